@@ -1,0 +1,40 @@
+"""The database behind four calls: `fetch fetch_one execute transaction`.
+
+SQL is text with `$1` parameters that runs on DuckDB and on PostgreSQL. Values are text, int, bool, float, None, aware
+datetimes, bytes and lists of text; JSON goes in and out as text. Drivers' errors become `Duplicate` or `DbUnavailable`.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol
+
+Row = Mapping[str, Any]
+
+
+class Duplicate(Exception):
+    """A PRIMARY KEY or UNIQUE value is taken: read the row that has it."""
+
+
+class DbUnavailable(Exception):
+    """The database cannot be used now."""
+
+
+class Sql(Protocol):
+    """Statements, inside a transaction or each on its own. A store function takes one of these."""
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]: ...
+
+    async def fetch_one(self, query: str, *args: object) -> Row | None: ...
+
+    async def execute(self, query: str, *args: object) -> None: ...
+
+
+class Db(Sql, Protocol):
+    """An open database. `transaction()` commits at the end of its block, or rolls back what an exception ends."""
+
+    @property
+    def engine(self) -> Literal["duckdb", "postgresql"]: ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Sql]: ...
+
+    async def close(self) -> None: ...

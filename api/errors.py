@@ -1,0 +1,125 @@
+"""The one tree of domain errors. Services raise them; `api/problems.py` turns them into HTTP once.
+
+`code` is the contract: it never changes meaning, clients switch on it. `detail` is a sentence for a person.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """`retry_after` is in seconds, where waiting helps."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class NotAuthenticated(DomainError):
+    code, status, title = "not_authenticated", 401, "Not signed in"
+
+
+class NotAllowed(DomainError):
+    code, status, title = "not_allowed", 403, "Not allowed"
+
+
+class SignupClosed(DomainError):
+    code, status, title = "signup_closed", 403, "Sign-up is by invitation"
+
+
+class NotFound(DomainError):
+    code, status, title = "not_found", 404, "Not found"
+
+
+class NotLinked(DomainError):
+    code, status, title = "not_linked", 404, "This chat is not linked to an account"
+
+
+class InvalidRequest(DomainError):
+    """A value that is well-formed but cannot be used; `field` names it."""
+
+    code, status, title = "invalid_request", 422, "The request is not valid"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+class OptionUnsupported(InvalidRequest):
+    code, title = "option_unsupported", "The model does not take this option"
+
+
+class ModelUnavailable(DomainError):
+    code, status, title = "model_unavailable", 422, "This model is not available"
+
+
+class BudgetExceeded(DomainError):
+    code, status, title = "budget_exceeded", 402, "The budget is used up"
+
+
+class PriceUnknown(DomainError):
+    code, status, title = "price_unknown", 409, "The price of this model is not known"
+
+
+class ContentRefused(DomainError):
+    code, status, title = "content_refused", 422, "The model refused this request"
+
+
+class ProviderUnavailable(DomainError):
+    code, status, title = "provider_unavailable", 502, "The AI provider cannot be reached"
+
+
+class ProviderOutOfCredit(DomainError):
+    code, status, title = "provider_out_of_credit", 502, "The AI provider's account is out of credit"
+
+
+class OutcomeUnknown(DomainError):
+    """The provider was asked, and whether it did the work cannot be told. Never repeated automatically."""
+
+    code, status, title = "outcome_unknown", 502, "The outcome is not known"
+
+
+class RateLimited(DomainError):
+    code, status, title = "rate_limited", 429, "Too many requests"
+
+
+class TooManyJobs(DomainError):
+    code, status, title = "too_many_jobs", 429, "Too many jobs at once"
+
+
+class AlreadyFinished(DomainError):
+    code, status, title = "already_finished", 409, "Already finished"
+
+
+class Conflict(DomainError):
+    code, status, title = "conflict", 409, "This conflicts with the present state"
+
+
+class LastAdmin(DomainError):
+    code, status, title = "last_admin", 409, "The last admin has to stay"
+
+
+class SetupDone(DomainError):
+    code, status, title = "setup_done", 410, "Setup is already done"
+
+
+class TooLarge(DomainError):
+    code, status, title = "too_large", 413, "Too large"
+
+
+class UnsupportedMedia(DomainError):
+    code, status, title = "unsupported_media", 415, "This kind of file is not taken"
+
+
+class StorageFull(DomainError):
+    code, status, title = "storage_full", 507, "The server's storage is full"
+
+
+class StillRunning(DomainError):
+    """The synchronous wait ended before the job did; the job goes on and `detail` names it."""
+
+    code, status, title = "still_running", 504, "Still being made"

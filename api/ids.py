@@ -1,0 +1,33 @@
+"""Ids and secrets, and the one clock."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+
+import uuid_utils
+
+_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id() -> str:
+    """A UUIDv7: unique, and sorts by time."""
+    return str(uuid_utils.uuid7())
+
+
+def short_id() -> str:
+    """Seven characters that a person can read out and type; 2 * 10^10 of them."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(7))
+
+
+def token(bits: int = 256) -> str:
+    """A random URL-safe secret."""
+    return secrets.token_urlsafe(bits // 8)
+
+
+def digest(secret: str) -> str:
+    """SHA-256 in hex: how high-entropy secrets are stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

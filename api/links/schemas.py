@@ -1,0 +1,82 @@
+"""Bodies and answers of linking a chat identity to an account."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.schemas import In, Out, Platform, Time
+
+LinkState = Literal["waiting", "redeemed", "confirmed", "expired", "burned"]
+
+
+class CodeIn(In):
+    platform: Platform
+
+
+class CodeOut(Out):
+    """`code` is shown once. `deep_link` opens the bot with the code, where the platform has such links."""
+
+    id: str
+    code: str
+    deep_link: str | None = None
+    expires_at: Time
+
+
+class CodeStateOut(Out):
+    """`chat_accepted` becomes true when the chat answered Yes; only then can the web confirm."""
+
+    id: str
+    platform: Platform
+    state: LinkState
+    chat_accepted: bool
+    platform_user_id: str | None = None
+    display_name: str | None = None
+    expires_at: Time
+
+
+class LinkOut(Out):
+    platform: Platform
+    platform_user_id: str
+    display_name: str
+    created_at: Time
+
+
+class RedeemIn(In):
+    """`private` is false when others could read the code: it is then burned."""
+
+    code: str = Field(min_length=1, max_length=100)
+    platform_user_id: str = Field(min_length=1, max_length=64)
+    display_name: str = Field(default="", max_length=120)
+    chat_id: str = Field(min_length=1, max_length=64)
+    private: bool
+
+
+class RedeemOut(Out):
+    """`account_hint` is the masked e-mail of the account, such as `al***@example.org`."""
+
+    state: LinkState
+    code_id: str | None = None
+    account_hint: str | None = None
+
+
+class AnswerIn(In):
+    code_id: str = Field(min_length=1, max_length=64)
+    platform_user_id: str = Field(min_length=1, max_length=64)
+    accept: bool
+
+
+class ActIn(In):
+    """Who speaks, as the platform vouches for it; `chat_id` is where results may go."""
+
+    platform_user_id: str = Field(min_length=1, max_length=64)
+    display_name: str = Field(default="", max_length=120)
+    chat_id: str = Field(min_length=1, max_length=64)
+    update_id: str | None = Field(default=None, max_length=100)
+
+
+class ActOut(Out):
+    """A token that acts for the linked user in this chat; `expires_in` seconds."""
+
+    access_token: str
+    expires_in: int
+    user_id: str

@@ -1,0 +1,219 @@
+"""What we ask the provider and what we get: values only, no HTTP and no domain."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from api.provider.schemas import Capabilities, PriceItem
+from api.schemas import Kind
+
+ImageRoute = Literal["images", "chat", "generations"]
+"""`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
+
+Outcome = Literal["not_sent", "refused", "unknown"]
+"""What a failed paid call proves: nothing left us; the provider answered and did not do it; it may have done it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """A decoded and re-encoded input image of ours."""
+
+    content_type: str
+    data: bytes
+
+    def data_url(self) -> str:
+        return f"data:{self.content_type};base64,{base64.b64encode(self.data).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[ImageInput, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextAsk:
+    """`user` is a stable opaque id of our end user."""
+
+    model: str
+    messages: tuple[TextMessage, ...]
+    max_tokens: int | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`cost_micro`: what the provider charged, in micro-dollars; None when it did not say."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost_micro: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDone:
+    """The last part of a stream. `model` is the one that really answered."""
+
+    model: str
+    finish_reason: str
+    usage: Usage | None
+    provider_id: str | None
+
+
+TextPart = TextDelta | TextDone
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAsk:
+    """`modalities` is used by the chat route only: the model's own output modalities. `n` > 1 is sent where the route has it;
+    on the chat route the client makes one call per image."""
+
+    model: str
+    route: ImageRoute
+    prompt: str
+    n: int = 1
+    size: str | None = None
+    aspect_ratio: str | None = None
+    image_size: str | None = None
+    seed: int | None = None
+    inputs: tuple[ImageInput, ...] = ()
+    modalities: tuple[str, ...] = ("image",)
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageData:
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """At least one image. `text` is what a chat model wrote beside it."""
+
+    images: tuple[ImageData, ...]
+    cost_micro: int | None
+    provider_id: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoAsk:
+    """`duration` in seconds. Frames are sent as data URLs."""
+
+    model: str
+    prompt: str
+    duration: int | None = None
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    generate_audio: bool | None = None
+    seed: int | None = None
+    first_frame: ImageInput | None = None
+    last_frame: ImageInput | None = None
+    callback_url: str | None = None
+    user: str | None = None
+
+
+VideoState = Literal["running", "completed", "failed", "cancelled", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """`raw_status` is the provider's own word; any word that we do not know counts as `running`."""
+
+    provider_id: str
+    state: VideoState
+    raw_status: str
+    error: str | None = None
+    cost_micro: int | None = None
+    refused: bool = False
+    """True when `error` is about the content, so that asking again will not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model of the live lists. A model that makes text and images is listed once per kind.
+
+    `route` and `modalities` are set for images only. `price` None: the lists do not say.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    capabilities: Capabilities
+    price: tuple[PriceItem, ...] | None
+    route: ImageRoute | None = None
+    modalities: tuple[str, ...] = ()
+
+
+class ProviderError(Exception):
+    """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what it proves.
+
+    `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
+    invalid_request model_unavailable rate_limited`.
+    """
+
+    RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        outcome: Outcome,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.outcome = outcome
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """Waiting may help."""
+        return self.code in self.RETRYABLE
+
+
+class Provider(Protocol):
+    """Every call raises `ProviderError` and nothing else for what the provider or the network did."""
+
+    @property
+    def is_sandbox(self) -> bool: ...
+
+    def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
+        """Streamed. Closing the iterator closes the provider's stream."""
+        ...
+
+    async def image(self, ask: ImageAsk) -> ImageResult: ...
+
+    async def start_video(self, ask: VideoAsk) -> VideoJob: ...
+
+    async def check_video(self, provider_id: str) -> VideoJob: ...
+
+    def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
+        """The finished file in chunks."""
+        ...
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """All text, image and video models of the live lists."""
+        ...
+
+    async def reachable(self) -> None:
+        """A cheap call that proves key and network; raises when either fails."""
+        ...
+
+    def guess_route(self, model: str) -> ImageRoute:
+        """The image route of a model when the lists cannot be had."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,91 @@
+"""What every domain's schemas share: the base models, pages, money, the problem document."""
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+
+T = TypeVar("T")
+
+MICRO = 1_000_000
+"""Micro-dollars in one dollar: money is kept in integers of this unit."""
+
+Kind = Literal["text", "image", "video"]
+MediaKind = Literal["image", "video"]
+Platform = Literal["telegram", "discord", "terminal"]
+
+
+def _six_digits(value: Decimal) -> str:
+    return f"{value:.6f}"
+
+
+Usd = Annotated[Decimal, PlainSerializer(_six_digits, return_type=str)]
+"""Dollars; a decimal string with 6 digits in JSON."""
+
+Time = AwareDatetime
+"""RFC 3339 in JSON, always UTC."""
+
+
+def usd(micro: int) -> Decimal:
+    """Micro-dollars as dollars."""
+    return Decimal(micro) / MICRO
+
+
+def micro(dollars: Decimal) -> int:
+    """Dollars as micro-dollars, rounded up, so that no fraction of a cent is given away."""
+    return math.ceil(dollars * MICRO)
+
+
+class In(BaseModel):
+    """A request body: a field we do not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Out(BaseModel):
+    """An answer. Clients ignore fields that they do not know yet."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+
+
+class Page(Out, Generic[T]):
+    """One page of a keyset-paged list; `next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class FieldProblem(Out):
+    field: str
+    message: str
+
+
+class Problem(Out):
+    """RFC 9457 problem document; `code` is what clients switch on."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry_after: float | None = None
+    fields: list[FieldProblem] | None = None
+
+
+class CheckOut(Out):
+    ok: bool
+    detail: str = ""
+
+
+class ReadyOut(Out):
+    """`/readyz`: each thing the api needs, named. 503 when one that is required is not ok."""
+
+    ready: bool
+    checks: dict[str, CheckOut]
+    setup_needed: bool
+    """True until the first admin exists."""
+    sandbox: bool
+    """True when generations come from the local sandbox provider."""
+    at: datetime

@@ -1,0 +1,102 @@
+"""The api's settings: environment or `.env`, checked once at start. `.env.example` explains each."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OPENROUTER = "https://openrouter.ai/api/v1"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """An empty value in the environment or in `.env` counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+
+    openrouter_api_key: SecretStr | None = None
+    openrouter_base_url: str | None = None
+    openrouter_webhook_secret: SecretStr | None = None
+    sandbox_port: Port = 8010
+
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    media_url: str | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8000
+    public_url: str | None = None
+    public_api_url: str | None = None
+    telegram_bot_token: SecretStr | None = None
+
+    secret_key: SecretStr | None = None
+    chat_signup: Literal["link", "open"] = "link"
+    web_signup: Literal["invite", "open"] = "invite"
+    default_monthly_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(10)
+    guest_monthly_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(1)
+    global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
+    worker: Literal["inside", "off"] = "inside"
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must be at least 32 bytes long")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_engine(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("duckdb:///", "postgresql://", "postgres://")):
+            raise ValueError("must begin with duckdb:/// or postgresql://")
+        return value
+
+    @field_validator("media_url")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("file:///", "s3://")):
+            raise ValueError("must begin with file:/// or s3://")
+        return value
+
+    @field_validator("public_url", "public_api_url", "openrouter_base_url")
+    @classmethod
+    def _https_outside(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme == "https" and parts.hostname:
+            return value.rstrip("/")
+        if parts.scheme == "http" and parts.hostname in LOOPBACK:
+            return value.rstrip("/")
+        raise ValueError("must be an https:// address (http:// only for this machine)")
+
+    @model_validator(mode="after")
+    def _worker_needs_postgres(self) -> "Settings":
+        if self.worker == "off" and not self.is_postgres:
+            raise ValueError("WORKER=off needs DATABASE_URL=postgresql://...: with DuckDB the worker runs inside the api")
+        return self
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.database_url is not None and self.database_url.startswith("postgres")
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Without a provider key the local sandbox makes everything."""
+        return self.openrouter_api_key is None
+
+    @property
+    def provider_url(self) -> str:
+        if self.openrouter_base_url is not None:
+            return self.openrouter_base_url
+        return f"http://127.0.0.1:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
+
+    @property
+    def duckdb_path(self) -> Path:
+        if self.database_url is not None and self.database_url.startswith("duckdb:///"):
+            return Path(self.database_url.removeprefix("duckdb://"))
+        return self.data_dir / "app.duckdb"

@@ -1,0 +1,145 @@
+"""The values that flow between the command core and the adapters. Nothing here knows a platform."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else reads along."""
+
+    platform: str
+    chat_id: str
+    thread_id: str | None = None
+    message_id: str | None = None
+    private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """`id` is the platform's stable id, never a name."""
+
+    id: str
+    name: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a person sent. `read` fetches its bytes through the platform; its address never leaves the adapter."""
+
+    name: str
+    content_type: str
+    size: int
+    read: Callable[[], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """What a person sent: a command with its text, or a pressed button.
+
+    `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a code).
+    `options` are options the platform has natively, by the API's names, always as text; `/x --ar 16:9` style is the core's matter.
+    `update_id` is unique per platform: the same update twice has the same id.
+    """
+
+    address: Address
+    sender: Sender
+    update_id: str
+    command: str
+    text: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Pressing it sends an Inbound whose `command` is `action` and whose `text` is `value`; both together at most 60 bytes.
+
+    The registry of actions is the core's: an adapter only carries `action:value`.
+    """
+
+    label: str
+    action: str
+    value: str
+    style: Literal["plain", "primary", "danger"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail` a small JPEG."""
+
+    kind: Literal["photo", "video", "document"]
+    name: str
+    content_type: str
+    data: bytes
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    thumbnail: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat should show.
+
+    `preview`: one of several growing versions of a streamed answer; an adapter may drop previews, never the last reply.
+    `secret`: for the sender only where the platform can (ephemeral).
+    `quiet`: no notification.
+    `card`: id of the generation whose waiting card this is; the core stores the shown message's id with it.
+    `nonce`: at most 25 characters; the same nonce within minutes is the same message, where the platform can.
+    """
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    files: tuple[File, ...] = ()
+    preview: bool = False
+    secret: bool = False
+    quiet: bool = False
+    card: str | None = None
+    nonce: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Messages that a reply became, in order; the last one carries the buttons."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message."""
+
+    text: int
+    caption: int
+    photo_bytes: int
+    upload_bytes: int
+    edit_seconds: float
+
+
+class Chat(Protocol):
+    """What an adapter offers to the core."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+        """Send, or edit what is shown already. Raises `SendFailed`."""
+        ...
+
+    async def busy(self, to: Address) -> None:
+        """Show that work is going on, where the platform can."""
+        ...
+
+
+class SendFailed(Exception):
+    """`final`: this chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds the platform asked for."""
+
+    def __init__(self, reason: str, *, final: bool = False, uncertain: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+        self.uncertain = uncertain
+        self.retry_after = retry_after
