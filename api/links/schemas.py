@@ -80,3 +80,10 @@ class ActOut(Out):
     access_token: str
     expires_in: int
     user_id: str
+
+
+class BotProfileIn(In):
+    """What a bot says of itself when it has connected. `link_template` opens it with a code in place of `{code}`."""
+
+    name: str = Field(min_length=1, max_length=120)
+    link_template: str | None = Field(default=None, max_length=300)

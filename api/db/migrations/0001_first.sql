@@ -87,6 +87,14 @@ CREATE TABLE bot_credentials (
     revoked_at TIMESTAMPTZ
 );
 
+-- What a connected bot last said of itself.
+CREATE TABLE bots (
+    platform TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    link_template TEXT,
+    seen_at TIMESTAMPTZ NOT NULL
+);
+
 CREATE TABLE audit (
     id TEXT PRIMARY KEY,
     actor_id TEXT,
