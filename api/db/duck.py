@@ -1,0 +1,212 @@
+"""DuckDB: one process, one writer thread that commits waiting writes together, two reader threads.
+
+Reads never wait for writes. A transaction has the writer alone. Why it is built so: ARCHITECTURE.md, "DuckDB".
+"""
+
+import asyncio
+import os
+import queue
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import duckdb
+import structlog
+
+from api.db import DbUnavailable, Duplicate, Row, Sql
+
+T = TypeVar("T")
+log = structlog.get_logger("db")
+
+BATCH_MAX = 64
+READERS = 2
+CONFIG: dict[str, str | int] = {"threads": 1, "memory_limit": "256MB"}
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|CHECKPOINT)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    query: str
+    args: tuple[object, ...]
+    done: asyncio.Future[Sequence[Row]]
+
+
+def _utc_cursor(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    cursor = root.cursor()
+    cursor.execute("SET TimeZone = 'UTC'")
+    return cursor
+
+
+def _run(cursor: duckdb.DuckDBPyConnection, query: str, args: tuple[object, ...]) -> Sequence[Row]:
+    """All rows at once: a result left open would be a read transaction that never ends."""
+    try:
+        cursor.execute(query, args if args else None)
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except duckdb.FatalException:
+        log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=True)
+        os._exit(70)
+    except duckdb.ConstraintException as error:
+        if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
+            raise Duplicate(str(error)) from error
+        raise
+    except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
+        raise DbUnavailable(str(error)) from error
+
+
+def _run_batch(cursor: duckdb.DuckDBPyConnection, writes: list[_Write]) -> list[Sequence[Row] | Exception]:
+    """One commit for all; when one of them fails, each again on its own, so that each gets its own result."""
+    if len(writes) > 1:
+        cursor.execute("BEGIN")
+        try:
+            results: list[Sequence[Row] | Exception] = [_run(cursor, write.query, write.args) for write in writes]
+            cursor.execute("COMMIT")
+        except (duckdb.Error, Duplicate, DbUnavailable):
+            _rollback(cursor)
+        else:
+            return results
+    return [_run_alone(cursor, write) for write in writes]
+
+
+def _run_alone(cursor: duckdb.DuckDBPyConnection, write: _Write) -> Sequence[Row] | Exception:
+    try:
+        return _run(cursor, write.query, write.args)
+    except (duckdb.Error, Duplicate, DbUnavailable) as error:
+        return error
+
+
+def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.TransactionException:
+        log.debug("nothing_to_roll_back")
+
+
+class _Transaction:
+    """Statements of one open transaction. After a failed one DuckDB would let COMMIT keep nothing in silence: `broken` prevents that."""
+
+    def __init__(self, db: "DuckDb") -> None:
+        self._db = db
+        self.broken = False
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        try:
+            return await self._db.on_writer(lambda cursor: _run(cursor, query, args))
+        except Exception:
+            self.broken = True
+            raise
+
+    async def fetch_one(self, query: str, *args: object) -> Row | None:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+    async def execute(self, query: str, *args: object) -> None:
+        await self.fetch(query, *args)
+
+
+class DuckDb:
+    """The embedded engine. Built by `open_duckdb`."""
+
+    engine: Literal["duckdb", "postgresql"] = "duckdb"
+    skip_locked = ""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection) -> None:
+        self._root = root
+        self._local = threading.local()
+        self._read_cursors: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
+        for _ in range(READERS):
+            self._read_cursors.put(_utc_cursor(root))
+        self._write_cursor = _utc_cursor(root)
+        self._writer = ThreadPoolExecutor(1, "duckdb-writer")
+        self._readers = ThreadPoolExecutor(READERS, "duckdb-reader", initializer=self._take_cursor)
+        self._gate = asyncio.Lock()
+        self._waiting: list[_Write] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    def _take_cursor(self) -> None:
+        self._local.cursor = self._read_cursors.get_nowait()
+
+    async def on_writer(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run on the writer thread. The thread takes work in order, so what a cancelled task left there ends before what comes next."""
+        future = asyncio.get_running_loop().run_in_executor(self._writer, work, self._write_cursor)
+        return await asyncio.shield(future)
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        if _WRITES.search(query):
+            return await self._write(query, args)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: _run(self._local.cursor, query, args))
+
+    async def fetch_one(self, query: str, *args: object) -> Row | None:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+    async def execute(self, query: str, *args: object) -> None:
+        await self._write(query, args)
+
+    async def _write(self, query: str, args: tuple[object, ...]) -> Sequence[Row]:
+        done: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(query, args, done))
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run_waiting(), name="duckdb-batches")
+        return await done
+
+    async def _run_waiting(self) -> None:
+        while self._waiting:
+            async with self._gate:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                results = await self.on_writer(lambda cursor, writes=batch: _run_batch(cursor, writes))  # type: ignore[misc]
+            for write, result in zip(batch, results, strict=True):
+                if write.done.done():
+                    continue
+                if isinstance(result, Exception):
+                    write.done.set_exception(result)
+                else:
+                    write.done.set_result(result)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Sql]:
+        """The writer alone, until the block ends. Do not await anything slow inside."""
+        async with self._gate:
+            transaction = _Transaction(self)
+            try:
+                await self.on_writer(lambda cursor: cursor.execute("BEGIN"))
+                yield transaction
+                if transaction.broken:
+                    raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
+            except BaseException:
+                await self.on_writer(_rollback)
+                raise
+            await self.on_writer(lambda cursor: _run(cursor, "COMMIT", ()))
+
+    async def checkpoint(self) -> None:
+        async with self._gate:
+            await self.on_writer(lambda cursor: _run(cursor, "CHECKPOINT", ()))
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner
+        await self.checkpoint()
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._root.close()
+
+
+async def open_duckdb(path: Path) -> DuckDb:
+    """Open or create the file. Raises `DbUnavailable` when another process has it."""
+
+    def connect() -> duckdb.DuckDBPyConnection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return duckdb.connect(str(path), config=CONFIG)
+        except duckdb.IOException as error:
+            raise DbUnavailable(str(error)) from error
+
+    return DuckDb(await asyncio.to_thread(connect))

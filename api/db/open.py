@@ -1,0 +1,14 @@
+"""Open the database that the settings name."""
+
+from pathlib import Path
+
+from api.db import Db
+from api.db.duck import open_duckdb
+from api.db.postgres import open_postgres
+
+
+async def open_db(target: str | Path) -> Db:
+    """`target` is a DuckDB file's path, `duckdb:///path` or `postgresql://...`. Raises `DbUnavailable`."""
+    if isinstance(target, str) and target.startswith(("postgresql://", "postgres://")):
+        return await open_postgres(target)
+    return await open_duckdb(Path(str(target).removeprefix("duckdb://")))
