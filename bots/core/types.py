@@ -42,6 +42,7 @@ class Inbound:
     `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a code).
     `options` are options the platform has natively, by the API's names, always as text; `/x --ar 16:9` style is the core's matter.
     `update_id` is unique per platform: the same update twice has the same id.
+    `pressed` is the id of the message whose button was pressed; the first reply then edits that message.
     """
 
     address: Address
@@ -51,6 +52,7 @@ class Inbound:
     text: str = ""
     options: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    pressed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Reply:
     `quiet`: no notification.
     `card`: id of the generation whose waiting card this is; the core stores the shown message's id with it.
     `nonce`: at most 25 characters; the same nonce within minutes is the same message, where the platform can.
+    `fresh`: a message of its own, although the command or the pressed button has shown one already; the core heeds it, adapters need not.
     """
 
     text: str
@@ -99,6 +102,7 @@ class Reply:
     quiet: bool = False
     card: str | None = None
     nonce: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
