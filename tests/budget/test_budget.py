@@ -1,0 +1,162 @@
+"""Reserve, settle, release: no race may spend more than the limit, and nothing is booked twice."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from api import ids
+from api.budget.service import BudgetService, dollars
+from api.db import Db, Duplicate
+from api.errors import BudgetExceeded
+from api.schemas import MICRO
+
+
+async def reserve(db: Db, budget: BudgetService, user_id: str, amount: int, monthly: int = 10 * MICRO) -> str:
+    async with db.transaction() as sql:
+        return await budget.reserve(sql, user_id=user_id, monthly_micro=monthly, amount=amount, subject=ids.new_id())
+
+
+async def settle(db: Db, budget: BudgetService, hold_id: str, cost: int) -> bool:
+    async with db.transaction() as sql:
+        return await budget.settle(sql, hold_id, cost_micro=cost, kind="image", model="a/b")
+
+
+async def release(db: Db, budget: BudgetService, hold_id: str) -> bool:
+    async with db.transaction() as sql:
+        return await budget.release(sql, hold_id)
+
+
+async def assert_adds_up(db: Db) -> None:
+    """Every counter is the sum of its open holds and of its ledger entries."""
+    counters = await db.fetch("SELECT scope, month, held_micro, spent_micro FROM budgets")
+    holds = await db.fetch("SELECT user_id, month, amount_micro FROM holds WHERE state = 'held'")
+    entries = await db.fetch("SELECT user_id, month, amount_micro FROM ledger")
+    for counter in counters:
+
+        def mine(row: object, counter: object = counter) -> bool:
+            return row["month"] == counter["month"] and counter["scope"] in ("global", f"user:{row['user_id']}")  # type: ignore[index]
+
+        assert counter["held_micro"] == sum(row["amount_micro"] for row in holds if mine(row))
+        assert counter["spent_micro"] == sum(row["amount_micro"] for row in entries if mine(row))
+
+
+async def test_128_requests_at_once_against_a_budget_for_ten(db: Db) -> None:
+    budget = BudgetService(db)
+    results = await asyncio.gather(*(reserve(db, budget, "u", 1, monthly=10) for _ in range(128)), return_exceptions=True)
+    assert len([result for result in results if isinstance(result, str)]) == 10
+    assert len([result for result in results if isinstance(result, BudgetExceeded)]) == 118
+    assert await budget.of_user("u") == (0, 10)
+    await assert_adds_up(db)
+
+
+async def test_the_global_limit_holds_over_users_and_gives_back_what_the_user_part_held(db: Db) -> None:
+    budget = BudgetService(db, global_limit_micro=10)
+    users = [f"u{number}" for number in range(40)]
+    results = await asyncio.gather(*(reserve(db, budget, user, 1) for user in users), return_exceptions=True)
+    assert len([result for result in results if isinstance(result, str)]) == 10
+    assert "this server's budget" in str(next(result for result in results if isinstance(result, BudgetExceeded)))
+    assert sum([(await budget.of_user(user))[1] for user in users]) == 10
+    await assert_adds_up(db)
+
+
+async def test_a_refusal_says_what_is_left(db: Db) -> None:
+    budget = BudgetService(db)
+    await reserve(db, budget, "u", 9_500_000)
+    with pytest.raises(BudgetExceeded) as refused:
+        await reserve(db, budget, "u", 600_000)
+    assert refused.value.detail == "This can cost up to $0.60, and your budget for this month has $0.50 of $10.00 left."
+    assert await budget.balance("u", 10 * MICRO) == 500_000
+
+
+async def test_settling_books_the_real_cost_once(db: Db) -> None:
+    budget = BudgetService(db)
+    hold = await reserve(db, budget, "u", 100)
+    done = await asyncio.gather(*(settle(db, budget, hold, 70) for _ in range(8)), *(release(db, budget, hold) for _ in range(8)))
+    assert sum(done) == 1
+    await assert_adds_up(db)
+    assert await settle(db, budget, hold, 70) is False
+    assert len(await db.fetch("SELECT id FROM ledger")) <= 1
+
+
+async def test_a_cost_above_the_hold_is_booked_in_full_and_blocks_the_next(db: Db) -> None:
+    budget = BudgetService(db)
+    assert await settle(db, budget, await reserve(db, budget, "u", 5, monthly=10), 12)
+    assert await budget.of_user("u") == (12, 0)
+    assert await budget.balance("u", 10) == 0
+    with pytest.raises(BudgetExceeded):
+        await reserve(db, budget, "u", 0, monthly=10)
+
+
+async def test_a_released_hold_costs_nothing_and_cannot_be_settled(db: Db) -> None:
+    budget = BudgetService(db)
+    hold = await reserve(db, budget, "u", 5, monthly=5)
+    assert await release(db, budget, hold)
+    assert not await release(db, budget, hold)
+    assert not await settle(db, budget, hold, 5)
+    assert await budget.of_user("u") == (0, 0)
+    await reserve(db, budget, "u", 5, monthly=5)
+
+
+async def test_a_subject_has_one_hold(db: Db) -> None:
+    budget = BudgetService(db)
+    for attempt in range(2):
+        try:
+            async with db.transaction() as sql:
+                await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="same")
+        except Duplicate:
+            assert attempt == 1
+    assert await budget.of_user("u") == (0, 1)
+
+
+async def test_a_hold_is_closed_in_the_month_it_was_made(db: Db) -> None:
+    budget = BudgetService(db)
+    with time_machine.travel(datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC), tick=False) as clock:
+        hold = await reserve(db, budget, "u", 5)
+        clock.shift(2)
+        assert await budget.of_user("u") == (0, 0)
+        assert await settle(db, budget, hold, 4)
+        assert await budget.of_user("u") == (0, 0)
+    row = await db.fetch_one("SELECT spent_micro, held_micro FROM budgets WHERE scope = 'user:u' AND month = '2028-02'")
+    assert row is not None
+    assert (row["spent_micro"], row["held_micro"]) == (4, 0)
+
+
+async def test_holds_of_dead_work_are_found_by_prefix_and_age(db: Db) -> None:
+    budget = BudgetService(db)
+    with time_machine.travel(ids.now() - timedelta(hours=1)):
+        async with db.transaction() as sql:
+            await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="text:old")
+            await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="generation:old")
+    async with db.transaction() as sql:
+        await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="text:new")
+    assert await budget.release_stale("text:", timedelta(minutes=30)) == 1
+    assert sum(row["amount_micro"] for row in await db.fetch("SELECT amount_micro FROM holds WHERE state = 'held'")) == 2
+    await assert_adds_up(db)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_counters_always_add_up(db: Db, seed: int) -> None:
+    """Random work by several users at once, then the sums."""
+    budget = BudgetService(db, global_limit_micro=300)
+    dice = random.Random(seed)
+    plans = [(f"u{dice.randrange(4)}", dice.randrange(20), dice.choice(["settle", "release", "leave", "both"])) for _ in range(40)]
+
+    async def live(user_id: str, amount: int, end: str) -> None:
+        try:
+            hold = await reserve(db, budget, user_id, amount, monthly=100)
+        except BudgetExceeded:
+            return
+        if end in {"settle", "both"}:
+            await settle(db, budget, hold, amount // 2)
+        if end in {"release", "both"}:
+            await release(db, budget, hold)
+
+    await asyncio.gather(*(live(*plan) for plan in plans))
+    await assert_adds_up(db)
+
+
+def test_dollars_are_readable() -> None:
+    assert [dollars(micro) for micro in (0, 3_100, 10_000, 12_345_678)] == ["$0.00", "$0.0031", "$0.01", "$12.35"]
