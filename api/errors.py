@@ -119,7 +119,18 @@ class StorageFull(DomainError):
     code, status, title = "storage_full", 507, "The server's storage is full"
 
 
-class StillRunning(DomainError):
-    """The synchronous wait ended before the job did; the job goes on and `detail` names it."""
+class TimedOut(DomainError):
+    code, status, title = "timed_out", 504, "It took too long"
 
-    code, status, title = "still_running", 504, "Still being made"
+
+BY_CODE: dict[str, type[DomainError]] = {}
+"""Each concrete error by its code: how a failed job's stored code becomes an error again."""
+
+
+def _register(base: type[DomainError]) -> None:
+    for child in base.__subclasses__():
+        BY_CODE[child.code] = child
+        _register(child)
+
+
+_register(DomainError)

@@ -3,9 +3,9 @@
 import math
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 T = TypeVar("T")
 
@@ -38,10 +38,23 @@ def micro(dollars: Decimal) -> int:
     return math.ceil(dollars * MICRO)
 
 
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 class In(BaseModel):
     """A request body: a field we do not know is refused."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="after")
+    def _storable(self) -> Self:
+        """PostgreSQL takes no NUL, and UTF-8 has no lone surrogates."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, str) and ("\x00" in value or not value.isprintable() and _has_surrogate(value)):
+                raise ValueError(f"{name} holds characters that are not text")
+        return self
 
 
 class Out(BaseModel):

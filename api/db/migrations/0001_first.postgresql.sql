@@ -8,7 +8,7 @@ CREATE INDEX holds_open ON holds (created_at) WHERE state = 'held';
 CREATE INDEX media_generation ON media (generation_id);
 CREATE INDEX media_user ON media (user_id);
 CREATE INDEX generations_user ON generations (user_id, id DESC);
-CREATE INDEX generations_due ON generations (run_at) WHERE status IN ('queued', 'processing');
+CREATE INDEX generations_due ON generations (run_at) WHERE phase NOT IN ('done', 'needs_review');
 CREATE INDEX deliveries_due ON deliveries (platform, due_at) WHERE state = 'pending';
 CREATE INDEX conversations_user ON conversations (user_id, updated_at DESC);
 CREATE INDEX messages_conversation ON messages (conversation_id, id);

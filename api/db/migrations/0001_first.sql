@@ -170,6 +170,8 @@ CREATE TABLE media (
     created_at TIMESTAMPTZ NOT NULL
 );
 
+-- `run_at` is when a worker may take the job next: the due time, or the end of the lease while `lease_token` is set.
+-- `nudges` counts webhooks, so that one that arrives in the middle of a step is not lost.
 CREATE TABLE generations (
     id TEXT PRIMARY KEY,
     short_id TEXT NOT NULL UNIQUE,
@@ -187,8 +189,8 @@ CREATE TABLE generations (
     rescues BIGINT NOT NULL,
     tries BIGINT NOT NULL,
     lease_token TEXT,
-    lease_until TIMESTAMPTZ,
     run_at TIMESTAMPTZ NOT NULL,
+    nudges BIGINT NOT NULL,
     deadline_at TIMESTAMPTZ,
     callback_token TEXT NOT NULL UNIQUE,
     provider_id TEXT,
@@ -249,9 +251,7 @@ CREATE TABLE webhook_events (
 CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
     body_hash TEXT NOT NULL,
-    generation_id TEXT,
-    status BIGINT,
-    answer TEXT,
+    generation_id TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );
 

@@ -1,0 +1,48 @@
+"""What routes get from the running app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+if TYPE_CHECKING:
+    from api.auth.service import AuthService
+    from api.budget.service import BudgetService
+    from api.catalog.service import Catalog
+    from api.db import Db
+    from api.deliveries.service import DeliveryService
+    from api.generations.service import GenerationService
+    from api.links.service import LinkService
+    from api.media.service import MediaService
+    from api.provider.types import Provider
+    from api.settings import Settings
+    from api.text.service import TextService
+    from api.users.service import UserService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that `api/app.py` builds, once per process."""
+
+    settings: Settings
+    db: Db
+    provider: Provider
+    auth: AuthService
+    users: UserService
+    links: LinkService
+    catalog: Catalog
+    budget: BudgetService
+    media: MediaService
+    text: TextService
+    generations: GenerationService
+    deliveries: DeliveryService
+
+
+def services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesDep = Annotated[Services, Depends(services)]

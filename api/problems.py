@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problem documents: the one place where they become HTTP."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from structlog import get_logger
+from structlog.contextvars import get_contextvars
+
+from api.db import DbUnavailable
+from api.errors import DomainError, InvalidRequest
+from api.schemas import FieldProblem, Problem
+
+log = get_logger("http")
+
+_PLAIN = {400: "invalid_request", 401: "not_authenticated", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def problem_of(error: DomainError) -> Problem:
+    fields = [FieldProblem(field=error.field, message=error.detail)] if isinstance(error, InvalidRequest) and error.field else None
+    return Problem(
+        title=error.title, status=error.status, detail=error.detail, code=error.code, retry_after=error.retry_after, fields=fields
+    )
+
+
+def _respond(problem: Problem, headers: dict[str, str] | None = None) -> ProblemResponse:
+    headers = dict(headers or {})
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+    if problem.status == 401:
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return ProblemResponse(problem.model_dump(mode="json", exclude_none=True), problem.status, headers)
+
+
+async def _domain(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, DomainError)  # noqa: S101 - registered for this class only
+    return _respond(problem_of(error))
+
+
+async def _invalid(request: Request, error: Exception) -> ProblemResponse:
+    """Names the fields and never echoes a value: it may be a password."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    fields = [
+        FieldProblem(field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), message=item["msg"])
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{field.field}: {field.message}" for field in fields[:5])
+    return _respond(Problem(title="The request is not valid", status=422, detail=detail, code="invalid_request", fields=fields))
+
+
+async def _http(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    code = _PLAIN.get(error.status_code, "invalid_request")
+    problem = Problem(title=error.detail, status=error.status_code, detail=error.detail, code=code)
+    return _respond(problem, dict(error.headers or {}))
+
+
+async def _database(request: Request, error: Exception) -> ProblemResponse:
+    log.error("database_unavailable", path=request.url.path, error=str(error))
+    detail = "The database cannot be used right now. Please try again in a moment."
+    return _respond(Problem(title="Database unavailable", status=503, detail=detail, code="database_unavailable", retry_after=5))
+
+
+async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
+    reference = get_contextvars().get("request_id", "-")
+    log.error("unexpected", path=request.url.path, exc_info=error)
+    detail = f"Something went wrong here. The operator finds it in the log under {reference}."
+    return _respond(Problem(title="Internal error", status=500, detail=detail, code="internal_error"))
+
+
+def add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(DomainError, _domain)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DbUnavailable, _database)
+    app.add_exception_handler(Exception, _unexpected)

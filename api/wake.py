@@ -1,0 +1,47 @@
+"""Signals inside one process. A hint and never the truth: whoever waits looks into the database before and after."""
+
+import asyncio
+from collections import defaultdict
+
+
+class Wake:
+    """Rings reach those who wait at that moment; with several processes the waits' time limits are the net."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def ring(self, topic: str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
+
+    def listen(self, topic: str) -> "Listener":
+        """Listen before looking, so that a ring between look and wait is not missed."""
+        return Listener(self._waiting, topic)
+
+
+class Listener:
+    """`with wake.listen(topic) as listener: ... await listener.wait(seconds)`."""
+
+    def __init__(self, waiting: defaultdict[str, set[asyncio.Event]], topic: str) -> None:
+        self._waiting = waiting
+        self._topic = topic
+        self._event = asyncio.Event()
+
+    def __enter__(self) -> "Listener":
+        self._waiting[self._topic].add(self._event)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        mine = self._waiting[self._topic]
+        mine.discard(self._event)
+        if not mine:
+            del self._waiting[self._topic]
+
+    async def wait(self, seconds: float) -> bool:
+        """True when it rang; the next wait needs a new ring."""
+        try:
+            await asyncio.wait_for(self._event.wait(), max(0.0, seconds))
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
