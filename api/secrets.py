@@ -1,0 +1,64 @@
+"""The secrets that the first start makes, kept in `DATA_DIR/secrets.json` for every process of this machine."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel, Field, ValidationError
+
+from api.ids import token
+from api.schemas import Platform
+
+
+def _bot_keys() -> dict[str, str]:
+    return {platform: token() for platform in get_args(Platform)}
+
+
+class Secrets(BaseModel):
+    """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform."""
+
+    secret_key: str = Field(default_factory=token, min_length=32)
+    setup_token: str = Field(default_factory=token, min_length=32)
+    web_session_key: str = Field(default_factory=token, min_length=32)
+    bot_keys: dict[str, str] = Field(default_factory=_bot_keys)
+
+
+class SecretsUnusable(Exception):
+    """The file cannot be made, or what it holds is not ours. The text says which file and why."""
+
+
+def ensure_secrets(data_dir: Path) -> Secrets:
+    """Read the secrets, or make them: once, also when several processes start at the same moment."""
+    path = data_dir / "secrets.json"
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(data_dir / "secrets.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _read(path) if path.exists() else _make(path)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise SecretsUnusable(f"{error.filename or path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> Secrets:
+    try:
+        return Secrets.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        advice = "put a copy of it back, or delete it to make new secrets and sign everybody out"
+        raise SecretsUnusable(f"{path} is damaged: {advice}") from error
+
+
+def _make(path: Path) -> Secrets:
+    """Written aside and renamed, so that a crash leaves either no file or a whole one."""
+    made = Secrets()
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(made.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(path)
+    return made
