@@ -1,0 +1,32 @@
+"""A model as this server offers it: what the provider says, and what the operator decided."""
+
+from dataclasses import dataclass
+
+from api.provider.types import ModelInfo
+from api.schemas import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`price_override_micro` beats the price list: per image, per second of video, per text answer.
+
+    `listed` is False for a model that an operator added by hand because the provider's lists do not know it.
+    """
+
+    info: ModelInfo
+    enabled: bool
+    is_default: bool
+    price_override_micro: int | None = None
+    listed: bool = True
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def kind(self) -> Kind:
+        return self.info.kind

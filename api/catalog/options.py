@@ -1,0 +1,123 @@
+"""Options follow the model: what it does not take is refused before any money moves, what is left out gets the model's default."""
+
+import re
+from collections.abc import Sequence
+
+from api.catalog.model import Model
+from api.errors import InvalidRequest, OptionUnsupported
+from api.generations.schemas import EstimateIn, ImageIn, VideoFromImageIn, VideoIn
+
+Options = dict[str, str | int | bool]
+
+VIDEO_SECONDS = 5
+"""Asked for when nothing is said and the model has it; else its shortest above this, else its longest."""
+
+
+def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
+    """The options that the model will really get. Raises `OptionUnsupported` with the field and what is allowed."""
+    can = model.info.capabilities
+    options: Options = {"n": _count(model, body.n)}
+    inputs = len(body.input_images or ())
+    _check_inputs(model, inputs)
+    if body.size is not None and (body.aspect_ratio is not None or body.image_size is not None):
+        raise InvalidRequest("Give either a size in pixels, or an aspect ratio and an image size: not both.", field="size")
+    _choose(options, model, "size", body.size, can.sizes)
+    _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
+    _choose(options, model, "image_size", body.image_size, can.image_sizes)
+    if body.size is None:
+        _image_defaults(options, model, edits=inputs > 0)
+    if isinstance(body, ImageIn):
+        _seed(options, model, body.seed)
+        if body.negative_prompt:
+            if not can.negative_prompt:
+                raise _unsupported(model, "negative_prompt")
+            options["negative_prompt"] = body.negative_prompt
+    return options
+
+
+def checked_video_options(model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False) -> Options:
+    """As for images. `from_image`: the first frame is given; a `VideoFromImageIn` says so by itself."""
+    can = model.info.capabilities
+    from_image = from_image or isinstance(body, VideoFromImageIn) or bool(isinstance(body, EstimateIn) and body.input_images)
+    if from_image and "first_frame" not in can.frame_images:
+        raise OptionUnsupported(f"{model.name} cannot start a video from an image.", field="image_id")
+    options: Options = {}
+    _choose(options, model, "duration", body.duration, can.durations)
+    _choose(options, model, "resolution", body.resolution, can.resolutions)
+    _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
+    if body.generate_audio and not can.generate_audio:
+        raise OptionUnsupported(f"{model.name} makes silent videos only.", field="generate_audio")
+    if can.generate_audio:
+        options["generate_audio"] = body.generate_audio is not False
+    if isinstance(body, VideoIn):
+        _seed(options, model, body.seed)
+    if can.durations:
+        options.setdefault("duration", _seconds(can.durations))
+    if can.resolutions:
+        options.setdefault("resolution", "720p" if "720p" in can.resolutions else min(can.resolutions, key=_pixels))
+    # an image brings its own shape: only the model can know how it treats another one
+    if can.aspect_ratios and not from_image:
+        options.setdefault("aspect_ratio", "16:9" if "16:9" in can.aspect_ratios else can.aspect_ratios[0])
+    return options
+
+
+def _count(model: Model, wanted: int | None) -> int:
+    most = model.info.capabilities.max_n
+    if wanted is not None and wanted > most:
+        allowed = "one image at a time" if most == 1 else f"at most {most} images at a time"
+        raise OptionUnsupported(f"{model.name} makes {allowed}.", field="n")
+    return wanted or 1
+
+
+def _check_inputs(model: Model, count: int) -> None:
+    most = model.info.capabilities.max_input_images
+    if count > most:
+        allowed = f"takes at most {most} input image{'s' if most > 1 else ''}" if most else "takes no input images"
+        raise OptionUnsupported(f"{model.name} {allowed}.", field="input_images")
+
+
+def _choose(options: Options, model: Model, name: str, wanted: str | int | None, allowed: Sequence[str | int]) -> None:
+    """Take over the model's own spelling of `wanted` (`2k` is `2K`)."""
+    if wanted is None:
+        return
+    found = next((value for value in allowed if str(value).lower() == str(wanted).lower()), None)
+    if found is None:
+        raise _unsupported(model, name, allowed)
+    options[name] = found
+
+
+def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> OptionUnsupported:
+    words = name.replace("_", " ")
+    if not allowed:
+        return OptionUnsupported(f"{model.name} does not take the option {words}.", field=name)
+    return OptionUnsupported(f"{model.name} takes as {words}: {', '.join(map(str, allowed))}.", field=name)
+
+
+def _seed(options: Options, model: Model, seed: int | None) -> None:
+    if seed is None:
+        return
+    if not model.info.capabilities.seed:
+        raise _unsupported(model, "seed")
+    options["seed"] = seed
+
+
+def _image_defaults(options: Options, model: Model, *, edits: bool) -> None:
+    can = model.info.capabilities
+    if can.image_sizes:
+        options.setdefault("image_size", "1K" if "1K" in can.image_sizes else min(can.image_sizes, key=_pixels))
+    # an edit keeps the shape of its input, unless told otherwise
+    if "1:1" in can.aspect_ratios and not edits:
+        options.setdefault("aspect_ratio", "1:1")
+    elif can.sizes and not can.aspect_ratios and not can.image_sizes and not edits:
+        options["size"] = "1024x1024" if "1024x1024" in can.sizes else can.sizes[0]
+
+
+def _seconds(durations: Sequence[int]) -> int:
+    return min((seconds for seconds in durations if seconds >= VIDEO_SECONDS), default=max(durations))
+
+
+def _pixels(tier: str) -> float:
+    """For comparing tiers: `720p` is 720, `2K` is 2048."""
+    number = re.match(r"[\d.]+", tier)
+    value = float(number[0]) if number else float("inf")
+    return value * 1024 if tier.upper().endswith("K") else value

@@ -1,0 +1,225 @@
+"""What a request can cost at most, from the model's price list, in micro-dollars. None = cannot be known in advance.
+
+The price lists' words are the provider's: openrouter.md of the reference names the ones that have been seen. Several
+providers may offer one model at different prices: the highest counts, because that is what may be charged.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from api.catalog.model import Model
+from api.provider.schemas import PriceItem
+from api.schemas import MICRO, micro
+
+Options = Mapping[str, str | int | bool]
+
+CHARS_PER_TOKEN = 3
+"""Low on purpose: English has about four, so the estimate is above the bill."""
+TOKENS_PER_INPUT_IMAGE = 2_000
+MEGAPIXELS_PER_INPUT_IMAGE = 4
+TEXT_TOKENS_BESIDE_AN_IMAGE = 1_000
+MEGAPIXEL = 1024 * 1024
+
+_OUTPUT_IMAGE = ("output_image", "image_output")
+_INPUT_IMAGE = ("input_image", "input_reference", "image")
+_INPUT_TEXT = ("prompt", "input_text")
+_EDGES = {"0.5K": 512, "512": 512, "768": 768, "1K": 1024, "1.5K": 1536, "2K": 2048, "4K": 4096}
+
+
+def tokens(chars: int) -> int:
+    return math.ceil(chars / CHARS_PER_TOKEN)
+
+
+def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt_chars: int = 0) -> int | None:
+    """Of one request for `n` images with checked options."""
+    n = int(options.get("n", 1))
+    if model.price_override_micro is not None:
+        return n * model.price_override_micro
+    items = _usable(model)
+    each = _output_image_usd(items, options)
+    if items is None or each is None:
+        return None
+    extra = _most(items, _INPUT_TEXT, "token") * tokens(prompt_chars) + input_images * (
+        _most(items, _INPUT_IMAGE, "image")
+        + _most(items, _INPUT_IMAGE, "megapixel") * MEGAPIXELS_PER_INPUT_IMAGE
+        + max(_most(items, _INPUT_IMAGE, "token"), _most(items, ("prompt",), "token")) * TOKENS_PER_INPUT_IMAGE
+    )
+    return micro(n * (each + extra + _most(items, ("request", *_OUTPUT_IMAGE), "request")))
+
+
+def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> Decimal | None:
+    """Dollars for one image; None when the list has no line that prices it."""
+    if items is None:
+        return None
+    text = _most(items, ("completion",), "token")
+    lines = [item for item in items if item.billable in _OUTPUT_IMAGE and _fits_variant(item, options)]
+    prices: list[Decimal] = []
+    prices += [item.usd for item in lines if item.unit in {"image", "request"}]
+    prices += [item.usd * _image_tokens(options) + text * TEXT_TOKENS_BESIDE_AN_IMAGE for item in lines if item.unit == "token"]
+    if any(item.unit == "megapixel" for item in lines):
+        prices.append(_megapixels_usd([item for item in lines if item.unit == "megapixel"], _megapixels(options)))
+    if not prices and text:
+        prices.append(text * (_image_tokens(options) + TEXT_TOKENS_BESIDE_AN_IMAGE))
+    return max(prices, default=None)
+
+
+def _fits_variant(item: PriceItem, options: Options) -> bool:
+    """A line for a size tier only counts for that tier; any other variant counts, as it may be the one charged."""
+    variant = (item.variant or "").upper()
+    return variant not in _EDGES or variant == str(options.get("image_size", "1K")).upper()
+
+
+def _megapixels_usd(lines: list[PriceItem], count: int) -> Decimal:
+    def most(pattern: str) -> Decimal | None:
+        return max((line.usd for line in lines if re.search(pattern, line.variant or "", re.IGNORECASE)), default=None)
+
+    first = most("first")
+    further = most("further|additional|subsequent|extra|next")
+    plain = max(line.usd for line in lines)
+    return (plain if first is None else first) + (count - 1) * (plain if further is None else further)
+
+
+def _megapixels(options: Options) -> int:
+    size = re.fullmatch(r"(\d+)x(\d+)", str(options.get("size", "")))
+    edge = _EDGES.get(str(options.get("image_size", "1K")).upper(), 4096)
+    area = int(size[1]) * int(size[2]) if size else edge * edge
+    return max(1, math.ceil(area / MEGAPIXEL))
+
+
+def _image_tokens(options: Options) -> int:
+    """The most that models bill for one image: 4,160 tokens at 1 megapixel in high quality, about twice that above."""
+    return 4_200 if _megapixels(options) == 1 else 8_400
+
+
+def _usable(model: Model) -> tuple[PriceItem, ...] | None:
+    """None also for a list with a negative price, which is the provider's way to say that it varies."""
+    items = model.info.price
+    return None if items is None or any(item.usd < 0 for item in items) else items
+
+
+def _most(items: Iterable[PriceItem], billables: tuple[str, ...], unit: str) -> Decimal:
+    return max((item.usd for item in items if item.billable in billables and item.unit == unit), default=Decimal(0))
+
+
+_RESOLUTION = re.compile(r"(?<![a-z0-9])(\d{3,4}p|[1248]k)(?![a-z0-9])", re.IGNORECASE)
+_PER_SECOND = re.compile(r"duration_seconds|video_output_second|video-second|per_second")
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    """A line of a video price list, read. None in a field: the line holds for every value of it."""
+
+    usd: Decimal
+    per_second: bool
+    from_image: bool | None
+    audio: bool | None
+    resolution: str | None
+
+    @property
+    def weight(self) -> int:
+        """How specific the line is."""
+        return sum(part is not None for part in (self.from_image, self.audio, self.resolution))
+
+
+def read_sku(item: PriceItem) -> Sku | None:
+    """None for a key that we cannot price with, such as a price per video token."""
+    key = item.billable.lower()
+    per_second = _PER_SECOND.search(key) is not None
+    if "token" in key or "image_input" in key or not (per_second or key in {"generate", "video", "per_video"}):
+        return None
+    found = _RESOLUTION.search(key.replace("_", " ").replace("-", " "))
+    return Sku(
+        usd=item.usd / 100 if key.startswith("cents_") else item.usd,
+        per_second=per_second,
+        from_image=True if "image_to_video" in key else False if "text_to_video" in key else None,
+        audio=False if "without_audio" in key else True if "with_audio" in key else None,
+        resolution=found[1].lower() if found else None,
+    )
+
+
+def _skus(items: Iterable[PriceItem]) -> list[Sku]:
+    return [sku for item in items if (sku := read_sku(item)) is not None]
+
+
+def video_micro(model: Model, options: Options, *, from_image: bool = False) -> int | None:
+    """Of one video with checked options."""
+    duration = options.get("duration")
+    if model.price_override_micro is not None:
+        return None if duration is None else model.price_override_micro * int(duration)
+    items = _usable(model)
+    lines = [] if items is None else _fitting(_skus(items), options, from_image)
+    if items is None or not lines or (duration is None and any(line.per_second for line in lines)):
+        return None
+    weight = max(line.weight for line in lines)
+    each = max(line.usd * (int(duration or 1) if line.per_second else 1) for line in lines if line.weight == weight)
+    image = max((item.usd / 100 for item in items if item.billable == "cents_per_image_input"), default=Decimal(0))
+    return micro(each + (image if from_image else 0))
+
+
+def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:
+    resolution = options.get("resolution")
+    fitting = [
+        line
+        for line in lines
+        if line.from_image in {None, from_image} and (resolution is None or line.resolution in {None, str(resolution).lower()})
+    ]
+    audio = options.get("generate_audio") is True
+    by_sound = [line for line in fitting if line.audio in {None, audio}]
+    # a silent video of a model that only has a price with sound costs at most that
+    return by_sound if by_sound or audio else fitting
+
+
+def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) -> int | None:
+    """Of one answer of at most `max_tokens` tokens to `chars` characters of context and `images` images."""
+    if model.price_override_micro is not None:
+        return model.price_override_micro
+    items = _usable(model)
+    if items is None or not {"prompt", "completion"} <= {item.billable for item in items}:
+        return None
+    prompt = tokens(chars) + images * TOKENS_PER_INPUT_IMAGE
+    return micro(
+        _most(items, ("prompt",), "token") * prompt
+        + _most(items, ("completion",), "token") * max_tokens
+        + _most(items, ("image",), "image") * images
+        + _most(items, ("request",), "request")
+    )
+
+
+def used_text_micro(model: Model, *, prompt_tokens: int, completion_tokens: int) -> int | None:
+    """What these tokens cost, for an answer whose provider did not say."""
+    return text_micro(model, chars=prompt_tokens * CHARS_PER_TOKEN, max_tokens=completion_tokens)
+
+
+def summary(model: Model) -> str:
+    """For people: `about $0.04 an image`."""
+    each = {"image": " an image", "video": " a second", "text": " an answer"}[model.kind]
+    if model.price_override_micro is not None:
+        return _free_or(Decimal(model.price_override_micro) / MICRO, "", each)
+    items = _usable(model)
+    if items is None:
+        return "price not known"
+    if model.kind == "image":
+        usd = _output_image_usd(items, {})
+        return "price not known" if usd is None else _free_or(usd, "about ", each)
+    if model.kind == "video":
+        lines = _skus(items)
+        if not lines:
+            return "price not known"
+        least = min(lines, key=lambda line: line.usd)
+        return _free_or(least.usd, "from ", each if least.per_second else " a video")
+    prompt, completion = _most(items, ("prompt",), "token"), _most(items, ("completion",), "token")
+    if prompt == completion == 0:
+        return "free"
+    return f"{_dollars(prompt * MICRO)} in, {_dollars(completion * MICRO)} out per million tokens"
+
+
+def _free_or(usd: Decimal, before: str, after: str) -> str:
+    return "free" if usd == 0 else f"{before}{_dollars(usd)}{after}"
+
+
+def _dollars(usd: Decimal) -> str:
+    """At least cents, at most four digits behind the point."""
+    return f"${usd:.2f}" if usd >= 1 or round(usd, 2) == usd else f"${usd:.4f}".rstrip("0")
