@@ -5,26 +5,26 @@ from typing import Literal
 from pydantic import EmailStr, Field, SecretStr
 
 from api.schemas import In, Out, Time
-from api.users.schemas import UserOut
+from api.users.schemas import PasswordBody, UserOut
 
 PASSWORD_MIN = 12
 ADMIN_PASSWORD_MIN = 15
 PASSWORD_MAX_BYTES = 1024
 
 
-class SetupIn(In):
+class SetupIn(PasswordBody):
     token: str = Field(min_length=1, max_length=200)
     email: EmailStr
     password: SecretStr
 
 
-class RegisterIn(In):
+class RegisterIn(PasswordBody):
     email: EmailStr
     password: SecretStr
     invite: str | None = Field(default=None, max_length=200)
 
 
-class LoginIn(In):
+class LoginIn(PasswordBody):
     email: str = Field(min_length=1, max_length=320)
     password: SecretStr
 
@@ -38,7 +38,7 @@ class TokensOut(Out):
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - OAuth's word for the kind of token
     expires_in: int
     user: UserOut
 

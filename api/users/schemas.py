@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import EmailStr, Field, SecretStr
+from pydantic import ConfigDict, EmailStr, Field, SecretStr
 
 from api.schemas import In, Out, Time, Usd
 
@@ -25,7 +25,13 @@ class UserOut(Out):
     created_at: Time
 
 
-class ProfileIn(In):
+class PasswordBody(In):
+    """A body that holds a password, which counts exactly as it was typed, blanks at its ends too."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+
+class ProfileIn(PasswordBody):
     """A new e-mail or password needs `current_password`."""
 
     email: EmailStr | None = None

@@ -1,0 +1,93 @@
+# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
+"""SQL of `refresh_tokens`, and the seal of a successor.
+
+A used token keeps what it was exchanged for, readable only to whoever has the used token itself. So a client that lost the answer can
+ask again within the grace, and the database alone gives no token away.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.fernet import Fernet
+
+from api.db import Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """One token of a session's family. `replaced_by` is the hash of its successor."""
+
+    token_hash: str
+    session_id: str
+    user_id: str
+    parent_hash: str | None
+    issued_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    replaced_by: str | None = None
+    sealed_successor: str | None = None
+
+
+_COLUMNS = "token_hash, session_id, user_id, parent_hash, issued_at, expires_at, used_at, replaced_by, sealed_successor"
+
+
+def _refresh(row: Row | None) -> Refresh | None:
+    return Refresh(**{name: row[name] for name in _COLUMNS.split(", ")}) if row else None
+
+
+async def insert(sql: Sql, token: Refresh) -> None:
+    await sql.execute(
+        "INSERT INTO refresh_tokens (token_hash, session_id, user_id, parent_hash, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        token.token_hash,
+        token.session_id,
+        token.user_id,
+        token.parent_hash,
+        token.issued_at,
+        token.expires_at,
+    )
+
+
+async def by_hash(sql: Sql, token_hash: str) -> Refresh | None:
+    return _refresh(await sql.fetch_one(f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1", token_hash))
+
+
+async def use(sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime) -> Refresh | None:
+    """One caller ever gets the token."""
+    return _refresh(
+        await sql.fetch_one(
+            "UPDATE refresh_tokens SET used_at = $2, replaced_by = $3, sealed_successor = $4 "
+            f"WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING {_COLUMNS}",
+            token_hash,
+            at,
+            replaced_by,
+            sealed_successor,
+        )
+    )
+
+
+async def forget_successor(sql: Sql, token_hash: str) -> None:
+    """Its child is in use, so the token can never be answered again."""
+    await sql.execute("UPDATE refresh_tokens SET sealed_successor = NULL WHERE token_hash = $1", token_hash)
+
+
+async def purge(sql: Sql, *, ended_before: datetime) -> int:
+    """Deletes ended sessions with their tokens; answers how many. Used tokens of a live session stay: they are how reuse is seen."""
+    ended = "coalesce(revoked_at, expires_at) < $1 OR expires_at < $1"
+    await sql.execute(f"DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE {ended})", ended_before)
+    rows = await sql.fetch(f"DELETE FROM sessions WHERE {ended} RETURNING id", ended_before)
+    return len(rows)
+
+
+def seal(successor: str, presented: str) -> str:
+    return _box(presented).encrypt(successor.encode()).decode()
+
+
+def unseal(sealed: str, presented: str) -> str:
+    return _box(presented).decrypt(sealed.encode()).decode()
+
+
+def _box(presented: str) -> Fernet:
+    key = hashlib.blake2b(presented.encode(), digest_size=32, person=b"refresh-seal").digest()
+    return Fernet(base64.urlsafe_b64encode(key))

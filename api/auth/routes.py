@@ -1,0 +1,69 @@
+"""`/auth`: signing in and sessions; and what a bot's credential opens at `/bot/act`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from api.auth.caller import BotCaller, SessionCaller
+from api.auth.schemas import LoginIn, RefreshIn, RegisterIn, SessionOut, SetupIn, TokensOut
+from api.auth.service import Client
+from api.deps import ServicesDep
+from api.links.schemas import ActIn, ActOut
+
+router = APIRouter(tags=["auth"])
+
+
+def _client(request: Request) -> Client:
+    """The web server in front of us is trusted to name the browser's address (uvicorn's `forwarded_allow_ips`)."""
+    return Client(request.headers.get("user-agent", "")[:200], request.client.host if request.client else "")
+
+
+ClientDep = Annotated[Client, Depends(_client)]
+
+
+@router.post("/auth/setup", status_code=201)
+async def setup(body: SetupIn, client: ClientDep, services: ServicesDep) -> TokensOut:
+    """Makes the first admin with the one-time token that the first start printed."""
+    return await services.auth.setup(body, client)
+
+
+@router.post("/auth/register", status_code=201)
+async def register(body: RegisterIn, client: ClientDep, services: ServicesDep) -> TokensOut:
+    return await services.auth.register(body, client)
+
+
+@router.post("/auth/login")
+async def login(body: LoginIn, client: ClientDep, services: ServicesDep) -> TokensOut:
+    return await services.auth.login(body, client)
+
+
+@router.post("/auth/refresh")
+async def refresh(body: RefreshIn, services: ServicesDep) -> TokensOut:
+    """A refresh token works once; the answer holds the next one."""
+    return await services.auth.refresh(body.refresh_token)
+
+
+@router.post("/auth/logout", status_code=204)
+async def logout(caller: SessionCaller, services: ServicesDep) -> None:
+    await services.auth.logout(caller)
+
+
+@router.get("/auth/sessions")
+async def sessions(caller: SessionCaller, services: ServicesDep) -> list[SessionOut]:
+    return await services.auth.sessions(caller)
+
+
+@router.delete("/auth/sessions/{session_id}", status_code=204)
+async def end_session(session_id: str, caller: SessionCaller, services: ServicesDep) -> None:
+    await services.auth.end_session(caller, session_id)
+
+
+@router.delete("/auth/sessions", status_code=204)
+async def end_other_sessions(caller: SessionCaller, services: ServicesDep) -> None:
+    """Ends all sessions but the one that asks."""
+    await services.auth.end_other_sessions(caller)
+
+
+@router.post("/bot/act")
+async def act(body: ActIn, bot: BotCaller, services: ServicesDep) -> ActOut:
+    return await services.auth.bots.act(bot.platform, body)

@@ -1,0 +1,113 @@
+# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
+"""SQL of `sessions` and `bot_credentials`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.db import Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in and the family of its refresh tokens; `expires_at` is absolute."""
+
+    id: str
+    user_id: str
+    client: str
+    ip: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+    def is_live(self, at: datetime) -> bool:
+        return self.revoked_at is None and self.expires_at > at
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    id: str
+    platform: str
+
+
+_SESSION = "id, user_id, client, ip, created_at, last_seen_at, expires_at, revoked_at"
+
+
+def _session(row: Row) -> Session:
+    return Session(**{name: row[name] for name in _SESSION.split(", ")})
+
+
+async def insert_session(sql: Sql, session: Session) -> None:
+    await sql.execute(
+        "INSERT INTO sessions (id, user_id, client, ip, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        session.id,
+        session.user_id,
+        session.client,
+        session.ip,
+        session.created_at,
+        session.last_seen_at,
+        session.expires_at,
+    )
+
+
+async def session(sql: Sql, session_id: str) -> Session | None:
+    row = await sql.fetch_one(f"SELECT {_SESSION} FROM sessions WHERE id = $1", session_id)
+    return _session(row) if row else None
+
+
+async def live_sessions(sql: Sql, user_id: str, at: datetime) -> Sequence[Session]:
+    rows = await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE user_id = $1", user_id)
+    found = [_session(row) for row in rows]
+    return sorted((one for one in found if one.is_live(at)), key=lambda one: one.last_seen_at, reverse=True)
+
+
+async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:
+    """Marks a live session as used; None when it has ended. In a transaction it keeps out a revocation until the end."""
+    row = await sql.fetch_one(
+        f"UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING {_SESSION}",
+        session_id,
+        at,
+    )
+    return _session(row) if row else None
+
+
+async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -> bool:
+    """False when it had ended before."""
+    row = await sql.fetch_one(
+        "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id", session_id, reason, at
+    )
+    return row is not None
+
+
+async def revoke_sessions(sql: Sql, user_id: str, *, keep: str | None, reason: str, at: datetime) -> None:
+    """All sessions of the user but `keep`."""
+    await sql.execute(
+        "UPDATE sessions SET revoked_at = $4, revoke_reason = $3 "
+        "WHERE user_id = $1 AND revoked_at IS NULL AND ($2::text IS NULL OR id <> $2::text)",
+        user_id,
+        keep,
+        reason,
+        at,
+    )
+
+
+async def delete_of_user(sql: Sql, user_id: str) -> None:
+    await sql.execute("DELETE FROM refresh_tokens WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
+
+
+async def credential_by_hash(sql: Sql, key_hash: str) -> Credential | None:
+    row = await sql.fetch_one("SELECT id, platform, revoked_at FROM bot_credentials WHERE key_hash = $1", key_hash)
+    return Credential(row["id"], row["platform"]) if row and row["revoked_at"] is None else None
+
+
+async def add_credential(sql: Sql, credential: Credential, key_hash: str, at: datetime) -> None:
+    """Keeps the one that is there when the key is known already."""
+    await sql.execute(
+        "INSERT INTO bot_credentials (id, platform, key_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING",
+        credential.id,
+        credential.platform,
+        key_hash,
+        at,
+    )

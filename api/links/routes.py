@@ -1,0 +1,52 @@
+"""`/links`: the account's side of linking; `/bot/links` and `/bot/profile`: the chat's side."""
+
+from fastapi import APIRouter
+
+from api.auth.caller import BotCaller, SessionCaller, UserCaller
+from api.deps import ServicesDep
+from api.links.schemas import AnswerIn, BotProfileIn, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
+from api.schemas import Platform
+
+router = APIRouter(tags=["links"])
+
+
+@router.post("/links/codes", status_code=201)
+async def start(body: CodeIn, caller: SessionCaller, services: ServicesDep) -> CodeOut:
+    """A code for 5 minutes, to be used in a private chat with the bot. An older one for the platform stops working."""
+    return await services.links.start(caller.user_id, body.platform)
+
+
+@router.get("/links/codes/{code_id}")
+async def state(code_id: str, caller: SessionCaller, services: ServicesDep) -> CodeStateOut:
+    return await services.links.state(caller.user_id, code_id)
+
+
+@router.post("/links/codes/{code_id}/confirm")
+async def confirm(code_id: str, caller: SessionCaller, services: ServicesDep) -> CodeStateOut:
+    return await services.links.confirm(caller.user_id, code_id)
+
+
+@router.get("/links")
+async def links(caller: UserCaller, services: ServicesDep) -> list[LinkOut]:
+    return await services.links.links(caller.user_id)
+
+
+@router.delete("/links/{platform}/{platform_user_id}", status_code=204)
+async def unlink(platform: Platform, platform_user_id: str, caller: SessionCaller, services: ServicesDep) -> None:
+    await services.links.unlink(caller.user_id, platform, platform_user_id)
+
+
+@router.post("/bot/links/redeem")
+async def redeem(body: RedeemIn, bot: BotCaller, services: ServicesDep) -> RedeemOut:
+    return await services.links.redeem(bot.platform, body)
+
+
+@router.post("/bot/links/answer")
+async def answer(body: AnswerIn, bot: BotCaller, services: ServicesDep) -> RedeemOut:
+    return await services.links.answer(bot.platform, body)
+
+
+@router.put("/bot/profile", status_code=204)
+async def save_profile(body: BotProfileIn, bot: BotCaller, services: ServicesDep) -> None:
+    """What a bot says of itself when it has connected."""
+    await services.links.save_profile(bot.platform, body)

@@ -1,0 +1,224 @@
+"""Linking a chat identity to an account: the code is made on the web, used in a private chat, and both sides say yes.
+
+waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> confirmed
+   |                    +--chat: no--> burned
+   +--used in public, or replaced by a newer code--> burned        any but confirmed, after 5 minutes --> expired
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol, cast
+
+from api import ids
+from api.db import Db, Sql
+from api.errors import Conflict, NotFound, RateLimited
+from api.links import store
+from api.links.schemas import AnswerIn, BotProfileIn, CodeOut, CodeStateOut, LinkOut, LinkState, RedeemIn, RedeemOut
+from api.links.store import Code, Link
+from api.schemas import Platform
+from api.users import audit, throttle
+from api.users.service import UserService
+from api.users.throttle import Limit, Throttle
+
+CODE_LIFE = timedelta(minutes=5)
+NOT_VALID = "This code is not valid (any more). Make a new one on the web page."
+STARTS = Limit(
+    20, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1), "That were many codes. Please wait before you make another."
+)
+WRONG_CODES = Limit(5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), NOT_VALID)
+
+
+class Notify(Protocol):
+    """Puts a notice for a chat into the outbox, in the transaction of what it tells."""
+
+    async def __call__(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None: ...
+
+
+class LinkService:
+    def __init__(self, db: Db, *, users: UserService, notify: Notify) -> None:
+        self._db = db
+        self._users = users
+        self._notify = notify
+        self._throttle = Throttle(db)
+
+    async def owner(self, platform: str, platform_user_id: str) -> str | None:
+        """The id of the user that the identity belongs to. One read by key: it runs on every call of a bot."""
+        link = await store.link(self._db, platform, platform_user_id)
+        return link.user_id if link else None
+
+    async def links(self, user_id: str) -> list[LinkOut]:
+        return [LinkOut.model_validate(link) for link in await store.links_of(self._db, user_id)]
+
+    async def start(self, user_id: str, platform: Platform) -> CodeOut:
+        """A new code; an older one for the same platform is burned. Raises `RateLimited`."""
+        secret, at = ids.token(128), ids.now()
+        code = Code(ids.new_id(), user_id, platform, at, at + CODE_LIFE)
+        async with self._db.transaction() as sql:
+            # this row is held until the end: two starts at once cannot leave two codes alive
+            blocked = await throttle.take(sql, f"link-start:{user_id}", STARTS)
+            if blocked is None:
+                await store.burn_open_codes(sql, user_id, platform, at)
+                await store.insert_code(sql, code, ids.digest(secret))
+        if blocked is not None:
+            raise RateLimited(STARTS.sentence, retry_after=max(1.0, (blocked - at).total_seconds()))
+        template = await store.link_template(self._db, platform)
+        return CodeOut(
+            id=code.id, code=secret, deep_link=template.replace("{code}", secret) if template else None, expires_at=code.expires_at
+        )
+
+    async def state(self, user_id: str, code_id: str) -> CodeStateOut:
+        """Raises `NotFound`, also for a code of somebody else."""
+        code = await store.code(self._db, code_id)
+        if code is None or code.user_id != user_id:
+            raise NotFound("There is no such code.")
+        return _shown(code)
+
+    async def redeem(self, platform: Platform, body: RedeemIn) -> RedeemOut:
+        """The chat's first step. Raises `NotFound` (one text for every reason), `RateLimited`, `Conflict` (identity linked already)."""
+        code_hash = ids.digest(body.code)
+        if not body.private:
+            # the same answer whether or not there is such a code
+            await store.burn_unredeemed(self._db, code_hash, platform, ids.now())
+            return RedeemOut(state="burned")
+        sender = f"redeem:{platform}:{body.platform_user_id}"
+        await self._throttle.take(sender, WRONG_CODES)
+        await self._refuse_linked(platform, body.platform_user_id)
+        code = await store.redeem(
+            self._db,
+            code_hash,
+            platform,
+            platform_user_id=body.platform_user_id,
+            display_name=body.display_name,
+            chat_id=body.chat_id,
+            at=ids.now(),
+        )
+        if code is None:
+            raise NotFound(NOT_VALID)
+        await self._throttle.give_back(sender)
+        return RedeemOut(state="redeemed", code_id=code.id, account_hint=await self._hint(code.user_id))
+
+    async def answer(self, platform: Platform, body: AnswerIn) -> RedeemOut:
+        """The chat's yes or no. Raises `NotFound` when this sender has no such open code."""
+        decide = store.accept if body.accept else store.decline
+        code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
+        if code is None:
+            raise NotFound(NOT_VALID)
+        return RedeemOut(state=_state(code), code_id=code.id, account_hint=await self._hint(code.user_id))
+
+    async def confirm(self, user_id: str, code_id: str) -> CodeStateOut:
+        """The web's yes: makes the link. Raises `NotFound`, and `Conflict` when the chat has not said yes, when it is too late, or when
+        the identity got linked elsewhere meanwhile; then the code is burned and the chat is told."""
+        async with self._db.transaction() as sql:
+            code = await store.confirm(sql, code_id, user_id, ids.now())
+            linked = code is not None and await self._link(sql, code)
+        if code is None:
+            return await self._already_confirmed(user_id, code_id)
+        if not linked:
+            raise Conflict("This chat belongs to another account. It has to be unlinked there first.")
+        return _shown(code)
+
+    async def unlink(self, user_id: str, platform: str, platform_user_id: str) -> None:
+        """The bot's act tokens for this identity stop working with it. Raises `NotFound`."""
+        async with self._db.transaction() as sql:
+            if not await store.delete_link(sql, platform, platform_user_id, user_id):
+                raise NotFound("This chat is not linked to your account.")
+            await audit.record(sql, "unlink", actor_id=user_id, subject=user_id, before=_identity(platform, platform_user_id))
+
+    async def guest(self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str) -> str:
+        """The id of the user of this identity, which gets a guest account when it has none."""
+        guest = self._users.new_guest(display_name)
+        made = Link(platform, platform_user_id, guest.id, display_name, chat_id, guest.created_at)
+        async with self._db.transaction() as sql:
+            if await store.insert_link(sql, made):
+                await self._users.add(sql, guest)
+        owner = await self.owner(platform, platform_user_id)
+        if owner is None:
+            raise Conflict("This chat was unlinked just now. Try again.")
+        return owner
+
+    async def save_profile(self, platform: Platform, body: BotProfileIn) -> None:
+        await store.save_bot(self._db, platform, body.name, body.link_template, ids.now())
+
+    async def erase(self, user_id: str) -> None:
+        """Links and codes of the user."""
+        async with self._db.transaction() as sql:
+            await store.delete_of_user(sql, user_id)
+
+    async def _refuse_linked(self, platform: Platform, platform_user_id: str) -> None:
+        """A guest's identity is free to be linked."""
+        owner = await self.owner(platform, platform_user_id)
+        if owner is None:
+            return
+        user = await self._users.find(owner)
+        if user is not None and not user.guest:
+            raise Conflict("This chat is linked to an account already. Unlink it there first.")
+
+    async def _link(self, sql: Sql, code: Code) -> bool:
+        """Writes the link and its notice; False, with the code burned, when the identity belongs to another account."""
+        at = ids.now()
+        platform, identity, chat_id = cast(tuple[str, str, str], (code.platform, code.platform_user_id, code.chat_id))
+        link = Link(platform, identity, code.user_id, code.display_name or "", chat_id, at)
+        if not await store.insert_link(sql, link) and not await self._from_guest(sql, link):
+            await store.unconfirm(sql, code.id, at)
+            await self._notify(sql, platform=platform, chat_id=chat_id, code="link_conflict", facts={})
+            return False
+        await audit.record(sql, "link", actor_id=code.user_id, subject=code.user_id, after=_identity(platform, identity))
+        hint = await self._hint(code.user_id, sql)
+        await self._notify(sql, platform=platform, chat_id=chat_id, code="linked", facts={"account_hint": hint})
+        return True
+
+    async def _from_guest(self, sql: Sql, link: Link) -> bool:
+        """Takes the identity over when a guest has it, with all that the guest made (or when the account itself has it already)."""
+        present = await store.link(sql, link.platform, link.platform_user_id)
+        if present is None:
+            return False
+        if present.user_id != link.user_id:
+            if not await self._users.retire_guest(sql, present.user_id):
+                return False
+            await store.move_things(sql, present.user_id, link.user_id)
+        return await store.take_over(sql, link, present.user_id)
+
+    async def _already_confirmed(self, user_id: str, code_id: str) -> CodeStateOut:
+        """Confirming twice is fine; anything else is said in words."""
+        shown = await self.state(user_id, code_id)
+        if shown.state == "confirmed":
+            return shown
+        if shown.state == "redeemed" and not shown.chat_accepted:
+            raise Conflict("Answer the question in the chat with Yes first.")
+        raise Conflict("This code cannot be confirmed (any more). Make a new one.")
+
+    async def _hint(self, user_id: str, sql: Sql | None = None) -> str:
+        user = await self._users.find(user_id, sql)
+        return masked(user.email) if user and user.email else "***"
+
+
+def masked(email: str) -> str:
+    """`al***@example.org`: enough for its owner to know it."""
+    name, _, host = email.partition("@")
+    return f"{name[: min(2, len(name) - 1)]}***@{host}"
+
+
+def _identity(platform: str, platform_user_id: str) -> dict[str, str]:
+    return {"platform": platform, "platform_user_id": platform_user_id}
+
+
+def _state(code: Code, at: datetime | None = None) -> LinkState:
+    if code.confirmed_at is not None:
+        return "confirmed"
+    if code.burned_at is not None:
+        return "burned"
+    if code.expires_at <= (at or ids.now()):
+        return "expired"
+    return "waiting" if code.redeemed_at is None else "redeemed"
+
+
+def _shown(code: Code) -> CodeStateOut:
+    return CodeStateOut(
+        id=code.id,
+        platform=cast(Platform, code.platform),
+        state=_state(code),
+        chat_accepted=code.accepted_at is not None,
+        platform_user_id=code.platform_user_id,
+        display_name=code.display_name,
+        expires_at=code.expires_at,
+    )

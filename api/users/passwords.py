@@ -1,0 +1,79 @@
+"""Passwords: which are good enough, and their argon2id hashes (OWASP: t=1, m=46 MiB, p=1)."""
+
+import asyncio
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type
+
+from api import ids
+from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MAX_BYTES, PASSWORD_MIN
+from api.errors import InvalidRequest
+from api.users.schemas import Role
+
+AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """`memory` is in KiB."""
+
+    time: int = 1
+    memory: int = 47_104
+    lanes: int = 1
+
+
+def check(password: str, role: Role, *, field: str = "password") -> None:
+    """Long enough for the role and not so long that hashing it is an attack. Raises `InvalidRequest`."""
+    least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
+    if len(password) < least:
+        raise InvalidRequest(f"The password must have at least {least} characters.", field=field)
+    if len(password.encode()) > PASSWORD_MAX_BYTES:
+        raise InvalidRequest(f"The password must have at most {PASSWORD_MAX_BYTES} bytes.", field=field)
+
+
+class Passwords:
+    """Hashes in threads, at most four at once: each takes 46 MiB, so more would be a way to use up the memory."""
+
+    def __init__(self, cost: Cost | None = None) -> None:
+        cost = cost or Cost()
+        self._hasher = PasswordHasher(time_cost=cost.time, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID)
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._nobody: str | None = None
+
+    async def hash(self, password: str) -> str:
+        async with self._gate:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Takes as long when there is no stored hash, so that the time does not tell who has an account."""
+        if stored is None:
+            await self._verify(await self._nobodys_hash(), password)
+            return False
+        return await self._verify(stored, password)
+
+    def is_weaker(self, stored: str) -> bool:
+        """True for a hash made at another cost than ours."""
+        return self._hasher.check_needs_rehash(stored)
+
+    async def prepare(self) -> None:
+        """Makes the hash that unknown users are checked against, so that the first of them is not answered later than others."""
+        await self._nobodys_hash()
+
+    async def _nobodys_hash(self) -> str:
+        if self._nobody is None:
+            self._nobody = await self.hash(ids.token())
+        return self._nobody
+
+    async def _verify(self, stored: str, password: str) -> bool:
+        if len(password.encode()) > PASSWORD_MAX_BYTES:
+            return False
+        async with self._gate:
+            return await asyncio.to_thread(self._check, stored, password)
+
+    def _check(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False

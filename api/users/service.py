@@ -1,0 +1,199 @@
+"""Accounts: profile, role, listing and erasing. Who may do it is decided by the routes' callers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Protocol
+
+from api import ids
+from api.db import Db, Duplicate, Sql
+from api.errors import Conflict, InvalidRequest, LastAdmin, NotFound, SetupDone
+from api.schemas import Page, micro, usd
+from api.users import audit, passwords, store
+from api.users.passwords import Passwords
+from api.users.schemas import ProfileIn, Role, Status, UserOut
+from api.users.store import Change, Standing, User
+
+Eraser = Callable[[str], Awaitable[None]]
+"""Deletes what a domain holds of the user with this id. It is called again after a crash, so it must bear that."""
+
+SETUP = "setup"
+
+
+class Figures(Protocol):
+    """This month's money of a user: spent and held micro-dollars."""
+
+    async def of_user(self, user_id: str) -> tuple[int, int]: ...
+
+
+class UserService:
+    """`erasers` is read when an account is deleted, so the domains built after this one can still add theirs."""
+
+    def __init__(
+        self, db: Db, *, passwords: Passwords, figures: Figures, monthly_usd: Decimal, guest_monthly_usd: Decimal, erasers: Sequence[Eraser]
+    ) -> None:
+        self._db = db
+        self._passwords = passwords
+        self._figures = figures
+        self._monthly_micro = micro(monthly_usd)
+        self._guest_micro = micro(guest_monthly_usd)
+        self._erasers = erasers
+        self._has_admin = False
+
+    async def standing(self, user_id: str) -> Standing | None:
+        """One read by key: this runs on every call."""
+        return await store.standing(self._db, user_id)
+
+    async def find(self, user_id: str, sql: Sql | None = None) -> User | None:
+        """Inside a transaction give its `sql`."""
+        return await store.by_id(sql or self._db, user_id)
+
+    async def find_by_email(self, email: str) -> User | None:
+        return await store.by_email(self._db, normal(email))
+
+    async def setup_needed(self) -> bool:
+        """True until the first admin exists. There is always one from then on, so the answer is kept."""
+        if not self._has_admin:
+            self._has_admin = await store.has_admin(self._db)
+        return not self._has_admin
+
+    async def out(self, user: User) -> UserOut:
+        spent, held = await self._figures.of_user(user.id)
+        return UserOut(
+            id=user.id,
+            email=user.email,
+            display_name=user.display_name,
+            role=user.role,
+            status=user.status,
+            language=user.language,
+            monthly_usd=usd(user.monthly_micro),
+            spent_usd=usd(spent),
+            held_usd=usd(held),
+            created_at=user.created_at,
+        )
+
+    async def show(self, user_id: str) -> UserOut:
+        return await self.out(await self._existing(user_id))
+
+    async def page(self, *, q: str | None, role: Role | None, status: Status | None, cursor: str | None, limit: int) -> Page[UserOut]:
+        """Newest first."""
+        found = await store.page(self._db, words=q, role=role, status=status, before=cursor, limit=limit + 1)
+        shown = found[:limit]
+        items = [await self.out(user) for user in shown]
+        return Page(items=items, next_cursor=shown[-1].id if len(found) > limit else None)
+
+    async def new_person(self, email: str, password: str, role: Role) -> User:
+        """A person's account, not stored yet: hashing takes long and belongs outside the transaction. Raises `InvalidRequest`."""
+        passwords.check(password, role)
+        hashed = await self._passwords.hash(password)
+        at = ids.now()
+        name, _, _ = email.partition("@")
+        return User(ids.new_id(), normal(email), hashed, name, role, "active", "en", self._monthly_micro, guest=False, created_at=at)
+
+    def new_guest(self, display_name: str) -> User:
+        """An account for a chat identity, not stored yet."""
+        name = display_name or "Guest"
+        return User(ids.new_id(), None, None, name, "user", "active", "en", self._guest_micro, guest=True, created_at=ids.now())
+
+    async def add(self, sql: Sql, user: User) -> None:
+        """Raises `Conflict` when the e-mail has an account; the transaction is lost then."""
+        try:
+            await store.insert(sql, user)
+        except Duplicate as error:
+            raise Conflict("This e-mail address already has an account.") from error
+
+    async def add_first_admin(self, sql: Sql, user: User) -> None:
+        """Exactly one call ever succeeds. Raises `SetupDone`."""
+        try:
+            await store.mark(sql, SETUP, ids.now())
+        except Duplicate as error:
+            raise SetupDone("The first admin exists already. Sign in instead.") from error
+        if await store.has_admin(sql):
+            raise SetupDone("The first admin exists already. Sign in instead.")
+        await self.add(sql, user)
+
+    async def retire_guest(self, sql: Sql, user_id: str) -> bool:
+        """Switches a guest account off because a person takes over what it made. False when it is no guest's."""
+        return await store.retire_guest(sql, user_id, ids.now())
+
+    async def verify(self, user: User | None, password: str) -> bool:
+        """Takes as long for nobody and for a guest as for a wrong password. Renews a hash that was made at a lower cost."""
+        stored = user.password_hash if user else None
+        good = await self._passwords.matches(stored, password)
+        if good and user is not None and stored is not None and self._passwords.is_weaker(stored):
+            await store.replace_hash(self._db, user.id, stored, await self._passwords.hash(password))
+        return good
+
+    async def check_change(self, user_id: str, body: ProfileIn) -> Change:
+        """What the body changes, a new password hashed. Raises `InvalidRequest`, `NotFound`."""
+        user = await self._existing(user_id)
+        change = Change(display_name=_name(body), language=body.language)
+        if body.email is None and body.new_password is None:
+            return change
+        current = body.current_password
+        if current is None or not await self.verify(user, current.get_secret_value()):
+            raise InvalidRequest("The current password is not right.", field="current_password")
+        if body.new_password is not None:
+            wanted = body.new_password.get_secret_value()
+            passwords.check(wanted, user.role, field="new_password")
+            change = replace(change, password_hash=await self._passwords.hash(wanted))
+        return replace(change, email=normal(body.email) if body.email else None)
+
+    async def save_change(self, sql: Sql, user_id: str, change: Change) -> None:
+        """Raises `Conflict` when the e-mail belongs to another account; the transaction is lost then."""
+        try:
+            await store.update(sql, user_id, change, ids.now())
+        except Duplicate as error:
+            raise Conflict("This e-mail address already has an account.") from error
+
+    async def set_role(self, user_id: str, role: Role, *, actor_id: str) -> UserOut:
+        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot sign in, so it cannot be an admin)."""
+        async with self._db.transaction() as sql:
+            await store.lock_admins(sql, ids.now())
+            user = _there(await store.by_id(sql, user_id))
+            if user.guest and role == "admin":
+                raise Conflict("A guest account cannot become an admin.")
+            await self._stand(sql, user, role=role, status=user.status)
+            await audit.record(sql, "user_role", actor_id=actor_id, subject=user_id, before={"role": user.role}, after={"role": role})
+        return await self.out(replace(user, role=role))
+
+    async def erase(self, user_id: str, *, actor_id: str) -> None:
+        """Deletes the account and all that every domain holds of it. Raises `LastAdmin`, `NotFound`.
+
+        The account is switched off first, so that nothing new arrives while the domains delete. After a crash in between, deleting
+        again ends it.
+        """
+        async with self._db.transaction() as sql:
+            await store.lock_admins(sql, ids.now())
+            user = _there(await store.by_id(sql, user_id))
+            await self._stand(sql, user, role=user.role, status="disabled")
+        for erase in self._erasers:
+            await erase(user_id)
+        async with self._db.transaction() as sql:
+            await store.delete(sql, user_id)
+            await audit.record(sql, "user_delete", actor_id=actor_id, subject=user_id, before={"role": user.role, "guest": user.guest})
+
+    async def _stand(self, sql: Sql, user: User, *, role: Role, status: Status) -> None:
+        if not await store.set_standing(sql, user.id, role=role, status=status, at=ids.now()):
+            raise LastAdmin("This is the last admin. Make somebody else an admin first.")
+
+    async def _existing(self, user_id: str) -> User:
+        return _there(await store.by_id(self._db, user_id))
+
+
+def normal(email: str) -> str:
+    """An e-mail address as it is stored and looked up."""
+    return email.strip().lower()
+
+
+def _name(body: ProfileIn) -> str | None:
+    name = body.display_name.strip() if body.display_name is not None else None
+    if name == "":
+        raise InvalidRequest("The name must not be blank.", field="display_name")
+    return name
+
+
+def _there(user: User | None) -> User:
+    if user is None:
+        raise NotFound("There is no such account.")
+    return user

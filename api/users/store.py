@@ -1,0 +1,160 @@
+# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
+"""SQL of `users`: one account each, of a person or of a chat guest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from api.db import Row, Sql
+
+Role = Literal["user", "admin"]
+Status = Literal["active", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`email` and `password_hash` are None for a guest."""
+
+    id: str
+    email: str | None
+    password_hash: str | None
+    display_name: str
+    role: Role
+    status: Status
+    language: str
+    monthly_micro: int
+    guest: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides on each call: read fresh, never from a token."""
+
+    role: Role
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values of an account; None leaves a field as it is, so that two changes at once do not undo each other."""
+
+    email: str | None = None
+    display_name: str | None = None
+    language: str | None = None
+    password_hash: str | None = None
+
+
+COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at"
+
+
+def _user(row: Row) -> User:
+    return User(**{name: row[name] for name in COLUMNS.split(", ")})
+
+
+async def insert(sql: Sql, user: User) -> None:
+    """Raises `Duplicate` when the e-mail is taken."""
+    await sql.execute(
+        "INSERT INTO users (id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+        user.id,
+        user.email,
+        user.password_hash,
+        user.display_name,
+        user.role,
+        user.status,
+        user.language,
+        user.monthly_micro,
+        user.guest,
+        user.created_at,
+    )
+
+
+async def by_id(sql: Sql, user_id: str) -> User | None:
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM users WHERE id = $1", user_id)
+    return _user(row) if row else None
+
+
+async def by_email(sql: Sql, email: str) -> User | None:
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM users WHERE email = $1", email)
+    return _user(row) if row else None
+
+
+async def standing(sql: Sql, user_id: str) -> Standing | None:
+    row = await sql.fetch_one("SELECT role, status FROM users WHERE id = $1", user_id)
+    return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None
+
+
+async def page(sql: Sql, *, words: str | None, role: Role | None, status: Status | None, before: str | None, limit: int) -> Sequence[User]:
+    """Newest first; `words` is looked for in e-mail and name."""
+    rows = await sql.fetch(
+        f"WITH found AS MATERIALIZED (SELECT {COLUMNS} FROM users "
+        "WHERE ($1::text IS NULL OR id < $1::text) AND ($2::text IS NULL OR role = $2::text) AND ($3::text IS NULL OR status = $3::text) "
+        "AND ($4::text IS NULL OR strpos(lower(display_name), $4::text) > 0 OR strpos(coalesce(email, ''), $4::text) > 0)) "
+        "SELECT * FROM found ORDER BY id DESC LIMIT $5",
+        before,
+        role,
+        status,
+        words.lower() if words else None,
+        limit,
+    )
+    return [_user(row) for row in rows]
+
+
+async def has_admin(sql: Sql) -> bool:
+    return await sql.fetch_one("SELECT id FROM users WHERE role = 'admin' LIMIT 1") is not None
+
+
+async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> None:
+    """Raises `Duplicate` when the e-mail is taken."""
+    await sql.execute(
+        "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, display_name), "
+        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6 WHERE id = $1",
+        user_id,
+        change.email,
+        change.display_name,
+        change.language,
+        change.password_hash,
+        at,
+    )
+
+
+async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> None:
+    """Only while the hash is still the one that was verified."""
+    await sql.execute("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user_id, old, new)
+
+
+async def lock_admins(sql: Sql, at: datetime) -> None:
+    """Makes everybody who is about to take away an admin wait until this transaction ends."""
+    await sql.execute(
+        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at", at
+    )
+
+
+async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at: datetime) -> bool:
+    """False when nobody has this id, or when no active admin would be left. Call `lock_admins` first."""
+    row = await sql.fetch_one(
+        "UPDATE users SET role = $2, status = $3, updated_at = $4 WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') "
+        "OR role <> 'admin' OR status <> 'active' "
+        "OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active')) RETURNING id",
+        user_id,
+        role,
+        status,
+        at,
+    )
+    return row is not None
+
+
+async def retire_guest(sql: Sql, user_id: str, at: datetime) -> bool:
+    row = await sql.fetch_one("UPDATE users SET status = 'disabled', updated_at = $2 WHERE id = $1 AND guest RETURNING id", user_id, at)
+    return row is not None
+
+
+async def delete(sql: Sql, user_id: str) -> None:
+    await sql.execute("DELETE FROM users WHERE id = $1", user_id)
+
+
+async def mark(sql: Sql, name: str, at: datetime) -> None:
+    """Raises `Duplicate` when the fact is there already."""
+    await sql.execute("INSERT INTO marks (name, created_at) VALUES ($1, $2)", name, at)
