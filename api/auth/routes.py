@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth.caller import BotCaller, SessionCaller
 from api.auth.schemas import LoginIn, RefreshIn, RegisterIn, SessionOut, SetupIn, TokensOut
 from api.auth.service import Client
 from api.deps import ServicesDep
 from api.links.schemas import ActIn, ActOut
+from api.schemas import Page
 
 router = APIRouter(tags=["auth"])
 
@@ -49,8 +50,13 @@ async def logout(caller: SessionCaller, services: ServicesDep) -> None:
 
 
 @router.get("/auth/sessions")
-async def sessions(caller: SessionCaller, services: ServicesDep) -> list[SessionOut]:
-    return await services.auth.sessions(caller)
+async def sessions(
+    caller: SessionCaller,
+    services: ServicesDep,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> Page[SessionOut]:
+    return await services.auth.sessions(caller, cursor=cursor, limit=limit)
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=204)

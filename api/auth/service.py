@@ -19,6 +19,7 @@ from api.auth.tokens import ACCESS_LIFE, TokenSigner
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotAuthenticated, NotFound, RateLimited, SetupDone, SignupClosed
 from api.links.service import LinkService
+from api.schemas import Page
 from api.users import audit
 from api.users.schemas import ProfileIn, UserOut
 from api.users.service import UserService, normal
@@ -127,19 +128,11 @@ class AuthService:
         if caller.session_id is not None:
             await store.revoke_session(self._db, caller.session_id, "logout", ids.now())
 
-    async def sessions(self, caller: Caller) -> list[SessionOut]:
-        """Live ones, last used first."""
-        return [
-            SessionOut(
-                id=one.id,
-                client=one.client,
-                ip=one.ip,
-                created_at=one.created_at,
-                last_seen_at=one.last_seen_at,
-                current=one.id == caller.session_id,
-            )
-            for one in await store.live_sessions(self._db, caller.user_id, ids.now())
-        ]
+    async def sessions(self, caller: Caller, *, cursor: str | None, limit: int) -> Page[SessionOut]:
+        """Live ones, newest sign-in first."""
+        found = await store.live_sessions(self._db, caller.user_id, before=cursor, limit=limit + 1, at=ids.now())
+        shown = found[:limit]
+        return Page(items=[_shown(session, caller) for session in shown], next_cursor=shown[-1].id if len(found) > limit else None)
 
     async def end_session(self, caller: Caller, session_id: str) -> None:
         """Raises `NotFound`, also for a session of somebody else."""
@@ -245,6 +238,17 @@ async def _open_session(sql: Sql, user_id: str, client: Client) -> tuple[str, st
     await store.insert_session(sql, session)
     await refresh.insert(sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE))
     return session.id, token
+
+
+def _shown(session: Session, caller: Caller) -> SessionOut:
+    return SessionOut(
+        id=session.id,
+        client=session.client,
+        ip=session.ip,
+        created_at=session.created_at,
+        last_seen_at=session.last_seen_at,
+        current=session.id == caller.session_id,
+    )
 
 
 def _net(ip: str) -> str:

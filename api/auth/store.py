@@ -56,10 +56,17 @@ async def session(sql: Sql, session_id: str) -> Session | None:
     return _session(row) if row else None
 
 
-async def live_sessions(sql: Sql, user_id: str, at: datetime) -> Sequence[Session]:
-    rows = await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE user_id = $1", user_id)
-    found = [_session(row) for row in rows]
-    return sorted((one for one in found if one.is_live(at)), key=lambda one: one.last_seen_at, reverse=True)
+async def live_sessions(sql: Sql, user_id: str, *, before: str | None, limit: int, at: datetime) -> Sequence[Session]:
+    """Newest sign-in first; `before` is the last id of the page before."""
+    rows = await sql.fetch(
+        f"WITH live AS MATERIALIZED (SELECT {_SESSION} FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2) "
+        "SELECT * FROM live WHERE $3::text IS NULL OR id < $3::text ORDER BY id DESC LIMIT $4",
+        user_id,
+        at,
+        before,
+        limit,
+    )
+    return [_session(row) for row in rows]
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:

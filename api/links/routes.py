@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.auth.caller import BotCaller, SessionCaller, UserCaller
 from api.deps import ServicesDep
 from api.links.schemas import AnswerIn, BotProfileIn, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
-from api.schemas import Platform
+from api.schemas import Page, Platform
 
 router = APIRouter(tags=["links"])
 
@@ -27,8 +27,9 @@ async def confirm(code_id: str, caller: SessionCaller, services: ServicesDep) ->
 
 
 @router.get("/links")
-async def links(caller: UserCaller, services: ServicesDep) -> list[LinkOut]:
-    return await services.links.links(caller.user_id)
+async def links(caller: UserCaller, services: ServicesDep) -> Page[LinkOut]:
+    """All of them: a person has a few."""
+    return Page(items=await services.links.links(caller.user_id))
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)
