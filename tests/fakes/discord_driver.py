@@ -1,0 +1,254 @@
+"""Drives a fake Discord over its control calls, in this process or another, and shows what people there would see."""
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    id: str
+    filename: str
+    content_type: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True)
+class SeenMessage:
+    """`history`: earlier contents, oldest first. `edited_by`: `channel` (bot token) or `webhook` (interaction token), one per edit."""
+
+    id: str
+    channel_id: str
+    author_id: str
+    content: str
+    flags: int
+    nonce: str | None
+    reference: str | None
+    interaction_id: str | None
+    components: list[dict[str, Any]]
+    embeds: list[dict[str, Any]]
+    attachments: list[SeenFile]
+    allowed_mentions: dict[str, Any] | None
+    history: list[str]
+    edited_by: list[str]
+    deleted: bool
+    ephemeral: bool
+    loading: bool
+
+    @property
+    def buttons(self) -> list[str]:
+        return [button["label"] for row in self.components for button in row["components"]]
+
+
+@dataclass(frozen=True)
+class SeenInteraction:
+    id: str
+    type: int
+    channel_id: str
+    user_id: str
+    answered_after: float | None
+    answer_type: int | None
+    ephemeral: bool
+    original_id: str | None
+    follow_ups: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything at one moment. `messages` are those still shown, oldest first."""
+
+    version: int
+    messages: list[SeenMessage]
+    interactions: dict[str, SeenInteraction]
+    commands: list[dict[str, Any]]
+    commands_put: int
+    requests: list[dict[str, Any]]
+    typing: dict[str, int]
+    connected: int
+    identified: int
+    resumed: int
+    bot_id: str = field(default="900000000000000001")
+
+    def by_bot(self, channel_id: str | None = None) -> list[SeenMessage]:
+        return [one for one in self.messages if one.author_id == self.bot_id and channel_id in (None, one.channel_id)]
+
+    def original(self, interaction_id: str) -> SeenMessage | None:
+        """The answer to an interaction, once it says something."""
+        wanted = self.interactions[interaction_id].original_id
+        return next((one for one in self.messages if one.id == wanted and not one.loading), None)
+
+
+class FakeDiscord:
+    """Actions are plain calls (the fake answers at once); waiting is `await until(...)`."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self.base_url = base_url
+        self.token = token
+        self.api_url = f"{base_url}/api"
+        self.gateway_url = base_url.replace("http", "ws", 1) + "/gateway"
+        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _do(self, action: str, **given: Any) -> Any:
+        answer = self._http.post(f"/_fake/{action}", json={name: value for name, value in given.items() if value is not None})
+        if answer.status_code != 200:
+            raise AssertionError(answer.json()["error"])
+        return answer.json()
+
+    def slash(
+        self,
+        user_id: str,
+        channel_id: str,
+        command: str,
+        options: dict[str, Any] | None = None,
+        *,
+        guild: str | None = None,
+        attachment: tuple[str, str, bytes] | None = None,
+        user_installed: bool = False,
+        language: str | None = None,
+    ) -> str:
+        """A person sends a slash command; the id of the interaction. Without `guild` the channel is the person's DM."""
+        made = self._do(
+            "slash",
+            user_id=user_id,
+            channel_id=channel_id,
+            command=command,
+            options=options or {},
+            guild=guild,
+            attachment=_encoded(attachment),
+            user_installed=user_installed,
+            language=language,
+        )
+        return str(made["id"])
+
+    def press(self, user_id: str, channel_id: str, message_id: str, button: str) -> str:
+        """A person presses a button, named by its label or custom id; the id of the interaction."""
+        return str(self._do("press", user_id=user_id, channel_id=channel_id, message_id=message_id, button=button)["id"])
+
+    def says(
+        self,
+        user_id: str,
+        channel_id: str,
+        text: str,
+        *,
+        guild: str | None = None,
+        attachment: tuple[str, str, bytes] | None = None,
+        reply_to: str | None = None,
+    ) -> str:
+        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`."""
+        made = self._do(
+            "says", user_id=user_id, channel_id=channel_id, text=text, guild=guild, attachment=_encoded(attachment), reply_to=reply_to
+        )
+        return str(made["id"])
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass on Discord's side."""
+        self._do("advance", seconds=seconds)
+
+    def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
+        """See `Fault`: kind is status, limited, reset_before, reset_after, hang_before or hang_after."""
+        self._do("fault", method=method, path=path, kind=kind, **more)
+
+    def limit(self, method: str, path: str, limit: int, per: float) -> None:
+        self._do("limit", method=method, path=path, limit=limit, per=per)
+
+    def clear(self) -> None:
+        self._do("clear")
+
+    def drop(self, code: int | None = None, *, forget: bool = False, refuse: bool = False) -> None:
+        """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew until `clear`."""
+        self._do("drop", code=code, forget=forget, refuse=refuse)
+
+    def reach(self, channel_id: str, reachable: bool) -> None:
+        """Whether the bot's own token may use a channel."""
+        self._do("reach", channel_id=channel_id, reachable=reachable)
+
+    def content(self, file: SeenFile) -> bytes:
+        return self._http.get(file.url).raise_for_status().content
+
+    def scene(self) -> Scene:
+        return _scene(self._http.get("/_fake/state").raise_for_status().json())
+
+    async def until(self, find: Callable[[Scene], T | None], seconds: float = 15) -> T:
+        """The first thing that `find` gives which is not empty; looked for again after each change."""
+        limits = httpx.Timeout(seconds + 5)
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=limits, trust_env=False) as http:
+            return await _look(http, find, seconds)
+
+    async def connected(self, seconds: float = 15) -> None:
+        await self.until(lambda scene: scene.connected, seconds)
+
+    async def answer(self, interaction_id: str, containing: str = "", seconds: float = 15) -> SeenMessage:
+        """The message that answers an interaction, once it shows the text."""
+
+        def find(scene: Scene) -> SeenMessage | None:
+            found = scene.original(interaction_id)
+            return found if found is not None and containing in found.content else None
+
+        return await self.until(find, seconds)
+
+    async def message(self, channel_id: str, containing: str = "", *, files: int = 0, seconds: float = 15) -> SeenMessage:
+        """The newest message of the bot in a channel that shows the text and at least so many files."""
+
+        def find(scene: Scene) -> SeenMessage | None:
+            fits = [
+                one for one in scene.by_bot(channel_id) if containing in one.content and len(one.attachments) >= files and not one.loading
+            ]
+            return fits[-1] if fits else None
+
+        return await self.until(find, seconds)
+
+
+async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], seconds: float) -> T:
+    end, version = time.monotonic() + seconds, -1
+    while True:
+        left = end - time.monotonic()
+        answer = await http.get("/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))})
+        scene = _scene(answer.raise_for_status().json())
+        found = find(scene)
+        if found:
+            return found
+        if left <= 0:
+            shown = "\n".join(f"  {one.channel_id} {one.author_id}: {one.content[:100]!r}" for one in scene.messages[-10:])
+            raise AssertionError(f"not seen within {seconds} s; the newest messages are:\n{shown}")
+        version = scene.version
+
+
+def _scene(raw: dict[str, Any]) -> Scene:
+    return Scene(
+        version=raw["version"],
+        messages=[_message(one) for one in raw["messages"] if not one["deleted"]],
+        interactions={one["id"]: _pick(SeenInteraction, one) for one in raw["interactions"]},
+        commands=raw["commands"],
+        commands_put=raw["commands_put"],
+        requests=raw["requests"],
+        typing={one["id"]: one["typing"] for one in raw["channels"]},
+        connected=raw["connected"],
+        identified=raw["identified"],
+        resumed=raw["resumed"],
+    )
+
+
+def _message(raw: dict[str, Any]) -> SeenMessage:
+    return _pick(SeenMessage, {**raw, "attachments": [_pick(SeenFile, one) for one in raw["attachments"]]})
+
+
+def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:
+    return kind(**{one.name: raw[one.name] for one in fields(kind)})  # type: ignore[arg-type]
+
+
+def _encoded(attachment: tuple[str, str, bytes] | None) -> dict[str, str] | None:
+    if attachment is None:
+        return None
+    name, content_type, data = attachment
+    return {"name": name, "content_type": content_type, "data": base64.b64encode(data).decode()}

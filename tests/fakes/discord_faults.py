@@ -1,0 +1,126 @@
+"""Bad days of the fake Discord: refusals, broken connections, slow answers and rate limits, set per route."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import web
+
+from tests.fakes.discord_world import World
+
+Kind = Literal["status", "limited", "reset_before", "reset_after", "hang_before", "hang_after"]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Fault:
+    """`path` is searched in the request's path; the fault is used up after `times` requests."""
+
+    method: str
+    path: str
+    kind: Kind
+    times: int = 1
+    status: int = 500
+    code: int = 0
+    message: str = "Internal Server Error"
+    retry_after: float = 0.1
+    is_global: bool = False
+    seconds: float = 60.0
+
+    def meets(self, request: web.Request) -> bool:
+        return self.times > 0 and self.method in ("*", request.method) and re.search(self.path, request.path) is not None
+
+
+@dataclass
+class Bucket:
+    """At most `limit` requests in `per` seconds to what `path` finds, counted for each full path."""
+
+    method: str
+    path: str
+    limit: int
+    per: float
+    used: dict[str, list[float]] = field(default_factory=dict)
+
+    def take(self, request: web.Request, now: float) -> tuple[int, float]:
+        """Requests left (-1: refused) and seconds until the oldest one is forgotten."""
+        taken = [one for one in self.used.get(request.path, []) if now - one < self.per]
+        left = self.limit - len(taken) - 1
+        if left >= 0:
+            taken.append(now)
+        self.used[request.path] = taken
+        return left, max(0.0, self.per - (now - taken[0]))
+
+
+@dataclass
+class Faults:
+    world: World
+    faults: list[Fault] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
+
+    def fault(self, **given: Any) -> None:
+        self.faults.append(Fault(**given))
+
+    def limit(self, **given: Any) -> None:
+        self.buckets.append(Bucket(**given))
+
+    def clear(self) -> None:
+        self.faults.clear()
+        self.buckets.clear()
+
+    async def meet(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        """Answer a request under the faults and limits that are set."""
+        refused, headers = self._limited(request)
+        if refused is not None:
+            return refused
+        fault = next((one for one in self.faults if one.meets(request)), None)
+        if fault is None:
+            response = await answer(request)
+            response.headers.update(headers)
+            return response
+        fault.times -= 1
+        return await self._strike(fault, request, answer)
+
+    def _limited(self, request: web.Request) -> tuple[web.Response | None, dict[str, str]]:
+        bucket = next((one for one in self.buckets if one.method == request.method and re.search(one.path, request.path)), None)
+        if bucket is None:
+            return None, {}
+        left, reset_after = bucket.take(request, time.monotonic())
+        headers = {
+            "X-RateLimit-Bucket": f"{bucket.method}{bucket.path}".encode().hex()[:32],
+            "X-RateLimit-Limit": str(bucket.limit),
+            "X-RateLimit-Remaining": str(max(0, left)),
+            "X-RateLimit-Reset": f"{time.time() + reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+        }
+        if left >= 0:
+            return None, headers
+        return too_many(reset_after, headers), headers
+
+    async def _strike(self, fault: Fault, request: web.Request, answer: Answer) -> web.StreamResponse:
+        if fault.kind == "status":
+            return plain({"message": fault.message, "code": fault.code}, fault.status)
+        if fault.kind == "limited":
+            return too_many(fault.retry_after, {}, is_global=fault.is_global)
+        if fault.kind == "hang_before":
+            await asyncio.sleep(fault.seconds)
+        if fault.kind in ("reset_after", "hang_after"):
+            await answer(request)
+        if fault.kind == "hang_after":
+            await asyncio.sleep(fault.seconds)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+
+
+def plain(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """JSON whose content type is exactly `application/json`, as Discord sends it: the library compares the whole header."""
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json", headers=headers)
+
+
+def too_many(retry_after: float, headers: dict[str, str], *, is_global: bool = False) -> web.Response:
+    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": is_global}
+    return plain(body, 429, {**headers, "Via": "1.1 google", "Retry-After": str(max(1, round(retry_after)))})

@@ -1,0 +1,226 @@
+"""The fake Discord's gateway: sessions that survive a lost connection and replay what was missed."""
+
+import asyncio
+import json
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from tests.fakes.discord_world import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, World
+
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 7, 9, 10, 11
+GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1, 1 << 9, 1 << 12, 1 << 15
+PRIVILEGED = (1 << 1) | (1 << 8) | MESSAGE_CONTENT
+
+
+class Connection:
+    """One socket; speaks zlib-stream where the client asked for it."""
+
+    def __init__(self, socket: web.WebSocketResponse, *, compress: bool) -> None:
+        self.socket = socket
+        self._packer = zlib.compressobj() if compress else None
+
+    async def send(self, payload: dict[str, Any]) -> None:
+        text = json.dumps(payload)
+        if self._packer is None:
+            await self.socket.send_str(text)
+        else:
+            await self.socket.send_bytes(self._packer.compress(text.encode()) + self._packer.flush(zlib.Z_SYNC_FLUSH))
+
+
+@dataclass
+class Session:
+    id: str
+    intents: int
+    connection: Connection | None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def dispatch(self, name: str, data: dict[str, Any]) -> None:
+        event = {"op": DISPATCH, "t": name, "s": len(self.events) + 1, "d": data}
+        self.events.append(event)
+        if self.connection is not None:
+            try:
+                await self.connection.send(event)
+            except ConnectionError:
+                self.connection = None
+
+
+class Gateway:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sessions: dict[str, Session] = {}
+        self.connections: set[Connection] = set()
+        self.identified = 0
+        self.resumed = 0
+        self.refuse_connections = False
+
+    @property
+    def connected(self) -> int:
+        return sum(1 for one in self.sessions.values() if one.connection is not None)
+
+    async def emit(self, name: str, data: dict[str, Any], *, needs: int = 0, private_content: bool = False) -> int:
+        """Send to each session with the intent; how many were reached. `private_content`: only the shell, without the content intent."""
+        reached = 0
+        for session in list(self.sessions.values()):
+            if needs and not session.intents & needs:
+                continue
+            hidden = private_content and not session.intents & MESSAGE_CONTENT
+            seen = {**data, "content": "", "attachments": [], "components": [], "embeds": []} if hidden else data
+            reached += session.connection is not None
+            await session.dispatch(name, seen)
+        return reached
+
+    async def drop(self, code: int | None = None, *, forget: bool = False) -> None:
+        """Close all connections (`code` None: cut the line); `forget` makes the sessions impossible to resume."""
+        dropped = list(self.connections)
+        if forget:
+            self.sessions.clear()
+        for connection in dropped:
+            if code is None:
+                transport = connection.socket.get_extra_info("transport")
+                if transport is not None:
+                    transport.abort()
+            else:
+                await connection.socket.close(code=code)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse_connections:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        connection = Connection(socket, compress=request.query.get("compress") == "zlib-stream")
+        self.connections.add(connection)
+        try:
+            await connection.send({"op": HELLO, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None})
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    break
+                await self._receive(connection, json.loads(message.data))
+        except ConnectionError:
+            pass
+        finally:
+            await self._leave(connection)
+        return socket
+
+    async def _receive(self, connection: Connection, payload: dict[str, Any]) -> None:
+        if payload["op"] == HEARTBEAT:
+            await connection.send({"op": HEARTBEAT_ACK, "d": None, "s": None, "t": None})
+        elif payload["op"] == IDENTIFY:
+            await self._identify(connection, payload["d"])
+        elif payload["op"] == RESUME:
+            await self._resume(connection, payload["d"])
+
+    async def _identify(self, connection: Connection, data: dict[str, Any]) -> None:
+        if data["token"] != self.world.token:
+            await connection.socket.close(code=4004, message=b"Authentication failed.")
+            return
+        if data["intents"] & PRIVILEGED:
+            await connection.socket.close(code=4014, message=b"Disallowed intent(s).")
+            return
+        session = Session(secrets.token_hex(16), data["intents"], connection)
+        self.sessions[session.id] = session
+        self.identified += 1
+        await session.dispatch("READY", self._ready(session))
+        if session.intents & GUILDS:
+            await session.dispatch("GUILD_CREATE", guild_json())
+        await self.world.touch()
+
+    def _ready(self, session: Session) -> dict[str, Any]:
+        return {
+            "v": 10,
+            "user": {**self.world.users[self.world.bot_id], "verified": True, "mfa_enabled": False, "email": None, "flags": 0},
+            "guilds": [{"id": GUILD_ID, "unavailable": True}],
+            "session_id": session.id,
+            "resume_gateway_url": self.world.base_url.replace("http", "ws", 1) + "/gateway",
+            "application": {"id": APPLICATION_ID, "flags": 0},
+            "private_channels": [],
+        }
+
+    async def _resume(self, connection: Connection, data: dict[str, Any]) -> None:
+        session = self.sessions.get(data["session_id"] or "")
+        if session is None or data["token"] != self.world.token:
+            await connection.send({"op": INVALID_SESSION, "d": False, "s": None, "t": None})
+            return
+        session.connection = connection
+        for event in session.events[data["seq"] or 0 :]:
+            await connection.send(event)
+        self.resumed += 1
+        await session.dispatch("RESUMED", {})
+        await self.world.touch()
+
+    async def _leave(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        for session in list(self.sessions.values()):
+            if session.connection is connection:
+                session.connection = None
+                if connection.socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
+                    del self.sessions[session.id]
+        # A closing server cancels its sockets: the notice must not be lost half-way.
+        await asyncio.shield(self.world.touch())
+
+
+def guild_json() -> dict[str, Any]:
+    channel = {
+        "id": GUILD_CHANNEL_ID,
+        "type": 0,
+        "name": "general",
+        "position": 0,
+        "permission_overwrites": [],
+        "parent_id": None,
+        "nsfw": False,
+    }
+    everyone = {
+        "id": GUILD_ID,
+        "name": "@everyone",
+        "permissions": "2248473465835073",
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "position": 0,
+        "managed": False,
+        "mentionable": False,
+        "flags": 0,
+    }
+    return {
+        "id": GUILD_ID,
+        "name": "Studio",
+        "icon": None,
+        "splash": None,
+        "discovery_splash": None,
+        "owner_id": "500000000000000001",
+        "afk_channel_id": None,
+        "afk_timeout": 300,
+        "verification_level": 0,
+        "default_message_notifications": 1,
+        "explicit_content_filter": 0,
+        "mfa_level": 0,
+        "nsfw_level": 0,
+        "premium_tier": 0,
+        "preferred_locale": "en-US",
+        "system_channel_id": None,
+        "system_channel_flags": 0,
+        "rules_channel_id": None,
+        "public_updates_channel_id": None,
+        "vanity_url_code": None,
+        "description": None,
+        "banner": None,
+        "features": [],
+        "emojis": [],
+        "stickers": [],
+        "roles": [everyone],
+        "channels": [channel],
+        "threads": [],
+        "members": [],
+        "presences": [],
+        "voice_states": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+        "member_count": 2,
+        "large": False,
+        "unavailable": False,
+        "joined_at": "2026-01-01T00:00:00+00:00",
+    }
