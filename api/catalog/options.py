@@ -10,7 +10,7 @@ from api.generations.schemas import EstimateIn, ImageIn, VideoFromImageIn, Video
 Options = dict[str, str | int | bool]
 
 VIDEO_SECONDS = 5
-"""Asked for when nothing is said and the model has it; else its shortest above this, else its longest."""
+"""Asked for when nothing is said and the model has it; else its shortest from 4 seconds on."""
 
 
 def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
@@ -113,7 +113,9 @@ def _image_defaults(options: Options, model: Model, *, edits: bool) -> None:
 
 
 def _seconds(durations: Sequence[int]) -> int:
-    return min((seconds for seconds in durations if seconds >= VIDEO_SECONDS), default=max(durations))
+    if VIDEO_SECONDS in durations:
+        return VIDEO_SECONDS
+    return min((seconds for seconds in durations if seconds >= 4), default=max(durations))
 
 
 def _pixels(tier: str) -> float:

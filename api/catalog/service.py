@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
@@ -15,7 +16,7 @@ from api.catalog.schemas import ModelOut, PriceOut
 from api.db import Db, DbUnavailable, Sql
 from api.errors import ModelUnavailable
 from api.provider.schemas import Capabilities
-from api.provider.types import ModelInfo, Provider, ProviderError
+from api.provider.types import ImageRoute, ModelInfo, ProviderError
 from api.schemas import Kind
 
 log = structlog.get_logger("catalog")
@@ -32,17 +33,28 @@ PREFERRED: dict[Kind, tuple[str, ...]] = {
 }
 """Cheap and good: the default of a fresh server is the first of these that the lists have, else the cheapest."""
 
-SANDBOX_UNLISTED = ("openai/dall-e-3", 40_000)
-"""In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars an image."""
+SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
+"""In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of its dearest image."""
 
 _RATIOS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16")
 _UNLISTED_SIZES = ("1024x1024", "1792x1024", "1024x1792")
 
 
+class Lists(Protocol):
+    """The part of the provider that the catalogue needs."""
+
+    @property
+    def is_sandbox(self) -> bool: ...
+
+    async def models(self) -> Sequence[ModelInfo]: ...
+
+    def guess_route(self, model: str) -> ImageRoute: ...
+
+
 class Catalog:
     """Call `load()` once before use; `run()` keeps the lists fresh."""
 
-    def __init__(self, db: Db, provider: Provider) -> None:
+    def __init__(self, db: Db, provider: Lists) -> None:
         self._db = db
         self._provider = provider
         self._models: dict[tuple[Kind, str], Model] = {}
@@ -127,7 +139,7 @@ class Catalog:
         return sorted(models, key=lambda model: (KINDS.index(model.kind), not model.is_default, model.name.lower(), model.id))
 
     def resolve(self, kind: Kind, model_id: str | None = None) -> Model:
-        """`model_id`: an id, a name, or words that only one model has (`flux klein`); None = the default.
+        """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the default among others; None = the default.
 
         Raises `ModelUnavailable` with what to choose instead. While no list could ever be had, an image model's id is
         taken as it is, with a guessed route and no price.
@@ -165,7 +177,8 @@ def _matching(models: Sequence[Model], wanted: str) -> list[Model]:
     if slugs:
         return slugs
     words = re.split(r"[\s/_-]+", text)
-    return [model for model in models if all(word in f"{model.id} {model.name}".lower() for word in words)]
+    by_words = [model for model in models if all(word in f"{model.id} {model.name}".lower() for word in words)]
+    return [model for model in by_words if model.is_default] or by_words
 
 
 def _names(models: Sequence[Model]) -> str:
