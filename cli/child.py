@@ -1,0 +1,128 @@
+"""One process that the supervisor keeps alive: its log lines, its restarts, its end."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from cli.settings import EXIT_BAD_SETTING
+
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 30.0
+HEALTHY_AFTER = 60.0
+TERM_WITHIN = 8.0
+LONGEST_LINE = 1024 * 1024
+
+Say = Callable[[str, str], None]
+"""Takes a process' name and one line of text."""
+
+
+class Refused(Exception):
+    """The process ended because of a setting: starting it again would not help."""
+
+
+class Child:
+    """Times are in seconds; `first_wait` doubles with each crash up to `LONGEST_WAIT`, until it ran for a minute."""
+
+    def __init__(self, name: str, command: list[str], say: Say, first_wait: float = FIRST_WAIT) -> None:
+        self.name = name
+        self._command = command
+        self._say = say
+        self._first_wait = first_wait
+        self._process: asyncio.subprocess.Process | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    def start(self) -> asyncio.Task[None]:
+        """Its life: ends after `stop`, or with `Refused`."""
+        self._life = asyncio.create_task(self._keep_alive())
+        return self._life
+
+    async def stop(self) -> None:
+        """Ask it to end, and end it with all that it started when it has not within `TERM_WITHIN`."""
+        self._stopping.set()
+        self._signal(signal.SIGTERM)
+        if self._life is None:
+            return
+        _, alive = await asyncio.wait([self._life], timeout=TERM_WITHIN)
+        if alive:
+            self._say(self.name, "did not stop in time and is killed")
+            self._signal(signal.SIGKILL)
+            await asyncio.wait([self._life])
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    async def _keep_alive(self) -> None:
+        wait = self._first_wait
+        while True:
+            started = time.monotonic()
+            code = await self._run()
+            if self._stopping.is_set():
+                return
+            if code == EXIT_BAD_SETTING:
+                raise Refused(self.name)
+            if time.monotonic() - started >= HEALTHY_AFTER:
+                wait = self._first_wait
+            self._say(self.name, f"{_how(code)}; starting it again in {wait:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+                return
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    async def _run(self) -> int:
+        """Its exit code. The log has a pipe of our own, because what the process started may hold the pipe longer than it lives."""
+        ours, theirs = os.pipe()
+        try:
+            # a session of its own: Ctrl-C in the terminal reaches the supervisor only, which then stops all in order
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=theirs, stderr=theirs, start_new_session=True
+            )
+        finally:
+            os.close(theirs)
+        if self._stopping.is_set():  # asked while it was being started
+            self._signal(signal.SIGTERM)
+        reader = asyncio.StreamReader(limit=LONGEST_LINE)
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+        )
+        lines = asyncio.create_task(self._pass_on(reader))
+        try:
+            code = await self._process.wait()
+            self._signal(signal.SIGKILL)  # what it may have left behind
+            self._process = None
+            await asyncio.wait([lines], timeout=1)
+            return code
+        finally:
+            lines.cancel()
+            pipe.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To its whole process group."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    async def _pass_on(self, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                self._say(self.name, f"(left out: a line of more than {LONGEST_LINE} bytes)")
+                continue
+            if not line:
+                return
+            self._say(self.name, line.decode(errors="replace").rstrip())
+
+
+def command_for(name: str) -> list[str]:
+    return [sys.executable, "-m", "cli.process", name, "--parent", str(os.getpid())]
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

@@ -1,0 +1,69 @@
+"""`python -m cli.process NAME`: one process of the product, in this interpreter."""
+
+import argparse
+import ctypes
+import os
+import pkgutil
+import signal
+import sys
+from dataclasses import dataclass
+
+from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Process:
+    """Where its settings class and its `main(settings)` are: each process imports only what is its own."""
+
+    settings: str
+    main: str
+
+
+PROCESSES = {
+    "sandbox": Process("api.provider.sandbox:SandboxSettings", "api.provider.sandbox:main"),
+    "api": Process("api.settings:Settings", "api.__main__:main"),
+    "web": Process("admin_web.settings:WebSettings", "admin_web.__main__:main"),
+    "telegram": Process("bots.settings:BotSettings", "bots.telegram.__main__:main"),
+    "discord": Process("bots.settings:BotSettings", "bots.discord.__main__:main"),
+    "terminal": Process("bots.settings:BotSettings", "bots.terminal.__main__:main"),
+}
+
+
+def run(name: str) -> int:
+    """Returns when the process is done; the exit code."""
+    try:
+        launch = load(LaunchSettings)
+        idle = launch.idle(name)
+        if idle:
+            print(f"Nothing to do: {idle}.", file=sys.stderr)
+            return 0
+        settings = load(pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch)))
+    except BadSetting as error:
+        print(f"Bad setting: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTING
+    pkgutil.resolve_name(PROCESSES[name].main)(settings)
+    return 0
+
+
+def end_with(parent: int) -> None:
+    """Get SIGTERM when the thread that started this process ends, however it ends. Linux only; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            sys.exit(0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m cli.process")
+    parser.add_argument("name", choices=PROCESSES)
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process, which started this one, ends")
+    arguments = parser.parse_args()
+    if arguments.parent is not None:
+        end_with(arguments.parent)
+    return run(arguments.name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What starting a process needs to know before that process' own settings can be read, and how a bad setting is told."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from api.secrets import Secrets, SecretsUnusable, ensure_secrets
+
+EXIT_BAD_SETTING = 2
+"""A process that ends with this code would end the same way again: it is not started again."""
+
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class BadSetting(Exception):
+    """The text is one line that names the setting and says what it should be."""
+
+
+class LaunchSettings(BaseSettings):
+    """An empty value in the environment or in `.env` counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+
+    data_dir: Path = Path("data")
+    api_host: str = "127.0.0.1"
+    api_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    api_url: str | None = None
+
+    secret_key: SecretStr | None = None
+    web_session_key: SecretStr | None = None
+    bot_key: SecretStr | None = None
+
+    openrouter_api_key: SecretStr | None = None
+    openrouter_base_url: str | None = None
+    telegram_bot_token: SecretStr | None = None
+    discord_bot_token: SecretStr | None = None
+
+    def idle(self, process: str) -> str | None:
+        """Why this process has nothing to do, or None."""
+        if process == "sandbox" and (self.openrouter_api_key or self.openrouter_base_url):
+            return "a provider is set (OPENROUTER_API_KEY, OPENROUTER_BASE_URL), so the sandbox is not needed"
+        if process == "telegram" and not self.telegram_bot_token:
+            return "TELEGRAM_BOT_TOKEN is not set, so the Telegram bot is not started"
+        if process == "discord" and not self.discord_bot_token:
+            return "DISCORD_BOT_TOKEN is not set, so the Discord bot is not started"
+        return None
+
+    def given(self, process: str, secrets: Secrets) -> dict[str, str]:
+        """What this process needs and nobody set, by field: the address of the api, and the one secret that is its own."""
+        missing = {}
+        if self.api_url is None:
+            missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
+        if process == "api" and self.secret_key is None:
+            missing["secret_key"] = secrets.secret_key
+        if process == "web" and self.web_session_key is None:
+            missing["web_session_key"] = secrets.web_session_key
+        if process in secrets.bot_keys and self.bot_key is None:
+            missing["bot_key"] = secrets.bot_keys[process]
+        return missing
+
+
+def reachable(host: str) -> str:
+    """Where to reach, on this machine, what listens on `host`; ready for a URL."""
+    host = _REACHED_AT.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
+    """Read settings of any class from the environment and `.env`, `given` first. Raises `BadSetting`; values are never repeated."""
+    try:
+        return settings(**(given or {}))
+    except ValidationError as error:
+        raise BadSetting("; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())) from error
+    except SettingsError as error:
+        raise BadSetting(str(error)) from error
+
+
+def secrets_of(launch: LaunchSettings) -> Secrets:
+    """Raises `BadSetting` when `DATA_DIR` cannot be used."""
+    try:
+        return ensure_secrets(launch.data_dir)
+    except SecretsUnusable as error:
+        raise BadSetting(f"DATA_DIR: {error}") from error
+
+
+def _sentence(place: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = text.replace("Input should", "should").replace("Field required", "is missing")
+    return f"{str(place[0]).upper()} {text}" if place else text

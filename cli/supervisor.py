@@ -1,0 +1,189 @@
+"""`./run`: starts every process that has something to do, keeps them alive, and stops them all together."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from admin_web.settings import WebSettings
+from api.schemas import ReadyOut
+from api.secrets import Secrets
+from api.settings import Settings
+from bots.settings import BotSettings
+from cli.child import Child, Refused, Say, command_for
+from cli.ready import Place, api_ready, web_ready
+from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+
+SERVED = ["sandbox", "api", "web", "telegram", "discord"]
+COLOURS = {"sandbox": 35, "api": 36, "web": 32, "telegram": 34, "discord": 33, "run": 1}
+PROVIDER_PATIENCE = 15.0
+SLOW_START = 10.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be started, all settings checked."""
+
+    names: Sequence[str]
+    secrets: Secrets
+    settings: Settings
+    api: Place
+    web: Place
+
+    @property
+    def ports(self) -> dict[str, Place]:
+        """By the setting that gives the port."""
+        sandbox = {"SANDBOX_PORT": Place("127.0.0.1", self.settings.sandbox_port)} if "sandbox" in self.names else {}
+        return {"API_PORT": self.api, "WEB_PORT": self.web, **sandbox}
+
+
+def make_plan() -> Plan:
+    """Raises `BadSetting`."""
+    launch = load(LaunchSettings)
+    names = [name for name in SERVED if launch.idle(name) is None]
+    secrets = secrets_of(launch)
+    settings = load(Settings, launch.given("api", secrets))
+    web = load(WebSettings, launch.given("web", secrets))
+    load(BotSettings)
+    return Plan(names, secrets, settings, Place(settings.api_host, settings.api_port), Place(web.web_host, web.web_port))
+
+
+def check_ports(ports: dict[str, Place]) -> None:
+    """Raises `BadSetting` for a port that another program has, or that two settings share."""
+    taken: dict[int, str] = {}
+    for name, place in ports.items():
+        if place.port in taken:
+            raise BadSetting(f"{name} and {taken[place.port]} are both {place.port}: they must differ")
+        taken[place.port] = name
+        try:
+            _bind(place)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise BadSetting(f"Port {place.port} ({name}) is taken: stop the program that has it, or set {name}") from error
+            host = name.replace("PORT", "HOST")
+            raise BadSetting(f"{place.host} ({host}) port {place.port} ({name}) cannot be listened on: {error.strerror}") from error
+
+
+def _bind(place: Place) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        place.host or None, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen(1)
+
+
+def make_say() -> Say:
+    """Prefixed lines: in colour on a terminal, plain elsewhere or with NO_COLOR set."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def say(name: str, text: str) -> None:
+        prefix = f"\x1b[{COLOURS.get(name, 0)}m{name:<8}\x1b[0m" if colour else f"{name:<8}"
+        print(f"{prefix} | {text}", flush=True)
+
+    return say
+
+
+def welcome(plan: Plan, state: ReadyOut) -> list[str]:
+    """What a person wants to know when all is up."""
+    bots = [name for name in plan.names if name in {"telegram", "discord"}]
+    sandbox = "sandbox: sample results made on this machine; set OPENROUTER_API_KEY for real ones"
+    lines = [
+        "",
+        "All You Can GET AI is ready." if state.ready else "All You Can GET AI is up, but not everything works:",
+        *(f"  {name}: {check.detail or 'not working'}" for name, check in state.checks.items() if not check.ok),
+        f"  Web       {plan.web.url}",
+        f"  API docs  {plan.api.url}/docs",
+        "  Chat      ./run chat   (in another terminal)",
+        f"  Provider  {sandbox if plan.settings.is_sandbox else plan.settings.provider_url}",
+        f"  Bots      {', '.join(bots) or 'none; set TELEGRAM_BOT_TOKEN or DISCORD_BOT_TOKEN'}",
+    ]
+    if state.setup_needed:
+        outside = plan.settings.public_url or plan.web.url
+        lines += ["", f"First start: create the admin at {outside}/setup?token={plan.secrets.setup_token}"]
+    return [*lines, ""]
+
+
+async def announce(plan: Plan, started: float) -> None:
+    """Prints the welcome once the api and the web answer."""
+    waiting = {"api": asyncio.create_task(api_ready(plan.api, PROVIDER_PATIENCE)), "web": asyncio.create_task(web_ready(plan.web))}
+    try:
+        while True:
+            await asyncio.wait(waiting.values(), timeout=SLOW_START)
+            late = [name for name, task in waiting.items() if not task.done()]
+            if not late:
+                break
+            print(f"Still waiting for: {', '.join(late)} (see the lines above)", flush=True)
+        state = waiting["api"].result()
+        assert isinstance(state, ReadyOut)
+        print("\n".join(welcome(plan, state)), f"Ready after {time.monotonic() - started:.1f} s. Ctrl-C stops everything.", flush=True)
+    finally:
+        for task in waiting.values():
+            task.cancel()
+
+
+async def supervise(children: Sequence[Child], announcement: asyncio.Task[None]) -> int:
+    """Keeps the children alive until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if asked.is_set():  # asked twice: the person does not want to wait
+            for child in children:
+                child.kill()
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            loop.add_signal_handler(number, ask)
+    stop = asyncio.create_task(asked.wait())
+    lives = [child.start() for child in children]
+    try:
+        await asyncio.wait([stop, *lives], return_when=asyncio.FIRST_COMPLETED)
+        return _outcome(lives)
+    finally:
+        stop.cancel()
+        announcement.cancel()
+        await asyncio.gather(*(child.stop() for child in children))
+        await asyncio.gather(stop, announcement, *lives, return_exceptions=True)
+
+
+def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
+    for task in lives:
+        error = task.exception() if task.done() else None
+        if isinstance(error, Refused):
+            return EXIT_BAD_SETTING
+        if error is not None:
+            raise error
+    return 0
+
+
+async def serve(plan: Plan, started: float) -> int:
+    say = make_say()
+    children = [Child(name, command_for(name), say) for name in plan.names]
+    announcement = asyncio.create_task(announce(plan, started))
+    return await supervise(children, announcement)
+
+
+def main() -> int:
+    started = time.monotonic()
+    try:
+        plan = make_plan()
+        check_ports(plan.ports)
+    except BadSetting as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTING
+    print(f"Starting {', '.join(plan.names)} ...", flush=True)
+    code = asyncio.run(serve(plan, started))
+    print("Stopped.", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
