@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from api.db import Db
     from api.deliveries.service import DeliveryService
     from api.generations.service import GenerationService
+    from api.generations.webhooks import Webhooks
     from api.links.service import LinkService
     from api.media.service import MediaService
     from api.provider.types import Provider
@@ -38,6 +39,7 @@ class Services:
     text: TextService
     generations: GenerationService
     deliveries: DeliveryService
+    webhooks: Webhooks
 
 
 def services(request: Request) -> Services:

@@ -312,6 +312,17 @@ async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now:
     )
 
 
+async def add_event(sql: Sql, dedupe_key: str, generation_id: str | None, body: str, now: datetime) -> None:
+    """Raises `Duplicate` when the event was received before."""
+    await sql.execute(
+        "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) VALUES ($1, $2, $3, $4)",
+        dedupe_key,
+        generation_id,
+        body,
+        now,
+    )
+
+
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
     await sql.execute("UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id)
 
@@ -321,7 +332,6 @@ async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
 
 
 async def delete(sql: Sql, generation_id: str) -> None:
-    await sql.execute("DELETE FROM deliveries WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM webhook_events WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM generations WHERE id = $1", generation_id)

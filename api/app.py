@@ -1,0 +1,161 @@
+"""The api process: builds every service once, opens and closes them with the app, lists every router by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from structlog import get_logger
+
+from api import health, request_id
+from api.auth import routes as auth_routes
+from api.auth.service import AuthService
+from api.auth.tokens import TokenSigner
+from api.budget.service import BudgetService
+from api.catalog import routes as catalog_routes
+from api.catalog.service import Catalog
+from api.db import Db
+from api.db.migrate import migrate
+from api.db.open import open_db
+from api.deliveries import routes as delivery_routes
+from api.deliveries.service import DeliveryService
+from api.deps import Services
+from api.generations import routes as generation_routes
+from api.generations import webhooks
+from api.generations.reader import GenerationReader
+from api.generations.service import GenerationService
+from api.generations.steps import Callbacks, Steps
+from api.generations.webhooks import Webhooks
+from api.generations.worker import Worker
+from api.links import routes as link_routes
+from api.links.service import LinkService
+from api.media import routes as media_routes
+from api.media.service import MediaService
+from api.media.storage import MediaStore
+from api.problems import add_handlers
+from api.provider.openrouter import OpenRouter
+from api.provider.types import Provider
+from api.schemas import micro
+from api.secrets import Secrets, ensure_secrets
+from api.settings import Settings
+from api.text import routes as text_routes
+from api.text.service import TextService
+from api.users import routes as user_routes
+from api.users.passwords import Cost, Passwords
+from api.users.service import Eraser, UserService
+from api.wake import Wake
+
+log = get_logger("api")
+
+JSON_MAX = 1_000_000
+SANDBOX_KEY = "sandbox"
+
+
+def create_app(settings: Settings, *, password_cost: Cost | None = None) -> FastAPI:
+    """`password_cost` is for tests: hashing as strong as it should be takes 0.1 s."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.services = await _start(settings, password_cost or Cost(), stack)
+            log.info("api_ready")
+            yield
+
+    app = FastAPI(title="All You Can GET AI", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=JSON_MAX)
+    app.add_middleware(request_id.RequestId)
+    add_handlers(app)
+    for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
+        app.include_router(routes.router)
+    app.include_router(webhooks.router)
+    app.include_router(health.router)
+    health.add_docs(app)
+    return app
+
+
+async def _start(settings: Settings, cost: Cost, stack: AsyncExitStack) -> Services:
+    """Opens everything on `stack`, in the order in which it has to be closed backwards."""
+    secrets = ensure_secrets(settings.data_dir)
+    db = await open_db(settings.database_url if settings.is_postgres and settings.database_url else settings.duckdb_path)
+    stack.push_async_callback(db.close)
+    await migrate(db)
+    provider = _provider(settings)
+    stack.push_async_callback(provider.close)
+    wake = Wake()
+    services, steps = _build(settings, secrets, db, wake, provider, cost)
+    await services.auth.bots.adopt_keys(secrets.bot_keys)
+    await services.catalog.load()
+    await services.deliveries.start()
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(services.catalog.run(stop), name="catalog")]
+    if settings.worker == "inside":
+        tasks.append(asyncio.create_task(Worker(db, wake, steps).run(), name="worker"))
+    stack.push_async_callback(_end, tasks, stop)
+    return services
+
+
+def _provider(settings: Settings) -> Provider:
+    key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else SANDBOX_KEY
+    return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox)
+
+
+def _build(
+    settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost
+) -> tuple[Services, Steps]:
+    key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
+    budget = BudgetService(db, micro(settings.global_monthly_usd) if settings.global_monthly_usd is not None else None)
+    media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
+    catalog = Catalog(db, provider)
+    reader = GenerationReader(db, media)
+    deliveries = DeliveryService(db, wake, reader.render)
+    erasers: list[Eraser] = []
+    users = UserService(
+        db,
+        passwords=Passwords(cost),
+        figures=budget,
+        monthly_usd=settings.default_monthly_usd,
+        guest_monthly_usd=settings.guest_monthly_usd,
+        erasers=erasers,
+    )
+    links = LinkService(db, users=users, notify=deliveries.notify)
+    auth = AuthService(
+        db,
+        signer=TokenSigner([key]),
+        users=users,
+        links=links,
+        setup_token=secrets.setup_token,
+        web_signup=settings.web_signup,
+        chat_signup=settings.chat_signup,
+    )
+    text = TextService(db, provider, catalog, budget, media, users)
+    generation_service = GenerationService(
+        db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
+    )
+    erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase]
+    secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
+    callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
+    steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
+    services = Services(
+        settings=settings,
+        db=db,
+        provider=provider,
+        auth=auth,
+        users=users,
+        links=links,
+        catalog=catalog,
+        budget=budget,
+        media=media,
+        text=text,
+        generations=generation_service,
+        deliveries=deliveries,
+        webhooks=Webhooks(db, wake, secret),
+    )
+    return services, steps
+
+
+async def _end(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    stop.set()
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("task_failed", exc_info=result)

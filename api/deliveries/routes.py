@@ -1,0 +1,35 @@
+"""`/bot/deliveries`: the outbox for the bots."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.auth.caller import BotCaller
+from api.deliveries.schemas import AckIn, DeliveryOut, FailIn
+from api.deps import ServicesDep
+
+router = APIRouter(prefix="/bot/deliveries", tags=["bots"])
+
+
+@router.post("/claim")
+async def claim(
+    request: Request,
+    bot: BotCaller,
+    services: ServicesDep,
+    wait: Annotated[float, Query(ge=0, le=25)] = 25,
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> list[DeliveryOut]:
+    """Waits up to `wait` seconds for something to show, and leases it for 60 seconds."""
+    return await services.deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
+
+
+@router.post("/{delivery_id}/ack", status_code=204)
+async def ack(delivery_id: str, body: AckIn, bot: BotCaller, services: ServicesDep) -> Response:
+    await services.deliveries.ack(bot.platform, delivery_id, body)
+    return Response(status_code=204)
+
+
+@router.post("/{delivery_id}/fail", status_code=204)
+async def fail(delivery_id: str, body: FailIn, bot: BotCaller, services: ServicesDep) -> Response:
+    await services.deliveries.fail(bot.platform, delivery_id, body)
+    return Response(status_code=204)

@@ -1,0 +1,125 @@
+"""Rows as their owners see them: with media links, place in the queue and usual times."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from api.db import Db
+from api.errors import NotFound
+from api.generations import store
+from api.generations.schemas import ErrorOut, GenerationOut, StatusOut
+from api.generations.store import Filter, Generation
+from api.ids import now
+from api.media.service import MediaService
+from api.schemas import Page, usd
+
+TYPICAL_KEPT = timedelta(minutes=1)
+TYPICAL_LEAST = 3
+"""Fewer finished jobs than this say nothing about the usual time."""
+
+
+class GenerationReader:
+    """Reads only; `service.py` and `worker.py` change."""
+
+    def __init__(self, db: Db, media: MediaService) -> None:
+        self._db = db
+        self._media = media
+        self._typical: dict[str, tuple[datetime, tuple[int, int] | None]] = {}
+
+    async def owned(self, user_id: str, generation_id: str) -> Generation:
+        """By id or short id. Another user's is as unknown as none: `NotFound`."""
+        found = await store.get(self._db, generation_id) or await store.by_short_id(self._db, generation_id.lower())
+        if found is None or found.user_id != user_id:
+            raise NotFound("There is no generation with this id.")
+        return found
+
+    async def one(self, user_id: str, generation_id: str) -> GenerationOut:
+        row = await self.owned(user_id, generation_id)
+        return (await self.outs([row]))[0]
+
+    async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
+        rows = await store.page(self._db, wanted, limit + 1)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(items=await self.outs(rows), next_cursor=rows[-1].id if more else None)
+
+    async def render(self, ids: Sequence[str]) -> Mapping[str, tuple[GenerationOut, str | None]]:
+        """For the outbox: each generation with the id of its waiting card."""
+        rows = await store.by_ids(self._db, ids) if ids else []
+        return {row.id: (out, row.card_message_id) for row, out in zip(rows, await self.outs(rows), strict=True)}
+
+    async def outs(self, rows: Sequence[Generation]) -> list[GenerationOut]:
+        media = await self._media.of_generations([row.id for row in rows if row.status == "completed"])
+        outs = []
+        for row in rows:
+            files = media.get(row.id, [])
+            first = files[0] if files else None
+            video = first if row.kind == "video" else None
+            outs.append(
+                GenerationOut(
+                    id=row.id,
+                    short_id=row.short_id,
+                    kind=row.kind,
+                    mode=row.mode,
+                    status=row.status,
+                    model=row.model,
+                    model_name=row.model_name,
+                    prompt=row.prompt,
+                    options=row.options,
+                    images=files if row.kind == "image" else [],
+                    video=video,
+                    video_url=video.url if video else None,
+                    thumbnail_url=first.thumbnail_url if first else None,
+                    error=error_of(row),
+                    cost_usd=usd(row.cost_micro) if row.cost_micro is not None else None,
+                    estimate_usd=usd(row.estimate_micro),
+                    favourite=row.favourite,
+                    parent_id=row.parent_id,
+                    source=row.source,
+                    sandbox=row.sandbox,
+                    queue_position=await store.queued_before(self._db, row.id) + 1 if row.status == "queued" else None,
+                    typical_seconds=None if row.finished else await self.typical(row.model),
+                    created_at=row.created_at,
+                    started_at=row.started_at,
+                    finished_at=row.finished_at,
+                )
+            )
+        return outs
+
+    async def status(self, user_id: str, generation_id: str) -> StatusOut:
+        row = await self.owned(user_id, generation_id)
+        media = await self._media.of_generations([row.id]) if row.status == "completed" else {}
+        files = media.get(row.id, [])
+        return StatusOut(
+            id=row.id,
+            status=row.status,
+            video_url=files[0].url if files else None,
+            error=error_of(row),
+            progress=1.0 if row.status == "completed" else await self._progress(row),
+        )
+
+    async def _progress(self, row: Generation) -> float | None:
+        typical = await self.typical(row.model)
+        if row.finished or row.started_at is None or typical is None:
+            return None
+        elapsed = (now() - row.started_at).total_seconds()
+        return min(0.95, round(elapsed / max(1, typical[1]), 2))
+
+    async def typical(self, model: str) -> tuple[int, int] | None:
+        """The middle half of the model's last times, in seconds; None while there are too few."""
+        kept = self._typical.get(model)
+        if kept and kept[0] > now():
+            return kept[1]
+        seconds = await store.recent_seconds(self._db, model)
+        found = None
+        if len(seconds) >= TYPICAL_LEAST:
+            low, _, high = statistics.quantiles(seconds, n=4)
+            found = (round(low), max(round(high), round(low) + 1))
+        self._typical[model] = (now() + TYPICAL_KEPT, found)
+        return found
+
+
+def error_of(row: Generation) -> ErrorOut | None:
+    if row.error_code is None:
+        return None
+    return ErrorOut(code=row.error_code, message=row.error_message or "")

@@ -1,0 +1,308 @@
+"""Asking for images and videos, and what their owner can do with them. The worker makes them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from api.auth.caller import Caller
+from api.budget.service import BudgetService
+from api.catalog.model import Model
+from api.catalog.options import checked_image_options, checked_video_options
+from api.catalog.pricing import image_micro, text_micro, video_micro
+from api.catalog.service import Catalog
+from api.db import Db, Duplicate
+from api.deliveries.service import DeliveryService
+from api.errors import (
+    BY_CODE,
+    AlreadyFinished,
+    Conflict,
+    DomainError,
+    InvalidRequest,
+    NotAllowed,
+    NotFound,
+    PriceUnknown,
+    ProviderUnavailable,
+    TooManyJobs,
+)
+from api.generations import store
+from api.generations.reader import GenerationReader
+from api.generations.schemas import AddressIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
+from api.generations.store import Generation, Input, Options
+from api.ids import new_id, now, short_id, token
+from api.media.service import MediaService
+from api.schemas import usd
+from api.text.service import ANSWER_TOKENS
+from api.users.service import UserService
+from api.wake import Wake
+
+UNFINISHED_MAX = 10
+LOOK_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request, before money."""
+
+    model: Model
+    mode: Mode
+    prompt: str
+    options: Options
+    inputs: tuple[Input, ...]
+    address: AddressIn | None
+    body_hash: str
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from. `key` is its Idempotency-Key."""
+
+    source: str
+    key: str | None = None
+
+
+class GenerationService:
+    def __init__(
+        self,
+        db: Db,
+        wake: Wake,
+        users: UserService,
+        catalog: Catalog,
+        budget: BudgetService,
+        media: MediaService,
+        deliveries: DeliveryService,
+        reader: GenerationReader,
+        *,
+        sandbox: bool,
+    ) -> None:
+        self._db = db
+        self._wake = wake
+        self._users = users
+        self._catalog = catalog
+        self._budget = budget
+        self._media = media
+        self._deliveries = deliveries
+        self._sandbox = sandbox
+        self.reader = reader
+
+    async def create_image(self, caller: Caller, body: ImageIn, origin: Origin) -> Generation:
+        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them."""
+        if earlier := await self._earlier(caller, body, origin):
+            return earlier
+        model = self._catalog.resolve("image", body.model)
+        options = checked_image_options(model, body)
+        if body.negative_prompt:
+            options["negative_prompt"] = body.negative_prompt
+        inputs = await self._own_images(caller.user_id, body.input_images or ())
+        mode: Mode = "image_to_image" if inputs else "text_to_image"
+        asked = Asked(model, mode, body.prompt, options, inputs, body.address, _hash(body))
+        return await self._accept(caller, asked, origin)
+
+    async def create_video(self, caller: Caller, body: VideoIn, origin: Origin) -> Generation:
+        if earlier := await self._earlier(caller, body, origin):
+            return earlier
+        model = self._catalog.resolve("video", body.model)
+        options = checked_video_options(model, body)
+        inputs: tuple[Input, ...] = ()
+        if isinstance(body, VideoFromImageIn):
+            inputs = (Input(await self._frame(caller.user_id, body), "first_frame"),)
+        mode: Mode = "image_to_video" if inputs else "text_to_video"
+        asked = Asked(model, mode, body.prompt, options, inputs, body.address, _hash(body))
+        return await self._accept(caller, asked, origin)
+
+    async def _own_images(self, user_id: str, ids: Sequence[str]) -> tuple[Input, ...]:
+        for media_id in ids:
+            await self._media.check_input(user_id, media_id)
+        return tuple(Input(media_id) for media_id in ids)
+
+    async def _frame(self, user_id: str, body: VideoFromImageIn) -> str:
+        """A URL is fetched now and becomes an upload of the user: the job must not depend on somebody else's server."""
+        if (body.image_url is None) == (body.image_id is None):
+            raise InvalidRequest("Give exactly one of image_url and image_id.", field="image_id")
+        if body.image_id is not None:
+            await self._media.check_input(user_id, body.image_id)
+            return body.image_id
+        upload = await self._media.upload_from_url(user_id, body.image_url or "")
+        return upload.id
+
+    async def _earlier(self, caller: Caller, body: ImageIn | VideoIn, origin: Origin) -> Generation | None:
+        """The generation of an earlier request with the same key. Raises `Conflict` when that request was another."""
+        if origin.key is None:
+            return None
+        found = await store.recall_key(self._db, _key(caller, origin.key))
+        if found is None:
+            return None
+        body_hash, generation_id = found
+        if body_hash != _hash(body):
+            raise Conflict("This Idempotency-Key was used for another request.")
+        return await self.reader.owned(caller.user_id, generation_id)
+
+    async def _accept(self, caller: Caller, asked: Asked, origin: Origin) -> Generation:
+        estimate = _estimate(asked.model, asked.options, from_image=bool(asked.inputs), inputs=len(asked.inputs), chars=len(asked.prompt))
+        if estimate is None:
+            raise PriceUnknown(f"The price of {asked.model.name} is not known, so it cannot be used before an admin sets one.")
+        _check_address(caller, asked.address)
+        user = await self._users.find(caller.user_id)
+        if user is None:
+            raise NotFound("This account does not exist any more.")
+        generation = self._row(caller, asked, origin, estimate)
+        try:
+            async with self._db.transaction() as sql:
+                if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
+                    raise TooManyJobs(f"You have {UNFINISHED_MAX} jobs under way. Wait for one, or cancel one.", retry_after=10)
+                hold_id = await self._budget.reserve(
+                    sql, user_id=caller.user_id, monthly_micro=user.monthly_micro, amount=estimate, subject=f"generation:{generation.id}"
+                )
+                generation = replace(generation, hold_id=hold_id)
+                await store.insert(sql, generation)
+                if origin.key is not None:
+                    await store.remember_key(sql, _key(caller, origin.key), asked.body_hash, generation.id, now())
+        except Duplicate as error:
+            return await self._accepted_by_other(caller, asked, origin, error)
+        self._wake.ring("worker")
+        return generation
+
+    async def _accepted_by_other(self, caller: Caller, asked: Asked, origin: Origin, error: Duplicate) -> Generation:
+        """Two requests with one key at the same moment: the other one won."""
+        found = await store.recall_key(self._db, _key(caller, origin.key)) if origin.key else None
+        if found is None or found[0] != asked.body_hash:
+            raise Conflict("This was asked for at the same moment. Please try again.") from error
+        return await self.reader.owned(caller.user_id, found[1])
+
+    def _row(self, caller: Caller, asked: Asked, origin: Origin, estimate: int) -> Generation:
+        address = asked.address
+        at = now()
+        return Generation(
+            id=new_id(),
+            short_id=short_id(),
+            user_id=caller.user_id,
+            kind="video" if asked.model.kind == "video" else "image",
+            mode=asked.mode,
+            model=asked.model.id,
+            model_name=asked.model.name,
+            prompt=asked.prompt,
+            options=asked.options,
+            inputs=asked.inputs,
+            status="queued",
+            phase="submit",
+            attempt=0,
+            rescues=0,
+            tries=0,
+            lease_token=None,
+            run_at=at,
+            nudges=0,
+            deadline_at=None,
+            callback_token=token(128),
+            provider_id=None,
+            hold_id="",
+            estimate_micro=estimate,
+            cost_micro=None,
+            error_code=None,
+            error_message=None,
+            source=origin.source,
+            sandbox=self._sandbox,
+            platform=address.platform if address else None,
+            chat_id=address.chat_id if address else None,
+            thread_id=address.thread_id if address else None,
+            message_id=address.message_id if address else None,
+            card_message_id=None,
+            user_name=address.user_name if address else None,
+            chat_private=address.private if address else None,
+            parent_id=asked.parent_id,
+            favourite=False,
+            created_at=at,
+            started_at=None,
+            submitted_at=None,
+            finished_at=None,
+        )
+
+    async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
+        model = self._catalog.resolve(body.kind, body.model)
+        inputs = len(body.input_images or ())
+        chars = len(body.prompt or "")
+        if body.kind == "text":
+            cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)
+        else:
+            options = checked_image_options(model, body) if body.kind == "image" else checked_video_options(model, body)
+            cost = _estimate(model, options, from_image=inputs > 0, inputs=inputs, chars=chars)
+        user = await self._users.find(caller.user_id)
+        balance = await self._budget.balance(caller.user_id, user.monthly_micro if user else 0)
+        return EstimateOut(model=model.id, cost_usd=usd(cost) if cost is not None else None, balance_usd=usd(balance))
+
+    async def wait(self, generation: Generation, seconds: float) -> Generation:
+        """The generation when it has finished, or as it stands when the time is over."""
+        until = now() + timedelta(seconds=seconds)
+        with self._wake.listen(f"generation:{generation.id}") as listener:
+            while True:
+                current = await self.reader.owned(generation.user_id, generation.id)
+                left = (until - now()).total_seconds()
+                if current.finished or left <= 0:
+                    return current
+                await listener.wait(min(left, LOOK_EVERY))
+
+    async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
+        """Before the provider has it the hold is freed; after that only the waiting ends, and the real cost is still booked."""
+        row = await self.reader.owned(caller.user_id, generation_id)
+        async with self._db.transaction() as sql:
+            freed = await store.cancel_unsubmitted(sql, row.id, now())
+            if freed:
+                await self._budget.release(sql, row.hold_id)
+            elif not await store.cancel_submitted(sql, row.id, now()):
+                raise AlreadyFinished(f"{row.short_id} is finished already.")
+        self._wake.ring(f"generation:{row.id}")
+        return await self.reader.one(caller.user_id, row.id)
+
+    async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
+        row = await self.reader.owned(caller.user_id, generation_id)
+        if caller.platform is None or (caller.platform, caller.chat_id) != (row.platform, row.chat_id):
+            raise NotAllowed("Only the chat that asked can show the card.")
+        await store.set_card(self._db, row.id, message_id)
+
+    async def set_favourite(self, caller: Caller, generation_id: str, favourite: bool) -> GenerationOut:
+        row = await self.reader.owned(caller.user_id, generation_id)
+        await store.set_favourite(self._db, row.id, favourite)
+        return await self.reader.one(caller.user_id, row.id)
+
+    async def delete(self, caller: Caller, generation_id: str) -> None:
+        row = await self.reader.owned(caller.user_id, generation_id)
+        if row.phase != "done":
+            raise Conflict("It is still being made. Cancel it first, then delete it once its cost is known.")
+        await self._erase(row.id)
+
+    async def _erase(self, generation_id: str) -> None:
+        async with self._db.transaction() as sql:
+            await self._deliveries.forget(sql, generation_id)
+            await store.delete(sql, generation_id)
+        await self._media.erase_generation(generation_id)
+
+    async def erase_user(self, user_id: str) -> None:
+        """All of a user's generations, whatever their state: a worker that holds one finds its row gone."""
+        for generation_id in await store.ids_of_user(self._db, user_id):
+            await self._erase(generation_id)
+
+
+def failure_of(row: Generation) -> DomainError:
+    """A failed generation as the error that a program waiting for it gets."""
+    kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
+    return kind(row.error_message or "It could not be made.")
+
+
+def _estimate(model: Model, options: Options, *, from_image: bool, inputs: int, chars: int) -> int | None:
+    if model.kind == "video":
+        return video_micro(model, options, from_image=from_image)
+    return image_micro(model, options, input_images=inputs, prompt_chars=chars)
+
+
+def _check_address(caller: Caller, address: AddressIn | None) -> None:
+    """A result goes only to the chat that the act token was made for."""
+    if address is not None and (caller.platform, caller.chat_id) != (address.platform, address.chat_id):
+        raise NotAllowed("Results can only be sent to the chat that asked.")
+
+
+def _hash(body: ImageIn | VideoIn) -> str:
+    return hashlib.sha256(f"{type(body).__name__}:{body.model_dump_json()}".encode()).hexdigest()
+
+
+def _key(caller: Caller, key: str) -> str:
+    return f"{caller.user_id}:{key}"

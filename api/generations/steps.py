@@ -1,0 +1,305 @@
+"""What a worker does with one leased job: one step, then a fenced write. The states and their moves are drawn in ARCHITECTURE.md.
+
+A paid call is made at most once: `submitting` is committed before it, and a job found in `submitting` is never sent again.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from structlog import get_logger
+
+from api.budget.service import BudgetService
+from api.catalog.service import Catalog
+from api.db import Db
+from api.deliveries.service import DeliveryService
+from api.deliveries.store import Target
+from api.errors import (
+    DomainError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    StorageFull,
+    TimedOut,
+)
+from api.generations import store
+from api.generations.store import Generation, Phase
+from api.ids import now
+from api.media.service import KeptFile, MediaService
+from api.provider.domain_errors import domain_error
+from api.provider.types import ImageAsk, ImageInput, ImageResult, Provider, ProviderError, VideoAsk, VideoJob
+from api.wake import Wake
+
+log = get_logger("worker")
+
+RESCUES_MAX = 3
+SUBMIT_TRIES_MAX = 3
+FETCH_TRIES_MAX = 8
+PROVIDER_TIME_MAX = timedelta(minutes=60)
+POLL_FIRST = 1.0
+POLL_QUICK = 2.0
+POLL_QUICK_FOR = 180.0
+POLL_SLOWEST = 10.0
+POLL_BEHIND_WEBHOOKS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Where the provider reports finished videos; None when webhooks are off."""
+
+    base_url: str
+
+    def url(self, job: Generation) -> str:
+        return f"{self.base_url}/webhooks/openrouter/{job.callback_token}"
+
+
+class Steps:
+    """Each method leaves the job released, finished, or somebody else's."""
+
+    def __init__(
+        self,
+        db: Db,
+        wake: Wake,
+        provider: Provider,
+        catalog: Catalog,
+        budget: BudgetService,
+        media: MediaService,
+        deliveries: DeliveryService,
+        callbacks: Callbacks | None,
+    ) -> None:
+        self._db = db
+        self._wake = wake
+        self._provider = provider
+        self._catalog = catalog
+        self._budget = budget
+        self._media = media
+        self._deliveries = deliveries
+        self._callbacks = callbacks
+
+    async def run(self, job: Generation) -> None:
+        if job.rescues > RESCUES_MAX:
+            await self._fail(job, OutcomeUnknown("The server stopped several times while this was being made. It was not repeated."))
+        elif job.phase == "submit":
+            await self._submit(job)
+        elif job.phase == "submit_unknown":
+            await self._unknown(job)
+        elif job.phase == "poll":
+            await self._poll(job)
+        else:
+            await self._fetch(job, job.cost_micro)
+
+    async def _submit(self, job: Generation) -> None:
+        try:
+            inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
+            ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
+        except DomainError as error:
+            await self._fail(job, error)
+            return
+        if not await store.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
+            return
+        self._wake.ring(f"generation:{job.id}")
+        try:
+            if isinstance(ask, ImageAsk):
+                await self._keep_images(job, await self._provider.image(ask))
+            else:
+                await self._follow(job, await self._provider.start_video(ask))
+        except ProviderError as error:
+            await self._submit_failed(job, error)
+
+    def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
+        model = self._catalog.resolve("image", job.model).info
+        options = job.options
+        return ImageAsk(
+            model=job.model,
+            route=model.route or self._provider.guess_route(job.model),
+            prompt=job.prompt,
+            n=_int(options.get("n")) or 1,
+            size=_text(options.get("size")),
+            aspect_ratio=_text(options.get("aspect_ratio")),
+            image_size=_text(options.get("image_size")),
+            seed=_int(options.get("seed")),
+            inputs=tuple(inputs),
+            modalities=model.modalities or ("image",),
+            user=job.user_id,
+        )
+
+    def _video_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> VideoAsk:
+        frames = {item.frame: image for item, image in zip(job.inputs, inputs, strict=True)}
+        options = job.options
+        audio = options.get("generate_audio")
+        return VideoAsk(
+            model=job.model,
+            prompt=job.prompt,
+            duration=_int(options.get("duration")),
+            resolution=_text(options.get("resolution")),
+            aspect_ratio=_text(options.get("aspect_ratio")),
+            generate_audio=audio if isinstance(audio, bool) else None,
+            seed=_int(options.get("seed")),
+            first_frame=frames.get("first_frame"),
+            last_frame=frames.get("last_frame"),
+            callback_url=self._callbacks.url(job) if self._callbacks else None,
+            user=job.user_id,
+        )
+
+    async def _submit_failed(self, job: Generation, error: ProviderError) -> None:
+        log.warning("submit_failed", job=job.id, code=error.code, outcome=error.outcome, status=error.status, tries=job.tries + 1)
+        if error.outcome == "unknown":
+            if job.kind == "video" and await store.advance(self._db, job, "submit_unknown"):
+                await self._unknown(job)
+            elif job.kind == "image":
+                await self._fail(job, _unknown_outcome())
+        elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
+            wait = error.retry_after if error.retry_after is not None else 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+            await self._release(job, "submit", wait, status="queued", tries=job.tries + 1)
+        else:
+            await self._fail(job, domain_error(error))
+
+    async def _unknown(self, job: Generation) -> None:
+        """The answer to a paid submit was lost. A webhook may still name the job; without one it ends here, not charged to the user."""
+        since = job.started_at or job.created_at
+        if job.kind == "video" and self._callbacks and now() < since + PROVIDER_TIME_MAX:
+            await self._release(job, "submit_unknown", (since + PROVIDER_TIME_MAX - now()).total_seconds())
+            return
+        log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
+        await self._fail(job, _unknown_outcome())
+
+    async def _follow(self, job: Generation, video: VideoJob) -> None:
+        changes = {"provider_id": video.provider_id, "provider_state": video.raw_status, "submitted_at": now(), "tries": 0}
+        await self._release(job, "poll", POLL_FIRST, deadline_at=now() + PROVIDER_TIME_MAX, **changes)
+
+    async def _poll(self, job: Generation) -> None:
+        try:
+            video = await self._provider.check_video(job.provider_id or "")
+        except ProviderError as error:
+            await self._poll_failed(job, error)
+            return
+        if video.state == "completed":
+            if await store.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
+                await self._fetch(job, video.cost_micro)
+        elif video.state == "running":
+            if job.deadline_at is not None and now() > job.deadline_at:
+                await self._fail(job, TimedOut("The provider did not finish this video within an hour."))
+            else:
+                await self._release(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
+        else:
+            await self._fail(job, _video_error(video))
+
+    def _interval(self, job: Generation) -> float:
+        """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
+        if self._callbacks:
+            return POLL_BEHIND_WEBHOOKS
+        age = (now() - (job.submitted_at or job.created_at)).total_seconds()
+        return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
+
+    async def _poll_failed(self, job: Generation, error: ProviderError) -> None:
+        """The provider works on although we cannot see it: keep asking until the deadline, unless it does not know the job."""
+        log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
+        gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
+        if gone or (job.deadline_at is not None and now() > job.deadline_at):
+            await self._fail(job, ProviderUnavailable("The provider lost this video."))
+            return
+        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
+        await self._release(job, "poll", wait, tries=job.tries + 1)
+
+    async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
+        cost = cost_micro if cost_micro is not None else job.estimate_micro
+        if (await self._status(job)) == "cancelled":
+            await self._complete(job, [], cost)
+            return
+        try:
+            kept = await self._media.keep_video(job.user_id, job.id, self._provider.fetch_video(job.provider_id or ""))
+        except (ProviderError, DomainError) as error:
+            log.warning("fetch_failed", job=job.id, error=str(error), tries=job.tries + 1)
+            if job.tries + 1 < FETCH_TRIES_MAX:
+                await self._release(job, "fetch", min(30.0, 2.0**job.tries), tries=job.tries + 1)
+            else:
+                failure = error if isinstance(error, StorageFull) else ProviderUnavailable("The finished video could not be fetched.")
+                await self._fail(job, failure)
+            return
+        await self._complete(job, [kept], cost)
+
+    async def _status(self, job: Generation) -> str | None:
+        row = await store.get(self._db, job.id)
+        return row.status if row else None
+
+    async def _keep_images(self, job: Generation, result: ImageResult) -> None:
+        kept = []
+        try:
+            for position, image in enumerate(result.images):
+                kept.append(await self._media.keep_image(job.user_id, job.id, position, image.data))
+        except StorageFull as error:
+            await self._fail(job, error)
+            return
+        except DomainError as error:
+            log.error("unusable_image", job=job.id, model=job.model, error=error.detail)
+            await self._fail(job, ProviderUnavailable("The provider's answer held no usable image."))
+            return
+        await self._complete(job, kept, result.cost_micro if result.cost_micro is not None else job.estimate_micro)
+
+    async def _complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int) -> None:
+        """Result, money and delivery in one transaction; a cancelled job only settles."""
+        async with self._db.transaction() as sql:
+            outcome = {"status": "completed", "cost_micro": cost_micro, "finished_at": now()}
+            status = await store.finish(sql, job, outcome)
+            if status is None:
+                log.warning("stale_worker", job=job.id, attempt=job.attempt)
+                return
+            await self._budget.settle(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
+            if status == "completed":
+                for file in kept:
+                    await self._media.record(sql, file)
+                await self._announce(job, sql, "generation_completed")
+        self._ring(job)
+        log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=cost_micro)
+
+    async def _fail(self, job: Generation, error: DomainError) -> None:
+        async with self._db.transaction() as sql:
+            outcome = {"status": "failed", "error_code": error.code, "error_message": error.detail, "finished_at": now()}
+            status = await store.finish(sql, job, outcome)
+            if status is None:
+                log.warning("stale_worker", job=job.id, attempt=job.attempt)
+                return
+            await self._budget.release(sql, job.hold_id)
+            if status == "failed":
+                await self._announce(job, sql, "generation_failed")
+        self._ring(job)
+        log.info("generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code)
+
+    async def _announce(self, job: Generation, sql: store.Sql, event: str) -> None:
+        if job.platform is None or job.chat_id is None:
+            return
+        target = Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private))
+        await self._deliveries.announce(sql, job.id, target, event)
+
+    def _ring(self, job: Generation) -> None:
+        self._wake.ring(f"generation:{job.id}")
+        if job.platform:
+            self._deliveries.ring(job.platform)
+
+    async def _release(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
+        await store.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), **changes)
+        self._wake.ring("worker")
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _unknown_outcome() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "The connection broke while this was being made, and the provider may or may not have done it. "
+        "It was not repeated and you are not charged. Ask again if you still want it."
+    )
+
+
+def _video_error(video: VideoJob) -> DomainError:
+    reason = f": {video.error}" if video.error else "."
+    if video.refused:
+        return domain_error(ProviderError("content_refused", f"The provider refused this{reason}", outcome="refused"))
+    if video.state == "expired":
+        return TimedOut("The provider gave up on this video because it took too long.")
+    return ProviderUnavailable(f"The provider could not make this video{reason}")

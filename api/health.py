@@ -1,0 +1,77 @@
+"""`/healthz`, `/readyz` and the offline API docs."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from api.db import Db, DbUnavailable
+from api.deps import Services, ServicesDep
+from api.ids import now
+from api.provider.types import Provider, ProviderError
+from api.schemas import CheckOut, ReadyOut
+
+router = APIRouter(tags=["machines"])
+
+SWAGGER = Path(__file__).parent / "static" / "swagger"
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
+    """503 while the database or the media store cannot be used. A provider that is away is named, but jobs wait for it."""
+    checks = {
+        "database": await _database(services.db),
+        "media": await _media(services),
+        "provider": await _provider(services.provider),
+    }
+    ready = checks["database"].ok and checks["media"].ok
+    if not ready:
+        response.status_code = 503
+    needed = ready and await services.users.setup_needed()
+    return ReadyOut(ready=ready, checks=checks, setup_needed=needed, sandbox=services.provider.is_sandbox, at=now())
+
+
+async def _database(db: Db) -> CheckOut:
+    try:
+        await db.fetch_one("SELECT 1 AS one")
+    except DbUnavailable as error:
+        return CheckOut(ok=False, detail=str(error))
+    return CheckOut(ok=True, detail=db.engine)
+
+
+async def _media(services: Services) -> CheckOut:
+    try:
+        await services.media.check()
+    except OSError as error:
+        return CheckOut(ok=False, detail=str(error))
+    return CheckOut(ok=True)
+
+
+async def _provider(provider: Provider) -> CheckOut:
+    try:
+        await provider.reachable()
+    except ProviderError as error:
+        return CheckOut(ok=False, detail=error.message)
+    return CheckOut(ok=True, detail="sandbox" if provider.is_sandbox else "OpenRouter")
+
+
+def add_docs(app: FastAPI) -> None:
+    """Swagger UI with its files from here: nothing is loaded from elsewhere."""
+    app.mount("/static/swagger", StaticFiles(directory=SWAGGER), name="swagger")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=f"{app.title}: API",
+            swagger_js_url="/static/swagger/swagger-ui-bundle.js",
+            swagger_css_url="/static/swagger/swagger-ui.css",
+            swagger_favicon_url="/static/swagger/favicon-32x32.png",
+        )

@@ -1,0 +1,9 @@
+"""A failed provider call as one of our domain errors."""
+
+from api.errors import BY_CODE, DomainError, ProviderUnavailable
+from api.provider.types import ProviderError
+
+
+def domain_error(error: ProviderError) -> DomainError:
+    kind = BY_CODE.get(error.code, ProviderUnavailable)
+    return kind(error.message, retry_after=error.retry_after)

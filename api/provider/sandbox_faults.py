@@ -1,0 +1,212 @@
+"""How fast the sandbox is and what it breaks: set at the start or at run time, for all calls or for the next few of one kind."""
+
+import asyncio
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+
+CallKind = Literal[
+    "models", "images.models", "videos.models", "chat", "images", "generations", "key", "generation",
+    "videos.submit", "videos.status", "videos.content", "videos.job", "webhooks", "*",
+]  # fmt: skip
+"""`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*` every HTTP call."""
+
+FaultKind = Literal[
+    "status", "error_in_200", "stream_error", "cut", "hang", "delay", "garbage", "lost", "drop", "empty",
+    "ends_as", "off", "duplicate", "late", "bad_signature",
+]  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fault(_Strict):
+    """One thing that goes wrong.
+
+    | kind | what happens | uses |
+    |---|---|---|
+    | `status` | answers `status` in the provider's error shape | status message metadata retry_after |
+    | `error_in_200` | HTTP 200 that holds an error | status message |
+    | `stream_error` | error chunk after `after` chunks | after status message |
+    | `cut` | the connection breaks after `after` chunks (stream) or half of the body | after |
+    | `hang` | no answer for `seconds` | seconds |
+    | `delay` | `seconds` more before the answer | seconds |
+    | `garbage` | 200 with a body that is no JSON | |
+    | `lost` | the work is done and counted, the connection breaks before the answer | |
+    | `drop` | the connection breaks before any work | |
+    | `empty` | a well-formed answer without content | |
+    | `ends_as` | `videos.job`: the status in which the job ends, also an invented word | value message |
+    | `off` `duplicate` `late` `bad_signature` | `webhooks` | seconds |
+    """
+
+    call: CallKind
+    kind: FaultKind
+    times: int | None = Field(default=None, ge=1)
+    """For the next so many calls; None: until the faults are set anew."""
+    model: str | None = None
+    """Only for this model."""
+    status: int = 500
+    message: str | None = None
+    metadata: dict[str, Any] | None = None
+    retry_after: float | None = None
+    seconds: float = Field(default=3600, ge=0)
+    after: int = Field(default=3, ge=0)
+    value: str = "failed"
+
+
+class Timing(_Strict):
+    """All in seconds. The defaults let a person see each state without waiting long."""
+
+    first_token: float = Field(default=0.35, ge=0)
+    token: float = Field(default=0.02, ge=0)
+    image: float = Field(default=1.5, ge=0)
+    video: float = Field(default=6.0, ge=0)
+    keepalive: float = Field(default=1.0, gt=0)
+
+
+class Control(_Strict):
+    """Body of `PUT /_sandbox/faults`; a part that is absent stays as it is."""
+
+    faults: list[Fault] | None = None
+    timing: Timing | None = None
+
+
+STATUS_MESSAGES = {
+    400: "Invalid request",
+    401: "User not found.",
+    402: "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 10114.",
+    403: "Your request was flagged by moderation",
+    404: "No endpoints found for this model.",
+    408: "Request timed out",
+    409: "Video is not ready",
+    410: "Video is gone",
+    413: "Request entity too large",
+    422: "Unprocessable",
+    429: "Provider returned error",
+    500: "Internal Server Error",
+    502: "Provider returned error",
+    503: "No available model provider meets your routing requirements",
+    524: "Edge timeout",
+    529: "Provider is overloaded",
+}
+_METADATA: dict[int, dict[str, Any]] = {
+    402: {"provider_name": None},
+    403: {"reasons": ["violence"], "flagged_input": "…", "provider_name": "Sandbox", "model_slug": "sandbox"},
+    429: {
+        "raw": "the model is temporarily rate-limited upstream. Please retry shortly",
+        "provider_name": "Sandbox",
+        "limit_source": "upstream_provider_shared_pool",
+        "error_type": "rate_limit_exceeded",
+    },
+    502: {"provider_name": "Sandbox", "error_type": "provider_unavailable", "provider_code": "upstream_error"},
+    503: {"error_type": "provider_overloaded"},
+}
+
+
+class Refusal(Exception):
+    """An answer in the provider's error shape."""
+
+    def __init__(
+        self, status: int, message: str | None = None, metadata: dict[str, Any] | None = None, *, retry_after: float | None = None
+    ) -> None:
+        self.status = status
+        self.message = message if message is not None else STATUS_MESSAGES.get(status, "Error")
+        self.metadata = metadata
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    def error(self) -> dict[str, Any]:
+        error: dict[str, Any] = {"code": self.status, "message": self.message}
+        if self.metadata is not None:
+            error["metadata"] = self.metadata
+        return error
+
+    def body(self) -> dict[str, Any]:
+        return {"error": self.error(), "user_id": "user_sandbox"}
+
+
+def refusal_of(fault: Fault) -> Refusal:
+    metadata = fault.metadata if fault.metadata is not None else _METADATA.get(fault.status)
+    return Refusal(fault.status, fault.message, metadata, retry_after=fault.retry_after)
+
+
+class Dropped(Exception):
+    """The connection shall break without an answer."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request that came in, for the log that tests read. `work` counts what was made and billed."""
+
+    method: str
+    path: str
+    kind: str
+    body: Any = None
+    status: int | None = None
+    cost_usd: float = 0.0
+    fault: str | None = None
+
+
+class Faults:
+    """The present timing and faults, and the log of calls. Memory only: gone with the process."""
+
+    def __init__(self, timing: Timing, faults: list[Fault]) -> None:
+        self._first = timing, faults
+        self.calls: deque[Call] = deque(maxlen=2000)
+        self.reset()
+
+    def reset(self) -> None:
+        timing, faults = self._first
+        self.timing = timing.model_copy()
+        self.active = [fault.model_copy() for fault in faults]
+        self.calls.clear()
+
+    def set(self, control: Control) -> None:
+        if control.timing is not None:
+            self.timing = control.timing
+        if control.faults is not None:
+            self.active = [fault.model_copy() for fault in control.faults]
+
+    def state(self) -> dict[str, Any]:
+        return {"timing": self.timing.model_dump(), "faults": [fault.model_dump() for fault in self.active]}
+
+    def log(self) -> list[dict[str, Any]]:
+        return [asdict(call) for call in self.calls]
+
+    def take(self, call: CallKind, model: str | None = None) -> Fault | None:
+        """The fault that hits this call; one with `times` is used up by it."""
+        for fault in self.active:
+            if fault.call not in {call, "*"} or (fault.model is not None and fault.model != model):
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times == 0:
+                    self.active.remove(fault)
+            return fault
+        return None
+
+
+async def before_work(fault: Fault | None) -> None:
+    """The faults that strike before anything is done."""
+    if fault is None:
+        return
+    if fault.kind == "status":
+        raise refusal_of(fault)
+    if fault.kind == "drop":
+        raise Dropped
+    if fault.kind in {"hang", "delay"}:
+        await asyncio.sleep(fault.seconds)
+        if fault.kind == "hang":
+            raise Dropped
+
+
+def break_connection(request: Request) -> None:
+    """Tears the socket down, so that the client gets no (more) answer."""
+    extension = request.scope.get("extensions", {}).get("sandbox.abort")
+    if extension is None:
+        raise RuntimeError("this server can't break connections: start it with sandbox.server()")
+    extension["call"]()
