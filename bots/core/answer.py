@@ -1,0 +1,148 @@
+"""The one way from what a person sent to what the chat shows."""
+
+import asyncio
+import hashlib
+import secrets
+from contextlib import aclosing, suppress
+from dataclasses import replace
+
+import structlog
+
+from api.generations.schemas import CardIn
+from bots.core import texts
+from bots.core.api import BotApi, Who
+from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
+from bots.core.http import ApiError
+from bots.core.options import Mistake
+from bots.core.pacing import paced
+from bots.core.types import Chat, Inbound, Reply, SendFailed, Shown
+
+log = structlog.get_logger()
+
+BUSY_SECONDS = 4.5
+"""Chats show a sign of life for five to ten seconds."""
+PATIENCE_SECONDS = 60.0
+"""How long a reply waits when the platform asks to slow down."""
+AGAIN_SECONDS = 2.0
+TRIES = 3
+
+
+async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
+    """Runs the command and shows its replies. Never raises, but for being cancelled."""
+    command = resolve(inbound.command)
+    if command is None:
+        if inbound.address.private:
+            await _Showing(chat, inbound).show(Reply(texts.unknown_command(inbound.command), secret=True))
+        return
+    who = Who(inbound.sender.id, inbound.sender.name, inbound.address.chat_id, f"{inbound.address.platform}:{inbound.update_id}")
+    context = Context(bot=api, user=api.acting(who), commands=COMMANDS)
+    showing = _Showing(chat, inbound)
+    busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
+    try:
+        async with aclosing(paced(_safe(command, inbound, context), chat.limits.edit_seconds)) as replies:
+            async for reply in replies:
+                if busy is not None:
+                    busy.cancel()
+                shown = await showing.show(reply)
+                if reply.card is not None and shown is not None:
+                    await _keep_card(context, showing, reply.card, shown)
+    finally:
+        if busy is not None:
+            busy.cancel()
+            await asyncio.wait({busy})
+
+
+async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies:
+    """The command's replies; a failure is the last of them. No traceback reaches a chat."""
+    fresh = inbound.pressed is not None
+    try:
+        async with aclosing(command.run(inbound, context)) as replies:
+            async for reply in replies:
+                yield reply
+    except Mistake as mistake:
+        yield Reply(str(mistake), secret=True, fresh=fresh)
+    except ApiError as error:
+        if error.status >= 500 or error.status == 0:
+            log.warning("command_failed", command=command.name, code=error.code, detail=error.detail)
+        yield Reply(_sentence(error, context), secret=True, fresh=fresh)
+    except Exception:
+        reference = secrets.token_hex(4)
+        log.exception("command_broke", command=command.name, reference=reference)
+        yield Reply(texts.unexpected(reference), secret=True, fresh=fresh)
+
+
+def _sentence(error: ApiError, context: Context) -> str:
+    if error.code == "not_linked":
+        return texts.not_linked(context.public_url)
+    return texts.error(error.code, error.detail, error.retry_after)
+
+
+class _Showing:
+    """The messages of one answer: each reply edits what the one before, or the pressed button, has shown."""
+
+    def __init__(self, chat: Chat, inbound: Inbound) -> None:
+        self._chat = chat
+        self._to = inbound.address
+        self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
+        self._shown = None if inbound.pressed is None else Shown((inbound.pressed,))
+        self._sent = 0
+
+    async def show(self, reply: Reply) -> Shown | None:
+        """What the reply became, or nothing when it could not be shown: a preview may fail, anything else is logged."""
+        replacing = None if reply.fresh else self._shown
+        if replacing is None:
+            self._sent += 1
+            reply = _with_nonce(reply, f"{self._seed}:{self._sent}")
+        try:
+            shown = await (self._once(reply, replacing) if reply.preview else self._patiently(reply, replacing))
+        except SendFailed as failure:
+            if not reply.preview:
+                log.warning("reply_not_shown", reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
+            return None
+        self._shown = shown
+        return shown
+
+    async def _once(self, reply: Reply, replacing: Shown | None) -> Shown:
+        return await self._chat.show(self._to, reply, replacing)
+
+    async def _patiently(self, reply: Reply, replacing: Shown | None) -> Shown:
+        """Tries again where that helps. An edit can be repeated freely; a new message that may have arrived is sent once more at most."""
+        for tried in range(1, TRIES + 1):
+            try:
+                return await self._once(reply, replacing)
+            except SendFailed as failure:
+                wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
+                if failure.final and replacing is not None:
+                    replacing = None  # the message to edit is gone: say it in a new one
+                    continue
+                hopeless = failure.final or wait > PATIENCE_SECONDS or (failure.uncertain and replacing is None and tried > 1)
+                if hopeless or tried == TRIES:
+                    raise
+            await asyncio.sleep(wait)
+        raise SendFailed("could not be shown")
+
+
+def _with_nonce(reply: Reply, seed: str) -> Reply:
+    """The same update handled again gives the same message, where the platform can tell."""
+    if reply.nonce is not None:
+        return reply
+    return replace(reply, nonce=hashlib.sha256(seed.encode()).hexdigest()[:24])
+
+
+async def _keep_card(context: Context, showing: _Showing, generation_id: str, shown: Shown) -> None:
+    """Stores which message waits for the result. If the result was quicker than that, nobody else will close the card."""
+    try:
+        await context.user.card(generation_id, CardIn(message_id=shown.message_ids[-1]))
+        made = await context.user.generation(generation_id)
+    except ApiError as error:
+        log.warning("card_not_stored", generation=generation_id, code=error.code, detail=error.detail)
+        return
+    if made.status not in ("queued", "processing"):
+        await showing.show(Reply(texts.card_closed(made)))
+
+
+async def _busy(chat: Chat, inbound: Inbound) -> None:
+    while True:
+        with suppress(SendFailed):
+            await chat.busy(inbound.address)
+        await asyncio.sleep(BUSY_SECONDS)

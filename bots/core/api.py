@@ -1,0 +1,304 @@
+"""The api as the bots see it: one method for each endpoint they use, in the api's own types.
+
+`BotApi` speaks with the bot's credential; `UserApi` for one person in one chat, with short act tokens. All raise `ApiError`.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+import httpx_sse
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from api.catalog.schemas import ModelOut
+from api.deliveries.schemas import AckIn, DeliveryOut, FailIn
+from api.generations.schemas import (
+    CardIn,
+    EstimateIn,
+    EstimateOut,
+    GenerationOut,
+    GenerationStatus,
+    ImageIn,
+    UploadOut,
+    VideoFromImageIn,
+    VideoIn,
+)
+from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
+from api.schemas import Kind, Page
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, StartEvent, TextIn
+from api.users.schemas import UserOut
+from bots.core.http import BAD_ANSWER, TRANSPORT_ERRORS, ApiError, make_client, refused, unavailable
+
+M = TypeVar("M", bound=BaseModel)
+
+ACT_SECONDS = 100.0
+ACT_MARGIN = 15.0
+"""A token is renewed this long before it ends, so that it does not end on its way."""
+ACT_CACHE = 5_000
+CLAIM_MARGIN = 15.0
+STREAM_READ_SECONDS = 120.0
+PAGE = 100
+
+TextEvent = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
+_TEXT_EVENTS: dict[str, type[TextEvent]] = {"start": StartEvent, "delta": DeltaEvent, "done": DoneEvent, "error": ErrorEvent}
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A person in a chat, as the platform vouches for it. `update_id` names the update that is being answered."""
+
+    platform_user_id: str
+    display_name: str
+    chat_id: str
+    update_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    token: str
+    until: float
+
+
+class BotApi:
+    """One per process. `public_url` is where people find the web, when that is known."""
+
+    def __init__(self, api_url: str, bot_key: str, public_url: str | None = None) -> None:
+        self.public_url = public_url
+        self._client = make_client(api_url)
+        self._key = bot_key
+        self._acts: dict[tuple[str, str], _Act] = {}
+
+    async def __aenter__(self) -> "BotApi":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def acting(self, who: Who) -> "UserApi":
+        return UserApi(self, who)
+
+    async def profile(self, profile: BotProfileIn) -> None:
+        await self.call("PUT", "/bot/profile", self._key, body=profile)
+
+    async def redeem(self, redeem: RedeemIn) -> RedeemOut:
+        return read(RedeemOut, await self.call("POST", "/bot/links/redeem", self._key, body=redeem))
+
+    async def answer_link(self, answer: AnswerIn) -> None:
+        await self.call("POST", "/bot/links/answer", self._key, body=answer)
+
+    async def claim(self, wait: float, limit: int) -> list[DeliveryOut]:
+        """Waits up to `wait` seconds for the first delivery; empty when none came."""
+        timeout = httpx.Timeout(wait + CLAIM_MARGIN, connect=5.0)
+        params = {"wait": f"{wait:g}", "limit": str(limit)}
+        response = await self.call("POST", "/bot/deliveries/claim", self._key, params=params, timeout=timeout)
+        try:
+            return TypeAdapter(list[DeliveryOut]).validate_json(response.content)
+        except ValidationError as error:
+            raise _unreadable(response, error) from error
+
+    async def ack(self, delivery_id: str, ack: AckIn) -> None:
+        await self.call("POST", f"/bot/deliveries/{delivery_id}/ack", self._key, body=ack)
+
+    async def fail(self, delivery_id: str, fail: FailIn) -> None:
+        await self.call("POST", f"/bot/deliveries/{delivery_id}/fail", self._key, body=fail)
+
+    async def media(self, url: str, most: int) -> bytes:
+        """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond `most` bytes."""
+        taken = bytearray()
+        try:
+            async with self._client.stream("GET", url) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise refused(response)
+                async for chunk in response.aiter_bytes():
+                    taken += chunk
+                    if len(taken) > most:
+                        raise ApiError("too_large", f"more than {most} bytes", status=413)
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error) from error
+        return bytes(taken)
+
+    async def act(self, who: Who, fresh: bool = False) -> str:
+        """A token that acts for this person in this chat, from memory while it lasts. Raises `ApiError` `not_linked`."""
+        key = (who.platform_user_id, who.chat_id)
+        known = self._acts.get(key)
+        if known is not None and not fresh and known.until > time.monotonic():
+            return known.token
+        body = ActIn(
+            platform_user_id=who.platform_user_id, display_name=who.display_name[:120], chat_id=who.chat_id, update_id=who.update_id[:100]
+        )
+        asked_at = time.monotonic()
+        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body))
+        if len(self._acts) >= ACT_CACHE:
+            self._acts.clear()
+        self._acts[key] = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN))
+        return act.access_token
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        body: BaseModel | None = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        files: Any = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> httpx.Response:
+        """One request, its whole answer; anything but 2xx raises."""
+        try:
+            response = await self._client.request(
+                method,
+                path,
+                headers=_headers(token, headers, body),
+                content=None if body is None else _json(body),
+                params=params,
+                files=files,
+                timeout=timeout or httpx.USE_CLIENT_DEFAULT,
+            )
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error) from error
+        if not response.is_success:
+            raise refused(response)
+        return response
+
+    async def events(self, path: str, token: str, body: BaseModel, headers: dict[str, str]) -> AsyncIterator[httpx_sse.ServerSentEvent]:
+        """The server-sent events that a POST answers with."""
+        sent = _headers(token, headers, body)
+        timeout = httpx.Timeout(STREAM_READ_SECONDS, connect=5.0)
+        try:
+            async with httpx_sse.aconnect_sse(self._client, "POST", path, content=_json(body), headers=sent, timeout=timeout) as source:
+                if not source.response.is_success:
+                    await source.response.aread()
+                    raise refused(source.response)
+                async for event in source.aiter_sse():
+                    yield event
+        except TRANSPORT_ERRORS as error:
+            raise unavailable(error) from error
+
+
+class UserApi:
+    """The api for one person in one chat. Paid calls carry the update's id, so that an update handled twice is paid once."""
+
+    def __init__(self, bot: BotApi, who: Who) -> None:
+        self._bot = bot
+        self._who = who
+
+    async def me(self) -> UserOut:
+        return read(UserOut, await self._call("GET", "/users/me"))
+
+    async def models(self, kind: Kind) -> list[ModelOut]:
+        """All that this person may use, the default first."""
+        found: list[ModelOut] = []
+        params = {"kind": kind, "limit": str(PAGE)}
+        while True:
+            page = read(Page[ModelOut], await self._call("GET", "/models", params=params))
+            found += page.items
+            if page.next_cursor is None:
+                return found
+            params["cursor"] = page.next_cursor
+
+    async def estimate(self, ask: EstimateIn) -> EstimateOut:
+        return read(EstimateOut, await self._call("POST", "/generate/estimate", body=ask))
+
+    async def text(self, ask: TextIn) -> AsyncIterator[TextEvent]:
+        """The events of a streamed answer; `done` or `error` is the last, otherwise the stream was cut: `api_unavailable`."""
+        headers = {"Idempotency-Key": self._who.update_id}
+        try:
+            async for event in self._text(ask, headers, fresh=False):
+                yield event
+        except ApiError as error:
+            if error.status != 401:
+                raise
+            async for event in self._text(ask, headers, fresh=True):
+                yield event
+
+    async def image(self, ask: ImageIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/image", ask, {"Prefer": "respond-async"}))
+
+    async def video(self, ask: VideoIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/video", ask))
+
+    async def video_from_image(self, ask: VideoFromImageIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/video/from-image", ask))
+
+    async def upload(self, name: str, content_type: str, data: bytes) -> UploadOut:
+        return read(UploadOut, await self._call("POST", "/uploads", files={"file": (name, data, content_type)}))
+
+    async def generations(self, limit: int, status: GenerationStatus | None = None) -> list[GenerationOut]:
+        """The newest first."""
+        params = {"limit": str(limit)} | ({"status": status} if status else {})
+        return read(Page[GenerationOut], await self._call("GET", "/generations", params=params)).items
+
+    async def generation(self, generation_id: str) -> GenerationOut:
+        """By id or short id."""
+        return read(GenerationOut, await self._call("GET", f"/generations/{_segment(generation_id)}"))
+
+    async def cancel(self, generation_id: str) -> GenerationOut:
+        """By id or short id."""
+        return read(GenerationOut, await self._call("POST", f"/generations/{_segment(generation_id)}/cancel"))
+
+    async def card(self, generation_id: str, card: CardIn) -> None:
+        await self._call("PUT", f"/generations/{_segment(generation_id)}/card", body=card)
+
+    async def _paid(self, path: str, body: BaseModel, headers: dict[str, str] | None = None) -> httpx.Response:
+        return await self._call("POST", path, body=body, headers={"Idempotency-Key": self._who.update_id} | (headers or {}))
+
+    async def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        try:
+            return await self._bot.call(method, path, await self._bot.act(self._who), **rest)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+        return await self._bot.call(method, path, await self._bot.act(self._who, fresh=True), **rest)
+
+    async def _text(self, ask: TextIn, headers: dict[str, str], fresh: bool) -> AsyncIterator[TextEvent]:
+        token = await self._bot.act(self._who, fresh=fresh)
+        async for event in self._bot.events("/generate/text", token, ask, headers):
+            kind = _TEXT_EVENTS.get(event.event)
+            if kind is None:
+                continue
+            try:
+                told = kind.model_validate_json(event.data)
+            except ValidationError as error:
+                raise ApiError(BAD_ANSWER, f"event {event.event} of a text stream") from error
+            yield told
+            if isinstance(told, DoneEvent | ErrorEvent):
+                return
+        raise unavailable(EOFError("the text stream ended early"))
+
+
+def read(model: type[M], response: httpx.Response) -> M:
+    """The answer as the type that the contract promises."""
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise _unreadable(response, error) from error
+
+
+def _unreadable(response: httpx.Response, error: ValidationError) -> ApiError:
+    where = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_input=False)[:3])
+    return ApiError(BAD_ANSWER, f"{response.request.url.path} answered something else than agreed at {where}", status=response.status_code)
+
+
+def _headers(token: str, extra: dict[str, str] | None, body: BaseModel | None) -> dict[str, str]:
+    typed = {"Content-Type": "application/json"} if body is not None else {}
+    return {"Authorization": f"Bearer {token}"} | typed | (extra or {})
+
+
+def _json(body: BaseModel) -> bytes:
+    return body.model_dump_json(exclude_none=True).encode()
+
+
+def _segment(text: str) -> str:
+    """A part of a path; people type ids, so anything that would lead elsewhere in the api is refused."""
+    if not text or not text.replace("-", "").isalnum() or not text.isascii():
+        raise ApiError("not_found", "There is no such job.", status=404)
+    return text

@@ -1,0 +1,45 @@
+"""What a command is: values in, values out."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+from bots.core.api import BotApi, UserApi
+from bots.core.options import Option
+from bots.core.types import Inbound, Reply
+
+Replies = AsyncGenerator[Reply, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is the web's address, when known."""
+
+    bot: BotApi
+    user: UserApi
+    commands: "tuple[Command, ...]"
+
+    @property
+    def public_url(self) -> str | None:
+        return self.bot.public_url
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`run` yields replies; each one replaces the message of the one before, unless it is `fresh`.
+
+    `argument` names the text behind the command, `options` are its options, `image` that an attached image is used: an adapter with native
+    options offers all three. `private_only`: offer it only where nobody else reads along. `secret`: its answers are for the sender only.
+    `slow`: worth a sign of life. `listed`: shown in menus and in the help.
+    """
+
+    name: str
+    description: str
+    run: Callable[[Inbound, Context], Replies]
+    argument: str | None = None
+    argument_required: bool = False
+    options: tuple[Option, ...] = ()
+    image: bool = False
+    private_only: bool = False
+    secret: bool = False
+    slow: bool = False
+    listed: bool = True

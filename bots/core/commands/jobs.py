@@ -1,0 +1,33 @@
+"""/jobs and /cancel, and the Cancel button of a waiting card."""
+
+from api.generations.schemas import GenerationOut
+from bots.core import texts
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.types import Inbound, Reply
+
+LISTED = 8
+
+
+async def _jobs(_inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generations(LISTED)
+    yield Reply(texts.jobs(made) if made else texts.NO_JOBS, secret=True)
+
+
+async def _cancel(inbound: Inbound, context: Context) -> Replies:
+    wanted = inbound.text.strip().lower()
+    if not wanted:
+        running = await _newest_running(context)
+        if running is None:
+            yield Reply(texts.NOTHING_RUNS, secret=True)
+            return
+        wanted = running.id
+    yield Reply(texts.cancelled(await context.user.cancel(wanted)))
+
+
+async def _newest_running(context: Context) -> GenerationOut | None:
+    running = [*await context.user.generations(1, "processing"), *await context.user.generations(1, "queued")]
+    return max(running, key=lambda one: one.created_at, default=None)
+
+
+JOBS = Command("jobs", "Your last jobs", _jobs, secret=True)
+CANCEL = Command("cancel", "Stop a job, the newest one if you name none", _cancel, argument="id")

@@ -1,0 +1,50 @@
+"""/ask and /help."""
+
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, TextIn
+from bots.core import texts
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.http import ApiError
+from bots.core.options import Option, find_model, parse
+from bots.core.types import Inbound, Reply
+
+MODEL = Option("model", "Which model answers", ("model", "m"), example="gpt")
+
+
+async def _ask(inbound: Inbound, context: Context) -> Replies:
+    asked = parse(inbound.text, inbound.options, (MODEL,))
+    if not asked.prompt:
+        yield Reply(texts.ASK_WHAT, secret=True)
+        return
+    said = asked.options.get("model")
+    model = find_model(str(said), await context.user.models("text")) if said is not None else None
+    written = ""
+    try:
+        async for event in context.user.text(TextIn(prompt=asked.prompt, model=model, stream=True)):
+            match event:
+                case DeltaEvent():
+                    written += event.text
+                    if written.strip():
+                        yield Reply(written.strip() + texts.WRITING, preview=True)
+                case DoneEvent():
+                    yield Reply(event.answer.text.strip() or texts.EMPTY_ANSWER)
+                case ErrorEvent():
+                    raise ApiError(event.error.code, event.error.message, retry_after=event.retry_after)
+    except ApiError as error:
+        if not written.strip():
+            raise
+        yield Reply(texts.cut_short(written.strip(), texts.error(error.code, error.detail, error.retry_after)))
+
+
+async def _help(_inbound: Inbound, context: Context) -> Replies:
+    usages = [(_usage(command), command.description) for command in context.commands if command.listed]
+    yield Reply(texts.help_page(usages), secret=True)
+
+
+def _usage(command: Command) -> str:
+    if command.argument is None:
+        return f"/{command.name}"
+    return f"/{command.name} {command.argument}" if command.argument_required else f"/{command.name} [{command.argument}]"
+
+
+ASK = Command("ask", "Ask a question", _ask, argument="question", argument_required=True, options=(MODEL,), slow=True)
+HELP = Command("help", "What I can do", _help, secret=True)

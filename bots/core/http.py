@@ -1,0 +1,55 @@
+"""How the bots speak HTTP with the api: one factory for clients, one place where failures become `ApiError`."""
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import ValidationError
+
+from api.schemas import Problem
+
+API_UNAVAILABLE = "api_unavailable"
+BAD_ANSWER = "bad_answer"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+MAX_CONNECTIONS = 200
+
+
+class ApiError(Exception):
+    """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer."""
+
+    def __init__(self, code: str, detail: str, *, retry_after: float | None = None, status: int = 0) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+        self.status = status
+
+
+def make_client(base_url: str) -> httpx.AsyncClient:
+    """A client for one origin. No redirects and no proxies: a credential must not travel elsewhere."""
+    return httpx.AsyncClient(
+        base_url=base_url,
+        transport=AiohttpTransport(trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)),
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, TimeoutError)
+"""All that can go wrong below HTTP; the aiohttp transport lets a few of its own errors through."""
+
+
+def unavailable(error: BaseException) -> ApiError:
+    return ApiError(API_UNAVAILABLE, f"{type(error).__name__}: {error}")
+
+
+def refused(response: httpx.Response) -> ApiError:
+    """The error that a non-2xx answer stands for; its body must have been read."""
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValidationError:
+        if response.status_code in (502, 503, 504):
+            return ApiError(API_UNAVAILABLE, f"HTTP {response.status_code} in front of the api", status=response.status_code)
+        return ApiError(BAD_ANSWER, f"HTTP {response.status_code} without a problem document", status=response.status_code)
+    return ApiError(problem.code, problem.detail, retry_after=problem.retry_after, status=response.status_code)

@@ -1,0 +1,135 @@
+"""Options in the text of a command, such as `a fox --ar 16:9 --n 2`, and the platform's own ones: both become the api's fields."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from api.catalog.schemas import ModelOut
+from bots.core import texts
+
+Value = str | int | bool
+MODELS_LISTED = 8
+
+
+class Mistake(Exception):
+    """What a person typed can't be used; the message is the sentence to answer with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`name` is the api's field, `flags` how people write it in text. `choices` are for menus; other values may be typed."""
+
+    name: str
+    description: str
+    flags: tuple[str, ...]
+    type: Literal["text", "number", "switch"] = "text"
+    example: str = ""
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The prompt without its options, and the options by the api's names."""
+
+    prompt: str
+    options: dict[str, Value]
+
+
+_VALUE = re.compile(r'\s*(?:["“](?P<quoted>[^"”]*)["”]|(?P<word>\S+))')
+_FLAG = re.compile(r"(?:^|(?<=\s))(?P<dash>--|—|–)(?P<name>[A-Za-z][A-Za-z_-]*)=?")
+"""Also with the long dash that phones make out of two hyphens."""
+
+_ON = {"true", "yes", "on", "1"}
+_OFF = {"false", "no", "off", "0"}
+
+
+def parse(text: str, native: Mapping[str, str], known: Sequence[Option]) -> Parsed:
+    """Raises `Mistake`. A native option and the same one in the text: the text counts."""
+    options = {option.name: _value(option, option.flags[0], native[option.name]) for option in known if option.name in native}
+    typed: set[str] = set()
+    prompt = []
+    place = 0
+    while match := _next_flag(text, place, known):
+        prompt.append(text[place : match.start()].strip())
+        flag = match["name"].lower()
+        option, off = _find(flag, known)
+        place = match.end()
+        if option.type == "switch":
+            value: Value = not off
+        else:
+            said = _VALUE.match(text, place)
+            if said is None or _FLAG.match(said[0].lstrip()):
+                raise Mistake(texts.option_needs_value(flag, option.example))
+            value = _value(option, flag, said["word"] if said["quoted"] is None else said["quoted"])
+            place = said.end()
+        if option.name in typed:
+            raise Mistake(texts.option_twice(flag))
+        typed.add(option.name)
+        options[option.name] = value
+    prompt.append(text[place:].strip())
+    return Parsed(" ".join(part for part in prompt if part), options)
+
+
+def _next_flag(text: str, place: int, known: Sequence[Option]) -> re.Match[str] | None:
+    """The next option in the text. A long dash before a word is ordinary prose unless the word is an option."""
+    names = {flag for option in known for flag in option.flags}
+    for match in _FLAG.finditer(text, place):
+        if match["dash"] == "--" or match["name"].lower().removeprefix("no-") in names:
+            return match
+    return None
+
+
+def _find(flag: str, known: Sequence[Option]) -> tuple[Option, bool]:
+    """The option of that flag, and whether it is switched off by `--no-`."""
+    by_flag = {name: option for option in known for name in option.flags}
+    if flag in by_flag:
+        return by_flag[flag], False
+    plain = flag.removeprefix("no-")
+    if plain != flag and plain in by_flag and by_flag[plain].type == "switch":
+        return by_flag[plain], True
+    near = get_close_matches(flag, list(by_flag), n=1)
+    raise Mistake(texts.option_unknown(flag, [option.flags[0] for option in known], near[0] if near else None))
+
+
+def _value(option: Option, flag: str, said: str) -> Value:
+    convert: dict[str, Callable[[Option, str, str], Value]] = {"text": _text, "number": _number, "switch": _switch}
+    return convert[option.type](option, flag, said.strip())
+
+
+def _text(option: Option, flag: str, said: str) -> str:
+    if not said or (option.pattern is not None and re.fullmatch(option.pattern, said) is None):
+        raise Mistake(texts.option_bad_value(flag, said, f"like {option.example}"))
+    return said
+
+
+def _number(option: Option, flag: str, said: str) -> int:
+    digits = said.removesuffix("s") if option.name == "duration" else said
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 15 else None
+    if number is None or (option.least is not None and number < option.least) or (option.most is not None and number > option.most):
+        raise Mistake(texts.option_bad_value(flag, said, f"a number from {option.least} to {option.most}"))
+    return number
+
+
+def _switch(option: Option, flag: str, said: str) -> bool:
+    if said.lower() not in _ON | _OFF:
+        raise Mistake(texts.option_bad_value(flag, said, "on or off"))
+    return said.lower() in _ON
+
+
+def find_model(said: str, models: Sequence[ModelOut]) -> str:
+    """The id of the model that is meant: its id or name, or a part of them that fits one model only. Raises `Mistake`."""
+    wanted = said.casefold()
+    for exact in models:
+        if wanted in (exact.id.casefold(), exact.name.casefold()):
+            return exact.id
+    fitting = [model for model in models if wanted in model.id.casefold() or wanted in model.name.casefold()]
+    if len(fitting) == 1:
+        return fitting[0].id
+    if fitting:
+        raise Mistake(texts.model_ambiguous(said, [model.name for model in fitting[:MODELS_LISTED]]))
+    raise Mistake(texts.model_not_found(said, [model.name for model in models[:MODELS_LISTED]]))

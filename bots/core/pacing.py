@@ -1,0 +1,39 @@
+"""How often a streamed answer is edited: often enough to feel alive, seldom enough for the platform."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from bots.core.types import Reply
+
+
+async def paced(replies: AsyncGenerator[Reply, None], gap: float) -> AsyncGenerator[Reply, None]:
+    """The replies, but previews at most every `gap` seconds, only the newest, and never the same one twice in a row.
+
+    A preview held back is passed on when the gap is over, even if nothing follows it. What is not a preview passes at once and always.
+    """
+    held: Reply | None = None
+    passed: Reply | None = None
+    passed_at = float("-inf")
+    async with aclosing(replies):
+        coming = asyncio.ensure_future(anext(replies, None))
+        try:
+            while True:
+                wait = None if held is None else max(0.0, passed_at + gap - time.monotonic())
+                done, _ = await asyncio.wait({coming}, timeout=wait)
+                if done:
+                    reply = coming.result()
+                    if reply is None:
+                        return
+                    coming = asyncio.ensure_future(anext(replies, None))
+                    held = reply if reply != passed or not reply.preview else None
+                    if held is None or (reply.preview and time.monotonic() < passed_at + gap):
+                        continue
+                if held is not None:
+                    passed, held = held, None
+                    yield passed
+                    passed_at = time.monotonic()
+        finally:
+            coming.cancel()
+            await asyncio.wait({coming})
