@@ -98,9 +98,7 @@ def _provider(settings: Settings) -> Provider:
     return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox)
 
 
-def _build(
-    settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost
-) -> tuple[Services, Steps]:
+def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost) -> tuple[Services, Steps]:
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
     budget = BudgetService(db, micro(settings.global_monthly_usd) if settings.global_monthly_usd is not None else None)
     media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
@@ -127,9 +125,7 @@ def _build(
         chat_signup=settings.chat_signup,
     )
     text = TextService(db, provider, catalog, budget, media, users)
-    generation_service = GenerationService(
-        db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
-    )
+    generation_service = GenerationService(db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox)
     erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase]
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None

@@ -13,7 +13,14 @@ from api.schemas import FieldProblem, Problem
 
 log = get_logger("http")
 
-_PLAIN = {400: "invalid_request", 401: "not_authenticated", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_PLAIN = {
+    400: "invalid_request",
+    401: "not_authenticated",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
 
 
 class ProblemResponse(JSONResponse):
@@ -37,13 +44,13 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
 
 
 async def _domain(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, DomainError)  # noqa: S101 - registered for this class only
+    assert isinstance(error, DomainError)
     return _respond(problem_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> ProblemResponse:
     """Names the fields and never echoes a value: it may be a password."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)
     fields = [
         FieldProblem(field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), message=item["msg"])
         for item in error.errors()
@@ -53,7 +60,7 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
 
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)
     code = _PLAIN.get(error.status_code, "invalid_request")
     problem = Problem(title=error.detail, status=error.status_code, detail=error.detail, code=code)
     return _respond(problem, dict(error.headers or {}))

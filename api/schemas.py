@@ -52,7 +52,7 @@ class In(BaseModel):
         """PostgreSQL takes no NUL, and UTF-8 has no lone surrogates."""
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, str) and ("\x00" in value or not value.isprintable() and _has_surrogate(value)):
+            if isinstance(value, str) and ("\x00" in value or (not value.isprintable() and _has_surrogate(value))):
                 raise ValueError(f"{name} holds characters that are not text")
         return self
 

@@ -25,7 +25,7 @@ log = structlog.get_logger("db")
 
 BATCH_MAX = 64
 READERS = 2
-CONFIG: dict[str, str | int] = {"threads": 1, "memory_limit": "256MB"}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|CHECKPOINT)\b")
 
 
@@ -45,9 +45,7 @@ def _utc_cursor(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 def _run(cursor: duckdb.DuckDBPyConnection, query: str, args: tuple[object, ...]) -> Sequence[Row]:
     """All rows at once: a result left open would be a read transaction that never ends."""
     try:
-        cursor.execute(query, args if args else None)
-        if cursor.description is None:
-            return []
+        cursor.execute(query, args or None)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.FatalException:

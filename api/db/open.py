@@ -9,6 +9,7 @@ from api.db.postgres import open_postgres
 
 async def open_db(target: str | Path) -> Db:
     """`target` is a DuckDB file's path, `duckdb:///path` or `postgresql://...`. Raises `DbUnavailable`."""
-    if isinstance(target, str) and target.startswith(("postgresql://", "postgres://")):
-        return await open_postgres(target)
-    return await open_duckdb(Path(str(target).removeprefix("duckdb://")))
+    url = str(target)
+    if url.startswith(("postgresql://", "postgres://")):
+        return await open_postgres(url)
+    return await open_duckdb(Path(url.removeprefix("duckdb://")))

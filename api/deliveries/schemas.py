@@ -25,7 +25,7 @@ class Notice(Out):
 
     type: Literal["notice"] = "notice"
     code: str
-    facts: dict[str, str] = {}
+    facts: dict[str, str] = Field(default_factory=dict)
 
 
 Event = Annotated[GenerationCompleted | GenerationFailed | Notice, Field(discriminator="type")]
@@ -55,7 +55,7 @@ class DeliveryOut(Out):
 
 class AckIn(In):
     lease: str = Field(max_length=64)
-    message_ids: list[str] = Field(default=[], max_length=20)
+    message_ids: list[str] = Field(default_factory=list, max_length=20)
 
 
 class FailIn(In):

@@ -115,7 +115,7 @@ class GenerationOut(Out):
     model_name: str
     prompt: str
     options: dict[str, str | int | bool]
-    images: list[MediaOut] = []
+    images: list[MediaOut] = Field(default_factory=list)
     video: MediaOut | None = None
     video_url: str | None = None
     thumbnail_url: str | None = None

@@ -231,7 +231,7 @@ class Steps:
             await self._fail(job, error)
             return
         except DomainError as error:
-            log.error("unusable_image", job=job.id, model=job.model, error=error.detail)
+            log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
             await self._fail(job, ProviderUnavailable("The provider's answer held no usable image."))
             return
         await self._complete(job, kept, result.cost_micro if result.cost_micro is not None else job.estimate_micro)

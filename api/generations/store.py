@@ -152,9 +152,7 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
-    row = await sql.fetch_one(
-        "SELECT count(*) AS n FROM generations WHERE user_id = $1 AND status IN ('queued', 'processing')", user_id
-    )
+    row = await sql.fetch_one("SELECT count(*) AS n FROM generations WHERE user_id = $1 AND status IN ('queued', 'processing')", user_id)
     return cast(int, row["n"]) if row else 0
 
 

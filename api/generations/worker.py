@@ -61,7 +61,7 @@ class Worker:
             full = await self._take(FOLLOW_PHASES, FOLLOW_PLACES, self._follows) or full
             due = await store.next_due(self._db)
         except DbUnavailable as error:
-            log.error("database_unavailable", error=str(error))
+            log.warning("database_unavailable", error=str(error))
             return 1.0
         if full or due is None:
             return look
@@ -94,7 +94,7 @@ class Worker:
                 try:
                     await store.extend(self._db, ids, self._lease_token, now() + LEASE)
                 except DbUnavailable as error:
-                    log.error("heartbeat_failed", error=str(error))
+                    log.warning("heartbeat_failed", error=str(error))
 
     async def _wind_down(self) -> None:
         running = [*self._submits, *self._follows]
