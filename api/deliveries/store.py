@@ -82,10 +82,12 @@ async def claim(db: Db, platform: str, lease: str, now: datetime, until: datetim
     rows = await db.fetch(
         f"""
         UPDATE deliveries SET lease = $1, due_at = $2, attempt = attempt + 1
-        WHERE id IN (SELECT id FROM deliveries WHERE platform = $3 AND state = 'pending' AND due_at <= $4 ORDER BY id LIMIT $5 {db.skip_locked})
+        WHERE id IN (
+            SELECT id FROM deliveries WHERE platform = $3 AND state = 'pending' AND due_at <= $4 ORDER BY id LIMIT $5 {db.skip_locked}
+        )
           AND state = 'pending' AND due_at <= $4
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - constant names
+        """,
         lease,
         until,
         platform,
@@ -96,7 +98,7 @@ async def claim(db: Db, platform: str, lease: str, now: datetime, until: datetim
 
 
 async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Delivery | None:
-    row = await sql.fetch_one(f"SELECT {_COLUMNS}, state FROM deliveries WHERE id = $1", delivery_id)  # noqa: S608
+    row = await sql.fetch_one(f"SELECT {_COLUMNS}, state FROM deliveries WHERE id = $1", delivery_id)
     if row is None or row["platform"] != platform or row["lease"] != lease or row["state"] != "pending":
         return None
     return _row(row)

@@ -75,10 +75,10 @@ class Generation:
 
 
 COLUMNS = (
-    "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, phase, attempt, rescues, tries, lease_token, "
-    "run_at, nudges, deadline_at, callback_token, provider_id, hold_id, estimate_micro, cost_micro, error_code, error_message, source, sandbox, "
-    "platform, chat_id, thread_id, message_id, card_message_id, user_name, chat_private, parent_id, favourite, created_at, started_at, "
-    "submitted_at, finished_at"
+    "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, phase, attempt, rescues, tries, "
+    "lease_token, run_at, nudges, deadline_at, callback_token, provider_id, hold_id, estimate_micro, cost_micro, error_code, "
+    "error_message, source, sandbox, platform, chat_id, thread_id, message_id, card_message_id, user_name, chat_private, parent_id, "
+    "favourite, created_at, started_at, submitted_at, finished_at"
 )
 _NAMES = COLUMNS.split(", ")
 
@@ -95,26 +95,26 @@ async def insert(sql: Sql, generation: Generation) -> None:
     values["options_json"] = json.dumps(generation.options)
     values["inputs_json"] = json.dumps([{"media_id": item.media_id, "frame": item.frame} for item in generation.inputs])
     marks = ", ".join(f"${number}" for number in range(1, len(_NAMES) + 1))
-    await sql.execute(f"INSERT INTO generations ({COLUMNS}) VALUES ({marks})", *values.values())  # noqa: S608 - constant names
+    await sql.execute(f"INSERT INTO generations ({COLUMNS}) VALUES ({marks})", *values.values())
 
 
 async def get(sql: Sql, generation_id: str) -> Generation | None:
-    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE id = $1", generation_id)  # noqa: S608
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE id = $1", generation_id)
     return _row(row) if row else None
 
 
 async def by_short_id(sql: Sql, short_id: str) -> Generation | None:
-    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE short_id = $1", short_id)  # noqa: S608
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE short_id = $1", short_id)
     return _row(row) if row else None
 
 
 async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
-    rows = await sql.fetch(f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids))  # noqa: S608
+    rows = await sql.fetch(f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids))
     return [_row(row) for row in rows]
 
 
 async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
-    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token)  # noqa: S608
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token)
     return _row(row) if row else None
 
 
@@ -139,7 +139,7 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
           AND ($4::text IS NULL OR position(lower($4::text) IN lower(prompt)) > 0)
           AND ($5::boolean IS NULL OR favourite = $5::boolean) AND ($6::text IS NULL OR id < $6::text)
         ORDER BY id DESC LIMIT $7
-        """,  # noqa: S608
+        """,
         wanted.user_id,
         wanted.kind,
         wanted.status,
@@ -180,10 +180,12 @@ async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime
         UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
             phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
-        WHERE id IN (SELECT id FROM generations WHERE phase = ANY($3::text[]) AND run_at <= $4 ORDER BY run_at, id LIMIT $5 {db.skip_locked})
+        WHERE id IN (
+            SELECT id FROM generations WHERE phase = ANY($3::text[]) AND run_at <= $4 ORDER BY run_at, id LIMIT $5 {db.skip_locked}
+        )
           AND phase = ANY($3::text[]) AND run_at <= $4
         RETURNING {COLUMNS}
-        """,  # noqa: S608
+        """,
         lease_token,
         until,
         list(phases),
@@ -212,7 +214,7 @@ async def advance(sql: Sql, job: Generation, phase: Phase, **changes: object) ->
     names = ["phase", *changes]
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 4))
     row = await sql.fetch_one(
-        f"UPDATE generations SET {sets} WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id",  # noqa: S608 - our own names
+        f"UPDATE generations SET {sets} WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id",
         job.id,
         job.attempt,
         job.lease_token,
@@ -230,7 +232,7 @@ async def release(sql: Sql, job: Generation, phase: Phase, run_at: datetime, now
         f"""
         UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5 ELSE $6 END, {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id
-        """,  # noqa: S608
+        """,
         job.id,
         job.attempt,
         job.lease_token,
