@@ -1,0 +1,233 @@
+"""The real processes on free loopback ports: the sandbox, the api, the web and, where a platform is given, the bots."""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from api.secrets import ensure_secrets
+
+ROOT = Path(__file__).parent.parent
+START_WITHIN = 60.0
+STOP_WITHIN = 12.0
+TAIL = 4000
+# What a process may have from the test's own environment: none of the settings of the developer who runs the tests.
+INHERITED = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"]
+
+
+class TelegramSide(Protocol):
+    """A fake of the Bot API: its root and the one token it knows."""
+
+    @property
+    def api_url(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+
+
+class DiscordSide(TelegramSide, Protocol):
+    """`api_url` is the REST root without a version."""
+
+    @property
+    def gateway_url(self) -> str: ...
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on, from below the range out of which the kernel hands out ports for connections."""
+    with contextlib.ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < number:
+            probe = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", random.SystemRandom().randint(20_000, 32_000)))
+                ports.append(probe.getsockname()[1])
+        return ports
+
+
+def get(url: str, timeout: float = 5.0) -> tuple[int, bytes] | None:
+    """Status and body, or None when nobody answers."""
+    place, _, path = url.removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(place, timeout=timeout)
+    try:
+        connection.request("GET", "/" + path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+class Stack:
+    """Call it from the test's main thread: a process ends with the thread that started it."""
+
+    def __init__(self, data_dir: Path, env: Mapping[str, str], names: list[str]) -> None:
+        sandbox, api, web = free_ports(3)
+        self.data_dir = data_dir
+        self.names = names
+        self.sandbox_url = f"http://127.0.0.1:{sandbox}"
+        self.api_url = f"http://127.0.0.1:{api}"
+        self.web_url = f"http://127.0.0.1:{web}"
+        self._env = {
+            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "DATA_DIR": str(data_dir),
+            "SANDBOX_PORT": str(sandbox),
+            "API_PORT": str(api),
+            "WEB_PORT": str(web),
+            **env,
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ready: dict[str, Callable[[], bool]] = {"sandbox": self._sandbox_answers, "api": self._api_is_ready, "web": self._web_answers}
+
+    @property
+    def setup_token(self) -> str:
+        return ensure_secrets(self.data_dir).setup_token
+
+    def start(self, name: str, *, wait: bool = True, extra_env: Mapping[str, str] | None = None) -> None:
+        """Start one process; `wait` until it answers (a bot has nothing to ask: its platform sees it come)."""
+        if self.alive(name):
+            raise RuntimeError(f"{name} is running")
+        with self.log_path(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "cli.process", name, "--parent", str(os.getpid())],
+                cwd=self.data_dir,  # no .env of the developer is found there
+                env={**self._env, **(extra_env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_ready(name)
+
+    def kill(self, name: str) -> None:
+        """As if the power went: the process and all that it started, at once."""
+        self._signal(name, signal.SIGKILL)
+        self._processes.pop(name).wait()
+
+    def stop(self, name: str) -> int:
+        """Ask it to end; its exit code. Raises `subprocess.TimeoutExpired` when it does not."""
+        self._processes[name].send_signal(signal.SIGTERM)
+        code = self._processes[name].wait(STOP_WITHIN)
+        self._signal(name, signal.SIGKILL)
+        del self._processes[name]
+        return code
+
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
+
+    def alive(self, name: str) -> bool:
+        process = self._processes.get(name)
+        return process is not None and process.poll() is None
+
+    def log_path(self, name: str) -> Path:
+        return self.data_dir / f"{name}.log"
+
+    def log(self, name: str) -> str:
+        path = self.log_path(name)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def wait_ready(self, name: str) -> None:
+        is_ready = self._ready.get(name)
+        if is_ready is None:
+            return
+        end = time.monotonic() + START_WITHIN
+        while not is_ready():
+            if not self.alive(name):
+                raise AssertionError(f"{name} ended with exit code {self._processes[name].returncode}:\n{self.log(name)[-TAIL:]}")
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} is not ready after {START_WITHIN:g} s:\n{self.log(name)[-TAIL:]}")
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Ends all; those that do not end in time are killed and named."""
+        running = [name for name in reversed(self.names) if self.alive(name)]
+        for name in running:
+            self._processes[name].send_signal(signal.SIGTERM)
+        end = time.monotonic() + STOP_WITHIN
+        stuck = []
+        for name in running:
+            try:
+                self._processes[name].wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                stuck.append(name)
+        for name in self._processes:
+            self._signal(name, signal.SIGKILL)
+            self._processes[name].wait()
+        if stuck:
+            raise AssertionError(f"did not stop within {STOP_WITHIN:g} s of SIGTERM: {', '.join(stuck)}")
+
+    def print_logs(self) -> None:
+        for name in self.names:
+            print(f"--- {name} ---\n{self.log(name)[-TAIL:]}")
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._processes[name].pid, number)
+
+    def _sandbox_answers(self) -> bool:
+        answer = get(f"{self.sandbox_url}/api/v1/models")
+        return answer is not None and answer[0] == 200
+
+    def _api_is_ready(self) -> bool:
+        """With its provider, where that is the sandbox: a test that wants it down stops it afterwards."""
+        answer = get(f"{self.api_url}/readyz")
+        if answer is None or answer[0] != 200:
+            return False
+        return not self.alive("sandbox") or bool(json.loads(answer[1])["checks"]["provider"]["ok"])
+
+    def _web_answers(self) -> bool:
+        answer = get(f"{self.web_url}/healthz")
+        return answer is not None and answer[0] == 200
+
+
+def _platforms(telegram: TelegramSide | None, discord: DiscordSide | None) -> dict[str, str]:
+    env = {}
+    if telegram is not None:
+        env |= {"TELEGRAM_API_URL": telegram.api_url, "TELEGRAM_BOT_TOKEN": telegram.token}
+    if discord is not None:
+        env |= {"DISCORD_API_URL": discord.api_url, "DISCORD_GATEWAY_URL": discord.gateway_url, "DISCORD_BOT_TOKEN": discord.token}
+    return env
+
+
+@contextmanager
+def running_stack(
+    *,
+    telegram: TelegramSide | None = None,
+    discord: DiscordSide | None = None,
+    extra_env: Mapping[str, str] | None = None,
+    data_dir: Path | None = None,
+    without: frozenset[str] = frozenset(),
+) -> Iterator[Stack]:
+    """All that `./run` would start with these settings, but `without` those named. Logs are shown when the block fails."""
+    env = {**_platforms(telegram, discord), **(extra_env or {})}
+    bots = [name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None]
+    provider = [] if "OPENROUTER_API_KEY" in env or "OPENROUTER_BASE_URL" in env else ["sandbox"]
+    names = [name for name in [*provider, "api", "web", *bots] if name not in without]
+    with contextlib.ExitStack() as cleanup:
+        folder = data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True)))
+        folder.mkdir(parents=True, exist_ok=True)
+        stack = Stack(folder, env, names)
+        cleanup.callback(stack.close)
+        try:
+            for name in names:
+                stack.start(name, wait=False)
+            for name in names:
+                stack.wait_ready(name)
+            yield stack
+        except BaseException:
+            stack.print_logs()
+            raise
