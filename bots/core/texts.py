@@ -31,6 +31,7 @@ ERRORS: dict[str, str] = {
     "provider_unavailable": "The AI provider can't be reached right now. Nothing was charged. Please try again{wait}.",
     "provider_out_of_credit": "The operator's account at the AI provider is out of credit. Nothing was charged. Please tell the operator.",
     "outcome_unknown": "The connection to the AI provider broke, and whether it did the work is not known. I won't repeat it by myself.",
+    "timed_out": "The AI provider took too long, so I stopped waiting. Please try again.",
     "rate_limited": "That was a bit fast. Please try again{wait}.",
     "too_many_jobs": "You already have as many jobs running as you may. Wait for one to finish, or stop one with /cancel.",
     "already_finished": "That one has already finished.",
@@ -51,6 +52,7 @@ FAILED: dict[str, str] = {
     "provider_unavailable": "the AI provider could not be reached.",
     "provider_out_of_credit": "the operator's account at the AI provider is out of credit.",
     "outcome_unknown": "the connection to the AI provider broke, and what became of the job is not known.",
+    "timed_out": "the AI provider took too long.",
     "storage_full": "the server's storage is full.",
 }
 """Why a job failed, by the code of its error; other codes are told in the api's own words."""
@@ -191,10 +193,9 @@ def _span(least: int, most: int) -> str:
 
 def not_made(made: GenerationOut) -> str:
     """Instead of a result."""
-    what = f"Your {KINDS[made.kind]} {made.short_id}"
     if made.status == "cancelled":
-        return f"{what} was cancelled.{_charged(made)}"
-    return f"{what} could not be made: {_why(made.error)}{_charged(made)}"
+        return cancelled(made)
+    return f"Your {KINDS[made.kind]} {made.short_id} could not be made: {_why(made.error)}{_charged(made)}"
 
 
 def _why(reason: ErrorOut | None) -> str:
@@ -204,7 +205,12 @@ def _why(reason: ErrorOut | None) -> str:
 
 
 def _charged(made: GenerationOut) -> str:
-    return f" It cost {money(made.cost_usd)}." if made.cost_usd else " Nothing was charged."
+    """A cancelled job that had begun, or one whose outcome is unknown, may still cost something: no promise then."""
+    if made.cost_usd:
+        return f" It cost {money(made.cost_usd)}."
+    if made.status == "cancelled" and made.started_at is not None and made.cost_usd is None:
+        return " The model had begun already, so it may still be charged."
+    return "" if made.error is not None and made.error.code == "outcome_unknown" else " Nothing was charged."
 
 
 def card_closed(made: GenerationOut) -> str:
@@ -226,9 +232,7 @@ def not_sendable(made: GenerationOut, public_url: str | None) -> str:
 
 
 def cancelled(made: GenerationOut) -> str:
-    if made.status == "cancelled":
-        return f"Cancelled: {KINDS[made.kind]} {made.short_id}.{_charged(made)}"
-    return f"Cancelling {KINDS[made.kind]} {made.short_id} …"
+    return f"Cancelled: {KINDS[made.kind]} {made.short_id}.{_charged(made)}"
 
 
 NOTHING_RUNS = "Nothing is running right now."

@@ -3,6 +3,7 @@
 from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.http import ApiError
 from bots.core.types import Inbound, Reply
 
 LISTED = 8
@@ -21,7 +22,13 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
             yield Reply(texts.NOTHING_RUNS, secret=True)
             return
         wanted = running.id
-    yield Reply(texts.cancelled(await context.user.cancel(wanted)))
+    try:
+        yield Reply(texts.cancelled(await context.user.cancel(wanted)))
+    except ApiError as error:
+        if error.code != "already_finished" or inbound.pressed is None:
+            raise
+        # the card outlived its job: close it
+        yield Reply(texts.card_closed(await context.user.generation(wanted)))
 
 
 async def _newest_running(context: Context) -> GenerationOut | None:

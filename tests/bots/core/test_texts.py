@@ -1,0 +1,124 @@
+from decimal import Decimal
+from string import Formatter
+
+import pytest
+
+from api.errors import DomainError
+from api.generations.schemas import ErrorOut
+from api.users.schemas import UserOut
+from bots.core import texts
+from bots.core.commands import COMMANDS
+from tests.bots.core.samples import AT, generation
+
+
+def _all_below(tree: type[DomainError]) -> list[type[DomainError]]:
+    return [found for child in tree.__subclasses__() for found in (child, *_all_below(child))]
+
+
+def test_every_error_of_the_api_has_a_sentence() -> None:
+    missing = {error.code for error in _all_below(DomainError)} - set(texts.ERRORS)
+    assert not missing
+    assert len(_all_below(DomainError)) > 15
+
+
+def test_error_sentences_name_only_what_is_filled_in() -> None:
+    for sentence in texts.ERRORS.values():
+        assert {name for _, name, _, _ in Formatter().parse(sentence) if name} <= {"detail", "wait"}
+
+
+def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
+    assert texts.error("rate_limited", "", 20) == "That was a bit fast. Please try again in 20 seconds."
+    assert texts.error("rate_limited", "") == "That was a bit fast. Please try again in a moment."
+    assert texts.error("option_unsupported", "Veo has no 4:3.") == "This model can't do that: Veo has no 4:3."
+    assert texts.error("brand_new", "A new trouble.") == "That did not work: A new trouble."
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        ("0", "$0.00"),
+        ("0.04", "$0.04"),
+        ("0.039", "$0.039"),
+        ("0.0035", "$0.0035"),
+        ("0.000002", "$0.000002"),
+        ("12.5", "$12.50"),
+        ("1234.567", "$1,234.57"),
+        ("0.123456", "$0.12"),
+        ("0.014400", "$0.014"),
+    ],
+)
+def test_money(usd: str, shown: str) -> None:
+    assert texts.money(Decimal(usd)) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0.2, "1 second"), (20, "20 seconds"), (60, "60 seconds"), (61, "2 minutes"), (3601, "2 hours"), (86_400, "24 hours")],
+)
+def test_seconds(amount: float, shown: str) -> None:
+    assert texts.seconds(amount) == shown
+
+
+def test_the_waiting_card_says_what_is_made_with_which_model_for_how_much() -> None:
+    made = generation(status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40), sandbox=True)
+    assert texts.accepted(made).splitlines() == [
+        "Making your image: “a fox in snow”",
+        "FLUX.2 Klein · about $0.04 · k7m2pqx · sandbox, not a real model",
+        "Place 3 in the queue.",
+        "Usually takes 20 to 40 seconds.",
+    ]
+
+
+def test_a_caption_repeats_the_prompt_and_tells_the_real_cost() -> None:
+    made = generation(prompt="fox " * 100, cost_usd="0.041234", estimate_usd="0.5")
+    first, second = texts.caption(made).splitlines()
+    assert len(first) <= 200
+    assert first.endswith("…")
+    assert second == "FLUX.2 Klein · $0.041 · k7m2pqx"
+
+
+def test_a_failure_says_why_and_whether_it_cost_something() -> None:
+    refused = generation(status="failed", error=ErrorOut(code="content_refused", message="blocked"))
+    assert texts.not_made(refused) == (
+        "Your image k7m2pqx could not be made: the model refused this request. Try other words. Nothing was charged."
+    )
+    other = generation(status="failed", cost_usd="0.05", error=ErrorOut(code="new_code", message="The file was broken."))
+    assert texts.not_made(other) == "Your image k7m2pqx could not be made: The file was broken. It cost $0.05."
+    unknown = generation(status="failed", error=ErrorOut(code="outcome_unknown", message=""))
+    assert "charged" not in texts.not_made(unknown)
+
+
+def test_a_cancelled_job_promises_nothing_that_is_not_sure() -> None:
+    assert texts.cancelled(generation(status="cancelled")) == "Cancelled: image k7m2pqx. Nothing was charged."
+    begun = generation(status="cancelled", started_at=AT)
+    assert texts.cancelled(begun) == "Cancelled: image k7m2pqx. The model had begun already, so it may still be charged."
+
+
+def test_the_balance_never_shows_less_than_nothing() -> None:
+    user = UserOut(
+        id="u",
+        email=None,
+        display_name="Al",
+        role="user",
+        status="active",
+        language="en",
+        monthly_usd=Decimal(10),
+        spent_usd=Decimal("2.5"),
+        held_usd=Decimal("0.3"),
+        created_at=AT,
+    )
+    assert texts.balance(user) == "You have $7.20 of $10.00 left this month. Spent: $2.50, $0.30 is reserved for running jobs."
+    over = user.model_copy(update={"spent_usd": Decimal(11), "held_usd": Decimal(0)})
+    assert texts.balance(over) == "You have $0.00 of $10.00 left this month. Spent: $11.00."
+
+
+def test_the_help_names_every_listed_command() -> None:
+    page = texts.help_page([(f"/{command.name}", command.description) for command in COMMANDS])
+    assert all(f"/{command.name}: {command.description}" in page for command in COMMANDS)
+
+
+def test_a_notice_is_told_even_if_its_code_is_new() -> None:
+    assert texts.notice("linked", {"account_hint": "al***@example.org"}).startswith("This chat is now linked to al***@example.org.")
+    assert texts.notice("linked", {}).startswith("This chat is now linked to your account.")
+    assert texts.notice("brand_new", {"text": "Hello"}) == "Hello"
+    assert texts.notice("brand_new", {})
