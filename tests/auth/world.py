@@ -1,0 +1,143 @@
+"""The account services on a real database behind their real routes, and short ways to use them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, Literal, TypeVar
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.auth import routes as auth_routes
+from api.auth.schemas import SetupIn, TokensOut
+from api.auth.service import AuthService, Client
+from api.auth.tokens import TokenSigner
+from api.budget.service import BudgetService
+from api.db import Db, Sql
+from api.links import routes as links_routes
+from api.links.service import LinkService
+from api.problems import add_handlers
+from api.users import routes as users_routes
+from api.users.passwords import Cost, Passwords
+from api.users.service import Eraser, UserService
+
+T = TypeVar("T")
+
+SETUP_TOKEN = "the setup token of the first start"
+KEYS = {"telegram": "telegram-key-" + "t" * 30, "discord": "discord-key-" + "d" * 30, "terminal": "terminal-key-" + "x" * 30}
+ADMIN = ("admin@example.org", "an admin's long password")
+HERE = Client("pytest", "192.0.2.1")
+CHEAP = Cost(memory=8)
+"""A password hash that costs nothing: the real cost has its own test."""
+
+
+@dataclass
+class Notices:
+    """Stands at the outbox: what chats are told."""
+
+    sent: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)
+
+    async def __call__(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None:
+        self.sent.append((platform, chat_id, code, dict(facts)))
+
+
+@dataclass
+class World:
+    db: Db
+    signer: TokenSigner
+    users: UserService
+    links: LinkService
+    auth: AuthService
+    notices: Notices
+    erasers: list[Eraser]
+    http: httpx.AsyncClient
+
+    async def ask(self, method: str, path: str, *, as_: str | None = None, **options: Any) -> httpx.Response:
+        """`as_` is the bearer."""
+        return await self.http.request(method, path, headers={"authorization": f"Bearer {as_}"} if as_ else {}, **options)
+
+    async def admin(self) -> TokensOut:
+        """The first admin, signed in."""
+        return await self.auth.setup(SetupIn.model_validate({"token": SETUP_TOKEN, "email": ADMIN[0], "password": ADMIN[1]}), HERE)
+
+    async def person(self, name: str = "alice", password: str = "a good password") -> TokensOut:
+        response = await self.ask("POST", "/auth/register", json={"email": f"{name}@example.org", "password": password})
+        assert response.status_code == 201, response.text
+        return TokensOut.model_validate(response.json())
+
+    async def login(self, name: str, password: str) -> TokensOut:
+        response = await self.ask("POST", "/auth/login", json={"email": f"{name}@example.org", "password": password})
+        assert response.status_code == 200, response.text
+        return TokensOut.model_validate(response.json())
+
+    async def linked(self, access_token: str, identity: str = "100", platform: str = "telegram") -> None:
+        """Links a chat identity by the whole protocol."""
+        code = (await self.ask("POST", "/links/codes", as_=access_token, json={"platform": platform})).json()
+        redeem = {"code": code["code"], "platform_user_id": identity, "display_name": "Al", "chat_id": f"chat-{identity}", "private": True}
+        redeemed = await self.ask("POST", "/bot/links/redeem", as_=KEYS[platform], json=redeem)
+        assert redeemed.status_code == 200, redeemed.text
+        answer = {"code_id": code["id"], "platform_user_id": identity, "accept": True}
+        assert (await self.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=answer)).status_code == 200
+        confirmed = await self.ask("POST", f"/links/codes/{code['id']}/confirm", as_=access_token)
+        assert confirmed.status_code == 200, confirmed.text
+
+    async def act(self, identity: str = "100", platform: str = "telegram") -> httpx.Response:
+        body = {"platform_user_id": identity, "display_name": "Al", "chat_id": f"chat-{identity}"}
+        return await self.ask("POST", "/bot/act", as_=KEYS[platform], json=body)
+
+    async def act_token(self, identity: str = "100", platform: str = "telegram") -> str:
+        return str((await self.act(identity, platform)).json()["access_token"])
+
+    async def count(self, table: str) -> int:
+        row = await self.db.fetch_one(f"SELECT count(*) AS n FROM {table}")
+        assert row is not None
+        return int(row["n"])
+
+
+def build(
+    db: Db, *, web_signup: Literal["invite", "open"] = "open", chat_signup: Literal["link", "open"] = "link", cost: Cost = CHEAP
+) -> World:
+    erasers: list[Eraser] = []
+    notices = Notices()
+    signer = TokenSigner(["a secret key that is long enough to sign"])
+    users = UserService(
+        db,
+        passwords=Passwords(cost),
+        figures=BudgetService(db),
+        monthly_usd=Decimal(10),
+        guest_monthly_usd=Decimal(1),
+        erasers=erasers,
+    )
+    links = LinkService(db, users=users, notify=notices)
+    auth = AuthService(db, signer=signer, users=users, links=links, setup_token=SETUP_TOKEN, web_signup=web_signup, chat_signup=chat_signup)
+    erasers += [auth.erase, links.erase]
+    app = FastAPI()
+    app.state.services = SimpleNamespace(auth=auth, users=users, links=links)
+    add_handlers(app)
+    for routes in (auth_routes, users_routes, links_routes):
+        app.include_router(routes.router)
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api")
+    return World(db, signer, users, links, auth, notices, erasers, http)
+
+
+@pytest.fixture
+async def world(db: Db) -> AsyncIterator[World]:
+    """Sign-up is open, bots have their keys."""
+    made = build(db)
+    await made.auth.bots.adopt_keys(KEYS)
+    async with made.http:
+        yield made
+
+
+async def race(count: int, work: Callable[[int], Awaitable[T]]) -> list[T | BaseException]:
+    """All start when the last one is there."""
+    barrier = asyncio.Barrier(count)
+
+    async def one(number: int) -> T:
+        await barrier.wait()
+        return await work(number)
+
+    return await asyncio.gather(*(one(number) for number in range(count)), return_exceptions=True)
