@@ -12,7 +12,7 @@ from structlog import get_logger
 
 from api.budget.service import BudgetService
 from api.catalog.service import Catalog
-from api.db import Db
+from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.deliveries.store import Target
 from api.errors import (
@@ -249,6 +249,8 @@ class Steps:
                 for file in kept:
                     await self._media.record(sql, file)
                 await self._announce(job, sql, "generation_completed")
+        if status == "cancelled":
+            await self._media.discard(kept)
         self._ring(job)
         log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=cost_micro)
 
@@ -265,7 +267,7 @@ class Steps:
         self._ring(job)
         log.info("generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code)
 
-    async def _announce(self, job: Generation, sql: store.Sql, event: str) -> None:
+    async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
         if job.platform is None or job.chat_id is None:
             return
         target = Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private))

@@ -34,7 +34,7 @@ class Webhooks:
         """Keeps each event once and wakes its job. Nothing in the body is believed but which job it is about."""
         if self._secret is None:
             raise NotFound("Webhooks are switched off.")
-        if not verify(self._secret, signature, body, now()):
+        if not verify(self._secret, signature, body, now().timestamp()):
             raise NotAuthenticated("The signature does not fit.")
         event_type, provider_id = _read(body)
         job = await store.by_callback(self._db, token)
