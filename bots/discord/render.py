@@ -1,0 +1,94 @@
+"""A Reply as Discord messages: text cut to size, buttons as components, files in groups that one request can carry."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bots.core.splitting import split
+from bots.core.types import Button, File, Limits, Reply
+
+MIB = 1024 * 1024
+TEXT = 2000
+FILE_BYTES = 10 * MIB
+REQUEST_BYTES = 24 * MIB
+"""Discord takes 25 MiB a request; the rest is for the form around the files."""
+FILES = 10
+ROWS, BUTTONS_IN_ROW, LABEL = 5, 5, 80
+EDIT_SECONDS = 1.2
+"""Discord allows about five edits in five seconds to a channel."""
+
+SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 4, 4096
+NOBODY = {"parse": [], "replied_user": False}
+STYLES = {"plain": 2, "primary": 1, "danger": 4}
+
+LIMITS = Limits(text=TEXT, caption=TEXT, photo_bytes=FILE_BYTES, upload_bytes=FILE_BYTES, edit_seconds=EDIT_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Discord message: its JSON without address and nonce, and its files."""
+
+    payload: dict[str, Any]
+    files: tuple[File, ...] = ()
+
+
+def parts(reply: Reply) -> list[Part]:
+    """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a reply that shows nothing."""
+    texts, groups = split(reply.text, TEXT), _groups(reply.files)
+    if groups:
+        first, *more = groups
+        captioned = [(text, ()) for text in texts[:-1]] + [(texts[-1] if texts else "", first)]
+        pieces: list[tuple[str, tuple[File, ...]]] = captioned + [("", group) for group in more]
+    else:
+        pieces = [(text, ()) for text in texts]
+    flags = SUPPRESS_EMBEDS | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
+    last = len(pieces) - 1
+    return [
+        Part(
+            {
+                "content": text,
+                "components": _rows(reply.buttons) if index == last else [],
+                "flags": flags,
+                "allowed_mentions": NOBODY,
+            },
+            files,
+        )
+        for index, (text, files) in enumerate(pieces)
+    ]
+
+
+def edited(part: Part) -> dict[str, Any]:
+    """The payload for an edit, where only the embeds flag may be given."""
+    return {**part.payload, "flags": SUPPRESS_EMBEDS}
+
+
+def nonce(reply: Reply, index: int) -> str:
+    """At most 25 characters, another for each part. A reply without one gets a random one, which still covers a second try."""
+    if reply.nonce is None:
+        return secrets.token_hex(12)
+    if index == 0:
+        return reply.nonce
+    return hashlib.blake2s(f"{reply.nonce}/{index}".encode(), digest_size=12).hexdigest()
+
+
+def _groups(files: Sequence[File]) -> list[tuple[File, ...]]:
+    groups: list[list[File]] = []
+    room = 0
+    for file in files:
+        if not groups or len(groups[-1]) == FILES or len(file.data) > room:
+            groups.append([])
+            room = REQUEST_BYTES
+        groups[-1].append(file)
+        room -= len(file.data)
+    return [tuple(group) for group in groups]
+
+
+def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
+    short = [row[start : start + BUTTONS_IN_ROW] for row in rows for start in range(0, len(row), BUTTONS_IN_ROW)]
+    return [{"type": 1, "components": [_button(one) for one in row]} for row in short[:ROWS]]
+
+
+def _button(button: Button) -> dict[str, Any]:
+    return {"type": 2, "style": STYLES[button.style], "label": button.label[:LABEL], "custom_id": f"{button.action}:{button.value}"}
