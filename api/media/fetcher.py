@@ -1,0 +1,146 @@
+"""Fetching an image from an address that a user gave, without becoming that user's way into our network.
+
+The name is resolved once, every address of it is checked, and the connection goes to the address that was checked: a second
+look-up could give another one. Whatever goes wrong, the user reads one sentence that says nothing about our network.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+import structlog
+
+from api.errors import InvalidRequest, TooLarge
+
+log = structlog.get_logger("fetcher")
+
+IMAGE_MAX = 10_000_000
+CONNECT_SECONDS = 5.0
+TOTAL_SECONDS = 20.0
+
+_NOT_FETCHED = "The image could not be fetched from this address."
+
+_DENIED = tuple(
+    ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments
+        "64:ff9b::/96",  # NAT64: an IPv4 address inside
+        "64:ff9b:1::/48",
+        "::/96",  # IPv4-compatible
+        "fec0::/10",  # site-local
+        "2001::/32",  # Teredo
+        "2002::/16",  # 6to4: an IPv4 address inside
+    )
+)
+"""What `is_global` of Python wrongly lets pass, or what carries another address inside."""
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+def is_public(address: str) -> bool:
+    """True for an address on the open internet; False for anything else, or anything that is no address."""
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    return not any(ip.version == network.version and ip in network for network in _DENIED)
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """All addresses of a name. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+class ImageFetcher:
+    """The arguments are for tests, which have no open internet: names, trust and port of their own."""
+
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = resolve,
+        is_allowed: Callable[[str], bool] = is_public,
+        trust: ssl.SSLContext | None = None,
+        port: int = 443,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self._resolve = resolve
+        self._is_allowed = is_allowed
+        self._trust = trust
+        self._port = port
+        self._total_seconds = total_seconds
+
+    async def fetch(self, url: str) -> bytes:
+        """Up to 10 MB, not looked into. Raises `InvalidRequest` or `TooLarge`."""
+        parts = self._checked(url)
+        host = parts.hostname or ""
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                return await self._get(parts, host, await self._address(host))
+        except (httpx.HTTPError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            log.info("image_not_fetched", host=host, error=repr(error))
+            raise InvalidRequest(_NOT_FETCHED, field="image_url") from error
+
+    def _checked(self, url: str) -> SplitResult:
+        if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2048:
+            raise InvalidRequest("This is not an https address.", field="image_url")
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 443
+        except ValueError as error:
+            raise InvalidRequest("This is not an https address.", field="image_url") from error
+        if parts.scheme != "https" or not parts.hostname:
+            raise InvalidRequest("Only https addresses are fetched.", field="image_url")
+        if port != self._port or parts.username is not None or parts.password is not None:
+            raise InvalidRequest("The address may hold no port, user or password.", field="image_url")
+        if ":" in parts.hostname or parts.hostname.rpartition(".")[2].isdigit():
+            raise InvalidRequest("The address has to have a name, not numbers.", field="image_url")
+        return parts
+
+    async def _address(self, host: str) -> str:
+        """The first of the name's addresses, when all of them may be reached."""
+        addresses = await self._resolve(host, self._port)
+        if not addresses or not all(self._is_allowed(address) for address in addresses):
+            log.warning("image_address_refused", host=host, addresses=list(addresses))
+            raise InvalidRequest(_NOT_FETCHED, field="image_url")
+        return addresses[0]
+
+    async def _get(self, parts: SplitResult, host: str, address: str) -> bytes:
+        """Connects to `address`; the certificate still has to be the one of `host`."""
+        literal = f"[{address}]" if ":" in address else address
+        target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=(parts.path or "/").encode() + _query(parts))
+        name = host if self._port == 443 else f"{host}:{self._port}"
+        headers = {"Host": name, "Accept": "image/png, image/jpeg, image/webp", "Accept-Encoding": "identity"}
+        # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address
+        client = httpx.AsyncClient(
+            trust_env=False,
+            follow_redirects=False,
+            verify=self._trust or ssl.create_default_context(),
+            timeout=httpx.Timeout(10, connect=CONNECT_SECONDS),
+        )
+        async with client, client.stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as response:
+            if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
+                log.info("image_not_fetched", host=host, status=response.status_code)
+                raise InvalidRequest(_NOT_FETCHED, field="image_url")
+            return await _all(response.aiter_raw())
+
+
+def _query(parts: SplitResult) -> bytes:
+    return f"?{parts.query}".encode() if parts.query else b""
+
+
+async def _all(chunks: AsyncIterator[bytes]) -> bytes:
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if len(data) > IMAGE_MAX:
+            raise TooLarge(f"The image is larger than {IMAGE_MAX // 1_000_000} MB.")
+    return bytes(data)

@@ -1,0 +1,101 @@
+"""Files to read, with ranges, and uploads."""
+
+import re
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query, Request, Response, UploadFile
+from fastapi.responses import StreamingResponse
+
+from api.auth.caller import Callers, UserCaller
+from api.deps import Services, ServicesDep
+from api.errors import NotAuthenticated, NotFound
+from api.generations.schemas import UploadOut
+from api.media.service import UPLOAD_MAX
+from api.media.store import MediaRow
+
+router = APIRouter(tags=["media"])
+
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
+MULTIPART_MARGIN = 100_000
+"""Bytes that the form around an upload may take."""
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+Expires = Annotated[int | None, Query(ge=0, le=2**53)]
+Signature = Annotated[str | None, Query(max_length=100)]
+
+
+@router.head("/media/{media_id}", include_in_schema=False)
+@router.get("/media/{media_id}", response_class=StreamingResponse)
+async def read_media(
+    request: Request, services: ServicesDep, media_id: str, exp: Expires = None, sig: Signature = None, download: bool = False
+) -> Response:
+    """The file. Either the link is signed, or the bearer owns it."""
+    row = await _readable(request, services, media_id, exp, sig)
+    etag = f'"{row.sha256}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=300",
+        "Content-Disposition": _disposition(row, download=download),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "ETag": etag,
+        "X-Content-Type-Options": "nosniff",
+    }
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    found = _range(wanted, row.size)
+    start, end = found or (0, row.size)
+    if start >= end:
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{row.size}"})
+    headers["Content-Length"] = str(end - start)
+    if found:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
+    status = 206 if found else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=row.content_type)
+    body = await services.media.stream(row, start, end)
+    return StreamingResponse(body, status, headers, media_type=row.content_type)
+
+
+async def _readable(request: Request, services: Services, media_id: str, exp: int | None, sig: str | None) -> MediaRow:
+    """A link that has run out falls back to the bearer, if there is one."""
+    row = await services.media.find(media_id)
+    signed = exp is not None and sig is not None and services.media.link_is_valid(media_id, exp, sig)
+    if not signed:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAuthenticated("This link is not valid any more. Open the page again for a fresh one.")
+        caller = await cast(Callers, request.app.state.callers).caller(token)
+        if row is None or row.user_id != caller.user_id:
+            raise NotFound("There is no such file among yours.")
+    if row is None:
+        raise NotFound("This file is not there any more.")
+    return row
+
+
+def _disposition(row: MediaRow, *, download: bool) -> str:
+    """A name of our own: nothing that a user wrote gets into a header."""
+    extension = EXTENSIONS.get(row.content_type)
+    kind = "inline" if extension and not download else "attachment"
+    return f'{kind}; filename="allucanget-{row.id[-8:]}.{extension or "bin"}"'
+
+
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """(start, before end), an empty range when nothing is there; None: send all, as for several ranges and for what cannot be read."""
+    found = _RANGE.fullmatch(header.strip()) if header else None
+    if found is None or found[0] == "bytes=-":
+        return None
+    first, last = found[1], found[2]
+    if not first:
+        return max(0, size - int(last)), size
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+@router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)
+async def upload(services: ServicesDep, caller: UserCaller, file: UploadFile) -> UploadOut:
+    """An input image: PNG, JPEG or WebP of up to 12 MB and 40 megapixels."""
+    return await services.media.upload(caller.user_id, await file.read())

@@ -1,0 +1,222 @@
+"""Media: files of generations and uploads, their rows, thumbnails and signed links.
+
+A file is kept first and recorded later, in the transaction that finishes its generation: no transaction ever waits for a disk.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from api import ids
+from api.db import Db, Sql
+from api.errors import NotFound, TooLarge, UnsupportedMedia
+from api.generations.schemas import MediaOut, UploadOut
+from api.media import decode, store
+from api.media.fetcher import ImageFetcher
+from api.media.links import Links
+from api.media.storage import MediaStore, key_of
+from api.media.store import MediaRow, Role
+from api.provider.types import ImageInput
+
+T = TypeVar("T")
+log = structlog.get_logger("media")
+
+UPLOAD_MAX = 12_000_000
+IMAGE_MAX = 50_000_000
+VIDEO_MAX = 200_000_000
+DECODERS = 2
+"""Images decoded at a time: one may need 160 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A stored file with its thumbnail, not recorded yet."""
+
+    file: MediaRow
+    thumbnail: MediaRow
+
+
+class MediaService:
+    """`signing_key` is the server's secret; `fetcher` gets images by URL."""
+
+    def __init__(self, db: Db, files: MediaStore, *, signing_key: str, fetcher: ImageFetcher | None = None) -> None:
+        self._db = db
+        self._files = files
+        self._links = Links(signing_key)
+        self._fetcher = fetcher or ImageFetcher()
+        self._decoders = asyncio.Semaphore(DECODERS)
+
+    async def check(self) -> None:
+        """Raises OSError when the store cannot be used."""
+        await self._files.check()
+
+    async def _decoded(self, work: Callable[..., T], *args: object) -> T:
+        async with self._decoders:
+            return await asyncio.to_thread(work, *args)
+
+    async def keep_image(self, user_id: str, generation_id: str, position: int, data: bytes) -> KeptFile:
+        """What a provider made, unchanged. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`."""
+        if len(data) > IMAGE_MAX:
+            raise TooLarge(f"The image is larger than {IMAGE_MAX // 1_000_000} MB.")
+        picture = await self._decoded(decode.read_picture, data)
+        return await self._keep_picture(picture, "image", user_id, generation_id, position)
+
+    async def keep_video(self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]) -> KeptFile:
+        """An MP4, read as it comes. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`, and what `chunks` raises."""
+        async with self._files.receive(chunks, VIDEO_MAX) as received:
+            if not decode.is_mp4(received.head):
+                raise UnsupportedMedia("The file is not an MP4 video.")
+            clip = await self._decoded(decode.read_clip, received.path)
+            key = key_of(received.sha256, generation_id, "mp4")
+            await self._files.keep(received.path, key)
+        thumbnail = await self._keep_thumbnail(clip.thumbnail, clip.thumbnail_size, user_id, generation_id, generation_id)
+        row = MediaRow(
+            user_id=user_id,
+            generation_id=generation_id,
+            role="video",
+            content_type="video/mp4",
+            size=received.size,
+            sha256=received.sha256,
+            key=key,
+            width=clip.width,
+            height=clip.height,
+            duration_ms=clip.duration_ms,
+            thumbnail_id=thumbnail.id,
+        )
+        return KeptFile(row, thumbnail)
+
+    async def _keep_picture(
+        self, picture: decode.Picture, role: Role, user_id: str, generation_id: str | None, position: int = 0
+    ) -> KeptFile:
+        media_id = ids.new_id()
+        owner = generation_id or media_id
+        sha256 = hashlib.sha256(picture.data).hexdigest()
+        key = key_of(sha256, owner, picture.extension)
+        await self._files.put(picture.data, key)
+        thumbnail = await self._keep_thumbnail(picture.thumbnail, picture.thumbnail_size, user_id, generation_id, owner)
+        row = MediaRow(
+            id=media_id,
+            user_id=user_id,
+            generation_id=generation_id,
+            role=role,
+            position=position,
+            content_type=picture.content_type,
+            size=len(picture.data),
+            sha256=sha256,
+            key=key,
+            width=picture.width,
+            height=picture.height,
+            thumbnail_id=thumbnail.id,
+        )
+        return KeptFile(row, thumbnail)
+
+    async def _keep_thumbnail(self, data: bytes, size: tuple[int, int], user_id: str, generation_id: str | None, owner: str) -> MediaRow:
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = key_of(sha256, owner, "webp")
+        await self._files.put(data, key)
+        return MediaRow(
+            user_id=user_id,
+            generation_id=generation_id,
+            role="thumbnail",
+            content_type="image/webp",
+            size=len(data),
+            sha256=sha256,
+            key=key,
+            width=size[0],
+            height=size[1],
+        )
+
+    async def record(self, sql: Sql, kept: KeptFile) -> str:
+        """Insert the rows of a kept file, inside the caller's transaction. Returns the media id."""
+        await store.add(sql, kept.thumbnail)
+        await store.add(sql, kept.file)
+        return kept.file.id
+
+    async def discard(self, kept: Sequence[KeptFile]) -> None:
+        """Delete files that will not be recorded."""
+        await self._files.delete([row.key for each in kept for row in (each.file, each.thumbnail)])
+
+    async def upload(self, user_id: str, data: bytes) -> UploadOut:
+        """An input image of a user, cleaned. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`."""
+        if len(data) > UPLOAD_MAX:
+            raise TooLarge(f"An image may have up to {UPLOAD_MAX // 1_000_000} MB.")
+        picture = await self._decoded(decode.clean_picture, data)
+        kept = await self._keep_picture(picture, "upload", user_id, None)
+        async with self._db.transaction() as sql:
+            await self.record(sql, kept)
+        return UploadOut(id=kept.file.id, content_type=picture.content_type, width=picture.width, height=picture.height)
+
+    async def upload_from_url(self, user_id: str, url: str) -> UploadOut:
+        """The same for an https address of an image. Raises `InvalidRequest` too."""
+        return await self.upload(user_id, await self._fetcher.fetch(url))
+
+    async def check_input(self, user_id: str, media_id: str) -> None:
+        """Raises `NotFound` unless it is an upload of this user or an image that this user made."""
+        await self._own_image(user_id, media_id)
+
+    async def input_image(self, user_id: str, media_id: str) -> ImageInput:
+        """The image itself, to be sent to a provider. Raises `NotFound`."""
+        row = await self._own_image(user_id, media_id)
+        try:
+            return ImageInput(row.content_type, await self._files.read(row.key))
+        except FileNotFoundError as error:
+            log.exception("file_missing", media=media_id, key=row.key)
+            raise NotFound("This image is not there any more.") from error
+
+    async def _own_image(self, user_id: str, media_id: str) -> MediaRow:
+        row = await store.by_id(self._db, media_id)
+        if row is None or row.user_id != user_id or row.role not in {"upload", "image"}:
+            raise NotFound("There is no such image among yours.")
+        return row
+
+    async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[MediaOut]]:
+        """What finished generations made, in order, with fresh links. An id without files is left out."""
+        found: dict[str, list[MediaOut]] = {}
+        if not generation_ids:
+            return found
+        for row in await store.of_generations(self._db, generation_ids):
+            if row.role in {"image", "video"} and row.generation_id is not None:
+                found.setdefault(row.generation_id, []).append(self._out(row))
+        return found
+
+    def _out(self, row: MediaRow) -> MediaOut:
+        return MediaOut(
+            id=row.id,
+            url=self._links.path(row.id),
+            thumbnail_url=self._links.path(row.thumbnail_id) if row.thumbnail_id else None,
+            content_type=row.content_type,
+            size=row.size,
+            width=row.width,
+            height=row.height,
+            duration=None if row.duration_ms is None else row.duration_ms / 1000,
+        )
+
+    def link_is_valid(self, media_id: str, expires: int, signature: str) -> bool:
+        return self._links.is_valid(media_id, expires, signature)
+
+    async def find(self, media_id: str) -> MediaRow | None:
+        return await store.by_id(self._db, media_id)
+
+    async def stream(self, row: MediaRow, start: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes `start` to before `end` of the file. Raises `NotFound`."""
+        try:
+            return await self._files.stream(row.key, start, end)
+        except FileNotFoundError as error:
+            log.exception("file_missing", media=row.id, key=row.key)
+            raise NotFound("This file is not there any more.") from error
+
+    async def erase_generation(self, generation_id: str) -> None:
+        await self._erase(await store.of_generations(self._db, [generation_id]))
+
+    async def erase_user(self, user_id: str) -> None:
+        await self._erase(await store.of_user(self._db, user_id))
+
+    async def _erase(self, rows: Sequence[MediaRow]) -> None:
+        """Files first: after a crash in between, the rows still say what is left to do."""
+        if rows:
+            await self._files.delete(sorted({row.key for row in rows}))
+            await store.delete(self._db, [row.id for row in rows])
