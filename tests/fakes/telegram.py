@@ -1,0 +1,104 @@
+"""A fake Telegram Bot API over real HTTP: in a thread for tests, or `python -m tests.fakes.telegram --port N`."""
+
+import argparse
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from tests.fakes.telegram_control import Control
+from tests.fakes.telegram_driver import FakeTelegram, Scene, SeenMessage
+from tests.fakes.telegram_faults import Faults
+from tests.fakes.telegram_server import BotApiServer, make_app
+from tests.fakes.telegram_world import World
+
+__all__ = ["TOKEN", "FakeTelegram", "Scene", "SeenMessage", "running_telegram"]
+
+TOKEN = "424242:AAFakeTelegramTokenForTestsOnly0123456789"
+
+
+class Server:
+    """The fake's parts, wired. The bot's port can be closed and opened again; the control port stays."""
+
+    def __init__(self, token: str) -> None:
+        self.world = World()
+        faults = Faults()
+        self._api = BotApiServer(token, self.world, faults)
+        self._control = Control(self.world, faults, self._api, self._listen)
+        self._runner: web.AppRunner | None = None
+        self._control_runner: web.AppRunner | None = None
+        self._port = 0
+
+    async def start(self, port: int) -> tuple[str, str]:
+        """Listen on loopback (port 0: a free one); the Bot API's root and the control root."""
+        self._port = port
+        await self._listen(True)
+        self._control_runner, control_port = await _serve_app(make_app(None, self._control.routes()), 0)
+        return f"http://127.0.0.1:{self._port}", f"http://127.0.0.1:{control_port}"
+
+    async def stop(self) -> None:
+        await self._listen(False)
+        if self._control_runner is not None:
+            await self._control_runner.cleanup()
+
+    async def _listen(self, wanted: bool) -> None:
+        if wanted and self._runner is None:
+            self._runner, self._port = await _serve_app(make_app(self._api, self._control.routes()), self._port)
+        elif not wanted and self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+
+async def _serve_app(app: web.Application, port: int) -> tuple[web.AppRunner, int]:
+    # a bot that is killed must not leave a long poll behind that would fight with its successor's
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return runner, int(runner.addresses[0][1])
+
+
+@contextmanager
+def running_telegram(token: str = TOKEN, port: int = 0) -> Iterator[FakeTelegram]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fake-telegram", daemon=True)
+    thread.start()
+    server = Server(token)
+    try:
+        api_url, control_url = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
+        driver = FakeTelegram(api_url, token, control_url)
+        try:
+            yield driver
+        finally:
+            driver.close()
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _serve(port: int, token: str) -> None:
+    server = Server(token)
+    api_url, control_url = await server.start(port)
+    print(f"fake Telegram: TELEGRAM_API_URL={api_url} TELEGRAM_BOT_TOKEN={token} control={control_url}/_fake/", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve a fake Telegram Bot API on loopback.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token", default=TOKEN)
+    given = parser.parse_args()
+    try:
+        asyncio.run(_serve(given.port, given.token))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What people do on the fake Telegram, and how its behaviour is set: the calls under /_fake/ that a driver uses."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from tests.fakes.telegram_faults import Faults
+from tests.fakes.telegram_server import BotApiServer
+from tests.fakes.telegram_world import Message, Press, Upload, World, found_entities, person, picture_size
+
+Listen = Callable[[bool], Awaitable[None]]
+
+
+class Control:
+    """`listen` opens and closes the port that the bot talks to."""
+
+    def __init__(self, world: World, faults: Faults, server: BotApiServer, listen: Listen) -> None:
+        self.world = world
+        self.faults = faults
+        self.server = server
+        self.listen = listen
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/_fake/state", self.state), web.get("/_fake/files/{id}", self.file), web.post("/_fake/{action}", self.act)]
+
+    async def state(self, request: web.Request) -> web.Response:
+        """The whole world, as soon as it is newer than `after` or `seconds` are over."""
+        await self.world.newer(int(request.query.get("after", -1)), float(request.query.get("seconds", 0)))
+        world = self.world
+        return _json(
+            {
+                "version": world.version,
+                "messages": [_seen(one) for chat in world.chats.values() for one in chat.messages.values()],
+                "calls": [one.as_json() for one in self.server.calls],
+                "presses": [asdict(one) for one in world.presses.values()],
+                "actions": world.actions,
+                "commands": world.commands,
+                "waiting_updates": [one["update_id"] for one in world.updates],
+                "ignored_floods": self.faults.ignored,
+            }
+        )
+
+    async def file(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.world.files[request.match_info["id"]].data)
+
+    async def act(self, request: web.Request) -> web.Response:
+        actions: dict[str, Callable[..., Any]] = {
+            "says": self.says,
+            "press": self.press,
+            "fault": self.faults.add,
+            "clear": self.faults.clear,
+            "block": self.block,
+            "delete": self.delete,
+            "move": self.move,
+            "settings": self.settings,
+            "push": self.world.push,
+            "away": self.away,
+        }
+        action = actions.get(request.match_info["action"])
+        if action is None:
+            return _json({"error": f"no action {request.match_info['action']}"}, 404)
+        try:
+            made = action(**await request.json())
+        except (LookupError, ValueError, TypeError) as error:
+            return _json({"error": str(error)}, 400)
+        self.world.touch()
+        return _json({"result": made})
+
+    def says(
+        self,
+        chat_id: int,
+        user_id: int,
+        text: str,
+        private: bool = True,
+        forum: bool = False,
+        thread_id: int | None = None,
+        reply_to: int | None = None,
+        photo: str | None = None,
+        document: list[str] | None = None,
+    ) -> int:
+        """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode, as on Telegram."""
+        chat = self.world.open_chat(chat_id, private, forum or thread_id is not None)
+        if thread_id is not None:
+            chat.threads.add(thread_id)
+        kind, fields = "text", {}
+        if photo is not None:
+            kind, fields = "photo", self._photo(base64.b64decode(photo))
+        elif document is not None:
+            name, content_type, data = document
+            kind, fields = "document", {"file": self.world.keep(Upload(name, content_type, base64.b64decode(data)))}
+        message = self.world.store(
+            chat,
+            sender_id=user_id,
+            from_bot=False,
+            kind=kind,
+            text=text,
+            entities=found_entities(text),
+            thread_id=thread_id,
+            reply_to=reply_to,
+            **fields,
+        )
+        if self._reaches(message, private):
+            self.world.push("message", self.world.as_json(message))
+        return message.message_id
+
+    def _photo(self, data: bytes) -> dict[str, Any]:
+        size = picture_size(data)
+        if size is None:
+            raise ValueError("a photo must be a picture")
+        return {"file": self.world.keep(Upload("photo.jpg", "image/jpeg", data)), "width": size[0], "height": size[1]}
+
+    def _reaches(self, message: Message, private: bool) -> bool:
+        """With privacy mode on, a bot in a group gets commands and replies to itself, nothing else."""
+        if private or not self.world.privacy:
+            return True
+        answered = self.world.chats[message.chat_id].messages.get(message.reply_to or 0)
+        return message.text.startswith("/") or (answered is not None and answered.from_bot)
+
+    def press(self, chat_id: int, message_id: int, button: str, user_id: int) -> str:
+        """A person presses a button, named by its label or its data; the id of the press."""
+        message = self.world.chats[chat_id].messages[message_id]
+        found = next(
+            (one for row in message.keyboard for one in row if button in (one["text"], one.get("callback_data")) and not message.deleted),
+            None,
+        )
+        if found is None or "callback_data" not in found:
+            raise LookupError(f"no button {button!r} on message {message_id}")
+        made = Press(f"press{len(self.world.presses) + 1}", 0, found["callback_data"], time.monotonic())
+        self.world.presses[made.id] = made
+        query = {
+            "id": made.id,
+            "from": person(user_id),
+            "message": self.world.as_json(message),
+            "chat_instance": str(chat_id),
+            "data": made.data,
+        }
+        made.update_id = self.world.push("callback_query", query)
+        return made.id
+
+    def block(self, chat_id: int, blocked: bool = True) -> None:
+        self.world.chats[chat_id].blocked = blocked
+
+    def delete(self, chat_id: int, message_id: int) -> None:
+        """A person deletes a message, their own or the bot's."""
+        self.world.chats[chat_id].messages[message_id].deleted = True
+
+    def move(self, chat_id: int, to: int) -> None:
+        """A group becomes a supergroup with a new id."""
+        self.world.open_chat(to, private=False)
+        self.world.chats[chat_id].moved_to = to
+
+    def settings(self, **given: Any) -> None:
+        """`privacy`, `webhook` (an address: polling is refused until it is deleted), `username`."""
+        for name, value in given.items():
+            if name not in ("privacy", "webhook", "username"):
+                raise ValueError(f"no setting {name}")
+            setattr(self.world, name, value)
+
+    def away(self, away: bool) -> None:
+        """Telegram can't be reached: its port is closed. Call it on the control port."""
+        task = asyncio.get_running_loop().create_task(self._listen(not away))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _listen(self, wanted: bool) -> None:
+        await self.listen(wanted)
+        self.world.touch()
+
+
+def _seen(message: Message) -> dict[str, Any]:
+    fields = {name: getattr(message, name) for name in Message.__dataclass_fields__ if name not in ("file", "thumbnail", "entities")}
+    return fields | {"file": _brief(message.file), "thumbnail": _brief(message.thumbnail)}
+
+
+def _brief(upload: Upload | None) -> dict[str, Any] | None:
+    if upload is None:
+        return None
+    return {"id": upload.id, "name": upload.name, "content_type": upload.content_type, "size": len(upload.data)}
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")

@@ -1,0 +1,224 @@
+"""Drives a fake Telegram over its control calls, in this process or another, and shows what people there would see."""
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    id: str
+    name: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True)
+class SeenMessage:
+    """`text` is the caption of a message with a file. `history`: earlier texts and keyboards, one for each edit, the oldest first."""
+
+    chat_id: int
+    message_id: int
+    sender_id: int
+    from_bot: bool
+    kind: str
+    text: str
+    keyboard: list[list[dict[str, Any]]]
+    thread_id: int | None
+    reply_to: int | None
+    silent: bool
+    file: SeenFile | None
+    thumbnail: SeenFile | None
+    width: int
+    height: int
+    duration: int
+    streaming: bool
+    album: str | None
+    history: list[tuple[str, list[list[dict[str, Any]]]]]
+    deleted: bool
+
+    @property
+    def buttons(self) -> dict[str, str]:
+        """Labels and their callback data."""
+        return {button["text"]: button.get("callback_data", "") for row in self.keyboard for button in row}
+
+
+@dataclass(frozen=True)
+class SeenPress:
+    id: str
+    update_id: int
+    data: str
+    answered: str | None
+    answered_after: float | None
+
+
+@dataclass(frozen=True)
+class SeenCall:
+    """`at` in seconds of the fake's monotonic clock; `status` 0: it runs, or its connection was cut."""
+
+    method: str
+    params: dict[str, Any]
+    at: float
+    status: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything at one moment. `messages` are those still shown, oldest first in each chat."""
+
+    version: int
+    messages: list[SeenMessage]
+    calls: list[SeenCall]
+    presses: dict[str, SeenPress]
+    actions: list[tuple[int, int | None, str]]
+    commands: dict[str, list[dict[str, str]]]
+    waiting_updates: list[int]
+    ignored_floods: int
+
+    def by_bot(self, chat_id: int | None = None) -> list[SeenMessage]:
+        return [one for one in self.messages if one.from_bot and chat_id in (None, one.chat_id)]
+
+    def calls_of(self, method: str) -> list[SeenCall]:
+        return [one for one in self.calls if one.method == method]
+
+
+class FakeTelegram:
+    """Actions are plain calls (the fake answers at once); waiting is `await wait_for(...)`."""
+
+    def __init__(self, api_url: str, token: str, control_url: str | None = None) -> None:
+        self.api_url = api_url
+        self.token = token
+        self._control_url = control_url or api_url
+        self._http = httpx.Client(base_url=self._control_url, timeout=30, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _do(self, action: str, **given: Any) -> Any:
+        answer = self._http.post(f"/_fake/{action}", json={name: value for name, value in given.items() if value is not None})
+        if answer.status_code != 200:
+            raise AssertionError(answer.text)
+        return answer.json()["result"]
+
+    def user_says(
+        self,
+        chat_id: int,
+        user_id: int,
+        text: str,
+        *,
+        private: bool = True,
+        forum: bool = False,
+        thread_id: int | None = None,
+        reply_to: int | None = None,
+        photo: bytes | None = None,
+        document: tuple[str, str, bytes] | None = None,
+    ) -> int:
+        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the chat has topics."""
+        file = None if document is None else [document[0], document[1], base64.b64encode(document[2]).decode()]
+        picture = None if photo is None else base64.b64encode(photo).decode()
+        place = {"private": private, "forum": forum, "thread_id": thread_id, "reply_to": reply_to}
+        return int(self._do("says", chat_id=chat_id, user_id=user_id, text=text, photo=picture, document=file, **place))
+
+    def press(self, chat_id: int, message_id: int, button: str, user_id: int) -> str:
+        """A person presses a button, named by its label or its data; the id of the press."""
+        return str(self._do("press", chat_id=chat_id, message_id=message_id, button=button, user_id=user_id))
+
+    def fault(self, method: str, kind: str, **more: Any) -> None:
+        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before or hang_after."""
+        self._do("fault", method=method, kind=kind, **more)
+
+    def clear(self) -> None:
+        self._do("clear")
+
+    def block(self, chat_id: int, blocked: bool = True) -> None:
+        self._do("block", chat_id=chat_id, blocked=blocked)
+
+    def delete(self, chat_id: int, message_id: int) -> None:
+        self._do("delete", chat_id=chat_id, message_id=message_id)
+
+    def move(self, chat_id: int, to: int) -> None:
+        self._do("move", chat_id=chat_id, to=to)
+
+    def settings(self, **given: Any) -> None:
+        """`privacy`, `webhook`, `username`."""
+        self._do("settings", **given)
+
+    def push(self, kind: str, body: dict[str, Any]) -> int:
+        """A raw update; its id."""
+        return int(self._do("push", kind=kind, body=body))
+
+    def away(self, away: bool = True) -> None:
+        """Telegram can't be reached at all, or can again; works when the control port is another one."""
+        self._do("away", away=away)
+
+    def content(self, file: SeenFile) -> bytes:
+        return self._http.get(f"/_fake/files/{file.id}").raise_for_status().content
+
+    def scene(self) -> Scene:
+        return _scene(self._http.get("/_fake/state").raise_for_status().json())
+
+    def messages(self, chat_id: int) -> list[SeenMessage]:
+        return [one for one in self.scene().messages if one.chat_id == chat_id]
+
+    async def wait_for(self, find: Callable[[Scene], T | None], timeout: float = 15) -> T:
+        """The first thing that `find` gives which is not empty; looked for again after each change."""
+        limits = httpx.Timeout(timeout + 5)
+        async with httpx.AsyncClient(base_url=self._control_url, timeout=limits, trust_env=False) as http:
+            return await _look(http, find, timeout)
+
+    async def polling(self, timeout: float = 15) -> None:
+        """The bot has begun to ask for updates."""
+        await self.wait_for(lambda scene: scene.calls_of("getUpdates"), timeout)
+
+    async def message(self, chat_id: int, containing: str = "", *, kind: str | None = None, timeout: float = 15) -> SeenMessage:
+        """The newest message of the bot in a chat that shows the text."""
+
+        def find(scene: Scene) -> SeenMessage | None:
+            fits = [one for one in scene.by_bot(chat_id) if containing in one.text and kind in (None, one.kind)]
+            return fits[-1] if fits else None
+
+        return await self.wait_for(find, timeout)
+
+
+async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], timeout: float) -> T:
+    end, version = time.monotonic() + timeout, -1
+    while True:
+        left = end - time.monotonic()
+        answer = await http.get("/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))})
+        scene = _scene(answer.raise_for_status().json())
+        found = find(scene)
+        if found:
+            return found
+        if left <= 0:
+            shown = "\n".join(f"  {one.chat_id} {'bot' if one.from_bot else 'user'}: {one.text[:100]!r}" for one in scene.messages[-10:])
+            raise AssertionError(f"not seen within {timeout} s; the newest messages are:\n{shown}")
+        version = scene.version
+
+
+def _scene(raw: dict[str, Any]) -> Scene:
+    return Scene(
+        version=raw["version"],
+        messages=[_message(one) for one in raw["messages"] if not one["deleted"]],
+        calls=[_pick(SeenCall, one) for one in raw["calls"]],
+        presses={one["id"]: _pick(SeenPress, one) for one in raw["presses"]},
+        actions=[(one[0], one[1], one[2]) for one in raw["actions"]],
+        commands=raw["commands"],
+        waiting_updates=raw["waiting_updates"],
+        ignored_floods=raw["ignored_floods"],
+    )
+
+
+def _message(raw: dict[str, Any]) -> SeenMessage:
+    files = {name: None if raw[name] is None else _pick(SeenFile, raw[name]) for name in ("file", "thumbnail")}
+    return _pick(SeenMessage, {**raw, **files})
+
+
+def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:
+    return kind(**{one.name: raw[one.name] for one in fields(kind)})  # type: ignore[arg-type]

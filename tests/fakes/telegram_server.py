@@ -1,0 +1,135 @@
+"""The fake's HTTP edge: tokens, forms and files in, Telegram's answer shape out, broken connections where a fault says so."""
+
+import asyncio
+import json
+import re
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_request import FileField
+
+from tests.fakes.telegram_checks import UPLOAD_BYTES, Params
+from tests.fakes.telegram_faults import ConnectionReset, Faults
+from tests.fakes.telegram_methods import Methods
+from tests.fakes.telegram_world import Refused, Upload, World
+
+WELL_FORMED = re.compile(r"\d+:[A-Za-z0-9_-]+")
+
+
+@dataclass
+class Call:
+    """One call as it arrived; `status` is 0 while it runs and when the connection was cut."""
+
+    method: str
+    params: dict[str, Any]
+    at: float
+    status: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class BotApiServer:
+    """Everything under `/bot<token>/` and `/file/bot<token>/`."""
+
+    def __init__(self, token: str, world: World, faults: Faults) -> None:
+        self.token = token
+        self.world = world
+        self.faults = faults
+        self.methods = Methods(world)
+        self.calls: list[Call] = []
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.route("*", "/bot{token}/{method}", self.call),
+            web.get("/file/bot{token}/{path:.+}", self.download),
+        ]
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        call = Call(request.match_info["method"], {}, time.monotonic())
+        try:
+            self._know(request.match_info["token"])
+            params = await _params(request)
+            call.params = {name: value for name, value in params.values.items() if len(str(value)) < 20_000}
+            self.calls.append(call)
+            del self.calls[:-2000]
+            result = await self._run(call.method, params)
+        except Refused as refused:
+            call.status = refused.status
+            return _json(refused.body(), refused.status)
+        except ConnectionReset:
+            return _cut(request)
+        finally:
+            self.world.touch()
+        call.status = 200
+        return _json({"ok": True, "result": result}, 200)
+
+    def _know(self, token: str) -> None:
+        if not WELL_FORMED.fullmatch(token):
+            raise Refused(404, "Not Found")
+        if token != self.token:
+            raise Refused(401, "Unauthorized")
+
+    async def _run(self, method: str, params: Params) -> Any:
+        found = self.methods.find(method)
+        chat_id = params.number("chat_id") if "chat_id" in params.values else None
+        fault = self.faults.take(method)
+        if fault is None:
+            self.faults.flooded(chat_id)
+            return await found(params)
+        await self.faults.before(fault, chat_id)
+        result = await found(params)
+        await self.faults.after(fault)
+        return result
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        try:
+            self._know(request.match_info["token"])
+            fault = self.faults.take("download")
+            if fault is not None:
+                await self.faults.before(fault, None)
+        except Refused as refused:
+            return _json(refused.body(), refused.status)
+        except ConnectionReset:
+            return _cut(request)
+        upload = next((one for one in self.world.files.values() if one.path == request.match_info["path"]), None)
+        if upload is None:
+            return _json(Refused(404, "Not Found").body(), 404)
+        return web.Response(body=upload.data, content_type="application/octet-stream")
+
+
+async def _params(request: web.Request) -> Params:
+    values: dict[str, Any] = dict(request.query)
+    files: dict[str, Upload] = {}
+    if request.content_type == "application/json":
+        values |= await request.json()
+        return Params(values, files)
+    try:
+        form = await request.post()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refused(413, "Request Entity Too Large") from None
+    for name, value in form.items():
+        if isinstance(value, FileField):
+            data = await asyncio.to_thread(value.file.read)
+            files[name] = Upload(value.filename, value.content_type, data)
+        else:
+            values[name] = value
+    return Params(values, files)
+
+
+def _json(body: dict[str, Any], status: int) -> web.Response:
+    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def make_app(server: BotApiServer | None, control: list[web.RouteDef]) -> web.Application:
+    app = web.Application(client_max_size=2 * UPLOAD_BYTES)
+    app.add_routes([*(server.routes() if server is not None else []), *control])
+    return app

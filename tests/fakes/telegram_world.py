@@ -1,0 +1,236 @@
+"""What the fake Telegram knows: the bot, chats, messages with their history, updates that wait for the bot."""
+
+import asyncio
+import io
+import itertools
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+BOT_ID = 424242
+
+
+class Refused(Exception):
+    """An answer with `ok: false`, as Telegram words it."""
+
+    def __init__(self, status: int, description: str, **parameters: Any) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+        self.parameters = parameters
+
+    def body(self) -> dict[str, Any]:
+        extra = {"parameters": self.parameters} if self.parameters else {}
+        return {"ok": False, "error_code": self.status, "description": self.description, **extra}
+
+
+@dataclass
+class Upload:
+    """A file that was sent, by the bot or by a person."""
+
+    name: str
+    content_type: str
+    data: bytes
+    id: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"files/{self.id}/{self.name}"
+
+
+@dataclass
+class Message:
+    """`history` holds what the text (or caption) and the keyboard were before each edit, the oldest first."""
+
+    chat_id: int
+    message_id: int
+    sender_id: int
+    from_bot: bool
+    date: int
+    kind: str = "text"
+    text: str = ""
+    keyboard: list[list[dict[str, Any]]] = field(default_factory=list)
+    thread_id: int | None = None
+    reply_to: int | None = None
+    silent: bool = False
+    file: Upload | None = None
+    thumbnail: Upload | None = None
+    width: int = 0
+    height: int = 0
+    duration: int = 0
+    streaming: bool = False
+    album: str | None = None
+    entities: list[dict[str, Any]] = field(default_factory=list)
+    history: list[tuple[str, list[list[dict[str, Any]]]]] = field(default_factory=list)
+    deleted: bool = False
+
+
+@dataclass
+class Chat:
+    id: int
+    type: str
+    title: str
+    forum: bool = False
+    threads: set[int] = field(default_factory=set)
+    blocked: bool = False
+    moved_to: int | None = None
+    messages: dict[int, Message] = field(default_factory=dict)
+
+    def brief(self) -> dict[str, Any]:
+        if self.type == "private":
+            return {"id": self.id, "type": self.type, "first_name": self.title}
+        return {"id": self.id, "type": self.type, "title": self.title, "is_forum": self.forum}
+
+
+@dataclass
+class Press:
+    """A pressed button. `answered` is what the bot answered, None while it has not."""
+
+    id: str
+    update_id: int
+    data: str
+    pressed_at: float
+    answered: str | None = None
+    answered_after: float | None = None
+
+
+@dataclass
+class World:
+    username: str = "fake_bot"
+    privacy: bool = True
+    webhook: str = ""
+    allowed: list[str] = field(default_factory=list)
+    commands: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    chats: dict[int, Chat] = field(default_factory=dict)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    presses: dict[str, Press] = field(default_factory=dict)
+    files: dict[str, Upload] = field(default_factory=dict)
+    actions: list[tuple[int, int | None, str]] = field(default_factory=list)
+    numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
+    update_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(70_001))
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    version: int = 0
+
+    def touch(self) -> None:
+        """Wake everyone who waits for a change."""
+        self.version += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def newer(self, version: int, seconds: float) -> None:
+        """Returns once the world is newer than that, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.version <= version:
+                    await self.changed.wait()
+
+    def me(self) -> dict[str, Any]:
+        return {
+            "id": BOT_ID,
+            "is_bot": True,
+            "first_name": "Fake Bot",
+            "username": self.username,
+            "can_join_groups": True,
+            "can_read_all_group_messages": not self.privacy,
+            "supports_inline_queries": False,
+        }
+
+    def open_chat(self, chat_id: int, private: bool, forum: bool = False) -> Chat:
+        """The chat as the bot knows it from the moment a person wrote there."""
+        if chat_id not in self.chats:
+            self.chats[chat_id] = Chat(chat_id, "private" if private else "supergroup", f"Chat {chat_id}", forum)
+        chat = self.chats[chat_id]
+        chat.forum = chat.forum or forum
+        return chat
+
+    def writable(self, chat_id: int, thread_id: int | None) -> Chat:
+        chat = self.chats.get(chat_id)
+        if chat is None:
+            raise Refused(400, "Bad Request: chat not found")
+        if chat.moved_to is not None:
+            raise Refused(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.moved_to)
+        if chat.blocked:
+            private = chat.type == "private"
+            raise Refused(
+                403, "Forbidden: bot was blocked by the user" if private else "Forbidden: bot was kicked from the supergroup chat"
+            )
+        if thread_id is not None and thread_id not in chat.threads:
+            raise Refused(400, "Bad Request: message thread not found")
+        return chat
+
+    def store(self, chat: Chat, **fields: Any) -> Message:
+        message = Message(chat_id=chat.id, message_id=next(self.numbers), date=int(time.time()), **fields)
+        chat.messages[message.message_id] = message
+        self.touch()
+        return message
+
+    def keep(self, upload: Upload) -> Upload:
+        upload.id = f"file{len(self.files) + 1:04d}"
+        self.files[upload.id] = upload
+        return upload
+
+    def push(self, kind: str, body: dict[str, Any]) -> int:
+        update_id = next(self.update_numbers)
+        if not self.allowed or kind in self.allowed:
+            self.updates.append({"update_id": update_id, kind: body})
+            self.touch()
+        return update_id
+
+    def as_json(self, message: Message, nested: bool = False) -> dict[str, Any]:
+        """The message as the Bot API shows it; `nested` leaves out what it answers."""
+        chat = self.chats[message.chat_id]
+        sender = self.me() if message.from_bot else person(message.sender_id)
+        body: dict[str, Any] = {"message_id": message.message_id, "date": message.date, "chat": chat.brief(), "from": sender}
+        if message.thread_id is not None:
+            body |= {"message_thread_id": message.thread_id, "is_topic_message": True}
+        answered = chat.messages.get(message.reply_to) if message.reply_to is not None else None
+        if answered is not None and not nested:
+            body["reply_to_message"] = self.as_json(answered, nested=True)
+        if message.album is not None:
+            body["media_group_id"] = message.album
+        if message.keyboard:
+            body["reply_markup"] = {"inline_keyboard": message.keyboard}
+        if message.text:
+            body["text" if message.kind == "text" else "caption"] = message.text
+        if message.entities:
+            body["entities" if message.kind == "text" else "caption_entities"] = message.entities
+        return body | _media(message)
+
+
+def person(user_id: int) -> dict[str, Any]:
+    return {"id": user_id, "is_bot": False, "first_name": f"Person {user_id}", "username": f"person{user_id}", "language_code": "en"}
+
+
+def _media(message: Message) -> dict[str, Any]:
+    if message.file is None:
+        return {}
+    known = {"file_id": message.file.id, "file_unique_id": f"u{message.file.id}", "file_size": len(message.file.data)}
+    named = known | {"file_name": message.file.name, "mime_type": message.file.content_type}
+    if message.kind == "photo":
+        return {"photo": [known | {"width": message.width, "height": message.height}]}
+    if message.kind == "video":
+        return {"video": named | {"width": message.width, "height": message.height, "duration": message.duration}}
+    return {"document": named}
+
+
+def found_entities(text: str) -> list[dict[str, Any]]:
+    """Commands and mentions, as Telegram marks them in what people write; offsets in UTF-16 units."""
+    marks = []
+    for kind, pattern in (("bot_command", r"(?<![\w/])/[A-Za-z0-9_]{1,32}(@\w+)?"), ("mention", r"(?<![\w/])@\w{4,32}")):
+        for match in re.finditer(pattern, text):
+            start, length = (len(part.encode("utf-16-le")) // 2 for part in (text[: match.start()], match[0]))
+            marks.append({"type": kind, "offset": start, "length": length})
+    return marks
+
+
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Pixels, or None for what no picture is."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except OSError:
+        return None
