@@ -1,6 +1,7 @@
 """How fast the sandbox is and what it breaks: set at the start or at run time, for all calls or for the next few of one kind."""
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,7 +16,7 @@ CallKind = Literal[
 """`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*` every HTTP call."""
 
 FaultKind = Literal[
-    "status", "error_in_200", "stream_error", "cut", "hang", "delay", "garbage", "lost", "drop", "empty",
+    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "lost", "drop", "empty",
     "ends_as", "off", "duplicate", "late", "bad_signature",
 ]  # fmt: skip
 
@@ -30,8 +31,9 @@ class Fault(_Strict):
     | kind | what happens | uses |
     |---|---|---|
     | `status` | answers `status` in the provider's error shape | status message metadata retry_after |
-    | `error_in_200` | HTTP 200 that holds an error | status message |
+    | `error_in_200` | HTTP 200 that holds an error: at the top, or on the choice with `value` `choice` | status message value |
     | `stream_error` | error chunk after `after` chunks | after status message |
+    | `stall` | the stream pauses for `seconds` after `after` chunks | after seconds |
     | `cut` | the connection breaks after `after` chunks (stream) or half of the body | after |
     | `hang` | no answer for `seconds` | seconds |
     | `delay` | `seconds` more before the answer | seconds |
@@ -190,8 +192,8 @@ class Faults:
         return None
 
 
-async def before_work(fault: Fault | None) -> None:
-    """The faults that strike before anything is done."""
+async def before_work(request: Request, fault: Fault | None) -> None:
+    """The faults that strike before anything is done. The body must have been read."""
     if fault is None:
         return
     if fault.kind == "status":
@@ -199,7 +201,10 @@ async def before_work(fault: Fault | None) -> None:
     if fault.kind == "drop":
         raise Dropped
     if fault.kind in {"hang", "delay"}:
-        await asyncio.sleep(fault.seconds)
+        with contextlib.suppress(TimeoutError):
+            # the next message after the body comes when the client has gone
+            await asyncio.wait_for(request.receive(), fault.seconds)
+            raise Dropped
         if fault.kind == "hang":
             raise Dropped
 

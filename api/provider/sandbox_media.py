@@ -110,7 +110,9 @@ def overlay(size: tuple[int, int], prompt: str, note: str = "") -> Overlay:
     return Overlay(((band, (0, high - band_high)), (pill, (wide - pill.width - margin // 2, margin // 2))))
 
 
-def picture(prompt: str, size: tuple[int, int], *, seed: int | None, number: int = 0, note: str = "", base: bytes | None = None) -> Image.Image:
+def picture(
+    prompt: str, size: tuple[int, int], *, seed: int | None, number: int = 0, note: str = "", base: bytes | None = None
+) -> Image.Image:
     """One picture; `number` tells the images of one request apart; `base` is an input image to work on."""
     if base is not None:
         image = ImageOps.fit(read_image(base), size, Image.Resampling.LANCZOS)
@@ -187,7 +189,8 @@ def _encode(movie: Movie, words: Overlay, path: Path) -> None:
         number = 0
         for image in _frames(movie):
             words.onto(image)
-            frame = av.VideoFrame.from_image(image).reformat(format="yuv420p")
+            frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+            frame = frame.reformat(format="yuv420p")
             for _ in range(FPS // DRAWN_FPS):
                 frame.pts = number
                 number += 1

@@ -144,7 +144,12 @@ class VideoModel:
             tokens = size[0] * size[1] * 24 * seconds // 1024
             return Decimal(self.skus["video_tokens"]) * tokens
         sound = "with_audio" if audio else "without_audio"
-        for key in (f"duration_seconds_{sound}_{resolution}", f"duration_seconds_{sound}", f"duration_seconds_{resolution}", "duration_seconds"):
+        for key in (
+            f"duration_seconds_{sound}_{resolution}",
+            f"duration_seconds_{sound}",
+            f"duration_seconds_{resolution}",
+            "duration_seconds",
+        ):
             if key in self.skus:
                 return Decimal(self.skus[key]) * seconds
         raise LookupError(f"{self.id} has no price for {resolution}, {sound}")
@@ -152,32 +157,74 @@ class VideoModel:
 
 CHAT_MODELS = (
     ChatModel(
-        "openai/gpt-5-mini", "OpenAI: GPT-5 Mini", ("text", "image"), ("text",), {"prompt": "0.00000025", "completion": "0.000002"},
-        400_000, 128_000, "A quick, capable all-rounder.",
+        "openai/gpt-5-mini",
+        "OpenAI: GPT-5 Mini",
+        ("text", "image"),
+        ("text",),
+        {"prompt": "0.00000025", "completion": "0.000002"},
+        400_000,
+        128_000,
+        "A quick, capable all-rounder.",
     ),
     ChatModel(
-        "anthropic/claude-haiku-4.5", "Anthropic: Claude Haiku 4.5", ("text", "image"), ("text",), {"prompt": "0.000001", "completion": "0.000005"},
-        200_000, 64_000, "Fast and careful with words.",
+        "anthropic/claude-haiku-4.5",
+        "Anthropic: Claude Haiku 4.5",
+        ("text", "image"),
+        ("text",),
+        {"prompt": "0.000001", "completion": "0.000005"},
+        200_000,
+        64_000,
+        "Fast and careful with words.",
     ),
     ChatModel(
-        "google/gemini-2.5-flash", "Google: Gemini 2.5 Flash", ("text", "image"), ("text",),
-        {"prompt": "0.0000003", "completion": "0.0000025", "image": "0.001238"}, 1_048_576, 65_535, "Looks at pictures, too.",
+        "google/gemini-2.5-flash",
+        "Google: Gemini 2.5 Flash",
+        ("text", "image"),
+        ("text",),
+        {"prompt": "0.0000003", "completion": "0.0000025", "image": "0.001238"},
+        1_048_576,
+        65_535,
+        "Looks at pictures, too.",
     ),
     ChatModel(
-        "meta-llama/llama-3.3-70b-instruct:free", "Meta: Llama 3.3 70B Instruct (free)", ("text",), ("text",),
-        {"prompt": "0", "completion": "0"}, 131_072, 4_096, "Costs nothing.",
+        "meta-llama/llama-3.3-70b-instruct:free",
+        "Meta: Llama 3.3 70B Instruct (free)",
+        ("text",),
+        ("text",),
+        {"prompt": "0", "completion": "0"},
+        131_072,
+        4_096,
+        "Costs nothing.",
     ),
     ChatModel(
-        "black-forest-labs/flux.2-klein-4b", "Black Forest Labs: FLUX.2 Klein 4B", ("text", "image"), ("image",),
-        {"prompt": "0", "completion": "0", "image_output": "0.014"}, 40_960, 40_960, "Small, fast image model.",
+        "black-forest-labs/flux.2-klein-4b",
+        "Black Forest Labs: FLUX.2 Klein 4B",
+        ("text", "image"),
+        ("image",),
+        {"prompt": "0", "completion": "0", "image_output": "0.014"},
+        40_960,
+        40_960,
+        "Small, fast image model.",
     ),
     ChatModel(
-        "openai/gpt-5-image-mini", "OpenAI: GPT-5 Image Mini", ("text", "image"), ("image", "text"),
-        {"prompt": "0.0000025", "completion": "0.000002", "image_output": "0.008"}, 400_000, 128_000, "Writes and draws.",
+        "openai/gpt-5-image-mini",
+        "OpenAI: GPT-5 Image Mini",
+        ("text", "image"),
+        ("image", "text"),
+        {"prompt": "0.0000025", "completion": "0.000002", "image_output": "0.008"},
+        400_000,
+        128_000,
+        "Writes and draws.",
     ),
     ChatModel(
-        "bytedance-seed/seedream-4.5", "ByteDance Seed: Seedream 4.5", ("text", "image"), ("image",),
-        {"prompt": "0", "completion": "0", "image_output": "0.04"}, 4_096, 4_096, "Rich pictures up to 4K.",
+        "bytedance-seed/seedream-4.5",
+        "ByteDance Seed: Seedream 4.5",
+        ("text", "image"),
+        ("image",),
+        {"prompt": "0", "completion": "0", "image_output": "0.04"},
+        4_096,
+        4_096,
+        "Rich pictures up to 4K.",
     ),
 )
 
@@ -211,7 +258,10 @@ IMAGE_MODELS = (
             "output_compression": {"type": "range", "min": 0, "max": 100},
             "input_references": {"type": "range", "min": 0, "max": 16},
         },
-        ({"billable": "output_image", "unit": "image", "cost_usd": 0.05}, {"billable": "input_text", "unit": "token", "cost_usd": 0.000005}),
+        (
+            {"billable": "output_image", "unit": "image", "cost_usd": 0.05},
+            {"billable": "input_text", "unit": "token", "cost_usd": 0.000005},
+        ),
         "Follows long instructions, writes legible words into pictures.",
     ),
 )
@@ -221,11 +271,12 @@ GENERATIONS_MODEL = "openai/dall-e-3"
 GENERATIONS_SIZES = {"1024x1024": Decimal("0.04"), "1792x1024": Decimal("0.08"), "1024x1792": Decimal("0.08")}
 
 _VEO = ("16:9", "9:16")
+_SOUND, _SILENT = True, False
 _BOTH_FRAMES = ("first_frame", "last_frame")
 
 VIDEO_MODELS = (
     VideoModel(
-        "google/veo-3.1-fast", "Google: Veo 3.1 Fast", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, True,
+        "google/veo-3.1-fast", "Google: Veo 3.1 Fast", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
         {
             "duration_seconds_with_audio_720p": "0.10", "duration_seconds_with_audio_1080p": "0.12",
             "duration_seconds_without_audio_720p": "0.08", "duration_seconds_without_audio_1080p": "0.10",
@@ -233,7 +284,7 @@ VIDEO_MODELS = (
         "Quick, with sound.",
     ),
     VideoModel(
-        "google/veo-3.1-lite", "Google: Veo 3.1 Lite", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, True,
+        "google/veo-3.1-lite", "Google: Veo 3.1 Lite", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
         {
             "duration_seconds_with_audio_720p": "0.05", "duration_seconds_with_audio_1080p": "0.08",
             "duration_seconds_without_audio_720p": "0.03", "duration_seconds_without_audio_1080p": "0.05",
@@ -241,16 +292,16 @@ VIDEO_MODELS = (
         "The least expensive with sound.",
     ),
     VideoModel(
-        "alibaba/wan-2.6", "Alibaba: Wan 2.6", (5, 10), ("720p", "1080p"), ("16:9", "9:16", "1:1"), ("first_frame",), False,
+        "alibaba/wan-2.6", "Alibaba: Wan 2.6", (5, 10), ("720p", "1080p"), ("16:9", "9:16", "1:1"), ("first_frame",), _SILENT,
         {"duration_seconds_720p": "0.04", "duration_seconds_1080p": "0.08"}, "Silent and low-priced.",
     ),
     VideoModel(
-        "kwaivgi/kling-v3.0-std", "Kling: v3.0 Standard", (5, 3, 8, 10), ("720p",), ("16:9", "9:16", "1:1"), _BOTH_FRAMES, True,
+        "kwaivgi/kling-v3.0-std", "Kling: v3.0 Standard", (5, 3, 8, 10), ("720p",), ("16:9", "9:16", "1:1"), _BOTH_FRAMES, _SOUND,
         {"duration_seconds_without_audio": "0.084", "duration_seconds_with_audio": "0.126"}, "Steady motion.",
     ),
     VideoModel(
         "bytedance/seedance-2.0-fast", "ByteDance: Seedance 2.0 Fast", tuple(range(4, 16)), ("480p", "720p"),
-        ("1:1", "3:4", "9:16", "4:3", "16:9", "21:9", "9:21"), ("first_frame",), True,
+        ("1:1", "3:4", "9:16", "4:3", "16:9", "21:9", "9:21"), ("first_frame",), _SOUND,
         {"video_tokens": "0.0000056"}, "Priced by video token: the cost is known when it is done.",
     ),
 )  # fmt: skip

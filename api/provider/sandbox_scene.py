@@ -75,7 +75,9 @@ def plan(prompt: str, seed: int | None) -> Scene:
         name = "night"
     palette = _turned(_PALETTES[name], (digest[10] / 255 - 0.5) * 0.08)
     snowing = "snow" in words or (name == "snow" and kind != "space")
-    return Scene(kind, palette, number, stars=name == "night", snowing=snowing, trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"})
+    return Scene(
+        kind, palette, number, stars=name == "night", snowing=snowing, trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"}
+    )
 
 
 def _turned(palette: Palette, by: float) -> Palette:
@@ -166,7 +168,9 @@ class Painter:
         palette = self._scene.palette
         for layer in range(5):
             share = layer / 4
-            line = self._ridge(0.46 + 0.115 * layer, 0.085 - 0.008 * layer, layer * 3, seconds * (0.03 + 0.06 * layer), 0.8 + 0.2 * (4 - layer))
+            line = self._ridge(
+                0.46 + 0.115 * layer, 0.085 - 0.008 * layer, layer * 3, seconds * (0.03 + 0.06 * layer), 0.8 + 0.2 * (4 - layer)
+            )
             colour = mix(mix(palette.far, palette.horizon, 0.35), palette.near, share**1.15)
             if self._scene.trees and layer in {2, 3}:
                 self._pines(draw, line, mix(colour, (10, 34, 40), 0.5 if self._scene.snowing else 0.25), layer)
@@ -191,7 +195,9 @@ class Painter:
         for stripe in range(9):
             y = sea + self._unit * (1.5 + stripe * 2.4)
             half = self._unit * (3 + stripe * 1.6) * (0.75 + 0.25 * math.sin(seconds * 2.4 + stripe * 1.7))
-            draw.rounded_rectangle((x - half, y, x + half, y + self._unit * 0.8), self._unit * 0.4, fill=mix(palette.light, palette.far, 0.2 + stripe * 0.06))
+            draw.rounded_rectangle(
+                (x - half, y, x + half, y + self._unit * 0.8), self._unit * 0.4, fill=mix(palette.light, palette.far, 0.2 + stripe * 0.06)
+            )
         for layer in range(5):
             way = 1 if layer % 2 else -1
             base = 0.62 + 0.085 * layer + 0.008 * math.sin(seconds * 1.6 + layer)
@@ -239,12 +245,24 @@ class Painter:
         self._disc(draw, x, y, radius, mix(colour, (0, 0, 0), 0.55))
         for ring in range(14):
             share = ring / 13
-            self._disc(draw, x - radius * 0.3 * share, y - radius * 0.3 * share, radius * (1 - 0.62 * share), mix(mix(colour, (0, 0, 0), 0.5), mix(colour, (255, 255, 255), 0.5), share))
+            self._disc(
+                draw,
+                x - radius * 0.3 * share,
+                y - radius * 0.3 * share,
+                radius * (1 - 0.62 * share),
+                mix(mix(colour, (0, 0, 0), 0.5), mix(colour, (255, 255, 255), 0.5), share),
+            )
         box = (x - radius * 1.8, y - radius * 0.42, x + radius * 1.8, y + radius * 0.42)
         for width, tone in ((1.8, 0.2), (0.7, 0.6)):
             draw.arc(box, 350, 190, fill=mix(colour, palette.light, tone), width=max(1, round(self._unit * width)))
         turn = seconds * 0.7 + self._phases[2]
-        self._disc(draw, x + math.cos(turn) * radius * 2, y + math.sin(turn) * radius * 0.8 - radius * 0.4, self._unit * 3.4, mix(palette.light, colour, 0.3))
+        self._disc(
+            draw,
+            x + math.cos(turn) * radius * 2,
+            y + math.sin(turn) * radius * 0.8 - radius * 0.4,
+            self._unit * 3.4,
+            mix(palette.light, colour, 0.3),
+        )
 
     def _soft_discs(self) -> list[tuple[Image.Image, Colour]]:
         discs = []

@@ -30,7 +30,9 @@ _SENTENCES = (
     "Numbers are a good start; a walk around the block is a good second opinion.",
     "In the end, the simple version is the one that is still there next year.",
 )
-_CODE_BLOCK = '```python\ndef greet(name: str) -> str:\n    """Say hello politely."""\n    return f"Hello, {name}!"\n\n\nprint(greet("world"))\n```'
+_CODE_BLOCK = (
+    '```python\ndef greet(name: str) -> str:\n    """Say hello politely."""\n    return f"Hello, {name}!"\n\n\nprint(greet("world"))\n```'
+)
 _CLOSING = "\n\n*This text comes from the local sandbox. Set `OPENROUTER_API_KEY` to ask a real model.*"
 
 

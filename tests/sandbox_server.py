@@ -1,0 +1,70 @@
+"""A real sandbox on a free loopback port, in a thread of the test process."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from api.provider.sandbox import create_app, server
+from api.provider.sandbox_faults import Fault, Timing
+
+FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """`url` ends in `/api/v1`, as `OPENROUTER_BASE_URL` does."""
+
+    origin: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/api/v1"
+
+    def break_with(self, *faults: Fault, **timing: float) -> None:
+        """Sets the faults; with timing words also the timing (unnamed ones are fast)."""
+        body: dict[str, Any] = {"faults": [fault.model_dump() for fault in faults]}
+        if timing:
+            body["timing"] = {**FAST, **timing}
+        httpx.put(f"{self.origin}/_sandbox/faults", json=body, trust_env=False).raise_for_status()
+
+    def calls(self, kind: str | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = httpx.get(f"{self.origin}/_sandbox/calls", trust_env=False).json()
+        return [call for call in found if kind in {None, call["kind"]}]
+
+    def reset(self) -> None:
+        httpx.post(f"{self.origin}/_sandbox/reset", trust_env=False).raise_for_status()
+
+
+@contextmanager
+def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
+    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be."""
+    chosen = Timing.model_validate({**FAST, **timing})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        running = server(create_app(chosen, webhook_secret=webhook_secret), port)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            _await_ready(f"http://127.0.0.1:{port}/_sandbox/faults", thread)
+            yield Sandbox(f"http://127.0.0.1:{port}")
+        finally:
+            running.should_exit = True
+            thread.join(10)
+
+
+def _await_ready(url: str, thread: threading.Thread) -> None:
+    """The socket listens already, so the first request just waits until the server takes it."""
+    httpx.get(url, timeout=20, trust_env=False).raise_for_status()
+    assert thread.is_alive()
+
+
+@contextmanager
+def running_sandbox(*, webhook_secret: str | None = None, **timing: float) -> Iterator[str]:
+    """Only the provider URL of a `sandbox_server`."""
+    with sandbox_server(webhook_secret=webhook_secret, **timing) as running:
+        yield running.url
