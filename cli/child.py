@@ -27,11 +27,12 @@ class Refused(Exception):
 class Child:
     """Times are in seconds; `first_wait` doubles with each crash up to `LONGEST_WAIT`, until it ran for a minute."""
 
-    def __init__(self, name: str, command: list[str], say: Say, first_wait: float = FIRST_WAIT) -> None:
+    def __init__(self, name: str, command: list[str], say: Say, first_wait: float = FIRST_WAIT, term_within: float = TERM_WITHIN) -> None:
         self.name = name
         self._command = command
         self._say = say
         self._first_wait = first_wait
+        self._term_within = term_within
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -42,12 +43,12 @@ class Child:
         return self._life
 
     async def stop(self) -> None:
-        """Ask it to end, and end it with all that it started when it has not within `TERM_WITHIN`."""
+        """Ask it to end, and end it with all that it started when it has not within `term_within`."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
         if self._life is None:
             return
-        _, alive = await asyncio.wait([self._life], timeout=TERM_WITHIN)
+        _, alive = await asyncio.wait([self._life], timeout=self._term_within)
         if alive:
             self._say(self.name, "did not stop in time and is killed")
             self._signal(signal.SIGKILL)

@@ -195,7 +195,7 @@ class Stack:
 
 
 def _platforms(telegram: TelegramSide | None, discord: DiscordSide | None) -> dict[str, str]:
-    env = {}
+    env: dict[str, str] = {}
     if telegram is not None:
         env |= {"TELEGRAM_API_URL": telegram.api_url, "TELEGRAM_BOT_TOKEN": telegram.token}
     if discord is not None:

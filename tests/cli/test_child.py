@@ -1,0 +1,112 @@
+"""Restart, refusal and end of one supervised process, with real processes."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from cli.child import LONGEST_LINE, Child, Refused
+from tests.processes import wait_gone
+
+
+class Lines:
+    """What a child said, and waiting until it said something."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._more = asyncio.Event()
+
+    def say(self, name: str, text: str) -> None:
+        self.all.append(text)
+        self._more.set()
+
+    async def until(self, enough: Callable[[list[str]], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not enough(self.all):
+                self._more.clear()
+                await self._more.wait()
+
+
+def child(lines: Lines, code: str, *, first_wait: float = 0.01, term_within: float = 20.0) -> Child:
+    return Child("it", [sys.executable, "-uSc", code], lines.say, first_wait, term_within)
+
+
+async def test_passes_lines_on_and_starts_again_with_growing_waits() -> None:
+    lines = Lines()
+    one = child(lines, "import sys; print('hello'); print('oops', file=sys.stderr); sys.exit(7)")
+    life = one.start()
+    await lines.until(lambda said: said.count("hello") == 4)
+    await one.stop()
+    await life
+    assert lines.all.count("oops") >= 3
+    again = [line for line in lines.all if "starting it again" in line]
+    assert again[:3] == [f"ended with exit code 7; starting it again in {wait:g} s" for wait in (0.01, 0.02, 0.04)]
+
+
+async def test_names_the_signal_that_ended_it() -> None:
+    lines = Lines()
+    one = child(lines, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    life = one.start()
+    await lines.until(lambda said: len(said) > 0)
+    await one.stop()
+    await life
+    assert lines.all[0].startswith("ended by SIGKILL")
+
+
+async def test_a_bad_setting_is_not_tried_again() -> None:
+    lines = Lines()
+    with pytest.raises(Refused):
+        await child(lines, "import sys; print('SETTING is bad'); sys.exit(2)").start()
+    assert lines.all == ["SETTING is bad"]
+
+
+async def test_stops_at_once_while_waiting_to_start_again() -> None:
+    lines = Lines()
+    one = child(lines, "raise SystemExit(1)", first_wait=3600)
+    life = one.start()
+    await lines.until(lambda said: len(said) > 0)
+    await one.stop()
+    await life
+
+
+async def test_its_last_words_are_passed_on() -> None:
+    lines = Lines()
+    code = "import signal, sys, threading\nsignal.signal(15, lambda *_: (print('bye'), sys.exit(0)))\nprint('up')\nthreading.Event().wait()"
+    one = child(lines, code)
+    life = one.start()
+    await lines.until(lambda said: "up" in said)
+    await one.stop()
+    await life
+    assert lines.all == ["up", "bye"]
+
+
+async def test_one_that_ignores_the_request_is_killed() -> None:
+    lines = Lines()
+    one = child(lines, "import os, signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint(os.getpid())\ntime.sleep(3600)", term_within=0.2)
+    life = one.start()
+    await lines.until(lambda said: len(said) > 0)
+    await one.stop()
+    await life
+    assert lines.all[1] == "did not stop in time and is killed"
+    assert wait_gone(int(lines.all[0]))
+
+
+async def test_what_it_started_ends_with_it_and_does_not_hold_up_the_restart() -> None:
+    lines = Lines()
+    one = child(lines, "import subprocess\nprint(subprocess.Popen(['sleep', '3600']).pid)", first_wait=3600)
+    life = one.start()
+    await lines.until(lambda said: any("starting it again" in line for line in said))
+    assert await asyncio.to_thread(wait_gone, int(lines.all[0]))
+    await one.stop()
+    await life
+
+
+async def test_an_endless_line_is_left_out_and_the_next_ones_are_not() -> None:
+    lines = Lines()
+    one = child(lines, f"print('x' * {LONGEST_LINE * 2})\nprint('after')", first_wait=3600)
+    life = one.start()
+    await lines.until(lambda said: "after" in said)
+    await one.stop()
+    await life
+    assert any("left out" in line for line in lines.all)

@@ -1,0 +1,144 @@
+"""The script `run`, with Pythons that are missing, old or without venv. What it installs is tried by `.ci/run` on a clean checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+TOOLS = ["sh", "dirname", "readlink", "id", "cksum", "cat", "rm", "printf"]
+
+
+class Place:
+    """A copy of the tree's outside, with a PATH that holds a few base programs and whatever a test puts there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "a tree"
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        (self.root / "locks").mkdir(parents=True)
+        shutil.copy(ROOT / "run", self.root)
+        for lock in ("run", "dev", "tools"):
+            (self.root / "locks" / f"{lock}.txt").write_text(f"# {lock}\n")
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            if found:
+                (self.bin / tool).symlink_to(found)
+
+    def program(self, name: str, *lines: str) -> None:
+        path = self.bin / name
+        path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+        path.chmod(0o755)
+
+    def python(self, *lines: str) -> None:
+        """A python3 that does what the real one does, but for what `lines` catch first."""
+        self.program("python3", 'case "$2" in *sys.executable*) echo "$0"; exit;; esac', *lines, f'exec {sys.executable} "$@"')
+
+    def installed(self, lock: str, venv: str) -> Path:
+        """As `run` leaves it, with a Python that writes down how it was called. Returns what it wrote."""
+        written = self.root / f"{venv}.called"
+        folder = self.root / venv / "bin"
+        folder.mkdir(parents=True)
+        path = folder / "python"
+        path.write_text(f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else pwd > "{written}"; printf \'%s\\n\' "$@" >> "{written}"; fi\n')
+        path.chmod(0o755)
+        lock_bytes = (self.root / "locks" / f"{lock}.txt").read_bytes()
+        checksum = subprocess.run(["cksum"], input=lock_bytes, capture_output=True, check=True).stdout.decode().strip()
+        (self.root / venv / ".stamp").write_text(f"{checksum} here")
+        return written
+
+    def call(self, *arguments: str, script: Path | None = None, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(script or self.root / "run"), *arguments],
+            cwd=cwd, env={"PATH": str(self.bin), "HOME": str(self.root)}, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_no_python(place: Place) -> None:
+    done = place.call()
+    assert done.returncode == 1
+    assert done.stderr.startswith("Python 3.11 or newer is needed and none was found.")
+
+
+def test_python_without_venv_says_the_one_command(place: Place) -> None:
+    place.python('case "$2" in "import ensurepip") exit 1;; esac')
+    done = place.call()
+    assert done.returncode == 1
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    assert done.stderr.strip() == f"Python's venv module is missing. Install it, then start again: sudo apt-get install -y {package}"
+
+
+def test_root_gets_venv_installed(place: Place) -> None:
+    """The package lists of a fresh container are empty: the first attempt fails, and the lists are fetched."""
+    place.python('case "$2" in "import ensurepip") exit 1;; esac', 'case "$1 $2" in "-m venv") echo made >&2; exit 9;; esac')
+    place.program("id", "echo 0")
+    done_log = place.root / "apt.log"
+    place.program(
+        "apt-get",
+        f'echo "$@" >> "{done_log}"',
+        f'case "$1" in update) : > "{place.root}/lists";; install) [ -e "{place.root}/lists" ];; esac',
+    )
+    done = place.call()
+    assert done.returncode == 9
+    assert "made" in done.stderr
+    assert [line.split()[0] for line in done_log.read_text().splitlines()] == ["install", "update", "install"]
+
+
+def test_finished_installation_starts_at_once_from_anywhere(place: Place, tmp_path: Path) -> None:
+    """No Python, no uv on PATH: nothing but the stamp is looked at."""
+    written = place.installed("run", ".venv")
+    link = tmp_path / "elsewhere" / "start"
+    link.parent.mkdir()
+    link.symlink_to(os.path.relpath(place.root / "run", link.parent))
+    for script in (place.root / "run", link):
+        assert place.call(script=script, cwd=tmp_path).returncode == 0
+        assert written.read_text().splitlines() == [str(place.root), "-m", "cli.supervisor"]
+        written.unlink()
+
+
+@pytest.mark.parametrize("arguments", [["chat"], ["admin", "create", "a b"], ["--help"]])
+def test_everything_else_is_passed_to_the_command_line(arguments: list[str], place: Place) -> None:
+    written = place.installed("run", ".venv")
+    assert place.call(*arguments).returncode == 0
+    assert written.read_text().splitlines() == [str(place.root), "-m", "cli", *arguments]
+
+
+def test_a_changed_lock_is_installed_again(place: Place) -> None:
+    place.installed("run", ".venv")
+    (place.root / "locks" / "run.txt").write_text("# changed\n")
+    log = place.root / "uv.log"
+    place.program("uv", f'echo "$@" >> "{log}"')
+    place.python()
+    assert place.call().returncode == 0
+    assert log.read_text().splitlines() == ["pip sync -q --require-hashes --python .venv/bin/python locks/run.txt"]
+    assert place.call().returncode == 0
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_a_failed_installation_is_not_taken_for_done(place: Place) -> None:
+    place.installed("run", ".venv")
+    (place.root / "locks" / "run.txt").write_text("# changed\n")
+    place.program("uv", "exit 3")
+    place.python()
+    assert place.call().returncode == 3
+    assert not (place.root / ".venv" / ".stamp").exists()
+
+
+def test_tests_without_chromium_say_the_one_command(place: Place) -> None:
+    written = place.installed("dev", ".venv-dev")
+    done = place.call("test")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "The browser tests need Chromium. Install it, then start again: sudo apt-get install -y chromium"
+    assert not written.exists()
+    place.program("chromium")
+    assert place.call("test", "tests/api").returncode == 0
+    assert written.read_text().splitlines()[1:3] == ["-m", "pytest"]
+    assert written.read_text().splitlines()[-1] == "tests/api"

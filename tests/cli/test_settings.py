@@ -1,0 +1,102 @@
+"""Bad settings are told in one line, and each process gets the secret that is its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from admin_web.settings import WebSettings
+from api.secrets import ensure_secrets
+from api.settings import Settings
+from bots.settings import BotSettings
+from cli.settings import BadSetting, LaunchSettings, load, reachable
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the settings nor the `.env` of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for settings in (Settings, WebSettings, BotSettings, LaunchSettings):
+        for field in settings.model_fields:
+            monkeypatch.delenv(field.upper(), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("API_PORT", "eight", "API_PORT should be a valid integer"),
+        ("API_PORT", "70000", "API_PORT should be less than or equal to 65535"),
+        ("PUBLIC_URL", "http://example.com", "PUBLIC_URL must be an https:// address"),
+        ("WORKER", "off", "WORKER=off needs DATABASE_URL"),
+        ("CHAT_SIGNUP", "everybody", "CHAT_SIGNUP should be 'link' or 'open'"),
+        ("DATABASE_URL", "mysql://x", "DATABASE_URL must begin with"),
+    ],
+)
+def test_one_line_names_the_setting_and_what_it_should_be(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting) as caught:
+        load(Settings)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bad_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+    with pytest.raises(BadSetting, match="SECRET_KEY must be at least 32 bytes long") as caught:
+        load(Settings)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_setting_is_named() -> None:
+    with pytest.raises(BadSetting, match="WEB_SESSION_KEY is missing"):
+        load(WebSettings)
+
+
+def test_two_bad_settings_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_PORT", "x")
+    monkeypatch.setenv("DEFAULT_MONTHLY_USD", "-1")
+    with pytest.raises(BadSetting, match=r"API_PORT.*; DEFAULT_MONTHLY_USD"):
+        load(Settings)
+
+
+def test_each_process_gets_its_own_secret_and_the_address_of_the_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ensure_secrets(tmp_path)
+    monkeypatch.setenv("API_HOST", "0.0.0.0")
+    monkeypatch.setenv("API_PORT", "8123")
+    launch = load(LaunchSettings)
+    api_url = {"api_url": "http://127.0.0.1:8123"}
+    assert launch.given("api", secrets) == {**api_url, "secret_key": secrets.secret_key}
+    assert launch.given("web", secrets) == {**api_url, "web_session_key": secrets.web_session_key}
+    assert launch.given("telegram", secrets) == {**api_url, "bot_key": secrets.bot_keys["telegram"]}
+    assert launch.given("sandbox", secrets) == api_url
+
+
+def test_what_is_set_wins_over_what_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(f"SECRET_KEY={'k' * 40}\nAPI_URL=http://api:8000\n")
+    monkeypatch.setenv("WEB_SESSION_KEY", "w" * 40)
+    monkeypatch.setenv("BOT_KEY", "b" * 40)
+    launch = load(LaunchSettings)
+    for process in ("api", "web", "discord"):
+        assert launch.given(process, ensure_secrets(tmp_path)) == {}
+
+
+def test_a_bot_without_a_token_and_a_sandbox_beside_a_provider_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = load(LaunchSettings)
+    assert "TELEGRAM_BOT_TOKEN" in str(launch.idle("telegram"))
+    assert "DISCORD_BOT_TOKEN" in str(launch.idle("discord"))
+    assert [name for name in ("sandbox", "api", "web", "terminal") if launch.idle(name)] == []
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-1")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:x")
+    launch = load(LaunchSettings)
+    assert launch.idle("sandbox")
+    assert launch.idle("telegram") is None
+
+
+def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "")
+    assert load(LaunchSettings).idle("sandbox") is None
+    assert "OPENROUTER_API_KEY" in os.environ
+
+
+def test_where_to_reach_what_listens_everywhere() -> None:
+    assert [reachable(host) for host in ("0.0.0.0", "::", "::1", "10.0.0.1")] == ["127.0.0.1", "[::1]", "[::1]", "10.0.0.1"]
