@@ -1,0 +1,34 @@
+"""The web's app factory."""
+
+from flask import Flask
+
+from admin_web import caller, errors, render
+from admin_web.api_client import open_http
+from admin_web.pages import admin_users, auth, dashboard, gallery, generations, image, links, machine, making, media, profile, text, video
+from admin_web.security import protect
+from admin_web.session import StoredSessions, derive, open_store
+from admin_web.settings import WebSettings
+
+MAX_BODY = 40 * 1024 * 1024
+PAGES = (admin_users, auth, dashboard, gallery, generations, image, links, machine, making, media, profile, text, video)
+
+
+def create_app(settings: WebSettings) -> Flask:
+    """Opens nothing but the session file; connections to the api are made when the first page needs one."""
+    app = Flask("admin_web")
+    app.config.update(
+        SECRET_KEY=derive(settings, "forms"),
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.session_interface = StoredSessions(open_store(settings), settings)
+    app.extensions["api_http"] = open_http(settings.api_url)
+    app.extensions["settings"] = settings
+    protect(app, settings)
+    app.before_request(caller.require_sign_in)
+    render.prepare(app)
+    errors.prepare(app)
+    for page in PAGES:
+        app.register_blueprint(page.pages)
+    return app

@@ -1,0 +1,76 @@
+"""Who is asking: the api as the signed-in person of this request, and their profile."""
+
+from typing import Any, cast
+from urllib.parse import quote
+
+from flask import Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
+
+from admin_web.api_client import ApiClient
+from admin_web.session import SessionAccess, StoredSessions, WebSession
+from api.users.schemas import UserOut
+
+PUBLIC = {"static", "auth.login", "auth.login_submit", "auth.setup", "auth.setup_submit", "machine.healthz"}
+
+
+def web_session() -> WebSession:
+    return cast("WebSession", cast("Any", session)._get_current_object())  # noqa: SLF001 - werkzeug's documented way to the object
+
+
+def sessions() -> StoredSessions:
+    return cast("StoredSessions", current_app.session_interface)
+
+
+def anonymous() -> ApiClient:
+    return ApiClient(current_app.extensions["api_http"])
+
+
+def api() -> ApiClient:
+    """The api as the signed-in person."""
+    if "api" not in g:
+        sid = web_session().sid
+        if sid is None:
+            raise RuntimeError("a page that asks the api as a person must not be public")
+        g.api = ApiClient(current_app.extensions["api_http"], SessionAccess(sessions().store, sid, anonymous()))
+    return cast("ApiClient", g.api)
+
+
+def me() -> UserOut:
+    """Asked once per request, so role and balance are never older than the page."""
+    if "me" not in g:
+        g.me = api().me()
+    return cast("UserOut", g.me)
+
+
+def is_script() -> bool:
+    """A request by our own scripts, which want a fragment or JSON, not a page."""
+    return request.headers.get("X-Fragment") == "1"
+
+
+def require_sign_in() -> Response | None:
+    """Everything that is not named public needs a session."""
+    if request.endpoint is None or request.endpoint in PUBLIC or web_session().sid is not None:
+        return None
+    return to_login()
+
+
+def to_login() -> Response:
+    if is_script() or request.endpoint == "media.serve":
+        return make_response(jsonify(error={"message": "Please sign in again.", "hint": "", "code": "not_authenticated"}), 401)
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    target = url_for("auth.login")
+    return cast("Response", redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target))
+
+
+def session_ended() -> Response:
+    sessions().sign_out(web_session())
+    g.pop("api", None)
+    if not is_script():
+        flash("You have been signed out. Please sign in again.", "info")
+    return to_login()
+
+
+def safe_next(target: str | None) -> str:
+    """Only a path of our own, so that a login link cannot lead away."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target:
+        return target
+    return url_for("dashboard.show")

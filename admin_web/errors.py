@@ -1,0 +1,52 @@
+"""Every error as a page of the product, or as JSON for our own scripts. Never a traceback."""
+
+from flask import Flask, Response, g, jsonify, make_response, render_template
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from admin_web.api_client import ApiDown, ApiError
+from admin_web.caller import is_script, session_ended
+from admin_web.session import SessionEnded
+from admin_web.words import FormError, in_words
+
+_PAGES = {
+    400: ("That did not work", "The form was too old or came from another place. Go back, reload the page and send it again."),
+    403: ("This is not for your account", "Your account may not see this page. An admin can change that."),
+    404: ("There is nothing here", "The address is wrong, or what was here has been deleted."),
+    405: ("That did not work", "This address cannot be opened in this way."),
+    413: ("That is too large", "The files of one form may have 40 MB together. Go back and choose smaller ones."),
+    500: ("Something broke on our side", "It has been written down. Nothing you own is lost; try again in a moment."),
+    503: ("The studio is waking up", "Its engine does not answer right now. Running jobs go on; this page tries again by itself."),
+}
+UNAUTHORIZED = 401
+INTERNAL = 500
+
+
+def prepare(app: Flask) -> None:
+    app.register_error_handler(SessionEnded, lambda _error: session_ended())
+    app.register_error_handler(ApiError, _api_error)
+    app.register_error_handler(CSRFError, lambda _error: error_page(400))
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def error_page(status: int, error: FormError | None = None) -> Response:
+    title, text = _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400])
+    if is_script():
+        said = error or FormError(title, text)
+        return make_response(jsonify(error={"message": said.message, "hint": said.hint, "code": said.code}, fields=said.fields), status)
+    # the header must not ask the api again: it may be what failed
+    return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=g.get("me")), status)
+
+
+def _api_error(error: ApiError) -> Response:
+    if error.status == UNAUTHORIZED:
+        return session_ended()
+    if isinstance(error, ApiDown):
+        return error_page(503, in_words(error) if is_script() else None)
+    return error_page(error.status, in_words(error))
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None or error.code is None:
+        return make_response(error.get_response())
+    return error_page(error.code)

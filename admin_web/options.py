@@ -1,0 +1,66 @@
+"""The options of a model as form fields, by what the model can do, and back as values for the api."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from api.catalog.schemas import ModelOut
+
+FieldKind = Literal["choice", "number", "text", "switch"]
+SEED_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """One field. `choices` are (value, label); the first, empty value lets the model decide."""
+
+    name: str
+    label: str
+    kind: FieldKind
+    value: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    help: str = ""
+    maximum: int = SEED_MAX
+
+
+def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionField]:
+    """Only what this model takes, holding the given values where they still fit."""
+    can = model.capabilities
+    fields = [
+        _choice("aspect_ratio", "Aspect ratio", can.aspect_ratios, values),
+        _choice("size", "Size in pixels", can.sizes, values),
+        _choice("image_size", "Resolution", can.image_sizes, values),
+        _choice("resolution", "Resolution", can.resolutions, values),
+        _choice("duration", "Length", tuple(str(seconds) for seconds in can.durations), values, unit=" s"),
+    ]
+    found = [field for field in fields if field is not None]
+    if model.kind == "image" and can.max_n > 1:
+        counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
+        found.append(OptionField("n", "How many", "choice", values.get("n", "1"), counts))
+    if can.generate_audio:
+        found.append(OptionField("generate_audio", "With sound", "switch", values.get("generate_audio", "")))
+    if can.negative_prompt:
+        unwanted = values.get("negative_prompt", "")
+        found.append(OptionField("negative_prompt", "Leave out", "text", unwanted, help="What should not be seen."))
+    if can.seed:
+        found.append(OptionField("seed", "Seed", "number", values.get("seed", ""), help="The same number, the same result."))
+    return found
+
+
+def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]:
+    """What the form says, for the api. A field left over from another model is left out; a switch that is off says so."""
+    values: dict[str, object] = {}
+    for field in option_fields(model, form):
+        if field.kind == "switch":
+            values[field.name] = form.get(field.name) == "on"
+        elif field.value.strip():
+            values[field.name] = field.value.strip()
+    return values
+
+
+def _choice(name: str, label: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = "") -> OptionField | None:
+    if not offered:
+        return None
+    value = values.get(name, "")
+    choices = (("", "Automatic"), *((item, f"{item}{unit}") for item in offered))
+    return OptionField(name, label, "choice", value if value in offered else "", choices)

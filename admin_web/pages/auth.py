@@ -1,0 +1,103 @@
+"""Setup of the first admin, signing in and out."""
+
+from contextlib import suppress
+from typing import cast
+
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_client import ApiError
+from admin_web.caller import anonymous, api, safe_next, sessions, web_session
+from admin_web.render import is_sandbox, ready
+from admin_web.session import SessionEnded, as_tokens
+from admin_web.words import FormError, in_words
+from api.auth.schemas import ADMIN_PASSWORD_MIN
+
+pages = Blueprint("auth", __name__)
+
+
+@pages.get("/setup")
+def setup() -> ResponseReturnValue:
+    return _setup(request.args.get("token", ""))
+
+
+@pages.post("/setup")
+def setup_submit() -> ResponseReturnValue:
+    token, email, password = (request.form.get(name, "") for name in ("token", "email", "password"))
+    if password != request.form.get("repeat", ""):
+        return _setup(token, FormError("The two passwords differ.", fields={"repeat": "Type the same password again."}), 422)
+    try:
+        anonymous().setup(token, email.strip(), password)
+        return _enter(email.strip(), password, welcome="Your studio is ready. Make something!")
+    except ApiError as error:
+        return _setup(token, in_words(error), error.status)
+
+
+@pages.get("/login")
+def login() -> ResponseReturnValue:
+    if web_session().sid is not None:
+        return redirect(safe_next(request.args.get("next")))
+    return _login()
+
+
+@pages.post("/login")
+def login_submit() -> ResponseReturnValue:
+    email, password = request.form.get("email", "").strip(), request.form.get("password", "")
+    if not email or not password:
+        return _login(FormError("Please type your e-mail address and your password."), 422)
+    try:
+        return _enter(email, password)
+    except ApiError as error:
+        return _login(in_words(error) if error.status != 401 else FormError(error.detail, code=error.code), error.status)
+
+
+@pages.post("/logout")
+def logout() -> ResponseReturnValue:
+    # the row goes either way: without it nobody can use the tokens
+    with suppress(ApiError, SessionEnded):
+        api().logout()
+    sessions().sign_out(web_session())
+    response = make_response(redirect(url_for("auth.login")))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _enter(email: str, password: str, welcome: str = "") -> Response:
+    tokens = anonymous().login(email, password)
+    sessions().sign_in(web_session(), as_tokens(tokens))
+    if welcome:
+        flash(welcome, "success")
+    return cast("Response", redirect(safe_next(request.form.get("next"))))
+
+
+def _login(error: FormError | None = None, status: int = 200) -> Response:
+    answer = ready()
+    return make_response(
+        render_template(
+            "auth/login.html",
+            error=error,
+            email=request.form.get("email", ""),
+            next=request.values.get("next", ""),
+            setup_needed=answer is not None and answer.setup_needed,
+            api_down=answer is None,
+            sandbox=is_sandbox(),
+        ),
+        status,
+    )
+
+
+def _setup(token: str, error: FormError | None = None, status: int = 200) -> Response:
+    answer = ready()
+    done = answer is not None and not answer.setup_needed
+    return make_response(
+        render_template(
+            "auth/setup.html",
+            token=token,
+            error=error,
+            done=done or (error is not None and error.code == "setup_done"),
+            email=request.form.get("email", ""),
+            minimum=ADMIN_PASSWORD_MIN,
+            sandbox=is_sandbox(),
+        ),
+        status,
+    )

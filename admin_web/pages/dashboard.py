@@ -1,0 +1,30 @@
+"""The first page: budget, running jobs, latest results, a quick start."""
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from admin_web.caller import api
+from admin_web.render import RUNNING, fragment, page
+from api.generations.schemas import GenerationOut
+
+pages = Blueprint("dashboard", __name__)
+
+
+@pages.get("/")
+def show() -> ResponseReturnValue:
+    newest = api().generations(limit=24).items
+    return page("dashboard/show.html", jobs=_running(newest), results=_finished(newest))
+
+
+@pages.get("/dashboard/jobs")
+def jobs() -> ResponseReturnValue:
+    newest = api().generations(limit=24).items
+    return fragment("dashboard/_now.html", jobs=_running(newest), results=_finished(newest))
+
+
+def _running(newest: list[GenerationOut]) -> list[GenerationOut]:
+    return [generation for generation in newest if generation.status in RUNNING]
+
+
+def _finished(newest: list[GenerationOut]) -> list[GenerationOut]:
+    return [generation for generation in newest if generation.status == "completed"][:8]

@@ -1,0 +1,38 @@
+"""One image or video: its page, its live card, Cancel."""
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_client import ApiError
+from admin_web.caller import api, safe_next
+from admin_web.render import fragment, page
+from admin_web.words import in_words
+
+pages = Blueprint("generations", __name__)
+
+
+@pages.get("/generations/<generation_id>")
+def show(generation_id: str) -> ResponseReturnValue:
+    return page("generations/show.html", generation=api().generation(generation_id))
+
+
+@pages.get("/videos/<generation_id>")
+def video(generation_id: str) -> ResponseReturnValue:
+    return redirect(url_for("generations.show", generation_id=generation_id))
+
+
+@pages.get("/generations/<generation_id>/card")
+def card(generation_id: str) -> ResponseReturnValue:
+    return fragment("generations/_card.html", generation=api().generation(generation_id))
+
+
+@pages.post("/generations/<generation_id>/cancel")
+def cancel(generation_id: str) -> ResponseReturnValue:
+    try:
+        api().cancel(generation_id)
+        flash("Cancelled. Nothing more is charged for it.", "info")
+    except ApiError as error:
+        if error.code != "already_finished":
+            raise
+        flash(in_words(error).message, "info")
+    return redirect(safe_next(request.form.get("next") or url_for("generations.show", generation_id=generation_id)))

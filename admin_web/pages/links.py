@@ -1,0 +1,86 @@
+"""Linking a chat: a code made here, entered in a private chat, confirmed on both sides."""
+
+import io
+from typing import cast
+
+import segno
+from flask import Blueprint, Response, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_client import ApiError
+from admin_web.caller import api, web_session
+from admin_web.render import fragment, page
+from admin_web.words import in_words
+from api.links.schemas import CodeOut
+from api.schemas import Platform
+
+pages = Blueprint("links", __name__)
+
+PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
+
+
+@pages.post("/profile/links")
+def start() -> ResponseReturnValue:
+    platform = request.form.get("platform", "")
+    if platform not in PLATFORMS:
+        abort(400)
+    try:
+        code = api().new_link_code(cast("Platform", platform))
+    except ApiError as error:
+        if error.status == 401:
+            raise
+        words = in_words(error)
+        flash(f"{words.message} {words.hint}".strip(), "error")
+        return redirect(url_for("profile.show", _anchor="chats"))
+    # the api shows the code once; the session keeps it sealed for the five minutes in which the page may be reloaded
+    web_session()["link_code"] = code.model_dump(mode="json")
+    return redirect(url_for("links.show", code_id=code.id))
+
+
+@pages.get("/profile/links/<code_id>")
+def show(code_id: str) -> ResponseReturnValue:
+    return page("profile/link.html", state=api().link_code(code_id), code=_held(code_id), platforms=PLATFORMS)
+
+
+@pages.get("/profile/links/<code_id>/state")
+def state(code_id: str) -> ResponseReturnValue:
+    return fragment("profile/_link_state.html", state=api().link_code(code_id), code=_held(code_id), platforms=PLATFORMS)
+
+
+@pages.get("/profile/links/<code_id>/qr.svg")
+def qr(code_id: str) -> ResponseReturnValue:
+    code = _held(code_id)
+    if code is None or code.deep_link is None:
+        abort(404)
+    picture = io.BytesIO()
+    segno.make(code.deep_link, error="m").save(picture, kind="svg", scale=6, border=3, light="#fff", svgclass=None, lineclass=None)
+    return Response(picture.getvalue(), content_type="image/svg+xml")
+
+
+@pages.post("/profile/links/<code_id>/confirm")
+def confirm(code_id: str) -> ResponseReturnValue:
+    try:
+        api().confirm_link(code_id)
+    except ApiError as error:
+        if error.status == 401:
+            raise
+        words = in_words(error)
+        flash(f"{words.message} {words.hint}".strip(), "error")
+        return redirect(url_for("links.show", code_id=code_id))
+    web_session().pop("link_code", None)
+    flash("The chat is linked. What you make there and here is now in one gallery, on one budget.", "success")
+    return redirect(url_for("profile.show", _anchor="chats"))
+
+
+@pages.post("/profile/links/<platform>/<platform_user_id>/unlink")
+def unlink(platform: str, platform_user_id: str) -> ResponseReturnValue:
+    api().unlink(platform, platform_user_id)
+    flash(f"Unlinked from {PLATFORMS.get(platform, platform)}. It can no longer spend your budget.", "info")
+    return redirect(url_for("profile.show", _anchor="chats"))
+
+
+def _held(code_id: str) -> CodeOut | None:
+    held = web_session().get("link_code")
+    if not isinstance(held, dict) or held.get("id") != code_id:
+        return None
+    return CodeOut.model_validate(held)

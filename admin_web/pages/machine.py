@@ -1,0 +1,10 @@
+"""For the supervisor: is this process alive."""
+
+from flask import Blueprint, Response, jsonify
+
+pages = Blueprint("machine", __name__)
+
+
+@pages.get("/healthz")
+def healthz() -> Response:
+    return jsonify(ok=True)

@@ -1,0 +1,37 @@
+"""Fragments that follow a form while it is filled in: the options of the chosen model, the price."""
+
+from typing import cast
+
+from flask import Blueprint, abort, request
+from flask.typing import ResponseReturnValue
+
+from admin_web.caller import api
+from admin_web.forms import chosen_model
+from admin_web.making import price
+from admin_web.options import option_fields
+from admin_web.render import fragment
+from api.schemas import Kind
+
+pages = Blueprint("making", __name__)
+
+KINDS = {"text", "image", "video"}
+
+
+@pages.post("/generate/<kind>/options")
+def options(kind: str) -> ResponseReturnValue:
+    model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
+    if model is None:
+        abort(404)
+    return fragment("generate/_options.html", model=model, fields=option_fields(model, request.form), errors={})
+
+
+@pages.post("/generate/<kind>/estimate")
+def estimate(kind: str) -> ResponseReturnValue:
+    model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
+    return fragment("generate/_price.html", price=price(model, request.form))
+
+
+def _kind(kind: str) -> Kind:
+    if kind not in KINDS:
+        abort(404)
+    return cast("Kind", kind)

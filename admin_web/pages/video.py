@@ -1,0 +1,102 @@
+"""Making videos: from text, or from an image (a file, an address, an earlier image)."""
+
+from collections.abc import Mapping, Sequence
+
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_client import ApiDown, ApiError
+from admin_web.caller import api
+from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
+from admin_web.making import UPLOAD_TYPES, Attached, attached, earlier_images, no_models, prefill, price
+from admin_web.options import option_fields, option_values
+from admin_web.render import page
+from admin_web.words import FormError, in_words
+from api.catalog.schemas import ModelOut
+from api.generations.schemas import GenerationOut, VideoFromImageIn, VideoIn
+
+pages = Blueprint("video", __name__)
+
+
+@pages.get("/generate/video")
+def show() -> ResponseReturnValue:
+    again = request.args.get("again")
+    generation = api().generation(again) if again else None
+    values = {**(prefill(generation) if generation else {}), **request.args.to_dict()}
+    was_from_image = generation is not None and generation.mode == "image_to_video"
+    from_image = "image" in request.args or request.args.get("from") == "image" or was_from_image
+    return _page({**values, "image_id": request.args.get("image", "")}, from_image=from_image)
+
+
+@pages.post("/generate/video")
+def submit() -> ResponseReturnValue:
+    from_image = request.form.get("from") == "image"
+    images: Sequence[Attached] = ()
+    try:
+        images = attached() if from_image else ()
+        if request.form.get("action") == "edit":
+            return _page(request.form, from_image=from_image, images=images)
+        generation = _make_from_image(images) if from_image else _make()
+    except Invalid as invalid:
+        return _page(request.form, from_image=from_image, images=images, error=invalid.error, status=422)
+    except ApiError as error:
+        if error.status == 401:
+            raise
+        nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
+        return _page(request.form, from_image=from_image, images=images, error=in_words(error), status=error.status, nonce=nonce)
+    return redirect(url_for("generations.show", generation_id=generation.id))
+
+
+def _make() -> GenerationOut:
+    model = _model()
+    ask = read(VideoIn, {**given("prompt"), "model": model.id, **option_values(model, request.form)})
+    return api().video(ask, idempotency_key(ask))
+
+
+def _make_from_image(images: Sequence[Attached]) -> GenerationOut:
+    """A chosen file wins over an address, an address over an earlier image: what took more effort was meant."""
+    source: dict[str, object] = {"image_id": images[-1].id} if images else given("image_url") or given("image_id")
+    if not source:
+        words = {"image": "A file, an address, or one of your images."}
+        raise Invalid(FormError("Choose the image that the video starts from.", fields=words))
+    model = _model()
+    ask = read(VideoFromImageIn, {**given("prompt"), **source, "model": model.id, **option_values(model, request.form)})
+    return api().video_from_image(ask, idempotency_key(ask))
+
+
+def _model() -> ModelOut:
+    model = chosen_model(api().models("video"), request.form.get("model"))
+    if model is None:
+        raise Invalid(no_models("video"))
+    return model
+
+
+def _page(
+    values: Mapping[str, str],
+    *,
+    from_image: bool,
+    images: Sequence[Attached] = (),
+    error: FormError | None = None,
+    status: int = 200,
+    nonce: str | None = None,
+) -> ResponseReturnValue:
+    models = api().models("video")
+    if from_image:
+        models = [model for model in models if model.capabilities.frame_images] or models
+    model = chosen_model(models, values.get("model"))
+    return page(
+        "generate/video.html",
+        status,
+        models=models,
+        model=model,
+        values=values,
+        fields=option_fields(model, values) if model else [],
+        price=price(model, values),
+        from_image=from_image,
+        images=images,
+        earlier=earlier_images() if from_image else [],
+        recent=api().generations(kind="video", limit=6).items,
+        error=error or (None if models else no_models("video")),
+        nonce=nonce or new_nonce(),
+        accept=UPLOAD_TYPES,
+    )

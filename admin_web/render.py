@@ -1,0 +1,114 @@
+"""What every template can use: money, times, assets, and the frame of a page."""
+
+import hashlib
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
+
+from admin_web.api_client import ApiError
+from admin_web.caller import anonymous, me
+from api.generations.schemas import GenerationOut
+from api.schemas import ReadyOut
+
+READY_SECONDS = 15
+CENT = Decimal("0.01")
+RUNNING = {"queued", "processing"}
+_STATUS = {"queued": "In line", "processing": "Being made", "completed": "Ready", "failed": "Failed", "cancelled": "Cancelled"}
+_STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (30 * 86_400, 86_400, "day"))
+
+
+def prepare(app: Flask) -> None:
+    versions: dict[str, str] = {}
+
+    def asset(name: str) -> str:
+        """The address of a static file, new whenever its content is."""
+        if name not in versions:
+            versions[name] = hashlib.sha256((Path(app.root_path) / "static" / name).read_bytes()).hexdigest()[:12]
+        return url_for("static", filename=name, v=versions[name])
+
+    app.jinja_env.globals.update(asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme)
+    app.jinja_env.filters.update(money=money, ago=ago, day=day, duration=duration, https=https)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def page(template: str, status: int = 200, /, **values: object) -> Response:
+    """A full page with header and balance: asks for the profile first."""
+    return make_response(render_template(template, viewer=me(), sandbox=is_sandbox(), **values), status)
+
+
+def fragment(template: str, **values: object) -> str:
+    return render_template(template, **values)
+
+
+def ready() -> ReadyOut | None:
+    """What the api last said of itself, at most 15 s old; None when it does not answer."""
+    held: tuple[float, ReadyOut] | None = current_app.extensions.get("ready")
+    if held is not None and time.monotonic() - held[0] < READY_SECONDS and held[1].ready:
+        return held[1]
+    try:
+        answer = anonymous().ready()
+    except ApiError:
+        return None
+    current_app.extensions["ready"] = (time.monotonic(), answer)
+    return answer
+
+
+def is_sandbox() -> bool:
+    if "sandbox" not in g:
+        answer = ready()
+        g.sandbox = answer is not None and answer.sandbox
+    return bool(g.sandbox)
+
+
+def theme() -> str:
+    """What the person chose with the toggle; empty follows the system."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in {"light", "dark"} else ""
+
+
+def money(value: Decimal | None) -> str:
+    """Dollars with two digits, more where two would hide the amount."""
+    if value is None:
+        return "unknown"
+    if value == 0 or abs(value) >= CENT:
+        return f"${value:.2f}"
+    return f"${value:.6f}".rstrip("0")
+
+
+def ago(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for limit, unit, name in _STEPS:
+        if seconds < limit:
+            count = seconds // unit
+            return "just now" if name == "second" else f"{count} {name}{'' if count == 1 else 's'} ago"
+    return day(moment)
+
+
+def day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %B %Y}"
+
+
+def duration(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def elapsed(generation: GenerationOut) -> float:
+    end = generation.finished_at or datetime.now(UTC)
+    return max(0.0, (end - (generation.started_at or generation.created_at)).total_seconds())
+
+
+def progress(generation: GenerationOut) -> float | None:
+    """From 0 to 0.95 by how long such jobs usually take; None when nobody knows."""
+    if generation.typical_seconds is None or generation.status != "processing":
+        return None
+    return min(0.95, elapsed(generation) / max(1, generation.typical_seconds[1]))
+
+
+def https(address: str | None) -> str:
+    """An address that may stand in a link; anything else becomes empty."""
+    return address if address and urlsplit(address).scheme == "https" else ""

@@ -1,0 +1,44 @@
+// What every page has: menus that close, light and dark, messages that go away, copying.
+
+const menus = () => document.querySelectorAll("details[data-menu][open]");
+
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.querySelector("[data-theme-toggle]")?.addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `theme=${root.dataset.theme}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+});
+
+document.addEventListener("click", async (event) => {
+  const close = event.target.closest("[data-close]");
+  if (close) close.closest("[data-toast]").remove();
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const source = document.getElementById(copy.dataset.copy);
+    getSelection().selectAllChildren(source);
+    // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
+    if (navigator.clipboard) {
+      await navigator.clipboard.writeText(source.textContent);
+      copy.lastChild.textContent = "Copied";
+    }
+  }
+});
+
+for (const toast of document.querySelectorAll("[data-toast]:not(.toast-error)")) {
+  setTimeout(() => toast.remove(), 7000);
+}
