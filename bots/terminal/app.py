@@ -1,0 +1,130 @@
+"""The terminal chat: reads lines, answers them, shows what is pushed."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from api.links.schemas import BotProfileIn
+from bots.core import log
+from bots.core.answer import answer
+from bots.core.api import BotApi
+from bots.core.http import ApiError
+from bots.core.run import open_api, serve, stop_on_signals
+from bots.settings import BotSettings
+from bots.terminal.chat import TerminalChat
+from bots.terminal.lines import piped, typed
+from bots.terminal.reading import PLATFORM, Person
+
+T = TypeVar("T")
+
+WELCOME = "All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C stops an answer, Ctrl-D leaves.\n"
+FOLDER = "terminal"
+RESULTS_SECONDS = 900.0
+"""How long a script's results are waited for after its last line."""
+LOOK_SECONDS = 2.0
+QUIT = {"/quit", "/exit"}
+
+
+def main(settings: BotSettings) -> int:
+    """Chats until the input ends. 0, or 1 when results that were waited for did not arrive."""
+    folder = settings.data_dir / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "chat.log").open("a", encoding="utf-8") as stream:
+        log.set_up(stream)
+        return asyncio.run(_run(settings, folder))
+
+
+async def _run(settings: BotSettings, folder: Path) -> int:
+    stop = stop_on_signals()
+    somebody = sys.stdin.isatty() and sys.stdout.isatty()
+    chat = TerminalChat(Console(highlight=False, markup=False, emoji=False), folder)
+    async with open_api(settings) as api:
+        talk = Talk(chat, api, stop)
+        pumping = asyncio.create_task(serve(chat, api, BotProfileIn(name=PLATFORM), stop))
+        try:
+            if somebody:
+                chat.console.print(WELCOME)
+                await talk.say("/start")
+                await talk.listen(typed())
+                return 0
+            await talk.listen(piped(sys.stdin))
+            return 0 if await talk.results(RESULTS_SECONDS) else 1
+        finally:
+            stop.set()
+            await pumping
+
+
+class Talk:
+    """One person's conversation, line by line, until the input ends or `stop` is set."""
+
+    def __init__(self, chat: TerminalChat, api: BotApi, stop: asyncio.Event) -> None:
+        self._chat = chat
+        self._api = api
+        self._stop = stop
+        self._person = Person()
+
+    async def listen(self, lines: AsyncGenerator[str, None]) -> None:
+        async with aclosing(lines):
+            while (line := await self._unless_stopped(anext(lines, None))) is not None:
+                if line.strip() in QUIT:
+                    return
+                await self.say(line)
+
+    async def say(self, line: str) -> None:
+        """Answers the line. Ctrl-C ends the answer, not the chat."""
+        inbound = self._person.says(line, self._chat)
+        if inbound is None:
+            return
+        answering = asyncio.create_task(answer(self._chat, self._api, inbound))
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, answering.cancel)
+        try:
+            await self._unless_stopped(answering)
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if me is None or me.cancelling():
+                raise
+        finally:
+            loop.add_signal_handler(signal.SIGINT, self._stop.set)
+            self._chat.end_line()
+
+    async def results(self, seconds: float) -> bool:
+        """Waits until everything that was asked for has arrived; False when that takes longer than `seconds`."""
+        until = time.monotonic() + seconds
+        while self._chat.waiting and not self._stop.is_set():
+            if time.monotonic() > until:
+                self._chat.console.print(f"Not finished yet: {', '.join(sorted(self._chat.waiting.values()))}")
+                return False
+            self._chat.settled.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._unless_stopped(self._chat.settled.wait()), LOOK_SECONDS)
+                continue
+            await self._forget_cancelled()
+        return not self._chat.waiting
+
+    async def _forget_cancelled(self) -> None:
+        """A cancelled job sends nothing."""
+        user = self._api.acting(self._person.who)
+        for generation_id in set(self._chat.waiting.values()):
+            with suppress(ApiError):
+                if (await user.generation(generation_id)).status == "cancelled":
+                    self._chat.forget(generation_id)
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
+        """The result, or nothing when `stop` was set first: then the work is cancelled."""
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
+        finally:
+            for task in (doing, stopping):
+                task.cancel()
+            await asyncio.wait({doing, stopping})

@@ -1,0 +1,131 @@
+"""The terminal as a chat: messages are lines on the screen, buttons are numbers, files are saved to a folder."""
+
+import asyncio
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bots.core.texts import WRITING
+from bots.core.types import Address, Button, File, Limits, Reply, Shown
+
+LIMITS = Limits(text=100_000, caption=100_000, photo_bytes=1 << 29, upload_bytes=1 << 29, edit_seconds=0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button on the screen: its message and what pressing it says."""
+
+    message_id: str
+    button: Button
+
+
+@dataclass(slots=True)
+class _Growing:
+    """The message that is being written: what of it stands on the screen, and whether the cursor is still behind it."""
+
+    message_id: str
+    text: str
+    open: bool = True
+
+
+@dataclass(slots=True)
+class TerminalChat:
+    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open, by the card's message id."""
+
+    console: Console
+    files: Path
+    choices: dict[int, Choice] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _session: str = field(default_factory=lambda: secrets.token_hex(4))
+    _messages: int = 0
+    _numbers: int = 0
+    _growing: _Growing | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return LIMITS
+
+    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+        """What is on the screen can't be edited: a growing text goes on where it ended, anything else is a new line."""
+        message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
+        self._forget_choices(message_id)
+        paths = [await asyncio.to_thread(self._save, file) for file in reply.files]
+        self._write(message_id, reply)
+        for path in paths:
+            self.console.print(Text.assemble("  saved: ", (str(path), f"bold link {path.as_uri()}")), soft_wrap=True)
+        self._offer(message_id, reply)
+        self._follow(message_id, reply)
+        return Shown((message_id,))
+
+    async def busy(self, to: Address) -> None:
+        """A terminal that waits says enough."""
+
+    def end_line(self) -> None:
+        """What comes next starts on a line of its own."""
+        if self._growing is not None and self._growing.open:
+            self.console.print()
+            self._growing.open = False
+
+    def press(self, number: int) -> Choice | None:
+        return self.choices.get(number)
+
+    def forget(self, generation_id: str) -> None:
+        """Nothing will arrive for it any more."""
+        self.waiting = {message: one for message, one in self.waiting.items() if one != generation_id}
+
+    def _write(self, message_id: str, reply: Reply) -> None:
+        text = printable(reply.text.removesuffix(WRITING) if reply.preview else reply.text)
+        before = self._growing
+        if before is not None and before.message_id == message_id and text.startswith(before.text):
+            self._print(text[len(before.text) :], end="")
+        else:
+            self.end_line()
+            self._print(text, end="", style="dim" if reply.quiet else "")
+        self._growing = _Growing(message_id, text)
+        if not reply.preview:
+            self.end_line()
+            self._growing = None
+
+    def _print(self, text: str, *, end: str, style: str = "") -> None:
+        self.console.print(Text(text, style), end=end, soft_wrap=True)
+        self.console.file.flush()
+
+    def _offer(self, message_id: str, reply: Reply) -> None:
+        offered = Text("  ")
+        for button in (one for row in reply.buttons for one in row):
+            self._numbers += 1
+            self.choices[self._numbers] = Choice(message_id, button)
+            offered.append(f"[{self._numbers}] {button.label}", "red" if button.style == "danger" else "bold")
+            offered.append("   ")
+        if reply.buttons:
+            self.console.print(offered, Text("type the number to choose", "dim"), soft_wrap=True)
+
+    def _follow(self, message_id: str, reply: Reply) -> None:
+        if reply.card is not None:
+            self.waiting[message_id] = reply.card
+        elif self.waiting.pop(message_id, None) is not None:
+            self.settled.set()
+
+    def _save(self, file: File) -> Path:
+        """The same result may arrive twice: it gets the same name."""
+        self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.files.resolve() / Path(file.name).name
+        path.write_bytes(file.data)
+        return path
+
+    def _forget_choices(self, message_id: str) -> None:
+        self.choices = {number: choice for number, choice in self.choices.items() if choice.message_id != message_id}
+
+    def _next_id(self) -> str:
+        self._messages += 1
+        return f"{self._session}-{self._messages}"
+
+
+def printable(text: str) -> str:
+    """Without control characters: a model's words must not steer the terminal."""
+    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")

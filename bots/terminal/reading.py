@@ -1,0 +1,80 @@
+"""From a typed line to an `Inbound`."""
+
+import asyncio
+import getpass
+import mimetypes
+import re
+import secrets
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from bots.core.api import Who
+from bots.core.types import Address, Attachment, Inbound, Sender
+from bots.terminal.chat import Choice, TerminalChat
+
+PLATFORM = "terminal"
+_FILE = re.compile(r'(?:^|(?<=\s))@(?:"([^"]+)"|(\S+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who sits at the terminal: the system knows. The chat is theirs, so it has the same name."""
+
+    name: str = field(default_factory=getpass.getuser)
+    _session: str = field(default_factory=lambda: secrets.token_hex(4))
+    _updates: "count[int]" = field(default_factory=lambda: count(1))
+
+    @property
+    def address(self) -> Address:
+        return Address(PLATFORM, self.name)
+
+    @property
+    def who(self) -> Who:
+        return Who(self.name, self.name, self.name, f"{PLATFORM}:{self._session}")
+
+    def says(self, line: str, chat: TerminalChat) -> Inbound | None:
+        """Nothing for an empty line. A number presses the button that has it, `/command text` is a command, anything else a question."""
+        line = line.strip()
+        if not line:
+            return None
+        choice = _pressed(line, chat)
+        if choice is not None:
+            return self._inbound(choice.button.action, choice.button.value, pressed=choice.message_id)
+        name, text = "ask", line
+        if line.startswith("/"):
+            name, _, text = line[1:].partition(" ")
+        attached = _attached(text)
+        for path in attached:
+            text = text.replace(f'@"{path}"', "").replace(f"@{path}", "")
+        return self._inbound(name, text.strip(), tuple(_attachment(Path(path).expanduser()) for path in attached))
+
+    def _inbound(self, name: str, text: str, attachments: tuple[Attachment, ...] = (), pressed: str | None = None) -> Inbound:
+        return Inbound(
+            address=self.address,
+            sender=Sender(self.name, self.name),
+            update_id=f"{self._session}-{next(self._updates)}",
+            command=name,
+            text=text,
+            attachments=attachments,
+            pressed=pressed,
+        )
+
+
+def _pressed(line: str, chat: TerminalChat) -> Choice | None:
+    number = line.removeprefix("/press ").strip()
+    return chat.press(int(number)) if re.fullmatch("[0-9]{1,6}", number) else None
+
+
+def _attached(text: str) -> list[str]:
+    """Paths of files that are there, written as `@path`; any other `@word` is prose."""
+    named = [quoted or plain for quoted, plain in _FILE.findall(text)]
+    return [path for path in named if Path(path).expanduser().is_file()]
+
+
+def _attachment(path: Path) -> Attachment:
+    async def read() -> bytes:
+        return await asyncio.to_thread(path.read_bytes)
+
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Attachment(path.name, kind, path.stat().st_size, read)
