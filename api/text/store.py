@@ -1,0 +1,98 @@
+"""Conversations and their messages."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from api.db import Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: str
+    user_id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`images` are media ids that the user sent along."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    content: str
+    model: str | None
+    cost_micro: int | None
+    images: tuple[str, ...]
+    created_at: datetime
+
+
+def _conversation(row: Row) -> Conversation:
+    return Conversation(row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"])
+
+
+def _message(row: Row) -> Message:
+    images = tuple(json.loads(row["images_json"])) if row["images_json"] else ()
+    return Message(row["id"], row["role"], row["content"], row["model"], row["cost_micro"], images, row["created_at"])
+
+
+async def conversation(sql: Sql, conversation_id: str) -> Conversation | None:
+    row = await sql.fetch_one("SELECT id, user_id, title, created_at, updated_at FROM conversations WHERE id = $1", conversation_id)
+    return None if row is None else _conversation(row)
+
+
+async def page(sql: Sql, user_id: str, before: tuple[datetime, str] | None, limit: int) -> list[Conversation]:
+    """Last used first."""
+    query = """
+        WITH mine AS MATERIALIZED (SELECT id, user_id, title, created_at, updated_at FROM conversations WHERE user_id = $1)
+        SELECT * FROM mine
+        WHERE $2::timestamptz IS NULL OR updated_at < $2::timestamptz OR (updated_at = $2::timestamptz AND id < $3::text)
+        ORDER BY updated_at DESC, id DESC LIMIT $4"""
+    moment, last = before or (None, None)
+    return [_conversation(row) for row in await sql.fetch(query, user_id, moment, last, limit)]
+
+
+async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:
+    """The newest `last` messages, oldest first."""
+    query = """
+        WITH these AS MATERIALIZED (
+            SELECT id, role, content, model, cost_micro, images_json, created_at FROM messages WHERE conversation_id = $1)
+        SELECT * FROM these ORDER BY id DESC LIMIT $2"""
+    return [_message(row) for row in reversed(await sql.fetch(query, conversation_id, last))]
+
+
+async def add_conversation(sql: Sql, new: Conversation) -> None:
+    query = "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)"
+    await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at)
+
+
+async def touch(sql: Sql, conversation_id: str, now: datetime) -> bool:
+    """False when the conversation was deleted meanwhile."""
+    query = "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING id"
+    return await sql.fetch_one(query, conversation_id, now) is not None
+
+
+async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message) -> None:
+    query = """
+        INSERT INTO messages (id, conversation_id, user_id, role, content, model, cost_micro, images_json, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+    images = json.dumps(new.images) if new.images else None
+    await sql.execute(query, new.id, conversation_id, user_id, new.role, new.content, new.model, new.cost_micro, images, new.created_at)
+
+
+async def delete(sql: Sql, conversation_id: str) -> None:
+    await sql.execute("DELETE FROM messages WHERE conversation_id = $1", conversation_id)
+    await sql.execute("DELETE FROM conversations WHERE id = $1", conversation_id)
+
+
+async def delete_of_user(sql: Sql, user_id: str) -> None:
+    await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM conversations WHERE user_id = $1", user_id)
+
+
+def cursor_of(shown: Sequence[Conversation]) -> str:
+    return f"{shown[-1].updated_at.isoformat()}~{shown[-1].id}"
