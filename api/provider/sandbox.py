@@ -35,6 +35,7 @@ class SandboxSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
 
+    host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8010
     """0: any free port."""
     first_token_seconds: Seconds = 0.35
@@ -155,12 +156,12 @@ class _Breakable(HttpToolsProtocol):
         self.scope["extensions"] = {"sandbox.abort": {"call": self.transport.abort}}
 
 
-def server(app: Starlette, port: int) -> uvicorn.Server:
-    """A uvicorn server on 127.0.0.1 for `create_app`'s app, whose connections can break."""
+def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server:
+    """A uvicorn server for `create_app`'s app, whose connections can break."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            host="127.0.0.1",
+            host=host,
             port=port,
             http=_Breakable,
             ws="none",
@@ -174,7 +175,7 @@ def server(app: Starlette, port: int) -> uvicorn.Server:
 
 def main(settings: SandboxSettings) -> None:
     secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
-    server(create_app(settings.timing(), settings.faults, secret), settings.port).run()
+    server(create_app(settings.timing(), settings.faults, secret), settings.port, settings.host).run()
 
 
 def _start() -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from api.provider import sandbox_models, sandbox_text
 from api.provider.sandbox_faults import Refusal, break_connection, refusal_of
-from api.provider.sandbox_media import encode, picture
+from api.provider.sandbox_media import encode, nearest_ratio, picture
 from api.provider.sandbox_studio import Work, input_image, new_id, usd
 
 _IMAGE_TOKENS = 258
@@ -173,8 +173,9 @@ def _write(ask: ChatRequest, model: sandbox_models.ChatModel, inputs: int) -> _A
     return _Answer(new_id(), ask.model, pieces, [], finish, _usage(ask, model, len(pieces), inputs, 0))
 
 
-def _picture_size(config: dict[str, Any]) -> tuple[int, int]:
-    ratio, tier = config.get("aspect_ratio", "1:1"), config.get("image_size", "1K")
+def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
+    ratio = config.get("aspect_ratio") or nearest_ratio(base, sandbox_models.CHAT_RATIOS) or "1:1"
+    tier = config.get("image_size", "1K")
     if ratio not in sandbox_models.CHAT_RATIOS:
         raise Refusal(400, f"image_config.aspect_ratio: {ratio!r} is not supported", {"error_type": "invalid_request"})
     if tier not in sandbox_models.CHAT_TIERS:
@@ -183,11 +184,11 @@ def _picture_size(config: dict[str, Any]) -> tuple[int, int]:
 
 
 async def _draw(work: Work, ask: ChatRequest, model: sandbox_models.ChatModel, inputs: list[bytes | None]) -> _Answer:
-    size = _picture_size(ask.image_config or {})
+    base = next((data for data in inputs if data is not None), None)
+    size = _picture_size(ask.image_config or {}, base)
     prompt = _last_question(ask).text()
     if not prompt.strip():
         raise Refusal(400, "messages: a prompt is required", {"error_type": "invalid_prompt"})
-    base = next((data for data in inputs if data is not None), None)
 
     def make() -> str:
         data = encode(picture(prompt, size, seed=ask.seed, note=ask.model, base=base), "png")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.provider import sandbox_models, sandbox_text
 from api.provider.sandbox_faults import Refusal
-from api.provider.sandbox_media import ImageFormat, encode, picture
+from api.provider.sandbox_media import ImageFormat, encode, nearest_ratio, picture
 from api.provider.sandbox_studio import Work, input_image, new_id, usd
 
 _PIXELS = re.compile(r"^(\d{2,4})x(\d{2,4})$")
@@ -84,11 +84,11 @@ async def images(work: Work) -> Response:
     if model is None:
         raise Refusal(400, f"{ask.model} is not a valid model ID")
     _check(ask, model)
-    size = _size(ask, model)
     inputs = [
         input_image(item.image_url.url, f"input_references[{number}].image_url.url") for number, item in enumerate(ask.input_references)
     ]
     base = next((data for data in inputs if data is not None), None)
+    size = _size(ask, model, base)
     form: ImageFormat = "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
     data = await _make(work, ask.model, ask.prompt, size, count=ask.n, seed=ask.seed, form=form, base=base)
     tokens = sandbox_text.tokens(ask.prompt)
@@ -126,7 +126,7 @@ def _check(ask: ImagesRequest, model: sandbox_models.ImageModel) -> None:
         raise _bad("background", "transparent")
 
 
-def _size(ask: ImagesRequest, model: sandbox_models.ImageModel) -> tuple[int, int]:
+def _size(ask: ImagesRequest, model: sandbox_models.ImageModel, base: bytes | None) -> tuple[int, int]:
     """Pixels; what a provider does not have is clamped to the nearest that it has."""
     tier, pixels = ask.resolution, _PIXELS.match(ask.size or "")
     if pixels is not None:
@@ -134,7 +134,7 @@ def _size(ask: ImagesRequest, model: sandbox_models.ImageModel) -> tuple[int, in
     if ask.size is not None and (ask.size not in sandbox_models.TIERS or tier not in {None, ask.size}):
         raise _bad("size", ask.size)
     sizes = model.parameters.get("size", {}).get("values")
-    ratio = ask.aspect_ratio or "1:1"
+    ratio = ask.aspect_ratio or nearest_ratio(base, sandbox_models.CHAT_RATIOS) or "1:1"
     if sizes:
         wanted = _shape(ratio)
         best = min(sizes, key=lambda size: abs(_shape(size.replace("x", ":")) - wanted))

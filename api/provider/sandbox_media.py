@@ -3,8 +3,9 @@
 import base64
 import binascii
 import io
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,19 @@ def read_image(data: bytes) -> Image.Image:
             return ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadImage(str(error)) from error
+
+
+def nearest_ratio(data: bytes | None, ratios: Iterable[str]) -> str | None:
+    """The one of `ratios` (`16:9`) that is closest to the shape of an input image; None without an image."""
+    if data is None:
+        return None
+    image = read_image(data)
+
+    def distance(ratio: str) -> float:
+        wide, high = (float(side) for side in ratio.split(":"))
+        return abs(math.log(wide / high) - math.log(image.width / image.height))
+
+    return min(ratios, key=distance)
 
 
 def read_data_url(url: str) -> bytes:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from api.provider import sandbox_models, webhooks
 from api.provider.sandbox_faults import Fault, Refusal, break_connection
-from api.provider.sandbox_media import Movie, film
+from api.provider.sandbox_media import Movie, film, nearest_ratio
 from api.provider.sandbox_studio import Studio, Work, input_image, new_id, usd
 
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
@@ -208,7 +208,8 @@ class Videos:
 def _job(ask: VideosRequest, model: sandbox_models.VideoModel, base: str) -> Job:
     duration = ask.duration if ask.duration is not None else model.durations[0]
     resolution = ask.resolution or model.resolutions[0]
-    ratio = ask.aspect_ratio or ("16:9" if "16:9" in model.ratios else model.ratios[0])
+    frames = _frames(ask, model)
+    ratio = ask.aspect_ratio or nearest_ratio(frames.get("first_frame"), model.ratios) or "16:9"
     for name, value, known in (
         ("duration", duration, model.durations),
         ("resolution", resolution, model.resolutions),
@@ -221,7 +222,6 @@ def _job(ask: VideosRequest, model: sandbox_models.VideoModel, base: str) -> Job
     if ask.generate_audio and not model.audio:
         raise Refusal(400, f"generate_audio: not supported by {model.id}", {"error_type": "invalid_request"})
     audio = model.audio if ask.generate_audio is None else ask.generate_audio
-    frames = _frames(ask, model)
     _check_callback(ask.callback_url)
     size = sandbox_models.video_size(resolution, ratio)
     movie = Movie(ask.prompt, size, duration, ask.seed, ask.model, frames.get("first_frame"), frames.get("last_frame"))

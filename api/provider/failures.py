@@ -1,0 +1,187 @@
+"""What a failed call means: every documented status, error shape and network error as a `ProviderError`."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+
+import httpx
+
+from api.provider.http import NO_BYTES_SENT
+from api.provider.types import Outcome, ProviderError
+
+
+class Paid(Enum):
+    """What a call can cost, which decides what its failure proves."""
+
+    NO = "no"
+    """A question: asking again is free."""
+    AT_ONCE = "at_once"
+    """Chat and images: an answered error is not billed."""
+    JOB = "job"
+    """A video submit: after a server error the job may exist."""
+
+
+_REFUSED_TYPES = {"content_policy_violation", "refusal"}
+_REFUSED = re.compile(
+    r"content.?polic|moderat|flagged|safety|nsfw|prohibited|sensitive|guardrail|inappropriate|copyright|violat|refus", re.IGNORECASE
+)
+_GONE_TYPES = {"model_not_found", "wrong_endpoint", "no_endpoints", "model_deprecated", "model_unavailable_upstream", "free_variant_ended"}
+_SPENT = re.compile(r"budget|credit|limit exceeded|key limit", re.IGNORECASE)
+_SECRET = re.compile(r"(sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|data:\S+)", re.IGNORECASE)
+_UNAVAILABLE = "The AI provider has a problem at the moment. Please try again in a little while."
+_RETRY_MAX = 3600.0
+
+
+def refuses_content(message: str) -> bool:
+    """Whether the provider's sentence is about what was asked for, so that asking again does not help."""
+    return _REFUSED.search(message) is not None
+
+
+def tidy(message: str) -> str:
+    """The provider's sentence without addresses and keys, short enough for a chat."""
+    text = " ".join(_SECRET.sub("…", message).split())
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+class Details:
+    """The provider's error object, read defensively: every field may be missing or of another type."""
+
+    def __init__(self, error: object) -> None:
+        fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else ""}
+        metadata, availability = fields.get("metadata"), fields.get("availability")
+        self.metadata: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+        self.availability: Mapping[str, Any] = availability if isinstance(availability, dict) else {}
+        message = fields.get("message")
+        self.message = message if isinstance(message, str) else ""
+        self.kind = str(self.metadata.get("error_type") or fields.get("error_type") or "")
+        code = fields.get("code", fields.get("http_status"))
+        self.status = code if isinstance(code, int) and 100 <= code <= 599 else None
+
+    def refuses(self, status: int) -> bool:
+        """About the content. A 404 speaks of guardrails and policies too, but means that no provider is left by the account's settings."""
+        told = any(key in self.metadata for key in ("reasons", "flagged_input", "patterns"))
+        return told or self.kind in _REFUSED_TYPES or (status != 404 and refuses_content(self.message))
+
+    @property
+    def model_gone(self) -> bool:
+        return self.availability.get("code") in _GONE_TYPES or "not a valid model" in self.message
+
+    def sentence(self, before: str) -> str:
+        """`before` and, where it says something, the provider's own words."""
+        said = tidy(self.message)
+        return f"{before}: {said}" if said else f"{before}."
+
+
+def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid) -> ProviderError:
+    """An answer that is not the one we asked for."""
+    error: object = None
+    with suppress(ValueError):
+        parsed = json.loads(body)
+        error = parsed.get("error") if isinstance(parsed, dict) else None
+    details = Details(error)
+    wait = _retry_after(headers.get("retry-after"), details)
+    return of_details(status, details, _outcome(status, paid), wait)
+
+
+def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
+    """HTTP 200 that holds an error, also in the middle of a stream. Not billed: the finish reason is `error`."""
+    details = Details(error)
+    outcome: Outcome = "unknown" if paid is Paid.JOB else "refused"
+    return of_details(details.status or 502, details, outcome, _retry_after(None, details))
+
+
+def of_details(status: int, details: Details, outcome: Outcome, retry_after: float | None) -> ProviderError:
+    code, message = _meaning(status, details)
+    return ProviderError(code, message, outcome=outcome, status=status, retry_after=retry_after)
+
+
+def _outcome(status: int, paid: Paid) -> Outcome:
+    # behind an edge timeout the work goes on, and may be billed
+    if status == 524 and paid is not Paid.NO:
+        return "unknown"
+    if paid is Paid.JOB and (status >= 500 or status in {408, 499}):
+        return "unknown"
+    return "refused"
+
+
+def _meaning(status: int, details: Details) -> tuple[str, str]:
+    if status == 401:
+        return "provider_unavailable", "The AI provider does not accept this server's key. The operator has to check it."
+    if status == 402:
+        return "provider_out_of_credit", "The AI provider's account is out of credit. The operator has to top it up."
+    if status == 429:
+        return "rate_limited", "The AI provider is busy: too many requests at once. Please try again in a little while."
+    if status >= 500 or status == 408:
+        return "provider_unavailable", _UNAVAILABLE
+    if status < 400:
+        return "provider_unavailable", "The AI provider gave an answer that could not be understood."
+    return _client_error(status, details)
+
+
+_CLIENT_ERRORS = {
+    409: ("provider_unavailable", "The provider has not finished this yet."),
+    410: ("invalid_request", "The provider no longer has this file."),
+    413: ("invalid_request", "The request is too large for the provider."),
+    499: ("provider_unavailable", _UNAVAILABLE),
+}
+
+
+def _client_error(status: int, details: Details) -> tuple[str, str]:
+    if details.refuses(status):
+        return "content_refused", details.sentence("The provider refused this request because of its content")
+    if details.availability.get("retryable") is True:
+        return "provider_unavailable", _UNAVAILABLE
+    if details.model_gone:
+        return "model_unavailable", "The provider does not offer this model (any more)."
+    if status == 403 and _SPENT.search(details.message):
+        return "provider_out_of_credit", "The AI provider's account has spent its limit. The operator has to raise it."
+    if status in {403, 404}:
+        before = "The provider does not let this server use this model" if status == 403 else "The provider found nothing that can do this"
+        return "model_unavailable", details.sentence(before)
+    return _CLIENT_ERRORS.get(status) or ("invalid_request", details.sentence("The provider does not take this request"))
+
+
+def _retry_after(header: str | None, details: Details) -> float | None:
+    """Seconds, from the header (number or date) or the error's own words; at most an hour."""
+    for given in (header, details.availability.get("retry_after"), details.metadata.get("retry_after")):
+        if isinstance(given, bool) or given is None:
+            continue
+        seconds = _seconds(given)
+        if seconds is not None:
+            return min(max(seconds, 0.0), _RETRY_MAX)
+    return None
+
+
+def _seconds(given: object) -> float | None:
+    try:
+        value = float(given) if isinstance(given, int | float | str) else None
+    except ValueError:
+        with suppress(ValueError, TypeError):
+            moment = parsedate_to_datetime(str(given))
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment - datetime.now(UTC)).total_seconds()
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> ProviderError:
+    """No answer, or only a part of one."""
+    if isinstance(error, (*NO_BYTES_SENT, httpx.InvalidURL)):
+        return ProviderError("provider_unavailable", "The AI provider can't be reached.", outcome="not_sent")
+    outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
+    if isinstance(error, httpx.TimeoutException):
+        return ProviderError("provider_unavailable", "The AI provider did not answer in time.", outcome=outcome)
+    return ProviderError("provider_unavailable", "The connection to the AI provider broke off.", outcome=outcome)
+
+
+def garbage(paid: Paid, status: int | None = None) -> ProviderError:
+    """A success that can't be read: the work may have been done and billed."""
+    outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
+    message = "The AI provider gave an answer that could not be understood."
+    return ProviderError("provider_unavailable", message, outcome=outcome, status=status)

@@ -1,0 +1,291 @@
+"""OpenRouter's HTTP API behind the `Provider` protocol.
+
+The key goes to one origin only: redirects, polling addresses and image addresses of the answers are never followed.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from api.provider import lists, wire
+from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, tidy
+from api.provider.http import http_client
+from api.provider.stream import text_parts
+from api.provider.types import (
+    ImageAsk,
+    ImageResult,
+    ImageRoute,
+    ModelInfo,
+    ProviderError,
+    TextAsk,
+    TextPart,
+    VideoAsk,
+    VideoJob,
+)
+
+T = TypeVar("T")
+
+TITLE = "All You Can GET AI"
+_ANSWER_MAX = 32 * 1024 * 1024
+_PICTURES_MAX = 256 * 1024 * 1024
+_ERROR_MAX = 256 * 1024
+_CHAT_IMAGES_AT_ONCE = 3
+_LISTS_AT_ONCE = 6
+_CHAT_SLUGS = ("flux", "gpt-5-image-mini")
+_QUICK = httpx.Timeout(30, connect=10)
+_TEXT = httpx.Timeout(120, connect=10)
+"""Between two bytes: keep-alive comments come much more often."""
+_IMAGE = httpx.Timeout(300, connect=10)
+_SUBMIT = httpx.Timeout(120, connect=10)
+_DOWNLOAD = httpx.Timeout(60, connect=10)
+
+
+class OpenRouter:
+    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics; None sends no address."""
+
+    def __init__(self, base_url: str, api_key: str, app_url: str | None = None, sandbox: bool = False) -> None:
+        headers = {"Authorization": f"Bearer {api_key}", "X-OpenRouter-Title": TITLE}
+        if app_url is not None:
+            headers["HTTP-Referer"] = app_url
+        self._base = base_url.rstrip("/")
+        self._client = http_client(headers=headers, timeout=_QUICK)
+        self._sandbox = sandbox
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self._sandbox
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
+        async with (
+            self._call("POST", "/chat/completions", Paid.AT_ONCE, body=wire.text_body(ask), timeout=_TEXT) as response,
+            aclosing(text_parts(response, ask.model)) as parts,
+        ):
+            async for part in parts:
+                yield part
+
+    async def image(self, ask: ImageAsk) -> ImageResult:
+        if ask.route != "chat":
+            path = "/images" if ask.route == "images" else "/images/generations"
+            return await self._image_call(path, ask, _pictures)
+        if ask.n == 1:
+            return await self._image_call("/chat/completions", ask, _chat_pictures)
+        return await self._several(ask)
+
+    async def _several(self, ask: ImageAsk) -> ImageResult:
+        """One call an image. What worked counts; it fails only when all did, and then says the least harmless outcome."""
+        slots = asyncio.Semaphore(_CHAT_IMAGES_AT_ONCE)
+
+        async def one(number: int) -> ImageResult:
+            seed = None if ask.seed is None else ask.seed + number
+            async with slots:
+                return await self._image_call("/chat/completions", replace(ask, n=1, seed=seed), _chat_pictures)
+
+        tasks = [asyncio.create_task(one(number)) for number in range(ask.n)]
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        errors = [error for task in tasks if (error := task.exception()) is not None]
+        results = [task.result() for task in tasks if task.exception() is None]
+        if not results or not all(isinstance(error, ProviderError) for error in errors):
+            raise _worst(errors)
+        costs = [result.cost_micro for result in results]
+        return ImageResult(
+            images=tuple(image for result in results for image in result.images),
+            cost_micro=None if None in costs else sum(cost for cost in costs if cost is not None),
+            provider_id=results[0].provider_id,
+            text=results[0].text,
+        )
+
+    async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], ImageResult]) -> ImageResult:
+        body = await asyncio.to_thread(_encode, wire.image_body(ask))
+        async with self._call("POST", path, Paid.AT_ONCE, content=body, timeout=_IMAGE) as response:
+            raw = await _read(response, _PICTURES_MAX, Paid.AT_ONCE)
+            told = response.headers.get("x-generation-id")
+        # tens of megabytes of base64: not on the event loop
+        result = await asyncio.to_thread(_understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+        return result if result.provider_id is not None else replace(result, provider_id=told)
+
+    async def start_video(self, ask: VideoAsk) -> VideoJob:
+        body = await asyncio.to_thread(_encode, wire.video_body(ask))
+        async with self._call("POST", "/videos", Paid.JOB, content=body, timeout=_SUBMIT) as response:
+            raw = await _read(response, _ANSWER_MAX, Paid.JOB)
+        return _understood(raw, Paid.JOB, _job)
+
+    async def check_video(self, provider_id: str) -> VideoJob:
+        return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job)
+
+    async def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
+        path = f"/videos/{_checked(provider_id)}/content?index=0"
+        async with self._call("GET", path, Paid.NO, timeout=_DOWNLOAD) as response:
+            if response.headers.get("content-type", "").startswith(("application/json", "text/")):
+                raise garbage(Paid.NO, response.status_code)
+            told = response.headers.get("content-length", "")
+            count = 0
+            async for chunk in response.aiter_raw():
+                count += len(chunk)
+                yield chunk
+        if count == 0 or (told.isdecimal() and int(told) != count):
+            raise garbage(Paid.NO)
+
+    async def models(self) -> Sequence[ModelInfo]:
+        listed, images, videos = await asyncio.gather(
+            self._get("/models?output_modalities=all", _entries),
+            self._get("/images/models", _entries),
+            self._get("/videos/models", _entries),
+        )
+        slots = asyncio.Semaphore(_LISTS_AT_ONCE)
+
+        async def image_model(entry: Mapping[str, Any]) -> ModelInfo:
+            async with slots:
+                return lists.image_model(entry, await self._endpoints(entry["id"]))
+
+        image_models = await asyncio.gather(*(image_model(entry) for entry in images))
+        chat = lists.chat_models(listed, frozenset(entry["id"] for entry in images))
+        return [*chat, *image_models, *map(lists.video_model, videos)]
+
+    async def _endpoints(self, model: str) -> object:
+        """Prices of one image model; None when even a second try fails: one model without a price, not no models."""
+        path = f"/images/models/{quote(model, safe='/~:.-_')}/endpoints"
+        for _ in range(2):
+            try:
+                return await self._get(path, wire.mapping)
+            except ProviderError as error:
+                if not error.retryable:
+                    return None
+        return None
+
+    async def reachable(self) -> None:
+        await self._get("/key", wire.mapping)
+
+    def guess_route(self, model: str) -> ImageRoute:
+        return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"
+
+    async def _get(self, path: str, read: Callable[[object], T]) -> T:
+        async with self._call("GET", path, Paid.NO) as response:
+            raw = await _read(response, _ANSWER_MAX, Paid.NO)
+        return _understood(raw, Paid.NO, read)
+
+    @asynccontextmanager
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        paid: Paid,
+        *,
+        body: dict[str, Any] | None = None,
+        content: bytes | None = None,
+        timeout: httpx.Timeout = _QUICK,
+    ) -> AsyncIterator[httpx.Response]:
+        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read."""
+        # a compressed video would have a length that says nothing
+        headers = {"Content-Type": "application/json"} if method == "POST" else {"Accept-Encoding": "identity"}
+        try:
+            async with self._client.stream(
+                method, self._base + path, content=_encode(body) if body is not None else content, headers=headers, timeout=timeout
+            ) as response:
+                if not response.is_success:
+                    raise of_response(response.status_code, response.headers, await _read_some(response), paid)
+                yield response
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise of_network(error, paid) from error
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return json.dumps(body).encode()
+
+
+def _checked(provider_id: str) -> str:
+    if not wire.JOB_ID.fullmatch(provider_id):
+        raise ProviderError("invalid_request", "This is not a job of the provider.", outcome="not_sent")
+    return provider_id
+
+
+async def _read(response: httpx.Response, most: int, paid: Paid) -> bytes:
+    """The whole body. An answer that is larger than any real one is not kept in memory."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most:
+            raise garbage(paid, response.status_code)
+    return bytes(body)
+
+
+async def _read_some(response: httpx.Response) -> bytes:
+    """The beginning of an error body; that it breaks off does not matter, the status says enough."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > _ERROR_MAX:
+                break
+    except httpx.HTTPError:
+        pass
+    return bytes(body)
+
+
+def _understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
+    """`read` applied to the JSON of a 2xx answer, which may still hold an error instead."""
+    try:
+        answer = json.loads(raw)
+        # a video job has an `error` of its own, a string
+        if isinstance(answer, dict) and isinstance(answer.get("error"), dict) and "status" not in answer:
+            raise of_error_in_answer(answer["error"], paid)
+        return read(answer)
+    except (ValueError, RecursionError, wire.Unreadable):
+        raise garbage(paid) from None
+
+
+def _entries(answer: object) -> list[Mapping[str, Any]]:
+    found = lists.entries(answer)
+    if found is None:
+        raise wire.Unreadable
+    return found
+
+
+def _job(answer: object) -> VideoJob:
+    return wire.video_job(answer)
+
+
+def _pictures(answer: dict[str, Any]) -> ImageResult:
+    images = wire.images_of_data(answer)
+    if not images:
+        raise ProviderError("provider_unavailable", "The model made no image.", outcome="refused")
+    return ImageResult(images, wire.cost_micro(answer.get("usage")))
+
+
+def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
+    choice = wire.choice_of(answer)
+    if choice.get("error") or choice.get("finish_reason") == "error":
+        raise of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
+    message = wire.mapping(choice.get("message"))
+    images, text = wire.images_of_message(message), wire.text_of_message(message)
+    if not images:
+        raise _no_picture(choice, message, text)
+    provider_id = answer.get("id")
+    return ImageResult(images, wire.cost_micro(answer.get("usage")), provider_id if isinstance(provider_id, str) else None, text)
+
+
+def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str) -> ProviderError:
+    if choice.get("finish_reason") == "content_filter" or message.get("refusal"):
+        return ProviderError("content_refused", "The model refused this request because of its content.", outcome="refused")
+    if text:
+        said = tidy(text)
+        return ProviderError("content_refused", f"The model answered with words instead of an image: {said}", outcome="refused")
+    return ProviderError("provider_unavailable", "The model made no image.", outcome="refused")
+
+
+def _worst(errors: list[BaseException]) -> BaseException:
+    """Of calls that all failed: one whose work may have been done counts before one that was refused."""
+    order = {"unknown": 0, "refused": 1, "not_sent": 2}
+    return min(errors, key=lambda error: order[error.outcome] if isinstance(error, ProviderError) else -1)

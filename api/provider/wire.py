@@ -1,0 +1,221 @@
+"""Requests and answers of the provider as plain JSON values; what can't be read raises `Unreadable`."""
+
+import base64
+import binascii
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from api.provider.failures import refuses_content, tidy
+from api.provider.types import ImageAsk, ImageData, ImageInput, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
+from api.schemas import micro
+
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_CHAT_SIZES = {
+    "1024x1024": "1:1",
+    "832x1248": "2:3",
+    "1248x832": "3:2",
+    "864x1184": "3:4",
+    "1184x864": "4:3",
+    "896x1152": "4:5",
+    "1152x896": "5:4",
+    "768x1344": "9:16",
+    "1344x768": "16:9",
+    "1536x672": "21:9",
+}
+"""Pixels of the documented aspect ratios at 1K."""
+CHAT_RATIOS = tuple(_CHAT_SIZES.values())
+CHAT_SIZES = tuple(_CHAT_SIZES)
+_GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
+_STATES: dict[str, VideoState] = {"completed": "completed", "failed": "failed", "cancelled": "cancelled", "expired": "expired"}
+
+
+class Unreadable(Exception):
+    """The answer is not what the documentation promises."""
+
+
+def mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unreadable
+    return value
+
+
+def cost_micro(usage: object) -> int | None:
+    """`usage.cost`, a float of USD, in micro-dollars rounded up; None when it is not said."""
+    cost = usage.get("cost") if isinstance(usage, dict) else None
+    if cost is None or isinstance(cost, bool):
+        return None
+    try:
+        dollars = Decimal(str(cost))
+    except InvalidOperation:
+        return None
+    return micro(dollars) if dollars.is_finite() and dollars >= 0 else None
+
+
+def usage_of(value: object) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+
+    def count(name: str) -> int:
+        number = value.get(name)
+        return number if isinstance(number, int) else 0
+
+    return Usage(count("prompt_tokens"), count("completion_tokens"), cost_micro(value))
+
+
+def _image_part(image: ImageInput) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": image.data_url()}}
+
+
+def _message(message: TextMessage) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role, "content": message.text}
+    parts = [{"type": "text", "text": message.text}, *map(_image_part, message.images)]
+    return {"role": message.role, "content": parts}
+
+
+def _given(**fields: object) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def text_body(ask: TextAsk) -> dict[str, Any]:
+    return _given(
+        model=ask.model,
+        messages=[_message(message) for message in ask.messages],
+        stream=True,
+        max_completion_tokens=ask.max_tokens,
+        user=ask.user,
+    )
+
+
+def image_body(ask: ImageAsk) -> dict[str, Any]:
+    """For the ask's route. The chat route makes one image a call."""
+    if ask.route == "images":
+        references = [_image_part(image) for image in ask.inputs] or None
+        return _given(
+            model=ask.model,
+            prompt=ask.prompt,
+            n=ask.n if ask.n > 1 else None,
+            size=ask.size,
+            aspect_ratio=ask.aspect_ratio,
+            resolution=ask.image_size,
+            seed=ask.seed,
+            input_references=references,
+            user=ask.user,
+        )
+    if ask.route == "generations":
+        size = ask.size or _GENERATIONS_SIZES.get(ask.aspect_ratio or "")
+        # such gateways answer with an address unless asked for the bytes, and foreign addresses are never fetched
+        return _given(model=ask.model, prompt=ask.prompt, n=ask.n, size=size, response_format="b64_json", user=ask.user)
+    return _chat_image_body(ask)
+
+
+def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
+    ratio, size = ask.aspect_ratio, ask.size
+    if size in _CHAT_SIZES:
+        ratio, size = _CHAT_SIZES[size], None
+    config = _given(aspect_ratio=ratio, image_size=ask.image_size, size=size)
+    message = _message(TextMessage("user", ask.prompt, ask.inputs))
+    return _given(
+        model=ask.model, messages=[message], modalities=list(ask.modalities), image_config=config or None, seed=ask.seed, user=ask.user
+    )
+
+
+def video_body(ask: VideoAsk) -> dict[str, Any]:
+    frames = [
+        {**_image_part(image), "frame_type": name}
+        for name, image in (("first_frame", ask.first_frame), ("last_frame", ask.last_frame))
+        if image
+    ]
+    return _given(
+        model=ask.model,
+        prompt=ask.prompt,
+        duration=ask.duration,
+        resolution=ask.resolution,
+        aspect_ratio=ask.aspect_ratio,
+        generate_audio=ask.generate_audio,
+        seed=ask.seed,
+        frame_images=frames or None,
+        callback_url=ask.callback_url,
+        user=ask.user,
+    )
+
+
+def _decoded(text: str, told: str | None) -> ImageData:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise Unreadable from error
+    if not data:
+        raise Unreadable
+    found = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        found = "image/webp"
+    return ImageData(found or told or "application/octet-stream", data)
+
+
+def _from_url(url: object) -> ImageData:
+    """Only data URLs: an address of somebody else's choice is never fetched. Bare base64 is taken, as the schema allows it."""
+    if not isinstance(url, str) or url.startswith(("http:", "https:")):
+        raise Unreadable
+    if not url.startswith("data:"):
+        return _decoded(url, None)
+    head, comma, text = url.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise Unreadable
+    return _decoded(text, head[5:].partition(";")[0] or None)
+
+
+def images_of_data(answer: dict[str, Any]) -> tuple[ImageData, ...]:
+    """From `POST /images` and `POST /images/generations`."""
+    items = answer.get("data")
+    if not isinstance(items, list):
+        raise Unreadable
+    images = []
+    for item in map(mapping, items):
+        text, told = item.get("b64_json"), item.get("media_type")
+        images.append(_decoded(text, told if isinstance(told, str) else None) if isinstance(text, str) else _from_url(item.get("url")))
+    return tuple(images)
+
+
+def choice_of(answer: dict[str, Any]) -> dict[str, Any]:
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise Unreadable
+    return mapping(choices[0])
+
+
+def images_of_message(message: dict[str, Any]) -> tuple[ImageData, ...]:
+    items = message.get("images") or []
+    if not isinstance(items, list):
+        raise Unreadable
+    return tuple(_from_url(mapping(mapping(item).get("image_url")).get("url")) for item in items)
+
+
+def text_of_message(message: dict[str, Any]) -> str:
+    """`content` is a string, parts or nothing."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return content if isinstance(content, str) else ""
+
+
+def video_job(answer: object) -> VideoJob:
+    fields = mapping(answer)
+    provider_id, status = fields.get("id"), fields.get("status")
+    if not isinstance(provider_id, str) or not JOB_ID.fullmatch(provider_id) or not isinstance(status, str):
+        raise Unreadable
+    state = _STATES.get(status, "running")
+    if state in {"running", "completed"}:
+        return VideoJob(provider_id, state, status[:64], cost_micro=cost_micro(fields.get("usage")) if state == "completed" else None)
+    said = fields.get("error")
+    message = said if isinstance(said, str) else str(said.get("message", "")) if isinstance(said, dict) else ""
+    return VideoJob(
+        provider_id,
+        state,
+        status[:64],
+        tidy(message) or None,
+        cost_micro(fields.get("usage")),
+        refused=state == "failed" and refuses_content(message),
+    )
