@@ -33,8 +33,9 @@ class Control:
         """The whole world, as soon as it is newer than `after` or `seconds` are over."""
         await self.world.wait_changed(int(request.query.get("after", -1)), float(request.query.get("seconds", 0)))
         seen = self.world.snapshot()
-        gateway = {"connected": self.gateway.connected, "identified": self.gateway.identified, "resumed": self.gateway.resumed}
-        return plain({**seen, **gateway})
+        for name in ("connected", "identified", "resumed", "refused_connections"):
+            seen[name] = getattr(self.gateway, name)
+        return plain(seen)
 
     async def act(self, request: web.Request) -> web.Response:
         actions: dict[str, Callable[..., Awaitable[Any]]] = {

@@ -75,15 +75,22 @@ class Scene:
     connected: int
     identified: int
     resumed: int
+    refused_connections: int
     bot_id: str = field(default="900000000000000001")
 
     def by_bot(self, channel_id: str | None = None) -> list[SeenMessage]:
         return [one for one in self.messages if one.author_id == self.bot_id and channel_id in (None, one.channel_id)]
 
     def original(self, interaction_id: str) -> SeenMessage | None:
-        """The answer to an interaction, once it says something."""
+        """The deferred or pressed message of an interaction, once it says something."""
         wanted = self.interactions[interaction_id].original_id
         return next((one for one in self.messages if one.id == wanted and not one.loading), None)
+
+    def answers(self, interaction_id: str) -> list[SeenMessage]:
+        """The original first, then the follow-ups, for a secret answer may need a message of its own."""
+        original = self.original(interaction_id)
+        others = [one for one in self.messages if one.interaction_id == interaction_id and not one.loading and one != original]
+        return others if original is None else [original, *others]
 
 
 class FakeDiscord:
@@ -192,8 +199,7 @@ class FakeDiscord:
         """The message that answers an interaction, once it shows the text."""
 
         def find(scene: Scene) -> SeenMessage | None:
-            found = scene.original(interaction_id)
-            return found if found is not None and containing in found.content else None
+            return next((one for one in scene.answers(interaction_id) if containing in one.content), None)
 
         return await self.until(find, seconds)
 
@@ -236,6 +242,7 @@ def _scene(raw: dict[str, Any]) -> Scene:
         connected=raw["connected"],
         identified=raw["identified"],
         resumed=raw["resumed"],
+        refused_connections=raw["refused_connections"],
     )
 
 

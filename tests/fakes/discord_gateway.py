@@ -17,10 +17,12 @@ PRIVILEGED = (1 << 1) | (1 << 8) | MESSAGE_CONTENT
 
 
 class Connection:
-    """One socket; speaks zlib-stream where the client asked for it."""
+    """One socket; speaks zlib-stream where the client asked for it. `dropped`: it was us who ended it."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, compress: bool) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool) -> None:
         self.socket = socket
+        self.transport = transport
+        self.dropped = False
         self._packer = zlib.compressobj() if compress else None
 
     async def send(self, payload: dict[str, Any]) -> None:
@@ -56,6 +58,7 @@ class Gateway:
         self.identified = 0
         self.resumed = 0
         self.refuse_connections = False
+        self.refused_connections = 0
 
     @property
     def connected(self) -> int:
@@ -79,19 +82,21 @@ class Gateway:
         if forget:
             self.sessions.clear()
         for connection in dropped:
+            connection.dropped = True
             if code is None:
-                transport = connection.socket.get_extra_info("transport")
-                if transport is not None:
-                    transport.abort()
+                if connection.transport is not None:
+                    connection.transport.abort()
             else:
                 await connection.socket.close(code=code)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if self.refuse_connections:
+            self.refused_connections += 1
+            await self.world.touch()
             return web.Response(status=503)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
-        connection = Connection(socket, compress=request.query.get("compress") == "zlib-stream")
+        connection = Connection(socket, request.transport, compress=request.query.get("compress") == "zlib-stream")
         self.connections.add(connection)
         try:
             await connection.send({"op": HELLO, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None})
@@ -156,7 +161,7 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.connection is connection:
                 session.connection = None
-                if connection.socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
+                if not connection.dropped and connection.socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
                     del self.sessions[session.id]
         # A closing server cancels its sockets: the notice must not be lost half-way.
         await asyncio.shield(self.world.touch())

@@ -1,0 +1,55 @@
+"""A fake Discord, and the real client connected to it with an answer that the test scripts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bots.core.types import Chat, Inbound
+from bots.discord.adapter import Answer, Studio, point_at
+from tests.fakes.discord import FakeDiscord, running_discord
+
+Connect = Callable[[Answer], AbstractAsyncContextManager[Studio]]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDiscord]:
+    """Also puts discord.py back to the real Discord afterwards."""
+    monkeypatch.setattr(Route, "BASE", Route.BASE)
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
+    with running_discord() as discord:
+        yield discord
+
+
+@pytest.fixture
+def connect(fake: FakeDiscord) -> Connect:
+    @asynccontextmanager
+    async def connected(answer: Answer) -> AsyncIterator[Studio]:
+        client = Studio(answer, point_at(fake.api_url, fake.gateway_url))
+        await client.login(fake.token)
+        running = asyncio.ensure_future(client.connect())
+        try:
+            await fake.connected()
+            yield client
+        finally:
+            await client.leave()
+            running.cancel()
+            await asyncio.wait({running})
+
+    return connected
+
+
+class Script:
+    """An answer: remembers what came in, and plays what the test wants."""
+
+    def __init__(self, play: Callable[[Chat, Inbound], Awaitable[None]] | None = None) -> None:
+        self.asked: list[Inbound] = []
+        self.play = play
+
+    async def __call__(self, chat: Chat, inbound: Inbound) -> None:
+        self.asked.append(inbound)
+        if self.play is not None:
+            await self.play(chat, inbound)

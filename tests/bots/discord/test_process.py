@@ -1,0 +1,197 @@
+"""The process as the supervisor runs it, and its connection on bad days."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bots.core.types import Chat, Inbound, Reply
+from bots.discord.__main__ import log_in
+from bots.discord.adapter import Studio
+from bots.settings import BotSettings
+from tests.bots.discord.conftest import Connect, Script
+from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, TOKEN, FakeDiscord
+
+PERSON, DM = "500000000000000007", "600000000000000007"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@asynccontextmanager
+async def process(fake: FakeDiscord, closed_port: int, token: str = TOKEN, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot with an api that is away, which must not keep it from Discord."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "API_URL": f"http://127.0.0.1:{closed_port}",
+        "BOT_KEY": "key",
+        "DISCORD_BOT_TOKEN": token,
+        "DISCORD_API_URL": fake.api_url,
+        **more,
+    }
+    made = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bots.discord",
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield made
+    finally:
+        if made.returncode is None:
+            made.kill()
+        await made.communicate()
+
+
+async def test_the_core_answers_even_while_the_api_is_away(fake: FakeDiscord, unused_tcp_port: int) -> None:
+    async with process(fake, unused_tcp_port):
+        await fake.connected(30)
+        helped = await fake.answer(fake.slash(PERSON, DM, "help"), "/image")
+        assert helped.ephemeral
+        asked = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "server")
+        assert asked.ephemeral
+        fake.says(PERSON, DM, "/nonsense")
+        await fake.message(DM, "nonsense")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_it_at_once(fake: FakeDiscord, unused_tcp_port: int, sent: signal.Signals) -> None:
+    async with process(fake, unused_tcp_port) as bot:
+        await fake.connected(30)
+        before = time.monotonic()
+        bot.send_signal(sent)
+        assert await asyncio.wait_for(bot.wait(), 20) == 0
+        # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short are longer still.
+        assert time.monotonic() - before < 8
+        await fake.until(lambda scene: scene.connected == 0)
+        assert bot.stdout is not None
+        said = (await bot.stdout.read()).decode()
+    assert "Traceback" not in said
+    assert TOKEN not in said
+
+
+async def test_a_wrong_token_is_one_line(fake: FakeDiscord, unused_tcp_port: int) -> None:
+    async with process(fake, unused_tcp_port, token="another") as bot:
+        assert await asyncio.wait_for(bot.wait(), 30) != 0
+        assert bot.stdout is not None
+        said = (await bot.stdout.read()).decode()
+    assert "Traceback" not in said
+    assert "DISCORD_BOT_TOKEN is refused by Discord" in said.splitlines()[-1]
+
+
+async def test_a_missing_token_is_one_line(fake: FakeDiscord, unused_tcp_port: int) -> None:
+    async with process(fake, unused_tcp_port, token="") as bot:
+        assert await asyncio.wait_for(bot.wait(), 30) != 0
+        assert bot.stdout is not None
+        assert (await bot.stdout.read()).decode().startswith("DISCORD_BOT_TOKEN is not set")
+
+
+async def play(chat: Chat, inbound: Inbound) -> None:
+    await chat.show(inbound.address, Reply(f"heard {inbound.text}"))
+
+
+@pytest.mark.parametrize("code", [None, 4000, 1000])
+async def test_a_lost_connection_is_resumed_and_misses_nothing(fake: FakeDiscord, connect: Connect, code: int | None) -> None:
+    async with connect(Script(play)):
+        fake.drop(code)
+        fake.says(PERSON, DM, "meanwhile")
+        await fake.message(DM, "heard meanwhile")
+        scene = fake.scene()
+    assert scene.identified == 1
+    assert scene.resumed == 1
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library pauses five seconds before it identifies again, for Discord's sake."""
+
+    async def at_once(_client: Studio, _shard_id: int | None, *, initial: bool = False) -> None:
+        return
+
+    monkeypatch.setattr(Studio, "before_identify_hook", at_once)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_forgotten_session_is_begun_again(fake: FakeDiscord, connect: Connect) -> None:
+    async with connect(Script(play)):
+        fake.drop(4000, forget=True)
+        await fake.until(lambda scene: scene.identified == 2 and scene.connected)
+        fake.says(PERSON, DM, "again")
+        await fake.message(DM, "heard again")
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_gateway_that_is_away_at_first_is_waited_for(fake: FakeDiscord) -> None:
+    fake.drop(refuse=True)
+    settings = _settings(fake)
+    client = await log_in(settings, Script(play), asyncio.Event())
+    assert client is not None
+    running = asyncio.ensure_future(client.connect())
+    try:
+        await fake.until(lambda scene: scene.refused_connections)
+        fake.clear()
+        await fake.connected(30)
+    finally:
+        await client.leave()
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_a_discord_that_is_away_at_first_is_waited_for(fake: FakeDiscord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bots.discord.__main__.BACKOFF_LEAST", 0.05)
+    fake.fault("GET", "/users/@me", "reset_before", times=2)
+    client = await log_in(_settings(fake), Script(play), asyncio.Event())
+    assert client is not None
+    await client.leave()
+    tries = [one for one in fake.scene().requests if one["path"].endswith("/users/@me")]
+    assert len(tries) == 3
+
+
+async def test_waiting_for_discord_ends_with_a_stop(fake: FakeDiscord) -> None:
+    stop = asyncio.Event()
+    fake.fault("GET", "/users/@me", "reset_before", times=100)
+    waiting = asyncio.ensure_future(log_in(_settings(fake), Script(play), stop))
+    await fake.until(lambda scene: [one for one in scene.requests if one["path"].endswith("/users/@me")])
+    stop.set()
+    assert await asyncio.wait_for(waiting, 3) is None
+
+
+async def test_a_stop_lets_an_answer_finish(fake: FakeDiscord, connect: Connect) -> None:
+    began = asyncio.Event()
+
+    async def slowly(chat: Chat, inbound: Inbound) -> None:
+        began.set()
+        await chat.busy(inbound.address)
+        await chat.show(inbound.address, Reply("finished"))
+
+    async with connect(Script(slowly)):
+        fake.says(PERSON, DM, "hello")
+        await began.wait()
+    assert [one.content for one in fake.scene().by_bot(DM)] == ["finished"]
+
+
+async def test_the_fake_as_a_process() -> None:
+    made = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fakes.discord", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert made.stdout is not None
+        line = (await asyncio.wait_for(made.stdout.readline(), 30)).decode()
+        driver = FakeDiscord(line.split()[3].rstrip(":"), TOKEN)
+        assert driver.says(PERSON, DM, "hello")
+        assert [one.content for one in driver.scene().messages] == ["hello"]
+        driver.close()
+    finally:
+        made.kill()
+        await made.wait()
+
+
+def _settings(fake: FakeDiscord) -> BotSettings:
+    return BotSettings(_env_file=None, discord_bot_token=fake.token, discord_api_url=fake.api_url)
