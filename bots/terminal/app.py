@@ -32,16 +32,17 @@ LOOK_SECONDS = 2.0
 QUIT = {"/quit", "/exit"}
 
 
-def main(settings: BotSettings) -> int:
-    """Chats until the input ends. 0, or 1 when results that were waited for did not arrive."""
+def main(settings: BotSettings) -> None:
+    """Chats until the input ends. Raises `SystemExit` when results that were waited for did not arrive."""
     folder = settings.data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "chat.log").open("a", encoding="utf-8") as stream:
         log.set_up(stream)
-        return asyncio.run(_run(settings, folder))
+        if not asyncio.run(_run(settings, folder)):
+            raise SystemExit(1)
 
 
-async def _run(settings: BotSettings, folder: Path) -> int:
+async def _run(settings: BotSettings, folder: Path) -> bool:
     stop = stop_on_signals()
     somebody = sys.stdin.isatty() and sys.stdout.isatty()
     chat = TerminalChat(Console(highlight=False, markup=False, emoji=False), folder)
@@ -53,9 +54,9 @@ async def _run(settings: BotSettings, folder: Path) -> int:
                 chat.console.print(WELCOME)
                 await talk.say("/start")
                 await talk.listen(typed())
-                return 0
+                return True
             await talk.listen(piped(sys.stdin))
-            return 0 if await talk.results(RESULTS_SECONDS) else 1
+            return await talk.results(RESULTS_SECONDS)
         finally:
             stop.set()
             await pumping

@@ -1,0 +1,91 @@
+"""A chat becomes part of an account, and stays apart until both sides said yes."""
+
+import pytest
+
+from bots.core import texts
+from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping
+
+
+async def _code(place: Place) -> dict[str, str]:
+    found: dict[str, str] = (await place.web.post("/links/codes", json={"platform": PLATFORM})).json()
+    return found
+
+
+async def _state(place: Place, code: dict[str, str]) -> str:
+    return str((await place.web.get(f"/links/codes/{code['id']}")).json()["state"])
+
+
+@pytest.mark.parametrize("line", ["/image a fox", "/video waves", "/ask why?", "/jobs", "/cancel", "/balance"])
+async def test_without_an_account_every_command_tells_how_to_link(place: Place, line: str) -> None:
+    (reply,) = await place.say(line)
+    assert reply.text.startswith("This chat is not linked to an account yet.")
+    assert f"{PUBLIC_URL}/profile" in reply.text
+
+
+async def test_start_greets_and_says_how_to_link_only_while_it_is_needed(place: Place) -> None:
+    assert "link this chat" in (await place.say("/start"))[-1].text
+    await place.link()
+    assert (await place.say("/start"))[-1].text == texts.welcome_back("Person 77")
+
+
+@pytest.mark.parametrize("command", ["start", "link"])
+async def test_a_code_links_after_both_sides_said_yes(place: Place, command: str) -> None:
+    code = await _code(place)
+    question = (await place.say(f"/{command} {code['code']}"))[-1]
+    assert question.text.startswith("Link this chat to an***@example.org?")
+    yes, no = question.buttons[0]
+    assert (yes.label, no.label) == ("Yes", "No")
+    assert code["code"] not in f"{yes.value}{no.value}"
+
+    (answer,) = await place.say(f"/{yes.action} {yes.value}", pressed="m1")
+    assert answer.text == texts.LINK_ACCEPTED
+    assert place.stage.acts[-1].edited == "m1"
+    assert (await place.web.post(f"/links/codes/{code['id']}/confirm")).is_success
+
+    async with pumping(place.stage, place.bot):
+        told = await place.stage.seen("now linked to an***@example.org")
+    assert told.to.chat_id == "77"
+
+
+async def test_no_ends_it(place: Place) -> None:
+    code = await _code(place)
+    _, no = (await place.say(f"/link {code['code']}"))[-1].buttons[0]
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.LINK_DECLINED
+    assert not (await place.web.post(f"/links/codes/{code['id']}/confirm")).is_success
+
+
+async def test_somebody_elses_yes_is_refused_and_leaves_the_question(place: Place) -> None:
+    code = await _code(place)
+    yes, _ = (await place.say(f"/link {code['code']}"))[-1].buttons[0]
+    (reply,) = await place.say(f"/{yes.action} {yes.value}", person="88", pressed="m1")
+    assert reply.text == texts.ERRORS["not_found"]
+    assert reply.secret
+    assert place.stage.acts[-1].edited is None
+    assert not (await place.web.get(f"/links/codes/{code['id']}")).json()["chat_accepted"]
+
+
+@pytest.mark.parametrize("command", ["start", "link"])
+async def test_a_code_shown_in_a_group_is_burned(place: Place, command: str) -> None:
+    code = await _code(place)
+    (reply,) = await place.say(f"/{command} {code['code']}", chat="-5", private=False)
+    assert reply.text == texts.CODE_BURNED
+    assert await _state(place, code) == "burned"
+    assert (await place.say(f"/link {code['code']}"))[-1].text == texts.CODE_USELESS
+
+
+@pytest.mark.parametrize("code", ["nonsense", "x" * 500])
+async def test_a_wrong_code_is_useless(place: Place, code: str) -> None:
+    assert (await place.say(f"/link {code}"))[-1].text == texts.CODE_USELESS
+
+
+async def test_a_linked_chat_is_told_to_unlink_first(place: Place) -> None:
+    await place.link()
+    code = await _code(place)
+    assert (await place.say(f"/link {code['code']}"))[-1].text == texts.ALREADY_LINKED
+
+
+async def test_after_unlinking_the_account_is_out_of_reach_at_once(place: Place) -> None:
+    await place.link()
+    assert (await place.say("/balance"))[-1].text.startswith("You have $10.00 of $10.00 left")
+    assert (await place.web.delete(f"/links/{PLATFORM}/77")).is_success
+    assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
