@@ -20,6 +20,9 @@ QUICK = httpx.Timeout(10, connect=3)
 SLOW = httpx.Timeout(200, connect=3)
 """For calls that wait on the provider."""
 
+AGENT = "allucanget-web"
+"""The api tells by it what was asked for on the web."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -56,15 +59,17 @@ class Access(Protocol):
 def open_http(api_url: str) -> httpx.Client:
     """The one place that makes the web's HTTP client."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=40)
-    return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": "allucanget-web"})
+    return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": AGENT})
 
 
 class ApiClient:
     """Calls for one caller: anonymous without `access`, else a signed-in user."""
 
-    def __init__(self, http: httpx.Client, access: Access | None = None) -> None:
+    def __init__(self, http: httpx.Client, access: Access | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` go with every call: who the browser is."""
         self._http = http
         self._access = access
+        self._headers = dict(headers or {})
 
     # --- machines and accounts
 
@@ -73,8 +78,8 @@ class ApiClient:
         response = self._send("GET", "/readyz", good=(200, 503))
         return _parse(ReadyOut, response)
 
-    def setup(self, token: str, email: str, password: str) -> None:
-        self._send("POST", "/auth/setup", json={"token": token, "email": email, "password": password})
+    def setup(self, token: str, email: str, password: str) -> TokensOut:
+        return _parse(TokensOut, self._send("POST", "/auth/setup", json={"token": token, "email": email, "password": password}))
 
     def login(self, email: str, password: str) -> TokensOut:
         return _parse(TokensOut, self._send("POST", "/auth/login", json={"email": email, "password": password}))
@@ -154,13 +159,8 @@ class ApiClient:
 
     @contextmanager
     def media(self, media_id: str, query: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """A file behind its signed link, streamed; 206, 304 and 416 are answers, not errors."""
-        address = f"{_path('/media/{}', media_id)}?{query}"
-        request = self._http.build_request("GET", address, headers={**headers, "accept-encoding": "identity"})
-        try:
-            response = self._http.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise ApiDown(str(error)) from error
+        """A file, streamed; 206, 304 and 416 are answers, not errors. The owner may read it also when its link has run out."""
+        response = self._open("GET", f"{_path('/media/{}', media_id)}?{query}", headers={**headers, "accept-encoding": "identity"})
         try:
             _check(response, (200, 206, 304, 416))
             yield response
@@ -236,7 +236,7 @@ class ApiClient:
         """Open a response for reading; an access token that the api refuses is renewed once."""
 
         def attempt(token: str | None) -> httpx.Response:
-            sent = dict(headers or {})
+            sent = {**self._headers, **(headers or {})}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
             request = self._http.build_request(method, path, json=json, params=params, files=files, headers=sent, timeout=timeout)

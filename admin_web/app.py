@@ -1,6 +1,7 @@
 """The web's app factory."""
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin_web import caller, errors, render
 from admin_web.api_client import open_http
@@ -25,6 +26,9 @@ def create_app(settings: WebSettings) -> Flask:
     app.session_interface = StoredSessions(open_store(settings), settings)
     app.extensions["api_http"] = open_http(settings.api_url)
     app.extensions["settings"] = settings
+    if settings.is_https:
+        # https ends at the operator's proxy: the address that counts failed logins is the one it names
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
     protect(app, settings)
     app.before_request(caller.require_sign_in)
     render.prepare(app)

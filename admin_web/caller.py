@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from flask import Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
 
-from admin_web.api_client import ApiClient
+from admin_web.api_client import AGENT, ApiClient
 from admin_web.session import SessionAccess, StoredSessions, WebSession
 from api.users.schemas import UserOut
 
@@ -21,7 +21,9 @@ def sessions() -> StoredSessions:
 
 
 def anonymous() -> ApiClient:
-    return ApiClient(current_app.extensions["api_http"])
+    """The api for somebody who is not signed in. It counts failed logins by the browser's address and names sessions by its kind."""
+    browser = {"x-forwarded-for": request.remote_addr or "", "user-agent": f"{AGENT} {request.user_agent.string[:150]}"}
+    return ApiClient(current_app.extensions["api_http"], headers=browser)
 
 
 def api() -> ApiClient:

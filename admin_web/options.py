@@ -8,6 +8,17 @@ from api.catalog.schemas import ModelOut
 
 FieldKind = Literal["choice", "number", "text", "switch"]
 SEED_MAX = 2**31 - 1
+LABELS = {
+    "aspect_ratio": "Aspect ratio",
+    "size": "Size in pixels",
+    "image_size": "Resolution",
+    "resolution": "Resolution",
+    "duration": "Length",
+    "n": "How many",
+    "generate_audio": "With sound",
+    "seed": "Seed",
+    "negative_prompt": "Leave out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +38,23 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
     """Only what this model takes, holding the given values where they still fit."""
     can = model.capabilities
     fields = [
-        _choice("aspect_ratio", "Aspect ratio", can.aspect_ratios, values),
-        _choice("size", "Size in pixels", can.sizes, values),
-        _choice("image_size", "Resolution", can.image_sizes, values),
-        _choice("resolution", "Resolution", can.resolutions, values),
-        _choice("duration", "Length", tuple(str(seconds) for seconds in can.durations), values, unit=" s"),
+        _choice("aspect_ratio", can.aspect_ratios, values),
+        _choice("size", can.sizes, values),
+        _choice("image_size", can.image_sizes, values),
+        _choice("resolution", can.resolutions, values),
+        _choice("duration", tuple(str(seconds) for seconds in can.durations), values, unit=" s"),
     ]
     found = [field for field in fields if field is not None]
     if model.kind == "image" and can.max_n > 1:
         counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
-        found.append(OptionField("n", "How many", "choice", values.get("n", "1"), counts))
+        found.append(OptionField("n", LABELS["n"], "choice", values.get("n", "1"), counts))
     if can.generate_audio:
-        found.append(OptionField("generate_audio", "With sound", "switch", values.get("generate_audio", "")))
+        found.append(OptionField("generate_audio", LABELS["generate_audio"], "switch", values.get("generate_audio", "")))
+    if can.seed:
+        found.append(OptionField("seed", LABELS["seed"], "number", values.get("seed", ""), help="The same number, the same result."))
     if can.negative_prompt:
         unwanted = values.get("negative_prompt", "")
-        found.append(OptionField("negative_prompt", "Leave out", "text", unwanted, help="What should not be seen."))
-    if can.seed:
-        found.append(OptionField("seed", "Seed", "number", values.get("seed", ""), help="The same number, the same result."))
+        found.append(OptionField("negative_prompt", LABELS["negative_prompt"], "text", unwanted, help="What should not be seen."))
     return found
 
 
@@ -58,9 +69,9 @@ def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]
     return values
 
 
-def _choice(name: str, label: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = "") -> OptionField | None:
+def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = "") -> OptionField | None:
     if not offered:
         return None
     value = values.get(name, "")
     choices = (("", "Automatic"), *((item, f"{item}{unit}") for item in offered))
-    return OptionField(name, label, "choice", value if value in offered else "", choices)
+    return OptionField(name, LABELS[name], "choice", value if value in offered else "", choices)

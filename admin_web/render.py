@@ -11,6 +11,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 
 from admin_web.api_client import ApiError
 from admin_web.caller import anonymous, me
+from admin_web.options import LABELS
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 
@@ -18,7 +19,7 @@ READY_SECONDS = 15
 CENT = Decimal("0.01")
 RUNNING = {"queued", "processing"}
 _STATUS = {"queued": "In line", "processing": "Being made", "completed": "Ready", "failed": "Failed", "cancelled": "Cancelled"}
-_STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (30 * 86_400, 86_400, "day"))
+_STEPS = ((60, 1, "second"), (3600, 60, "min"), (86_400, 3600, "hour"), (30 * 86_400, 86_400, "day"))
 
 
 def prepare(app: Flask) -> None:
@@ -30,7 +31,9 @@ def prepare(app: Flask) -> None:
             versions[name] = hashlib.sha256((Path(app.root_path) / "static" / name).read_bytes()).hexdigest()[:12]
         return url_for("static", filename=name, v=versions[name])
 
-    app.jinja_env.globals.update(asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme)
+    app.jinja_env.globals.update(
+        asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme, option_labels=LABELS
+    )
     app.jinja_env.filters.update(money=money, ago=ago, day=day, duration=duration, https=https)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -84,7 +87,8 @@ def ago(moment: datetime) -> str:
     for limit, unit, name in _STEPS:
         if seconds < limit:
             count = seconds // unit
-            return "just now" if name == "second" else f"{count} {name}{'' if count == 1 else 's'} ago"
+            plural = "" if count == 1 or name == "min" else "s"
+            return "just now" if name == "second" else f"{count} {name}{plural} ago"
     return day(moment)
 
 

@@ -11,7 +11,7 @@ from admin_web.caller import anonymous, api, safe_next, sessions, web_session
 from admin_web.render import is_sandbox, ready
 from admin_web.session import SessionEnded, as_tokens
 from admin_web.words import FormError, in_words
-from api.auth.schemas import ADMIN_PASSWORD_MIN
+from api.auth.schemas import ADMIN_PASSWORD_MIN, TokensOut
 
 pages = Blueprint("auth", __name__)
 
@@ -27,8 +27,7 @@ def setup_submit() -> ResponseReturnValue:
     if password != request.form.get("repeat", ""):
         return _setup(token, FormError("The two passwords differ.", fields={"repeat": "Type the same password again."}), 422)
     try:
-        anonymous().setup(token, email.strip(), password)
-        return _enter(email.strip(), password, welcome="Your studio is ready. Make something!")
+        return _enter(anonymous().setup(token, email.strip(), password), welcome="Your studio is ready. Make something!")
     except ApiError as error:
         return _setup(token, in_words(error), error.status)
 
@@ -46,7 +45,7 @@ def login_submit() -> ResponseReturnValue:
     if not email or not password:
         return _login(FormError("Please type your e-mail address and your password."), 422)
     try:
-        return _enter(email, password)
+        return _enter(anonymous().login(email, password))
     except ApiError as error:
         return _login(in_words(error) if error.status != 401 else FormError(error.detail, code=error.code), error.status)
 
@@ -62,8 +61,7 @@ def logout() -> ResponseReturnValue:
     return response
 
 
-def _enter(email: str, password: str, welcome: str = "") -> Response:
-    tokens = anonymous().login(email, password)
+def _enter(tokens: TokensOut, welcome: str = "") -> Response:
     sessions().sign_in(web_session(), as_tokens(tokens))
     if welcome:
         flash(welcome, "success")

@@ -6,7 +6,6 @@ const SLOWEST = 8000;
 
 function follow(place) {
   let wait = EVERY;
-  let repaired = false;
 
   async function refresh() {
     if (document.hidden) {
@@ -38,13 +37,6 @@ function follow(place) {
   function next() {
     if (place.querySelector("[data-running]")) setTimeout(refresh, wait);
   }
-
-  // A link to a file is good for some minutes; a page left open asks for a fresh one.
-  place.addEventListener("error", (event) => {
-    if (!event.target.matches("[data-media]") || repaired) return;
-    repaired = true;
-    refresh();
-  }, true);
 
   next();
 }
