@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
 """SQL of `refresh_tokens`, and the seal of a successor.
 
 A used token keeps what it was exchanged for, readable only to whoever has the used token itself. So a client that lost the answer can

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
 """SQL of `links`, `link_codes` and `bots`."""
 
 from collections.abc import Sequence

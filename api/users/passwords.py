@@ -1,13 +1,14 @@
 """Passwords: which are good enough, and their argon2id hashes (OWASP: t=1, m=46 MiB, p=1)."""
 
 import asyncio
+import base64
+import os
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from api import ids
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MAX_BYTES, PASSWORD_MIN
 from api.errors import InvalidRequest
 from api.users.schemas import Role
@@ -40,7 +41,7 @@ class Passwords:
         cost = cost or Cost()
         self._hasher = PasswordHasher(time_cost=cost.time, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID)
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._nobody: str | None = None
+        self._nobodys = _unmatchable(cost)
 
     async def hash(self, password: str) -> str:
         async with self._gate:
@@ -48,32 +49,23 @@ class Passwords:
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Takes as long when there is no stored hash, so that the time does not tell who has an account."""
-        if stored is None:
-            await self._verify(await self._nobodys_hash(), password)
+        if len(password.encode()) > PASSWORD_MAX_BYTES:
             return False
-        return await self._verify(stored, password)
+        async with self._gate:
+            return await asyncio.to_thread(self._verify, stored or self._nobodys, password)
 
     def is_weaker(self, stored: str) -> bool:
         """True for a hash made at another cost than ours."""
         return self._hasher.check_needs_rehash(stored)
 
-    async def prepare(self) -> None:
-        """Makes the hash that unknown users are checked against, so that the first of them is not answered later than others."""
-        await self._nobodys_hash()
-
-    async def _nobodys_hash(self) -> str:
-        if self._nobody is None:
-            self._nobody = await self.hash(ids.token())
-        return self._nobody
-
-    async def _verify(self, stored: str, password: str) -> bool:
-        if len(password.encode()) > PASSWORD_MAX_BYTES:
-            return False
-        async with self._gate:
-            return await asyncio.to_thread(self._check, stored, password)
-
-    def _check(self, stored: str, password: str) -> bool:
+    def _verify(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _unmatchable(cost: Cost) -> str:
+    """A hash that costs as much to check as a real one and that no password has."""
+    salt, hashed = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
+    return f"$argon2id$v=19$m={cost.memory},t={cost.time},p={cost.lanes}${salt}${hashed}"

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - what is formatted into the SQL are the constants below, never a value
 """SQL of `users`: one account each, of a person or of a chat guest."""
 
 from collections.abc import Sequence

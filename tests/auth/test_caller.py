@@ -3,10 +3,9 @@
 import pytest
 
 from api.users.schemas import ProfileIn
-from tests.auth.world import KEYS, World
+from tests.auth.world import KEYS, World, one_engine
 
-# what is decided here is decided above the database: one engine is enough
-pytestmark = pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+pytestmark = one_engine
 
 USER_ROUTES = ["GET /users/me", "GET /links"]
 SESSION_ROUTES = ["GET /auth/sessions", "POST /auth/logout", "DELETE /auth/sessions", "DELETE /auth/sessions/x", "DELETE /users/me"]

@@ -10,7 +10,7 @@ from api.auth.schemas import SetupIn, TokensOut
 from api.db import Db
 from api.errors import SetupDone
 from api.users.passwords import Cost
-from tests.auth.world import ADMIN, HERE, KEYS, SETUP_TOKEN, World, build, race
+from tests.auth.world import ADMIN, HERE, KEYS, SETUP_TOKEN, World, build, one_engine, race
 
 GOOD = "a good password"
 
@@ -30,6 +30,7 @@ async def test_setup_makes_the_first_admin_once(world: World) -> None:
     assert [row["action"] for row in await world.db.fetch("SELECT action FROM audit")] == ["setup"]
 
 
+@one_engine
 async def test_setup_needs_the_token_and_a_long_password(world: World) -> None:
     wrong = {"token": "guessed", "email": ADMIN[0], "password": ADMIN[1]}
     assert (await world.ask("POST", "/auth/setup", json=wrong)).status_code == 403
@@ -54,6 +55,7 @@ async def test_racing_setups_make_one_admin(db: Db) -> None:
         assert await world.count("users") == await world.count("sessions") == 1
 
 
+@one_engine
 async def test_sign_up_is_closed_unless_it_is_opened(db: Db) -> None:
     world = build(db, web_signup="invite")
     response = await world.ask("POST", "/auth/register", json={"email": "a@example.org", "password": GOOD})
@@ -68,6 +70,7 @@ async def test_an_email_address_has_one_account(world: World) -> None:
     assert await world.count("users") == await world.count("sessions") == 1
 
 
+@one_engine
 @pytest.mark.parametrize("password", ["eleven char", "x" * 1025, "ü" * 513])
 async def test_a_password_has_12_characters_and_at_most_1024_bytes(world: World, password: str) -> None:
     response = await world.ask("POST", "/auth/register", json={"email": "a@example.org", "password": password})
@@ -75,12 +78,14 @@ async def test_a_password_has_12_characters_and_at_most_1024_bytes(world: World,
     assert password not in response.text
 
 
+@one_engine
 async def test_a_password_counts_as_it_was_typed(world: World) -> None:
     await world.person("alice", "  a good password ")
     assert (await login(world, "alice@example.org", "a good password")).status_code == 401
     assert (await login(world, " ALICE@example.org ", "  a good password ")).status_code == 200
 
 
+@one_engine
 async def test_login_does_not_tell_who_has_an_account(world: World) -> None:
     await world.person()
     wrong = await login(world, "alice@example.org", "a wrong password")
@@ -147,14 +152,16 @@ async def test_sessions_are_listed_and_ended(world: World) -> None:
     assert alive == [200, 401, 200]
 
 
+@one_engine
 async def test_a_signed_in_person_needs_a_bearer(world: World) -> None:
     tokens = await world.person()
     for bearer in (None, "x", tokens.refresh_token, KEYS["telegram"]):
         response = await world.ask("GET", "/users/me", as_=bearer)
         assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
-    assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["content-type"] == "application/problem+json"
 
 
+@one_engine
 async def test_a_token_of_another_users_session_is_refused(world: World) -> None:
     alice, bob = await world.person(), await world.person("bob")
     session = (await world.ask("GET", "/auth/sessions", as_=bob.access_token)).json()["items"][0]["id"]
@@ -162,6 +169,7 @@ async def test_a_token_of_another_users_session_is_refused(world: World) -> None
     assert (await world.ask("GET", "/users/me", as_=mixed)).status_code == 401
 
 
+@one_engine
 async def test_setup_is_done_when_an_admin_exists_without_it(world: World) -> None:
     await world.person()
     await world.db.execute("UPDATE users SET role = 'admin'")
@@ -170,6 +178,7 @@ async def test_setup_is_done_when_an_admin_exists_without_it(world: World) -> No
     assert isinstance(await world.login("alice", GOOD), TokensOut)
 
 
+@one_engine
 async def test_unknown_users_take_as_long_as_wrong_passwords(db: Db) -> None:
     """At the real cost: without the dummy hash the difference is about twentyfold."""
     world = build(db, cost=Cost())

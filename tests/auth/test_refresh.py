@@ -5,7 +5,7 @@ from typing import Any
 from api import ids
 from api.auth.schemas import TokensOut
 from api.errors import NotAuthenticated
-from tests.auth.world import World, race
+from tests.auth.world import World, one_engine, race
 
 
 async def refresh(world: World, token: str) -> Any:
@@ -33,6 +33,7 @@ async def test_each_refresh_gives_a_new_pair(world: World) -> None:
     assert third.json()["expires_in"] == 900
 
 
+@one_engine
 async def test_tokens_are_not_in_the_database(world: World) -> None:
     first = await world.person()
     second = (await refresh(world, first.refresh_token)).json()
@@ -67,6 +68,7 @@ async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World)
     assert not await is_alive(world, third["access_token"])
 
 
+@one_engine
 async def test_the_grace_is_used_up(world: World) -> None:
     first = await world.person()
     answers = [(await refresh(world, first.refresh_token)).status_code for _ in range(5)]
@@ -74,6 +76,7 @@ async def test_the_grace_is_used_up(world: World) -> None:
     assert not await is_alive(world, first.access_token)
 
 
+@one_engine
 async def test_an_unknown_token_changes_nothing(world: World) -> None:
     first = await world.person()
     assert (await refresh(world, ids.token())).status_code == 401
@@ -101,6 +104,7 @@ async def test_refreshing_never_prolongs_the_session(world: World) -> None:
     assert [row["longer"] for row in rows] == [False]
 
 
+@one_engine
 async def test_a_disabled_user_cannot_refresh(world: World) -> None:
     first = await world.person()
     await world.db.execute("UPDATE users SET status = 'disabled'")

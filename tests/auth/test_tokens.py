@@ -91,7 +91,7 @@ def test_another_algorithm_is_refused(signer: TokenSigner) -> None:
         signer.read(forge(signer, nothing, algorithm="HS384"))
     header = {"kid": signer._signing.id, "typ": "at+jwt"}
     with pytest.raises(NotAuthenticated):
-        signer.read(jwt.encode({"sub": "u1"}, None, "none", headers=header))
+        signer.read(jwt.encode({"sub": "u1"}, "", "none", headers=header))
 
 
 def test_another_installations_token_is_refused(signer: TokenSigner) -> None:

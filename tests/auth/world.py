@@ -30,6 +30,9 @@ SETUP_TOKEN = "the setup token of the first start"
 KEYS = {"telegram": "telegram-key-" + "t" * 30, "discord": "discord-key-" + "d" * 30, "terminal": "terminal-key-" + "x" * 30}
 ADMIN = ("admin@example.org", "an admin's long password")
 HERE = Client("pytest", "192.0.2.1")
+one_engine = pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+"""For what is decided above the database; each SQL text has a test on both engines elsewhere."""
+
 CHEAP = Cost(memory=8)
 """A password hash that costs nothing: the real cost has its own test."""
 

@@ -7,9 +7,11 @@ import pytest
 from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound
+from api.links import store
 from api.links.schemas import CodeStateOut, RedeemIn, RedeemOut
-from api.links.service import masked
-from tests.auth.world import KEYS, World, build, race
+from api.links.service import CODE_LIFE, masked
+from api.links.store import Code
+from tests.auth.world import KEYS, World, build, one_engine, race
 
 
 async def start(world: World, token: str, platform: str = "telegram") -> Any:
@@ -64,6 +66,7 @@ async def test_both_sides_say_yes(world: World) -> None:
     assert (await world.act()).status_code == 200
 
 
+@one_engine
 async def test_the_code_is_long_and_only_its_hash_is_kept(world: World) -> None:
     code = await start(world, (await world.person()).access_token)
     assert len(code["code"]) == 22
@@ -98,6 +101,7 @@ async def test_a_code_used_where_others_read_is_burned(world: World) -> None:
     assert (await redeem(world, "no such code", private=False)).json() == burned.json()
 
 
+@one_engine
 async def test_burning_comes_too_late_for_a_code_that_was_redeemed_in_private(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
@@ -116,6 +120,7 @@ async def test_a_no_in_the_chat_burns_the_code(world: World) -> None:
     assert await world.count("links") == 0
 
 
+@one_engine
 async def test_a_yes_can_be_taken_back_until_it_is_confirmed(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
@@ -125,6 +130,7 @@ async def test_a_yes_can_be_taken_back_until_it_is_confirmed(world: World) -> No
     assert (await confirm(world, token, code["id"])).status_code == 409
 
 
+@one_engine
 async def test_the_web_cannot_confirm_before_the_chat_accepts(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
@@ -182,6 +188,7 @@ async def test_codes_made_at_once_leave_one_alive(world: World) -> None:
     assert row["n"] == 1
 
 
+@one_engine
 async def test_guessing_codes_is_slowed_down(world: World) -> None:
     code = await start(world, (await world.person()).access_token)
     tries = [await redeem(world, ids.token(128)) for _ in range(6)]
@@ -215,6 +222,7 @@ async def test_an_identity_that_got_linked_meanwhile_is_refused_and_told(world: 
     assert await world.links.owner("telegram", "100") == alice.user.id
 
 
+@one_engine
 async def test_only_the_owner_unlinks(world: World) -> None:
     alice, bob = await world.person(), await world.person("bob")
     await world.linked(alice.access_token)
@@ -224,6 +232,7 @@ async def test_only_the_owner_unlinks(world: World) -> None:
     assert (unlinked.status_code, unlinked.json()["code"]) == (404, "not_linked")
 
 
+@one_engine
 async def test_a_bot_acts_for_its_own_platform_only(world: World) -> None:
     await world.linked((await world.person()).access_token)
     assert (await world.act("100", "telegram")).json()["expires_in"] == 120
@@ -246,22 +255,22 @@ async def test_racing_redeems_have_one_winner(world: World) -> None:
 
 async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> None:
     """Sixteen accounts got the same identity to say yes; each confirms."""
-    people = [await world.links.guest("terminal", f"p{number}", display_name="P", chat_id="1") for number in range(16)]
-    await world.db.execute("UPDATE users SET guest = FALSE")
     for _ in range(5):
         await world.db.execute("DELETE FROM links")
-        await world.db.execute("DELETE FROM throttles")
         world.notices.sent.clear()
-        codes = [await world.links.start(person, "telegram") for person in people]
-        for code in codes:
-            await redeem(world, code.code)
-            await answer(world, code.id)
-        results = await race(16, lambda number, codes=codes: world.links.confirm(people[number], codes[number].id))  # type: ignore[misc]
+        codes = [Code(ids.new_id(), ids.new_id(), "telegram", ids.now(), ids.now() + CODE_LIFE) for _ in range(16)]
+        async with world.db.transaction() as sql:
+            for code in codes:
+                await store.insert_code(sql, code, ids.new_id())
+            await sql.execute(
+                "UPDATE link_codes SET redeemed_at = created_at, accepted_at = created_at, platform_user_id = '100', chat_id = '1'"
+            )
+        results = await race(16, lambda number, codes=codes: world.links.confirm(codes[number].user_id, codes[number].id))  # type: ignore[misc]
         assert [type(result) for result in results].count(CodeStateOut) == 1
         assert [type(result) for result in results].count(Conflict) == 15
         assert [notice[2] for notice in world.notices.sent].count("linked") == 1
         winner = next(number for number, result in enumerate(results) if isinstance(result, CodeStateOut))
-        assert await world.links.owner("telegram", "100") == people[winner]
+        assert await world.links.owner("telegram", "100") == codes[winner].user_id
 
 
 async def test_confirming_one_code_many_times_tells_the_chat_once(world: World) -> None:

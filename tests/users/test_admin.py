@@ -5,7 +5,7 @@ import json
 import pytest
 
 from api.errors import LastAdmin
-from tests.auth.world import World, race
+from tests.auth.world import World, one_engine, race
 
 
 async def test_users_are_found_and_paged(world: World) -> None:
@@ -30,12 +30,14 @@ async def test_users_are_found_and_paged(world: World) -> None:
     assert second["next_cursor"] is None
 
 
+@one_engine
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "role=king", "status=x"])
 async def test_a_bad_query_is_refused(world: World, query: str) -> None:
     admin = (await world.admin()).access_token
     assert (await world.ask("GET", f"/users?{query}", as_=admin)).status_code == 422
 
 
+@one_engine
 async def test_one_user_is_shown(world: World) -> None:
     admin, alice = await world.admin(), await world.person()
     shown = await world.ask("GET", f"/users/{alice.user.id}", as_=admin.access_token)
@@ -58,6 +60,7 @@ async def test_a_role_is_given_and_taken_and_written_down(world: World) -> None:
     assert missing.status_code == 404
 
 
+@one_engine
 async def test_a_guest_cannot_become_an_admin(world: World) -> None:
     admin = await world.admin()
     guest = await world.links.guest("telegram", "7", display_name="Gus", chat_id="7")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.auth.world import World
+from tests.auth.world import World, one_engine
 
 GOOD = "a good password"
 
@@ -30,6 +30,7 @@ async def test_the_profile_shows_the_account_and_its_money(world: World) -> None
     }
 
 
+@one_engine
 async def test_name_and_language_need_no_password(world: World) -> None:
     alice = await world.person()
     other = await world.login("alice", GOOD)
@@ -39,6 +40,7 @@ async def test_name_and_language_need_no_password(world: World) -> None:
     assert (await change(world, alice.access_token, display_name="   ")).status_code == 422
 
 
+@one_engine
 @pytest.mark.parametrize("wanted", [{"email": "new@example.org"}, {"new_password": "a better password"}])
 @pytest.mark.parametrize("current", [None, "a wrong password"])
 async def test_email_and_password_need_the_current_password(world: World, wanted: dict[str, str], current: str | None) -> None:
@@ -48,6 +50,7 @@ async def test_email_and_password_need_the_current_password(world: World, wanted
     await world.login("alice", GOOD)
 
 
+@one_engine
 async def test_a_new_email_signs_in_and_the_old_one_does_not(world: World) -> None:
     alice = await world.person()
     changed = await change(world, alice.access_token, email="New@Example.org", current_password=GOOD)
@@ -67,12 +70,14 @@ async def test_an_email_address_of_somebody_else_is_refused(world: World) -> Non
     await world.login("alice", GOOD)
 
 
+@one_engine
 async def test_a_new_password_is_checked_for_the_role(world: World) -> None:
     admin = await world.admin()
     short = await change(world, admin.access_token, new_password="14 characters!", current_password="an admin's long password")
     assert (short.status_code, short.json()["fields"][0]["field"]) == (422, "new_password")
 
 
+@one_engine
 async def test_guessing_the_current_password_is_slowed_down(world: World) -> None:
     alice = await world.person()
     tries = [
@@ -82,6 +87,7 @@ async def test_guessing_the_current_password_is_slowed_down(world: World) -> Non
     assert tries == [422] * 5 + [429]
 
 
+@one_engine
 async def test_unknown_fields_are_refused(world: World) -> None:
     alice = await world.person()
     assert (await change(world, alice.access_token, role="admin")).status_code == 422
