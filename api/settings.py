@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: str | None = None
     openrouter_webhook_secret: SecretStr | None = None
+    sandbox_host: str = "127.0.0.1"
     sandbox_port: Port = 8010
 
     data_dir: Path = Path("data")
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
     def provider_url(self) -> str:
         if self.openrouter_base_url is not None:
             return self.openrouter_base_url
-        return f"http://127.0.0.1:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
+        return f"http://{self.sandbox_host}:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
 
     @property
     def duckdb_path(self) -> Path:

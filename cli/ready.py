@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import sys
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from api.schemas import ReadyOut
-from cli.settings import reachable
+from cli.settings import LaunchSettings, load, reachable
 
 BETWEEN = 0.1
 ANSWER_WITHIN = 3.0
@@ -66,3 +67,19 @@ async def api_ready(api: Place, patience: float) -> ReadyOut:
                 await asyncio.sleep(BETWEEN)
                 state = await api_state(api)
     return state
+
+
+def main(name: str) -> int:
+    """A container's health: 0 when the process that listens there answers."""
+    launch = load(LaunchSettings)
+    places = {
+        "api": (Place(launch.api_host, launch.api_port), "/readyz"),
+        "web": (Place(launch.web_host, launch.web_port), "/healthz"),
+        "sandbox": (Place(launch.sandbox_host, launch.sandbox_port), "/api/v1/models"),
+    }
+    answer = asyncio.run(get(*places[name]))
+    return 0 if answer is not None and answer[0] == 200 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

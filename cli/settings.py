@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from api.secrets import Secrets, SecretsUnusable, ensure_secrets
@@ -13,6 +14,8 @@ EXIT_BAD_SETTING = 2
 """A process that ends with this code would end the same way again: it is not started again."""
 
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -28,8 +31,13 @@ class LaunchSettings(BaseSettings):
 
     data_dir: Path = Path("data")
     api_host: str = "127.0.0.1"
-    api_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    api_port: Port = 8000
+    web_host: str = "127.0.0.1"
+    web_port: Port = 8080
+    sandbox_host: str = "127.0.0.1"
+    sandbox_port: Port = 8010
     api_url: str | None = None
+    public_url: str | None = None
 
     secret_key: SecretStr | None = None
     web_session_key: SecretStr | None = None
@@ -75,7 +83,8 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
     try:
         return settings(**(given or {}))
     except ValidationError as error:
-        raise BadSetting("; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())) from error
+        names = environment_names(settings)
+        raise BadSetting("; ".join(_sentence(names, problem["loc"], problem["msg"]) for problem in error.errors())) from error
     except SettingsError as error:
         raise BadSetting(str(error)) from error
 
@@ -88,7 +97,19 @@ def secrets_of(launch: LaunchSettings) -> Secrets:
         raise BadSetting(f"DATA_DIR: {error}") from error
 
 
-def _sentence(place: tuple[int | str, ...], message: str) -> str:
+def environment_names(settings: type[BaseSettings]) -> dict[str, str]:
+    """By field: the name in the environment and in `.env`."""
+    prefix = settings.model_config.get("env_prefix", "")
+    return {name: (_alias(field) or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
+
+
+def _alias(field: FieldInfo) -> str | None:
+    alias = field.validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return first if isinstance(first, str) else None
+
+
+def _sentence(names: Mapping[str, str], place: tuple[int | str, ...], message: str) -> str:
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     text = text.replace("Input should", "should").replace("Field required", "is missing")
-    return f"{str(place[0]).upper()} {text}" if place else text
+    return f"{names.get(str(place[0]), str(place[0]).upper())} {text}" if place else text

@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from admin_web.settings import WebSettings
+from api.provider.sandbox import SandboxSettings
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from bots.settings import BotSettings
-from cli.settings import BadSetting, LaunchSettings, load, reachable
+from cli.settings import BadSetting, LaunchSettings, environment_names, load, reachable
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the settings nor the `.env` of whoever runs the tests."""
     monkeypatch.chdir(tmp_path)
-    for settings in (Settings, WebSettings, BotSettings, LaunchSettings):
-        for field in settings.model_fields:
-            monkeypatch.delenv(field.upper(), raising=False)
+    for settings in (Settings, WebSettings, BotSettings, LaunchSettings, SandboxSettings):
+        for name in environment_names(settings).values():
+            monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,13 @@ def test_one_line_names_the_setting_and_what_it_should_be(name: str, value: str,
         load(Settings)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_with_a_prefix_is_told_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_VIDEO_SECONDS", "-1")
+    with pytest.raises(BadSetting, match=r"^SANDBOX_VIDEO_SECONDS should be greater"):
+        load(SandboxSettings)
+    assert environment_names(SandboxSettings)["webhook_secret"] == "OPENROUTER_WEBHOOK_SECRET"
 
 
 def test_a_bad_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

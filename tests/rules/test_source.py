@@ -1,0 +1,188 @@
+"""House rules that a linter cannot say. Each rule is a function of one file, tried on a file that breaks it."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.rules.source import PRODUCT, Source, imported, parse, product, sources
+
+LINES = 400
+FUNCTION_LINES = 60
+
+# Where everything may be caught, because the process must go on or end with a sentence; each place logs what it caught.
+BROAD = {
+    "api/generations/worker.py": "whatever one job does, the others go on",
+    "api/text/service.py": "the answer's task ends, and its reader gets the error",
+    "bots/core/answer.py": "whatever one command does, its chat gets a sentence with a reference",
+    "bots/core/delivery.py": "whatever one delivery does, the others go on; the api tries it again",
+    "bots/telegram/adapter.py": "whatever one update does, the others go on",
+}
+LONG_FUNCTIONS = {"tests/fakes/discord_gateway.py": "guild_json is one literal, as Discord sends it"}
+
+# What may stand in a statement's text beside constants of the module.
+SQL_PARTS = {
+    "db.skip_locked": "the engine's own words",
+    "marks": "$1, $2, ... as many as a constant list of columns has",
+    "sets": "columns, named by keyword arguments in our own code, and their $n",
+    "table": "one of a constant list",
+    "ended": "a condition with $1 that is used twice",
+}
+
+# Where a chat platform has a name below the adapters; everything else asks for what it can do.
+PLATFORM_NAMES = {
+    "api/schemas.py": "the Platform literal",
+    "api/settings.py": "each platform's token is a setting of its own",
+    "bots/core/log.py": "masks a token that a library writes into a line",
+}
+
+NAMELESS = {"utils", "util", "common", "helpers", "helper", "managers", "manager", "misc"}
+PLATFORMS = re.compile(r"telegram|discord", re.IGNORECASE)
+SLOW = re.compile(r"provider|media|http|client|sleep")
+Rule = Callable[[Source], Iterator[str]]
+
+
+def too_long(source: Source) -> Iterator[str]:
+    lines = len(source.text.splitlines())
+    if lines > LINES:
+        yield f"{lines} lines"
+
+
+def long_functions(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            lines = node.end_lineno - node.lineno + 1
+            if lines > FUNCTION_LINES:
+                yield f"{node.name} has {lines} lines"
+
+
+def nameless_modules(source: Source) -> Iterator[str]:
+    if NAMELESS & set(PurePosixPath(source.name).with_suffix("").parts):
+        yield "this name does not say what is in it"
+
+
+def broad_excepts(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node):
+            yield f"line {node.lineno} catches everything"
+
+
+def _is_broad(caught: ast.expr | None) -> bool:
+    parts = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(part is None or (isinstance(part, ast.Name) and part.id in {"Exception", "BaseException"}) for part in parts)
+
+
+def _reraises(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def silent_excepts(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node) and not _logs(node):
+            yield f"line {node.lineno} catches everything and says nothing"
+
+
+def _logs(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(node, ast.Call) and ast.unparse(node.func) == "log.exception" for node in ast.walk(handler))
+
+
+def platform_names(source: Source) -> Iterator[str]:
+    for number, line in enumerate(source.text.splitlines(), 1):
+        if PLATFORMS.search(line):
+            yield f"line {number}: {line.strip()[:80]}"
+
+
+def foreign_stores_and_routes(source: Source) -> Iterator[str]:
+    """A domain uses another domain's service, never its store (but the names of its rows); only the app knows routes."""
+    own = ".".join(PurePosixPath(source.name).parts[:2])
+    for line, name in imported(source):
+        found = re.match(r"(api\.\w+)\.(store|routes)\b(?!\.[A-Z])", name)
+        if found and found[1] != own and not (found[2] == "routes" and source.name == "api/app.py"):
+            yield f"line {line} imports {found[0]}"
+
+
+def slow_transactions(source: Source) -> Iterator[str]:
+    """Nothing that waits for a network or a disk inside a transaction: DuckDB has one writer. What takes the transaction is SQL."""
+    for node in ast.walk(source.tree):
+        item = next((i for i in node.items if _ends_in(i.context_expr, "transaction")), None) if isinstance(node, ast.AsyncWith) else None
+        if item is None:
+            continue
+        given = ast.unparse(item.optional_vars) if item.optional_vars else ""
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call) and SLOW.search(ast.unparse(call.func)) and given not in map(ast.unparse, call.args):
+                yield f"line {call.lineno} calls {ast.unparse(call.func)}"
+
+
+def _ends_in(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+
+
+def transactions_outside_services(source: Source) -> Iterator[str]:
+    """A store takes part in its caller's transaction; it opens none."""
+    if PurePosixPath(source.name).name in {"store.py", "routes.py"}:
+        yield from (
+            f"line {node.lineno} opens a transaction"
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.expr) and _ends_in(node, "transaction")
+        )
+
+
+def values_in_sql(source: Source) -> Iterator[str]:
+    """Into the text of a statement go constants of the module, never values: these are `$1` parameters."""
+    for node in ast.walk(source.tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"fetch", "fetch_one", "execute"}
+            and node.args
+        ):
+            for part in ast.walk(node.args[0]):
+                if isinstance(part, ast.FormattedValue) and not _is_constant(part.value):
+                    yield f"line {node.lineno} puts {ast.unparse(part.value)} into SQL"
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return ast.unparse(node) in SQL_PARTS or (isinstance(node, ast.Name) and node.id.strip("_").isupper())
+
+
+RULES: list[tuple[Rule, list[str], dict[str, str], str]] = [
+    (too_long, [*PRODUCT, "tests"], {}, "x = 1\n" * (LINES + 1)),
+    (long_functions, [*PRODUCT, "tests"], LONG_FUNCTIONS, "def f():\n" + "    pass\n" * FUNCTION_LINES),
+    (broad_excepts, PRODUCT, BROAD, "try:\n    f()\nexcept (KeyError, Exception):\n    pass\n"),
+    (silent_excepts, PRODUCT, {}, "try:\n    f()\nexcept:\n    log.warning('x')\n"),
+    (platform_names, ["api", "bots/core"], PLATFORM_NAMES, "if address.platform == 'telegram':\n    pass\n"),
+    (foreign_stores_and_routes, ["api"], {}, "from api.users import store\n"),
+    (
+        slow_transactions,
+        ["api"],
+        {},
+        "async def f(db, provider):\n    async with db.transaction() as sql:\n        await provider.submit(1)\n",
+    ),
+    (values_in_sql, ["api"], {}, "async def f(sql, name):\n    await sql.fetch(f'SELECT {name}')\n"),
+]
+
+
+@pytest.mark.parametrize(("rule", "folders", "allowed", "bad"), RULES, ids=[rule.__name__ for rule, *_ in RULES])
+def test_rule(rule: Rule, folders: list[str], allowed: dict[str, str], bad: str) -> None:
+    assert list(rule(parse(bad))), "the rule does not see what it forbids"
+    broken = {source.name: found for source in sources(*folders) if (found := list(rule(source)))}
+    assert {name: found for name, found in broken.items() if name not in allowed} == {}
+    assert set(allowed) <= set(broken), "an exception that nothing needs any more"
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad"),
+    [(nameless_modules, "api/utils.py"), (nameless_modules, "api/helpers/text.py"), (transactions_outside_services, "api/users/store.py")],
+)
+def test_rule_about_names(rule: Rule, bad: str) -> None:
+    text = "async def f(db):\n    async with db.transaction() as sql:\n        pass\n"
+    assert list(rule(Source(bad, text, ast.parse(text))))
+    assert {source.name: found for source in product() if (found := list(rule(source)))} == {}
+
+
+def test_every_part_of_sql_is_needed() -> None:
+    text = "".join(source.text for source in sources("api"))
+    assert [part for part in SQL_PARTS if f"{{{part}}}" not in text] == []
