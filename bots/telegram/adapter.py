@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import structlog
 from telegram import Bot, BotCommand, BotCommandScopeAllPrivateChats, CallbackQuery, Update
 from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
@@ -38,14 +39,21 @@ class TokenRefused(Exception):
 def make_bot(token: str, api_url: str) -> Bot:
     # otherwise the library warns with every error that bears a time
     os.environ.setdefault("PTB_TIMEDELTA", "1")
+    trust = {"verify": httpx.create_ssl_context()}
     return Bot(
         token,
         base_url=f"{api_url}/bot",
         base_file_url=f"{api_url}/file/bot",
         request=HTTPXRequest(
-            connection_pool_size=64, connect_timeout=10, read_timeout=30, write_timeout=30, pool_timeout=30, media_write_timeout=180
+            connection_pool_size=64,
+            connect_timeout=10,
+            read_timeout=30,
+            write_timeout=30,
+            pool_timeout=30,
+            media_write_timeout=180,
+            httpx_kwargs=trust,
         ),
-        get_updates_request=HTTPXRequest(connection_pool_size=2, connect_timeout=10, read_timeout=10),
+        get_updates_request=HTTPXRequest(connection_pool_size=2, connect_timeout=10, read_timeout=10, httpx_kwargs=trust),
     )
 
 

@@ -31,10 +31,11 @@ GROUP_EDIT_SECONDS = 3.0
 MEMORY = 2_000
 GENERAL_TOPIC = 1
 """Telegram refuses the general topic's own id: without an id a message goes there."""
+NOT_MODIFIED = "message is not modified"
+PHOTO_REFUSED = ("image_process_failed", "photo_invalid_dimensions", "photo_save_file_invalid", "too big for a photo")
 
 _NO_LINK_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-_PHOTO_REFUSED = ("IMAGE_PROCESS_FAILED", "PHOTO_INVALID_DIMENSIONS", "PHOTO_SAVE_FILE_INVALID", "too big for a photo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ class TelegramChat:
                 ),
             )
         except Refusal as refused:
-            if "message is not modified" not in refused.reason:
-                if "no text in the message" not in refused.reason or utf16_units(step.text) > LIMITS.caption:
+            if not refused.says(NOT_MODIFIED):
+                if not refused.says("no text in the message") or utf16_units(step.text) > LIMITS.caption:
                     raise
                 await self._edit_caption(chat_id, message_id, step.text, markup)
         self._showed(chat_id, message_id, step.text, markup)
@@ -156,7 +157,7 @@ class TelegramChat:
         try:
             await self._call(chat_id, lambda: self._bot.edit_message_caption(chat_id, message_id, caption=text, reply_markup=markup))
         except Refusal as refused:
-            if "message is not modified" not in refused.reason:
+            if not refused.says(NOT_MODIFIED):
                 raise
 
     async def _send_album(self, place: Place, step: Album) -> list[int]:
@@ -182,7 +183,7 @@ class TelegramChat:
         try:
             return (await self._call(place.chat_id, lambda: self._file_call(place, step))).message_id
         except Refusal as refused:
-            if step.file.kind != "photo" or not any(sign in refused.reason for sign in _PHOTO_REFUSED):
+            if step.file.kind != "photo" or not refused.says(*PHOTO_REFUSED):
                 raise
         plain = Single(as_document(step.file), step.caption, step.buttons)
         return (await self._call(place.chat_id, lambda: self._file_call(place, plain))).message_id
@@ -274,6 +275,10 @@ class Refusal(SendFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, final=True)
+
+    def says(self, *signs: str) -> bool:
+        """Whether one of them, in small letters, is in the words: the library changes their case."""
+        return any(sign in self.reason.lower() for sign in signs)
 
 
 def unsent(error: TelegramError) -> bool:
