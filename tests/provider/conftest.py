@@ -1,0 +1,29 @@
+"""One real sandbox for all provider tests, as new before each."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from api.provider.openrouter import OpenRouter
+from tests.sandbox_server import FAST, Sandbox, sandbox_server
+
+SECRET = "hook_secret"
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Sandbox]:
+    with sandbox_server(webhook_secret=SECRET, **FAST) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(_server: Sandbox) -> Sandbox:
+    _server.reset()
+    return _server
+
+
+@pytest.fixture
+async def provider(sandbox: Sandbox) -> AsyncIterator[OpenRouter]:
+    client = OpenRouter(sandbox.url, "test-key", app_url="https://studio.example", sandbox=True)
+    yield client
+    await client.close()
