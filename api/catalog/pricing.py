@@ -22,6 +22,7 @@ TOKENS_PER_INPUT_IMAGE = 2_000
 MEGAPIXELS_PER_INPUT_IMAGE = 4
 TEXT_TOKENS_BESIDE_AN_IMAGE = 1_000
 MEGAPIXEL = 1024 * 1024
+LEAST_USD_OF_AN_IMAGE = Decimal("0.0005")
 
 _OUTPUT_IMAGE = ("output_image", "image_output")
 _INPUT_IMAGE = ("input_image", "input_reference", "image")
@@ -42,6 +43,7 @@ def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt
     each = _output_image_usd(items, options)
     if items is None or each is None:
         return None
+    each += _most(items, ("completion",), "token") * TEXT_TOKENS_BESIDE_AN_IMAGE
     extra = _most(items, _INPUT_TEXT, "token") * tokens(prompt_chars) + input_images * (
         _most(items, _INPUT_IMAGE, "image")
         + _most(items, _INPUT_IMAGE, "megapixel") * MEGAPIXELS_PER_INPUT_IMAGE
@@ -56,14 +58,19 @@ def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> 
         return None
     text = _most(items, ("completion",), "token")
     lines = [item for item in items if item.billable in _OUTPUT_IMAGE and _fits_variant(item, options)]
-    prices: list[Decimal] = []
-    prices += [item.usd for item in lines if item.unit in {"image", "request"}]
-    prices += [item.usd * _image_tokens(options) + text * TEXT_TOKENS_BESIDE_AN_IMAGE for item in lines if item.unit == "token"]
+    whole = [item.usd for item in lines if item.unit in {"image", "request"} and not _is_per_token(item)]
+    by_token = [item.usd * _image_tokens(options) for item in lines if _is_per_token(item)]
+    prices = whole + by_token
     if any(item.unit == "megapixel" for item in lines):
         prices.append(_megapixels_usd([item for item in lines if item.unit == "megapixel"], _megapixels(options)))
     if not prices and text:
-        prices.append(text * (_image_tokens(options) + TEXT_TOKENS_BESIDE_AN_IMAGE))
+        prices.append(text * _image_tokens(options))
     return max(prices, default=None)
+
+
+def _is_per_token(item: PriceItem) -> bool:
+    """The live lists give some models' price of an image token under the word for a whole image; no image costs so little."""
+    return item.unit == "token" or (item.unit == "image" and 0 < item.usd < LEAST_USD_OF_AN_IMAGE)
 
 
 def _fits_variant(item: PriceItem, options: Options) -> bool:
