@@ -38,7 +38,7 @@ class Plan:
     @property
     def ports(self) -> dict[str, Place]:
         """By the setting that gives the port."""
-        sandbox = {"SANDBOX_PORT": Place("127.0.0.1", self.settings.sandbox_port)} if "sandbox" in self.names else {}
+        sandbox = {"SANDBOX_PORT": Place(self.settings.sandbox_host, self.settings.sandbox_port)} if "sandbox" in self.names else {}
         return {"API_PORT": self.api, "WEB_PORT": self.web, **sandbox}
 
 
@@ -122,7 +122,8 @@ async def announce(plan: Plan, started: float) -> None:
             print(f"Still waiting for: {', '.join(late)} (see the lines above)", flush=True)
         state = waiting["api"].result()
         assert isinstance(state, ReadyOut)
-        print("\n".join(welcome(plan, state)), f"Ready after {time.monotonic() - started:.1f} s. Ctrl-C stops everything.", flush=True)
+        seconds = time.monotonic() - started
+        print("\n".join([*welcome(plan, state), f"Ready after {seconds:.1f} s. Ctrl-C stops everything."]), flush=True)
     finally:
         for task in waiting.values():
             task.cancel()
@@ -143,6 +144,7 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             loop.add_signal_handler(number, ask)
     stop = asyncio.create_task(asked.wait())
+    print(f"Starting {', '.join(child.name for child in children)} ...", flush=True)
     lives = [child.start() for child in children]
     try:
         await asyncio.wait([stop, *lives], return_when=asyncio.FIRST_COMPLETED)
@@ -179,7 +181,6 @@ def main() -> int:
     except BadSetting as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
-    print(f"Starting {', '.join(plan.names)} ...", flush=True)
     code = asyncio.run(serve(plan, started))
     print("Stopped.", flush=True)
     return code
