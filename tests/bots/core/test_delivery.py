@@ -1,0 +1,231 @@
+"""The pump: nothing is lost, nothing needlessly doubled, nobody waits for a slow chat."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from api.deliveries.schemas import AckIn
+from api.secrets import ensure_secrets
+from bots.core.api import BotApi
+from bots.core.delivery import AT_ONCE, pump
+from bots.core.http import ApiError
+from bots.core.types import Address, Reply, SendFailed
+from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
+
+
+async def tell(place: Place, chat: str, *names: str) -> None:
+    """Puts notices into the outbox, the account's name telling them apart."""
+    services = place.api.services
+    for name in names:
+        async with services.db.transaction() as sql:
+            await services.deliveries.notify(sql, platform=PLATFORM, chat_id=chat, code="linked", facts={"account_hint": f"<{name}>"})
+    services.deliveries.ring(PLATFORM)
+
+
+async def rows(place: Place) -> list[tuple[str, int, bool]]:
+    found = await place.api.services.db.fetch("SELECT state, attempt, uncertain FROM deliveries ORDER BY id")
+    return [(str(row["state"]), int(str(row["attempt"])), bool(row["uncertain"])) for row in found]
+
+
+async def outbox(place: Place, *wanted: tuple[str, int, bool]) -> None:
+    """Waits until the outbox has these rows."""
+    async with asyncio.timeout(30):
+        while tuple(await rows(place)) != wanted:  # noqa: ASYNC110  (rows in a database ring no bell)
+            await asyncio.sleep(0.02)
+
+
+async def settled(place: Place, *states: str) -> None:
+    """Waits until the outbox has these states, in order."""
+    async with asyncio.timeout(30):
+        while tuple(row[0] for row in await rows(place)) != states:  # noqa: ASYNC110  (rows in a database ring no bell)
+            await asyncio.sleep(0.02)
+
+
+def order(place: Place) -> list[str]:
+    return [act.reply.text.split("<")[1].split(">")[0] for act in place.stage.acts]
+
+
+async def test_each_chat_has_its_order_and_what_is_shown_is_done(place: Place) -> None:
+    await tell(place, "1", "a", "b", "c")
+    async with pumping(place.stage, place.bot):
+        await settled(place, "done", "done", "done")
+    assert order(place) == ["a", "b", "c"]
+
+
+async def test_a_slow_chat_holds_up_nobody_else(place: Place) -> None:
+    gate = asyncio.Event()
+
+    async def slow(to: Address, _reply: Reply) -> None:
+        if to.chat_id == "slow":
+            await gate.wait()
+
+    place.stage.trouble = slow
+    await tell(place, "slow", *(str(number) for number in range(AT_ONCE // 2)))
+    await tell(place, "quick", "q")
+    async with pumping(place.stage, place.bot):
+        await place.stage.seen("<q>")
+        assert order(place) == ["q"]
+        gate.set()
+        await place.stage.seen("<4>")
+    assert order(place) == ["q", "0", "1", "2", "3", "4"]
+
+
+async def test_a_chat_that_is_gone_for_good_is_not_tried_again(place: Place) -> None:
+    place.stage.trouble = trouble_once(SendFailed("blocked by the user", final=True))
+    await tell(place, "1", "a")
+    async with pumping(place.stage, place.bot):
+        await settled(place, "dead")
+    assert place.stage.acts == []
+
+
+async def test_a_message_that_may_have_arrived_is_marked_so(place: Place) -> None:
+    place.stage.trouble = trouble_once(SendFailed("timed out", uncertain=True))
+    await tell(place, "1", "a")
+    async with pumping(place.stage, place.bot):
+        await outbox(place, ("pending", 1, True))
+    assert place.stage.acts == []
+
+
+async def test_a_chat_that_asks_to_wait_keeps_its_order(place: Place) -> None:
+    place.stage.trouble = trouble_once(SendFailed("flood", retry_after=0.5))
+    await tell(place, "1", "a", "b")
+    async with pumping(place.stage, place.bot):
+        await settled(place, "done", "done")
+    assert order(place) == ["a", "b"]
+
+
+async def test_a_defect_in_one_chat_stops_neither_the_others_nor_its_own_next_try(place: Place) -> None:
+    broken = ["x"]
+
+    async def defect(to: Address, _reply: Reply) -> None:
+        if to.chat_id == "1" and broken:
+            raise RuntimeError(broken.pop())
+
+    place.stage.trouble = defect
+    await tell(place, "1", "a")
+    await tell(place, "2", "b")
+    async with pumping(place.stage, place.bot):
+        await settled(place, "done", "done")
+    assert sorted(order(place)) == ["a", "b"]
+
+
+async def test_it_stops_at_once_in_the_middle_of_a_long_poll(place: Place) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(pump(place.stage, place.bot, stop))
+    await tell(place, "1", "a")
+    await settled(place, "done")
+    began = time.monotonic()
+    stop.set()
+    await running
+    assert time.monotonic() - began < 1
+
+
+async def test_what_is_being_sent_at_the_stop_is_still_acknowledged(place: Place) -> None:
+    reached, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(_to: Address, _reply: Reply) -> None:
+        reached.set()
+        await gate.wait()
+
+    place.stage.trouble = slow
+    await tell(place, "1", "a", "b")
+    stop = asyncio.Event()
+    running = asyncio.create_task(pump(place.stage, place.bot, stop))
+    await reached.wait()
+    stop.set()
+    gate.set()
+    await running
+    assert order(place) == ["a"]
+    assert [state for state, _, _ in await rows(place)] == ["done", "pending"]
+
+
+async def test_an_api_that_goes_away_between_show_and_ack_gets_the_ack_when_it_is_back(place: Place) -> None:
+    key = ensure_secrets(place.api.data_dir).bot_keys[PLATFORM]
+    down = asyncio.Event()
+
+    async with BotApi(place.url, key) as bot:
+        async with served(place.api.app) as port:
+            pass
+        second = f"http://127.0.0.1:{port}"
+    del bot
+
+    async def goes(_to: Address, _reply: Reply) -> None:
+        leaving.set()
+        await down.wait()
+
+    leaving = asyncio.Event()
+    place.stage.trouble = goes
+    async with BotApi(second, key) as bot, pumping(place.stage, bot):
+        async with served(place.api.app, port):
+            await tell(place, "1", "a")
+            await leaving.wait()
+        down.set()
+        await place.stage.seen("<a>")
+        assert [state for state, _, _ in await rows(place)] == ["pending"]
+        async with served(place.api.app, port):
+            await settled(place, "done")
+    assert order(place) == ["a"]
+
+
+async def _makes_an_image(place: Place) -> None:
+    await place.link()
+    (linked,) = await place.bot.claim(20, 10)
+    await place.bot.ack(linked.id, AckIn(lease=linked.lease))
+    await place.say("/image a fox in snow")
+
+
+async def test_a_file_too_large_for_the_chat_is_linked(place: Place) -> None:
+    await _makes_an_image(place)
+    place.stage.limits = replace(place.stage.limits, upload_bytes=100)
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("too large to send in this chat")
+    assert pushed.reply.files == ()
+    assert f"{PUBLIC_URL}/gallery/" in pushed.reply.text
+
+
+async def test_a_picture_too_large_for_a_photo_is_a_document(place: Place) -> None:
+    await _makes_an_image(place)
+    place.stage.limits = replace(place.stage.limits, photo_bytes=100)
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("a fox in snow\n")
+    assert [file.kind for file in pushed.reply.files] == ["document"]
+
+
+async def test_files_that_a_chat_refuses_for_good_become_words(place: Place) -> None:
+    await _makes_an_image(place)
+
+    async def no_files(_to: Address, reply: Reply) -> None:
+        if reply.files:
+            raise SendFailed("PHOTO_INVALID_DIMENSIONS", final=True)
+
+    place.stage.trouble = no_files
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("This chat does not take the image.")
+    assert PUBLIC_URL in pushed.reply.text
+
+
+async def test_a_card_that_can_not_be_closed_is_no_failure(place: Place) -> None:
+    await _makes_an_image(place)
+
+    async def no_edits(_to: Address, reply: Reply) -> None:
+        if reply.text.startswith("Done"):
+            raise SendFailed("message can't be edited", final=True)
+
+    place.stage.trouble = no_edits
+    async with pumping(place.stage, place.bot):
+        await place.stage.seen("a fox in snow\n")
+        await settled(place, "done", "done")
+
+
+async def test_media_needs_its_signature_and_respects_the_bound(place: Place) -> None:
+    await _makes_an_image(place)
+    delivery = (await place.bot.claim(25, 1))[0]
+    assert delivery.event.type == "generation_completed"
+    media = delivery.event.generation.images[0]
+    assert len(await place.bot.media(media.url, media.size)) == media.size
+    with pytest.raises(ApiError, match="too_large"):
+        await place.bot.media(media.url, media.size - 1)
+    with pytest.raises(ApiError, match="not_authenticated"):
+        await place.bot.media(media.url + "x", media.size)

@@ -1,0 +1,203 @@
+"""/image, /video, /jobs, /cancel and what is pushed later, from words to files."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from api.provider.sandbox_faults import Fault
+from bots.core import texts
+from bots.core.types import Reply
+from tests.bots.core.stage import PATIENCE, Place, attachment, pumping, running_place
+from tests.sandbox_server import Sandbox
+
+
+@pytest.fixture
+async def place(place: Place) -> Place:
+    await place.link()
+    return place
+
+
+def png(size: tuple[int, int] = (64, 64)) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", size, "teal").save(data, "PNG")
+    return data.getvalue()
+
+
+def hold_videos(sandbox: Sandbox) -> None:
+    sandbox.break_with(video=PATIENCE * 10)
+
+
+async def test_an_image_is_accepted_pushed_and_its_card_closed(place: Place) -> None:
+    (card,) = await place.say("/image a fox in snow --ar 16:9")
+    asked = place.stage.acts[-1]
+    made = (await place.web.get("/generations")).json()["items"][0]
+    assert card.card == made["id"]
+    assert card.text.startswith("Making your image: “a fox in snow”")
+    assert made["short_id"] in card.text
+    assert "about $" in card.text
+    assert made["options"]["aspect_ratio"] == "16:9"
+    assert [button.label for button in card.buttons[0]] == ["Cancel"]
+
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("a fox in snow\n")
+        closed = await place.stage.seen(f"Done: image {made['short_id']}")
+    assert pushed.to.message_id == asked.to.message_id
+    assert pushed.reply.text.splitlines()[0] == "a fox in snow"
+    (file,) = pushed.reply.files
+    assert (file.kind, file.content_type[:6]) == ("photo", "image/")
+    assert Image.open(io.BytesIO(file.data)).size == (file.width, file.height)
+    assert 0 < len(pushed.reply.nonce or "") <= 25
+    assert closed.edited == asked.shown.message_ids[0]
+    assert closed.reply.buttons == ()
+    assert await place.bot.claim(0, 10) == []
+
+
+async def test_several_images_come_as_one_message(place: Place) -> None:
+    await place.say("/image a fox --n 2")
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("a fox\n")
+    assert [file.kind for file in pushed.reply.files] == ["photo", "photo"]
+    assert len({file.name for file in pushed.reply.files}) == 2
+
+
+async def test_a_video_comes_as_a_video(place: Place) -> None:
+    (card,) = await place.say("/video waves at night")
+    assert card.text.startswith("Making your video: “waves at night”")
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("waves at night\n")
+    (file,) = pushed.reply.files
+    assert (file.kind, file.content_type) == ("video", "video/mp4")
+    assert file.data[4:8] == b"ftyp"
+    assert file.duration
+    assert file.width
+
+
+async def test_an_attached_image_starts_a_video(place: Place) -> None:
+    await place.say("/video make it wave", attachments=(attachment(png((640, 360))),))
+    made = (await place.web.get("/generations")).json()["items"][0]
+    assert made["mode"] == "image_to_video"
+
+
+async def test_an_attached_image_guides_an_image(place: Place) -> None:
+    await place.say("/image as a painting", attachments=(attachment(png()),))
+    made = (await place.web.get("/generations")).json()["items"][0]
+    assert made["mode"] == "image_to_image"
+
+
+MISTAKES = [
+    ("/image", texts.IMAGE_WHAT),
+    ("/image --ar 16:9", texts.IMAGE_WHAT),
+    ("/video  ", texts.VIDEO_WHAT),
+    ("/image a fox --arr 1:1", "I don't know the option --arr. Did you mean --ar?"),
+    ("/image a fox --model nothing-like-it", "I don't know the model “nothing-like-it”."),
+    ("/video waves --duration 100", "This model can't do that:"),
+    ("/image " + "x" * 20_000, "That is 20,000 characters; a prompt may have 10,000."),
+]
+
+
+async def test_a_mistake_is_told_and_makes_nothing(place: Place) -> None:
+    for line, sentence in MISTAKES:
+        (reply,) = await place.say(line)
+        assert reply.text.startswith(sentence), line
+    assert (await place.web.get("/generations")).json()["items"] == []
+
+
+async def test_an_attachment_that_is_no_image_is_refused(place: Place) -> None:
+    (reply,) = await place.say("/video waves", attachments=(attachment(b"not a picture"),))
+    assert reply.text == texts.ERRORS["unsupported_media"]
+    (reply,) = await place.say("/video waves", attachments=(attachment(b"%PDF", "application/pdf"),))
+    assert reply.text == texts.NO_IMAGE_ATTACHED
+
+
+async def test_the_same_update_twice_is_one_job(place: Place) -> None:
+    inbound_id = place.updates
+    (first,) = await place.say("/image a fox")
+    place.updates = inbound_id
+    (second,) = await place.say("/image a fox")
+    assert first.card == second.card
+    assert place.stage.acts[-1].reply.nonce == place.stage.acts[-2].reply.nonce
+
+
+@pytest.fixture
+async def poor(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
+    async with running_place(tmp_path, sandbox, default_monthly_usd="0.001") as running:
+        await running.link()
+        yield running
+
+
+async def test_over_budget_names_the_price_and_what_is_left(poor: Place) -> None:
+    (reply,) = await poor.say("/video waves at night")
+    assert reply.text.startswith("This would cost about $")
+    assert reply.text.endswith("you have $0.001 left this month.")
+
+
+async def test_a_failure_is_pushed_with_its_reason(place: Place, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="*", kind="status", status=403))
+    await place.say("/image something forbidden")
+    async with pumping(place.stage, place.bot):
+        told = await place.stage.seen("could not be made: the model refused this request.")
+        await place.stage.seen("Failed: image")
+    assert told.reply.text.endswith("Nothing was charged.")
+
+
+async def test_the_cancel_button_ends_the_job_and_closes_the_card(place: Place, sandbox: Sandbox) -> None:
+    hold_videos(sandbox)
+    (card,) = await place.say("/video waves")
+    (button,) = card.buttons[0]
+    message = place.stage.acts[-1].shown.message_ids[0]
+    (reply,) = await place.say(f"/{button.action} {button.value}", pressed=message)
+    assert reply.text.startswith("Cancelled: video")
+    assert place.stage.acts[-1].edited == message
+    assert (await place.web.get("/generations")).json()["items"][0]["status"] == "cancelled"
+
+
+async def test_nobody_else_can_press_cancel(place: Place, sandbox: Sandbox) -> None:
+    hold_videos(sandbox)
+    (card,) = await place.say("/video waves", chat="-5", private=False)
+    (button,) = card.buttons[0]
+    (reply,) = await place.say(f"/{button.action} {button.value}", person="88", chat="-5", private=False, pressed="m1")
+    assert reply.text.startswith(texts.ERRORS["not_linked"])
+    assert reply.secret
+    assert place.stage.acts[-1].edited is None
+    assert (await place.web.get("/generations")).json()["items"][0]["status"] in ("queued", "processing")
+
+
+async def test_cancel_alone_ends_the_newest_running_job(place: Place, sandbox: Sandbox) -> None:
+    hold_videos(sandbox)
+    await place.say("/video one")
+    await place.say("/video two")
+    await place.say("/cancel")
+    states = {one["prompt"]: one["status"] for one in (await place.web.get("/generations")).json()["items"]}
+    assert states["two"] == "cancelled"
+    assert states["one"] != "cancelled"
+    await place.say("/stop")
+    assert (await place.say("/cancel"))[-1].text == texts.NOTHING_RUNS
+
+
+async def test_cancel_of_what_is_not_there(place: Place) -> None:
+    for wanted in ("abcdefg", "../users/me", "a b", "é"):
+        (reply,) = await place.say(f"/cancel {wanted}")
+        assert reply.text == texts.ERRORS["not_found"]
+
+
+async def test_a_card_that_outlived_its_job_is_closed_when_its_button_is_pressed(place: Place) -> None:
+    (card,) = await place.say("/image a fox")
+    async with pumping(place.stage, place.bot):
+        await place.stage.seen("Done: image")
+    (button,) = card.buttons[0]
+    (reply,) = await place.say(f"/{button.action} {button.value}", pressed="m9")
+    assert reply.text.startswith("Done: image")
+    assert (await place.say(f"/cancel {button.value}"))[-1].text == texts.ERRORS["already_finished"]
+
+
+async def test_jobs_lists_the_last_ones(place: Place) -> None:
+    assert (await place.say("/jobs"))[-1].text == texts.NO_JOBS
+    (card,) = await place.say("/image a fox")
+    (listed,) = await place.say("/jobs")
+    assert isinstance(listed, Reply)
+    assert "· image ·" in listed.text
+    assert "a fox" in listed.text
+    assert card.card
