@@ -55,6 +55,7 @@ class BotApiServer:
             call.params = {name: value for name, value in params.values.items() if len(str(value)) < 20_000}
             self.calls.append(call)
             del self.calls[:-2000]
+            self.world.touch()
             result = await self._run(call.method, params)
         except Refused as refused:
             call.status = refused.status
