@@ -75,7 +75,7 @@ def main(name: str) -> int:
     places = {
         "api": (Place(launch.api_host, launch.api_port), "/readyz"),
         "web": (Place(launch.web_host, launch.web_port), "/healthz"),
-        "sandbox": (Place(launch.sandbox_host, launch.sandbox_port), "/api/v1/models"),
+        "sandbox": (Place(launch.sandbox_host, launch.sandbox_port), "/_sandbox/faults"),
     }
     answer = asyncio.run(get(*places[name]))
     return 0 if answer is not None and answer[0] == 200 else 1

@@ -179,7 +179,7 @@ class Stack:
             os.killpg(self._processes[name].pid, number)
 
     def _sandbox_answers(self) -> bool:
-        answer = get(f"{self.sandbox_url}/api/v1/models")
+        answer = get(f"{self.sandbox_url}/_sandbox/faults")
         return answer is not None and answer[0] == 200
 
     def _api_is_ready(self) -> bool:

@@ -1,0 +1,49 @@
+"""The test stack itself: single processes are killed and started, and nothing stays behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.ready import main as health
+from tests.processes import wait_gone
+from tests.stack import Stack, get, running_stack
+
+
+def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_stack(data_dir=tmp_path / "data") as stack:
+        before = pids(stack)
+        assert set(before) == {"sandbox", "api", "web"}
+        assert len(stack.setup_token) >= 32
+
+        for name, url in (("API", stack.api_url), ("WEB", stack.web_url), ("SANDBOX", stack.sandbox_url)):
+            monkeypatch.setenv(f"{name}_PORT", url.rsplit(":", 1)[1])
+        assert [health(name) for name in ("api", "web", "sandbox")] == [0, 0, 0]
+
+        stack.kill("api")
+        assert not stack.alive("api")
+        assert wait_gone(before["api"], 0)
+        assert get(f"{stack.api_url}/healthz") is None
+        assert [health(name) for name in ("api", "web")] == [1, 0]
+
+        stack.start("api")
+        assert (get(f"{stack.api_url}/healthz") or (0, b""))[0] == 200
+        assert stack.stop("web") == 0
+        after = pids(stack)
+    assert [name for name, pid in {**before, **after}.items() if not wait_gone(pid, 0)] == []
+
+
+def test_one_that_cannot_start_is_named_with_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (
+        pytest.raises(AssertionError, match=r"api ended with exit code 2:\nBad setting: CHAT_SIGNUP"),
+        running_stack(data_dir=tmp_path / "data", extra_env={"CHAT_SIGNUP": "everybody"}, without=frozenset({"web", "sandbox"})),
+    ):
+        raise RuntimeError("not reached")
+    assert "--- api ---" in capsys.readouterr().out
+
+
+def pids(stack: Stack) -> dict[str, int]:
+    """Of the processes that this test started, by name."""
+    own = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    words = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in own}
+    return {line[line.index("cli.process") + 1]: pid for pid, line in words.items() if "cli.process" in line and stack.alive(line[3])}
