@@ -211,11 +211,8 @@ class AuthService:
         return token, successor
 
     async def _within_grace(self, token: Refresh, presented: str) -> str | None:
-        """Only for the direct parent of the newest token, while that is unused, and three times an hour at most."""
-        if token.used_at is None or ids.now() - token.used_at > GRACE or token.replaced_by is None or token.sealed_successor is None:
-            return None
-        newest = await refresh.by_hash(self._db, token.replaced_by)
-        if newest is None or newest.used_at is not None:
+        """Only for the direct parent of the newest token (using that one takes its parent's seal away), three times an hour at most."""
+        if token.used_at is None or ids.now() - token.used_at > GRACE or token.sealed_successor is None:
             return None
         try:
             await self._throttle.take(f"grace:{token.session_id}", GRACES)
