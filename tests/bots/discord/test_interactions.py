@@ -175,7 +175,8 @@ async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: 
         assert shown.edited_by == ["channel"]
 
 
-async def test_a_late_secret_is_never_made_public(fake: FakeDiscord, connect: Connect) -> None:
+@pytest.mark.parametrize(("command", "options"), [("balance", {}), ("image", {"prompt": "fox"})])
+async def test_a_late_secret_is_never_made_public(fake: FakeDiscord, connect: Connect, command: str, options: dict[str, str]) -> None:
     go, failed = asyncio.Event(), asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
@@ -186,7 +187,7 @@ async def test_a_late_secret_is_never_made_public(fake: FakeDiscord, connect: Co
             failed.set()
 
     async with connect(Script(play)):
-        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "balance", guild=GUILD_ID)
+        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, command, options, guild=GUILD_ID)
         await fake.until(lambda scene: scene.interactions[interaction].original_id)
         fake.advance(16 * 60)
         go.set()
