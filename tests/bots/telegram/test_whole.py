@@ -1,0 +1,103 @@
+"""The whole bot in this process: Telegram's fake on one side, the real api with the sandbox on the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bots.settings import BotSettings
+from bots.telegram.__main__ import run
+from tests.bots.core.stage import Place, running_place
+from tests.bots.telegram.conftest import CHAT
+from tests.fakes.telegram import FakeTelegram
+from tests.sandbox_server import Sandbox, sandbox_server
+
+PERSON = CHAT
+"""In a private chat, the chat has the person's id."""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with sandbox_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
+    async with running_place(tmp_path, sandbox) as running:
+        yield running
+
+
+@asynccontextmanager
+async def bot(fake: FakeTelegram, place: Place) -> AsyncIterator[None]:
+    settings = BotSettings(_env_file=None, telegram_bot_token=SecretStr(fake.token), telegram_api_url=fake.api_url)
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(settings, place.bot, stop))
+    try:
+        await fake.polling()
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 10)
+
+
+async def link(fake: FakeTelegram, place: Place) -> None:
+    """By the deep link, as the web shows it."""
+    code = (await place.web.post("/links/codes", json={"platform": "telegram"})).json()
+    async with asyncio.timeout(20):
+        while code["deep_link"] is None:  # the bot has not said its name yet
+            code = (await place.web.post("/links/codes", json={"platform": "telegram"})).json()
+    assert code["deep_link"] == f"https://t.me/fake_bot?start={code['code']}"
+    fake.user_says(CHAT, PERSON, f"/start {code['code']}")
+    asked = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if "Yes" in one.buttons), None))
+    fake.press(CHAT, asked.message_id, "Yes", PERSON)
+    await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == asked.message_id and one.history), None))
+    confirmed = await place.web.post(f"/links/codes/{code['id']}/confirm")
+    assert confirmed.is_success, confirmed.text
+    await fake.message(CHAT, "now linked")
+
+
+async def test_link_then_ask_then_images_then_a_video_from_a_photo(fake: FakeTelegram, place: Place) -> None:
+    async with bot(fake, place):
+        fake.user_says(CHAT, PERSON, "/image a fox")
+        await fake.message(CHAT, "not linked")
+        await link(fake, place)
+
+        asked = fake.user_says(CHAT, PERSON, "what is a fox?")
+        answered = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        assert answered.kind == "text"
+
+        asked = fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
+        album = await fake.wait_for(lambda scene: [one for one in scene.by_bot(CHAT) if one.album] or None)
+        assert [one.reply_to for one in album] == [asked, asked]
+        assert "a fox in snow" in album[0].text
+        photo = album[0].file
+        assert photo is not None
+
+        asked = fake.user_says(CHAT, PERSON, "/video it runs", photo=fake.content(photo))
+        card = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        film = await fake.message(CHAT, kind="video", timeout=30)
+        assert (film.reply_to, film.streaming, film.file is not None) == (asked, True, True)
+        closed = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == card.message_id and not one.buttons), None)
+        )
+        assert "Cancel" not in closed.buttons
+        assert min(film.width, film.height, film.duration) > 0
+
+
+async def test_cancel_button_edits_the_card(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        sandbox.break_with(video=60.0)
+        fake.user_says(CHAT, PERSON, "/video waves")
+        card = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons), None))
+        fake.press(CHAT, card.message_id, "Cancel", PERSON)
+        closed = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == card.message_id and not one.buttons), None)
+        )
+        assert "ancelled" in closed.text
+        presses = fake.scene().presses.values()
+        assert all(one.answered is not None for one in presses)
