@@ -13,7 +13,6 @@ from cli.ready import Place
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
 
 app = typer.Typer(
-    name="./run",
     no_args_is_help=True,
     add_completion=False,
     help="All You Can GET AI. Without a command, ./run starts everything; ./run test and ./run check are for developers.",
@@ -53,4 +52,4 @@ def bad_setting_ends() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="./run")

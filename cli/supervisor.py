@@ -119,7 +119,7 @@ async def announce(plan: Plan, started: float) -> None:
             late = [name for name, task in waiting.items() if not task.done()]
             if not late:
                 break
-            print(f"Still waiting for: {', '.join(late)} (see the lines above)", flush=True)
+            print(f"Still waiting for: {', '.join(late)}", flush=True)
         state = waiting["api"].result()
         assert isinstance(state, ReadyOut)
         seconds = time.monotonic() - started
