@@ -85,8 +85,12 @@ async def _start(settings: Settings, cost: Cost, stack: AsyncExitStack) -> Servi
     await services.auth.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
     await services.deliveries.start()
+    stack.push_async_callback(services.text.close)
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(services.catalog.run(stop), name="catalog")]
+    tasks = [
+        asyncio.create_task(services.catalog.run(stop), name="catalog"),
+        asyncio.create_task(services.text.run(stop), name="text"),
+    ]
     if settings.worker == "inside":
         tasks.append(asyncio.create_task(Worker(db, wake, steps).run(), name="worker"))
     stack.push_async_callback(_end, tasks, stop)
@@ -114,7 +118,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         guest_monthly_usd=settings.guest_monthly_usd,
         erasers=erasers,
     )
-    links = LinkService(db, users=users, notify=deliveries.notify)
+    links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
     auth = AuthService(
         db,
         signer=TokenSigner([key]),
@@ -144,6 +148,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         generations=generation_service,
         deliveries=deliveries,
         webhooks=Webhooks(db, wake, secret),
+        wake=wake,
     )
     return services, steps
 

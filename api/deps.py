@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.text.service import TextService
     from api.users.service import UserService
+    from api.wake import Wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Services:
     generations: GenerationService
     deliveries: DeliveryService
     webhooks: Webhooks
+    wake: Wake
 
 
 def services(request: Request) -> Services:

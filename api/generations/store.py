@@ -230,7 +230,7 @@ async def release(sql: Sql, job: Generation, phase: Phase, run_at: datetime, now
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 7))
     row = await sql.fetch_one(
         f"""
-        UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5 ELSE $6 END, {sets}
+        UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id
         """,
         job.id,
@@ -293,7 +293,7 @@ async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
 
 async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
     await sql.execute(
-        "UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2 ELSE run_at END WHERE id = $1",
+        "UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END WHERE id = $1",
         generation_id,
         now,
     )

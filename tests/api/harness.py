@@ -1,0 +1,81 @@
+"""The whole api in this process, on a database of the test's choice and a real sandbox over HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.deps import Services
+from api.secrets import ensure_secrets
+from api.settings import Settings
+from api.users.passwords import Cost
+from tests.sandbox_server import Sandbox
+
+PASSWORD = "correct horse battery staple"
+CHEAP = Cost(time=1, memory=8, lanes=1)
+
+
+@dataclass(frozen=True)
+class Api:
+    """`client` has no credentials; `admin` and `user` are signed in, `bot` is the Telegram bot's process."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    data_dir: Path
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.app.state.services
+        return services
+
+    def signed(self, token: str, agent: str = "tests") -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app)
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
+        return httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers, timeout=60)
+
+    async def admin(self) -> httpx.AsyncClient:
+        token = ensure_secrets(self.data_dir).setup_token
+        body = {"token": token, "email": "admin@example.org", "password": PASSWORD}
+        answer = await self.client.post("/auth/setup", json=body)
+        assert answer.status_code == 201, answer.text
+        return self.signed(answer.json()["access_token"])
+
+    async def user(self, name: str = "ana") -> httpx.AsyncClient:
+        """Needs WEB_SIGNUP=open, which the harness sets."""
+        body = {"email": f"{name}@example.org", "password": PASSWORD}
+        answer = await self.client.post("/auth/register", json=body)
+        assert answer.status_code == 201, answer.text
+        return self.signed(answer.json()["access_token"])
+
+    def bot(self, platform: str = "telegram") -> httpx.AsyncClient:
+        return self.signed(ensure_secrets(self.data_dir).bot_keys[platform])
+
+    async def acting(self, user: httpx.AsyncClient, platform_user_id: str = "77", chat_id: str = "77") -> httpx.AsyncClient:
+        """Links a Telegram identity to the user, both sides confirming, and acts for it."""
+        bot = self.bot()
+        code = (await user.post("/links/codes", json={"platform": "telegram"})).json()
+        who = {"platform_user_id": platform_user_id, "display_name": "Ana", "chat_id": chat_id}
+        redeemed = (await bot.post("/bot/links/redeem", json={**who, "code": code["code"], "private": True})).json()
+        answer = {"code_id": redeemed["code_id"], "platform_user_id": platform_user_id, "accept": True}
+        assert (await bot.post("/bot/links/answer", json=answer)).is_success
+        assert (await user.post(f"/links/codes/{code['id']}/confirm")).is_success
+        act = (await bot.post("/bot/act", json=who)).json()
+        return self.signed(act["access_token"])
+
+
+@asynccontextmanager
+async def running_api(tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, **settings: Any) -> AsyncIterator[Api]:
+    """Ready when the models are known; other settings as keyword arguments."""
+    values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, **settings}
+    app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            running = Api(app, client, values["data_dir"])
+            if refresh:
+                await running.services.catalog.refresh()
+            yield running

@@ -1,0 +1,226 @@
+"""What goes wrong at the provider, in the worker or between: a sentence for the user, nothing paid twice, nothing charged, nothing lost."""
+
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.generations import steps, store
+from api.ids import now
+from api.provider.sandbox_faults import Fault
+from tests.api.harness import Api, running_api
+from tests.generations.conftest import WEBHOOK_SECRET, settings_of
+from tests.generations.test_jobs import SEEDREAM, finished, money, until
+from tests.sandbox_server import Sandbox
+
+
+def paid_calls(sandbox: Sandbox) -> int:
+    return len([call for call in sandbox.calls() if call["method"] == "POST"])
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between tries are real ones; only shorter."""
+    monkeypatch.setattr(steps.random, "uniform", lambda low, high: 0.01)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault(call="images", kind="status", status=502), 502, "provider_unavailable"),
+        (Fault(call="images", kind="status", status=503), 502, "provider_unavailable"),
+        (Fault(call="images", kind="status", status=402), 502, "provider_out_of_credit"),
+        (Fault(call="images", kind="status", status=403), 422, "content_refused"),
+        (Fault(call="images", kind="garbage"), 502, None),
+        (Fault(call="images", kind="empty"), 502, None),
+        (Fault(call="images", kind="lost"), 502, "outcome_unknown"),
+        (Fault(call="images", kind="drop"), 502, "outcome_unknown"),
+    ],
+)
+async def test_a_failed_image_says_why_and_costs_nothing(
+    user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, status: int, code: str | None
+) -> None:
+    sandbox.break_with(fault)
+    answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+    assert answer.status_code == status, answer.text
+    if code:
+        assert answer.json()["code"] == code
+    assert len(answer.json()["detail"]) > 20
+    assert await money(user) == ("0.000000", "0.000000")
+    sandbox.reset()
+    again = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+    assert again.status_code == 200, "a retry by the user works"
+
+
+async def test_a_busy_provider_is_asked_again_and_the_user_only_waits(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=0, times=2))
+    answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+        user = await api.user()
+        models = await user.get("/models")
+        assert models.json()
+    # nobody listens there; the models are known from before
+    away = Sandbox("http://127.0.0.1:9")
+    async with running_api(tmp_path, away, refresh=False, **settings_of(database)) as api:
+        login = await api.client.post("/auth/login", json={"email": "ana@example.org", "password": "correct horse battery staple"})
+        user = api.signed(login.json()["access_token"])
+        answer = await user.post("/generate/image", json={"prompt": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (502, "provider_unavailable")
+        assert await money(user) == ("0.000000", "0.000000")
+        ready = (await api.client.get("/readyz")).json()
+        assert (ready["ready"], ready["checks"]["provider"]["ok"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(call="videos.status", kind="status", status=500, times=1),
+        Fault(call="videos.status", kind="garbage", times=1),
+        Fault(call="videos.status", kind="drop", times=1),
+        Fault(call="videos.content", kind="status", status=502, times=1),
+        Fault(call="videos.content", kind="cut", times=1),
+        Fault(call="videos.content", kind="garbage", times=1),
+    ],
+)
+async def test_a_video_that_is_paid_arrives_in_spite_of(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault) -> None:
+    sandbox.break_with(fault)
+    made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    assert (await finished(api, made))["status"] == "completed"
+    assert len(sandbox.calls("videos.submit")) == 1
+
+
+@pytest.mark.parametrize("state", ["failed", "expired", "cancelled"])
+async def test_a_video_that_fails_at_the_provider_is_not_charged(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, state: str
+) -> None:
+    sandbox.break_with(Fault(call="videos.job", kind="ends_as", value=state))
+    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    assert made["status"] == "failed"
+    assert made["error"]["message"]
+    assert await money(user) == ("0.000000", "0.000000")
+
+
+async def test_a_lost_submit_answer_is_never_sent_again(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="videos.submit", kind="lost"))
+    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    assert (made["status"], made["error"]["code"]) == ("failed", "outcome_unknown")
+    assert paid_calls(sandbox) == 1
+    assert await money(user) == ("0.000000", "0.000000")
+
+
+async def test_a_stale_workers_write_changes_nothing(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """Somebody else took the job while the first one was away: its result, its money and its delivery are not written."""
+    sandbox.break_with(image=1)
+    made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+    row = await until(api, made["id"], phase="submitting")
+    await api.services.db.execute("UPDATE generations SET attempt = attempt + 1, lease_token = 'another', phase = 'poll' WHERE id = $1", row.id)
+    with api.services.wake.listen("worker") as listener:
+        await listener.wait(10)
+    after = await store.get(api.services.db, row.id)
+    assert after is not None
+    assert (after.status, after.lease_token, after.cost_micro) == ("processing", "another", None)
+    assert (await money(user))[0] == "0.000000"
+
+
+@pytest.mark.parametrize("phase", ["submit", "poll", "fetch"])
+async def test_a_job_found_after_a_crash_goes_on(tmp_path: Path, sandbox: Sandbox, database: str, phase: str) -> None:
+    """The process ends in the middle of a job; the next one finds the row with a lease of the dead."""
+    sandbox.break_with(video=1.0)
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+        user = await api.user()
+        made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        row = await until(api, made["id"], phase="poll")
+        await api.services.db.execute("UPDATE generations SET run_at = $2, lease_token = 'dead' WHERE id = $1", row.id, now())
+        if phase == "submit":
+            await api.services.db.execute(
+                "UPDATE generations SET phase = 'submit', status = 'queued', provider_id = NULL, run_at = $2 WHERE id = $1", row.id, now()
+            )
+        elif phase == "fetch":
+            await api.services.db.execute("UPDATE generations SET phase = 'fetch' WHERE id = $1", row.id)
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+        assert (await finished(api, made))["status"] == "completed"
+
+
+async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    sandbox.break_with(image=30)
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+        api.services.generations  # noqa: B018
+        user = await api.user()
+        made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+        row = await until(api, made["id"], phase="submitting")
+        await api.services.db.execute("UPDATE generations SET attempt = attempt + 1, lease_token = 'dead', run_at = $2 WHERE id = $1", row.id, now())
+    calls = paid_calls(sandbox)
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+        failed = await finished(api, made)
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "outcome_unknown")
+        spent = await api.services.db.fetch_one("SELECT held_micro, spent_micro FROM budgets WHERE scope LIKE 'user:%'")
+        assert spent == {"held_micro": 0, "spent_micro": 0}
+    assert paid_calls(sandbox) == calls
+
+
+async def webhook(api: Api, row: store.Generation, provider_id: str, *, secret: str = WEBHOOK_SECRET, late: float = 0) -> httpx.Response:
+    body = json.dumps({"type": "video.generation.completed", "data": {"id": provider_id, "status": "completed"}}).encode()
+    stamp = str(int(time.time() - late))
+    signature = hmac.new(secret.encode(), stamp.encode() + b"," + body, hashlib.sha256).hexdigest()
+    headers = {"X-OpenRouter-Signature": f"t={stamp},v1={signature}", "Content-Type": "application/json"}
+    return await api.client.post(f"/webhooks/openrouter/{row.callback_token}", content=body, headers=headers)
+
+
+HOOKS: dict[str, Any] = {"openrouter_webhook_secret": WEBHOOK_SECRET, "public_api_url": "http://127.0.0.1:9"}
+
+
+async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    sandbox.break_with(video=1.5)
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        user = await api.user()
+        made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        with api.services.wake.listen("worker") as listener:
+            row = await until(api, made["id"], phase="poll")
+            while (row.run_at - now()).total_seconds() < steps.POLL_BEHIND_WEBHOOKS / 2:
+                await listener.wait(5)
+                row = await until(api, made["id"], phase="poll")
+        assert (await webhook(api, row, row.provider_id or "")).status_code == 204
+        assert (await webhook(api, row, row.provider_id or "")).status_code == 204, "a repeat is fine"
+        for _ in range(5):
+            done = await api.services.generations.wait(row, 1)
+            if done.finished:
+                break
+            await webhook(api, row, row.provider_id or "")
+        assert done.status == "completed"
+
+
+async def test_a_webhook_repairs_a_lost_submit_answer(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    sandbox.break_with(Fault(call="videos.submit", kind="lost"), Fault(call="webhooks", kind="off"))
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        user = await api.user()
+        made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        row = await until(api, made["id"], phase="submit_unknown")
+        provider_id = sandbox.calls("videos.submit")[0]["work"]
+        assert (await webhook(api, row, _job_of(provider_id))).status_code == 204
+        assert (await finished(api, made))["status"] == "completed"
+        assert len(sandbox.calls("videos.submit")) == 1
+
+
+def _job_of(work: Any) -> str:
+    return str(work)
+
+
+@pytest.mark.parametrize(("secret", "late"), [("wrong", 0), (WEBHOOK_SECRET, 400), (WEBHOOK_SECRET, -400)])
+async def test_a_webhook_that_is_not_the_providers_is_refused(
+    tmp_path: Path, sandbox: Sandbox, database: str, secret: str, late: float
+) -> None:
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        user = await api.user()
+        made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        row = await until(api, made["id"], phase="poll")
+        assert (await webhook(api, row, "gen-vid-1", secret=secret, late=late)).status_code == 401
+        assert await api.services.db.fetch("SELECT dedupe_key FROM webhook_events") == []
