@@ -1,6 +1,8 @@
 """The one factory of httpx clients. They run on aiohttp's transport, which is two to four times faster with many connections."""
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
@@ -62,16 +64,22 @@ class _Transport(AiohttpTransport):
         return response
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds: once a process."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def http_client(
     *, base_url: str = "", headers: Mapping[str, str] | None = None, timeout: httpx.Timeout | None = None, connections: int = 200
 ) -> httpx.AsyncClient:
     """A client without redirects, cookies and proxies of the environment. Close it on the loop that used it."""
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=15, ssl=transport.ssl_context)
+        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=15, ssl=_tls())
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-    transport = _Transport(client=session, trust_env=False)
+    transport = _Transport(verify=_tls(), client=session, trust_env=False)
     return httpx.AsyncClient(
         base_url=base_url,
         headers=headers,

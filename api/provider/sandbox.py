@@ -88,7 +88,7 @@ async def _generation(work: Work) -> Response:
     return JSONResponse({"data": data})
 
 
-def _control(faults: Faults) -> list[Route]:
+def _control(faults: Faults, videos: Videos) -> list[Route]:
     async def read(_: Request) -> Response:
         return JSONResponse(faults.state())
 
@@ -103,6 +103,7 @@ def _control(faults: Faults) -> list[Route]:
         return JSONResponse(faults.log())
 
     async def reset(_: Request) -> Response:
+        await videos.clear()
         faults.reset()
         return JSONResponse(faults.state())
 
@@ -143,7 +144,7 @@ def create_app(timing: Timing | None = None, faults: list[Fault] | None = None, 
         route("GET", "/videos/{id}/content", "videos.content", videos.content),
         route("GET", "/key", "key", _key),
         route("GET", "/generation", "generation", _generation),
-        *_control(state),
+        *_control(state, videos),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: nothing, 405: nothing})
 

@@ -5,6 +5,7 @@ import binascii
 import io
 import math
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -136,7 +137,9 @@ def picture(
         scale = min(1.0, _STILL / max(size))
         drawn = max(16, round(size[0] * scale * 2)), max(16, round(size[1] * scale * 2))
         scene = plan(f"{prompt}#{number}" if number else prompt, seed)
-        image = Painter(scene, drawn).frame(0).resize(size, Image.Resampling.LANCZOS)
+        image = Painter(scene, drawn).frame(0).reduce(2)
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.BICUBIC)
     overlay(size, prompt, note).onto(image)
     return image
 
@@ -185,23 +188,32 @@ def _frames(movie: Movie) -> Iterator[Image.Image]:
         yield frame if end is None or share < 0.5 else Image.blend(frame, end, (share - 0.5) * 2)
 
 
-def film(movie: Movie) -> bytes:
-    """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it in a thread."""
+class Stopped(Exception):
+    """Nobody wants the video any more."""
+
+
+def film(movie: Movie, stop: threading.Event) -> bytes:
+    """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it in a thread.
+
+    Raises `Stopped` soon after `stop` is set.
+    """
     words = overlay(movie.size, movie.prompt, movie.note)
     # moving the index to the front makes the muxer open the file a second time by its name
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
-        _encode(movie, words, path)
+        _encode(movie, words, path, stop)
         return path.read_bytes()
 
 
-def _encode(movie: Movie, words: Overlay, path: Path) -> None:
+def _encode(movie: Movie, words: Overlay, path: Path, stop: threading.Event) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26", "threads": "1"})
         stream.width, stream.height = movie.size
         stream.pix_fmt = "yuv420p"
         number = 0
         for image in _frames(movie):
+            if stop.is_set():
+                raise Stopped
             words.onto(image)
             frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
             frame = frame.reformat(format="yuv420p")

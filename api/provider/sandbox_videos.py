@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -103,12 +104,20 @@ class Videos:
         self._client = client
         self._secret = secret
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._stop = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def close(self) -> None:
+    async def clear(self) -> None:
+        """Forgets all jobs, and stops the drawing of those that are not finished."""
+        self._stop.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._jobs.clear()
+        self._stop = threading.Event()
+
+    async def close(self) -> None:
+        await self.clear()
         await self._client.aclose()
 
     async def models(self, work: Work) -> Response:
@@ -164,18 +173,22 @@ class Videos:
 
     async def _make(self, job: Job) -> None:
         whole = self._studio.faults.timing.video
-        drawing = asyncio.create_task(self._studio.draw(film, job.movie)) if job.ends_as not in _ERRORS else None
-        await asyncio.sleep(whole * 0.25)
-        job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
-        await asyncio.sleep(whole * 0.75)
-        if drawing is not None:
-            job.data = await drawing
+        if job.ends_as in _ERRORS:
+            await self._pass_states(job, whole)
+        else:
+            job.data, _ = await asyncio.gather(self._studio.draw(film, job.movie, self._stop), self._pass_states(job, whole))
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         self._studio.remember(
             job.generation_id, {"model": job.model, "api_type": "video", "usage": job.cost, "total_cost": job.cost, "tokens_prompt": 0}
         )
         if job.callback_url is not None:
             await self._tell(job, job.callback_url)
+
+    @staticmethod
+    async def _pass_states(job: Job, seconds: float) -> None:
+        await asyncio.sleep(seconds * 0.25)
+        job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
+        await asyncio.sleep(seconds * 0.75)
 
     async def _tell(self, job: Job, url: str) -> None:
         fault = self._studio.faults.take("webhooks", job.model)
