@@ -1,12 +1,12 @@
 """Files to read, with ranges, and uploads."""
 
 import re
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from api.auth.caller import Callers, UserCaller
+from api.auth.caller import UserCaller
 from api.deps import Services, ServicesDep
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import UploadOut
@@ -67,7 +67,7 @@ async def _readable(request: Request, services: Services, media_id: str, exp: in
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticated("This link is not valid any more. Open the page again for a fresh one.")
-        caller = await cast(Callers, request.app.state.callers).caller(token)
+        caller = await services.auth.callers.caller(token)
         if row is None or row.user_id != caller.user_id:
             raise NotFound("There is no such file among yours.")
     if row is None:

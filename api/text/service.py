@@ -19,7 +19,7 @@ from api.catalog.model import Model
 from api.catalog.pricing import text_micro, tokens, used_text_micro
 from api.catalog.service import Catalog
 from api.db import Db, DbUnavailable, Sql
-from api.errors import DomainError, InvalidRequest, NotFound, OptionUnsupported, PriceUnknown
+from api.errors import DomainError, InvalidRequest, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.generations.schemas import ErrorOut
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
@@ -98,15 +98,19 @@ class TextService:
         self._running: set[Answer] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Now and then release the holds of answers that died with their process."""
+        """Sweep now and then."""
         while not stop.is_set():
             try:
-                if released := await self._budget.release_stale(SUBJECT, STALE_AFTER):
-                    log.warning("stale_text_holds_released", count=released)
+                await self.sweep()
             except DbUnavailable as error:
                 log.warning("stale_text_holds_not_looked_for", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
+
+    async def sweep(self) -> None:
+        """Release the holds of answers that died with their process."""
+        if released := await self._budget.release_stale(SUBJECT, STALE_AFTER):
+            log.warning("stale_text_holds_released", count=released)
 
     async def close(self) -> None:
         """Stop what runs, and settle it. Call it before the database is closed."""
@@ -123,7 +127,7 @@ class TextService:
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise NotFound("The answer was stopped.")
+        raise OutcomeUnknown("The server was stopped while this was being answered.")
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
         """What happens, as it happens; None now and then while nothing does, so that proxies keep the connection."""

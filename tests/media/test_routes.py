@@ -69,28 +69,29 @@ async def test_without_a_good_link_only_the_owner_reads(place: Place) -> None:
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
-@pytest.mark.parametrize(
-    ("wanted", "start", "end"),
-    [("bytes=0-", 0, None), ("bytes=10-19", 10, 20), ("bytes=5-999999999", 5, None), ("bytes=-7", -7, None), ("bytes=-999999999", 0, None)],
-)
-async def test_a_range(place: Place, wanted: str, start: int, end: int | None) -> None:
-    answer = await place.api.client.get(place.url, headers={"Range": wanted})
-    body = place.video[start:end]
-    first = start % len(place.video)
-    assert (answer.status_code, answer.content) == (206, body)
-    assert answer.headers["content-range"] == f"bytes {first}-{first + len(body) - 1}/{len(place.video)}"
+async def test_ranges(place: Place) -> None:
+    cases = [
+        ("bytes=0-", 0, None),
+        ("bytes=10-19", 10, 20),
+        ("bytes=5-999999999", 5, None),
+        ("bytes=-7", -7, None),
+        ("bytes=-999999999", 0, None),
+    ]
+    for wanted, start, end in cases:
+        answer = await place.api.client.get(place.url, headers={"Range": wanted})
+        body = place.video[start:end]
+        first = start % len(place.video)
+        assert (answer.status_code, answer.content) == (206, body)
+        assert answer.headers["content-range"] == f"bytes {first}-{first + len(body) - 1}/{len(place.video)}"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=-", "bytes=9-5", "bytes=0-1,5-6", "items=0-1", "bytes=a-b"])
-async def test_a_range_that_is_not_understood_sends_all(place: Place, wanted: str) -> None:
-    answer = await place.api.client.get(place.url, headers={"Range": wanted})
-    assert (answer.status_code, answer.content) == (200, place.video)
-
-
-@pytest.mark.parametrize("wanted", ["bytes=999999999-", "bytes=-0"])
-async def test_a_range_behind_the_end(place: Place, wanted: str) -> None:
-    answer = await place.api.client.get(place.url, headers={"Range": wanted})
-    assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(place.video)}")
+async def test_a_range_that_is_not_understood_sends_all_and_one_behind_the_end_nothing(place: Place) -> None:
+    for wanted in ("bytes=-", "bytes=9-5", "bytes=0-1,5-6", "items=0-1", "bytes=a-b"):
+        answer = await place.api.client.get(place.url, headers={"Range": wanted})
+        assert (answer.status_code, answer.content) == (200, place.video)
+    for wanted in ("bytes=999999999-", "bytes=-0"):
+        answer = await place.api.client.get(place.url, headers={"Range": wanted})
+        assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(place.video)}")
 
 
 async def test_what_the_client_has_already_is_not_sent_again(place: Place) -> None:

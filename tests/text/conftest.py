@@ -1,0 +1,39 @@
+"""An api with a fast sandbox that every test finds clean.."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.harness import Api, running_api
+from tests.sandbox_server import Sandbox, sandbox_server
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with sandbox_server() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+@pytest.fixture
+def database_url(duckdb_path: Path) -> str:
+    return f"duckdb://{duckdb_path}"
+
+
+@pytest.fixture
+async def api(sandbox: Sandbox, database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(tmp_path, sandbox, database_url=database_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def ana(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with await api.user("ana") as client:
+        yield client

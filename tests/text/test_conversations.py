@@ -1,0 +1,54 @@
+"""Conversations in the database, on both engines."""
+
+from datetime import UTC, datetime, timedelta
+
+from api import ids
+from api.db import Db
+from api.text import store
+from api.text.store import Conversation, Message
+
+START = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def conversation(user_id: str, minute: int) -> Conversation:
+    moment = START + timedelta(minutes=minute)
+    return Conversation(ids.new_id(), user_id, f"About {minute}", moment, moment)
+
+
+async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> None:
+    mine = [conversation("ana", minute) for minute in (1, 2, 2, 2, 3)]
+    for each in [*mine, conversation("eve", 9)]:
+        await store.add_conversation(db, each)
+    expected = sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)
+    seen: list[Conversation] = []
+    place = None
+    while page := await store.page(db, "ana", place, 2):
+        seen += page
+        place = (page[-1].updated_at, page[-1].id)
+    assert seen == expected
+    assert await store.touch(db, mine[0].id, START + timedelta(hours=1))
+    assert (await store.page(db, "ana", None, 1))[0].id == mine[0].id
+    assert not await store.touch(db, "nothing", START)
+
+
+async def test_the_newest_messages_come_oldest_first(db: Db) -> None:
+    talk = conversation("ana", 1)
+    await store.add_conversation(db, talk)
+    sent = [Message(ids.new_id(), "user", f"{n}", None, None, ("i", "j") if n else (), START) for n in range(5)]
+    for message in sent:
+        await store.add_message(db, talk.id, "ana", message)
+    assert await store.messages(db, talk.id, 3) == sent[2:]
+    assert await store.messages(db, talk.id, 9) == sent
+
+
+async def test_erasing_a_user_leaves_the_others(db: Db) -> None:
+    talks = [conversation(user, 1) for user in ("ana", "eve")]
+    for talk in talks:
+        await store.add_conversation(db, talk)
+        await store.add_message(db, talk.id, talk.user_id, Message(ids.new_id(), "user", "x", None, None, (), START))
+    async with db.transaction() as sql:
+        await store.delete_of_user(sql, "ana")
+    assert await store.conversation(db, talks[0].id) is None
+    assert await store.messages(db, talks[0].id, 9) == []
+    assert await store.conversation(db, talks[1].id) == talks[1]
+    assert len(await store.messages(db, talks[1].id, 9)) == 1
