@@ -5,7 +5,7 @@ waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> con
    +--used in public, or replaced by a newer code--> burned        any but confirmed, after 5 minutes --> expired
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol, cast
 
@@ -35,10 +35,13 @@ class Notify(Protocol):
 
 
 class LinkService:
-    def __init__(self, db: Db, *, users: UserService, notify: Notify) -> None:
+    """`ring` wakes a platform's bot when a notice for it has been committed; without it the bot finds it at its next look."""
+
+    def __init__(self, db: Db, *, users: UserService, notify: Notify, ring: Callable[[str], None] | None = None) -> None:
         self._db = db
         self._users = users
         self._notify = notify
+        self._ring = ring
         self._throttle = Throttle(db)
 
     async def owner(self, platform: str, platform_user_id: str) -> str | None:
@@ -113,6 +116,8 @@ class LinkService:
             linked = code is not None and await self._link(sql, code)
         if code is None:
             return await self._already_confirmed(user_id, code_id)
+        if self._ring is not None:
+            self._ring(code.platform)
         if not linked:
             raise Conflict("This chat belongs to another account. It has to be unlinked there first.")
         return _shown(code)

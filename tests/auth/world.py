@@ -1,8 +1,8 @@
 """The account services on a real database behind their real routes, and short ways to use them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, Literal, TypeVar
@@ -16,13 +16,16 @@ from api.auth.schemas import SetupIn, TokensOut
 from api.auth.service import AuthService, Client
 from api.auth.tokens import TokenSigner
 from api.budget.service import BudgetService
-from api.db import Db, Sql
+from api.db import Db
+from api.deliveries.schemas import Notice
+from api.deliveries.service import DeliveryService, Shown
 from api.links import routes as links_routes
 from api.links.service import LinkService
 from api.problems import add_handlers
 from api.users import routes as users_routes
 from api.users.passwords import Cost, Passwords
 from api.users.service import Eraser, UserService
+from api.wake import Wake
 
 T = TypeVar("T")
 
@@ -38,23 +41,13 @@ CHEAP = Cost(memory=8)
 
 
 @dataclass
-class Notices:
-    """Stands at the outbox: what chats are told."""
-
-    sent: list[tuple[str, str, str, dict[str, str]]] = field(default_factory=list)
-
-    async def __call__(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None:
-        self.sent.append((platform, chat_id, code, dict(facts)))
-
-
-@dataclass
 class World:
     db: Db
     signer: TokenSigner
     users: UserService
     links: LinkService
     auth: AuthService
-    notices: Notices
+    deliveries: DeliveryService
     erasers: list[Eraser]
     http: httpx.AsyncClient
 
@@ -94,17 +87,31 @@ class World:
     async def act_token(self, identity: str = "100", platform: str = "telegram") -> str:
         return str((await self.act(identity, platform)).json()["access_token"])
 
+    async def told(self, platform: str = "telegram") -> list[tuple[str, str, dict[str, str]]]:
+        """What the platform's chats are told and nobody has asked for yet: chat, code, facts."""
+
+        async def never() -> bool:
+            return False
+
+        claimed = await self.deliveries.claim(platform, 0, 100, never)
+        return [(one.address.chat_id, one.event.code, one.event.facts) for one in claimed if isinstance(one.event, Notice)]
+
     async def count(self, table: str) -> int:
         row = await self.db.fetch_one(f"SELECT count(*) AS n FROM {table}")
         assert row is not None
         return int(row["n"])
 
 
+async def no_generations(ids: Sequence[str]) -> dict[str, Shown]:
+    """There are none here: only notices are delivered."""
+    return {}
+
+
 def build(
     db: Db, *, web_signup: Literal["invite", "open"] = "open", chat_signup: Literal["link", "open"] = "link", cost: Cost = CHEAP
 ) -> World:
     erasers: list[Eraser] = []
-    notices = Notices()
+    deliveries = DeliveryService(db, Wake(), no_generations)
     signer = TokenSigner(["a secret key that is long enough to sign"])
     users = UserService(
         db,
@@ -114,7 +121,7 @@ def build(
         guest_monthly_usd=Decimal(1),
         erasers=erasers,
     )
-    links = LinkService(db, users=users, notify=notices)
+    links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
     auth = AuthService(db, signer=signer, users=users, links=links, setup_token=SETUP_TOKEN, web_signup=web_signup, chat_signup=chat_signup)
     erasers += [auth.erase, links.erase]
     app = FastAPI()
@@ -123,7 +130,7 @@ def build(
     for routes in (auth_routes, users_routes, links_routes):
         app.include_router(routes.router)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api")
-    return World(db, signer, users, links, auth, notices, erasers, http)
+    return World(db, signer, users, links, auth, deliveries, erasers, http)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ async def test_both_sides_say_yes(world: World) -> None:
 
     links = (await world.ask("GET", "/links", as_=token)).json()["items"]
     assert [(link["platform"], link["platform_user_id"], link["display_name"]) for link in links] == [("telegram", "100", "Al")]
-    assert world.notices.sent == [("telegram", "chat-100", "linked", {"account_hint": "al***@example.org"})]
+    assert await world.told() == [("chat-100", "linked", {"account_hint": "al***@example.org"})]
     assert (await world.act()).status_code == 200
 
 
@@ -218,7 +218,7 @@ async def test_an_identity_that_got_linked_meanwhile_is_refused_and_told(world: 
     refused = await confirm(world, bob.access_token, code["id"])
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert (await state(world, bob.access_token, code["id"]))["state"] == "burned"
-    assert world.notices.sent[-1] == ("telegram", "chat-100", "link_conflict", {})
+    assert [(chat, told) for chat, told, _ in await world.told()] == [("chat-100", "linked"), ("chat-100", "link_conflict")]
     assert await world.links.owner("telegram", "100") == alice.user.id
 
 
@@ -257,7 +257,6 @@ async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> Non
     """Sixteen accounts got the same identity to say yes; each confirms."""
     for _ in range(5):
         await world.db.execute("DELETE FROM links")
-        world.notices.sent.clear()
         codes = [Code(ids.new_id(), ids.new_id(), "telegram", ids.now(), ids.now() + CODE_LIFE) for _ in range(16)]
         async with world.db.transaction() as sql:
             for code in codes:
@@ -268,7 +267,7 @@ async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> Non
         results = await race(16, lambda number, codes=codes: world.links.confirm(codes[number].user_id, codes[number].id))  # type: ignore[misc]
         assert [type(result) for result in results].count(CodeStateOut) == 1
         assert [type(result) for result in results].count(Conflict) == 15
-        assert [notice[2] for notice in world.notices.sent].count("linked") == 1
+        assert sorted(told for _, told, _ in await world.told()) == ["link_conflict"] * 15 + ["linked"]
         winner = next(number for number, result in enumerate(results) if isinstance(result, CodeStateOut))
         assert await world.links.owner("telegram", "100") == codes[winner].user_id
 
@@ -281,7 +280,7 @@ async def test_confirming_one_code_many_times_tells_the_chat_once(world: World) 
     results = await race(16, lambda _: world.links.confirm(alice.user.id, code["id"]))
     assert {result.state for result in results if isinstance(result, CodeStateOut)} == {"confirmed"}
     assert [type(result) for result in results] == [CodeStateOut] * 16
-    assert len(world.notices.sent) == 1
+    assert [told for _, told, _ in await world.told()] == ["linked"]
 
 
 @pytest.mark.parametrize(
@@ -325,3 +324,11 @@ async def test_what_a_guest_made_moves_to_the_account(db: Db) -> None:
     assert await world.links.owner("telegram", "100") == alice.user.id
     assert (await world.ask("GET", "/users/me", as_=guest["access_token"])).status_code == 401
     assert (await world.act()).json()["user_id"] == alice.user.id
+
+
+@one_engine
+async def test_a_waiting_bot_is_woken_by_a_link(world: World) -> None:
+    token = (await world.person()).access_token
+    with world.deliveries._wake.listen("deliveries:telegram") as listener:
+        await world.linked(token)
+        assert await listener.wait(0)
