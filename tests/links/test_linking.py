@@ -331,4 +331,4 @@ async def test_a_waiting_bot_is_woken_by_a_link(world: World) -> None:
     token = (await world.person()).access_token
     with world.deliveries._wake.listen("deliveries:telegram") as listener:
         await world.linked(token)
-        assert await listener.wait(0)
+        assert await listener.wait(5)
