@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from rich.text import Text
 from bots.core.texts import WRITING
 from bots.core.types import Address, Button, File, Limits, Reply, Shown
 
+HOLD_SECONDS = 20.0
+"""How long a push waits for the end of an answer that is being written."""
 LIMITS = Limits(text=100_000, caption=100_000, photo_bytes=1 << 29, upload_bytes=1 << 29, edit_seconds=0.05)
 
 
@@ -23,24 +26,27 @@ class Choice:
     button: Button
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Growing:
-    """The message that is being written: what of it stands on the screen, and whether the cursor is still behind it."""
+    """The message that is being written, and what of it stands on the screen already."""
 
     message_id: str
     text: str
-    open: bool = True
 
 
 @dataclass(slots=True)
 class TerminalChat:
-    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open, by the card's message id."""
+    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open, by the card's message id.
+
+    `idle` is set while no message is being written.
+    """
 
     console: Console
     files: Path
     choices: dict[int, Choice] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
     _session: str = field(default_factory=lambda: secrets.token_hex(4))
     _messages: int = 0
     _numbers: int = 0
@@ -53,6 +59,9 @@ class TerminalChat:
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         """What is on the screen can't be edited: a growing text goes on where it ended, anything else is a new line."""
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
+        if self._growing is not None and self._growing.message_id != message_id:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.idle.wait(), HOLD_SECONDS)
         self._forget_choices(message_id)
         paths = [await asyncio.to_thread(self._save, file) for file in reply.files]
         self._write(message_id, reply)
@@ -66,10 +75,11 @@ class TerminalChat:
         """A terminal that waits says enough."""
 
     def end_line(self) -> None:
-        """What comes next starts on a line of its own."""
-        if self._growing is not None and self._growing.open:
+        """What is being written is whole, or nobody goes on with it: the next message has a line of its own."""
+        if self._growing is not None:
             self.console.print()
-            self._growing.open = False
+        self._growing = None
+        self.idle.set()
 
     def press(self, number: int) -> Choice | None:
         return self.choices.get(number)
@@ -87,9 +97,9 @@ class TerminalChat:
             self.end_line()
             self._print(text, end="", style="dim" if reply.quiet else "")
         self._growing = _Growing(message_id, text)
+        self.idle.clear()
         if not reply.preview:
             self.end_line()
-            self._growing = None
 
     def _print(self, text: str, *, end: str, style: str = "") -> None:
         self.console.print(Text(text, style), end=end, soft_wrap=True)

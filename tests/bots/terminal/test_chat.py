@@ -1,3 +1,4 @@
+import asyncio
 import io
 from pathlib import Path
 
@@ -25,12 +26,24 @@ async def test_a_streamed_answer_grows_on_one_line(tmp_path: Path) -> None:
     assert screen.getvalue() == "Hello there!\n"
 
 
-async def test_a_push_in_the_middle_of_a_stream_has_its_own_line_and_the_stream_goes_on(tmp_path: Path) -> None:
+async def test_a_push_waits_for_the_end_of_the_answer_that_is_being_written(tmp_path: Path) -> None:
     chat, screen = make_chat(tmp_path)
     shown = await chat.show(HERE, Reply("Hello", preview=True))
-    await chat.show(HERE, Reply("A push"))
+    push = asyncio.create_task(chat.show(HERE, Reply("A push")))
+    await asyncio.sleep(0)
     await chat.show(HERE, Reply("Hello there"), shown)
-    assert screen.getvalue() == "Hello\nA push\nHello there\n"
+    await push
+    assert screen.getvalue() == "Hello there\nA push\n"
+
+
+async def test_a_push_does_not_wait_for_an_answer_that_was_given_up(tmp_path: Path) -> None:
+    chat, screen = make_chat(tmp_path)
+    await chat.show(HERE, Reply("Hello", preview=True))
+    push = asyncio.create_task(chat.show(HERE, Reply("A push")))
+    await asyncio.sleep(0)
+    chat.end_line()
+    await push
+    assert screen.getvalue() == "Hello\nA push\n"
 
 
 async def test_an_edit_that_is_no_continuation_is_shown_whole(tmp_path: Path) -> None:
