@@ -10,13 +10,15 @@ import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from api.errors import StorageFull, TooLarge
@@ -52,7 +54,8 @@ class MediaStore:
             self._spool = self._root / ".receiving"
         else:
             self._root = None
-            self._store = S3Store.from_url(url)
+            # its own patience is three minutes, too long for a request that waits
+            self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})
             self._spool = Path(tempfile.gettempdir()) / "allucanget-receiving"
 
     @asynccontextmanager
@@ -105,42 +108,42 @@ class MediaStore:
 
     async def read(self, key: str) -> bytes:
         """Raises FileNotFoundError."""
-        found = await obstore.get_async(self._store, key)
-        return bytes(await found.bytes_async())
+        with _storage_errors():
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes `start` to before `end`. Opens at once, so that FileNotFoundError comes before the first byte is promised."""
-        found = await obstore.get_async(self._store, key, options={"range": (start, end)})
+        with _storage_errors():
+            found = await obstore.get_async(self._store, key, options={"range": (start, end)})
         return aiter(found.stream(min_chunk_size=CHUNK))
 
     async def delete(self, keys: Sequence[str]) -> None:
         """A key that is gone already is fine."""
         for key in keys:
-            try:
+            with suppress(FileNotFoundError), _storage_errors():
                 await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                continue
 
     async def check(self) -> None:
         """Raises OSError when the store cannot be read or, on disk, not be written."""
         if self._root is not None:
             await asyncio.to_thread(lambda: self._new_file().unlink())
             return
-        try:
+        with suppress(FileNotFoundError), _storage_errors():
             await obstore.head_async(self._store, "check")
-        except FileNotFoundError:
-            return
 
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """A full disk or quota as `StorageFull`."""
+    """A full disk or quota as `StorageFull`, what else a store can say as OSError."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise StorageFull("The server's storage is full. The operator has to make room.") from error
         raise
+    except BaseError as error:
+        raise OSError(str(error).partition("\n")[0]) from error
 
 
 def _sync(file: BinaryIO) -> None:

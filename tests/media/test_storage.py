@@ -10,6 +10,7 @@ import pytest
 from api.errors import StorageFull, TooLarge
 from api.media import storage
 from api.media.storage import MediaStore, key_of
+from tests.media.fake_s3 import FakeS3, running_s3
 from tests.media.samples import in_chunks
 
 
@@ -109,3 +110,39 @@ async def test_the_check_needs_a_place_to_write(tmp_path: Path) -> None:
     (tmp_path / "media" / ".receiving").write_text("in the way")
     with pytest.raises(OSError, match="receiving"):
         await files.check()
+
+
+@pytest.fixture
+async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeS3]:
+    async with running_s3() as running:
+        settings = {"ENDPOINT_URL": running.url, "ALLOW_HTTP": "true", "REGION": "here", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
+        for name, value in settings.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        yield running
+
+
+async def test_a_bucket_keeps_files_too(bucket: FakeS3) -> None:
+    files = MediaStore("s3://media/of this server")
+    await files.check()
+    data = bytes(range(256)) * 30_000
+    async with files.receive(in_chunks(data, 100_000), 10_000_000) as received:
+        await files.keep(received.path, "ab/cd/video.mp4")
+        assert received.path.exists()
+    assert not received.path.exists()
+    await files.put(b"small", "ab/cd/image.png")
+    assert sorted(bucket.objects) == ["/media/of this server/ab/cd/image.png", "/media/of this server/ab/cd/video.mp4"]
+    assert await files.read("ab/cd/video.mp4") == data
+    assert b"".join([bytes(chunk) async for chunk in await files.stream("ab/cd/video.mp4", 1000, 400_000)]) == data[1000:400_000]
+    await files.delete(["ab/cd/video.mp4", "ab/cd/image.png", "nothing"])
+    assert bucket.objects == {}
+    with pytest.raises(FileNotFoundError):
+        await files.read("ab/cd/video.mp4")
+
+
+async def test_a_bucket_that_is_away_is_an_os_error(bucket: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    files = MediaStore("s3://media")
+    with pytest.raises(OSError, match="S3"):
+        await files.check()
+    with pytest.raises(OSError, match="S3"):
+        await files.put(b"x", "ab/cd/x.png")
