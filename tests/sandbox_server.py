@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,8 @@ class Sandbox:
     """`url` ends in `/api/v1`, as `OPENROUTER_BASE_URL` does."""
 
     origin: str
+    stop: Callable[[], None] = lambda: None
+    """Ends the server of this process and waits for it; the end of the `with` block does it too."""
 
     @property
     def url(self) -> str:
@@ -52,22 +54,19 @@ def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Ite
         running = server(create_app(chosen, webhook_secret=webhook_secret), port)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        try:
-            _await_ready(f"http://127.0.0.1:{port}/_sandbox/faults", thread)
-            yield Sandbox(f"http://127.0.0.1:{port}")
-        finally:
+
+        def stop() -> None:
             running.should_exit = True
             thread.join(10)
+
+        try:
+            _await_ready(f"http://127.0.0.1:{port}/_sandbox/faults", thread)
+            yield Sandbox(f"http://127.0.0.1:{port}", stop)
+        finally:
+            stop()
 
 
 def _await_ready(url: str, thread: threading.Thread) -> None:
     """The socket listens already, so the first request just waits until the server takes it."""
     httpx.get(url, timeout=20, trust_env=False, verify=PLAIN).raise_for_status()
     assert thread.is_alive()
-
-
-@contextmanager
-def running_sandbox(*, webhook_secret: str | None = None, **timing: float) -> Iterator[str]:
-    """Only the provider URL of a `sandbox_server`."""
-    with sandbox_server(webhook_secret=webhook_secret, **timing) as running:
-        yield running.url

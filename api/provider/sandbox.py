@@ -4,6 +4,7 @@
 set at the start (`SANDBOX_*`) and at run time over `/_sandbox` (see `sandbox_faults.py`).
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.provider import sandbox_models
@@ -157,11 +159,26 @@ class _Breakable(HttpToolsProtocol):
         self.scope["extensions"] = {"sandbox.abort": {"call": self.transport.abort}}
 
 
+def _calm(app: ASGIApp) -> ASGIApp:
+    """Ends the calls that a stop interrupts by closing their connections, without a traceback for each."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
+            scope["extensions"]["sandbox.abort"]["call"]()
+            await asyncio.sleep(0)
+
+    return run
+
+
 def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server:
     """A uvicorn server for `create_app`'s app, whose connections can break."""
     return uvicorn.Server(
         uvicorn.Config(
-            app,
+            _calm(app),
             host=host,
             port=port,
             http=_Breakable,

@@ -165,7 +165,8 @@ def _usage(ask: ChatRequest, model: sandbox_models.ChatModel, written: int, inpu
 def _write(ask: ChatRequest, model: sandbox_models.ChatModel, inputs: int) -> _Answer:
     question = _last_question(ask)
     turns = sum(1 for message in ask.messages if message.role == "user")
-    text = sandbox_text.answer(question.text(), model=ask.model, turns=turns, images=len(question.images()))
+    sampling = f"{ask.model}|{ask.seed}|{ask.temperature}|{ask.top_p}"
+    text = sandbox_text.answer(question.text(), sampling=sampling, turns=turns, images=len(question.images()))
     pieces = sandbox_text.pieces(text)
     limit, finish = ask.limit(), "stop"
     if limit is not None and len(pieces) > limit:

@@ -90,7 +90,7 @@ async def images(work: Work) -> Response:
     base = next((data for data in inputs if data is not None), None)
     size = _size(ask, model, base)
     form: ImageFormat = "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
-    data = await _make(work, ask.model, ask.prompt, size, count=ask.n, seed=ask.seed, form=form, base=base)
+    data = await _make(work, ask.model, ask.prompt, size, count=ask.n, seed=ask.seed, form=form, base=base, quality=ask.output_compression)
     tokens = sandbox_text.tokens(ask.prompt)
     return _result(work, ask.model, data, form, tokens, model.cost(len(data), tokens, len(inputs)))
 
@@ -161,10 +161,19 @@ def _shape(ratio: str) -> float:
 
 
 async def _make(
-    work: Work, model: str, prompt: str, size: tuple[int, int], *, count: int, seed: int | None, form: ImageFormat, base: bytes | None
+    work: Work,
+    model: str,
+    prompt: str,
+    size: tuple[int, int],
+    *,
+    count: int,
+    seed: int | None,
+    form: ImageFormat,
+    base: bytes | None,
+    quality: int | None = None,
 ) -> list[bytes]:
     def one(number: int) -> bytes:
-        return encode(picture(prompt, size, seed=seed, number=number, note=model, base=base), form)
+        return encode(picture(prompt, size, seed=seed, number=number, note=model, base=base), form, 90 if quality is None else quality)
 
     pause = asyncio.create_task(asyncio.sleep(work.studio.faults.timing.image))
     made = await asyncio.gather(*(work.studio.draw(one, number) for number in range(count)))

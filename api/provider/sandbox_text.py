@@ -36,9 +36,9 @@ _CODE_BLOCK = (
 _CLOSING = "\n\n*This text comes from the local sandbox. Set `OPENROUTER_API_KEY` to ask a real model.*"
 
 
-def answer(prompt: str, *, model: str, turns: int = 1, images: int = 0) -> str:
-    """`turns`: user messages so far; `images`: pictures that came with the last one. Markdown."""
-    chance = random.Random(hashlib.sha256(f"{model}|{turns}|{images}|{prompt}".encode()).digest())  # noqa: S311 - repeatable, not secret
+def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> str:
+    """Markdown. `sampling`: model, seed and the like; `turns`: user messages so far; `images`: pictures that came with the last one."""
+    chance = random.Random(hashlib.sha256(f"{sampling}|{turns}|{images}|{prompt}".encode()).digest())  # noqa: S311 - repeatable, not secret
     wanted = _WORDS.search(prompt)
     topic = _WORDS.sub("", prompt).strip().replace("\n", " ")
     topic = topic if len(topic) <= 120 else topic[:119] + "…"

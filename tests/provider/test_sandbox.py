@@ -13,10 +13,10 @@ import pytest
 from api.provider.openrouter import OpenRouter
 from api.provider.sandbox import SandboxSettings
 from api.provider.sandbox_faults import Fault
-from api.provider.types import VideoAsk
+from api.provider.types import ProviderError, VideoAsk
 from api.provider.webhooks import verify
 from tests.provider.conftest import SECRET
-from tests.sandbox_server import PLAIN, Sandbox
+from tests.sandbox_server import PLAIN, Sandbox, sandbox_server
 
 IMAGE = {"model": "openai/gpt-image-2", "prompt": "x"}
 VIDEO = {"model": "google/veo-3.1-lite", "prompt": "x"}
@@ -197,3 +197,29 @@ def test_only_this_machine_can_reach_it(sandbox: Sandbox) -> None:
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex((own, port)) != 0
+
+
+async def test_a_stop_ends_open_calls_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+    with sandbox_server() as running:
+        running.break_with(Fault(call="chat", kind="stall", after=1, seconds=60))
+        async with httpx.AsyncClient(verify=PLAIN) as client:
+            request = client.build_request(
+                "POST", f"{running.url}/chat/completions", json={**CHAT, "stream": True}, headers={"Authorization": "Bearer k"}
+            )
+            answer = await client.send(request, stream=True)
+            chunks = answer.aiter_raw()
+            await anext(chunks)
+            stopping = asyncio.create_task(asyncio.to_thread(running.stop))
+            with pytest.raises(httpx.TransportError):
+                _ = [chunk async for chunk in chunks]
+            await stopping
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_a_reset_forgets_jobs(provider: OpenRouter, sandbox: Sandbox) -> None:
+    sandbox.break_with(video=60)
+    job = await provider.start_video(VideoAsk("google/veo-3.1-lite", "x", duration=8, resolution="1080p"))
+    sandbox.reset()
+    with pytest.raises(ProviderError) as caught:
+        await provider.check_video(job.provider_id)
+    assert caught.value.status == 404
