@@ -31,13 +31,15 @@ PROCESSES = {
 }
 
 
-def run(name: str) -> int:
-    """Returns when the process is done; the exit code."""
+def run(name: str, *, stay: bool = False) -> int:
+    """Returns when the process is done; the exit code. One with nothing to do is done at once, or may `stay` until it is stopped."""
     try:
         launch = load(LaunchSettings)
         idle = launch.idle(name)
         if idle:
-            print(f"Nothing to do: {idle}.", file=sys.stderr)
+            print(f"Nothing to do: {idle}.", file=sys.stderr, flush=True)
+            if stay:
+                signal.pause()
             return 0
         settings = load(pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch)))
     except BadSetting as error:
@@ -59,10 +61,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cli.process")
     parser.add_argument("name", choices=PROCESSES)
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process, which started this one, ends")
+    parser.add_argument("--stay", action="store_true", help="with nothing to do, wait to be stopped: for containers that restart what ends")
     arguments = parser.parse_args()
     if arguments.parent is not None:
         end_with(arguments.parent)
-    return run(arguments.name)
+    return run(arguments.name, stay=arguments.stay)
 
 
 if __name__ == "__main__":

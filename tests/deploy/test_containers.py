@@ -22,7 +22,7 @@ SERVED = set(PROCESSES) - {"terminal"}
 
 def test_every_process_is_a_service() -> None:
     assert set(OURS) == SERVED
-    assert [name for name, service in OURS.items() if service["command"] != [name]] == []
+    assert [name for name, service in OURS.items() if service["command"][0] != name] == []
 
 
 def test_other_services_are_in_a_profile() -> None:
@@ -85,11 +85,12 @@ def test_each_listening_process_has_a_health_check_of_its_own() -> None:
     assert 'CMD ["python", "-m", "cli.ready", "api"]' in DOCKERFILE
 
 
-def test_bots_start_after_the_api_and_end_for_good_without_a_token() -> None:
+def test_bots_start_after_the_api_and_do_not_start_over_and_over_without_a_token() -> None:
     for name in ("telegram", "discord"):
         assert OURS[name]["depends_on"] == {"api": {"condition": "service_healthy"}}
         assert f"{name}_bot_token" in BotSettings.model_fields
-    assert {service["restart"] for service in OURS.values()} == {"on-failure"}
+    assert {service["restart"] for service in OURS.values()} == {"unless-stopped"}
+    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {"sandbox", "telegram", "discord"}
 
 
 def test_image_holds_all_code_and_runs_as_nobody_special() -> None:

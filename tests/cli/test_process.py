@@ -1,0 +1,65 @@
+"""One process by name: what it is made of, and what it does with nothing to do."""
+
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from cli.process import PROCESSES
+from tests.processes import wait_gone
+from tests.stack import INHERITED, ROOT
+
+STOPS_WITHIN = 10
+
+
+def start(folder: Path, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    env = {**inherited, "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder / "data"), **extra}
+    return subprocess.Popen([sys.executable, "-m", "cli.process", *arguments], cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_every_name_leads_to_settings_and_a_main(name: str) -> None:
+    settings = pkgutil.resolve_name(PROCESSES[name].settings)
+    assert issubclass(settings, BaseSettings)
+    assert callable(pkgutil.resolve_name(PROCESSES[name].main))
+
+
+@pytest.mark.parametrize(("name", "missing"), [("telegram", "TELEGRAM_BOT_TOKEN"), ("discord", "DISCORD_BOT_TOKEN")])
+def test_a_bot_without_a_token_says_so_and_ends_well(name: str, missing: str, tmp_path: Path) -> None:
+    process = start(tmp_path, name)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert said.startswith(f"Nothing to do: {missing} is not set")
+    assert said.count("\n") == 1
+
+
+def test_or_stays_until_it_is_stopped(tmp_path: Path) -> None:
+    with start(tmp_path, "sandbox", "--stay", OPENROUTER_API_KEY="sk-or-1") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Nothing to do: a provider is set")
+        assert not wait_gone(process.pid, 0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOPS_WITHIN) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("setting", "value"), [("API_PORT", "x"), ("DATABASE_URL", "mysql://x"), ("DATA_DIR", "/dev/null/data")])
+def test_a_bad_setting_is_one_line_and_exit_code_2(setting: str, value: str, tmp_path: Path) -> None:
+    process = start(tmp_path, "api", **{setting: value})
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.startswith(f"Bad setting: {setting}")
+    assert said.count("\n") == 1
+
+
+def test_does_not_outlive_a_parent_that_ended_before_it_looked(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    process = start(tmp_path, "sandbox", "--stay", "--parent", str(gone.pid), OPENROUTER_API_KEY="sk-or-1")
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
