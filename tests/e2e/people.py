@@ -95,7 +95,7 @@ class DiscordPerson:
         await self.fake.connected(30)
 
     def says(self, command: str, text: str = "") -> None:
-        name = {"link": "code", "cancel": "id"}.get(command, "prompt")
+        name = {"link": "code", "cancel": "id", "ask": "question"}.get(command, "prompt")
         self.fake.slash(self.user, self.channel, command, {name: text} if text else {})
 
     def press(self, message: Shown, label: str) -> None:
@@ -149,6 +149,9 @@ class Account:
         answer = self.http.post("/auth/setup", json=body)
         answer.raise_for_status()
         self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def close(self) -> None:
+        self.http.close()
 
     def get(self, path: str) -> Any:
         answer = self.http.get(path)

@@ -45,6 +45,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         await person.sees(containing("not linked"))
         await account.link(person)
         yield World(stack, person, account)
+        account.close()
 
 
 async def test_link_image_video_cancel_and_balance(world: World) -> None:
