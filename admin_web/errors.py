@@ -1,6 +1,6 @@
 """Every error as a page of the product, or as JSON for our own scripts. Never a traceback."""
 
-from flask import Flask, Response, g, jsonify, make_response, render_template
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -18,6 +18,7 @@ _PAGES = {
     500: ("Something broke on our side", "It has been written down. Nothing you own is lost; try again in a moment."),
     503: ("The studio is waking up", "Its engine does not answer right now. Running jobs go on; this page tries again by itself."),
 }
+NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_password"}
 UNAUTHORIZED = 401
 INTERNAL = 500
 
@@ -42,8 +43,14 @@ def _api_error(error: ApiError) -> Response:
     if error.status == UNAUTHORIZED:
         return session_ended()
     if isinstance(error, ApiDown):
-        return error_page(503, in_words(error) if is_script() else None)
+        return _waiting() if request.method == "POST" and not is_script() else error_page(503, in_words(error) if is_script() else None)
     return error_page(error.status, in_words(error))
+
+
+def _waiting() -> Response:
+    """What was typed waits in the page, and its nonce with it: sending it again cannot make a second job."""
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT]
+    return make_response(render_template("waiting.html", kept=kept, viewer=g.get("me")), 503)
 
 
 def _http_error(error: HTTPException) -> Response:

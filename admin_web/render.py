@@ -14,6 +14,7 @@ from admin_web.caller import anonymous, me
 from admin_web.options import LABELS
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
+from api.users.schemas import UserOut
 
 READY_SECONDS = 15
 CENT = Decimal("0.01")
@@ -34,7 +35,7 @@ def prepare(app: Flask) -> None:
     app.jinja_env.globals.update(
         asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme, option_labels=LABELS
     )
-    app.jinja_env.filters.update(money=money, ago=ago, day=day, duration=duration, https=https)
+    app.jinja_env.filters.update(money=money, left=left, ago=ago, day=day, duration=duration, https=https)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -71,6 +72,11 @@ def theme() -> str:
     """What the person chose with the toggle; empty follows the system."""
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in {"light", "dark"} else ""
+
+
+def left(person: UserOut) -> Decimal:
+    """What may still be spent this month, running jobs counted in full."""
+    return max(Decimal(0), person.monthly_usd - person.spent_usd - person.held_usd)
 
 
 def money(value: Decimal | None) -> str:

@@ -4,8 +4,8 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_client import ApiError
-from admin_web.caller import api, safe_next
-from admin_web.render import fragment, page
+from admin_web.caller import api, me, safe_next
+from admin_web.render import RUNNING, fragment, left, page
 from admin_web.words import in_words
 
 pages = Blueprint("generations", __name__)
@@ -23,7 +23,11 @@ def video(generation_id: str) -> ResponseReturnValue:
 
 @pages.get("/generations/<generation_id>/card")
 def card(generation_id: str) -> ResponseReturnValue:
-    return fragment("generations/_card.html", generation=api().generation(generation_id))
+    """`view=page`: with the facts beside it. A finished one also brings the balance that it has changed."""
+    generation = api().generation(generation_id)
+    balance = None if generation.status in RUNNING else left(me())
+    template = "generations/_detail.html" if request.args.get("view") == "page" else "generations/_card.html"
+    return fragment(template, generation=generation, balance=balance)
 
 
 @pages.post("/generations/<generation_id>/cancel")

@@ -31,6 +31,9 @@ function follow(place) {
     const busy = place.contains(document.activeElement) && document.activeElement !== document.body;
     const label = busy ? document.activeElement.textContent : null;
     place.innerHTML = html;
+    const paid = place.querySelector("[data-balance-now]");
+    const balance = document.querySelector("[data-balance]");
+    if (paid && balance) balance.textContent = paid.dataset.balanceNow;
     if (label) [...place.querySelectorAll("button, a")].find((one) => one.textContent === label)?.focus();
   }
 

@@ -1,0 +1,79 @@
+"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with `--fetch`, take them from npm again."""
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+VENDOR = Path(__file__).parent / "static" / "vendor"
+_ROW = re.compile(
+    r"^\| `(?P<file>[^`]+)` \| `(?P<package>[^`]+)@(?P<version>[^`@]+)` \| `(?P<path>[^`]+)` \| `(?P<sha256>[0-9a-f]{64})` \|", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vendored:
+    """One file: where it lies, and from which path of which package version it was copied."""
+
+    file: str
+    package: str
+    version: str
+    path: str
+    sha256: str
+
+
+def listed() -> list[Vendored]:
+    text = (VENDOR / "VENDORED.md").read_text()
+    return [Vendored(**row.groupdict()) for row in _ROW.finditer(text)]
+
+
+def problems() -> list[str]:
+    """One sentence for each file that is changed, missing or not listed."""
+    rows = {row.file: row for row in listed()}
+    found = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()} - {"VENDORED.md"}
+    wrong = [f"{file} is not in VENDORED.md" for file in sorted(found - rows.keys())]
+    wrong += [f"{file} is missing" for file in sorted(rows.keys() - found)]
+    for file in sorted(rows.keys() & found):
+        if hashlib.sha256((VENDOR / file).read_bytes()).hexdigest() != rows[file].sha256:
+            wrong.append(f"{file} is not the file of {rows[file].package} {rows[file].version}")
+    return wrong
+
+
+def fetch() -> None:
+    """Through npm and its settings; the hashes decide whether what came is what was reviewed."""
+    for package in sorted({f"{row.package}@{row.version}" for row in listed()}):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
+            with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+                for row in listed():
+                    if f"{row.package}@{row.version}" == package:
+                        _copy(archive, row)
+
+
+def _copy(archive: tarfile.TarFile, row: Vendored) -> None:
+    member = archive.extractfile(f"package/{row.path}")
+    if member is None:
+        raise FileNotFoundError(row.path)
+    target = VENDOR / row.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(member.read())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m admin_web.vendored")
+    parser.add_argument("--fetch", action="store_true", help="copy the files out of their npm packages again")
+    if parser.parse_args().fetch:
+        fetch()
+    wrong = problems()
+    for sentence in wrong:
+        sys.stderr.write(f"{sentence}\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""The real api with the sandbox, once for all tests of this folder; a web app and accounts of its own for each test."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+
+from admin_web.app import create_app
+from admin_web.settings import WebSettings
+from api.secrets import ensure_secrets
+from tests.stack import Stack, running_stack
+from tests.web.browser import PASSWORD, Browser
+
+ADMIN = "admin@example.org"
+KEY = "a key of the tests, long enough for all"
+
+
+@pytest.fixture(scope="package")
+def stack() -> Iterator[Stack]:
+    with running_stack(without=frozenset({"web"}), extra_env={"WEB_SIGNUP": "open"}) as running:
+        body = {"token": running.setup_token, "email": ADMIN, "password": PASSWORD}
+        httpx.post(f"{running.api_url}/auth/setup", json=body).raise_for_status()
+        yield running
+
+
+@pytest.fixture
+def settings(stack: Stack, tmp_path: Path) -> WebSettings:
+    return WebSettings(_env_file=None, api_url=stack.api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY))
+
+
+@pytest.fixture
+def app(settings: WebSettings) -> Iterator[Flask]:
+    made = create_app(settings)
+    yield made
+    made.extensions["api_http"].close()
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Browser:
+    return Browser(app)
+
+
+@pytest.fixture(scope="package")
+def register(stack: Stack) -> Callable[[], str]:
+    """Makes an account; its e-mail address."""
+    numbers = count()
+
+    def make() -> str:
+        number = next(numbers)
+        email = f"user{number}@example.org"
+        # one address may not register so many: each account comes from an address of its own
+        headers = {"x-forwarded-for": f"2001:db8:{number:x}::1"}
+        httpx.post(f"{stack.api_url}/auth/register", json={"email": email, "password": PASSWORD}, headers=headers).raise_for_status()
+        return email
+
+    return make
+
+
+@pytest.fixture
+def email(register: Callable[[], str]) -> str:
+    return register()
+
+
+@pytest.fixture
+def browser(app: Flask, email: str) -> Browser:
+    """Signed in as a fresh user, the first page open."""
+    opened = Browser(app)
+    assert opened.sign_in(email).status_code == 302
+    opened.get("/")
+    return opened
+
+
+@pytest.fixture
+def admin(app: Flask) -> Browser:
+    opened = Browser(app)
+    assert opened.sign_in(ADMIN).status_code == 302
+    opened.get("/")
+    return opened
+
+
+@pytest.fixture
+def bot(stack: Stack) -> Iterator[httpx.Client]:
+    """The Telegram bot's process, as the api sees it."""
+    key = ensure_secrets(stack.data_dir).bot_keys["telegram"]
+    with httpx.Client(base_url=stack.api_url, headers={"authorization": f"Bearer {key}"}) as client:
+        yield client
