@@ -115,6 +115,6 @@ async def test_refused_reply_is_forgotten(chat: TelegramChat, fake: FakeTelegram
     """The core then says something else under the same nonce."""
     fake.fault("sendPhoto", "status", status=400, description="Bad Request: not today")
     with pytest.raises(SendFailed, match="Not today"):
-        await chat.show(TO, Reply("Fox", files=(photo(),), nonce="d3"))
-    await chat.show(TO, Reply("Fox is in the gallery", nonce="d3"))
-    assert [one.text for one in fake.scene().by_bot(CHAT)] == ["Fox is in the gallery"]
+        await chat.show(TO, Reply("Foxes", files=(photo(),) * 11, nonce="d3"))
+    await chat.show(TO, Reply("They are in the gallery", nonce="d3"))
+    assert [one.kind for one in fake.scene().by_bot(CHAT)] == ["photo"] * 10 + ["text"]

@@ -211,6 +211,8 @@ async def test_stop_lets_answers_end_but_not_for_ever(fake: FakeTelegram, monkey
 async def test_updates_taken_last_do_not_come_again(fake: FakeTelegram) -> None:
     first, second = Heard(), Heard()
     async with polling(fake, first):
+        await fake.polling()
+        fake.fault("getUpdates", "hang_before")  # meets the next one, which would have confirmed
         fake.user_says(CHAT, USER, "one")
         await first.next()
     async with polling(fake, second):
