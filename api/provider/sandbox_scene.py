@@ -24,8 +24,8 @@ _PALETTE_WORDS = {
     "night": ("night", "dark", "moon", "star", "space", "galaxy", "neon", "midnight"),
     "snow": ("snow", "winter", "ice", "frozen", "cold", "arctic"),
     "dusk": ("sunset", "dusk", "evening", "dawn", "sunrise", "dream", "fire"),
-    "forest": ("forest", "green", "spring", "garden", "tree", "jungle", "frog"),
     "autumn": ("autumn", "fall", "fox", "desert", "mars", "orange", "autumnal"),
+    "forest": ("forest", "green", "spring", "garden", "tree", "jungle", "frog"),
     "day": ("day", "sun", "summer", "sky", "beach", "sea"),
 }
 
@@ -74,7 +74,7 @@ def plan(prompt: str, seed: int | None) -> Scene:
     if kind == "space":
         name = "night"
     palette = _turned(_PALETTES[name], (digest[10] / 255 - 0.5) * 0.08)
-    snowing = "snow" in words or (name == "snow" and kind != "space")
+    snowing = "snow" in words or (name == "snow" and kind in {"hills", "city"})
     return Scene(
         kind, palette, number, stars=name == "night", snowing=snowing, trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"}
     )
