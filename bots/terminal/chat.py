@@ -92,18 +92,18 @@ class TerminalChat:
         text = printable(reply.text.removesuffix(WRITING) if reply.preview else reply.text)
         before = self._growing
         if before is not None and before.message_id == message_id and text.startswith(before.text):
-            self._print(text[len(before.text) :], end="")
+            new = text[len(before.text) :]
         else:
             self.end_line()
-            self._print(text, end="", style="dim" if reply.quiet else "")
-        self._growing = _Growing(message_id, text)
-        self.idle.clear()
-        if not reply.preview:
-            self.end_line()
-
-    def _print(self, text: str, *, end: str, style: str = "") -> None:
-        self.console.print(Text(text, style), end=end, soft_wrap=True)
+            new = text
+        # a whole line at once: half a line would run into the prompt below it
+        self.console.print(Text(new, "dim" if reply.quiet else ""), end="" if reply.preview else "\n", soft_wrap=True)
         self.console.file.flush()
+        self._growing = _Growing(message_id, text) if reply.preview else None
+        if reply.preview:
+            self.idle.clear()
+        else:
+            self.idle.set()
 
     def _offer(self, message_id: str, reply: Reply) -> None:
         offered = Text("  ")
