@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-# A field of a model is used by who reads the JSON or the template, and an argument may be there for its protocol: vulture sees neither.
-FIELDS = re.compile(r"unused (variable|attribute) .*% confidence\)$")
+# A field or property is used by who reads the JSON or the template, and an argument may be there for its protocol: vulture sees neither.
+FIELDS = re.compile(r"unused (variable|attribute|property) .*% confidence\)$")
 
 
 @dataclass(frozen=True)

@@ -125,10 +125,6 @@ class Stack:
         del self._processes[name]
         return code
 
-    def restart(self, name: str) -> None:
-        self.stop(name)
-        self.start(name)
-
     def alive(self, name: str) -> bool:
         process = self._processes.get(name)
         return process is not None and process.poll() is None
