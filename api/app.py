@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import health, request_id
+from api import health
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
@@ -20,6 +21,7 @@ from api.db.open import open_db
 from api.deliveries import routes as delivery_routes
 from api.deliveries.service import DeliveryService
 from api.deps import Services
+from api.edge import Edge
 from api.generations import routes as generation_routes
 from api.generations import webhooks
 from api.generations.reader import GenerationReader
@@ -51,6 +53,11 @@ JSON_MAX = 1_000_000
 SANDBOX_KEY = "sandbox"
 
 
+class _Api(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        return Edge(super().build_middleware_stack())
+
+
 def create_app(settings: Settings, *, password_cost: Cost | None = None) -> FastAPI:
     """`password_cost` is for tests: hashing as strong as it should be takes 0.1 s."""
 
@@ -61,8 +68,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
             log.info("api_ready")
             yield
 
-    app = FastAPI(title="All You Can GET AI", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=JSON_MAX)
-    app.add_middleware(request_id.RequestId)
+    app = _Api(title="All You Can GET AI", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=JSON_MAX)
     add_handlers(app)
     for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
         app.include_router(routes.router)
@@ -83,6 +89,7 @@ async def _start(settings: Settings, cost: Cost, stack: AsyncExitStack) -> Servi
     wake = Wake()
     services, steps = _build(settings, secrets, db, wake, provider, cost)
     await services.auth.bots.adopt_keys(secrets.bot_keys)
+    await services.auth.purge()
     await services.catalog.load()
     await services.deliveries.start()
     stack.push_async_callback(services.text.close)

@@ -43,6 +43,10 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
     return ProblemResponse(problem.model_dump(mode="json", exclude_none=True), problem.status, headers)
 
 
+def problem_response(error: DomainError) -> ProblemResponse:
+    return _respond(problem_of(error))
+
+
 async def _domain(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, DomainError)
     return _respond(problem_of(error))

@@ -34,6 +34,7 @@ log = get_logger("worker")
 
 RESCUES_MAX = 3
 SUBMIT_TRIES_MAX = 3
+RETRY_FIRST = 1.0
 FETCH_TRIES_MAX = 8
 PROVIDER_TIME_MAX = timedelta(minutes=60)
 POLL_FIRST = 1.0
@@ -149,7 +150,7 @@ class Steps:
             elif job.kind == "image":
                 await self._fail(job, _unknown_outcome())
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
-            wait = error.retry_after if error.retry_after is not None else 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+            wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             await self._release(job, "submit", wait, status="queued", tries=job.tries + 1)
         else:
             await self._fail(job, domain_error(error))

@@ -293,7 +293,10 @@ async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
 
 async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
     await sql.execute(
-        "UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END WHERE id = $1",
+        """
+        UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
+        WHERE id = $1
+        """,
         generation_id,
         now,
     )

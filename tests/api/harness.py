@@ -73,9 +73,8 @@ async def running_api(tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True,
     """Ready when the models are known; other settings as keyword arguments."""
     values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, **settings}
     app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-            running = Api(app, client, values["data_dir"])
-            if refresh:
-                await running.services.catalog.refresh()
-            yield running
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        running = Api(app, client, values["data_dir"])
+        if refresh:
+            await running.services.catalog.refresh()
+        yield running

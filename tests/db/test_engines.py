@@ -133,7 +133,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_can_be_repeated(db: Db,
     folder.mkdir()
     file = folder / "0002_more.sql"
     file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY); CREATE TABLE broken (id NO_SUCH_TYPE);")
-    with pytest.raises(Exception, match="(?i)no_such_type"):
+    with pytest.raises(Exception, match=r"(?i)no_such_type"):
         await migrate(db, folder)
     file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY);")
     assert await migrate(db, folder) == ["0002_more"]

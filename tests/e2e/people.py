@@ -42,7 +42,6 @@ class Person(Protocol):
     def content(self, message: Shown) -> bytes: ...
 
 
-
 class TelegramPerson:
     platform = "telegram"
     chat = 501

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     return shared_sandbox
 
 
-def settings_of(database: str) -> dict[str, str]:
+def settings_of(database: str) -> dict[str, Any]:
     return {"database_url": database if database.startswith("postgresql") else f"duckdb://{database}"}
 
 

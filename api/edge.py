@@ -1,0 +1,50 @@
+"""What every request passes first, outside of FastAPI's own middleware."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from api.errors import InvalidRequest, TooLarge
+from api.ids import short_id
+from api.problems import problem_response
+
+
+class Edge:
+    """Gives each request an id, in its answer (`X-Request-Id`) and in every log line of its work. Refuses a NUL in the address, which
+    no database could look up. Turns the framework's plain 413 into a problem document."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = short_id()
+        replaced = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                if _is_plain_413(message):
+                    replaced = True
+                    await problem_response(TooLarge("This request is larger than the server takes."))(scope, receive, send_with_id)
+                    return
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            elif replaced and message.get("body") == PLAIN_413:
+                return
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            app = problem_response(InvalidRequest("The address holds characters that are not text.")) if _has_nul(scope) else self._app
+            await app(scope, receive, send_with_id)
+
+
+PLAIN_413 = b"Content Too Large"
+
+
+def _is_plain_413(message: Message) -> bool:
+    return message["status"] == 413 and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
+
+
+def _has_nul(scope: Scope) -> bool:
+    return "\x00" in scope["path"] or b"%00" in scope["query_string"]
