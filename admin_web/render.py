@@ -49,10 +49,7 @@ def fragment(template: str, **values: object) -> str:
 
 
 def ready() -> ReadyOut | None:
-    """What the api last said of itself, at most 15 s old; None when it does not answer."""
-    held: tuple[float, ReadyOut] | None = current_app.extensions.get("ready")
-    if held is not None and time.monotonic() - held[0] < READY_SECONDS and held[1].ready:
-        return held[1]
+    """What the api says of itself now; None when it does not answer."""
     try:
         answer = anonymous().ready()
     except ApiError:
@@ -62,8 +59,11 @@ def ready() -> ReadyOut | None:
 
 
 def is_sandbox() -> bool:
+    """From an answer of at most 15 s ago: it changes with a restart only."""
     if "sandbox" not in g:
-        answer = ready()
+        held: tuple[float, ReadyOut] | None = current_app.extensions.get("ready")
+        fresh = held is not None and time.monotonic() - held[0] < READY_SECONDS
+        answer = held[1] if held is not None and fresh else ready()
         g.sandbox = answer is not None and answer.sandbox
     return bool(g.sandbox)
 

@@ -29,6 +29,7 @@ HINTS = {
     "unsupported_media": "Use a PNG, JPEG or WebP picture.",
     "storage_full": "Tell the person who runs this site. Nothing was charged.",
     "still_running": "It goes on in the background; you find it in the gallery.",
+    "timed_out": "Nothing was charged. Try it again; another model may be quicker.",
     "api_unavailable": "Nothing you typed is lost. Try again in a moment.",
 }
 API_DOWN = "The studio's engine does not answer right now."

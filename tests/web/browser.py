@@ -24,6 +24,9 @@ class _Fields(HTMLParser):
             self.values[name] = given.get("value") or ""
         self._name = name if tag == "textarea" else None
 
+    def handle_endtag(self, tag: str) -> None:
+        self._name = None
+
     def handle_data(self, data: str) -> None:
         if self._name:
             self.values[self._name] = data
@@ -52,7 +55,8 @@ class Browser:
         return self._seen(answer)
 
     def _seen(self, answer: TestResponse) -> TestResponse:
-        if answer.mimetype == "text/html" and not 300 <= answer.status_code < 400:
+        script = "X-Fragment" in answer.request.headers
+        if answer.mimetype == "text/html" and not script and not 300 <= answer.status_code < 400:
             self.page = answer.text
         return answer
 

@@ -3,7 +3,6 @@
 import base64
 import multiprocessing
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,11 +14,12 @@ from flask import Flask
 
 from admin_web.api_client import AGENT, ApiClient, open_http
 from admin_web.app import create_app
-from admin_web.session import SessionAccess, SessionEnded, as_tokens
+from admin_web.session import SessionAccess, SessionEnded
 from admin_web.session_store import ABSOLUTE_SECONDS, IDLE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
+from api.auth.schemas import TokensOut
 from tests.stack import Stack
-from tests.web.browser import PASSWORD, Browser
+from tests.web.browser import Browser
 
 TOKENS = Tokens("access-token-in-plain", "refresh-token-in-plain", 0)
 FERNET = Fernet(base64.urlsafe_b64encode(b"k" * 32))
@@ -78,16 +78,16 @@ def test_a_session_survives_a_restart(settings: WebSettings, browser: Browser) -
     again.extensions["api_http"].close()
 
 
-def _expired_session(stack: Stack, store: SessionStore, email: str) -> Tokens:
-    with open_http(stack.api_url) as http:
-        tokens = as_tokens(ApiClient(http).login(email, PASSWORD))
-    stale = Tokens(tokens.access, tokens.refresh, 0)
+def _expired_session(store: SessionStore, account: TokensOut) -> Tokens:
+    stale = Tokens(account.access_token, account.refresh_token, 0)
     store.create("sid", {}, stale)
     return stale
 
 
 def _counting(api_url: str, asked: list[str]) -> httpx.Client:
-    return httpx.Client(base_url=api_url, headers={"user-agent": AGENT}, event_hooks={"request": [lambda request: asked.append(request.url.path)]})
+    return httpx.Client(
+        base_url=api_url, headers={"user-agent": AGENT}, event_hooks={"request": [lambda request: asked.append(request.url.path)]}
+    )
 
 
 def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[str]]") -> None:
@@ -98,8 +98,10 @@ def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[
     asked.put([*paths, *sorted(set(tokens))])
 
 
-def test_many_tabs_in_two_processes_spend_a_refresh_token_once(stack: Stack, store: SessionStore, email: str, tmp_path: Path) -> None:
-    stale = _expired_session(stack, store, email)
+def test_many_tabs_in_two_processes_spend_a_refresh_token_once(
+    stack: Stack, store: SessionStore, account: TokensOut, tmp_path: Path
+) -> None:
+    stale = _expired_session(store, account)
     spawn = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[list[str]] = spawn.Queue()
     workers = [spawn.Process(target=_one_process, args=(tmp_path, stack.api_url, answers)) for _ in range(2)]
@@ -114,8 +116,8 @@ def test_many_tabs_in_two_processes_spend_a_refresh_token_once(stack: Stack, sto
     assert fresh != {stale.access}
 
 
-def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(stack: Stack, store: SessionStore, email: str) -> None:
-    _expired_session(stack, store, email)
+def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(stack: Stack, store: SessionStore, account: TokensOut) -> None:
+    _expired_session(store, account)
     lost: list[str] = []
 
     def lose(response: httpx.Response) -> None:
@@ -126,21 +128,21 @@ def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(stack: Sta
     with httpx.Client(base_url=stack.api_url, event_hooks={"response": [lose]}) as http:
         access = SessionAccess(store, "sid", ApiClient(http))
         api = ApiClient(http, access)
-        assert api.me().email == email
+        assert api.me().email == account.user.email
         row = store.load("sid")
         assert row is not None
         assert row.tokens.access == access.token()
     assert lost
 
 
-def test_a_token_that_the_api_refuses_early_is_renewed(stack: Stack, store: SessionStore, email: str) -> None:
-    stale = _expired_session(stack, store, email)
+def test_a_token_that_the_api_refuses_early_is_renewed(stack: Stack, store: SessionStore, account: TokensOut) -> None:
+    stale = _expired_session(store, account)
     store.save_tokens("sid", Tokens("not a token", stale.refresh, time.time() + 900))
     with open_http(stack.api_url) as http:
-        assert ApiClient(http, SessionAccess(store, "sid", ApiClient(http))).me().email == email
+        assert ApiClient(http, SessionAccess(store, "sid", ApiClient(http))).me().email == account.user.email
 
 
-def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser, register: Callable[[], str]) -> None:
+def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser) -> None:
     store: SessionStore = app.session_interface.store  # type: ignore[attr-defined]
     cookie = browser.cookie or ""
     row = store.load(cookie)

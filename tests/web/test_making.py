@@ -1,0 +1,253 @@
+"""Text, images and videos from form to file, and what happens to bad input."""
+
+import io
+import json
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from api.auth.schemas import TokensOut
+from tests.web.browser import Browser
+from tests.web.conftest import signed_in
+
+MADE_WITHIN = 60
+
+
+def finished(browser: Browser, generation_id: str) -> str:
+    """The live card, polled as the page does, when it stops asking to be polled."""
+    end = time.monotonic() + MADE_WITHIN
+    while time.monotonic() < end:
+        card = browser.client.get(f"/generations/{generation_id}/card", headers={"X-Fragment": "1"}).text
+        if "data-running" not in card:
+            return card
+        time.sleep(0.1)
+    raise AssertionError(f"still running after {MADE_WITHIN} s: {card}")
+
+
+def made_id(answer: TestResponse) -> str:
+    assert answer.status_code == 302, answer.text
+    found = re.search(r"(?:job=|/generations/)([0-9a-f-]{36})", answer.location)
+    assert found, answer.location
+    return found[1]
+
+
+def png(width: int = 320, height: int = 240) -> io.BytesIO:
+    data = io.BytesIO()
+    Image.new("RGB", (width, height), "#336699").save(data, "PNG")
+    data.seek(0)
+    return data
+
+
+def make_image(browser: Browser, **fields: object) -> str:
+    browser.get("/generate/image")
+    return made_id(browser.post("/generate/image", {**browser.fields, "prompt": "A fox in snow", **fields}))
+
+
+def test_an_image_from_form_to_file(browser: Browser) -> None:
+    page = browser.get("/generate/image").text
+    assert "Sandbox" in page
+    assert re.search(r'class="price"><b>\$0\.\d+</b> of \$10\.00 left', page), "the price stands beside the button before anything is spent"
+    generation = made_id(browser.post("/generate/image", {**browser.fields, "prompt": "A fox in snow"}))
+    assert "data-live" in browser.get(f"/generate/image?job={generation}").text
+    card = finished(browser, generation)
+    source = re.search(r'<img src="(/media/[^"]+)"', card)
+    assert source
+    file = browser.get(source[1].replace("&amp;", "&"))
+    assert file.status_code == 200
+    assert (file.mimetype or "").startswith("image/")
+    assert Image.open(io.BytesIO(file.data)).width > 100
+    assert "A fox in snow" in browser.get("/gallery").text
+    assert "A fox in snow" in browser.get("/").text
+
+
+def test_media_keeps_ranges_and_is_for_the_signed_in_only(app: Flask, browser: Browser) -> None:
+    card = finished(browser, make_image(browser))
+    found = re.search(r'<img src="(/media/[^"]+)"', card)
+    assert found
+    source = found[1].replace("&amp;", "&")
+    whole = browser.get(source)
+    part = browser.get(source, {"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.data == whole.data[10:20]
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(whole.data)}"
+    assert part.headers["Content-Length"] == "10"
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    assert whole.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert browser.get(source, {"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    assert browser.get(source, {"Range": f"bytes={len(whole.data)}-"}).status_code == 416
+    assert browser.get(f"{source}&download=1").headers["Content-Disposition"].startswith("attachment")
+    assert Browser(app).get(source).status_code == 401
+
+
+def test_the_owner_sees_a_file_whose_link_has_run_out_and_nobody_else_does(
+    app: Flask, browser: Browser, register: Callable[[], TokensOut]
+) -> None:
+    card = finished(browser, make_image(browser))
+    found = re.search(r'<img src="(/media/[^"?]+)', card)
+    assert found
+    assert browser.get(f"{found[1]}?exp=1&sig=x").status_code == 200
+    assert signed_in(app, register()).get(f"{found[1]}?exp=1&sig=x").status_code == 404
+
+
+def test_a_double_click_makes_one_image(browser: Browser) -> None:
+    browser.get("/generate/image")
+    fields = {**browser.fields, "prompt": "Twice"}
+    assert made_id(browser.post("/generate/image", fields)) == made_id(browser.post("/generate/image", fields))
+    assert made_id(browser.post("/generate/image", {**fields, "prompt": "Something else"})) != made_id(
+        browser.post("/generate/image", fields)
+    )
+
+
+def test_an_empty_prompt_is_marked(browser: Browser) -> None:
+    browser.get("/generate/image")
+    answer = browser.post("/generate/image", {**browser.fields, "prompt": "  ", "seed": "7"})
+    assert answer.status_code == 422
+    assert "Please fill this in." in answer.text
+    assert 'aria-invalid="true"' in answer.text
+
+
+def test_a_prompt_that_is_too_long_stays_in_the_form(browser: Browser) -> None:
+    browser.get("/generate/image")
+    answer = browser.post("/generate/image", {**browser.fields, "prompt": "x" * 20_000})
+    assert answer.status_code == 422
+    assert "10000 characters at most" in answer.text
+    assert "x" * 20_000 in answer.text
+
+
+def test_an_upload_that_is_no_image_is_said_in_words(browser: Browser) -> None:
+    browser.get("/generate/image")
+    fields = {**browser.fields, "prompt": "Make it blue", "image": (io.BytesIO(b"<svg>not a picture</svg>"), "x.png")}
+    answer = browser.post("/generate/image", fields)
+    assert answer.status_code == 415
+    assert "PNG, JPEG or WebP" in answer.text
+    assert browser.fields["prompt"] == "Make it blue"
+
+
+def test_an_image_can_start_from_a_file(browser: Browser) -> None:
+    browser.get("/generate/image")
+    answer = browser.post("/generate/image", {**browser.fields, "prompt": "Make it blue", "image": (png(), "start.png")})
+    generation = made_id(answer)
+    finished(browser, generation)
+    assert browser.get(f"/generations/{generation}").status_code == 200
+
+
+def test_an_uploaded_file_is_not_lost_with_a_mistake_elsewhere(browser: Browser) -> None:
+    browser.get("/generate/image")
+    browser.post("/generate/image", {**browser.fields, "prompt": "", "image": (png(), "start.png")})
+    assert browser.fields["attached_name"] == "start.png (320 × 240)"
+    generation = made_id(browser.post("/generate/image", {**browser.fields, "prompt": "Make it blue"}))
+    assert "data-status" in finished(browser, generation)
+
+
+def test_a_video_from_an_earlier_image(browser: Browser) -> None:
+    card = finished(browser, make_image(browser))
+    found = re.search(r"/generate/video\?image=([^\"&]+)", card)
+    assert found
+    page = browser.get(f"/generate/video?image={found[1]}")
+    assert re.search(rf'value="{found[1]}" checked', page.text), "the image that the person came from is chosen"
+    generation = made_id(browser.post("/generate/video", {**browser.fields, "prompt": "The fox runs"}))
+    done = finished(browser, generation)
+    assert "<video" in done
+    assert "poster=" in done
+    assert browser.get(f"/videos/{generation}").location == f"/generations/{generation}"
+    assert "<dt>Took</dt>" in browser.get(f"/generations/{generation}").text
+
+
+def test_a_video_from_an_uploaded_file(browser: Browser) -> None:
+    browser.get("/generate/video?from=image")
+    made_id(
+        browser.post("/generate/video", {**browser.fields, "from": "image", "prompt": "It moves", "image": (png(1280, 720), "start.png")})
+    )
+
+
+def test_a_video_from_no_image_asks_for_one(browser: Browser) -> None:
+    browser.get("/generate/video?from=image")
+    answer = browser.post("/generate/video", {**browser.fields, "from": "image", "prompt": "It moves"})
+    assert answer.status_code == 422
+    assert "Choose the image that the video starts from." in answer.text
+    assert "It moves" in answer.text
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/x.png", "ftp://example.org/x.png"])
+def test_an_address_that_may_not_be_fetched_is_said_at_the_form(browser: Browser, address: str) -> None:
+    browser.get("/generate/video?from=image")
+    answer = browser.post("/generate/video", {**browser.fields, "from": "image", "prompt": "It moves", "image_url": address})
+    assert answer.status_code in {415, 422}
+    assert browser.fields["image_url"] == address
+
+
+def test_cancel_stops_a_video(browser: Browser) -> None:
+    browser.get("/generate/video")
+    generation = made_id(browser.post("/generate/video", {**browser.fields, "prompt": "Waves"}))
+    browser.get(f"/generations/{generation}")
+    assert browser.post(f"/generations/{generation}/cancel").location == f"/generations/{generation}"
+    card = finished(browser, generation)
+    assert 'data-status="cancelled"' in card
+    assert "again=" in card
+    browser.get("/")
+    browser.post(f"/generations/{generation}/cancel")
+    assert browser.get(f"/generations/{generation}").status_code == 200
+
+
+def test_again_fills_the_form(browser: Browser) -> None:
+    generation = make_image(browser, prompt="Exactly this")
+    finished(browser, generation)
+    browser.get(f"/generate/image?again={generation}")
+    assert browser.fields["prompt"] == "Exactly this"
+
+
+def test_what_belongs_to_somebody_else_is_not_found(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+    generation = make_image(browser)
+    stranger = signed_in(app, register())
+    for path in (f"/generations/{generation}", f"/generate/image?again={generation}", f"/generations/{generation}/card"):
+        answer = stranger.get(path)
+        assert answer.status_code == 404
+        assert "A fox in snow" not in answer.text
+
+
+def test_options_follow_the_model_and_the_price_follows_the_options(browser: Browser) -> None:
+    page = browser.get("/generate/video").text
+    models = re.findall(r'<option value="([^"]+/[^"]+)"', page)
+    assert len(models) > 1
+    shown = {browser.post("/generate/video/options", {"model": model}, X_Fragment="1").text for model in models}
+    assert len(shown) > 1
+    prices = [
+        browser.post("/generate/video/estimate", {"model": models[0], "duration": seconds}, X_Fragment="1").text for seconds in ("4", "8")
+    ]
+    assert prices[0] != prices[1]
+
+
+def test_text_without_scripts_is_a_page(browser: Browser) -> None:
+    browser.get("/generate/text")
+    answer = browser.post("/generate/text", {**browser.fields, "prompt": "Say <b>hello</b>"})
+    assert answer.status_code == 302
+    page = browser.get(answer.location.partition("#")[0]).text
+    assert "message-assistant" in page
+    assert "Say &lt;b&gt;hello&lt;/b&gt;" in page
+    assert "<b>hello</b>" not in page
+    assert browser.fields["conversation_id"]
+
+
+def test_text_streams(browser: Browser) -> None:
+    browser.get("/generate/text")
+    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Say hello"}, X_Fragment="1")
+    assert answer.mimetype == "text/event-stream"
+    events = re.findall(r"event: (\w+)\r?\ndata: (.+)", answer.text)
+    names = [name for name, _ in events]
+    assert names[0] == "start"
+    assert names[-1] == "done"
+    assert names.count("delta") > 1
+    deltas = "".join(json.loads(data)["text"] for name, data in events if name == "delta")
+    assert deltas == json.loads(events[-1][1])["answer"]["text"]
+
+
+def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
+    browser.get("/generate/text")
+    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Hello", "model": "no/such-model"}, X_Fragment="1")
+    assert answer.status_code == 422
+    assert answer.get_json()["error"]["message"]

@@ -1,0 +1,71 @@
+"""The web as the supervisor runs it: starts, refuses bad settings in one line, stops in time with connections open."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import ROOT, free_ports
+
+ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WEB_SESSION_KEY": "k" * 40}
+START_WITHIN = 40
+
+
+def start(folder: Path, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "admin_web"],
+        cwd=folder,
+        env={**ENV, "DATA_DIR": str(folder), **env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_it_stops_within_five_seconds_with_a_request_open(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hanging_api,
+        start(tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}") as web,
+    ):
+        end = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"ok": True}
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        with socket.create_connection(("127.0.0.1", port)) as browser:
+            browser.sendall(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
+            asked, _ = hanging_api.accept()  # the page now waits for an api that does not answer
+            with asked:
+                before = time.monotonic()
+                web.send_signal(signal.SIGTERM)
+                assert web.wait(20) == 0
+                assert time.monotonic() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"WEB_SESSION_KEY": "short"}, "WEB_SESSION_KEY"),
+        ({"WEB_SESSION_KEY": ""}, "WEB_SESSION_KEY"),
+        ({"WEB_PORT": "99999"}, "WEB_PORT"),
+        ({"PUBLIC_URL": "http://studio.example"}, "PUBLIC_URL"),
+        ({"API_URL": "ftp://x"}, "API_URL"),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_names_it(tmp_path: Path, env: dict[str, str], name: str) -> None:
+    with start(tmp_path, **env) as web:
+        assert web.stderr is not None
+        lines = web.stderr.read().splitlines()
+        assert web.wait() == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{name}: ")

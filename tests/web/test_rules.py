@@ -1,0 +1,55 @@
+"""What holds for all files: words for every error, nothing inline, vendored files unchanged."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import admin_web
+from admin_web import vendored
+from admin_web.words import HINTS
+from api.errors import DomainError
+
+ROOT = Path(admin_web.__file__).parent
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+
+
+def all_errors(base: type[DomainError]) -> list[type[DomainError]]:
+    return [one for child in base.__subclasses__() for one in (child, *all_errors(child))]
+
+
+def test_every_error_of_the_api_has_words() -> None:
+    codes = {error.code for error in all_errors(DomainError)}
+    assert len(codes) > 20
+    assert codes - HINTS.keys() == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_templates_hold_nothing_that_the_content_policy_forbids(template: Path) -> None:
+    text = template.read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\sstyle=|<style", text)
+    assert not re.search(r"\son[a-z]+=", text)
+    assert "|safe" not in text.replace(" ", "")
+    assert "javascript:" not in text
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_every_form_that_changes_something_has_its_token(template: Path) -> None:
+    for form in re.findall(r"<form method=\"post\".*?</form>", template.read_text(), re.DOTALL):
+        assert "ui.csrf()" in form
+
+
+def test_own_styles_and_scripts_load_from_this_site_only() -> None:
+    for path in [*(ROOT / "static" / "css").glob("*.css"), *(ROOT / "static" / "js").glob("*.js")]:
+        assert not re.search(r"https?://|url\(\"?data:|eval\(|new Function", path.read_text()), path.name
+
+
+def test_vendored_files_are_the_ones_that_were_reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert vendored.problems() == []
+    assert len(vendored.listed()) == 5
+    monkeypatch.setattr(vendored, "VENDOR", tmp_path)
+    (tmp_path / "VENDORED.md").write_text(f"| `a.css` | `@x/y@1.0` | `a.css` | `{'0' * 64}` | MIT |\n")
+    (tmp_path / "a.css").write_text("changed")
+    (tmp_path / "b.js").write_text("smuggled in")
+    assert vendored.problems() == ["b.js is not in VENDORED.md", "a.css is not the file of @x/y 1.0"]
