@@ -47,6 +47,7 @@ def test_cleaning_drops_text_and_what_follows_the_image() -> None:
     found = clean_picture(picture(pnginfo=notes) + b"<script>")
     assert b"secret" not in found.data
     assert b"<script>" not in found.data
+    assert b"secret" not in clean_picture(picture("JPEG", comment=b"a secret place")).data
 
 
 def test_a_large_input_is_made_smaller() -> None:
