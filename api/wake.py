@@ -9,6 +9,13 @@ class Wake:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.closed = False
+        """True once the process ends: whoever waits for a client gives up then."""
+
+    def close(self) -> None:
+        self.closed = True
+        for topic in list(self._waiting):
+            self.ring(topic)
 
     def ring(self, topic: str) -> None:
         for event in self._waiting.get(topic, ()):

@@ -16,6 +16,8 @@ class GenerationCompleted(Out):
 
 
 class GenerationFailed(Out):
+    """Failed, or cancelled: then there is nothing to say, but the waiting card is to be closed."""
+
     type: Literal["generation_failed"] = "generation_failed"
     generation: GenerationOut
 

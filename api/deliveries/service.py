@@ -62,7 +62,7 @@ class DeliveryService:
         until = now() + timedelta(seconds=wait)
         look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
         with self._wake.listen(f"deliveries:{platform}") as listener:
-            while not await gone():
+            while not self._wake.closed and not await gone():
                 due = await store.next_due(self._db, platform)
                 if due is not None and due <= now():
                     rows = await store.claim(self._db, platform, token(128), now(), now() + LEASE, limit)

@@ -11,7 +11,7 @@ from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import image_micro, text_micro, video_micro
 from api.catalog.service import Catalog
-from api.db import Db, Duplicate
+from api.db import Db, Duplicate, Sql
 from api.deliveries.service import DeliveryService
 from api.errors import (
     BY_CODE,
@@ -27,6 +27,7 @@ from api.errors import (
 )
 from api.generations import store
 from api.generations.reader import GenerationReader
+from api.generations.steps import target_of
 from api.generations.schemas import AddressIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
 from api.generations.store import Generation, Input, Options
 from api.ids import new_id, now, short_id, token
@@ -237,7 +238,7 @@ class GenerationService:
             while True:
                 current = await self.reader.owned(generation.user_id, generation.id)
                 left = (until - now()).total_seconds()
-                if current.finished or left <= 0:
+                if current.finished or left <= 0 or self._wake.closed:
                     return current
                 await listener.wait(min(left, LOOK_EVERY))
 
@@ -250,8 +251,15 @@ class GenerationService:
                 await self._budget.release(sql, row.hold_id)
             elif not await store.cancel_submitted(sql, row.id, now()):
                 raise AlreadyFinished(f"{row.short_id} is finished already.")
+            await self._close_card(sql, row)
         self._wake.ring(f"generation:{row.id}")
+        self._deliveries.ring(row.platform or "")
         return await self.reader.one(caller.user_id, row.id)
+
+    async def _close_card(self, sql: Sql, row: Generation) -> None:
+        """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel button."""
+        if (target := target_of(row)) is not None:
+            await self._deliveries.announce(sql, row.id, target, "generation_failed")
 
     async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
         row = await self.reader.owned(caller.user_id, generation_id)

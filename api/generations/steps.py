@@ -269,10 +269,8 @@ class Steps:
         log.info("generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code)
 
     async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
-        if job.platform is None or job.chat_id is None:
-            return
-        target = Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private))
-        await self._deliveries.announce(sql, job.id, target, event)
+        if (target := target_of(job)) is not None:
+            await self._deliveries.announce(sql, job.id, target, event)
 
     def _ring(self, job: Generation) -> None:
         self._wake.ring(f"generation:{job.id}")
@@ -282,6 +280,13 @@ class Steps:
     async def _release(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
         await store.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), **changes)
         self._wake.ring("worker")
+
+
+def target_of(job: Generation) -> Target | None:
+    """The chat that waits for it; None when it was asked for elsewhere."""
+    if job.platform is None or job.chat_id is None:
+        return None
+    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private))
 
 
 def _int(value: object) -> int | None:

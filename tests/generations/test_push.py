@@ -51,12 +51,14 @@ async def test_a_failure_is_pushed_too(api: Api, user: httpx.AsyncClient, sandbo
     assert delivery["event"]["generation"]["error"]["message"]
 
 
-async def test_what_the_user_cancelled_is_not_pushed(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_cancelled_job_only_closes_its_card(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     acting = await linked(api, user)
     sandbox.break_with(video=1.0)
     made = (await acting.post("/generate/video", json={"prompt": "waves", "address": ADDRESS})).json()
     await until(api, made["id"], phase="poll")
     assert (await acting.post(f"/generations/{made['short_id']}/cancel")).json()["status"] == "cancelled"
+    (delivery,) = await claim(api)
+    assert (delivery["event"]["type"], delivery["event"]["generation"]["status"]) == ("generation_failed", "cancelled")
     await until(api, made["id"], phase="done")
     assert await claim(api, wait=0) == []
 
