@@ -27,8 +27,8 @@ from api.errors import (
 )
 from api.generations import store
 from api.generations.reader import GenerationReader
-from api.generations.steps import target_of
 from api.generations.schemas import AddressIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
+from api.generations.steps import target_of
 from api.generations.store import Generation, Input, Options
 from api.ids import new_id, now, short_id, token
 from api.media.service import MediaService

@@ -1,6 +1,5 @@
 """The main job with the real processes: real python-telegram-bot and discord.py, real HTTP and WebSockets, the sandbox as provider."""
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 
@@ -25,6 +24,12 @@ class World:
         """Asks, and returns the accepted card."""
         self.person.says(command, prompt)
         return await self.person.sees(lambda messages: next((one for one in messages if "Cancel" in one.buttons), None))
+
+    def provider_has_it(self) -> None:
+        """Killed before that, a job ends with a sentence, because it is never submitted twice."""
+        sandbox = Sandbox(self.stack.sandbox_url)
+        while not sandbox.calls("videos.status"):
+            pass
 
     def results(self) -> list[Shown]:
         return [one for one in self.person.messages() if one.files]
@@ -82,9 +87,7 @@ async def test_link_image_video_cancel_and_balance(world: World) -> None:
 async def test_a_video_arrives_although_a_process_was_killed_in_the_middle(world: World, victim: str) -> None:
     name = world.person.platform if victim == "bot" else "api"
     await world.card("video", "waves at night")
-    sandbox = Sandbox(world.stack.sandbox_url)
-    while not sandbox.calls("videos.status"):  # killed before that, the job ends with a sentence: it is never submitted twice
-        await asyncio.sleep(0)
+    world.provider_has_it()
     world.stack.kill(name)
     world.stack.start(name)
     result = await world.one_result("waves at night")
