@@ -253,8 +253,9 @@ class TextService:
         async with aclosing(stream) as parts:
             async for part in parts:
                 if isinstance(part, TextDelta):
-                    running.written.append(part.text)
-                    running.out.put_nowait(DeltaEvent(text=part.text))
+                    text = part.text.replace("\x00", "")  # PostgreSQL keeps no NUL
+                    running.written.append(text)
+                    running.out.put_nowait(DeltaEvent(text=text))
                 else:
                     done = part
         return done
