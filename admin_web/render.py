@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from admin_web.api_client import ApiError
 from admin_web.caller import anonymous, me
 from admin_web.options import LABELS
+from admin_web.settings import WebSettings
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
@@ -35,6 +36,8 @@ def prepare(app: Flask) -> None:
     app.jinja_env.globals.update(
         asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme, option_labels=LABELS
     )
+    settings: WebSettings = app.extensions["settings"]
+    app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
     app.jinja_env.filters.update(money=money, left=left, ago=ago, day=day, duration=duration, https=https)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

@@ -1,0 +1,75 @@
+"""Debian's Chromium under Playwright, and a page that remembers whatever it complained about."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+EXECUTABLE = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def watched(page: Page, complaints: list[str]) -> Page:
+    """Errors and warnings of the console (a broken content policy is one) and uncaught errors go to `complaints`."""
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(f"{page.url}: {message.text}")
+
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("console", said)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    return page
+
+
+def set_up(page: Page, web_url: str, setup_token: str, email: str, password: str) -> None:
+    """The first admin, by the setup link; ends on the first page."""
+    page.goto(f"{web_url}/setup?token={setup_token}")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_label("The same password again").fill(password)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url(f"{web_url}/")
+
+
+def sign_in(page: Page, web_url: str, email: str, password: str) -> None:
+    page.goto(f"{web_url}/login")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{web_url}/")
+
+
+def play(page: Page) -> float:
+    """Starts the video of the page; where it stands as soon as it has moved on, in seconds."""
+    return float(
+        page.evaluate(
+            """() => new Promise((moved, failed) => {
+                const video = document.querySelector("video");
+                video.muted = true;
+                video.addEventListener("timeupdate", () => video.currentTime > 0.2 && moved(video.currentTime));
+                video.addEventListener("error", () => failed(new Error(video.error.message)));
+                video.play().catch(failed);
+            })"""
+        )
+    )

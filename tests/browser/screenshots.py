@@ -1,0 +1,74 @@
+"""`python -m tests.browser.screenshots`: makes the README's pictures in docs/, with the sandbox."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page
+
+from tests.browser.chromium import PATIENCE_MS, chromium, set_up, sign_in
+from tests.stack import ROOT, running_stack
+
+DOCS = ROOT / "docs"
+EMAIL = "ada@example.org"
+PASSWORD = "correct horse battery staple"
+IMAGES = (
+    "A fox in fresh snow, soft morning light",
+    "An old harbour town in watercolour",
+    "Mountains under two moons, paper cut",
+    "A lighthouse in a storm at night",
+    "Red desert dunes at sunset",
+    "A quiet forest in autumn fog",
+    "A city by the sea in the rain",
+)
+VIDEO = "Waves roll onto a dark beach, the camera glides forward"
+WIDTH = 1280
+PAGES = {"home": "/", "image": "/generate/image?job={image}", "video": "/generations/{video}", "gallery": "/gallery"}
+
+
+def make(page: Page, kind: str, prompt: str) -> str:
+    """Makes one and waits for it; its id."""
+    page.goto(f"/generate/{kind}")
+    page.get_by_label("Prompt").fill(prompt)
+    page.get_by_role("button", name="Generate").click()
+    page.locator("[data-status=completed]").wait_for()
+    return page.url.partition("job=")[2] or page.url.rpartition("/")[2]
+
+
+def picture(browser: Browser, web_url: str, paths: dict[str, str], schemes: Sequence[Literal["light", "dark"]]) -> list[Path]:
+    made = []
+    for scheme in schemes:
+        context = browser.new_context(base_url=web_url, viewport={"width": WIDTH, "height": 800}, color_scheme=scheme)
+        page = context.new_page()
+        sign_in(page, web_url, EMAIL, PASSWORD)
+        for name, path in paths.items():
+            page.goto(path, wait_until="networkidle")
+            target = DOCS / f"{name}-{scheme}.png"
+            page.screenshot(path=target)
+            made.append(target)
+        context.close()
+    return made
+
+
+def main() -> None:
+    DOCS.mkdir(exist_ok=True)
+    with running_stack() as stack, chromium() as browser:
+        context = browser.new_context(base_url=stack.web_url)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        set_up(page, stack.web_url, stack.setup_token, EMAIL, PASSWORD)
+        page.goto("/profile")
+        page.get_by_label("Name").fill("Ada")
+        page.get_by_role("button", name="Save").click()
+        for prompt in IMAGES[1:]:
+            make(page, "image", prompt)
+        video = make(page, "video", VIDEO)
+        image = make(page, "image", IMAGES[0])
+        context.close()
+        paths = {name: path.format(image=image, video=video) for name, path in PAGES.items()}
+        for path in picture(browser, stack.web_url, paths, ("light", "dark")):
+            print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
