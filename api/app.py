@@ -31,6 +31,7 @@ from api.generations.webhooks import Webhooks
 from api.generations.worker import Worker
 from api.links import routes as link_routes
 from api.links.service import LinkService
+from api.mail import Mailer
 from api.media import routes as media_routes
 from api.media.service import MediaService
 from api.media.storage import MediaStore
@@ -64,7 +65,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await _start(settings, password_cost or Cost(), stack)
+            app.state.services = await start(settings, stack, password_cost or Cost(), worker=settings.worker == "inside")
             log.info("api_ready")
             yield
 
@@ -78,8 +79,8 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     return app
 
 
-async def _start(settings: Settings, cost: Cost, stack: AsyncExitStack) -> Services:
-    """Opens everything on `stack`, in the order in which it has to be closed backwards."""
+async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker: bool) -> Services:
+    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs."""
     secrets = ensure_secrets(settings.data_dir)
     db = await open_db(settings.database_url if settings.is_postgres and settings.database_url else settings.duckdb_path)
     stack.push_async_callback(db.close)
@@ -98,7 +99,7 @@ async def _start(settings: Settings, cost: Cost, stack: AsyncExitStack) -> Servi
         asyncio.create_task(services.catalog.run(stop), name="catalog"),
         asyncio.create_task(services.text.run(stop), name="text"),
     ]
-    if settings.worker == "inside":
+    if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps).run(), name="worker"))
     stack.push_async_callback(_end, tasks, stop)
     return services
@@ -155,6 +156,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         generations=generation_service,
         deliveries=deliveries,
         webhooks=Webhooks(db, wake, secret),
+        mail=Mailer(settings.mail_server),
         wake=wake,
     )
     return services, steps

@@ -13,7 +13,7 @@ from api.catalog import store
 from api.catalog.model import Model
 from api.catalog.pricing import image_micro, summary, text_micro, video_micro
 from api.catalog.schemas import ModelOut, PriceOut
-from api.db import Db, DbUnavailable, Sql
+from api.db import Db, DbUnavailable, Duplicate, Sql
 from api.errors import ModelUnavailable
 from api.provider.schemas import Capabilities
 from api.provider.types import ImageRoute, ModelInfo, ProviderError
@@ -77,7 +77,7 @@ class Catalog:
             try:
                 await self.refresh()
                 wait, pause = RETRY_SECONDS[0], REFRESH_SECONDS
-            except (ProviderError, DbUnavailable) as error:
+            except (ProviderError, DbUnavailable, Duplicate) as error:  # Duplicate: another api wrote the same lists at this moment
                 log.warning("models_not_refreshed", error=str(error), again_in=wait)
                 pause, wait = wait, min(wait * 2, RETRY_SECONDS[1])
             try:
