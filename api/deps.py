@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from api.generations.service import GenerationService
     from api.generations.webhooks import Webhooks
     from api.links.service import LinkService
+    from api.mail import Mailer
     from api.media.service import MediaService
     from api.provider.types import Provider
     from api.settings import Settings
@@ -41,6 +42,7 @@ class Services:
     generations: GenerationService
     deliveries: DeliveryService
     webhooks: Webhooks
+    mail: Mailer
     wake: Wake
 
 

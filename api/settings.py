@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.mail import MailServer, Security, plain_address
+
 OPENROUTER = "https://openrouter.ai/api/v1"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -42,6 +44,13 @@ class Settings(BaseSettings):
     global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
     worker: Literal["inside", "off"] = "inside"
 
+    smtp_host: str | None = None
+    smtp_port: Port = 587
+    smtp_tls: Security = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str | None = None
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
@@ -75,11 +84,35 @@ class Settings(BaseSettings):
             return value.rstrip("/")
         raise ValueError("must be an https:// address (http:// only for this machine)")
 
+    @field_validator("smtp_from")
+    @classmethod
+    def _one_address(cls, value: str | None) -> str | None:
+        try:
+            return plain_address(value) if value is not None else None
+        except ValueError as error:
+            raise ValueError("must be one plain e-mail address, such as studio@example.org") from error
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "Settings":
+        if self.smtp_host is not None and self.smtp_from is None:
+            raise ValueError("SMTP_HOST needs SMTP_FROM, the address that mails come from")
+        if self.smtp_tls == "off" and self.smtp_password is not None and self.smtp_host not in LOOPBACK:
+            raise ValueError("SMTP_TLS=off would send SMTP_PASSWORD readable: use starttls or tls")
+        return self
+
     @model_validator(mode="after")
     def _worker_needs_postgres(self) -> "Settings":
         if self.worker == "off" and not self.is_postgres:
             raise ValueError("WORKER=off needs DATABASE_URL=postgresql://...: with DuckDB the worker runs inside the api")
         return self
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """None: mail is switched off."""
+        if self.smtp_host is None or self.smtp_from is None:
+            return None
+        password = self.smtp_password.get_secret_value() if self.smtp_password else ""
+        return MailServer(self.smtp_host, self.smtp_port, self.smtp_from, self.smtp_tls, self.smtp_user, password)
 
     @property
     def is_postgres(self) -> bool:

@@ -1,0 +1,93 @@
+"""Mail to users, where the operator has set a server. Without one, links are shown to the admin and nothing is sent."""
+
+import asyncio
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+from typing import Literal
+
+from email_validator import validate_email
+from structlog import get_logger
+
+log = get_logger("mail")
+
+AT_ONCE = 2
+"""Threads that may wait for the mail server: the others are for hashing passwords."""
+ANSWER_WITHIN = 10.0
+
+Security = Literal["starttls", "tls", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """`sender` is the address that mails come from; `user` None: no login."""
+
+    host: str
+    port: int
+    sender: str
+    security: Security = "starttls"
+    user: str | None = None
+    password: str = ""
+
+
+class Mailer:
+    """`server` None: mail is switched off. `trust` is for servers whose certificate the system's list does not cover."""
+
+    def __init__(self, server: MailServer | None, trust: ssl.SSLContext | None = None) -> None:
+        self._server = server
+        self._trust = trust
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def send(self, to: str, subject: str, text: str) -> bool:
+        """True when the server has taken it. False when mail is off or it failed, which is logged and changes nothing else."""
+        if self._server is None:
+            return False
+        try:
+            mail = compose(self._server.sender, to, subject, text)
+            async with self._gate:
+                await asyncio.to_thread(self._deliver, self._server, mail)
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # ssl's errors are an OSError
+            log.warning("mail_failed", server=self._server.host, error=f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _deliver(self, server: MailServer, mail: EmailMessage) -> None:
+        trust = self._trust or ssl.create_default_context()
+        with _connect(server, trust) as smtp:
+            if server.security == "starttls":
+                smtp.starttls(context=trust)
+            if server.user is not None:
+                smtp.login(server.user, server.password)
+            smtp.send_message(mail)
+
+
+def _connect(server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
+    if server.security == "tls":
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=ANSWER_WITHIN, context=trust)
+    return smtplib.SMTP(server.host, server.port, timeout=ANSWER_WITHIN)
+
+
+def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
+    """One plain mail to one address. Raises `ValueError` for an address that is none, or more than one.
+
+    A line break would begin another header: an address with one is refused, and in a subject it becomes a blank.
+    """
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address("All You Can GET AI", addr_spec=plain_address(sender))
+    mail["To"] = Address(addr_spec=plain_address(to))
+    mail["Subject"] = " ".join(subject.split())
+    mail["Date"] = formatdate(usegmt=True)
+    mail["Message-ID"] = make_msgid(domain=mail["From"].addresses[0].domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(text)
+    return mail
+
+
+def plain_address(address: str) -> str:
+    """One bare address, its domain as the mail system writes it. Raises `ValueError`."""
+    checked = validate_email(address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+    return checked.ascii_email or checked.normalized
