@@ -27,6 +27,12 @@ class NotAllowed(DomainError):
     code, status, title = "not_allowed", 403, "Not allowed"
 
 
+class ReauthRequired(DomainError):
+    """`POST /auth/reauth` with the password, then ask again."""
+
+    code, status, title = "reauth_required", 403, "Enter your password again"
+
+
 class SignupClosed(DomainError):
     code, status, title = "signup_closed", 403, "Sign-up is by invitation"
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import EmailStr, Field, SecretStr
 
 from api.schemas import In, Out, Time
-from api.users.schemas import PasswordBody, UserOut
+from api.users.schemas import PasswordBody, Role, UserOut
 
 PASSWORD_MIN = 12
 ADMIN_PASSWORD_MIN = 15
@@ -19,14 +19,41 @@ class SetupIn(PasswordBody):
 
 
 class RegisterIn(PasswordBody):
+    """With `invite`, the e-mail address has to be the invited one."""
+
     email: EmailStr
     password: SecretStr
     invite: str | None = Field(default=None, max_length=200)
 
 
 class LoginIn(PasswordBody):
+    """`device` is the `device_token` of an earlier sign-in from the same place."""
+
     email: str = Field(min_length=1, max_length=320)
     password: SecretStr
+    device: str | None = Field(default=None, max_length=200)
+
+
+class InviteIn(In):
+    invite: str = Field(min_length=1, max_length=200)
+
+
+class InviteeOut(Out):
+    """Whom an invitation is for."""
+
+    email: str
+    role: Role
+    password_min: int
+    expires_at: Time
+
+
+class ResetIn(PasswordBody):
+    token: str = Field(min_length=1, max_length=200)
+    password: SecretStr
+
+
+class ReauthIn(PasswordBody):
+    current_password: SecretStr
 
 
 class RefreshIn(In):
@@ -34,13 +61,15 @@ class RefreshIn(In):
 
 
 class TokensOut(Out):
-    """`expires_in` is the access token's life in seconds."""
+    """`expires_in` is the access token's life in seconds. `device_token`, where there is one, is to be kept for the next login: whoever
+    shows it is not held up when a stranger guesses at the account."""
 
     access_token: str
     refresh_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - OAuth's word for the kind of token
     expires_in: int
     user: UserOut
+    device_token: str | None = None
 
 
 class SessionOut(Out):

@@ -1,6 +1,7 @@
 """Bodies and answers of `/users`."""
 
-from typing import Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, EmailStr, Field, SecretStr
 
@@ -8,16 +9,19 @@ from api.schemas import In, Out, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=13, decimal_places=6)]
 
 
 class UserOut(Out):
-    """`email` is null for a guest account made by a chat. Budget figures are of this month (UTC)."""
+    """`email` is null for a guest account made by a chat. `invited` is true until the invitation is taken up. Budget figures are of
+    this month (UTC)."""
 
     id: str
     email: str | None
     display_name: str
     role: Role
     status: Status
+    invited: bool = False
     language: str
     monthly_usd: Usd
     spent_usd: Usd
@@ -43,3 +47,33 @@ class ProfileIn(PasswordBody):
 
 class RoleIn(In):
     role: Role
+
+
+class StatusIn(In):
+    status: Status
+
+
+class BudgetIn(In):
+    monthly_usd: Dollars
+
+
+class NewUserIn(In):
+    """Without `monthly_usd` the account gets the default budget."""
+
+    email: EmailStr
+    role: Role = "user"
+    monthly_usd: Dollars | None = None
+
+
+class SecretLinkOut(Out):
+    """A one-time secret, shown now and never again. `link` is null when PUBLIC_URL is not set: the web then makes its own,
+    `/register?invite=TOKEN` or `/reset?token=TOKEN`. `mailed`: it was sent to the user, too."""
+
+    token: str
+    link: str | None
+    expires_at: Time
+    mailed: bool = False
+
+
+class InvitedOut(SecretLinkOut):
+    user: UserOut

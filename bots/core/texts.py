@@ -19,6 +19,7 @@ PROMPT_IN_LIST = 60
 ERRORS: dict[str, str] = {
     "not_authenticated": "The server does not accept this bot's credential any more. Please tell the operator.",
     "not_allowed": "Your account is not allowed to do that.",
+    "reauth_required": "For that, please sign in on the web page and enter your password again.",
     "signup_closed": "New accounts are by invitation only. Please ask the operator for one.",
     "not_found": "I can't find that. It may be gone, or belong to another account.",
     "not_linked": "This chat is not linked to an account yet.",
