@@ -24,6 +24,7 @@ class Process:
 PROCESSES = {
     "sandbox": Process("api.provider.sandbox:SandboxSettings", "api.provider.sandbox:main"),
     "api": Process("api.settings:Settings", "api.__main__:main"),
+    "worker": Process("api.settings:Settings", "api.worker:main"),
     "web": Process("admin_web.settings:WebSettings", "admin_web.__main__:main"),
     "telegram": Process("bots.settings:BotSettings", "bots.telegram.__main__:main"),
     "discord": Process("bots.settings:BotSettings", "bots.discord.__main__:main"),

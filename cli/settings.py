@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -43,6 +43,7 @@ class LaunchSettings(BaseSettings):
     web_session_key: SecretStr | None = None
     bot_key: SecretStr | None = None
 
+    worker: Literal["inside", "off"] = "inside"
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: str | None = None
     telegram_bot_token: SecretStr | None = None
@@ -52,6 +53,8 @@ class LaunchSettings(BaseSettings):
         """Why this process has nothing to do, or None."""
         if process == "sandbox" and (self.openrouter_api_key or self.openrouter_base_url):
             return "a provider is set (OPENROUTER_API_KEY, OPENROUTER_BASE_URL), so the sandbox is not needed"
+        if process == "worker" and self.worker == "inside":
+            return "WORKER is inside, so the api makes the jobs itself"
         if process == "telegram" and not self.telegram_bot_token:
             return "TELEGRAM_BOT_TOKEN is not set, so the Telegram bot is not started"
         if process == "discord" and not self.discord_bot_token:
@@ -63,7 +66,7 @@ class LaunchSettings(BaseSettings):
         missing = {}
         if self.api_url is None:
             missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
-        if process == "api" and self.secret_key is None:
+        if process in {"api", "worker"} and self.secret_key is None:
             missing["secret_key"] = secrets.secret_key
         if process == "web" and self.web_session_key is None:
             missing["web_session_key"] = secrets.web_session_key

@@ -19,8 +19,8 @@ from cli.child import Child, Refused, Say, command_for
 from cli.ready import Place, api_ready, web_ready
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
 
-SERVED = ["sandbox", "api", "web", "telegram", "discord"]
-COLOURS = {"sandbox": 35, "api": 36, "web": 32, "telegram": 34, "discord": 33, "run": 1}
+SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]
+COLOURS = {"sandbox": 35, "api": 36, "worker": 31, "web": 32, "telegram": 34, "discord": 33, "run": 1}
 PROVIDER_PATIENCE = 15.0
 SLOW_START = 10.0
 

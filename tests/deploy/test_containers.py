@@ -90,7 +90,7 @@ def test_bots_start_after_the_api_and_do_not_start_over_and_over_without_a_token
         assert OURS[name]["depends_on"] == {"api": {"condition": "service_healthy"}}
         assert f"{name}_bot_token" in BotSettings.model_fields
     assert {service["restart"] for service in OURS.values()} == {"unless-stopped"}
-    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {"sandbox", "telegram", "discord"}
+    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {"sandbox", "worker", "telegram", "discord"}
 
 
 def test_image_holds_all_code_and_runs_as_nobody_special() -> None:
