@@ -35,11 +35,12 @@ class MailServer:
 
 
 class Mailer:
-    """`server` None: mail is switched off. `trust` is for servers whose certificate the system's list does not cover."""
+    """`server` None: mail is switched off. `trust` says which certificates are good, the system's list unless given."""
 
-    def __init__(self, server: MailServer | None, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(self, server: MailServer | None, trust: ssl.SSLContext | None = None, answer_within: float = ANSWER_WITHIN) -> None:
         self._server = server
         self._trust = trust
+        self._answer_within = answer_within
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, to: str, subject: str, text: str) -> bool:
@@ -57,18 +58,17 @@ class Mailer:
 
     def _deliver(self, server: MailServer, mail: EmailMessage) -> None:
         trust = self._trust or ssl.create_default_context()
-        with _connect(server, trust) as smtp:
+        with self._connect(server, trust) as smtp:
             if server.security == "starttls":
                 smtp.starttls(context=trust)
             if server.user is not None:
                 smtp.login(server.user, server.password)
             smtp.send_message(mail)
 
-
-def _connect(server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
-    if server.security == "tls":
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=ANSWER_WITHIN, context=trust)
-    return smtplib.SMTP(server.host, server.port, timeout=ANSWER_WITHIN)
+    def _connect(self, server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
+        if server.security == "tls":
+            return smtplib.SMTP_SSL(server.host, server.port, timeout=self._answer_within, context=trust)
+        return smtplib.SMTP(server.host, server.port, timeout=self._answer_within)
 
 
 def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
