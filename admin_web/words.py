@@ -7,6 +7,7 @@ from admin_web.api_client import ApiError
 HINTS = {
     "not_authenticated": "Please sign in again.",
     "not_allowed": "Your account may not do this. An admin can change that.",
+    "reauth_required": "Sign out and in again, then repeat it.",
     "signup_closed": "Ask an admin for an invitation.",
     "not_found": "It may have been deleted, or it belongs to somebody else.",
     "not_linked": "Link the chat from your profile first.",

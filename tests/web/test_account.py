@@ -127,3 +127,10 @@ def test_a_platform_that_there_is_not_is_refused(browser: Browser) -> None:
 def test_another_users_code_is_not_found(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
     path, _ = start_link(browser)
     assert signed_in(app, register()).get(path).status_code == 404
+
+
+def test_an_older_codes_page_does_not_show_the_newer_code(browser: Browser) -> None:
+    older, _ = start_link(browser)
+    _, newer = start_link(browser)
+    assert newer not in browser.get(older).text
+    assert browser.get(f"{older}/qr.svg").status_code == 404

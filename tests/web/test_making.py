@@ -103,6 +103,10 @@ def test_a_double_click_makes_one_image(browser: Browser) -> None:
     )
 
 
+def test_the_same_words_in_a_fresh_form_make_another_image(browser: Browser) -> None:
+    assert make_image(browser, prompt="The same") != make_image(browser, prompt="The same")
+
+
 def test_an_empty_prompt_is_marked(browser: Browser) -> None:
     browser.get("/generate/image")
     answer = browser.post("/generate/image", {**browser.fields, "prompt": "  ", "seed": "7"})
