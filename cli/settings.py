@@ -70,6 +70,8 @@ class LaunchSettings(BaseSettings):
             missing["secret_key"] = secrets.secret_key
         if process == "web" and self.web_session_key is None:
             missing["web_session_key"] = secrets.web_session_key
+        if process == "terminal" and self.public_url is None:  # whoever sits at this machine can open the web here
+            missing["public_url"] = f"http://{reachable(self.web_host)}:{self.web_port}"
         if process in secrets.bot_keys and self.bot_key is None:
             missing["bot_key"] = secrets.bot_keys[process]
         return missing

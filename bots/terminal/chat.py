@@ -96,8 +96,9 @@ class TerminalChat:
         else:
             self.end_line()
             new = text
-        # a whole line at once: half a line would run into the prompt below it
-        self.console.print(Text(new, "dim" if reply.quiet else ""), end="" if reply.preview else "\n", soft_wrap=True)
+        # only a whole text can be wrapped at its words; what programs read is not wrapped at all
+        is_part = reply.preview or new != text or not self.console.is_terminal
+        self.console.print(Text(new, "dim" if reply.quiet else ""), end="" if reply.preview else "\n", soft_wrap=is_part)
         self.console.file.flush()
         self._growing = _Growing(message_id, text) if reply.preview else None
         if reply.preview:
