@@ -34,7 +34,7 @@ def main(settings: Settings) -> None:
         log_config=None,
         timeout_graceful_shutdown=STOP_SECONDS,
         proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config)
     server.run()

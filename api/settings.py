@@ -32,6 +32,7 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
+    trusted_proxies: str = "127.0.0.1,::1"
     public_url: str | None = None
     public_api_url: str | None = None
     telegram_bot_token: SecretStr | None = None
