@@ -35,7 +35,14 @@ async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
     if not ready:
         response.status_code = 503
     needed = ready and await services.users.setup_needed()
-    return ReadyOut(ready=ready, checks=checks, setup_needed=needed, sandbox=services.provider.is_sandbox, at=now())
+    return ReadyOut(
+        ready=ready,
+        checks=checks,
+        setup_needed=needed,
+        sandbox=services.provider.is_sandbox,
+        web_signup=services.settings.web_signup,
+        at=now(),
+    )
 
 
 async def _database(db: Db) -> CheckOut:

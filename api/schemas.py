@@ -101,4 +101,6 @@ class ReadyOut(Out):
     """True until the first admin exists."""
     sandbox: bool
     """True when generations come from the local sandbox provider."""
+    web_signup: Literal["invite", "open"] = "invite"
+    """Whether anybody may make an account on the web."""
     at: datetime
