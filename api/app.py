@@ -12,6 +12,7 @@ from api import health
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
+from api.budget import routes as budget_routes
 from api.budget.service import BudgetService
 from api.catalog import routes as catalog_routes
 from api.catalog.service import Catalog
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     add_handlers(app)
     for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
         app.include_router(routes.router)
+    app.include_router(budget_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     health.add_docs(app)
@@ -98,6 +100,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
     tasks = [
         asyncio.create_task(services.catalog.run(stop), name="catalog"),
         asyncio.create_task(services.text.run(stop), name="text"),
+        asyncio.create_task(services.budget.run(stop), name="budget"),
     ]
     if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps).run(), name="worker"))

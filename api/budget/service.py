@@ -1,18 +1,37 @@
 """Money before work: reserve, then settle with the real cost or release. All amounts are micro-dollars.
 
-A hold belongs to the month (UTC) in which it was made, and is closed there even when the month is over.
+A hold counts in three scopes: the user's, its group's and everybody's. It belongs to the month (UTC) in which it was made, and is
+closed there even when the month is over.
 """
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Literal, cast, get_args
+
+import structlog
 
 from api import ids
 from api.budget import store
-from api.budget.store import Hold
-from api.db import Db, Sql
+from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, SharedScope
+from api.budget.store import Difference, Hold
+from api.db import Db, DbUnavailable, Sql
 from api.errors import BudgetExceeded
-from api.schemas import MICRO, Kind
+from api.schemas import MICRO, Kind, micro, usd
+from api.users import audit
 
-GLOBAL = "global"
+log = structlog.get_logger("budget")
+
+Group = Literal["users", "admins", "guests"]
+GLOBAL: SharedScope = "global"
+AUDIT_SECONDS = 3600.0
+
+_WHOSE = {
+    "users": "the budget of all users together",
+    "admins": "the budget of all admins together",
+    "guests": "the budget of all guests together",
+    "global": "this server's budget",
+}
 
 
 def month_of(moment: datetime) -> str:
@@ -23,6 +42,13 @@ def user_scope(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+def group_of(role: Literal["user", "admin"], *, guest: bool) -> Group:
+    """The one group in which an account counts."""
+    if guest:
+        return "guests"
+    return "admins" if role == "admin" else "users"
+
+
 def dollars(micro: int) -> str:
     """For sentences: `$0.40`, and `$0.0031` below a cent."""
     value = micro / MICRO
@@ -30,23 +56,84 @@ def dollars(micro: int) -> str:
 
 
 class BudgetService:
-    """`global_limit_micro`: what all users together may spend in a month; None = no such limit."""
+    """`global_limit_micro`: what all users together may spend in a month, until an admin decides; None = no such limit."""
 
     def __init__(self, db: Db, global_limit_micro: int | None = None) -> None:
         self._db = db
         self._global_limit = global_limit_micro
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Compare the books at once, then hourly."""
+        while not stop.is_set():
+            try:
+                await self.audit()
+            except DbUnavailable as error:
+                log.warning("budgets_not_compared", error=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AUDIT_SECONDS)
+
+    async def audit(self) -> list[Difference]:
+        """Counters that are not the sum of their open holds and ledger entries: logged as errors, never corrected by itself."""
+        found = await store.differences(self._db, GLOBAL)
+        for each in found:
+            log.error(
+                "budget_does_not_add_up",
+                scope=each.scope,
+                month=each.month,
+                held=each.held_micro,
+                held_by_holds=each.held_by_holds_micro,
+                spent=each.spent_micro,
+                spent_by_ledger=each.spent_by_ledger_micro,
+            )
+        return found
+
+    async def overview(self) -> BudgetsOut:
+        month, at = month_of(ids.now()), ids.now()
+        decided = await store.limits(self._db)
+        items = []
+        for scope in cast(tuple[SharedScope, ...], get_args(SharedScope)):
+            limit = self._limit(decided, scope)
+            found = await store.counter(self._db, scope, month)
+            items.append(
+                BudgetOut(
+                    scope=scope,
+                    monthly_usd=None if limit is None else usd(limit),
+                    decided=scope in decided,
+                    spent_usd=usd(found.spent_micro if found else 0),
+                    held_usd=usd(found.held_micro if found else 0),
+                )
+            )
+        differences = [_difference_out(each) for each in await self.audit()]
+        return BudgetsOut(month=month, items=items, audit=AuditedOut(at=at, differences=differences))
+
+    async def set_limit(self, body: BudgetIn, *, actor_id: str) -> None:
+        limit = None if body.monthly_usd is None else micro(body.monthly_usd)
+        async with self._db.transaction() as sql:
+            before = self._limit(await store.limits(sql), body.scope)
+            await store.set_limit(sql, body.scope, limit)
+            facts = {"before": {"monthly_micro": before}, "after": {"monthly_micro": limit}}
+            await audit.record(sql, "budget_limit_set", actor_id=actor_id, subject=body.scope, **facts)
+
+    def _limit(self, decided: dict[str, int | None], scope: str) -> int | None:
+        return decided.get(scope, self._global_limit if scope == GLOBAL else None)
 
     async def of_user(self, user_id: str) -> tuple[int, int]:
         """This month's (spent, held)."""
         found = await store.counter(self._db, user_scope(user_id), month_of(ids.now()))
         return (found.spent_micro, found.held_micro) if found else (0, 0)
 
-    async def balance(self, user_id: str, monthly_micro: int) -> int:
-        """What the user can still ask for this month."""
-        spent, held = await self.of_user(user_id)
-        return max(0, monthly_micro - spent - held)
+    async def balance(self, user_id: str, monthly_micro: int, group: Group) -> int:
+        """What the user can still ask for this month, by the tightest of all budgets."""
+        month, decided = month_of(ids.now()), await store.limits(self._db)
+        limits = {user_scope(user_id): monthly_micro, group: self._limit(decided, group), GLOBAL: self._limit(decided, GLOBAL)}
+        left = []
+        for scope, limit in limits.items():
+            if limit is not None:
+                found = await store.counter(self._db, scope, month)
+                left.append(limit - (found.spent_micro + found.held_micro if found else 0))
+        return max(0, min(left))
 
-    async def reserve(self, sql: Sql, *, user_id: str, monthly_micro: int, amount: int, subject: str) -> str:
+    async def reserve(self, sql: Sql, *, user_id: str, monthly_micro: int, group: Group, amount: int, subject: str) -> str:
         """Hold `amount` for `subject` and return the hold's id.
 
         `sql` has to be a transaction that ends when this raises `BudgetExceeded`: the user's part may be held by then.
@@ -54,14 +141,16 @@ class BudgetService:
         """
         now = ids.now()
         month = month_of(now)
-        # always user before global, here and in closing: one order of locks, so that PostgreSQL never sees a deadlock
-        await self._hold(sql, user_scope(user_id), month, amount, monthly_micro, "your")
-        await self._hold(sql, GLOBAL, month, amount, self._global_limit, "this server's")
-        hold = Hold(ids.new_id(), user_id, month, subject, amount)
+        decided = await store.limits(sql)
+        # always user, group, global, here and in closing: one order of locks, so that PostgreSQL never sees a deadlock
+        await self._hold(sql, user_scope(user_id), month, amount, monthly_micro)
+        for scope in (group, GLOBAL):
+            await self._hold(sql, scope, month, amount, self._limit(decided, scope))
+        hold = Hold(ids.new_id(), user_id, month, subject, amount, group)
         await store.add_hold(sql, hold, now)
         return hold.id
 
-    async def _hold(self, sql: Sql, scope: str, month: str, amount: int, limit: int | None, whose: str) -> None:
+    async def _hold(self, sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> None:
         if await store.hold_within(sql, scope, month, amount, limit):
             return
         await store.add_counter(sql, scope, month)
@@ -70,8 +159,9 @@ class BudgetService:
         found = await store.counter(sql, scope, month)
         used = found.spent_micro + found.held_micro if found else 0
         left = max(0, (limit or 0) - used)
-        of = f" of {dollars(limit or 0)}" if scope != GLOBAL else ""
-        raise BudgetExceeded(f"This can cost up to {dollars(amount)}, and {whose} budget for this month has {dollars(left)}{of} left.")
+        of = "" if scope in _WHOSE else f" of {dollars(limit or 0)}"
+        whose = _WHOSE.get(scope, "your budget")
+        raise BudgetExceeded(f"This can cost up to {dollars(amount)}, and {whose} for this month has {dollars(left)}{of} left.")
 
     async def settle(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str) -> bool:
         """Book the real cost, also one above the hold. Does nothing, and says so with False, when the hold is closed already."""
@@ -79,6 +169,8 @@ class BudgetService:
         hold = await store.close_hold(sql, hold_id, "settled", cost_micro, now)
         if hold is None:
             return False
+        if cost_micro > hold.amount_micro:
+            log.warning("cost_above_hold", subject=hold.subject, model=model, held=hold.amount_micro, cost=cost_micro)
         await store.add_entry(sql, ids.new_id(), hold, cost=cost_micro, kind=kind, model=model, created_at=now)
         await self._close(sql, hold, cost_micro)
         return True
@@ -92,8 +184,9 @@ class BudgetService:
         return True
 
     async def _close(self, sql: Sql, hold: Hold, cost: int) -> None:
-        for scope in (user_scope(hold.user_id), GLOBAL):
-            await store.close_counter(sql, scope, hold.month, hold.amount_micro, cost)
+        for scope in (user_scope(hold.user_id), hold.group, GLOBAL):
+            if scope is not None:
+                await store.close_counter(sql, scope, hold.month, hold.amount_micro, cost)
 
     async def release_stale(self, subject_prefix: str, older_than: timedelta) -> int:
         """Release the holds of work that died with its process. Returns how many."""
@@ -102,3 +195,14 @@ class BudgetService:
             async with self._db.transaction() as sql:
                 released += await self.release(sql, hold_id)
         return released
+
+
+def _difference_out(each: Difference) -> DifferenceOut:
+    return DifferenceOut(
+        scope=each.scope,
+        month=each.month,
+        held_usd=usd(each.held_micro),
+        held_by_holds_usd=usd(each.held_by_holds_micro),
+        spent_usd=usd(each.spent_micro),
+        spent_by_ledger_usd=usd(each.spent_by_ledger_micro),
+    )

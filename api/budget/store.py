@@ -1,4 +1,4 @@
-"""Counters per scope and month, holds, and the ledger."""
+"""Counters per scope and month, limits of groups, holds, and the ledger."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,15 +14,30 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
+    """`group` is the scope of all accounts of its kind; None for holds older than these counters."""
+
     id: str
     user_id: str
     month: str
     subject: str
     amount_micro: int
+    group: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A counter that is not the sum of what it counts."""
+
+    scope: str
+    month: str
+    held_micro: int
+    held_by_holds_micro: int
+    spent_micro: int
+    spent_by_ledger_micro: int
 
 
 def _hold(row: Row) -> Hold:
-    return Hold(row["id"], row["user_id"], row["month"], row["subject"], row["amount_micro"])
+    return Hold(row["id"], row["user_id"], row["month"], row["subject"], row["amount_micro"], row["group_scope"])
 
 
 async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
@@ -50,17 +65,30 @@ async def close_counter(sql: Sql, scope: str, month: str, amount: int, cost: int
     await sql.execute(query, scope, month, amount, cost)
 
 
+async def limits(sql: Sql) -> dict[str, int | None]:
+    """What admins decided, by scope; None: no limit. A scope that is missing keeps the setting."""
+    return {row["scope"]: row["limit_micro"] for row in await sql.fetch("SELECT scope, limit_micro FROM budget_limits")}
+
+
+async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
+    query = """
+        INSERT INTO budget_limits (scope, limit_micro) VALUES ($1, $2)
+        ON CONFLICT (scope) DO UPDATE SET limit_micro = excluded.limit_micro"""
+    await sql.execute(query, scope, limit)
+
+
 async def add_hold(sql: Sql, hold: Hold, created_at: datetime) -> None:
     query = """
-        INSERT INTO holds (id, user_id, month, subject, amount_micro, state, created_at) VALUES ($1, $2, $3, $4, $5, 'held', $6)"""
-    await sql.execute(query, hold.id, hold.user_id, hold.month, hold.subject, hold.amount_micro, created_at)
+        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, state, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, 'held', $7)"""
+    await sql.execute(query, hold.id, hold.user_id, hold.month, hold.subject, hold.amount_micro, hold.group, created_at)
 
 
 async def close_hold(sql: Sql, hold_id: str, state: str, settled_micro: int | None, closed_at: datetime) -> Hold | None:
     """None when the hold was closed before, or never was."""
     query = """
         UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1 AND state = 'held'
-        RETURNING id, user_id, month, subject, amount_micro"""
+        RETURNING id, user_id, month, subject, amount_micro, group_scope"""
     row = await sql.fetch_one(query, hold_id, state, settled_micro, closed_at)
     return None if row is None else _hold(row)
 
@@ -75,3 +103,28 @@ async def add_entry(sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str
         INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
     await sql.execute(query, entry_id, hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost, created_at)
+
+
+async def differences(sql: Sql, global_scope: str) -> list[Difference]:
+    """One statement, so that it sees one moment also while others write."""
+    query = """
+        WITH amounts AS (
+            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent FROM holds WHERE state = 'held'
+            UNION ALL
+            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro AS spent
+            FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
+        ), scoped AS (
+            SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
+            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL
+            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts
+        ), sums AS (
+            SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT) AS spent FROM scoped GROUP BY scope, month
+        )
+        SELECT coalesce(budgets.scope, sums.scope) AS scope, coalesce(budgets.month, sums.month) AS month,
+               coalesce(budgets.held_micro, 0) AS held_micro, coalesce(sums.held, 0) AS held_by_holds_micro,
+               coalesce(budgets.spent_micro, 0) AS spent_micro, coalesce(sums.spent, 0) AS spent_by_ledger_micro
+        FROM budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
+        WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0) OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
+        ORDER BY 2, 1"""
+    names = ("scope", "month", "held_micro", "held_by_holds_micro", "spent_micro", "spent_by_ledger_micro")
+    return [Difference(*(row[name] for name in names)) for row in await sql.fetch(query, global_scope)]

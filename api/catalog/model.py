@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from api.provider.types import ModelInfo
 from api.schemas import Kind
+from api.users.schemas import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """`price_override_micro` beats the price list: per image, per second of video, per text answer.
 
-    `listed` is False for a model that an operator added by hand because the provider's lists do not know it.
+    `listed` is False for a model that an operator added by hand because the provider's lists do not know it. `roles`: who may use it;
+    None = everybody.
     """
 
     info: ModelInfo
@@ -18,6 +20,7 @@ class Model:
     is_default: bool
     price_override_micro: int | None = None
     listed: bool = True
+    roles: tuple[Role, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -30,3 +33,7 @@ class Model:
     @property
     def kind(self) -> Kind:
         return self.info.kind
+
+    def allows(self, role: Role | None) -> bool:
+        """None: asked for no person, as the worker does for a job that was accepted before."""
+        return role is None or self.roles is None or role in self.roles

@@ -1,11 +1,14 @@
-"""`GET /models`."""
+"""`GET /models`, and what admins do with models.
+
+A model's id holds slashes, and a model that makes text and images is there once for each: `?kind=` says which one is meant.
+"""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth.caller import UserCaller
-from api.catalog.schemas import ModelOut
+from api.auth.caller import AdminCaller, UserCaller
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn, RefreshedOut
 from api.catalog.service import model_out
 from api.deps import ServicesDep
 from api.errors import InvalidRequest
@@ -23,7 +26,7 @@ async def list_models(
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[ModelOut]:
     """The models that may be used: the default of each kind first."""
-    models = services.catalog.list_models(kind)
+    models = services.catalog.list_models(kind, caller.role)
     start = 0
     if cursor is not None:
         start = next((place + 1 for place, model in enumerate(models) if f"{model.kind}:{model.id}" == cursor), -1)
@@ -32,3 +35,41 @@ async def list_models(
     page = models[start : start + limit]
     more = start + limit < len(models)
     return Page(items=[model_out(model) for model in page], next_cursor=f"{page[-1].kind}:{page[-1].id}" if more else None)
+
+
+@router.get("/admin/models", tags=["admin"])
+async def list_all_models(
+    services: ServicesDep,
+    _admin: AdminCaller,
+    kind: Kind | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 100,
+    cursor: Annotated[str | None, Query(max_length=300)] = None,
+) -> Page[AdminModelOut]:
+    """Also those that are switched off or have vanished from the provider's lists."""
+    return await services.catalog.all(kind, q, cursor, limit)
+
+
+@router.post("/admin/models", status_code=201, tags=["admin"])
+async def add_model(services: ServicesDep, admin: AdminCaller, body: NewModelIn) -> AdminModelOut:
+    """Offer a model that the provider's lists do not have."""
+    return await services.catalog.add(body, admin.user_id)
+
+
+@router.post("/admin/models/refresh", tags=["admin"])
+async def refresh_models(services: ServicesDep, admin: AdminCaller) -> RefreshedOut:
+    """Read the provider's lists now."""
+    return RefreshedOut(count=await services.catalog.refresh_now(admin.user_id))
+
+
+@router.get("/admin/models/{model_id:path}", tags=["admin"])
+async def read_model(services: ServicesDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None) -> AdminModelOut:
+    return await services.catalog.show(model_id, kind)
+
+
+@router.put("/admin/models/{model_id:path}", tags=["admin"])
+async def change_model(
+    services: ServicesDep, admin: AdminCaller, model_id: str, body: ModelChangeIn, kind: Kind | None = None
+) -> AdminModelOut:
+    """Holds for the next request on; jobs that were accepted go on."""
+    return await services.catalog.change(model_id, kind, body, admin.user_id)

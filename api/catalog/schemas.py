@@ -1,7 +1,13 @@
-"""Answers of `/models` and bodies of the estimate."""
+"""Answers of `/models`, and what admins see and decide of a model."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
 
 from api.provider.schemas import Capabilities, PriceItem
-from api.schemas import Kind, Out
+from api.schemas import In, Kind, Out, Time, Usd
+from api.users.schemas import Role
 
 
 class PriceOut(Out):
@@ -18,3 +24,45 @@ class ModelOut(Out):
     capabilities: Capabilities
     price: PriceOut
     default: bool
+
+
+class AdminModelOut(ModelOut):
+    """`vanished`: the provider's lists do not have it any more, so nobody is offered it. `by_hand`: an admin added it without a list.
+    `price_override_usd` is for an image, a second of video or a text answer. `roles` null: everybody.
+    `seen_at`: when the lists had it last.
+    """
+
+    enabled: bool
+    vanished: bool
+    by_hand: bool
+    price_known: bool
+    price_override_usd: Usd | None
+    roles: list[Role] | None
+    seen_at: Time
+
+
+Price = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=11, decimal_places=6)]
+
+
+class ModelChangeIn(In):
+    """What is not given stays. `default` can only be given, not taken: make another model the default. `price_override_usd` null: the
+    provider's price; `roles` null: everybody."""
+
+    enabled: bool | None = None
+    default: bool | None = None
+    price_override_usd: Price | None = None
+    roles: list[Role] | None = Field(default=None, min_length=1, max_length=2)
+
+
+class NewModelIn(In):
+    """A model that the provider's lists do not have. Without a price it is shown, and refused as `price_unknown`."""
+
+    id: Annotated[str, Field(max_length=200, pattern=r"^[\w.~-]+/[\w.:-]+$")]
+    kind: Kind
+    price_override_usd: Price | None = None
+
+
+class RefreshedOut(Out):
+    """How many models are offered now."""
+
+    count: int

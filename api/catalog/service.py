@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,29 +11,29 @@ import structlog
 
 from api import ids
 from api.catalog import store
+from api.catalog.choosing import best, matching, names, price_of
 from api.catalog.model import Model
-from api.catalog.pricing import image_micro, summary, text_micro, video_micro
-from api.catalog.schemas import ModelOut, PriceOut
+from api.catalog.pricing import summary
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn, PriceOut
+from api.catalog.store import Stored
 from api.db import Db, DbUnavailable, Duplicate, Sql
-from api.errors import ModelUnavailable
+from api.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound
+from api.provider.domain_errors import domain_error
 from api.provider.schemas import Capabilities
 from api.provider.types import ImageRoute, ModelInfo, ProviderError
-from api.schemas import Kind
+from api.schemas import Kind, Page, micro, usd
+from api.users import audit
+from api.users.schemas import Role
 
 log = structlog.get_logger("catalog")
 
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = (0.25, 60.0)
 """First and longest wait while the provider is away."""
+REREAD_SECONDS = 30.0
+"""How soon this process follows what an admin decided at another one."""
 
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
-PREFERRED: dict[Kind, tuple[str, ...]] = {
-    "text": ("openai/gpt-5-mini", "google/gemini-3-flash-preview", "google/gemini-2.5-flash", "openai/gpt-5.4-mini"),
-    "image": ("black-forest-labs/flux.2-klein-4b", "bytedance-seed/seedream-4.5", "google/gemini-2.5-flash-image"),
-    "video": ("google/veo-3.1-lite", "google/veo-3.1-fast", "alibaba/wan-2.6", "kwaivgi/kling-v3.0-std"),
-}
-"""Cheap and good: the default of a fresh server is the first of these that the lists have, else the cheapest."""
-
 SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
 """In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of its dearest image."""
 
@@ -58,6 +59,7 @@ class Catalog:
         self._db = db
         self._provider = provider
         self._models: dict[tuple[Kind, str], Model] = {}
+        self._refreshing = asyncio.Lock()
 
     async def load(self) -> None:
         """Take over what the database has: models survive a start without the provider."""
@@ -67,7 +69,7 @@ class Catalog:
         await self._reload()
 
     async def _reload(self) -> None:
-        offered = [row.model for row in await store.all_models(self._db) if row.model.listed or row.by_hand]
+        offered = [row.model for row in await store.all_models(self._db) if row.offered]
         self._models = {(model.kind, model.id): model for model in offered}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -80,19 +82,30 @@ class Catalog:
             except (ProviderError, DbUnavailable, Duplicate) as error:  # Duplicate: another api wrote the same lists at this moment
                 log.warning("models_not_refreshed", error=str(error), again_in=wait)
                 pause, wait = wait, min(wait * 2, RETRY_SECONDS[1])
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+            await self._pause(stop, pause)
+
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        """Meanwhile other processes may change the table; an embedded database has none."""
+        while seconds > 0 and not stop.is_set():
+            step = min(seconds, REREAD_SECONDS) if self._db.engine == "postgresql" else seconds
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), step)
+            seconds -= step
+            if seconds > 0 and not stop.is_set():
+                try:
+                    await self._reload()
+                except DbUnavailable as error:
+                    log.warning("models_not_read", error=str(error))
 
     async def refresh(self) -> None:
         """Raises `ProviderError`; what we had stays then."""
-        infos = {(info.id, info.kind): info for info in await self._provider.models()}
-        if not infos:
-            raise ProviderError("provider_unavailable", "The provider's model lists are empty.", outcome="refused")
-        async with self._db.transaction() as sql:
-            await self._save(sql, infos)
-        await self._reload()
+        async with self._refreshing:
+            infos = {(info.id, info.kind): info for info in await self._provider.models()}
+            if not infos:
+                raise ProviderError("provider_unavailable", "The provider's model lists are empty.", outcome="refused")
+            async with self._db.transaction() as sql:
+                await self._save(sql, infos)
+            await self._reload()
         log.info("models_refreshed", count=len(self._models))
 
     async def _save(self, sql: Sql, infos: dict[tuple[str, Kind], ModelInfo]) -> None:
@@ -105,23 +118,77 @@ class Catalog:
             if info is None:
                 if row.model.listed:
                     await store.unlist(sql, *key)
-            elif not row.model.listed or row.model.name != info.name or row.data_json != store.data_json(info):
+                continue
+            if not info.price_read:
+                info = replace(info, price=row.model.info.price)
+            if not row.model.listed or row.model.name != info.name or row.data_json != store.data_json(info):
                 await store.update_listed(sql, info)
         await store.touch_listed(sql, ids.now())
         await self._heal_defaults(sql)
 
     async def _heal_defaults(self, sql: Sql) -> None:
         """Each kind has one default, and it can be used: a vanished or disabled one is replaced."""
-        usable = [row.model for row in await store.all_models(sql) if row.model.listed and row.model.enabled]
+        usable = [row.model for row in await store.all_models(sql) if row.offered and row.model.enabled]
         for kind in KINDS:
             models = [model for model in usable if model.kind == kind]
             if models and not any(model.is_default for model in models):
-                await store.set_default(sql, kind, _best(kind, models).id)
+                # nobody chooses one that was added by hand but the admin
+                await store.set_default(sql, kind, best(kind, [model for model in models if model.listed] or models).id)
 
-    async def add_unlisted(self, model_id: str, kind: Kind, price_override_micro: int | None) -> None:
-        """Offer a model that no list knows. Without a price it is shown, and refused as `price_unknown`."""
-        await store.add_by_hand(self._db, self._unlisted(model_id, kind), price_override_micro, ids.now())
+    async def add(self, new: NewModelIn, actor_id: str) -> AdminModelOut:
+        """Offer a model that no list has. Raises `Conflict` when it is offered already."""
+        price = None if new.price_override_usd is None else micro(new.price_override_usd)
+        async with self._db.transaction() as sql:
+            known = next((row for row in await store.by_id(sql, new.id) if row.model.kind == new.kind), None)
+            if known is not None and known.offered:
+                raise Conflict(f"{new.id} is in the catalogue already.")
+            if known is None:
+                await store.add_by_hand(sql, self._unlisted(new.id, new.kind), price, ids.now())
+            else:
+                await store.offer_by_hand(sql, known.model.info)
+                await store.decide(sql, replace(known.model, enabled=True, price_override_micro=price))
+            await self._heal_defaults(sql)
+            after: audit.Facts = {"kind": new.kind, "price_override_micro": price}
+            await audit.record(sql, "model_added", actor_id=actor_id, subject=new.id, after=after)
         await self._reload()
+        return await self.show(new.id, new.kind)
+
+    async def change(self, model_id: str, kind: Kind | None, body: ModelChangeIn, actor_id: str) -> AdminModelOut:
+        """Raises `NotFound`, `InvalidRequest` (several kinds, or a default taken away) and `Conflict` for a default that cannot be used."""
+        async with self._db.transaction() as sql:
+            row = _one(await store.by_id(sql, model_id), model_id, kind)
+            changed = _decided(row.model, body)
+            if body.default is False and row.model.is_default:
+                raise InvalidRequest("Make another model the default instead.", field="default")
+            await store.decide(sql, changed)
+            if body.default:
+                if not (changed.enabled and row.offered):
+                    raise Conflict("A model that is switched off or has vanished cannot be the default.")
+                await store.set_default(sql, changed.kind, changed.id)
+            await self._heal_defaults(sql)
+            after = _facts(replace(changed, is_default=body.default or row.model.is_default))
+            await audit.record(sql, "model_changed", actor_id=actor_id, subject=model_id, before=_facts(row.model), after=after)
+        await self._reload()
+        return await self.show(model_id, row.model.kind)
+
+    async def show(self, model_id: str, kind: Kind | None) -> AdminModelOut:
+        """Raises `NotFound`, and `InvalidRequest` when there are several kinds of it and none was given."""
+        return _admin_out(_one(await store.by_id(self._db, model_id), model_id, kind))
+
+    async def all(self, kind: Kind | None, words: str | None, cursor: str | None, limit: int) -> Page[AdminModelOut]:
+        """Also those that nobody is offered; by kind and id."""
+        rows = [row for row in await store.all_models(self._db) if _shown(row, kind, words, cursor)]
+        last = f"{rows[limit - 1].model.kind}:{rows[limit - 1].model.id}" if len(rows) > limit else None
+        return Page(items=[_admin_out(row) for row in rows[:limit]], next_cursor=last)
+
+    async def refresh_now(self, actor_id: str) -> int:
+        """How many are offered then. Raises `ProviderUnavailable` and the like; what we had stays."""
+        try:
+            await self.refresh()
+        except ProviderError as error:
+            raise domain_error(error) from error
+        await audit.record(self._db, "models_refreshed", actor_id=actor_id, subject="models", after={"count": len(self._models)})
+        return len(self._models)
 
     def _unlisted(self, model_id: str, kind: Kind) -> ModelInfo:
         """What can be guessed of a model that no list knows."""
@@ -133,76 +200,46 @@ class Catalog:
         by_size = Capabilities(sizes=_UNLISTED_SIZES, max_n=10)
         return replace(info, route=route, modalities=("image",), capabilities=by_ratio if route == "chat" else by_size)
 
-    def list_models(self, kind: Kind | None = None) -> list[Model]:
-        """What users may choose: the default first, then by name."""
-        models = [model for model in self._models.values() if model.enabled and kind in {None, model.kind}]
+    def list_models(self, kind: Kind | None = None, role: Role | None = None) -> list[Model]:
+        """What this role may choose: the default first, then by name. A role that may not use the default gets another one."""
+        models = [model for model in self._models.values() if model.enabled and kind in {None, model.kind} and model.allows(role)]
+        for each in KINDS:
+            of_kind = [model for model in models if model.kind == each]
+            if of_kind and not any(model.is_default for model in of_kind):
+                instead = best(each, of_kind)
+                models[models.index(instead)] = replace(instead, is_default=True)
         return sorted(models, key=lambda model: (KINDS.index(model.kind), not model.is_default, model.name.lower(), model.id))
 
-    def resolve(self, kind: Kind, model_id: str | None = None) -> Model:
+    def resolve(self, kind: Kind, model_id: str | None = None, role: Role | None = None) -> Model:
         """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the default among others; None = the default.
 
         Raises `ModelUnavailable` with what to choose instead. While no list could ever be had, an image model's id is
         taken as it is, with a guessed route and no price.
         """
-        models = self.list_models(kind)
+        models = self.list_models(kind, role)
         if model_id is None:
             if not models:
                 raise ModelUnavailable(f"There is no {kind} model yet: the provider's lists could not be read so far.", retry_after=10)
             return models[0]
-        found = _matching(models, model_id)
+        found = matching(models, model_id)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            raise ModelUnavailable(f"Several models are called {model_id!r}: {_names(found)}. Please say which one.")
+            raise ModelUnavailable(f"Several models are called {model_id!r}: {names(found)}. Please say which one.")
         if not self._models and kind == "image" and re.fullmatch(r"[\w.-]+/[\w.:-]+", model_id):
             return Model(self._unlisted(model_id, kind), enabled=True, is_default=False, listed=False)
-        raise ModelUnavailable(self._why_not(kind, model_id, models))
+        raise ModelUnavailable(self._why_not(kind, model_id, models, role))
 
-    def _why_not(self, kind: Kind, wanted: str, models: Sequence[Model]) -> str:
+    def _why_not(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> str:
         same = [model for (_, known), model in self._models.items() if known.lower() == wanted.lower()]
-        if any(model.kind == kind for model in same):
-            return f"The operator has switched {same[0].name} off. Try {_names(models)}."
+        of_kind = [model for model in same if model.kind == kind]
+        if any(not model.allows(role) for model in of_kind):
+            return f"The operator keeps {same[0].name} for others. Try {names(models)}."
+        if of_kind:
+            return f"The operator has switched {same[0].name} off. Try {names(models)}."
         if same:
-            return f"{same[0].name} makes {same[0].kind}, not {kind}. Try {_names(models)}."
-        return f"There is no {kind} model {wanted!r}. Try {_names(models)}."
-
-
-def _matching(models: Sequence[Model], wanted: str) -> list[Model]:
-    """The strictest reading that finds anything: whole id or name, its part behind the slash, every word."""
-    text = wanted.strip().lower()
-    exact = [model for model in models if text in {model.id.lower(), model.name.lower()}]
-    if exact:
-        return exact[:1]
-    slugs = [model for model in models if text == model.id.rpartition("/")[2].lower()]
-    if slugs:
-        return slugs
-    words = re.split(r"[\s/_-]+", text)
-    by_words = [model for model in models if all(word in f"{model.id} {model.name}".lower() for word in words)]
-    return [model for model in by_words if model.is_default] or by_words
-
-
-def _names(models: Sequence[Model]) -> str:
-    shown = ", ".join(model.id for model in models[:5])
-    return f"{shown} and {len(models) - 5} more" if len(models) > 5 else shown or "again later"
-
-
-def _best(kind: Kind, models: Sequence[Model]) -> Model:
-    for wanted in PREFERRED[kind]:
-        for model in models:
-            if model.id == wanted and _price(model) is not None:
-                return model
-    return min(models, key=lambda model: (price if (price := _price(model)) else float("inf"), model.id))
-
-
-def _price(model: Model) -> int | None:
-    """Of a typical request, for comparing; a free model counts as unknown, as it is slow and soon refuses."""
-    if model.kind == "image":
-        return image_micro(model, {})
-    if model.kind == "video":
-        resolutions = model.info.capabilities.resolutions
-        options: dict[str, str | int | bool] = {"duration": 5}
-        return video_micro(model, options | ({"resolution": "720p"} if "720p" in resolutions else {}))
-    return text_micro(model, chars=1_000, max_tokens=1_000)
+            return f"{same[0].name} makes {same[0].kind}, not {kind}. Try {names(models)}."
+        return f"There is no {kind} model {wanted!r}. Try {names(models)}."
 
 
 def model_out(model: Model) -> ModelOut:
@@ -210,3 +247,56 @@ def model_out(model: Model) -> ModelOut:
     return ModelOut(
         id=model.id, name=model.name, kind=model.kind, capabilities=model.info.capabilities, price=price, default=model.is_default
     )
+
+
+def _admin_out(row: Stored) -> AdminModelOut:
+    model = row.model
+    override = model.price_override_micro
+    return AdminModelOut(
+        **model_out(model).model_dump(),
+        enabled=model.enabled,
+        vanished=not row.offered,
+        by_hand=row.by_hand and not model.listed,
+        price_known=price_of(model) is not None,
+        price_override_usd=None if override is None else usd(override),
+        roles=None if model.roles is None else list(model.roles),
+        seen_at=row.seen_at,
+    )
+
+
+def _one(rows: Sequence[Stored], model_id: str, kind: Kind | None) -> Stored:
+    found = [row for row in rows if kind in {None, row.model.kind}]
+    if not found:
+        raise NotFound(f"There is no model {model_id!r}.")
+    if len(found) > 1:
+        kinds = " and ".join(row.model.kind for row in found)
+        raise InvalidRequest(f"There is a model of this name for {kinds}. Please say which kind.", field="kind")
+    return found[0]
+
+
+def _shown(row: Stored, kind: Kind | None, words: str | None, cursor: str | None) -> bool:
+    model = row.model
+    after = cursor is None or (model.kind, model.id) > tuple(cursor.split(":", 1))
+    return after and kind in {None, model.kind} and (words or "").lower() in f"{model.id} {model.name}".lower()
+
+
+def _decided(model: Model, body: ModelChangeIn) -> Model:
+    """Only what was given is changed; null is a value for price and roles."""
+    given = body.model_fields_set
+    if body.enabled is not None:
+        model = replace(model, enabled=body.enabled)
+    if "price_override_usd" in given:
+        model = replace(model, price_override_micro=None if body.price_override_usd is None else micro(body.price_override_usd))
+    if "roles" in given:
+        model = replace(model, roles=None if body.roles is None else tuple(sorted(set(body.roles))))
+    return model
+
+
+def _facts(model: Model) -> audit.Facts:
+    return {
+        "kind": model.kind,
+        "enabled": model.enabled,
+        "default": model.is_default,
+        "price_override_micro": model.price_override_micro,
+        "roles": None if model.roles is None else ",".join(model.roles),
+    }

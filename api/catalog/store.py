@@ -18,6 +18,11 @@ class Stored:
     model: Model
     data_json: str
     by_hand: bool
+    seen_at: datetime
+
+    @property
+    def offered(self) -> bool:
+        return self.model.listed or self.by_hand
 
 
 def data_json(info: ModelInfo, *, by_hand: bool = False) -> str:
@@ -43,13 +48,21 @@ def _stored(row: Row) -> Stored:
         route=data["route"],
         modalities=tuple(data["modalities"]),
     )
-    model = Model(info, row["enabled"], row["is_default"], row["price_override_micro"], row["listed"])
-    return Stored(model, row["data_json"], data["by_hand"])
+    roles = None if row["roles_json"] is None else tuple(json.loads(row["roles_json"]))
+    model = Model(info, row["enabled"], row["is_default"], row["price_override_micro"], row["listed"], roles)
+    return Stored(model, row["data_json"], data["by_hand"], row["seen_at"])
+
+
+COLUMNS = "id, kind, name, data_json, enabled, is_default, price_override_micro, listed, roles_json, seen_at"
 
 
 async def all_models(sql: Sql) -> list[Stored]:
-    query = "SELECT id, kind, name, data_json, enabled, is_default, price_override_micro, listed FROM models ORDER BY kind, id"
-    return [_stored(row) for row in await sql.fetch(query)]
+    return [_stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models ORDER BY kind, id")]
+
+
+async def by_id(sql: Sql, model_id: str) -> list[Stored]:
+    """One for each kind in which the model is known."""
+    return [_stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models WHERE id = $1 ORDER BY kind", model_id)]
 
 
 async def add_listed(sql: Sql, infos: Sequence[ModelInfo], now: datetime) -> None:
@@ -83,6 +96,19 @@ async def add_by_hand(sql: Sql, info: ModelInfo, price_override_micro: int | Non
         INSERT INTO models (id, kind, name, data_json, enabled, is_default, price_override_micro, listed, seen_at)
         VALUES ($1, $2, $3, $4, TRUE, FALSE, $5, FALSE, $6) ON CONFLICT DO NOTHING"""
     await sql.execute(query, info.id, info.kind, info.name, data_json(info, by_hand=True), price_override_micro, now)
+
+
+async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
+    """A model that has vanished from the lists is offered again, with what was known of it."""
+    query = "UPDATE models SET data_json = $3 WHERE id = $1 AND kind = $2"
+    await sql.execute(query, info.id, info.kind, data_json(info, by_hand=True))
+
+
+async def decide(sql: Sql, model: Model) -> None:
+    """Keep what the operator decided of a model, but for which one is the default."""
+    query = "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 WHERE id = $1 AND kind = $2"
+    roles = None if model.roles is None else json.dumps(model.roles)
+    await sql.execute(query, model.id, model.kind, model.enabled, model.price_override_micro, roles)
 
 
 async def set_default(sql: Sql, kind: str, model_id: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from api.auth.caller import Caller
-from api.budget.service import BudgetService
+from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import image_micro, text_micro, video_micro
@@ -91,7 +91,7 @@ class GenerationService:
         """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them."""
         if earlier := await self._earlier(caller, body, origin):
             return earlier
-        model = self._catalog.resolve("image", body.model)
+        model = self._catalog.resolve("image", body.model, caller.role)
         options = checked_image_options(model, body)
         if body.negative_prompt:
             options["negative_prompt"] = body.negative_prompt
@@ -103,7 +103,7 @@ class GenerationService:
     async def create_video(self, caller: Caller, body: VideoIn, origin: Origin) -> Generation:
         if earlier := await self._earlier(caller, body, origin):
             return earlier
-        model = self._catalog.resolve("video", body.model)
+        model = self._catalog.resolve("video", body.model, caller.role)
         options = checked_video_options(model, body)
         inputs: tuple[Input, ...] = ()
         if isinstance(body, VideoFromImageIn):
@@ -153,7 +153,12 @@ class GenerationService:
                 if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
                     raise TooManyJobs(f"You have {UNFINISHED_MAX} jobs under way. Wait for one, or cancel one.", retry_after=10)
                 hold_id = await self._budget.reserve(
-                    sql, user_id=caller.user_id, monthly_micro=user.monthly_micro, amount=estimate, subject=f"generation:{generation.id}"
+                    sql,
+                    user_id=caller.user_id,
+                    monthly_micro=user.monthly_micro,
+                    group=group_of(user.role, guest=user.guest),
+                    amount=estimate,
+                    subject=f"generation:{generation.id}",
                 )
                 generation = replace(generation, hold_id=hold_id)
                 await store.insert(sql, generation)
@@ -219,7 +224,7 @@ class GenerationService:
         )
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
-        model = self._catalog.resolve(body.kind, body.model)
+        model = self._catalog.resolve(body.kind, body.model, caller.role)
         inputs = len(body.input_images or ())
         chars = len(body.prompt or "")
         if body.kind == "text":
@@ -228,7 +233,7 @@ class GenerationService:
             options = checked_image_options(model, body) if body.kind == "image" else checked_video_options(model, body)
             cost = _estimate(model, options, from_image=inputs > 0, inputs=inputs, chars=chars)
         user = await self._users.find(caller.user_id)
-        balance = await self._budget.balance(caller.user_id, user.monthly_micro if user else 0)
+        balance = await self._budget.balance(user.id, user.monthly_micro, group_of(user.role, guest=user.guest)) if user else 0
         return EstimateOut(model=model.id, cost_usd=usd(cost) if cost is not None else None, balance_usd=usd(balance))
 
     async def wait(self, generation: Generation, seconds: float) -> Generation:

@@ -139,7 +139,16 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
         max_n=min(_parameter_max(known, "n", 1), 10),
         max_input_images=min(_parameter_max(known, "input_references", 0), 16),
     )
-    return ModelInfo(entry["id"], _name(entry), "image", capabilities, _endpoint_prices(endpoints), "images", outputs or ("image",))
+    return ModelInfo(
+        entry["id"],
+        _name(entry),
+        "image",
+        capabilities,
+        _endpoint_prices(endpoints),
+        "images",
+        outputs or ("image",),
+        price_read=endpoints is not None,
+    )
 
 
 def _endpoint_prices(answer: object) -> tuple[PriceItem, ...] | None:

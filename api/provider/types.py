@@ -151,6 +151,8 @@ class ModelInfo:
     price: tuple[PriceItem, ...] | None
     route: ImageRoute | None = None
     modalities: tuple[str, ...] = ()
+    price_read: bool = True
+    """False: the page that has the price could not be read this time, so an earlier price still holds."""
 
 
 class ProviderError(Exception):

@@ -14,7 +14,7 @@ import structlog
 
 from api import ids
 from api.auth.caller import Caller
-from api.budget.service import BudgetService
+from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro, tokens, used_text_micro
 from api.catalog.service import Catalog
@@ -147,7 +147,7 @@ class TextService:
 
         `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`.
         """
-        model = self._catalog.resolve("text", body.model)
+        model = self._catalog.resolve("text", body.model, caller.role)
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:
@@ -213,7 +213,12 @@ class TextService:
             raise NotFound("This account does not exist any more.")
         async with self._db.transaction() as sql:
             return await self._budget.reserve(
-                sql, user_id=user_id, monthly_micro=user.monthly_micro, amount=amount, subject=SUBJECT + answer_id
+                sql,
+                user_id=user_id,
+                monthly_micro=user.monthly_micro,
+                group=group_of(user.role, guest=user.guest),
+                amount=amount,
+                subject=SUBJECT + answer_id,
             )
 
     async def _run(self, running: Answer) -> None:

@@ -8,15 +8,15 @@ import pytest
 import time_machine
 
 from api import ids
-from api.budget.service import BudgetService, dollars
+from api.budget.service import BudgetService, Group, dollars
 from api.db import Db, Duplicate
 from api.errors import BudgetExceeded
 from api.schemas import MICRO
 
 
-async def reserve(db: Db, budget: BudgetService, user_id: str, amount: int, monthly: int = 10 * MICRO) -> str:
+async def reserve(db: Db, budget: BudgetService, user_id: str, amount: int, monthly: int = 10 * MICRO, group: Group = "users") -> str:
     async with db.transaction() as sql:
-        return await budget.reserve(sql, user_id=user_id, monthly_micro=monthly, amount=amount, subject=ids.new_id())
+        return await budget.reserve(sql, user_id=user_id, monthly_micro=monthly, group=group, amount=amount, subject=ids.new_id())
 
 
 async def settle(db: Db, budget: BudgetService, hold_id: str, cost: int) -> bool:
@@ -32,15 +32,18 @@ async def release(db: Db, budget: BudgetService, hold_id: str) -> bool:
 async def assert_adds_up(db: Db) -> None:
     """Every counter is the sum of its open holds and of its ledger entries."""
     counters = await db.fetch("SELECT scope, month, held_micro, spent_micro FROM budgets")
-    holds = await db.fetch("SELECT user_id, month, amount_micro FROM holds WHERE state = 'held'")
-    entries = await db.fetch("SELECT user_id, month, amount_micro FROM ledger")
+    holds = await db.fetch("SELECT user_id, group_scope, month, amount_micro FROM holds WHERE state = 'held'")
+    entries = await db.fetch(
+        "SELECT ledger.user_id, holds.group_scope, ledger.month, ledger.amount_micro FROM ledger JOIN holds ON holds.id = ledger.hold_id"
+    )
     for counter in counters:
 
         def mine(row: object, counter: object = counter) -> bool:
-            return row["month"] == counter["month"] and counter["scope"] in ("global", f"user:{row['user_id']}")  # type: ignore[index]
+            return row["month"] == counter["month"] and counter["scope"] in ("global", row["group_scope"], f"user:{row['user_id']}")  # type: ignore[index]
 
         assert counter["held_micro"] == sum(row["amount_micro"] for row in holds if mine(row))
         assert counter["spent_micro"] == sum(row["amount_micro"] for row in entries if mine(row))
+    assert await BudgetService(db).audit() == []
 
 
 async def test_128_requests_at_once_against_a_budget_for_ten(db: Db) -> None:
@@ -68,7 +71,7 @@ async def test_a_refusal_says_what_is_left(db: Db) -> None:
     with pytest.raises(BudgetExceeded) as refused:
         await reserve(db, budget, "u", 600_000)
     assert refused.value.detail == "This can cost up to $0.60, and your budget for this month has $0.50 of $10.00 left."
-    assert await budget.balance("u", 10 * MICRO) == 500_000
+    assert await budget.balance("u", 10 * MICRO, "users") == 500_000
 
 
 async def test_settling_books_the_real_cost_once(db: Db) -> None:
@@ -85,7 +88,7 @@ async def test_a_cost_above_the_hold_is_booked_in_full_and_blocks_the_next(db: D
     budget = BudgetService(db)
     assert await settle(db, budget, await reserve(db, budget, "u", 5, monthly=10), 12)
     assert await budget.of_user("u") == (12, 0)
-    assert await budget.balance("u", 10) == 0
+    assert await budget.balance("u", 10, "users") == 0
     with pytest.raises(BudgetExceeded):
         await reserve(db, budget, "u", 0, monthly=10)
 
@@ -105,7 +108,7 @@ async def test_a_subject_has_one_hold(db: Db) -> None:
     for attempt in range(2):
         try:
             async with db.transaction() as sql:
-                await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="same")
+                await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="same")
         except Duplicate:
             assert attempt == 1
     assert await budget.of_user("u") == (0, 1)
@@ -128,10 +131,10 @@ async def test_holds_of_dead_work_are_found_by_prefix_and_age(db: Db) -> None:
     budget = BudgetService(db)
     with time_machine.travel(ids.now() - timedelta(hours=1)):
         async with db.transaction() as sql:
-            await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="text:old")
-            await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="generation:old")
+            await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:old")
+            await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="generation:old")
     async with db.transaction() as sql:
-        await budget.reserve(sql, user_id="u", monthly_micro=10, amount=1, subject="text:new")
+        await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:new")
     assert await budget.release_stale("text:", timedelta(minutes=30)) == 1
     assert sum(row["amount_micro"] for row in await db.fetch("SELECT amount_micro FROM holds WHERE state = 'held'")) == 2
     await assert_adds_up(db)

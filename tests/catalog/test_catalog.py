@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from api.catalog import service
+from api.catalog.schemas import NewModelIn
 from api.catalog.service import Catalog, model_out
 from api.db import Db
 from api.errors import ModelUnavailable
@@ -166,7 +168,7 @@ async def test_the_sandbox_offers_a_model_that_no_list_has(db: Db) -> None:
 
 async def test_an_operator_adds_a_model_by_hand(db: Db) -> None:
     catalog = await opened(db, Lists(KLEIN))
-    await catalog.add_unlisted("own/painter", "image", 30_000)
+    await catalog.add(NewModelIn(id="own/painter", kind="image", price_override_usd=Decimal("0.03")), "admin")
     assert model_out(catalog.resolve("image", "painter")).price.summary == "$0.03 an image"
 
 

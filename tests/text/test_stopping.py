@@ -108,7 +108,7 @@ async def test_a_quiet_stream_says_that_it_lives(api: Api, caller: Caller, sandb
 async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: Caller) -> None:
     with time_machine.travel(ids.now() - timedelta(hours=1)):
         async with api.services.db.transaction() as sql:
-            await api.services.budget.reserve(sql, user_id=caller.user_id, monthly_micro=10, amount=5, subject="text:dead")
+            await api.services.budget.reserve(sql, user_id=caller.user_id, monthly_micro=10, group="users", amount=5, subject="text:dead")
     await api.services.text.sweep()
     assert await spent_and_held(api, caller) == (0, 0)
 

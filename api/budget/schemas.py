@@ -1,0 +1,52 @@
+"""The budgets of groups of accounts, for admins."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.schemas import In, Out, Time, Usd
+
+SharedScope = Literal["users", "admins", "guests", "global"]
+"""All accounts of a kind together, or all accounts. An account counts in exactly one of the first three, and in `global`."""
+
+
+class BudgetOut(Out):
+    """This month. `monthly_usd` null: no limit. `decided`: an admin set it; otherwise it is the setting's."""
+
+    scope: SharedScope
+    monthly_usd: Usd | None
+    decided: bool
+    spent_usd: Usd
+    held_usd: Usd
+
+
+class DifferenceOut(Out):
+    """A counter that is not the sum of its open holds, or of its ledger entries."""
+
+    scope: str
+    month: str
+    held_usd: Usd
+    held_by_holds_usd: Usd
+    spent_usd: Usd
+    spent_by_ledger_usd: Usd
+
+
+class AuditedOut(Out):
+    """When the books were last compared by this process, and what did not add up; nothing is corrected by itself."""
+
+    at: Time
+    differences: list[DifferenceOut]
+
+
+class BudgetsOut(Out):
+    month: str
+    items: list[BudgetOut]
+    audit: AuditedOut
+
+
+class BudgetIn(In):
+    """`monthly_usd` null: no limit."""
+
+    scope: SharedScope
+    monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=14, decimal_places=6)] | None
