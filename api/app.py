@@ -1,18 +1,23 @@
 """The api process: builds every service once, opens and closes them with the app, lists every router by hand."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
 from api import health
+from api.admin import routes as admin_routes
+from api.admin.service import AdminService
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
 from api.budget import routes as budget_routes
+from api.budget.erasing import Anonymiser
 from api.budget.service import BudgetService
 from api.catalog import routes as catalog_routes
 from api.catalog.service import Catalog
@@ -45,6 +50,7 @@ from api.settings import Settings
 from api.text import routes as text_routes
 from api.text.service import TextService
 from api.users import routes as user_routes
+from api.users.export import ExportService
 from api.users.passwords import Cost, Passwords
 from api.users.service import Eraser, UserService
 from api.wake import Wake
@@ -75,6 +81,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
         app.include_router(routes.router)
     app.include_router(budget_routes.router)
+    app.include_router(admin_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     health.add_docs(app)
@@ -92,7 +99,6 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
     wake = Wake()
     services, steps = _build(settings, secrets, db, wake, provider, cost)
     await services.auth.bots.adopt_keys(secrets.bot_keys)
-    await services.auth.purge()
     await services.catalog.load()
     await services.deliveries.start()
     stack.push_async_callback(services.text.close)
@@ -100,6 +106,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
     tasks = [
         asyncio.create_task(services.catalog.run(stop), name="catalog"),
         asyncio.create_task(services.text.run(stop), name="text"),
+        asyncio.create_task(services.admin.run(stop), name="admin"),
         asyncio.create_task(services.budget.run(stop), name="budget"),
     ]
     if worker:
@@ -128,20 +135,24 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         monthly_usd=settings.default_monthly_usd,
         guest_monthly_usd=settings.guest_monthly_usd,
         erasers=erasers,
+        hosts=_hosts(settings),
     )
+    mail = Mailer(settings.mail_server)
     links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
     auth = AuthService(
         db,
-        signer=TokenSigner([key]),
+        signer=TokenSigner([key, settings.secret_key_previous.get_secret_value()] if settings.secret_key_previous else [key]),
         users=users,
         links=links,
+        mail=mail,
+        public_url=settings.public_url,
         setup_token=secrets.setup_token,
         web_signup=settings.web_signup,
         chat_signup=settings.chat_signup,
     )
     text = TextService(db, provider, catalog, budget, media, users)
     generation_service = GenerationService(db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox)
-    erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase]
+    erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase, Anonymiser(db).erase_user]
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
@@ -151,6 +162,8 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         provider=provider,
         auth=auth,
         users=users,
+        export=ExportService(db, media),
+        admin=AdminService(db, users=users, auth=auth, links=links),
         links=links,
         catalog=catalog,
         budget=budget,
@@ -159,10 +172,16 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         generations=generation_service,
         deliveries=deliveries,
         webhooks=Webhooks(db, wake, secret),
-        mail=Mailer(settings.mail_server),
+        mail=mail,
         wake=wake,
     )
     return services, steps
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The names under which this server is known: `studio.example.org`, and `example` and `studio` alone."""
+    found = [urlsplit(url).hostname or "" for url in (settings.public_url, settings.public_api_url) if url]
+    return sorted({word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])})
 
 
 async def _end(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:

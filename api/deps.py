@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from api.admin.service import AdminService
     from api.auth.service import AuthService
     from api.budget.service import BudgetService
     from api.catalog.service import Catalog
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from api.provider.types import Provider
     from api.settings import Settings
     from api.text.service import TextService
+    from api.users.export import ExportService
     from api.users.service import UserService
     from api.wake import Wake
 
@@ -34,6 +36,8 @@ class Services:
     provider: Provider
     auth: AuthService
     users: UserService
+    export: ExportService
+    admin: AdminService
     links: LinkService
     catalog: Catalog
     budget: BudgetService

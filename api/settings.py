@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = None
 
     secret_key: SecretStr | None = None
+    secret_key_previous: SecretStr | None = None
     chat_signup: Literal["link", "open"] = "link"
     web_signup: Literal["invite", "open"] = "invite"
     default_monthly_usd: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(10)
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_from: str | None = None
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "secret_key_previous")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < 32:

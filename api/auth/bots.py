@@ -1,18 +1,23 @@
-"""What a bot's credential opens: a short token that acts for the user of a chat identity."""
+"""What a bot's credential opens: a short token that acts for the user of a chat identity. And how credentials are changed."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from api import ids
+from api.admin.schemas import BotCredentialOut, RotatedOut
 from api.auth import store
 from api.auth.store import Credential
 from api.auth.tokens import ACT_LIFE, TokenSigner
-from api.db import Db
-from api.errors import NotAllowed, NotLinked
+from api.db import Db, Sql
+from api.errors import NotAllowed, NotFound, NotLinked
 from api.links.schemas import ActIn, ActOut
 from api.links.service import LinkService
 from api.schemas import Platform
+from api.users import audit
 from api.users.service import UserService
+
+VALID_AT_ONCE = 2
+"""The newest keys of a platform that work: so the bot that has the older one works on until it is given the newer one."""
 
 
 class BotService:
@@ -26,9 +31,44 @@ class BotService:
         self._chat_signup = chat_signup
 
     async def adopt_keys(self, keys: Mapping[str, str]) -> None:
-        """Takes the credentials that were made for the platforms at the first start; those known already stay as they are."""
+        """Takes the credentials that were made for the platforms of this machine. Those known already stay as they are; a new one
+        counts as a rotation."""
         for platform, key in keys.items():
-            await store.add_credential(self._db, Credential(ids.new_id(), platform), ids.digest(key), ids.now())
+            async with self._db.transaction() as sql:
+                await self._add(sql, platform, key)
+
+    async def rotate(self, platform: Platform, *, actor_id: str) -> RotatedOut:
+        """A new key, shown this once. The one before works on until it is revoked or the next rotation."""
+        key = ids.token()
+        async with self._db.transaction() as sql:
+            made = await self._add(sql, platform, key)
+            after = {"platform": platform, "credential": made.id}
+            await audit.record(sql, "bot_key_rotate", actor_id=actor_id, subject=made.id, after=after)
+        return RotatedOut(id=made.id, platform=platform, key=key, created_at=made.created_at)
+
+    async def credentials(self) -> list[BotCredentialOut]:
+        """Newest first."""
+        found = await store.credentials(self._db)
+        newest = {one.platform: one.id for one in reversed(found) if one.revoked_at is None}
+        return [
+            BotCredentialOut(
+                id=one.id,
+                platform=cast(Platform, one.platform),
+                created_at=one.created_at,
+                last_seen_at=one.last_seen_at,
+                revoked_at=one.revoked_at,
+                newest=newest.get(one.platform) == one.id,
+            )
+            for one in found
+        ]
+
+    async def revoke(self, credential_id: str, *, actor_id: str) -> None:
+        """The key opens nothing from the next call on. Raises `NotFound`."""
+        async with self._db.transaction() as sql:
+            revoked = await store.revoke_credential(sql, credential_id, ids.now())
+            if revoked is None:
+                raise NotFound("There is no such credential, or it was revoked before.")
+            await audit.record(sql, "bot_key_revoke", actor_id=actor_id, subject=revoked.id, before={"platform": revoked.platform})
 
     async def act(self, platform: Platform, body: ActIn) -> ActOut:
         """Raises `NotLinked`, `NotAllowed` (account disabled)."""
@@ -42,3 +82,14 @@ class BotService:
             raise NotAllowed("This account is disabled.")
         token = self._signer.act(user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id)
         return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id)
+
+    async def _add(self, sql: Sql, platform: str, key: str) -> Credential:
+        """Adds a key that is not known yet, and revokes all but the newest two of its platform."""
+        at = ids.now()
+        await store.lock_credentials(sql, platform, at)
+        made = Credential(ids.new_id(), platform, at)
+        if await store.add_credential(sql, made, ids.digest(key)):
+            valid = [one for one in await store.credentials(sql, platform) if one.revoked_at is None]
+            for old in valid[VALID_AT_ONCE:]:
+                await store.revoke_credential(sql, old.id, at)
+        return made

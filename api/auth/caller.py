@@ -1,6 +1,7 @@
 """Who asks. A route says in its signature who may call it; session, role and status are read from the database each time."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -11,16 +12,21 @@ from api.auth import store
 from api.auth.tokens import AccessClaims, ActClaims, TokenSigner
 from api.db import Db
 from api.deps import ServicesDep
-from api.errors import NotAllowed, NotAuthenticated
+from api.errors import NotAllowed, NotAuthenticated, ReauthRequired
 from api.links.service import LinkService
 from api.schemas import Platform
 from api.users.schemas import Role
 from api.users.service import UserService
 
+PROOF_LASTS = timedelta(minutes=15)
+SEEN_EVERY = timedelta(minutes=1)
+"""A write for each call of a bot would tell nobody more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`session_id` is set for a signed-in person, the three chat fields for a bot that acts for one."""
+    """`session_id` and `proved_at` (when the person last gave the password) are set for a signed-in person, the three chat fields for a
+    bot that acts for one."""
 
     user_id: str
     role: Role
@@ -28,6 +34,7 @@ class Caller:
     platform: str | None = None
     chat_id: str | None = None
     platform_user_id: str | None = None
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Callers:
         found = await store.credential_by_hash(self._db, ids.digest(credential))
         if found is None:
             raise NotAuthenticated("This bot credential is not valid.")
+        if found.last_seen_at is None or found.last_seen_at < ids.now() - SEEN_EVERY:
+            await store.see_credential(self._db, found.id, ids.now())
         return Bot(cast(Platform, found.platform), found.id)
 
     async def _signed_in(self, claims: AccessClaims) -> Caller:
@@ -68,7 +77,7 @@ class Callers:
         standing = await self._users.standing(claims.sub)
         if standing is None or standing.status != "active":
             raise NotAuthenticated("This account cannot sign in.")
-        return Caller(claims.sub, standing.role, session_id=claims.sid)
+        return Caller(claims.sub, standing.role, session_id=claims.sid, proved_at=session.proved_at or session.created_at)
 
     async def _acting(self, claims: ActClaims) -> Caller:
         if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:
@@ -104,6 +113,18 @@ async def _session(caller: Annotated[Caller, Depends(_user)]) -> Caller:
     return caller
 
 
+async def _recent(caller: Annotated[Caller, Depends(_session)]) -> Caller:
+    return await _recent_or_chat(caller)
+
+
+async def _recent_or_chat(caller: Annotated[Caller, Depends(_user)]) -> Caller:
+    if caller.session_id is None:
+        return caller
+    if caller.proved_at is None or caller.proved_at < ids.now() - PROOF_LASTS:
+        raise ReauthRequired("Enter your password again to go on.")
+    return caller
+
+
 async def _admin(caller: Annotated[Caller, Depends(_session)]) -> Caller:
     if caller.role != "admin":
         raise NotAllowed("Only admins can do this.")
@@ -119,6 +140,12 @@ UserCaller = Annotated[Caller, Depends(_user)]
 
 SessionCaller = Annotated[Caller, Depends(_session)]
 """A signed-in person; a bot is refused."""
+
+RecentCaller = Annotated[Caller, Depends(_recent)]
+"""A signed-in person who gave the password in the last 15 minutes, at the sign-in or at `/auth/reauth`."""
+
+RecentOrChatCaller = Annotated[Caller, Depends(_recent_or_chat)]
+"""The same, or a bot acting for a linked person."""
 
 AdminCaller = Annotated[Caller, Depends(_admin)]
 """A signed-in admin; a bot is refused, also when it acts for one."""

@@ -71,12 +71,14 @@ async def forget_successor(sql: Sql, token_hash: str) -> None:
     await sql.execute("UPDATE refresh_tokens SET sealed_successor = NULL WHERE token_hash = $1", token_hash)
 
 
-async def purge(sql: Sql, *, ended_before: datetime) -> int:
-    """Deletes ended sessions with their tokens; answers how many. Used tokens of a live session stay: they are how reuse is seen."""
+async def purge(sql: Sql, *, ended_before: datetime) -> tuple[int, int]:
+    """Deletes ended sessions with their tokens; how many of each. Used tokens of a live session stay: they are how reuse is seen."""
     ended = "coalesce(revoked_at, expires_at) < $1 OR expires_at < $1"
-    await sql.execute(f"DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE {ended})", ended_before)
-    rows = await sql.fetch(f"DELETE FROM sessions WHERE {ended} RETURNING id", ended_before)
-    return len(rows)
+    tokens = await sql.fetch(
+        f"DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE {ended}) RETURNING session_id", ended_before
+    )
+    sessions = await sql.fetch(f"DELETE FROM sessions WHERE {ended} RETURNING id", ended_before)
+    return len(sessions), len(tokens)
 
 
 def seal(successor: str, presented: str) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth.caller import BotCaller, SessionCaller
-from api.auth.schemas import LoginIn, RefreshIn, RegisterIn, SessionOut, SetupIn, TokensOut
-from api.auth.service import Client
+from api.auth.schemas import InviteeOut, InviteIn, LoginIn, ReauthIn, RefreshIn, RegisterIn, ResetIn, SessionOut, SetupIn, TokensOut
+from api.auth.sessions import Client
 from api.deps import ServicesDep
 from api.links.schemas import ActIn, ActOut
 from api.schemas import Page
@@ -30,7 +30,20 @@ async def setup(body: SetupIn, client: ClientDep, services: ServicesDep) -> Toke
 
 @router.post("/auth/register", status_code=201)
 async def register(body: RegisterIn, client: ClientDep, services: ServicesDep) -> TokensOut:
+    """With an invitation always, without one where sign-up is open."""
     return await services.auth.register(body, client)
+
+
+@router.post("/auth/invitee")
+async def invitee(body: InviteIn, client: ClientDep, services: ServicesDep) -> InviteeOut:
+    """Whom an invitation is for, so that its page can say so."""
+    return await services.auth.recovery.invitee(body.invite, client)
+
+
+@router.post("/auth/reset", status_code=204)
+async def reset(body: ResetIn, client: ClientDep, services: ServicesDep) -> None:
+    """A new password with the one-time token of a reset link; ends every session."""
+    await services.auth.recovery.reset(body, client)
 
 
 @router.post("/auth/login")
@@ -42,6 +55,12 @@ async def login(body: LoginIn, client: ClientDep, services: ServicesDep) -> Toke
 async def refresh(body: RefreshIn, services: ServicesDep) -> TokensOut:
     """A refresh token works once; the answer holds the next one."""
     return await services.auth.refresh(body.refresh_token)
+
+
+@router.post("/auth/reauth", status_code=204)
+async def reauth(body: ReauthIn, caller: SessionCaller, services: ServicesDep) -> None:
+    """For 15 minutes, this session may do what otherwise answers `reauth_required`."""
+    await services.auth.reauth(caller, body)
 
 
 @router.post("/auth/logout", status_code=204)

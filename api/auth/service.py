@@ -1,7 +1,6 @@
 """Signing in and staying signed in: setup, sign-up, login, refresh rotation, sessions."""
 
 import hmac
-import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -9,47 +8,46 @@ from typing import Literal
 import structlog
 
 from api import ids
-from api.auth import refresh, store
+from api.auth import devices, onetime, refresh, store
 from api.auth.bots import BotService
 from api.auth.caller import Caller, Callers
+from api.auth.recovery import Recovery
 from api.auth.refresh import Refresh
-from api.auth.schemas import LoginIn, RegisterIn, SessionOut, SetupIn, TokensOut
-from api.auth.store import Session
+from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SetupIn, TokensOut
+from api.auth.sessions import PER_ACCOUNT, PER_ADDRESS, REFRESH_IDLE, WAIT, Client, Opened, open_session, shown
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotAuthenticated, NotFound, RateLimited, SetupDone, SignupClosed
 from api.links.service import LinkService
+from api.mail import Mailer
 from api.schemas import Page
-from api.users import audit
-from api.users.schemas import ProfileIn, UserOut
+from api.users import audit, throttle
+from api.users.schemas import ProfileIn, Status, UserOut
 from api.users.service import UserService, normal
 from api.users.store import User
 from api.users.throttle import Limit, Throttle
 
 log = structlog.get_logger("auth")
 
-REFRESH_IDLE = timedelta(days=14)
-SESSION_LIFE = timedelta(days=30)
 KEPT_AFTER_END = timedelta(days=30)
 GRACE = timedelta(seconds=10)
 
-_WAIT = "Too many tries. Please wait a little."
-PER_ACCOUNT = Limit(5, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), _WAIT)
-PER_ADDRESS = Limit(50, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), _WAIT)
-SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), _WAIT)
-GRACES = Limit(3, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), _WAIT)
+SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), WAIT)
+GRACES = Limit(3, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), WAIT)
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """What a session remembers of where it was opened: the program's name for itself and its address."""
+class Purged:
+    """How many of each were over for good."""
 
-    name: str
-    ip: str
+    sessions: int
+    refresh_tokens: int
+    one_time_tokens: int
+    devices: int
 
 
 class AuthService:
-    """Holds too what turns bearer secrets into callers (`callers`) and what bots may ask (`bots`)."""
+    """Holds too what turns bearer secrets into callers (`callers`), what bots may ask (`bots`), and one-time links (`recovery`)."""
 
     def __init__(
         self,
@@ -58,12 +56,15 @@ class AuthService:
         signer: TokenSigner,
         users: UserService,
         links: LinkService,
+        mail: Mailer,
+        public_url: str | None,
         setup_token: str,
         web_signup: Literal["invite", "open"],
         chat_signup: Literal["link", "open"],
     ) -> None:
         self.callers = Callers(db, signer, users, links)
         self.bots = BotService(db, signer=signer, users=users, links=links, chat_signup=chat_signup)
+        self.recovery = Recovery(db, users=users, mail=mail, public_url=public_url)
         self._db = db
         self._signer = signer
         self._users = users
@@ -75,41 +76,64 @@ class AuthService:
         """Makes the first admin and signs in. Raises `SetupDone`, `NotAllowed` (wrong token), `InvalidRequest`."""
         if not await self._users.setup_needed():
             raise SetupDone("The first admin exists already. Sign in instead.")
-        await self._throttle.take(f"setup:{_net(client.ip)}", PER_ADDRESS)
+        await self._throttle.take(f"setup:{client.net}", PER_ADDRESS)
         if not hmac.compare_digest(body.token.encode(), self._setup_token.encode()):
             raise NotAllowed("The setup link is not valid. The one that counts was printed at the first start.")
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "admin")
         async with self._db.transaction() as sql:
             await self._users.add_first_admin(sql, user)
             await audit.record(sql, "setup", actor_id=user.id, subject=user.id, after={"ip": client.ip})
-            session_id, token = await _open_session(sql, user.id, client)
-        return await self._tokens(user, session_id, token)
+            opened = await open_session(sql, user.id, client, is_new_device=True)
+        return await self._signed_in(user, opened)
 
     async def register(self, body: RegisterIn, client: Client) -> TokensOut:
-        """Makes an account and signs in. Raises `SignupClosed`, `Conflict` (e-mail taken), `RateLimited`, `InvalidRequest`."""
+        """Makes an account, or takes an invitation up, and signs in. Raises `SignupClosed`, `NotFound` (invitation), `Conflict` (e-mail
+        taken), `RateLimited`, `InvalidRequest`."""
+        if body.invite is not None:
+            return await self._signed_in(*await self.recovery.accept(body, client))
         if self._web_signup != "open":
             raise SignupClosed("New accounts are made by an admin here. Ask for an invitation.")
-        await self._throttle.take(f"register:{_net(client.ip)}", SIGNUPS)
+        await self._throttle.take(f"register:{client.net}", SIGNUPS)
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "user")
         async with self._db.transaction() as sql:
             await self._users.add(sql, user)
-            session_id, token = await _open_session(sql, user.id, client)
-        return await self._tokens(user, session_id, token)
+            opened = await open_session(sql, user.id, client, is_new_device=True)
+        return await self._signed_in(user, opened)
 
     async def login(self, body: LoginIn, client: Client) -> TokensOut:
-        """Raises `NotAuthenticated` with one text for unknown user and wrong password, `RateLimited`."""
-        account, address = f"login:{ids.digest(normal(body.email))}", f"login-from:{_net(client.ip)}"
+        """Raises `NotAuthenticated` with one text for unknown user and wrong password, `RateLimited`.
+
+        A known device has a count of tries of its own: whatever strangers try, its owner gets in.
+        """
+        user = await self._users.find_by_email(body.email)
+        device = ids.digest(body.device) if body.device else ""
+        known = await devices.is_known(self._db, device, user.id if user else "", ids.now())
+        account = f"login-device:{device}" if known else f"login:{ids.digest(normal(body.email))}"
+        address = f"login-from:{client.net}"
         await self._throttle.take(account, PER_ACCOUNT)
         await self._throttle.take(address, PER_ADDRESS)
-        user = await self._users.find_by_email(body.email)
-        good = await self._users.verify(user, body.password.get_secret_value())
-        if user is None or not good or user.status != "active":
-            raise NotAuthenticated("E-mail address or password is not right.")
+        proved = await self._users.verify(user, body.password.get_secret_value())
+        if proved is None or proved.status != "active":
+            raise _not_right()
+        async with self._db.transaction() as sql:
+            # the password may have been changed, or the account switched off, while this one was verified
+            if not await self._users.hold_with_password(sql, proved):
+                raise _not_right()
+            opened = await open_session(sql, proved.id, client, is_new_device=not known)
         await self._throttle.forget(account)
         await self._throttle.give_back(address)
-        async with self._db.transaction() as sql:
-            session_id, token = await _open_session(sql, user.id, client)
-        return await self._tokens(user, session_id, token)
+        return await self._signed_in(proved, opened)
+
+    async def reauth(self, caller: Caller, body: ReauthIn) -> None:
+        """The password once more: opens what needs a recent proof for 15 minutes. Raises `InvalidRequest`, `RateLimited`, `NotFound`."""
+        key = f"password:{caller.user_id}"
+        await self._throttle.take(key, PER_ACCOUNT)
+        user = await self._users.find(caller.user_id)
+        if user is None or caller.session_id is None:
+            raise NotFound("There is no such account.")
+        await self._users.prove(user, body.current_password.get_secret_value())
+        await self._throttle.forget(key)
+        await store.prove_session(self._db, caller.session_id, ids.now())
 
     async def refresh(self, presented: str) -> TokensOut:
         """A new pair for a refresh token that was never used. A used one ends the session, but within 10 s gives the same successor
@@ -130,9 +154,28 @@ class AuthService:
 
     async def sessions(self, caller: Caller, *, cursor: str | None, limit: int) -> Page[SessionOut]:
         """Live ones, newest sign-in first."""
-        found = await store.live_sessions(self._db, caller.user_id, before=cursor, limit=limit + 1, at=ids.now())
-        shown = found[:limit]
-        return Page(items=[_shown(session, caller) for session in shown], next_cursor=shown[-1].id if len(found) > limit else None)
+        return await self.sessions_of(caller.user_id, caller.session_id, cursor=cursor, limit=limit)
+
+    async def sessions_of(self, user_id: str, current_id: str | None, *, cursor: str | None, limit: int) -> Page[SessionOut]:
+        """The same of any user; `current_id` is the session that is marked as the one that asks."""
+        found = await store.live_sessions(self._db, user_id, before=cursor, limit=limit + 1, at=ids.now())
+        page = found[:limit]
+        return Page(items=[shown(session, current_id) for session in page], next_cursor=page[-1].id if len(found) > limit else None)
+
+    async def end_sessions_of(self, user_id: str, *, actor_id: str) -> None:
+        """An admin signs a user out everywhere. Raises `NotFound`."""
+        await self._users.show(user_id)
+        async with self._db.transaction() as sql:
+            await store.revoke_sessions(sql, user_id, keep=None, reason="admin", at=ids.now())
+            await audit.record(sql, "user_sessions_end", actor_id=actor_id, subject=user_id)
+
+    async def set_status(self, user_id: str, status: Status, *, actor_id: str) -> UserOut:
+        """Disabling ends every session, too. Raises `LastAdmin`, `NotFound`."""
+        async with self._db.transaction() as sql:
+            user = await self._users.set_status(sql, user_id, status, actor_id=actor_id)
+            if status == "disabled":
+                await store.revoke_sessions(sql, user_id, keep=None, reason="disabled", at=ids.now())
+        return await self._users.out(user)
 
     async def end_session(self, caller: Caller, session_id: str) -> None:
         """Raises `NotFound`, also for a session of somebody else."""
@@ -160,27 +203,38 @@ class AuthService:
             await self._users.save_change(sql, caller.user_id, change)
             if is_credential:
                 await store.revoke_sessions(sql, caller.user_id, keep=caller.session_id, reason="credentials", at=ids.now())
+                await devices.delete_of_user(sql, caller.user_id)
+                await onetime.delete_of_user(sql, caller.user_id)
                 await audit.record(sql, "user_credentials", actor_id=caller.user_id, subject=caller.user_id)
         if is_credential:
             await self._throttle.forget(key)
         return await self._users.show(caller.user_id)
 
     async def erase(self, user_id: str) -> None:
-        """Sessions and refresh tokens of the user."""
+        """Sessions, tokens, known devices and counted tries of the user."""
+        user = await self._users.find(user_id)
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
+            await onetime.delete_of_user(sql, user_id)
+            await devices.delete_of_user(sql, user_id)
+            await throttle.forget_of_user(sql, user_id, user.email if user else None)
 
-    async def purge(self) -> int:
-        """Deletes sessions that ended 30 days ago or longer, with their tokens; answers how many sessions."""
+    async def purge(self) -> Purged:
+        """Deletes sessions that ended 30 days ago or longer, with their tokens, and one-time tokens and devices that are over."""
         async with self._db.transaction() as sql:
-            return await refresh.purge(sql, ended_before=ids.now() - KEPT_AFTER_END)
+            sessions, tokens = await refresh.purge(sql, ended_before=ids.now() - KEPT_AFTER_END)
+            return Purged(sessions, tokens, await onetime.purge(sql, ids.now()), await devices.purge(sql, ids.now()))
 
-    async def _tokens(self, user: User, session_id: str, refresh_token: str) -> TokensOut:
+    async def _signed_in(self, user: User, opened: Opened) -> TokensOut:
+        return await self._tokens(user, opened.session_id, opened.refresh_token, opened.device)
+
+    async def _tokens(self, user: User, session_id: str, refresh_token: str, device: str | None = None) -> TokensOut:
         return TokensOut(
             access_token=self._signer.access(user.id, session_id),
             refresh_token=refresh_token,
             expires_in=int(ACCESS_LIFE.total_seconds()),
             user=await self._users.out(user),
+            device_token=device,
         )
 
     async def _rotate(self, sql: Sql, presented: str, successor: str) -> Refresh | None:
@@ -228,32 +282,5 @@ class AuthService:
                 await audit.record(sql, "refresh_reuse", actor_id=None, subject=token.user_id, after={"session": token.session_id})
 
 
-async def _open_session(sql: Sql, user_id: str, client: Client) -> tuple[str, str]:
-    """The new session's id and its first refresh token."""
-    at, token = ids.now(), ids.token()
-    session = Session(ids.new_id(), user_id, client.name, client.ip, at, at, at + SESSION_LIFE, None)
-    await store.insert_session(sql, session)
-    await refresh.insert(sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE))
-    return session.id, token
-
-
-def _shown(session: Session, caller: Caller) -> SessionOut:
-    return SessionOut(
-        id=session.id,
-        client=session.client,
-        ip=session.ip,
-        created_at=session.created_at,
-        last_seen_at=session.last_seen_at,
-        current=session.id == caller.session_id,
-    )
-
-
-def _net(ip: str) -> str:
-    """An address as it is counted: IPv6 users have a whole /64."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+def _not_right() -> NotAuthenticated:
+    return NotAuthenticated("E-mail address or password is not right.")

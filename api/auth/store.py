@@ -9,7 +9,7 @@ from api.db import Row, Sql
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in and the family of its refresh tokens; `expires_at` is absolute."""
+    """One sign-in and the family of its refresh tokens; `expires_at` is absolute. `proved_at`: when the password was given again."""
 
     id: str
     user_id: str
@@ -19,6 +19,7 @@ class Session:
     last_seen_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    proved_at: datetime | None
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and self.expires_at > at
@@ -26,11 +27,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
+    """A bot's key, without the key."""
+
     id: str
     platform: str
+    created_at: datetime
+    last_seen_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
-_SESSION = "id, user_id, client, ip, created_at, last_seen_at, expires_at, revoked_at"
+_SESSION = "id, user_id, client, ip, created_at, last_seen_at, expires_at, revoked_at, proved_at"
 
 
 def _session(row: Row) -> Session:
@@ -78,6 +84,10 @@ async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | No
     return _session(row) if row else None
 
 
+async def prove_session(sql: Sql, session_id: str, at: datetime) -> None:
+    await sql.execute("UPDATE sessions SET proved_at = $2 WHERE id = $1", session_id, at)
+
+
 async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -> bool:
     """False when it had ended before."""
     row = await sql.fetch_one(
@@ -103,17 +113,57 @@ async def delete_of_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM sessions WHERE user_id = $1", user_id)
 
 
+_CREDENTIAL = "id, platform, created_at, last_seen_at, revoked_at"
+
+
+def _credential(row: Row) -> Credential:
+    return Credential(**{name: row[name] for name in _CREDENTIAL.split(", ")})
+
+
 async def credential_by_hash(sql: Sql, key_hash: str) -> Credential | None:
-    row = await sql.fetch_one("SELECT id, platform, revoked_at FROM bot_credentials WHERE key_hash = $1", key_hash)
-    return Credential(row["id"], row["platform"]) if row and row["revoked_at"] is None else None
+    """One that is not revoked."""
+    row = await sql.fetch_one(f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE key_hash = $1", key_hash)
+    return _credential(row) if row and row["revoked_at"] is None else None
 
 
-async def add_credential(sql: Sql, credential: Credential, key_hash: str, at: datetime) -> None:
-    """Keeps the one that is there when the key is known already."""
-    await sql.execute(
-        "INSERT INTO bot_credentials (id, platform, key_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING",
+async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credential]:
+    """Newest first, revoked ones too: they are kept, so that a revoked key is never taken for a new one."""
+    rows = await sql.fetch(
+        f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE $1::text IS NULL OR platform = $1::text ORDER BY created_at DESC, id DESC",
+        platform,
+    )
+    return [_credential(row) for row in rows]
+
+
+async def add_credential(sql: Sql, credential: Credential, key_hash: str) -> bool:
+    """False when the key is known already; it stays as it is."""
+    row = await sql.fetch_one(
+        "INSERT INTO bot_credentials (id, platform, key_hash, created_at) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (key_hash) DO NOTHING RETURNING id",
         credential.id,
         credential.platform,
         key_hash,
+        credential.created_at,
+    )
+    return row is not None
+
+
+async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Credential | None:
+    """None when there is none, or when it was revoked before."""
+    row = await sql.fetch_one(
+        f"UPDATE bot_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING {_CREDENTIAL}", credential_id, at
+    )
+    return _credential(row) if row else None
+
+
+async def see_credential(sql: Sql, credential_id: str, at: datetime) -> None:
+    await sql.execute("UPDATE bot_credentials SET last_seen_at = $2 WHERE id = $1", credential_id, at)
+
+
+async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
+    """Makes everybody who is about to change the platform's keys wait until this transaction ends."""
+    await sql.execute(
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
+        f"bot-keys:{platform}",
         at,
     )

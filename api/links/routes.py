@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from api.auth.caller import BotCaller, SessionCaller, UserCaller
+from api.auth.caller import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
 from api.deps import ServicesDep
+from api.errors import NotAllowed
 from api.links.schemas import AnswerIn, BotProfileIn, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
 from api.schemas import Page, Platform
 
@@ -11,7 +12,7 @@ router = APIRouter(tags=["links"])
 
 
 @router.post("/links/codes", status_code=201)
-async def start(body: CodeIn, caller: SessionCaller, services: ServicesDep) -> CodeOut:
+async def start(body: CodeIn, caller: RecentCaller, services: ServicesDep) -> CodeOut:
     """A code for 5 minutes, to be used in a private chat with the bot. An older one for the platform stops working."""
     return await services.links.start(caller.user_id, body.platform)
 
@@ -33,8 +34,11 @@ async def links(caller: UserCaller, services: ServicesDep) -> Page[LinkOut]:
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)
-async def unlink(platform: Platform, platform_user_id: str, caller: SessionCaller, services: ServicesDep) -> None:
-    await services.links.unlink(caller.user_id, platform, platform_user_id)
+async def unlink(platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, services: ServicesDep) -> None:
+    """On the web with a recent password; a chat can unlink only whom it acts for."""
+    if caller.platform is not None and (caller.platform, caller.platform_user_id) != (platform, platform_user_id):
+        raise NotAllowed("A chat can only unlink itself. Use the web page.")
+    await services.links.unlink(caller.user_id, platform, platform_user_id, from_chat=caller.chat_id)
 
 
 @router.post("/bot/links/redeem")

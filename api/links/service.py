@@ -6,6 +6,7 @@ waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> con
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, cast
 
@@ -21,6 +22,8 @@ from api.users.service import UserService
 from api.users.throttle import Limit, Throttle
 
 CODE_LIFE = timedelta(minutes=5)
+CODES_KEPT = timedelta(days=1)
+SWEPT = timedelta(days=1)
 NOT_VALID = "This code is not valid (any more). Make a new one on the web page."
 STARTS = Limit(
     20, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1), "That were many codes. Please wait before you make another."
@@ -85,7 +88,7 @@ class LinkService:
             return RedeemOut(state="burned")
         sender = f"redeem:{platform}:{body.platform_user_id}"
         await self._throttle.take(sender, WRONG_CODES)
-        await self._refuse_linked(platform, body.platform_user_id)
+        await self._refuse_linked(platform, body)
         code = await store.redeem(
             self._db,
             code_hash,
@@ -113,6 +116,9 @@ class LinkService:
         the identity got linked elsewhere meanwhile; then the code is burned and the chat is told."""
         async with self._db.transaction() as sql:
             code = await store.confirm(sql, code_id, user_id, ids.now())
+            # an account that is being deleted gets no link any more
+            if code is not None and not await self._users.hold_active(sql, user_id):
+                raise NotFound("There is no such code.")
             linked = code is not None and await self._link(sql, code)
         if code is None:
             return await self._already_confirmed(user_id, code_id)
@@ -122,12 +128,19 @@ class LinkService:
             raise Conflict("This chat belongs to another account. It has to be unlinked there first.")
         return _shown(code)
 
-    async def unlink(self, user_id: str, platform: str, platform_user_id: str) -> None:
-        """The bot's act tokens for this identity stop working with it. Raises `NotFound`."""
+    async def unlink(self, user_id: str, platform: str, platform_user_id: str, *, from_chat: str | None = None) -> None:
+        """The bot's act tokens for this identity stop working with it. The chat is told, and the account's other chats; not `from_chat`,
+        which asked for it and gets the answer. Raises `NotFound`."""
         async with self._db.transaction() as sql:
-            if not await store.delete_link(sql, platform, platform_user_id, user_id):
+            gone = await store.delete_link(sql, platform, platform_user_id, user_id)
+            if gone is None:
                 raise NotFound("This chat is not linked to your account.")
             await audit.record(sql, "unlink", actor_id=user_id, subject=user_id, before=_identity(platform, platform_user_id))
+            if gone.chat_id != from_chat:
+                hint = await self._hint(user_id, sql)
+                await self._notify(sql, platform=platform, chat_id=gone.chat_id, code="unlinked", facts={"account_hint": hint})
+            rung = {platform, *await self._tell_chats(sql, user_id, "chat_unlinked", _about(gone.platform, gone.display_name))}
+        self._ring_all(rung)
 
     async def guest(self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str) -> str:
         """The id of the user of this identity, which gets a guest account when it has none."""
@@ -144,19 +157,53 @@ class LinkService:
     async def save_profile(self, platform: Platform, body: BotProfileIn) -> None:
         await store.save_bot(self._db, platform, body.name, body.link_template, ids.now())
 
+    async def purge(self) -> int:
+        """Deletes codes that ended a day ago or longer; answers how many."""
+        return await store.purge_codes(self._db, ids.now() - CODES_KEPT)
+
+    async def sweep(self) -> None:
+        """Moves once more what guests made whose chats were linked lately: a request that was under way then may have written after."""
+        async with self._db.transaction() as sql:
+            for guest_id, user_id in await store.moved_guests(sql, ids.now() - SWEPT):
+                if await self._users.hold_active(sql, user_id):
+                    await store.move_things(sql, guest_id, user_id)
+
     async def erase(self, user_id: str) -> None:
-        """Links and codes of the user."""
+        """Links and codes of the user, and the guests that the user was in chats before."""
+        for guest_id in await store.guests_of(self._db, user_id):
+            with suppress(NotFound):
+                await self._users.erase(guest_id, actor_id=user_id)
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
 
-    async def _refuse_linked(self, platform: Platform, platform_user_id: str) -> None:
-        """A guest's identity is free to be linked."""
-        owner = await self.owner(platform, platform_user_id)
-        if owner is None:
+    async def _refuse_linked(self, platform: Platform, body: RedeemIn) -> None:
+        """A guest's identity is free to be linked. Anybody else's owner is told that somebody tried, if the code was a good one."""
+        owner = await self.owner(platform, body.platform_user_id)
+        user = await self._users.find(owner) if owner is not None else None
+        if user is None or user.guest:
             return
-        user = await self._users.find(owner)
-        if user is not None and not user.guest:
-            raise Conflict("This chat is linked to an account already. Unlink it there first.")
+        code = await store.open_code(self._db, ids.digest(body.code), platform, ids.now())
+        if code is not None and code.user_id != user.id:
+            async with self._db.transaction() as sql:
+                facts = _about(platform, body.display_name) | {"account_hint": await self._hint(code.user_id, sql)}
+                told = await self._tell_chats(sql, user.id, "link_refused", facts)
+                await audit.record(
+                    sql, "link_refused", actor_id=code.user_id, subject=user.id, after=_identity(platform, body.platform_user_id)
+                )
+            self._ring_all(told)
+        raise Conflict("This chat is linked to an account already. Unlink it there first.")
+
+    async def _tell_chats(self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]) -> set[str]:
+        """A notice to each chat of the account; the platforms to be rung after the commit."""
+        told = await store.links_of(sql, user_id)
+        for link in told:
+            await self._notify(sql, platform=link.platform, chat_id=link.chat_id, code=code, facts=facts)
+        return {link.platform for link in told}
+
+    def _ring_all(self, platforms: set[str]) -> None:
+        if self._ring is not None:
+            for platform in platforms:
+                self._ring(platform)
 
     async def _link(self, sql: Sql, code: Code) -> bool:
         """Writes the link and its notice; False, with the code burned, when the identity belongs to another account."""
@@ -181,6 +228,7 @@ class LinkService:
             if not await self._users.retire_guest(sql, present.user_id):
                 return False
             await store.move_things(sql, present.user_id, link.user_id)
+            await store.note_move(sql, present.user_id, link.user_id, link.created_at)
         return await store.take_over(sql, link, present.user_id)
 
     async def _already_confirmed(self, user_id: str, code_id: str) -> CodeStateOut:
@@ -201,6 +249,10 @@ def masked(email: str) -> str:
     """`al***@example.org`: enough for its owner to know it."""
     name, _, host = email.partition("@")
     return f"{name[: min(2, len(name) - 1)]}***@{host}"
+
+
+def _about(platform: str, name: str) -> dict[str, str]:
+    return {"platform": platform, "name": name}
 
 
 def _identity(platform: str, platform_user_id: str) -> dict[str, str]:

@@ -94,14 +94,14 @@ async def take_over(sql: Sql, link: Link, previous_user_id: str) -> bool:
     return row is not None
 
 
-async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: str) -> bool:
+async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: str) -> Link | None:
     row = await sql.fetch_one(
-        "DELETE FROM links WHERE platform = $1 AND platform_user_id = $2 AND user_id = $3 RETURNING user_id",
+        f"DELETE FROM links WHERE platform = $1 AND platform_user_id = $2 AND user_id = $3 RETURNING {_LINK}",
         platform,
         platform_user_id,
         user_id,
     )
-    return row is not None
+    return _link(row) if row else None
 
 
 async def burn_open_codes(sql: Sql, user_id: str, platform: str, at: datetime) -> None:
@@ -197,6 +197,40 @@ async def unconfirm(sql: Sql, code_id: str, at: datetime) -> None:
 async def delete_of_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM link_codes WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM links WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM guest_moves WHERE user_id = $1 OR guest_id = $1", user_id)
+
+
+async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
+    """(guest, account) of the takeovers since then."""
+    rows = await sql.fetch("SELECT guest_id, user_id FROM guest_moves WHERE moved_at >= $1", since)
+    return [(row["guest_id"], row["user_id"]) for row in rows]
+
+
+async def note_move(sql: Sql, guest_id: str, user_id: str, at: datetime) -> None:
+    await sql.execute(
+        "INSERT INTO guest_moves (guest_id, user_id, moved_at) VALUES ($1, $2, $3) ON CONFLICT (guest_id) DO NOTHING", guest_id, user_id, at
+    )
+
+
+async def guests_of(sql: Sql, user_id: str) -> list[str]:
+    """The guests whose things the account took over."""
+    return [row["guest_id"] for row in await sql.fetch("SELECT guest_id FROM guest_moves WHERE user_id = $1", user_id)]
+
+
+async def purge_codes(sql: Sql, before: datetime) -> int:
+    return len(await sql.fetch("DELETE FROM link_codes WHERE expires_at < $1 RETURNING id", before))
+
+
+async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Code | None:
+    """One that could be redeemed now."""
+    return _code(
+        await sql.fetch_one(
+            f"SELECT {_CODE} FROM link_codes WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
+            at,
+            code_hash,
+            platform,
+        )
+    )
 
 
 async def move_things(sql: Sql, from_user: str, to_user: str) -> None:

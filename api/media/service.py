@@ -209,6 +209,16 @@ class MediaService:
             log.exception("file_missing", media=row.id, key=row.key)
             raise NotFound("This file is not there any more.") from error
 
+    async def files_of_user(self, user_id: str) -> list[MediaRow]:
+        return await store.of_user(self._db, user_id)
+
+    async def whole(self, media_id: str) -> AsyncIterator[bytes]:
+        """All of a file. Raises `NotFound`."""
+        row = await store.by_id(self._db, media_id)
+        if row is None:
+            raise NotFound("This file is not there any more.")
+        return await self.stream(row, 0, row.size)
+
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))
 

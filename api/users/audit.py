@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 
 from api import ids
-from api.db import Sql
+from api.db import Row, Sql
 
 Facts = Mapping[str, str | int | bool | None]
 
@@ -23,3 +26,66 @@ async def record(
         json.dumps(dict(after)) if after is not None else None,
         ids.now(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`actor` and `about` are the accounts' e-mail addresses or names of today; None when there is no such account."""
+
+    id: str
+    created_at: datetime
+    action: str
+    actor_id: str | None
+    actor: str | None
+    subject: str
+    about: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """None means any. `before` is the last id of the page before; `since` and `until` are moments."""
+
+    action: str | None = None
+    actor_id: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: str | None = None
+
+
+async def page(sql: Sql, wanted: Filter, limit: int) -> list[Entry]:
+    """Newest first."""
+    rows = await sql.fetch(
+        """
+        WITH found AS MATERIALIZED (
+            SELECT id, created_at, action, actor_id, subject, before_json, after_json FROM audit
+            WHERE ($1::text IS NULL OR action = $1::text) AND ($2::text IS NULL OR actor_id = $2::text)
+              AND ($3::text IS NULL OR subject = $3::text) AND ($4::timestamptz IS NULL OR created_at >= $4::timestamptz)
+              AND ($5::timestamptz IS NULL OR created_at < $5::timestamptz) AND ($6::text IS NULL OR id < $6::text)
+        ), shown AS MATERIALIZED (SELECT * FROM found ORDER BY id DESC LIMIT $7)
+        SELECT shown.*, coalesce(actors.email, actors.display_name) AS actor, coalesce(subjects.email, subjects.display_name) AS about
+        FROM shown LEFT JOIN users actors ON actors.id = shown.actor_id LEFT JOIN users subjects ON subjects.id = shown.subject
+        ORDER BY shown.id DESC
+        """,
+        wanted.action,
+        wanted.actor_id,
+        wanted.subject,
+        wanted.since,
+        wanted.until,
+        wanted.before,
+        limit,
+    )
+    return [_entry(row) for row in rows]
+
+
+async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:
+    rows = await sql.fetch("SELECT DISTINCT subject FROM audit WHERE action = $1 AND created_at >= $2", action, since)
+    return [cast(str, row["subject"]) for row in rows]
+
+
+def _entry(row: Row) -> Entry:
+    before, after = (json.loads(row[name]) if row[name] else None for name in ("before_json", "after_json"))
+    names = ("id", "created_at", "action", "actor_id", "actor", "subject", "about")
+    return Entry(**{name: row[name] for name in names}, before=before, after=after)

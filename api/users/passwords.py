@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
@@ -11,6 +12,7 @@ from argon2.low_level import Type
 
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MAX_BYTES, PASSWORD_MIN
 from api.errors import InvalidRequest
+from api.users import guessable
 from api.users.schemas import Role
 
 AT_ONCE = 4
@@ -25,13 +27,17 @@ class Cost:
     lanes: int = 1
 
 
-def check(password: str, role: Role, *, field: str = "password") -> None:
-    """Long enough for the role and not so long that hashing it is an attack. Raises `InvalidRequest`."""
+async def check(password: str, role: Role, *, words: Collection[str] = (), field: str = "password") -> None:
+    """Long enough for the role, not so long that hashing it is an attack, and not what everybody would guess first: a common password,
+    or one of `words` (names of the user, the product and the server), with little around it. Raises `InvalidRequest`."""
     least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
     if len(password) < least:
         raise InvalidRequest(f"The password must have at least {least} characters.", field=field)
     if len(password.encode()) > PASSWORD_MAX_BYTES:
         raise InvalidRequest(f"The password must have at most {PASSWORD_MAX_BYTES} bytes.", field=field)
+    why = await asyncio.to_thread(guessable.reason, password, words)
+    if why is not None:
+        raise InvalidRequest(why, field=field)
 
 
 class Passwords:

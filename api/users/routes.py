@@ -3,13 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
-from api.auth.caller import AdminCaller, SessionCaller, UserCaller
+from api.auth.caller import AdminCaller, RecentCaller, UserCaller
+from api.auth.schemas import SessionOut
 from api.deps import ServicesDep
 from api.schemas import Page
-from api.users.schemas import ProfileIn, Role, RoleIn, Status, UserOut
+from api.users.schemas import BudgetIn, InvitedOut, NewUserIn, ProfileIn, Role, RoleIn, SecretLinkOut, Status, StatusIn, UserOut
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+Cursor = Annotated[str | None, Query(max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.get("/me")
@@ -24,8 +29,15 @@ async def change_me(body: ProfileIn, caller: UserCaller, services: ServicesDep) 
 
 
 @router.delete("/me", status_code=204)
-async def erase_me(caller: SessionCaller, services: ServicesDep) -> None:
+async def erase_me(caller: RecentCaller, services: ServicesDep) -> None:
     await services.users.erase(caller.user_id, actor_id=caller.user_id)
+
+
+@router.get("/me/export", response_class=StreamingResponse)
+async def export_me(caller: RecentCaller, services: ServicesDep) -> StreamingResponse:
+    """A zip of everything that is held about the account: JSON files, and the media."""
+    headers = {"Content-Disposition": 'attachment; filename="allucanget-export.zip"', "Cache-Control": "no-store"}
+    return StreamingResponse(services.export.archive(caller.user_id), headers=headers, media_type="application/zip")
 
 
 @router.get("")
@@ -35,10 +47,16 @@ async def users(
     q: Annotated[str | None, Query(max_length=100)] = None,
     role: Role | None = None,
     status: Status | None = None,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[UserOut]:
     return await services.users.page(q=q, role=role, status=status, cursor=cursor, limit=limit)
+
+
+@router.post("", status_code=201)
+async def invite(body: NewUserIn, caller: AdminCaller, services: ServicesDep) -> InvitedOut:
+    """A new account and the one-time link with which its owner chooses a password: 7 days."""
+    return await services.auth.recovery.invite(body, actor_id=caller.user_id)
 
 
 @router.get("/{user_id}")
@@ -46,9 +64,43 @@ async def user(user_id: str, caller: AdminCaller, services: ServicesDep) -> User
     return await services.users.show(user_id)
 
 
+@router.post("/{user_id}/invite", status_code=201)
+async def invite_again(user_id: str, caller: AdminCaller, services: ServicesDep) -> InvitedOut:
+    """A new link for an invitation that was not taken up; the old one stops working."""
+    return await services.auth.recovery.invite_again(user_id, actor_id=caller.user_id)
+
+
 @router.put("/{user_id}/role")
 async def set_role(user_id: str, body: RoleIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
     return await services.users.set_role(user_id, body.role, actor_id=caller.user_id)
+
+
+@router.put("/{user_id}/status")
+async def set_status(user_id: str, body: StatusIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
+    """Disabling signs the user out everywhere."""
+    return await services.auth.set_status(user_id, body.status, actor_id=caller.user_id)
+
+
+@router.put("/{user_id}/budget")
+async def set_budget(user_id: str, body: BudgetIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
+    return await services.users.set_budget(user_id, body.monthly_usd, actor_id=caller.user_id)
+
+
+@router.post("/{user_id}/password-reset", status_code=201)
+async def reset_password(user_id: str, caller: AdminCaller, services: ServicesDep) -> SecretLinkOut:
+    """A one-time link with which the user chooses a new password: an hour. The old one works until then."""
+    return await services.auth.recovery.start_reset(user_id, actor_id=caller.user_id)
+
+
+@router.get("/{user_id}/sessions")
+async def sessions(user_id: str, caller: AdminCaller, services: ServicesDep, cursor: Cursor = None, limit: Limit = 50) -> Page[SessionOut]:
+    return await services.auth.sessions_of(user_id, caller.session_id, cursor=cursor, limit=limit)
+
+
+@router.delete("/{user_id}/sessions", status_code=204)
+async def end_sessions(user_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+    """Signs the user out everywhere."""
+    await services.auth.end_sessions_of(user_id, actor_id=caller.user_id)
 
 
 @router.delete("/{user_id}", status_code=204)

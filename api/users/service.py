@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,6 +19,8 @@ Eraser = Callable[[str], Awaitable[None]]
 """Deletes what a domain holds of the user with this id. It is called again after a crash, so it must bear that."""
 
 SETUP = "setup"
+PRODUCT_WORDS = ("allucanget", "all you can get ai", "allyoucangetai", "all you can get", "openrouter")
+SWEPT = timedelta(days=1)
 
 
 class Figures(Protocol):
@@ -27,10 +30,19 @@ class Figures(Protocol):
 
 
 class UserService:
-    """`erasers` is read when an account is deleted, so the domains built after this one can still add theirs."""
+    """`erasers` is read when an account is deleted, so the domains built after this one can still add theirs. `hosts` are the names under
+    which this server is known, which make no password."""
 
     def __init__(
-        self, db: Db, *, passwords: Passwords, figures: Figures, monthly_usd: Decimal, guest_monthly_usd: Decimal, erasers: Sequence[Eraser]
+        self,
+        db: Db,
+        *,
+        passwords: Passwords,
+        figures: Figures,
+        monthly_usd: Decimal,
+        guest_monthly_usd: Decimal,
+        erasers: Sequence[Eraser],
+        hosts: Sequence[str] = (),
     ) -> None:
         self._db = db
         self._passwords = passwords
@@ -38,6 +50,7 @@ class UserService:
         self._monthly_micro = micro(monthly_usd)
         self._guest_micro = micro(guest_monthly_usd)
         self._erasers = erasers
+        self._words = (*PRODUCT_WORDS, *hosts)
         self._has_admin = False
 
     async def standing(self, user_id: str) -> Standing | None:
@@ -65,6 +78,7 @@ class UserService:
             display_name=user.display_name,
             role=user.role,
             status=user.status,
+            invited=user.invited,
             language=user.language,
             monthly_usd=usd(user.monthly_micro),
             spent_usd=usd(spent),
@@ -84,11 +98,32 @@ class UserService:
 
     async def new_person(self, email: str, password: str, role: Role) -> User:
         """A person's account, not stored yet: hashing takes long and belongs outside the transaction. Raises `InvalidRequest`."""
-        passwords.check(password, role)
-        hashed = await self._passwords.hash(password)
-        at = ids.now()
+        user = self.new_invited(email, role, None)
+        return replace(user, password_hash=await self.hash_for(user, password))
+
+    def new_invited(self, email: str, role: Role, monthly_usd: Decimal | None) -> User:
+        """The account of somebody who has still to choose a password, not stored yet."""
+        monthly = self._monthly_micro if monthly_usd is None else micro(monthly_usd)
         name, _, _ = email.partition("@")
-        return User(ids.new_id(), normal(email), hashed, name, role, "active", "en", self._monthly_micro, guest=False, created_at=at)
+        return User(ids.new_id(), normal(email), None, name, role, "active", "en", monthly, guest=False, created_at=ids.now())
+
+    async def hash_for(self, user: User, password: str, *, field: str = "password", email: str | None = None) -> str:
+        """The hash of a new password, which has to be good enough for this user. Raises `InvalidRequest`."""
+        address = email or user.email or ""
+        await passwords.check(password, user.role, words=(*self._words, address, *address.split("@"), user.display_name), field=field)
+        return await self._passwords.hash(password)
+
+    async def choose_password(self, sql: Sql, user_id: str, password_hash: str, *, first: bool) -> User | None:
+        """The account with its new password; None when it is switched off, or when `first` is not so (any more)."""
+        return await store.set_password(sql, user_id, password_hash, first=first, at=ids.now())
+
+    async def hold_with_password(self, sql: Sql, user: User) -> bool:
+        """True while the account is active and has the password that `user` was read with; it stays so until the transaction ends."""
+        return user.password_hash is not None and await store.hold_with_password(sql, user.id, user.password_hash, ids.now())
+
+    async def hold_active(self, sql: Sql, user_id: str) -> bool:
+        """True while the account is active: it is not switched off or deleted before the transaction ends."""
+        return await store.hold_active(sql, user_id, ids.now())
 
     def new_guest(self, display_name: str) -> User:
         """An account for a chat identity, not stored yet."""
@@ -116,13 +151,17 @@ class UserService:
         """Switches a guest account off because a person takes over what it made. False when it is no guest's."""
         return await store.retire_guest(sql, user_id, ids.now())
 
-    async def verify(self, user: User | None, password: str) -> bool:
-        """Takes as long for nobody and for a guest as for a wrong password. Renews a hash that was made at a lower cost."""
+    async def verify(self, user: User | None, password: str) -> User | None:
+        """The user, when this is the password. Takes as long for nobody and for a guest as for a wrong password. Renews a hash that was
+        made at a lower cost."""
         stored = user.password_hash if user else None
-        good = await self._passwords.matches(stored, password)
-        if good and user is not None and stored is not None and self._passwords.is_weaker(stored):
-            await store.replace_hash(self._db, user.id, stored, await self._passwords.hash(password))
-        return good
+        if not await self._passwords.matches(stored, password) or user is None or stored is None:
+            return None
+        if self._passwords.is_weaker(stored):
+            renewed = await self._passwords.hash(password)
+            if await store.replace_hash(self._db, user.id, stored, renewed):
+                return replace(user, password_hash=renewed)
+        return user
 
     async def check_change(self, user_id: str, body: ProfileIn) -> Change:
         """What the body changes, a new password hashed. Raises `InvalidRequest`, `NotFound`."""
@@ -131,20 +170,31 @@ class UserService:
         if body.email is None and body.new_password is None:
             return change
         current = body.current_password
-        if current is None or not await self.verify(user, current.get_secret_value()):
-            raise InvalidRequest("The current password is not right.", field="current_password")
+        if current is None:
+            raise _wrong_password()
+        proved = await self.prove(user, current.get_secret_value())
+        change = replace(change, proved_hash=proved.password_hash)
         if body.new_password is not None:
-            wanted = body.new_password.get_secret_value()
-            passwords.check(wanted, user.role, field="new_password")
-            change = replace(change, password_hash=await self._passwords.hash(wanted))
+            hashed = await self.hash_for(user, body.new_password.get_secret_value(), field="new_password", email=body.email)
+            change = replace(change, password_hash=hashed)
         return replace(change, email=normal(body.email) if body.email else None)
 
+    async def prove(self, user: User, password: str) -> User:
+        """Raises `InvalidRequest` when this is not the user's password."""
+        proved = await self.verify(user, password)
+        if proved is None:
+            raise _wrong_password()
+        return proved
+
     async def save_change(self, sql: Sql, user_id: str, change: Change) -> None:
-        """Raises `Conflict` when the e-mail belongs to another account; the transaction is lost then."""
+        """Raises `Conflict` when the e-mail belongs to another account, `InvalidRequest` when the password was changed since it was
+        verified; the transaction is lost then."""
         try:
-            await store.update(sql, user_id, change, ids.now())
+            saved = await store.update(sql, user_id, change, ids.now())
         except Duplicate as error:
             raise Conflict("This e-mail address already has an account.") from error
+        if not saved:
+            raise _wrong_password()
 
     async def set_role(self, user_id: str, role: Role, *, actor_id: str) -> UserOut:
         """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot sign in, so it cannot be an admin)."""
@@ -156,6 +206,24 @@ class UserService:
             await self._stand(sql, user, role=role, status=user.status)
             await audit.record(sql, "user_role", actor_id=actor_id, subject=user_id, before={"role": user.role}, after={"role": role})
         return await self.out(replace(user, role=role))
+
+    async def set_status(self, sql: Sql, user_id: str, status: Status, *, actor_id: str) -> User:
+        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`; the transaction is lost then."""
+        await store.lock_admins(sql, ids.now())
+        user = _there(await store.by_id(sql, user_id))
+        await self._stand(sql, user, role=user.role, status=status)
+        await audit.record(sql, "user_status", actor_id=actor_id, subject=user_id, before={"status": user.status}, after={"status": status})
+        return replace(user, status=status)
+
+    async def set_budget(self, user_id: str, monthly_usd: Decimal, *, actor_id: str) -> UserOut:
+        """Raises `NotFound`."""
+        monthly = micro(monthly_usd)
+        async with self._db.transaction() as sql:
+            user = _there(await store.by_id(sql, user_id))
+            await store.set_budget(sql, user_id, monthly, ids.now())
+            before, after = ({"monthly_usd": f"{usd(amount):.6f}"} for amount in (user.monthly_micro, monthly))
+            await audit.record(sql, "user_budget", actor_id=actor_id, subject=user_id, before=before, after=after)
+        return await self.out(replace(user, monthly_micro=monthly))
 
     async def erase(self, user_id: str, *, actor_id: str) -> None:
         """Deletes the account and all that every domain holds of it. Raises `LastAdmin`, `NotFound`.
@@ -173,6 +241,13 @@ class UserService:
             await store.delete(sql, user_id)
             await audit.record(sql, "user_delete", actor_id=actor_id, subject=user_id, before={"role": user.role, "guest": user.guest})
 
+    async def sweep(self) -> None:
+        """Deletes once more what belongs to accounts that were deleted lately: a request that was under way then may have written after."""
+        for user_id in await audit.subjects(self._db, "user_delete", since=ids.now() - SWEPT):
+            if await store.standing(self._db, user_id) is None:
+                for erase in self._erasers:
+                    await erase(user_id)
+
     async def _stand(self, sql: Sql, user: User, *, role: Role, status: Status) -> None:
         if not await store.set_standing(sql, user.id, role=role, status=status, at=ids.now()):
             raise LastAdmin("This is the last admin. Make somebody else an admin first.")
@@ -184,6 +259,10 @@ class UserService:
 def normal(email: str) -> str:
     """An e-mail address as it is stored and looked up."""
     return email.strip().lower()
+
+
+def _wrong_password() -> InvalidRequest:
+    return InvalidRequest("The current password is not right.", field="current_password")
 
 
 def _name(body: ProfileIn) -> str | None:

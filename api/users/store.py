@@ -13,7 +13,7 @@ Status = Literal["active", "disabled"]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`email` and `password_hash` are None for a guest."""
+    """`email` and `password_hash` are None for a guest; somebody who was invited has no `password_hash` yet."""
 
     id: str
     email: str | None
@@ -25,6 +25,11 @@ class User:
     monthly_micro: int
     guest: bool
     created_at: datetime
+
+    @property
+    def invited(self) -> bool:
+        """True until the invitation is taken up: there is no password yet."""
+        return self.password_hash is None and not self.guest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Change:
     display_name: str | None = None
     language: str | None = None
     password_hash: str | None = None
+    proved_hash: str | None = None
+    """The password's hash that was verified; when it is another one by now, nothing is changed."""
 
 
 COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at"
@@ -102,26 +109,64 @@ async def page(sql: Sql, *, words: str | None, role: Role | None, status: Status
 
 
 async def has_admin(sql: Sql) -> bool:
-    return await sql.fetch_one("SELECT id FROM users WHERE role = 'admin' LIMIT 1") is not None
+    """One who can sign in: an invitation to become one does not count."""
+    return await sql.fetch_one("SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1") is not None
 
 
-async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> None:
-    """Raises `Duplicate` when the e-mail is taken."""
-    await sql.execute(
+async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
+    """False when `proved_hash` is not the password's any more. Raises `Duplicate` when the e-mail is taken."""
+    row = await sql.fetch_one(
         "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, display_name), "
-        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6 WHERE id = $1",
+        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6 "
+        "WHERE id = $1 AND ($7::text IS NULL OR password_hash = $7::text) RETURNING id",
         user_id,
         change.email,
         change.display_name,
         change.language,
         change.password_hash,
         at,
+        change.proved_hash,
     )
+    return row is not None
 
 
-async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> None:
+async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
     """Only while the hash is still the one that was verified."""
-    await sql.execute("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user_id, old, new)
+    row = await sql.fetch_one("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id", user_id, old, new)
+    return row is not None
+
+
+async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: datetime) -> bool:
+    """True while the account is active and this is its password; it stays so until the transaction ends."""
+    row = await sql.fetch_one(
+        "UPDATE users SET updated_at = $3 WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id",
+        user_id,
+        password_hash,
+        at,
+    )
+    return row is not None
+
+
+async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
+    """True while the account is active; it stays so until the transaction ends."""
+    return await sql.fetch_one("UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id", user_id, at) is not None
+
+
+async def set_password(sql: Sql, user_id: str, password_hash: str, *, first: bool, at: datetime) -> User | None:
+    """For an active account; `first`: only while it has none, otherwise only while it has one."""
+    row = await sql.fetch_one(
+        "UPDATE users SET password_hash = $2, updated_at = $4 "
+        f"WHERE id = $1 AND status = 'active' AND NOT guest AND (password_hash IS NULL) = $3 RETURNING {COLUMNS}",
+        user_id,
+        password_hash,
+        first,
+        at,
+    )
+    return _user(row) if row else None
+
+
+async def set_budget(sql: Sql, user_id: str, monthly_micro: int, at: datetime) -> None:
+    await sql.execute("UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1", user_id, monthly_micro, at)
 
 
 async def lock_admins(sql: Sql, at: datetime) -> None:
@@ -135,8 +180,8 @@ async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at
     """False when nobody has this id, or when no active admin would be left. Call `lock_admins` first."""
     row = await sql.fetch_one(
         "UPDATE users SET role = $2, status = $3, updated_at = $4 WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') "
-        "OR role <> 'admin' OR status <> 'active' "
-        "OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active')) RETURNING id",
+        "OR role <> 'admin' OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 FROM users o "
+        "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' AND o.password_hash IS NOT NULL)) RETURNING id",
         user_id,
         role,
         status,

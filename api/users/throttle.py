@@ -7,6 +7,8 @@ from api import ids
 from api.db import Db, Sql
 from api.errors import RateLimited
 
+KEPT = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -67,6 +69,19 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
     wait = limit.wait(int(row["failures"]))
     await sql.execute("UPDATE throttles SET blocked_until = $2 WHERE key = $1", key, at + wait if wait else None)
     return None
+
+
+async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
+    keys = [f"password:{user_id}", f"link-start:{user_id}", f"login:{ids.digest(email or '')}"]
+    await sql.execute("DELETE FROM throttles WHERE key = ANY($1::text[])", keys)
+
+
+async def purge(sql: Sql, at: datetime) -> int:
+    """Deletes what no window counts any more: the longest one is an hour."""
+    rows = await sql.fetch(
+        "DELETE FROM throttles WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) RETURNING key", at - KEPT, at
+    )
+    return len(rows)
 
 
 def _limited(limit: Limit, blocked_until: datetime) -> RateLimited:

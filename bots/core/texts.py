@@ -132,8 +132,14 @@ def link_question(hint: str) -> str:
 
 
 NOTICES: dict[str, str] = {
+    "needs_review": "The connection broke while {short_id} was being started, and what became of it at the AI provider is not known. "
+    "The operator is looking into it; until then its cost is only reserved. You hear from me when it is clear.",
     "linked": "This chat is now linked to {account_hint}. Try /image a fox in snow!",
     "link_conflict": "This chat is already linked to another account. Unlink it there first, then try again.",
+    "unlinked": "This chat is not linked to {account_hint} any more. If that was not you, please tell the operator.",
+    "chat_unlinked": "The {platform} chat of {name} was unlinked from your account.",
+    "link_refused": "Somebody tried to link the {platform} chat of {name}, which is yours, to another account: {account_hint}. "
+    "I refused. If it was you, unlink it from your account first.",
 }
 """By the code of an api notice; its facts fill the gaps."""
 

@@ -11,9 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.admin import routes as admin_routes
+from api.admin.service import AdminService
 from api.auth import routes as auth_routes
 from api.auth.schemas import SetupIn, TokensOut
-from api.auth.service import AuthService, Client
+from api.auth.service import AuthService
+from api.auth.sessions import Client
 from api.auth.tokens import TokenSigner
 from api.budget.service import BudgetService
 from api.db import Db
@@ -21,6 +24,7 @@ from api.deliveries.schemas import Notice
 from api.deliveries.service import DeliveryService, Shown
 from api.links import routes as links_routes
 from api.links.service import LinkService
+from api.mail import Mailer
 from api.problems import add_handlers
 from api.users import routes as users_routes
 from api.users.passwords import Cost, Passwords
@@ -122,12 +126,23 @@ def build(
         erasers=erasers,
     )
     links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
-    auth = AuthService(db, signer=signer, users=users, links=links, setup_token=SETUP_TOKEN, web_signup=web_signup, chat_signup=chat_signup)
+    auth = AuthService(
+        db,
+        signer=signer,
+        users=users,
+        links=links,
+        mail=Mailer(None),
+        public_url="https://studio.example.org",
+        setup_token=SETUP_TOKEN,
+        web_signup=web_signup,
+        chat_signup=chat_signup,
+    )
+    admin = AdminService(db, users=users, auth=auth, links=links)
     erasers += [auth.erase, links.erase]
     app = FastAPI()
-    app.state.services = SimpleNamespace(auth=auth, users=users, links=links)
+    app.state.services = SimpleNamespace(auth=auth, users=users, links=links, admin=admin)
     add_handlers(app)
-    for routes in (auth_routes, users_routes, links_routes):
+    for routes in (auth_routes, users_routes, links_routes, admin_routes):
         app.include_router(routes.router)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api")
     return World(db, signer, users, links, auth, deliveries, erasers, http)

@@ -23,6 +23,7 @@ async def test_the_profile_shows_the_account_and_its_money(world: World) -> None
         "display_name": "alice",
         "role": "user",
         "status": "active",
+        "invited": False,
         "language": "en",
         "monthly_usd": "10.000000",
         "spent_usd": "0.000000",

@@ -18,6 +18,13 @@ CREATE TABLE devices (
     expires_at TIMESTAMPTZ NOT NULL
 );
 
+-- Guests whose chats were linked later, and the account that got what they had made: they are deleted with it.
+CREATE TABLE guest_moves (
+    guest_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    moved_at TIMESTAMPTZ NOT NULL
+);
+
 -- NULL: at the sign-in only.
 ALTER TABLE sessions ADD COLUMN proved_at TIMESTAMPTZ;
 

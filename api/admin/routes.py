@@ -1,0 +1,56 @@
+"""`/admin`: the audit log, the purge, the bots' credentials."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from api.admin.schemas import AuditOut, BotCredentialOut, PurgeOut, RotatedOut
+from api.auth.caller import AdminCaller
+from api.deps import ServicesDep
+from api.schemas import Page, Platform
+from api.users.audit import Filter
+
+router = APIRouter(prefix="/admin", tags=["admin"])
+
+Word = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("/audit")
+async def audit(
+    caller: AdminCaller,
+    services: ServicesDep,
+    action: Word = None,
+    actor_id: Word = None,
+    subject: Word = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    cursor: Word = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> Page[AuditOut]:
+    """Newest first. `subject` is the id of what it was done to."""
+    return await services.admin.audit(Filter(action, actor_id, subject, since, until, cursor), limit)
+
+
+@router.post("/tokens/purge")
+async def purge(caller: AdminCaller, services: ServicesDep) -> PurgeOut:
+    """Deletes what is over for good; it happens by itself every hour."""
+    return await services.admin.purge()
+
+
+@router.get("/bot-credentials")
+async def bot_credentials(caller: AdminCaller, services: ServicesDep) -> Page[BotCredentialOut]:
+    """All of them, newest first."""
+    return Page(items=await services.auth.bots.credentials())
+
+
+@router.post("/bot-credentials/{platform}/rotate", status_code=201)
+async def rotate(platform: Platform, caller: AdminCaller, services: ServicesDep) -> RotatedOut:
+    """A new key for the platform's bot. The one before works on until it is revoked, or until the next rotation."""
+    return await services.auth.bots.rotate(platform, actor_id=caller.user_id)
+
+
+@router.delete("/bot-credentials/{credential_id}", status_code=204)
+async def revoke(credential_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+    """A bot that has this key is refused from now on."""
+    await services.auth.bots.revoke(credential_id, actor_id=caller.user_id)

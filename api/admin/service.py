@@ -1,0 +1,51 @@
+"""What admins see and do across domains: the audit log and the purge."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import asdict
+
+import structlog
+
+from api import ids
+from api.admin.schemas import AuditOut, PurgeOut
+from api.auth.service import AuthService
+from api.db import Db, DbUnavailable
+from api.links.service import LinkService
+from api.schemas import Page
+from api.users import audit, throttle
+from api.users.service import UserService
+
+log = structlog.get_logger("admin")
+
+PURGE_SECONDS = 3600.0
+
+
+class AdminService:
+    def __init__(self, db: Db, *, users: UserService, auth: AuthService, links: LinkService) -> None:
+        self._db = db
+        self._users = users
+        self._auth = auth
+        self._links = links
+
+    async def audit(self, wanted: audit.Filter, limit: int) -> Page[AuditOut]:
+        found = await audit.page(self._db, wanted, limit + 1)
+        shown = found[:limit]
+        return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=shown[-1].id if len(found) > limit else None)
+
+    async def purge(self) -> PurgeOut:
+        """Deletes what is over for good, also what requests that were under way wrote for accounts that are gone."""
+        await self._users.sweep()
+        await self._links.sweep()
+        done = await self._auth.purge()
+        return PurgeOut(**asdict(done), link_codes=await self._links.purge(), throttles=await throttle.purge(self._db, ids.now()))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Purge at the start and every hour."""
+        while not stop.is_set():
+            try:
+                done = await self.purge()
+                log.info("purged", **done.model_dump())
+            except (DbUnavailable, OSError) as error:
+                log.warning("not_purged", error=str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PURGE_SECONDS)

@@ -1,0 +1,135 @@
+"""Everything that is held about an account, as one zip that is written while it is sent: JSON files, and the media.
+
+Left out are only secrets, which are hashes, and what the server needs to do its work.
+"""
+
+import json
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from api.db import Db, Row
+from api.errors import NotFound
+
+log = structlog.get_logger("export")
+
+PAGE = 500
+
+# One file each. `$1` is the user; what can be long is read in pages of `$3` after the id `$2`.
+SHORT = {
+    "profile": "SELECT id, email, display_name, role, status, language, monthly_micro, guest, created_at, updated_at FROM users "
+    "WHERE id = $1",
+    "links": "SELECT platform, platform_user_id, display_name, chat_id, created_at FROM links WHERE user_id = $1",
+    "sessions": "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, revoke_reason FROM sessions WHERE user_id = $1",
+    "budgets": "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || $1::text",
+}
+LONG = {
+    "conversations": "SELECT id, title, created_at, updated_at FROM conversations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "messages": "SELECT id, conversation_id, role, content, model, cost_micro, images_json, created_at FROM messages "
+    "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "generations": "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, estimate_micro, "
+    "cost_micro, error_code, error_message, source, platform, chat_id, user_name, parent_id, favourite, created_at, started_at, "
+    "finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "ledger": "SELECT id, month, subject, kind, model, amount_micro, created_at FROM ledger "
+    "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "media": "SELECT id, generation_id, role, position, content_type, size, sha256, width, height, duration_ms, created_at FROM media "
+    "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "audit": "SELECT id, action, before_json, after_json, created_at FROM audit WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3",
+}
+
+
+class File(Protocol):
+    """A file of the media store."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def content_type(self) -> str: ...
+
+
+class Files(Protocol):
+    async def files_of_user(self, user_id: str) -> Sequence[File]: ...
+
+    async def whole(self, file_id: str) -> AsyncIterator[bytes]:
+        """Raises `NotFound`."""
+        ...
+
+
+class _Sink:
+    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a stream."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """The writer asks for it, as for `close`."""
+
+    close = flush
+
+    def take(self) -> bytes:
+        taken, self._parts = b"".join(self._parts), []
+        return taken
+
+
+class ExportService:
+    def __init__(self, db: Db, files: Files) -> None:
+        self._db = db
+        self._files = files
+
+    async def archive(self, user_id: str) -> AsyncIterator[bytes]:
+        """A file that is missing in the media store is left out."""
+        sink = _Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in (*SHORT, *LONG):
+                with archive.open(f"{name}.json", "w") as entry:
+                    separator = b"["
+                    async for rows in self._pages(name, user_id):
+                        for row in rows:
+                            entry.write(separator + b"\n" + _json(row))
+                            separator = b","
+                        yield sink.take()
+                    entry.write(b"\n]\n" if separator == b"," else b"[]\n")
+            for file in await self._files.files_of_user(user_id):
+                async for chunk in self._add_file(archive, sink, file):
+                    yield chunk
+        yield sink.take()
+
+    async def _pages(self, name: str, user_id: str) -> AsyncIterator[Sequence[Row]]:
+        if name in SHORT:
+            yield await self._db.fetch(SHORT[name], user_id)
+            return
+        after = ""
+        while rows := await self._db.fetch(LONG[name], user_id, after, PAGE):
+            yield rows
+            after = rows[-1]["id"]
+
+    async def _add_file(self, archive: zipfile.ZipFile, sink: _Sink, file: File) -> AsyncIterator[bytes]:
+        try:
+            chunks = await self._files.whole(file.id)
+        except NotFound:
+            log.warning("file_left_out", media=file.id)
+            return
+        info = zipfile.ZipInfo(f"media/{file.id}.{file.content_type.partition('/')[2]}")
+        with archive.open(info, "w") as entry:  # as it is: pictures and videos do not get smaller
+            async for chunk in chunks:
+                entry.write(chunk)
+                yield sink.take()
+
+
+def _json(row: Row) -> bytes:
+    shown = {name.removesuffix("_json"): json.loads(value) if name.endswith("_json") and value else value for name, value in row.items()}
+    return json.dumps(shown, ensure_ascii=False, default=_moment).encode()
+
+
+def _moment(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat()
