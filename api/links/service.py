@@ -7,6 +7,7 @@ waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> con
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, cast
 
@@ -130,7 +131,10 @@ class LinkService:
 
     async def unlink(self, user_id: str, platform: str, platform_user_id: str, *, from_chat: str | None = None) -> None:
         """The bot's act tokens for this identity stop working with it. The chat is told, and the account's other chats; not `from_chat`,
-        which asked for it and gets the answer. Raises `NotFound`."""
+        which asked for it and gets the answer. Raises `NotFound`, `Conflict` (a guest is nothing but its chat)."""
+        user = await self._users.find(user_id)
+        if user is not None and user.guest:
+            raise Conflict("A guest account belongs to its chat. Link the chat to an account to change that.")
         async with self._db.transaction() as sql:
             gone = await store.delete_link(sql, platform, platform_user_id, user_id)
             if gone is None:
@@ -143,12 +147,19 @@ class LinkService:
         self._ring_all(rung)
 
     async def guest(self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str) -> str:
-        """The id of the user of this identity, which gets a guest account when it has none."""
+        """The id of the user of this identity, which gets a guest account when it has none.
+
+        Who was a guest before a link that is gone is the same guest again: unlinking gives nobody a new budget.
+        """
         guest = self._users.new_guest(display_name)
         made = Link(platform, platform_user_id, guest.id, display_name, chat_id, guest.created_at)
         async with self._db.transaction() as sql:
             if await store.insert_link(sql, made):
-                await self._users.add(sql, guest)
+                before = await store.guest_before(sql, platform, platform_user_id)
+                if before is not None and await self._users.revive_guest(sql, before):
+                    await store.take_over(sql, replace(made, user_id=before), guest.id)
+                else:
+                    await self._users.add(sql, guest)
         owner = await self.owner(platform, platform_user_id)
         if owner is None:
             raise Conflict("This chat was unlinked just now. Try again.")
@@ -228,7 +239,7 @@ class LinkService:
             if not await self._users.retire_guest(sql, present.user_id):
                 return False
             await store.move_things(sql, present.user_id, link.user_id)
-            await store.note_move(sql, present.user_id, link.user_id, link.created_at)
+            await store.note_move(sql, present.user_id, link)
         return await store.take_over(sql, link, present.user_id)
 
     async def _already_confirmed(self, user_id: str, code_id: str) -> CodeStateOut:

@@ -206,10 +206,23 @@ async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
     return [(row["guest_id"], row["user_id"]) for row in rows]
 
 
-async def note_move(sql: Sql, guest_id: str, user_id: str, at: datetime) -> None:
+async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
     await sql.execute(
-        "INSERT INTO guest_moves (guest_id, user_id, moved_at) VALUES ($1, $2, $3) ON CONFLICT (guest_id) DO NOTHING", guest_id, user_id, at
+        "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) VALUES ($1, $2, $3, $4, $5)",
+        guest_id,
+        link.user_id,
+        link.platform,
+        link.platform_user_id,
+        link.created_at,
     )
+
+
+async def guest_before(sql: Sql, platform: str, platform_user_id: str) -> str | None:
+    """The guest that the identity was before it was linked; it is not noted as moved any more."""
+    row = await sql.fetch_one(
+        "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id", platform, platform_user_id
+    )
+    return row["guest_id"] if row else None
 
 
 async def guests_of(sql: Sql, user_id: str) -> list[str]:

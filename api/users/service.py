@@ -149,7 +149,11 @@ class UserService:
 
     async def retire_guest(self, sql: Sql, user_id: str) -> bool:
         """Switches a guest account off because a person takes over what it made. False when it is no guest's."""
-        return await store.retire_guest(sql, user_id, ids.now())
+        return await store.set_guest_status(sql, user_id, "disabled", ids.now())
+
+    async def revive_guest(self, sql: Sql, user_id: str) -> bool:
+        """The opposite. False when there is no such guest."""
+        return await store.set_guest_status(sql, user_id, "active", ids.now())
 
     async def verify(self, user: User | None, password: str) -> User | None:
         """The user, when this is the password. Takes as long for nobody and for a guest as for a wrong password. Renews a hash that was

@@ -190,8 +190,8 @@ async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at
     return row is not None
 
 
-async def retire_guest(sql: Sql, user_id: str, at: datetime) -> bool:
-    row = await sql.fetch_one("UPDATE users SET status = 'disabled', updated_at = $2 WHERE id = $1 AND guest RETURNING id", user_id, at)
+async def set_guest_status(sql: Sql, user_id: str, status: Status, at: datetime) -> bool:
+    row = await sql.fetch_one("UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id", user_id, status, at)
     return row is not None
 
 

@@ -193,6 +193,10 @@ class UserApi:
     async def me(self) -> UserOut:
         return read(UserOut, await self._call("GET", "/users/me"))
 
+    async def unlink(self, platform: str) -> None:
+        """Takes this person's identity on the platform off its account."""
+        await self._call("DELETE", f"/links/{_segment(platform)}/{_segment(self._who.platform_user_id)}")
+
     async def models(self, kind: Kind) -> list[ModelOut]:
         """All that this person may use, the default first."""
         found: list[ModelOut] = []

@@ -127,6 +127,24 @@ LINK_DECLINED = "Not linked. The code is not valid any more."
 LINK_ACCEPTED = "Thank you. Now confirm it on the web page where you made the code: it asks whether this chat is you."
 
 
+UNLINK_QUESTION = (
+    "Take this chat off your account? I won't make anything for it from here any more; what you made stays in your gallery on the web, "
+    "and what is being made still arrives here."
+)
+UNLINKED = "Done. This chat is not linked to your account any more."
+STILL_LINKED = "All right, everything stays as it is."
+NOT_YOURS = "That button is for somebody else."
+
+
+def privacy(public_url: str | None) -> str:
+    where = f"at {public_url}/profile" if public_url else "on your profile on the web page"
+    return (
+        "I keep what you ask for and what was made from it, which chats are yours, and what it cost, until you delete it. "
+        "Prompts and images that you send go to the AI provider that makes the result. Of a group I read only what is meant for me.\n\n"
+        f"You can download everything about you, or delete it with your whole account, {where}. /unlink takes this chat off your account."
+    )
+
+
 def link_question(hint: str) -> str:
     return f"Link this chat to {hint}? That account will see what you make here, and pay for it."
 
@@ -148,7 +166,7 @@ def notice(code: str, facts: dict[str, str]) -> str:
     sentence = NOTICES.get(code)
     if sentence is None:
         return facts.get("text", "There is news about your account. Please look at the web page.")
-    return sentence.format_map(_Facts(facts))
+    return sentence.format_map(_Facts({name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}))
 
 
 class _Facts(dict[str, str]):

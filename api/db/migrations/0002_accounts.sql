@@ -18,10 +18,13 @@ CREATE TABLE devices (
     expires_at TIMESTAMPTZ NOT NULL
 );
 
--- Guests whose chats were linked later, and the account that got what they had made: they are deleted with it.
+-- Guests whose chats were linked later, and the account that got what they had made: they are deleted with it. When the
+-- chat is unlinked, it gets its guest back, with what the guest has spent.
 CREATE TABLE guest_moves (
     guest_id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    platform_user_id TEXT NOT NULL,
     moved_at TIMESTAMPTZ NOT NULL
 );
 

@@ -13,11 +13,13 @@ COMMANDS: tuple[Command, ...] = (
     jobs.CANCEL,
     account.BALANCE,
     account.LINK,
+    account.UNLINK,
+    account.PRIVACY,
     talking.HELP,
     account.START,
 )
 
-ACTIONS: tuple[Command, ...] = (account.LINK_YES, account.LINK_NO)
+ACTIONS: tuple[Command, ...] = (account.LINK_YES, account.LINK_NO, account.UNLINK_YES, account.UNLINK_NO)
 """Only buttons lead here. A button may name a command, too."""
 
 ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel"}

@@ -1,4 +1,4 @@
-"""/start, /link and /balance, and the two buttons of linking."""
+"""/start, /link, /unlink, /privacy and /balance, and the buttons of linking and unlinking."""
 
 from api.links.schemas import AnswerIn, RedeemIn
 from bots.core import texts
@@ -73,8 +73,35 @@ async def _balance(_inbound: Inbound, context: Context) -> Replies:
     yield Reply(texts.balance(await context.user.me()), secret=True)
 
 
+async def _unlink(inbound: Inbound, context: Context) -> Replies:
+    await context.user.me()
+    buttons = (Button(texts.YES, UNLINK_YES.name, inbound.sender.id, "danger"), Button(texts.NO, UNLINK_NO.name, inbound.sender.id))
+    yield Reply(texts.UNLINK_QUESTION, buttons=(buttons,), secret=True)
+
+
+async def _unlink_yes(inbound: Inbound, context: Context) -> Replies:
+    if inbound.text != inbound.sender.id:
+        yield Reply(texts.NOT_YOURS, secret=True, fresh=True)
+        return
+    await context.user.unlink(inbound.address.platform)
+    yield Reply(texts.UNLINKED, secret=True)
+
+
+async def _unlink_no(inbound: Inbound, _context: Context) -> Replies:
+    mine = inbound.text == inbound.sender.id
+    yield Reply(texts.STILL_LINKED if mine else texts.NOT_YOURS, secret=True, fresh=not mine)
+
+
+async def _privacy(_inbound: Inbound, context: Context) -> Replies:
+    yield Reply(texts.privacy(context.public_url), secret=True)
+
+
 START = Command("start", "Say hello", _start, argument="code", listed=False, secret=True)
 LINK = Command("link", "Link this chat to your account", _link, argument="code", private_only=True, secret=True)
+UNLINK = Command("unlink", "Take this chat off your account", _unlink, secret=True)
+PRIVACY = Command("privacy", "What is kept about you, and how to get or delete it", _privacy, secret=True)
 BALANCE = Command("balance", "Your budget this month", _balance, secret=True)
 LINK_YES = Command("link_yes", "", _yes, secret=True, listed=False)
 LINK_NO = Command("link_no", "", _no, secret=True, listed=False)
+UNLINK_YES = Command("unlink_yes", "", _unlink_yes, secret=True, listed=False)
+UNLINK_NO = Command("unlink_no", "", _unlink_no, secret=True, listed=False)

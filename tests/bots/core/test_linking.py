@@ -84,6 +84,33 @@ async def test_a_linked_chat_is_told_to_unlink_first(place: Place) -> None:
     assert (await place.say(f"/link {code['code']}"))[-1].text == texts.ALREADY_LINKED
 
 
+async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Place) -> None:
+    await place.link()
+    (question,) = await place.say("/unlink", chat="-5", private=False)
+    yes, no = question.buttons[0]
+    assert question.secret
+    for button in (yes, no):
+        assert (await place.say(f"/{button.action} {button.value}", person="88", pressed="m1"))[-1].text == texts.NOT_YOURS
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.STILL_LINKED
+    assert (await place.say("/balance"))[-1].text.startswith("You have")
+    assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[-1].text == texts.UNLINKED
+    assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
+    assert (await place.say("/unlink"))[-1].text.startswith(texts.ERRORS["not_linked"])
+
+
+async def test_unlinking_on_the_web_tells_the_chat(place: Place) -> None:
+    await place.link()
+    async with pumping(place.stage, place.bot):
+        await place.web.delete(f"/links/{PLATFORM}/77")
+        assert (await place.stage.seen("not linked to an***@example.org any more")).to.chat_id == "77"
+
+
+async def test_privacy_leads_to_ones_data_also_without_an_account(place: Place) -> None:
+    (told,) = await place.say("/privacy")
+    assert f"{PUBLIC_URL}/profile" in told.text
+    assert told.secret
+
+
 async def test_after_unlinking_the_account_is_out_of_reach_at_once(place: Place) -> None:
     await place.link()
     assert (await place.say("/balance"))[-1].text.startswith("You have $10.00 of $10.00 left")
