@@ -47,7 +47,9 @@ class Listener:
     async def wait(self, seconds: float) -> bool:
         """True when it rang; the next wait needs a new ring."""
         try:
-            await asyncio.wait_for(self._event.wait(), max(0.0, seconds))
+            # not wait_for: before Python 3.12 it loses a cancel that comes at the moment of the ring
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._event.wait()
         except TimeoutError:
             return False
         self._event.clear()
