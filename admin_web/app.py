@@ -3,15 +3,53 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import caller, errors, render
-from admin_web.api_client import open_http
-from admin_web.pages import admin_users, auth, dashboard, gallery, generations, image, links, machine, making, media, profile, text, video
+from admin_web import caller, errors, reauth, render
+from admin_web.api_http import open_http
+from admin_web.pages import (
+    admin_audit,
+    admin_bots,
+    admin_users,
+    auth,
+    dashboard,
+    gallery,
+    generations,
+    image,
+    joining,
+    links,
+    machine,
+    making,
+    media,
+    own_data,
+    profile,
+    sessions,
+    text,
+    video,
+)
 from admin_web.security import protect
 from admin_web.session import StoredSessions, derive, open_store
 from admin_web.settings import WebSettings
 
 MAX_BODY = 40 * 1024 * 1024
-PAGES = (admin_users, auth, dashboard, gallery, generations, image, links, machine, making, media, profile, text, video)
+PAGES = (
+    admin_audit,
+    admin_bots,
+    admin_users,
+    auth,
+    dashboard,
+    gallery,
+    generations,
+    image,
+    joining,
+    links,
+    machine,
+    making,
+    media,
+    own_data,
+    profile,
+    sessions,
+    text,
+    video,
+)
 
 
 def create_app(settings: WebSettings) -> Flask:
@@ -31,6 +69,7 @@ def create_app(settings: WebSettings) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
     protect(app, settings)
     app.before_request(caller.require_sign_in)
+    app.before_request(reauth.prove)
     render.prepare(app)
     errors.prepare(app)
     for page in PAGES:

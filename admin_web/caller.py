@@ -5,11 +5,23 @@ from urllib.parse import quote
 
 from flask import Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
 
-from admin_web.api_client import AGENT, ApiClient
+from admin_web.api_client import ApiClient
+from admin_web.api_http import AGENT
 from admin_web.session import SessionAccess, StoredSessions, WebSession
 from api.users.schemas import UserOut
 
-PUBLIC = {"static", "auth.login", "auth.login_submit", "auth.setup", "auth.setup_submit", "machine.healthz"}
+PUBLIC = {
+    "static",
+    "auth.login",
+    "auth.login_submit",
+    "auth.setup",
+    "auth.setup_submit",
+    "joining.register",
+    "joining.register_submit",
+    "joining.reset",
+    "joining.reset_submit",
+    "machine.healthz",
+}
 
 
 def web_session() -> WebSession:
@@ -67,7 +79,7 @@ def session_ended() -> Response:
     sessions().sign_out(web_session())
     g.pop("api", None)
     if not is_script():
-        flash("You have been signed out. Please sign in again.", "info")
+        flash("You have been signed out. Please sign in again; if that does not work, ask an admin.", "info")
     return to_login()
 
 

@@ -4,8 +4,9 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from admin_web.api_client import ApiDown, ApiError
+from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import is_script, session_ended
+from admin_web.reauth import ask, kept_fields
 from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
 
@@ -18,7 +19,6 @@ _PAGES = {
     500: ("Something broke on our side", "It has been written down. Nothing you own is lost; try again in a moment."),
     503: ("The studio is waking up", "Its engine does not answer right now. Running jobs go on; this page tries again by itself."),
 }
-NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_password"}
 UNAUTHORIZED = 401
 INTERNAL = 500
 
@@ -42,6 +42,8 @@ def error_page(status: int, error: FormError | None = None) -> Response:
 def _api_error(error: ApiError) -> Response:
     if error.status == UNAUTHORIZED:
         return session_ended()
+    if error.code == "reauth_required" and not is_script():
+        return ask()
     if isinstance(error, ApiDown):
         return _waiting() if request.method == "POST" and not is_script() else error_page(503, in_words(error) if is_script() else None)
     return error_page(error.status, in_words(error))
@@ -49,8 +51,7 @@ def _api_error(error: ApiError) -> Response:
 
 def _waiting() -> Response:
     """What was typed waits in the page, and its nonce with it: sending it again cannot make a second job."""
-    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT]
-    return make_response(render_template("waiting.html", kept=kept, viewer=g.get("me")), 503)
+    return make_response(render_template("waiting.html", kept=kept_fields(), viewer=g.get("me")), 503)
 
 
 def _http_error(error: HTTPException) -> Response:

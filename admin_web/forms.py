@@ -21,6 +21,8 @@ _WORDS = {
     "int_from_float": "This has to be a whole number.",
     "greater_than_equal": "This has to be {ge} or more.",
     "less_than_equal": "This has to be {le} or less.",
+    "decimal_parsing": "This has to be an amount, such as 10 or 2.50.",
+    "decimal_max_places": "Six digits after the point at most.",
     "too_long": "Too many: {max_length} at most.",
     "value_error": "This does not look right.",
 }

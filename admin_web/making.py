@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from flask import request
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, read
 from admin_web.options import option_values

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
 from admin_web.options import LABELS
+from admin_web.programs import program
 from admin_web.settings import WebSettings
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
@@ -38,7 +39,9 @@ def prepare(app: Flask) -> None:
     )
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
-    app.jinja_env.filters.update(money=money, left=left, ago=ago, day=day, duration=duration, https=https)
+    app.jinja_env.filters.update(
+        money=money, left=left, ago=ago, day=day, duration=duration, https=https, program=program, amount=amount, moment=clock
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -91,6 +94,12 @@ def money(value: Decimal | None) -> str:
     return f"${value:.6f}".rstrip("0")
 
 
+def amount(value: Decimal) -> str:
+    """For an input: no digit is lost when it is sent back as it is."""
+    whole, _, cents = f"{value:.6f}".partition(".")
+    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
+
+
 def ago(moment: datetime) -> str:
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
     for limit, unit, name in _STEPS:
@@ -103,6 +112,10 @@ def ago(moment: datetime) -> str:
 
 def day(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%-d %B %Y}"
+
+
+def clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
 
 
 def duration(seconds: float) -> str:

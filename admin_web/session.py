@@ -17,7 +17,8 @@ from flask.sessions import SessionInterface, SessionMixin
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
-from admin_web.api_client import ApiClient, ApiDown, ApiError
+from admin_web.api_client import ApiClient
+from admin_web.api_http import ApiDown, ApiError
 from admin_web.session_store import ABSOLUTE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut

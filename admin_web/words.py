@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 
 HINTS = {
     "not_authenticated": "Please sign in again.",
     "not_allowed": "Your account may not do this. An admin can change that.",
-    "reauth_required": "Sign out and in again, then repeat it.",
+    "reauth_required": "Reload the page, enter your password there, then repeat it.",
     "signup_closed": "Ask an admin for an invitation.",
     "not_found": "It may have been deleted, or it belongs to somebody else.",
     "not_linked": "Link the chat from your profile first.",
@@ -33,6 +33,7 @@ HINTS = {
     "timed_out": "Nothing was charged. Try it again; another model may be quicker.",
     "api_unavailable": "Nothing you typed is lost. Try again in a moment.",
 }
+PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 API_DOWN = "The studio's engine does not answer right now."
 
 
@@ -44,6 +45,11 @@ class FormError:
     hint: str = ""
     code: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """For a message without a form."""
+        return f"{self.message} {self.hint}".strip()
 
 
 def in_words(error: ApiError) -> FormError:

@@ -6,24 +6,51 @@ from typing import cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiError
+from admin_web import shown_once
+from admin_web.api_http import ApiError
 from admin_web.caller import api
+from admin_web.forms import Invalid, given, read
 from admin_web.render import page
-from admin_web.words import in_words
-from api.users.schemas import Role
+from admin_web.words import FormError, in_words
+from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 
 ROLES = {"user", "admin"}
+STATUSES = {"active", "disabled"}
 
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    q = request.args.get("q", "").strip()[:200]
-    role = request.args.get("role", "")
-    role = role if role in ROLES else ""
+    q = request.args.get("q", "").strip()[:100]
+    role, status = _one_of(ROLES, "role"), _one_of(STATUSES, "status")
     cursor = request.args.get("cursor") or None
-    return page("admin/users.html", found=api().users(q=q, role=role, cursor=cursor), q=q, role=role, cursor=cursor)
+    found = api().users(q=q, role=role, status=status, cursor=cursor)
+    return page("admin/users.html", found=found, q=q, role=role, status=status, cursor=cursor)
+
+
+@pages.get("/invite")
+def ask_invite() -> ResponseReturnValue:
+    return _ask_invite()
+
+
+@pages.post("/invite")
+def invite() -> ResponseReturnValue:
+    try:
+        invited = api().invite(read(NewUserIn, given("email", "role", "monthly_usd")))
+    except Invalid as invalid:
+        return _ask_invite(invalid.error, 422)
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return _ask_invite(in_words(error), error.status)
+    shown_once.keep(invited.user.id, SecretLinkOut(**invited.model_dump(exclude={"user"})))
+    return redirect(url_for("admin_users.person", user_id=invited.user.id))
+
+
+@pages.get("/<user_id>")
+def person(user_id: str) -> ResponseReturnValue:
+    return _person(user_id)
 
 
 @pages.post("/<user_id>/role")
@@ -32,7 +59,41 @@ def set_role(user_id: str) -> ResponseReturnValue:
     if role not in ROLES:
         abort(400)
     done = "is now an admin" if role == "admin" else "is now a normal user"
-    return _do(lambda: api().set_role(user_id, cast("Role", role)), f"{request.form.get('name', 'The account')} {done}.")
+    return _do(user_id, lambda: api().set_role(user_id, cast("Role", role)), done)
+
+
+@pages.post("/<user_id>/status")
+def set_status(user_id: str) -> ResponseReturnValue:
+    status = request.form.get("status", "")
+    if status not in STATUSES:
+        abort(400)
+    done = "is disabled and signed out everywhere" if status == "disabled" else "may sign in again"
+    return _do(user_id, lambda: api().set_status(user_id, cast("Status", status)), done)
+
+
+@pages.post("/<user_id>/budget")
+def set_budget(user_id: str) -> ResponseReturnValue:
+    try:
+        body = read(BudgetIn, given("monthly_usd"))
+    except Invalid as invalid:
+        return _person(user_id, invalid.error, 422)
+    return _do(user_id, lambda: api().set_budget(user_id, body.monthly_usd), "has a new budget")
+
+
+@pages.post("/<user_id>/link")
+def new_link(user_id: str) -> ResponseReturnValue:
+    """A new invitation for somebody who has not taken the first one up, else a password reset."""
+
+    def make() -> None:
+        made = api().invite_again(user_id) if api().user(user_id).invited else api().reset_link(user_id)
+        shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
+
+    return _do(user_id, make)
+
+
+@pages.post("/<user_id>/sessions/end")
+def end_sessions(user_id: str) -> ResponseReturnValue:
+    return _do(user_id, lambda: api().end_sessions_of(user_id), "is signed out everywhere")
 
 
 @pages.get("/<user_id>/delete")
@@ -42,17 +103,53 @@ def ask_delete(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/delete")
 def delete(user_id: str) -> ResponseReturnValue:
-    return _do(lambda: api().delete_user(user_id), f"{request.form.get('name', 'The account')} is deleted.")
+    return _do(user_id, lambda: api().delete_user(user_id), "is deleted", then=url_for("admin_users.show"))
 
 
-def _do(action: Callable[[], None], done: str) -> ResponseReturnValue:
+def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = "") -> ResponseReturnValue:
+    """Back to the person's page with a message, or on to `then` when it is done."""
+    back = url_for("admin_users.person", user_id=user_id)
     try:
+        name = api().user(user_id).display_name or "The account"
         action()
     except ApiError as error:
-        if error.status in {401, 403}:
+        if error.needs_person or error.status in {403, 404}:
             raise
-        words = in_words(error)
-        flash(f"{words.message} {words.hint}".strip(), "error")
-    else:
-        flash(done, "success")
-    return redirect(url_for("admin_users.show"))
+        flash(in_words(error).sentence, "error")
+        return redirect(back)
+    if done:
+        flash(f"{name} {done}.", "success")
+    return redirect(then or back)
+
+
+def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    found = api().user(user_id)
+    kept = shown_once.take(user_id)
+    secret = SecretLinkOut.model_validate(kept) if kept is not None else None
+    return page(
+        "admin/user.html",
+        status,
+        person=found,
+        sessions=api().sessions_of(user_id),
+        secret=secret,
+        link=_link(secret, is_invite=found.invited) if secret else "",
+        error=error,
+    )
+
+
+def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
+    """The api knows the web's address only where PUBLIC_URL is set; the admin's browser has found the web in any case."""
+    if secret.link is not None:
+        return secret.link
+    if is_invite:
+        return url_for("joining.register", invite=secret.token, _external=True)
+    return url_for("joining.reset", token=secret.token, _external=True)
+
+
+def _ask_invite(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return page("admin/invite.html", status, error=error, values=request.form)
+
+
+def _one_of(words: set[str], name: str) -> str:
+    wanted = request.args.get(name, "")
+    return wanted if wanted in words else ""

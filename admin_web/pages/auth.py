@@ -1,17 +1,17 @@
-"""Setup of the first admin, signing in and out."""
+"""Setup of the first admin, signing in and out, the password once more."""
 
 from contextlib import suppress
-from typing import cast
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, api, safe_next, sessions, web_session
+from admin_web.entry import enter, known_device
 from admin_web.render import is_sandbox, ready
-from admin_web.session import SessionEnded, as_tokens
+from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
-from api.auth.schemas import ADMIN_PASSWORD_MIN, TokensOut
+from api.auth.schemas import ADMIN_PASSWORD_MIN
 
 pages = Blueprint("auth", __name__)
 
@@ -27,7 +27,7 @@ def setup_submit() -> ResponseReturnValue:
     if password != request.form.get("repeat", ""):
         return _setup(token, FormError("The two passwords differ.", fields={"repeat": "Type the same password again."}), 422)
     try:
-        return _enter(anonymous().setup(token, email.strip(), password), welcome="Your studio is ready. Make something!")
+        return enter(anonymous().setup(token, email.strip(), password), welcome="Your studio is ready. Make something!")
     except ApiError as error:
         return _setup(token, in_words(error), error.status)
 
@@ -45,9 +45,15 @@ def login_submit() -> ResponseReturnValue:
     if not email or not password:
         return _login(FormError("Please type your e-mail address and your password."), 422)
     try:
-        return _enter(anonymous().login(email, password))
+        return enter(anonymous().login(email, password, known_device()))
     except ApiError as error:
         return _login(in_words(error) if error.status != 401 else FormError(error.detail, code=error.code), error.status)
+
+
+@pages.post("/reauth")
+def reauth() -> ResponseReturnValue:
+    """Back to the page that needed the password, which `reauth.prove` has taken by now."""
+    return redirect(safe_next(request.form.get("next")))
 
 
 @pages.post("/logout")
@@ -61,13 +67,6 @@ def logout() -> ResponseReturnValue:
     return response
 
 
-def _enter(tokens: TokensOut, welcome: str = "") -> Response:
-    sessions().sign_in(web_session(), as_tokens(tokens))
-    if welcome:
-        flash(welcome, "success")
-    return cast("Response", redirect(safe_next(request.form.get("next"))))
-
-
 def _login(error: FormError | None = None, status: int = 200) -> Response:
     answer = ready()
     return make_response(
@@ -77,6 +76,7 @@ def _login(error: FormError | None = None, status: int = 200) -> Response:
             email=request.form.get("email", ""),
             next=request.values.get("next", ""),
             setup_needed=answer is not None and answer.setup_needed,
+            signup=answer is not None and answer.web_signup == "open",
             api_down=answer is None,
             sandbox=is_sandbox(),
         ),

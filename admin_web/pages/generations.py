@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import api, me, safe_next
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.words import in_words

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiDown, ApiError
+from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.making import UPLOAD_TYPES, Attached, attached, earlier_images, no_models, prefill, price
@@ -52,7 +52,7 @@ def submit() -> ResponseReturnValue:
     except Invalid as invalid:
         return _page(request.form, images=images, error=invalid.error, status=422)
     except ApiError as error:
-        if error.status == 401:
+        if error.needs_person:
             raise
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
         return _page(request.form, images=images, error=in_words(error), status=error.status, nonce=nonce)

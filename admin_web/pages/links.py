@@ -7,16 +7,14 @@ import segno
 from flask import Blueprint, Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import api, web_session
 from admin_web.render import fragment, page
-from admin_web.words import in_words
+from admin_web.words import PLATFORMS, in_words
 from api.links.schemas import CodeOut
 from api.schemas import Platform
 
 pages = Blueprint("links", __name__)
-
-PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 
 
 @pages.post("/profile/links")
@@ -27,10 +25,9 @@ def start() -> ResponseReturnValue:
     try:
         code = api().new_link_code(cast("Platform", platform))
     except ApiError as error:
-        if error.status == 401:
+        if error.needs_person:
             raise
-        words = in_words(error)
-        flash(f"{words.message} {words.hint}".strip(), "error")
+        flash(in_words(error).sentence, "error")
         return redirect(url_for("profile.show", _anchor="chats"))
     # the api shows the code once; the session keeps it sealed for the five minutes in which the page may be reloaded
     web_session()["link_code"] = code.model_dump(mode="json")
@@ -62,10 +59,9 @@ def confirm(code_id: str) -> ResponseReturnValue:
     try:
         api().confirm_link(code_id)
     except ApiError as error:
-        if error.status == 401:
+        if error.needs_person:
             raise
-        words = in_words(error)
-        flash(f"{words.message} {words.hint}".strip(), "error")
+        flash(in_words(error).sentence, "error")
         return redirect(url_for("links.show", code_id=code_id))
     web_session().pop("link_code", None)
     flash("The chat is linked. What you make there and here is now in one gallery, on one budget.", "success")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiError
+from admin_web.api_http import ApiError
 from admin_web.caller import api, me
 from admin_web.forms import Invalid, given, read
 from admin_web.render import page
@@ -39,7 +39,7 @@ def save(form: str) -> ResponseReturnValue:
     except Invalid as invalid:
         return _page(request.form, form, invalid.error, 422)
     except ApiError as error:
-        if error.code == "not_authenticated" and form == "about":
+        if error.needs_person:
             raise
         return _page(request.form, form, in_words(error), error.status)
     flash(done, "success")

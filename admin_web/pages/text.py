@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_client import ApiDown, ApiError
+from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.making import no_models, price
@@ -37,7 +37,7 @@ def submit() -> ResponseReturnValue:
     except Invalid as invalid:
         return _page(request.form, error=invalid.error, status=422)
     except ApiError as error:
-        if error.status == 401:
+        if error.needs_person:
             raise
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
         return _page(request.form, error=in_words(error), status=error.status, nonce=nonce)
@@ -54,7 +54,7 @@ def stream() -> ResponseReturnValue:
     except Invalid as invalid:
         return jsonify(error=_spoken(invalid.error), fields=invalid.error.fields), 422
     except ApiError as error:
-        if error.status == 401:
+        if error.needs_person:
             raise
         words = in_words(error)
         return jsonify(error=_spoken(words), fields=words.fields), error.status

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from admin_web.api_client import open_http
+from admin_web.api_http import open_http
 from tests.web.browser import Browser
 
 

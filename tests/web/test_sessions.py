@@ -12,7 +12,8 @@ import time_machine
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from admin_web.api_client import AGENT, ApiClient, open_http
+from admin_web.api_client import ApiClient
+from admin_web.api_http import AGENT, open_http
 from admin_web.app import create_app
 from admin_web.session import SessionAccess, SessionEnded
 from admin_web.session_store import ABSOLUTE_SECONDS, IDLE_SECONDS, SessionStore, Tokens

@@ -1,0 +1,39 @@
+"""Coming in: the session of this browser, and the token by which the api knows it again."""
+
+from typing import cast
+
+from flask import Response, current_app, flash, redirect, request
+
+from admin_web.caller import safe_next, sessions, web_session
+from admin_web.session import as_tokens
+from admin_web.settings import WebSettings
+from api.auth.schemas import TokensOut
+
+DEVICE_SECONDS = 180 * 86_400
+"""As long as the api remembers a device."""
+
+
+def known_device() -> str | None:
+    """What the last sign-in of this browser left: with it, a stranger's guesses at the account do not hold its owner up."""
+    return request.cookies.get(_name())
+
+
+def enter(tokens: TokensOut, welcome: str = "") -> Response:
+    """Signs in and leads to where the person was going."""
+    sessions().sign_in(web_session(), as_tokens(tokens))
+    if welcome:
+        flash(welcome, "success")
+    response = cast("Response", redirect(safe_next(request.form.get("next"))))
+    if tokens.device_token is not None:
+        secure = _is_https()
+        response.set_cookie(_name(), tokens.device_token, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Strict")
+    return response
+
+
+def _name() -> str:
+    return "__Host-device" if _is_https() else "device"
+
+
+def _is_https() -> bool:
+    settings: WebSettings = current_app.extensions["settings"]
+    return settings.is_https

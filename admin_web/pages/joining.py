@@ -1,0 +1,89 @@
+"""Pages behind links that were sent: taking an invitation up, choosing a new password. And sign-up, where it is open."""
+
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_http import ApiError
+from admin_web.caller import anonymous, sessions, web_session
+from admin_web.entry import enter
+from admin_web.render import is_sandbox, ready
+from admin_web.words import FormError, in_words
+from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
+
+pages = Blueprint("joining", __name__)
+
+DIFFERENT = FormError("The two passwords differ.", fields={"repeat": "Type the same password again."})
+
+
+@pages.get("/register")
+def register() -> ResponseReturnValue:
+    return _register(request.args.get("invite", ""))
+
+
+@pages.post("/register")
+def register_submit() -> ResponseReturnValue:
+    invite, email, password = (request.form.get(name, "") for name in ("invite", "email", "password"))
+    if password != request.form.get("repeat", ""):
+        return _register(invite, DIFFERENT, 422)
+    try:
+        return enter(anonymous().register(email.strip(), password, invite or None), welcome="Welcome. Make something!")
+    except ApiError as error:
+        return _register(invite, in_words(error), error.status)
+
+
+@pages.get("/reset")
+def reset() -> ResponseReturnValue:
+    return _reset(request.args.get("token", ""))
+
+
+@pages.post("/reset")
+def reset_submit() -> ResponseReturnValue:
+    token, password = request.form.get("token", ""), request.form.get("password", "")
+    if password != request.form.get("repeat", ""):
+        return _reset(token, DIFFERENT, 422)
+    try:
+        anonymous().reset(token, password)
+    except ApiError as error:
+        return _reset(token, in_words(error), error.status)
+    # whoever was signed in here is not any more: the reset has ended every session of its account
+    sessions().sign_out(web_session())
+    flash("Your password is changed. Sign in with the new one.", "success")
+    return redirect(url_for("auth.login"))
+
+
+def _register(invite: str, error: FormError | None = None, status: int = 200) -> Response:
+    invitee: InviteeOut | None = None
+    closed = ""
+    if invite:
+        try:
+            invitee = anonymous().invitee(invite)
+        except ApiError as refused:
+            closed, status = in_words(refused).message, refused.status
+    elif not _is_open():
+        closed = "New accounts are made by invitation here. Ask an admin for one."
+    return make_response(
+        render_template(
+            "auth/register.html",
+            invite=invite,
+            invitee=invitee,
+            closed=closed,
+            error=error,
+            email=invitee.email if invitee else request.form.get("email", ""),
+            minimum=invitee.password_min if invitee else PASSWORD_MIN,
+            sandbox=is_sandbox(),
+        ),
+        status,
+    )
+
+
+def _is_open() -> bool:
+    answer = ready()
+    return answer is not None and answer.web_signup == "open"
+
+
+def _reset(token: str, error: FormError | None = None, status: int = 200) -> Response:
+    used = error is not None and error.code == "not_found"
+    page = render_template(
+        "auth/reset.html", token=token, error=error, used=used, minimum=PASSWORD_MIN, admin_minimum=ADMIN_PASSWORD_MIN, sandbox=is_sandbox()
+    )
+    return make_response(page, status)

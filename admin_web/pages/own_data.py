@@ -1,0 +1,59 @@
+"""What belongs to the person: taking it away as a file, and deleting the account."""
+
+from contextlib import ExitStack
+
+from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_http import ApiError
+from admin_web.caller import api, me, sessions, web_session
+from admin_web.render import page
+from admin_web.words import FormError, in_words
+
+pages = Blueprint("own_data", __name__, url_prefix="/profile")
+
+CHUNK = 64 * 1024
+
+
+@pages.post("/export")
+def export() -> ResponseReturnValue:
+    """A zip, as it is made: it can be as large as everything that the person ever made."""
+    stack = ExitStack()
+    upstream = stack.enter_context(api().export())
+    response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
+    response.call_on_close(stack.close)
+    for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
+        if name in upstream.headers:
+            response.headers[name] = upstream.headers[name]
+    return response
+
+
+@pages.get("/delete")
+def ask_delete() -> ResponseReturnValue:
+    return _ask()
+
+
+@pages.post("/delete")
+def delete() -> ResponseReturnValue:
+    """Asks for the password each time, however lately it was given."""
+    if request.form.get("typed", "").strip().casefold() != _to_type().casefold():
+        fields = {"typed": f"Type {_to_type()} here, if you are sure."}
+        return _ask(FormError("Nothing is deleted yet.", fields=fields), 422)
+    try:
+        api().reauth(request.form.get("current_password", ""))
+        api().delete_me()
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return _ask(in_words(error), error.status)
+    sessions().sign_out(web_session())
+    flash("Your account is deleted, with everything that was in it.", "success")
+    return redirect(url_for("auth.login"))
+
+
+def _to_type() -> str:
+    return me().email or "delete"
+
+
+def _ask(error: FormError | None = None, status: int = 200) -> Response:
+    return page("profile/delete.html", status, error=error, to_type=_to_type(), typed=request.form.get("typed", ""))

@@ -1,0 +1,39 @@
+"""The password once more, before something that needs it: what was asked for waits in the page that asks for the password."""
+
+from flask import Response, make_response, render_template, request
+
+from admin_web.api_http import ApiDown, ApiError
+from admin_web.caller import api, me, web_session
+from admin_web.words import FormError, in_words
+
+FIELD = "reauth_password"
+NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_password", FIELD}
+
+
+def prove() -> Response | None:
+    """Runs before every page. A form that was sent again from the page below brings the password; with a right one it goes on as if
+    nothing had been asked."""
+    if request.method != "POST" or FIELD not in request.form or web_session().sid is None:
+        return None
+    try:
+        api().reauth(request.form[FIELD])
+    except ApiError as error:
+        if error.needs_person or isinstance(error, ApiDown):
+            raise
+        return ask(in_words(error), error.status)
+    return None
+
+
+def ask(error: FormError | None = None, status: int = 403) -> Response:
+    """The page that asks. A form is sent on to where it was going; of a page that was opened only its address is kept."""
+    again = request.full_path.rstrip("?")
+    is_form = request.method == "POST"
+    fields = kept_fields() if is_form else [("next", again)]
+    return make_response(
+        render_template("auth/reauth.html", viewer=me(), error=error, kept=fields, target=again if is_form else None, field=FIELD), status
+    )
+
+
+def kept_fields() -> list[tuple[str, str]]:
+    """What was typed into the form of this request, without secrets."""
+    return [(name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT]
