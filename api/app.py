@@ -28,8 +28,10 @@ from api.deliveries import routes as delivery_routes
 from api.deliveries.service import DeliveryService
 from api.deps import Services
 from api.edge import Edge
+from api.generations import admin_routes as generation_admin_routes
 from api.generations import routes as generation_routes
 from api.generations import webhooks
+from api.generations.admin import GenerationAdmin
 from api.generations.reader import GenerationReader
 from api.generations.service import GenerationService
 from api.generations.steps import Callbacks, Steps
@@ -82,6 +84,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
         app.include_router(routes.router)
     app.include_router(budget_routes.router)
     app.include_router(admin_routes.router)
+    app.include_router(generation_admin_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     health.add_docs(app)
@@ -170,6 +173,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         media=media,
         text=text,
         generations=generation_service,
+        generation_admin=GenerationAdmin(db, wake, budget, deliveries, generation_service),
         deliveries=deliveries,
         webhooks=Webhooks(db, wake, secret),
         mail=mail,

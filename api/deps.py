@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from api.catalog.service import Catalog
     from api.db import Db
     from api.deliveries.service import DeliveryService
+    from api.generations.admin import GenerationAdmin
     from api.generations.service import GenerationService
     from api.generations.webhooks import Webhooks
     from api.links.service import LinkService
@@ -44,6 +45,7 @@ class Services:
     media: MediaService
     text: TextService
     generations: GenerationService
+    generation_admin: GenerationAdmin
     deliveries: DeliveryService
     webhooks: Webhooks
     mail: Mailer

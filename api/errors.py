@@ -75,6 +75,16 @@ class ContentRefused(DomainError):
     code, status, title = "content_refused", 422, "The model refused this request"
 
 
+class ConfirmCost(DomainError):
+    """It may cost more than the user wants to spend without being asked: the same request with `confirm: true` goes through."""
+
+    code, status, title = "confirm_cost", 409, "Please confirm the cost"
+
+    def __init__(self, detail: str, *, estimate_micro: int) -> None:
+        super().__init__(detail)
+        self.estimate_micro = estimate_micro
+
+
 class ProviderUnavailable(DomainError):
     code, status, title = "provider_unavailable", 502, "The AI provider cannot be reached"
 

@@ -8,8 +8,8 @@ from structlog import get_logger
 from structlog.contextvars import get_contextvars
 
 from api.db import DbUnavailable
-from api.errors import DomainError, InvalidRequest
-from api.schemas import FieldProblem, Problem
+from api.errors import ConfirmCost, DomainError, InvalidRequest
+from api.schemas import FieldProblem, Problem, usd
 
 log = get_logger("http")
 
@@ -30,7 +30,13 @@ class ProblemResponse(JSONResponse):
 def problem_of(error: DomainError) -> Problem:
     fields = [FieldProblem(field=error.field, message=error.detail)] if isinstance(error, InvalidRequest) and error.field else None
     return Problem(
-        title=error.title, status=error.status, detail=error.detail, code=error.code, retry_after=error.retry_after, fields=fields
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        retry_after=error.retry_after,
+        fields=fields,
+        estimate_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,
     )
 
 

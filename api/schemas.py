@@ -85,6 +85,8 @@ class Problem(Out):
     code: str
     retry_after: float | None = None
     fields: list[FieldProblem] | None = None
+    estimate_usd: Usd | None = None
+    """With `confirm_cost`: what it may cost."""
 
 
 class CheckOut(Out):

@@ -48,6 +48,12 @@ class DeliveryService:
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
         await store.insert(sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now())
 
+    async def announce_notice(self, sql: Sql, generation_id: str, target: Target, code: str, facts: Mapping[str, str], number: int) -> None:
+        """Tell the chat that waits for a generation a fact about it. `number` tells one time of the same fact from the next."""
+        key = f"{generation_id}:{target.platform}:{target.chat_id}:{code}:{number}"
+        notice = {"code": code, "facts": json.dumps(dict(facts))}
+        await store.insert(sql, target, dedupe_key=key, event="notice", generation_id=generation_id, notice=notice, now=now())
+
     async def notify(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None:
         """Tell a private chat a fact; part of the caller's transaction."""
         notice = {"code": code, "facts": json.dumps(dict(facts))}
@@ -127,7 +133,7 @@ class DeliveryService:
 
 
 def _event(row: Delivery, about: Shown | None) -> GenerationCompleted | GenerationFailed | Notice:
-    if about is None:
+    if about is None or row.event == "notice":
         notice = row.notice or {}
         return Notice(code=notice["code"], facts=json.loads(notice["facts"]))
     if row.event == "generation_completed":

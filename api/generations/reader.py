@@ -77,6 +77,7 @@ class GenerationReader:
                     parent_id=row.parent_id,
                     source=row.source,
                     sandbox=row.sandbox,
+                    needs_review=row.phase == "needs_review" and not row.finished,
                     queue_position=await store.queued_before(self._db, row.id) + 1 if row.status == "queued" else None,
                     typical_seconds=None if row.finished else await self.typical(row.model),
                     created_at=row.created_at,
@@ -93,6 +94,7 @@ class GenerationReader:
         return StatusOut(
             id=row.id,
             status=row.status,
+            needs_review=row.phase == "needs_review" and not row.finished,
             video_url=files[0].url if files else None,
             error=error_of(row),
             progress=1.0 if row.status == "completed" else await self._progress(row),

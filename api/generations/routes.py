@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from api.auth.caller import Caller, UserCaller
 from api.deps import Services, ServicesDep
 from api.generations.schemas import (
+    AgainIn,
     CardIn,
     EstimateIn,
     EstimateOut,
@@ -91,6 +92,20 @@ async def status(generation_id: str, caller: UserCaller, services: ServicesDep) 
 @router.post("/generations/{generation_id}/cancel")
 async def cancel(generation_id: str, caller: UserCaller, services: ServicesDep) -> GenerationOut:
     return await services.generations.cancel(caller, generation_id)
+
+
+@router.post("/generations/{generation_id}/again", status_code=202, response_model=GenerationOut)
+async def again(
+    request: Request,
+    generation_id: str,
+    caller: UserCaller,
+    services: ServicesDep,
+    body: AgainIn | None = None,
+    key: Key = None,
+) -> Response:
+    """The same request as a new generation, with changes."""
+    made = await services.generations.again(caller, generation_id, body or AgainIn(), _origin(request, caller, key))
+    return await _accepted(services, made)
 
 
 @router.get("/generations")

@@ -39,6 +39,8 @@ class ImageIn(In):
     negative_prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
     input_images: list[str] | None = Field(default=None, max_length=16)
     address: AddressIn | None = None
+    confirm: bool = False
+    """The answer to `confirm_cost`."""
 
 
 class VideoIn(In):
@@ -52,13 +54,39 @@ class VideoIn(In):
     generate_audio: bool | None = None
     seed: Seed | None = None
     address: AddressIn | None = None
+    confirm: bool = False
 
 
 class VideoFromImageIn(VideoIn):
-    """Exactly one of `image_url` (https) and `image_id` (an upload or an earlier image of the caller)."""
+    """Exactly one of `image_url` (https) and `image_id` (an upload or an earlier image of the caller). `last_image_id`: another such
+    image, with which the video ends, where the model can do that."""
 
     image_url: str | None = Field(default=None, max_length=2048)
     image_id: str | None = Field(default=None, max_length=64)
+    last_image_id: str | None = Field(default=None, max_length=64)
+
+
+class Changes(In):
+    """What is to be another way than in the earlier request; the rest stays. With another model, old options that it does not take
+    are left out."""
+
+    prompt: Prompt | None = None
+    model: ModelId | None = None
+    n: int | None = Field(default=None, ge=1, le=10)
+    size: str | None = Field(default=None, max_length=20)
+    aspect_ratio: str | None = Field(default=None, max_length=10)
+    image_size: str | None = Field(default=None, max_length=10)
+    resolution: str | None = Field(default=None, max_length=10)
+    duration: int | None = Field(default=None, ge=1, le=600)
+    generate_audio: bool | None = None
+    seed: Seed | None = None
+    negative_prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
+
+
+class AgainIn(In):
+    changes: Changes = Field(default_factory=Changes)
+    address: AddressIn | None = None
+    confirm: bool = False
 
 
 class EstimateIn(In):
@@ -128,6 +156,8 @@ class GenerationOut(Out):
     """`web`, `api`, or the chat platform it was asked for in."""
     sandbox: bool = False
     """True when the local sandbox made it, not a real model."""
+    needs_review: bool = False
+    """True while an operator has to find out what became of it at the provider."""
     queue_position: int | None = None
     typical_seconds: tuple[int, int] | None = None
     created_at: Time
@@ -140,6 +170,7 @@ class StatusOut(Out):
 
     id: str
     status: GenerationStatus
+    needs_review: bool = False
     video_url: str | None = None
     error: ErrorOut | None = None
     progress: float | None = None
@@ -160,3 +191,34 @@ class UploadOut(Out):
     content_type: str
     width: int
     height: int
+
+
+class AdminGenerationOut(GenerationOut):
+    """What an operator sees beside. `phase` is where the work stands: `submit submitting submit_unknown poll fetch needs_review done`."""
+
+    user_id: str
+    phase: str
+    attempt: int
+    rescues: int
+    provider_id: str | None
+    provider_state: str | None
+    submitted_at: Time | None
+    platform: str | None
+
+
+class ResolveIn(In):
+    """`failed_free`: not charged. `failed_charged`: the estimate is booked. `provider_id`: followed under this id of the provider's."""
+
+    outcome: Literal["failed_free", "failed_charged", "provider_id"]
+    provider_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,128}$")
+
+
+class PurgeIn(In):
+    """Finished ones only, with their files. `status` None: all of them but favourites."""
+
+    older_than_days: int = Field(ge=1, le=3650)
+    status: Literal["completed", "failed", "cancelled"] | None = None
+
+
+class CountOut(Out):
+    count: int

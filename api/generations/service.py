@@ -1,12 +1,12 @@
 """Asking for images and videos, and what their owner can do with them. The worker makes them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from api.auth.caller import Caller
-from api.budget.service import BudgetService, group_of
+from api.budget.service import BudgetService, dollars, group_of
 from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import image_micro, text_micro, video_micro
@@ -16,18 +16,22 @@ from api.deliveries.service import DeliveryService
 from api.errors import (
     BY_CODE,
     AlreadyFinished,
+    ConfirmCost,
     Conflict,
     DomainError,
     InvalidRequest,
     NotAllowed,
     NotFound,
+    OptionUnsupported,
     PriceUnknown,
     ProviderUnavailable,
     TooManyJobs,
 )
-from api.generations import store
+from api.fault_points import fault_point
+from api.generations import moves, store
+from api.generations.again import fitting, request_of
 from api.generations.reader import GenerationReader
-from api.generations.schemas import AddressIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
+from api.generations.schemas import AddressIn, AgainIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
 from api.generations.steps import target_of
 from api.generations.store import Generation, Input, Options
 from api.ids import new_id, now, short_id, token
@@ -52,6 +56,7 @@ class Asked:
     inputs: tuple[Input, ...]
     address: AddressIn | None
     body_hash: str
+    confirm: bool = False
     parent_id: str | None = None
 
 
@@ -87,9 +92,10 @@ class GenerationService:
         self._sandbox = sandbox
         self.reader = reader
 
-    async def create_image(self, caller: Caller, body: ImageIn, origin: Origin) -> Generation:
+    async def create_image(self, caller: Caller, body: ImageIn, origin: Origin, parent_id: str | None = None) -> Generation:
         """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them."""
-        if earlier := await self._earlier(caller, body, origin):
+        body_hash = _hash(body, parent_id)
+        if earlier := await self._earlier(caller, body_hash, origin):
             return earlier
         model = self._catalog.resolve("image", body.model, caller.role)
         options = checked_image_options(model, body)
@@ -97,25 +103,46 @@ class GenerationService:
             options["negative_prompt"] = body.negative_prompt
         inputs = await self._own_images(caller.user_id, body.input_images or ())
         mode: Mode = "image_to_image" if inputs else "text_to_image"
-        asked = Asked(model, mode, body.prompt, options, inputs, body.address, _hash(body))
+        asked = Asked(model, mode, body.prompt, options, inputs, body.address, body_hash, body.confirm, parent_id)
         return await self._accept(caller, asked, origin)
 
-    async def create_video(self, caller: Caller, body: VideoIn, origin: Origin) -> Generation:
-        if earlier := await self._earlier(caller, body, origin):
+    async def create_video(self, caller: Caller, body: VideoIn, origin: Origin, parent_id: str | None = None) -> Generation:
+        body_hash = _hash(body, parent_id)
+        if earlier := await self._earlier(caller, body_hash, origin):
             return earlier
         model = self._catalog.resolve("video", body.model, caller.role)
         options = checked_video_options(model, body)
         inputs: tuple[Input, ...] = ()
         if isinstance(body, VideoFromImageIn):
-            inputs = (Input(await self._frame(caller.user_id, body), "first_frame"),)
+            inputs = await self._frames(caller.user_id, model, body)
         mode: Mode = "image_to_video" if inputs else "text_to_video"
-        asked = Asked(model, mode, body.prompt, options, inputs, body.address, _hash(body))
+        asked = Asked(model, mode, body.prompt, options, inputs, body.address, body_hash, body.confirm, parent_id)
         return await self._accept(caller, asked, origin)
+
+    async def again(self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin) -> Generation:
+        """The same request as a new generation, with changes; the earlier one is its parent."""
+        return await self.repeat(caller, await self.reader.owned(caller.user_id, generation_id), body, origin)
+
+    async def repeat(self, caller: Caller, row: Generation, body: AgainIn, origin: Origin) -> Generation:
+        request = request_of(row, body)
+        if body.changes.model is not None:
+            request = fitting(self._catalog.resolve(row.kind, request.model, caller.role), request, body.changes.model_fields_set)
+        if isinstance(request, ImageIn):
+            return await self.create_image(caller, request, origin, row.id)
+        return await self.create_video(caller, request, origin, row.id)
 
     async def _own_images(self, user_id: str, ids: Sequence[str]) -> tuple[Input, ...]:
         for media_id in ids:
             await self._media.check_input(user_id, media_id)
         return tuple(Input(media_id) for media_id in ids)
+
+    async def _frames(self, user_id: str, model: Model, body: VideoFromImageIn) -> tuple[Input, ...]:
+        if body.last_image_id is None:
+            return (Input(await self._frame(user_id, body), "first_frame"),)
+        if "last_frame" not in model.info.capabilities.frame_images:
+            raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id")
+        await self._media.check_input(user_id, body.last_image_id)
+        return Input(await self._frame(user_id, body), "first_frame"), Input(body.last_image_id, "last_frame")
 
     async def _frame(self, user_id: str, body: VideoFromImageIn) -> str:
         """A URL is fetched now and becomes an upload of the user: the job must not depend on somebody else's server."""
@@ -127,7 +154,7 @@ class GenerationService:
         upload = await self._media.upload_from_url(user_id, body.image_url or "")
         return upload.id
 
-    async def _earlier(self, caller: Caller, body: ImageIn | VideoIn, origin: Origin) -> Generation | None:
+    async def _earlier(self, caller: Caller, asked_hash: str, origin: Origin) -> Generation | None:
         """The generation of an earlier request with the same key. Raises `Conflict` when that request was another."""
         if origin.key is None:
             return None
@@ -135,7 +162,7 @@ class GenerationService:
         if found is None:
             return None
         body_hash, generation_id = found
-        if body_hash != _hash(body):
+        if body_hash != asked_hash:
             raise Conflict("This Idempotency-Key was used for another request.")
         return await self.reader.owned(caller.user_id, generation_id)
 
@@ -147,6 +174,8 @@ class GenerationService:
         user = await self._users.find(caller.user_id)
         if user is None:
             raise NotFound("This account does not exist any more.")
+        if user.confirm_micro is not None and estimate > user.confirm_micro and not asked.confirm:
+            raise ConfirmCost(f"This can cost up to {dollars(estimate)}. Confirm it to go on.", estimate_micro=estimate)
         generation = self._row(caller, asked, origin, estimate)
         try:
             async with self._db.transaction() as sql:
@@ -166,6 +195,7 @@ class GenerationService:
                     await store.remember_key(sql, _key(caller, origin.key), asked.body_hash, generation.id, now())
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
+        fault_point("accepted")
         self._wake.ring("worker")
         return generation
 
@@ -250,16 +280,36 @@ class GenerationService:
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
         """Before the provider has it the hold is freed; after that only the waiting ends, and the real cost is still booked."""
         row = await self.reader.owned(caller.user_id, generation_id)
+        await self.stop(row)
+        return await self.reader.one(caller.user_id, row.id)
+
+    async def stop(self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None) -> None:
+        """Raises `AlreadyFinished`. `also` is done in the same transaction."""
         async with self._db.transaction() as sql:
-            freed = await store.cancel_unsubmitted(sql, row.id, now())
+            freed = await moves.cancel_unsubmitted(sql, row.id, now())
             if freed:
                 await self._budget.release(sql, row.hold_id)
-            elif not await store.cancel_submitted(sql, row.id, now()):
+            elif not await moves.cancel_submitted(sql, row.id, now()):
                 raise AlreadyFinished(f"{row.short_id} is finished already.")
             await self._close_card(sql, row)
+            if also is not None:
+                await also(sql)
         self._wake.ring(f"generation:{row.id}")
+        self._wake.ring("worker")
         self._deliveries.ring(row.platform or "")
-        return await self.reader.one(caller.user_id, row.id)
+
+    def address_of(self, row: Generation) -> AddressIn | None:
+        """The chat that asked, as its bot would say it again."""
+        if row.platform is None or row.chat_id is None:
+            return None
+        return AddressIn(
+            platform=row.platform,
+            chat_id=row.chat_id,
+            thread_id=row.thread_id,
+            message_id=row.message_id,
+            user_name=row.user_name,
+            private=bool(row.chat_private),
+        )
 
     async def _close_card(self, sql: Sql, row: Generation) -> None:
         """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel button."""
@@ -281,18 +331,27 @@ class GenerationService:
         row = await self.reader.owned(caller.user_id, generation_id)
         if row.phase != "done":
             raise Conflict("It is still being made. Cancel it first, then delete it once its cost is known.")
-        await self._erase(row.id)
+        await self.erase(row.id)
 
-    async def _erase(self, generation_id: str) -> None:
+    async def erase(self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None) -> None:
+        """The row, what is to be delivered of it, and its files; `also` is done in the same transaction.
+
+        One that the provider works on is booked with its estimate, because nobody will learn what it cost."""
         async with self._db.transaction() as sql:
             await self._deliveries.forget(sql, generation_id)
-            await store.delete(sql, generation_id)
+            gone = await store.delete(sql, generation_id)
+            if gone is not None and gone.phase == "submit":
+                await self._budget.release(sql, gone.hold_id)
+            elif gone is not None and gone.phase != "done":
+                await self._budget.settle(sql, gone.hold_id, cost_micro=gone.estimate_micro, kind=gone.kind, model=gone.model)
+            if also is not None:
+                await also(sql)
         await self._media.erase_generation(generation_id)
 
     async def erase_user(self, user_id: str) -> None:
         """All of a user's generations, whatever their state: a worker that holds one finds its row gone."""
         for generation_id in await store.ids_of_user(self._db, user_id):
-            await self._erase(generation_id)
+            await self.erase(generation_id)
 
 
 def failure_of(row: Generation) -> DomainError:
@@ -313,8 +372,9 @@ def _check_address(caller: Caller, address: AddressIn | None) -> None:
         raise NotAllowed("Results can only be sent to the chat that asked.")
 
 
-def _hash(body: ImageIn | VideoIn) -> str:
-    return hashlib.sha256(f"{type(body).__name__}:{body.model_dump_json()}".encode()).hexdigest()
+def _hash(body: ImageIn | VideoIn, parent_id: str | None) -> str:
+    """A confirmation is the same request."""
+    return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{body.model_dump_json(exclude={'confirm'})}".encode()).hexdigest()
 
 
 def _key(caller: Caller, key: str) -> str:

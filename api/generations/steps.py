@@ -22,8 +22,11 @@ from api.errors import (
     StorageFull,
     TimedOut,
 )
-from api.generations import store
-from api.generations.store import Generation, Phase
+from api.fault_points import fault_point
+from api.generations import moves, store
+from api.generations.schemas import GenerationStatus
+from api.generations.states import Phase
+from api.generations.store import Generation
 from api.ids import now
 from api.media.service import KeptFile, MediaService
 from api.provider.domain_errors import domain_error
@@ -79,7 +82,7 @@ class Steps:
 
     async def run(self, job: Generation) -> None:
         if job.rescues > RESCUES_MAX:
-            await self._fail(job, OutcomeUnknown("The server stopped several times while this was being made. It was not repeated."))
+            await self._give_up(job)
         elif job.phase == "submit":
             await self._submit(job)
         elif job.phase == "submit_unknown":
@@ -96,16 +99,20 @@ class Steps:
         except DomainError as error:
             await self._fail(job, error)
             return
-        if not await store.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
+        if not await moves.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
             return
+        fault_point("submitting")
         self._wake.ring(f"generation:{job.id}")
         try:
-            if isinstance(ask, ImageAsk):
-                await self._keep_images(job, await self._provider.image(ask))
-            else:
-                await self._follow(job, await self._provider.start_video(ask))
+            answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
         except ProviderError as error:
-            await self._submit_failed(job, error)
+            await self.submit_failed(job, error)
+            return
+        fault_point("answered")
+        if isinstance(answer, ImageResult):
+            await self._keep_images(job, answer)
+        else:
+            await self._follow(job, answer)
 
     def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
         model = self._catalog.resolve("image", job.model).info
@@ -142,31 +149,63 @@ class Steps:
             user=job.user_id,
         )
 
-    async def _submit_failed(self, job: Generation, error: ProviderError) -> None:
+    async def submit_failed(self, job: Generation, error: ProviderError) -> None:
+        """What a failed paid call means for its job."""
         log.warning("submit_failed", job=job.id, code=error.code, outcome=error.outcome, status=error.status, tries=job.tries + 1)
         if error.outcome == "unknown":
-            if job.kind == "video" and await store.advance(self._db, job, "submit_unknown"):
+            if job.kind == "video" and await moves.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
                 await self._fail(job, _unknown_outcome())
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
             wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-            await self._release(job, "submit", wait, status="queued", tries=job.tries + 1)
+            if not await self._release(job, "submit", wait, status="queued", tries=job.tries + 1):
+                await self._fail(job, domain_error(error))  # cancelled meanwhile: it is not tried again
         else:
             await self._fail(job, domain_error(error))
 
     async def _unknown(self, job: Generation) -> None:
-        """The answer to a paid submit was lost. A webhook may still name the job; without one it ends here, not charged to the user."""
-        since = job.started_at or job.created_at
-        if job.kind == "video" and self._callbacks and now() < since + PROVIDER_TIME_MAX:
-            await self._release(job, "submit_unknown", (since + PROVIDER_TIME_MAX - now()).total_seconds())
-            return
-        log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
-        await self._fail(job, _unknown_outcome())
+        """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
+        Without one an image ends here, not charged to the user; a video, which costs much more, is left to the operator."""
+        if job.kind == "image":
+            log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
+            await self._fail(job, _unknown_outcome())
+        elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
+            await self._follow(job, VideoJob(provider_id, "running", "reported"))
+        elif self._callbacks and now() < (until := (job.started_at or job.created_at) + PROVIDER_TIME_MAX):
+            await self._release(job, "submit_unknown", (until - now()).total_seconds())
+        else:
+            await self._review(job)
+
+    async def _give_up(self, job: Generation) -> None:
+        """The process died with it again and again."""
+        if job.kind == "video" and job.phase != "submit":
+            await self._review(job)
+        else:
+            await self._fail(job, OutcomeUnknown("The server stopped several times while this was being made. It was not repeated."))
+
+    async def _review(self, job: Generation) -> None:
+        """Only a person can tell what became of it: the hold stays, and whoever waits is told so once."""
+        log.error("needs_review", job=job.id, model=job.model, phase=job.phase, estimate_micro=job.estimate_micro)
+        async with self._db.transaction() as sql:
+            if not await moves.release(sql, job, "needs_review", now(), now()):
+                return
+            target = target_of(job)
+            if target is not None and (await self._status(sql, job)) == "processing":
+                await self._deliveries.announce_notice(sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt)
+        self._ring(job)
 
     async def _follow(self, job: Generation, video: VideoJob) -> None:
-        changes = {"provider_id": video.provider_id, "provider_state": video.raw_status, "submitted_at": now(), "tries": 0}
-        await self._release(job, "poll", POLL_FIRST, deadline_at=now() + PROVIDER_TIME_MAX, **changes)
+        await self._release(
+            job,
+            "poll",
+            POLL_FIRST,
+            provider_id=video.provider_id,
+            provider_state=video.raw_status,
+            submitted_at=now(),
+            deadline_at=now() + PROVIDER_TIME_MAX,
+            tries=0,
+        )
 
     async def _poll(self, job: Generation) -> None:
         try:
@@ -175,7 +214,7 @@ class Steps:
             await self._poll_failed(job, error)
             return
         if video.state == "completed":
-            if await store.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
+            if await moves.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
                 await self._fetch(job, video.cost_micro)
         elif video.state == "running":
             if job.deadline_at is not None and now() > job.deadline_at:
@@ -204,7 +243,7 @@ class Steps:
 
     async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
         cost = cost_micro if cost_micro is not None else job.estimate_micro
-        if (await self._status(job)) == "cancelled":
+        if (await self._status(self._db, job)) == "cancelled":
             await self._complete(job, [], cost)
             return
         try:
@@ -217,10 +256,11 @@ class Steps:
                 failure = error if isinstance(error, StorageFull) else ProviderUnavailable("The finished video could not be fetched.")
                 await self._fail(job, failure)
             return
+        fault_point("kept")
         await self._complete(job, [kept], cost)
 
-    async def _status(self, job: Generation) -> str | None:
-        row = await store.get(self._db, job.id)
+    async def _status(self, sql: Sql, job: Generation) -> str | None:
+        row = await store.get(sql, job.id)
         return row.status if row else None
 
     async def _keep_images(self, job: Generation, result: ImageResult) -> None:
@@ -235,33 +275,44 @@ class Steps:
             log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
             await self._fail(job, ProviderUnavailable("The provider's answer held no usable image."))
             return
+        fault_point("kept")
         await self._complete(job, kept, result.cost_micro if result.cost_micro is not None else job.estimate_micro)
 
     async def _complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int) -> None:
         """Result, money and delivery in one transaction; a cancelled job only settles."""
         async with self._db.transaction() as sql:
             outcome = {"status": "completed", "cost_micro": cost_micro, "finished_at": now()}
-            status = await store.finish(sql, job, outcome)
-            if status is None:
-                log.warning("stale_worker", job=job.id, attempt=job.attempt)
-                return
-            await self._budget.settle(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
+            finished = await moves.finish(sql, job, outcome)
+            status, owner_id = finished or (None, job.user_id)
+            if status is not None:
+                await self._budget.settle(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
             if status == "completed":
                 for file in kept:
-                    await self._media.record(sql, file)
+                    await self._media.record(sql, file, owner_id)
                 await self._announce(job, sql, "generation_completed")
+        if status is None:
+            await self._stale(job, kept)
+            return
+        fault_point("finished")
         if status == "cancelled":
             await self._media.discard(kept)
         self._ring(job)
         log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=cost_micro)
 
+    async def _stale(self, job: Generation, kept: Sequence[KeptFile]) -> None:
+        """Somebody else has the job, and writes the same files under the same names; unless it was deleted, then they are nobody's."""
+        log.warning("stale_worker", job=job.id, attempt=job.attempt)
+        if await store.get(self._db, job.id) is None:
+            await self._media.discard(kept)
+
     async def _fail(self, job: Generation, error: DomainError) -> None:
         async with self._db.transaction() as sql:
             outcome = {"status": "failed", "error_code": error.code, "error_message": error.detail, "finished_at": now()}
-            status = await store.finish(sql, job, outcome)
-            if status is None:
+            finished = await moves.finish(sql, job, outcome)
+            if finished is None:
                 log.warning("stale_worker", job=job.id, attempt=job.attempt)
                 return
+            status, _ = finished
             await self._budget.release(sql, job.hold_id)
             if status == "failed":
                 await self._announce(job, sql, "generation_failed")
@@ -277,9 +328,12 @@ class Steps:
         if job.platform:
             self._deliveries.ring(job.platform)
 
-    async def _release(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
-        await store.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), **changes)
+    async def _release(
+        self, job: Generation, phase: Phase, seconds: float, *, status: GenerationStatus | None = None, **changes: object
+    ) -> bool:
+        done = await moves.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), status=status, **changes)
         self._wake.ring("worker")
+        return done
 
 
 def target_of(job: Generation) -> Target | None:

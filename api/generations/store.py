@@ -1,16 +1,16 @@
 """SQL of generations, next to its row mapping."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from api.db import Db, Row, Sql
+from api.db import Row, Sql
 from api.generations.schemas import GenerationStatus, Mode
+from api.generations.states import Phase
 from api.schemas import MediaKind
 
-Phase = Literal["submit", "submitting", "poll", "fetch", "store", "done", "submit_unknown", "needs_review"]
 Options = dict[str, str | int | bool]
 
 
@@ -83,7 +83,7 @@ COLUMNS = (
 _NAMES = COLUMNS.split(", ")
 
 
-def _row(row: Row) -> Generation:
+def row_of(row: Row) -> Generation:
     values: dict[str, Any] = {name: row[name] for name in _NAMES}
     values["options"] = json.loads(values.pop("options_json"))
     values["inputs"] = tuple(Input(**item) for item in json.loads(values.pop("inputs_json")))
@@ -100,22 +100,22 @@ async def insert(sql: Sql, generation: Generation) -> None:
 
 async def get(sql: Sql, generation_id: str) -> Generation | None:
     row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE id = $1", generation_id)
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 async def by_short_id(sql: Sql, short_id: str) -> Generation | None:
     row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE short_id = $1", short_id)
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
     rows = await sql.fetch(f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids))
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
     row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token)
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,58 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
         wanted.before,
         limit,
     )
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminFilter:
+    """As `Filter`, over all users; `text` is looked for in the prompt, or is a short id."""
+
+    user_id: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    model: str | None = None
+    needs_review: bool | None = None
+    text: str | None = None
+    before: str | None = None
+
+
+async def page_of_all(sql: Sql, wanted: AdminFilter, limit: int) -> list[Generation]:
+    rows = await sql.fetch(
+        f"""
+        WITH found AS MATERIALIZED (
+            SELECT {COLUMNS} FROM generations
+            WHERE ($1::text IS NULL OR user_id = $1::text) AND ($2::text IS NULL OR status = $2::text)
+              AND ($3::text IS NULL OR kind = $3::text) AND ($4::text IS NULL OR model = $4::text)
+              AND ($5::boolean IS NULL OR (phase = 'needs_review') = $5::boolean)
+              AND ($6::text IS NULL OR position(lower($6::text) IN lower(prompt)) > 0 OR short_id = lower($6::text))
+              AND ($7::text IS NULL OR id < $7::text)
+        )
+        SELECT * FROM found ORDER BY id DESC LIMIT $8
+        """,
+        wanted.user_id,
+        wanted.status,
+        wanted.kind,
+        wanted.model,
+        wanted.needs_review,
+        wanted.text,
+        wanted.before,
+        limit,
+    )
+    return [row_of(row) for row in rows]
+
+
+async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> list[str]:
+    """Finished ones, favourites left out."""
+    rows = await sql.fetch(
+        """
+        SELECT id FROM generations WHERE phase = 'done' AND NOT favourite AND created_at < $1 AND ($2::text IS NULL OR status = $2::text)
+        ORDER BY id
+        """,
+        created_before,
+        status,
+    )
+    return [cast(str, row["id"]) for row in rows]
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
@@ -173,148 +224,6 @@ async def recent_seconds(sql: Sql, model: str) -> list[float]:
     return [(row["finished_at"] - row["started_at"]).total_seconds() for row in rows]
 
 
-async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
-    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid for is unknown."""
-    rows = await db.fetch(
-        f"""
-        UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
-            rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
-            phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
-        WHERE id IN (
-            SELECT id FROM generations WHERE phase = ANY($3::text[]) AND run_at <= $4 ORDER BY run_at, id LIMIT $5 {db.skip_locked}
-        )
-          AND phase = ANY($3::text[]) AND run_at <= $4
-        RETURNING {COLUMNS}
-        """,
-        lease_token,
-        until,
-        list(phases),
-        now,
-        limit,
-    )
-    return [_row(row) for row in rows]
-
-
-async def next_due(sql: Sql) -> datetime | None:
-    row = await sql.fetch_one("SELECT min(run_at) AS due FROM generations WHERE phase NOT IN ('done', 'needs_review')")
-    return cast(datetime, row["due"]) if row and row["due"] else None
-
-
-async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime) -> None:
-    await sql.execute("UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3", until, list(ids), lease_token)
-
-
-async def free_leases(sql: Sql, now: datetime) -> None:
-    """For the embedded engine at start: no other process can hold a lease on this file."""
-    await sql.execute("UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now)
-
-
-async def advance(sql: Sql, job: Generation, phase: Phase, **changes: object) -> bool:
-    """A fenced write; False when somebody else has taken the job meanwhile."""
-    names = ["phase", *changes]
-    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 4))
-    row = await sql.fetch_one(
-        f"UPDATE generations SET {sets} WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id",
-        job.id,
-        job.attempt,
-        job.lease_token,
-        phase,
-        *changes.values(),
-    )
-    return row is not None
-
-
-async def release(sql: Sql, job: Generation, phase: Phase, run_at: datetime, now: datetime, **changes: object) -> bool:
-    """Give the lease back until `run_at`, or at once when a webhook came in the meantime. Fenced."""
-    names = ["phase", *changes]
-    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 7))
-    row = await sql.fetch_one(
-        f"""
-        UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3 RETURNING id
-        """,
-        job.id,
-        job.attempt,
-        job.lease_token,
-        job.nudges,
-        now,
-        run_at,
-        phase,
-        *changes.values(),
-    )
-    return row is not None
-
-
-async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> GenerationStatus | None:
-    """The last fenced write; returns the status that stands. A cancelled job keeps that status and only gets its cost."""
-    row = await sql.fetch_one(
-        """
-        UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
-            status = CASE WHEN status = 'cancelled' THEN status ELSE $5 END,
-            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
-            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
-            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND phase <> 'done' RETURNING status
-        """,
-        job.id,
-        job.attempt,
-        job.lease_token,
-        outcome.get("cost_micro"),
-        outcome["status"],
-        outcome.get("error_code"),
-        outcome.get("error_message"),
-        outcome["finished_at"],
-    )
-    return cast(GenerationStatus, row["status"]) if row else None
-
-
-async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
-    """Nothing was sent: the job ends here. The attempt moves on, so that a worker that holds it is fenced off."""
-    row = await sql.fetch_one(
-        """
-        UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2, attempt = attempt + 1, lease_token = NULL
-        WHERE id = $1 AND phase = 'submit' AND status = 'queued' RETURNING id
-        """,
-        generation_id,
-        now,
-    )
-    return row is not None
-
-
-async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
-    """The provider works on it: the user stops waiting, a worker follows it for its cost."""
-    row = await sql.fetch_one(
-        "UPDATE generations SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = 'processing' RETURNING id",
-        generation_id,
-        now,
-    )
-    return row is not None
-
-
-async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
-    await sql.execute(
-        """
-        UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
-        WHERE id = $1
-        """,
-        generation_id,
-        now,
-    )
-
-
-async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime) -> None:
-    """A webhook names the job whose submit answer was lost: follow it from here."""
-    await sql.execute(
-        """
-        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, lease_token = NULL, attempt = attempt + 1
-        WHERE id = $1 AND phase = 'submit_unknown' AND provider_id IS NULL
-        """,
-        generation_id,
-        provider_id,
-        now,
-    )
-
-
 async def add_event(sql: Sql, dedupe_key: str, generation_id: str | None, body: str, now: datetime) -> None:
     """Raises `Duplicate` when the event was received before."""
     await sql.execute(
@@ -326,6 +235,12 @@ async def add_event(sql: Sql, dedupe_key: str, generation_id: str | None, body: 
     )
 
 
+async def reported_provider_id(sql: Sql, generation_id: str) -> str | None:
+    """What a signed webhook with this job's token called the job."""
+    row = await sql.fetch_one("SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1", generation_id)
+    return cast(str, row["dedupe_key"]).rpartition(":")[0] if row else None
+
+
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
     await sql.execute("UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id)
 
@@ -334,10 +249,12 @@ async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
     await sql.execute("UPDATE generations SET favourite = $2 WHERE id = $1", generation_id, favourite)
 
 
-async def delete(sql: Sql, generation_id: str) -> None:
+async def delete(sql: Sql, generation_id: str) -> Generation | None:
+    """The row as it was."""
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM webhook_events WHERE generation_id = $1", generation_id)
-    await sql.execute("DELETE FROM generations WHERE id = $1", generation_id)
+    row = await sql.fetch_one(f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}", generation_id)
+    return row_of(row) if row else None
 
 
 async def ids_of_user(sql: Sql, user_id: str) -> list[str]:

@@ -10,7 +10,8 @@ from structlog import get_logger
 from api.db import Db, Duplicate
 from api.deps import ServicesDep
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
-from api.generations import store
+from api.generations import moves, store
+from api.generations.steps import PROVIDER_TIME_MAX
 from api.ids import now
 from api.provider.webhooks import verify
 from api.wake import Wake
@@ -45,8 +46,8 @@ class Webhooks:
         if job is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
             return
-        await store.adopt_provider_id(self._db, job.id, provider_id, now())
-        await store.nudge(self._db, job.id, now())
+        await moves.adopt_provider_id(self._db, job.id, provider_id, now(), now() + PROVIDER_TIME_MAX)
+        await moves.nudge(self._db, job.id, now())
         self._wake.ring("worker")
 
 

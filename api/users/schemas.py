@@ -26,6 +26,8 @@ class UserOut(Out):
     monthly_usd: Usd
     spent_usd: Usd
     held_usd: Usd
+    confirm_above_usd: Usd | None = None
+    """A generation that may cost more needs `confirm: true`; null = none does."""
     created_at: Time
 
 
@@ -36,11 +38,12 @@ class PasswordBody(In):
 
 
 class ProfileIn(PasswordBody):
-    """A new e-mail or password needs `current_password`."""
+    """A new e-mail or password needs `current_password`. `confirm_above_usd` null: never ask."""
 
     email: EmailStr | None = None
     display_name: str | None = Field(default=None, min_length=1, max_length=80)
     language: Literal["en", "de"] | None = None
+    confirm_above_usd: Dollars | None = None
     current_password: SecretStr | None = None
     new_password: SecretStr | None = None
 

@@ -83,6 +83,7 @@ class UserService:
             monthly_usd=usd(user.monthly_micro),
             spent_usd=usd(spent),
             held_usd=usd(held),
+            confirm_above_usd=usd(user.confirm_micro) if user.confirm_micro is not None else None,
             created_at=user.created_at,
         )
 
@@ -170,7 +171,7 @@ class UserService:
     async def check_change(self, user_id: str, body: ProfileIn) -> Change:
         """What the body changes, a new password hashed. Raises `InvalidRequest`, `NotFound`."""
         user = await self._existing(user_id)
-        change = Change(display_name=_name(body), language=body.language)
+        change = Change(display_name=_name(body), language=body.language, confirm_micro=_confirm(body))
         if body.email is None and body.new_password is None:
             return change
         current = body.current_password
@@ -280,3 +281,9 @@ def _there(user: User | None) -> User:
     if user is None:
         raise NotFound("There is no such account.")
     return user
+
+
+def _confirm(body: ProfileIn) -> int | None:
+    if "confirm_above_usd" not in body.model_fields_set:
+        return None
+    return store.NEVER if body.confirm_above_usd is None else micro(body.confirm_above_usd)

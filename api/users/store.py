@@ -25,6 +25,8 @@ class User:
     monthly_micro: int
     guest: bool
     created_at: datetime
+    confirm_micro: int | None = None
+    """A request that may cost more has to be confirmed; None = never."""
 
     @property
     def invited(self) -> bool:
@@ -48,11 +50,14 @@ class Change:
     display_name: str | None = None
     language: str | None = None
     password_hash: str | None = None
+    confirm_micro: int | None = None
+    """`NEVER` takes the threshold away."""
     proved_hash: str | None = None
     """The password's hash that was verified; when it is another one by now, nothing is changed."""
 
 
-COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at"
+COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, confirm_micro"
+NEVER = -1
 
 
 def _user(row: Row) -> User:
@@ -117,7 +122,8 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
     """False when `proved_hash` is not the password's any more. Raises `Duplicate` when the e-mail is taken."""
     row = await sql.fetch_one(
         "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, display_name), "
-        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6 "
+        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6, "
+        "confirm_micro = CASE WHEN $8::bigint IS NULL THEN confirm_micro WHEN $8::bigint < 0 THEN NULL ELSE $8::bigint END "
         "WHERE id = $1 AND ($7::text IS NULL OR password_hash = $7::text) RETURNING id",
         user_id,
         change.email,
@@ -126,6 +132,7 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
         change.password_hash,
         at,
         change.proved_hash,
+        change.confirm_micro,
     )
     return row is not None
 

@@ -14,6 +14,7 @@ from api.db.open import open_db
 from api.generations import steps, store
 from api.ids import now
 from api.provider.sandbox_faults import Fault
+from api.provider.types import ProviderError
 from tests.api.harness import Api, running_api
 from tests.generations.conftest import WEBHOOK_SECRET, settings_of
 from tests.generations.test_jobs import SEEDREAM, finished, money, until
@@ -108,11 +109,32 @@ async def test_a_video_that_fails_at_the_provider_is_not_charged(api: Api, user:
     assert await money(user) == ("0.000000", "0.000000")
 
 
-async def test_a_lost_submit_answer_is_never_sent_again(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_lost_submit_answer_is_never_sent_again_and_waits_for_the_operator(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="videos.submit", kind="lost"))
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
-    assert (made["status"], made["error"]["code"]) == ("failed", "outcome_unknown")
+    made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    await until(api, made["id"], phase="needs_review")
+    seen = (await user.get(f"/generations/{made['id']}")).json()
+    assert (seen["status"], seen["needs_review"], seen["error"]) == ("processing", True, None)
+    assert (await user.get(f"/generate/video/{made['id']}/status")).json()["needs_review"]
     assert paid_calls(sandbox) == 1
+    assert await money(user) == ("0.000000", made["estimate_usd"]), "the hold stays until it is known"
+
+
+async def test_a_job_cancelled_during_its_submit_is_not_tried_again(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.break_with(image=30)
+    made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+    row = await until(api, made["id"], phase="submitting")
+    assert (await user.post(f"/generations/{made['id']}/cancel")).json()["status"] == "cancelled"
+    services = api.services
+    worker = steps.Steps(
+        services.db, services.wake, services.provider, services.catalog, services.budget, services.media, services.deliveries, None
+    )
+    await worker.submit_failed(row, ProviderError("rate_limited", "busy", outcome="refused", status=429, retry_after=0))
+    after = await store.get(services.db, row.id)
+    assert after is not None
+    assert (after.status, after.phase) == ("cancelled", "done")
     assert await money(user) == ("0.000000", "0.000000")
 
 
@@ -181,6 +203,18 @@ async def webhook(api: Api, row: store.Generation, provider_id: str, *, secret: 
 
 
 HOOKS: dict[str, Any] = {"openrouter_webhook_secret": WEBHOOK_SECRET, "public_api_url": "http://127.0.0.1:9"}
+
+
+async def test_a_webhook_that_came_while_the_answer_was_still_awaited_is_used(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        user = await api.user()
+        made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        row = await until(api, made["id"], phase="poll")
+        await store.add_event(api.services.db, f"{row.provider_id}:video.generation.completed", row.id, "{}", now())
+    await left_behind(database, made["id"], phase="submitting", provider_id=None)
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        assert (await finished(api, made))["status"] == "completed"
+    assert len(sandbox.calls("videos.submit")) == 1
 
 
 async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path, sandbox: Sandbox, database: str) -> None:

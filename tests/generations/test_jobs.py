@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.generations import store, worker
+from api.generations import moves, store
 from api.generations.store import Generation
 from api.schemas import micro
 from tests.api.harness import Api
@@ -106,16 +106,16 @@ async def test_the_same_key_makes_one_job(user: httpx.AsyncClient, sandbox: Sand
 
 async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.break_with(image=20)
-    # all places of the worker are taken by others' jobs
-    others = [await api.user(f"other{number}") for number in range(worker.SUBMIT_PLACES // 8)]
-    for other in others:
-        for _ in range(8):
-            assert (await other.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).status_code == 202
+    # all places of this user are taken
+    for _ in range(moves.IMAGES_PER_USER):
+        taken = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+        await until(api, taken["id"], phase="submitting")
+    held = (await money(user))[1]
     mine = (await user.post("/generate/image", json={"prompt": "mine"}, headers={"Prefer": "respond-async"})).json()
     assert mine["queue_position"] >= 1
     cancelled = await user.post(f"/generations/{mine['short_id']}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    assert await money(user) == ("0.000000", "0.000000")
+    assert await money(user) == ("0.000000", held)
     again = await user.post(f"/generations/{mine['id']}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "already_finished")
 

@@ -1,0 +1,149 @@
+"""What operators can do with everybody's generations. Each act is in the audit log, in its own transaction."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from structlog import get_logger
+
+from api.auth.caller import Caller
+from api.budget.service import BudgetService
+from api.db import Db, Sql
+from api.deliveries.service import DeliveryService
+from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
+from api.generations import moves, store
+from api.generations.schemas import AdminGenerationOut, AgainIn, PurgeIn, ResolveIn
+from api.generations.service import GenerationService, Origin
+from api.generations.steps import PROVIDER_TIME_MAX, target_of
+from api.generations.store import AdminFilter, Generation
+from api.ids import now
+from api.schemas import Page
+from api.users import audit
+from api.wake import Wake
+
+log = get_logger("admin")
+
+LOST_FREE = "What became of this at the AI provider could not be found out. You are not charged. Ask again if you still want it."
+LOST_CHARGED = "The AI provider charged for this, but the result could not be had."
+LATE = "The provider did not finish this video in time."
+
+
+class GenerationAdmin:
+    def __init__(self, db: Db, wake: Wake, budget: BudgetService, deliveries: DeliveryService, generations: GenerationService) -> None:
+        self._db = db
+        self._wake = wake
+        self._budget = budget
+        self._deliveries = deliveries
+        self._generations = generations
+
+    async def page(self, wanted: AdminFilter, limit: int) -> Page[AdminGenerationOut]:
+        rows = await store.page_of_all(self._db, wanted, limit + 1)
+        outs = [await self._out(row) for row in rows[:limit]]
+        return Page(items=outs, next_cursor=outs[-1].id if len(rows) > limit else None)
+
+    async def one(self, generation_id: str) -> AdminGenerationOut:
+        return await self._out(await self._row(generation_id))
+
+    async def _out(self, row: Generation) -> AdminGenerationOut:
+        (out,) = await self._generations.reader.outs([row])
+        more = {name: getattr(row, name) for name in AdminGenerationOut.model_fields if name not in type(out).model_fields}
+        return AdminGenerationOut(**dict(out), **more)
+
+    async def _row(self, generation_id: str) -> Generation:
+        found = await store.get(self._db, generation_id) or await store.by_short_id(self._db, generation_id.lower())
+        if found is None:
+            raise NotFound("There is no generation with this id.")
+        return found
+
+    async def resolve(self, admin: Caller, generation_id: str, body: ResolveIn) -> AdminGenerationOut:
+        """Raises `Conflict` unless it still has an unknown outcome: a webhook or another operator may have been quicker."""
+        row = await self._row(generation_id)
+        if (body.outcome == "provider_id") != (body.provider_id is not None):
+            raise InvalidRequest("Give the provider's id with the outcome provider_id, and only with it.", field="provider_id")
+        async with self._db.transaction() as sql:
+            if body.provider_id is not None:
+                done = await moves.adopt_provider_id(sql, row.id, body.provider_id, now(), now() + PROVIDER_TIME_MAX)
+            else:
+                done = await self._lost(sql, row, charged=body.outcome == "failed_charged")
+            if not done:
+                raise Conflict("Its outcome is not unknown, or not any more.")
+            after: audit.Facts = {"outcome": body.outcome, "provider_id": body.provider_id}
+            await self._record(sql, "generation_resolve", admin, row, after)
+        self._ring(row)
+        return await self.one(row.id)
+
+    async def _lost(self, sql: Sql, row: Generation, *, charged: bool) -> bool:
+        cost = row.estimate_micro if charged else None
+        error = (OutcomeUnknown.code, LOST_CHARGED if charged else LOST_FREE)
+        ended = await moves.end(sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error)
+        if ended is None:
+            return False
+        if cost is not None:
+            await self._budget.settle(sql, row.hold_id, cost_micro=cost, kind=row.kind, model=row.model)
+        else:
+            await self._budget.release(sql, row.hold_id)
+        await self._announce(sql, ended)
+        return True
+
+    async def _announce(self, sql: Sql, ended: Generation) -> None:
+        """A cancelled one was announced when it was cancelled."""
+        if ended.status == "failed" and (target := target_of(ended)) is not None:
+            await self._deliveries.announce(sql, ended.id, target, "generation_failed")
+
+    async def cancel(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
+        row = await self._row(generation_id)
+        await self._generations.stop(row, self._recorder("generation_cancel", admin, row))
+        return await self.one(row.id)
+
+    async def retry(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
+        """A new job of the same user with a new hold, once: a second retry of the same job gives the same new one."""
+        row = await self._row(generation_id)
+        if row.phase != "done" or row.status == "completed":
+            raise Conflict("Only one that failed or was cancelled, and whose outcome is known, can be made again.")
+        owner = Caller(row.user_id, "user", platform=row.platform, chat_id=row.chat_id)
+        body = AgainIn(address=self._generations.address_of(row), confirm=True)
+        made = await self._generations.repeat(owner, row, body, Origin(row.source, f"retry:{row.id}"))
+        async with self._db.transaction() as sql:
+            await self._record(sql, "generation_retry", admin, row, {"new": made.id})
+        return await self.one(made.id)
+
+    async def delete(self, admin: Caller, generation_id: str) -> None:
+        row = await self._row(generation_id)
+        if row.phase != "done":
+            raise Conflict("It is not over. Cancel or resolve it first.")
+        await self._generations.erase(row.id, self._recorder("generation_delete", admin, row))
+
+    async def purge(self, admin: Caller, body: PurgeIn) -> int:
+        found = await store.old_ids(self._db, now() - timedelta(days=body.older_than_days), body.status)
+        for generation_id in found:
+            await self._generations.erase(generation_id)
+        async with self._db.transaction() as sql:
+            after: audit.Facts = {"older_than_days": body.older_than_days, "status": body.status, "count": len(found)}
+            await audit.record(sql, "generation_purge", actor_id=admin.user_id, subject="generations", after=after)
+        return len(found)
+
+    async def time_out(self, admin: Caller) -> int:
+        """Fails what is past its deadline at the provider, not charged."""
+        late = 0
+        for generation_id in await moves.overdue_ids(self._db, now()):
+            async with self._db.transaction() as sql:
+                row = await moves.end(sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=(TimedOut.code, LATE))
+                if row is None:
+                    continue
+                await self._budget.release(sql, row.hold_id)
+                await self._announce(sql, row)
+                await self._record(sql, "generation_timed_out", admin, row, {"status": row.status})
+            self._ring(row)
+            late += 1
+        return late
+
+    def _recorder(self, action: str, admin: Caller, row: Generation) -> Callable[[Sql], Awaitable[None]]:
+        return lambda sql: self._record(sql, action, admin, row, None)
+
+    async def _record(self, sql: Sql, action: str, admin: Caller, row: Generation, after: audit.Facts | None) -> None:
+        before: audit.Facts = {"user_id": row.user_id, "status": row.status, "phase": row.phase}
+        await audit.record(sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=after)
+
+    def _ring(self, row: Generation) -> None:
+        self._wake.ring(f"generation:{row.id}")
+        self._wake.ring("worker")
+        self._deliveries.ring(row.platform or "")

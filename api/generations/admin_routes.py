@@ -1,0 +1,65 @@
+"""`/admin/generations`: everybody's."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth.caller import AdminCaller
+from api.deps import ServicesDep
+from api.generations.schemas import AdminGenerationOut, CountOut, GenerationStatus, PurgeIn, ResolveIn
+from api.generations.store import AdminFilter
+from api.schemas import MediaKind, Page
+
+router = APIRouter(prefix="/admin/generations", tags=["admin"])
+
+
+@router.get("")
+async def page(
+    caller: AdminCaller,
+    services: ServicesDep,
+    user_id: Annotated[str | None, Query(max_length=64)] = None,
+    status: GenerationStatus | None = None,
+    kind: MediaKind | None = None,
+    model: Annotated[str | None, Query(max_length=200)] = None,
+    needs_review: bool | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Page[AdminGenerationOut]:
+    """Newest first. `q`: words of the prompt, or a short id."""
+    return await services.generation_admin.page(AdminFilter(user_id, status, kind, model, needs_review, q, cursor), limit)
+
+
+@router.post("/purge")
+async def purge(body: PurgeIn, caller: AdminCaller, services: ServicesDep) -> CountOut:
+    return CountOut(count=await services.generation_admin.purge(caller, body))
+
+
+@router.post("/timed-out")
+async def timed_out(caller: AdminCaller, services: ServicesDep) -> CountOut:
+    return CountOut(count=await services.generation_admin.time_out(caller))
+
+
+@router.get("/{generation_id}")
+async def one(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+    return await services.generation_admin.one(generation_id)
+
+
+@router.post("/{generation_id}/resolve")
+async def resolve(generation_id: str, body: ResolveIn, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+    return await services.generation_admin.resolve(caller, generation_id, body)
+
+
+@router.post("/{generation_id}/cancel")
+async def cancel(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+    return await services.generation_admin.cancel(caller, generation_id)
+
+
+@router.post("/{generation_id}/retry", status_code=202)
+async def retry(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+    return await services.generation_admin.retry(caller, generation_id)
+
+
+@router.delete("/{generation_id}", status_code=204)
+async def delete(generation_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+    await services.generation_admin.delete(caller, generation_id)

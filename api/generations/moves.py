@@ -1,0 +1,250 @@
+"""The writes that move a job. Each names the states that it may come from, out of `states.py`, so that no other move can be made.
+
+A worker's writes carry the fence (id, attempt, lease token) too; they touch nothing once somebody else has the job.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from api.db import Db, Sql
+from api.generations.schemas import GenerationStatus
+from api.generations.states import Phase, endings, in_phase, sources
+from api.generations.store import COLUMNS, Generation, row_of
+
+IMAGES_PER_USER = 3
+VIDEOS_PER_USER = 2
+"""Jobs of one user at the provider at a time; more of them wait in the queue."""
+
+
+async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
+    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody gets above the limits per user."""
+    rows = await db.fetch(
+        f"""
+        WITH running AS MATERIALIZED (
+            SELECT user_id, kind, count(*) AS jobs FROM generations
+            WHERE (status = 'processing' AND phase IN ('submitting', 'poll', 'fetch'))
+               OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL AND run_at > $4)
+            GROUP BY user_id, kind
+        ), due AS MATERIALIZED (
+            SELECT id, user_id, kind, run_at FROM generations WHERE status = 'queued' AND phase = 'submit' AND run_at <= $4
+        ), placed AS MATERIALIZED (
+            SELECT due.id, due.run_at,
+                row_number() OVER (PARTITION BY due.user_id ORDER BY due.run_at, due.id)
+                    + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id) AS turn,
+                row_number() OVER (PARTITION BY due.user_id, due.kind ORDER BY due.run_at, due.id)
+                    + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id AND running.kind = due.kind)
+                    AS place,
+                CASE due.kind WHEN 'video' THEN $6::bigint ELSE $7::bigint END AS places
+            FROM due
+        ), chosen AS MATERIALIZED (
+            SELECT id FROM placed WHERE place <= places ORDER BY turn, run_at, id LIMIT $5
+        )
+        UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
+            rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END
+        WHERE id IN (
+            SELECT id FROM generations WHERE id IN (SELECT id FROM chosen) AND status || '/' || phase = ANY($3::text[]) {db.skip_locked}
+        )
+          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+        RETURNING {COLUMNS}
+        """,
+        lease_token,
+        until,
+        in_phase("submit"),
+        now,
+        limit,
+        VIDEOS_PER_USER,
+        IMAGES_PER_USER,
+    )
+    return [row_of(row) for row in rows]
+
+
+async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
+    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid for is unknown."""
+    rows = await db.fetch(
+        f"""
+        UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
+            rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
+            phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
+        WHERE id IN (
+            SELECT id FROM generations WHERE status || '/' || phase = ANY($3::text[]) AND run_at <= $4 ORDER BY run_at, id LIMIT $5
+            {db.skip_locked}
+        )
+          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+        RETURNING {COLUMNS}
+        """,
+        lease_token,
+        until,
+        in_phase(*phases),
+        now,
+        limit,
+    )
+    return [row_of(row) for row in rows]
+
+
+async def next_due(sql: Sql, after: datetime) -> datetime | None:
+    """The first due time after a moment; what was due before it and was not taken waits for a place, not for a time."""
+    row = await sql.fetch_one(
+        "SELECT min(run_at) AS due FROM generations WHERE phase NOT IN ('done', 'needs_review') AND run_at > $1", after
+    )
+    return cast(datetime, row["due"]) if row and row["due"] else None
+
+
+async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime) -> None:
+    await sql.execute("UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3", until, list(ids), lease_token)
+
+
+async def free_leases(sql: Sql, now: datetime) -> None:
+    """For the embedded engine at start: no other process can hold a lease on this file."""
+    await sql.execute("UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now)
+
+
+async def advance(sql: Sql, job: Generation, phase: Phase, *, status: GenerationStatus | None = None, **changes: object) -> bool:
+    """False when somebody else has taken the job meanwhile, or when it may not go there any more."""
+    values = {"phase": phase, **({"status": status} if status else {}), **changes}
+    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
+    row = await sql.fetch_one(
+        f"""
+        UPDATE generations SET {sets}
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($4::text[]) RETURNING id
+        """,
+        job.id,
+        job.attempt,
+        job.lease_token,
+        sources(phase, status),
+        *values.values(),
+    )
+    return row is not None
+
+
+async def release(
+    sql: Sql, job: Generation, phase: Phase, run_at: datetime, now: datetime, *, status: GenerationStatus | None = None, **changes: object
+) -> bool:
+    """Give the lease back until `run_at`, or at once when a webhook came in the meantime. False as in `advance`."""
+    values = {"phase": phase, **({"status": status} if status else {}), **changes}
+    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
+    row = await sql.fetch_one(
+        f"""
+        UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($7::text[]) RETURNING id
+        """,
+        job.id,
+        job.attempt,
+        job.lease_token,
+        job.nudges,
+        now,
+        run_at,
+        sources(phase, status),
+        *values.values(),
+    )
+    return row is not None
+
+
+async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tuple[GenerationStatus, str] | None:
+    """The last fenced write; returns the status that stands and whose it is: a guest's job may belong to an account by now. A cancelled
+    job keeps that status and only gets its cost."""
+    row = await sql.fetch_one(
+        """
+        UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
+            status = CASE WHEN status = 'cancelled' THEN status ELSE $5 END,
+            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
+            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
+            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($9::text[])
+        RETURNING status, user_id
+        """,
+        job.id,
+        job.attempt,
+        job.lease_token,
+        outcome.get("cost_micro"),
+        outcome["status"],
+        outcome.get("error_code"),
+        outcome.get("error_message"),
+        outcome["finished_at"],
+        endings(cast(GenerationStatus, outcome["status"])),
+    )
+    return (cast(GenerationStatus, row["status"]), cast(str, row["user_id"])) if row else None
+
+
+async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
+    """Nothing was sent: the job ends here. The attempt moves on, so that a worker that holds it is fenced off."""
+    row = await sql.fetch_one(
+        """
+        UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2, attempt = attempt + 1, lease_token = NULL
+        WHERE id = $1 AND phase = 'submit' AND status = 'queued' RETURNING id
+        """,
+        generation_id,
+        now,
+    )
+    return row is not None
+
+
+async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
+    """The provider works on it: the user stops waiting, a worker follows it for its cost."""
+    row = await sql.fetch_one(
+        "UPDATE generations SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = 'processing' RETURNING id",
+        generation_id,
+        now,
+    )
+    return row is not None
+
+
+async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
+    await sql.execute(
+        """
+        UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
+        WHERE id = $1
+        """,
+        generation_id,
+        now,
+    )
+
+
+async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime, deadline: datetime) -> bool:
+    """A webhook or an operator names the job whose submit answer was lost: follow it from here. The attempt moves on, as the state was
+    not the one that a worker may still hold."""
+    row = await sql.fetch_one(
+        """
+        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3, deadline_at = $4, lease_token = NULL,
+            attempt = attempt + 1, tries = 0, rescues = 0
+        WHERE id = $1 AND status || '/' || phase = ANY($5::text[]) RETURNING id
+        """,
+        generation_id,
+        provider_id,
+        now,
+        deadline,
+        in_phase("submit_unknown", "needs_review"),
+    )
+    return row is not None
+
+
+async def end(
+    sql: Sql, generation_id: str, from_phases: Sequence[Phase], now: datetime, *, cost_micro: int | None, error: tuple[str, str]
+) -> Generation | None:
+    """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in another phase by now."""
+    row = await sql.fetch_one(
+        f"""
+        UPDATE generations SET phase = 'done', lease_token = NULL, attempt = attempt + 1, cost_micro = $2,
+            status = CASE WHEN status = 'cancelled' THEN status ELSE 'failed' END,
+            error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $3::text END,
+            error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $4::text END,
+            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END
+        WHERE id = $1 AND status || '/' || phase = ANY($6::text[]) AND status || '/' || phase = ANY($7::text[])
+        RETURNING {COLUMNS}
+        """,
+        generation_id,
+        cost_micro,
+        error[0],
+        error[1],
+        now,
+        in_phase(*from_phases),
+        endings("failed"),
+    )
+    return row_of(row) if row else None
+
+
+async def overdue_ids(sql: Sql, now: datetime) -> list[str]:
+    rows = await sql.fetch(
+        "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND deadline_at IS NOT NULL AND deadline_at < $1 ORDER BY id", now
+    )
+    return [cast(str, row["id"]) for row in rows]

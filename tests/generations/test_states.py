@@ -1,0 +1,118 @@
+"""The moves of a job: the table is ARCHITECTURE.md's, and no write makes another move."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from api.db import Db
+from api.generations import moves, states, store
+from api.generations.schemas import GenerationStatus
+from api.generations.states import MOVES, Phase, State
+from api.generations.store import Generation
+from api.ids import new_id, now, short_id, token
+from tests.rules.source import ROOT
+
+ENDS = [state for state, targets in MOVES.items() if not targets]
+ROW = re.compile(r"^\| `(\w+/\w+)` \| ((?:`\w+/\w+` ?)+)\|$", re.MULTILINE)
+
+
+def job(status: GenerationStatus = "queued", phase: Phase = "submit", **columns: object) -> Generation:
+    values: dict[str, object] = dict.fromkeys(store.Generation.__dataclass_fields__)
+    values |= {
+        "id": new_id(), "short_id": short_id(), "user_id": "ana", "kind": "video", "mode": "text_to_video", "model": "m", "model_name": "M",
+        "prompt": "x", "options": {}, "inputs": (), "status": status, "phase": phase, "attempt": 0, "rescues": 0, "tries": 0,
+        "run_at": now(), "nudges": 0, "callback_token": token(128), "hold_id": "h", "estimate_micro": 100, "source": "api",
+        "sandbox": True, "favourite": False, "created_at": now(), **columns,
+    }  # fmt: skip
+    return Generation(**values)  # type: ignore[arg-type]
+
+
+def drawn() -> dict[str, set[str]]:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    return {found[1]: set(re.findall(r"\w+/\w+", found[2])) for found in ROW.finditer(text)}
+
+
+def test_the_table_is_the_one_in_the_architecture() -> None:
+    assert drawn() == {states.name(state): {states.name(to) for to in targets} for state, targets in MOVES.items() if targets}
+
+
+def test_every_phase_can_be_reached_and_left() -> None:
+    reached = {to for targets in MOVES.values() for to in targets} | {("queued", "submit")}
+    assert reached == set(MOVES)
+    assert {phase for _, phase in MOVES} == set(get_args(Phase))
+
+
+def test_nothing_leaves_an_end_or_takes_a_cancelled_job_back() -> None:
+    assert set(ENDS) == {("completed", "done"), ("failed", "done"), ("cancelled", "done")}
+    assert {to[0] for state, targets in MOVES.items() if state[0] == "cancelled" for to in targets} == {"cancelled"}
+
+
+TARGETS: list[tuple[Phase, GenerationStatus | None]] = [
+    ("submit", "queued"),
+    ("submitting", "processing"),
+    ("submit_unknown", None),
+    ("poll", None),
+    ("fetch", None),
+    ("needs_review", None),
+]
+
+
+@pytest.mark.parametrize("write", ["advance", "release", "finish", "others"])
+async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None:
+    """From every state to every other, by each write, with a fence that fits."""
+    for state in MOVES:
+        leased = replace(job(*state), lease_token="mine")
+        for phase, status in TARGETS if write in {"advance", "release"} else [("done", "completed"), ("done", "failed")]:
+            await store.insert(db, leased)
+            at = now()
+            if write == "advance":
+                await moves.advance(db, leased, phase, status=status)
+            elif write == "release":
+                await moves.release(db, leased, phase, at, at, status=status)
+            elif write == "finish":
+                await moves.finish(db, leased, {"status": status, "finished_at": at})
+            else:
+                await moves.claim(db, get_args(Phase), "other", at, at, 1)
+                await moves.adopt_provider_id(db, leased.id, "p", at, at)
+                await moves.cancel_unsubmitted(db, leased.id, at)
+                await moves.cancel_submitted(db, leased.id, at)
+                await moves.end(db, leased.id, get_args(Phase), at, cost_micro=None, error=("x", "y"))
+            after = await store.get(db, leased.id)
+            assert after is not None
+            assert reachable(state, (after.status, after.phase), steps=1 if write != "others" else 5), (state, after.status, after.phase)
+            await store.delete(db, leased.id)
+
+
+def reachable(start: State, end: State, steps: int) -> bool:
+    return start == end or (steps > 0 and any(reachable(to, end, steps - 1) for to in MOVES[start]))
+
+
+async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
+    at = now()
+    for number in range(10):
+        await store.insert(db, job(user_id="ana", kind="image", run_at=at - timedelta(seconds=100 - number)))
+    (first,) = await moves.claim_submits(db, "w", at, at + timedelta(seconds=60), 1)
+    await store.insert(db, job(user_id="ben", kind="image", run_at=at))
+    (second,) = await moves.claim_submits(db, "w", at, at + timedelta(seconds=60), 1)
+    assert (first.user_id, second.user_id) == ("ana", "ben")
+
+
+async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
+    at = now()
+    until = at + timedelta(seconds=60)
+    for kind in ("image", "video"):
+        for _ in range(5):
+            await store.insert(db, job(kind=kind))
+    taken = await moves.claim_submits(db, "w", now(), until, 50)
+    assert sorted(one.kind for one in taken) == ["image"] * moves.IMAGES_PER_USER + ["video"] * moves.VIDEOS_PER_USER
+    assert await moves.claim_submits(db, "w", now(), until, 50) == []
+    video = next(one for one in taken if one.kind == "video")
+    assert await moves.advance(db, video, "submitting", status="processing")
+    assert await moves.release(db, video, "poll", until, at)
+    assert await moves.claim_submits(db, "w", now(), until, 50) == [], "a video that is followed keeps its place"
+    (followed,) = await moves.claim(db, ("poll",), "w", until, until, 5)
+    await moves.finish(db, followed, {"status": "failed", "finished_at": at})
+    assert [one.kind for one in await moves.claim_submits(db, "w", now(), until, 50)] == ["video"]
