@@ -46,8 +46,10 @@ class AdminCalls(ApiHttp):
     def delete_user(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)
 
-    def audit(self, *, actor: str | None, action: str | None, subject: str | None, cursor: str | None, limit: int = 50) -> Page[AuditOut]:
-        params = query(actor=actor, action=action, subject=subject, cursor=cursor, limit=limit)
+    def audit(
+        self, *, actor_id: str | None, action: str | None, subject: str | None, cursor: str | None, limit: int = 50
+    ) -> Page[AuditOut]:
+        params = query(actor_id=actor_id, action=action, subject=subject, cursor=cursor, limit=limit)
         return parse(Page[AuditOut], self.send("GET", "/admin/audit", params=params))
 
     def bot_credentials(self) -> list[BotCredentialOut]:

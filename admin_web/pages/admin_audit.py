@@ -22,7 +22,7 @@ def show() -> ResponseReturnValue:
     ids = {name: _account_id(text) for name, text in typed.items()}
     unknown = [typed[name] for name, found in ids.items() if found is None]
     empty: Page[AuditOut] = Page(items=[])
-    found = empty if unknown else api().audit(actor=ids["actor"], action=action, subject=ids["subject"], cursor=cursor)
+    found = empty if unknown else api().audit(actor_id=ids["actor"], action=action, subject=ids["subject"], cursor=cursor)
     return page(
         "admin/audit.html",
         found=found,
@@ -44,7 +44,7 @@ def _account_id(text: str) -> str | None:
     try:
         return str(UUID(text))
     except ValueError:
-        found = api().users(q=text, role=None, limit=2).items
+        found = api().users(q=text, role=None, limit=100).items
     exact = [person for person in found if text.casefold() in {(person.email or "").casefold(), person.display_name.casefold()}]
     hits = exact or found
     return hits[0].id if len(hits) == 1 else None

@@ -93,7 +93,8 @@ def test_light_and_dark_are_kept(page: Page) -> None:
 
 @pytest.mark.parametrize("page", ["phone"], indirect=True)
 def test_no_page_is_wider_than_a_phone(page: Page) -> None:
-    for path in ("/", "/generate/text", "/generate/image", "/generate/video?from=image", "/gallery", "/profile", "/admin/users"):
+    accounts = ("/profile", "/profile/sessions", "/profile/delete", "/admin/users", "/admin/users/invite", "/admin/audit", "/admin/bots")
+    for path in ("/", "/generate/text", "/generate/image", "/generate/video?from=image", "/gallery", *accounts):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
     page.get_by_label("Menu").click()
