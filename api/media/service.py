@@ -6,7 +6,8 @@ A file is kept first and recorded later, in the transaction that finishes its ge
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ log = structlog.get_logger("media")
 UPLOAD_MAX = 12_000_000
 IMAGE_MAX = 50_000_000
 VIDEO_MAX = 200_000_000
+GRACE = timedelta(hours=1)
 DECODERS = 2
 """Images decoded at a time: one may need 160 MB."""
 
@@ -130,10 +132,10 @@ class MediaService:
             height=size[1],
         )
 
-    async def record(self, sql: Sql, kept: KeptFile) -> str:
-        """Insert the rows of a kept file, inside the caller's transaction. Returns the media id."""
-        await store.add(sql, kept.thumbnail)
-        await store.add(sql, kept.file)
+    async def record(self, sql: Sql, kept: KeptFile, owner_id: str | None = None) -> str:
+        """Insert the rows of a kept file, inside the caller's transaction. `owner_id`: whose it is by now. Returns the media id."""
+        for row in (kept.thumbnail, kept.file):
+            await store.add(sql, replace(row, user_id=owner_id or row.user_id))
         return kept.file.id
 
     async def discard(self, kept: Sequence[KeptFile]) -> None:
@@ -218,6 +220,25 @@ class MediaService:
         if row is None:
             raise NotFound("This file is not there any more.")
         return await self.stream(row, 0, row.size)
+
+    async def sweep(self) -> None:
+        """Deletes files that no row knows, and rows whose file is gone; only what is older than an hour, because a file is kept before its
+        row is written. Raises OSError."""
+        before = ids.now() - GRACE
+        left = await self._files.forget_received(before)
+        rows = await store.keys(self._db, before)
+        files = set(await self._files.old_keys(before))
+        known = await store.keys(self._db)
+        orphans = sorted(files - set(known))
+        await self._files.delete(orphans)
+        gone = sorted(set(rows) - files)
+        if orphans or left:
+            log.warning("orphan_files_deleted", files=len(orphans), received=left)
+        if len(gone) * 2 > len(rows):
+            log.critical("media_missing", rows=len(rows), missing=len(gone), hint="is this the right store? no row is deleted")
+        elif gone:
+            log.error("rows_without_file_deleted", media=[rows[key] for key in gone])
+            await store.delete(self._db, [rows[key] for key in gone])
 
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))

@@ -53,7 +53,7 @@ def common() -> frozenset[str]:
 def _is_common(folded: str) -> bool:
     """As it is, without the digits and marks around it, or cut off after a common beginning that is most of it."""
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
-    cores = {folded, core, re.sub(r"[\W_]+", "", folded)}
+    cores = {folded, core, _letters_and_digits(folded), _letters_and_digits(core)}
     return any(len(folded) - len(each) < PADDING and each in common() for each in cores if len(each) >= NAME_LEAST)
 
 

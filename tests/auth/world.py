@@ -22,11 +22,13 @@ from api.budget.service import BudgetService
 from api.db import Db
 from api.deliveries.schemas import Notice
 from api.deliveries.service import DeliveryService, Shown
+from api.errors import NotFound
 from api.links import routes as links_routes
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.problems import add_handlers
 from api.users import routes as users_routes
+from api.users.export import ExportService, File
 from api.users.passwords import Cost, Passwords
 from api.users.service import Eraser, UserService
 from api.wake import Wake
@@ -106,6 +108,16 @@ class World:
         return int(row["n"])
 
 
+class NoFiles:
+    """A media store without any: files have tests of their own."""
+
+    async def files_of_user(self, user_id: str) -> Sequence[File]:
+        return []
+
+    async def whole(self, file_id: str) -> AsyncIterator[bytes]:
+        raise NotFound("There are none.")
+
+
 async def no_generations(ids: Sequence[str]) -> dict[str, Shown]:
     """There are none here: only notices are delivered."""
     return {}
@@ -140,7 +152,7 @@ def build(
     admin = AdminService(db, users=users, auth=auth, links=links)
     erasers += [auth.erase, links.erase]
     app = FastAPI()
-    app.state.services = SimpleNamespace(auth=auth, users=users, links=links, admin=admin)
+    app.state.services = SimpleNamespace(auth=auth, users=users, links=links, admin=admin, export=ExportService(db, NoFiles()))
     add_handlers(app)
     for routes in (auth_routes, users_routes, links_routes, admin_routes):
         app.include_router(routes.router)
