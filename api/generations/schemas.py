@@ -201,7 +201,6 @@ class AdminGenerationOut(GenerationOut):
     attempt: int
     rescues: int
     provider_id: str | None
-    provider_state: str | None
     submitted_at: Time | None
     platform: str | None
 
