@@ -54,6 +54,7 @@ class World:
     links: LinkService
     auth: AuthService
     deliveries: DeliveryService
+    operations: AdminService
     erasers: list[Eraser]
     http: httpx.AsyncClient
 
@@ -157,7 +158,7 @@ def build(
     for routes in (auth_routes, users_routes, links_routes, admin_routes):
         app.include_router(routes.router)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api")
-    return World(db, signer, users, links, auth, deliveries, erasers, http)
+    return World(db, signer, users, links, auth, deliveries, admin, erasers, http)
 
 
 @pytest.fixture
