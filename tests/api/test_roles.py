@@ -1,0 +1,140 @@
+"""The role matrix: every route of the running api, called by everybody. `roles.py` says who may call what."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from starlette.routing import Mount
+
+from api.errors import BY_CODE
+from api.ids import now
+from api.provider.webhooks import sign
+from tests.api.harness import running_api
+from tests.api.roles import ROWS, Access, Refusal, Row
+from tests.api.roles_world import MARK, MAY, NEVER, THINGS, Caller, Made, World, ask, filled, make_people
+from tests.sandbox_server import sandbox_server
+
+SECRET = "a webhook secret of the tests"
+ACTS = {"act token", "act token of an admin"}
+FRESH = {"user", "other user", "admin"}
+PEOPLE = {*FRESH, "signed in long ago"}
+PASS: dict[Access, set[str]] = {
+    Access.USER: PEOPLE | ACTS,
+    Access.SESSION: PEOPLE,
+    Access.RECENT: FRESH,
+    Access.ADMIN: {"admin"},
+    Access.BOT: {"bot", "another platform's bot"},
+    Access.SIGNED: set(),
+}
+NOT_ALLOWED = (403, "not_allowed")
+REFUSED: dict[Access, dict[str, Refusal]] = {
+    Access.SESSION: dict.fromkeys(ACTS, NOT_ALLOWED),
+    Access.RECENT: {**dict.fromkeys(ACTS, NOT_ALLOWED), "signed in long ago": (403, "reauth_required")},
+    Access.ADMIN: dict.fromkeys(PEOPLE | ACTS, NOT_ALLOWED),
+}
+"""Who is known, and must not; the others are told that they are not."""
+NOT_AUTHENTICATED = (401, "not_authenticated")
+OWNERS = {"user", "act token", "signed in long ago"}
+PROBLEM_FIELDS = {"type", "title", "status", "detail", "code"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One api for all: a try leaves nothing behind that another one would meet. Videos take longer than the tests."""
+    folder: Path = tmp_path_factory.mktemp("roles")
+    with sandbox_server(video=3600.0) as sandbox:
+        async with running_api(folder, sandbox, openrouter_webhook_secret=SECRET, default_monthly_usd=100_000) as api:
+            yield await make_people(api)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_route_has_a_row(world: World) -> None:
+    app = world.api.app
+    schema = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+    found = set(_routes(app.routes))
+    assert schema <= found, "the walk over the routes does not see what the schema has"
+    named = {row.route for row in ROWS}
+    assert sorted(found - named) == [], "a route without a row in tests/api/roles.py"
+    assert sorted(named - found) == [], "a row without a route"
+    assert {row.made for row in ROWS} == set(THINGS)
+
+
+def _routes(routes: Iterable[object]) -> Iterator[tuple[str, str]]:
+    """All, those that are not in the schema too. FastAPI keeps included routers as branches of a tree."""
+    for route in routes:
+        if isinstance(route, Mount):
+            assert route.path == "/static/swagger", "a mount is no route: say here why everybody may have it"
+            continue
+        branch = getattr(route, "original_router", None)
+        if branch is not None:
+            yield from _routes(branch.routes)
+            continue
+        for method in route.methods:  # type: ignore[attr-defined]
+            yield method, re.sub(r":\w+}", "}", route.path)  # type: ignore[attr-defined]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_row(world: World, row: Row) -> None:
+    made = await world.thing(row)
+    try:
+        if row.access is Access.PUBLIC:
+            for caller in {**MAY, **NEVER}.values():
+                assert (await ask(world, row, made, caller(world))).status_code == row.passes
+            return
+        passing = {name: caller for name, caller in MAY.items() if name in PASS[row.access]}
+        for name, caller in {**NEVER, **MAY}.items():
+            if name not in passing:
+                refused = REFUSED.get(row.access, {}).get(name, NOT_AUTHENTICATED)
+                _check_problem(name, await ask(world, row, made, caller(world)), *refused)
+        if row.access is Access.SIGNED:
+            await _check_signed(world, row, made)
+        elif row.lonely:
+            lonely = await world.person(f"lonely-{next(world.numbers)}")
+            answer = await ask(world, row, made, world.access(lonely))
+            assert answer.status_code == row.passes, answer.text
+        else:
+            await _check_passing(world, row, made, passing)
+    finally:
+        await world.tidy()
+
+
+async def _check_passing(world: World, row: Row, made: Made, passing: dict[str, Caller]) -> None:
+    """Those to whom the thing does not belong first: it has to be there for its owner afterwards."""
+    owners = {Access.ADMIN: {"admin"}, Access.BOT: {"bot"}}.get(row.access, OWNERS) if row.made else set(passing)
+    owners = owners - set(row.instead)
+    for name in passing.keys() - owners:
+        _check_problem(name, await ask(world, row, made, passing[name](world)), *row.instead.get(name, row.foreign))
+    if row.spends:
+        owners -= {"signed in long ago"}  # a thing for each takes long
+    for number, name in enumerate(sorted(owners & passing.keys())):
+        made = await world.thing(row) if number and row.spends else made
+        answer = await ask(world, row, made, passing[name](world))
+        assert answer.status_code == row.passes, f"{name}: {answer.text}"
+        hers = name in {*OWNERS, "bot"} or row.access is Access.ADMIN
+        assert hers or MARK not in answer.text, f"{name} reads what is ana's"
+
+
+async def _check_signed(world: World, row: Row, made: Made) -> None:
+    body = json.dumps(filled(row.json, made)).encode()
+    path, moment = filled(row.path, made), int(now().timestamp())
+    for secret, expected in (("another secret", 401), (SECRET, row.passes)):
+        headers = {"X-OpenRouter-Signature": sign(secret, body, moment), "Content-Type": "application/json"}
+        assert (await world.api.client.post(path, content=body, headers=headers)).status_code == expected
+
+
+def _check_problem(name: str, answer: httpx.Response, status: int, code: str) -> None:
+    """Nothing but the problem: a code that clients know, and no word of what it is about."""
+    assert answer.status_code == status, f"{name}: {answer.status_code} {answer.text}"
+    assert answer.headers["content-type"] == "application/problem+json", name
+    if answer.request.method == "HEAD":
+        assert answer.content == b""
+        return
+    problem = answer.json()
+    assert (problem["code"], set(problem)) == (code, PROBLEM_FIELDS), name
+    assert code in BY_CODE
+    assert MARK not in answer.text
