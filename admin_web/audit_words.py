@@ -28,8 +28,10 @@ ACTIONS = {
 _MICRO = Decimal(1_000_000)
 
 
-def action_words(action: str) -> str:
+def action_words(action: str, after: Mapping[str, object] | None = None) -> str:
     """An action that came later than these words is shown by its name."""
+    if action == "user_status" and after is not None:
+        return "Enabled" if after.get("status") == "active" else "Disabled"
     return ACTIONS.get(action, action.replace("_", " ").capitalize())
 
 

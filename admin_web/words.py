@@ -22,6 +22,7 @@ HINTS = {
     "outcome_unknown": "Look into the gallery before you send it again.",
     "rate_limited": "Wait a moment, then try again.",
     "too_many_jobs": "Wait until one of your running jobs is done, or cancel one.",
+    "confirm_cost": "Tick the box at the end of the form and send it again. Nothing was charged yet.",
     "already_finished": "There is nothing left to cancel.",
     "conflict": "Reload the page to see how things stand now.",
     "last_admin": "Make somebody else an admin first.",

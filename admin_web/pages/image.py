@@ -42,7 +42,7 @@ def submit() -> ResponseReturnValue:
         ask = read(
             ImageIn,
             {
-                **given("prompt"),
+                **given("prompt", "confirm"),
                 "model": model.id,
                 **option_values(model, request.form),
                 "input_images": [image.id for image in images] or None,

@@ -49,7 +49,7 @@ def submit() -> ResponseReturnValue:
 
 def _make() -> GenerationOut:
     model = _model()
-    ask = read(VideoIn, {**given("prompt"), "model": model.id, **option_values(model, request.form)})
+    ask = read(VideoIn, {**given("prompt", "confirm"), "model": model.id, **option_values(model, request.form)})
     return api().video(ask, idempotency_key(ask))
 
 
@@ -60,7 +60,7 @@ def _make_from_image(images: Sequence[Attached]) -> GenerationOut:
         words = {"image": "A file, an address, or one of your images."}
         raise Invalid(FormError("Choose the image that the video starts from.", fields=words))
     model = _model()
-    ask = read(VideoFromImageIn, {**given("prompt"), **source, "model": model.id, **option_values(model, request.form)})
+    ask = read(VideoFromImageIn, {**given("prompt", "confirm"), **source, "model": model.id, **option_values(model, request.form)})
     return api().video_from_image(ask, idempotency_key(ask))
 
 

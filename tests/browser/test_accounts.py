@@ -12,7 +12,7 @@ from tests.stack import Stack
 def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser, stack: Stack) -> None:
     page.locator("summary", has_text="Admin").click()
     page.get_by_role("link", name="Users Invite, rights, budgets").click()
-    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_role("button", name="Invite somebody").click()
     page.get_by_label("E-mail").fill("grace@example.org")
     page.get_by_role("button", name="Make the link").click()
     link = page.locator("#secret-link").inner_text()

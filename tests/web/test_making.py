@@ -255,3 +255,16 @@ def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
     answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Hello", "model": "no/such-model"}, X_Fragment="1")
     assert answer.status_code == 422
     assert answer.get_json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_what_costs_more_than_the_person_wants_asks_first(app: Flask, browser: Browser, account: TokensOut, kind: str) -> None:
+    headers = {"authorization": f"Bearer {account.access_token}"}
+    app.extensions["api_http"].put("/users/me", json={"confirm_above_usd": "0.000001"}, headers=headers).raise_for_status()
+    path = f"/generate/{kind}"
+    browser.get(path)
+    asked = browser.post(path, {**browser.fields, "prompt": "A fox"})
+    assert asked.status_code == 409
+    assert 'name="confirm"' in asked.text
+    assert browser.fields["prompt"] == "A fox"
+    assert browser.post(path, {**browser.fields, "prompt": "A fox", "confirm": "true"}).status_code == 302
