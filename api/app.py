@@ -35,6 +35,7 @@ from api.generations.admin import GenerationAdmin
 from api.generations.reader import GenerationReader
 from api.generations.service import GenerationService
 from api.generations.steps import Callbacks, Steps
+from api.generations.sweep import Sweeper
 from api.generations.webhooks import Webhooks
 from api.generations.worker import Worker
 from api.links import routes as link_routes
@@ -113,7 +114,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
         asyncio.create_task(services.budget.run(stop), name="budget"),
     ]
     if worker:
-        tasks.append(asyncio.create_task(Worker(db, wake, steps).run(), name="worker"))
+        tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
     stack.push_async_callback(_end, tasks, stop)
     return services
 

@@ -241,6 +241,18 @@ async def reported_provider_id(sql: Sql, generation_id: str) -> str | None:
     return cast(str, row["dedupe_key"]).rpartition(":")[0] if row else None
 
 
+async def forget_events(sql: Sql, before: datetime) -> None:
+    await sql.execute("DELETE FROM webhook_events WHERE received_at < $1", before)
+
+
+async def leaked_holds(sql: Sql) -> list[Generation]:
+    """Jobs that are over although their money is still held."""
+    rows = await sql.fetch(
+        f"SELECT {COLUMNS} FROM generations WHERE phase = 'done' AND hold_id IN (SELECT id FROM holds WHERE state = 'held')"
+    )
+    return [row_of(row) for row in rows]
+
+
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
     await sql.execute("UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id)
 

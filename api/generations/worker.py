@@ -12,6 +12,7 @@ from api.generations import moves
 from api.generations.states import Phase
 from api.generations.steps import Steps
 from api.generations.store import Generation
+from api.generations.sweep import Sweeper
 from api.ids import now, token
 from api.wake import Wake
 
@@ -19,6 +20,7 @@ log = get_logger("worker")
 
 LEASE = timedelta(seconds=60)
 HEARTBEAT = 10.0
+SWEEP_EVERY = 300.0
 IDLE_LOOK = 15.0
 IDLE_LOOK_SHARED = 1.0
 """With PostgreSQL another process may add jobs, whose ring is not heard here."""
@@ -60,10 +62,11 @@ class Worker:
 
     GRACE = 5.0
 
-    def __init__(self, db: Db, wake: Wake, steps: Steps) -> None:
+    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper) -> None:
         self._db = db
         self._wake = wake
         self._steps = steps
+        self._sweeper = sweeper
         self._lease_token = token(128)
         self._submits: dict[asyncio.Task[None], Generation] = {}
         self._follows: dict[asyncio.Task[None], Generation] = {}
@@ -72,13 +75,17 @@ class Worker:
     async def run(self) -> None:
         if self._db.engine == "duckdb":
             await moves.free_leases(self._db, now())
-        heartbeat = asyncio.create_task(self._heartbeat(), name="worker-heartbeat")
+        beside = [
+            asyncio.create_task(self._heartbeat(), name="worker-heartbeat"),
+            asyncio.create_task(self._sweep(), name="worker-sweep"),
+        ]
         try:
             with self._wake.listen("worker") as listener:
                 while True:
                     await listener.wait(await self._round())
         finally:
-            heartbeat.cancel()
+            for task in beside:
+                task.cancel()
             await self._wind_down()
 
     async def _round(self) -> float:
@@ -134,6 +141,14 @@ class Worker:
                     await moves.extend(self._db, ids, self._lease_token, now() + LEASE)
                 except DbUnavailable as error:
                     log.warning("heartbeat_failed", error=str(error))
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._sweeper.run()
+            except (DbUnavailable, OSError) as error:
+                log.warning("sweep_failed", error=str(error))
+            await asyncio.sleep(SWEEP_EVERY)
 
     async def _wind_down(self) -> None:
         running = [*self._submits, *self._follows]

@@ -227,11 +227,11 @@ class MediaService:
         before = ids.now() - GRACE
         left = await self._files.forget_received(before)
         rows = await store.keys(self._db, before)
-        files = set(await self._files.old_keys(before))
+        files = await self._files.all_keys()
         known = await store.keys(self._db)
-        orphans = sorted(files - set(known))
+        orphans = sorted(key for key, written in files.items() if written < before and key not in known)
         await self._files.delete(orphans)
-        gone = sorted(set(rows) - files)
+        gone = sorted(set(rows) - set(files))
         if orphans or left:
             log.warning("orphan_files_deleted", files=len(orphans), received=left)
         if len(gone) * 2 > len(rows):

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -124,6 +124,18 @@ class MediaStore:
             with suppress(FileNotFoundError), _storage_errors():
                 await obstore.delete_async(self._store, key)
 
+    async def all_keys(self) -> dict[str, datetime]:
+        """Every file with the time when it was written. Raises OSError."""
+        found: dict[str, datetime] = {}
+        with _storage_errors():
+            async for batch in obstore.list(self._store):
+                found |= {each["path"]: each["last_modified"] for each in batch if not each["path"].startswith(".")}
+        return found
+
+    async def forget_received(self, before: datetime) -> int:
+        """Deletes what a process that died in the middle of receiving left. Returns how many."""
+        return await asyncio.to_thread(_delete_old, self._spool, before.timestamp())
+
     async def check(self) -> None:
         """Raises OSError when the store cannot be read or, on disk, not be written."""
         if self._root is not None:
@@ -144,6 +156,16 @@ def _storage_errors() -> Iterator[None]:
         raise
     except BaseError as error:
         raise OSError(str(error).partition("\n")[0]) from error
+
+
+def _delete_old(folder: Path, before: float) -> int:
+    deleted = 0
+    for path in folder.glob("*") if folder.exists() else ():
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
+                deleted += 1
+    return deleted
 
 
 def _sync(file: BinaryIO) -> None:

@@ -56,5 +56,11 @@ async def of_user(sql: Sql, user_id: str) -> list[MediaRow]:
     return [_row(row) for row in await sql.fetch(f"SELECT {_COLUMNS} FROM media WHERE user_id = $1", user_id)]
 
 
+async def keys(sql: Sql, created_before: datetime | None = None) -> dict[str, str]:
+    """Key to media id."""
+    query = "SELECT id, key FROM media WHERE $1::timestamptz IS NULL OR created_at < $1::timestamptz"
+    return {row["key"]: row["id"] for row in await sql.fetch(query, created_before)}
+
+
 async def delete(sql: Sql, media_ids: Sequence[str]) -> None:
     await sql.execute("DELETE FROM media WHERE id = ANY($1::text[])", list(media_ids))

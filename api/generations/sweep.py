@@ -1,0 +1,39 @@
+"""What crashes and lost files leave behind, found and put right every few minutes: leaked holds, files without a row, old events."""
+
+from datetime import timedelta
+
+from structlog import get_logger
+
+from api.budget.service import BudgetService
+from api.db import Db
+from api.generations import store
+from api.ids import now
+from api.media.service import MediaService
+
+log = get_logger("sweep")
+
+EVENTS_KEPT = timedelta(hours=48)
+
+
+class Sweeper:
+    def __init__(self, db: Db, budget: BudgetService, media: MediaService) -> None:
+        self._db = db
+        self._budget = budget
+        self._media = media
+
+    async def run(self) -> None:
+        """Each part may be repeated at any time, also by several workers. Raises `DbUnavailable`, OSError."""
+        await self._close_holds()
+        await self._media.sweep()
+        await store.forget_events(self._db, now() - EVENTS_KEPT)
+
+    async def _close_holds(self) -> None:
+        """The end of a job and of its hold are one transaction, so that there is nothing to find unless something went wrong."""
+        for row in await store.leaked_holds(self._db):
+            async with self._db.transaction() as sql:
+                if row.cost_micro is not None:
+                    closed = await self._budget.settle(sql, row.hold_id, cost_micro=row.cost_micro, kind=row.kind, model=row.model)
+                else:
+                    closed = await self._budget.release(sql, row.hold_id)
+            if closed:
+                log.error("leaked_hold", job=row.id, hold=row.hold_id, cost_micro=row.cost_micro)

@@ -1,0 +1,68 @@
+"""Once more, with changes; a last frame; and the cost that has to be confirmed."""
+
+import httpx
+
+from tests.api.harness import Api
+from tests.generations.test_jobs import SEEDREAM, finished, money
+from tests.sandbox_server import Sandbox
+
+
+async def test_again_is_the_same_request_with_changes_once_per_key(user: httpx.AsyncClient, api: Api) -> None:
+    first = (await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM, "n": 2})).json()
+    key = {"Idempotency-Key": "again-1"}
+    again = await user.post(f"/generations/{first['short_id']}/again", json={"changes": {"prompt": "a wolf"}}, headers=key)
+    assert again.status_code == 202, again.text
+    made = await finished(api, again.json())
+    assert (made["prompt"], made["model"], made["options"], made["parent_id"]) == ("a wolf", SEEDREAM, first["options"], first["id"])
+    repeated = await user.post(f"/generations/{first['id']}/again", json={"changes": {"prompt": "a wolf"}}, headers=key)
+    assert repeated.json()["id"] == made["id"]
+    assert (await user.post(f"/generations/{first['id']}/again", json={}, headers=key)).status_code == 409
+    assert (await user.post(f"/generations/{first['id']}/again")).json()["prompt"] == "a fox"
+
+
+async def test_another_model_leaves_out_what_it_does_not_take(user: httpx.AsyncClient) -> None:
+    first = (await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM, "aspect_ratio": "16:9"})).json()
+    changes = {"model": "openai/dall-e-3"}
+    again = await user.post(f"/generations/{first['id']}/again", json={"changes": changes})
+    assert again.status_code == 202, again.text
+    assert "aspect_ratio" not in again.json()["options"]
+    asked = await user.post(f"/generations/{first['id']}/again", json={"changes": {**changes, "aspect_ratio": "16:9"}})
+    assert (asked.status_code, asked.json()["code"]) == (422, "option_unsupported")
+    wrong = await user.post(f"/generations/{first['id']}/again", json={"changes": {"duration": 5}})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "option_unsupported")
+
+
+async def test_a_video_between_two_images(user: httpx.AsyncClient, sandbox: Sandbox, api: Api) -> None:
+    images = (await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM, "n": 2})).json()["images"]
+    models = (await user.get("/models?kind=video")).json()["items"]
+    can = {model["id"]: "last_frame" in model["capabilities"]["frame_images"] for model in models}
+    body = {"prompt": "x", "image_id": images[0]["id"], "last_image_id": images[1]["id"]}
+    capable = next(name for name, able in can.items() if able)
+    made = await user.post("/generate/video/from-image", json={**body, "model": capable})
+    assert made.status_code == 202, made.text
+    assert (await finished(api, made.json()))["status"] == "completed"
+    again = await user.post(f"/generations/{made.json()['id']}/again")
+    assert (await finished(api, again.json()))["mode"] == "image_to_video"
+    row = await api.services.generations.reader.owned((await user.get("/users/me")).json()["id"], again.json()["id"])
+    assert [(one.frame, one.media_id) for one in row.inputs] == [("first_frame", images[0]["id"]), ("last_frame", images[1]["id"])]
+    for incapable in [name for name, able in can.items() if not able][:1]:
+        refused = await user.post("/generate/video/from-image", json={**body, "model": incapable})
+        assert refused.status_code == 422
+
+
+async def test_a_cost_above_the_users_threshold_has_to_be_confirmed(user: httpx.AsyncClient) -> None:
+    body = {"prompt": "x", "model": SEEDREAM}
+    estimate = (await user.post("/generate/estimate", json={"kind": "image", "model": SEEDREAM})).json()["cost_usd"]
+    assert (await user.put("/users/me", json={"confirm_above_usd": estimate})).json()["confirm_above_usd"] == estimate
+    assert (await user.post("/generate/image", json=body)).status_code == 200, "not above it"
+    spent = await money(user)
+    await user.put("/users/me", json={"confirm_above_usd": "0.000001"})
+    key = {"Idempotency-Key": "confirm-1"}
+    asked = await user.post("/generate/image", json=body, headers=key)
+    assert (asked.status_code, asked.json()["code"], asked.json()["estimate_usd"]) == (409, "confirm_cost", estimate)
+    assert await money(user) == spent
+    assert (await user.post("/generate/image", json={**body, "confirm": True}, headers=key)).status_code == 200
+    await user.put("/users/me", json={"display_name": "Ana"})
+    assert (await user.post("/generate/image", json=body)).status_code == 409, "another change leaves it"
+    assert (await user.put("/users/me", json={"confirm_above_usd": None})).json()["confirm_above_usd"] is None
+    assert (await user.post("/generate/image", json=body)).status_code == 200

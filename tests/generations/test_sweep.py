@@ -1,0 +1,87 @@
+"""What a crash or a lost file may leave behind is put right, and nothing else is touched."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from api.generations import store
+from api.generations.sweep import Sweeper
+from api.ids import now
+from tests.api.harness import Api
+from tests.generations.test_jobs import SEEDREAM, money
+
+OLD = 2 * 3600
+
+
+def age(path: Path) -> None:
+    os.utime(path, (time.time() - OLD, time.time() - OLD))
+
+
+def sweeper(api: Api) -> Sweeper:
+    return Sweeper(api.services.db, api.services.budget, api.services.media)
+
+
+async def test_a_hold_whose_job_is_over_is_closed_with_its_cost(api: Api, user: httpx.AsyncClient) -> None:
+    made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})).json()
+    spent = await money(user)
+    db = api.services.db
+    cost = (await store.get(db, made["id"])).cost_micro  # type: ignore[union-attr]
+    await db.execute("UPDATE holds SET state = 'held'")
+    await db.execute("DELETE FROM ledger")
+    await db.execute("UPDATE budgets SET held_micro = held_micro + $1, spent_micro = spent_micro - $2", await held(api), cost)
+    assert (await money(user))[0] == "0.000000"
+    for _ in range(2):
+        await sweeper(api).run()
+        assert await money(user) == spent
+    assert len(await db.fetch("SELECT id FROM ledger")) == 1
+
+
+async def held(api: Api) -> int:
+    rows = await api.services.db.fetch("SELECT amount_micro FROM holds")
+    return int(rows[0]["amount_micro"])
+
+
+async def test_files_and_rows_without_each_other_go_when_they_are_old(api: Api, user: httpx.AsyncClient) -> None:
+    made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM, "n": 2})).json()
+    folder = api.data_dir / "media"
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    orphan, fresh, received, receiving = [
+        folder / name for name in ("ab/cd/orphan.png", "ab/cd/fresh.png", ".receiving/old", ".receiving/new")
+    ]
+    for path in (orphan, fresh, received, receiving):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    for path in (*files, orphan, received):
+        age(path)
+    db = api.services.db
+    lost = (await db.fetch("SELECT id, key FROM media WHERE role = 'image' ORDER BY id LIMIT 1"))[0]
+    (folder / lost["key"]).unlink()
+    await sweeper(api).run()
+    assert {path for path in folder.rglob("*") if path.is_file()} == files - {folder / lost["key"]} | {fresh, receiving}
+    assert len(await db.fetch("SELECT id FROM media")) == 4, "the row is younger than an hour"
+    await db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
+    await sweeper(api).run()
+    assert [row["id"] for row in await db.fetch("SELECT id FROM media WHERE id = $1", lost["id"])] == []
+    assert len((await user.get(f"/generations/{made['id']}")).json()["images"]) == 1
+
+
+async def test_an_empty_store_is_not_taken_for_lost_files(api: Api, user: httpx.AsyncClient) -> None:
+    await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+    db = api.services.db
+    await db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
+    for path in (api.data_dir / "media").rglob("*.*"):
+        if path.is_file():
+            path.unlink()
+    await sweeper(api).run()
+    assert len(await db.fetch("SELECT id FROM media")) == 2
+
+
+async def test_events_of_long_ago_are_forgotten(api: Api) -> None:
+    db = api.services.db
+    await store.add_event(db, "old", None, "{}", now() - timedelta(hours=49))
+    await store.add_event(db, "new", None, "{}", now() - timedelta(hours=47))
+    await sweeper(api).run()
+    assert [row["dedupe_key"] for row in await db.fetch("SELECT dedupe_key FROM webhook_events")] == ["new"]
