@@ -221,6 +221,10 @@ class Catalog:
             if not models:
                 raise ModelUnavailable(f"There is no {kind} model yet: the provider's lists could not be read so far.", retry_after=10)
             return models[0]
+        known = next((model for (of, known), model in self._models.items() if of == kind and known.lower() == model_id.lower()), None)
+        if known is not None and known.id not in {model.id for model in models}:
+            # its whole id was said: words that also fit another one must not lead there
+            raise ModelUnavailable(self._why_not(kind, model_id, models, role))
         found = matching(models, model_id)
         if len(found) == 1:
             return found[0]

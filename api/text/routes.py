@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
@@ -11,18 +11,31 @@ from starlette.types import Receive, Scope, Send
 from api.auth.caller import UserCaller
 from api.deps import ServicesDep
 from api.schemas import Page
-from api.text.schemas import ConversationDetailOut, ConversationOut, DeltaEvent, DoneEvent, StartEvent, TextIn, TextOut
-from api.text.service import Answer, Event, TextService
+from api.text.answer import Answer, Event
+from api.text.schemas import (
+    ConversationDetailOut,
+    ConversationOut,
+    DeltaEvent,
+    DoneEvent,
+    NewConversationIn,
+    RenameIn,
+    StartEvent,
+    TextIn,
+    TextOut,
+)
+from api.text.service import TextService
 
 router = APIRouter(tags=["text"])
+
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
 class _EventStream(StreamingResponse):
     """However the response ends, the answer behind it ends too."""
 
     def __init__(self, text: TextService, running: Answer) -> None:
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        super().__init__(_encoded(text.events(running)), headers=headers, media_type="text/event-stream")
+        super().__init__(_encoded(text.events(running)), headers=STREAM_HEADERS, media_type="text/event-stream")
         self._running = running
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,29 +63,51 @@ def _name(event: Event) -> str:
 
 
 @router.post("/generate/text", response_model=TextOut)
-async def generate_text(services: ServicesDep, caller: UserCaller, body: TextIn) -> TextOut | Response:
-    """The answer; with `stream`, server-sent events `start`, `delta`, then `done` or `error`. Closing the stream stops the answer."""
-    if body.stream:
-        return _EventStream(services.text, await services.text.begin(caller, body))
-    return await services.text.answer(caller, body)
+async def generate_text(services: ServicesDep, caller: UserCaller, body: TextIn, key: Key = None) -> TextOut | Response:
+    """The answer; with `stream`, server-sent events `start`, `delta`, then `done` or `error`. Closing the stream stops the answer.
+
+    With an Idempotency-Key that was used before: the same answer once more, as `start` and `done` when streamed.
+    """
+    if not body.stream:
+        return await services.text.answer(caller, body, key)
+    if (earlier := await services.text.earlier(caller, body, key)) is not None:
+        return StreamingResponse(_encoded(_again(earlier)), headers=STREAM_HEADERS, media_type="text/event-stream")
+    return _EventStream(services.text, await services.text.begin(caller, body, key))
+
+
+async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
+    yield StartEvent(id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model)
+    yield DoneEvent(answer=earlier)
 
 
 @router.get("/conversations")
 async def list_conversations(
     services: ServicesDep,
     caller: UserCaller,
+    q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[ConversationOut]:
-    """Last used first."""
-    return await services.text.conversations(caller.user_id, cursor, limit)
+    """Last used first; `q`: with these words in the title or in a message."""
+    return await services.text.conversations.page(caller.user_id, q or None, cursor, limit)
+
+
+@router.post("/conversations/new", status_code=204)
+async def new_conversation(services: ServicesDep, caller: UserCaller, body: NewConversationIn) -> None:
+    """For bots: the next question in this chat and thread begins a new conversation."""
+    await services.text.conversations.leave(caller, body.thread)
 
 
 @router.get("/conversations/{conversation_id}")
 async def read_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str) -> ConversationDetailOut:
-    return await services.text.conversation(caller.user_id, conversation_id)
+    return await services.text.conversations.detail(caller.user_id, conversation_id)
+
+
+@router.put("/conversations/{conversation_id}")
+async def rename_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str, body: RenameIn) -> ConversationOut:
+    return await services.text.conversations.rename(caller.user_id, conversation_id, body.title)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
 async def delete_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str) -> None:
-    await services.text.delete_conversation(caller.user_id, conversation_id)
+    await services.text.conversations.delete(caller.user_id, conversation_id)

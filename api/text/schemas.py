@@ -9,11 +9,16 @@ from api.schemas import In, Out, Time, Usd
 
 
 class TextIn(In):
-    """`images`: ids of uploads or of earlier images of the caller, for models that can look at images."""
+    """`images`: ids of uploads or of earlier images of the caller, for models that can look at images.
+
+    `chat_thread`: only bots may send it; the question goes on with the conversation of the act token's chat and this thread (empty where
+    there are none), or begins one.
+    """
 
     prompt: Prompt
     model: ModelId | None = None
     conversation_id: str | None = Field(default=None, max_length=64)
+    chat_thread: str | None = Field(default=None, max_length=64)
     system: str | None = Field(default=None, max_length=10_000)
     images: list[str] | None = Field(default=None, max_length=16)
     stream: bool = False
@@ -59,6 +64,16 @@ class ErrorEvent(Out):
 
     error: ErrorOut
     retry_after: float | None = None
+
+
+class NewConversationIn(In):
+    """`thread` is empty where there are none."""
+
+    thread: str = Field(default="", max_length=64)
+
+
+class RenameIn(In):
+    title: str = Field(min_length=1, max_length=200)
 
 
 class ConversationOut(Out):

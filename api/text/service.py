@@ -4,85 +4,46 @@ An answer runs in a task of its own. A client that goes away only stops it; what
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
 
-from api import ids
+from api import idempotency, ids
 from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
-from api.catalog.pricing import text_micro, tokens, used_text_micro
+from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
-from api.db import Db, DbUnavailable, Sql
-from api.errors import DomainError, InvalidRequest, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
-from api.generations.schemas import ErrorOut
+from api.db import Db, DbUnavailable, Duplicate, Sql
+from api.errors import Conflict, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextDelta, TextDone, TextMessage, TextPart
-from api.schemas import Page, usd
 from api.text import store
-from api.text.context import ANSWER_TOKENS, answer_tokens, fitting, title_of
-from api.text.schemas import (
-    ConversationDetailOut,
-    ConversationOut,
-    DeltaEvent,
-    DoneEvent,
-    ErrorEvent,
-    MessageOut,
-    StartEvent,
-    TextIn,
-    TextOut,
-    UsageOut,
-)
-from api.text.store import Conversation, Message
+from api.text.answer import Answer, Event, cost_of, error_event
+from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
+from api.text.conversations import Conversations
+from api.text.schemas import DeltaEvent, DoneEvent, StartEvent, TextIn, TextOut
+from api.text.store import Message
 from api.users.service import UserService
 
-__all__ = ["ANSWER_TOKENS", "Answer", "TextService"]
+__all__ = ["ANSWER_TOKENS", "TextService"]
 
 log = structlog.get_logger("text")
-
-Event = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
 
 PING_SECONDS = 15.0
 REMEMBERED = 100
 """Messages of a conversation that may be sent along at most."""
-SHOWN = 1_000
 IMAGES_REMEMBERED = 4
 SUBJECT = "text:"
+BUSY_SECONDS = 2.0
 STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
-
-
-@dataclass(eq=False, slots=True)
-class Answer:
-    """One running answer. `written` grows; `out` gets what happens, and None at the end."""
-
-    id: str
-    user_id: str
-    conversation: Conversation
-    is_new: bool
-    question: Message
-    model: Model
-    ask: TextAsk
-    chars: int
-    hold_id: str
-    out: asyncio.Queue[StartEvent | DeltaEvent | DoneEvent | Exception | None] = field(default_factory=asyncio.Queue)
-    written: list[str] = field(default_factory=list)
-    task: asyncio.Task[None] | None = None
-    streaming: bool = False
-    stopped: bool = False
-
-    def stop(self) -> None:
-        """Closes the provider's stream. Settling what was used is never interrupted."""
-        self.stopped = True
-        if self.streaming and self.task is not None:
-            self.task.cancel()
 
 
 class TextService:
@@ -96,6 +57,7 @@ class TextService:
         self._media = media
         self._users = users
         self._running: set[Answer] = set()
+        self.conversations = Conversations(db)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep now and then."""
@@ -109,6 +71,7 @@ class TextService:
 
     async def sweep(self) -> None:
         """Release the holds of answers that died with their process."""
+        await idempotency.purge(self._db, ids.now(), STALE_AFTER)
         if released := await self._budget.release_stale(SUBJECT, STALE_AFTER):
             log.warning("stale_text_holds_released", count=released)
 
@@ -119,9 +82,11 @@ class TextService:
             answer.stop()
         await asyncio.gather(*(answer.task for answer in running if answer.task is not None))
 
-    async def answer(self, caller: Caller, body: TextIn) -> TextOut:
+    async def answer(self, caller: Caller, body: TextIn, key: str | None = None) -> TextOut:
         """The whole answer. Raises the errors of `begin` and of the provider."""
-        running = await self.begin(caller, body)
+        if (earlier := await self.earlier(caller, body, key)) is not None:
+            return earlier
+        running = await self.begin(caller, body, key)
         while (event := await running.out.get()) is not None:
             if isinstance(event, Exception):
                 raise event
@@ -140,20 +105,32 @@ class TextService:
                 continue
             if event is None:
                 return
-            yield _error_event(event) if isinstance(event, Exception) else event
+            yield error_event(event) if isinstance(event, Exception) else event
 
-    async def begin(self, caller: Caller, body: TextIn) -> Answer:
+    async def earlier(self, caller: Caller, body: TextIn, key: str | None) -> TextOut | None:
+        """The answer to the same request with this key. Raises `Conflict` while it is being answered, and when the request was another."""
+        found = await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key)) if key is not None else None
+        if found is None:
+            return None
+        if found.body_hash != _hash(body):
+            raise Conflict("This Idempotency-Key was used for another request.")
+        if found.answer_json is None:
+            raise Conflict("This is being answered already.", retry_after=BUSY_SECONDS)
+        return TextOut.model_validate_json(found.answer_json)
+
+    async def begin(self, caller: Caller, body: TextIn, key: str | None = None) -> Answer:
         """Check, hold the money, and start. Raises before anything is asked of the provider:
 
-        `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`.
+        `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`,
+        `Conflict` (the same key at the same moment).
         """
         model = self._catalog.resolve("text", body.model, caller.role)
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:
             raise OptionUnsupported(f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}.", field="images")
-        conversation = await self._conversation(caller.user_id, body)
-        history = await store.messages(self._db, conversation.id, REMEMBERED) if body.conversation_id else []
+        conversation, is_new = await self.conversations.asked_in(caller, body)
+        history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED)
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
         messages = await self._messages(caller.user_id, model, history, body)
         chars = sum(len(message.text) for message in messages)
@@ -163,28 +140,23 @@ class TextService:
             raise PriceUnknown(f"The price of {model.name} is not known, so it cannot be used before an admin sets one.")
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
-        hold_id = await self._hold(caller.user_id, amount, answer_id)
+        hold_id = await self._hold(caller.user_id, amount, answer_id, key, _hash(body))
         running = Answer(
             id=answer_id,
             user_id=caller.user_id,
             conversation=conversation,
-            is_new=body.conversation_id is None,
+            is_new=is_new,
             question=question,
             model=model,
             ask=TextAsk(model.id, tuple(messages), max_tokens=limit, user=caller.user_id),
             chars=chars,
             hold_id=hold_id,
+            key=key,
         )
         running.out.put_nowait(StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id))
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
         self._running.add(running)
         return running
-
-    async def _conversation(self, user_id: str, body: TextIn) -> Conversation:
-        if body.conversation_id is not None:
-            return await self._own(user_id, body.conversation_id)
-        now = ids.now()
-        return Conversation(ids.new_id(), user_id, title_of(body.prompt), now, now)
 
     async def _messages(self, user_id: str, model: Model, history: Sequence[Message], body: TextIn) -> list[TextMessage]:
         images = [await self._media.input_image(user_id, media_id) for media_id in body.images or ()]
@@ -207,19 +179,25 @@ class TextService:
                 continue
         return tuple(found)
 
-    async def _hold(self, user_id: str, amount: int, answer_id: str) -> str:
+    async def _hold(self, user_id: str, amount: int, answer_id: str, key: str | None, body_hash: str) -> str:
         user = await self._users.find(user_id)
         if user is None:
             raise NotFound("This account does not exist any more.")
-        async with self._db.transaction() as sql:
-            return await self._budget.reserve(
-                sql,
-                user_id=user_id,
-                monthly_micro=user.monthly_micro,
-                group=group_of(user.role, guest=user.guest),
-                amount=amount,
-                subject=SUBJECT + answer_id,
-            )
+        subject = SUBJECT + answer_id
+        try:
+            async with self._db.transaction() as sql:
+                if key is not None:
+                    await idempotency.claim(sql, idempotency.key_of(user_id, key), body_hash, subject, ids.now())
+                return await self._budget.reserve(
+                    sql,
+                    user_id=user_id,
+                    monthly_micro=user.monthly_micro,
+                    group=group_of(user.role, guest=user.guest),
+                    amount=amount,
+                    subject=subject,
+                )
+        except Duplicate as error:
+            raise Conflict("This is being answered already.", retry_after=BUSY_SECONDS) from error
 
     async def _run(self, running: Answer) -> None:
         try:
@@ -233,7 +211,7 @@ class TextService:
 
     async def _work(self, running: Answer) -> None:
         if running.stopped:
-            await self._finish(running, None)
+            await self._finish(running, None, None)
             return
         done: TextDone | None = None
         failure: ProviderError | None = None
@@ -245,12 +223,12 @@ class TextService:
         except asyncio.CancelledError:
             log.info("text_stopped", answer=running.id, parts=len(running.written))
         running.streaming = False
-        cost = _cost(running, done, failure)
-        await self._finish(running, cost)
+        cost = cost_of(running, done, failure)
+        answered = await self._finish(running, done, cost)
         if failure is not None:
             running.out.put_nowait(domain_error(failure))
         elif done is not None:
-            running.out.put_nowait(DoneEvent(answer=self._out(running, done, cost or 0)))
+            running.out.put_nowait(DoneEvent(answer=answered))
 
     async def _stream(self, running: Answer) -> TextDone | None:
         stream = cast(AsyncGenerator[TextPart, None], self._provider.text(running.ask))
@@ -265,7 +243,8 @@ class TextService:
                     done = part
         return done
 
-    async def _finish(self, running: Answer, cost: int | None) -> None:
+    async def _finish(self, running: Answer, done: TextDone | None, cost: int | None) -> TextOut:
+        answered = running.answered(done, cost or 0, sandbox=self._provider.is_sandbox)
         async with self._db.transaction() as sql:
             if cost is None:
                 await self._budget.release(sql, running.hold_id)
@@ -273,60 +252,18 @@ class TextService:
                 await self._budget.settle(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id)
             if running.written:
                 await _remember(sql, running, cost or 0, ids.now())
-
-    def _out(self, running: Answer, done: TextDone, cost: int) -> TextOut:
-        usage = done.usage
-        return TextOut(
-            id=running.id,
-            conversation_id=running.conversation.id,
-            text="".join(running.written),
-            model=done.model,
-            usage=UsageOut(
-                prompt_tokens=usage.prompt_tokens if usage else tokens(running.chars),
-                completion_tokens=usage.completion_tokens if usage else tokens(len("".join(running.written))),
-            ),
-            cost_usd=usd(cost),
-            sandbox=self._provider.is_sandbox,
-        )
-
-    async def conversations(self, user_id: str, cursor: str | None, limit: int) -> Page[ConversationOut]:
-        """Last used first."""
-        found = await store.page(self._db, user_id, _place(cursor), limit + 1)
-        shown = found[:limit]
-        next_cursor = store.cursor_of(shown) if len(found) > limit else None
-        return Page(items=[ConversationOut.model_validate(each) for each in shown], next_cursor=next_cursor)
-
-    async def conversation(self, user_id: str, conversation_id: str) -> ConversationDetailOut:
-        """Raises `NotFound`, also for another user's."""
-        found = await self._own(user_id, conversation_id)
-        messages = [
-            MessageOut(
-                role=message.role,
-                text=message.content,
-                model=message.model,
-                cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
-                created_at=message.created_at,
-            )
-            for message in await store.messages(self._db, conversation_id, SHOWN)
-        ]
-        return ConversationDetailOut(
-            id=found.id, title=found.title, created_at=found.created_at, updated_at=found.updated_at, messages=messages
-        )
-
-    async def delete_conversation(self, user_id: str, conversation_id: str) -> None:
-        await self._own(user_id, conversation_id)
-        async with self._db.transaction() as sql:
-            await store.delete(sql, conversation_id)
+            if running.key is not None:
+                # what was written and paid for is given again; where nothing was, the key is free for another try
+                if cost is not None and (running.written or done is not None):
+                    await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
+                else:
+                    await idempotency.free(sql, SUBJECT + running.id)
+        return answered
 
     async def erase_user(self, user_id: str) -> None:
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
-
-    async def _own(self, user_id: str, conversation_id: str) -> Conversation:
-        found = await store.conversation(self._db, conversation_id)
-        if found is None or found.user_id != user_id:
-            raise NotFound("There is no such conversation among yours.")
-        return found
+            await idempotency.forget_user(sql, user_id)
 
 
 async def _remember(sql: Sql, running: Answer, cost: int, now: datetime) -> None:
@@ -336,43 +273,11 @@ async def _remember(sql: Sql, running: Answer, cost: int, now: datetime) -> None
         await store.add_conversation(sql, conversation)
     elif not await store.touch(sql, conversation.id, now):
         return
-    answer = Message(running.id, "assistant", "".join(running.written), running.model.id, cost, (), now)
+    answer = Message(running.id, "assistant", running.text, running.model.id, cost, (), now)
     for message in (running.question, answer):
         await store.add_message(sql, conversation.id, running.user_id, message)
 
 
-def _cost(running: Answer, done: TextDone | None, failure: ProviderError | None) -> int | None:
-    """What to book; None: nothing, the hold is released.
-
-    A provider charges nothing for a request that it refused or that ended in an error. An answer that was stopped, or whose
-    connection broke after it had begun, is charged for what was written by then.
-    """
-    if failure is not None and (failure.outcome != "unknown" or not running.written):
-        return None
-    usage = done.usage if done is not None else None
-    if usage is not None and usage.cost_micro is not None:
-        return usage.cost_micro
-    if usage is not None:
-        prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    else:
-        prompt, completion = tokens(running.chars), tokens(sum(map(len, running.written)))
-    return used_text_micro(running.model, prompt_tokens=prompt, completion_tokens=completion)
-
-
-def _error_event(error: Exception) -> ErrorEvent:
-    if isinstance(error, DomainError):
-        return ErrorEvent(error=ErrorOut(code=error.code, message=error.detail), retry_after=error.retry_after)
-    return ErrorEvent(error=ErrorOut(code="internal_error", message="Something went wrong here. The operator finds it in the log."))
-
-
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    moment, _, last = cursor.partition("~")
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError as error:
-        raise InvalidRequest("This cursor is not valid.", field="cursor") from error
-    if at.tzinfo is None or not last:
-        raise InvalidRequest("This cursor is not valid.", field="cursor")
-    return at, last
+def _hash(body: TextIn) -> str:
+    """Of what is asked; whole or streamed is only how it is told."""
+    return hashlib.sha256(f"text:{body.model_dump_json(exclude={'stream'})}".encode()).hexdigest()

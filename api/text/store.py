@@ -10,12 +10,24 @@ from api.db import Row, Sql
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """`thread_id` is empty where there are no threads."""
+
+    platform: str
+    chat_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
+    """`chat` goes on with it, until it begins a new one."""
+
     id: str
     user_id: str
     title: str
     created_at: datetime
     updated_at: datetime
+    chat: Chat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +43,12 @@ class Message:
     created_at: datetime
 
 
+COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
+
+
 def _conversation(row: Row) -> Conversation:
-    return Conversation(row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"])
+    chat = None if row["platform"] is None else Chat(row["platform"], row["chat_id"], row["thread_id"])
+    return Conversation(row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"], chat)
 
 
 def _message(row: Row) -> Message:
@@ -41,19 +57,40 @@ def _message(row: Row) -> Message:
 
 
 async def conversation(sql: Sql, conversation_id: str) -> Conversation | None:
-    row = await sql.fetch_one("SELECT id, user_id, title, created_at, updated_at FROM conversations WHERE id = $1", conversation_id)
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM conversations WHERE id = $1", conversation_id)
     return None if row is None else _conversation(row)
 
 
-async def page(sql: Sql, user_id: str, before: tuple[datetime, str] | None, limit: int) -> list[Conversation]:
-    """Last used first."""
+async def newest_of_chat(sql: Sql, user_id: str, chat: Chat) -> Conversation | None:
+    query = f"""
+        WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM conversations WHERE user_id = $1)
+        SELECT * FROM mine WHERE platform = $2 AND chat_id = $3 AND thread_id = $4 ORDER BY updated_at DESC, id DESC LIMIT 1"""
+    row = await sql.fetch_one(query, user_id, chat.platform, chat.chat_id, chat.thread_id)
+    return None if row is None else _conversation(row)
+
+
+async def leave_chat(sql: Sql, user_id: str, chat: Chat) -> None:
     query = """
-        WITH mine AS MATERIALIZED (SELECT id, user_id, title, created_at, updated_at FROM conversations WHERE user_id = $1)
+        UPDATE conversations SET platform = NULL, chat_id = NULL, thread_id = NULL
+        WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4"""
+    await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id)
+
+
+async def rename(sql: Sql, conversation_id: str, title: str) -> None:
+    await sql.execute("UPDATE conversations SET title = $2 WHERE id = $1", conversation_id, title)
+
+
+async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime, str] | None, limit: int) -> list[Conversation]:
+    """Last used first. `words`: in the title or in a message, in any case."""
+    query = f"""
+        WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM conversations WHERE user_id = $1)
         SELECT * FROM mine
-        WHERE $2::timestamptz IS NULL OR updated_at < $2::timestamptz OR (updated_at = $2::timestamptz AND id < $3::text)
+        WHERE ($2::timestamptz IS NULL OR updated_at < $2::timestamptz OR (updated_at = $2::timestamptz AND id < $3::text))
+          AND ($5::text IS NULL OR strpos(lower(title), lower($5::text)) > 0 OR id IN (
+              SELECT conversation_id FROM messages WHERE user_id = $1 AND strpos(lower(content), lower($5::text)) > 0))
         ORDER BY updated_at DESC, id DESC LIMIT $4"""
     moment, last = before or (None, None)
-    return [_conversation(row) for row in await sql.fetch(query, user_id, moment, last, limit)]
+    return [_conversation(row) for row in await sql.fetch(query, user_id, moment, last, limit, words)]
 
 
 async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:
@@ -66,8 +103,9 @@ async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:
 
 
 async def add_conversation(sql: Sql, new: Conversation) -> None:
-    query = "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)"
-    await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at)
+    query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    chat = (new.chat.platform, new.chat.chat_id, new.chat.thread_id) if new.chat else (None, None, None)
+    await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at, *chat)
 
 
 async def touch(sql: Sql, conversation_id: str, now: datetime) -> bool:

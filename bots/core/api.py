@@ -27,7 +27,7 @@ from api.generations.schemas import (
 )
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
 from api.schemas import Kind, Page
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, StartEvent, TextIn
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn
 from api.users.schemas import UserOut
 from bots.core.http import BAD_ANSWER, TRANSPORT_ERRORS, ApiError, make_client, refused, unavailable
 
@@ -222,6 +222,10 @@ class UserApi:
                 raise
             async for event in self._text(ask, headers, fresh=True):
                 yield event
+
+    async def new_conversation(self, new: NewConversationIn) -> None:
+        """The next question in this chat begins another conversation."""
+        await self._call("POST", "/conversations/new", body=new)
 
     async def image(self, ask: ImageIn) -> GenerationOut:
         return read(GenerationOut, await self._paid("/generate/image", ask, {"Prefer": "respond-async"}))

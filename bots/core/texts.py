@@ -281,6 +281,7 @@ def balance(user: UserOut) -> str:
 
 # --- asking and mistakes
 
+NEW_CONVERSATION = "A new conversation. Your next /ask begins it; the old one is kept on the web page."
 ASK_WHAT = "What would you like to know? For example: /ask Why is the sky blue?"
 IMAGE_WHAT = "What shall I draw? For example: /image a fox in snow --ar 16:9"
 VIDEO_WHAT = "What shall I film? For example: /video waves at night --duration 5"

@@ -22,12 +22,12 @@ async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> Non
     expected = sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)
     seen: list[Conversation] = []
     place = None
-    while page := await store.page(db, "ana", place, 2):
+    while page := await store.page(db, "ana", None, place, 2):
         seen += page
         place = (page[-1].updated_at, page[-1].id)
     assert seen == expected
     assert await store.touch(db, mine[0].id, START + timedelta(hours=1))
-    assert (await store.page(db, "ana", None, 1))[0].id == mine[0].id
+    assert (await store.page(db, "ana", None, None, 1))[0].id == mine[0].id
     assert not await store.touch(db, "nothing", START)
 
 

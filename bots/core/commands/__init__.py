@@ -7,6 +7,7 @@ __all__ = ["ALIASES", "COMMANDS", "Command", "Context", "Replies", "resolve"]
 
 COMMANDS: tuple[Command, ...] = (
     talking.ASK,
+    talking.NEW,
     making.IMAGE,
     making.VIDEO,
     jobs.JOBS,
@@ -22,7 +23,7 @@ COMMANDS: tuple[Command, ...] = (
 ACTIONS: tuple[Command, ...] = (account.LINK_YES, account.LINK_NO, account.UNLINK_YES, account.UNLINK_NO)
 """Only buttons lead here. A button may name a command, too."""
 
-ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel"}
+ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel", "reset": "new"}
 
 
 def resolve(name: str) -> Command | None:

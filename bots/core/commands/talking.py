@@ -1,6 +1,6 @@
-"""/ask and /help."""
+"""/ask, /new and /help."""
 
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, TextIn
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, TextIn
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
@@ -19,7 +19,8 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
     model = find_model(str(said), await context.user.models("text")) if said is not None else None
     written = ""
     try:
-        async for event in context.user.text(TextIn(prompt=asked.prompt, model=model, stream=True)):
+        ask = TextIn(prompt=asked.prompt, model=model, chat_thread=inbound.address.thread_id or "", stream=True)
+        async for event in context.user.text(ask):
             match event:
                 case DeltaEvent():
                     written += event.text
@@ -35,6 +36,11 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.cut_short(written.strip(), texts.error(error.code, error.detail, error.retry_after)))
 
 
+async def _new(inbound: Inbound, context: Context) -> Replies:
+    await context.user.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
+    yield Reply(texts.NEW_CONVERSATION)
+
+
 async def _help(_inbound: Inbound, context: Context) -> Replies:
     usages = [(_usage(command), command.description) for command in context.commands if command.listed]
     yield Reply(texts.help_page(usages), secret=True)
@@ -47,4 +53,5 @@ def _usage(command: Command) -> str:
 
 
 ASK = Command("ask", "Ask a question", _ask, argument="question", argument_required=True, options=(MODEL,), slow=True)
+NEW = Command("new", "Begin a new conversation: I forget what we talked about here", _new)
 HELP = Command("help", "What I can do", _help, secret=True)

@@ -31,6 +31,18 @@ async def test_an_answer_grows_in_one_message_and_ends_whole(place: Place, sandb
     assert all(one.text != other.text for one, other in pairwise(replies))
 
 
+async def test_a_chat_remembers_until_it_begins_anew(place: Place, sandbox: Sandbox) -> None:
+    async def sent() -> int:
+        """How many messages go to the model with a question."""
+        await place.say("/ask and then?")
+        return len(sandbox.calls("chat")[-1]["body"]["messages"])
+
+    assert [await sent(), await sent()] == [1, 3]
+    for command in ("/new", "/reset"):
+        assert (await place.say(command))[-1].text == texts.NEW_CONVERSATION
+        assert [await sent(), await sent()] == [1, 3]
+
+
 async def test_ask_with_nothing_to_ask(place: Place) -> None:
     assert (await place.say("/ask"))[-1].text == texts.ASK_WHAT
 

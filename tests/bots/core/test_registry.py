@@ -12,7 +12,7 @@ from tests.bots.core.samples import generation
 
 
 def test_names_and_aliases_lead_to_their_command() -> None:
-    making = {"ask", "image", "video", "jobs", "cancel"}
+    making = {"ask", "new", "image", "video", "jobs", "cancel"}
     assert {command.name for command in COMMANDS} == making | {"start", "help", "link", "unlink", "privacy", "balance"}
     for alias, name in ALIASES.items():
         found = resolve(alias)

@@ -1,0 +1,96 @@
+"""Conversations: read, found, renamed, deleted, and which one a chat is in."""
+
+from datetime import datetime
+
+from api import ids
+from api.auth.caller import Caller
+from api.db import Db
+from api.errors import InvalidRequest, NotFound
+from api.schemas import Page, usd
+from api.text import store
+from api.text.context import title_of
+from api.text.schemas import ConversationDetailOut, ConversationOut, MessageOut, TextIn
+from api.text.store import Chat, Conversation
+
+SHOWN = 1_000
+
+
+class Conversations:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def asked_in(self, caller: Caller, body: TextIn) -> tuple[Conversation, bool]:
+        """The conversation that a question belongs to, and whether it is a new one, not stored yet. Raises `NotFound`."""
+        if body.conversation_id is not None:
+            return await self.own(caller.user_id, body.conversation_id), False
+        chat = None
+        if body.chat_thread is not None:
+            chat = _chat(caller, body.chat_thread)
+            found = await store.newest_of_chat(self._db, caller.user_id, chat)
+            if found is not None:
+                return found, False
+        now = ids.now()
+        return Conversation(ids.new_id(), caller.user_id, title_of(body.prompt), now, now, chat), True
+
+    async def leave(self, caller: Caller, thread: str) -> None:
+        """The chat's next question begins a new conversation; the old one stays among the user's."""
+        await store.leave_chat(self._db, caller.user_id, _chat(caller, thread))
+
+    async def page(self, user_id: str, words: str | None, cursor: str | None, limit: int) -> Page[ConversationOut]:
+        """Last used first; with `words`, those that have them in the title or in a message."""
+        found = await store.page(self._db, user_id, words, _place(cursor), limit + 1)
+        shown = found[:limit]
+        next_cursor = store.cursor_of(shown) if len(found) > limit else None
+        return Page(items=[ConversationOut.model_validate(each) for each in shown], next_cursor=next_cursor)
+
+    async def detail(self, user_id: str, conversation_id: str) -> ConversationDetailOut:
+        """Raises `NotFound`, also for another user's."""
+        found = await self.own(user_id, conversation_id)
+        messages = [
+            MessageOut(
+                role=message.role,
+                text=message.content,
+                model=message.model,
+                cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
+                created_at=message.created_at,
+            )
+            for message in await store.messages(self._db, conversation_id, SHOWN)
+        ]
+        return ConversationDetailOut(
+            id=found.id, title=found.title, created_at=found.created_at, updated_at=found.updated_at, messages=messages
+        )
+
+    async def delete(self, user_id: str, conversation_id: str) -> None:
+        await self.own(user_id, conversation_id)
+        async with self._db.transaction() as sql:
+            await store.delete(sql, conversation_id)
+
+    async def rename(self, user_id: str, conversation_id: str, title: str) -> ConversationOut:
+        await self.own(user_id, conversation_id)
+        await store.rename(self._db, conversation_id, title)
+        return ConversationOut.model_validate(await self.own(user_id, conversation_id))
+
+    async def own(self, user_id: str, conversation_id: str) -> Conversation:
+        found = await store.conversation(self._db, conversation_id)
+        if found is None or found.user_id != user_id:
+            raise NotFound("There is no such conversation among yours.")
+        return found
+
+
+def _chat(caller: Caller, thread: str) -> Chat:
+    if caller.platform is None or caller.chat_id is None:
+        raise InvalidRequest("Only a bot that acts in a chat can speak of the chat's conversation.", field="chat_thread")
+    return Chat(caller.platform, caller.chat_id, thread)
+
+
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    moment, _, last = cursor.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise InvalidRequest("This cursor is not valid.", field="cursor") from error
+    if at.tzinfo is None or not last:
+        raise InvalidRequest("This cursor is not valid.", field="cursor")
+    return at, last

@@ -1,0 +1,152 @@
+"""Any order of reserving, settling, releasing, months and limits: the books add up, and no budget is passed."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import time_machine
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+
+from api import ids
+from api.budget.schemas import BudgetIn
+from api.budget.service import BudgetService, Group, month_of
+from api.db import Db
+from api.db.open import open_db
+from api.errors import BudgetExceeded
+from api.schemas import usd
+
+USERS: dict[str, Group] = {"ana": "users", "ben": "users", "root": "admins", "visitor": "guests"}
+MONTHLY = 60
+
+
+class Books(RuleBasedStateMachine):
+    """Each run begins with empty tables."""
+
+    loop: asyncio.AbstractEventLoop
+    db: Db
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = time_machine.travel(datetime(2028, 1, 30, 12, tzinfo=UTC), tick=False)
+        self.coordinates = self.clock.start()
+        self.loop.run_until_complete(self._empty())
+        self.budget = BudgetService(self.db, global_limit_micro=150)
+        self.limits: dict[str, int | None] = {"global": 150}
+        self.open: dict[str, tuple[str, str, int]] = {}
+        self.spent: dict[tuple[str, str], int] = {}
+
+    async def _empty(self) -> None:
+        for table in ("budgets", "holds", "ledger", "budget_limits", "audit"):
+            await self.db.execute(f"DELETE FROM {table}")
+
+    def teardown(self) -> None:
+        self.clock.stop()
+
+    holds = Bundle("holds")
+
+    def scopes(self, user: str) -> tuple[str, str, str]:
+        return f"user:{user}", USERS[user], "global"
+
+    def used(self, scope: str) -> int:
+        """By this test's own sums, in the present month."""
+        month = month_of(ids.now())
+        held = sum(amount for user, made, amount in self.open.values() if made == month and scope in self.scopes(user))
+        return held + self.spent.get((scope, month), 0)
+
+    async def _reserve(self, user: str, amount: int) -> str | None:
+        try:
+            async with self.db.transaction() as sql:
+                return await self.budget.reserve(
+                    sql, user_id=user, monthly_micro=MONTHLY, group=USERS[user], amount=amount, subject=ids.new_id()
+                )
+        except BudgetExceeded:
+            return None
+
+    @rule(target=holds, user=st.sampled_from(sorted(USERS)), amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
+    def reserve(self, user: str, amounts: list[int]) -> Any:
+        """Several at the same moment; what is accepted fits, and what fits alone is not all refused."""
+        limits = {f"user:{user}": MONTHLY, **self.limits}
+        left = min(limit - self.used(scope) for scope in self.scopes(user) if (limit := limits.get(scope)) is not None)
+
+        async def all_at_once() -> list[str | None]:
+            return await asyncio.gather(*(self._reserve(user, amount) for amount in amounts))
+
+        made = self.loop.run_until_complete(all_at_once())
+        month = month_of(ids.now())
+        for hold, amount in zip(made, amounts, strict=True):
+            if hold is not None:
+                self.open[hold] = (user, month, amount)
+        taken = sum(amount for hold, amount in zip(made, amounts, strict=True) if hold is not None)
+        assert taken <= max(left, 0)
+        assert not (min(amounts) <= left and not any(made))
+        return multiple(*(hold for hold in made if hold is not None))
+
+    @rule(hold=consumes(holds), cost=st.integers(0, 60), ends=st.lists(st.sampled_from(["settle", "release"]), min_size=1, max_size=3))
+    def close(self, hold: str, cost: int, ends: list[str]) -> None:
+        """However often and at the same moment: one of them counts."""
+
+        async def end(how: str) -> str | None:
+            async with self.db.transaction() as sql:
+                if how == "settle":
+                    done = await self.budget.settle(sql, hold, cost_micro=cost, kind="image", model="a/b")
+                else:
+                    done = await self.budget.release(sql, hold)
+            return how if done else None
+
+        async def all_at_once() -> list[str | None]:
+            return await asyncio.gather(*map(end, ends))
+
+        counted = [how for how in self.loop.run_until_complete(all_at_once()) if how is not None]
+        assert len(counted) == 1
+        user, month, _ = self.open.pop(hold)
+        for scope in self.scopes(user) if counted == ["settle"] else ():
+            self.spent[scope, month] = self.spent.get((scope, month), 0) + cost
+
+    @rule(days=st.integers(1, 20))
+    def time_goes_by(self, days: int) -> None:
+        self.coordinates.shift(timedelta(days=days))
+
+    @rule(scope=st.sampled_from(["users", "guests", "global"]), limit=st.none() | st.integers(0, 120))
+    def decide(self, scope: Any, limit: int | None) -> None:
+        body = BudgetIn(scope=scope, monthly_usd=None if limit is None else usd(limit))
+        self.loop.run_until_complete(self.budget.set_limit(body, actor_id="root"))
+        self.limits[scope] = limit
+
+    @invariant()
+    def the_books_add_up(self) -> None:
+        assert self.loop.run_until_complete(self.budget.audit()) == []
+        for user in USERS:
+            spent, held = self.loop.run_until_complete(self.budget.of_user(user))
+            assert spent + held == self.used(f"user:{user}")
+
+
+def _try(source: str | Path, examples: int) -> None:
+    """In a loop of its own, which hypothesis, being no coroutine, can use."""
+    loop = asyncio.new_event_loop()
+    db = loop.run_until_complete(open_db(source))
+    try:
+
+        class Run(Books):
+            pass
+
+        Run.loop, Run.db = loop, db
+        run_state_machine_as_test(
+            Run,
+            settings=settings(
+                max_examples=examples, stateful_step_count=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+            ),
+        )
+    finally:
+        loop.run_until_complete(db.close())
+        loop.close()
+
+
+def test_the_books_on_duckdb(duckdb_path: Path) -> None:
+    _try(duckdb_path, 8)
+
+
+def test_the_books_on_postgresql(postgres_url: str) -> None:
+    _try(postgres_url, 5)
