@@ -24,6 +24,10 @@ ACTIONS = {
     "bot_key_rotate": "Made a new bot key",
     "bot_key_revoke": "Revoked a bot key",
     "budget_limit_set": "Changed a shared budget",
+    "model_added": "Added a model",
+    "model_changed": "Changed a model",
+    "models_refreshed": "Asked for the models anew",
+    "generation_purge": "Deleted old generations",
 }
 _MICRO = Decimal(1_000_000)
 

@@ -1,14 +1,18 @@
 """Every error as a page of the product, or as JSON for our own scripts. Never a traceback."""
 
+from contextlib import suppress
+from typing import cast
+
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import is_script, session_ended
+from admin_web.caller import is_script, me, session_ended, web_session
 from admin_web.reauth import ask, kept_fields
 from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
+from api.users.schemas import UserOut
 
 _PAGES = {
     400: ("That did not work", "The form was too old or came from another place. Go back, reload the page and send it again."),
@@ -20,6 +24,7 @@ _PAGES = {
     503: ("The studio is waking up", "Its engine does not answer right now. Running jobs go on; this page tries again by itself."),
 }
 UNAUTHORIZED = 401
+ANSWERED = {403, 404}
 INTERNAL = 500
 
 
@@ -35,8 +40,15 @@ def error_page(status: int, error: FormError | None = None) -> Response:
     if is_script():
         said = error or FormError(title, text)
         return make_response(jsonify(error={"message": said.message, "hint": said.hint, "code": said.code}, fields=said.fields), status)
-    # the header must not ask the api again: it may be what failed
-    return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=g.get("me")), status)
+    return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=_viewer(status)), status)
+
+
+def _viewer(status: int) -> UserOut | None:
+    """Whose menu is on the page. Only where the api has just answered it is asked for them: elsewhere it may be what failed."""
+    if status in ANSWERED and web_session().sid is not None:
+        with suppress(ApiError, SessionEnded):
+            return me()
+    return cast("UserOut | None", g.get("me"))
 
 
 def _api_error(error: ApiError) -> Response:

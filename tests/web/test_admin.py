@@ -28,8 +28,10 @@ def test_a_promoted_user_is_admin_at_once_and_a_demoted_one_no_more(admin: Brows
     assert "is now an admin." in admin.get(path).text
     assert browser.get("/admin/users").status_code == 200
     admin.post(f"{path}/role", {"role": "user"})
-    assert browser.get("/admin/users").status_code == 403
-    assert "/admin/users" not in browser.get("/").text
+    refused = browser.get("/admin/users")
+    assert refused.status_code == 403
+    assert "Your account" in refused.text, "with the menu of a user"
+    assert "/admin/users" not in refused.text
 
 
 @pytest.mark.parametrize("role", ["user", "admin"])

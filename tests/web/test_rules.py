@@ -7,6 +7,7 @@ import pytest
 
 import admin_web
 from admin_web import vendored
+from admin_web.audit_words import ACTIONS
 from admin_web.words import HINTS
 from api.errors import DomainError
 
@@ -22,6 +23,13 @@ def test_every_error_of_the_api_has_words() -> None:
     codes = {error.code for error in all_errors(DomainError)}
     assert len(codes) > 20
     assert codes - HINTS.keys() == set()
+
+
+def test_everything_that_is_written_in_the_audit_log_has_words() -> None:
+    sources = (path.read_text() for path in (ROOT.parent / "api").rglob("*.py"))
+    recorded = {action for source in sources for action in re.findall(r'audit\.record\(\s*\w+,\s*"(\w+)"', source)}
+    assert len(recorded) > 15
+    assert recorded - ACTIONS.keys() == set()
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
