@@ -1,0 +1,66 @@
+"""10,000 videos under way, one worker: how many polls a second it makes, with how many tasks and how much processor time.
+
+`python -m tests.bench.videos_in_flight [seconds]`. It ends with 1 when the worker polls faster than its limit or keeps a task per job.
+"""
+
+import asyncio
+import resource
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from api.app import start
+from api.generations import store, worker
+from api.ids import now
+from api.settings import Settings
+from api.users.passwords import Cost
+from tests.generations.test_states import job
+from tests.sandbox_server import sandbox_server
+
+JOBS = 10_000
+OWN = {"id": "id || '-' || n", "short_id": "short_id || n", "callback_token": "callback_token || n", "provider_id": "provider_id || n"}
+
+
+async def fill(settings: Settings, cost: Cost) -> None:
+    async with AsyncExitStack() as stack:
+        services = await start(settings, stack, cost, worker=False)
+        await store.insert(services.db, replace(job("processing", "poll", deadline_at=now() + timedelta(hours=1)), provider_id="gen-vid-"))
+        columns = ", ".join(OWN.get(name, name) for name in store.COLUMNS.split(", "))
+        await services.db.execute(
+            f"INSERT INTO generations ({store.COLUMNS}) SELECT {columns} FROM generations, range(1, {JOBS}) AS numbers(n)"
+        )
+
+
+async def measure(settings: Settings, cost: Cost, seconds: float) -> tuple[int, float]:
+    """Most tasks at a time, and processor seconds."""
+    async with AsyncExitStack() as stack:
+        await start(settings, stack, cost, worker=True)
+        before, most = resource.getrusage(resource.RUSAGE_SELF), 0
+        end = asyncio.get_running_loop().time() + seconds
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            most = max(most, len(asyncio.all_tasks()))
+            await asyncio.wait([asyncio.create_task(asyncio.sleep(min(0.2, left)))])
+        after = resource.getrusage(resource.RUSAGE_SELF)
+    return most, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> int:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    cost = Cost(time=1, memory=8, lanes=1)
+    with tempfile.TemporaryDirectory() as folder, sandbox_server() as sandbox:
+        settings = Settings(_env_file=None, data_dir=Path(folder), openrouter_base_url=sandbox.url)
+        asyncio.run(fill(settings, cost))
+        tasks, busy = asyncio.run(measure(settings, cost, seconds))
+        rate = len(sandbox.calls("videos.status")) / seconds
+    print(
+        f"{JOBS} videos: {rate:.1f} polls/s of {worker.FOLLOWS_PER_SECOND:g}, {tasks} tasks, {busy / seconds:.0%} of a core, sandbox included"
+    )
+    # a second's worth may come at once at the start
+    return int(rate > worker.FOLLOWS_PER_SECOND * (1 + 1 / seconds) + 1 or tasks > 100 or rate == 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
