@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import health
+from api import health, shell
 from api.admin import routes as admin_routes
 from api.admin.service import AdminService
 from api.auth import routes as auth_routes
@@ -88,6 +88,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     app.include_router(generation_admin_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
+    app.include_router(shell.router)
     health.add_docs(app)
     return app
 

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -16,11 +18,13 @@ def _bot_keys() -> dict[str, str]:
 
 
 class Secrets(BaseModel):
-    """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform."""
+    """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform, `operator_key` opens what only this
+    machine's shell may ask of the api."""
 
     secret_key: str = Field(default_factory=token, min_length=32)
     setup_token: str = Field(default_factory=token, min_length=32)
     web_session_key: str = Field(default_factory=token, min_length=32)
+    operator_key: str = Field(default_factory=token, min_length=32)
     bot_keys: dict[str, str] = Field(default_factory=_bot_keys)
 
 
@@ -31,16 +35,35 @@ class SecretsUnusable(Exception):
 def ensure_secrets(data_dir: Path) -> Secrets:
     """Read the secrets, or make them: once, also when several processes start at the same moment."""
     path = data_dir / "secrets.json"
+    with _alone(data_dir):
+        if not path.exists():
+            return _write(path, Secrets())
+        found = _read(path)
+        # a secret that came with a newer version is made once, too
+        return found if Secrets.model_fields.keys() <= found.model_fields_set else _write(path, found)
+
+
+def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
+    """All secrets, with a new credential for this platform's bot in place of the old one."""
+    path = data_dir / "secrets.json"
+    with _alone(data_dir):
+        found = _read(path) if path.exists() else Secrets()
+        return _write(path, found.model_copy(update={"bot_keys": {**found.bot_keys, platform: token()}}))
+
+
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Among all processes of this machine. Raises `SecretsUnusable`."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / "secrets.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return _read(path) if path.exists() else _make(path)
+            yield
         finally:
             os.close(lock)
     except OSError as error:
-        raise SecretsUnusable(f"{error.filename or path}: {error.strerror}") from error
+        raise SecretsUnusable(f"{error.filename or data_dir}: {error.strerror}") from error
 
 
 def _read(path: Path) -> Secrets:
@@ -51,14 +74,13 @@ def _read(path: Path) -> Secrets:
         raise SecretsUnusable(f"{path} is damaged: {advice}") from error
 
 
-def _make(path: Path) -> Secrets:
-    """Written aside and renamed, so that a crash leaves either no file or a whole one."""
-    made = Secrets()
+def _write(path: Path, secrets: Secrets) -> Secrets:
+    """Written aside and renamed, so that a crash leaves the old file or the new one."""
     aside = path.with_suffix(".new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(made.model_dump_json(indent=2) + "\n")
+        file.write(secrets.model_dump_json(indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
     aside.rename(path)
-    return made
+    return secrets

@@ -1,22 +1,34 @@
-"""The commands of `./run`. Each one uses the same settings and secrets as the processes do."""
+"""The commands of `./run`. Each one uses the same settings and secrets as the processes do, and imports what it needs when it runs."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
 
+from api.ids import now
+from api.schemas import Platform
 from bots.settings import BotSettings
 from cli.process import run
 from cli.ready import Place
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+
+if TYPE_CHECKING:
+    from api.shell import LinkOut
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="All You Can GET AI. Without a command, ./run starts everything; ./run test and ./run check are for developers.",
 )
+
+
+admin = typer.Typer(no_args_is_help=True, help="Get into the studio when nobody can sign in.")
+app.add_typer(admin, name="admin")
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 
 
 @app.command()
@@ -40,6 +52,66 @@ def setup_link() -> None:
         launch = load(LaunchSettings)
         web = launch.public_url or Place(launch.web_host, launch.web_port).url
         print(f"{web}/setup?token={secrets_of(launch).setup_token}")
+
+
+@admin.command("create")
+def create_admin(
+    email: Email, yes: Annotated[bool, typer.Option("--yes", help="Do not ask before making a user an admin.")] = False
+) -> None:
+    """Print a link with which a new admin chooses a password, or make an admin of an account that is there. Works while it runs, too."""
+    from cli import operating
+
+    with bad_setting_ends(), refusal_ends():
+        made = operating.create_admin(email, promote=yes)
+        if made.state == "user":
+            typer.confirm(f"{email} has an account already. Make it an admin, who sees and decides everything here?", abort=True)
+            made = operating.create_admin(email, promote=True)
+        if made.state == "admin":
+            print(f"{email} is an admin already. Lost the password? ./run admin reset-password {email}")
+        elif made.state == "promoted":
+            print(f"{email} is an admin now.")
+        else:
+            print_link(made, f"{email} becomes an admin by choosing a password here")
+
+
+@admin.command("reset-password")
+def reset_password(email: Email) -> None:
+    """Print a link with which somebody chooses a new password; the old one works until then. Works while it runs, too."""
+    from cli import operating
+
+    with bad_setting_ends(), refusal_ends():
+        print_link(operating.reset_password(email), f"{email} chooses a new password here")
+
+
+@app.command()
+def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
+    """Give a platform's bot a new key. The one before works on until the next new one."""
+    from cli import operating
+
+    with bad_setting_ends(), refusal_ends():
+        known = operating.renew(platform)
+        path = load(LaunchSettings).data_dir / "secrets.json"
+    print(f"The {platform} bot has a new key, in {path}. {'The api knows it.' if known else 'The api takes it when it starts.'}")
+    print("The bot uses it from its next start on; until then, the one before works. Do this twice to shut a leaked key out.")
+
+
+def print_link(link: "LinkOut", what: str) -> None:
+    from cli import operating
+
+    assert link.expires_at is not None
+    left = round((link.expires_at - now()).total_seconds() / 60)
+    print(f"{what}, once, within {left} minutes:\n{operating.page_of(link)}")
+
+
+@contextmanager
+def refusal_ends() -> Iterator[None]:
+    from cli import operating
+
+    try:
+        yield
+    except operating.Refused as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
 
 
 @contextmanager

@@ -201,7 +201,7 @@ class UserService:
         if not saved:
             raise _wrong_password()
 
-    async def set_role(self, user_id: str, role: Role, *, actor_id: str) -> UserOut:
+    async def set_role(self, user_id: str, role: Role, *, actor_id: str | None) -> UserOut:
         """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot sign in, so it cannot be an admin)."""
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())

@@ -21,6 +21,7 @@ class Access(Enum):
     RECENT = "a signed-in person who gave the password just now"
     ADMIN = "a signed-in admin"
     BOT = "a bot with its own credential"
+    SHELL = "the shell of this machine, with the operator's key"
     SIGNED = "nobody but the provider, by its signature"
 
 
@@ -50,7 +51,7 @@ class Row:
         return f"{self.method} {self.path}{self.query}"
 
 
-PUBLIC, USER, SESSION, RECENT, ADMIN, BOT, SIGNED = Access
+PUBLIC, USER, SESSION, RECENT, ADMIN, BOT, SHELL, SIGNED = Access
 # A body that no route takes: who gets past the guard is told what is wrong with it.
 BAD: dict[str, Any] = {"no such field": 1}
 
@@ -171,6 +172,8 @@ MAKING = [
     Row("GET", "/media/{media_id}", USER, made="two generations", query="?{foreign_signature}"),
     Row("GET", "/conversations", USER),
     Row("GET", "/conversations/{conversation_id}", USER, made="conversation"),
+    Row("PUT", "/conversations/{conversation_id}", USER, made="conversation", json={"title": "x"}),
+    Row("POST", "/conversations/new", USER, json=BAD, passes=422),
     Row("DELETE", "/conversations/{conversation_id}", USER, made="conversation", passes=204, spends=True),
 ]
 
@@ -199,6 +202,9 @@ DELIVERIES = [
 ]
 
 MACHINES = [
+    Row("POST", "/internal/admins", SHELL, json={"email": "marker-of-shell@example.org"}),
+    Row("POST", "/internal/password-resets", SHELL, json={"email": "marker-of-ana@example.org"}),
+    Row("POST", "/internal/bot-keys", SHELL, passes=204),
     Row("GET", "/healthz", PUBLIC),
     Row("GET", "/readyz", PUBLIC),
     Row("GET", "/openapi.json", PUBLIC),

@@ -161,6 +161,7 @@ MAY: dict[str, Caller] = {
     "act token of an admin": lambda w: w.act(w.people["admin"]),
     "bot": lambda w: w.secrets.bot_keys["telegram"],
     "another platform's bot": lambda w: w.secrets.bot_keys["discord"],
+    "operator's key": lambda w: w.secrets.operator_key,
 }
 """They may do something, each something else."""
 

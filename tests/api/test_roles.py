@@ -28,6 +28,7 @@ PASS: dict[Access, set[str]] = {
     Access.RECENT: FRESH,
     Access.ADMIN: {"admin"},
     Access.BOT: {"bot", "another platform's bot"},
+    Access.SHELL: {"operator's key"},
     Access.SIGNED: set(),
 }
 NOT_ALLOWED = (403, "not_allowed")
@@ -35,6 +36,7 @@ REFUSED: dict[Access, dict[str, Refusal]] = {
     Access.SESSION: dict.fromkeys(ACTS, NOT_ALLOWED),
     Access.RECENT: {**dict.fromkeys(ACTS, NOT_ALLOWED), "signed in long ago": (403, "reauth_required")},
     Access.ADMIN: dict.fromkeys(PEOPLE | ACTS, NOT_ALLOWED),
+    Access.SHELL: dict.fromkeys([*MAY, *NEVER], (404, "not_found")),
 }
 """Who is known, and must not; the others are told that they are not."""
 NOT_AUTHENTICATED = (401, "not_authenticated")
