@@ -69,6 +69,11 @@ class Details:
         return told or self.kind in _REFUSED_TYPES or (status != 404 and refuses_content(self.message))
 
     @property
+    def upstream(self) -> bool:
+        """The provider names the supplier that failed, or the models that it is about."""
+        return bool(self.metadata.get("provider_name") or self.availability)
+
+    @property
     def model_gone(self) -> bool:
         return self.availability.get("code") in _GONE_TYPES or "not a valid model" in self.message
 
@@ -98,7 +103,7 @@ def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
 
 def of_details(status: int, details: Details, outcome: Outcome, retry_after: float | None) -> ProviderError:
     code, message = _meaning(status, details)
-    return ProviderError(code, message, outcome=outcome, status=status, retry_after=retry_after)
+    return ProviderError(code, message, outcome=outcome, status=status, retry_after=retry_after, upstream=details.upstream)
 
 
 def _outcome(status: int, paid: Paid) -> Outcome:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from api.provider import lists, wire
+from api.provider.breaker import Breaker
 from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, tidy
 from api.provider.http import http_client
 from api.provider.stream import text_parts
@@ -38,6 +39,10 @@ _ERROR_MAX = 256 * 1024
 _CHAT_IMAGES_AT_ONCE = 3
 _LISTS_AT_ONCE = 6
 _CHAT_SLUGS = ("flux", "gpt-5-image-mini")
+_AGAIN_AFTER = 0.2
+_AGAIN_WITHIN = 3.0
+"""Seconds. Whoever asked can wait so long; a longer wait is their decision."""
+UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
 """Between two bytes: keep-alive comments come much more often."""
@@ -56,6 +61,7 @@ class OpenRouter:
         self._base = base_url.rstrip("/")
         self._client = http_client(headers=headers, timeout=_QUICK)
         self._sandbox = sandbox
+        self._breaker = Breaker()
 
     @property
     def is_sandbox(self) -> bool:
@@ -123,7 +129,7 @@ class OpenRouter:
         return _understood(raw, Paid.JOB, _job)
 
     async def check_video(self, provider_id: str) -> VideoJob:
-        return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job)
+        return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job, gated=True)
 
     async def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
         path = f"/videos/{_checked(provider_id)}/content?index=0"
@@ -157,13 +163,10 @@ class OpenRouter:
     async def _endpoints(self, model: str) -> object:
         """Prices of one image model; None when even a second try fails: one model without a price, not no models."""
         path = f"/images/models/{quote(model, safe='/~:.-_')}/endpoints"
-        for _ in range(2):
-            try:
-                return await self._get(path, wire.mapping)
-            except ProviderError as error:
-                if not error.retryable:
-                    return None
-        return None
+        try:
+            return await self._get(path, wire.mapping)
+        except ProviderError:
+            return None
 
     async def reachable(self) -> None:
         await self._get("/key", wire.mapping)
@@ -171,8 +174,19 @@ class OpenRouter:
     def guess_route(self, model: str) -> ImageRoute:
         return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"
 
-    async def _get(self, path: str, read: Callable[[object], T]) -> T:
-        async with self._call("GET", path, Paid.NO) as response:
+    async def _get(self, path: str, read: Callable[[object], T], *, gated: bool = False) -> T:
+        """A question, which is free to ask twice: once more after a failure that may pass, if the wait is short."""
+        try:
+            return await self._get_once(path, read, gated)
+        except ProviderError as error:
+            wait = _AGAIN_AFTER if error.retry_after is None else error.retry_after
+            if not error.retryable or wait > _AGAIN_WITHIN:
+                raise
+        await asyncio.sleep(wait)
+        return await self._get_once(path, read, gated)
+
+    async def _get_once(self, path: str, read: Callable[[object], T], gated: bool) -> T:
+        async with self._call("GET", path, Paid.NO, gated=gated) as response:
             raw = await _read(response, _ANSWER_MAX, Paid.NO)
         return _understood(raw, Paid.NO, read)
 
@@ -186,19 +200,35 @@ class OpenRouter:
         body: dict[str, Any] | None = None,
         content: bytes | None = None,
         timeout: httpx.Timeout = _QUICK,
+        gated: bool = True,
     ) -> AsyncIterator[httpx.Response]:
-        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read."""
+        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read.
+
+        `gated`: fails at once while the provider is taken to be down.
+        """
         # a compressed video would have a length that says nothing
         headers = {"Content-Type": "application/json"} if method == "POST" else {"Accept-Encoding": "identity"}
+        data = _encode(body) if body is not None else content
+        if gated:
+            self._breaker.enter()
+        heard = False
         try:
-            async with self._client.stream(
-                method, self._base + path, content=_encode(body) if body is not None else content, headers=headers, timeout=timeout
-            ) as response:
+            async with self._client.stream(method, self._base + path, content=data, headers=headers, timeout=timeout) as response:
+                heard = True
                 if not response.is_success:
-                    raise of_response(response.status_code, response.headers, await _read_some(response), paid)
+                    error = of_response(response.status_code, response.headers, await _read_some(response), paid)
+                    (self._breaker.failed if response.status_code >= 500 and not error.upstream else self._breaker.succeeded)()
+                    raise error
+                self._breaker.succeeded()
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not heard:
+                (self._breaker.failed if isinstance(error, UNREACHABLE) else self._breaker.unsure)()
             raise of_network(error, paid) from error
+        except asyncio.CancelledError:
+            if not heard:
+                self._breaker.unsure()
+            raise
 
 
 def _encode(body: dict[str, Any]) -> bytes:

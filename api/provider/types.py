@@ -159,7 +159,7 @@ class ProviderError(Exception):
     """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what it proves.
 
     `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
-    invalid_request model_unavailable rate_limited`.
+    invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier of one model that failed, not the provider.
     """
 
     RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
@@ -172,6 +172,7 @@ class ProviderError(Exception):
         outcome: Outcome,
         status: int | None = None,
         retry_after: float | None = None,
+        upstream: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -179,6 +180,7 @@ class ProviderError(Exception):
         self.outcome = outcome
         self.status = status
         self.retry_after = retry_after
+        self.upstream = upstream
 
     @property
     def retryable(self) -> bool:

@@ -115,6 +115,21 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
         (404, {"message": "No endpoints found matching your guardrail restrictions"}, "model_unavailable"),
         (404, {"message": "gone", "availability": {"code": "model_deprecated", "retryable": False}}, "model_unavailable"),
         (404, {"message": "busy", "availability": {"code": "temporarily_unavailable", "retryable": True}}, "provider_unavailable"),
+        (400, {"availability": {"code": "model_not_found", "retryable": False}}, "model_unavailable"),
+        (400, {"availability": {"code": "wrong_endpoint", "retryable": False, "constraint": {"field": "model"}}}, "model_unavailable"),
+        (404, {"availability": {"code": "no_endpoints", "retryable": False}}, "model_unavailable"),
+        (404, {"availability": {"code": "model_unavailable_upstream", "retryable": False}}, "model_unavailable"),
+        (404, {"availability": {"code": "privacy_restricted", "retryable": False}}, "model_unavailable"),
+        (404, {"availability": {"code": "constraint_filtered", "retryable": False}}, "model_unavailable"),
+        (404, {"availability": {"code": "free_variant_ended", "retryable": False}}, "model_unavailable"),
+        (403, {"availability": {"code": "region_restricted", "retryable": False}}, "model_unavailable"),
+        (429, {"availability": {"code": "capacity_exhausted", "retryable": True}}, "rate_limited"),
+        (503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}, "provider_unavailable"),
+        (
+            404,
+            {"http_status": 404, "error_type": "not_found", "availability": {"code": "new_word", "retryable": True}},
+            "provider_unavailable",
+        ),
         (400, "just a string", "invalid_request"),
         (400, None, "invalid_request"),
         (502, [1, 2], "provider_unavailable"),
@@ -123,6 +138,12 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
 )
 def test_the_error_body_is_read_defensively(status: int, error: object, code: str) -> None:
     assert _of(status, error).code == code
+
+
+def test_a_failed_supplier_is_told_from_a_failed_provider() -> None:
+    assert _of(502, {"message": "Provider returned error", "metadata": {"provider_name": "Acme"}}).upstream
+    assert _of(503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}).upstream
+    assert not _of(502, {"message": "x", "metadata": {"error_type": "server", "provider_name": None}}).upstream
 
 
 def test_a_body_that_is_no_json_leaves_the_status() -> None:

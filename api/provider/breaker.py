@@ -1,0 +1,56 @@
+"""Stops asking a provider that is down: calls then fail at once, with nothing sent, until one of them may try again."""
+
+from datetime import datetime, timedelta
+
+from api import ids
+from api.provider.types import ProviderError
+
+FAILURES = 5
+"""So many in a row are an outage."""
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(seconds=60)
+
+
+class Breaker:
+    """Call `enter` before a request and then exactly one of `succeeded`, `failed` and `unsure`. One for each client.
+
+    While it is open the pause doubles with each try that fails. An answer of any other call closes it, too.
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._open_until: datetime | None = None
+        self._trying = False
+
+    def enter(self) -> None:
+        """Raises `ProviderError` while the provider is taken to be down. After the pause one call gets through at a time."""
+        if self._open_until is None:
+            return
+        left = (self._open_until - ids.now()).total_seconds()
+        if left > 0 or self._trying:
+            message = "The AI provider can't be reached at the moment. Please try again in a little while."
+            raise ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=max(left, 1.0))
+        self._trying = True
+
+    def succeeded(self) -> None:
+        """It answered, be it with a refusal."""
+        self._failures = 0
+        self._pause = FIRST_PAUSE
+        self._open_until = None
+        self._trying = False
+
+    def failed(self) -> None:
+        """It could not be reached, or answered that it is broken."""
+        self._failures += 1
+        if self._open_until is not None:
+            if self._trying:
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                self._open_until = ids.now() + self._pause
+        elif self._failures >= FAILURES:
+            self._open_until = ids.now() + self._pause
+        self._trying = False
+
+    def unsure(self) -> None:
+        """Says nothing of the provider, such as a call that we ended ourselves: the next one may try."""
+        self._trying = False
