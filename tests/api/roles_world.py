@@ -246,15 +246,12 @@ async def _link(world: World) -> Made:
 
 
 async def _generation(world: World) -> Made:
-    """A finished image of ana's; `signature` opens its file, `old_signature` no more."""
+    """A finished image of ana's; `signature` opens its file, `old_signature` was good until 1970."""
     made = await world.good(world.access(world.people["user"]), "POST", "/generate/image", {"prompt": MARK})
     signature = urlsplit(made["images"][0]["url"]).query
-    return {
-        "generation_id": made["id"],
-        "media_id": made["images"][0]["id"],
-        "signature": signature,
-        "old_signature": "exp=1&sig=" + signature.rpartition("sig=")[2],
-    }
+    media_id = made["images"][0]["id"]
+    old = f"exp=1&sig={world.api.services.media._links._sign(media_id, 1)}"
+    return {"generation_id": made["id"], "media_id": media_id, "signature": signature, "old_signature": old}
 
 
 async def _two_generations(world: World) -> Made:
