@@ -48,7 +48,7 @@ from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
 from api.schemas import micro
-from api.secrets import Secrets, ensure_secrets
+from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
 from api.text import routes as text_routes
 from api.text.service import TextService
@@ -154,6 +154,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         setup_token=secrets.setup_token,
         web_signup=settings.web_signup,
         chat_signup=settings.chat_signup,
+        new_bot_key=lambda platform: renew_bot_key(settings.data_dir, platform).bot_keys[platform],
     )
     text = TextService(db, provider, catalog, budget, media, users)
     generation_service = GenerationService(db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox)

@@ -43,7 +43,7 @@ class BotCredentialOut(Out):
 
 
 class RotatedOut(Out):
-    """`key` is shown now and never again: give it to the bot as BOT_KEY."""
+    """`key` is shown now and never again. Bots of this machine take it at their next start; to others give it as BOT_KEY."""
 
     id: str
     platform: Platform

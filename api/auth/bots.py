@@ -1,6 +1,7 @@
 """What a bot's credential opens: a short token that acts for the user of a chat identity. And how credentials are changed."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from api import ids
@@ -20,10 +21,15 @@ VALID_AT_ONCE = 2
 """The newest keys of a platform that work: so the bot that has the older one works on until it is given the newer one."""
 
 
+NewKey = Callable[[Platform], str]
+"""Makes a key and keeps it for the bots of this machine, which take it at their next start."""
+
+
 class BotService:
     def __init__(
-        self, db: Db, *, signer: TokenSigner, users: UserService, links: LinkService, chat_signup: Literal["link", "open"]
+        self, db: Db, *, signer: TokenSigner, users: UserService, links: LinkService, chat_signup: Literal["link", "open"], new_key: NewKey
     ) -> None:
+        self._new_key = new_key
         self._db = db
         self._signer = signer
         self._users = users
@@ -39,7 +45,7 @@ class BotService:
 
     async def rotate(self, platform: Platform, *, actor_id: str) -> RotatedOut:
         """A new key, shown this once. The one before works on until it is revoked or the next rotation."""
-        key = ids.token()
+        key = await asyncio.to_thread(self._new_key, platform)
         async with self._db.transaction() as sql:
             made = await self._add(sql, platform, key)
             after = {"platform": platform, "credential": made.id}

@@ -9,7 +9,7 @@ import structlog
 
 from api import ids
 from api.auth import devices, onetime, refresh, store
-from api.auth.bots import BotService
+from api.auth.bots import BotService, NewKey
 from api.auth.caller import Caller, Callers
 from api.auth.recovery import Recovery
 from api.auth.refresh import Refresh
@@ -61,9 +61,10 @@ class AuthService:
         setup_token: str,
         web_signup: Literal["invite", "open"],
         chat_signup: Literal["link", "open"],
+        new_bot_key: NewKey,
     ) -> None:
         self.callers = Callers(db, signer, users, links)
-        self.bots = BotService(db, signer=signer, users=users, links=links, chat_signup=chat_signup)
+        self.bots = BotService(db, signer=signer, users=users, links=links, chat_signup=chat_signup, new_key=new_bot_key)
         self.recovery = Recovery(db, users=users, mail=mail, public_url=public_url)
         self._db = db
         self._signer = signer

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api import ids
 from api.admin import routes as admin_routes
 from api.admin.service import AdminService
 from api.auth import routes as auth_routes
@@ -149,6 +150,7 @@ def build(
         setup_token=SETUP_TOKEN,
         web_signup=web_signup,
         chat_signup=chat_signup,
+        new_bot_key=lambda _platform: ids.token(),
     )
     admin = AdminService(db, users=users, auth=auth, links=links)
     erasers += [auth.erase, links.erase]
