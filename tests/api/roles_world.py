@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,11 +42,11 @@ class World:
     kept: dict[str, Made] = field(default_factory=dict)
     revoked_bot_key: str = ""
 
-    @property
+    @cached_property
     def secrets(self) -> Secrets:
         return ensure_secrets(self.api.data_dir)
 
-    @property
+    @cached_property
     def signer(self) -> TokenSigner:
         return TokenSigner([self.secrets.secret_key])
 
