@@ -55,9 +55,7 @@ def main() -> int:
         asyncio.run(fill(settings, cost))
         tasks, busy = asyncio.run(measure(settings, cost, seconds))
         rate = len(sandbox.calls("videos.status")) / seconds
-    print(
-        f"{JOBS} videos: {rate:.1f} polls/s of {worker.FOLLOWS_PER_SECOND:g}, {tasks} tasks, {busy / seconds:.0%} of a core"
-    )
+    print(f"{JOBS} videos: {rate:.1f} polls/s of {worker.FOLLOWS_PER_SECOND:g}, {tasks} tasks, {busy / seconds:.0%} of a core")
     # a second's worth may come at once at the start
     return int(rate > worker.FOLLOWS_PER_SECOND * (1 + 1 / seconds) + 1 or tasks > 100 or rate == 0)
 
