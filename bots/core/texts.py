@@ -27,6 +27,7 @@ ERRORS: dict[str, str] = {
     "option_unsupported": "This model can't do that: {detail}",
     "model_unavailable": "This model is not available: {detail}",
     "budget_exceeded": "Your budget for this month does not cover this.",
+    "confirm_cost": "{detail}",
     "price_unknown": "The price of this model is not known, so I can't use it. Please choose another one, or ask the operator.",
     "content_refused": "The model refused this request. Please put it in other words.",
     "provider_unavailable": "The AI provider can't be reached right now. Nothing was charged. Please try again{wait}.",

@@ -25,7 +25,7 @@ async def finished(api: Api, generation: dict[str, Any]) -> dict[str, Any]:
     """Waits as the synchronous route does, without asking in a loop."""
     row = await store.get(api.services.db, generation["id"])
     assert row is not None
-    row = await api.services.generations.wait(row, 30)
+    row = await api.services.generations.wait(row, 60)
     return (await api.services.generations.reader.outs([row]))[0].model_dump(mode="json")
 
 

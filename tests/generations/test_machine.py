@@ -83,7 +83,11 @@ class Jobs(RuleBasedStateMachine):
     @rule(lease=leases)
     def refused(self, lease: Generation | None) -> None:
         """The provider said no before it did anything: this call was not paid."""
-        if lease is not None and self.run(moves.release(self.db, lease, "submit", now(), now(), status="queued")):
+        if (
+            lease is not None
+            and self.run(moves.release(self.db, lease, "submit", now(), now(), status="queued"))
+            and self.paid.get(lease.id)
+        ):
             self.paid[lease.id] -= 1
 
     @rule(lease=leases, ok=st.booleans())
