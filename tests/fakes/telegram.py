@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._control_runner: web.AppRunner | None = None
         self._port = 0
+        self._kept: socket.socket | None = None
 
     async def start(self, port: int) -> tuple[str, str]:
         """Listen on loopback (port 0: a free one); the Bot API's root and the control root."""
@@ -40,15 +42,26 @@ class Server:
 
     async def stop(self) -> None:
         await self._listen(False)
+        self._let_go()
         if self._control_runner is not None:
             await self._control_runner.cleanup()
 
     async def _listen(self, wanted: bool) -> None:
+        """While nobody listens the port is kept: another fake that got it from the kernel would answer in our place."""
         if wanted and self._runner is None:
+            self._let_go()
             self._runner, self._port = await _serve_app(make_app(self._api, self._control.routes()), self._port)
         elif not wanted and self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind(("127.0.0.1", self._port))
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 async def _serve_app(app: web.Application, port: int) -> tuple[web.AppRunner, int]:
