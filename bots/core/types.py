@@ -36,6 +36,16 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this bot wrote it."""
+
+    message_id: str
+    text: str = ""
+    mine: bool = False
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """What a person sent: a command with its text, or a pressed button.
 
@@ -43,6 +53,7 @@ class Inbound:
     `options` are options the platform has natively, by the API's names, always as text; `/x --ar 16:9` style is the core's matter.
     `update_id` is unique per platform: the same update twice has the same id.
     `pressed` is the id of the message whose button was pressed; the first reply then edits that message.
+    `moderates` asks the platform whether the sender may remove other people's messages in this chat.
     """
 
     address: Address
@@ -53,6 +64,8 @@ class Inbound:
     options: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     pressed: str | None = None
+    quoted: Quoted | None = None
+    moderates: Callable[[], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail` a small JPEG."""
+    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail` a small JPEG.
+
+    `ref` is the platform's own id of the same file, from an earlier showing: it spares the upload, where the platform can.
+    `spoiler`: hidden until it is touched.
+    """
 
     kind: Literal["photo", "video", "document"]
     name: str
@@ -80,6 +97,19 @@ class File:
     height: int | None = None
     duration: float | None = None
     thumbnail: bytes | None = None
+    ref: str | None = None
+    spoiler: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A line of text that is wanted from the person. What they write comes as an Inbound with `action` as its command and `value` and the
+    text, joined by one blank, as its text: by a form where the platform has them, else by an answer to the message that asks."""
+
+    action: str
+    value: str
+    title: str
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +122,9 @@ class Reply:
     `card`: id of the generation whose waiting card this is; the core stores the shown message's id with it.
     `nonce`: at most 25 characters; the same nonce within minutes is the same message, where the platform can.
     `fresh`: a message of its own, although the command or the pressed button has shown one already; the core heeds it, adapters need not.
+    `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
+    `ask`: a text is wanted; a form, where one may be opened now, needs no message.
+    `gone`: the message that this replaces is to be removed; there is nothing to show.
     """
 
     text: str
@@ -103,13 +136,18 @@ class Reply:
     card: str | None = None
     nonce: str | None = None
     fresh: bool = False
+    markdown: bool = False
+    ask: Ask | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Messages that a reply became, in order; the last one carries the buttons."""
+    """Messages that a reply became, in order; the last one carries the buttons. `refs`: the platform's own ids of the files, in their
+    order, where it gives any."""
 
     message_ids: tuple[str, ...]
+    refs: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
