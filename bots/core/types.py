@@ -167,6 +167,10 @@ class Chat(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    async def limits_for(self, to: Address) -> Limits:
+        """The limits of one chat, where they differ; `limits` when the platform does not say."""
+        ...
+
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         """Send, or edit what is shown already. Raises `SendFailed`."""
         ...

@@ -50,6 +50,9 @@ class Messages(ABC):
     def limits(self) -> Limits:
         return LIMITS
 
+    async def limits_for(self, to: Address) -> Limits:
+        return LIMITS
+
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         """Raises `SendFailed`. A reply without text and files leaves what is shown."""
         known = () if replacing is None else replacing.message_ids

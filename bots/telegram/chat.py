@@ -66,6 +66,9 @@ class TelegramChat:
     def limits(self) -> Limits:
         return LIMITS
 
+    async def limits_for(self, to: Address) -> Limits:
+        return LIMITS
+
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         place = _place(to, reply)
         if replacing is not None and reply.preview and not to.private and self._too_soon(place.chat_id):

@@ -56,6 +56,9 @@ class TerminalChat:
     def limits(self) -> Limits:
         return LIMITS
 
+    async def limits_for(self, to: Address) -> Limits:
+        return LIMITS
+
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         """What is on the screen can't be edited: a growing text goes on where it ended, anything else is a new line."""
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()

@@ -45,6 +45,9 @@ class Stage:
     trouble: Callable[[Address, Reply], Awaitable[None]] | None = None
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    async def limits_for(self, to: Address) -> Limits:
+        return self.limits
+
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         if self.trouble is not None:
             await self.trouble(to, reply)
