@@ -7,6 +7,7 @@ from flask import Response, current_app, flash, g, jsonify, make_response, redir
 
 from admin_web.api_client import ApiClient
 from admin_web.api_http import AGENT
+from admin_web.language import _, speak
 from admin_web.session import SessionAccess, StoredSessions, WebSession
 from api.users.schemas import UserOut
 
@@ -52,6 +53,7 @@ def me() -> UserOut:
     """Asked once per request, so role and balance are never older than the page."""
     if "me" not in g:
         g.me = api().me()
+        speak(g.me.language)
     return cast("UserOut", g.me)
 
 
@@ -69,7 +71,7 @@ def require_sign_in() -> Response | None:
 
 def to_login() -> Response:
     if is_script() or request.endpoint == "media.serve":
-        return make_response(jsonify(error={"message": "Please sign in again.", "hint": "", "code": "not_authenticated"}), 401)
+        return make_response(jsonify(error={"message": _("Please sign in again."), "hint": "", "code": "not_authenticated"}), 401)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     target = url_for("auth.login")
     return cast("Response", redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target))
@@ -79,7 +81,7 @@ def session_ended() -> Response:
     sessions().sign_out(web_session())
     g.pop("api", None)
     if not is_script():
-        flash("You have been signed out. Please sign in again; if that does not work, ask an admin.", "info")
+        flash(_("You have been signed out. Please sign in again; if that does not work, ask an admin."), "info")
     return to_login()
 
 

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
+from admin_web import language
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
+from admin_web.language import N_, _
 from admin_web.options import LABELS
 from admin_web.programs import program
 from admin_web.settings import WebSettings
@@ -19,10 +21,16 @@ from api.schemas import ReadyOut
 from api.users.schemas import UserOut
 
 READY_SECONDS = 15
+MINUTE = 60
 CENT = Decimal("0.01")
 RUNNING = {"queued", "processing"}
-_STATUS = {"queued": "In line", "processing": "Being made", "completed": "Ready", "failed": "Failed", "cancelled": "Cancelled"}
-_STEPS = ((60, 1, "second"), (3600, 60, "min"), (86_400, 3600, "hour"), (30 * 86_400, 86_400, "day"))
+_STATUS = {
+    "queued": N_("In line"),
+    "processing": N_("Being made"),
+    "completed": N_("Ready"),
+    "failed": N_("Failed"),
+    "cancelled": N_("Cancelled"),
+}
 
 
 def prepare(app: Flask) -> None:
@@ -40,7 +48,16 @@ def prepare(app: Flask) -> None:
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
     app.jinja_env.filters.update(
-        money=money, left=left, ago=ago, day=day, duration=duration, https=https, program=program, amount=amount, moment=clock
+        money=money,
+        left=left,
+        ago=language.ago,
+        day=language.day,
+        moment=language.moment,
+        clock=language.clock,
+        duration=duration,
+        https=https,
+        program=program,
+        amount=amount,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -88,10 +105,9 @@ def left(person: UserOut) -> Decimal:
 def money(value: Decimal | None) -> str:
     """Dollars with two digits, more where two would hide the amount."""
     if value is None:
-        return "unknown"
-    if value == 0 or abs(value) >= CENT:
-        return f"${value:.2f}"
-    return f"${value:.6f}".rstrip("0")
+        return _("unknown")
+    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
+    return f"{digits.replace('.', ',')} $" if language.chosen() == "de" else f"${digits}"
 
 
 def amount(value: Decimal) -> str:
@@ -100,27 +116,9 @@ def amount(value: Decimal) -> str:
     return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
-def ago(moment: datetime) -> str:
-    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
-    for limit, unit, name in _STEPS:
-        if seconds < limit:
-            count = seconds // unit
-            plural = "" if count == 1 or name == "min" else "s"
-            return "just now" if name == "second" else f"{count} {name}{plural} ago"
-    return day(moment)
-
-
-def day(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%-d %B %Y}"
-
-
-def clock(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
-
-
 def duration(seconds: float) -> str:
     whole = int(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
 
 
 def elapsed(generation: GenerationOut) -> float:

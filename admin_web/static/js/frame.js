@@ -42,3 +42,9 @@ document.addEventListener("click", async (event) => {
 for (const toast of document.querySelectorAll("[data-toast]:not(.toast-error)")) {
   setTimeout(() => toast.remove(), 7000);
 }
+
+// The server writes times in the zone of the browser, unless the profile names another.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`tz=${zone}`)) {
+  document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+}

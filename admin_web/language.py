@@ -1,0 +1,130 @@
+"""Which language and which time zone a page speaks, and its sentences in that language.
+
+English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others; they are read when the web starts,
+so there is no compiled file that could be old. `python -m admin_web.catalogue` finds what is not translated yet.
+"""
+
+import gettext as std
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, g, has_request_context, request, session
+
+LOCALES = Path(__file__).parent / "locale"
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+DEFAULT = "en"
+MINUTE, DAYS = 60, 30 * 86_400
+
+
+def prepare(app: Flask) -> None:
+    for language in LANGUAGES:
+        _catalogue(language)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    # the extension adds the method, so no type knows it
+    app.jinja_env.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals.update(language=chosen)
+
+
+@cache
+def _catalogue(language: str) -> std.NullTranslations:
+    """Of a file later in the alphabet a sentence wins; the test of the catalogues sees to it that no sentence is in two."""
+    merged: std.NullTranslations = std.NullTranslations()
+    for path in sorted((LOCALES / language).glob("*.po")):
+        compiled = io.BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, locale=language))
+        compiled.seek(0)
+        found = std.GNUTranslations(compiled)
+        found.add_fallback(merged)
+        merged = found
+    return merged
+
+
+def _(sentence: str, /, **values: object) -> str:
+    """The sentence in the language of this request; `%(name)s` in it is filled from `values`."""
+    return _filled(_catalogue(chosen()).gettext(sentence), values)
+
+
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
+    return _filled(_catalogue(chosen()).ngettext(one, many, n), {"n": n, "num": n, **values})
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for a sentence that is translated where it is shown
+    return sentence
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    return text % values if values else text
+
+
+def speak(language: str) -> None:
+    """The signed-in person's own language, for this page and, without asking again, for the fragments that follow it."""
+    g.language = language if language in LANGUAGES else DEFAULT
+    if session.get("language") != g.language:
+        session["language"] = g.language
+
+
+def chosen() -> str:
+    """The person's language; of a visitor the one that the browser asks for."""
+    if not has_request_context():
+        return DEFAULT
+    if "language" not in g:
+        held = session.get("language")
+        g.language = held if held in LANGUAGES else asked_for()
+    return cast("str", g.language)
+
+
+def asked_for() -> str:
+    """By the browser."""
+    return request.accept_languages.best_match(LANGUAGES) or DEFAULT
+
+
+def zone() -> tzinfo:
+    """The person's time zone as the profile has it, else as the browser has said it."""
+    if "zone" not in g:
+        held = session.get("time_zone")
+        g.zone = _zone(held if isinstance(held, str) else "") or _zone(request.cookies.get("tz", "")) or UTC
+    return cast("tzinfo", g.zone)
+
+
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # an unknown name, one that is no name, one that is a folder
+        return None
+
+
+def locale() -> Locale:
+    return Locale(chosen())
+
+
+def moment(at: datetime) -> str:
+    """Day and time, to the minute."""
+    return format_datetime(at, _("MMM d, y, HH:mm"), tzinfo=zone(), locale=locale())
+
+
+def day(at: datetime) -> str:
+    return format_datetime(at, _("MMMM d, y"), tzinfo=zone(), locale=locale())
+
+
+def clock(at: datetime) -> str:
+    return format_datetime(at, "HH:mm", tzinfo=zone(), locale=locale())
+
+
+def ago(at: datetime) -> str:
+    """How long it is ago, in the largest unit that fits; after a month the day."""
+    passed = datetime.now(UTC) - at
+    if passed.total_seconds() < MINUTE:
+        return _("just now")
+    if passed.total_seconds() > DAYS:
+        return day(at)
+    return format_timedelta(-passed, add_direction=True, threshold=1, locale=locale())
