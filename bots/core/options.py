@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from api.catalog.schemas import ModelOut
+from api.schemas import Kind
 from bots.core import texts
 
 Value = str | int | bool
@@ -19,7 +20,8 @@ class Mistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`name` is the api's field, `flags` how people write it in text. `choices` are for menus; other values may be typed."""
+    """`name` is the api's field, `flags` how people write it in text. `choices` are for menus; other values may be typed.
+    `models`: it takes the name of a model of these kinds."""
 
     name: str
     description: str
@@ -30,6 +32,7 @@ class Option:
     least: int | None = None
     most: int | None = None
     pattern: str | None = None
+    models: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

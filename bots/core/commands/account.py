@@ -6,7 +6,7 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
 from bots.core.types import Button, Inbound, Reply
 
-_REFUSED = {"not_found": texts.CODE_USELESS, "invalid_request": texts.CODE_USELESS, "conflict": texts.ALREADY_LINKED}
+_REFUSED = {"not_found": texts.code_useless(), "invalid_request": texts.code_useless(), "conflict": texts.already_linked()}
 """By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it was."""
 
 
@@ -31,7 +31,7 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.how_to_link(context.public_url), secret=True)
         return
     if len(code) > 100:
-        yield Reply(texts.CODE_USELESS, secret=True)
+        yield Reply(texts.code_useless(), secret=True)
         return
     redeem = RedeemIn(
         code=code,
@@ -45,28 +45,28 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
     except ApiError as error:
         if error.code not in _REFUSED:
             raise
-        yield Reply(_REFUSED[error.code] if inbound.address.private else texts.CODE_BURNED, secret=True)
+        yield Reply(_REFUSED[error.code] if inbound.address.private else texts.code_burned(), secret=True)
         return
     if redeemed.state == "burned" or not inbound.address.private:
-        yield Reply(texts.CODE_BURNED, secret=True)
+        yield Reply(texts.code_burned(), secret=True)
     elif redeemed.state != "redeemed" or redeemed.code_id is None or redeemed.account_hint is None:
-        yield Reply(texts.CODE_USELESS, secret=True)
+        yield Reply(texts.code_useless(), secret=True)
     else:
         buttons = (
-            Button(texts.YES, LINK_YES.name, redeemed.code_id, "primary"),
-            Button(texts.NO, LINK_NO.name, redeemed.code_id),
+            Button(texts.yes(), LINK_YES.name, redeemed.code_id, "primary"),
+            Button(texts.no(), LINK_NO.name, redeemed.code_id),
         )
         yield Reply(texts.link_question(redeemed.account_hint), buttons=(buttons,), secret=True)
 
 
 async def _yes(inbound: Inbound, context: Context) -> Replies:
     await context.bot.answer_link(AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=True))
-    yield Reply(texts.LINK_ACCEPTED, secret=True)
+    yield Reply(texts.link_accepted(), secret=True)
 
 
 async def _no(inbound: Inbound, context: Context) -> Replies:
     await context.bot.answer_link(AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=False))
-    yield Reply(texts.LINK_DECLINED, secret=True)
+    yield Reply(texts.link_declined(), secret=True)
 
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:
@@ -75,21 +75,21 @@ async def _balance(_inbound: Inbound, context: Context) -> Replies:
 
 async def _unlink(inbound: Inbound, context: Context) -> Replies:
     await context.user.me()
-    buttons = (Button(texts.YES, UNLINK_YES.name, inbound.sender.id, "danger"), Button(texts.NO, UNLINK_NO.name, inbound.sender.id))
-    yield Reply(texts.UNLINK_QUESTION, buttons=(buttons,), secret=True)
+    buttons = (Button(texts.yes(), UNLINK_YES.name, inbound.sender.id, "danger"), Button(texts.no(), UNLINK_NO.name, inbound.sender.id))
+    yield Reply(texts.unlink_question(), buttons=(buttons,), secret=True)
 
 
 async def _unlink_yes(inbound: Inbound, context: Context) -> Replies:
     if inbound.text != inbound.sender.id:
-        yield Reply(texts.NOT_YOURS, secret=True, fresh=True)
+        yield Reply(texts.not_yours(), secret=True, fresh=True)
         return
     await context.user.unlink(inbound.address.platform)
-    yield Reply(texts.UNLINKED, secret=True)
+    yield Reply(texts.unlinked(), secret=True)
 
 
 async def _unlink_no(inbound: Inbound, _context: Context) -> Replies:
     mine = inbound.text == inbound.sender.id
-    yield Reply(texts.STILL_LINKED if mine else texts.NOT_YOURS, secret=True, fresh=not mine)
+    yield Reply(texts.still_linked() if mine else texts.not_yours(), secret=True, fresh=not mine)
 
 
 async def _privacy(_inbound: Inbound, context: Context) -> Replies:

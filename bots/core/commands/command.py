@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from api.schemas import Kind
 from bots.core.api import BotApi, UserApi
 from bots.core.options import Option
 from bots.core.types import Inbound, Reply
@@ -29,7 +30,9 @@ class Command:
 
     `argument` names the text behind the command, `options` are its options, `image` that an attached image is used: an adapter with native
     options offers all three. `private_only`: offer it only where nobody else reads along. `secret`: its answers are for the sender only.
-    `slow`: worth a sign of life. `listed`: shown in menus and in the help.
+    `slow`: worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some platforms
+    take only as the very first answer. `on_message`: its title in the menu of a message, where a platform has those; that message is
+    then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds.
     """
 
     name: str
@@ -43,3 +46,6 @@ class Command:
     secret: bool = False
     slow: bool = False
     listed: bool = True
+    asks: bool = False
+    on_message: str = ""
+    argument_models: tuple[Kind, ...] = ()

@@ -11,7 +11,7 @@ LISTED = 8
 
 async def _jobs(_inbound: Inbound, context: Context) -> Replies:
     made = await context.user.generations(LISTED)
-    yield Reply(texts.jobs(made) if made else texts.NO_JOBS, secret=True)
+    yield Reply(texts.jobs(made) if made else texts.no_jobs(), secret=True)
 
 
 async def _cancel(inbound: Inbound, context: Context) -> Replies:
@@ -19,7 +19,7 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
     if not wanted:
         running = await _newest_running(context)
         if running is None:
-            yield Reply(texts.NOTHING_RUNS, secret=True)
+            yield Reply(texts.nothing_runs(), secret=True)
             return
         wanted = running.id
     try:

@@ -23,7 +23,7 @@ _SEED = Option("seed", "The same seed gives the same picture again", ("seed",), 
 _ASPECT = Option("aspect_ratio", "Width to height", ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
 
 IMAGE_OPTIONS = (
-    Option("model", "Which model draws", ("model", "m"), example="flux"),
+    Option("model", "Which model draws", ("model", "m"), example="flux", models=("image",)),
     _ASPECT,
     Option("n", "How many pictures", ("n",), "number", "2", least=1, most=10),
     Option("size", "Width and height in pixels", ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
@@ -32,7 +32,7 @@ IMAGE_OPTIONS = (
     Option("negative_prompt", "What should not be there", ("no", "negative"), example='"text, people"'),
 )
 VIDEO_OPTIONS = (
-    Option("model", "Which model films", ("model", "m"), example="veo"),
+    Option("model", "Which model films", ("model", "m"), example="veo", models=("video",)),
     _ASPECT,
     Option("duration", "Length in seconds", ("duration", "d"), "number", "8", least=1, most=600),
     Option("resolution", "How fine", ("res", "resolution"), example="720p", choices=("480p", "720p", "1080p"), pattern=r"\d{3,4}p|\dK"),
@@ -44,7 +44,7 @@ VIDEO_OPTIONS = (
 async def _image(inbound: Inbound, context: Context) -> Replies:
     prompt, options = await _asked("image", inbound, context)
     if not prompt:
-        yield Reply(texts.IMAGE_WHAT, secret=True)
+        yield Reply(texts.image_what(), secret=True)
         return
     images = [await _upload(one, context) for one in inbound.attachments]
     fields = {**options, **({"input_images": images} if images else {})}
@@ -60,7 +60,7 @@ async def _image(inbound: Inbound, context: Context) -> Replies:
 async def _video(inbound: Inbound, context: Context) -> Replies:
     prompt, options = await _asked("video", inbound, context)
     if not prompt:
-        yield Reply(texts.VIDEO_WHAT, secret=True)
+        yield Reply(texts.video_what(), secret=True)
         return
     fields = {"prompt": prompt, "address": _address(inbound), **options}
     try:
@@ -77,7 +77,7 @@ async def _video(inbound: Inbound, context: Context) -> Replies:
 
 def waiting_card(made: GenerationOut) -> Reply:
     """What is shown until the result arrives."""
-    cancel = Button(texts.CANCEL, CANCEL_ACTION, made.short_id, "danger")
+    cancel = Button(texts.cancel_button(), CANCEL_ACTION, made.short_id, "danger")
     return Reply(texts.accepted(made), buttons=((cancel,),), card=made.id)
 
 
@@ -98,7 +98,7 @@ async def _asked(kind: MediaKind, inbound: Inbound, context: Context) -> tuple[s
 async def _upload(image: Attachment, context: Context) -> str:
     """The id of the attached image on the api."""
     if not image.content_type.startswith("image/"):
-        raise Mistake(texts.NO_IMAGE_ATTACHED)
+        raise Mistake(texts.no_image_attached())
     if image.size > UPLOAD_BYTES:
         raise ApiError("too_large", image.name)
     return (await context.user.upload(image.name, image.content_type, await image.read())).id

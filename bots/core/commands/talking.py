@@ -7,13 +7,13 @@ from bots.core.http import ApiError
 from bots.core.options import Option, find_model, parse
 from bots.core.types import Inbound, Reply
 
-MODEL = Option("model", "Which model answers", ("model", "m"), example="gpt")
+MODEL = Option("model", "Which model answers", ("model", "m"), example="gpt", models=("text",))
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
     asked = parse(inbound.text, inbound.options, (MODEL,))
     if not asked.prompt:
-        yield Reply(texts.ASK_WHAT, secret=True)
+        yield Reply(texts.ask_what(), secret=True)
         return
     said = asked.options.get("model")
     model = find_model(str(said), await context.user.models("text")) if said is not None else None
@@ -27,7 +27,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
                     if written.strip():
                         yield Reply(written.strip() + texts.WRITING, preview=True)
                 case DoneEvent():
-                    yield Reply(event.answer.text.strip() or texts.EMPTY_ANSWER)
+                    yield Reply(event.answer.text.strip() or texts.empty_answer())
                 case ErrorEvent():
                     raise ApiError(event.error.code, event.error.message, retry_after=event.retry_after)
     except ApiError as error:
@@ -38,7 +38,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
 
 async def _new(inbound: Inbound, context: Context) -> Replies:
     await context.user.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
-    yield Reply(texts.NEW_CONVERSATION)
+    yield Reply(texts.new_conversation())
 
 
 async def _help(_inbound: Inbound, context: Context) -> Replies:
