@@ -5,7 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.generations.schemas import GenerationOut
-from api.schemas import In, Out
+from api.schemas import In, Out, Page, Platform, Time
+
+State = Literal["pending", "done", "dead", "inbox"]
+"""`inbox`: no chat took it, it waits on the web for its owner. `dead`: nobody can be told; an operator sees it."""
+FileKind = Literal["photo", "video", "document"]
 
 
 class GenerationCompleted(Out):
@@ -46,26 +50,149 @@ class AddressOut(Out):
     private: bool = False
 
 
+class FileRef(Out):
+    """What a platform calls a file that it was given before as `kind`."""
+
+    media_id: str
+    kind: FileKind
+    ref: str
+
+
 class DeliveryOut(Out):
-    """A leased outbox row. `attempt` starts at 1; above 1 an earlier try may have shown it already."""
+    """A leased outbox row. `attempt` starts at 1.
+
+    `maybe_shown`: an earlier try had an unclear end, so this may be a second copy. `shown`: the result stands in the chat, only the waiting
+    card is left to close. `moved`: the chat that asked did not take it, this is the owner's private chat. `language` is the owner's,
+    `spoiler` the owner's wish for groups. `refs` are files that the platform has already.
+    """
 
     id: str
     lease: str
     attempt: int
     address: AddressOut
     event: Event
+    language: str | None = None
+    spoiler: bool = False
+    maybe_shown: bool = False
+    shown: bool = False
+    moved: bool = False
+    refs: list[FileRef] = Field(default_factory=list)
+
+
+class BeginIn(In):
+    """It is being sent from now on; the lease is good for another 60 seconds. `repeatable`: the platform shows it once, however often it
+    is sent."""
+
+    lease: str = Field(max_length=64)
+    repeatable: bool = False
+
+
+class FileRefIn(In):
+    media_id: str = Field(max_length=64)
+    kind: FileKind
+    ref: str = Field(min_length=1, max_length=300)
 
 
 class AckIn(In):
+    """`card_open`: the result is shown, but the waiting card is not closed yet; another ack follows. `refs`: what the platform now calls
+    the files."""
+
     lease: str = Field(max_length=64)
     message_ids: list[str] = Field(default_factory=list, max_length=20)
+    card_open: bool = False
+    refs: list[FileRefIn] = Field(default_factory=list, max_length=20)
 
 
 class FailIn(In):
-    """`final`: the chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds the platform asked to wait."""
+    """`final`: the chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds the platform asked to wait.
+    `broke`: a defect of the bot's, no word of the platform. `untried`: nothing was tried, it goes back as it was."""
 
     lease: str = Field(max_length=64)
     reason: str = Field(max_length=500)
     retry_after: float | None = Field(default=None, ge=0, le=86_400)
     final: bool = False
     uncertain: bool = False
+    broke: bool = False
+    untried: bool = False
+
+
+class TryOut(Out):
+    """One thing that became of a delivery, `times` in a row. `outcome`: `failed` (tried again later), `final` (the chat can never take it),
+    `uncertain` (it may have arrived), `broke` (a defect of the bot's), `lost` (the bot ended in the middle), `expired`, and what an operator
+    did: `retry`, `to_dm`."""
+
+    at: Time
+    platform: str
+    chat_id: str
+    private: bool
+    outcome: Literal["failed", "final", "uncertain", "broke", "lost", "expired", "retry", "to_dm"]
+    reason: str
+    times: int = 1
+
+
+class DeliveryRowOut(Out):
+    """An outbox row as an operator sees it. `leased`: a bot is showing it right now. `reason` is the last one. `notice` is the code of a
+    notice, None for results; `short_id` and `kind` are the generation's."""
+
+    id: str
+    state: State
+    event: str
+    notice: str | None
+    generation_id: str | None
+    short_id: str | None
+    kind: str | None
+    user_id: str | None
+    user: str | None
+    """E-mail address or name of the owner."""
+    platform: str
+    chat_id: str
+    private: bool
+    moved: bool
+    attempt: int
+    leased: bool
+    maybe_shown: bool
+    reason: str | None
+    trail: list[TryOut]
+    due_at: Time
+    created_at: Time
+    done_at: Time | None
+
+
+class ToDmIn(In):
+    """Without a platform: the one it was meant for."""
+
+    platform: Platform | None = None
+
+
+class SendIn(In):
+    """Which of the caller's linked chats; `platform_user_id` where there is more than one on the platform."""
+
+    platform: Platform
+    platform_user_id: str | None = Field(default=None, max_length=64)
+
+
+class SentOut(Out):
+    """`chat` is the name of the chat identity it goes to."""
+
+    delivery_id: str
+    platform: str
+    chat: str
+
+
+class InboxItemOut(Out):
+    """A result or notice that no chat took. `event` is what the bots get, with fresh media links. `reason` says in the platform's words why
+    the last try failed; `maybe_shown`: it may stand in the chat all the same."""
+
+    id: str
+    event: Event
+    platform: str
+    reason: str | None
+    maybe_shown: bool
+    read: bool
+    created_at: Time
+
+
+class InboxOut(Page[InboxItemOut]):
+    """Newest first. `unread` counts all of them, not only this page."""
+
+    unread: int
