@@ -55,6 +55,7 @@ from api.text.service import TextService
 from api.users import routes as user_routes
 from api.users.export import ExportService
 from api.users.passwords import Cost, Passwords
+from api.users.preferences import Preferences
 from api.users.service import Eraser, UserService
 from api.wake import Wake
 
@@ -156,8 +157,11 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         chat_signup=settings.chat_signup,
         new_bot_key=lambda platform: renew_bot_key(settings.data_dir, platform).bot_keys[platform],
     )
-    text = TextService(db, provider, catalog, budget, media, users)
-    generation_service = GenerationService(db, wake, users, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox)
+    preferences = Preferences(db, catalog)
+    text = TextService(db, provider, preferences, budget, media, users)
+    generation_service = GenerationService(
+        db, wake, users, preferences, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
+    )
     erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase, Anonymiser(db).erase_user]
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
@@ -168,6 +172,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         provider=provider,
         auth=auth,
         users=users,
+        preferences=preferences,
         export=ExportService(db, media),
         admin=AdminService(db, users=users, auth=auth, links=links),
         links=links,
@@ -176,7 +181,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         media=media,
         text=text,
         generations=generation_service,
-        generation_admin=GenerationAdmin(db, wake, budget, deliveries, generation_service),
+        generation_admin=GenerationAdmin(db, wake, users, budget, deliveries, generation_service),
         deliveries=deliveries,
         webhooks=Webhooks(db, wake, secret),
         mail=mail,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.text.service import TextService
     from api.users.export import ExportService
+    from api.users.preferences import Preferences
     from api.users.service import UserService
     from api.wake import Wake
 
@@ -37,6 +38,7 @@ class Services:
     provider: Provider
     auth: AuthService
     users: UserService
+    preferences: Preferences
     export: ExportService
     admin: AdminService
     links: LinkService

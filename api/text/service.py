@@ -17,7 +17,6 @@ from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
-from api.catalog.service import Catalog
 from api.db import Db, DbUnavailable, Duplicate, Sql
 from api.errors import Conflict, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.media.service import MediaService
@@ -29,6 +28,7 @@ from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
 from api.text.schemas import DeltaEvent, DoneEvent, StartEvent, TextIn, TextOut
 from api.text.store import Message
+from api.users.preferences import Preferences
 from api.users.service import UserService
 
 __all__ = ["ANSWER_TOKENS", "TextService"]
@@ -48,11 +48,11 @@ SWEEP_SECONDS = 600.0
 
 class TextService:
     def __init__(
-        self, db: Db, provider: Provider, catalog: Catalog, budget: BudgetService, media: MediaService, users: UserService
+        self, db: Db, provider: Provider, preferences: Preferences, budget: BudgetService, media: MediaService, users: UserService
     ) -> None:
         self._db = db
         self._provider = provider
-        self._catalog = catalog
+        self._preferences = preferences
         self._budget = budget
         self._media = media
         self._users = users
@@ -124,7 +124,7 @@ class TextService:
         `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`,
         `Conflict` (the same key at the same moment).
         """
-        model = self._catalog.resolve("text", body.model, caller.role)
+        model = await self._preferences.model(caller.user_id, caller.role, "text", body.model)
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:

@@ -20,8 +20,8 @@ PAGE = 500
 
 # One file each. `$1` is the user; what can be long is read in pages of `$3` after the id `$2`.
 SHORT = {
-    "profile": "SELECT id, email, display_name, role, status, language, monthly_micro, guest, created_at, updated_at FROM users "
-    "WHERE id = $1",
+    "profile": "SELECT id, email, display_name, role, status, language, monthly_micro, guest, preferences_json, created_at, "
+    "updated_at FROM users WHERE id = $1",
     "links": "SELECT platform, platform_user_id, display_name, chat_id, created_at FROM links WHERE user_id = $1",
     "sessions": "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, revoke_reason FROM sessions WHERE user_id = $1",
     "budgets": "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || $1::text",

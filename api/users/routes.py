@@ -9,7 +9,20 @@ from api.auth.caller import AdminCaller, RecentCaller, UserCaller
 from api.auth.schemas import SessionOut
 from api.deps import ServicesDep
 from api.schemas import Page
-from api.users.schemas import BudgetIn, InvitedOut, NewUserIn, ProfileIn, Role, RoleIn, SecretLinkOut, Status, StatusIn, UserOut
+from api.users.schemas import (
+    BudgetIn,
+    InvitedOut,
+    NewUserIn,
+    PreferencesIn,
+    PreferencesOut,
+    ProfileIn,
+    Role,
+    RoleIn,
+    SecretLinkOut,
+    Status,
+    StatusIn,
+    UserOut,
+)
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -31,6 +44,17 @@ async def change_me(body: ProfileIn, caller: UserCaller, services: ServicesDep) 
 @router.delete("/me", status_code=204)
 async def erase_me(caller: RecentCaller, services: ServicesDep) -> None:
     await services.users.erase(caller.user_id, actor_id=caller.user_id)
+
+
+@router.get("/me/preferences")
+async def preferences(caller: UserCaller, services: ServicesDep) -> PreferencesOut:
+    return await services.preferences.show(caller.user_id, caller.role)
+
+
+@router.put("/me/preferences")
+async def change_preferences(body: PreferencesIn, caller: UserCaller, services: ServicesDep) -> PreferencesOut:
+    """Answers with all of them. A generation or a text without `model` gets the preferred one."""
+    return await services.preferences.change(caller.user_id, caller.role, body)
 
 
 @router.get("/me/export", response_class=StreamingResponse)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, EmailStr, Field, SecretStr
+from pydantic import ConfigDict, EmailStr, Field, SecretStr, StrictBool, StringConstraints
 
 from api.schemas import In, Out, Time, Usd
 
@@ -46,6 +46,38 @@ class ProfileIn(PasswordBody):
     confirm_above_usd: Dollars | None = None
     current_password: SecretStr | None = None
     new_password: SecretStr | None = None
+
+
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+OptionValue = Annotated[str, StringConstraints(max_length=200)] | StrictBool | int
+Options = Annotated[dict[OptionName, OptionValue], Field(max_length=20)]
+PreferredModel = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class PreferencesIn(In):
+    """What is not given stays; null takes a choice back. A model by its id, or by words that only one model has. `image_options` and
+    `video_options` are the options that were used last, for forms: a request without options does not get them. `spoiler`: results
+    in groups are hidden until they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
+
+    text_model: PreferredModel | None = None
+    image_model: PreferredModel | None = None
+    video_model: PreferredModel | None = None
+    image_options: Options | None = None
+    video_options: Options | None = None
+    spoiler: bool | None = None
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+
+
+class PreferencesOut(Out):
+    """A model is null when none was chosen, or when it cannot be used (any more): then the default is used."""
+
+    text_model: str | None = None
+    image_model: str | None = None
+    video_model: str | None = None
+    image_options: dict[str, str | bool | int] = Field(default_factory=dict)
+    video_options: dict[str, str | bool | int] = Field(default_factory=dict)
+    spoiler: bool = False
+    time_zone: str | None = None
 
 
 class RoleIn(In):

@@ -1,6 +1,6 @@
 """Accounts: profile, role, listing and erasing. Who may do it is decided by the routes' callers."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -60,6 +60,10 @@ class UserService:
     async def find(self, user_id: str, sql: Sql | None = None) -> User | None:
         """Inside a transaction give its `sql`."""
         return await store.by_id(sql or self._db, user_id)
+
+    async def names(self, ids: Collection[str]) -> dict[str, str]:
+        """What these accounts are called: the e-mail address, a guest's name."""
+        return await store.names(self._db, ids)
 
     async def find_by_email(self, email: str) -> User | None:
         return await store.by_email(self._db, normal(email))

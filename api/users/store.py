@@ -1,6 +1,6 @@
 """SQL of `users`: one account each, of a person or of a chat guest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -92,6 +92,12 @@ async def by_email(sql: Sql, email: str) -> User | None:
     return _user(row) if row else None
 
 
+async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:
+    """By id: the e-mail address, a guest's name."""
+    rows = await sql.fetch("SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])", list(ids))
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def standing(sql: Sql, user_id: str) -> Standing | None:
     row = await sql.fetch_one("SELECT role, status FROM users WHERE id = $1", user_id)
     return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None
@@ -174,6 +180,16 @@ async def set_password(sql: Sql, user_id: str, password_hash: str, *, first: boo
 
 async def set_budget(sql: Sql, user_id: str, monthly_micro: int, at: datetime) -> None:
     await sql.execute("UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1", user_id, monthly_micro, at)
+
+
+async def preferences(sql: Sql, user_id: str) -> str | None:
+    """JSON; None when nothing was ever chosen."""
+    row = await sql.fetch_one("SELECT preferences_json FROM users WHERE id = $1", user_id)
+    return cast(str | None, row["preferences_json"]) if row else None
+
+
+async def set_preferences(sql: Sql, user_id: str, chosen_json: str) -> None:
+    await sql.execute("UPDATE users SET preferences_json = $2 WHERE id = $1", user_id, chosen_json)
 
 
 async def lock_admins(sql: Sql, at: datetime) -> None:

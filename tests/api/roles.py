@@ -71,6 +71,8 @@ ACCOUNTS = [
     Row("PUT", "/users/me", USER, json={"language": "en"}),
     Row("PUT", "/users/me", SESSION, json={"new_password": "another good password"}, passes=422),
     Row("PUT", "/users/me", SESSION, json={"email": "marker-stolen@example.org"}, passes=422),
+    Row("GET", "/users/me/preferences", USER),
+    Row("PUT", "/users/me/preferences", USER, json={"time_zone": "Europe/Berlin"}),
     Row("DELETE", "/users/me", RECENT, passes=204, lonely=True),
     Row("GET", "/users/me/export", RECENT),
     Row("GET", "/users", ADMIN),
@@ -152,6 +154,7 @@ MAKING = [
     Row("GET", "/generations", USER),
     Row("GET", "/generations/{generation_id}", USER, made="generation"),
     Row("POST", "/generations/{generation_id}/again", USER, made="generation", passes=202),
+    Row("POST", "/generations/drafts/{draft_id}/confirm", USER, made="draft", passes=202),
     Row("DELETE", "/generations/{generation_id}", USER, made="generation", passes=204, spends=True),
     Row("PUT", "/generations/{generation_id}/favourite", USER, made="generation", json={"favourite": True}),
     Row(

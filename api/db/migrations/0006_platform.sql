@@ -1,0 +1,31 @@
+-- What members prefer and share, what admins switched on, what was broadcast.
+
+-- See `api/users/preferences.py`; NULL: nothing was ever chosen.
+ALTER TABLE users ADD COLUMN preferences_json TEXT;
+
+-- Public links to one generation. The link itself is signed, so this table alone opens nothing.
+CREATE TABLE shares (
+    id TEXT PRIMARY KEY,
+    generation_id TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+
+-- What admins decided for the whole studio, by name; what is missing has its default.
+CREATE TABLE studio_settings (
+    name TEXT PRIMARY KEY,
+    value_json TEXT NOT NULL,
+    changed_at TIMESTAMPTZ NOT NULL
+);
+
+-- `chats` is how many it was sent to; its deliveries say what became of each.
+CREATE TABLE broadcasts (
+    id TEXT PRIMARY KEY,
+    actor_id TEXT,
+    text TEXT NOT NULL,
+    platforms_json TEXT NOT NULL,
+    chats BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL
+);
+
+ALTER TABLE deliveries ADD COLUMN broadcast_id TEXT;

@@ -1,0 +1,77 @@
+"""What a member likes best: a model for each kind, the options used last, and how results are shown. Clients keep it here, so that it
+is the same in each chat and on the web."""
+
+import json
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from api import ids
+from api.catalog.model import Model
+from api.catalog.service import Catalog
+from api.db import Db, Sql
+from api.errors import InvalidRequest, ModelUnavailable, NotFound
+from api.schemas import Kind
+from api.users import store
+from api.users.schemas import PreferencesIn, PreferencesOut, Role
+
+MODELS: dict[str, Kind] = {"text_model": "text", "image_model": "image", "video_model": "video"}
+
+
+class Preferences:
+    def __init__(self, db: Db, catalog: Catalog) -> None:
+        self._db = db
+        self._catalog = catalog
+
+    async def show(self, user_id: str, role: Role) -> PreferencesOut:
+        """A model that has vanished, or that this role may not use (any more), is shown as none."""
+        kept = await _kept(self._db, user_id)
+        for name, kind in MODELS.items():
+            if self._usable(kind, kept.get(name), role) is None:
+                kept.pop(name, None)
+        return PreferencesOut(**kept)
+
+    async def change(self, user_id: str, role: Role, body: PreferencesIn) -> PreferencesOut:
+        """What is not given stays. Raises `ModelUnavailable`, `InvalidRequest` (time zone), `NotFound`."""
+        given = body.model_dump(mode="json", exclude_unset=True)
+        for name, kind in MODELS.items():
+            if given.get(name) is not None:
+                given[name] = self._catalog.resolve(kind, given[name], role).id
+        if given.get("time_zone") is not None:
+            _check_zone(given["time_zone"])
+        async with self._db.transaction() as sql:
+            # locks the row: two changes at once are both kept
+            if not await store.hold_active(sql, user_id, ids.now()):
+                raise NotFound("There is no such account.")
+            kept = await _kept(sql, user_id) | given
+            await store.set_preferences(sql, user_id, json.dumps({name: value for name, value in kept.items() if value is not None}))
+        return await self.show(user_id, role)
+
+    async def model(self, user_id: str, role: Role, kind: Kind, asked: str | None) -> Model:
+        """The model that was asked for, or else the preferred one while it can be used, or else the default. Raises `ModelUnavailable`."""
+        if asked is None:
+            kept = await _kept(self._db, user_id)
+            preferred = self._usable(kind, kept.get(f"{kind}_model"), role)
+            if preferred is not None:
+                return preferred
+        return self._catalog.resolve(kind, asked, role)
+
+    def _usable(self, kind: Kind, model_id: str | None, role: Role) -> Model | None:
+        if model_id is None:
+            return None
+        try:
+            found = self._catalog.resolve(kind, model_id, role)
+        except ModelUnavailable:
+            return None
+        return found if found.id == model_id else None
+
+
+async def _kept(sql: Sql, user_id: str) -> dict[str, Any]:
+    text = await store.preferences(sql, user_id)
+    return cast(dict[str, Any], json.loads(text)) if text else {}
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:  # KeyError: a zone that is not there; OSError: the name of a folder
+        raise InvalidRequest("This time zone is not known. They are called such as Europe/Berlin.", field="time_zone") from error
