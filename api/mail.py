@@ -8,18 +8,17 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
-from typing import Literal
 
 from email_validator import validate_email
 from structlog import get_logger
+
+from api.settings import Security
 
 log = get_logger("mail")
 
 AT_ONCE = 2
 """Threads that may wait for the mail server: the others are for hashing passwords."""
 ANSWER_WITHIN = 10.0
-
-Security = Literal["starttls", "tls", "off"]
 
 
 @dataclass(frozen=True, slots=True)

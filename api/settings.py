@@ -2,13 +2,17 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.mail import MailServer, Security, plain_address
+if TYPE_CHECKING:
+    from api.mail import MailServer
+
+Security = Literal["starttls", "tls", "off"]
+"""How mail is kept from others' eyes on its way."""
 
 OPENROUTER = "https://openrouter.ai/api/v1"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -89,8 +93,12 @@ class Settings(BaseSettings):
     @field_validator("smtp_from")
     @classmethod
     def _one_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        from api.mail import plain_address  # only where mail is used: it takes a tenth of every process' start
+
         try:
-            return plain_address(value) if value is not None else None
+            return plain_address(value)
         except ValueError as error:
             raise ValueError("must be one plain e-mail address, such as studio@example.org") from error
 
@@ -109,10 +117,12 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def mail_server(self) -> MailServer | None:
+    def mail_server(self) -> "MailServer | None":
         """None: mail is switched off."""
         if self.smtp_host is None or self.smtp_from is None:
             return None
+        from api.mail import MailServer
+
         password = self.smtp_password.get_secret_value() if self.smtp_password else ""
         return MailServer(self.smtp_host, self.smtp_port, self.smtp_from, self.smtp_tls, self.smtp_user, password)
 

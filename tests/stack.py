@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from api.secrets import ensure_secrets
+from tests.forking import Forked
 
 ROOT = Path(__file__).parent.parent
 START_WITHIN = 60.0
@@ -69,8 +69,6 @@ def get(url: str, timeout: float = 5.0) -> tuple[int, bytes] | None:
 
 
 class Stack:
-    """Call it from the test's main thread: a process ends with the thread that started it."""
-
     def __init__(self, data_dir: Path, env: Mapping[str, str], names: list[str]) -> None:
         sandbox, api, web = free_ports(3)
         self.data_dir = data_dir
@@ -80,15 +78,13 @@ class Stack:
         self.web_url = f"http://127.0.0.1:{web}"
         self._env = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
             "DATA_DIR": str(data_dir),
             "SANDBOX_PORT": str(sandbox),
             "API_PORT": str(api),
             "WEB_PORT": str(web),
             **env,
         }
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Forked] = {}
         self._ready: dict[str, Callable[[], bool]] = {"sandbox": self._sandbox_answers, "api": self._api_is_ready, "web": self._web_answers}
 
     @property
@@ -99,16 +95,8 @@ class Stack:
         """Start one process; `wait` until it answers (a bot has nothing to ask: its platform sees it come)."""
         if self.alive(name):
             raise RuntimeError(f"{name} is running")
-        with self.log_path(name).open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "cli.process", name, "--parent", str(os.getpid())],
-                cwd=self.data_dir,  # no .env of the developer is found there
-                env={**self._env, **(extra_env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        # in this folder no .env of the developer is found
+        self._processes[name] = Forked(name, self.data_dir, {**self._env, **(extra_env or {})}, self.log_path(name))
         if wait:
             self.wait_ready(name)
 
@@ -127,7 +115,12 @@ class Stack:
 
     def alive(self, name: str) -> bool:
         process = self._processes.get(name)
-        return process is not None and process.poll() is None
+        return process is not None and process.returncode is None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Of those that are alive, by name."""
+        return {name: process.pid for name, process in self._processes.items() if process.returncode is None}
 
     def log_path(self, name: str) -> Path:
         return self.data_dir / f"{name}.log"

@@ -1,18 +1,17 @@
 """The test stack itself: single processes are killed and started, and nothing stays behind."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from cli.ready import main as health
 from tests.processes import wait_gone
-from tests.stack import Stack, get, running_stack
+from tests.stack import get, running_stack
 
 
 def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_stack(data_dir=tmp_path / "data") as stack:
-        before = pids(stack)
+        before = stack.pids
         assert set(before) == {"sandbox", "api", "web"}
         assert len(stack.setup_token) >= 32
 
@@ -29,7 +28,7 @@ def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypat
         stack.start("api")
         assert (get(f"{stack.api_url}/healthz") or (0, b""))[0] == 200
         assert stack.stop("web") == 0
-        after = pids(stack)
+        after = stack.pids
     assert [name for name, pid in {**before, **after}.items() if not wait_gone(pid, 0)] == []
 
 
@@ -40,10 +39,3 @@ def test_one_that_cannot_start_is_named_with_its_log(tmp_path: Path, capsys: pyt
     ):
         raise RuntimeError("not reached")
     assert "--- api ---" in capsys.readouterr().out
-
-
-def pids(stack: Stack) -> dict[str, int]:
-    """Of the processes that this test started, by name."""
-    own = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    words = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in own}
-    return {line[line.index("cli.process") + 1]: pid for pid, line in words.items() if "cli.process" in line and stack.alive(line[3])}
