@@ -1,13 +1,17 @@
 """Coming in: the session of this browser, and the token by which the api knows it again."""
 
+from contextlib import suppress
 from typing import cast
 
 from flask import Response, current_app, flash, redirect, request
 
-from admin_web.caller import safe_next, sessions, web_session
+from admin_web.api_http import ApiError
+from admin_web.caller import api, safe_next, sessions, web_session
+from admin_web.language import _, asked_for, speak
 from admin_web.session import as_tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut
+from api.users.schemas import ProfileIn, UserOut
 
 DEVICE_SECONDS = 180 * 86_400
 """As long as the api remembers a device."""
@@ -19,15 +23,25 @@ def known_device() -> str | None:
 
 
 def enter(tokens: TokensOut, welcome: str = "") -> Response:
-    """Signs in and leads to where the person was going."""
+    """Signs in and leads to where the person was going. `welcome`: an account that is new."""
     sessions().sign_in(web_session(), as_tokens(tokens))
+    speak(tokens.user.language)
     if welcome:
-        flash(welcome, "success")
+        _learn_language(tokens.user)
+        flash(_(welcome), "success")
     response = cast("Response", redirect(safe_next(request.form.get("next"))))
     if tokens.device_token is not None:
         secure = _is_https()
         response.set_cookie(_name(), tokens.device_token, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Strict")
     return response
+
+
+def _learn_language(person: UserOut) -> None:
+    """Whoever is new speaks what the browser speaks."""
+    if asked_for() != person.language:
+        with suppress(ApiError):
+            api().update_me(ProfileIn(language=asked_for()))
+            speak(asked_for())
 
 
 def _name() -> str:

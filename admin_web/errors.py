@@ -9,19 +9,20 @@ from werkzeug.exceptions import HTTPException
 
 from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import is_script, me, session_ended, web_session
+from admin_web.language import N_, _
 from admin_web.reauth import ask, kept_fields
 from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
 from api.users.schemas import UserOut
 
 _PAGES = {
-    400: ("That did not work", "The form was too old or came from another place. Go back, reload the page and send it again."),
-    403: ("This is not for your account", "Your account may not see this page. An admin can change that."),
-    404: ("There is nothing here", "The address is wrong, or what was here has been deleted."),
-    405: ("That did not work", "This address cannot be opened in this way."),
-    413: ("That is too large", "The files of one form may have 40 MB together. Go back and choose smaller ones."),
-    500: ("Something broke on our side", "It has been written down. Nothing you own is lost; try again in a moment."),
-    503: ("The studio is waking up", "Its engine does not answer right now. Running jobs go on; this page tries again by itself."),
+    400: (N_("That did not work"), N_("The form was too old or came from another place. Go back, reload the page and send it again.")),
+    403: (N_("This is not for your account"), N_("Your account may not see this page. An admin can change that.")),
+    404: (N_("There is nothing here"), N_("The address is wrong, or what was here has been deleted.")),
+    405: (N_("That did not work"), N_("This address cannot be opened in this way.")),
+    413: (N_("That is too large"), N_("The files of one form may have 40 MB together. Go back and choose smaller ones.")),
+    500: (N_("Something broke on our side"), N_("It has been written down. Nothing you own is lost; try again in a moment.")),
+    503: (N_("The studio is waking up"), N_("Its engine does not answer right now. Running jobs go on; this page tries again by itself.")),
 }
 UNAUTHORIZED = 401
 ANSWERED = {403, 404}
@@ -36,7 +37,7 @@ def prepare(app: Flask) -> None:
 
 
 def error_page(status: int, error: FormError | None = None) -> Response:
-    title, text = _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400])
+    title, text = (_(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400]))
     if is_script():
         said = error or FormError(title, text)
         return make_response(jsonify(error={"message": said.message, "hint": said.hint, "code": said.code}, fields=said.fields), status)

@@ -8,23 +8,24 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
+from admin_web.language import N_, _
 from admin_web.words import FormError
 from api.catalog.schemas import ModelOut
 
 M = TypeVar("M", bound=BaseModel)
 
 _WORDS = {
-    "missing": "Please fill this in.",
-    "string_too_short": "Please fill this in.",
-    "string_too_long": "This is too long: {max_length} characters at most.",
-    "int_parsing": "This has to be a whole number.",
-    "int_from_float": "This has to be a whole number.",
-    "greater_than_equal": "This has to be {ge} or more.",
-    "less_than_equal": "This has to be {le} or less.",
-    "decimal_parsing": "This has to be an amount, such as 10 or 2.50.",
-    "decimal_max_places": "Six digits after the point at most.",
-    "too_long": "Too many: {max_length} at most.",
-    "value_error": "This does not look right.",
+    "missing": N_("Please fill this in."),
+    "string_too_short": N_("Please fill this in."),
+    "string_too_long": N_("This is too long: %(max_length)s characters at most."),
+    "int_parsing": N_("This has to be a whole number."),
+    "int_from_float": N_("This has to be a whole number."),
+    "greater_than_equal": N_("This has to be %(ge)s or more."),
+    "less_than_equal": N_("This has to be %(le)s or less."),
+    "decimal_parsing": N_("This has to be an amount, such as 10 or 2.50."),
+    "decimal_max_places": N_("Six digits after the point at most."),
+    "too_long": N_("Too many: %(max_length)s at most."),
+    "value_error": N_("This does not look right."),
 }
 
 
@@ -49,11 +50,13 @@ def read(schema: type[M], values: Mapping[str, object]) -> M:
     except ValidationError as error:
         problems = [problem for problem in error.errors() if problem["loc"]]
         fields = {str(problem["loc"][0]): _sentence(problem["type"], problem.get("ctx", {})) for problem in problems}
-        raise Invalid(FormError("Some of this cannot be used yet.", "Change what is marked and send it again.", fields=fields)) from error
+        raise Invalid(
+            FormError(_("Some of this cannot be used yet."), _("Change what is marked and send it again."), fields=fields)
+        ) from error
 
 
 def _sentence(kind: str, facts: Mapping[str, object]) -> str:
-    return _WORDS.get(kind, _WORDS["value_error"]).format_map({"max_length": "", "ge": "", "le": "", **facts})
+    return _(_WORDS.get(kind, _WORDS["value_error"]), **{"max_length": "", "ge": "", "le": "", **facts})
 
 
 def new_nonce() -> str:

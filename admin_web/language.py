@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -21,7 +21,8 @@ from flask import Flask, g, has_request_context, request, session
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
-DEFAULT = "en"
+Language = Literal["en", "de"]
+DEFAULT: Language = "en"
 MINUTE, DAYS = 60, 30 * 86_400
 
 
@@ -83,9 +84,9 @@ def chosen() -> str:
     return cast("str", g.language)
 
 
-def asked_for() -> str:
+def asked_for() -> Language:
     """By the browser."""
-    return request.accept_languages.best_match(LANGUAGES) or DEFAULT
+    return "de" if request.accept_languages.best_match(LANGUAGES) == "de" else "en"
 
 
 def zone() -> tzinfo:

@@ -4,20 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from admin_web.language import N_, _
 from api.catalog.schemas import ModelOut
 
 FieldKind = Literal["choice", "number", "text", "switch"]
 SEED_MAX = 2**31 - 1
 LABELS = {
-    "aspect_ratio": "Aspect ratio",
-    "size": "Size in pixels",
-    "image_size": "Resolution",
-    "resolution": "Resolution",
-    "duration": "Length",
-    "n": "How many",
-    "generate_audio": "With sound",
-    "seed": "Seed",
-    "negative_prompt": "Leave out",
+    "aspect_ratio": N_("Aspect ratio"),
+    "size": N_("Size in pixels"),
+    "image_size": N_("Resolution"),
+    "resolution": N_("Resolution"),
+    "duration": N_("Length"),
+    "n": N_("How many"),
+    "generate_audio": N_("With sound"),
+    "seed": N_("Seed"),
+    "negative_prompt": N_("Leave out"),
 }
 
 
@@ -47,14 +48,14 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
     found = [field for field in fields if field is not None]
     if model.kind == "image" and can.max_n > 1:
         counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
-        found.append(OptionField("n", LABELS["n"], "choice", values.get("n", "1"), counts))
+        found.append(OptionField("n", _(LABELS["n"]), "choice", values.get("n", "1"), counts))
     if can.generate_audio:
-        found.append(OptionField("generate_audio", LABELS["generate_audio"], "switch", values.get("generate_audio", "")))
+        found.append(OptionField("generate_audio", _(LABELS["generate_audio"]), "switch", values.get("generate_audio", "")))
     if can.seed:
-        found.append(OptionField("seed", LABELS["seed"], "number", values.get("seed", ""), help="The same number, the same result."))
+        found.append(OptionField("seed", _(LABELS["seed"]), "number", values.get("seed", ""), help=_("The same number, the same result.")))
     if can.negative_prompt:
         unwanted = values.get("negative_prompt", "")
-        found.append(OptionField("negative_prompt", LABELS["negative_prompt"], "text", unwanted, help="What should not be seen."))
+        found.append(OptionField("negative_prompt", _(LABELS["negative_prompt"]), "text", unwanted, help=_("What should not be seen.")))
     return found
 
 
@@ -73,5 +74,5 @@ def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit
     if not offered:
         return None
     value = values.get(name, "")
-    choices = (("", "Automatic"), *((item, f"{item}{unit}") for item in offered))
-    return OptionField(name, LABELS[name], "choice", value if value in offered else "", choices)
+    choices = (("", _("Automatic")), *((item, f"{item}{unit}") for item in offered))
+    return OptionField(name, _(LABELS[name]), "choice", value if value in offered else "", choices)

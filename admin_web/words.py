@@ -3,39 +3,71 @@
 from dataclasses import dataclass, field
 
 from admin_web.api_http import ApiError
+from admin_web.language import DEFAULT, N_, _, chosen, ngettext
 
+API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
-    "not_authenticated": "Please sign in again.",
-    "not_allowed": "Your account may not do this. An admin can change that.",
-    "reauth_required": "Reload the page, enter your password there, then repeat it.",
-    "signup_closed": "Ask an admin for an invitation.",
-    "not_found": "It may have been deleted, or it belongs to somebody else.",
-    "not_linked": "Link the chat from your profile first.",
-    "invalid_request": "Change what is marked and send it again.",
-    "option_unsupported": "Choose another value or another model.",
-    "model_unavailable": "Choose another model from the list.",
-    "budget_exceeded": "Choose something cheaper, or ask an admin for a higher budget. Nothing was charged.",
-    "price_unknown": "Choose another model, or ask an admin to set a price. Nothing was charged.",
-    "content_refused": "Say it in another way. Nothing was charged.",
-    "provider_unavailable": "Nothing was charged. Try again in a moment.",
-    "provider_out_of_credit": "Tell the person who runs this site. Nothing was charged.",
-    "outcome_unknown": "Look into the gallery before you send it again.",
-    "rate_limited": "Wait a moment, then try again.",
-    "too_many_jobs": "Wait until one of your running jobs is done, or cancel one.",
-    "confirm_cost": "Tick the box at the end of the form and send it again. Nothing was charged yet.",
-    "already_finished": "There is nothing left to cancel.",
-    "conflict": "Reload the page to see how things stand now.",
-    "last_admin": "Make somebody else an admin first.",
-    "setup_done": "Sign in with the account that was made then.",
-    "too_large": "Use a smaller file.",
-    "unsupported_media": "Use a PNG, JPEG or WebP picture.",
-    "storage_full": "Tell the person who runs this site. Nothing was charged.",
-    "still_running": "It goes on in the background; you find it in the gallery.",
-    "timed_out": "Nothing was charged. Try it again; another model may be quicker.",
-    "api_unavailable": "Nothing you typed is lost. Try again in a moment.",
+    "not_authenticated": N_("Please sign in again."),
+    "not_allowed": N_("Your account may not do this. An admin can change that."),
+    "reauth_required": N_("Reload the page, enter your password there, then repeat it."),
+    "signup_closed": N_("Ask an admin for an invitation."),
+    "not_found": N_("It may have been deleted, or it belongs to somebody else."),
+    "not_linked": N_("Link the chat from your profile first."),
+    "invalid_request": N_("Change what is marked and send it again."),
+    "option_unsupported": N_("Choose another value or another model."),
+    "model_unavailable": N_("Choose another model from the list."),
+    "budget_exceeded": N_("Choose something cheaper, or ask an admin for a higher budget. Nothing was charged."),
+    "price_unknown": N_("Choose another model, or ask an admin to set a price. Nothing was charged."),
+    "content_refused": N_("Say it in another way. Nothing was charged."),
+    "provider_unavailable": N_("Nothing was charged. Try again in a moment."),
+    "provider_out_of_credit": N_("Tell the person who runs this site. Nothing was charged."),
+    "outcome_unknown": N_("Look into the gallery before you send it again."),
+    "rate_limited": N_("Wait a moment, then try again."),
+    "too_many_jobs": N_("Wait until one of your running jobs is done, or cancel one."),
+    "confirm_cost": N_("Tick the box at the end of the form and send it again. Nothing was charged yet."),
+    "already_finished": N_("There is nothing left to cancel."),
+    "conflict": N_("Reload the page to see how things stand now."),
+    "last_admin": N_("Make somebody else an admin first."),
+    "setup_done": N_("Sign in with the account that was made then."),
+    "too_large": N_("Use a smaller file."),
+    "unsupported_media": N_("Use a PNG, JPEG or WebP picture."),
+    "storage_full": N_("Tell the person who runs this site. Nothing was charged."),
+    "still_running": N_("It goes on in the background; you find it in the gallery."),
+    "timed_out": N_("Nothing was charged. Try it again; another model may be quicker."),
+    "api_unavailable": N_("Nothing you typed is lost. Try again in a moment."),
 }
+MESSAGES = {
+    "not_authenticated": N_("You are not signed in."),
+    "not_allowed": N_("This is not for your account."),
+    "reauth_required": N_("This needs your password."),
+    "signup_closed": N_("New accounts are made by invitation here."),
+    "not_found": N_("There is nothing here."),
+    "not_linked": N_("This chat is not linked."),
+    "invalid_request": N_("Some of this cannot be used."),
+    "option_unsupported": N_("The model does not take one of these options."),
+    "model_unavailable": N_("This model cannot be used."),
+    "budget_exceeded": N_("This would cost more than what is left of your budget."),
+    "price_unknown": N_("Nobody knows what this model costs."),
+    "content_refused": N_("The model refused to make this."),
+    "provider_unavailable": N_("The AI provider cannot be reached."),
+    "provider_out_of_credit": N_("The account at the AI provider is empty."),
+    "outcome_unknown": N_("It is not known whether this was made."),
+    "rate_limited": N_("That was too much at once."),
+    "too_many_jobs": N_("You have too many jobs running."),
+    "confirm_cost": N_("This costs more than what you want to spend without being asked."),
+    "already_finished": N_("This is finished already."),
+    "conflict": N_("Somebody was faster."),
+    "last_admin": N_("This is the last admin."),
+    "setup_done": N_("Setup is done already."),
+    "too_large": N_("This file is too large."),
+    "unsupported_media": N_("This kind of file cannot be used."),
+    "storage_full": N_("There is no room for new files."),
+    "still_running": N_("It is not ready yet."),
+    "timed_out": N_("It took too long."),
+    "api_unavailable": API_DOWN,
+}
+"""The api speaks English: in another language its sentence is said by its code, without the numbers that were in it."""
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
-API_DOWN = "The studio's engine does not answer right now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +86,26 @@ class FormError:
 
 
 def in_words(error: ApiError) -> FormError:
-    message = API_DOWN if error.code == "api_unavailable" else error.detail
-    hint = HINTS.get(error.code, "")
+    hint = _(HINTS[error.code]) if error.code in HINTS else ""
     if error.retry_after is not None:
-        hint = f"Try again in {waiting(error.retry_after)}."
-    fields = {problem.field.rpartition(".")[2]: problem.message for problem in error.fields}
-    return FormError(message, hint, error.code, fields)
+        hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
+    fields = {problem.field.rpartition(".")[2]: field_words(problem.message) for problem in error.fields}
+    return FormError(said(error.code, error.detail), hint, error.code, fields)
+
+
+def said(code: str, detail: str) -> str:
+    """What the api has said of an error, also of a job that has failed, in the language of the page."""
+    if code == "api_unavailable" or (chosen() != DEFAULT and code in MESSAGES):
+        return _(MESSAGES[code])
+    return detail
+
+
+def field_words(message: str) -> str:
+    return message if chosen() == DEFAULT else _("This does not look right.")
 
 
 def waiting(seconds: float) -> str:
     whole = max(1, round(seconds))
     if whole < 120:
-        return "1 second" if whole == 1 else f"{whole} seconds"
-    return f"{round(whole / 60)} minutes"
+        return ngettext("%(n)s second", "%(n)s seconds", whole)
+    return ngettext("%(n)s minute", "%(n)s minutes", round(whole / 60))

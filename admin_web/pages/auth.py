@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, api, safe_next, sessions, web_session
 from admin_web.entry import enter, known_device
+from admin_web.language import N_, _
 from admin_web.render import is_sandbox, ready
 from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
@@ -25,9 +26,9 @@ def setup() -> ResponseReturnValue:
 def setup_submit() -> ResponseReturnValue:
     token, email, password = (request.form.get(name, "") for name in ("token", "email", "password"))
     if password != request.form.get("repeat", ""):
-        return _setup(token, FormError("The two passwords differ.", fields={"repeat": "Type the same password again."}), 422)
+        return _setup(token, FormError(_("The two passwords differ."), fields={"repeat": _("Type the same password again.")}), 422)
     try:
-        return enter(anonymous().setup(token, email.strip(), password), welcome="Your studio is ready. Make something!")
+        return enter(anonymous().setup(token, email.strip(), password), welcome=N_("Your studio is ready. Make something!"))
     except ApiError as error:
         return _setup(token, in_words(error), error.status)
 
@@ -43,7 +44,7 @@ def login() -> ResponseReturnValue:
 def login_submit() -> ResponseReturnValue:
     email, password = request.form.get("email", "").strip(), request.form.get("password", "")
     if not email or not password:
-        return _login(FormError("Please type your e-mail address and your password."), 422)
+        return _login(FormError(_("Please type your e-mail address and your password.")), 422)
     try:
         return enter(anonymous().login(email, password, known_device()))
     except ApiError as error:

@@ -6,13 +6,12 @@ from flask.typing import ResponseReturnValue
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, sessions, web_session
 from admin_web.entry import enter
+from admin_web.language import N_, _
 from admin_web.render import is_sandbox, ready
 from admin_web.words import FormError, in_words
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
 
 pages = Blueprint("joining", __name__)
-
-DIFFERENT = FormError("The two passwords differ.", fields={"repeat": "Type the same password again."})
 
 
 @pages.get("/register")
@@ -24,9 +23,9 @@ def register() -> ResponseReturnValue:
 def register_submit() -> ResponseReturnValue:
     invite, email, password = (request.form.get(name, "") for name in ("invite", "email", "password"))
     if password != request.form.get("repeat", ""):
-        return _register(invite, DIFFERENT, 422)
+        return _register(invite, _different(), 422)
     try:
-        return enter(anonymous().register(email.strip(), password, invite or None), welcome="Welcome. Make something!")
+        return enter(anonymous().register(email.strip(), password, invite or None), welcome=N_("Welcome. Make something!"))
     except ApiError as error:
         return _register(invite, in_words(error), error.status)
 
@@ -40,14 +39,14 @@ def reset() -> ResponseReturnValue:
 def reset_submit() -> ResponseReturnValue:
     token, password = request.form.get("token", ""), request.form.get("password", "")
     if password != request.form.get("repeat", ""):
-        return _reset(token, DIFFERENT, 422)
+        return _reset(token, _different(), 422)
     try:
         anonymous().reset(token, password)
     except ApiError as error:
         return _reset(token, in_words(error), error.status)
     # whoever was signed in here is not any more: the reset has ended every session of its account
     sessions().sign_out(web_session())
-    flash("Your password is changed. Sign in with the new one.", "success")
+    flash(_("Your password is changed. Sign in with the new one."), "success")
     return redirect(url_for("auth.login"))
 
 
@@ -60,7 +59,7 @@ def _register(invite: str, error: FormError | None = None, status: int = 200) ->
         except ApiError as refused:
             closed, status = in_words(refused).message, refused.status
     elif not _is_open():
-        closed = "New accounts are made by invitation here. Ask an admin for one."
+        closed = _("New accounts are made by invitation here. Ask an admin for one.")
     return make_response(
         render_template(
             "auth/register.html",
@@ -87,3 +86,7 @@ def _reset(token: str, error: FormError | None = None, status: int = 200) -> Res
         "auth/reset.html", token=token, error=error, used=used, minimum=PASSWORD_MIN, admin_minimum=ADMIN_PASSWORD_MIN, sandbox=is_sandbox()
     )
     return make_response(page, status)
+
+
+def _different() -> FormError:
+    return FormError(_("The two passwords differ."), fields={"repeat": _("Type the same password again.")})

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api, web_session
+from admin_web.language import _
 from admin_web.render import fragment, page
 from admin_web.words import PLATFORMS, in_words
 from api.links.schemas import CodeOut
@@ -64,14 +65,14 @@ def confirm(code_id: str) -> ResponseReturnValue:
         flash(in_words(error).sentence, "error")
         return redirect(url_for("links.show", code_id=code_id))
     web_session().pop("link_code", None)
-    flash("The chat is linked. What you make there and here is now in one gallery, on one budget.", "success")
+    flash(_("The chat is linked. What you make there and here is now in one gallery, on one budget."), "success")
     return redirect(url_for("profile.show", _anchor="chats"))
 
 
 @pages.post("/profile/links/<platform>/<platform_user_id>/unlink")
 def unlink(platform: str, platform_user_id: str) -> ResponseReturnValue:
     api().unlink(platform, platform_user_id)
-    flash(f"Unlinked from {PLATFORMS.get(platform, platform)}. It can no longer spend your budget.", "info")
+    flash(_("Unlinked from %(platform)s. It can no longer spend your budget.", platform=PLATFORMS.get(platform, platform)), "info")
     return redirect(url_for("profile.show", _anchor="chats"))
 
 

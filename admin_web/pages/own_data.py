@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api, me, sessions, web_session
+from admin_web.language import _
 from admin_web.render import page
 from admin_web.words import FormError, in_words
 
@@ -37,8 +38,8 @@ def ask_delete() -> ResponseReturnValue:
 def delete() -> ResponseReturnValue:
     """Asks for the password each time, however lately it was given."""
     if request.form.get("typed", "").strip().casefold() != _to_type().casefold():
-        fields = {"typed": f"Type {_to_type()} here, if you are sure."}
-        return _ask(FormError("Nothing is deleted yet.", fields=fields), 422)
+        fields = {"typed": _("Type %(word)s here, if you are sure.", word=_to_type())}
+        return _ask(FormError(_("Nothing is deleted yet."), fields=fields), 422)
     try:
         api().reauth(request.form.get("current_password", ""))
         api().delete_me()
@@ -47,7 +48,7 @@ def delete() -> ResponseReturnValue:
             raise
         return _ask(in_words(error), error.status)
     sessions().sign_out(web_session())
-    flash("Your account is deleted, with everything that was in it.", "success")
+    flash(_("Your account is deleted, with everything that was in it."), "success")
     return redirect(url_for("auth.login"))
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.api_http import ApiError
 from admin_web.caller import api, me
 from admin_web.forms import Invalid, given, read
+from admin_web.language import LANGUAGES, N_, _
 from admin_web.render import page
 from admin_web.words import FormError, in_words
 from api.users.schemas import ProfileIn
@@ -15,11 +16,10 @@ from api.users.schemas import ProfileIn
 pages = Blueprint("profile", __name__)
 
 FORMS: dict[str, tuple[tuple[str, ...], str]] = {
-    "about": (("display_name", "language"), "Saved."),
-    "email": (("email", "current_password"), "Your e-mail address is changed."),
-    "password": (("current_password", "new_password"), "Your password is changed."),
+    "about": (("display_name", "language"), N_("Saved.")),
+    "email": (("email", "current_password"), N_("Your e-mail address is changed.")),
+    "password": (("current_password", "new_password"), N_("Your password is changed.")),
 }
-LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 
 @pages.get("/profile")
@@ -34,7 +34,7 @@ def save(form: str) -> ResponseReturnValue:
     names, done = FORMS[form]
     try:
         if form == "password" and request.form.get("new_password", "") != request.form.get("repeat", ""):
-            raise Invalid(FormError("The two new passwords differ.", fields={"repeat": "Type the same password again."}))
+            raise Invalid(FormError(_("The two new passwords differ."), fields={"repeat": _("Type the same password again.")}))
         api().update_me(read(ProfileIn, _values(names)))
     except Invalid as invalid:
         return _page(request.form, form, invalid.error, 422)
@@ -42,7 +42,7 @@ def save(form: str) -> ResponseReturnValue:
         if error.needs_person:
             raise
         return _page(request.form, form, in_words(error), error.status)
-    flash(done, "success")
+    flash(_(done), "success")
     return redirect(url_for("profile.show"))
 
 

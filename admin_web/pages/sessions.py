@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api
+from admin_web.language import _
 from admin_web.render import page
 from admin_web.words import in_words
 
@@ -21,12 +22,12 @@ def show() -> ResponseReturnValue:
 
 @pages.post("/<session_id>/end")
 def end(session_id: str) -> ResponseReturnValue:
-    return _do(lambda: api().end_session(session_id), "That session is ended.")
+    return _do(lambda: api().end_session(session_id), _("That session is ended."))
 
 
 @pages.post("/end-others")
 def end_others() -> ResponseReturnValue:
-    return _do(lambda: api().end_other_sessions(), "You are signed out everywhere but here.")
+    return _do(lambda: api().end_other_sessions(), _("You are signed out everywhere but here."))
 
 
 def _do(action: Callable[[], None], done: str) -> ResponseReturnValue:

@@ -34,7 +34,7 @@ document.addEventListener("click", async (event) => {
     // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
     if (navigator.clipboard) {
       await navigator.clipboard.writeText(source.textContent);
-      copy.lastChild.textContent = "Copied";
+      copy.lastChild.textContent = copy.dataset.done ?? "Copied";
     }
   }
 });
