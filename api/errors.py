@@ -76,13 +76,15 @@ class ContentRefused(DomainError):
 
 
 class ConfirmCost(DomainError):
-    """It may cost more than the user wants to spend without being asked: the same request with `confirm: true` goes through."""
+    """It may cost more than the user wants to spend without being asked: the same request with `confirm: true` goes through. A chat's
+    request is kept for a day as `draft_id`."""
 
     code, status, title = "confirm_cost", 409, "Please confirm the cost"
 
-    def __init__(self, detail: str, *, estimate_micro: int) -> None:
+    def __init__(self, detail: str, *, estimate_micro: int, draft_id: str | None = None) -> None:
         super().__init__(detail)
         self.estimate_micro = estimate_micro
+        self.draft_id = draft_id
 
 
 class ProviderUnavailable(DomainError):

@@ -36,7 +36,8 @@ def problem_of(error: DomainError) -> Problem:
         code=error.code,
         retry_after=error.retry_after,
         fields=fields,
-        estimate_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,
+        cost_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,
+        draft_id=error.draft_id if isinstance(error, ConfirmCost) else None,
     )
 
 

@@ -85,8 +85,10 @@ class Problem(Out):
     code: str
     retry_after: float | None = None
     fields: list[FieldProblem] | None = None
-    estimate_usd: Usd | None = None
-    """With `confirm_cost`: what it may cost."""
+    cost_usd: Usd | None = None
+    """With `confirm_cost`: what it may cost at most."""
+    draft_id: str | None = None
+    """With `confirm_cost`, when a chat asked: `POST /generations/drafts/{draft_id}/confirm` makes it, within a day."""
 
 
 class CheckOut(Out):

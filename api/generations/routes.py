@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.auth.caller import Caller, UserCaller
 from api.deps import Services, ServicesDep
+from api.generations.asked import Origin
 from api.generations.schemas import (
     AgainIn,
     CardIn,
@@ -20,7 +21,7 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
-from api.generations.service import Origin, failure_of
+from api.generations.service import failure_of
 from api.generations.store import Filter, Generation
 from api.schemas import MediaKind, Page
 
@@ -105,6 +106,14 @@ async def again(
 ) -> Response:
     """The same request as a new generation, with changes."""
     made = await services.generations.again(caller, generation_id, body or AgainIn(), _origin(request, caller, key))
+    return await _accepted(services, made)
+
+
+@router.post("/generations/drafts/{draft_id}/confirm", status_code=202, response_model=GenerationOut)
+async def confirm(request: Request, draft_id: str, caller: UserCaller, services: ServicesDep) -> Response:
+    """Make what a chat asked for and was answered with 409 `confirm_cost`, whose problem document has `draft_id` and `cost_usd`. Only for
+    the one who asked, within a day, and once: confirmed again, it is the same generation."""
+    made = await services.generations.confirm(caller, draft_id, _origin(request, caller, None).source)
     return await _accepted(services, made)
 
 

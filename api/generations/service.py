@@ -1,15 +1,14 @@
 """Asking for images and videos, and what their owner can do with them. The worker makes them."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from api.auth.caller import Caller
 from api.budget.service import BudgetService, dollars, group_of
 from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
-from api.catalog.pricing import image_micro, text_micro, video_micro
+from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
 from api.deliveries.service import DeliveryService
@@ -28,44 +27,24 @@ from api.errors import (
     TooManyJobs,
 )
 from api.fault_points import fault_point
-from api.generations import moves, store
+from api.generations import drafts, moves, store
 from api.generations.again import fitting, request_of
+from api.generations.asked import Asked, Origin, body_hash, check_address, estimate_of, key_of, new_row
+from api.generations.drafts import Draft
 from api.generations.reader import GenerationReader
 from api.generations.schemas import AddressIn, AgainIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
 from api.generations.steps import target_of
-from api.generations.store import Generation, Input, Options
-from api.ids import new_id, now, short_id, token
+from api.generations.store import Generation, Input
+from api.ids import new_id, now
 from api.media.service import MediaService
 from api.schemas import usd
 from api.text.service import ANSWER_TOKENS
+from api.users.preferences import Preferences
 from api.users.service import UserService
 from api.wake import Wake
 
 UNFINISHED_MAX = 10
 LOOK_EVERY = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A checked request, before money."""
-
-    model: Model
-    mode: Mode
-    prompt: str
-    options: Options
-    inputs: tuple[Input, ...]
-    address: AddressIn | None
-    body_hash: str
-    confirm: bool = False
-    parent_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a request came from. `key` is its Idempotency-Key."""
-
-    source: str
-    key: str | None = None
 
 
 class GenerationService:
@@ -74,6 +53,7 @@ class GenerationService:
         db: Db,
         wake: Wake,
         users: UserService,
+        preferences: Preferences,
         catalog: Catalog,
         budget: BudgetService,
         media: MediaService,
@@ -85,6 +65,7 @@ class GenerationService:
         self._db = db
         self._wake = wake
         self._users = users
+        self._preferences = preferences
         self._catalog = catalog
         self._budget = budget
         self._media = media
@@ -92,31 +73,36 @@ class GenerationService:
         self._sandbox = sandbox
         self.reader = reader
 
-    async def create_image(self, caller: Caller, body: ImageIn, origin: Origin, parent_id: str | None = None) -> Generation:
-        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them."""
-        body_hash = _hash(body, parent_id)
-        if earlier := await self._earlier(caller, body_hash, origin):
+    async def create_image(
+        self, caller: Caller, body: ImageIn, origin: Origin, parent_id: str | None = None, hashed: str | None = None
+    ) -> Generation:
+        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them. `hashed`: that
+        of the request as it came, when `body` is what became of it."""
+        hashed = hashed or body_hash(body, parent_id)
+        if earlier := await self._earlier(caller, hashed, origin):
             return earlier
-        model = self._catalog.resolve("image", body.model, caller.role)
+        model = await self._preferences.model(caller.user_id, caller.role, "image", body.model)
         options = checked_image_options(model, body)
         if body.negative_prompt:
             options["negative_prompt"] = body.negative_prompt
         inputs = await self._own_images(caller.user_id, body.input_images or ())
         mode: Mode = "image_to_image" if inputs else "text_to_image"
-        asked = Asked(model, mode, body.prompt, options, inputs, body.address, body_hash, body.confirm, parent_id)
+        asked = Asked(model, mode, options, inputs, body, hashed, parent_id)
         return await self._accept(caller, asked, origin)
 
-    async def create_video(self, caller: Caller, body: VideoIn, origin: Origin, parent_id: str | None = None) -> Generation:
-        body_hash = _hash(body, parent_id)
-        if earlier := await self._earlier(caller, body_hash, origin):
+    async def create_video(
+        self, caller: Caller, body: VideoIn, origin: Origin, parent_id: str | None = None, hashed: str | None = None
+    ) -> Generation:
+        hashed = hashed or body_hash(body, parent_id)
+        if earlier := await self._earlier(caller, hashed, origin):
             return earlier
-        model = self._catalog.resolve("video", body.model, caller.role)
+        model = await self._preferences.model(caller.user_id, caller.role, "video", body.model)
         options = checked_video_options(model, body)
         inputs: tuple[Input, ...] = ()
         if isinstance(body, VideoFromImageIn):
             inputs = await self._frames(caller.user_id, model, body)
         mode: Mode = "image_to_video" if inputs else "text_to_video"
-        asked = Asked(model, mode, body.prompt, options, inputs, body.address, body_hash, body.confirm, parent_id)
+        asked = Asked(model, mode, options, inputs, body, hashed, parent_id)
         return await self._accept(caller, asked, origin)
 
     async def again(self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin) -> Generation:
@@ -158,25 +144,26 @@ class GenerationService:
         """The generation of an earlier request with the same key. Raises `Conflict` when that request was another."""
         if origin.key is None:
             return None
-        found = await store.recall_key(self._db, _key(caller, origin.key))
+        found = await store.recall_key(self._db, key_of(caller, origin.key))
         if found is None:
             return None
-        body_hash, generation_id = found
-        if body_hash != asked_hash:
+        earlier_hash, generation_id = found
+        if earlier_hash != asked_hash:
             raise Conflict("This Idempotency-Key was used for another request.")
         return await self.reader.owned(caller.user_id, generation_id)
 
     async def _accept(self, caller: Caller, asked: Asked, origin: Origin) -> Generation:
-        estimate = _estimate(asked.model, asked.options, from_image=bool(asked.inputs), inputs=len(asked.inputs), chars=len(asked.prompt))
+        estimate = estimate_of(asked.model, asked.options, inputs=len(asked.inputs), chars=len(asked.request.prompt))
         if estimate is None:
             raise PriceUnknown(f"The price of {asked.model.name} is not known, so it cannot be used before an admin sets one.")
-        _check_address(caller, asked.address)
+        check_address(caller, asked.request.address)
         user = await self._users.find(caller.user_id)
         if user is None:
             raise NotFound("This account does not exist any more.")
-        if user.confirm_micro is not None and estimate > user.confirm_micro and not asked.confirm:
-            raise ConfirmCost(f"This can cost up to {dollars(estimate)}. Confirm it to go on.", estimate_micro=estimate)
-        generation = self._row(caller, asked, origin, estimate)
+        if user.confirm_micro is not None and estimate > user.confirm_micro and not asked.request.confirm:
+            draft_id = await self._keep_draft(caller, asked, origin)
+            raise ConfirmCost(f"This can cost up to {dollars(estimate)}. Confirm it to go on.", estimate_micro=estimate, draft_id=draft_id)
+        generation = new_row(caller, asked, origin, estimate, sandbox=self._sandbox)
         try:
             async with self._db.transaction() as sql:
                 if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
@@ -192,76 +179,50 @@ class GenerationService:
                 generation = replace(generation, hold_id=hold_id)
                 await store.insert(sql, generation)
                 if origin.key is not None:
-                    await store.remember_key(sql, _key(caller, origin.key), asked.body_hash, generation.id, now())
+                    await store.remember_key(sql, key_of(caller, origin.key), asked.body_hash, generation.id, now())
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
         fault_point("accepted")
         self._wake.ring("worker")
         return generation
 
+    async def _keep_draft(self, caller: Caller, asked: Asked, origin: Origin) -> str | None:
+        """A chat cannot send its request once more: its button only has room for an id. Programs can, and get none."""
+        if asked.request.address is None:
+            return None
+        request = asked.request.model_copy(update={"model": asked.model.id})  # the price is this model's, whatever the default will be
+        draft = Draft(new_id(), caller.user_id, request, asked.body_hash, asked.parent_id, origin.key, now())
+        await drafts.add(self._db, draft)
+        return draft.id
+
+    async def confirm(self, caller: Caller, draft_id: str, source: str) -> Generation:
+        """Make what was kept when its cost had to be confirmed: once, however often it is confirmed. Raises `NotFound` for another's, and
+        once it is too old."""
+        draft = await drafts.get(self._db, draft_id)
+        if draft is None or draft.user_id != caller.user_id or draft.created_at < now() - drafts.KEPT:
+            raise NotFound("There is nothing to confirm any more. Please ask again.")
+        request = draft.request.model_copy(update={"confirm": True})
+        origin = Origin(source, draft.key or f"draft:{draft.id}")
+        if isinstance(request, ImageIn):
+            return await self.create_image(caller, request, origin, draft.parent_id, draft.body_hash)
+        return await self.create_video(caller, request, origin, draft.parent_id, draft.body_hash)
+
     async def _accepted_by_other(self, caller: Caller, asked: Asked, origin: Origin, error: Duplicate) -> Generation:
         """Two requests with one key at the same moment: the other one won."""
-        found = await store.recall_key(self._db, _key(caller, origin.key)) if origin.key else None
+        found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
         if found is None or found[0] != asked.body_hash:
             raise Conflict("This was asked for at the same moment. Please try again.") from error
         return await self.reader.owned(caller.user_id, found[1])
 
-    def _row(self, caller: Caller, asked: Asked, origin: Origin, estimate: int) -> Generation:
-        address = asked.address
-        at = now()
-        return Generation(
-            id=new_id(),
-            short_id=short_id(),
-            user_id=caller.user_id,
-            kind="video" if asked.model.kind == "video" else "image",
-            mode=asked.mode,
-            model=asked.model.id,
-            model_name=asked.model.name,
-            prompt=asked.prompt,
-            options=asked.options,
-            inputs=asked.inputs,
-            status="queued",
-            phase="submit",
-            attempt=0,
-            rescues=0,
-            tries=0,
-            lease_token=None,
-            run_at=at,
-            nudges=0,
-            deadline_at=None,
-            callback_token=token(128),
-            provider_id=None,
-            hold_id="",
-            estimate_micro=estimate,
-            cost_micro=None,
-            error_code=None,
-            error_message=None,
-            source=origin.source,
-            sandbox=self._sandbox,
-            platform=address.platform if address else None,
-            chat_id=address.chat_id if address else None,
-            thread_id=address.thread_id if address else None,
-            message_id=address.message_id if address else None,
-            card_message_id=None,
-            user_name=address.user_name if address else None,
-            chat_private=address.private if address else None,
-            parent_id=asked.parent_id,
-            favourite=False,
-            created_at=at,
-            started_at=None,
-            submitted_at=None,
-            finished_at=None,
-        )
-
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
-        model = self._catalog.resolve(body.kind, body.model, caller.role)
+        model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
         inputs = len(body.input_images or ())
         chars = len(body.prompt or "")
         if body.kind == "text":
             cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)
         else:
             options = checked_image_options(model, body) if body.kind == "image" else checked_video_options(model, body)
-            cost = _estimate(model, options, from_image=inputs > 0, inputs=inputs, chars=chars)
+            cost = estimate_of(model, options, inputs=inputs, chars=chars)
         user = await self._users.find(caller.user_id)
         balance = await self._budget.balance(user.id, user.monthly_micro, group_of(user.role, guest=user.guest)) if user else 0
         return EstimateOut(model=model.id, cost_usd=usd(cost) if cost is not None else None, balance_usd=usd(balance))
@@ -350,6 +311,7 @@ class GenerationService:
 
     async def erase_user(self, user_id: str) -> None:
         """All of a user's generations, whatever their state: a worker that holds one finds its row gone."""
+        await drafts.delete_of_user(self._db, user_id)
         for generation_id in await store.ids_of_user(self._db, user_id):
             await self.erase(generation_id)
 
@@ -358,24 +320,3 @@ def failure_of(row: Generation) -> DomainError:
     """A failed generation as the error that a program waiting for it gets."""
     kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
     return kind(row.error_message or "It could not be made.")
-
-
-def _estimate(model: Model, options: Options, *, from_image: bool, inputs: int, chars: int) -> int | None:
-    if model.kind == "video":
-        return video_micro(model, options, from_image=from_image)
-    return image_micro(model, options, input_images=inputs, prompt_chars=chars)
-
-
-def _check_address(caller: Caller, address: AddressIn | None) -> None:
-    """A result goes only to the chat that the act token was made for."""
-    if address is not None and (caller.platform, caller.chat_id) != (address.platform, address.chat_id):
-        raise NotAllowed("Results can only be sent to the chat that asked.")
-
-
-def _hash(body: ImageIn | VideoIn, parent_id: str | None) -> str:
-    """A confirmation is the same request."""
-    return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{body.model_dump_json(exclude={'confirm'})}".encode()).hexdigest()
-
-
-def _key(caller: Caller, key: str) -> str:
-    return f"{caller.user_id}:{key}"

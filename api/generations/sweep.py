@@ -6,7 +6,7 @@ from structlog import get_logger
 
 from api.budget.service import BudgetService
 from api.db import Db
-from api.generations import store
+from api.generations import drafts, store
 from api.ids import now
 from api.media.service import MediaService
 
@@ -26,6 +26,7 @@ class Sweeper:
         await self._close_holds()
         await self._media.sweep()
         await store.forget_events(self._db, now() - EVENTS_KEPT)
+        await drafts.purge(self._db, now() - drafts.KEPT)
 
     async def _close_holds(self) -> None:
         """The end of a job and of its hold are one transaction, so that there is nothing to find unless something went wrong."""

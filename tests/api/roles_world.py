@@ -271,6 +271,16 @@ async def _chats_video(world: World) -> Made:
     return await _start_video(world, world.act(ana), {"prompt": MARK, "address": address})
 
 
+async def _draft(world: World) -> Made:
+    """Of a video whose price ana's bot was asked to have confirmed."""
+    ana = world.people["user"]
+    await world.good(world.access(ana), "PUT", "/users/me", {"confirm_above_usd": "0"})
+    body = {"prompt": MARK, "address": {"platform": "telegram", "chat_id": ana.identity, "private": True}}
+    asked = await world.call(world.act(ana), "POST", "/generate/video", body)
+    await world.good(world.access(ana), "PUT", "/users/me", {"confirm_above_usd": None})
+    return {"draft_id": asked.json()["draft_id"]}
+
+
 async def _start_video(world: World, token: str, body: dict[str, Any]) -> Made:
     """One of ana's that is being made; `token` is the one in the address that the provider calls."""
     made = await world.good(token, "POST", "/generate/video", body)
@@ -313,6 +323,7 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
     "two generations": _two_generations,
     "video": _video,
     "chat's video": _chats_video,
+    "draft": _draft,
     "conversation": _conversation,
     "delivery": _delivery,
 }

@@ -59,10 +59,33 @@ async def test_a_cost_above_the_users_threshold_has_to_be_confirmed(user: httpx.
     await user.put("/users/me", json={"confirm_above_usd": "0.000001"})
     key = {"Idempotency-Key": "confirm-1"}
     asked = await user.post("/generate/image", json=body, headers=key)
-    assert (asked.status_code, asked.json()["code"], asked.json()["estimate_usd"]) == (409, "confirm_cost", estimate)
+    assert (asked.status_code, asked.json()["code"], asked.json()["cost_usd"]) == (409, "confirm_cost", estimate)
+    assert "draft_id" not in asked.json(), "a program sends its request once more"
     assert await money(user) == spent
     assert (await user.post("/generate/image", json={**body, "confirm": True}, headers=key)).status_code == 200
     await user.put("/users/me", json={"display_name": "Ana"})
     assert (await user.post("/generate/image", json=body)).status_code == 409, "another change leaves it"
     assert (await user.put("/users/me", json={"confirm_above_usd": None})).json()["confirm_above_usd"] is None
     assert (await user.post("/generate/image", json=body)).status_code == 200
+
+
+async def test_a_chat_confirms_by_the_drafts_id_once_and_only_its_owner_does(user: httpx.AsyncClient, api: Api) -> None:
+    chat, stranger = await api.acting(user), await api.user("eve")
+    await user.put("/users/me", json={"confirm_above_usd": "0"})
+    address = {"platform": "telegram", "chat_id": "77", "message_id": "5", "private": True}
+    body, key = {"prompt": "a fox", "model": SEEDREAM, "address": address}, {"Idempotency-Key": "update-1"}
+    first = (await chat.post("/generate/image", json=body, headers=key)).json()
+    assert (first["code"], first["cost_usd"] > "0.000000") == ("confirm_cost", True)
+    assert (await stranger.post(f"/generations/drafts/{first['draft_id']}/confirm")).status_code == 404
+    repeated = (await chat.post("/generate/image", json=body, headers=key)).json()["draft_id"]
+    confirmed = await chat.post(f"/generations/drafts/{first['draft_id']}/confirm")
+    assert (confirmed.status_code, confirmed.json()["source"]) == (202, "telegram"), confirmed.text
+    made = confirmed.json()["id"]
+    for draft in (first["draft_id"], repeated):
+        assert (await chat.post(f"/generations/drafts/{draft}/confirm")).json()["id"] == made, "pressed twice, or on the repeated question"
+    assert (await chat.post("/generate/image", json=body, headers=key)).json()["id"] == made
+    again = (await chat.post(f"/generations/{made}/again", json={"changes": {"prompt": "a wolf"}, "address": address})).json()
+    other = (await chat.post(f"/generations/drafts/{again['draft_id']}/confirm")).json()
+    assert (other["prompt"], other["parent_id"], other["id"] != made) == ("a wolf", made, True)
+    await api.services.db.execute("UPDATE generation_drafts SET created_at = created_at - INTERVAL '25 hours'")
+    assert (await chat.post(f"/generations/drafts/{again['draft_id']}/confirm")).status_code == 404

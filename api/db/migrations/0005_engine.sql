@@ -1,0 +1,11 @@
+-- What chats asked for and have to confirm because of its price; kept for a day.
+CREATE TABLE generation_drafts (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    request_json TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    parent_id TEXT,
+    key TEXT,
+    created_at TIMESTAMPTZ NOT NULL
+);
