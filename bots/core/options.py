@@ -9,6 +9,7 @@ from typing import Literal
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from bots.core import texts
+from bots.core.language import translated
 
 Value = str | int | bool
 MODELS_LISTED = 8
@@ -21,7 +22,8 @@ class Mistake(Exception):
 @dataclass(frozen=True, slots=True)
 class Option:
     """`name` is the api's field, `flags` how people write it in text. `choices` are for menus; other values may be typed.
-    `models`: it takes the name of a model of these kinds."""
+    `models`: it takes the name of a model of these kinds. `description` is English; show `described(language)`.
+    """
 
     name: str
     description: str
@@ -33,6 +35,9 @@ class Option:
     most: int | None = None
     pattern: str | None = None
     models: tuple[Kind, ...] = ()
+
+    def described(self, language: str) -> str:
+        return translated(self.description, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def _value(option: Option, flag: str, said: str) -> Value:
 
 def _text(option: Option, flag: str, said: str) -> str:
     if not said or (option.pattern is not None and re.fullmatch(option.pattern, said) is None):
-        raise Mistake(texts.option_bad_value(flag, said, f"like {option.example}"))
+        raise Mistake(texts.option_not_like(flag, said, option.example))
     return said
 
 
@@ -114,13 +119,13 @@ def _number(option: Option, flag: str, said: str) -> int:
     digits = said.removesuffix("s") if option.name == "duration" else said
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 15 else None
     if number is None or (option.least is not None and number < option.least) or (option.most is not None and number > option.most):
-        raise Mistake(texts.option_bad_value(flag, said, f"a number from {option.least} to {option.most}"))
+        raise Mistake(texts.option_not_between(flag, said, option.least, option.most))
     return number
 
 
 def _switch(option: Option, flag: str, said: str) -> bool:
     if said.lower() not in _ON | _OFF:
-        raise Mistake(texts.option_bad_value(flag, said, "on or off"))
+        raise Mistake(texts.option_not_on_or_off(flag, said))
     return said.lower() in _ON
 
 

@@ -4,9 +4,10 @@ from api.links.schemas import AnswerIn, RedeemIn
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
+from bots.core.language import N_
 from bots.core.types import Button, Inbound, Reply
 
-_REFUSED = {"not_found": texts.code_useless(), "invalid_request": texts.code_useless(), "conflict": texts.already_linked()}
+_REFUSED = {"not_found": texts.code_useless, "invalid_request": texts.code_useless, "conflict": texts.already_linked}
 """By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it was."""
 
 
@@ -45,7 +46,7 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
     except ApiError as error:
         if error.code not in _REFUSED:
             raise
-        yield Reply(_REFUSED[error.code] if inbound.address.private else texts.code_burned(), secret=True)
+        yield Reply(_REFUSED[error.code]() if inbound.address.private else texts.code_burned(), secret=True)
         return
     if redeemed.state == "burned" or not inbound.address.private:
         yield Reply(texts.code_burned(), secret=True)
@@ -96,11 +97,21 @@ async def _privacy(_inbound: Inbound, context: Context) -> Replies:
     yield Reply(texts.privacy(context.public_url), secret=True)
 
 
-START = Command("start", "Say hello", _start, argument="code", listed=False, secret=True)
-LINK = Command("link", "Link this chat to your account", _link, argument="code", private_only=True, secret=True)
-UNLINK = Command("unlink", "Take this chat off your account", _unlink, secret=True)
-PRIVACY = Command("privacy", "What is kept about you, and how to get or delete it", _privacy, secret=True)
-BALANCE = Command("balance", "Your budget this month", _balance, secret=True)
+START = Command(
+    "start", N_("Say hello"), _start, argument="code", argument_description=N_("The code from the web page"), listed=False, secret=True
+)
+LINK = Command(
+    "link",
+    N_("Link this chat to your account"),
+    _link,
+    argument="code",
+    argument_description=N_("The code from the web page"),
+    private_only=True,
+    secret=True,
+)
+UNLINK = Command("unlink", N_("Take this chat off your account"), _unlink, secret=True)
+PRIVACY = Command("privacy", N_("What is kept about you, and how to get or delete it"), _privacy, secret=True)
+BALANCE = Command("balance", N_("Your budget this month"), _balance, secret=True)
 LINK_YES = Command("link_yes", "", _yes, secret=True, listed=False)
 LINK_NO = Command("link_no", "", _no, secret=True, listed=False)
 UNLINK_YES = Command("unlink_yes", "", _unlink_yes, secret=True, listed=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from api.schemas import Kind
 from bots.core.api import BotApi, UserApi
+from bots.core.language import N_, translated
 from bots.core.options import Option
 from bots.core.types import Inbound, Reply
 
@@ -33,12 +34,14 @@ class Command:
     `slow`: worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some platforms
     take only as the very first answer. `on_message`: its title in the menu of a message, where a platform has those; that message is
     then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds.
+    `description` and `argument_description` are English; show `described(language)` and the like, with the keys of `LANGUAGES`.
     """
 
     name: str
     description: str
     run: Callable[[Inbound, Context], Replies]
     argument: str | None = None
+    argument_description: str = ""
     argument_required: bool = False
     options: tuple[Option, ...] = ()
     image: bool = False
@@ -49,3 +52,16 @@ class Command:
     asks: bool = False
     on_message: str = ""
     argument_models: tuple[Kind, ...] = ()
+
+    def described(self, language: str) -> str:
+        return translated(self.description, language)
+
+    def argument_described(self, language: str) -> str:
+        return translated(self.argument_description, language)
+
+    def on_message_described(self, language: str) -> str:
+        return translated(self.on_message, language)
+
+    def image_described(self, language: str) -> str:
+        """Of the attached image, with `image`."""
+        return translated(N_("An image to start from"), language)

@@ -4,6 +4,7 @@ from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
+from bots.core.language import N_
 from bots.core.types import Inbound, Reply
 
 LISTED = 8
@@ -36,5 +37,7 @@ async def _newest_running(context: Context) -> GenerationOut | None:
     return max(running, key=lambda one: one.created_at, default=None)
 
 
-JOBS = Command("jobs", "Your last jobs", _jobs, secret=True)
-CANCEL = Command("cancel", "Stop a job, the newest one if you name none", _cancel, argument="id")
+JOBS = Command("jobs", N_("Your last jobs"), _jobs, secret=True)
+CANCEL = Command(
+    "cancel", N_("Stop a job, the newest one if you name none"), _cancel, argument="id", argument_description=N_("The short id of the job")
+)

@@ -10,6 +10,7 @@ from api.schemas import MediaKind
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
+from bots.core.language import N_
 from bots.core.options import Mistake, Option, Value, find_model, parse
 from bots.core.types import Address, Attachment, Button, Inbound, Reply
 
@@ -19,24 +20,24 @@ UPLOAD_BYTES = 20 * 1024 * 1024
 
 _RATIO = r"\d{1,3}:\d{1,3}"
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
-_SEED = Option("seed", "The same seed gives the same picture again", ("seed",), "number", "7", least=0, most=2**31 - 1)
-_ASPECT = Option("aspect_ratio", "Width to height", ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
+_SEED = Option("seed", N_("The same seed gives the same picture again"), ("seed",), "number", "7", least=0, most=2**31 - 1)
+_ASPECT = Option("aspect_ratio", N_("Width to height"), ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
 
 IMAGE_OPTIONS = (
-    Option("model", "Which model draws", ("model", "m"), example="flux", models=("image",)),
+    Option("model", N_("Which model draws"), ("model", "m"), example="flux", models=("image",)),
     _ASPECT,
-    Option("n", "How many pictures", ("n",), "number", "2", least=1, most=10),
-    Option("size", "Width and height in pixels", ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
-    Option("image_size", "How fine", ("quality", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]"),
+    Option("n", N_("How many pictures"), ("n",), "number", "2", least=1, most=10),
+    Option("size", N_("Width and height in pixels"), ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
+    Option("image_size", N_("How fine"), ("quality", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]"),
     _SEED,
-    Option("negative_prompt", "What should not be there", ("no", "negative"), example='"text, people"'),
+    Option("negative_prompt", N_("What should not be there"), ("no", "negative"), example='"text, people"'),
 )
 VIDEO_OPTIONS = (
-    Option("model", "Which model films", ("model", "m"), example="veo", models=("video",)),
+    Option("model", N_("Which model films"), ("model", "m"), example="veo", models=("video",)),
     _ASPECT,
-    Option("duration", "Length in seconds", ("duration", "d"), "number", "8", least=1, most=600),
-    Option("resolution", "How fine", ("res", "resolution"), example="720p", choices=("480p", "720p", "1080p"), pattern=r"\d{3,4}p|\dK"),
-    Option("generate_audio", "With sound", ("audio", "sound"), "switch"),
+    Option("duration", N_("Length in seconds"), ("duration", "d"), "number", "8", least=1, most=600),
+    Option("resolution", N_("How fine"), ("res", "resolution"), example="720p", choices=("480p", "720p", "1080p"), pattern=r"\d{3,4}p|\dK"),
+    Option("generate_audio", N_("With sound"), ("audio", "sound"), "switch"),
     _SEED,
 )
 
@@ -137,12 +138,23 @@ def _request(model: type[M], fields: Mapping[str, object]) -> M:
         raise Mistake(texts.bad_field(str(first["loc"][-1]), first["msg"])) from error
 
 
-IMAGE = Command("image", "Make a picture", _image, argument="prompt", argument_required=True, options=IMAGE_OPTIONS, image=True, slow=True)
+IMAGE = Command(
+    "image",
+    N_("Make a picture"),
+    _image,
+    argument="prompt",
+    argument_description=N_("What it should show"),
+    argument_required=True,
+    options=IMAGE_OPTIONS,
+    image=True,
+    slow=True,
+)
 VIDEO = Command(
     "video",
-    "Make a video, from words or from an image",
+    N_("Make a video, from words or from an image"),
     _video,
     argument="prompt",
+    argument_description=N_("What it should show"),
     argument_required=True,
     options=VIDEO_OPTIONS,
     image=True,

@@ -4,10 +4,11 @@ from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationI
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
+from bots.core.language import N_, spoken
 from bots.core.options import Option, find_model, parse
 from bots.core.types import Inbound, Reply
 
-MODEL = Option("model", "Which model answers", ("model", "m"), example="gpt", models=("text",))
+MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
@@ -42,7 +43,7 @@ async def _new(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _help(_inbound: Inbound, context: Context) -> Replies:
-    usages = [(_usage(command), command.description) for command in context.commands if command.listed]
+    usages = [(_usage(command), command.described(spoken())) for command in context.commands if command.listed]
     yield Reply(texts.help_page(usages), secret=True)
 
 
@@ -52,6 +53,15 @@ def _usage(command: Command) -> str:
     return f"/{command.name} {command.argument}" if command.argument_required else f"/{command.name} [{command.argument}]"
 
 
-ASK = Command("ask", "Ask a question", _ask, argument="question", argument_required=True, options=(MODEL,), slow=True)
-NEW = Command("new", "Begin a new conversation: I forget what we talked about here", _new)
-HELP = Command("help", "What I can do", _help, secret=True)
+ASK = Command(
+    "ask",
+    N_("Ask a question"),
+    _ask,
+    argument="question",
+    argument_description=N_("What you want to know"),
+    argument_required=True,
+    options=(MODEL,),
+    slow=True,
+)
+NEW = Command("new", N_("Begin a new conversation: I forget what we talked about here"), _new)
+HELP = Command("help", N_("What I can do"), _help, secret=True)

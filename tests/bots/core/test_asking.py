@@ -39,12 +39,12 @@ async def test_a_chat_remembers_until_it_begins_anew(place: Place, sandbox: Sand
 
     assert [await sent(), await sent()] == [1, 3]
     for command in ("/new", "/reset"):
-        assert (await place.say(command))[-1].text == texts.NEW_CONVERSATION
+        assert (await place.say(command))[-1].text == texts.new_conversation()
         assert [await sent(), await sent()] == [1, 3]
 
 
 async def test_ask_with_nothing_to_ask(place: Place) -> None:
-    assert (await place.say("/ask"))[-1].text == texts.ASK_WHAT
+    assert (await place.say("/ask"))[-1].text == texts.ask_what()
 
 
 async def test_ask_shows_a_sign_of_life_before_the_first_word(place: Place) -> None:

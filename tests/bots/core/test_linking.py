@@ -38,7 +38,7 @@ async def test_a_code_links_after_both_sides_said_yes(place: Place, command: str
     assert code["code"] not in f"{yes.value}{no.value}"
 
     (answer,) = await place.say(f"/{yes.action} {yes.value}", pressed="m1")
-    assert answer.text == texts.LINK_ACCEPTED
+    assert answer.text == texts.link_accepted()
     assert place.stage.acts[-1].edited == "m1"
     assert (await place.web.post(f"/links/codes/{code['id']}/confirm")).is_success
 
@@ -50,7 +50,7 @@ async def test_a_code_links_after_both_sides_said_yes(place: Place, command: str
 async def test_no_ends_it(place: Place) -> None:
     code = await _code(place)
     _, no = (await place.say(f"/link {code['code']}"))[-1].buttons[0]
-    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.LINK_DECLINED
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.link_declined()
     assert not (await place.web.post(f"/links/codes/{code['id']}/confirm")).is_success
 
 
@@ -68,20 +68,20 @@ async def test_a_code_shown_in_a_group_is_burned(place: Place) -> None:
     for command in ("start", "link"):
         code = await _code(place)
         (reply,) = await place.say(f"/{command} {code['code']}", chat="-5", private=False)
-        assert reply.text == texts.CODE_BURNED
+        assert reply.text == texts.code_burned()
         assert await _state(place, code) == "burned"
-        assert (await place.say(f"/link {code['code']}"))[-1].text == texts.CODE_USELESS
+        assert (await place.say(f"/link {code['code']}"))[-1].text == texts.code_useless()
 
 
 async def test_a_wrong_code_is_useless(place: Place) -> None:
     for code in ("nonsense", "x" * 500):
-        assert (await place.say(f"/link {code}"))[-1].text == texts.CODE_USELESS
+        assert (await place.say(f"/link {code}"))[-1].text == texts.code_useless()
 
 
 async def test_a_linked_chat_is_told_to_unlink_first(place: Place) -> None:
     await place.link()
     code = await _code(place)
-    assert (await place.say(f"/link {code['code']}"))[-1].text == texts.ALREADY_LINKED
+    assert (await place.say(f"/link {code['code']}"))[-1].text == texts.already_linked()
 
 
 async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Place) -> None:
@@ -90,10 +90,10 @@ async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Pl
     yes, no = question.buttons[0]
     assert question.secret
     for button in (yes, no):
-        assert (await place.say(f"/{button.action} {button.value}", person="88", pressed="m1"))[-1].text == texts.NOT_YOURS
-    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.STILL_LINKED
+        assert (await place.say(f"/{button.action} {button.value}", person="88", pressed="m1"))[-1].text == texts.not_yours()
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.still_linked()
     assert (await place.say("/balance"))[-1].text.startswith("You have")
-    assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[-1].text == texts.UNLINKED
+    assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[-1].text == texts.unlinked()
     assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
     assert (await place.say("/unlink"))[-1].text.startswith(texts.ERRORS["not_linked"])
 

@@ -88,9 +88,9 @@ async def test_an_attached_image_guides_an_image(place: Place) -> None:
 
 
 MISTAKES = [
-    ("/image", texts.IMAGE_WHAT),
-    ("/image --ar 16:9", texts.IMAGE_WHAT),
-    ("/video  ", texts.VIDEO_WHAT),
+    ("/image", texts.image_what()),
+    ("/image --ar 16:9", texts.image_what()),
+    ("/video  ", texts.video_what()),
     ("/image a fox --arr 1:1", "I don't know the option --arr. Did you mean --ar?"),
     ("/image a fox --model nothing-like-it", "I don't know the model “nothing-like-it”."),
     ("/video waves --duration 100", "This model can't do that:"),
@@ -109,7 +109,7 @@ async def test_an_attachment_that_is_no_image_is_refused(place: Place) -> None:
     (reply,) = await place.say("/video waves", attachments=(attachment(b"not a picture"),))
     assert reply.text == texts.ERRORS["unsupported_media"]
     (reply,) = await place.say("/video waves", attachments=(attachment(b"%PDF", "application/pdf"),))
-    assert reply.text == texts.NO_IMAGE_ATTACHED
+    assert reply.text == texts.no_image_attached()
 
 
 async def test_the_same_update_twice_is_one_job(place: Place) -> None:
@@ -174,7 +174,7 @@ async def test_cancel_alone_ends_the_newest_running_job(place: Place, sandbox: S
     assert states["two"] == "cancelled"
     assert states["one"] != "cancelled"
     await place.say("/stop")
-    assert (await place.say("/cancel"))[-1].text == texts.NOTHING_RUNS
+    assert (await place.say("/cancel"))[-1].text == texts.nothing_runs()
 
 
 async def test_cancel_of_what_is_not_there(place: Place) -> None:
@@ -194,7 +194,7 @@ async def test_a_card_that_outlived_its_job_is_closed_when_its_button_is_pressed
 
 
 async def test_jobs_lists_the_last_ones(place: Place) -> None:
-    assert (await place.say("/jobs"))[-1].text == texts.NO_JOBS
+    assert (await place.say("/jobs"))[-1].text == texts.no_jobs()
     (card,) = await place.say("/image a fox")
     (listed,) = await place.say("/jobs")
     assert isinstance(listed, Reply)

@@ -1,18 +1,23 @@
 from decimal import Decimal
-from string import Formatter
 
 import pytest
 
 from api.errors import DomainError
 from api.generations.schemas import ErrorOut
 from api.users.schemas import UserOut
-from bots.core import texts
+from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
 from tests.bots.core.samples import AT, generation
 
 
 def _all_below(tree: type[DomainError]) -> list[type[DomainError]]:
     return [found for child in tree.__subclasses__() for found in (child, *_all_below(child))]
+
+
+def test_every_sentence_is_translated_and_none_is_left_over() -> None:
+    """`python -m bots.core.catalogue` brings the files up to date and names what is missing."""
+    assert len(catalogue.sentences()) > 100
+    assert catalogue.problems() == []
 
 
 def test_every_error_of_the_api_has_a_sentence() -> None:
@@ -23,7 +28,7 @@ def test_every_error_of_the_api_has_a_sentence() -> None:
 
 def test_error_sentences_name_only_what_is_filled_in() -> None:
     for sentence in texts.ERRORS.values():
-        assert {name for _, name, _, _ in Formatter().parse(sentence) if name} <= {"detail", "wait"}
+        assert sentence % {"detail": "x", "wait": "y"}
 
 
 def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:

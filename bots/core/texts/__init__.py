@@ -1,0 +1,10 @@
+"""Every sentence that a chat shows. Functions take facts and return words in the language that is spoken; nothing here decides anything.
+
+One namespace: callers write `texts.caption(made)`, wherever the sentence stands.
+"""
+
+from bots.core.texts.jobs import *  # noqa: F403
+from bots.core.texts.linking import *  # noqa: F403
+from bots.core.texts.mistakes import *  # noqa: F403
+from bots.core.texts.talking import *  # noqa: F403
+from bots.core.texts.words import *  # noqa: F403

@@ -1,0 +1,134 @@
+"""Images and videos: the waiting card, the result, the list."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from api.generations.schemas import ErrorOut, GenerationOut
+from api.users.schemas import UserOut
+from bots.core.language import N_, _
+from bots.core.splitting import shorten
+from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, span, state
+
+FAILED: dict[str, str] = {
+    "content_refused": N_("the model refused this request. Try other words."),
+    "provider_unavailable": N_("the AI provider could not be reached."),
+    "provider_out_of_credit": N_("the operator's account at the AI provider is out of credit."),
+    "outcome_unknown": N_("the connection to the AI provider broke, and what became of the job is not known."),
+    "timed_out": N_("the AI provider took too long."),
+    "storage_full": N_("the server's storage is full."),
+}
+"""Why a job failed, by the code of its error; other codes are told in the api's own words."""
+
+
+def cancel_button() -> str:
+    return _("Cancel")
+
+
+def image_what() -> str:
+    return _("What shall I draw? For example: /image a fox in snow --ar 16:9")
+
+
+def video_what() -> str:
+    return _("What shall I film? For example: /video waves at night --duration 5")
+
+
+def accepted(made: GenerationOut) -> str:
+    """The waiting card."""
+    lines = [
+        _("Making your %(kind)s: “%(prompt)s”", kind=kind(made.kind), prompt=shorten(made.prompt, PROMPT_IN_CAPTION)),
+        _facts_line(made, made.estimate_usd, about=True),
+    ]
+    if made.queue_position is not None and made.queue_position > 1:
+        lines.append(_("Place %(place)s in the queue.", place=made.queue_position))
+    if made.typical_seconds is not None:
+        lines.append(_("Usually takes %(span)s.", span=span(*made.typical_seconds)))
+    return "\n".join(lines)
+
+
+def caption(made: GenerationOut) -> str:
+    """Under a finished result."""
+    return f"{shorten(made.prompt, PROMPT_IN_CAPTION)}\n{_facts_line(made, made.cost_usd, about=False)}"
+
+
+def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
+    price = [] if usd is None else [_("about %(price)s", price=money(usd)) if about else money(usd)]
+    return " · ".join([made.model_name, *price, made.short_id, *([_("sandbox, not a real model")] if made.sandbox else [])])
+
+
+def not_made(made: GenerationOut) -> str:
+    """Instead of a result."""
+    if made.status == "cancelled":
+        return cancelled(made)
+    return _("Your %(kind)s %(id)s could not be made: %(why)s", kind=kind(made.kind), id=made.short_id, why=_why(made.error)) + _charged(
+        made
+    )
+
+
+def _why(reason: ErrorOut | None) -> str:
+    if reason is None:
+        return _("no reason was given.")
+    return _(FAILED[reason.code]) if reason.code in FAILED else f"{reason.message.rstrip('.')}."
+
+
+def _charged(made: GenerationOut) -> str:
+    """A cancelled job that had begun, or one whose outcome is unknown, may still cost something: no promise then."""
+    if made.cost_usd:
+        return " " + _("It cost %(price)s.", price=money(made.cost_usd))
+    if made.status == "cancelled" and made.started_at is not None and made.cost_usd is None:
+        return " " + _("The model had begun already, so it may still be charged.")
+    return "" if made.error is not None and made.error.code == "outcome_unknown" else " " + _("Nothing was charged.")
+
+
+def card_closed(made: GenerationOut) -> str:
+    """What the waiting card becomes."""
+    what = {"kind": kind(made.kind), "id": made.short_id}
+    if made.status == "failed":
+        return _("Failed: %(kind)s %(id)s", **what)
+    return _("Cancelled: %(kind)s %(id)s", **what) if made.status == "cancelled" else _("Done: %(kind)s %(id)s", **what)
+
+
+def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
+    return _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
+
+
+def not_sendable(made: GenerationOut, public_url: str | None) -> str:
+    return _("This chat does not take the %(kind)s.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
+
+
+def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
+    if public_url:
+        return _("You find it here: %(url)s", url=f"{public_url}/gallery/{made.id}")
+    return _("You find it in your gallery on the web page.")
+
+
+def cancelled(made: GenerationOut) -> str:
+    return _("Cancelled: %(kind)s %(id)s.", kind=kind(made.kind), id=made.short_id) + _charged(made)
+
+
+def nothing_runs() -> str:
+    return _("Nothing is running right now.")
+
+
+def no_jobs() -> str:
+    return _("You have not made anything yet. Try /image a fox in snow.")
+
+
+def jobs(made: Sequence[GenerationOut]) -> str:
+    return "\n".join([_("Your last jobs:"), *(_job(one) for one in made)])
+
+
+def _job(made: GenerationOut) -> str:
+    cost = [] if made.cost_usd is None else [money(made.cost_usd)]
+    return " · ".join([made.short_id, kind(made.kind), state(made.status), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
+
+
+def balance(user: UserOut) -> str:
+    left = max(user.monthly_usd - user.spent_usd - user.held_usd, Decimal(0))
+    facts = {"left": money(left), "limit": money(user.monthly_usd), "spent": money(user.spent_usd)}
+    if not user.held_usd:
+        return _("You have %(left)s of %(limit)s left this month. Spent: %(spent)s.", **facts)
+    return _(
+        "You have %(left)s of %(limit)s left this month. Spent: %(spent)s, %(held)s is reserved for running jobs.",
+        held=money(user.held_usd),
+        **facts,
+    )

@@ -1,0 +1,126 @@
+"""Hello, the link between a chat and an account, and notices about it."""
+
+from bots.core.language import N_, _
+from bots.core.texts.mistakes import ERRORS
+
+
+def yes() -> str:
+    return _("Yes")
+
+
+def no() -> str:
+    return _("No")
+
+
+def how_to_link(public_url: str | None) -> str:
+    if public_url:
+        return _(
+            "Sign in at %(url)s/profile, choose “Link a chat”, and send me the code you get there in a private chat, like this: /link CODE",
+            url=public_url,
+        )
+    return _(
+        "Sign in on the web page that your operator gave you, open your profile, choose “Link a chat”, "
+        "and send me the code you get there in a private chat, like this: /link CODE"
+    )
+
+
+def greeting(name: str, public_url: str | None) -> str:
+    hello = _("Hello %(name)s! I make pictures and videos and answer questions.", name=name)
+    return f"{hello}\n\n{_('First, let us link this chat to your account.')} {how_to_link(public_url)}"
+
+
+def welcome_back(name: str) -> str:
+    return _(
+        "Hello %(name)s! Try /image a fox in snow, /video waves at night, or just ask me something. /help shows everything.", name=name
+    )
+
+
+def not_linked(public_url: str | None) -> str:
+    return f"{_(ERRORS['not_linked'])} {how_to_link(public_url)}"
+
+
+def code_burned() -> str:
+    return _(
+        "Others can read along here, so that code is not valid any more. "
+        "Please make a new one on the web and send it to me in a private chat."
+    )
+
+
+def code_useless() -> str:
+    return _("This code does not work, or not any more: codes last five minutes and work once. Please make a new one on the web.")
+
+
+def already_linked() -> str:
+    return _("This chat is linked to an account already. To use another one, unlink it in your profile on the web first.")
+
+
+def link_question(hint: str) -> str:
+    return _("Link this chat to %(account)s? That account will see what you make here, and pay for it.", account=hint)
+
+
+def link_declined() -> str:
+    return _("Not linked. The code is not valid any more.")
+
+
+def link_accepted() -> str:
+    return _("Thank you. Now confirm it on the web page where you made the code: it asks whether this chat is you.")
+
+
+def unlink_question() -> str:
+    return _(
+        "Take this chat off your account? I won't make anything for it from here any more; what you made stays in your gallery on the web, "
+        "and what is being made still arrives here."
+    )
+
+
+def unlinked() -> str:
+    return _("Done. This chat is not linked to your account any more.")
+
+
+def still_linked() -> str:
+    return _("All right, everything stays as it is.")
+
+
+def privacy(public_url: str | None) -> str:
+    kept = _(
+        "I keep what you ask for and what was made from it, which chats are yours, and what it cost, until you delete it. "
+        "Prompts and images that you send go to the AI provider that makes the result. Of a group I read only what is meant for me."
+    )
+    if public_url:
+        yours = _(
+            "You can download everything about you, or delete it with your whole account, at %(url)s/profile. "
+            "/unlink takes this chat off your account.",
+            url=public_url,
+        )
+    else:
+        yours = _(
+            "You can download everything about you, or delete it with your whole account, on your profile on the web page. "
+            "/unlink takes this chat off your account."
+        )
+    return f"{kept}\n\n{yours}"
+
+
+NOTICES: dict[str, str] = {
+    "needs_review": N_(
+        "The connection broke while %(short_id)s was being started, and what became of it at the AI provider is not known. "
+        "The operator is looking into it; until then its cost is only reserved. You hear from me when it is clear."
+    ),
+    "linked": N_("This chat is now linked to %(account_hint)s. Try /image a fox in snow!"),
+    "link_conflict": N_("This chat is already linked to another account. Unlink it there first, then try again."),
+    "unlinked": N_("This chat is not linked to %(account_hint)s any more. If that was not you, please tell the operator."),
+    "chat_unlinked": N_("The %(platform)s chat of %(name)s was unlinked from your account."),
+    "link_refused": N_(
+        "Somebody tried to link the %(platform)s chat of %(name)s, which is yours, to another account: %(account_hint)s. "
+        "I refused. If it was you, unlink it from your account first."
+    ),
+}
+"""By the code of an api notice; its facts fill the gaps."""
+
+
+def notice(code: str, facts: dict[str, str]) -> str:
+    sentence = NOTICES.get(code)
+    if sentence is None:
+        return facts.get("text", _("There is news about your account. Please look at the web page."))
+    known = {"account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?"}
+    told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
+    return _(sentence, **(known | told))

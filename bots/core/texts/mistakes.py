@@ -1,0 +1,129 @@
+"""What went wrong, and what to do about it."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from bots.core.http import API_UNAVAILABLE, BAD_ANSWER
+from bots.core.language import N_, _
+from bots.core.splitting import shorten
+from bots.core.texts.words import money, number, seconds
+
+ERRORS: dict[str, str] = {
+    "not_authenticated": N_("The server does not accept this bot's credential any more. Please tell the operator."),
+    "not_allowed": N_("Your account is not allowed to do that."),
+    "reauth_required": N_("For that, please sign in on the web page and enter your password again."),
+    "signup_closed": N_("New accounts are by invitation only. Please ask the operator for one."),
+    "not_found": N_("I can't find that. It may be gone, or belong to another account."),
+    "not_linked": N_("This chat is not linked to an account yet."),
+    "invalid_request": N_("That did not work: %(detail)s"),
+    "option_unsupported": N_("This model can't do that: %(detail)s"),
+    "model_unavailable": N_("This model is not available: %(detail)s"),
+    "budget_exceeded": N_("Your budget for this month does not cover this."),
+    "confirm_cost": N_("That costs more than you want to spend without being asked. Please ask for it once more."),
+    "price_unknown": N_("The price of this model is not known, so I can't use it. Please choose another one, or ask the operator."),
+    "content_refused": N_("The model refused this request. Please put it in other words."),
+    "provider_unavailable": N_("The AI provider can't be reached right now. Nothing was charged. Please try again%(wait)s."),
+    "provider_out_of_credit": N_(
+        "The operator's account at the AI provider is out of credit. Nothing was charged. Please tell the operator."
+    ),
+    "outcome_unknown": N_(
+        "The connection to the AI provider broke, and whether it did the work is not known. I won't repeat it by myself."
+    ),
+    "timed_out": N_("The AI provider took too long, so I stopped waiting. Please try again."),
+    "rate_limited": N_("That was a bit fast. Please try again%(wait)s."),
+    "too_many_jobs": N_("You already have as many jobs running as you may. Wait for one to finish, or stop one with /cancel."),
+    "already_finished": N_("That one has already finished."),
+    "conflict": N_("That does not fit what is there already: %(detail)s"),
+    "last_admin": N_("The last admin has to stay."),
+    "setup_done": N_("Setup is already done."),
+    "too_large": N_("That file is too large for me. I take images of up to 20 MB: please send a smaller copy."),
+    "unsupported_media": N_("I can't use this kind of file. Please send a PNG, JPEG or WebP image."),
+    "storage_full": N_("The server's storage is full. Nothing was charged. Please tell the operator."),
+    "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
+    API_UNAVAILABLE: N_("I can't reach my server right now. Please try again in a minute."),
+    BAD_ANSWER: N_("My server answered something I don't understand. Please tell the operator."),
+}
+"""By the api's error code. `detail` is the api's own sentence, `wait` is empty or ` in 20 seconds`."""
+
+
+def error(code: str, detail: str, retry_after: float | None = None) -> str:
+    sentence = ERRORS.get(code, ERRORS["invalid_request"])
+    wait = _(" in %(time)s", time=seconds(retry_after)) if retry_after else _(" in a moment")
+    return _(sentence, detail=detail or _("no reason was given."), wait=wait)
+
+
+def over_budget(cost: Decimal | None, balance: Decimal) -> str:
+    """`cost` is null when it can't be known in advance."""
+    left = money(max(balance, Decimal(0)))
+    if cost is None:
+        return _("This does not fit into your budget: you have %(left)s left this month.", left=left)
+    return _(
+        "This would cost about %(cost)s, which does not fit into your budget: you have %(left)s left this month.",
+        cost=money(cost),
+        left=left,
+    )
+
+
+def unexpected(reference: str) -> str:
+    return _("Something went wrong on my side. If it happens again, please tell the operator this code: %(code)s", code=reference)
+
+
+def unknown_command(name: str) -> str:
+    return _("I don't know /%(name)s. /help shows what I can do.", name=shorten(name, 40))
+
+
+def not_yours() -> str:
+    return _("That button is for somebody else.")
+
+
+# --- options
+
+
+def option_unknown(flag: str, known: Sequence[str], near: str | None) -> str:
+    if near is not None:
+        return _("I don't know the option --%(flag)s. Did you mean --%(near)s?", flag=flag, near=near)
+    return _("I don't know the option --%(flag)s. I know %(known)s.", flag=flag, known=", ".join(f"--{name}" for name in known))
+
+
+def option_needs_value(flag: str, example: str) -> str:
+    return _("The option --%(flag)s needs a value, such as --%(flag)s %(example)s.", flag=flag, example=example)
+
+
+def option_not_like(flag: str, value: str, example: str) -> str:
+    return _("--%(flag)s should be like %(example)s, not “%(value)s”.", flag=flag, example=example, value=shorten(value, 40))
+
+
+def option_not_between(flag: str, value: str, least: int | None, most: int | None) -> str:
+    value = shorten(value, 40)
+    return _("--%(flag)s should be a number from %(least)s to %(most)s, not “%(value)s”.", flag=flag, least=least, most=most, value=value)
+
+
+def option_not_on_or_off(flag: str, value: str) -> str:
+    return _("--%(flag)s should be on or off, not “%(value)s”.", flag=flag, value=shorten(value, 40))
+
+
+def option_twice(flag: str) -> str:
+    return _("The option --%(flag)s is there twice.", flag=flag)
+
+
+def model_not_found(said: str, names: Sequence[str]) -> str:
+    said = shorten(said, 40)
+    if not names:
+        return _("I don't know the model “%(said)s”.", said=said)
+    return _("I don't know the model “%(said)s”. There are: %(names)s.", said=said, names=", ".join(names))
+
+
+def model_ambiguous(said: str, names: Sequence[str]) -> str:
+    return _("“%(said)s” could be %(names)s. Please name one of them.", said=shorten(said, 40), names=_(" or ").join(names))
+
+
+def prompt_too_long(length: int, most: int) -> str:
+    return _("That is %(length)s characters; a prompt may have %(most)s. Please shorten it.", length=number(length), most=number(most))
+
+
+def bad_field(field: str, reason: str) -> str:
+    return f"{field.replace('_', ' ').capitalize()}: {reason[:1].lower()}{reason[1:]}."
+
+
+def no_image_attached() -> str:
+    return _("I can only work with images. Please attach a PNG, JPEG or WebP image.")
