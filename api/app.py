@@ -12,19 +12,24 @@ from structlog import get_logger
 
 from api import health, shell
 from api.admin import routes as admin_routes
+from api.admin.db_health import DbHealth
 from api.admin.service import AdminService
+from api.admin.stats import Stats
+from api.admin.warnings import Warnings
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
 from api.budget import routes as budget_routes
 from api.budget.erasing import Anonymiser
 from api.budget.service import BudgetService
+from api.budget.spending import Spending
 from api.catalog import routes as catalog_routes
 from api.catalog.service import Catalog
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
 from api.deliveries import routes as delivery_routes
+from api.deliveries.owners import Accounts
 from api.deliveries.service import DeliveryService
 from api.deps import Services
 from api.edge import Edge
@@ -114,6 +119,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
         asyncio.create_task(services.text.run(stop), name="text"),
         asyncio.create_task(services.admin.run(stop), name="admin"),
         asyncio.create_task(services.budget.run(stop), name="budget"),
+        asyncio.create_task(services.deliveries.run(stop), name="deliveries"),
     ]
     if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
@@ -132,7 +138,6 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)
-    deliveries = DeliveryService(db, wake, reader.render)
     erasers: list[Eraser] = []
     users = UserService(
         db,
@@ -143,6 +148,9 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         erasers=erasers,
         hosts=_hosts(settings),
     )
+    preferences = Preferences(db, catalog)
+    owners = Accounts(users, preferences, lambda user_id, platform: links.chats(user_id, platform))  # noqa: PLW0108  (built below)
+    deliveries = DeliveryService(db, wake, reader.render, owners)
     mail = Mailer(settings.mail_server)
     links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
     auth = AuthService(
@@ -157,15 +165,23 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         chat_signup=settings.chat_signup,
         new_bot_key=lambda platform: renew_bot_key(settings.data_dir, platform).bot_keys[platform],
     )
-    preferences = Preferences(db, catalog)
     text = TextService(db, provider, preferences, budget, media, users)
     generation_service = GenerationService(
         db, wake, users, preferences, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
     )
-    erasers += [generation_service.erase_user, text.erase_user, media.erase_user, links.erase, auth.erase, Anonymiser(db).erase_user]
+    erasers += [
+        generation_service.erase_user,
+        text.erase_user,
+        media.erase_user,
+        links.erase,
+        deliveries.erase_user,
+        auth.erase,
+        Anonymiser(db).erase_user,
+    ]
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
+    stats = Stats(db)
     services = Services(
         settings=settings,
         db=db,
@@ -175,9 +191,13 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         preferences=preferences,
         export=ExportService(db, media),
         admin=AdminService(db, users=users, auth=auth, links=links),
+        stats=stats,
+        warnings=Warnings(db, stats, budget, provider, settings.data_dir),
+        db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
         links=links,
         catalog=catalog,
         budget=budget,
+        spending=Spending(db),
         media=media,
         text=text,
         generations=generation_service,

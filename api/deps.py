@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from api.admin.db_health import DbHealth
     from api.admin.service import AdminService
+    from api.admin.stats import Stats
+    from api.admin.warnings import Warnings
     from api.auth.service import AuthService
     from api.budget.service import BudgetService
+    from api.budget.spending import Spending
     from api.catalog.service import Catalog
     from api.db import Db
     from api.deliveries.service import DeliveryService
@@ -41,9 +45,13 @@ class Services:
     preferences: Preferences
     export: ExportService
     admin: AdminService
+    stats: Stats
+    warnings: Warnings
+    db_health: DbHealth
     links: LinkService
     catalog: Catalog
     budget: BudgetService
+    spending: Spending
     media: MediaService
     text: TextService
     generations: GenerationService

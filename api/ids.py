@@ -14,6 +14,12 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def floor(moment: datetime) -> str:
+    """Not above any id that was made from this moment on, and above those of the second before: finds what is young by its id."""
+    ms = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{ms[:8]}-{ms[8:]}-0000-0000-000000000000"
+
+
 def short_id() -> str:
     """Seven characters that a person can read out and type; 2 * 10^10 of them."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(7))

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from api.admin.schemas import AuditOut, BotCredentialOut, PurgeOut, RotatedOut
+from api.admin.schemas import AuditOut, BotCredentialOut, BotOut, DbHealthOut, PurgeOut, RotatedOut, StatsOut, WarningsOut
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
 from api.schemas import Page, Platform
@@ -14,6 +14,30 @@ from api.users.audit import Filter
 router = APIRouter(prefix="/admin", tags=["admin"])
 
 Word = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("/stats")
+async def stats(caller: AdminCaller, services: ServicesDep) -> StatsOut:
+    """Figures of everything, for the board."""
+    return await services.stats.all()
+
+
+@router.get("/health/db")
+async def health_db(caller: AdminCaller, services: ServicesDep) -> DbHealthOut:
+    """503 when the database does not answer."""
+    return await services.db_health.look()
+
+
+@router.get("/warnings")
+async def warnings(caller: AdminCaller, services: ServicesDep) -> WarningsOut:
+    """What needs a person, the gravest first."""
+    return WarningsOut(items=await services.warnings.now())
+
+
+@router.get("/bots")
+async def bots(caller: AdminCaller, services: ServicesDep) -> Page[BotOut]:
+    """One for each platform that has a key."""
+    return Page(items=await services.stats.bots())
 
 
 @router.get("/audit")

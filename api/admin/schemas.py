@@ -1,8 +1,11 @@
-"""Answers of `/admin`: the audit log, the purge, the bots' credentials."""
+"""Bodies and answers of `/admin`: figures and warnings, the audit log, the purge, the bots."""
 
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
-from api.schemas import Out, Platform, Time
+from pydantic import Field
+
+from api.schemas import Kind, MediaKind, Out, Platform, Time, Usd
 
 
 class AuditOut(Out):
@@ -49,3 +52,177 @@ class RotatedOut(Out):
     platform: Platform
     key: str
     created_at: Time
+
+
+class UserCountOut(Out):
+    """`guest`: made by a chat. `invited`: has not taken the invitation up."""
+
+    role: Literal["user", "admin"]
+    status: Literal["active", "disabled"]
+    guest: bool
+    invited: bool
+    count: int
+
+
+class TokenCountsOut(Out):
+    """What opens something at the moment: open sessions, refresh tokens that were not used, invitations and reset links, bots' keys."""
+
+    sessions: int
+    refresh_tokens: int
+    one_time_tokens: int
+    bot_credentials: int
+
+
+class GenerationCountOut(Out):
+    kind: MediaKind
+    model: str
+    status: Literal["queued", "processing", "completed", "failed", "cancelled"]
+    count: int
+
+
+class SpenderOut(Out):
+    """`name`: e-mail address or name; null for an account that was deleted. `count`: booked requests."""
+
+    user_id: str
+    name: str | None
+    spent_usd: Usd
+    count: int
+
+
+class ModelSpendOut(Out):
+    kind: Kind
+    model: str
+    spent_usd: Usd
+    count: int
+
+
+class SpendOut(Out):
+    """What was booked since `since`. `users` and `models` are the 20 that spent most."""
+
+    since: Time
+    spent_usd: Usd
+    count: int
+    users: list[SpenderOut]
+    models: list[ModelSpendOut]
+
+
+class DaySpendOut(Out):
+    """A day in UTC."""
+
+    day: date
+    spent_usd: Usd
+    count: int
+
+
+class QueueOut(Out):
+    """Jobs of one kind that are not over. `waiting_seconds`: how long the oldest queued one waits."""
+
+    kind: MediaKind
+    queued: int
+    processing: int
+    needs_review: int
+    waiting_seconds: int | None
+
+
+class DeliveryCountOut(Out):
+    """`waiting_seconds`: how long the oldest pending one is due."""
+
+    platform: Platform
+    state: str
+    count: int
+    waiting_seconds: int | None
+
+
+class TypicalOut(Out):
+    """From the start to the end, of what was completed in the last 7 days: half take up to `half_seconds`, nine of ten up to
+    `most_seconds`."""
+
+    kind: MediaKind
+    model: str
+    count: int
+    half_seconds: float
+    most_seconds: float
+
+
+class StatsOut(Out):
+    """Queue, deliveries and today's spend are as of `at`; what has to be counted over everything is up to a minute older: `counted_at`.
+    `days`: the last 31, oldest first, those without spend too."""
+
+    at: Time
+    counted_at: Time
+    users: list[UserCountOut]
+    tokens: TokenCountsOut
+    generations: list[GenerationCountOut]
+    today: SpendOut
+    month: SpendOut
+    days: list[DaySpendOut]
+    queue: list[QueueOut]
+    deliveries: list[DeliveryCountOut]
+    typical: list[TypicalOut]
+
+
+class TableOut(Out):
+    """`rows` is the engine's own estimate."""
+
+    name: str
+    rows: int
+
+
+class DbHealthOut(Out):
+    """`size_bytes`: on DuckDB the file with its log. `free_bytes` of the disk, null for a server elsewhere. `answered_ms`: how long the
+    simplest question took just now; `write_ms` the same of a write."""
+
+    engine: Literal["duckdb", "postgresql"]
+    version: str
+    size_bytes: int
+    free_bytes: int | None
+    answered_ms: float
+    write_ms: float
+    migrations: list[str]
+    tables: list[TableOut]
+
+
+WarningCode = Literal[
+    "needs_review",
+    "deliveries_dead",
+    "deliveries_stuck",
+    "budget_nearly_used",
+    "provider_out_of_credit",
+    "provider_credit_low",
+    "provider_key_expiring",
+    "provider_down",
+    "disk_nearly_full",
+    "backup_missing",
+    "backup_old",
+    "books_differ",
+]
+Target = Literal["generations", "deliveries", "budgets", "models", "health", "backups", "bots"]
+
+
+class WarningOut(Out):
+    """Something that needs a person. `target` is the page where it is fixed. `count`: how many there are; 1 where counting makes no sense.
+    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `detail` of a provider that is down,
+    `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
+
+    code: WarningCode
+    count: int
+    target: Target
+    facts: dict[str, str] = Field(default_factory=dict)
+
+
+class WarningsOut(Out):
+    """The gravest first."""
+
+    items: list[WarningOut]
+
+
+class BotOut(Out):
+    """`connected`: it asked for deliveries just now. `since`: since when without a break, or when it was seen last. `name` and
+    `link_template` are what it said of itself."""
+
+    platform: Platform
+    connected: bool
+    since: Time | None
+    last_seen_at: Time | None
+    name: str | None
+    link_template: str | None

@@ -156,8 +156,15 @@ async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Crede
     return _credential(row) if row else None
 
 
-async def see_credential(sql: Sql, credential_id: str, at: datetime) -> None:
-    await sql.execute("UPDATE bot_credentials SET last_seen_at = $2 WHERE id = $1", credential_id, at)
+async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before: datetime) -> None:
+    """A bot that was not seen since `gone_before` connects anew."""
+    await sql.execute(
+        "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE WHEN last_seen_at IS NULL OR last_seen_at < $3 "
+        "THEN $2::timestamptz ELSE coalesce(connected_at, $2::timestamptz) END WHERE id = $1",
+        credential_id,
+        at,
+        gone_before,
+    )
 
 
 async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:

@@ -1,9 +1,11 @@
-"""`/admin/budgets`."""
+"""`/admin/budgets`, and what a member has spent."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from api.auth.caller import AdminCaller
-from api.budget.schemas import BudgetIn, BudgetsOut
+from fastapi import APIRouter, Query
+
+from api.auth.caller import AdminCaller, UserCaller
+from api.budget.schemas import BudgetIn, BudgetsOut, MySpendOut
 from api.deps import ServicesDep
 
 router = APIRouter(tags=["admin"])
@@ -11,7 +13,7 @@ router = APIRouter(tags=["admin"])
 
 @router.get("/admin/budgets")
 async def read_budgets(services: ServicesDep, _admin: AdminCaller) -> BudgetsOut:
-    """The shared budgets of this month; counters, holds and ledger are compared anew."""
+    """The shared budgets of this month, and whether counters, holds and ledger added up when they were last compared."""
     return await services.budget.overview()
 
 
@@ -20,3 +22,15 @@ async def set_budget(services: ServicesDep, admin: AdminCaller, body: BudgetIn) 
     """Holds for the next request on; what is spent already stays."""
     await services.budget.set_limit(body, actor_id=admin.user_id)
     return await services.budget.overview()
+
+
+@router.get("/users/me/spend", tags=["users"])
+async def my_spend(services: ServicesDep, caller: UserCaller, days: Annotated[int, Query(ge=1, le=366)] = 30) -> MySpendOut:
+    """By day and by model, of the last days with today."""
+    return await services.spending.of_user(caller.user_id, days)
+
+
+@router.get("/admin/users/{user_id}/spend")
+async def spend_of(services: ServicesDep, _admin: AdminCaller, user_id: str, days: Annotated[int, Query(ge=1, le=366)] = 30) -> MySpendOut:
+    """The same of any account."""
+    return await services.spending.of_user(user_id, days)

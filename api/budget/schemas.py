@@ -1,11 +1,12 @@
 """The budgets of groups of accounts, for admins."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.schemas import In, Out, Time, Usd
+from api.schemas import In, Kind, Out, Time, Usd
 
 SharedScope = Literal["users", "admins", "guests", "global"]
 """All accounts of a kind together, or all accounts. An account counts in exactly one of the first three, and in `global`."""
@@ -50,3 +51,37 @@ class BudgetIn(In):
 
     scope: SharedScope
     monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=14, decimal_places=6)] | None
+
+
+class SpendDayOut(Out):
+    """What one model cost on one day (UTC)."""
+
+    day: date
+    kind: Kind
+    model: str
+    spent_usd: Usd
+    count: int
+
+
+class DayOut(Out):
+    day: date
+    spent_usd: Usd
+    count: int
+
+
+class ModelCostOut(Out):
+    kind: Kind
+    model: str
+    spent_usd: Usd
+    count: int
+
+
+class MySpendOut(Out):
+    """`days`: each day of the time asked for, oldest first, those without spend too. `models`: what cost most first. `items`: by day and
+    model, only where something was spent."""
+
+    spent_usd: Usd
+    count: int
+    days: list[DayOut]
+    models: list[ModelCostOut]
+    items: list[SpendDayOut]

@@ -61,6 +61,7 @@ class BudgetService:
     def __init__(self, db: Db, global_limit_micro: int | None = None) -> None:
         self._db = db
         self._global_limit = global_limit_micro
+        self._compared: tuple[datetime, list[Difference]] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare the books at once, then hourly."""
@@ -75,6 +76,7 @@ class BudgetService:
     async def audit(self) -> list[Difference]:
         """Counters that are not the sum of their open holds and ledger entries: logged as errors, never corrected by itself."""
         found = await store.differences(self._db, GLOBAL)
+        self._compared = (ids.now(), found)
         for each in found:
             log.error(
                 "budget_does_not_add_up",
@@ -87,9 +89,22 @@ class BudgetService:
             )
         return found
 
+    @property
+    def differences(self) -> list[Difference]:
+        """What the last comparison of this process found."""
+        return self._compared[1] if self._compared else []
+
     async def overview(self) -> BudgetsOut:
-        month, at = month_of(ids.now()), ids.now()
-        decided = await store.limits(self._db)
+        """The books are as this process compared them last: doing it anew takes long where much was booked."""
+        if self._compared is None:
+            await self.audit()
+        at, differences = self._compared or (ids.now(), [])
+        audited = AuditedOut(at=at, differences=[_difference_out(each) for each in differences])
+        return BudgetsOut(month=month_of(ids.now()), items=await self.shared(), audit=audited)
+
+    async def shared(self) -> list[BudgetOut]:
+        """This month's budgets of groups of accounts, and of all."""
+        month, decided = month_of(ids.now()), await store.limits(self._db)
         items = []
         for scope in cast(tuple[SharedScope, ...], get_args(SharedScope)):
             limit = self._limit(decided, scope)
@@ -103,8 +118,7 @@ class BudgetService:
                     held_usd=usd(found.held_micro if found else 0),
                 )
             )
-        differences = [_difference_out(each) for each in await self.audit()]
-        return BudgetsOut(month=month, items=items, audit=AuditedOut(at=at, differences=differences))
+        return items
 
     async def set_limit(self, body: BudgetIn, *, actor_id: str) -> None:
         limit = None if body.monthly_usd is None else micro(body.monthly_usd)

@@ -22,6 +22,7 @@ from api.provider.types import (
     ImageAsk,
     ImageResult,
     ImageRoute,
+    KeyState,
     ModelInfo,
     ProviderError,
     TextAsk,
@@ -170,6 +171,9 @@ class OpenRouter:
 
     async def reachable(self) -> None:
         await self._get("/key", wire.mapping)
+
+    async def key(self) -> KeyState:
+        return wire.key_state(await self._get("/key", wire.mapping))
 
     def guess_route(self, model: str) -> ImageRoute:
         return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"

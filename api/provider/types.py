@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from api.provider.schemas import Capabilities, PriceItem
@@ -155,6 +156,14 @@ class ModelInfo:
     """False: the page that has the price could not be read this time, so an earlier price still holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own."""
+
+    left_micro: int | None
+    expires_at: datetime | None
+
+
 class ProviderError(Exception):
     """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what it proves.
 
@@ -215,6 +224,8 @@ class Provider(Protocol):
     async def reachable(self) -> None:
         """A cheap call that proves key and network; raises when either fails."""
         ...
+
+    async def key(self) -> KeyState: ...
 
     def guess_route(self, model: str) -> ImageRoute:
         """The image route of a model when the lists cannot be had."""

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import re
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from api.provider.failures import refuses_content, tidy
-from api.provider.types import ImageAsk, ImageData, ImageInput, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
-from api.schemas import micro
+from api.provider.types import ImageAsk, ImageData, ImageInput, KeyState, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
+from api.schemas import MICRO, micro
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
@@ -39,6 +40,25 @@ def mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unreadable
     return value
+
+
+def key_state(answer: dict[str, Any]) -> KeyState:
+    """What cannot be read counts as not said: it is only looked at to warn."""
+    data = answer.get("data")
+    fields = data if isinstance(data, dict) else {}
+    left, ends = fields.get("limit_remaining"), fields.get("expires_at")
+    return KeyState(
+        left_micro=round(left * MICRO) if isinstance(left, int | float) and not isinstance(left, bool) else None,
+        expires_at=_moment(ends) if isinstance(ends, str) else None,
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def cost_micro(usage: object) -> int | None:

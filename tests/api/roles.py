@@ -73,6 +73,7 @@ ACCOUNTS = [
     Row("PUT", "/users/me", SESSION, json={"email": "marker-stolen@example.org"}, passes=422),
     Row("GET", "/users/me/preferences", USER),
     Row("PUT", "/users/me/preferences", USER, json={"time_zone": "Europe/Berlin"}),
+    Row("GET", "/users/me/spend", USER),
     Row("DELETE", "/users/me", RECENT, passes=204, lonely=True),
     Row("GET", "/users/me/export", RECENT),
     Row("GET", "/users", ADMIN),
@@ -89,6 +90,11 @@ ACCOUNTS = [
 ]
 
 OPERATING = [
+    Row("GET", "/admin/stats", ADMIN),
+    Row("GET", "/admin/health/db", ADMIN),
+    Row("GET", "/admin/warnings", ADMIN),
+    Row("GET", "/admin/bots", ADMIN),
+    Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
     Row("GET", "/admin/audit", ADMIN),
     Row("POST", "/admin/tokens/purge", ADMIN),
     Row("GET", "/admin/bot-credentials", ADMIN),

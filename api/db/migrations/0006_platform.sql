@@ -29,3 +29,6 @@ CREATE TABLE broadcasts (
 );
 
 ALTER TABLE deliveries ADD COLUMN broadcast_id TEXT;
+
+-- Since when a bot asks with this key without a break.
+ALTER TABLE bot_credentials ADD COLUMN connected_at TIMESTAMPTZ;

@@ -1,0 +1,129 @@
+"""The operator's figures. What has to be counted over whole tables is kept for a minute: a board that is open asks often."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from api import ids
+from api.admin import store
+from api.admin.schemas import (
+    BotOut,
+    DaySpendOut,
+    DeliveryCountOut,
+    GenerationCountOut,
+    ModelSpendOut,
+    QueueOut,
+    SpenderOut,
+    SpendOut,
+    StatsOut,
+    TokenCountsOut,
+    TypicalOut,
+    UserCountOut,
+)
+from api.auth.caller import GONE_AFTER
+from api.budget import spending
+from api.db import Db, Row
+from api.schemas import usd
+
+COUNTED_EVERY = timedelta(minutes=1)
+TYPICAL_OF = timedelta(days=7)
+DAYS = 31
+
+
+class Stats:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._counted: StatsOut | None = None
+        self._counting = asyncio.Lock()
+
+    async def all(self) -> StatsOut:
+        """Fresh where it is cheap, and up to a minute old where not."""
+        async with self._counting:
+            if self._counted is None or self._counted.counted_at < ids.now() - COUNTED_EVERY:
+                self._counted = await self._count()
+                return self._counted
+        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": await self.deliveries(), "today": await self._spend(1)}
+        return self._counted.model_copy(update=fresh)
+
+    async def _count(self) -> StatsOut:
+        at, db = ids.now(), self._db
+        days = {each.day: each.spent for each in await spending.by_day(db, spending.start_of(DAYS))}
+        nothing = spending.Spent(0, 0)
+        return StatsOut(
+            at=at,
+            counted_at=at,
+            users=[UserCountOut(**row) for row in await store.users(db)],
+            tokens=TokenCountsOut(**await store.tokens(db, at)),
+            generations=[GenerationCountOut(**row) for row in await store.generations(db)],
+            today=await self._spend(1),
+            month=await self._spend(at.day),
+            days=[
+                DaySpendOut(day=day, spent_usd=usd(days.get(day, nothing).micro), count=days.get(day, nothing).count)
+                for day in spending.days_since(spending.start_of(DAYS))
+            ],
+            queue=await self.queue(),
+            deliveries=await self.deliveries(),
+            typical=[_typical(row) for row in await store.typical(db, at - TYPICAL_OF)],
+        )
+
+    async def _spend(self, days: int) -> SpendOut:
+        since = spending.start_of(days)
+        models = await spending.by_model(self._db, since)
+        return SpendOut(
+            since=since,
+            spent_usd=usd(sum(each.spent.micro for each in models)),
+            count=sum(each.spent.count for each in models),
+            users=[
+                SpenderOut(user_id=each.user_id, name=each.name, spent_usd=usd(each.spent.micro), count=each.spent.count)
+                for each in await spending.by_user(self._db, since)
+            ],
+            models=[
+                ModelSpendOut(kind=each.kind, model=each.model, spent_usd=usd(each.spent.micro), count=each.spent.count)
+                for each in models[: spending.TOP]
+            ],
+        )
+
+    async def queue(self) -> list[QueueOut]:
+        at = ids.now()
+        return [
+            QueueOut(
+                kind=row["kind"],
+                queued=row["queued"],
+                processing=row["processing"],
+                needs_review=row["needs_review"],
+                waiting_seconds=_since(row["oldest"], at),
+            )
+            for row in await store.queue(self._db)
+        ]
+
+    async def deliveries(self) -> list[DeliveryCountOut]:
+        at = ids.now()
+        return [
+            DeliveryCountOut(platform=row["platform"], state=row["state"], count=row["count"], waiting_seconds=_since(row["oldest"], at))
+            for row in await store.deliveries(self._db)
+        ]
+
+    async def bots(self) -> list[BotOut]:
+        """One for each platform that has a key."""
+        return [_bot(row) for row in await store.bots(self._db)]
+
+
+def _since(moment: datetime | None, at: datetime) -> int | None:
+    return None if moment is None else max(0, round((at - moment).total_seconds()))
+
+
+def _typical(row: Row) -> TypicalOut:
+    half, most = round(row["half"], 1), round(row["most"], 1)
+    return TypicalOut(kind=row["kind"], model=row["model"], count=row["count"], half_seconds=half, most_seconds=most)
+
+
+def _bot(row: Row) -> BotOut:
+    seen = row["last_seen_at"]
+    connected = seen is not None and seen > ids.now() - GONE_AFTER
+    return BotOut(
+        platform=row["platform"],
+        connected=connected,
+        since=row["connected_at"] if connected else seen,
+        last_seen_at=seen,
+        name=row["name"],
+        link_template=row["link_template"],
+    )

@@ -1,0 +1,132 @@
+"""What needs a person: each with a code, how many, and the page where it is fixed."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from api import ids
+from api.admin import store
+from api.admin.schemas import DeliveryCountOut, WarningOut
+from api.admin.stats import Stats
+from api.budget.service import BudgetService
+from api.db import Db
+from api.provider.types import KeyState, Provider, ProviderError
+
+NEARLY_PERCENT = 90
+STUCK_SECONDS = 15 * 60
+KEY_ENDS_WITHIN = timedelta(days=7)
+CREDIT_LOW_MICRO = 5_000_000
+FREE_BYTES_LEAST = 1_000_000_000
+LOOKED_BACK = timedelta(hours=24)
+ASKED_EVERY = timedelta(minutes=1)
+ASKED_WITHIN = 5.0
+
+_GRAVEST = (
+    "books_differ",
+    "disk_nearly_full",
+    "provider_out_of_credit",
+    "provider_down",
+    "needs_review",
+    "deliveries_dead",
+    "deliveries_stuck",
+    "budget_nearly_used",
+    "backup_missing",
+    "backup_old",
+    "provider_credit_low",
+    "provider_key_expiring",
+)
+
+
+class Warnings:
+    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, data_dir: Path) -> None:
+        self._db = db
+        self._stats = stats
+        self._budget = budget
+        self._provider = provider
+        self._data_dir = data_dir
+        self._asked: tuple[datetime, list[WarningOut]] | None = None
+        self._asking = asyncio.Lock()
+
+    async def now(self) -> list[WarningOut]:
+        """The gravest first."""
+        found = [
+            *await self._jobs(),
+            *_deliveries(await self._stats.deliveries()),
+            *await self._budgets(),
+            *await self._provider_kept(),
+            *await asyncio.to_thread(self._disk),
+        ]
+        return sorted(found, key=lambda each: _GRAVEST.index(each.code))
+
+    async def _jobs(self) -> list[WarningOut]:
+        count = sum(each.needs_review for each in await self._stats.queue())
+        return [WarningOut(code="needs_review", count=count, target="generations")] if count else []
+
+    async def _budgets(self) -> list[WarningOut]:
+        found = []
+        for each in await self._budget.shared():
+            used = each.spent_usd + each.held_usd
+            if each.monthly_usd is not None and used * 100 >= each.monthly_usd * NEARLY_PERCENT:
+                percent = 100 if each.monthly_usd == 0 else int(used * 100 / each.monthly_usd)
+                facts = {"scope": each.scope, "percent": str(percent)}
+                found.append(WarningOut(code="budget_nearly_used", count=1, target="budgets", facts=facts))
+        if differences := len(self._budget.differences):
+            found.append(WarningOut(code="books_differ", count=differences, target="budgets"))
+        return found
+
+    async def _provider_kept(self) -> list[WarningOut]:
+        """Asked at most once a minute, and not waited for long: a board that is open asks often."""
+        async with self._asking:
+            if self._asked is None or self._asked[0] < ids.now() - ASKED_EVERY:
+                self._asked = (ids.now(), await self._ask_provider())
+            return self._asked[1]
+
+    async def _ask_provider(self) -> list[WarningOut]:
+        try:
+            async with asyncio.timeout(ASKED_WITHIN):
+                key = await self._provider.key()
+        except TimeoutError:
+            return [_provider("provider_down", {"detail": f"No answer within {ASKED_WITHIN:g} s."})]
+        except ProviderError as error:
+            code = "provider_out_of_credit" if error.code == "provider_out_of_credit" else "provider_down"
+            return [_provider(code, {"detail": error.message})]
+        refused = await store.failed_with(self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK)
+        return _of_key(key, refused)
+
+    def _disk(self) -> list[WarningOut]:
+        free = shutil.disk_usage(self._data_dir).free
+        if free >= FREE_BYTES_LEAST:
+            return []
+        return [WarningOut(code="disk_nearly_full", count=1, target="health", facts={"free_mb": str(free // 1_000_000)})]
+
+
+def _deliveries(counts: Sequence[DeliveryCountOut]) -> list[WarningOut]:
+    found = [
+        WarningOut(code="deliveries_dead", count=each.count, target="deliveries", facts={"platform": each.platform})
+        for each in counts
+        if each.state == "dead"
+    ]
+    for each in counts:
+        if each.state == "pending" and (each.waiting_seconds or 0) > STUCK_SECONDS:
+            facts = {"platform": each.platform, "minutes": str((each.waiting_seconds or 0) // 60)}
+            found.append(WarningOut(code="deliveries_stuck", count=each.count, target="bots", facts=facts))
+    return found
+
+
+def _of_key(key: KeyState, refused: int) -> list[WarningOut]:
+    found = []
+    left = key.left_micro
+    if refused or (left is not None and left <= 0):
+        found.append(_provider("provider_out_of_credit", {}, count=max(1, refused)))
+    elif left is not None and left < CREDIT_LOW_MICRO:
+        found.append(_provider("provider_credit_low", {"left_usd": f"{left / 1_000_000:.2f}"}))
+    if key.expires_at is not None and key.expires_at < ids.now() + KEY_ENDS_WITHIN:
+        days = max(0, (key.expires_at - ids.now()).days)
+        found.append(_provider("provider_key_expiring", {"days": str(days)}))
+    return found
+
+
+def _provider(code: str, facts: dict[str, str], count: int = 1) -> WarningOut:
+    return WarningOut.model_validate({"code": code, "count": count, "target": "health", "facts": facts})

@@ -1,0 +1,131 @@
+"""What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
+
+from api import ids
+from api.budget.schemas import DayOut, ModelCostOut, MySpendOut, SpendDayOut
+from api.db import Db, Row, Sql
+from api.schemas import Kind, usd
+
+TOP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    micro: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    user_id: str
+    name: str | None
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class OfModel:
+    kind: Kind
+    model: str
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class OfDay:
+    day: date
+    spent: Spent
+
+
+class Spending:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def of_user(self, user_id: str, days: int) -> MySpendOut:
+        """Of the last `days` days, today included."""
+        since = start_of(days)
+        rows = await self._db.fetch(
+            """
+            SELECT CAST(created_at AS DATE) AS day, kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
+            FROM ledger WHERE user_id = $1 AND created_at >= $2 GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 3
+            """,
+            user_id,
+            since,
+        )
+        by_model: dict[tuple[Kind, str], list[Row]] = {}
+        for row in rows:
+            by_model.setdefault((row["kind"], row["model"]), []).append(row)
+        models = sorted(((key, _sum(found)) for key, found in by_model.items()), key=lambda each: (-each[1].micro, each[0]))
+        total = _sum(rows)
+        return MySpendOut(
+            spent_usd=usd(total.micro),
+            count=total.count,
+            days=[
+                DayOut(day=day, spent_usd=usd(spent.micro), count=spent.count)
+                for day in days_since(since)
+                for spent in [_sum([row for row in rows if row["day"] == day])]
+            ],
+            models=[ModelCostOut(kind=kind, model=model, spent_usd=usd(spent.micro), count=spent.count) for (kind, model), spent in models],
+            items=[
+                SpendDayOut(day=row["day"], kind=row["kind"], model=row["model"], spent_usd=usd(row["micro"]), count=row["n"])
+                for row in rows
+            ],
+        )
+
+
+async def by_day(sql: Sql, since: datetime) -> list[OfDay]:
+    """Days without spend are left out."""
+    rows = await sql.fetch(
+        """
+        SELECT CAST(created_at AS DATE) AS day, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
+        FROM ledger WHERE created_at >= $1 GROUP BY 1 ORDER BY 1
+        """,
+        since,
+    )
+    return [OfDay(row["day"], Spent(row["micro"], row["n"])) for row in rows]
+
+
+async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
+    """The dearest first."""
+    rows = await sql.fetch(
+        """
+        SELECT kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
+        FROM ledger WHERE created_at >= $1 GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1
+        """,
+        since,
+    )
+    return [OfModel(cast(Kind, row["kind"]), row["model"], Spent(row["micro"], row["n"])) for row in rows]
+
+
+async def by_user(sql: Sql, since: datetime) -> list[Spender]:
+    """Those who spent most."""
+    rows = await sql.fetch(
+        """
+        WITH spent AS MATERIALIZED (
+            SELECT user_id, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
+            FROM ledger WHERE created_at >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
+        )
+        SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS name
+        FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1
+        """,
+        since,
+        TOP,
+    )
+    return [Spender(row["user_id"], row["name"], Spent(row["micro"], row["n"])) for row in rows]
+
+
+def start_of(days: int) -> datetime:
+    """Midnight at which the last `days` days began; 1 = today's."""
+    today = ids.now().date()
+    return datetime.combine(today - timedelta(days=days - 1), time(), UTC)
+
+
+def days_since(since: datetime) -> list[date]:
+    first, today = since.date(), ids.now().date()
+    return [first + timedelta(days=number) for number in range((today - first).days + 1)]
+
+
+def _sum(rows: Sequence[Row]) -> Spent:
+    return Spent(sum(row["micro"] for row in rows), sum(row["n"] for row in rows))

@@ -1,0 +1,181 @@
+"""The operator's board: figures, what needs a person, how the database does, which bots are connected."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api import ids
+from api.admin import stats as stats_module
+from api.budget import spending
+from tests.api.harness import Api, running_api
+from tests.auth.world import one_engine
+from tests.generations.conftest import sandbox, settings_of, shared_sandbox
+from tests.sandbox_server import Sandbox
+
+__all__ = ["sandbox", "shared_sandbox"]
+
+
+@pytest.fixture
+async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(tmp_path, sandbox, **settings_of(database)) as running:
+        yield running
+
+
+async def asked(client: httpx.AsyncClient, path: str) -> Any:
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def book(api: Api, user_id: str, days_ago: int, micro: int, model: str = "m/one", kind: str = "image") -> None:
+    await api.services.db.execute(
+        "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at) "
+        "VALUES ($1, $2, '2026-01', '', '', $3, $4, $5, $6)",
+        ids.new_id(),
+        user_id,
+        kind,
+        model,
+        micro,
+        ids.now() - timedelta(days=days_ago),
+    )
+
+
+async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> None:
+    ana, ben = await api.user("ana"), await api.user("ben")
+    ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
+    await book(api, ana_id, 0, 1_000_000)
+    await book(api, ana_id, 0, 500_000, "m/two", "video")
+    await book(api, ana_id, 2, 2_000_000, "m/two", "video")
+    await book(api, ana_id, 9, 7_000_000)
+    await book(api, ben_id, 0, 9_000_000)
+    found = await asked(ana, "/users/me/spend?days=3")
+    assert (found["spent_usd"], found["count"]) == ("3.500000", 3)
+    assert [each["spent_usd"] for each in found["days"]] == ["2.000000", "0.000000", "1.500000"]
+    assert found["days"][-1]["day"] == ids.now().date().isoformat()
+    assert [(each["model"], each["kind"], each["spent_usd"]) for each in found["models"]] == [
+        ("m/two", "video", "2.500000"),
+        ("m/one", "image", "1.000000"),
+    ]
+    assert [each["spent_usd"] for each in found["items"]] == ["2.000000", "1.000000", "0.500000"]
+    async with await api.acting(ana) as acting:
+        assert (await asked(acting, "/users/me/spend?days=30"))["spent_usd"] == "10.500000"
+    assert (await ana.get("/users/me/spend?days=0")).status_code == 422
+
+
+async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats_module, "COUNTED_EVERY", timedelta(0))
+    admin, ana = await api.admin(), await api.user()
+    ana_id = (await asked(ana, "/users/me"))["id"]
+    for prompt in ("a fox", "a cat"):
+        assert (await ana.post("/generate/image", json={"prompt": prompt})).status_code == 200
+    await book(api, ana_id, 0, 4_000_000, "m/dear", "video")
+    await book(api, "deleted", 0, 1_000_000)
+    await book(api, ana_id, 3, 1_000_000)
+    found = await asked(admin, "/admin/stats")
+    assert [(each["role"], each["count"]) for each in found["users"]] == [("admin", 1), ("user", 1)]
+    assert (found["tokens"]["sessions"], found["tokens"]["refresh_tokens"]) == (2, 2)
+    (made,) = found["generations"]
+    assert (made["status"], made["kind"], made["count"]) == ("completed", "image", 2)
+    today = found["today"]
+    assert [(each["name"], each["count"]) for each in today["users"]] == [("ana@example.org", 3), (None, 1)]
+    assert (today["models"][0]["model"], today["models"][0]["spent_usd"]) == ("m/dear", "4.000000")
+    assert today["count"] == 4
+    assert (len(found["days"]), found["days"][-1]["spent_usd"], found["days"][-4]["spent_usd"]) == (31, today["spent_usd"], "1.000000")
+    assert found["month"]["count"] == (5 if ids.now().day > 3 else 4)
+    assert found["typical"][0]["count"] == 2
+    assert found["typical"][0]["half_seconds"] <= found["typical"][0]["most_seconds"]
+
+
+@one_engine
+async def test_dear_figures_are_kept_for_a_minute_and_live_ones_are_not(api: Api) -> None:
+    admin, ana = await api.admin(), await api.user()
+    first = await asked(admin, "/admin/stats")
+    assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
+    second = await asked(admin, "/admin/stats")
+    assert (second["counted_at"], second["generations"]) == (first["counted_at"], [])
+    assert (second["today"]["count"], second["at"] > first["at"]) == (1, True)
+
+
+async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
+    admin, ana = await api.admin(), await api.user()
+    db = api.services.db
+
+    async def warned() -> list[tuple[str, int, str]]:
+        found = (await asked(admin, "/admin/warnings"))["items"]
+        return [(each["code"], each["count"], each["target"]) for each in found if not each["code"].startswith("backup")]
+
+    assert await warned() == []
+    made = (await ana.post("/generate/image", json={"prompt": "a fox"})).json()
+    async with db.transaction() as sql:
+        for number in range(3):
+            await api.services.deliveries.notify(sql, platform="telegram", chat_id=str(number), code="linked", facts={"account_hint": "x"})
+    await db.execute("UPDATE deliveries SET state = 'dead' WHERE chat_id = '0'")
+    await db.execute("UPDATE deliveries SET due_at = $1 WHERE chat_id = '1'", ids.now() - timedelta(hours=1))
+    await db.execute("UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1", made["id"])
+    await admin.put("/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"})
+    await db.execute("UPDATE budgets SET spent_micro = spent_micro + 1 WHERE scope = 'users'")
+    assert await api.services.budget.audit()
+    assert await warned() == [
+        ("books_differ", 1, "budgets"),
+        ("needs_review", 1, "generations"),
+        ("deliveries_dead", 1, "deliveries"),
+        ("deliveries_stuck", 2, "bots"),
+        ("budget_nearly_used", 1, "budgets"),
+    ]
+
+
+@one_engine
+async def test_the_database_is_looked_at(api: Api) -> None:
+    found = await asked(await api.admin(), "/admin/health/db")
+    assert found["engine"] == "duckdb"
+    assert found["size_bytes"] > 0 < found["free_bytes"]
+    assert found["answered_ms"] > 0 < found["write_ms"]
+    assert "0001_first" in found["migrations"]
+    assert "generations" in {each["name"] for each in found["tables"]}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_database_server_is_looked_at(api: Api) -> None:
+    found = await asked(await api.admin(), "/admin/health/db")
+    assert (found["engine"], found["free_bytes"], found["size_bytes"] > 0) == ("postgresql", None, True)
+    assert found["version"].startswith("PostgreSQL")
+    assert "generations" in {each["name"] for each in found["tables"]}
+
+
+async def test_a_bot_is_connected_while_it_asks(api: Api) -> None:
+    admin, db = await api.admin(), api.services.db
+
+    async def telegram() -> Any:
+        return next(each for each in (await asked(admin, "/admin/bots"))["items"] if each["platform"] == "telegram")
+
+    never = await telegram()
+    assert (never["connected"], never["since"], never["name"]) == (False, None, None)
+    async with api.bot() as bot:
+        assert (await bot.put("/bot/profile", json={"name": "Studio"})).status_code == 204
+        here = await telegram()
+        assert (here["connected"], here["name"]) == (True, "Studio")
+        await db.execute("UPDATE bot_credentials SET last_seen_at = $1, connected_at = $1", ids.now() - timedelta(hours=1))
+        gone = await telegram()
+        assert (gone["connected"], gone["since"]) == (False, gone["last_seen_at"])
+        await bot.post("/bot/deliveries/claim?wait=0")
+        back = await telegram()
+        assert back["connected"]
+        assert back["since"] > gone["since"]  # a break makes it a new connection
+        await db.execute("UPDATE bot_credentials SET last_seen_at = $1", ids.now() - timedelta(seconds=30))
+        await bot.post("/bot/deliveries/claim?wait=0")
+        assert (await telegram())["since"] == back["since"]
+
+
+def test_a_day_begins_at_midnight() -> None:
+    assert spending.start_of(1).date() == ids.now().date()
+    assert len(spending.days_since(spending.start_of(7))) == 7
+
+
+def test_young_ids_are_found_by_time() -> None:
+    before = ids.floor(ids.now())
+    made = ids.new_id()
+    assert before <= made < ids.floor(ids.now() + timedelta(seconds=1))
