@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth.caller import BotCaller
-from api.deliveries.schemas import AckIn, DeliveryOut, FailIn
+from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
 from api.deps import ServicesDep
 
 router = APIRouter(prefix="/bot/deliveries", tags=["bots"])
@@ -21,6 +21,13 @@ async def claim(
 ) -> list[DeliveryOut]:
     """Waits up to `wait` seconds for something to show, and leases it for 60 seconds."""
     return await services.deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
+
+
+@router.post("/{delivery_id}/begin", status_code=204)
+async def begin(delivery_id: str, body: BeginIn, bot: BotCaller, services: ServicesDep) -> Response:
+    """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not send it."""
+    await services.deliveries.begin(bot.platform, delivery_id, body)
+    return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/ack", status_code=204)

@@ -1,18 +1,33 @@
-"""The outbox: what a chat has to be told, kept until its bot says that it was shown."""
+"""The outbox: what a chat has to be told, kept until its bot says that it was shown, or its owner finds it elsewhere."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from structlog import get_logger
 
-from api.db import Db, Sql
-from api.deliveries import store
-from api.deliveries.schemas import AckIn, AddressOut, DeliveryOut, FailIn, GenerationCompleted, GenerationFailed, Notice
+from api.db import Db, DbUnavailable, Sql
+from api.deliveries import elsewhere, store
+from api.deliveries.owners import Owner, Owners
+from api.deliveries.schemas import (
+    AckIn,
+    AddressOut,
+    BeginIn,
+    DeliveryOut,
+    Event,
+    FailIn,
+    FileRef,
+    GenerationCompleted,
+    GenerationFailed,
+    Notice,
+)
 from api.deliveries.store import Delivery, Target
 from api.errors import Conflict
 from api.generations.schemas import GenerationOut
 from api.ids import new_id, now, token
+from api.links.service import PrivateChat
 from api.wake import Wake
 
 log = get_logger("deliveries")
@@ -21,27 +36,48 @@ LEASE = timedelta(seconds=60)
 LOOK_EVERY = 2.0
 LOOK_EVERY_SHARED = 1.0
 """With PostgreSQL another process may have written the row, whose ring is not heard here."""
-UNCERTAIN_WAIT = timedelta(seconds=60)
-BACKOFF_MAX = timedelta(minutes=10)
-ATTEMPTS_MAX = 50
+PER_LANE = 3
+"""Rows of one chat that are leased at a time: a chat with many must not fill a bot's hands."""
+EXPIRE_EVERY = 60.0
 
-Shown = tuple[GenerationOut, str | None]
-"""A generation as its owner sees it, and the id of the chat message that is its waiting card."""
-Render = Callable[[Sequence[str]], Awaitable[Mapping[str, Shown]]]
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A generation as its owner sees it, whose it is, and the chat message that is its waiting card."""
+
+    generation: GenerationOut
+    user_id: str
+    platform: str | None = None
+    chat_id: str | None = None
+    card_message_id: str | None = None
+
+
+Render = Callable[[Sequence[str]], Awaitable[Mapping[str, About]]]
 
 
 class DeliveryService:
     """`render` gives the generations that claimed rows are about, with fresh media links."""
 
-    def __init__(self, db: Db, wake: Wake, render: Render) -> None:
+    def __init__(self, db: Db, wake: Wake, render: Render, owners: Owners) -> None:
         self._db = db
         self._wake = wake
         self._render = render
+        self._owners = owners
 
     async def start(self) -> None:
-        """With the embedded engine nobody can hold a lease from before: what a dead bot had claimed is due at once."""
+        """With the embedded engine there is one api, which was away: what a bot had claimed is due at once. A bot that is showing it right
+        now claims it again and knows it."""
         if self._db.engine == "duckdb":
             await store.free_leases(self._db, now())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Gives up what waited for days, until stopped."""
+        while not stop.is_set():
+            try:
+                await self.expire()
+            except DbUnavailable:
+                log.exception("expire_failed")
+            await asyncio.sleep(EXPIRE_EVERY)
 
     async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
         """Write the row in the transaction that makes `event` true; `ring` after its commit."""
@@ -51,13 +87,26 @@ class DeliveryService:
     async def announce_notice(self, sql: Sql, generation_id: str, target: Target, code: str, facts: Mapping[str, str], number: int) -> None:
         """Tell the chat that waits for a generation a fact about it. `number` tells one time of the same fact from the next."""
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{code}:{number}"
-        notice = {"code": code, "facts": json.dumps(dict(facts))}
-        await store.insert(sql, target, dedupe_key=key, event="notice", generation_id=generation_id, notice=notice, now=now())
+        await store.insert(
+            sql, target, dedupe_key=key, event="notice", generation_id=generation_id, notice=notice_of(code, facts), now=now()
+        )
 
-    async def notify(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None:
-        """Tell a private chat a fact; part of the caller's transaction."""
-        notice = {"code": code, "facts": json.dumps(dict(facts))}
-        await store.insert(sql, Target(platform, chat_id, private=True), dedupe_key=new_id(), event="notice", notice=notice, now=now())
+    async def notify(
+        self,
+        sql: Sql,
+        *,
+        platform: str,
+        chat_id: str,
+        code: str,
+        facts: Mapping[str, str],
+        user_id: str | None = None,
+        broadcast_id: str | None = None,
+    ) -> None:
+        """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user finds it on the web if the chat does not
+        take it."""
+        target = Target(platform, chat_id, private=True, user_id=user_id)
+        notice = notice_of(code, facts)
+        await store.insert(sql, target, dedupe_key=new_id(), event="notice", notice=notice, now=now(), broadcast_id=broadcast_id)
 
     def ring(self, platform: str) -> None:
         self._wake.ring(f"deliveries:{platform}")
@@ -69,11 +118,12 @@ class DeliveryService:
         look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
         with self._wake.listen(f"deliveries:{platform}") as listener:
             while not self._wake.closed and not await gone():
-                due = await store.next_due(self._db, platform)
+                due = await store.next_due(self._db, platform, now(), PER_LANE)
                 if due is not None and due <= now():
-                    rows = await store.claim(self._db, platform, token(128), now(), now() + LEASE, limit)
-                    if rows:
-                        return await self._out(rows)
+                    found = await self._out(await self._lease(platform, limit))
+                    if found:
+                        return found
+                    due = await store.next_due(self._db, platform, now(), PER_LANE)
                 left = (until - now()).total_seconds()
                 if left <= 0:
                     break
@@ -81,61 +131,156 @@ class DeliveryService:
                 await listener.wait(min(left, look_every, max(0.02, until_due)))
         return []
 
+    async def _lease(self, platform: str, limit: int) -> list[Delivery]:
+        async with self._db.transaction() as sql:
+            return await store.claim(sql, platform, token(128), now(), now() + LEASE, limit, PER_LANE)
+
     async def _out(self, rows: Sequence[Delivery]) -> list[DeliveryOut]:
-        shown = await self._render([row.generation_id for row in rows if row.generation_id])
+        ids = [row.generation_id for row in rows if row.generation_id]
+        shown = await self._render(ids)
+        refs = await store.refs(self._db, rows[0].target.platform, ids) if ids else []
+        known = [FileRef(media_id=media_id, kind=kind, ref=ref) for media_id, kind, ref in refs]
         found = []
         for row in rows:
             about = shown.get(row.generation_id) if row.generation_id else None
-            if about is None and row.notice is None:
-                log.warning("delivery_without_generation", delivery=row.id)
-                await store.dead(self._db, row.id, row.lease or "", "the generation was deleted", now())
+            if row.lost and not await self._survives(row):
                 continue
-            target = row.target
-            address = AddressOut(
-                platform=target.platform,
-                chat_id=target.chat_id,
-                thread_id=target.thread_id,
-                message_id=target.message_id,
-                card_message_id=about[1] if about else None,
-                user_name=target.user_name,
-                private=target.private,
-            )
-            found.append(DeliveryOut(id=row.id, lease=row.lease or "", attempt=row.attempt, address=address, event=_event(row, about)))
+            if about is None and row.notice is None:
+                await self._move(row, elsewhere.dead(elsewhere.tried(row, "final", "the generation was deleted", now()), now()))
+                continue
+            owner = await self._owners.find(about.user_id if about else row.target.user_id)
+            found.append(_leased_out(row, about, owner, known))
         return found
 
-    async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
+    async def _survives(self, row: Delivery) -> bool:
+        """Notes that a bot was lost with it. False when that makes it hopeless: then it goes elsewhere."""
+        noted = elsewhere.tried(row, "lost", "the bot ended, or was cut off, while it had this", now())
+        if elsewhere.hopeless(noted):
+            await self._give_up(row, noted)
+            return False
+        await store.set_trail(self._db, row, noted.trail)
+        return True
+
+    async def begin(self, platform: str, delivery_id: str, body: BeginIn) -> None:
         """Raises `Conflict` when the lease is over: somebody else may be showing it."""
-        if not await self._leased(platform, delivery_id, body.lease):
-            raise Conflict("This delivery is not leased to you any more.")
-        await store.done(self._db, delivery_id, body.lease, body.message_ids, None, now())
+        row = await self._leased(platform, delivery_id, body.lease)
+        if not await store.begin(self._db, row.id, body.lease, now() + LEASE, body.repeatable):
+            raise _lease_over()
+
+    async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
+        """Raises `Conflict` when the lease is over."""
+        row = await self._leased(platform, delivery_id, body.lease)
+        async with self._db.transaction() as sql:
+            if body.card_open:
+                await store.shown(sql, row.id, body.lease, body.message_ids, now() + LEASE)
+            else:
+                await store.done(sql, row.id, body.lease, body.message_ids, now())
+            for one in body.refs if row.generation_id else []:
+                await store.keep_ref(sql, platform, row.generation_id or "", one.media_id, one.kind, one.ref)
+        self.ring(platform)
 
     async def fail(self, platform: str, delivery_id: str, body: FailIn) -> None:
-        """Due again later; dead when the chat can never take it; done after the second uncertain try, for two copies are the limit."""
+        """Due again later, or somewhere else. Raises `Conflict` when the lease is over."""
         row = await self._leased(platform, delivery_id, body.lease)
-        if row is None:
-            raise Conflict("This delivery is not leased to you any more.")
-        log.warning("delivery_failed", delivery=delivery_id, attempt=row.attempt, reason=body.reason, final=body.final)
-        if body.final or row.attempt >= ATTEMPTS_MAX:
-            await store.dead(self._db, delivery_id, body.lease, body.reason, now())
-        elif body.uncertain and row.uncertain:
-            await store.done(self._db, delivery_id, body.lease, [], "unconfirmed: " + body.reason, now())
+        if body.untried:
+            await store.put_back(self._db, row.id, body.lease, now())
+            self.ring(platform)
+            return
+        outcome = elsewhere.outcome_of(body)
+        log.warning("delivery_failed", delivery=delivery_id, attempt=row.attempt, outcome=outcome, reason=body.reason)
+        after = elsewhere.tried(row, outcome, body.reason, now())
+        after = replace(after, doubts=row.doubts + (outcome == "uncertain"), mishaps=row.mishaps + (outcome == "broke"))
+        if body.final or elsewhere.hopeless(after):
+            await self._give_up(row, after)
         else:
-            wait = UNCERTAIN_WAIT if body.uncertain else min(BACKOFF_MAX, timedelta(seconds=2.0 ** min(row.attempt, 10)))
-            if body.retry_after is not None:
-                wait = timedelta(seconds=body.retry_after)
-            await store.again(self._db, delivery_id, body.lease, body.reason, now() + wait, body.uncertain)
+            await self._move(row, elsewhere.later(after, body, now()))
 
-    async def _leased(self, platform: str, delivery_id: str, lease: str) -> Delivery | None:
-        return await store.leased(self._db, delivery_id, platform, lease)
+    async def _give_up(self, row: Delivery, after: Delivery, *, here: bool = True) -> None:
+        """This chat is not tried any more. `here`: the owner's private chat on this platform may still be."""
+        about = (await self._render([row.generation_id])).get(row.generation_id) if row.generation_id else None
+        user_id = about.user_id if about else row.target.user_id
+        after = replace(after, target=replace(after.target, user_id=user_id))
+        owner = await self._owners.find(user_id)
+        if row.shown or (about is not None and about.generation.status == "cancelled"):
+            after = elsewhere.ended(after, now())
+        elif here and after.doubts < elsewhere.DOUBTS_MAX and (chat := await self._private_chat(after, owner)) is not None:
+            after = elsewhere.to_private_chat(after, chat, row.target.platform, now())
+        else:
+            after = elsewhere.to_web(after, owner, now())
+        if await self._move(row, after):
+            log.warning("delivery_given_up", delivery=row.id, state=after.state, moved=after.origin is not None, reason=after.reason)
+
+    async def _private_chat(self, row: Delivery, owner: Owner | None) -> PrivateChat | None:
+        if owner is None or owner.guest or row.target.user_id is None:
+            return None
+        found = await self._owners.chats(row.target.user_id, row.target.platform)
+        return next((one for one in found if one.chat_id != row.target.chat_id and not row.target.private), None)
+
+    async def _move(self, row: Delivery, after: Delivery) -> bool:
+        moved = await store.move(self._db, row, after)
+        if moved:
+            self.ring(row.target.platform)
+        return moved
+
+    async def expire(self) -> None:
+        """What no bot could show for days goes to its owner's inbox."""
+        for row in await store.overdue(self._db, now() - elsewhere.EXPIRES, now()):
+            after = elsewhere.tried(row, "expired", "it could not be shown for days", now())
+            await self._give_up(row, after, here=False)
+
+    async def _leased(self, platform: str, delivery_id: str, lease: str) -> Delivery:
+        row = await store.leased(self._db, delivery_id, platform, lease)
+        if row is None:
+            raise _lease_over()
+        return row
 
     async def forget(self, sql: Sql, generation_id: str) -> None:
         await store.forget(sql, generation_id)
 
+    async def erase_user(self, user_id: str) -> None:
+        await store.forget_user(self._db, user_id)
 
-def _event(row: Delivery, about: Shown | None) -> GenerationCompleted | GenerationFailed | Notice:
+
+def notice_of(code: str, facts: Mapping[str, str]) -> dict[str, str]:
+    return {"code": code, "facts": json.dumps(dict(facts))}
+
+
+def event_of(row: Delivery, about: About | None) -> Event:
     if about is None or row.event == "notice":
         notice = row.notice or {}
         return Notice(code=notice["code"], facts=json.loads(notice["facts"]))
     if row.event == "generation_completed":
-        return GenerationCompleted(generation=about[0])
-    return GenerationFailed(generation=about[0])
+        return GenerationCompleted(generation=about.generation)
+    return GenerationFailed(generation=about.generation)
+
+
+def _leased_out(row: Delivery, about: About | None, owner: Owner | None, known: Sequence[FileRef]) -> DeliveryOut:
+    target = row.target
+    at_home = about is not None and (about.platform, about.chat_id) == (target.platform, target.chat_id) and not row.requested
+    address = AddressOut(
+        platform=target.platform,
+        chat_id=target.chat_id,
+        thread_id=target.thread_id,
+        message_id=target.message_id,
+        card_message_id=about.card_message_id if about and at_home else None,
+        user_name=target.user_name,
+        private=target.private,
+    )
+    media = {one.id for one in [*about.generation.images, about.generation.video] if one} if about else set()
+    return DeliveryOut(
+        id=row.id,
+        lease=row.lease or "",
+        attempt=row.attempt,
+        address=address,
+        event=event_of(row, about),
+        language=owner.language if owner else None,
+        spoiler=owner is not None and owner.spoiler,
+        maybe_shown=row.doubts > 0,
+        shown=row.shown,
+        moved=row.origin is not None,
+        refs=[one for one in known if one.media_id in media],
+    )
+
+
+def _lease_over() -> Conflict:
+    return Conflict("This delivery is not leased to you any more.")

@@ -1,18 +1,21 @@
-"""SQL of the outbox, next to its row mapping."""
+"""SQL of the outbox, next to its row mapping. What lists show is in `lists.py`."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import cast
 
-from api.db import Db, Row, Sql
+from api.db import Row, Sql
 from api.ids import new_id
+
+TRAIL_MAX = 40
+REQUESTED = "send:"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place in a chat, as the outbox keeps it."""
+    """A place in a chat, as the outbox keeps it, and whose it is: None when nobody has to find it elsewhere."""
 
     platform: str
     chat_id: str
@@ -20,29 +23,94 @@ class Target:
     message_id: str | None = None
     user_name: str | None = None
     private: bool = False
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One thing that became of a delivery, `times` in a row."""
+
+    at: str
+    platform: str
+    chat_id: str
+    private: bool
+    outcome: str
+    reason: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
+    """The columns are explained in migration 0007. `lost`: claimed just now, and a bot was lost with it before."""
+
     id: str
+    dedupe_key: str
     target: Target
     event: str
     generation_id: str | None
     notice: Mapping[str, str] | None
+    state: str
     attempt: int
     lease: str | None
-    uncertain: bool
+    begun: bool
+    repeatable: bool
+    shown: bool
+    doubts: int
+    mishaps: int
+    due_at: datetime
+    since_at: datetime
+    reason: str | None
+    origin: Target | None
+    trail: tuple[Try, ...]
+    created_at: datetime
+    done_at: datetime | None
+    read_at: datetime | None
+    lost: bool = False
+
+    @property
+    def requested(self) -> bool:
+        """Its owner asked on the web to have it sent."""
+        return self.dedupe_key.startswith(REQUESTED)
+
+    def leased(self, at: datetime) -> bool:
+        return self.state == "pending" and self.lease is not None and self.due_at > at
 
 
-_COLUMNS = (
-    "id, platform, chat_id, thread_id, message_id, user_name, chat_private, event, generation_id, notice_json, attempt, lease, uncertain"
+_PLAIN = [
+    "id",
+    "dedupe_key",
+    "event",
+    "generation_id",
+    "state",
+    "attempt",
+    "lease",
+    "begun",
+    "repeatable",
+    "shown",
+    "doubts",
+    "mishaps",
+    "due_at",
+    "since_at",
+    "reason",
+    "created_at",
+    "done_at",
+    "read_at",
+]
+COLUMNS = ", ".join(
+    [*_PLAIN, "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, notice_json, origin_json, trail_json"]
 )
 
 
-def _row(row: Row) -> Delivery:
-    target = Target(row["platform"], row["chat_id"], row["thread_id"], row["message_id"], row["user_name"], row["chat_private"])
-    notice = json.loads(row["notice_json"]) if row["notice_json"] else None
-    return Delivery(row["id"], target, row["event"], row["generation_id"], notice, row["attempt"], row["lease"], row["uncertain"])
+def row_of(row: Row) -> Delivery:
+    return Delivery(
+        target=Target(
+            row["platform"], row["chat_id"], row["thread_id"], row["message_id"], row["user_name"], row["chat_private"], row["user_id"]
+        ),
+        notice=json.loads(row["notice_json"]) if row["notice_json"] else None,
+        origin=Target(**json.loads(row["origin_json"])) if row["origin_json"] else None,
+        trail=tuple(Try(**one) for one in json.loads(row["trail_json"])) if row["trail_json"] else (),
+        **{name: row[name] for name in _PLAIN},
+    )
 
 
 async def insert(
@@ -54,16 +122,20 @@ async def insert(
     now: datetime,
     generation_id: str | None = None,
     notice: Mapping[str, str] | None = None,
-) -> None:
-    """Raises `Duplicate` when this event was written for this chat before."""
+    broadcast_id: str | None = None,
+) -> str:
+    """The new row's id. Raises `Duplicate` when this event was written for this chat before."""
+    delivery_id = new_id()
     await sql.execute(
         """
-        INSERT INTO deliveries (id, dedupe_key, platform, chat_id, thread_id, message_id, user_name, chat_private, event, generation_id,
-            notice_json, state, attempt, due_at, uncertain, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', 0, $12, false, $12)
+        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, event,
+            generation_id, notice_json, state, attempt, begun, repeatable, shown, doubts, mishaps, due_at, since_at, created_at,
+            broadcast_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, false, false, false, 0, 0, $13, $13, $13, $14)
         """,
-        new_id(),
+        delivery_id,
         dedupe_key,
+        target.user_id,
         target.platform,
         target.chat_id,
         target.thread_id,
@@ -74,73 +146,185 @@ async def insert(
         generation_id,
         json.dumps(notice) if notice else None,
         now,
+        broadcast_id,
     )
+    return delivery_id
 
 
-async def claim(db: Db, platform: str, lease: str, now: datetime, until: datetime, limit: int) -> list[Delivery]:
-    """Lease what is due; `due_at` of a leased row is the end of its lease."""
-    rows = await db.fetch(
+def _trail(tries: Sequence[Try]) -> str:
+    return json.dumps([asdict(one) for one in tries[-TRAIL_MAX:]])
+
+
+_TURNS = """
+    WITH waiting AS MATERIALIZED (
+        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun FROM deliveries
+        WHERE platform = $1 AND state = 'pending'
+    ), held AS (
+        SELECT chat_id, thread, min(id) AS id FROM waiting WHERE due_at > $2 AND (begun OR lease IS NULL) GROUP BY chat_id, thread
+    ), placed AS (
+        SELECT id, chat_id, thread, due_at, lease, row_number() OVER (PARTITION BY chat_id, thread ORDER BY id) AS place FROM waiting
+    ), turns AS (
+        SELECT placed.id, placed.due_at, placed.lease, placed.place
+        FROM placed LEFT JOIN held ON held.chat_id = placed.chat_id AND held.thread = placed.thread
+        WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id)
+    )
+"""
+"""What may be claimed, now or when its `due_at` comes. A lane is one thread of one chat: nothing overtakes a row of its lane that is being
+sent or waits for its next try, and only the first rows of a lane are in the bots' hands."""
+
+
+async def next_due(sql: Sql, platform: str, now: datetime, per_lane: int) -> datetime | None:
+    row = await sql.fetch_one(f"{_TURNS} SELECT min(due_at) AS due FROM turns", platform, now, per_lane)
+    return cast(datetime, row["due"]) if row and row["due"] else None
+
+
+async def claim(sql: Sql, platform: str, lease: str, now: datetime, until: datetime, limit: int, per_lane: int) -> list[Delivery]:
+    """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes come before anybody's second. Call it in
+    a transaction: it takes the platform's turn."""
+    await sql.execute(
+        "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1", platform
+    )
+    ready = await sql.fetch(
+        f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4", platform, now, per_lane, limit
+    )
+    if not ready:
+        return []
+    rows = await sql.fetch(
         f"""
-        UPDATE deliveries SET lease = $1, due_at = $2, attempt = attempt + 1
-        WHERE id IN (
-            SELECT id FROM deliveries WHERE platform = $3 AND state = 'pending' AND due_at <= $4 ORDER BY id LIMIT $5 {db.skip_locked}
-        )
-          AND state = 'pending' AND due_at <= $4
-        RETURNING {_COLUMNS}
+        UPDATE deliveries SET lease = $2, due_at = $3, attempt = attempt + 1, begun = false,
+            doubts = doubts + CASE WHEN begun AND lease IS NOT NULL THEN 1 ELSE 0 END,
+            mishaps = mishaps + CASE WHEN lease IS NOT NULL THEN 1 ELSE 0 END
+        WHERE id = ANY($1::text[]) AND state = 'pending' RETURNING {COLUMNS}
         """,
+        [row["id"] for row in ready],
         lease,
         until,
-        platform,
-        now,
-        limit,
     )
-    return sorted((_row(row) for row in rows), key=lambda delivery: delivery.id)
+    lost = {row["id"] for row in ready if row["lease"] is not None}
+    return sorted((replace(row_of(row), lost=row["id"] in lost) for row in rows), key=lambda delivery: delivery.id)
+
+
+async def set_trail(sql: Sql, row: Delivery, trail: Sequence[Try]) -> None:
+    await sql.execute("UPDATE deliveries SET trail_json = $2 WHERE id = $1", row.id, _trail(trail))
+
+
+async def get(sql: Sql, delivery_id: str) -> Delivery | None:
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM deliveries WHERE id = $1", delivery_id)
+    return row_of(row) if row else None
 
 
 async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Delivery | None:
-    row = await sql.fetch_one(f"SELECT {_COLUMNS}, state FROM deliveries WHERE id = $1", delivery_id)
-    if row is None or row["platform"] != platform or row["lease"] != lease or row["state"] != "pending":
-        return None
-    return _row(row)
+    """The row, while this lease holds it; also after its time is over, if nobody has claimed it since."""
+    row = await get(sql, delivery_id)
+    return row if row and row.target.platform == platform and row.lease == lease and row.state == "pending" else None
 
 
-async def done(sql: Sql, delivery_id: str, lease: str, message_ids: list[str], reason: str | None, now: datetime) -> bool:
-    row = await sql.fetch_one(
-        """
-        UPDATE deliveries SET state = 'done', message_ids_json = $3, reason = $4, done_at = $5
-        WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING id
-        """,
+async def begin(sql: Sql, delivery_id: str, lease: str, until: datetime, repeatable: bool) -> bool:
+    query = """
+        UPDATE deliveries SET begun = true, repeatable = $4, due_at = $3 WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING id
+    """
+    return await sql.fetch_one(query, delivery_id, lease, until, repeatable) is not None
+
+
+async def shown(sql: Sql, delivery_id: str, lease: str, message_ids: Sequence[str], until: datetime) -> None:
+    """Only the waiting card is left."""
+    await sql.execute(
+        "UPDATE deliveries SET shown = true, message_ids_json = $3, due_at = $4 WHERE id = $1 AND lease = $2 AND state = 'pending'",
         delivery_id,
         lease,
-        json.dumps(message_ids),
-        reason,
-        now,
+        json.dumps(list(message_ids)),
+        until,
     )
-    return row is not None
 
 
-async def again(sql: Sql, delivery_id: str, lease: str, reason: str, due_at: datetime, uncertain: bool) -> None:
+async def done(sql: Sql, delivery_id: str, lease: str, message_ids: Sequence[str], now: datetime) -> None:
     await sql.execute(
         """
-        UPDATE deliveries SET lease = NULL, reason = $3, due_at = $4, uncertain = uncertain OR $5::boolean
+        UPDATE deliveries SET state = 'done', message_ids_json = CASE WHEN shown THEN message_ids_json ELSE $3 END, done_at = $4
         WHERE id = $1 AND lease = $2 AND state = 'pending'
         """,
         delivery_id,
         lease,
-        reason,
-        due_at,
-        uncertain,
-    )
-
-
-async def dead(sql: Sql, delivery_id: str, lease: str, reason: str, now: datetime) -> None:
-    await sql.execute(
-        "UPDATE deliveries SET state = 'dead', reason = $3, done_at = $4 WHERE id = $1 AND lease = $2 AND state = 'pending'",
-        delivery_id,
-        lease,
-        reason,
+        json.dumps(list(message_ids)),
         now,
     )
+
+
+async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> None:
+    """As if it had not been claimed."""
+    await sql.execute(
+        """
+        UPDATE deliveries SET lease = NULL, due_at = $3, attempt = attempt - 1, begun = false
+        WHERE id = $1 AND lease = $2 AND state = 'pending'
+        """,
+        delivery_id,
+        lease,
+        now,
+    )
+
+
+async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
+    """Writes what a failed try, the time or an operator made of a row. False when somebody was quicker."""
+    row = await sql.fetch_one(
+        """
+        UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7, message_id = $8, chat_private = $9, user_id = $10,
+            attempt = $11, lease = NULL, begun = false, doubts = $12, mishaps = $13, due_at = $14, since_at = $15, reason = $16,
+            origin_json = $17, trail_json = $18, done_at = $19, read_at = NULL
+        WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
+        """,
+        before.id,
+        before.state,
+        before.lease or "",
+        after.state,
+        after.target.platform,
+        after.target.chat_id,
+        after.target.thread_id,
+        after.target.message_id,
+        after.target.private,
+        after.target.user_id,
+        after.attempt,
+        after.doubts,
+        after.mishaps,
+        after.due_at,
+        after.since_at,
+        after.reason,
+        json.dumps(asdict(after.origin)) if after.origin else None,
+        _trail(after.trail),
+        after.done_at,
+    )
+    return row is not None
+
+
+async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
+    """Waiting since longer than that, and with no bot."""
+    rows = await sql.fetch(
+        f"""
+        SELECT {COLUMNS} FROM deliveries WHERE state = 'pending' AND since_at < $1 AND (lease IS NULL OR due_at <= $2)
+        ORDER BY id LIMIT 500
+        """,
+        before,
+        now,
+    )
+    return [row_of(row) for row in rows]
+
+
+async def pending_of(sql: Sql, generation_id: str, platform: str, chat_id: str) -> str | None:
+    """The id of a result that is on its way to this chat already."""
+    row = await sql.fetch_one(
+        """
+        SELECT id FROM deliveries
+        WHERE generation_id = $1 AND platform = $2 AND chat_id = $3 AND state = 'pending' AND event = 'generation_completed'
+        """,
+        generation_id,
+        platform,
+        chat_id,
+    )
+    return cast(str, row["id"]) if row else None
+
+
+async def by_key(sql: Sql, dedupe_key: str) -> Delivery | None:
+    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM deliveries WHERE dedupe_key = $1", dedupe_key)
+    return row_of(row) if row else None
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
@@ -149,8 +333,32 @@ async def free_leases(sql: Sql, now: datetime) -> None:
 
 async def forget(sql: Sql, generation_id: str) -> None:
     await sql.execute("DELETE FROM deliveries WHERE generation_id = $1", generation_id)
+    await sql.execute("DELETE FROM platform_files WHERE generation_id = $1", generation_id)
 
 
-async def next_due(sql: Sql, platform: str) -> datetime | None:
-    row = await sql.fetch_one("SELECT min(due_at) AS due FROM deliveries WHERE platform = $1 AND state = 'pending'", platform)
-    return cast(datetime, row["due"]) if row and row["due"] else None
+async def forget_user(sql: Sql, user_id: str) -> None:
+    await sql.execute("DELETE FROM deliveries WHERE user_id = $1", user_id)
+
+
+async def refs(sql: Sql, platform: str, generation_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Media id, kind and what the platform calls the file."""
+    rows = await sql.fetch(
+        "SELECT media_id, kind, ref FROM platform_files WHERE platform = $1 AND generation_id = ANY($2::text[])",
+        platform,
+        list(generation_ids),
+    )
+    return [(row["media_id"], row["kind"], row["ref"]) for row in rows]
+
+
+async def keep_ref(sql: Sql, platform: str, generation_id: str, media_id: str, kind: str, ref: str) -> None:
+    await sql.execute(
+        """
+        INSERT INTO platform_files (platform, media_id, kind, ref, generation_id) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (platform, media_id, kind) DO UPDATE SET ref = excluded.ref
+        """,
+        platform,
+        media_id,
+        kind,
+        ref,
+        generation_id,
+    )

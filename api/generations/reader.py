@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from api.db import Db
+from api.deliveries.service import About
 from api.errors import NotFound
 from api.generations import store
 from api.generations.schemas import ErrorOut, GenerationOut, StatusOut
@@ -43,10 +44,13 @@ class GenerationReader:
         rows = rows[:limit]
         return Page(items=await self.outs(rows), next_cursor=rows[-1].id if more else None)
 
-    async def render(self, ids: Sequence[str]) -> Mapping[str, tuple[GenerationOut, str | None]]:
-        """For the outbox: each generation with the id of its waiting card."""
+    async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
+        """For the outbox."""
         rows = await store.by_ids(self._db, ids) if ids else []
-        return {row.id: (out, row.card_message_id) for row, out in zip(rows, await self.outs(rows), strict=True)}
+        outs = await self.outs(rows)
+        return {
+            row.id: About(out, row.user_id, row.platform, row.chat_id, row.card_message_id) for row, out in zip(rows, outs, strict=True)
+        }
 
     async def outs(self, rows: Sequence[Generation]) -> list[GenerationOut]:
         media = await self._media.of_generations([row.id for row in rows if row.status == "completed"])

@@ -340,7 +340,7 @@ def target_of(job: Generation) -> Target | None:
     """The chat that waits for it; None when it was asked for elsewhere."""
     if job.platform is None or job.chat_id is None:
         return None
-    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private))
+    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private), job.user_id)
 
 
 def _int(value: object) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from api import ids
 from api.db import Db, Sql
@@ -35,7 +35,17 @@ WRONG_CODES = Limit(5, timedelta(minutes=10), timedelta(minutes=10), timedelta(m
 class Notify(Protocol):
     """Puts a notice for a chat into the outbox, in the transaction of what it tells."""
 
-    async def __call__(self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str]) -> None: ...
+    async def __call__(
+        self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str], user_id: str | None = None
+    ) -> None: ...
+
+
+class PrivateChat(NamedTuple):
+    """The chat in which an identity was linked."""
+
+    platform_user_id: str
+    chat_id: str
+    name: str
 
 
 class LinkService:
@@ -55,6 +65,11 @@ class LinkService:
 
     async def links(self, user_id: str) -> list[LinkOut]:
         return [LinkOut.model_validate(link) for link in await store.links_of(self._db, user_id)]
+
+    async def chats(self, user_id: str, platform: str) -> list[PrivateChat]:
+        """The newest first."""
+        found = await store.links_of(self._db, user_id)
+        return [PrivateChat(one.platform_user_id, one.chat_id, one.display_name) for one in reversed(found) if one.platform == platform]
 
     async def start(self, user_id: str, platform: Platform) -> CodeOut:
         """A new code; an older one for the same platform is burned. Raises `RateLimited`."""
@@ -208,7 +223,7 @@ class LinkService:
         """A notice to each chat of the account; the platforms to be rung after the commit."""
         told = await store.links_of(sql, user_id)
         for link in told:
-            await self._notify(sql, platform=link.platform, chat_id=link.chat_id, code=code, facts=facts)
+            await self._notify(sql, platform=link.platform, chat_id=link.chat_id, code=code, facts=facts, user_id=user_id)
         return {link.platform for link in told}
 
     def _ring_all(self, platforms: set[str]) -> None:

@@ -30,6 +30,9 @@ class Preferences:
                 kept.pop(name, None)
         return PreferencesOut(**kept)
 
+    async def spoiler(self, user_id: str) -> bool:
+        return bool((await _kept(self._db, user_id)).get("spoiler"))
+
     async def change(self, user_id: str, role: Role, body: PreferencesIn) -> PreferencesOut:
         """What is not given stays. Raises `ModelUnavailable`, `InvalidRequest` (time zone), `NotFound`."""
         given = body.model_dump(mode="json", exclude_unset=True)

@@ -1,23 +1,20 @@
 """The outbox on both engines: leased once, back after a lease, never two bots at once, ended for good reasons only."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 import time_machine
 
 from api.db import Db, Duplicate
+from api.deliveries.elsewhere import UNCERTAIN_WAIT
 from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, Notice
-from api.deliveries.service import LEASE, UNCERTAIN_WAIT, DeliveryService, Shown
+from api.deliveries.service import LEASE, DeliveryService
 from api.deliveries.store import Target
 from api.errors import Conflict
 from api.ids import now
 from api.wake import Wake
-
-
-async def no_generations(ids: Sequence[str]) -> Mapping[str, Shown]:
-    return {}
+from tests.auth.world import Nobody, no_generations
 
 
 async def here() -> bool:
@@ -35,7 +32,7 @@ def wake() -> Wake:
 
 @pytest.fixture
 def outbox(db: Db, wake: Wake) -> DeliveryService:
-    return DeliveryService(db, wake, no_generations)
+    return DeliveryService(db, wake, no_generations, Nobody())
 
 
 async def tell(outbox: DeliveryService, db: Db, text: str = "hello", platform: str = "telegram") -> None:
@@ -131,7 +128,7 @@ async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(outbox: Deliv
     with time_machine.travel(at + timedelta(days=1)):
         assert await claim(outbox) == []
     row = await db.fetch_one("SELECT state, reason FROM deliveries")
-    assert row == {"state": "done", "reason": "unconfirmed: read timeout"}
+    assert row == {"state": "dead", "reason": "read timeout"}
 
 
 async def test_what_a_chat_can_never_take_is_dead_and_says_why(outbox: DeliveryService, db: Db) -> None:

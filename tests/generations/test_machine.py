@@ -21,7 +21,7 @@ from api.generations.states import MOVES, Phase
 from api.generations.store import Generation
 from api.ids import now
 from api.wake import Wake
-from tests.deliveries.test_outbox import no_generations
+from tests.auth.world import Nobody, no_generations
 from tests.generations.test_states import job, reachable
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Jobs(RuleBasedStateMachine):
         for table in ("generations", "holds", "ledger", "budgets", "deliveries"):
             self.run(self.db.execute(f"DELETE FROM {table}"))
         self.budget = BudgetService(self.db)
-        self.deliveries = DeliveryService(self.db, Wake(), no_generations)
+        self.deliveries = DeliveryService(self.db, Wake(), no_generations, Nobody())
         self.paid: dict[str, int] = {}
         self.seen: dict[str, states.State] = {}
 

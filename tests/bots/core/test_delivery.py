@@ -25,8 +25,8 @@ async def tell(place: Place, chat: str, *names: str) -> None:
 
 
 async def rows(place: Place) -> list[tuple[str, int, bool]]:
-    found = await place.api.services.db.fetch("SELECT state, attempt, uncertain FROM deliveries ORDER BY id")
-    return [(str(row["state"]), int(str(row["attempt"])), bool(row["uncertain"])) for row in found]
+    found = await place.api.services.db.fetch("SELECT state, attempt, doubts FROM deliveries ORDER BY id")
+    return [(str(row["state"]), int(str(row["attempt"])), bool(row["doubts"])) for row in found]
 
 
 async def outbox(place: Place, *wanted: tuple[str, int, bool]) -> None:

@@ -1,0 +1,74 @@
+"""What becomes of a delivery that was not shown: again later, in the owner's private chat, on the web, or before an operator. Nothing here
+reads or writes: rows in, rows out."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from api.deliveries.owners import Owner
+from api.deliveries.schemas import FailIn
+from api.deliveries.store import Delivery, Target, Try
+from api.links.service import PrivateChat
+
+UNCERTAIN_WAIT = timedelta(seconds=60)
+BACKOFF_MAX = timedelta(minutes=2)
+MISHAPS_MAX = 4
+"""Defects and lost bots that one delivery may cause. After that it goes another way: it would hold up its chat, or kill the bot again."""
+DOUBTS_MAX = 2
+"""Copies that a chat may show."""
+EXPIRES = timedelta(days=2)
+
+
+def tried(row: Delivery, outcome: str, reason: str, at: datetime) -> Delivery:
+    """With one more entry of its trail; the same thing again only counts."""
+    here = Try(at.isoformat(), row.target.platform, row.target.chat_id, row.target.private, outcome, reason[:500])
+    last = row.trail[-1] if row.trail else None
+    if last is not None and replace(last, at=here.at, times=1) == here:
+        return replace(row, reason=reason, trail=(*row.trail[:-1], replace(here, times=last.times + 1)))
+    return replace(row, reason=reason, trail=(*row.trail, here))
+
+
+def outcome_of(fail: FailIn) -> str:
+    return "final" if fail.final else "broke" if fail.broke else "uncertain" if fail.uncertain else "failed"
+
+
+def hopeless(row: Delivery) -> bool:
+    """It may have been shown as often as it may, or it does harm. `row` is as it stands after the last try."""
+    return (row.doubts >= DOUBTS_MAX and not row.repeatable) or row.mishaps >= MISHAPS_MAX
+
+
+def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
+    """The same address again. What may have been shown is not repeated at once, unless the platform shows it once only."""
+    wait = min(BACKOFF_MAX, timedelta(seconds=2.0 ** min(row.attempt, 10)))
+    if fail.uncertain and not row.repeatable:
+        wait = UNCERTAIN_WAIT
+    if fail.retry_after is not None:
+        wait = timedelta(seconds=fail.retry_after)
+    return replace(row, due_at=at + wait)
+
+
+def to_private_chat(row: Delivery, chat: PrivateChat, platform: str, at: datetime) -> Delivery:
+    there = Target(platform, chat.chat_id, user_name=row.target.user_name, private=True, user_id=row.target.user_id)
+    return afresh(replace(row, target=there, origin=row.origin or row.target), at)
+
+
+def to_first_address(row: Delivery, at: datetime) -> Delivery:
+    return afresh(replace(row, target=row.origin or row.target, origin=None), at)
+
+
+def afresh(row: Delivery, at: datetime) -> Delivery:
+    """As if it had just been written."""
+    return replace(row, state="pending", attempt=0, doubts=0, mishaps=0, due_at=at, since_at=at, done_at=None)
+
+
+def to_web(row: Delivery, owner: Owner | None, at: datetime) -> Delivery:
+    """Into its owner's inbox; nobody signs in for a guest, or for none: then an operator has to see it."""
+    return replace(row, state="dead" if owner is None or owner.guest else "inbox", done_at=at)
+
+
+def ended(row: Delivery, at: datetime) -> Delivery:
+    """Nobody misses it."""
+    return replace(row, state="done", done_at=at)
+
+
+def dead(row: Delivery, at: datetime) -> Delivery:
+    return replace(row, state="dead", done_at=at)
