@@ -1,6 +1,6 @@
 """What operators can do with everybody's generations. Each act is in the audit log, in its own transaction."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from structlog import get_logger
@@ -11,13 +11,15 @@ from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import moves, store
-from api.generations.schemas import AdminGenerationOut, AgainIn, PurgeIn, ResolveIn
-from api.generations.service import GenerationService, Origin
+from api.generations.asked import Origin
+from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, ResolveIn
+from api.generations.service import GenerationService
 from api.generations.steps import PROVIDER_TIME_MAX, target_of
 from api.generations.store import AdminFilter, Generation
 from api.ids import now
 from api.schemas import Page
 from api.users import audit
+from api.users.service import UserService
 from api.wake import Wake
 
 log = get_logger("admin")
@@ -28,25 +30,31 @@ LATE = "The provider did not finish this video in time."
 
 
 class GenerationAdmin:
-    def __init__(self, db: Db, wake: Wake, budget: BudgetService, deliveries: DeliveryService, generations: GenerationService) -> None:
+    def __init__(
+        self, db: Db, wake: Wake, users: UserService, budget: BudgetService, deliveries: DeliveryService, generations: GenerationService
+    ) -> None:
         self._db = db
         self._wake = wake
+        self._users = users
         self._budget = budget
         self._deliveries = deliveries
         self._generations = generations
 
     async def page(self, wanted: AdminFilter, limit: int) -> Page[AdminGenerationOut]:
         rows = await store.page_of_all(self._db, wanted, limit + 1)
-        outs = [await self._out(row) for row in rows[:limit]]
+        outs = await self._outs(rows[:limit])
         return Page(items=outs, next_cursor=outs[-1].id if len(rows) > limit else None)
 
     async def one(self, generation_id: str) -> AdminGenerationOut:
-        return await self._out(await self._row(generation_id))
+        return (await self._outs([await self._row(generation_id)]))[0]
 
-    async def _out(self, row: Generation) -> AdminGenerationOut:
-        (out,) = await self._generations.reader.outs([row])
-        more = {name: getattr(row, name) for name in AdminGenerationOut.model_fields if name not in type(out).model_fields}
-        return AdminGenerationOut(**dict(out), **more)
+    async def _outs(self, rows: Sequence[Generation]) -> list[AdminGenerationOut]:
+        names = await self._users.names({row.user_id for row in rows})
+        beside = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name"}
+        return [
+            AdminGenerationOut(**dict(out), **{name: getattr(row, name) for name in beside}, user_name=names.get(row.user_id, ""))
+            for row, out in zip(rows, await self._generations.reader.outs(rows), strict=True)
+        ]
 
     async def _row(self, generation_id: str) -> Generation:
         found = await store.get(self._db, generation_id) or await store.by_short_id(self._db, generation_id.lower())

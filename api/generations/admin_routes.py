@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
@@ -23,11 +24,13 @@ async def page(
     model: Annotated[str | None, Query(max_length=200)] = None,
     needs_review: bool | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
     """Newest first. `q`: words of the prompt, or a short id."""
-    return await services.generation_admin.page(AdminFilter(user_id, status, kind, model, needs_review, q, cursor), limit)
+    return await services.generation_admin.page(AdminFilter(user_id, status, kind, model, needs_review, q, cursor, since, until), limit)
 
 
 @router.post("/purge")

@@ -193,10 +193,18 @@ class UploadOut(Out):
     height: int
 
 
+class FitIn(In):
+    """`POST /media/{id}/fit`, answered with a `MediaOut`."""
+
+    max_bytes: int = Field(ge=1, le=2**40)
+
+
 class AdminGenerationOut(GenerationOut):
-    """What an operator sees beside. `phase` is where the work stands: `submit submitting submit_unknown poll fetch needs_review done`."""
+    """What an operator sees beside. `phase` is where the work stands: `submit submitting submit_unknown poll fetch needs_review done`.
+    `user_name`: the account's e-mail, or a guest's name."""
 
     user_id: str
+    user_name: str = ""
     phase: str
     attempt: int
     rescues: int

@@ -153,7 +153,7 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
 
 @dataclass(frozen=True, slots=True)
 class AdminFilter:
-    """As `Filter`, over all users; `text` is looked for in the prompt, or is a short id."""
+    """As `Filter`, over all users; `text` is looked for in the prompt, or is a short id. Asked for from `since` on and before `until`."""
 
     user_id: str | None = None
     status: str | None = None
@@ -162,6 +162,8 @@ class AdminFilter:
     needs_review: bool | None = None
     text: str | None = None
     before: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 async def page_of_all(sql: Sql, wanted: AdminFilter, limit: int) -> list[Generation]:
@@ -174,8 +176,9 @@ async def page_of_all(sql: Sql, wanted: AdminFilter, limit: int) -> list[Generat
               AND ($5::boolean IS NULL OR (phase = 'needs_review') = $5::boolean)
               AND ($6::text IS NULL OR position(lower($6::text) IN lower(prompt)) > 0 OR short_id = lower($6::text))
               AND ($7::text IS NULL OR id < $7::text)
+              AND ($8::timestamptz IS NULL OR created_at >= $8::timestamptz) AND ($9::timestamptz IS NULL OR created_at < $9::timestamptz)
         )
-        SELECT * FROM found ORDER BY id DESC LIMIT $8
+        SELECT * FROM found ORDER BY id DESC LIMIT $10
         """,
         wanted.user_id,
         wanted.status,
@@ -184,6 +187,8 @@ async def page_of_all(sql: Sql, wanted: AdminFilter, limit: int) -> list[Generat
         wanted.needs_review,
         wanted.text,
         wanted.before,
+        wanted.since,
+        wanted.until,
         limit,
     )
     return [row_of(row) for row in rows]
