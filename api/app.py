@@ -113,6 +113,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
     await services.catalog.load()
     await services.deliveries.start()
     stack.push_async_callback(services.text.close)
+    stack.push_async_callback(services.media.close)
     stop = asyncio.Event()
     tasks = [
         asyncio.create_task(services.catalog.run(stop), name="catalog"),

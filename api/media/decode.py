@@ -47,7 +47,7 @@ class Clip:
     thumbnail_size: tuple[int, int]
 
 
-def _decode(data: bytes) -> Image.Image:
+def decode_picture(data: bytes) -> Image.Image:
     """Fully decoded. Raises `UnsupportedMedia`, `TooLarge`."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -63,7 +63,7 @@ def _decode(data: bytes) -> Image.Image:
 
 def read_picture(data: bytes) -> Picture:
     """The file stays as it is; it is decoded to the end to prove that it is what it says."""
-    image = _decode(data)
+    image = decode_picture(data)
     content_type, extension = TYPES[image.format or "PNG"]
     thumbnail, size = _thumbnail(image)
     return Picture(data, content_type, extension, image.width, image.height, thumbnail, size)
@@ -71,9 +71,9 @@ def read_picture(data: bytes) -> Picture:
 
 def clean_picture(data: bytes) -> Picture:
     """A user's image, written anew: turned as its EXIF says, then without EXIF or anything else that is not pixels."""
-    image = _decode(data)
+    image = decode_picture(data)
     kind = image.format or "PNG"
-    turned = _plain(ImageOps.exif_transpose(image), alpha=kind != "JPEG")
+    turned = plain(ImageOps.exif_transpose(image), alpha=kind != "JPEG")
     turned.thumbnail((INPUT_EDGE_MAX, INPUT_EDGE_MAX))
     turned.info.clear()
     out = io.BytesIO()
@@ -86,13 +86,13 @@ def clean_picture(data: bytes) -> Picture:
     return Picture(out.getvalue(), content_type, extension, turned.width, turned.height, thumbnail, size)
 
 
-def _plain(image: Image.Image, *, alpha: bool) -> Image.Image:
+def plain(image: Image.Image, *, alpha: bool) -> Image.Image:
     wants_alpha = alpha and (image.has_transparency_data or image.mode in {"RGBA", "LA", "PA"})
     return image.convert("RGBA" if wants_alpha else "RGB")
 
 
 def _thumbnail(image: Image.Image) -> tuple[bytes, tuple[int, int]]:
-    small = _plain(image, alpha=True)
+    small = plain(image, alpha=True)
     small.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE))
     small.info.clear()
     out = io.BytesIO()

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from api.auth.caller import UserCaller
 from api.deps import Services, ServicesDep
 from api.errors import NotAuthenticated, NotFound
-from api.generations.schemas import UploadOut
+from api.generations.schemas import FitIn, MediaOut, UploadOut
 from api.media.service import UPLOAD_MAX
 from api.media.store import MediaRow
 
@@ -57,6 +57,13 @@ async def read_media(
         return Response(status_code=status, headers=headers, media_type=row.content_type)
     body = await services.media.stream(row, start, end)
     return StreamingResponse(body, status, headers, media_type=row.content_type)
+
+
+@router.post("/media/{media_id}/fit")
+async def fit(request: Request, services: ServicesDep, media_id: str, body: FitIn, exp: Expires = None, sig: Signature = None) -> MediaOut:
+    """The file as it is when it has at most `max_bytes`, else a smaller copy, made once and kept. Who may read the file may ask: with the
+    `exp` and `sig` of its link, or as its owner. 409 `conflict` with `retry_after` while it is being made; 413 when it cannot be."""
+    return await services.media.fit(await _readable(request, services, media_id, exp, sig), body.max_bytes)
 
 
 async def _readable(request: Request, services: Services, media_id: str, exp: int | None, sig: str | None) -> MediaRow:

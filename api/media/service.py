@@ -18,6 +18,7 @@ from api.errors import NotFound, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import decode, store
 from api.media.fetcher import ImageFetcher
+from api.media.fitting import Fitter
 from api.media.links import Links
 from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow, Role
@@ -51,6 +52,10 @@ class MediaService:
         self._links = Links(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
+        self._fitter = Fitter(db, files)
+
+    async def close(self) -> None:
+        await self._fitter.close()
 
     async def check(self) -> None:
         """Raises OSError when the store cannot be used."""
@@ -197,6 +202,10 @@ class MediaService:
             duration=None if row.duration_ms is None else row.duration_ms / 1000,
         )
 
+    async def fit(self, row: MediaRow, max_bytes: int) -> MediaOut:
+        """The file, or a smaller copy of it. Raises as `Fitter.fit`."""
+        return self._out(await self._fitter.fit(row, max_bytes))
+
     def link_is_valid(self, media_id: str, expires: int, signature: str) -> bool:
         return self._links.is_valid(media_id, expires, signature)
 
@@ -212,7 +221,8 @@ class MediaService:
             raise NotFound("This file is not there any more.") from error
 
     async def files_of_user(self, user_id: str) -> list[MediaRow]:
-        return await store.of_user(self._db, user_id)
+        """Without the smaller copies."""
+        return await store.of_user(self._db, user_id, copies=False)
 
     async def whole(self, media_id: str) -> AsyncIterator[bytes]:
         """All of a file. Raises `NotFound`."""

@@ -47,13 +47,31 @@ async def by_id(sql: Sql, media_id: str) -> MediaRow | None:
     return None if row is None else _row(row)
 
 
+async def add_copy(sql: Sql, row: MediaRow, copy_of: str, most: int) -> bool:
+    """A smaller copy of a file. False when that is gone, or somebody else's by now."""
+    query = f"""
+        INSERT INTO media ({_COLUMNS}, copy_of, copy_most)
+        SELECT $1::text, user_id, $3::text, $4::text, $5::bigint, $6::text, $7::bigint, $8::text, $9::text, $10::bigint, $11::bigint,
+            $12::bigint, $13::text, $14::timestamptz, $15::text, $16::bigint
+        FROM media WHERE id = $15::text AND user_id = $2::text
+        RETURNING id"""
+    return await sql.fetch_one(query, *astuple(row), copy_of, most) is not None
+
+
+async def copy_of(sql: Sql, row: MediaRow, most: int) -> MediaRow | None:
+    query = f"SELECT {_COLUMNS} FROM media WHERE copy_of = $1 AND copy_most = $2 LIMIT 1"
+    found = await sql.fetch_one(query, row.id, most)
+    return None if found is None else _row(found)
+
+
 async def of_generations(sql: Sql, generation_ids: Sequence[str]) -> list[MediaRow]:
     query = f"SELECT {_COLUMNS} FROM media WHERE generation_id = ANY($1::text[]) ORDER BY generation_id, position, id"
     return [_row(row) for row in await sql.fetch(query, list(generation_ids))]
 
 
-async def of_user(sql: Sql, user_id: str) -> list[MediaRow]:
-    return [_row(row) for row in await sql.fetch(f"SELECT {_COLUMNS} FROM media WHERE user_id = $1", user_id)]
+async def of_user(sql: Sql, user_id: str, *, copies: bool = True) -> list[MediaRow]:
+    query = f"SELECT {_COLUMNS} FROM media WHERE user_id = $1 AND ($2::boolean OR copy_of IS NULL) ORDER BY id"
+    return [_row(row) for row in await sql.fetch(query, user_id, copies)]
 
 
 async def keys(sql: Sql, created_before: datetime | None = None) -> dict[str, str]:

@@ -179,6 +179,8 @@ MAKING = [
     Row("HEAD", "/media/{media_id}", PUBLIC, made="generation", query="?{signature}"),
     Row("GET", "/media/{media_id}", USER, made="generation", query="?{old_signature}"),
     Row("GET", "/media/{media_id}", USER, made="two generations", query="?{foreign_signature}"),
+    Row("POST", "/media/{media_id}/fit", USER, made="generation", json={"max_bytes": 10_000_000}),
+    Row("POST", "/media/{media_id}/fit", PUBLIC, made="generation", json={"max_bytes": 10_000_000}, query="?{signature}"),
     Row("GET", "/conversations", USER),
     Row("GET", "/conversations/{conversation_id}", USER, made="conversation"),
     Row("PUT", "/conversations/{conversation_id}", USER, made="conversation", json={"title": "x"}),

@@ -9,3 +9,7 @@ CREATE TABLE generation_drafts (
     key TEXT,
     created_at TIMESTAMPTZ NOT NULL
 );
+
+-- A smaller copy of another file, made for a chat's limit: of which, and for how many bytes at most.
+ALTER TABLE media ADD COLUMN copy_of TEXT;
+ALTER TABLE media ADD COLUMN copy_most BIGINT;

@@ -1,0 +1,127 @@
+"""Copies of finished files that a chat's limit lets through: made when a chat first needs one, kept, and used again.
+
+One at a time, and in the background: who asks waits a while, and asks again when it was not long enough.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from threading import Event
+
+import structlog
+
+from api import ids
+from api.db import Db
+from api.errors import Conflict, NotFound, TooLarge
+from api.media import store, transcode
+from api.media.storage import CHUNK, MediaStore, key_of
+from api.media.store import MediaRow
+
+log = structlog.get_logger("media")
+
+STEPS = (2_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000)
+"""A limit is rounded down to one of these, so that no file gets more copies than this."""
+WAIT_SECONDS = 20.0
+ASK_AGAIN = 5.0
+
+
+class Fitter:
+    def __init__(self, db: Db, files: MediaStore) -> None:
+        self._db = db
+        self._files = files
+        self._turn = asyncio.Semaphore(1)
+        self._stop = Event()
+        self._making: dict[tuple[str, int], asyncio.Task[MediaRow]] = {}
+
+    async def close(self) -> None:
+        """Give up what is being made: it is made when it is asked for again. Call it before the database is closed."""
+        self._stop.set()
+        await asyncio.gather(*self._making.values(), return_exceptions=True)
+
+    async def fit(self, row: MediaRow, max_bytes: int) -> MediaRow:
+        """`row` itself or a copy of at most `max_bytes`. Raises `TooLarge` when there can be none, `UnsupportedMedia`, `NotFound`, and
+        `Conflict` with `retry_after` while it is being made."""
+        if row.size <= max_bytes:
+            return row
+        step = max((step for step in STEPS if step <= max_bytes), default=0)
+        if not step or row.role not in {"image", "video"}:
+            raise TooLarge(f"The file has {row.size / 1_000_000:.1f} MB, and a copy of this size is not made.")
+        found = await store.copy_of(self._db, row, step)
+        if found is not None:
+            return found
+        return await self._made(row, step)
+
+    async def _made(self, row: MediaRow, step: int) -> MediaRow:
+        task = self._making.get((row.id, step))
+        if task is None:
+            task = asyncio.create_task(self._make(row, step), name=f"fit {row.id}")
+            self._making[row.id, step] = task
+            task.add_done_callback(lambda done: self._forget(row, step, done))
+        done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
+        if not done:
+            raise Conflict("A smaller copy of this file is being made.", retry_after=ASK_AGAIN)
+        try:
+            return task.result()
+        except transcode.Stopped as error:
+            raise Conflict("The server is being stopped.", retry_after=ASK_AGAIN) from error
+
+    def _forget(self, row: MediaRow, step: int, done: asyncio.Task[MediaRow]) -> None:
+        del self._making[row.id, step]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("not_made_smaller", media=row.id, most=step, error=str(error))
+
+    async def _make(self, row: MediaRow, step: int) -> MediaRow:
+        async with self._turn:
+            with tempfile.TemporaryDirectory(prefix="allucanget-fit-") as folder:
+                source, target = Path(folder, "source"), Path(folder, "target")
+                await self._copy(row, source)
+                shrunk = await asyncio.to_thread(_shrink, row, source, target, step, self._stop)
+                copy = await self._keep(row, target, shrunk)
+        if not await store.add_copy(self._db, copy, row.id, step):
+            await self._files.delete([copy.key])
+            raise NotFound("This file is not there any more.")
+        log.info("made_smaller", media=row.id, before=row.size, after=copy.size, most=step)
+        return copy
+
+    async def _copy(self, row: MediaRow, path: Path) -> None:
+        try:
+            chunks = await self._files.stream(row.key, 0, row.size)
+        except FileNotFoundError as error:
+            raise NotFound("This file is not there any more.") from error
+        with path.open("wb") as file:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+
+    async def _keep(self, row: MediaRow, path: Path, shrunk: transcode.Shrunk) -> MediaRow:
+        async with self._files.receive(_read(path), row.size) as received:
+            key = key_of(received.sha256, row.generation_id or row.id, shrunk.extension)
+            await self._files.keep(received.path, key)
+        return MediaRow(
+            user_id=row.user_id,
+            generation_id=row.generation_id,
+            role="thumbnail",
+            content_type=shrunk.content_type,
+            size=received.size,
+            sha256=received.sha256,
+            key=key,
+            width=shrunk.width,
+            height=shrunk.height,
+            duration_ms=row.duration_ms,
+            thumbnail_id=row.thumbnail_id,
+            created_at=ids.now(),
+        )
+
+
+def _shrink(row: MediaRow, source: Path, target: Path, step: int, stop: Event) -> transcode.Shrunk:
+    if row.role == "video":
+        return transcode.shrink_video(source, target, step, stop)
+    data, shrunk = transcode.shrink_picture(source.read_bytes(), step)
+    target.write_bytes(data)
+    return shrunk
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
