@@ -8,6 +8,9 @@ from admin_web.api_http import open_http
 from admin_web.pages import (
     admin_audit,
     admin_bots,
+    admin_budgets,
+    admin_jobs,
+    admin_models,
     admin_users,
     auth,
     dashboard,
@@ -33,6 +36,9 @@ MAX_BODY = 40 * 1024 * 1024
 PAGES = (
     admin_audit,
     admin_bots,
+    admin_budgets,
+    admin_jobs,
+    admin_models,
     admin_users,
     auth,
     dashboard,

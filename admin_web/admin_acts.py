@@ -1,0 +1,71 @@
+"""What every page of admins does alike: an act and its answer, accounts by what was typed, days as moments."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from flask import Response, flash, redirect, request
+from flask.typing import ResponseReturnValue
+
+from admin_web import admin_words
+from admin_web.api_http import ApiError
+from admin_web.caller import api
+from admin_web.language import zone
+from admin_web.render import page
+from admin_web.words import in_words
+
+FORBIDDEN = 403
+
+T = TypeVar("T")
+
+
+def admin_page(template: str, status: int = 200, /, **values: object) -> Response:
+    return page(template, status, words=admin_words, **values)
+
+
+def act(action: Callable[[], T], done: Callable[[T], str], back: str, then: str = "") -> ResponseReturnValue:
+    """Do it, say what changed or why it did not, and go back, or on to `then` when it is done. What needs a person first, or is not
+    theirs, is raised."""
+    try:
+        result = action()
+    except ApiError as error:
+        if error.needs_person or error.status == FORBIDDEN:
+            raise
+        flash(in_words(error).sentence, "error")
+    else:
+        flash(done(result), "success")
+        return redirect(then or back)
+    return redirect(back)
+
+
+def account_id(text: str) -> str | None:
+    """The id of what was typed: an id itself, an e-mail address or a name; empty for nothing, None when no account is called so."""
+    if not text:
+        return ""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        found = api().users(q=text, role=None, limit=100).items
+    exact = [person for person in found if text.casefold() in {(person.email or "").casefold(), person.display_name.casefold()}]
+    hits = exact or found
+    return hits[0].id if len(hits) == 1 else None
+
+
+def asked(name: str, length: int = 100) -> str:
+    """A filter out of the page's address."""
+    return request.args.get(name, "").strip()[:length]
+
+
+def one_of(words: set[str], name: str) -> str:
+    wanted = request.args.get(name, "")
+    return wanted if wanted in words else ""
+
+
+def day_start(text: str, *, after: int = 0) -> datetime | None:
+    """Midnight of a day such as 2026-11-22 in the person's zone, or of the day that many days later; None when it is no day."""
+    try:
+        day = date.fromisoformat(text) + timedelta(days=after)
+    except (ValueError, OverflowError):
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=zone())

@@ -1,0 +1,90 @@
+"""Calls of admins about the studio's work: everybody's jobs, the models, the shared budgets."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import httpx
+
+from admin_web.api_http import ApiHttp, address, parse, query
+from api.budget.schemas import BudgetsOut, SharedScope
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
+from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, ResolveIn
+from api.schemas import Kind, Page
+
+SWEEPING = httpx.Timeout(60, connect=3)
+"""For calls that go through many rows, or ask the provider for its lists."""
+
+
+class OperatorCalls(ApiHttp):
+    def jobs(
+        self,
+        *,
+        user_id: str | None = None,
+        status: str | None = None,
+        kind: str | None = None,
+        model: str | None = None,
+        needs_review: bool = False,
+        q: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str | None = None,
+        limit: int = 25,
+    ) -> Page[AdminGenerationOut]:
+        params = query(user_id=user_id, status=status, kind=kind, model=model, q=q, cursor=cursor, limit=limit)
+        times = query(since=since.isoformat() if since else None, until=until.isoformat() if until else None)
+        review = {"needs_review": "true"} if needs_review else {}
+        return parse(Page[AdminGenerationOut], self.send("GET", "/admin/generations", params={**params, **times, **review}))
+
+    def job(self, job_id: str) -> AdminGenerationOut:
+        return parse(AdminGenerationOut, self.send("GET", address("/admin/generations/{}", job_id)))
+
+    def cancel_job(self, job_id: str) -> AdminGenerationOut:
+        return parse(AdminGenerationOut, self.send("POST", address("/admin/generations/{}/cancel", job_id)))
+
+    def retry_job(self, job_id: str) -> AdminGenerationOut:
+        """The new job."""
+        return parse(AdminGenerationOut, self.send("POST", address("/admin/generations/{}/retry", job_id)))
+
+    def resolve_job(self, job_id: str, body: ResolveIn) -> AdminGenerationOut:
+        sent = body.model_dump(mode="json", exclude_none=True)
+        return parse(AdminGenerationOut, self.send("POST", address("/admin/generations/{}/resolve", job_id), json=sent))
+
+    def delete_job(self, job_id: str) -> None:
+        self.send("DELETE", address("/admin/generations/{}", job_id))
+
+    def purge_jobs(self, body: PurgeIn) -> int:
+        sent = body.model_dump(mode="json", exclude_none=True)
+        return parse(CountOut, self.send("POST", "/admin/generations/purge", json=sent, timeout=SWEEPING)).count
+
+    def end_late_jobs(self) -> int:
+        return parse(CountOut, self.send("POST", "/admin/generations/timed-out", timeout=SWEEPING)).count
+
+    # --- models
+
+    def all_models(
+        self, *, kind: str | None = None, q: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Page[AdminModelOut]:
+        params = query(kind=kind, q=q, cursor=cursor, limit=limit)
+        return parse(Page[AdminModelOut], self.send("GET", "/admin/models", params=params))
+
+    def any_model(self, model_id: str, kind: str) -> AdminModelOut:
+        return parse(AdminModelOut, self.send("GET", address("/admin/models/{}", model_id), params={"kind": kind}))
+
+    def change_model(self, model_id: str, kind: Kind, change: ModelChangeIn) -> AdminModelOut:
+        sent = change.model_dump(mode="json", exclude_unset=True)
+        return parse(AdminModelOut, self.send("PUT", address("/admin/models/{}", model_id), params={"kind": kind}, json=sent))
+
+    def add_model(self, model: NewModelIn) -> AdminModelOut:
+        return parse(AdminModelOut, self.send("POST", "/admin/models", json=model.model_dump(mode="json", exclude_none=True)))
+
+    def refresh_models(self) -> int:
+        return parse(RefreshedOut, self.send("POST", "/admin/models/refresh", timeout=SWEEPING)).count
+
+    # --- shared budgets
+
+    def budgets(self) -> BudgetsOut:
+        return parse(BudgetsOut, self.send("GET", "/admin/budgets"))
+
+    def set_shared_budget(self, scope: SharedScope, monthly_usd: Decimal | None) -> BudgetsOut:
+        body = {"scope": scope, "monthly_usd": None if monthly_usd is None else str(monthly_usd)}
+        return parse(BudgetsOut, self.send("PUT", "/admin/budgets", json=body))

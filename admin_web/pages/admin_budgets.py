@@ -1,0 +1,44 @@
+"""What accounts may spend together, for admins: users, admins, guests, everybody."""
+
+from typing import cast, get_args
+
+from flask import Blueprint, abort, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.admin_acts import act, admin_page
+from admin_web.admin_words import SCOPES
+from admin_web.caller import api
+from admin_web.forms import Invalid, given, read
+from admin_web.language import _, money
+from admin_web.words import FormError
+from api.budget.schemas import BudgetIn, BudgetsOut, SharedScope
+
+pages = Blueprint("admin_budgets", __name__, url_prefix="/admin/budgets")
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return _show()
+
+
+@pages.post("/<scope>")
+def save(scope: str) -> ResponseReturnValue:
+    """An empty amount is no limit."""
+    if scope not in get_args(SharedScope):
+        abort(404)
+    try:
+        body = read(BudgetIn, {"scope": scope, "monthly_usd": None, **given("monthly_usd")})
+    except Invalid as invalid:
+        return _show(scope, invalid.error, 422)
+
+    def words(_budgets: BudgetsOut) -> str:
+        if body.monthly_usd is None:
+            return _("%(who)s: no limit any more.", who=_(SCOPES[scope]))
+        return _("%(who)s: %(sum)s a month, from the next request on.", who=_(SCOPES[scope]), sum=money(body.monthly_usd))
+
+    return act(lambda: api().set_shared_budget(cast("SharedScope", scope), body.monthly_usd), words, url_for("admin_budgets.show"))
+
+
+def _show(wrong: str = "", error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    typed = request.form.get("monthly_usd", "")
+    return admin_page("admin/budgets.html", status, budgets=api().budgets(), wrong=wrong, error=error, typed=typed)

@@ -1,0 +1,193 @@
+"""Everybody's jobs, for admins: what runs, what is stuck and why, and what can be done about it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web import admin_words, audit_words
+from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, one_of
+from admin_web.admin_words import STATUSES
+from admin_web.caller import api, safe_next
+from admin_web.forms import Invalid, given, read
+from admin_web.language import _, ngettext
+from admin_web.render import fragment
+from admin_web.words import FormError
+from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
+from api.schemas import Page
+
+pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
+
+MODEL_KINDS = ("image", "video")
+OUTCOMES = {"failed_free", "failed_charged", "provider_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The filters as they stand in the address: a link keeps them, the form shows them."""
+
+    user: str
+    status: str
+    kind: str
+    model: str
+    q: str
+    since: str
+    until: str
+
+    def args(self, **other: str | None) -> dict[str, Any]:
+        """For a link: what is set, and `other` instead of some of it."""
+        values = {name: getattr(self, name) for name in self.__slots__} | other
+        return {name: value for name, value in values.items() if value}
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.args(status=None))
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    wanted = _wanted()
+    models = {kind: api().all_models(kind=kind).items for kind in MODEL_KINDS if wanted.kind in {"", kind}}
+    return admin_page("admin/jobs.html", wanted=wanted, models=models, **_table(wanted))
+
+
+@pages.get("/table")
+def table() -> ResponseReturnValue:
+    """The table alone, for a page that keeps itself up to date."""
+    wanted = _wanted()
+    return fragment("admin/_jobs.html", words=admin_words, wanted=wanted, **_table(wanted))
+
+
+@pages.get("/clean-up")
+def ask_clean_up() -> ResponseReturnValue:
+    return admin_page("admin/clean_up.html", error=None, values={})
+
+
+@pages.post("/purge")
+def purge() -> ResponseReturnValue:
+    try:
+        body = read(PurgeIn, given("older_than_days", "status"))
+    except Invalid as invalid:
+        return admin_page("admin/clean_up.html", 422, error=invalid.error, values=request.form)
+
+    def words(count: int) -> str:
+        return ngettext("%(n)s old job is deleted, with its files.", "%(n)s old jobs are deleted, with their files.", count)
+
+    return act(lambda: api().purge_jobs(body), words, url_for("admin_jobs.ask_clean_up"))
+
+
+@pages.post("/timed-out")
+def end_late() -> ResponseReturnValue:
+    def words(count: int) -> str:
+        if not count:
+            return _("No job is past its time. Nothing was changed.")
+        return ngettext("%(n)s job is ended as failed, not charged.", "%(n)s jobs are ended as failed, not charged.", count)
+
+    return act(lambda: api().end_late_jobs(), words, url_for("admin_jobs.ask_clean_up"))
+
+
+@pages.get("/<job_id>")
+def one(job_id: str) -> ResponseReturnValue:
+    return _one(job_id)
+
+
+@pages.get("/<job_id>/live")
+def live(job_id: str) -> ResponseReturnValue:
+    return fragment("admin/_job.html", job=api().job(job_id), words=admin_words)
+
+
+@pages.post("/<job_id>/cancel")
+def cancel(job_id: str) -> ResponseReturnValue:
+    def words(job: AdminGenerationOut) -> str:
+        if job.phase == "done":
+            return _("%(id)s is cancelled. Its money is given back.", id=job.short_id)
+        return _(
+            "%(id)s is cancelled for its user. The provider had started it, so its cost is still booked when it is known.", id=job.short_id
+        )
+
+    return act(lambda: api().cancel_job(job_id), words, _back(job_id))
+
+
+@pages.post("/<job_id>/retry")
+def retry(job_id: str) -> ResponseReturnValue:
+    def words(job: AdminGenerationOut) -> str:
+        return _("It is made again as %(id)s; the cost counts for %(name)s.", id=job.short_id, name=job.user_name)
+
+    return act(lambda: api().retry_job(job_id), words, _back(job_id))
+
+
+@pages.post("/<job_id>/resolve")
+def resolve(job_id: str) -> ResponseReturnValue:
+    if request.form.get("outcome") not in OUTCOMES:
+        abort(400)
+    wants_id = request.form["outcome"] == "provider_id"
+    if wants_id and not request.form.get("provider_id", "").strip():
+        missing = _("Please enter the provider's id.")
+        return _one(job_id, FormError(missing, fields={"provider_id": missing}), 422)
+    try:
+        body = read(ResolveIn, given("outcome", "provider_id") if wants_id else given("outcome"))
+    except Invalid as invalid:
+        return _one(job_id, invalid.error, 422)
+
+    def words(job: AdminGenerationOut) -> str:
+        if wants_id:
+            return _("%(id)s is followed at the provider again.", id=job.short_id)
+        if body.outcome == "failed_charged":
+            return _("%(id)s is ended as failed, and its estimate is booked.", id=job.short_id)
+        return _("%(id)s is ended as failed. Its money is given back.", id=job.short_id)
+
+    return act(lambda: api().resolve_job(job_id, body), words, _back(job_id))
+
+
+@pages.post("/<job_id>/delete")
+def delete(job_id: str) -> ResponseReturnValue:
+    short_id = api().job(job_id).short_id
+
+    def words(_gone: None) -> str:
+        return _("%(id)s is deleted, with its files.", id=short_id)
+
+    return act(lambda: api().delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show"))
+
+
+def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    job = api().job(job_id)
+    trail = api().audit(actor_id=None, action=None, subject=job.id, cursor=None, limit=20).items
+    return admin_page("admin/job.html", status, job=job, error=error, trail=trail, told=audit_words, values=request.form)
+
+
+def _back(job_id: str) -> str:
+    return safe_next(request.form.get("next") or url_for("admin_jobs.one", job_id=job_id))
+
+
+def _wanted() -> Wanted:
+    return Wanted(
+        user=asked("user"),
+        status=one_of(set(STATUSES), "status"),
+        kind=one_of(set(MODEL_KINDS), "kind"),
+        model=asked("model", 200),
+        q=asked("q", 200),
+        since=asked("since", 10),
+        until=asked("until", 10),
+    )
+
+
+def _table(wanted: Wanted) -> dict[str, object]:
+    cursor = request.args.get("cursor") or None
+    user_id = account_id(wanted.user)
+    found: Page[AdminGenerationOut] = Page(items=[])
+    if user_id is not None:
+        in_review = wanted.status == "review"
+        found = api().jobs(
+            user_id=user_id,
+            status="" if in_review else wanted.status,
+            needs_review=in_review,
+            kind=wanted.kind,
+            model=wanted.model,
+            q=wanted.q,
+            since=day_start(wanted.since),
+            until=day_start(wanted.until, after=1),
+            cursor=cursor,
+        )
+    here = url_for("admin_jobs.show", cursor=cursor, **wanted.args())
+    return {"found": found, "cursor": cursor, "unknown_user": user_id is None, "here": here}

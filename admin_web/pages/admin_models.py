@@ -1,0 +1,140 @@
+"""The models, for admins: which are offered, to whom, at what price."""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import cast
+
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.admin_acts import act, admin_page, asked, one_of
+from admin_web.admin_words import KINDS
+from admin_web.api_http import ApiError
+from admin_web.caller import api
+from admin_web.forms import Invalid, given, read
+from admin_web.language import _, ngettext
+from admin_web.words import FormError, in_words
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn
+from api.schemas import Kind
+
+pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
+
+WHO = {"": None, "user": ["user"], "admin": ["admin"]}
+"""By what the form sends: everybody, or only one role."""
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    q, kind = asked("q", 200), one_of(set(KINDS), "kind")
+    cursor = request.args.get("cursor") or None
+    found = api().all_models(kind=kind, q=q, cursor=cursor, limit=50)
+    return admin_page("admin/models.html", found=found, q=q, kind=kind, cursor=cursor)
+
+
+@pages.post("/refresh")
+def refresh() -> ResponseReturnValue:
+    def words(count: int) -> str:
+        return ngettext(
+            "The provider's lists are read: %(n)s model is offered.", "The provider's lists are read: %(n)s models are offered.", count
+        )
+
+    return act(lambda: api().refresh_models(), words, url_for("admin_models.show"))
+
+
+@pages.get("/add")
+def ask_add() -> ResponseReturnValue:
+    return _ask_add()
+
+
+@pages.post("/add")
+def add() -> ResponseReturnValue:
+    try:
+        made = api().add_model(read(NewModelIn, given("id", "kind", "price_override_usd")))
+    except Invalid as invalid:
+        return _ask_add(invalid.error, 422)
+    except ApiError as error:
+        if error.needs_person or error.status == 403:
+            raise
+        return _ask_add(in_words(error), error.status)
+    flash(_("%(name)s is added.", name=made.name), "success")
+    return redirect(_page(made.kind, made.id))
+
+
+@pages.get("/<kind>/<path:model_id>")
+def one(kind: str, model_id: str) -> ResponseReturnValue:
+    return _one(_kind(kind), model_id)
+
+
+@pages.post("/<kind>/<path:model_id>/offer")
+def offer(kind: str, model_id: str) -> ResponseReturnValue:
+    enabled = request.form.get("enabled") == "true"
+
+    def words(model: AdminModelOut) -> str:
+        if model.enabled:
+            return _("%(name)s is offered again.", name=model.name)
+        return _("%(name)s is switched off. Jobs that were accepted go on.", name=model.name)
+
+    return _change(kind, model_id, ModelChangeIn(enabled=enabled), words)
+
+
+@pages.post("/<kind>/<path:model_id>/default")
+def make_default(kind: str, model_id: str) -> ResponseReturnValue:
+    def words(model: AdminModelOut) -> str:
+        return _("Whoever chooses no model gets %(name)s now.", name=model.name)
+
+    return _change(kind, model_id, ModelChangeIn(default=True), words)
+
+
+@pages.post("/<kind>/<path:model_id>/roles")
+def set_roles(kind: str, model_id: str) -> ResponseReturnValue:
+    who = request.form.get("roles", "")
+    if who not in WHO:
+        abort(400)
+
+    def words(model: AdminModelOut) -> str:
+        if model.roles is None:
+            return _("Everybody may use %(name)s.", name=model.name)
+        if model.roles == ["admin"]:
+            return _("Only admins may use %(name)s now.", name=model.name)
+        return _("Only users who are no admins may use %(name)s now.", name=model.name)
+
+    return _change(kind, model_id, ModelChangeIn.model_validate({"roles": WHO[who]}), words)
+
+
+@pages.post("/<kind>/<path:model_id>/price")
+def set_price(kind: str, model_id: str) -> ResponseReturnValue:
+    typed = request.form.get("price_override_usd", "").strip()
+    try:
+        price = read(ModelChangeIn, {"price_override_usd": Decimal(typed) if typed else None})
+    except (Invalid, InvalidOperation):
+        wrong = _("This has to be an amount, such as 10 or 2.50.")
+        return _one(_kind(kind), model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422)
+
+    def words(model: AdminModelOut) -> str:
+        if model.price_override_usd is None:
+            return _("%(name)s costs what the provider says.", name=model.name)
+        return _("%(name)s has a price of your own now: %(price)s.", name=model.name, price=model.price.summary)
+
+    return _change(kind, model_id, price, words)
+
+
+def _change(kind: str, model_id: str, change: ModelChangeIn, words: Callable[[AdminModelOut], str]) -> ResponseReturnValue:
+    return act(lambda: api().change_model(model_id, _kind(kind), change), words, _page(_kind(kind), model_id))
+
+
+def _one(kind: Kind, model_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return admin_page("admin/model.html", status, model=api().any_model(model_id, kind), error=error, values=request.form)
+
+
+def _page(kind: Kind, model_id: str) -> str:
+    return url_for("admin_models.one", kind=kind, model_id=model_id)
+
+
+def _kind(kind: str) -> Kind:
+    if kind not in KINDS:
+        abort(404)
+    return cast("Kind", kind)
+
+
+def _ask_add(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    return admin_page("admin/add_model.html", status, error=error, values=request.form)

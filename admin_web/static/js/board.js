@@ -1,0 +1,39 @@
+// Tables of admins that keep themselves up to date: an element with data-board is filled from that address every few seconds,
+// but not while somebody works in it.
+
+const EVERY = 4000;
+const SLOWEST = 30000;
+
+function busy(place) {
+  return place.querySelector("details[open]") || place.querySelector(":focus") || !getSelection().isCollapsed;
+}
+
+function follow(place) {
+  let wait = EVERY;
+
+  async function refresh() {
+    if (document.hidden) {
+      document.addEventListener("visibilitychange", refresh, { once: true });
+      return;
+    }
+    try {
+      if (!busy(place)) await fill();
+      wait = EVERY;
+    } catch {
+      wait = Math.min(wait * 2, SLOWEST);
+    }
+    setTimeout(refresh, wait);
+  }
+
+  async function fill() {
+    const answer = await fetch(place.dataset.board, { headers: { "X-Fragment": "1" } });
+    if (answer.status === 401 || answer.status === 403) location.reload();
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const html = await answer.text();
+    if (!busy(place)) place.innerHTML = html;
+  }
+
+  setTimeout(refresh, wait);
+}
+
+for (const place of document.querySelectorAll("[data-board]")) follow(place);
