@@ -28,7 +28,11 @@ from api.catalog.service import Catalog
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
+from api.deliveries import admin_routes as delivery_admin_routes
+from api.deliveries import inbox_routes
 from api.deliveries import routes as delivery_routes
+from api.deliveries.admin import DeliveryAdmin
+from api.deliveries.inbox import Inbox
 from api.deliveries.owners import Accounts
 from api.deliveries.service import DeliveryService
 from api.deps import Services
@@ -92,6 +96,8 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     app.include_router(budget_routes.router)
     app.include_router(admin_routes.router)
     app.include_router(generation_admin_routes.router)
+    app.include_router(delivery_admin_routes.router)
+    app.include_router(inbox_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
     app.include_router(shell.router)
@@ -204,6 +210,8 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         generations=generation_service,
         generation_admin=GenerationAdmin(db, wake, users, budget, deliveries, generation_service),
         deliveries=deliveries,
+        delivery_admin=DeliveryAdmin(db, deliveries, reader.render, owners),
+        inbox=Inbox(db, deliveries, reader.render, owners),
         webhooks=Webhooks(db, wake, secret),
         mail=mail,
         wake=wake,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from api.budget.spending import Spending
     from api.catalog.service import Catalog
     from api.db import Db
+    from api.deliveries.admin import DeliveryAdmin
+    from api.deliveries.inbox import Inbox
     from api.deliveries.service import DeliveryService
     from api.generations.admin import GenerationAdmin
     from api.generations.service import GenerationService
@@ -57,6 +59,8 @@ class Services:
     generations: GenerationService
     generation_admin: GenerationAdmin
     deliveries: DeliveryService
+    delivery_admin: DeliveryAdmin
+    inbox: Inbox
     webhooks: Webhooks
     mail: Mailer
     wake: Wake

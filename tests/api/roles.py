@@ -105,6 +105,7 @@ OPERATING = [
     Row("DELETE", "/admin/generations/{generation_id}", ADMIN, made="generation", passes=204, spends=True),
     Row("POST", "/admin/generations/{generation_id}/cancel", ADMIN, made="video", spends=True),
     Row("POST", "/admin/generations/{generation_id}/resolve", ADMIN, made="generation", json=BAD, passes=422),
+    Row("POST", "/admin/generations/{generation_id}/refund", ADMIN, made="generation", json=BAD, passes=422),
     Row("POST", "/admin/generations/{generation_id}/retry", ADMIN, made="generation", passes=409),
     Row("POST", "/admin/generations/purge", ADMIN, json=BAD, passes=422),
     Row("POST", "/admin/generations/timed-out", ADMIN),
@@ -192,6 +193,16 @@ DELIVERIES = [
     Row("POST", "/bot/deliveries/claim", BOT, query="?wait=0"),
     Row(
         "POST",
+        "/bot/deliveries/{delivery_id}/begin",
+        BOT,
+        made="delivery",
+        json={"lease": "{lease}"},
+        passes=204,
+        foreign=(409, "conflict"),
+        spends=True,
+    ),
+    Row(
+        "POST",
         "/bot/deliveries/{delivery_id}/ack",
         BOT,
         made="delivery",
@@ -212,6 +223,18 @@ DELIVERIES = [
     ),
 ]
 
+INBOX = [
+    Row("GET", "/admin/deliveries", ADMIN),
+    Row("GET", "/admin/deliveries/{delivery_id}", ADMIN, made="undelivered"),
+    Row("POST", "/admin/deliveries/{delivery_id}/retry", ADMIN, made="undelivered", spends=True),
+    Row("POST", "/admin/deliveries/{delivery_id}/to-dm", ADMIN, made="undelivered", spends=True),
+    Row("GET", "/inbox", SESSION),
+    Row("POST", "/inbox/read", SESSION, passes=204),
+    Row("POST", "/inbox/{delivery_id}/read", SESSION, made="undelivered", passes=204),
+    Row("DELETE", "/inbox/{delivery_id}", SESSION, made="undelivered", passes=204, spends=True),
+    Row("POST", "/generations/{generation_id}/send", SESSION, made="generation", json={"platform": "telegram"}, passes=202),
+]
+
 MACHINES = [
     Row("POST", "/internal/admins", SHELL, json={"email": "marker-of-shell@example.org"}),
     Row("POST", "/internal/password-resets", SHELL, json={"email": "marker-of-ana@example.org"}),
@@ -226,4 +249,4 @@ MACHINES = [
     ),
 ]
 
-ROWS = [*ACCOUNTS, *OPERATING, *LINKS, *MAKING, *DELIVERIES, *MACHINES]
+ROWS = [*ACCOUNTS, *OPERATING, *LINKS, *MAKING, *DELIVERIES, *INBOX, *MACHINES]

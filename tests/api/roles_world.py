@@ -299,9 +299,22 @@ async def _delivery(world: World) -> Made:
     """Leased by the first platform's bot."""
     services = world.api.services
     async with services.db.transaction() as sql:
-        await services.deliveries.notify(sql, platform="telegram", chat_id="1", code="linked", facts={"account_hint": MARK})
+        chat = f"chat-{next(world.numbers)}"
+        await services.deliveries.notify(sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": MARK})
     claimed = await world.good(world.secrets.bot_keys["telegram"], "POST", "/bot/deliveries/claim?wait=0&limit=50")
     return {"delivery_id": claimed[-1]["id"], "lease": claimed[-1]["lease"]}
+
+
+async def _undelivered(world: World) -> Made:
+    """Of ana's; no chat took it."""
+    services, ana = world.api.services, world.people["user"]
+    async with services.db.transaction() as sql:
+        facts = {"account_hint": MARK}
+        await services.deliveries.notify(sql, platform="telegram", chat_id="1", code="linked", facts=facts, user_id=ana.user_id)
+    row = await services.db.fetch_one("SELECT max(id) AS id FROM deliveries")
+    assert row is not None
+    await services.db.execute("UPDATE deliveries SET state = 'inbox' WHERE id = $1", row["id"])
+    return {"delivery_id": row["id"]}
 
 
 async def _nothing(world: World) -> Made:
@@ -326,6 +339,7 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
     "draft": _draft,
     "conversation": _conversation,
     "delivery": _delivery,
+    "undelivered": _undelivered,
 }
 
 

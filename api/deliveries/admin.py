@@ -1,0 +1,109 @@
+"""What operators see and do: which results are stuck, why, and how they get to their owners. Each act is in the audit log."""
+
+from collections.abc import Sequence
+
+from api.auth.caller import Caller
+from api.db import Db
+from api.deliveries import elsewhere, lists, store
+from api.deliveries.lists import AdminFilter
+from api.deliveries.owners import Owners
+from api.deliveries.schemas import DeliveryRowOut, ToDmIn, TryOut
+from api.deliveries.service import About, DeliveryService, Render
+from api.deliveries.store import Delivery
+from api.errors import Conflict, NotFound
+from api.ids import now
+from api.schemas import Page
+from api.users import audit
+
+
+class DeliveryAdmin:
+    """`render` as in `DeliveryService`."""
+
+    def __init__(self, db: Db, deliveries: DeliveryService, render: Render, owners: Owners) -> None:
+        self._db = db
+        self._deliveries = deliveries
+        self._render = render
+        self._owners = owners
+
+    async def page(self, wanted: AdminFilter, limit: int) -> Page[DeliveryRowOut]:
+        rows = await lists.page(self._db, wanted, limit + 1)
+        return Page(items=await self._outs(rows[:limit]), next_cursor=rows[limit - 1].id if len(rows) > limit else None)
+
+    async def one(self, delivery_id: str) -> DeliveryRowOut:
+        """Raises `NotFound`."""
+        return (await self._outs([await self._row(delivery_id)]))[0]
+
+    async def retry(self, admin: Caller, delivery_id: str) -> DeliveryRowOut:
+        """At once, and where it was asked for. Raises `NotFound`, `Conflict`."""
+        row = await self._movable(delivery_id)
+        noted = elsewhere.tried(row, "retry", "an operator had it tried again", now())
+        await self._act(admin, "delivery_retry", row, elsewhere.to_first_address(noted, now()))
+        return await self.one(row.id)
+
+    async def to_dm(self, admin: Caller, delivery_id: str, body: ToDmIn) -> DeliveryRowOut:
+        """To the owner's linked private chat. Raises `NotFound`, `Conflict` when it is over, or when there is no such chat."""
+        row = await self._movable(delivery_id)
+        platform = body.platform or row.target.platform
+        owner = await self._owners.find(row.target.user_id)
+        found = await self._owners.chats(row.target.user_id or "", platform) if owner is not None and not owner.guest else []
+        if not found:
+            raise Conflict("Its owner has no linked chat there.")
+        noted = elsewhere.tried(row, "to_dm", "an operator had it sent to the private chat", now())
+        await self._act(admin, "delivery_to_dm", row, elsewhere.to_private_chat(noted, found[0], platform, now()))
+        return await self.one(row.id)
+
+    async def _act(self, admin: Caller, action: str, row: Delivery, after: Delivery) -> None:
+        before: audit.Facts = {"state": row.state, "platform": row.target.platform, "user_id": row.target.user_id}
+        async with self._db.transaction() as sql:
+            if not await store.move(sql, row, after):
+                raise Conflict("It was moved on just now. Look again.")
+            facts: audit.Facts = {"state": after.state, "platform": after.target.platform, "user_id": after.target.user_id}
+            await audit.record(sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=facts)
+        self._deliveries.ring(after.target.platform)
+
+    async def _row(self, delivery_id: str) -> Delivery:
+        row = await store.get(self._db, delivery_id)
+        if row is None:
+            raise NotFound("There is no delivery with this id.")
+        return row
+
+    async def _movable(self, delivery_id: str) -> Delivery:
+        row = await self._row(delivery_id)
+        if row.state == "done":
+            raise Conflict("It was shown, or its owner has put it aside.")
+        if row.leased(now()):
+            raise Conflict("A bot is showing it right now. Look again in a minute.")
+        if row.generation_id is not None and not await self._render([row.generation_id]):
+            raise Conflict("What was made is deleted: there is nothing to show any more.")
+        return row
+
+    async def _outs(self, rows: Sequence[Delivery]) -> list[DeliveryRowOut]:
+        about = await self._render([row.generation_id for row in rows if row.generation_id])
+        names = await self._owners.names([row.target.user_id for row in rows if row.target.user_id])
+        return [_out(row, about.get(row.generation_id or ""), names.get(row.target.user_id or "")) for row in rows]
+
+
+def _out(row: Delivery, about: About | None, user: str | None) -> DeliveryRowOut:
+    return DeliveryRowOut(
+        id=row.id,
+        state=row.state,
+        event=row.event,
+        notice=row.notice["code"] if row.notice else None,
+        generation_id=row.generation_id,
+        short_id=about.generation.short_id if about else None,
+        kind=about.generation.kind if about else None,
+        user_id=row.target.user_id,
+        user=user,
+        platform=row.target.platform,
+        chat_id=row.target.chat_id,
+        private=row.target.private,
+        moved=row.origin is not None,
+        attempt=row.attempt,
+        leased=row.leased(now()),
+        maybe_shown=row.doubts > 0,
+        reason=row.reason,
+        trail=[TryOut.model_validate(one) for one in row.trail],
+        due_at=row.due_at,
+        created_at=row.created_at,
+        done_at=row.done_at,
+    )

@@ -1,0 +1,48 @@
+"""`/admin/deliveries`: everybody's, with what was tried."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth.caller import AdminCaller
+from api.deliveries.lists import AdminFilter
+from api.deliveries.schemas import DeliveryRowOut, State, ToDmIn
+from api.deps import ServicesDep
+from api.schemas import Page, Platform
+
+router = APIRouter(prefix="/admin/deliveries", tags=["admin"])
+
+Id = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("")
+async def page(
+    caller: AdminCaller,
+    services: ServicesDep,
+    state: State | None = None,
+    platform: Platform | None = None,
+    user_id: Id = None,
+    generation_id: Id = None,
+    troubled: bool | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Id = None,
+) -> Page[DeliveryRowOut]:
+    """Newest first. `troubled`: failed at least once and not shown yet, whatever its state."""
+    return await services.delivery_admin.page(AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit)
+
+
+@router.get("/{delivery_id}")
+async def one(delivery_id: str, caller: AdminCaller, services: ServicesDep) -> DeliveryRowOut:
+    return await services.delivery_admin.one(delivery_id)
+
+
+@router.post("/{delivery_id}/retry")
+async def retry(delivery_id: str, caller: AdminCaller, services: ServicesDep) -> DeliveryRowOut:
+    """Tries it again now, at the first address. 409 when it was shown, or is being shown."""
+    return await services.delivery_admin.retry(caller, delivery_id)
+
+
+@router.post("/{delivery_id}/to-dm")
+async def to_dm(delivery_id: str, caller: AdminCaller, services: ServicesDep, body: ToDmIn | None = None) -> DeliveryRowOut:
+    """Sends it to the owner's linked private chat. 409 when there is none."""
+    return await services.delivery_admin.to_dm(caller, delivery_id, body or ToDmIn())

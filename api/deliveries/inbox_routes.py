@@ -1,0 +1,52 @@
+"""`/inbox`: what no chat took. `/generations/{id}/send`: a result to one's own chat."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from api.auth.caller import SessionCaller
+from api.deliveries.schemas import InboxOut, SendIn, SentOut
+from api.deps import ServicesDep
+
+router = APIRouter(tags=["inbox"])
+
+
+@router.get("/inbox")
+async def page(
+    caller: SessionCaller,
+    services: ServicesDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> InboxOut:
+    return await services.inbox.page(caller, cursor, limit)
+
+
+@router.post("/inbox/read", status_code=204)
+async def read_all(caller: SessionCaller, services: ServicesDep) -> Response:
+    await services.inbox.read(caller, None)
+    return Response(status_code=204)
+
+
+@router.post("/inbox/{delivery_id}/read", status_code=204)
+async def read(delivery_id: str, caller: SessionCaller, services: ServicesDep) -> Response:
+    await services.inbox.read(caller, delivery_id)
+    return Response(status_code=204)
+
+
+@router.delete("/inbox/{delivery_id}", status_code=204)
+async def put_aside(delivery_id: str, caller: SessionCaller, services: ServicesDep) -> Response:
+    """Takes it out of the inbox; what was made stays in the gallery."""
+    await services.inbox.put_aside(caller, delivery_id)
+    return Response(status_code=204)
+
+
+@router.post("/generations/{generation_id}/send", status_code=202)
+async def send(
+    generation_id: str,
+    body: SendIn,
+    caller: SessionCaller,
+    services: ServicesDep,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)] = None,
+) -> SentOut:
+    """To a linked private chat of the caller's. 404 `not_linked` when there is none, 409 when it is not finished."""
+    return await services.inbox.send(caller, generation_id, body, key)
