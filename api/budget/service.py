@@ -197,6 +197,16 @@ class BudgetService:
         await self._close(sql, hold, 0)
         return True
 
+    async def refund(self, sql: Sql, hold_id: str) -> int:
+        """Give what was booked for a hold back to its user, in the month in which it was held; the caller sees to it that this happens
+        once. The budgets that users share keep it: the provider was paid. Returns the amount."""
+        entry = await store.entry_of(sql, hold_id)
+        if entry is None:
+            return 0
+        await store.add_refund(sql, ids.new_id(), entry, ids.now())
+        await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -entry.amount_micro)
+        return entry.amount_micro
+
     async def _close(self, sql: Sql, hold: Hold, cost: int) -> None:
         for scope in (user_scope(hold.user_id), hold.group, GLOBAL):
             if scope is not None:

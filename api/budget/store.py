@@ -105,6 +105,34 @@ async def add_entry(sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str
     await sql.execute(query, entry_id, hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost, created_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was booked when a hold was settled."""
+
+    user_id: str
+    month: str
+    hold_id: str
+    subject: str
+    kind: str
+    model: str
+    amount_micro: int
+
+
+async def entry_of(sql: Sql, hold_id: str) -> Entry | None:
+    query = "SELECT user_id, month, hold_id, subject, kind, model, amount_micro FROM ledger WHERE hold_id = $1 AND amount_micro > 0"
+    row = await sql.fetch_one(query, hold_id)
+    return None if row is None else Entry(**row)
+
+
+async def add_refund(sql: Sql, entry_id: str, entry: Entry, created_at: datetime) -> None:
+    """The only entries with amounts below zero; they count for the user and in no shared budget."""
+    query = """
+        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+    subject, amount = f"refund:{entry.subject}", -entry.amount_micro
+    await sql.execute(query, entry_id, entry.user_id, entry.month, entry.hold_id, subject, entry.kind, entry.model, amount, created_at)
+
+
 async def differences(sql: Sql, global_scope: str) -> list[Difference]:
     """One statement, so that it sees one moment also while others write."""
     query = """
@@ -115,8 +143,8 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
         ), scoped AS (
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
-            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL
-            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts
+            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL AND spent >= 0
+            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts WHERE spent >= 0
         ), sums AS (
             SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT) AS spent FROM scoped GROUP BY scope, month
         )

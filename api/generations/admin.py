@@ -10,12 +10,13 @@ from api.budget.service import BudgetService
 from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
-from api.generations import moves, store
+from api.generations import lists, moves, store
 from api.generations.asked import Origin
-from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, ResolveIn
+from api.generations.lists import Filter
+from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, RefundIn, ResolveIn
 from api.generations.service import GenerationService
 from api.generations.steps import PROVIDER_TIME_MAX, target_of
-from api.generations.store import AdminFilter, Generation
+from api.generations.store import Generation
 from api.ids import now
 from api.schemas import Page
 from api.users import audit
@@ -40,8 +41,8 @@ class GenerationAdmin:
         self._deliveries = deliveries
         self._generations = generations
 
-    async def page(self, wanted: AdminFilter, limit: int) -> Page[AdminGenerationOut]:
-        rows = await store.page_of_all(self._db, wanted, limit + 1)
+    async def page(self, wanted: Filter, limit: int) -> Page[AdminGenerationOut]:
+        rows = await lists.page(self._db, wanted, limit + 1)
         outs = await self._outs(rows[:limit])
         return Page(items=outs, next_cursor=outs[-1].id if len(rows) > limit else None)
 
@@ -113,6 +114,15 @@ class GenerationAdmin:
         async with self._db.transaction() as sql:
             await self._record(sql, "generation_retry", admin, row, {"new": made.id})
         return await self.one(made.id)
+
+    async def refund(self, admin: Caller, generation_id: str, body: RefundIn) -> AdminGenerationOut:
+        row = await self._row(generation_id)
+        async with self._db.transaction() as sql:
+            if not await store.mark_refunded(sql, row.id, now()):
+                raise Conflict("There is nothing to refund: it cost nothing, is not over, or was refunded before.")
+            micro = await self._budget.refund(sql, row.hold_id)
+            await self._record(sql, "generation_refund", admin, row, {"cost_micro": micro, "reason": body.reason})
+        return await self.one(row.id)
 
     async def delete(self, admin: Caller, generation_id: str) -> None:
         row = await self._row(generation_id)

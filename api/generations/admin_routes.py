@@ -1,14 +1,15 @@
 """`/admin/generations`: everybody's."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
-from api.generations.schemas import AdminGenerationOut, CountOut, GenerationStatus, PurgeIn, ResolveIn
-from api.generations.store import AdminFilter
+from api.generations.lists import Filter
+from api.generations.schemas import AdminGenerationOut, CountOut, GenerationStatus, PurgeIn, RefundIn, ResolveIn
+from api.generations.states import Phase
 from api.schemas import MediaKind, Page
 
 router = APIRouter(prefix="/admin/generations", tags=["admin"])
@@ -22,15 +23,19 @@ async def page(
     status: GenerationStatus | None = None,
     kind: MediaKind | None = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
-    needs_review: bool | None = None,
+    source: Annotated[str | None, Query(max_length=20)] = None,
+    phase: Phase | None = None,
+    needs_review: Literal[True] | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
-    """Newest first. `q`: words of the prompt, or a short id."""
-    return await services.generation_admin.page(AdminFilter(user_id, status, kind, model, needs_review, q, cursor, since, until), limit)
+    """Newest first. `q`: words of the prompt, or a short id. `needs_review` is short for that phase."""
+    phase = "needs_review" if needs_review else phase
+    wanted = Filter(user_id, kind, status, model, source, phase, None, q, since, until, cursor)
+    return await services.generation_admin.page(wanted, limit)
 
 
 @router.post("/purge")
@@ -61,6 +66,12 @@ async def cancel(generation_id: str, caller: AdminCaller, services: ServicesDep)
 @router.post("/{generation_id}/retry", status_code=202)
 async def retry(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
     return await services.generation_admin.retry(caller, generation_id)
+
+
+@router.post("/{generation_id}/refund")
+async def refund(generation_id: str, caller: AdminCaller, services: ServicesDep, body: RefundIn | None = None) -> AdminGenerationOut:
+    """Give what it cost back to its user's budget, once: 409 `conflict` when it cost nothing, is not over, or was refunded before."""
+    return await services.generation_admin.refund(caller, generation_id, body or RefundIn())
 
 
 @router.delete("/{generation_id}", status_code=204)

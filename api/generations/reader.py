@@ -9,12 +9,13 @@ from api.deliveries.service import About
 from api.errors import NotFound
 from api.generations import store
 from api.generations.schemas import ErrorOut, GenerationOut, StatusOut
-from api.generations.store import Filter, Generation
+from api.generations.store import Generation
 from api.ids import now
 from api.media.service import MediaService
-from api.schemas import Page, usd
+from api.schemas import usd
 
 TYPICAL_KEPT = timedelta(minutes=1)
+TYPICAL_OF = timedelta(days=30)
 TYPICAL_LEAST = 3
 """Fewer finished jobs than this say nothing about the usual time."""
 
@@ -37,12 +38,6 @@ class GenerationReader:
     async def one(self, user_id: str, generation_id: str) -> GenerationOut:
         row = await self.owned(user_id, generation_id)
         return (await self.outs([row]))[0]
-
-    async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
-        rows = await store.page(self._db, wanted, limit + 1)
-        more = len(rows) > limit
-        rows = rows[:limit]
-        return Page(items=await self.outs(rows), next_cursor=rows[-1].id if more else None)
 
     async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
         """For the outbox."""
@@ -77,6 +72,7 @@ class GenerationReader:
                     error=error_of(row),
                     cost_usd=usd(row.cost_micro) if row.cost_micro is not None else None,
                     estimate_usd=usd(row.estimate_micro),
+                    refunded=row.refunded_at is not None,
                     favourite=row.favourite,
                     parent_id=row.parent_id,
                     source=row.source,
@@ -116,7 +112,7 @@ class GenerationReader:
         kept = self._typical.get(model)
         if kept and kept[0] > now():
             return kept[1]
-        seconds = await store.recent_seconds(self._db, model)
+        seconds = await store.recent_seconds(self._db, model, now() - TYPICAL_OF)
         found = None
         if len(seconds) >= TYPICAL_LEAST:
             low, _, high = statistics.quantiles(seconds, n=4)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.auth.caller import Caller, UserCaller
@@ -15,15 +15,13 @@ from api.generations.schemas import (
     EstimateOut,
     FavouriteIn,
     GenerationOut,
-    GenerationStatus,
     ImageIn,
     StatusOut,
     VideoFromImageIn,
     VideoIn,
 )
 from api.generations.service import failure_of
-from api.generations.store import Filter, Generation
-from api.schemas import MediaKind, Page
+from api.generations.store import Generation
 
 router = APIRouter(tags=["generation"])
 
@@ -115,21 +113,6 @@ async def confirm(request: Request, draft_id: str, caller: UserCaller, services:
     the one who asked, within a day, and once: confirmed again, it is the same generation."""
     made = await services.generations.confirm(caller, draft_id, _origin(request, caller, None).source)
     return await _accepted(services, made)
-
-
-@router.get("/generations")
-async def page(
-    caller: UserCaller,
-    services: ServicesDep,
-    kind: MediaKind | None = None,
-    status: GenerationStatus | None = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
-    favourite: bool | None = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
-) -> Page[GenerationOut]:
-    wanted = Filter(caller.user_id, kind, status, q, favourite, cursor)
-    return await services.generations.reader.page(wanted, limit)
 
 
 @router.get("/generations/{generation_id}")

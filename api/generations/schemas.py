@@ -150,6 +150,8 @@ class GenerationOut(Out):
     error: ErrorOut | None = None
     cost_usd: Usd | None = None
     estimate_usd: Usd | None = None
+    refunded: bool = False
+    """True when an operator gave the cost back."""
     favourite: bool = False
     parent_id: str | None = None
     source: str
@@ -220,6 +222,13 @@ class ResolveIn(In):
     provider_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,128}$")
 
 
+class RefundIn(In):
+    """The cost goes back to the user's budget; this server's own budgets keep it, because the provider does. `reason` is for the audit
+    log."""
+
+    reason: str | None = Field(default=None, max_length=500)
+
+
 class PurgeIn(In):
     """Finished ones only, with their files. `status` None: all of them but favourites."""
 
@@ -229,3 +238,42 @@ class PurgeIn(In):
 
 class CountOut(Out):
     count: int
+
+
+class IdsIn(In):
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(min_length=1, max_length=100)
+
+
+class DeletedOut(Out):
+    """`kept`: what is still being made, or is not there."""
+
+    deleted: list[str]
+    kept: list[str]
+
+
+class ShareIn(In):
+    hours: int = Field(default=7 * 24, ge=1, le=90 * 24)
+
+
+class ShareOut(Out):
+    """`url` is null when PUBLIC_URL is not set: the web then makes its own, `/shared/TOKEN`."""
+
+    id: str
+    token: str
+    url: str | None
+    created_at: Time
+    expires_at: Time
+
+
+class SharedOut(Out):
+    """What anybody with the link sees; `url`s of files as in `MediaOut`."""
+
+    kind: MediaKind
+    model_name: str
+    prompt: str
+    images: list[MediaOut]
+    video: MediaOut | None
+    thumbnail_url: str | None
+    sandbox: bool
+    created_at: Time
+    expires_at: Time

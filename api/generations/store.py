@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from api import ids
 from api.db import Row, Sql
 from api.generations.schemas import GenerationStatus, Mode
 from api.generations.states import Phase
@@ -67,6 +68,7 @@ class Generation:
     started_at: datetime | None
     submitted_at: datetime | None
     finished_at: datetime | None
+    refunded_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -78,7 +80,7 @@ COLUMNS = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, phase, attempt, rescues, tries, "
     "lease_token, run_at, nudges, deadline_at, callback_token, provider_id, hold_id, estimate_micro, cost_micro, error_code, "
     "error_message, source, sandbox, platform, chat_id, thread_id, message_id, card_message_id, user_name, chat_private, parent_id, "
-    "favourite, created_at, started_at, submitted_at, finished_at"
+    "favourite, created_at, started_at, submitted_at, finished_at, refunded_at"
 )
 _NAMES = COLUMNS.split(", ")
 
@@ -118,82 +120,6 @@ async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
     return row_of(row) if row else None
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list shows; None means any. `before` is the id after which the page begins, newest first."""
-
-    user_id: str
-    kind: str | None = None
-    status: str | None = None
-    text: str | None = None
-    favourite: bool | None = None
-    before: str | None = None
-
-
-async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
-    rows = await sql.fetch(
-        f"""
-        WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM generations WHERE user_id = $1)
-        SELECT * FROM mine
-        WHERE ($2::text IS NULL OR kind = $2::text) AND ($3::text IS NULL OR status = $3::text)
-          AND ($4::text IS NULL OR position(lower($4::text) IN lower(prompt)) > 0)
-          AND ($5::boolean IS NULL OR favourite = $5::boolean) AND ($6::text IS NULL OR id < $6::text)
-        ORDER BY id DESC LIMIT $7
-        """,
-        wanted.user_id,
-        wanted.kind,
-        wanted.status,
-        wanted.text,
-        wanted.favourite,
-        wanted.before,
-        limit,
-    )
-    return [row_of(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class AdminFilter:
-    """As `Filter`, over all users; `text` is looked for in the prompt, or is a short id. Asked for from `since` on and before `until`."""
-
-    user_id: str | None = None
-    status: str | None = None
-    kind: str | None = None
-    model: str | None = None
-    needs_review: bool | None = None
-    text: str | None = None
-    before: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-async def page_of_all(sql: Sql, wanted: AdminFilter, limit: int) -> list[Generation]:
-    rows = await sql.fetch(
-        f"""
-        WITH found AS MATERIALIZED (
-            SELECT {COLUMNS} FROM generations
-            WHERE ($1::text IS NULL OR user_id = $1::text) AND ($2::text IS NULL OR status = $2::text)
-              AND ($3::text IS NULL OR kind = $3::text) AND ($4::text IS NULL OR model = $4::text)
-              AND ($5::boolean IS NULL OR (phase = 'needs_review') = $5::boolean)
-              AND ($6::text IS NULL OR position(lower($6::text) IN lower(prompt)) > 0 OR short_id = lower($6::text))
-              AND ($7::text IS NULL OR id < $7::text)
-              AND ($8::timestamptz IS NULL OR created_at >= $8::timestamptz) AND ($9::timestamptz IS NULL OR created_at < $9::timestamptz)
-        )
-        SELECT * FROM found ORDER BY id DESC LIMIT $10
-        """,
-        wanted.user_id,
-        wanted.status,
-        wanted.kind,
-        wanted.model,
-        wanted.needs_review,
-        wanted.text,
-        wanted.before,
-        wanted.since,
-        wanted.until,
-        limit,
-    )
-    return [row_of(row) for row in rows]
-
-
 async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> list[str]:
     """Finished ones, favourites left out."""
     rows = await sql.fetch(
@@ -217,14 +143,15 @@ async def queued_before(sql: Sql, generation_id: str) -> int:
     return cast(int, row["n"]) if row else 0
 
 
-async def recent_seconds(sql: Sql, model: str) -> list[float]:
-    """How long the last completed ones of a model took, from the provider's acceptance to the end."""
+async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
+    """How long the last ones of a model took that were asked for since then and completed, from the provider's acceptance to the end."""
     rows = await sql.fetch(
         """
-        WITH done AS MATERIALIZED (SELECT id, started_at, finished_at FROM generations WHERE model = $1 AND status = 'completed')
-        SELECT started_at, finished_at FROM done WHERE started_at IS NOT NULL ORDER BY id DESC LIMIT 50
+        SELECT started_at, finished_at FROM generations
+        WHERE id >= $2 AND model = $1 AND status = 'completed' AND started_at IS NOT NULL ORDER BY id DESC LIMIT 50
         """,
         model,
+        ids.floor(since),
     )
     return [(row["finished_at"] - row["started_at"]).total_seconds() for row in rows]
 
@@ -258,6 +185,16 @@ async def leaked_holds(sql: Sql) -> list[Generation]:
     return [row_of(row) for row in rows]
 
 
+async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
+    """False when it cost nothing, is not over, or was refunded before."""
+    row = await sql.fetch_one(
+        "UPDATE generations SET refunded_at = $2 WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id",
+        generation_id,
+        now,
+    )
+    return row is not None
+
+
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
     await sql.execute("UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id)
 
@@ -270,6 +207,7 @@ async def delete(sql: Sql, generation_id: str) -> Generation | None:
     """The row as it was."""
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM webhook_events WHERE generation_id = $1", generation_id)
+    await sql.execute("DELETE FROM shares WHERE generation_id = $1", generation_id)
     row = await sql.fetch_one(f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}", generation_id)
     return row_of(row) if row else None
 

@@ -1,7 +1,9 @@
 """Operators: everybody's jobs, outcomes that only a person can know, retries, purges; each act audited, no race pays twice."""
 
 import asyncio
+import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -95,6 +97,23 @@ async def test_retries_at_the_same_moment_make_one_new_job(
     assert (new != failed["id"], done["parent_id"], done["status"]) == (True, failed["id"], "completed")
     assert await money(user) == (done["cost_usd"], "0.000000")
     assert (await admin.post(f"/admin/generations/{new}/retry")).status_code == 409, "it is completed"
+
+
+async def test_a_refund_gives_the_cost_back_to_the_user_once(api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    kept, made = [(await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})).json() for _ in range(2)]
+    answers = await asyncio.gather(*[admin.post(f"/admin/generations/{made['id']}/refund", json={"reason": "blurred"}) for _ in range(4)])
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    assert (await user.get(f"/generations/{made['id']}")).json()["refunded"]
+    assert await money(user) == (kept["cost_usd"], "0.000000")
+    books = (await admin.get("/admin/budgets")).json()
+    spent = {each["scope"]: each["spent_usd"] for each in books["items"]}
+    assert (Decimal(spent["global"]), books["audit"]["differences"]) == (2 * Decimal(kept["cost_usd"]), []), (
+        "the provider was paid for both"
+    )
+    video = (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    assert (await admin.post(f"/admin/generations/{video['id']}/refund")).status_code == 409, "not over"
+    (entry,) = await api.services.db.fetch("SELECT after_json FROM audit WHERE action = 'generation_refund'")
+    assert json.loads(entry["after_json"])["reason"] == "blurred"
 
 
 async def test_old_ones_are_purged_and_late_ones_failed(

@@ -10,6 +10,9 @@ CREATE TABLE generation_drafts (
     created_at TIMESTAMPTZ NOT NULL
 );
 
+-- When an operator gave its cost back to its user.
+ALTER TABLE generations ADD COLUMN refunded_at TIMESTAMPTZ;
+
 -- A smaller copy of another file, made for a chat's limit: of which, and for how many bytes at most.
 ALTER TABLE media ADD COLUMN copy_of TEXT;
 ALTER TABLE media ADD COLUMN copy_most BIGINT;

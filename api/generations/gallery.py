@@ -1,0 +1,122 @@
+"""What a member does with several results at once, and with one that others are to see."""
+
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from structlog import get_logger
+
+from api import ids
+from api.db import Db
+from api.errors import NotFound
+from api.generations import lists, shares, store
+from api.generations.lists import Filter
+from api.generations.reader import GenerationReader
+from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut
+from api.generations.service import GenerationService
+from api.generations.shares import Share
+from api.generations.store import Generation
+from api.media.archive import Sink, add_file
+from api.media.service import MediaService
+from api.schemas import Page
+
+log = get_logger("gallery")
+
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
+
+
+class Gallery:
+    """`signing_key` is the server's secret; `public_url` the web's address, for links that are shared."""
+
+    def __init__(self, db: Db, generations: GenerationService, media: MediaService, *, signing_key: str, public_url: str | None) -> None:
+        self._db = db
+        self._generations = generations
+        self._media = media
+        self._signer = shares.Signer(signing_key)
+        self._public_url = public_url
+
+    @property
+    def _reader(self) -> GenerationReader:
+        return self._generations.reader
+
+    async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
+        rows = await lists.page(self._db, wanted, limit + 1)
+        shown = rows[:limit]
+        return Page(items=await self._reader.outs(shown), next_cursor=shown[-1].id if len(rows) > limit else None)
+
+    async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
+        """What is still being made, and what is not the user's, stays."""
+        rows = [row for row in await self._owned(user_id, generation_ids) if row.phase == "done"]
+        for row in rows:
+            await self._generations.erase(row.id)
+        gone = {row.id for row in rows}
+        return DeletedOut(deleted=sorted(gone), kept=[each for each in dict.fromkeys(generation_ids) if each not in gone])
+
+    async def chosen(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
+        """Those with files, in the order asked for. Raises `NotFound` when there is none."""
+        found = {row.id: row for row in await self._owned(user_id, generation_ids) if row.status == "completed"}
+        rows = [found[each] for each in dict.fromkeys(generation_ids) if each in found]
+        if not rows:
+            raise NotFound("None of these is a finished image or video of yours.")
+        return rows
+
+    async def archive(self, rows: Sequence[Generation]) -> AsyncIterator[bytes]:
+        """A zip of their files, written while it is sent. A file that is missing in the media store is left out."""
+        sink = Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+            for row in rows:
+                files = (await self._media.of_generations([row.id])).get(row.id, [])
+                for number, file in enumerate(files, 1):
+                    try:
+                        chunks = await self._media.whole(file.id)
+                    except NotFound:
+                        log.warning("file_left_out", media=file.id)
+                        continue
+                    place = f"-{number}" if len(files) > 1 else ""
+                    name = f"{row.short_id}{place}.{EXTENSIONS.get(file.content_type, 'bin')}"
+                    async for part in add_file(archive, sink, name, chunks):
+                        yield part
+        yield sink.take()
+
+    async def share(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
+        """Raises `NotFound`, also for one that has no result (yet)."""
+        row = await self._finished(user_id, generation_id)
+        at = ids.now()
+        made = Share(ids.new_id(), row.id, at, at + timedelta(hours=hours))
+        await shares.purge(self._db)
+        await shares.add(self._db, made)
+        return self._out(made)
+
+    async def shares(self, user_id: str, generation_id: str) -> list[ShareOut]:
+        row = await self._reader.owned(user_id, generation_id)
+        return [self._out(each) for each in await shares.of_generation(self._db, row.id)]
+
+    async def unshare(self, user_id: str, generation_id: str, share_id: str) -> None:
+        """The link opens nothing from now on. Raises `NotFound`."""
+        row = await self._reader.owned(user_id, generation_id)
+        if not await shares.delete(self._db, share_id, row.id):
+            raise NotFound("There is no such link.")
+
+    async def shared(self, token: str) -> SharedOut:
+        """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one text for every reason."""
+        share_id = self._signer.share_id(token)
+        share = await shares.get(self._db, share_id) if share_id else None
+        row = await store.get(self._db, share.generation_id) if share else None
+        if share is None or row is None:
+            raise NotFound("This link does not work any more.")
+        (out,) = await self._reader.outs([row])
+        return SharedOut(**out.model_dump(include=set(SharedOut.model_fields)), expires_at=share.expires_at)
+
+    async def _finished(self, user_id: str, generation_id: str) -> Generation:
+        row = await self._reader.owned(user_id, generation_id)
+        if row.status != "completed":
+            raise NotFound("There is nothing to show yet.")
+        return row
+
+    async def _owned(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
+        return [row for row in await store.by_ids(self._db, generation_ids) if row.user_id == user_id]
+
+    def _out(self, share: Share) -> ShareOut:
+        token = self._signer.token(share.id)
+        url = f"{self._public_url}/shared/{token}" if self._public_url else None
+        return ShareOut(id=share.id, token=token, url=url, created_at=share.created_at, expires_at=share.expires_at)

@@ -1,0 +1,74 @@
+"""`/generations` as a list, several of them at once, and links that are shared."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from api.auth.caller import UserCaller
+from api.deps import ServicesDep
+from api.generations.lists import Filter
+from api.generations.schemas import DeletedOut, GenerationOut, GenerationStatus, IdsIn, SharedOut, ShareIn, ShareOut
+from api.schemas import MediaKind, Page
+
+router = APIRouter(tags=["generation"])
+
+Word = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("/generations")
+async def page(
+    caller: UserCaller,
+    services: ServicesDep,
+    kind: MediaKind | None = None,
+    status: GenerationStatus | None = None,
+    model: Word = None,
+    source: Annotated[str | None, Query(max_length=20)] = None,
+    favourite: bool | None = None,
+    q: Word = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Page[GenerationOut]:
+    """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat platform. `since` up to before `until`."""
+    wanted = Filter(caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor)
+    return await services.gallery.page(wanted, limit)
+
+
+@router.post("/generations/delete")
+async def delete(body: IdsIn, caller: UserCaller, services: ServicesDep) -> DeletedOut:
+    """For good, with their files. What is still being made is kept, and said so."""
+    return await services.gallery.delete(caller.user_id, body.ids)
+
+
+@router.post("/generations/zip", response_class=StreamingResponse)
+async def zip_files(body: IdsIn, caller: UserCaller, services: ServicesDep) -> StreamingResponse:
+    """The files of the finished ones, as they were made."""
+    rows = await services.gallery.chosen(caller.user_id, body.ids)
+    headers = {"Content-Disposition": 'attachment; filename="allucanget.zip"', "Cache-Control": "no-store"}
+    return StreamingResponse(services.gallery.archive(rows), headers=headers, media_type="application/zip")
+
+
+@router.post("/generations/{generation_id}/share", status_code=201)
+async def share(generation_id: str, body: ShareIn, caller: UserCaller, services: ServicesDep) -> ShareOut:
+    """A link with which anybody sees the result and its prompt, until it ends or is taken back."""
+    return await services.gallery.share(caller.user_id, generation_id, body.hours)
+
+
+@router.get("/generations/{generation_id}/shares")
+async def shares(generation_id: str, caller: UserCaller, services: ServicesDep) -> Page[ShareOut]:
+    """Those that still work, newest first."""
+    return Page(items=await services.gallery.shares(caller.user_id, generation_id))
+
+
+@router.delete("/generations/{generation_id}/shares/{share_id}", status_code=204)
+async def unshare(generation_id: str, share_id: str, caller: UserCaller, services: ServicesDep) -> None:
+    await services.gallery.unshare(caller.user_id, generation_id, share_id)
+
+
+@router.get("/shared/{token}")
+async def shared(token: str, services: ServicesDep) -> SharedOut:
+    """Public: what a shared link shows. 404 once it has ended."""
+    return await services.gallery.shared(token)

@@ -1,0 +1,67 @@
+"""Public links to one generation, which expire and can be taken back. The link is signed: who reads the table alone can open nothing."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from api import ids
+from api.db import Row, Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    id: str
+    generation_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class Signer:
+    """`key` is the server's secret; the signing key is derived from it, apart from every other use."""
+
+    def __init__(self, key: str) -> None:
+        self._key = hmac.new(key.encode(), b"share links", hashlib.sha256).digest()
+
+    def token(self, share_id: str) -> str:
+        return f"{share_id}.{self._sign(share_id)}"
+
+    def share_id(self, token: str) -> str | None:
+        """None when it was not signed here."""
+        share_id, _, signature = token.partition(".")
+        return share_id if hmac.compare_digest(self._sign(share_id).encode(), signature.encode()) else None
+
+    def _sign(self, share_id: str) -> str:
+        digest = hmac.new(self._key, share_id.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def _share(row: Row) -> Share:
+    return Share(row["id"], row["generation_id"], row["created_at"], row["expires_at"])
+
+
+async def add(sql: Sql, share: Share) -> None:
+    query = "INSERT INTO shares (id, generation_id, created_at, expires_at) VALUES ($1, $2, $3, $4)"
+    await sql.execute(query, share.id, share.generation_id, share.created_at, share.expires_at)
+
+
+async def get(sql: Sql, share_id: str) -> Share | None:
+    row = await sql.fetch_one("SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1", share_id)
+    return _share(row) if row and row["expires_at"] > ids.now() else None
+
+
+async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
+    """Those that still open, newest first."""
+    rows = await sql.fetch("SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1", generation_id)
+    return sorted((_share(row) for row in rows if row["expires_at"] > ids.now()), key=lambda each: each.id, reverse=True)
+
+
+async def delete(sql: Sql, share_id: str, generation_id: str) -> bool:
+    query = "DELETE FROM shares WHERE id = $1 AND generation_id = $2 RETURNING id"
+    return cast(Row | None, await sql.fetch_one(query, share_id, generation_id)) is not None
+
+
+async def purge(sql: Sql) -> None:
+    await sql.execute("DELETE FROM shares WHERE expires_at <= $1", ids.now())
