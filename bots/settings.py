@@ -1,6 +1,7 @@
 """The settings of the chat processes: environment or `.env`, checked once at start. `.env.example` explains each."""
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -19,6 +20,9 @@ class BotSettings(BaseSettings):
 
     telegram_bot_token: SecretStr | None = None
     telegram_api_url: str = "https://api.telegram.org"
+    telegram_updates: Literal["poll", "webhook"] = "poll"
+    telegram_webhook_host: str = "127.0.0.1"
+    telegram_webhook_port: int = Field(default=8081, ge=1, le=65_535)
     discord_bot_token: SecretStr | None = None
     discord_api_url: str = "https://discord.com/api"
     discord_gateway_url: str | None = Field(default=None, description="unset: Discord says where its gateway is")

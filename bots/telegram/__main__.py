@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -13,10 +14,18 @@ from bots.core.api import BotApi
 from bots.core.run import open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound
 from bots.settings import BotSettings
-from bots.telegram.adapter import Telegram, TokenRefused, make_bot
+from bots.telegram.adapter import Telegram, make_bot
+from bots.telegram.retrying import TokenRefused
+from bots.telegram.webhook import WebhookRefused
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."
+NO_ADDRESS = (
+    "TELEGRAM_UPDATES is webhook, which needs PUBLIC_URL: an https address, without a port or with 443, 80, 88 or 8443, "
+    "where Telegram can reach this bot."
+)
 REFUSED = "TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave for the bot."
+
+WEBHOOK_PORTS = (443, 80, 88, 8443)
 
 
 async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
@@ -24,6 +33,8 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     if not token:
         raise SystemExit(NOT_SET)
+    if settings.telegram_updates == "webhook" and not reachable_for_telegram(settings.public_url):
+        raise SystemExit(NO_ADDRESS)
 
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
@@ -31,16 +42,23 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     telegram = Telegram(make_bot(token, settings.telegram_api_url), answered)
     try:
         if await until(stop, telegram.connect()):
-            await work(telegram, api, stop)
+            await work(telegram, api, stop, settings)
     except TokenRefused:
         raise SystemExit(REFUSED) from None
+    except WebhookRefused as refused:
+        raise SystemExit(f"Telegram brings no updates to PUBLIC_URL ({settings.public_url}): {refused}") from None
     finally:
         await telegram.close()
 
 
-async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event) -> None:
-    """Polls and delivers until `stop` is set or one of the two fails."""
-    polling = asyncio.create_task(until(stop, telegram.poll()))
+def reachable_for_telegram(public_url: str | None) -> bool:
+    parts = urlsplit(public_url or "")
+    return parts.scheme == "https" and (parts.port or 443) in WEBHOOK_PORTS
+
+
+async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event, settings: BotSettings) -> None:
+    """Takes updates and delivers until `stop` is set or one of the two fails."""
+    polling = asyncio.create_task(until(stop, updates(telegram, settings)))
     serving = asyncio.create_task(serve(telegram.chat, api, profile(telegram), stop))
     try:
         await asyncio.wait({polling, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -51,6 +69,19 @@ async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event) -> None:
         await asyncio.wait({serving})
     polling.result()
     serving.result()
+
+
+async def updates(telegram: Telegram, settings: BotSettings) -> None:
+    if settings.telegram_updates != "webhook" or settings.public_url is None:
+        await telegram.poll()
+        return
+    where = (settings.telegram_webhook_host, settings.telegram_webhook_port)
+    try:
+        await telegram.listen(settings.public_url, where)
+    except OSError as error:
+        raise SystemExit(
+            f"Can't listen at {where[0]}:{where[1]} (TELEGRAM_WEBHOOK_HOST, TELEGRAM_WEBHOOK_PORT): {error.strerror}"
+        ) from None
 
 
 async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:

@@ -1,21 +1,27 @@
-"""The way of updates: connect, poll, hand each one to the core in a task of its own, stop."""
+"""The way of updates: connect, take them, hand each one to the core in a task of its own, stop."""
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import httpx
 import structlog
-from telegram import Bot, BotCommand, BotCommandScopeAllPrivateChats, CallbackQuery, Update
-from telegram.error import BadRequest, Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram import Bot, CallbackQuery, Message, Update
+from telegram.constants import ChatType
+from telegram.error import Conflict, TelegramError
 from telegram.request import HTTPXRequest
 
-from bots.core.commands import COMMANDS
 from bots.core.types import Chat, Inbound
+from bots.telegram.albums import Albums
 from bots.telegram.chat import TelegramChat
-from bots.telegram.inbound import to_inbound
+from bots.telegram.inbound import from_messages, from_press, from_stop
+from bots.telegram.pressing import Pressing
+from bots.telegram.registration import register
+from bots.telegram.retrying import Retrying
+from bots.telegram.webhook import Webhook
 
 log = structlog.get_logger()
 
@@ -25,15 +31,15 @@ Answer = Callable[[Chat, Inbound], Awaitable[None]]
 POLL_SECONDS = 30
 AT_ONCE = 256
 """Updates in work. Beyond that the rest waits at Telegram, which keeps it for a day."""
+SEEN = 5_000
+"""Updates that are known when they come again."""
 STOP_SECONDS = 1.5
 """What is being answered when the bot stops gets this long."""
 CONFIRM_SECONDS = 1.0
-BACKOFF_LEAST, BACKOFF_MOST = 0.5, 30.0
-UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY)
-
-
-class TokenRefused(Exception):
-    """Telegram does not know this token. The library's own error quotes it, so that one must not be chained."""
+STOPPED = "stopped_message_generation"
+"""The library does not know this kind yet."""
+UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY, STOPPED)
+"""Edited messages are not among them: what was asked is being made, and making it again would cost again."""
 
 
 def make_bot(token: str, api_url: str) -> Bot:
@@ -64,42 +70,66 @@ class Telegram:
         self.bot = bot
         self.chat = TelegramChat(bot)
         self._answer = answer
+        self._albums = Albums(self._answer_messages)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._seen: OrderedDict[int, None] = OrderedDict()
         self._offset = 0
-        self._trouble: str | None = None
+        self._polled = False
+        self._retrying = Retrying()
+        self._registering: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Learns who the bot is and registers its commands; tries for ever. Raises `TokenRefused`."""
-        await self._until_done(self._connect)
+        """Learns who the bot is, and registers it while it works already; tries for ever. Raises `TokenRefused`."""
+        await self._retrying.until_done(self.bot.initialize)
         log.info("telegram_connected", username=self.bot.username)
-
-    async def _connect(self) -> None:
-        await self.bot.initialize()
-        await self.bot.delete_webhook()
-        listed = [one for one in COMMANDS if one.listed]
-        private = [BotCommand(one.name, one.description) for one in listed]
-        anywhere = [BotCommand(one.name, one.description) for one in listed if not one.private_only]
-        try:
-            await self.bot.set_my_commands(anywhere)
-            await self.bot.set_my_commands(private, scope=BotCommandScopeAllPrivateChats())
-        except BadRequest as error:
-            log.warning("commands_refused", reason=error.message)
+        self._registering = asyncio.create_task(Retrying().until_done(lambda: register(self.bot)))
 
     async def poll(self) -> None:
         """Takes updates for ever, until cancelled. Raises `TokenRefused`."""
+        self._polled = True
+        await self._retrying.until_done(self._leave_webhook)
         while True:
-            await self._until_done(self._take_updates)
+            await self._retrying.until_done(self._take_updates)
+
+    async def listen(self, public_url: str, listen: tuple[str, int]) -> None:
+        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`, or `OSError` for a taken port."""
+        webhook = Webhook(self.bot, public_url, listen, self.take)
+        try:
+            await webhook.open()
+            await self._retrying.until_done(lambda: webhook.announce(UPDATES))
+            await asyncio.Event().wait()
+        finally:
+            await webhook.close()
+
+    async def _leave_webhook(self) -> None:
+        await self.bot.delete_webhook()
 
     async def _take_updates(self) -> None:
-        updates = await self.bot.get_updates(offset=self._offset, timeout=POLL_SECONDS, allowed_updates=UPDATES)
+        try:
+            updates = await self.bot.get_updates(offset=self._offset, timeout=POLL_SECONDS, allowed_updates=UPDATES)
+        except Conflict as error:
+            if "webhook" in error.message:
+                await self._leave_webhook()
+            raise
         for update in updates:
-            await self._slots.acquire()
+            await self.take(update)
             self._offset = update.update_id + 1
-            self._start(self._handle(update)).add_done_callback(lambda _: self._slots.release())
+
+    async def take(self, update: Update) -> None:
+        """Begins to answer it, when there is room for one more."""
+        await self._slots.acquire()
+        if update.update_id in self._seen:
+            self._slots.release()
+            return
+        self._seen[update.update_id] = None
+        while len(self._seen) > SEEN:
+            self._seen.popitem(last=False)
+        self._start(self._handle(update)).add_done_callback(lambda _: self._slots.release())
 
     async def drain(self) -> None:
-        """Lets what is being answered end, for a moment, and tells Telegram which updates are done. Call it after `poll` has ended."""
+        """Lets what is being answered end, for a moment, and tells Telegram which updates are done. After `poll` or `listen`."""
+        self._albums.close()
         confirming = asyncio.create_task(self._confirm())
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
@@ -111,10 +141,15 @@ class Telegram:
         await confirming
 
     async def close(self) -> None:
+        if self._registering is not None:
+            self._registering.cancel()
+            await asyncio.wait({self._registering})
         await self.bot.shutdown()
 
     async def _confirm(self) -> None:
         """Without this, the updates taken last would come once more after the next start."""
+        if not self._polled:
+            return
         with suppress(TelegramError, TimeoutError):
             async with asyncio.timeout(CONFIRM_SECONDS):
                 await self.bot.get_updates(offset=self._offset, timeout=0, limit=1)
@@ -126,53 +161,32 @@ class Telegram:
         return task
 
     async def _handle(self, update: Update) -> None:
-        if update.callback_query is not None:
-            _ = self._start(self._acknowledge(update.callback_query))
         try:
-            inbound = to_inbound(update, self.bot)
-            if inbound is not None:
-                await self._answer(self.chat, inbound)
+            if update.callback_query is not None:
+                await self._answer_press(update.callback_query, update.update_id)
+            elif update.message is not None and update.message.media_group_id is not None:
+                await self._albums.add(update.message, update.update_id)
+            elif update.message is not None:
+                await self._answer_messages([update.message], update.update_id)
+            elif STOPPED in update.api_kwargs:
+                await self._answer_stop(update.api_kwargs[STOPPED], update.update_id)
         except Exception:
             log.exception("update_broke", update_id=update.update_id)
 
-    async def _acknowledge(self, query: CallbackQuery) -> None:
-        """Ends the button's waiting sign. Telegram refuses late answers, and nothing depends on this one."""
-        try:
-            await self.bot.answer_callback_query(query.id)
-        except TelegramError as error:
-            log.info("press_not_acknowledged", reason=type(error).__name__)
+    async def _answer_messages(self, messages: list[Message], update_id: int) -> None:
+        inbound = from_messages(messages, update_id, self.bot)
+        if inbound is not None:
+            await self._answer(self.chat, inbound)
 
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Repeats what fails with growing pauses, and logs each kind of trouble once."""
-        pause = BACKOFF_LEAST
-        while True:
-            try:
-                await work()
-            except InvalidToken:
-                raise TokenRefused from None
-            except TelegramError as error:
-                pause = self._pause(error, pause)
-                self._tell(error, pause)
-                await asyncio.sleep(pause)
-            else:
-                if self._trouble is not None:
-                    log.info("telegram_well_again")
-                self._trouble = None
-                return
+    async def _answer_press(self, query: CallbackQuery, update_id: int) -> None:
+        public = query.message is None or query.message.chat.type != ChatType.PRIVATE
+        pressing = Pressing(self.chat, query, public=public)
+        _ = self._start(pressing.acknowledge())
+        inbound = from_press(query, update_id, self.bot)
+        if inbound is not None:
+            await self._answer(pressing, inbound)
 
-    @staticmethod
-    def _pause(error: TelegramError, last: float) -> float:
-        if isinstance(error, RetryAfter):
-            asked = error.retry_after
-            return float(asked) if isinstance(asked, int) else asked.total_seconds()
-        return min(last * 2, BACKOFF_MOST)
-
-    def _tell(self, error: TelegramError, pause: float) -> None:
-        kind = type(error).__name__
-        if kind == self._trouble:
-            return
-        self._trouble = kind
-        if isinstance(error, Conflict):
-            log.error("telegram_conflict", reason="another process takes this bot's updates: stop it, or give this bot its own token")
-        else:
-            log.warning("telegram_unreachable", reason=error.message[:200], again_in=pause)
+    async def _answer_stop(self, stopped: object, update_id: int) -> None:
+        inbound = from_stop(stopped, update_id, self.chat.stopped)
+        if inbound is not None:
+            await self._answer(self.chat, inbound)

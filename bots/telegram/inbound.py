@@ -1,59 +1,48 @@
-"""What arrives from Telegram as `Inbound`: commands, plain questions, pressed buttons."""
+"""What arrives from Telegram as `Inbound`: commands, plain questions, answers to questions, pressed buttons."""
 
 import re
+from collections.abc import Callable, Sequence
 
-from telegram import Bot, CallbackQuery, Message, Update, User
-from telegram.constants import ChatType
-from telegram.error import BadRequest, TelegramError
+from telegram import Bot, CallbackQuery, ChatMemberAdministrator, Message, User
+from telegram.constants import ChatMemberStatus, ChatType
+from telegram.error import TelegramError
 
-from bots.core.http import ApiError
-from bots.core.types import Address, Attachment, Inbound, Sender
+from bots.core.types import Address, Button, Inbound, Quoted, Sender
+from bots.telegram.asking import asked
+from bots.telegram.files import attachments
+from bots.telegram.markup import clean
 
 PLATFORM = "telegram"
 ASK = "ask"
-UNREADABLE = "file_unreadable"
-DOWNLOAD_BYTES = 20_000_000
-"""A bot can't fetch more; reading what is larger fails with `too_large`."""
 
 _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w+))?(?=\s|$)")
 
 
-def to_inbound(update: Update, bot: Bot) -> Inbound | None:
-    """None for what is not meant for this bot: other bots' commands, group talk, messages without a person behind them."""
-    if update.callback_query is not None:
-        return _pressed(update, update.callback_query)
-    message = update.message
-    if message is None or message.from_user is None or message.from_user.is_bot:
+def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbound | None:
+    """One message, or those of one album, of which at most one has words.
+
+    None for what is not meant for this bot: other bots' commands, group talk, messages without a person behind them.
+    """
+    message = next((one for one in messages if one.text or one.caption), messages[0])
+    if message.from_user is None or message.from_user.is_bot:
         return None
-    attachments = _attachments(message)
-    said = _said(message, bot, bool(attachments))
+    said = _said(message, bot)
     if said is None:
         return None
     command, text = said
-    return Inbound(_address(message), _sender(message.from_user), str(update.update_id), command, text, attachments=attachments)
+    return Inbound(
+        _address(message),
+        _sender(message.from_user),
+        str(update_id),
+        command,
+        text,
+        attachments=tuple(file for one in messages for file in attachments(one)),
+        quoted=_quoted(message, bot),
+        moderates=_Moderates(bot, message.chat.id, message.from_user.id) if _public(message) else None,
+    )
 
 
-def _said(message: Message, bot: Bot, has_files: bool) -> tuple[str, str] | None:
-    """The command and what is behind it; a caption counts as text."""
-    text = (message.text or message.caption or "").strip()
-    match = _COMMAND.match(text)
-    if match is not None:
-        if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
-            return None
-        return match["name"].lower(), text[match.end() :].strip()
-    mention = re.compile(rf"@{re.escape(bot.username)}\b", re.IGNORECASE)
-    addressed = message.chat.type == ChatType.PRIVATE or _answers(message, bot) or mention.search(text) is not None
-    if not addressed or not (text or has_files):
-        return None
-    return ASK, mention.sub("", text).strip()
-
-
-def _answers(message: Message, bot: Bot) -> bool:
-    answered = message.reply_to_message
-    return answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
-
-
-def _pressed(update: Update, query: CallbackQuery) -> Inbound | None:
+def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None:
     if query.message is None or not isinstance(query.data, str):
         return None
     message, pressed = query.message, str(query.message.message_id)
@@ -62,7 +51,89 @@ def _pressed(update: Update, query: CallbackQuery) -> Inbound | None:
     else:  # too old for Telegram to show it again: its topic is unknown
         address = Address(PLATFORM, str(message.chat.id), None, pressed, message.chat.type == ChatType.PRIVATE)
     action, _, value = query.data.partition(":")
-    return Inbound(address, _sender(query.from_user), str(update.update_id), action, value, pressed=pressed)
+    return Inbound(
+        address,
+        _sender(query.from_user),
+        str(update_id),
+        action,
+        value,
+        pressed=pressed,
+        moderates=None if address.private else _Moderates(bot, message.chat.id, query.from_user.id),
+    )
+
+
+def from_stop(stopped: object, update_id: int, meant: Callable[[int, int], Button | None]) -> Inbound | None:
+    """The stop sign of a draft, which the platform shows by itself; `meant` knows the button that it stands for."""
+    try:
+        chat, draft_id = stopped["chat"], stopped["draft_id"]  # type: ignore[index]
+        chat_id, name, thread = int(chat["id"]), str(chat.get("first_name", "")), stopped.get("message_thread_id")  # type: ignore[attr-defined]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+    button = meant(chat_id, draft_id)
+    if button is None:
+        return None
+    # drafts are shown in private chats only, and such a chat has the id of its person
+    address = Address(PLATFORM, str(chat_id), None if thread is None else str(thread))
+    return Inbound(address, Sender(str(chat_id), name), str(update_id), button.action, button.value)
+
+
+def _said(message: Message, bot: Bot) -> tuple[str, str] | None:
+    """The command and what is behind it; a caption counts as text."""
+    text = clean(message.text or message.caption or "").strip()
+    match = _COMMAND.match(text)
+    if match is not None:
+        if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
+            return None
+        return match["name"].lower(), text[match.end() :].strip()
+    wanted = asked(message, bot)
+    if wanted is not None:
+        return wanted[0], f"{wanted[1]} {text}".strip()
+    mention = re.compile(rf"@{re.escape(bot.username)}\b[ \t]*", re.IGNORECASE)
+    addressed = not _public(message) or _answers(message, bot) or mention.search(text) is not None
+    # a pinned message or a new member has neither: nobody said anything
+    if not addressed or not (text or message.effective_attachment):
+        return None
+    return ASK, mention.sub("", text).strip()
+
+
+def _public(message: Message) -> bool:
+    return message.chat.type != ChatType.PRIVATE
+
+
+def _answers(message: Message, bot: Bot) -> bool:
+    answered = _answered(message)
+    return answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
+
+
+def _answered(message: Message) -> Message | None:
+    """In a topic, what answers nothing is shown as an answer to the message that opened the topic."""
+    answered = message.reply_to_message
+    opened = answered is not None and message.is_topic_message and answered.message_id == message.message_thread_id
+    return None if opened else answered
+
+
+def _quoted(message: Message, bot: Bot) -> Quoted | None:
+    answered = _answered(message)
+    if answered is None:
+        return None
+    text = message.quote.text if message.quote is not None else answered.text or answered.caption or ""
+    return Quoted(str(answered.message_id), clean(text), _answers(message, bot), attachments(answered))
+
+
+class _Moderates:
+    """Asks when it is called. A class of its own, so that printing an inbound shows no bot, and so no token."""
+
+    def __init__(self, bot: Bot, chat_id: int, user_id: int) -> None:
+        self._bot = bot
+        self._chat_id = chat_id
+        self._user_id = user_id
+
+    async def __call__(self) -> bool:
+        try:
+            member = await self._bot.get_chat_member(self._chat_id, self._user_id)
+        except TelegramError:
+            return False
+        return member.status == ChatMemberStatus.OWNER or (isinstance(member, ChatMemberAdministrator) and member.can_delete_messages)
 
 
 def _address(message: Message) -> Address:
@@ -73,43 +144,9 @@ def _address(message: Message) -> Address:
         chat_id=str(message.chat.id),
         thread_id=None if thread is None else str(thread),
         message_id=str(message.message_id),
-        private=message.chat.type == ChatType.PRIVATE,
+        private=not _public(message),
     )
 
 
 def _sender(user: User) -> Sender:
     return Sender(str(user.id), user.full_name, user.language_code)
-
-
-def _attachments(message: Message) -> tuple[Attachment, ...]:
-    if message.photo:
-        fitting = [size for size in message.photo if (size.file_size or 0) <= DOWNLOAD_BYTES]
-        best = max(fitting or message.photo, key=lambda size: size.width * size.height)
-        return (_attachment(message, best.file_id, f"photo-{message.message_id}.jpg", "image/jpeg", best.file_size),)
-    for file in (message.document, message.video):
-        if file is not None:
-            name = file.file_name or f"file-{message.message_id}"
-            return (_attachment(message, file.file_id, name, file.mime_type or "application/octet-stream", file.file_size),)
-    return ()
-
-
-def _attachment(message: Message, file_id: str, name: str, content_type: str, size: int | None) -> Attachment:
-    bot = message.get_bot()
-
-    async def read() -> bytes:  # not functools.partial: it would show the bot, and the bot its token, wherever the inbound is printed
-        return await _read(bot, file_id)
-
-    return Attachment(name, content_type, size or 0, read)
-
-
-async def _read(bot: Bot, file_id: str) -> bytes:
-    """The bytes of a file. Its address holds the bot's token, so neither it nor an error that may quote it goes any further."""
-    try:
-        file = await bot.get_file(file_id)
-        return bytes(await file.download_as_bytearray())
-    except BadRequest as error:
-        if "too big" in error.message:
-            raise ApiError("too_large", f"more than {DOWNLOAD_BYTES} bytes") from None
-        raise ApiError(UNREADABLE, "Telegram does not hand out this file. Please send it again.") from None
-    except TelegramError as error:
-        raise ApiError(UNREADABLE, f"Telegram did not hand out the file ({type(error).__name__}). Please try again.") from None

@@ -1,49 +1,73 @@
-"""Replies as Telegram messages: what is sent, what is edited, how files go, and what a failure means."""
+"""Replies as Telegram messages: what is sent, what is edited, how files go."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bots.core.splitting import split, utf16_units
+from bots.core.splitting import utf16_units
 from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
+from bots.telegram.asking import placeholder, question
+from bots.telegram.markup import Marked, messages
 
 LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5)
 """Texts are counted in UTF-16 units. A chat takes about one message a second."""
+GROUP_LIMITS = replace(LIMITS, edit_seconds=3.0)
+"""A group takes about twenty messages and edits a minute."""
 
 ALBUM = 10
 PHOTO_SIDES = 10_000
 PHOTO_RATIO = 20
+THUMBNAIL_BYTES = 200_000
 DATA_BYTES = 64
 NO_WORDS = "⬆️"
 """Stands above buttons that have no text and no file to hang on."""
+CUT_OFF = "…\n"
+"""In front of the end of a text that is too long for a preview."""
+
+Kind = Literal["photo", "video", "document"]
+KINDS: tuple[Kind, ...] = ("photo", "video", "document")
+Rows = tuple[tuple[Button, ...], ...]
+
+
+NOTHING = Marked("")
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`target` is the message that becomes this text; without it a new one is sent."""
+    """`target` is the message that becomes this text; without it a new one is sent. `wanted`: the hint in the field for the answer."""
 
-    text: str
-    buttons: tuple[tuple[Button, ...], ...] = ()
+    words: Marked
+    buttons: Rows = ()
     target: int | None = None
+    wanted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text that is still growing, shown as such; it is no message. `buttons`: the first is what the platform's own stop sign means."""
+
+    words: Marked
+    buttons: Rows = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Single:
     file: File
-    caption: str = ""
-    buttons: tuple[tuple[Button, ...], ...] = ()
+    caption: Marked = NOTHING
+    buttons: Rows = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """2 to 10 photos; the caption goes to the first. It can't have buttons."""
+    """2 to 10 photos and videos, or as many documents; the caption goes to the first. It can't have buttons."""
 
     files: tuple[File, ...]
-    caption: str = ""
+    caption: Marked = NOTHING
 
 
-Step = Text | Single | Album
+Step = Text | Draft | Single | Album
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +78,83 @@ class Plan:
     obsolete: tuple[int, ...] = ()
 
 
-def plan(reply: Reply, replacing: Shown | None) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`public`: others read along, so their names must not ring. `drafts`: a growing text may be shown as a draft."""
+
+    own_name: str
+    public: bool
+    drafts: bool = False
+
+
+def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
     """Raises `SendFailed`, final, for what Telegram never takes."""
     shown = tuple(number(one) for one in replacing.message_ids) if replacing is not None else ()
+    if reply.ask is not None:
+        return Plan((Text(question(reply.ask, reply.text, setting.own_name), wanted=placeholder(reply.ask)),))
     if not reply.files:
-        return _texts(reply.text, reply.buttons, shown)
+        return _texts(reply, shown, setting)
     groups = _groups([as_sendable(file) for file in reply.files])
-    captioned = utf16_units(reply.text) <= LIMITS.caption and not (reply.buttons and isinstance(groups[-1], Album))
+    words = list(_messages(reply, setting))
+    captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (reply.buttons and isinstance(groups[-1], Album))
     if not captioned:
-        behind = _texts(reply.text.strip() or NO_WORDS, reply.buttons, ())
+        behind = _texts(reply, (), setting) if words else Plan((Text(Marked(NO_WORDS), reply.buttons),))
         return Plan((*groups, *behind.steps), shown)
-    groups[0] = _captioned(groups[0], reply.text.strip())
+    if words:
+        groups[0] = replace(groups[0], caption=words[0])
     last = groups[-1]
     if isinstance(last, Single):
-        groups[-1] = Single(last.file, last.caption, reply.buttons)
+        groups[-1] = replace(last, buttons=reply.buttons)
     return Plan(tuple(groups), shown)
 
 
-def _texts(text: str, buttons: tuple[tuple[Button, ...], ...], shown: Sequence[int]) -> Plan:
-    parts = split(text, LIMITS.text, utf16_units)
+def _messages(reply: Reply, setting: Setting) -> list[Marked]:
+    own_name = setting.own_name if setting.public else None
+    return list(messages(reply.text, LIMITS.text, markdown=reply.markdown, own_name=own_name))
+
+
+def _texts(reply: Reply, shown: Sequence[int], setting: Setting) -> Plan:
+    if reply.preview and setting.drafts and not shown:
+        return Plan((_draft(reply, setting),))
+    parts = _messages(reply, setting)
     last = len(parts) - 1
     steps = tuple(
-        Text(part, buttons if place == last else (), shown[place] if place < len(shown) else None) for place, part in enumerate(parts)
+        Text(part, reply.buttons if place == last else (), shown[place] if place < len(shown) else None) for place, part in enumerate(parts)
     )
     return Plan(steps, tuple(shown[len(parts) :]))
 
 
+def _draft(reply: Reply, setting: Setting) -> Draft:
+    """The end of what is too long: that is where it grows."""
+    parts = _messages(reply, setting)
+    if len(parts) > 1:
+        room = LIMITS.text // 2
+        parts = _messages(replace(reply, text=f"{CUT_OFF}{reply.text[-room:]}"), setting)
+    return Draft(parts[-1] if parts else Marked(""), reply.buttons)
+
+
 def _groups(files: Sequence[File]) -> list[Single | Album]:
-    """Neighbouring photos as albums, everything else for itself, the order kept."""
-    groups: list[Single | Album] = []
-    photos: list[File] = []
-    for file in [*files, None]:
-        if file is not None and file.kind == "photo" and len(photos) < ALBUM:
-            photos.append(file)
-            continue
-        if photos:
-            groups.append(Album(tuple(photos)) if len(photos) > 1 else Single(photos[0]))
-        photos = [file] if file is not None and file.kind == "photo" else []
-        if file is not None and file.kind != "photo":
-            groups.append(Single(file))
-    return groups
+    """Neighbours that may share an album do, the order kept."""
+    groups: list[list[File]] = []
+    for file in files:
+        if groups and len(groups[-1]) < ALBUM and _album_kind(groups[-1][0]) == _album_kind(file):
+            groups[-1].append(file)
+        else:
+            groups.append([file])
+    return [Album(tuple(group)) if len(group) > 1 else Single(group[0]) for group in groups]
 
 
-def _captioned(group: Single | Album, caption: str) -> Single | Album:
-    return Single(group.file, caption) if isinstance(group, Single) else Album(group.files, caption)
+def _album_kind(file: File) -> bool:
+    return file.kind == "document"
 
 
 def as_sendable(file: File) -> File:
     """The file in a way that Telegram takes it: what is no photo or no video to it goes as a document."""
+    if file.thumbnail is not None and len(file.thumbnail) > THUMBNAIL_BYTES:
+        file = replace(file, thumbnail=None)
+    known = known_as(file)
+    if known is not None:
+        return replace(file, kind=known[0])
     size = len(file.data)
     if size > LIMITS.upload_bytes:
         raise SendFailed(f"{file.name} has {size / 1e6:.0f} MB, Telegram takes {LIMITS.upload_bytes / 1e6:.0f} MB from a bot", final=True)
@@ -113,7 +166,19 @@ def as_sendable(file: File) -> File:
 
 
 def as_document(file: File) -> File:
-    return File("document", file.name, file.content_type, file.data, file.width, file.height, file.duration, file.thumbnail)
+    return replace(file, kind="document", ref=None)
+
+
+def ref(kind: str, file_id: str) -> str:
+    """Telegram knows a file only as what it was sent as."""
+    return f"{kind}:{file_id}"
+
+
+def known_as(file: File) -> tuple[Kind, str] | None:
+    """What Telegram knows the file as, and by which id."""
+    name, _, file_id = (file.ref or "").partition(":")
+    kind = next((one for one in KINDS if one == name), None)
+    return None if kind is None or not file_id else (kind, file_id)
 
 
 def _photo_sides(file: File) -> bool:
@@ -123,7 +188,7 @@ def _photo_sides(file: File) -> bool:
     return sum(sides) <= PHOTO_SIDES and sides[1] <= PHOTO_RATIO * sides[0]
 
 
-def keyboard(rows: tuple[tuple[Button, ...], ...]) -> InlineKeyboardMarkup | None:
+def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
     if not rows:
         return None
     return InlineKeyboardMarkup([[_key(button) for button in row] for row in rows])

@@ -13,6 +13,7 @@ from tests.fakes.telegram_control import Control
 from tests.fakes.telegram_driver import FakeTelegram, Scene, SeenMessage
 from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_server import BotApiServer, make_app
+from tests.fakes.telegram_webhook import bring
 from tests.fakes.telegram_world import World
 
 __all__ = ["TOKEN", "FakeTelegram", "Scene", "SeenMessage", "running_telegram"]
@@ -31,16 +32,21 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._control_runner: web.AppRunner | None = None
         self._port = 0
+        self._bringing: asyncio.Task[None] | None = None
         self._kept: socket.socket | None = None
 
     async def start(self, port: int) -> tuple[str, str]:
         """Listen on loopback (port 0: a free one); the Bot API's root and the control root."""
         self._port = port
         await self._listen(True)
+        self._bringing = asyncio.create_task(bring(self.world))
         self._control_runner, control_port = await _serve_app(make_app(None, self._control.routes()), 0)
         return f"http://127.0.0.1:{self._port}", f"http://127.0.0.1:{control_port}"
 
     async def stop(self) -> None:
+        if self._bringing is not None:
+            self._bringing.cancel()
+            await asyncio.wait({self._bringing})
         await self._listen(False)
         self._let_go()
         if self._control_runner is not None:

@@ -7,8 +7,13 @@ from tests.fakes.telegram_world import Refused, Upload, picture_size
 
 TEXT_UNITS = 4096
 CAPTION_UNITS = 1024
+FIELD_UNITS = 64
 PHOTO_BYTES = 10_000_000
 UPLOAD_BYTES = 50_000_000
+ENTITIES = {
+    *("bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote", "expandable_blockquote"),
+    *("mention", "bot_command", "url", "hashtag", "text_mention"),
+}
 STRUCTURED = {
     "allowed_updates",
     "caption_entities",
@@ -23,9 +28,10 @@ STRUCTURED = {
 
 
 class Params:
-    """The parameters of one call, already parsed out of a form or JSON, with the uploaded parts beside them."""
+    """The parameters of one call, already parsed out of a form or JSON, with the uploaded parts beside them. `known`: files from before."""
 
-    def __init__(self, values: dict[str, Any], files: dict[str, Upload]) -> None:
+    def __init__(self, values: dict[str, Any], files: dict[str, Upload], known: dict[str, Upload] | None = None) -> None:
+        self.known = known or {}
         self.values = {name: self._structured(name, value) for name, value in values.items()}
         self.files = files
 
@@ -83,7 +89,7 @@ class Params:
 
     def keyboard(self) -> list[list[dict[str, Any]]]:
         markup = self.values.get("reply_markup")
-        if markup is None:
+        if markup is None or (isinstance(markup, dict) and markup.get("force_reply")):
             return []
         rows = markup.get("inline_keyboard") if isinstance(markup, dict) else None
         if not isinstance(rows, list):
@@ -94,12 +100,23 @@ class Params:
             check_button(button)
         return [row for row in rows if row]
 
-    def upload(self, value: Any) -> Upload:
-        """The file that a parameter or a media item names: its own part, or `attach://part`."""
+    def asks(self) -> dict[str, Any] | None:
+        """The field for an answer that the message opens."""
+        markup = self.values.get("reply_markup")
+        if not isinstance(markup, dict) or not markup.get("force_reply"):
+            return None
+        if units(str(markup.get("input_field_placeholder", ""))) > FIELD_UNITS:
+            raise Refused(400, "Bad Request: REPLY_MARKUP_PLACEHOLDER_TOO_LONG")
+        return markup
+
+    def upload(self, value: Any, kind: str) -> Upload:
+        """The file that a parameter or a media item names: its part, `attach://part`, or the id of a file that is known as that kind."""
         name = value.removeprefix("attach://") if isinstance(value, str) else ""
-        upload = self.files.get(name)
+        upload = self.files.get(name) or self.known.get(name)
         if upload is None:
-            raise Refused(400, "Bad Request: wrong file identifier/HTTP URL specified")
+            raise Refused(400, "Bad Request: wrong remote file identifier specified: Wrong string length")
+        if upload.id and upload.kind != kind:
+            raise Refused(400, "Bad Request: type of file mismatch")
         if not upload.data:
             raise Refused(400, "Bad Request: file must be non-empty")
         if len(upload.data) > UPLOAD_BYTES:
@@ -107,7 +124,7 @@ class Params:
         return upload
 
     def named_upload(self, name: str) -> Upload:
-        return self.upload(name if name in self.files else self.values.get(name))
+        return self.upload(name if name in self.files else self.values.get(name), name)
 
     def thumbnail(self, given: dict[str, Any] | None = None) -> Upload | None:
         """A thumbnail that Telegram would use; any other is silently left out."""
@@ -135,12 +152,17 @@ def check_button(button: dict[str, Any]) -> None:
 
 
 def check_entities(entities: list[dict[str, Any]], text: str) -> None:
+    encoded = text.encode("utf-16-le")
     for entity in entities:
         start, length = entity.get("offset"), entity.get("length")
-        if not isinstance(start, int) or not isinstance(length, int) or not entity.get("type"):
-            raise Refused(400, "Bad Request: can't parse entity")
+        if not isinstance(start, int) or not isinstance(length, int) or entity.get("type") not in ENTITIES:
+            raise Refused(400, "Bad Request: can't parse MessageEntity: invalid type or bounds")
         if start < 0 or length <= 0 or start + length > units(text):
             raise Refused(400, f"Bad Request: entity beginning at UTF-16 offset {start} ends after the end of the text")
+        if any(0xDC <= encoded[2 * place + 1] <= 0xDF for place in (start, start + length) if place < units(text)):
+            raise Refused(400, f"Bad Request: entity begins in a middle of a UTF-16 symbol at byte offset {start}")
+        if entity["type"] == "text_link" and not str(entity.get("url", "")).startswith(("http://", "https://", "tg://")):
+            raise Refused(400, "Bad Request: can't parse entities: wrong HTTP URL")
 
 
 def check_photo(upload: Upload) -> tuple[int, int]:

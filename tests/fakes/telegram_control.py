@@ -42,6 +42,8 @@ class Control:
                 "presses": [asdict(one) for one in world.presses.values()],
                 "actions": world.actions,
                 "commands": world.commands,
+                "about": world.about,
+                "drafts": [asdict(one) for one in world.shown_drafts],
                 "waiting_updates": [one["update_id"] for one in world.updates],
                 "ignored_floods": self.faults.ignored,
             }
@@ -53,6 +55,11 @@ class Control:
     async def act(self, request: web.Request) -> web.Response:
         actions: dict[str, Callable[..., Any]] = {
             "says": self.says,
+            "says_album": self.says_album,
+            "edits": self.edits,
+            "stop_draft": self.stop_draft,
+            "admin": self.admin,
+            "age": self.age,
             "press": self.press,
             "fault": self.faults.add,
             "clear": self.faults.clear,
@@ -84,6 +91,8 @@ class Control:
         reply_to: int | None = None,
         photo: str | None = None,
         document: list[str] | None = None,
+        quote: str = "",
+        album: str | None = None,
     ) -> int:
         """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode, as on Telegram."""
         chat = self.world.open_chat(chat_id, private, forum or thread_id is not None)
@@ -94,7 +103,7 @@ class Control:
             kind, fields = "photo", self._photo(base64.b64decode(photo))
         elif document is not None:
             name, content_type, data = document
-            kind, fields = "document", {"file": self.world.keep(Upload(name, content_type, base64.b64decode(data)))}
+            kind, fields = "document", {"file": self.world.keep(Upload(name, content_type, base64.b64decode(data)), "document")}
         message = self.world.store(
             chat,
             sender_id=user_id,
@@ -104,17 +113,47 @@ class Control:
             entities=found_entities(text),
             thread_id=thread_id,
             reply_to=reply_to,
+            quote=quote,
+            album=album,
             **fields,
         )
         if self._reaches(message, private):
             self.world.push("message", self.world.as_json(message))
         return message.message_id
 
+    def says_album(self, chat_id: int, user_id: int, photos: list[str], caption: str = "", private: bool = True) -> list[int]:
+        """Photos sent together: a message for each, the caption on the first."""
+        album = f"album{next(self.world.numbers)}"
+        return [
+            self.says(chat_id, user_id, "" if place else caption, private, photo=photo, album=album) for place, photo in enumerate(photos)
+        ]
+
+    def edits(self, chat_id: int, message_id: int, text: str) -> None:
+        """A person changes what they wrote."""
+        message = self.world.chats[chat_id].messages[message_id]
+        message.text, message.entities = text, found_entities(text)
+        self.world.push("edited_message", self.world.as_json(message) | {"edit_date": int(time.time())})
+
+    def stop_draft(self, chat_id: int) -> None:
+        """A person touches the stop sign of the draft that grows in the chat."""
+        draft = next((one for one in reversed(self.world.shown_drafts) if one.chat_id == chat_id), None)
+        if draft is None or not draft.can_stop:
+            raise LookupError("no draft with a stop sign")
+        self.world.push("stopped_message_generation", {"chat": self.world.chats[chat_id].brief(), "draft_id": draft.draft_id})
+
+    def admin(self, chat_id: int, user_id: int) -> None:
+        """A person may from now on delete what others write in a group."""
+        self.world.chats[chat_id].admins.add(user_id)
+
+    def age(self, chat_id: int, message_id: int, hours: float) -> None:
+        """A message was sent so long ago."""
+        self.world.chats[chat_id].messages[message_id].date -= int(hours * 3600)
+
     def _photo(self, data: bytes) -> dict[str, Any]:
         size = picture_size(data)
         if size is None:
             raise ValueError("a photo must be a picture")
-        return {"file": self.world.keep(Upload("photo.jpg", "image/jpeg", data)), "width": size[0], "height": size[1]}
+        return {"file": self.world.keep(Upload("photo.jpg", "image/jpeg", data), "photo"), "width": size[0], "height": size[1]}
 
     def _reaches(self, message: Message, private: bool) -> bool:
         """With privacy mode on, a bot in a group gets commands and replies to itself, nothing else."""
@@ -157,11 +196,14 @@ class Control:
         self.world.chats[chat_id].moved_to = to
 
     def settings(self, **given: Any) -> None:
-        """`privacy`, `webhook` (an address: polling is refused until it is deleted), `username`."""
+        """`privacy`, `username`, `drafts`, `webhook` (an address: polling is refused until it is deleted), `webhook_to`, and `paced`."""
         for name, value in given.items():
-            if name not in ("privacy", "webhook", "username"):
+            if name == "paced":
+                self.faults.paced = value
+            elif name in ("privacy", "username", "drafts", "webhook", "webhook_to"):
+                setattr(self.world, name, value)
+            else:
                 raise ValueError(f"no setting {name}")
-            setattr(self.world, name, value)
 
     def away(self, away: bool) -> None:
         """Telegram can't be reached: its port is closed. Call it on the control port."""
@@ -175,7 +217,7 @@ class Control:
 
 
 def _seen(message: Message) -> dict[str, Any]:
-    fields = {name: getattr(message, name) for name in Message.__dataclass_fields__ if name not in ("file", "thumbnail", "entities")}
+    fields = {name: getattr(message, name) for name in Message.__dataclass_fields__ if name not in ("file", "thumbnail")}
     return fields | {"file": _brief(message.file), "thumbnail": _brief(message.thumbnail)}
 
 

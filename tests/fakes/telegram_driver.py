@@ -23,7 +23,10 @@ class SeenFile:
 
 @dataclass(frozen=True)
 class SeenMessage:
-    """`text` is the caption of a message with a file. `history`: earlier texts and keyboards, one for each edit, the oldest first."""
+    """`text` is the caption of a message with a file, `asks` the field for an answer that it opens.
+
+    `history`: earlier texts and keyboards, one for each edit, the oldest first.
+    """
 
     chat_id: int
     message_id: int
@@ -42,6 +45,9 @@ class SeenMessage:
     duration: int
     streaming: bool
     album: str | None
+    entities: list[dict[str, Any]]
+    spoiler: bool
+    asks: dict[str, Any] | None
     history: list[tuple[str, list[list[dict[str, Any]]]]]
     deleted: bool
 
@@ -57,17 +63,29 @@ class SeenPress:
     update_id: int
     data: str
     answered: str | None
+    alert: bool
     answered_after: float | None
 
 
 @dataclass(frozen=True)
 class SeenCall:
-    """`at` in seconds of the fake's monotonic clock; `status` 0: it runs, or its connection was cut."""
+    """`at` in seconds of the fake's monotonic clock; `status` 0: it runs, or its connection was cut. `uploads`: the parts with files."""
 
     method: str
     params: dict[str, Any]
     at: float
     status: int
+    uploads: list[str]
+
+
+@dataclass(frozen=True)
+class SeenDraft:
+    chat_id: int
+    draft_id: int
+    text: str
+    entities: list[dict[str, Any]]
+    thread_id: int | None
+    can_stop: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,8 @@ class Scene:
     presses: dict[str, SeenPress]
     actions: list[tuple[int, int | None, str]]
     commands: dict[str, list[dict[str, str]]]
+    about: dict[str, str]
+    drafts: list[SeenDraft]
     waiting_updates: list[int]
     ignored_floods: int
 
@@ -120,12 +140,33 @@ class FakeTelegram:
         reply_to: int | None = None,
         photo: bytes | None = None,
         document: tuple[str, str, bytes] | None = None,
+        quote: str | None = None,
     ) -> int:
         """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the chat has topics."""
         file = None if document is None else [document[0], document[1], base64.b64encode(document[2]).decode()]
         picture = None if photo is None else base64.b64encode(photo).decode()
-        place = {"private": private, "forum": forum, "thread_id": thread_id, "reply_to": reply_to}
+        place = {"private": private, "forum": forum, "thread_id": thread_id, "reply_to": reply_to, "quote": quote}
         return int(self._do("says", chat_id=chat_id, user_id=user_id, text=text, photo=picture, document=file, **place))
+
+    def user_says_album(self, chat_id: int, user_id: int, photos: list[bytes], caption: str = "", *, private: bool = True) -> list[int]:
+        """Photos sent together, the caption on the first; their message ids."""
+        encoded = [base64.b64encode(one).decode() for one in photos]
+        made: list[int] = self._do("says_album", chat_id=chat_id, user_id=user_id, photos=encoded, caption=caption, private=private)
+        return made
+
+    def user_edits(self, chat_id: int, message_id: int, text: str) -> None:
+        self._do("edits", chat_id=chat_id, message_id=message_id, text=text)
+
+    def stop_draft(self, chat_id: int) -> None:
+        """A person touches the stop sign of the draft that grows in the chat."""
+        self._do("stop_draft", chat_id=chat_id)
+
+    def admin(self, chat_id: int, user_id: int) -> None:
+        self._do("admin", chat_id=chat_id, user_id=user_id)
+
+    def age(self, chat_id: int, message_id: int, hours: float) -> None:
+        """A message was sent so long ago. Bots can delete none that is older than two days."""
+        self._do("age", chat_id=chat_id, message_id=message_id, hours=hours)
 
     def press(self, chat_id: int, message_id: int, button: str, user_id: int) -> str:
         """A person presses a button, named by its label or its data; the id of the press."""
@@ -148,12 +189,13 @@ class FakeTelegram:
         self._do("move", chat_id=chat_id, to=to)
 
     def settings(self, **given: Any) -> None:
-        """`privacy`, `webhook`, `username`."""
+        """`privacy`, `username`, `drafts` (does this Bot API know them), `webhook` (an address), `webhook_to` (where its server really
+        listens), `paced` (does the flood control work)."""
         self._do("settings", **given)
 
-    def push(self, kind: str, body: dict[str, Any]) -> int:
+    def push(self, kind: str, body: dict[str, Any], update_id: int | None = None) -> int:
         """A raw update; its id."""
-        return int(self._do("push", kind=kind, body=body))
+        return int(self._do("push", kind=kind, body=body, update_id=update_id))
 
     def away(self, away: bool = True) -> None:
         """Telegram can't be reached at all, or can again; works when the control port is another one."""
@@ -211,6 +253,8 @@ def _scene(raw: dict[str, Any]) -> Scene:
         presses={one["id"]: _pick(SeenPress, one) for one in raw["presses"]},
         actions=[(one[0], one[1], one[2]) for one in raw["actions"]],
         commands=raw["commands"],
+        about=raw["about"],
+        drafts=[_pick(SeenDraft, one) for one in raw["drafts"]],
         waiting_updates=raw["waiting_updates"],
         ignored_floods=raw["ignored_floods"],
     )

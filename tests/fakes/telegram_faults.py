@@ -1,9 +1,13 @@
-"""Bad days of the fake Telegram, set per method: refusals, floods, broken connections, answers that never come."""
+"""Bad days of the fake Telegram, set per method: refusals, floods, broken connections, answers that never come.
+
+And its flood control: about one message a second in a chat, twenty a minute in a group, thirty a second everywhere.
+"""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tests.fakes.telegram_world import Refused
 
@@ -32,9 +36,34 @@ class Fault:
 
 
 @dataclass
-class Faults:
-    """`ignored` counts calls to a chat that came before the time that a flood answer had asked for was over."""
+class Rate:
+    """`burst` calls at once, then one every `seconds`."""
 
+    seconds: float
+    burst: int
+    empty_at: dict[int, float] = field(default_factory=dict)
+
+    def take(self, key: int, cost: int) -> float:
+        """Seconds for which it is too much; 0 when it was taken."""
+        now = time.monotonic()
+        empty_at = max(self.empty_at.get(key, 0.0), now) + cost * self.seconds
+        over = empty_at - now - self.burst * self.seconds
+        if over <= 1e-6:
+            self.empty_at[key] = empty_at
+        return max(0.0, over)
+
+
+@dataclass
+class Faults:
+    """`ignored` counts calls to a chat that came before the time that a flood answer had asked for was over.
+
+    `paced`: whether the flood control works. It is a little more lenient than what is written, as on Telegram.
+    """
+
+    paced: bool = True
+    private: Rate = field(default_factory=lambda: Rate(1.0, 20))
+    group: Rate = field(default_factory=lambda: Rate(3.0, 22))
+    everywhere: Rate = field(default_factory=lambda: Rate(1 / 30, 40))
     faults: list[Fault] = field(default_factory=list)
     quiet_until: dict[int, float] = field(default_factory=dict)
     ignored: int = 0
@@ -51,6 +80,17 @@ class Faults:
         if fault is not None:
             fault.times -= 1
         return fault
+
+    def count(self, method: str, chat_id: int | None, values: dict[str, Any]) -> None:
+        """Messages and edits count, in groups each file of an album; more than a chat takes is refused."""
+        if not self.paced or chat_id is None or not method.startswith(("sendM", "sendP", "sendV", "sendD", "editM")):
+            return
+        album = len(values.get("media") or []) if method == "sendMediaGroup" and chat_id < 0 else 1
+        over = max(self.everywhere.take(0, 1), (self.private if chat_id > 0 else self.group).take(chat_id, album))
+        if over:
+            seconds = math.ceil(over)
+            self.quiet_until[chat_id] = time.monotonic() + seconds
+            raise too_many(seconds)
 
     def flooded(self, chat_id: int | None) -> None:
         """Refuse while a flood answer holds for this chat."""

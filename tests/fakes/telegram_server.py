@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +26,7 @@ class Call:
     params: dict[str, Any]
     at: float
     status: int = 0
+    uploads: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,7 +52,8 @@ class BotApiServer:
         call = Call(request.match_info["method"], {}, time.monotonic())
         try:
             self._know(request.match_info["token"])
-            params = await _params(request)
+            params = await _params(request, self.world.files)
+            call.uploads = list(params.files)
             call.params = {name: value for name, value in params.values.items() if len(str(value)) < 20_000}
             self.calls.append(call)
             del self.calls[:-2000]
@@ -79,6 +81,7 @@ class BotApiServer:
         fault = self.faults.take(method)
         if fault is None:
             self.faults.flooded(chat_id)
+            self.faults.count(method, chat_id, params.values)
             return await found(params)
         await self.faults.before(fault, chat_id)
         result = await found(params)
@@ -101,12 +104,12 @@ class BotApiServer:
         return web.Response(body=upload.data, content_type="application/octet-stream")
 
 
-async def _params(request: web.Request) -> Params:
+async def _params(request: web.Request, known: dict[str, Upload]) -> Params:
     values: dict[str, Any] = dict(request.query)
     files: dict[str, Upload] = {}
     if request.content_type == "application/json":
         values |= await request.json()
-        return Params(values, files)
+        return Params(values, files, known)
     try:
         form = await request.post()
     except web.HTTPRequestEntityTooLarge:
@@ -117,7 +120,7 @@ async def _params(request: web.Request) -> Params:
             files[name] = Upload(value.filename, value.content_type, data)
         else:
             values[name] = value
-    return Params(values, files)
+    return Params(values, files, known)
 
 
 def _json(body: dict[str, Any], status: int) -> web.Response:

@@ -36,6 +36,7 @@ class Upload:
     content_type: str
     data: bytes
     id: str = ""
+    kind: str = ""
 
     @property
     def path(self) -> str:
@@ -65,6 +66,9 @@ class Message:
     streaming: bool = False
     album: str | None = None
     entities: list[dict[str, Any]] = field(default_factory=list)
+    spoiler: bool = False
+    asks: dict[str, Any] | None = None
+    quote: str = ""
     history: list[tuple[str, list[list[dict[str, Any]]]]] = field(default_factory=list)
     deleted: bool = False
 
@@ -77,6 +81,7 @@ class Chat:
     forum: bool = False
     threads: set[int] = field(default_factory=set)
     blocked: bool = False
+    admins: set[int] = field(default_factory=set)
     moved_to: int | None = None
     messages: dict[int, Message] = field(default_factory=dict)
 
@@ -95,14 +100,34 @@ class Press:
     data: str
     pressed_at: float
     answered: str | None = None
+    alert: bool = False
     answered_after: float | None = None
 
 
 @dataclass
+class Draft:
+    """A text shown as growing, in a private chat; never a message."""
+
+    chat_id: int
+    draft_id: int
+    text: str
+    entities: list[dict[str, Any]]
+    thread_id: int | None
+    can_stop: bool
+
+
+@dataclass
 class World:
+    """`webhook_to`: where the server behind a webhook's public address really listens. `drafts`: whether this Bot API knows them."""
+
     username: str = "fake_bot"
     privacy: bool = True
+    drafts: bool = True
     webhook: str = ""
+    webhook_secret: str = ""
+    webhook_to: str = ""
+    shown_drafts: list[Draft] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
     allowed: list[str] = field(default_factory=list)
     commands: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     chats: dict[int, Chat] = field(default_factory=dict)
@@ -168,13 +193,17 @@ class World:
         self.touch()
         return message
 
-    def keep(self, upload: Upload) -> Upload:
+    def keep(self, upload: Upload, kind: str = "") -> Upload:
+        """A file that Telegram has already keeps its id."""
+        if upload.id:
+            return upload
+        upload.kind = kind
         upload.id = f"file{len(self.files) + 1:04d}"
         self.files[upload.id] = upload
         return upload
 
-    def push(self, kind: str, body: dict[str, Any]) -> int:
-        update_id = next(self.update_numbers)
+    def push(self, kind: str, body: dict[str, Any], update_id: int | None = None) -> int:
+        update_id = next(self.update_numbers) if update_id is None else update_id
         if not self.allowed or kind in self.allowed:
             self.updates.append({"update_id": update_id, kind: body})
             self.touch()
@@ -190,6 +219,8 @@ class World:
         answered = chat.messages.get(message.reply_to) if message.reply_to is not None else None
         if answered is not None and not nested:
             body["reply_to_message"] = self.as_json(answered, nested=True)
+        if message.quote:
+            body["quote"] = {"text": message.quote, "position": 0, "is_manual": True}
         if message.album is not None:
             body["media_group_id"] = message.album
         if message.keyboard:

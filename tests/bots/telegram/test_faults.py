@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from bots.core.types import Reply, SendFailed
-from bots.telegram import chat as sending
-from bots.telegram.adapter import make_bot
+from bots.telegram import calls
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, place
 from tests.bots.telegram.test_sending import CANCEL, TO, photo
@@ -15,7 +14,7 @@ from tests.fakes.telegram import FakeTelegram
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "UNSENT_PAUSES", (0.05,) * 200)
+    monkeypatch.setattr(calls, "UNSENT_PAUSES", (0.05,) * 200)
 
 
 async def test_not_sent_is_sent_again_exactly_once(chat: TelegramChat, fake: FakeTelegram) -> None:
@@ -28,13 +27,12 @@ async def test_not_sent_is_sent_again_exactly_once(chat: TelegramChat, fake: Fak
     assert [one.text for one in fake.scene().by_bot(CHAT)] == ["hello"]
 
 
-async def test_not_sent_for_long_is_told_as_such(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "UNSENT_PAUSES", (0.01,))
-    bot = make_bot(fake.token, "http://127.0.0.1:9")
+async def test_not_sent_for_long_is_told_as_such(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "UNSENT_PAUSES", (0.01,))
+    await asyncio.to_thread(fake.away)
     with pytest.raises(SendFailed) as raised:
-        await TelegramChat(bot).show(TO, Reply("hello"))
+        await chat.show(TO, Reply("hello"))
     assert (raised.value.final, raised.value.uncertain) == (False, False)
-    await bot.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -53,16 +51,13 @@ async def test_unclear_outcome_is_never_repeated(chat: TelegramChat, fake: FakeT
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-async def test_answer_that_never_comes_is_unclear(fake: FakeTelegram, kind: str) -> None:
-    bot = make_bot(fake.token, fake.api_url)
-    bot.request._client.timeout = 0.3  # type: ignore[attr-defined]
-    fake.user_says(CHAT, 7, "hi")
+async def test_answer_that_never_comes_is_unclear(chat: TelegramChat, fake: FakeTelegram, kind: str) -> None:
+    chat._bot.request._client.timeout = 0.3  # type: ignore[attr-defined]
     fake.fault("sendMessage", kind)
     with pytest.raises(SendFailed) as raised:
-        await TelegramChat(bot).show(TO, Reply("hello"))
+        await chat.show(TO, Reply("hello"))
     assert raised.value.uncertain
     assert len(fake.scene().calls_of("sendMessage")) == 1
-    await bot.shutdown()
 
 
 async def test_blocked_chat_and_unknown_chat_are_final(chat: TelegramChat, fake: FakeTelegram) -> None:

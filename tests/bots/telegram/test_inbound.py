@@ -64,7 +64,7 @@ async def test_group_mention_and_reply_address_the_bot(fake: FakeTelegram) -> No
         shown = await fake.message(GROUP)
         fake.user_says(GROUP, USER, "and now?", private=False, reply_to=shown.message_id)
         answered = await heard.next()
-    assert (mentioned.command, mentioned.text) == ("ask", "what do you think,  ?")
+    assert (mentioned.command, mentioned.text) == ("ask", "what do you think, ?")
     assert (answered.command, answered.text) == ("ask", "and now?")
 
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from bots.core.commands import COMMANDS
 from bots.core.types import Chat, Inbound, Reply
-from bots.telegram import adapter
-from bots.telegram.adapter import Telegram, TokenRefused, make_bot
+from bots.telegram import adapter, retrying
+from bots.telegram.adapter import Telegram, make_bot
+from bots.telegram.retrying import TokenRefused
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 
@@ -94,17 +94,8 @@ async def test_a_missing_token_is_one_line(fake: FakeTelegram, unused_tcp_port: 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "BACKOFF_LEAST", 0.01)
-    monkeypatch.setattr(adapter, "BACKOFF_MOST", 0.05)
-
-
-async def test_commands_are_registered_by_place(fake: FakeTelegram) -> None:
-    async with polling(fake, Heard()):
-        registered = fake.scene().commands
-    listed = [one.name for one in COMMANDS if one.listed]
-    assert [one["command"] for one in registered["all_private_chats:"]] == listed
-    assert "link" in listed
-    assert [one["command"] for one in registered["default:"]] == [name for name in listed if name != "link"]
+    monkeypatch.setattr(retrying, "BACKOFF_LEAST", 0.01)
+    monkeypatch.setattr(retrying, "BACKOFF_MOST", 0.05)
 
 
 @pytest.mark.usefixtures("short_pauses")

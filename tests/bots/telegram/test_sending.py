@@ -59,6 +59,7 @@ async def test_long_text_becomes_several_messages(chat: TelegramChat, fake: Fake
 
 
 async def test_stream_edits_one_message_and_goes_on_in_new_ones(chat: TelegramChat, fake: FakeTelegram) -> None:
+    fake.settings(drafts=False)
     shown = None
     for preview in ("Once", "Once upon", "Once upon"):
         shown = await chat.show(TO, Reply(preview, preview=True), replacing=shown)

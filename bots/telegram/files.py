@@ -1,0 +1,58 @@
+"""Files that people send, as the core takes them: their bytes come through the bot, their addresses stay in it."""
+
+from telegram import Bot, Message
+from telegram.error import BadRequest, TelegramError
+
+from bots.core.http import ApiError
+from bots.core.types import Attachment
+
+UNREADABLE = "file_unreadable"
+TOO_LARGE = "too_large"
+DOWNLOAD_BYTES = 20_000_000
+"""A bot can't fetch more; reading what is larger fails with `too_large`."""
+
+
+def attachments(message: Message) -> tuple[Attachment, ...]:
+    """Of one message: a photo in its largest size that can be fetched, or any other file."""
+    if message.photo:
+        fitting = [size for size in message.photo if (size.file_size or 0) <= DOWNLOAD_BYTES]
+        best = max(fitting or message.photo, key=lambda size: size.width * size.height)
+        return (_attachment(message, best.file_id, f"photo-{message.message_id}.jpg", "image/jpeg", best.file_size),)
+    for file in (message.document, message.video, message.audio):
+        if file is not None:
+            name = file.file_name or f"file-{message.message_id}"
+            return (_attachment(message, file.file_id, name, file.mime_type or "application/octet-stream", file.file_size),)
+    if message.voice is not None:
+        voice = message.voice
+        return (_attachment(message, voice.file_id, f"voice-{message.message_id}.ogg", voice.mime_type or "audio/ogg", voice.file_size),)
+    if message.video_note is not None:
+        note = message.video_note
+        return (_attachment(message, note.file_id, f"video-{message.message_id}.mp4", "video/mp4", note.file_size),)
+    sticker = message.sticker
+    if sticker is not None and not sticker.is_animated and not sticker.is_video:
+        return (_attachment(message, sticker.file_id, f"sticker-{message.message_id}.webp", "image/webp", sticker.file_size),)
+    return ()
+
+
+def _attachment(message: Message, file_id: str, name: str, content_type: str, size: int | None) -> Attachment:
+    bot = message.get_bot()
+
+    async def read() -> bytes:  # not functools.partial: it would show the bot, and the bot its token, wherever the inbound is printed
+        if (size or 0) > DOWNLOAD_BYTES:
+            raise ApiError(TOO_LARGE, f"more than {DOWNLOAD_BYTES} bytes")
+        return await _read(bot, file_id)
+
+    return Attachment(name, content_type, size or 0, read)
+
+
+async def _read(bot: Bot, file_id: str) -> bytes:
+    """The bytes of a file. Its address holds the bot's token, so neither it nor an error that may quote it goes any further."""
+    try:
+        file = await bot.get_file(file_id)
+        return bytes(await file.download_as_bytearray())
+    except BadRequest as error:
+        if "too big" in error.message:
+            raise ApiError(TOO_LARGE, f"more than {DOWNLOAD_BYTES} bytes") from None
+        raise ApiError(UNREADABLE, "Telegram does not hand out this file. Please send it again.") from None
+    except TelegramError as error:
+        raise ApiError(UNREADABLE, f"Telegram did not hand out the file ({type(error).__name__}). Please try again.") from None

@@ -1,0 +1,71 @@
+"""Updates that Telegram brings, instead of being asked for them: a small server behind the operator's proxy."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from telegram import Bot, Update
+from telegram.error import BadRequest
+
+log = structlog.get_logger()
+
+PATH = "/telegram/updates"
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the name of a header
+MOST_BYTES = 4_000_000
+CONNECTIONS = 40
+
+Take = Callable[[Update], Awaitable[None]]
+"""Takes an update over; returns when there is room for another one."""
+
+
+class WebhookRefused(Exception):
+    """Telegram does not bring updates to this address; the message is its reason."""
+
+
+class Webhook:
+    """`public_url` is what Telegram knows, `listen` host and port here; the proxy between them passes `PATH` on."""
+
+    def __init__(self, bot: Bot, public_url: str, listen: tuple[str, int], take: Take) -> None:
+        self._bot = bot
+        self._url = public_url.rstrip("/") + PATH
+        self._listen = listen
+        self._take = take
+        # known to whoever has the token, and to nobody else; nothing more to keep or to configure
+        self._secret = hmac.new(bot.token.encode(), b"updates", hashlib.sha256).hexdigest()
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> int:
+        """The port that is listened on. Raises `OSError` when it is taken."""
+        app = web.Application(client_max_size=MOST_BYTES)
+        app.router.add_post(PATH, self._receive)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, *self._listen).start()
+        return int(self._runner.addresses[0][1])
+
+    async def announce(self, kinds: tuple[str, ...]) -> None:
+        """Raises `WebhookRefused`, and `TelegramError` for what may be tried again."""
+        try:
+            await self._bot.set_webhook(self._url, max_connections=CONNECTIONS, allowed_updates=kinds, secret_token=self._secret)
+        except BadRequest as error:
+            raise WebhookRefused(error.message) from None
+        log.info("webhook_set", url=self._url)
+
+    async def close(self) -> None:
+        """Telegram keeps what it can't bring, for a day."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
+            return web.Response(status=403)
+        try:
+            update = Update.de_json(json.loads(await request.read()), self._bot)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("update_not_understood", size=request.content_length)
+            return web.Response(status=400)
+        await self._take(update)
+        return web.Response()
