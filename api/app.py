@@ -38,9 +38,10 @@ from api.deliveries.service import DeliveryService
 from api.deps import Services
 from api.edge import Edge
 from api.generations import admin_routes as generation_admin_routes
+from api.generations import gallery_routes, webhooks
 from api.generations import routes as generation_routes
-from api.generations import webhooks
 from api.generations.admin import GenerationAdmin
+from api.generations.gallery import Gallery
 from api.generations.reader import GenerationReader
 from api.generations.service import GenerationService
 from api.generations.steps import Callbacks, Steps
@@ -94,6 +95,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
         app.include_router(routes.router)
     app.include_router(budget_routes.router)
+    app.include_router(gallery_routes.router)
     app.include_router(admin_routes.router)
     app.include_router(generation_admin_routes.router)
     app.include_router(delivery_admin_routes.router)
@@ -208,6 +210,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         media=media,
         text=text,
         generations=generation_service,
+        gallery=Gallery(db, generation_service, media, signing_key=key, public_url=settings.public_url),
         generation_admin=GenerationAdmin(db, wake, users, budget, deliveries, generation_service),
         deliveries=deliveries,
         delivery_admin=DeliveryAdmin(db, deliveries, reader.render, owners),

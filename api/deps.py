@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from api.deliveries.inbox import Inbox
     from api.deliveries.service import DeliveryService
     from api.generations.admin import GenerationAdmin
+    from api.generations.gallery import Gallery
     from api.generations.service import GenerationService
     from api.generations.webhooks import Webhooks
     from api.links.service import LinkService
@@ -57,6 +58,7 @@ class Services:
     media: MediaService
     text: TextService
     generations: GenerationService
+    gallery: Gallery
     generation_admin: GenerationAdmin
     deliveries: DeliveryService
     delivery_admin: DeliveryAdmin

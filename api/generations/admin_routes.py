@@ -1,6 +1,6 @@
 """`/admin/generations`: everybody's."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
@@ -25,7 +25,7 @@ async def page(
     model: Annotated[str | None, Query(max_length=200)] = None,
     source: Annotated[str | None, Query(max_length=20)] = None,
     phase: Phase | None = None,
-    needs_review: Literal[True] | None = None,
+    needs_review: bool = False,
     q: Annotated[str | None, Query(max_length=200)] = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,

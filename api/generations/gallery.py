@@ -45,8 +45,11 @@ class Gallery:
         return Page(items=await self._reader.outs(shown), next_cursor=shown[-1].id if len(rows) > limit else None)
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
-        """What is still being made, and what is not the user's, stays."""
-        rows = [row for row in await self._owned(user_id, generation_ids) if row.phase == "done"]
+        """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""
+        owned = await self._owned(user_id, generation_ids)
+        if not owned:
+            raise NotFound("None of these is yours.")
+        rows = [row for row in owned if row.phase == "done"]
         for row in rows:
             await self._generations.erase(row.id)
         gone = {row.id for row in rows}

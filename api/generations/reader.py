@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
-from api.generations import store
+from api.generations import moves, store
 from api.generations.schemas import ErrorOut, GenerationOut, StatusOut
 from api.generations.store import Generation
 from api.ids import now
@@ -49,6 +49,8 @@ class GenerationReader:
 
     async def outs(self, rows: Sequence[Generation]) -> list[GenerationOut]:
         media = await self._media.of_generations([row.id for row in rows if row.status == "completed"])
+        queued = [row.id for row in rows if row.status == "queued"]
+        positions = await moves.queue_positions(self._db, queued, now()) if queued else {}
         outs = []
         for row in rows:
             files = media.get(row.id, [])
@@ -78,7 +80,8 @@ class GenerationReader:
                     source=row.source,
                     sandbox=row.sandbox,
                     needs_review=row.phase == "needs_review" and not row.finished,
-                    queue_position=await store.queued_before(self._db, row.id) + 1 if row.status == "queued" else None,
+                    queue_position=positions.get(row.id, 1) if row.status == "queued" else None,
+                    elapsed_seconds=elapsed(row),
                     typical_seconds=None if row.finished else await self.typical(row.model),
                     created_at=row.created_at,
                     started_at=row.started_at,
@@ -97,6 +100,9 @@ class GenerationReader:
             needs_review=row.phase == "needs_review" and not row.finished,
             video_url=files[0].url if files else None,
             error=error_of(row),
+            queue_position=(await moves.queue_positions(self._db, [row.id], now())).get(row.id, 1) if row.status == "queued" else None,
+            elapsed_seconds=elapsed(row),
+            typical_seconds=None if row.finished else await self.typical(row.model),
             progress=1.0 if row.status == "completed" else await self._progress(row),
         )
 
@@ -104,8 +110,7 @@ class GenerationReader:
         typical = await self.typical(row.model)
         if row.finished or row.started_at is None or typical is None:
             return None
-        elapsed = (now() - row.started_at).total_seconds()
-        return min(0.95, round(elapsed / max(1, typical[1]), 2))
+        return min(0.95, round((now() - row.started_at).total_seconds() / max(1, typical[1]), 2))
 
     async def typical(self, model: str) -> tuple[int, int] | None:
         """The middle half of the model's last times, in seconds; None while there are too few."""
@@ -119,6 +124,11 @@ class GenerationReader:
             found = (round(low), max(round(high), round(low) + 1))
         self._typical[model] = (now() + TYPICAL_KEPT, found)
         return found
+
+
+def elapsed(row: Generation) -> int | None:
+    """Seconds since it left the queue, until now or its end."""
+    return None if row.started_at is None else max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
 
 
 def error_of(row: Generation) -> ErrorOut | None:

@@ -161,20 +161,27 @@ class GenerationOut(Out):
     needs_review: bool = False
     """True while an operator has to find out what became of it at the provider."""
     queue_position: int | None = None
+    """While queued: 1 is next, in the order in which jobs are really taken."""
+    elapsed_seconds: int | None = None
+    """Since it left the queue, until now or its end; null while queued."""
     typical_seconds: tuple[int, int] | None = None
+    """While unfinished: (low, high), between which the middle half of the model's last jobs took; null while too few are known."""
     created_at: Time
     started_at: Time | None = None
     finished_at: Time | None = None
 
 
 class StatusOut(Out):
-    """`progress` counts from 0 to 1 and is an estimate from earlier jobs; the provider gives none."""
+    """`progress` counts from 0 to 1 and is an estimate from earlier jobs; the provider gives none. Other fields as of a generation."""
 
     id: str
     status: GenerationStatus
     needs_review: bool = False
     video_url: str | None = None
     error: ErrorOut | None = None
+    queue_position: int | None = None
+    elapsed_seconds: int | None = None
+    typical_seconds: tuple[int, int] | None = None
     progress: float | None = None
 
 

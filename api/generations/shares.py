@@ -5,7 +5,6 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from api import ids
 from api.db import Row, Sql
@@ -60,7 +59,7 @@ async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
 
 async def delete(sql: Sql, share_id: str, generation_id: str) -> bool:
     query = "DELETE FROM shares WHERE id = $1 AND generation_id = $2 RETURNING id"
-    return cast(Row | None, await sql.fetch_one(query, share_id, generation_id)) is not None
+    return await sql.fetch_one(query, share_id, generation_id) is not None
 
 
 async def purge(sql: Sql) -> None:

@@ -138,11 +138,6 @@ async def unfinished_count(sql: Sql, user_id: str) -> int:
     return cast(int, row["n"]) if row else 0
 
 
-async def queued_before(sql: Sql, generation_id: str) -> int:
-    row = await sql.fetch_one("SELECT count(*) AS n FROM generations WHERE status = 'queued' AND id < $1", generation_id)
-    return cast(int, row["n"]) if row else 0
-
-
 async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
     """How long the last ones of a model took that were asked for since then and completed, from the provider's acceptance to the end."""
     rows = await sql.fetch(

@@ -13,6 +13,7 @@ import structlog
 
 from api.db import Db, Row
 from api.errors import NotFound
+from api.media.archive import Sink, add_file
 
 log = structlog.get_logger("export")
 
@@ -60,26 +61,6 @@ class Files(Protocol):
         ...
 
 
-class _Sink:
-    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a stream."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """The writer asks for it, as for `close`."""
-
-    close = flush
-
-    def take(self) -> bytes:
-        taken, self._parts = b"".join(self._parts), []
-        return taken
-
-
 class ExportService:
     def __init__(self, db: Db, files: Files) -> None:
         self._db = db
@@ -87,7 +68,7 @@ class ExportService:
 
     async def archive(self, user_id: str) -> AsyncIterator[bytes]:
         """A file that is missing in the media store is left out."""
-        sink = _Sink()
+        sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in (*SHORT, *LONG):
                 with archive.open(f"{name}.json", "w") as entry:
@@ -112,17 +93,14 @@ class ExportService:
             yield rows
             after = rows[-1]["id"]
 
-    async def _add_file(self, archive: zipfile.ZipFile, sink: _Sink, file: File) -> AsyncIterator[bytes]:
+    async def _add_file(self, archive: zipfile.ZipFile, sink: Sink, file: File) -> AsyncIterator[bytes]:
         try:
             chunks = await self._files.whole(file.id)
         except NotFound:
             log.warning("file_left_out", media=file.id)
             return
-        info = zipfile.ZipInfo(f"media/{file.id}.{file.content_type.partition('/')[2]}")
-        with archive.open(info, "w") as entry:  # as it is: pictures and videos do not get smaller
-            async for chunk in chunks:
-                entry.write(chunk)
-                yield sink.take()
+        async for part in add_file(archive, sink, f"media/{file.id}.{file.content_type.partition('/')[2]}", chunks):
+            yield part
 
 
 def _json(row: Row) -> bytes:

@@ -255,6 +255,13 @@ async def _generation(world: World) -> Made:
     return {"generation_id": made["id"], "media_id": media_id, "signature": signature, "old_signature": old}
 
 
+async def _share(world: World) -> Made:
+    """A public link to an image of ana's."""
+    made = await _generation(world)
+    share = await world.good(world.access(world.people["user"]), "POST", f"/generations/{made['generation_id']}/share", {"hours": 1})
+    return {"generation_id": made["generation_id"], "share_id": share["id"], "token": share["token"]}
+
+
 async def _two_generations(world: World) -> Made:
     """The signature opens the other one's file."""
     return {**await _generation(world), "foreign_signature": (await _generation(world))["signature"]}
@@ -334,6 +341,7 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
     "link": _link,
     "generation": _generation,
     "two generations": _two_generations,
+    "share": _share,
     "video": _video,
     "chat's video": _chats_video,
     "draft": _draft,

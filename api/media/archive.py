@@ -1,0 +1,32 @@
+"""A zip that is written while it is sent."""
+
+import zipfile
+from collections.abc import AsyncIterator
+
+
+class Sink:
+    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a stream."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """The writer asks for it, as for `close`."""
+
+    close = flush
+
+    def take(self) -> bytes:
+        taken, self._parts = b"".join(self._parts), []
+        return taken
+
+
+async def add_file(archive: zipfile.ZipFile, sink: Sink, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The file as it is, for pictures and videos do not get smaller; yields what can be sent by then."""
+    with archive.open(zipfile.ZipInfo(name), "w") as entry:
+        async for chunk in chunks:
+            entry.write(chunk)
+            yield sink.take()
