@@ -59,4 +59,5 @@ def _page(
     shown = {"display_name": person.display_name, "email": person.email or "", "language": person.language}
     if values is not None:
         shown |= {name: values[name] for name in shown if name in values}
-    return page("profile/show.html", status, values=shown, form=form, error=error, links=api().links(), languages=LANGUAGES)
+    languages = {"auto": _("Automatic"), **LANGUAGES}
+    return page("profile/show.html", status, values=shown, form=form, error=error, links=api().links(), languages=languages)

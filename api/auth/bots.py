@@ -83,11 +83,13 @@ class BotService:
             user_id = await self._links.guest(platform, body.platform_user_id, display_name=body.display_name, chat_id=body.chat_id)
         if user_id is None:
             raise NotLinked("This chat is not linked to an account yet.")
-        standing = await self._users.standing(user_id)
-        if standing is None or standing.status != "active":
+        user = await self._users.find(user_id)
+        if user is None or user.status != "active":
             raise NotAllowed("This account is disabled.")
+        await self._users.hear_language(user, body.language)
         token = self._signer.act(user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id)
-        return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id)
+        chosen = None if user.language == "auto" else user.language
+        return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id, language=chosen)
 
     async def _add(self, sql: Sql, platform: str, key: str) -> Credential:
         """Adds a key that is not known yet, and revokes all but the newest two of its platform."""

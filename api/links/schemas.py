@@ -66,20 +66,22 @@ class AnswerIn(In):
 
 
 class ActIn(In):
-    """Who speaks, as the platform vouches for it; `chat_id` is where results may go."""
+    """Who speaks, as the platform vouches for it; `chat_id` is where results may go, `language` the person's as the platform has it."""
 
     platform_user_id: str = Field(min_length=1, max_length=64)
     display_name: str = Field(default="", max_length=120)
     chat_id: str = Field(min_length=1, max_length=64)
     update_id: str | None = Field(default=None, max_length=100)
+    language: Literal["en", "de"] | None = None
 
 
 class ActOut(Out):
-    """A token that acts for the linked user in this chat; `expires_in` seconds."""
+    """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null: none was chosen."""
 
     access_token: str
     expires_in: int
     user_id: str
+    language: Literal["en", "de"] | None = None
 
 
 class BotProfileIn(In):

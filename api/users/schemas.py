@@ -9,6 +9,8 @@ from api.schemas import In, Out, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
+Language = Literal["auto", "en", "de"]
+"""`auto`: the one of the platform or the browser."""
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=13, decimal_places=6)]
 
 
@@ -22,7 +24,7 @@ class UserOut(Out):
     role: Role
     status: Status
     invited: bool = False
-    language: str
+    language: Language
     monthly_usd: Usd
     spent_usd: Usd
     held_usd: Usd
@@ -42,7 +44,7 @@ class ProfileIn(PasswordBody):
 
     email: EmailStr | None = None
     display_name: str | None = Field(default=None, min_length=1, max_length=80)
-    language: Literal["en", "de"] | None = None
+    language: Language | None = None
     confirm_above_usd: Dollars | None = None
     current_password: SecretStr | None = None
     new_password: SecretStr | None = None

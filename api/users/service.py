@@ -65,6 +65,11 @@ class UserService:
         """What these accounts are called: the e-mail address, a guest's name."""
         return await store.names(self._db, ids)
 
+    async def hear_language(self, user: User, language: str | None) -> None:
+        """What the platform of a chat says of the person, who may never have chosen a language."""
+        if language is not None and user.language == "auto" and user.heard_language != language:
+            await store.hear_language(self._db, user.id, language)
+
     async def find_by_email(self, email: str) -> User | None:
         return await store.by_email(self._db, normal(email))
 
@@ -110,7 +115,7 @@ class UserService:
         """The account of somebody who has still to choose a password, not stored yet."""
         monthly = self._monthly_micro if monthly_usd is None else micro(monthly_usd)
         name, _, _ = email.partition("@")
-        return User(ids.new_id(), normal(email), None, name, role, "active", "en", monthly, guest=False, created_at=ids.now())
+        return User(ids.new_id(), normal(email), None, name, role, "active", "auto", monthly, guest=False, created_at=ids.now())
 
     async def hash_for(self, user: User, password: str, *, field: str = "password", email: str | None = None) -> str:
         """The hash of a new password, which has to be good enough for this user. Raises `InvalidRequest`."""
@@ -133,7 +138,7 @@ class UserService:
     def new_guest(self, display_name: str) -> User:
         """An account for a chat identity, not stored yet."""
         name = display_name or "Guest"
-        return User(ids.new_id(), None, None, name, "user", "active", "en", self._guest_micro, guest=True, created_at=ids.now())
+        return User(ids.new_id(), None, None, name, "user", "active", "auto", self._guest_micro, guest=True, created_at=ids.now())
 
     async def add(self, sql: Sql, user: User) -> None:
         """Raises `Conflict` when the e-mail has an account; the transaction is lost then."""

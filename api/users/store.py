@@ -9,6 +9,7 @@ from api.db import Row, Sql
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
+Language = Literal["auto", "en", "de"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,19 @@ class User:
     display_name: str
     role: Role
     status: Status
-    language: str
+    language: Language
     monthly_micro: int
     guest: bool
     created_at: datetime
     confirm_micro: int | None = None
     """A request that may cost more has to be confirmed; None = never."""
+    heard_language: str | None = None
+    """The platform's, of who never chose one."""
+
+    @property
+    def speaks(self) -> str:
+        """The language for what is sent when nobody asks."""
+        return (self.heard_language or "en") if self.language == "auto" else self.language
 
     @property
     def invited(self) -> bool:
@@ -56,7 +64,7 @@ class Change:
     """The password's hash that was verified; when it is another one by now, nothing is changed."""
 
 
-COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, confirm_micro"
+COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, confirm_micro, heard_language"
 NEVER = -1
 
 
@@ -141,6 +149,10 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
         change.confirm_micro,
     )
     return row is not None
+
+
+async def hear_language(sql: Sql, user_id: str, language: str) -> None:
+    await sql.execute("UPDATE users SET heard_language = $2 WHERE id = $1 AND language = 'auto'", user_id, language)
 
 
 async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from api.generations.schemas import CardIn
-from bots.core import texts
+from bots.core import language, texts
 from bots.core.api import BotApi, Who
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.http import ApiError
@@ -28,13 +28,26 @@ TRIES = 3
 
 
 async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
-    """Runs the command and shows its replies. Never raises, but for being cancelled."""
+    """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled."""
+    if resolve(inbound.command) is None and not inbound.address.private:
+        return  # said to somebody else
+    heard = language.chosen(inbound.sender.language)
+    who = Who(
+        inbound.sender.id,
+        inbound.sender.name,
+        inbound.address.chat_id,
+        f"{inbound.address.platform}:{inbound.update_id}",
+        heard if inbound.sender.language else None,
+    )
+    with language.speaking(language.chosen(await api.language(who), heard)):
+        await _answer(chat, api, who, inbound)
+
+
+async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound) -> None:
     command = resolve(inbound.command)
     if command is None:
-        if inbound.address.private:
-            await _Showing(chat, inbound).show(Reply(texts.unknown_command(inbound.command), secret=True))
+        await _Showing(chat, inbound).show(Reply(texts.unknown_command(inbound.command), secret=True))
         return
-    who = Who(inbound.sender.id, inbound.sender.name, inbound.address.chat_id, f"{inbound.address.platform}:{inbound.update_id}")
     context = Context(bot=api, user=api.acting(who), commands=COMMANDS)
     showing = _Showing(chat, inbound)
     busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
@@ -91,7 +104,7 @@ class _Showing:
         """What the reply became, or nothing when it could not be shown: a preview may fail, anything else is logged."""
         replacing = None if reply.fresh else self._shown
         if replacing is None:
-            self._sent += 1
+            self._sent += not reply.preview
             reply = _with_nonce(reply, f"{self._seed}:{self._sent}")
         try:
             shown = await (self._once(reply, replacing) if reply.preview else self._patiently(reply, replacing))
@@ -99,14 +112,14 @@ class _Showing:
             if not reply.preview:
                 log.warning("reply_not_shown", reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
             return None
-        self._shown = shown
+        self._shown = shown if shown.message_ids else None  # what a platform shows of a growing text may be no message
         return shown
 
     async def _once(self, reply: Reply, replacing: Shown | None) -> Shown:
         return await self._chat.show(self._to, reply, replacing)
 
     async def _patiently(self, reply: Reply, replacing: Shown | None) -> Shown:
-        """Tries again where that helps. An edit can be repeated freely; a new message that may have arrived is sent once more at most."""
+        """Tries again where that helps. What may have arrived is sent once more at most; adapters call no edit uncertain."""
         for tried in range(1, TRIES + 1):
             try:
                 return await self._once(reply, replacing)
@@ -115,7 +128,7 @@ class _Showing:
                 if failure.final and replacing is not None:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue
-                hopeless = failure.final or wait > PATIENCE_SECONDS or (failure.uncertain and replacing is None and tried > 1)
+                hopeless = failure.final or wait > PATIENCE_SECONDS or (failure.uncertain and tried > 1)
                 if hopeless or tried == TRIES:
                     raise
             await asyncio.sleep(wait)

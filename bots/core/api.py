@@ -6,7 +6,7 @@
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import httpx
 import httpx_sse
@@ -37,6 +37,8 @@ ACT_SECONDS = 100.0
 ACT_MARGIN = 15.0
 """A token is renewed this long before it ends, so that it does not end on its way."""
 ACT_CACHE = 5_000
+ACT_TIMEOUT = httpx.Timeout(4.0, connect=3.0)
+"""Every command begins with it: when the api is away, people know within five seconds."""
 CLAIM_MARGIN = 15.0
 STREAM_READ_SECONDS = 120.0
 PAGE = 100
@@ -47,18 +49,21 @@ _TEXT_EVENTS: dict[str, type[TextEvent]] = {"start": StartEvent, "delta": DeltaE
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A person in a chat, as the platform vouches for it. `update_id` names the update that is being answered."""
+    """A person in a chat, as the platform vouches for it. `update_id` names the update that is being answered, `language` is the
+    platform's, as `bots.core.language` has it."""
 
     platform_user_id: str
     display_name: str
     chat_id: str
     update_id: str
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Act:
     token: str
     until: float
+    language: str | None
 
 
 class BotApi:
@@ -125,19 +130,38 @@ class BotApi:
 
     async def act(self, who: Who, fresh: bool = False) -> str:
         """A token that acts for this person in this chat, from memory while it lasts. Raises `ApiError` `not_linked`."""
+        return (await self._act(who, fresh)).token
+
+    async def language(self, who: Who) -> str | None:
+        """The one that the person has chosen. None also for a stranger, and while the api is away: nobody waits for it."""
+        try:
+            return (await self._act(who, fresh=False)).language
+        except ApiError:
+            return None
+
+    def forget(self, who: Who) -> None:
+        """What was known of this person has changed."""
+        self._acts = {key: act for key, act in self._acts.items() if key[0] != who.platform_user_id}
+
+    async def _act(self, who: Who, fresh: bool) -> _Act:
         key = (who.platform_user_id, who.chat_id)
         known = self._acts.get(key)
         if known is not None and not fresh and known.until > time.monotonic():
-            return known.token
+            return known
         body = ActIn(
-            platform_user_id=who.platform_user_id, display_name=who.display_name[:120], chat_id=who.chat_id, update_id=who.update_id[:100]
+            platform_user_id=who.platform_user_id,
+            display_name=who.display_name[:120],
+            chat_id=who.chat_id,
+            update_id=who.update_id[:100],
+            language=cast(Literal["en", "de"] | None, who.language),
         )
         asked_at = time.monotonic()
-        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body))
+        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body, timeout=ACT_TIMEOUT))
         if len(self._acts) >= ACT_CACHE:
             self._acts.clear()
-        self._acts[key] = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN))
-        return act.access_token
+        made = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN), act.language)
+        self._acts[key] = made
+        return made
 
     async def call(
         self,

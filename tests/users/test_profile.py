@@ -24,7 +24,7 @@ async def test_the_profile_shows_the_account_and_its_money(world: World) -> None
         "role": "user",
         "status": "active",
         "invited": False,
-        "language": "en",
+        "language": "auto",
         "monthly_usd": "10.000000",
         "spent_usd": "0.000000",
         "held_usd": "0.000000",

@@ -1,5 +1,6 @@
 """/ask, the small commands, and what people read when something is broken."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -126,7 +127,7 @@ async def test_an_expired_act_token_is_renewed_without_a_word(place: Place) -> N
     await place.say("/balance")
     ours = next(iter(place.bot._acts))
     kept = place.bot._acts[ours]
-    place.bot._acts[ours] = type(kept)("not.a.token", kept.until)
+    place.bot._acts[ours] = replace(kept, token="not.a.token")
     assert (await place.say("/balance"))[-1].text.startswith("You have $10.00")
-    place.bot._acts[ours] = type(kept)("not.a.token", kept.until)
+    place.bot._acts[ours] = replace(kept, token="not.a.token")
     assert not (await place.say("/ask why?"))[-1].text.startswith("The server does not accept")
