@@ -1,9 +1,14 @@
 """Where a job stands, in words for whoever runs the studio. Templates of admins have this module as `words`."""
 
 from dataclasses import dataclass
+from datetime import date
 
-from admin_web.language import N_, _
+from babel.dates import format_date
+
+from admin_web.language import N_, _, ago, chosen, locale, moment
+from api.admin.schemas import BotOut
 from api.catalog.schemas import AdminModelOut
+from api.deliveries.schemas import DeliveryRowOut
 from api.generations.schemas import AdminGenerationOut
 from api.users.schemas import Role
 
@@ -58,6 +63,8 @@ def money_words(job: AdminGenerationOut) -> str:
     """What became of the money that was set aside for it."""
     if job.phase != "done":
         return _("held until it is over")
+    if job.refunded:
+        return _("booked, and given back by an admin")
     if job.cost_usd is None:
         return _("given back")
     return _("booked")
@@ -111,9 +118,9 @@ def capabilities(model: AdminModelOut) -> list[tuple[str, str]]:
     """(what, how much) for each thing that the model can; what it cannot is left out."""
     found = []
     for name, value in model.capabilities.model_dump().items():
-        if value in (None, False, 0, []):
+        if not value:
             continue
-        words = _("yes") if value is True else ", ".join(map(str, value)) if isinstance(value, list) else f"{value}"
+        words = _("yes") if value is True else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
         found.append((_(CAPABILITIES[name]) if name in CAPABILITIES else name.replace("_", " "), words))
     return found
 
@@ -126,3 +133,54 @@ SCOPES = {
     "guests": N_("All guests together"),
     "global": N_("The whole studio"),
 }
+
+
+# --- deliveries, bots, health
+
+DELIVERY_STATES = {
+    "troubled": N_("In trouble"),
+    "pending": N_("On its way"),
+    "done": N_("Arrived"),
+    "dead": N_("Reached nobody"),
+    "inbox": N_("On the web instead"),
+}
+DELIVERY_TONES = {"troubled": "warn", "pending": "busy", "done": "good", "dead": "bad", "inbox": "warn"}
+EVENTS = {"generation_completed": N_("Result"), "generation_failed": N_("Failure"), "notice": N_("Notice")}
+TRIES = {
+    "failed": N_("Did not work, tried again later"),
+    "final": N_("Refused by the chat for good"),
+    "uncertain": N_("May have arrived"),
+    "broke": N_("The bot failed over it"),
+    "lost": N_("The bot ended in the middle"),
+    "expired": N_("Too old to be sent"),
+    "retry": N_("An admin sent it again"),
+    "to_dm": N_("An admin sent it to the private chat"),
+}
+CHECKS = {"database": N_("Database"), "media": N_("Files"), "provider": N_("AI provider")}
+
+
+def delivery_state(state: str) -> State:
+    return State(state, in_list(DELIVERY_STATES, state), DELIVERY_TONES.get(state, ""))
+
+
+def delivery_what(row: DeliveryRowOut) -> str:
+    """Such as `Result c4xc2zs`, or the code of a notice."""
+    what = in_list(EVENTS, row.event)
+    about = row.short_id or (row.notice or "").replace("_", " ")
+    return f"{what} {about}".strip()
+
+
+def check_state(is_ok: bool) -> State:
+    return State("ok", _("works"), "good") if is_ok else State("bad", _("does not work"), "bad")
+
+
+def bot_state(bot: BotOut) -> State:
+    if bot.connected:
+        return State("on", _("connected since %(when)s", when=moment(bot.since)) if bot.since else _("connected"), "good")
+    if bot.last_seen_at is None:
+        return State("never", _("never seen"), "")
+    return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
+
+
+def date_words(day: date) -> str:
+    return format_date(day, "d MMM" if chosen() == "de" else "MMM d", locale=locale())

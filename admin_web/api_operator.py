@@ -1,14 +1,16 @@
-"""Calls of admins about the studio's work: everybody's jobs, the models, the shared budgets."""
+"""Calls of admins about the studio: figures and warnings, everybody's jobs, the models, the shared budgets."""
 
 from datetime import datetime
 from decimal import Decimal
 
 import httpx
 
-from admin_web.api_http import ApiHttp, address, parse, query
-from api.budget.schemas import BudgetsOut, SharedScope
+from admin_web.api_http import ApiHttp, address, parse, parse_list, query
+from api.admin.schemas import BotOut, DbHealthOut, StatsOut, WarningOut, WarningsOut
+from api.budget.schemas import BudgetsOut, MySpendOut, SharedScope
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
-from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, ResolveIn
+from api.deliveries.schemas import DeliveryRowOut
+from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
 from api.schemas import Kind, Page
 
 SWEEPING = httpx.Timeout(60, connect=3)
@@ -16,6 +18,23 @@ SWEEPING = httpx.Timeout(60, connect=3)
 
 
 class OperatorCalls(ApiHttp):
+    def stats(self) -> StatsOut:
+        return parse(StatsOut, self.send("GET", "/admin/stats", timeout=SWEEPING))
+
+    def warnings(self) -> list[WarningOut]:
+        return parse(WarningsOut, self.send("GET", "/admin/warnings")).items
+
+    def db_health(self) -> DbHealthOut:
+        return parse(DbHealthOut, self.send("GET", "/admin/health/db"))
+
+    def bots(self) -> list[BotOut]:
+        return parse_list(BotOut, self.send("GET", "/admin/bots"))
+
+    def spend_of(self, user_id: str, days: int = 31) -> MySpendOut:
+        return parse(MySpendOut, self.send("GET", address("/admin/users/{}/spend", user_id), params=query(days=days)))
+
+    # --- jobs
+
     def jobs(
         self,
         *,
@@ -49,6 +68,10 @@ class OperatorCalls(ApiHttp):
         sent = body.model_dump(mode="json", exclude_none=True)
         return parse(AdminGenerationOut, self.send("POST", address("/admin/generations/{}/resolve", job_id), json=sent))
 
+    def refund_job(self, job_id: str, reason: str) -> AdminGenerationOut:
+        body = RefundIn(reason=reason or None).model_dump(mode="json", exclude_none=True)
+        return parse(AdminGenerationOut, self.send("POST", address("/admin/generations/{}/refund", job_id), json=body))
+
     def delete_job(self, job_id: str) -> None:
         self.send("DELETE", address("/admin/generations/{}", job_id))
 
@@ -58,6 +81,32 @@ class OperatorCalls(ApiHttp):
 
     def end_late_jobs(self) -> int:
         return parse(CountOut, self.send("POST", "/admin/generations/timed-out", timeout=SWEEPING)).count
+
+    # --- deliveries
+
+    def deliveries(
+        self,
+        *,
+        state: str | None = None,
+        troubled: bool = False,
+        platform: str | None = None,
+        user_id: str | None = None,
+        job_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 25,
+    ) -> Page[DeliveryRowOut]:
+        params = query(state=state, platform=platform, user_id=user_id, generation_id=job_id, cursor=cursor, limit=limit)
+        only = {"troubled": "true"} if troubled else {}
+        return parse(Page[DeliveryRowOut], self.send("GET", "/admin/deliveries", params={**params, **only}))
+
+    def delivery(self, delivery_id: str) -> DeliveryRowOut:
+        return parse(DeliveryRowOut, self.send("GET", address("/admin/deliveries/{}", delivery_id)))
+
+    def retry_delivery(self, delivery_id: str) -> DeliveryRowOut:
+        return parse(DeliveryRowOut, self.send("POST", address("/admin/deliveries/{}/retry", delivery_id)))
+
+    def deliver_to_dm(self, delivery_id: str) -> DeliveryRowOut:
+        return parse(DeliveryRowOut, self.send("POST", address("/admin/deliveries/{}/to-dm", delivery_id)))
 
     # --- models
 

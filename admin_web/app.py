@@ -7,8 +7,10 @@ from admin_web import caller, errors, language, reauth, render
 from admin_web.api_http import open_http
 from admin_web.pages import (
     admin_audit,
+    admin_board,
     admin_bots,
     admin_budgets,
+    admin_deliveries,
     admin_jobs,
     admin_models,
     admin_users,
@@ -35,8 +37,10 @@ from admin_web.settings import WebSettings
 MAX_BODY = 40 * 1024 * 1024
 PAGES = (
     admin_audit,
+    admin_board,
     admin_bots,
     admin_budgets,
+    admin_deliveries,
     admin_jobs,
     admin_models,
     admin_users,

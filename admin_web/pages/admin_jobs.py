@@ -11,7 +11,7 @@ from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, 
 from admin_web.admin_words import STATUSES
 from admin_web.caller import api, safe_next
 from admin_web.forms import Invalid, given, read
-from admin_web.language import _, ngettext
+from admin_web.language import _, money, ngettext
 from admin_web.render import fragment
 from admin_web.words import FormError
 from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
@@ -94,7 +94,7 @@ def one(job_id: str) -> ResponseReturnValue:
 
 @pages.get("/<job_id>/live")
 def live(job_id: str) -> ResponseReturnValue:
-    return fragment("admin/_job.html", job=api().job(job_id), words=admin_words)
+    return fragment("admin/_job.html", words=admin_words, **_facts(job_id))
 
 
 @pages.post("/<job_id>/cancel")
@@ -140,6 +140,14 @@ def resolve(job_id: str) -> ResponseReturnValue:
     return act(lambda: api().resolve_job(job_id, body), words, _back(job_id))
 
 
+@pages.post("/<job_id>/refund")
+def refund(job_id: str) -> ResponseReturnValue:
+    def words(job: AdminGenerationOut) -> str:
+        return _("%(sum)s is given back to %(name)s.", sum=money(job.cost_usd), name=job.user_name)
+
+    return act(lambda: api().refund_job(job_id, request.form.get("reason", "").strip()[:500]), words, _back(job_id))
+
+
 @pages.post("/<job_id>/delete")
 def delete(job_id: str) -> ResponseReturnValue:
     short_id = api().job(job_id).short_id
@@ -151,9 +159,14 @@ def delete(job_id: str) -> ResponseReturnValue:
 
 
 def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    facts = _facts(job_id)
+    trail = api().audit(actor_id=None, action=None, subject=facts["job"].id, cursor=None, limit=20).items
+    return admin_page("admin/job.html", status, error=error, trail=trail, told=audit_words, values=request.form, **facts)
+
+
+def _facts(job_id: str) -> dict[str, Any]:
     job = api().job(job_id)
-    trail = api().audit(actor_id=None, action=None, subject=job.id, cursor=None, limit=20).items
-    return admin_page("admin/job.html", status, job=job, error=error, trail=trail, told=audit_words, values=request.form)
+    return {"job": job, "deliveries": api().deliveries(job_id=job.id).items if job.platform else []}
 
 
 def _back(job_id: str) -> str:

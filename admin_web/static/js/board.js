@@ -1,7 +1,7 @@
-// Tables of admins that keep themselves up to date: an element with data-board is filled from that address every few seconds,
+// Tables of admins that keep themselves up to date: an element with data-board is filled from that address every `data-every` seconds,
 // but not while somebody works in it.
 
-const EVERY = 4000;
+const EVERY = 4;
 const SLOWEST = 30000;
 
 function busy(place) {
@@ -9,7 +9,8 @@ function busy(place) {
 }
 
 function follow(place) {
-  let wait = EVERY;
+  const every = 1000 * (place.dataset.every || EVERY);
+  let wait = every;
 
   async function refresh() {
     if (document.hidden) {
@@ -18,7 +19,7 @@ function follow(place) {
     }
     try {
       if (!busy(place)) await fill();
-      wait = EVERY;
+      wait = every;
     } catch {
       wait = Math.min(wait * 2, SLOWEST);
     }

@@ -1,0 +1,59 @@
+"""What needs a person, in words, with the way to where it is fixed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+
+from admin_web.admin_words import SCOPES
+from admin_web.language import N_, _, ngettext
+from admin_web.words import PLATFORMS
+from api.admin.schemas import WarningOut
+
+GRAVE = {"books_differ", "disk_nearly_full", "provider_out_of_credit", "provider_down"}
+WORDS = {
+    "needs_review": (N_("Jobs need a decision"), N_("The provider's answer was lost, and their money is held until you decide.")),
+    "deliveries_dead": (N_("Results reached no chat"), N_("%(platform)s refused them for good. See why, and send them again.")),
+    "deliveries_stuck": (N_("Results wait for %(platform)s"), N_("The oldest has been due for %(minutes)s minutes. Is the bot running?")),
+    "budget_nearly_used": (N_("%(scope)s: %(percent)s %% of the budget is used"), N_("At 100 %% every request is refused.")),
+    "provider_out_of_credit": (
+        N_("The AI provider is out of credit"),
+        N_("Every request fails until the account is topped up at the provider."),
+    ),
+    "provider_credit_low": (N_("Little credit is left at the AI provider"), N_("$%(left_usd)s. Top the account up before it runs out.")),
+    "provider_key_expiring": (N_("The provider's key ends in %(days)s days"), N_("Make a new one there and set OPENROUTER_API_KEY.")),
+    "provider_down": (N_("The AI provider cannot be reached"), N_("%(detail)s Jobs wait; nothing is lost.")),
+    "disk_nearly_full": (N_("The disk is nearly full"), N_("%(free_mb)s MB are free. Delete old jobs, or make room.")),
+    "backup_missing": (N_("There is no backup"), N_("Make one now; it takes a moment.")),
+    "backup_old": (N_("The newest backup is %(days)s days old"), N_("Make one now, or see why the schedule does not.")),
+    "books_differ": (N_("The books do not add up"), N_("Counters and ledger differ. Nothing is corrected by itself.")),
+}
+PLACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "generations": ("admin_jobs.show", {"status": "review"}),
+    "deliveries": ("admin_deliveries.show", {"state": "dead"}),
+    "budgets": ("admin_budgets.show", {}),
+    "models": ("admin_models.show", {}),
+    "health": ("admin_board.show", {"_anchor": "health"}),
+    "backups": ("admin_backups.show", {}),
+    "bots": ("admin_bots.show", {}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    title: str
+    hint: str
+    link: str
+    grave: bool
+
+
+def told(warning: WarningOut) -> Told:
+    facts = dict(warning.facts)
+    if "scope" in facts:
+        facts["scope"] = _(SCOPES.get(facts["scope"], facts["scope"]))
+    if "platform" in facts:
+        facts["platform"] = PLATFORMS.get(facts["platform"], facts["platform"])
+    title, hint = WORDS[warning.code]
+    endpoint, values = PLACES[warning.target]
+    counted = ngettext("%(n)s of them.", "%(n)s of them.", warning.count) if warning.count > 1 else ""
+    return Told(_(title, **facts), f"{_(hint, **facts)} {counted}".strip(), url_for(endpoint, **values), warning.code in GRAVE)

@@ -1,0 +1,85 @@
+"""The operations board: what needs a person, what was spent, what runs, and how everything is."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web import admin_words
+from admin_web.admin_acts import admin_page, one_of
+from admin_web.admin_warnings import told
+from admin_web.api_http import ApiDown, ApiError
+from admin_web.caller import api
+from admin_web.render import fragment, ready
+from api.admin.schemas import DbHealthOut, StatsOut
+
+pages = Blueprint("admin_board", __name__, url_prefix="/admin")
+
+OPEN = {"queued", "processing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums for the large figures. Guests count as active people."""
+
+    active: int
+    invited: int
+    disabled: int
+    queued: int
+    processing: int
+    made: dict[str, dict[str, int]]
+    """Count by kind and status, of jobs that are over."""
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return admin_page("admin/board.html", **_board())
+
+
+@pages.get("/board")
+def live() -> ResponseReturnValue:
+    return fragment("admin/_board.html", words=admin_words, **_board())
+
+
+def _board() -> dict[str, object]:
+    span = one_of({"today", "month"}, "span") or "month"
+    stats = api().stats()
+    return {
+        "stats": stats,
+        "span": span,
+        "spend": stats.today if span == "today" else stats.month,
+        "totals": _totals(stats),
+        "warnings": [told(warning) for warning in api().warnings()],
+        "ready": ready(),
+        "database": _database(),
+        "bots": api().bots(),
+        "here": url_for("admin_board.live", span=span),
+    }
+
+
+def _database() -> DbHealthOut | None:
+    """None while it does not answer: the rest of the board is worth showing."""
+    try:
+        return api().db_health()
+    except ApiDown:
+        raise
+    except ApiError as error:
+        if error.needs_person or error.status == 403:
+            raise
+        return None
+
+
+def _totals(stats: StatsOut) -> Totals:
+    made: dict[str, dict[str, int]] = {}
+    for row in stats.generations:
+        if row.status not in OPEN:
+            of_kind = made.setdefault(row.kind, {})
+            of_kind[row.status] = of_kind.get(row.status, 0) + row.count
+    return Totals(
+        active=sum(row.count for row in stats.users if row.status == "active" and not row.invited),
+        invited=sum(row.count for row in stats.users if row.status == "active" and row.invited),
+        disabled=sum(row.count for row in stats.users if row.status == "disabled"),
+        queued=sum(row.queued for row in stats.queue),
+        processing=sum(row.processing for row in stats.queue),
+        made=made,
+    )

@@ -1,0 +1,70 @@
+"""What is on its way to chats, for admins: what is stuck, why, and sending it again or to somewhere else."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web import admin_words
+from admin_web.admin_acts import account_id, act, admin_page, asked, one_of
+from admin_web.caller import api
+from admin_web.language import _
+from admin_web.render import fragment
+from admin_web.words import PLATFORMS
+from api.deliveries.schemas import DeliveryRowOut
+from api.schemas import Page
+
+pages = Blueprint("admin_deliveries", __name__, url_prefix="/admin/deliveries")
+
+STATES = {"troubled", "dead", "pending", "inbox", "done"}
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return admin_page("admin/deliveries.html", **_table())
+
+
+@pages.get("/table")
+def table() -> ResponseReturnValue:
+    return fragment("admin/_deliveries.html", words=admin_words, **_table())
+
+
+@pages.get("/<delivery_id>")
+def one(delivery_id: str) -> ResponseReturnValue:
+    delivery = api().delivery(delivery_id)
+    trail = api().audit(actor_id=None, action=None, subject=delivery.id, cursor=None, limit=20).items
+    return admin_page("admin/delivery.html", delivery=delivery, trail=trail)
+
+
+@pages.post("/<delivery_id>/retry")
+def retry(delivery_id: str) -> ResponseReturnValue:
+    def words(row: DeliveryRowOut) -> str:
+        return _("It is sent to %(platform)s again, now.", platform=PLATFORMS.get(row.platform, row.platform))
+
+    return act(lambda: api().retry_delivery(delivery_id), words, _page(delivery_id))
+
+
+@pages.post("/<delivery_id>/to-dm")
+def to_dm(delivery_id: str) -> ResponseReturnValue:
+    def words(row: DeliveryRowOut) -> str:
+        name = row.user or _("its owner")
+        return _("It goes to the private chat of %(name)s on %(platform)s.", name=name, platform=PLATFORMS.get(row.platform, row.platform))
+
+    return act(lambda: api().deliver_to_dm(delivery_id), words, _page(delivery_id))
+
+
+def _page(delivery_id: str) -> str:
+    return url_for("admin_deliveries.one", delivery_id=delivery_id)
+
+
+def _table() -> dict[str, object]:
+    state, platform = one_of(STATES, "state"), one_of(set(PLATFORMS), "platform")
+    user, job = asked("user"), asked("job", 64)
+    cursor = request.args.get("cursor") or None
+    user_id = account_id(user)
+    found: Page[DeliveryRowOut] = Page(items=[])
+    if user_id is not None:
+        troubled = state == "troubled"
+        found = api().deliveries(
+            state="" if troubled else state, troubled=troubled, platform=platform, user_id=user_id, job_id=job, cursor=cursor
+        )
+    kept = {name: value for name, value in {"state": state, "platform": platform, "user": user, "job": job}.items() if value}
+    return {"found": found, "cursor": cursor, "kept": kept, "unknown_user": user_id is None}
