@@ -4,7 +4,7 @@ A worker's writes carry the fence (id, attempt, lease token) too; they touch not
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from api.db import Db, Sql
@@ -17,46 +17,72 @@ VIDEOS_PER_USER = 2
 """Jobs of one user at the provider at a time; more of them wait in the queue."""
 
 
+# Whose turn it is. $1: now; $2, $3: places of a user for videos and images; $4: jobs that are due by then.
+_PLACED = """
+    running AS MATERIALIZED (
+        SELECT user_id, kind, count(*) AS jobs FROM generations
+        WHERE (status = 'processing' AND phase IN ('submitting', 'poll', 'fetch'))
+           OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL AND run_at > $1::timestamptz)
+        GROUP BY user_id, kind
+    ), due AS MATERIALIZED (
+        SELECT id, user_id, kind, run_at FROM generations
+        WHERE status = 'queued' AND phase = 'submit' AND run_at <= $4::timestamptz
+          AND (lease_token IS NULL OR run_at <= $1::timestamptz)
+    ), placed AS MATERIALIZED (
+        SELECT due.id, due.run_at,
+            row_number() OVER (PARTITION BY due.user_id ORDER BY due.run_at, due.id)
+                + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id) AS turn,
+            row_number() OVER (PARTITION BY due.user_id, due.kind ORDER BY due.run_at, due.id)
+                + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id AND running.kind = due.kind)
+                > CASE due.kind WHEN 'video' THEN $2::bigint ELSE $3::bigint END AS waits
+        FROM due
+    )"""
+_MUCH_LATER = timedelta(days=1)
+
+
 async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
     """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody gets above the limits per user."""
     rows = await db.fetch(
         f"""
-        WITH running AS MATERIALIZED (
-            SELECT user_id, kind, count(*) AS jobs FROM generations
-            WHERE (status = 'processing' AND phase IN ('submitting', 'poll', 'fetch'))
-               OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL AND run_at > $4)
-            GROUP BY user_id, kind
-        ), due AS MATERIALIZED (
-            SELECT id, user_id, kind, run_at FROM generations WHERE status = 'queued' AND phase = 'submit' AND run_at <= $4
-        ), placed AS MATERIALIZED (
-            SELECT due.id, due.run_at,
-                row_number() OVER (PARTITION BY due.user_id ORDER BY due.run_at, due.id)
-                    + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id) AS turn,
-                row_number() OVER (PARTITION BY due.user_id, due.kind ORDER BY due.run_at, due.id)
-                    + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id AND running.kind = due.kind)
-                    AS place,
-                CASE due.kind WHEN 'video' THEN $6::bigint ELSE $7::bigint END AS places
-            FROM due
-        ), chosen AS MATERIALIZED (
-            SELECT id FROM placed WHERE place <= places ORDER BY turn, run_at, id LIMIT $5
+        WITH {_PLACED}, chosen AS MATERIALIZED (
+            SELECT id FROM placed WHERE NOT waits ORDER BY turn, run_at, id LIMIT $8
         )
-        UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
+        UPDATE generations SET attempt = attempt + 1, lease_token = $5, run_at = $6,
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END
         WHERE id IN (
-            SELECT id FROM generations WHERE id IN (SELECT id FROM chosen) AND status || '/' || phase = ANY($3::text[]) {db.skip_locked}
+            SELECT id FROM generations WHERE id IN (SELECT id FROM chosen) AND status || '/' || phase = ANY($7::text[]) {db.skip_locked}
         )
-          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+          AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1
         RETURNING {COLUMNS}
         """,
+        now,
+        VIDEOS_PER_USER,
+        IMAGES_PER_USER,
+        now,
         lease_token,
         until,
         in_phase("submit"),
-        now,
         limit,
-        VIDEOS_PER_USER,
-        IMAGES_PER_USER,
     )
     return [row_of(row) for row in rows]
+
+
+async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[str, int]:
+    """Of jobs that wait to be claimed, counted from 1 in the order of `claim_submits`; one that is refused for now keeps its place."""
+    rows = await sql.fetch(
+        f"""
+        WITH {_PLACED}, numbered AS MATERIALIZED (
+            SELECT id, row_number() OVER (ORDER BY waits, turn, run_at, id) AS position FROM placed
+        )
+        SELECT id, position FROM numbered WHERE id = ANY($5::text[])
+        """,
+        now,
+        VIDEOS_PER_USER,
+        IMAGES_PER_USER,
+        now + _MUCH_LATER,
+        list(ids),
+    )
+    return {row["id"]: row["position"] for row in rows}
 
 
 async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:

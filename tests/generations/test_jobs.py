@@ -73,7 +73,8 @@ async def test_a_video_is_followed_fetched_and_playable(api: Api, user: httpx.As
     made = await finished(api, answer.json())
     assert made["status"] == "completed", made["error"]
     status = (await user.get(f"/generate/video/{made['id']}/status")).json()
-    assert (status["status"], status["progress"]) == ("completed", 1.0)
+    assert (status["status"], status["progress"], status["elapsed_seconds"]) == ("completed", 1.0, made["elapsed_seconds"])
+    assert 0 <= made["elapsed_seconds"] <= 60
     file = await api.client.get(status["video_url"])
     with av.open(io.BytesIO(file.content)) as container:
         assert container.streams.video[0].codec_context.name == "h264"
@@ -112,7 +113,8 @@ async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user:
         await until(api, taken["id"], phase="submitting")
     held = (await money(user))[1]
     mine = (await user.post("/generate/image", json={"prompt": "mine"}, headers={"Prefer": "respond-async"})).json()
-    assert mine["queue_position"] >= 1
+    assert (mine["queue_position"], mine["elapsed_seconds"]) == (1, None)
+    assert (await user.get(f"/generate/video/{mine['id']}/status")).json()["queue_position"] == 1
     cancelled = await user.post(f"/generations/{mine['short_id']}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     assert await money(user) == ("0.000000", held)

@@ -102,6 +102,23 @@ async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
     assert (first.user_id, second.user_id) == ("ana", "ben")
 
 
+async def test_the_position_in_the_queue_is_the_order_of_the_claims(db: Db) -> None:
+    at = now()
+    owners = {"ana": 3, "ben": 2, "cleo": 1}
+    for age, (user, jobs) in enumerate(owners.items()):
+        for number in range(jobs):
+            await store.insert(db, job(user_id=user, kind="image", run_at=at - timedelta(seconds=100 - 10 * age - number)))
+    refused = job(user_id="dan", kind="image", run_at=at + timedelta(seconds=5))
+    await store.insert(db, refused)
+    ids = [row["id"] for row in await db.fetch("SELECT id FROM generations")]
+    said = await moves.queue_positions(db, ids, at)
+    taken = [(await moves.claim_submits(db, "w", at, at + timedelta(seconds=60), 1))[0] for _ in range(sum(owners.values()))]
+    assert [one.user_id for one in taken] == ["ana", "ben", "cleo", "ana", "ben", "ana"]
+    assert said.pop(refused.id) == 4, "tried again later, it is still dan's first"
+    assert [one.id for one in taken] == sorted(said, key=said.__getitem__)
+    assert await moves.queue_positions(db, ids, at) == {refused.id: 1}, "whoever is taken waits no more"
+
+
 async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
     at = now()
     until = at + timedelta(seconds=60)
