@@ -9,7 +9,7 @@ from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, pa
 from api.auth.schemas import InviteeOut, SessionOut, TokensOut
 from api.links.schemas import CodeOut, CodeStateOut, LinkOut
 from api.schemas import Page, Platform, ReadyOut
-from api.users.schemas import ProfileIn, UserOut
+from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 
 class AccountCalls(ApiHttp):
@@ -36,6 +36,13 @@ class AccountCalls(ApiHttp):
 
     def update_me(self, change: ProfileIn) -> UserOut:
         return parse(UserOut, self.send("PUT", "/users/me", json=as_json(change)))
+
+    def preferences(self) -> PreferencesOut:
+        return parse(PreferencesOut, self.send("GET", "/users/me/preferences"))
+
+    def prefer(self, change: PreferencesIn) -> PreferencesOut:
+        """What is not given stays; null takes a choice back."""
+        return parse(PreferencesOut, self.send("PUT", "/users/me/preferences", json=change.model_dump(mode="json", exclude_unset=True)))
 
     # --- invitations, resets, proving who one is
 

@@ -1,6 +1,7 @@
 """How the api is asked: one client, tokens that are renewed, answers as the api's own schema types, one error type."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -20,10 +21,18 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class ApiError(Exception):
-    """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which field."""
+    """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which field, `cost` in dollars
+    what `confirm_cost` asks about."""
 
     def __init__(
-        self, code: str, detail: str, *, status: int = 500, fields: Sequence[FieldProblem] = (), retry_after: float | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int = 500,
+        fields: Sequence[FieldProblem] = (),
+        retry_after: float | None = None,
+        cost: Decimal | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -31,6 +40,7 @@ class ApiError(Exception):
         self.status = status
         self.fields = tuple(fields)
         self.retry_after = retry_after
+        self.cost = cost
 
     @property
     def needs_person(self) -> bool:
@@ -150,7 +160,14 @@ def check(response: httpx.Response, good: tuple[int, ...]) -> None:
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
         raise ApiDown(f"the api answered {response.status_code} without a problem document") from error
-    raise ApiError(problem.code, problem.detail, status=problem.status, fields=problem.fields or (), retry_after=problem.retry_after)
+    raise ApiError(
+        problem.code,
+        problem.detail,
+        status=problem.status,
+        fields=problem.fields or (),
+        retry_after=problem.retry_after,
+        cost=problem.cost_usd,
+    )
 
 
 def parse(model: type[M], response: httpx.Response) -> M:

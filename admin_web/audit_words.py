@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from admin_web.render import money
+from admin_web.language import money
 
 ACTIONS = {
     "setup": "Set the studio up",
@@ -28,6 +28,9 @@ ACTIONS = {
     "model_changed": "Changed a model",
     "models_refreshed": "Asked for the models anew",
     "generation_purge": "Deleted old generations",
+    "delivery_retry": "Tried a delivery again",
+    "delivery_to_dm": "Sent a delivery to a private chat",
+    "generation_refund": "Refunded a generation",
 }
 _MICRO = Decimal(1_000_000)
 

@@ -39,8 +39,7 @@ def prepare(app: Flask) -> None:
 def error_page(status: int, error: FormError | None = None) -> Response:
     title, text = (_(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400]))
     if is_script():
-        said = error or FormError(title, text)
-        return make_response(jsonify(error={"message": said.message, "hint": said.hint, "code": said.code}, fields=said.fields), status)
+        return make_response(jsonify((error or FormError(title, text)).spoken), status)
     return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=_viewer(status)), status)
 
 

@@ -8,6 +8,7 @@ import gettext as std
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast
@@ -24,6 +25,7 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 Language = Literal["en", "de"]
 DEFAULT: Language = "en"
 MINUTE, DAYS = 60, 30 * 86_400
+CENT = Decimal("0.01")
 
 
 def prepare(app: Flask) -> None:
@@ -69,7 +71,7 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
 
 def speak(language: str) -> None:
     """The signed-in person's own language, for this page and, without asking again, for the fragments that follow it."""
-    g.language = language if language in LANGUAGES else DEFAULT
+    g.language = language if language in LANGUAGES else asked_for()
     if session.get("language") != g.language:
         session["language"] = g.language
 
@@ -129,3 +131,11 @@ def ago(at: datetime) -> str:
     if passed.total_seconds() > DAYS:
         return day(at)
     return format_timedelta(-passed, add_direction=True, threshold=1, locale=locale())
+
+
+def money(value: Decimal | None) -> str:
+    """Dollars with two digits, more where two would hide the amount."""
+    if value is None:
+        return _("unknown")
+    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
+    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"

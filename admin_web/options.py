@@ -1,14 +1,15 @@
 """The options of a model as form fields, by what the model can do, and back as values for the api."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from admin_web.language import N_, _
 from api.catalog.schemas import ModelOut
 
-FieldKind = Literal["choice", "number", "text", "switch"]
+FieldKind = Literal["choice", "pills", "number", "text", "switch"]
 SEED_MAX = 2**31 - 1
+PILLS_MAX = 11
 LABELS = {
     "aspect_ratio": N_("Aspect ratio"),
     "size": N_("Size in pixels"),
@@ -34,6 +35,11 @@ class OptionField:
     help: str = ""
     maximum: int = SEED_MAX
 
+    @property
+    def is_rare(self) -> bool:
+        """Shown on demand, unless it holds something."""
+        return self.kind in {"number", "text"} or self.name == "size"
+
 
 def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionField]:
     """Only what this model takes, holding the given values where they still fit."""
@@ -48,7 +54,7 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
     found = [field for field in fields if field is not None]
     if model.kind == "image" and can.max_n > 1:
         counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
-        found.append(OptionField("n", _(LABELS["n"]), "choice", values.get("n", "1"), counts))
+        found.append(OptionField("n", _(LABELS["n"]), "pills", values.get("n") or "1", counts))
     if can.generate_audio:
         found.append(OptionField("generate_audio", _(LABELS["generate_audio"]), "switch", values.get("generate_audio", "")))
     if can.seed:
@@ -75,4 +81,27 @@ def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit
         return None
     value = values.get(name, "")
     choices = (("", _("Automatic")), *((item, f"{item}{unit}") for item in offered))
-    return OptionField(name, _(LABELS[name]), "choice", value if value in offered else "", choices)
+    kind: FieldKind = "pills" if len(offered) <= PILLS_MAX and name != "size" else "choice"
+    return OptionField(name, _(LABELS[name]), kind, value if value in offered else "", choices)
+
+
+def shape(ratio: str) -> tuple[float, float, float, float] | None:
+    """x, y, width, height of a frame of this ratio in a square of 20; None for what is no ratio."""
+    across, _colon, down = ratio.partition(":")
+    try:
+        wide, high = float(across), float(down)
+    except ValueError:
+        return None
+    if wide <= 0 or high <= 0:
+        return None
+    scale = 16 / max(wide, high)
+    return (20 - wide * scale) / 2, (20 - high * scale) / 2, wide * scale, high * scale
+
+
+def grouped(models: Sequence[ModelOut]) -> list[tuple[str, list[tuple[ModelOut, str]]]]:
+    """By maker, in the order of the list: `Black Forest Labs: FLUX.2` is FLUX.2 of Black Forest Labs."""
+    groups: dict[str, list[tuple[ModelOut, str]]] = {}
+    for model in models:
+        maker, colon, name = model.name.partition(": ")
+        groups.setdefault(maker if colon else "", []).append((model, name if colon else model.name))
+    return list(groups.items())

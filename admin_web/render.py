@@ -12,17 +12,18 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from admin_web import language
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
-from admin_web.language import N_, _
-from admin_web.options import LABELS
+from admin_web.language import N_
+from admin_web.markdown import as_html
+from admin_web.options import LABELS, grouped, shape
 from admin_web.programs import program
 from admin_web.settings import WebSettings
+from admin_web.words import said
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
 
 READY_SECONDS = 15
 MINUTE = 60
-CENT = Decimal("0.01")
 RUNNING = {"queued", "processing"}
 _STATUS = {
     "queued": N_("In line"),
@@ -43,12 +44,21 @@ def prepare(app: Flask) -> None:
         return url_for("static", filename=name, v=versions[name])
 
     app.jinja_env.globals.update(
-        asset=asset, status_words=_STATUS, running=RUNNING, progress=progress, elapsed=elapsed, theme=theme, option_labels=LABELS
+        asset=asset,
+        status_words=_STATUS,
+        running=RUNNING,
+        progress=progress,
+        elapsed=elapsed,
+        theme=theme,
+        option_labels=LABELS,
+        grouped=grouped,
+        shape=shape,
+        said=said,
     )
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
     app.jinja_env.filters.update(
-        money=money,
+        money=language.money,
         left=left,
         ago=language.ago,
         day=language.day,
@@ -58,6 +68,7 @@ def prepare(app: Flask) -> None:
         https=https,
         program=program,
         amount=amount,
+        markdown=as_html,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -100,14 +111,6 @@ def theme() -> str:
 def left(person: UserOut) -> Decimal:
     """What may still be spent this month, running jobs counted in full."""
     return max(Decimal(0), person.monthly_usd - person.spent_usd - person.held_usd)
-
-
-def money(value: Decimal | None) -> str:
-    """Dollars with two digits, more where two would hide the amount."""
-    if value is None:
-        return _("unknown")
-    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
-    return f"{digits.replace('.', ',')} $" if language.chosen() == "de" else f"${digits}"
 
 
 def amount(value: Decimal) -> str:

@@ -1,9 +1,10 @@
 """Errors in words for people: the api's own sentence, and what to do about it."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from admin_web.api_http import ApiError
-from admin_web.language import DEFAULT, N_, _, chosen, ngettext
+from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -78,6 +79,14 @@ class FormError:
     hint: str = ""
     code: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+    cost: Decimal | None = None
+    """In dollars: what has to be confirmed."""
+
+    @property
+    def spoken(self) -> dict[str, object]:
+        """For our own scripts."""
+        error = {"message": self.message, "hint": self.hint, "code": self.code, "cost": "" if self.cost is None else money(self.cost)}
+        return {"error": error, "fields": self.fields}
 
     @property
     def sentence(self) -> str:
@@ -90,7 +99,7 @@ def in_words(error: ApiError) -> FormError:
     if error.retry_after is not None:
         hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
     fields = {problem.field.rpartition(".")[2]: field_words(problem.message) for problem in error.fields}
-    return FormError(said(error.code, error.detail), hint, error.code, fields)
+    return FormError(said(error.code, error.detail), hint, error.code, fields, error.cost)
 
 
 def said(code: str, detail: str) -> str:

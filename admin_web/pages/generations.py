@@ -1,19 +1,26 @@
-"""One image or video: its page, its live card, Cancel."""
+"""One image or video: its page, its live card, and what can be done with it."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+import secrets
+
+from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, me, safe_next
+from admin_web.caller import api, is_script, me, safe_next
+from admin_web.forms import idempotency_key, new_nonce
+from admin_web.language import _
+from admin_web.options import SEED_MAX
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.words import in_words
+from api.generations.schemas import AgainIn, Changes, GenerationOut, ImageIn
 
 pages = Blueprint("generations", __name__)
 
 
 @pages.get("/generations/<generation_id>")
 def show(generation_id: str) -> ResponseReturnValue:
-    return page("generations/show.html", generation=api().generation(generation_id))
+    generation = api().generation(generation_id)
+    return page("generations/show.html", generation=generation, nonce=new_nonce(), view="page")
 
 
 @pages.get("/videos/<generation_id>")
@@ -26,17 +33,81 @@ def card(generation_id: str) -> ResponseReturnValue:
     """`view=page`: with the facts beside it. A finished one also brings the balance that it has changed."""
     generation = api().generation(generation_id)
     balance = None if generation.status in RUNNING else left(me())
-    template = "generations/_detail.html" if request.args.get("view") == "page" else "generations/_card.html"
-    return fragment(template, generation=generation, balance=balance)
+    view = request.args.get("view", "")
+    template = "generations/_detail.html" if view == "page" else "generations/_card.html"
+    return fragment(template, generation=generation, balance=balance, view=view, nonce=new_nonce())
 
 
 @pages.post("/generations/<generation_id>/cancel")
 def cancel(generation_id: str) -> ResponseReturnValue:
+    said = _("Cancelled. Nothing more is charged for it.")
     try:
         api().cancel(generation_id)
-        flash("Cancelled. Nothing more is charged for it.", "info")
     except ApiError as error:
         if error.code != "already_finished":
             raise
-        flash(in_words(error).message, "info")
+        said = in_words(error).message
+    if is_script():
+        return jsonify(toast=said)
+    flash(said, "info")
     return redirect(safe_next(request.form.get("next") or url_for("generations.show", generation_id=generation_id)))
+
+
+@pages.post("/generations/<generation_id>/again")
+def again(generation_id: str) -> ResponseReturnValue:
+    """The same once more; with `vary`, something like it."""
+    generation = api().generation(generation_id)
+    confirm = request.form.get("confirm") == "true"
+    try:
+        made = _vary(generation, confirm) if request.form.get("vary") else _repeat(generation, Changes(), confirm)
+    except ApiError as error:
+        if error.code != "confirm_cost" or is_script():
+            raise
+        words = in_words(error)
+        return _ask(words.message, _("Yes, make it"), [("confirm", "true"), ("vary", request.form.get("vary", ""))])
+    return _go(url_for("generations.show", generation_id=made.id))
+
+
+@pages.post("/generations/<generation_id>/favourite")
+def favourite(generation_id: str) -> ResponseReturnValue:
+    api().set_favourite(generation_id, favourite=request.form.get("favourite") == "true")
+    generation = api().generation(generation_id)
+    if is_script():
+        return jsonify(html=fragment("generations/_favourite.html", generation=generation))
+    return redirect(url_for("generations.show", generation_id=generation_id))
+
+
+@pages.post("/generations/<generation_id>/delete")
+def delete(generation_id: str) -> ResponseReturnValue:
+    if request.form.get("sure") != "yes":
+        return _ask(_("It is deleted for good, with its files."), _("Delete"), [("sure", "yes")])
+    api().delete_generation(generation_id)
+    flash(_("Deleted."), "success")
+    return _go(url_for("gallery.show"))
+
+
+def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> GenerationOut:
+    ask = AgainIn(changes=changes, confirm=confirm)
+    return api().again(generation.id, ask, idempotency_key(ask))
+
+
+def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
+    """From the picture itself, where its model takes one; else with another seed."""
+    model = next((model for model in api().models(generation.kind) if model.id == generation.model), None)
+    if generation.kind == "image" and generation.images and model is not None and model.capabilities.max_input_images:
+        options = {name: value for name, value in generation.options.items() if name in ImageIn.model_fields and name != "seed"}
+        asked = {**options, "prompt": generation.prompt, "model": generation.model, "confirm": confirm}
+        ask = ImageIn.model_validate({**asked, "input_images": [generation.images[0].id]})
+        return api().image(ask, idempotency_key(ask))
+    seed = secrets.randbelow(SEED_MAX) if model is not None and model.capabilities.seed else None
+    return _repeat(generation, Changes() if seed is None else Changes(seed=seed), confirm)
+
+
+def _go(address: str) -> ResponseReturnValue:
+    return jsonify(go=address) if is_script() else redirect(address)
+
+
+def _ask(sentence: str, yes: str, fields: list[tuple[str, str]]) -> ResponseReturnValue:
+    """For a browser without scripts, which cannot ask by itself."""
+    kept = [("nonce", request.form.get("nonce", "")), *fields]
+    return page("confirm.html", sentence=sentence, yes=yes, kept=kept)

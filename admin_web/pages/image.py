@@ -1,14 +1,29 @@
-"""Making images: form on one side, the picture as it comes on the other."""
+"""Making images: form on one side, the pictures as they come on the other."""
 
 from collections.abc import Mapping, Sequence
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api
+from admin_web.caller import api, is_script
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.making import UPLOAD_TYPES, Attached, attached, earlier_images, no_models, prefill, price
+from admin_web.language import _
+from admin_web.making import (
+    UPLOAD_TYPES,
+    Attached,
+    accepted,
+    attached,
+    earlier_images,
+    liked,
+    no_models,
+    prefill,
+    price,
+    refused,
+    remember,
+    takes_images,
+    under_way,
+)
 from admin_web.options import option_fields, option_values
 from admin_web.render import page
 from admin_web.words import FormError, in_words
@@ -21,10 +36,10 @@ pages = Blueprint("image", __name__)
 def show() -> ResponseReturnValue:
     shown = request.args.get("job") or request.args.get("again")
     generation = api().generation(shown) if shown else None
-    values = {**(prefill(generation) if generation else {}), **request.args.to_dict()}
+    values = {**liked("image"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
     image = request.args.get("image")
     images = [_earlier(image)] if image else []
-    return _page(values, images=images, generation=generation if request.args.get("job") else None)
+    return _page(values, images=images, job=generation if request.args.get("job") else None)
 
 
 @pages.post("/generate/image")
@@ -34,50 +49,54 @@ def submit() -> ResponseReturnValue:
         images = attached()
         if request.form.get("action") == "edit":
             return _page(request.form, images=images)
-        model = chosen_model(api().models("image"), request.form.get("model"))
-        if model is None:
-            raise Invalid(no_models("image"))
-        if images and not model.capabilities.max_input_images:
-            raise Invalid(FormError(f"{model.name} takes no input image.", "Remove it, or choose a model that can change images."))
-        ask = read(
-            ImageIn,
-            {
-                **given("prompt", "confirm"),
-                "model": model.id,
-                **option_values(model, request.form),
-                "input_images": [image.id for image in images] or None,
-            },
-        )
-        generation = api().image(ask, idempotency_key(ask))
+        return accepted(_make(images), "image.show")
     except Invalid as invalid:
-        return _page(request.form, images=images, error=invalid.error, status=422)
+        return refused(invalid.error, 422) if is_script() else _page(request.form, images=images, error=invalid.error, status=422)
     except ApiError as error:
         if error.needs_person:
             raise
+        if is_script():
+            return refused(in_words(error), error.status)
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
         return _page(request.form, images=images, error=in_words(error), status=error.status, nonce=nonce)
-    return redirect(url_for("image.show", job=generation.id))
+
+
+def _make(images: Sequence[Attached]) -> GenerationOut:
+    model = chosen_model(api().models("image"), request.form.get("model"))
+    if model is None:
+        raise Invalid(no_models("image"))
+    if images and not model.capabilities.max_input_images:
+        hint = _("Remove it, or choose a model that can change images.")
+        raise Invalid(FormError(_("%(model)s takes no input image.", model=model.name), hint))
+    options = option_values(model, request.form)
+    ids = [image.id for image in images] or None
+    ask = read(ImageIn, {**given("prompt", "confirm"), "model": model.id, **options, "input_images": ids})
+    generation = api().image(ask, idempotency_key(ask))
+    remember("image", model)
+    return generation
 
 
 def _earlier(image_id: str) -> Attached:
     for image in earlier_images():
         if image.id == image_id:
-            return Attached(image_id, "Earlier image", image.thumbnail_url or image.url)
-    return Attached(image_id, "Earlier image")
+            return Attached(image_id, _("Earlier image"), image.thumbnail_url or image.url)
+    return Attached(image_id, _("Earlier image"))
 
 
 def _page(
     values: Mapping[str, str],
     *,
     images: Sequence[Attached] = (),
-    generation: GenerationOut | None = None,
+    job: GenerationOut | None = None,
     error: FormError | None = None,
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
     models = api().models("image")
     model = chosen_model(models, values.get("model"))
-    recent = api().generations(kind="image", status="completed", limit=6).items if generation is None else []
+    if images and model is not None and not model.capabilities.max_input_images and request.method == "GET":
+        model = chosen_model(takes_images(models), None) or model
+    jobs, recent = under_way("image", job)
     return page(
         "generate/image.html",
         status,
@@ -87,7 +106,7 @@ def _page(
         fields=option_fields(model, values) if model else [],
         price=price(model, values, [image.id for image in images]),
         images=images,
-        generation=generation,
+        jobs=jobs,
         recent=recent,
         error=error or (None if models else no_models("image")),
         nonce=nonce or new_nonce(),

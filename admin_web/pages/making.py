@@ -1,4 +1,4 @@
-"""Fragments that follow a form while it is filled in: the options of the chosen model, the price."""
+"""Fragments that follow a form while it is filled in: the options of the chosen model, the price, files as they are attached."""
 
 from typing import cast
 
@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.caller import api
 from admin_web.forms import chosen_model
-from admin_web.making import price
+from admin_web.making import price, uploaded
 from admin_web.options import option_fields
 from admin_web.render import fragment
 from api.schemas import Kind
@@ -28,7 +28,13 @@ def options(kind: str) -> ResponseReturnValue:
 @pages.post("/generate/<kind>/estimate")
 def estimate(kind: str) -> ResponseReturnValue:
     model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
-    return fragment("generate/_price.html", price=price(model, request.form))
+    return fragment("generate/_price.html", price=price(model, request.form, request.form.getlist("attached_id")))
+
+
+@pages.post("/generate/attach")
+def attach() -> ResponseReturnValue:
+    """Files that were dropped or pasted; what a form shows of them."""
+    return fragment("generate/_attached.html", images=uploaded())
 
 
 def _kind(kind: str) -> Kind:

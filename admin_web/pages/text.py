@@ -1,22 +1,31 @@
 """Asking for text: a conversation that streams in; without scripts the same form answers as a page."""
 
-from collections.abc import Iterator, Mapping
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from flask import Blueprint, Response, jsonify, redirect, request, url_for
+import httpx
+from flask import Blueprint, Response, flash, jsonify, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from httpx_sse import EventSource, SSEError
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api
+from admin_web.caller import api, is_script
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.making import no_models, price
-from admin_web.render import page
-from admin_web.words import FormError, in_words
-from api.text.schemas import TextIn
+from admin_web.language import _, money
+from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
+from admin_web.markdown import as_html
+from admin_web.render import fragment, left, page
+from admin_web.words import FormError, in_words, said
+from api.text.schemas import DoneEvent, ErrorEvent, RenameIn, TextIn
+from api.users.schemas import UserOut
 
 pages = Blueprint("text", __name__)
 
 FIELDS = ("prompt", "model", "conversation_id", "system")
+REDRAW_SECONDS = 0.15
+"""The answer is drawn anew this often while it is written."""
 
 
 @pages.get("/generate")
@@ -26,53 +35,131 @@ def generate() -> ResponseReturnValue:
 
 @pages.get("/generate/text")
 def show() -> ResponseReturnValue:
-    return _page({**request.args.to_dict(), "conversation_id": request.args.get("conversation", "")})
+    values = {**liked_model("text", preferences()), **request.args.to_dict()}
+    return _page({**values, "conversation_id": request.args.get("conversation", "")})
+
+
+@pages.get("/generate/text/history")
+def history() -> ResponseReturnValue:
+    """The list at the side, alone: it follows the words that are searched for, and new conversations."""
+    current = request.args.get("conversation", "")
+    return fragment("generate/_history.html", conversations=_found(), current=current)
 
 
 @pages.post("/generate/text")
 def submit() -> ResponseReturnValue:
+    images: Sequence[Attached] = ()
     try:
-        ask = read(TextIn, given(*FIELDS))
+        images = attached()
+        ask = _ask(images)
         answer = api().text(ask, idempotency_key(ask))
     except Invalid as invalid:
-        return _page(request.form, error=invalid.error, status=422)
+        return _page(request.form, images=images, error=invalid.error, status=422)
     except ApiError as error:
         if error.needs_person:
             raise
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
-        return _page(request.form, error=in_words(error), status=error.status, nonce=nonce)
+        return _page(request.form, images=images, error=in_words(error), status=error.status, nonce=nonce)
     return redirect(url_for("text.show", conversation=answer.conversation_id, model=ask.model, _anchor="latest"))
 
 
 @pages.post("/generate/text/stream")
 def stream() -> ResponseReturnValue:
-    """The api's events as they come. What is wrong before the first event is a JSON answer with the words for it."""
+    """Server-sent events: `start {conversation_id}`, `html {html}` with the answer so far, then `done {html, note, balance}` or
+    `error {message}`. What is wrong before the first event is a JSON answer with the words for it."""
+    stack = ExitStack()
     try:
-        ask = read(TextIn, {**given(*FIELDS), "stream": True})
-        stack = ExitStack()
-        events = stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
+        ask = _ask(attached(), stream=True)
+        upstream = stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
     except Invalid as invalid:
-        return jsonify(error=_spoken(invalid.error), fields=invalid.error.fields), 422
+        return jsonify(invalid.error.spoken), 422
     except ApiError as error:
         if error.needs_person:
             raise
-        words = in_words(error)
-        return jsonify(error=_spoken(words), fields=words.fields), error.status
+        return jsonify(in_words(error).spoken), error.status
 
-    def body() -> Iterator[bytes]:
+    def body() -> Iterator[str]:
         with stack:
-            yield from events
+            yield from _events(upstream)
 
-    response = Response(body(), content_type="text/event-stream; charset=utf-8", headers={"X-Accel-Buffering": "no"})
+    streamed = stream_with_context(body())
+    response = Response(streamed, content_type="text/event-stream; charset=utf-8", headers={"X-Accel-Buffering": "no"})
     response.call_on_close(stack.close)
     return response
 
 
-def _spoken(error: FormError) -> dict[str, str]:
-    return {"message": error.message, "hint": error.hint, "code": error.code}
+@pages.post("/generate/text/<conversation_id>/rename")
+def rename(conversation_id: str) -> ResponseReturnValue:
+    try:
+        title = read(RenameIn, {"title": request.form.get("title", "")}).title
+    except Invalid:
+        flash(_("A conversation needs a name of up to 200 characters."), "error")
+        return redirect(url_for("text.show", conversation=conversation_id))
+    api().rename_conversation(conversation_id, title)
+    return redirect(url_for("text.show", conversation=conversation_id))
 
 
-def _page(values: Mapping[str, str], error: FormError | None = None, status: int = 200, nonce: str | None = None) -> ResponseReturnValue:
+@pages.post("/generate/text/<conversation_id>/delete")
+def delete(conversation_id: str) -> ResponseReturnValue:
+    if request.form.get("sure") != "yes":
+        kept = [("sure", "yes")]
+        return page("confirm.html", sentence=_("The whole conversation is deleted."), yes=_("Delete"), kept=kept)
+    api().delete_conversation(conversation_id)
+    flash(_("Deleted."), "success")
+    there = url_for("text.show")
+    return jsonify(go=there) if is_script() else redirect(there)
+
+
+def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
+    asked = read(TextIn, {**given(*FIELDS), "images": [image.id for image in images] or None, "stream": stream})
+    if asked.model:
+        use_model("text", asked.model)
+    return asked
+
+
+def _events(upstream: httpx.Response) -> Iterator[str]:
+    text, drawn = "", 0.0
+    try:
+        for event in EventSource(upstream).iter_sse():
+            if event.event == "delta":
+                text += str(json.loads(event.data)["text"])
+                if time.monotonic() - drawn >= REDRAW_SECONDS:
+                    yield _event("html", html=as_html(text))
+                    drawn = time.monotonic()
+            elif event.event == "start":
+                yield _event("start", conversation_id=str(json.loads(event.data)["conversation_id"]))
+            elif event.event == "done":
+                yield _done(DoneEvent.model_validate_json(event.data), api().me())
+            elif event.event == "error":
+                broken = ErrorEvent.model_validate_json(event.data).error
+                yield _event("error", html=as_html(text), message=said(broken.code, broken.message))
+    except (httpx.HTTPError, SSEError):
+        # the connection to the api is lost: what is on the page stays there, and the page says so by itself
+        return
+
+
+def _done(done: DoneEvent, person: UserOut) -> str:
+    answer = done.answer
+    note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
+    return _event("done", html=as_html(answer.text), note=note, balance=money(left(person)))
+
+
+def _event(name: str, **data: str) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _found() -> Sequence[object]:
+    return api().conversations(q=request.args.get("q", "").strip()[:200]).items
+
+
+def _page(
+    values: Mapping[str, str],
+    *,
+    images: Sequence[Attached] = (),
+    error: FormError | None = None,
+    status: int = 200,
+    nonce: str | None = None,
+) -> ResponseReturnValue:
     models = api().models("text")
     model = chosen_model(models, values.get("model"))
     held = values.get("conversation_id", "")
@@ -84,7 +171,10 @@ def _page(values: Mapping[str, str], error: FormError | None = None, status: int
         values=values,
         price=price(model, values),
         conversation=api().conversation(held) if held else None,
-        conversations=api().conversations().items,
+        conversations=_found(),
+        current=held,
+        images=images,
         error=error or (None if models else no_models("text")),
         nonce=nonce or new_nonce(),
+        accept=UPLOAD_TYPES,
     )

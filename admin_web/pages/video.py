@@ -2,13 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api
+from admin_web.caller import api, is_script
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.making import UPLOAD_TYPES, Attached, attached, earlier_images, no_models, prefill, price
+from admin_web.language import _
+from admin_web.making import (
+    UPLOAD_TYPES,
+    Attached,
+    accepted,
+    attached,
+    earlier_images,
+    liked,
+    no_models,
+    prefill,
+    price,
+    refused,
+    remember,
+    under_way,
+)
 from admin_web.options import option_fields, option_values
 from admin_web.render import page
 from admin_web.words import FormError, in_words
@@ -20,12 +34,13 @@ pages = Blueprint("video", __name__)
 
 @pages.get("/generate/video")
 def show() -> ResponseReturnValue:
-    again = request.args.get("again")
-    generation = api().generation(again) if again else None
-    values = {**(prefill(generation) if generation else {}), **request.args.to_dict()}
+    shown = request.args.get("job") or request.args.get("again")
+    generation = api().generation(shown) if shown else None
+    values = {**liked("video"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
     was_from_image = generation is not None and generation.mode == "image_to_video"
     from_image = "image" in request.args or request.args.get("from") == "image" or was_from_image
-    return _page({**values, "image_id": request.args.get("image", "")}, from_image=from_image)
+    image = request.args.get("image", "")
+    return _page({**values, "image_id": image}, from_image=from_image, job=generation if request.args.get("job") else None)
 
 
 @pages.post("/generate/video")
@@ -36,32 +51,39 @@ def submit() -> ResponseReturnValue:
         images = attached() if from_image else ()
         if request.form.get("action") == "edit":
             return _page(request.form, from_image=from_image, images=images)
-        generation = _make_from_image(images) if from_image else _make()
+        return accepted(_make_from_image(images) if from_image else _make(), "video.show")
     except Invalid as invalid:
+        if is_script():
+            return refused(invalid.error, 422)
         return _page(request.form, from_image=from_image, images=images, error=invalid.error, status=422)
     except ApiError as error:
         if error.needs_person:
             raise
+        if is_script():
+            return refused(in_words(error), error.status)
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
         return _page(request.form, from_image=from_image, images=images, error=in_words(error), status=error.status, nonce=nonce)
-    return redirect(url_for("generations.show", generation_id=generation.id))
 
 
 def _make() -> GenerationOut:
     model = _model()
     ask = read(VideoIn, {**given("prompt", "confirm"), "model": model.id, **option_values(model, request.form)})
-    return api().video(ask, idempotency_key(ask))
+    generation = api().video(ask, idempotency_key(ask))
+    remember("video", model)
+    return generation
 
 
 def _make_from_image(images: Sequence[Attached]) -> GenerationOut:
     """A chosen file wins over an address, an address over an earlier image: what took more effort was meant."""
     source: dict[str, object] = {"image_id": images[-1].id} if images else given("image_url") or given("image_id")
     if not source:
-        words = {"image": "A file, an address, or one of your images."}
-        raise Invalid(FormError("Choose the image that the video starts from.", fields=words))
+        words = {"image": _("A file, an address, or one of your images.")}
+        raise Invalid(FormError(_("Choose the image that the video starts from."), fields=words))
     model = _model()
     ask = read(VideoFromImageIn, {**given("prompt", "confirm"), **source, "model": model.id, **option_values(model, request.form)})
-    return api().video_from_image(ask, idempotency_key(ask))
+    generation = api().video_from_image(ask, idempotency_key(ask))
+    remember("video", model)
+    return generation
 
 
 def _model() -> ModelOut:
@@ -76,6 +98,7 @@ def _page(
     *,
     from_image: bool,
     images: Sequence[Attached] = (),
+    job: GenerationOut | None = None,
     error: FormError | None = None,
     status: int = 200,
     nonce: str | None = None,
@@ -84,6 +107,7 @@ def _page(
     if from_image:
         models = [model for model in models if model.capabilities.frame_images] or models
     model = chosen_model(models, values.get("model"))
+    jobs, recent = under_way("video", job)
     return page(
         "generate/video.html",
         status,
@@ -95,7 +119,8 @@ def _page(
         from_image=from_image,
         images=images,
         earlier=earlier_images() if from_image else [],
-        recent=api().generations(kind="video", limit=6).items,
+        jobs=jobs,
+        recent=recent,
         error=error or (None if models else no_models("video")),
         nonce=nonce or new_nonce(),
         accept=UPLOAD_TYPES,

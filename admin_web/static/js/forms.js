@@ -1,11 +1,14 @@
-// Forms that make something: options of the chosen model, the price while you choose, one job per press.
+// Forms that make something: options of the chosen model, the price while you choose, pictures dropped or pasted,
+// and the result on the same page.
 
+import { askCost } from "./ask.js";
+import { follow } from "./live.js";
 import { newNonce } from "./nonce.js";
 
 const token = document.querySelector("meta[name=csrf-token]").content;
 const headers = { "X-Fragment": "1", "X-CSRFToken": token };
 
-function fields(form) {
+function withoutFiles(form) {
   const data = new FormData(form);
   for (const [name, value] of [...data]) {
     if (value instanceof File) data.delete(name);
@@ -13,11 +16,29 @@ function fields(form) {
   return data;
 }
 
-async function ask(address, form) {
-  const answer = await fetch(address, { method: "POST", headers, body: fields(form) });
+async function post(address, body) {
+  const answer = await fetch(address, { method: "POST", headers, body });
   if (answer.status === 401) location.reload();
+  return answer;
+}
+
+async function fragment(address, body) {
+  const answer = await post(address, body);
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   return answer.text();
+}
+
+export function complain(form, error, fields = {}) {
+  const box = document.createElement("div");
+  box.className = "notice notice-error";
+  box.setAttribute("role", "alert");
+  const words = document.createElement("p");
+  const strong = document.createElement("strong");
+  strong.textContent = error.message;
+  words.append(strong, ` ${[error.hint, ...Object.values(fields)].filter(Boolean).join(" ")}`);
+  box.append(words);
+  form.querySelector("[data-problem]").replaceChildren(box);
+  for (const name of Object.keys(fields)) form.elements[name]?.setAttribute?.("aria-invalid", "true");
 }
 
 function followPrice(form) {
@@ -27,7 +48,7 @@ function followPrice(form) {
   const refresh = async () => {
     const mine = (asked += 1);
     try {
-      const html = await ask(form.dataset.estimate, form);
+      const html = await fragment(form.dataset.estimate, withoutFiles(form));
       if (mine === asked) price.innerHTML = html;
     } catch {
       // the price on the page stays; sending the form says what is wrong
@@ -43,11 +64,14 @@ function followPrice(form) {
 }
 
 function followModel(form, refreshPrice) {
-  const model = form.querySelector("[data-options]");
+  const model = form.elements.model;
   const options = form.querySelector("#options");
-  model?.addEventListener("change", async () => {
+  const images = form.querySelector("[data-images-only]");
+  model.addEventListener("change", async () => {
+    const takes = Number(model.selectedOptions[0].dataset.images);
+    if (images) images.hidden = !takes && !images.querySelector("[name=attached_id]");
     try {
-      options.innerHTML = await ask(model.dataset.options, form);
+      if (options) options.innerHTML = await fragment(model.dataset.options, withoutFiles(form));
     } catch {
       // without the new options the api checks the old ones and says what does not fit
     }
@@ -55,22 +79,112 @@ function followModel(form, refreshPrice) {
   });
 }
 
-function oncePerPress(form) {
-  const button = form.querySelector("button[type=submit]");
-  form.addEventListener("submit", () => {
-    button.setAttribute("aria-busy", "true");
-    setTimeout(() => { button.disabled = true; });
+// Pictures go to the server as soon as they are there, so that one sees them and a mistake elsewhere does not lose them.
+function attachments(form, changed) {
+  const zone = form.querySelector("[data-attach]");
+  if (!zone) return;
+  const chips = zone.querySelector("[data-chips]");
+  const input = zone.querySelector("input[type=file]");
+
+  async function take(files) {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
+    if (!pictures.length) return;
+    const data = new FormData();
+    for (const file of pictures) data.append("image", file);
+    zone.setAttribute("aria-busy", "true");
+    try {
+      const answer = await post(zone.dataset.attach, data);
+      if (answer.ok) {
+        if (!input.multiple) chips.replaceChildren();
+        chips.insertAdjacentHTML("beforeend", await answer.text());
+        for (const choice of form.querySelectorAll("[name=image_id]")) choice.checked = false;
+        changed();
+      } else complain(form, (await answer.json()).error);
+    } finally {
+      zone.removeAttribute("aria-busy");
+      input.value = "";
+    }
+  }
+
+  input.addEventListener("change", () => take(input.files));
+  form.addEventListener("paste", (event) => take(event.clipboardData.files));
+  chips.addEventListener("change", (event) => {
+    if (event.target.name !== "remove") return;
+    event.target.closest(".chip").remove();
+    changed();
   });
-  addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    button.disabled = false;
-    button.removeAttribute("aria-busy");
-    form.elements.nonce.value = newNonce();
+  let inside = 0;
+  const mark = (step) => {
+    inside = Math.max(0, inside + step);
+    zone.toggleAttribute("data-over", inside > 0);
+  };
+  form.addEventListener("dragenter", () => mark(1));
+  form.addEventListener("dragleave", () => mark(-1));
+  form.addEventListener("dragover", (event) => event.preventDefault());
+  form.addEventListener("drop", (event) => {
+    event.preventDefault();
+    mark(-inside);
+    if (!zone.closest("[hidden]")) take(event.dataTransfer.files);
   });
 }
 
-for (const form of document.querySelectorAll("form[data-estimate]")) followModel(form, followPrice(form));
-for (const form of document.querySelectorAll("form[data-make]")) oncePerPress(form);
+// The answer is a card that follows its job; the form stays as it is, ready for the next.
+function stayHere(form) {
+  const button = form.querySelector(".pay button[type=submit]");
+  const results = document.getElementById("results");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.hasAttribute("aria-busy")) return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      await make(new FormData(form));
+    } catch {
+      complain(form, { message: document.body.dataset.offline });
+    }
+    button.removeAttribute("aria-busy");
+  });
+
+  async function make(body) {
+    const answer = await post(form.action, body);
+    const said = await answer.json();
+    if (answer.ok) {
+      form.querySelector("[data-problem]").replaceChildren();
+      for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
+      document.querySelector("[data-empty]")?.remove();
+      results.insertAdjacentHTML("afterbegin", said.card);
+      follow(results.firstElementChild);
+      if (innerWidth < 980) results.scrollIntoView({ behavior: "smooth", block: "start" });
+      document.querySelector("[data-balance]").textContent = said.balance;
+      form.elements.nonce.value = said.nonce;
+      history.replaceState(null, "", said.here);
+    } else if (said.error.code === "confirm_cost" && !body.get("confirm")) {
+      if (await askCost(said.error.cost)) {
+        body.set("confirm", "true");
+        await make(body);
+      }
+    } else {
+      complain(form, said.error, said.fields);
+      // only where it is not known whether it was done must the next try count as the same
+      if (said.error.code !== "api_unavailable") form.elements.nonce.value = newNonce();
+    }
+  }
+}
+
+for (const form of document.querySelectorAll("form[data-estimate]")) {
+  const refreshPrice = followPrice(form);
+  followModel(form, refreshPrice);
+  attachments(form, refreshPrice);
+}
+for (const form of document.querySelectorAll("form[data-make]")) stayHere(form);
+
+for (const link of document.querySelectorAll("[data-keep-prompt]")) {
+  link.addEventListener("click", () => {
+    const address = new URL(link.href);
+    const prompt = document.getElementById("f-prompt").value;
+    if (prompt.length < 1500) address.searchParams.set("prompt", prompt);
+    link.href = address.href;
+  });
+}
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-submit-keys]")) {

@@ -26,7 +26,7 @@ document.querySelector("[data-theme-toggle]")?.addEventListener("click", () => {
 
 document.addEventListener("click", async (event) => {
   const close = event.target.closest("[data-close]");
-  if (close) close.closest("[data-toast]").remove();
+  if (close) close.closest(".toast").remove();
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     const source = document.getElementById(copy.dataset.copy);

@@ -1,17 +1,22 @@
 // Keeps a part of the page up to date while something runs: an element with data-live is filled from that address
 // for as long as what it shows contains [data-running].
 
-const EVERY = 1000;
+const FIRST = 1000;
+const LATER = 2500;
+const EARLY_ROUNDS = 20;
 const SLOWEST = 8000;
 
-function follow(place) {
-  let wait = EVERY;
+export function follow(place) {
+  let rounds = 0;
+  let failures = 0;
 
   async function refresh() {
+    if (!place.isConnected) return;
     if (document.hidden) {
       document.addEventListener("visibilitychange", refresh, { once: true });
       return;
     }
+    rounds += 1;
     try {
       const answer = await fetch(place.dataset.live, { headers: { "X-Fragment": "1" } });
       if (answer.status === 401) {
@@ -20,9 +25,9 @@ function follow(place) {
       }
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       show(await answer.text());
-      wait = EVERY;
+      failures = 0;
     } catch {
-      wait = Math.min(wait * 2, SLOWEST);
+      failures += 1;
     }
     next();
   }
@@ -38,9 +43,12 @@ function follow(place) {
   }
 
   function next() {
-    if (place.querySelector("[data-running]")) setTimeout(refresh, wait);
+    const wait = rounds < EARLY_ROUNDS ? FIRST : LATER;
+    if (place.querySelector("[data-running]")) setTimeout(refresh, Math.min(wait * 2 ** failures, SLOWEST));
   }
 
+  // what a button in it has changed is shown at once
+  place.addEventListener("changed", refresh);
   next();
 }
 

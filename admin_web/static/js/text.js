@@ -1,35 +1,79 @@
-// The answer streams in below the question. Everything is set as text, never as markup: it was written by a model.
+// The answer streams in below the question, drawn by the server as it grows: it cleans what a model has written.
 
+import { complain } from "./forms.js";
 import { newNonce } from "./nonce.js";
 
 const form = document.getElementById("ask");
 const talk = document.getElementById("talk");
-const problem = document.getElementById("problem");
 const stop = document.getElementById("stop");
-const send = form.querySelector("button[type=submit]");
+const send = form.querySelector(".pay button[type=submit]");
+const search = document.querySelector("[data-history]");
+const words = form.dataset;
 
-function message(role, text) {
+function button(label, act) {
+  const one = document.createElement("button");
+  one.type = "button";
+  one.className = "quiet tiny";
+  one.textContent = label;
+  one.addEventListener("click", act);
+  return one;
+}
+
+async function copy(source, one) {
+  getSelection().selectAllChildren(source);
+  // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
+  if (!navigator.clipboard) return;
+  await navigator.clipboard.writeText(source.innerText);
+  getSelection().removeAllRanges();
+  one.textContent = words.copied;
+}
+
+function copyButton(source) {
+  const one = button(words.copyWord, () => copy(source, one));
+  return one;
+}
+
+// Buttons to copy the answer and each piece of its code.
+function finish(article) {
+  const answer = article.querySelector(".answer");
+  if (!answer) return;
+  for (const block of answer.querySelectorAll("pre")) {
+    const frame = document.createElement("div");
+    frame.className = "code";
+    block.replaceWith(frame);
+    frame.append(copyButton(block), block);
+    // a long line scrolls sideways, also by keyboard
+    block.tabIndex = 0;
+  }
+  article.querySelector("footer").append(copyButton(answer));
+}
+
+function message(role) {
   const article = document.createElement("article");
   article.className = `message message-${role}`;
-  const body = document.createElement("p");
-  body.className = "message-text";
-  body.textContent = text;
-  article.append(body);
   document.getElementById("talk-empty")?.remove();
   talk.append(article);
   return article;
 }
 
-function complain(error) {
-  const box = document.createElement("div");
-  box.className = "notice notice-error";
-  box.setAttribute("role", "alert");
-  const words = document.createElement("p");
-  const strong = document.createElement("strong");
-  strong.textContent = error.message;
-  words.append(strong, error.hint ? ` ${error.hint}` : "");
-  box.append(words);
-  problem.replaceChildren(box);
+function question(text) {
+  const body = document.createElement("p");
+  body.className = "message-text";
+  body.textContent = text;
+  const pictures = [...form.querySelectorAll(".chip img")].map((picture) => picture.cloneNode());
+  message("user").append(...pictures, body);
+}
+
+function emptyAnswer() {
+  const article = message("assistant");
+  const answer = document.createElement("div");
+  answer.className = "answer";
+  const footer = document.createElement("footer");
+  footer.className = "muted";
+  footer.append(document.createElement("span"));
+  article.append(answer, footer);
+  article.setAttribute("aria-busy", "true");
+  return { article, answer, note: footer.firstElementChild };
 }
 
 // One block of a server-sent stream: its event name and its data.
@@ -49,7 +93,7 @@ async function* events(stream) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    held = (held + value).replaceAll("\r\n", "\n");
+    held += value;
     let end;
     while ((end = held.indexOf("\n\n")) >= 0) {
       const event = parse(held.slice(0, end));
@@ -60,77 +104,84 @@ async function* events(stream) {
 }
 
 function nearEnd() {
-  return innerHeight + scrollY > document.documentElement.scrollHeight - 160;
+  return innerHeight + scrollY > document.documentElement.scrollHeight - 220;
 }
 
-async function answerTo(prompt, body, signal) {
-  const answer = await fetch(form.dataset.stream, {
-    method: "POST",
-    body,
-    signal,
-    headers: { "X-Fragment": "1", "X-CSRFToken": body.get("csrf_token") },
-  });
+async function listAgain() {
+  const address = new URL(search.dataset.history, location);
+  address.searchParams.set("q", search.value);
+  address.searchParams.set("conversation", form.elements.conversation_id.value);
+  const answer = await fetch(address, { headers: { "X-Fragment": "1" } });
+  if (answer.ok) document.getElementById("conversations").innerHTML = await answer.text();
+}
+
+async function read(stream, signal) {
+  const { article, answer, note } = emptyAnswer();
+  let end = words.cut;
+  try {
+    for await (const { name, data } of events(stream)) {
+      const follow = nearEnd();
+      if (name === "start") {
+        form.elements.conversation_id.value = data.conversation_id;
+        history.replaceState(null, "", `${words.show}?conversation=${encodeURIComponent(data.conversation_id)}`);
+      } else {
+        answer.innerHTML = data.html;
+      }
+      if (name === "done") {
+        end = data.note;
+        document.querySelector("[data-balance]").textContent = data.balance;
+      } else if (name === "error") {
+        end = words.stays;
+        complain(form, data);
+      }
+      if (follow) article.scrollIntoView({ block: "end" });
+    }
+  } finally {
+    note.textContent = signal.aborted ? words.stopped : end;
+    article.removeAttribute("aria-busy");
+    finish(article);
+  }
+}
+
+// True when the next question is another one; false when it is not known whether this one was answered.
+async function answerTo(prompt, signal) {
+  const body = new FormData(form);
+  const headers = { "X-Fragment": "1", "X-CSRFToken": body.get("csrf_token") };
+  const answer = await fetch(words.stream, { method: "POST", body, signal, headers });
   if (answer.status === 401) {
     location.reload();
     return false;
   }
   if (!answer.ok) {
-    const { error } = await answer.json();
-    complain(error);
-    // only where it is not known whether it was done must the next try count as the same
-    return error.code !== "api_unavailable";
+    const said = await answer.json();
+    complain(form, said.error, said.fields);
+    return said.error.code !== "api_unavailable";
   }
-  message("user", prompt);
+  const isFirst = !form.elements.conversation_id.value;
+  if (isFirst) document.querySelector(".chat-head h1").textContent = prompt.slice(0, 80);
+  question(prompt);
   form.elements.prompt.value = "";
-  const article = message("assistant", "");
-  article.setAttribute("aria-busy", "true");
-  const text = article.querySelector(".message-text");
-  const footer = document.createElement("footer");
-  footer.className = "muted";
-  let complete = false;
-  try {
-    for await (const { name, data } of events(answer.body)) {
-      const follow = nearEnd();
-      if (name === "start") {
-        form.elements.conversation_id.value = data.conversation_id;
-        history.replaceState(null, "", `${form.dataset.show}?conversation=${encodeURIComponent(data.conversation_id)}`);
-      } else if (name === "delta") {
-        text.textContent += data.text;
-      } else if (name === "done") {
-        complete = true;
-        text.textContent = data.answer.text;
-        footer.textContent = `${data.answer.model} · $${Number(data.answer.cost_usd).toFixed(4)}${data.answer.sandbox ? " · sandbox" : ""}`;
-        article.append(footer);
-      } else if (name === "error") {
-        complete = true;
-        complain({ message: data.error.message, hint: "What was written so far stays." });
-      }
-      if (follow) article.scrollIntoView({ block: "end" });
-    }
-  } finally {
-    article.removeAttribute("aria-busy");
-    if (!complete) footer.textContent = signal.aborted ? "Stopped." : "The connection was cut here.";
-    if (!complete) article.append(footer);
-  }
+  form.querySelector("[data-chips]").replaceChildren();
+  await read(answer.body, signal);
+  if (isFirst) listAgain();
   return true;
 }
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (form.hasAttribute("aria-busy")) return;
   const prompt = form.elements.prompt.value.trim();
-  if (!prompt) return;
-  problem.replaceChildren();
+  if (form.hasAttribute("aria-busy") || !prompt) return;
+  form.querySelector("[data-problem]").replaceChildren();
   form.setAttribute("aria-busy", "true");
   send.hidden = true;
   stop.hidden = false;
   const control = new AbortController();
   stop.onclick = () => control.abort();
   try {
-    const sent = await answerTo(prompt, new FormData(form), control.signal);
-    if (sent) form.elements.nonce.value = newNonce();
+    if (await answerTo(prompt, control.signal)) form.elements.nonce.value = newNonce();
   } catch (error) {
-    if (error.name !== "AbortError") complain({ message: "The connection was lost.", hint: "Your question is still here; send it again in a moment." });
+    if (error.name !== "AbortError") complain(form, { message: document.body.dataset.offline });
+    else form.elements.nonce.value = newNonce();
   } finally {
     form.removeAttribute("aria-busy");
     send.hidden = false;
@@ -138,3 +189,26 @@ form.addEventListener("submit", async (event) => {
     form.elements.prompt.focus();
   }
 });
+
+// Enter sends where there is a real keyboard; Shift+Enter makes a new line.
+form.elements.prompt.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || !matchMedia("(pointer: fine)").matches) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+
+for (const starter of document.querySelectorAll("[data-starter]")) {
+  starter.addEventListener("click", () => {
+    form.elements.prompt.value = starter.textContent;
+    form.elements.prompt.focus();
+  });
+}
+
+let timer = 0;
+search.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(listAgain, 250);
+});
+
+for (const article of document.querySelectorAll(".message-assistant")) finish(article);
+document.getElementById("latest")?.scrollIntoView({ block: "end" });

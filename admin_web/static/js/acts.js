@@ -1,0 +1,51 @@
+// Buttons that do something at once: the form is sent in the background and the page follows the answer. Without scripts the
+// same form works as a page. `data-sure`: what to ask before; `data-yes`: what stands on the button then.
+
+import { ask, askCost, toast } from "./ask.js";
+
+const token = document.querySelector("meta[name=csrf-token]").content;
+
+// The answer's JSON, or null when the person said no or it did not work (which was said then).
+export async function send(address, body) {
+  body.set("csrf_token", token);
+  let answer;
+  try {
+    answer = await fetch(address, { method: "POST", body, headers: { "X-Fragment": "1" } });
+  } catch {
+    toast(document.body.dataset.offline, "error");
+    return null;
+  }
+  if (answer.status === 401) {
+    location.reload();
+    return null;
+  }
+  const said = await answer.json();
+  if (answer.ok) return said;
+  if (said.error.code === "confirm_cost" && !body.get("confirm") && (await askCost(said.error.cost))) {
+    body.set("confirm", "true");
+    return send(address, body);
+  }
+  if (said.error.code !== "confirm_cost") toast(`${said.error.message} ${said.error.hint}`.trim(), "error");
+  return null;
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("[data-act]")) return;
+  event.preventDefault();
+  if (form.dataset.sure && !(await ask(form.dataset.sure, form.dataset.yes, true))) return;
+  const body = new FormData(form, event.submitter);
+  body.set("sure", "yes");
+  const button = event.submitter ?? form.querySelector("button");
+  button.setAttribute("aria-busy", "true");
+  const said = await send(form.action, body);
+  button.removeAttribute("aria-busy");
+  if (!said) return;
+  if (said.go) {
+    location.assign(said.go);
+    return;
+  }
+  if (said.toast) toast(said.toast, "success");
+  if (said.html !== undefined) form.closest("[data-part]").outerHTML = said.html;
+  form.closest("[data-live]")?.dispatchEvent(new Event("changed"));
+});
