@@ -60,6 +60,8 @@ class Catalog:
         self._provider = provider
         self._models: dict[tuple[Kind, str], Model] = {}
         self._refreshing = asyncio.Lock()
+        self.refreshed = asyncio.Event()
+        """Set once the provider's lists have been read."""
 
     async def load(self) -> None:
         """Take over what the database has: models survive a start without the provider."""
@@ -106,6 +108,7 @@ class Catalog:
             async with self._db.transaction() as sql:
                 await self._save(sql, infos)
             await self._reload()
+        self.refreshed.set()
         log.info("models_refreshed", count=len(self._models))
 
     async def _save(self, sql: Sql, infos: dict[tuple[str, Kind], ModelInfo]) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from api.provider import sandbox_models, sandbox_text
 from api.provider.sandbox_faults import Refusal, break_connection, refusal_of
-from api.provider.sandbox_media import encode, nearest_ratio, picture
+from api.provider.sandbox_media import drawn, nearest_ratio
 from api.provider.sandbox_studio import Work, input_image, new_id, usd
 
 _IMAGE_TOKENS = 258
@@ -192,7 +192,7 @@ async def _draw(work: Work, ask: ChatRequest, model: sandbox_models.ChatModel, i
         raise Refusal(400, "messages: a prompt is required", {"error_type": "invalid_prompt"})
 
     def make() -> str:
-        data = encode(picture(prompt, size, seed=ask.seed, note=ask.model, base=base), "png")
+        data = drawn(prompt, size, seed=ask.seed, note=ask.model, base=base)
         return "data:image/png;base64," + base64.b64encode(data).decode()
 
     url, _ = await asyncio.gather(work.studio.draw(make), asyncio.sleep(work.studio.faults.timing.image))

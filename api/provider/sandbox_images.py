@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.provider import sandbox_models, sandbox_text
 from api.provider.sandbox_faults import Refusal
-from api.provider.sandbox_media import ImageFormat, encode, nearest_ratio, picture
+from api.provider.sandbox_media import ImageFormat, drawn, nearest_ratio
 from api.provider.sandbox_studio import Work, input_image, new_id, usd
 
 _PIXELS = re.compile(r"^(\d{2,4})x(\d{2,4})$")
@@ -173,7 +173,7 @@ async def _make(
     quality: int | None = None,
 ) -> list[bytes]:
     def one(number: int) -> bytes:
-        return encode(picture(prompt, size, seed=seed, number=number, note=model, base=base), form, 90 if quality is None else quality)
+        return drawn(prompt, size, form, seed=seed, number=number, note=model, base=base, quality=90 if quality is None else quality)
 
     pause = asyncio.create_task(asyncio.sleep(work.studio.faults.timing.image))
     made = await asyncio.gather(*(work.studio.draw(one, number) for number in range(count)))

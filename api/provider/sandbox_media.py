@@ -7,7 +7,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,8 @@ ImageFormat = Literal["png", "jpeg", "webp"]
 FPS = 24
 DRAWN_FPS = 12
 """Every second frame is drawn: half the work, still fluent."""
+KEPT = 8
+"""Files that are kept in case the same is asked for again: drawing takes most of a request's time."""
 _STILL = 1344
 """Longest side at which a still is painted (twice oversampled) before it is scaled to the asked size."""
 _FONTS = ("DejaVuSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf", "LiberationSans-Bold.ttf")
@@ -144,6 +146,22 @@ def picture(
     return image
 
 
+@lru_cache(maxsize=KEPT)
+def drawn(
+    prompt: str,
+    size: tuple[int, int],
+    form: ImageFormat = "png",
+    *,
+    seed: int | None,
+    number: int = 0,
+    note: str = "",
+    base: bytes | None = None,
+    quality: int = 90,
+) -> bytes:
+    """A picture's file. Runs for a third of a second: call it in a thread."""
+    return encode(picture(prompt, size, seed=seed, number=number, note=note, base=base), form, quality)
+
+
 def encode(image: Image.Image, form: ImageFormat, quality: int = 90) -> bytes:
     out = io.BytesIO()
     if form == "png":
@@ -164,6 +182,8 @@ class Movie:
     note: str = ""
     first: bytes | None = None
     last: bytes | None = None
+    stop: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Once it is set nobody wants the video any more."""
 
 
 def _zoomed(image: Image.Image, size: tuple[int, int], zoom: float) -> Image.Image:
@@ -192,27 +212,28 @@ class Stopped(Exception):
     """Nobody wants the video any more."""
 
 
-def film(movie: Movie, stop: threading.Event) -> bytes:
+@lru_cache(maxsize=KEPT)
+def film(movie: Movie) -> bytes:
     """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it in a thread.
 
-    Raises `Stopped` soon after `stop` is set.
+    Raises `Stopped` soon after `movie.stop` is set.
     """
     words = overlay(movie.size, movie.prompt, movie.note)
     # moving the index to the front makes the muxer open the file a second time by its name
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
-        _encode(movie, words, path, stop)
+        _encode(movie, words, path)
         return path.read_bytes()
 
 
-def _encode(movie: Movie, words: Overlay, path: Path, stop: threading.Event) -> None:
+def _encode(movie: Movie, words: Overlay, path: Path) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26", "threads": "1"})
         stream.width, stream.height = movie.size
         stream.pix_fmt = "yuv420p"
         number = 0
         for image in _frames(movie):
-            if stop.is_set():
+            if movie.stop.is_set():
                 raise Stopped
             words.onto(image)
             frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]

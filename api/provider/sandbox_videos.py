@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -176,7 +176,7 @@ class Videos:
         if job.ends_as in _ERRORS:
             await self._pass_states(job, whole)
         else:
-            job.data, _ = await asyncio.gather(self._studio.draw(film, job.movie, self._stop), self._pass_states(job, whole))
+            job.data, _ = await asyncio.gather(self._studio.draw(film, replace(job.movie, stop=self._stop)), self._pass_states(job, whole))
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         self._studio.remember(
             job.generation_id, {"model": job.model, "api_type": "video", "usage": job.cost, "total_cost": job.cost, "tokens_prompt": 0}

@@ -76,5 +76,5 @@ async def running_api(tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True,
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         running = Api(app, client, values["data_dir"])
         if refresh:
-            await running.services.catalog.refresh()
+            await running.services.catalog.refreshed.wait()
         yield running

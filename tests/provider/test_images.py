@@ -10,6 +10,7 @@ from PIL import Image
 
 from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import Fault
+from api.provider.sandbox_media import drawn
 from api.provider.types import ImageAsk, ImageData, ImageInput, ImageRoute, ProviderError
 from tests.provider.raw_server import http, raw_server
 from tests.sandbox_server import PLAIN, Sandbox
@@ -90,6 +91,7 @@ async def test_prompt_and_seed_decide_the_picture(provider: OpenRouter) -> None:
         return (await provider.image(ImageAsk(FLUX, "chat", prompt, seed=seed))).images[0].data
 
     first = await data("a fox", 1)
+    drawn.cache_clear()
     assert first == await data("a fox", 1)
     assert first != await data("a fox", 2)
     assert first != await data("a cat", 1)
