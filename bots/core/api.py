@@ -7,20 +7,23 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
+from urllib.parse import parse_qsl
 
 import httpx
 import httpx_sse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from api.catalog.schemas import ModelOut
-from api.deliveries.schemas import AckIn, DeliveryOut, FailIn
+from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
 from api.generations.schemas import (
     CardIn,
     EstimateIn,
     EstimateOut,
+    FitIn,
     GenerationOut,
     GenerationStatus,
     ImageIn,
+    MediaOut,
     UploadOut,
     VideoFromImageIn,
     VideoIn,
@@ -106,11 +109,22 @@ class BotApi:
         except ValidationError as error:
             raise _unreadable(response, error) from error
 
+    async def begin(self, delivery_id: str, begin: BeginIn) -> None:
+        """Raises `ApiError` `conflict` when the lease is over."""
+        await self.call("POST", f"/bot/deliveries/{delivery_id}/begin", self._key, body=begin)
+
     async def ack(self, delivery_id: str, ack: AckIn) -> None:
         await self.call("POST", f"/bot/deliveries/{delivery_id}/ack", self._key, body=ack)
 
     async def fail(self, delivery_id: str, fail: FailIn) -> None:
         await self.call("POST", f"/bot/deliveries/{delivery_id}/fail", self._key, body=fail)
+
+    async def fit(self, url: str, most: int) -> MediaOut:
+        """The file behind a signed path, or a smaller copy of it. Raises `ApiError`: `conflict` with `retry_after` while the copy is being
+        made, `too_large` when none can be."""
+        path, _, signature = url.partition("?")
+        params = dict(parse_qsl(signature))
+        return read(MediaOut, await self.call("POST", f"{path}/fit", self._key, body=FitIn(max_bytes=most), params=params))
 
     async def media(self, url: str, most: int) -> bytes:
         """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond `most` bytes."""

@@ -5,48 +5,45 @@ whatever is left behind by a stop or a crash is claimed again when its lease is 
 """
 
 import asyncio
-import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 
-from api.deliveries.schemas import AckIn, DeliveryOut, FailIn
+from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, FileRefIn
+from bots.core import language
 from bots.core.api import BotApi
-from bots.core.http import API_UNAVAILABLE, ApiError
+from bots.core.http import ApiError
+from bots.core.outbox import Held, Outbox, Times
 from bots.core.rendering import Told, render
 from bots.core.types import Address, Chat, SendFailed, Shown
 
 log = structlog.get_logger()
 
-CLAIM_SECONDS = 25.0
 AT_ONCE = 10
 """Deliveries claimed and not yet done; each may hold files of `Limits.upload_bytes` in memory."""
-FRESH_SECONDS = 40.0
-"""A delivery that waited longer for its turn is left to be claimed again: its lease could end while it is being sent."""
-STOP_SECONDS = 5.0
-"""What is being sent when the bot stops gets this long, for a cut upload may be seen twice."""
-SETTLE_SECONDS = 30.0
-BACKOFF_LEAST, BACKOFF_MOST = 0.5, 15.0
+RETRY_MOST = 86_400.0
 
 
-async def pump(chat: Chat, api: BotApi, stop: asyncio.Event) -> None:
+async def pump(chat: Chat, api: BotApi, stop: asyncio.Event, times: Times | None = None) -> None:
     """Runs until `stop` is set. An api that is away, or refuses, is asked again with growing pauses."""
-    await Pump(chat, api, stop).run()
+    await Pump(chat, api, stop, times or Times()).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    delivery: DeliveryOut
-    at: float
+class _NotOurs(Exception):
+    """It is not to be sent by this process now."""
 
 
 class Pump:
-    def __init__(self, chat: Chat, api: BotApi, stop: asyncio.Event) -> None:
+    def __init__(self, chat: Chat, api: BotApi, stop: asyncio.Event, times: Times) -> None:
         self._chat = chat
         self._api = api
+        self._outbox = Outbox(api, times)
         self._stop = stop
-        self._lanes: dict[tuple[str, str | None], deque[_Claimed]] = {}
+        self._times = times
+        self._lanes: dict[tuple[str, str | None], deque[Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._room = asyncio.Event()
@@ -65,31 +62,31 @@ class Pump:
             feeding.result()
 
     async def _feed(self) -> None:
-        pause = BACKOFF_LEAST
+        pause = self._times.backoff_least
         while True:
             while self._open >= AT_ONCE:
                 self._room.clear()
                 await self._room.wait()
             try:
-                found = await self._api.claim(CLAIM_SECONDS, AT_ONCE - self._open)
+                found = await self._outbox.claim(AT_ONCE - self._open)
             except ApiError as error:
                 log.warning("claim_failed", code=error.code, detail=error.detail, again_in=pause)
                 await asyncio.sleep(max(pause, error.retry_after or 0))
-                pause = min(pause * 2, BACKOFF_MOST)
+                pause = min(pause * 2, self._times.backoff_most)
                 continue
-            pause = BACKOFF_LEAST
-            for delivery in found:
-                self._take(_Claimed(delivery, time.monotonic()))
+            pause = self._times.backoff_least
+            for held in found:
+                self._take(held)
 
-    def _take(self, claimed: _Claimed) -> None:
-        address = claimed.delivery.address
+    def _take(self, held: Held) -> None:
+        address = held.delivery.address
         key = (address.chat_id, address.thread_id)
         self._open += 1
         lane = self._lanes.get(key)
         if lane is not None:
-            lane.append(claimed)
+            lane.append(held)
             return
-        self._lanes[key] = deque((claimed,))
+        self._lanes[key] = deque((held,))
         task = asyncio.create_task(self._run_lane(key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -98,8 +95,11 @@ class Pump:
         lane = self._lanes[key]
         try:
             while lane and not self._stop.is_set():
-                await self._deliver(lane.popleft(), lane)
+                held = lane.popleft()
+                if not await self._deliver(held):
+                    await self._put_back(lane, "behind another one of its chat that has to wait")
                 self._leave(1)
+            await self._put_back(lane, "the bot stopped")
         finally:
             del self._lanes[key]
             self._leave(len(lane))
@@ -108,85 +108,102 @@ class Pump:
         self._open -= count
         self._room.set()
 
-    async def _deliver(self, claimed: _Claimed, behind: deque[_Claimed]) -> None:
-        delivery = claimed.delivery
-        if time.monotonic() - claimed.at > FRESH_SECONDS:
-            log.info("delivery_left", delivery=delivery.id)
-            return
+    async def _put_back(self, lane: deque[Held], reason: str) -> None:
+        """In their order, the api keeps it."""
+        while lane:
+            held = lane.popleft()
+            self._leave(1)
+            await self._outbox.put_back(held, reason)
+
+    async def _deliver(self, held: Held) -> bool:
+        """False: it has to be tried again before anything else goes to this chat."""
+        if self._times.clock() - held.at > self._times.fresh:
+            await self._outbox.put_back(held, "waited too long for its turn")
+            return False
         try:
-            told = await render(delivery, self._api, self._chat.limits)
-            shown = await self._show(delivery, told)
+            failed = await self._try(held)
+        except _NotOurs:
+            return False
+        if failed is None:
+            return True
+        await self._outbox.settle(held, failed)
+        return failed.final
+
+    async def _try(self, held: Held) -> FailIn | None:
+        """None: all is well, and settled. Raises `_NotOurs`."""
+        delivery = held.delivery
+        try:
+            return await self._show_all(held)
         except SendFailed as failure:
             log.warning("delivery_not_shown", delivery=delivery.id, reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
-            await self._fail(delivery, _failed(delivery, failure))
-            if failure.retry_after is not None:
-                await self._hold_back(behind, failure.retry_after)
-            return
+            return _failed(held, failure)
         except ApiError as error:
             log.warning("delivery_not_rendered", delivery=delivery.id, code=error.code, detail=error.detail)
-            await self._fail(delivery, FailIn(lease=delivery.lease, reason=str(error)[:500], retry_after=error.retry_after))
-            return
+            return FailIn(lease=held.lease, reason=str(error)[:500], retry_after=error.retry_after, broke=_is_defect(error))
+        except _NotOurs:
+            raise
         except Exception as error:
             log.exception("delivery_broke", delivery=delivery.id)
-            await self._fail(delivery, FailIn(lease=delivery.lease, reason=f"the bot broke: {type(error).__name__}"))
-            return
-        await self._settle("ack", delivery, AckIn(lease=delivery.lease, message_ids=list(shown.message_ids)[:20]))
-        await self._close_card(delivery, told)
+            return FailIn(lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True)
 
-    async def _show(self, delivery: DeliveryOut, told: Told) -> Shown:
-        if told.only_card and delivery.address.card_message_id is not None:
-            return Shown(())
+    async def _show_all(self, held: Held) -> FailIn | None:
+        """The result, then its card. Raises what `_try` catches."""
+        delivery, to = held.delivery, _address(held.delivery)
+        limits = await self._chat.limits_for(to)
+        with language.speaking(language.chosen(delivery.language)):
+            told = await render(delivery, self._api, limits)
+        ack = AckIn(lease=held.lease)
+        if told.reply is not None:
+            if not await self._outbox.begin(held, limits.repeatable):
+                raise _NotOurs
+            async with self._beating(held, limits.repeatable):
+                ack = _ack(held, told, await self._show(to, told))
+        card = delivery.address.card_message_id
+        if told.card is not None and card is not None:
+            if told.reply is not None:
+                await self._outbox.shown(held, ack)
+            failed = await self._close_card(held, to, told, card)
+            if failed is not None:
+                return failed
+        await self._outbox.settle(held, ack)
+        return None
+
+    async def _show(self, to: Address, told: Told) -> tuple[Shown, bool]:
+        """What it became, and whether the files are in it."""
+        assert told.reply is not None
         try:
-            return await self._chat.show(_address(delivery), told.reply)
+            return await self._chat.show(to, told.reply), True
         except SendFailed as failure:
             if not failure.final or not told.reply.files or told.without_files is None:
                 raise
-            log.warning("files_refused", delivery=delivery.id, reason=failure.reason)
-        return await self._chat.show(_address(delivery), told.without_files)
+            log.warning("files_refused", chat=to.chat_id, reason=failure.reason)
+        return await self._chat.show(to, told.without_files), False
 
-    async def _close_card(self, delivery: DeliveryOut, told: Told) -> None:
-        """The result is shown already: a card that can't be edited any more is no failure."""
-        card = delivery.address.card_message_id
-        if card is None or told.card is None:
-            return
+    async def _close_card(self, held: Held, to: Address, told: Told, card: str) -> FailIn | None:
+        """A card that can't be edited any more is no failure: the result is shown, or there is none."""
+        assert told.card is not None
         try:
-            await self._chat.show(_address(delivery), told.card, replacing=Shown((card,)))
+            await self._chat.show(replace(to, message_id=None), told.card, replacing=Shown((card,)))
         except SendFailed as failure:
-            log.info("card_not_closed", delivery=delivery.id, reason=failure.reason)
+            log.info("card_not_closed", delivery=held.delivery.id, reason=failure.reason, final=failure.final)
+            if not failure.final:
+                return _failed(held, failure)
+        return None
 
-    async def _hold_back(self, behind: deque[_Claimed], seconds: float) -> None:
-        """The chat has to wait: so do the deliveries behind, in their order."""
-        while behind:
-            delivery = behind.popleft().delivery
-            await self._fail(delivery, FailIn(lease=delivery.lease, reason="behind another one that has to wait", retry_after=seconds))
-            self._leave(1)
-
-    async def _fail(self, delivery: DeliveryOut, fail: FailIn) -> None:
-        await self._settle("fail", delivery, fail)
-
-    async def _settle(self, word: str, delivery: DeliveryOut, body: AckIn | FailIn) -> None:
-        """Tells the api what became of a delivery, patiently: an ack that is lost shows the result twice."""
-        until = time.monotonic() + SETTLE_SECONDS
-        pause = BACKOFF_LEAST
-        while True:
-            try:
-                if isinstance(body, AckIn):
-                    await self._api.ack(delivery.id, body)
-                else:
-                    await self._api.fail(delivery.id, body)
-                return
-            except ApiError as error:
-                if error.code != API_UNAVAILABLE or time.monotonic() + pause > until:
-                    log.warning("delivery_not_settled", word=word, delivery=delivery.id, code=error.code, detail=error.detail)
-                    return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, BACKOFF_MOST)
+    @asynccontextmanager
+    async def _beating(self, held: Held, repeatable: bool) -> AsyncIterator[None]:
+        beat = asyncio.create_task(self._outbox.beat(held, repeatable))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.wait({beat})
 
     async def _finish(self) -> None:
         """Lets what is being sent end, for a while."""
         if not self._tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        _, late = await asyncio.wait(self._tasks, timeout=self._times.stop)
         for task in late:
             task.cancel()
         if late:
@@ -194,16 +211,28 @@ class Pump:
             await asyncio.wait(late)
 
 
+def _is_defect(error: ApiError) -> bool:
+    """The api would say the same again: neither it nor the bot's credential is in trouble, and there is nothing to wait for."""
+    return 400 <= error.status < 500 and error.status not in (401, 403, 429) and error.retry_after is None
+
+
 def _address(delivery: DeliveryOut) -> Address:
     where = delivery.address
     return Address(where.platform, where.chat_id, where.thread_id, where.message_id, where.private)
 
 
-def _failed(delivery: DeliveryOut, failure: SendFailed) -> FailIn:
+def _ack(held: Held, told: Told, became: tuple[Shown, bool]) -> AckIn:
+    shown, with_files = became
+    pairs = zip(told.media, shown.refs, strict=False) if with_files else ()
+    refs = [FileRefIn(media_id=media_id, kind=kind, ref=ref) for (media_id, kind), ref in pairs if ref]
+    return AckIn(lease=held.lease, message_ids=list(shown.message_ids)[:20], refs=refs)
+
+
+def _failed(held: Held, failure: SendFailed) -> FailIn:
     return FailIn(
-        lease=delivery.lease,
+        lease=held.lease,
         reason=failure.reason[:500],
-        retry_after=None if failure.retry_after is None else min(failure.retry_after, 86_400.0),
+        retry_after=None if failure.retry_after is None else min(failure.retry_after, RETRY_MOST),
         final=failure.final,
         uncertain=failure.uncertain,
     )

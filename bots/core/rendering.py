@@ -1,12 +1,17 @@
 """What the api has to tell a chat, as a reply. Fetches the media, for a chat gets real files."""
 
-from dataclasses import dataclass
+import asyncio
+import io
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from PIL import Image
 
 from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationFailed, Notice
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.api import BotApi
+from bots.core.http import ApiError
 from bots.core.types import File, Limits, Reply
 
 NONCE_MAX = 25
@@ -18,32 +23,46 @@ SUFFIXES = {
     "video/mp4": ".mp4",
     "video/webm": ".webm",
 }
+FIT_TRIES = 10
+"""How often a delivery waits for a smaller copy before its link has to do."""
+POSTER_SIDE, POSTER_BYTES = 320, 200_000
+"""The largest thumbnail that every platform takes."""
+
+Kind = Literal["photo", "video", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`card` is what the waiting card becomes, if there is one. `only_card`: with a card to change, no message of its own is needed.
+    """`reply` None: only the card is left to change. `card` is what the waiting card becomes, if there is one.
 
-    `without_files` is what to say when the chat refuses the files for good.
+    `without_files` is what to say when the chat refuses the files for good. `media`: of each of the reply's files, its id and its kind.
     """
 
-    reply: Reply
+    reply: Reply | None
     card: Reply | None = None
     without_files: Reply | None = None
-    only_card: bool = False
+    media: tuple[tuple[str, Kind], ...] = ()
 
 
 async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
-    """Raises `ApiError` when the media can't be had."""
-    nonce = nonce_of(delivery.id)
+    """In the language that is spoken. Raises `ApiError` when the media can't be had now."""
     event = delivery.event
     if isinstance(event, Notice):
-        return Told(Reply(texts.notice(event.code, event.facts), nonce=nonce))
-    card = Reply(texts.card_closed(event.generation))
+        return Told(_reply(delivery, limits, texts.notice(event.code, event.facts)))
+    made = event.generation
+    card = Reply(texts.card_closed(made))
+    has_card = delivery.address.card_message_id is not None
+    if delivery.shown or (made.status == "cancelled" and has_card):
+        return Told(None, card)
     if isinstance(event, GenerationFailed):
-        return Told(Reply(texts.not_made(event.generation), nonce=nonce), card, only_card=event.generation.status == "cancelled")
-    plain = Reply(f"{texts.caption(event.generation)}\n{texts.not_sendable(event.generation, api.public_url)}", nonce=nonce)
-    return Told(await _completed(event, api, limits, nonce), card, without_files=plain)
+        return Told(_reply(delivery, limits, texts.not_made(made)), card)
+    plain = _reply(delivery, limits, f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}")
+    try:
+        return replace(await _completed(delivery, event, api, limits), card=card, without_files=plain)
+    except ApiError as error:
+        if error.status not in (404, 410):
+            raise
+        return Told(plain, card)
 
 
 def nonce_of(delivery_id: str) -> str:
@@ -51,33 +70,83 @@ def nonce_of(delivery_id: str) -> str:
     return delivery_id.replace("-", "")[-NONCE_MAX:]
 
 
-async def _completed(event: GenerationCompleted, api: BotApi, limits: Limits, nonce: str) -> Reply:
+def _reply(delivery: DeliveryOut, limits: Limits, text: str, files: tuple[File, ...] = ()) -> Reply:
+    lines = [text]
+    if delivery.moved:
+        lines.append(texts.moved())
+    if delivery.maybe_shown and not limits.repeatable:
+        lines.append(texts.maybe_second())
+    again = delivery.maybe_shown or delivery.attempt > 1
+    return Reply("\n".join(lines), files=files, nonce=nonce_of(delivery.id), again=again)
+
+
+async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits) -> Told:
     made = event.generation
     media = [*made.images, *([made.video] if made.video is not None else [])]
-    fitting = [one for one in media if one.size <= limits.upload_bytes]
-    files = [await _file(one, made, place, api, limits) for place, one in enumerate(fitting, start=1)]
+    fitting = [one for one in [await _fitting(one, delivery, api, limits) for one in media] if one is not None]
+    files = [await _file(one, delivery, made, place, api, limits) for place, one in enumerate(fitting, start=1)]
     caption = texts.caption(made)
     if len(fitting) < len(media):
         caption = f"{caption}\n{texts.too_large_to_send(made, api.public_url)}"
-    return Reply(caption, files=tuple(files), nonce=nonce)
+    return Told(
+        _reply(delivery, limits, caption, tuple(files)),
+        media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
+    )
 
 
-async def _file(media: MediaOut, made: GenerationOut, place: int, api: BotApi, limits: Limits) -> File:
+async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: Limits) -> MediaOut | None:
+    """The file, or a smaller copy that the chat takes. None: only its link will do."""
+    if media.size <= limits.upload_bytes:
+        return media
+    if delivery.attempt > FIT_TRIES:
+        return None
+    try:
+        smaller = await api.fit(media.url, limits.upload_bytes)
+    except ApiError as error:
+        if error.code != "too_large":
+            raise
+        return None
+    return smaller if smaller.size <= limits.upload_bytes else None
+
+
+async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, place: int, api: BotApi, limits: Limits) -> File:
     data = await api.media(media.url, limits.upload_bytes)
     many = f"-{place}" if len(made.images) > 1 else ""
-    suffix = SUFFIXES.get(media.content_type, "")
+    kind = _kind(media, len(data), limits)
     return File(
-        kind=_kind(media, len(data), limits),
-        name=f"{made.short_id}{many}{suffix}",
+        kind=kind,
+        name=f"{made.short_id}{many}{SUFFIXES.get(media.content_type, '')}",
         content_type=media.content_type,
         data=data,
         width=media.width,
         height=media.height,
         duration=media.duration,
+        thumbnail=await _poster(media, api) if kind == "video" else None,
+        ref=next((one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, kind)), None),
+        spoiler=delivery.spoiler and not delivery.address.private,
     )
 
 
-def _kind(media: MediaOut, size: int, limits: Limits) -> Literal["photo", "video", "document"]:
+def _kind(media: MediaOut, size: int, limits: Limits) -> Kind:
     if media.content_type.startswith("video/"):
         return "video"
     return "photo" if media.content_type.startswith("image/") and size <= limits.photo_bytes else "document"
+
+
+async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
+    """A small JPEG of a video. A video without one is still a video."""
+    if media.thumbnail_url is None:
+        return None
+    try:
+        made = await asyncio.to_thread(_small_jpeg, await api.media(media.thumbnail_url, 1_000_000))
+    except (ApiError, OSError):
+        return None
+    return made if len(made) <= POSTER_BYTES else None
+
+
+def _small_jpeg(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        image.thumbnail((POSTER_SIDE, POSTER_SIDE))
+        small = io.BytesIO()
+        image.convert("RGB").save(small, "JPEG", quality=80)
+    return small.getvalue()

@@ -7,8 +7,9 @@ import structlog
 
 from api.links.schemas import BotProfileIn
 from bots.core.api import BotApi
-from bots.core.delivery import BACKOFF_LEAST, BACKOFF_MOST, pump
+from bots.core.delivery import pump
 from bots.core.http import ApiError
+from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.types import Chat
 from bots.settings import BotSettings
 

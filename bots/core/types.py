@@ -125,6 +125,7 @@ class Reply:
     `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
     `ask`: a text is wanted; a form, where one may be opened now, needs no message.
     `gone`: the message that this replaces is to be removed; there is nothing to show.
+    `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for before it is sent.
     """
 
     text: str
@@ -139,6 +140,7 @@ class Reply:
     markdown: bool = False
     ask: Ask | None = None
     gone: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +154,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message."""
+    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message. `repeatable`: a
+    reply with a nonce is shown once, however often it is sent."""
 
     text: int
     caption: int
     photo_bytes: int
     upload_bytes: int
     edit_seconds: float
+    repeatable: bool = False
 
 
 class Chat(Protocol):

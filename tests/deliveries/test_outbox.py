@@ -35,9 +35,9 @@ def outbox(db: Db, wake: Wake) -> DeliveryService:
     return DeliveryService(db, wake, no_generations, Nobody())
 
 
-async def tell(outbox: DeliveryService, db: Db, text: str = "hello", platform: str = "telegram") -> None:
+async def tell(outbox: DeliveryService, db: Db, text: str = "hello", platform: str = "telegram", chat: str = "c1") -> None:
     async with db.transaction() as sql:
-        await outbox.notify(sql, platform=platform, chat_id="c1", code="linked", facts={"account_hint": text})
+        await outbox.notify(sql, platform=platform, chat_id=chat, code="linked", facts={"account_hint": text})
     outbox.ring(platform)
 
 
@@ -79,7 +79,7 @@ async def test_nothing_is_claimed_for_a_bot_that_hung_up(outbox: DeliveryService
 
 async def test_sixteen_claimers_share_fifty_rows_without_a_double(outbox: DeliveryService, db: Db) -> None:
     for number in range(50):
-        await tell(outbox, db, str(number))
+        await tell(outbox, db, str(number), chat=f"c{number}")
     batches = await asyncio.gather(*[outbox.claim("telegram", 0, 5, here) for _ in range(16)])
     batches += [await outbox.claim("telegram", 0, 50, here)]
     ids = [delivery.id for batch in batches for delivery in batch]
