@@ -132,3 +132,58 @@ def balance(user: UserOut) -> str:
         held=money(user.held_usd),
         **facts,
     )
+
+
+# --- buttons
+
+
+def again_button() -> str:
+    return _("🔁 Again")
+
+
+def vary_button() -> str:
+    return _("🎲 Vary")
+
+
+def edit_button() -> str:
+    return _("✏️ Edit")
+
+
+def animate_button() -> str:
+    return _("🎬 Animate")
+
+
+def original_button() -> str:
+    return _("⬇️ Original")
+
+
+def favourite_button() -> str:
+    return _("⭐ Favourite")
+
+
+def delete_button() -> str:
+    return _("🗑️ Delete")
+
+
+def refresh_button() -> str:
+    return _("🔄 Refresh")
+
+
+def keep_button() -> str:
+    return _("Keep it")
+
+
+def delete_yes() -> str:
+    return _("Yes, delete it")
+
+
+def delete_what() -> str:
+    return _("Delete this for good, here and in your gallery?")
+
+
+def yes_for(cost: Decimal) -> str:
+    return _("Yes, for %(cost)s", cost=money(cost))
+
+
+def confirm_question(cost: Decimal) -> str:
+    return _("This can cost up to %(cost)s, which is more than you want to spend without being asked. Shall I go on?", cost=money(cost))

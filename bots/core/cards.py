@@ -1,0 +1,46 @@
+"""The buttons under a result, the card of a job that is waited for, the question about its price.
+
+A button carries an action and an id, nothing else: it works weeks later, after restarts, on any platform.
+"""
+
+from decimal import Decimal
+
+from api.generations.schemas import GenerationOut
+from bots.core import texts
+from bots.core.types import Button, Reply
+
+Buttons = tuple[tuple[Button, ...], ...]
+
+
+def result_buttons(made: GenerationOut) -> Buttons:
+    """Under a finished result. Whoever presses: the api knows whose it is."""
+
+    def button(label: str, action: str) -> Button:
+        return Button(label, action, made.id)
+
+    first = [button(texts.again_button(), "again"), button(texts.vary_button(), "vary"), button(texts.edit_button(), "edit")]
+    if made.kind == "image":
+        first.append(button(texts.animate_button(), "animate"))
+    second = (
+        button(texts.original_button(), "original"),
+        button(texts.favourite_button(), "favourite"),
+        Button(texts.delete_button(), "delete", made.id, "danger"),
+    )
+    return tuple(first), second
+
+
+def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
+    """What is shown until the result arrives. `fresh`: the message whose button was pressed stays as it is."""
+    buttons = (Button(texts.refresh_button(), "refresh", made.id), Button(texts.cancel_button(), "cancel", made.id, "danger"))
+    return Reply(texts.accepted(made), buttons=(buttons,), card=made.id, fresh=fresh)
+
+
+def price_question(cost: Decimal, draft_id: str, *, fresh: bool) -> Reply:
+    buttons = (Button(texts.yes_for(cost), "confirm", draft_id, "primary"), Button(texts.no(), "decline", draft_id))
+    return Reply(texts.confirm_question(cost), buttons=(buttons,), fresh=fresh)
+
+
+def delete_question(made: GenerationOut) -> Reply:
+    """Takes the place of the result's own buttons."""
+    buttons = (Button(texts.delete_yes(), "delete_yes", made.id, "danger"), Button(texts.keep_button(), "keep", made.id))
+    return Reply(f"{texts.caption(made)}\n\n{texts.delete_what()}", buttons=(buttons,))
