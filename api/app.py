@@ -15,6 +15,7 @@ from api.admin import routes as admin_routes
 from api.admin.db_health import DbHealth
 from api.admin.service import AdminService
 from api.admin.stats import Stats
+from api.admin.studio import Studio
 from api.admin.warnings import Warnings
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
@@ -190,7 +191,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
-    stats = Stats(db)
+    stats, studio = Stats(db), Studio(db)
     services = Services(
         settings=settings,
         db=db,
@@ -200,6 +201,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         preferences=preferences,
         export=ExportService(db, media),
         admin=AdminService(db, users=users, auth=auth, links=links),
+        studio=studio,
         stats=stats,
         warnings=Warnings(db, stats, budget, provider, settings.data_dir),
         db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
@@ -211,7 +213,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         text=text,
         generations=generation_service,
         gallery=Gallery(db, generation_service, media, signing_key=key, public_url=settings.public_url),
-        generation_admin=GenerationAdmin(db, wake, users, budget, deliveries, generation_service),
+        generation_admin=GenerationAdmin(db, wake, users, studio, budget, deliveries, generation_service),
         deliveries=deliveries,
         delivery_admin=DeliveryAdmin(db, deliveries, reader.render, owners),
         inbox=Inbox(db, deliveries, reader.render, owners),

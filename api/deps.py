@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from api.admin.db_health import DbHealth
     from api.admin.service import AdminService
     from api.admin.stats import Stats
+    from api.admin.studio import Studio
     from api.admin.warnings import Warnings
     from api.auth.service import AuthService
     from api.budget.service import BudgetService
@@ -48,6 +49,7 @@ class Services:
     preferences: Preferences
     export: ExportService
     admin: AdminService
+    studio: Studio
     stats: Stats
     warnings: Warnings
     db_health: DbHealth

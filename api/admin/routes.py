@@ -1,11 +1,24 @@
 """`/admin`: the audit log, the purge, the bots' credentials."""
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from api.admin.schemas import AuditOut, BotCredentialOut, BotOut, DbHealthOut, PurgeOut, RotatedOut, StatsOut, WarningsOut
+from api.admin.schemas import (
+    AuditOut,
+    BotCredentialOut,
+    BotOut,
+    DbHealthOut,
+    PurgeOut,
+    RotatedOut,
+    StatsOut,
+    StudioIn,
+    StudioOut,
+    WarningsOut,
+)
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
 from api.schemas import Page, Platform
@@ -13,7 +26,20 @@ from api.users.audit import Filter
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 
-Word = Annotated[str | None, Query(max_length=64)]
+Word = Annotated[str | None, Query(max_length=254)]
+
+
+async def _audit_filter(
+    action: Word = None,
+    actor_id: Word = None,
+    subject: Word = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+) -> Filter:
+    return Filter(action, actor_id, subject, since, until)
+
+
+AuditFilter = Annotated[Filter, Depends(_audit_filter)]
 
 
 @router.get("/stats")
@@ -44,16 +70,29 @@ async def bots(caller: AdminCaller, services: ServicesDep) -> Page[BotOut]:
 async def audit(
     caller: AdminCaller,
     services: ServicesDep,
-    action: Word = None,
-    actor_id: Word = None,
-    subject: Word = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    wanted: AuditFilter,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Page[AuditOut]:
-    """Newest first. `subject` is the id of what it was done to."""
-    return await services.admin.audit(Filter(action, actor_id, subject, since, until, cursor), limit)
+    """Newest first. `subject` is the id of what it was done to; for accounts the e-mail address is as good as the id."""
+    return await services.admin.audit(replace(wanted, before=cursor), limit)
+
+
+@router.get("/audit.csv", response_class=StreamingResponse)
+async def audit_csv(caller: AdminCaller, services: ServicesDep, wanted: AuditFilter) -> StreamingResponse:
+    """The same as a file for spreadsheets, all of it."""
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(await services.admin.audit_csv(wanted), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+@router.get("/settings")
+async def settings(caller: AdminCaller, services: ServicesDep) -> StudioOut:
+    return await services.studio.settings()
+
+
+@router.put("/settings")
+async def change_settings(body: StudioIn, caller: AdminCaller, services: ServicesDep) -> StudioOut:
+    return await services.studio.change(body, actor_id=caller.user_id)
 
 
 @router.post("/tokens/purge")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas import Kind, MediaKind, Out, Platform, Time, Usd
+from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
 
 class AuditOut(Out):
@@ -226,3 +226,13 @@ class BotOut(Out):
     last_seen_at: Time | None
     name: str | None
     link_template: str | None
+
+
+class StudioIn(In):
+    """`show_content`: admins see prompts, images and videos of members, too. It is written to the audit log."""
+
+    show_content: bool
+
+
+class StudioOut(Out):
+    show_content: bool

@@ -1,18 +1,21 @@
 """What admins see and do across domains: the audit log and the purge."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import structlog
 
 from api import ids
+from api.admin.audit_csv import lines
 from api.admin.schemas import AuditOut, PurgeOut
 from api.auth.service import AuthService
 from api.db import Db, DbUnavailable
 from api.links.service import LinkService
 from api.schemas import Page
 from api.users import audit, throttle
+from api.users.audit import Filter
 from api.users.service import UserService
 
 log = structlog.get_logger("admin")
@@ -27,10 +30,25 @@ class AdminService:
         self._auth = auth
         self._links = links
 
-    async def audit(self, wanted: audit.Filter, limit: int) -> Page[AuditOut]:
+    async def audit(self, wanted: Filter, limit: int) -> Page[AuditOut]:
+        """Newest first. Who did it and what it was done to are ids, or accounts' e-mail addresses."""
+        wanted = await self._known(wanted)
         found = await audit.page(self._db, wanted, limit + 1)
         shown = found[:limit]
         return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=shown[-1].id if len(found) > limit else None)
+
+    async def audit_csv(self, wanted: Filter) -> AsyncIterator[str]:
+        """The whole of it, in pieces."""
+        return lines(self._db, await self._known(wanted))
+
+    async def _known(self, wanted: Filter) -> Filter:
+        actor, subject = [await self._id_of(name) for name in (wanted.actor_id, wanted.subject)]
+        return replace(wanted, actor_id=actor, subject=subject)
+
+    async def _id_of(self, name: str | None) -> str | None:
+        """An address without an account stays what it is: nothing is found by it."""
+        user = await self._users.find_by_email(name) if name and "@" in name else None
+        return user.id if user else name
 
     async def purge(self) -> PurgeOut:
         """Deletes what is over for good, also what requests that were under way wrote for accounts that are gone."""

@@ -1,10 +1,12 @@
 """What operators can do with everybody's generations. Each act is in the audit log, in its own transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from structlog import get_logger
 
+from api.admin.studio import Studio
 from api.auth.caller import Caller
 from api.budget.service import BudgetService
 from api.db import Db, Sql
@@ -32,17 +34,26 @@ LATE = "The provider did not finish this video in time."
 
 class GenerationAdmin:
     def __init__(
-        self, db: Db, wake: Wake, users: UserService, budget: BudgetService, deliveries: DeliveryService, generations: GenerationService
+        self,
+        db: Db,
+        wake: Wake,
+        users: UserService,
+        studio: Studio,
+        budget: BudgetService,
+        deliveries: DeliveryService,
+        generations: GenerationService,
     ) -> None:
         self._db = db
         self._wake = wake
         self._users = users
+        self._studio = studio
         self._budget = budget
         self._deliveries = deliveries
         self._generations = generations
 
     async def page(self, wanted: Filter, limit: int) -> Page[AdminGenerationOut]:
-        rows = await lists.page(self._db, wanted, limit + 1)
+        """While content is hidden, nobody finds a job by the words of its prompt."""
+        rows = await lists.page(self._db, replace(wanted, prompts=await self._studio.shows_content()), limit + 1)
         outs = await self._outs(rows[:limit])
         return Page(items=outs, next_cursor=outs[-1].id if len(rows) > limit else None)
 
@@ -51,10 +62,17 @@ class GenerationAdmin:
 
     async def _outs(self, rows: Sequence[Generation]) -> list[AdminGenerationOut]:
         names = await self._users.names({row.user_id for row in rows})
-        beside = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name"}
+        shows = await self._studio.shows_content()
+        outs = await self._generations.reader.outs(rows)
+        beside = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name", "hidden"}
         return [
-            AdminGenerationOut(**dict(out), **{name: getattr(row, name) for name in beside}, user_name=names.get(row.user_id, ""))
-            for row, out in zip(rows, await self._generations.reader.outs(rows), strict=True)
+            AdminGenerationOut(
+                **dict(out if shows else _without_content(out)),
+                **{name: getattr(row, name) for name in beside},
+                user_name=names.get(row.user_id, ""),
+                hidden=not shows,
+            )
+            for row, out in zip(rows, outs, strict=True)
         ]
 
     async def _row(self, generation_id: str) -> Generation:
@@ -165,3 +183,8 @@ class GenerationAdmin:
         self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
         self._deliveries.ring(row.platform or "")
+
+
+def _without_content(out: GenerationOut) -> GenerationOut:
+    options = {name: value for name, value in out.options.items() if name != "negative_prompt"}
+    return out.model_copy(update={"prompt": "", "options": options, "images": [], "video": None, "video_url": None, "thumbnail_url": None})

@@ -1,17 +1,13 @@
-"""Pages of generations: of one member, and of all. The ids come first and only the rows that are shown are read whole; a condition is in
-the SQL only when it is asked for, so that either engine can use what it has for it."""
+"""Pages of generations: of one member, and of all. The ids come first, and only the rows that are shown are read whole."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from api import ids
 from api.db import Sql
+from api.db.conditions import where
 from api.generations import store
 from api.generations.store import Generation
-
-Condition = tuple[str, object]
-"""SQL of our own with `{}` where its parameter goes, and the parameter; one whose parameter is None is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
     """Newest first."""
     words = wanted.text.lower() if wanted.text else None
     found = "(short_id = {0} OR position({0} IN lower(prompt)) > 0)" if wanted.prompts else "short_id = {0}"
-    where, values = _where(
+    clause, values = where(
         [
             ("user_id = {0}", wanted.user_id),
             ("kind = {0}", wanted.kind),
@@ -54,12 +50,6 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
             ("id < {0}", wanted.before),
         ]
     )
-    rows = await sql.fetch(f"SELECT id FROM generations {where} ORDER BY id DESC LIMIT ${len(values) + 1}", *values, limit)
+    rows = await sql.fetch(f"SELECT id FROM generations {clause} ORDER BY id DESC LIMIT ${len(values) + 1}", *values, limit)
     whole = await store.by_ids(sql, [row["id"] for row in rows]) if rows else []
     return sorted(whole, key=lambda each: each.id, reverse=True)
-
-
-def _where(conditions: Sequence[Condition]) -> tuple[str, list[object]]:
-    asked = [(text, value) for text, value in conditions if value is not None]
-    texts = [text.format(f"${number}") for number, (text, _) in enumerate(asked, 1)]
-    return f"WHERE {' AND '.join(texts)}" if texts else "", [value for _, value in asked]

@@ -214,6 +214,8 @@ class AdminGenerationOut(GenerationOut):
 
     user_id: str
     user_name: str = ""
+    hidden: bool = False
+    """True: the prompt is empty and there are no files, because `show_content` of `/admin/settings` is off."""
     phase: str
     attempt: int
     rescues: int

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from api import ids
 from api.db import Row, Sql
+from api.db.conditions import where
 
 Facts = Mapping[str, str | int | bool | None]
+CLOCK = timedelta(minutes=1)
+"""An id is made a moment before its row's time is read."""
 
 
 async def record(
@@ -57,25 +60,27 @@ class Filter:
 
 async def page(sql: Sql, wanted: Filter, limit: int) -> list[Entry]:
     """Newest first."""
+    clause, values = where(
+        [
+            ("action = {0}", wanted.action),
+            ("actor_id = {0}", wanted.actor_id),
+            ("subject = {0}", wanted.subject),
+            ("created_at >= {0}", wanted.since),
+            ("created_at < {0}", wanted.until),
+            ("id >= {0}", ids.floor(wanted.since - CLOCK) if wanted.since else None),
+            ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
+            ("id < {0}", wanted.before),
+        ]
+    )
+    found = await sql.fetch(f"SELECT id FROM audit {clause} ORDER BY id DESC LIMIT ${len(values) + 1}", *values, limit)
     rows = await sql.fetch(
         """
-        WITH found AS MATERIALIZED (
-            SELECT id, created_at, action, actor_id, subject, before_json, after_json FROM audit
-            WHERE ($1::text IS NULL OR action = $1::text) AND ($2::text IS NULL OR actor_id = $2::text)
-              AND ($3::text IS NULL OR subject = $3::text) AND ($4::timestamptz IS NULL OR created_at >= $4::timestamptz)
-              AND ($5::timestamptz IS NULL OR created_at < $5::timestamptz) AND ($6::text IS NULL OR id < $6::text)
-        ), shown AS MATERIALIZED (SELECT * FROM found ORDER BY id DESC LIMIT $7)
+        WITH shown AS MATERIALIZED (SELECT * FROM audit WHERE id = ANY($1::text[]))
         SELECT shown.*, coalesce(actors.email, actors.display_name) AS actor, coalesce(subjects.email, subjects.display_name) AS about
         FROM shown LEFT JOIN users actors ON actors.id = shown.actor_id LEFT JOIN users subjects ON subjects.id = shown.subject
         ORDER BY shown.id DESC
         """,
-        wanted.action,
-        wanted.actor_id,
-        wanted.subject,
-        wanted.since,
-        wanted.until,
-        wanted.before,
-        limit,
+        [row["id"] for row in found],
     )
     return [_entry(row) for row in rows]
 

@@ -1,11 +1,15 @@
 """The audit log, the purge, and the bots' credentials."""
 
+import csv
+import io
 from typing import Any
 
 import pytest
 
 from api import ids
+from api.admin import audit_csv
 from api.links.schemas import CodeIn
+from api.users import audit as log
 from tests.auth.world import KEYS, World, one_engine, race
 
 BOT_ROUTE = ("PUT", "/bot/profile", {"name": "Studio"})
@@ -45,6 +49,25 @@ async def test_the_log_says_who_did_what_to_whom(world: World) -> None:
     await world.ask("DELETE", path, as_=token)
     gone = (await audit(world, token, "action=user_delete"))["items"][0]
     assert (gone["subject"], gone["about"]) == (alice.user.id, None)
+
+
+async def test_the_log_comes_as_a_table_that_a_spreadsheet_runs_nothing_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_csv, "PAGE", 2)
+    admin, alice = await world.admin(), await world.person()
+    for action in ("=1+1", "+cmd", "-x", "@y", "plain", "\tx"):
+        await log.record(world.db, action, actor_id=admin.user.id, subject=alice.user.id, after={"said": 'a "word", and =2'})
+    answer = await world.ask("GET", "/admin/audit.csv", as_=admin.access_token)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["action"] for row in rows] == ["'\tx", "plain", "'@y", "'-x", "'+cmd", "'=1+1", "setup"]
+    assert (rows[1]["actor"], rows[1]["about"]) == ("admin@example.org", "alice@example.org")
+    assert rows[1]["after"] == '{"said": "a \\"word\\", and =2"}'
+    chosen = await world.ask(
+        "GET", "/admin/audit.csv?action=plain&actor_id=admin@example.org&subject=Alice@example.org", as_=admin.access_token
+    )
+    assert len(chosen.text.splitlines()) == 2
+    nobody = await world.ask("GET", "/admin/audit?actor_id=nobody@example.org", as_=admin.access_token)
+    assert nobody.json()["items"] == []
 
 
 @one_engine

@@ -87,6 +87,7 @@ ACCOUNTS = [
     Row("POST", "/users/{user_id}/password-reset", ADMIN, made="account", passes=201),
     Row("GET", "/users/{user_id}/sessions", ADMIN, made="account"),
     Row("DELETE", "/users/{user_id}/sessions", ADMIN, made="account", passes=204),
+    Row("DELETE", "/users/{user_id}/sessions/{session_id}", ADMIN, made="session", passes=204, spends=True),
 ]
 
 OPERATING = [
@@ -96,6 +97,9 @@ OPERATING = [
     Row("GET", "/admin/bots", ADMIN),
     Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
     Row("GET", "/admin/audit", ADMIN),
+    Row("GET", "/admin/audit.csv", ADMIN),
+    Row("GET", "/admin/settings", ADMIN),
+    Row("PUT", "/admin/settings", ADMIN, json=BAD, passes=422),
     Row("POST", "/admin/tokens/purge", ADMIN),
     Row("GET", "/admin/bot-credentials", ADMIN),
     Row("POST", "/admin/bot-credentials/{platform}/rotate", ADMIN, made="credential", passes=201),

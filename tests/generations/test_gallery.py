@@ -150,3 +150,31 @@ async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(api
 async def test_a_link_has_to_end(api: Api, user: httpx.AsyncClient, hours: int) -> None:
     fox = await made(user, "a fox")
     assert (await user.post(f"/generations/{fox['id']}/share", json={"hours": hours})).status_code == 422
+
+
+async def test_admins_see_no_content_until_one_of_them_turns_it_on(api: Api, user: httpx.AsyncClient) -> None:
+    fox = await made(user, "a secret fox")
+    options = '{"n": 1, "negative_prompt": "no secret cat"}'  # few models take it
+    await api.services.db.execute("UPDATE generations SET options_json = $2 WHERE id = $1", fox["id"], options)
+    async with await api.admin() as admin:
+
+        async def texts() -> str:
+            return (await admin.get("/admin/generations")).text + (await admin.get(f"/admin/generations/{fox['id']}")).text
+
+        assert (await admin.get("/admin/settings")).json() == {"show_content": False}
+        hidden = await texts()
+        assert "secret" not in hidden
+        assert "/media/" not in hidden
+        (item,) = (await admin.get("/admin/generations")).json()["items"]
+        assert (item["hidden"], item["cost_usd"] is not None, item["status"], item["images"]) == (True, True, "completed", [])
+        assert await shown(admin, "q=secret", "/admin/generations") == []  # no guessing either
+        assert len((await admin.get(f"/admin/generations?q={fox['short_id']}")).json()["items"]) == 1
+
+        assert (await admin.put("/admin/settings", json={"show_content": True})).json() == {"show_content": True}
+        assert "/media/" in await texts()
+        assert await shown(admin, "q=secret", "/admin/generations") == ["a secret fox"]
+        assert "no secret cat" in await texts()
+        (entry,) = (await admin.get("/admin/audit?action=studio_settings")).json()["items"]
+        assert (entry["before"], entry["after"]) == ({"show_content": False}, {"show_content": True})
+        await admin.put("/admin/settings", json={"show_content": False})
+        assert "secret" not in await texts()
