@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,14 +15,21 @@ from bots.core import log as logs
 from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.run import open_api, serve, stop_on_signals
+from bots.core.suggesting import Suggestions
 from bots.core.types import Chat, Inbound, SendFailed
-from bots.discord.adapter import Answer, Studio, point_at
+from bots.discord.adapter import Answer, Studio, Suggest, point_at
 from bots.settings import BotSettings
 
 log = structlog.get_logger()
 
 BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
 NOT_SET = "DISCORD_BOT_TOKEN is not set: it should be the token from the Discord developer portal, page Bot."
+LONG_SECONDS = 300.0
+"""A connection that held so long was a good one: the next try comes at once."""
+NO_CONTENT = (
+    "Discord refuses the Message Content Intent, although the application has it: check it in the developer portal, page Bot. "
+    "Going on without: in servers, only messages that mention the bot are heard."
+)
 REFUSED = "DISCORD_BOT_TOKEN is refused by Discord: it should be the token from the Discord developer portal, page Bot."
 
 
@@ -31,30 +39,41 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
-    client = await log_in(settings, answered, stop)
-    if client is None:
-        return
-    assert client.user is not None
-    profile = BotProfileIn(name=client.user.name)
-    try:
-        await until_stopped(client, partial(serve, client.channel_chat, api, profile, stop), stop)
-    finally:
-        await client.leave()
+    suggest = Suggestions(api).models
+    read_all = True
+    pause = BACKOFF_LEAST
+    while not stop.is_set():
+        client = await log_in(settings, answered, suggest, stop, read_all=read_all)
+        if client is None:
+            return
+        assert client.user is not None
+        began = time.monotonic()
+        try:
+            error = await until_ended(client, partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name)), stop)
+        finally:
+            await client.leave()
+        if stop.is_set():
+            return
+        read_all = read_all and not _is_about_intents(error)
+        if isinstance(error, discord.ConnectionClosed) and error.code == 4004:
+            raise SystemExit(REFUSED)
+        pause = BACKOFF_LEAST if time.monotonic() - began > LONG_SECONDS else min(pause * 2, BACKOFF_MOST)
+        log.error("connection_ended", reason=NO_CONTENT if _is_about_intents(error) else str(error) or repr(error), again_in=pause)
+        await wait_for_stop(stop, pause)
 
 
-async def log_in(settings: BotSettings, answered: Answer, stop: asyncio.Event) -> Studio | None:
+async def log_in(settings: BotSettings, answered: Answer, suggest: Suggest, stop: asyncio.Event, *, read_all: bool = True) -> Studio | None:
     """A client that Discord has accepted; tries again for as long as Discord is away. None: stopped meanwhile."""
     token = settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else ""
     if not token:
         raise SystemExit(NOT_SET)
-    file_host = point_at(settings.discord_api_url, settings.discord_gateway_url)
+    file_host = point_at(settings.discord_api_url)
     pause = BACKOFF_LEAST
     while not stop.is_set():
-        client = Studio(answered, file_host)
+        client = Studio(answered, suggest, file_host, read_all=read_all)
         try:
             await client.login(token)
-            if file_host is not None and settings.discord_gateway_url is None:
-                await client.find_gateway()
+            await client.find_gateway(settings.discord_gateway_url, loopback=file_host is not None)
             return client
         except discord.LoginFailure:
             await client.leave()
@@ -67,29 +86,26 @@ async def log_in(settings: BotSettings, answered: Answer, stop: asyncio.Event) -
     return None
 
 
-async def until_stopped(client: Studio, serving: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Keeps the gateway connected and the deliveries flowing. Either breaking ends the process, which its supervisor starts again."""
+async def until_ended(client: Studio, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> BaseException | None:
+    """Keeps the gateway connected and the deliveries flowing, until a stop or until the connection ends for a reason that the library
+    does not mend: that one is returned."""
+    ending = asyncio.Event()
     stopping = asyncio.ensure_future(stop.wait())
     connected = asyncio.ensure_future(client.connect())
-    served = asyncio.ensure_future(serving())
+    served = asyncio.ensure_future(serving(ending))
     try:
         await asyncio.wait({stopping, connected, served}, return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
+        ending.set()
         await served
-        if connected.done():
-            _explain(connected.exception())
+        return connected.exception() if connected.done() else None
     finally:
         for task in (stopping, connected, served):
             task.cancel()
         await asyncio.wait({stopping, connected, served})
 
 
-def _explain(error: BaseException | None) -> None:
-    """Turns Discord's final words into a sentence."""
-    if isinstance(error, discord.ConnectionClosed) and error.code == 4004:
-        raise SystemExit(REFUSED)
-    if error is not None:
-        raise SystemExit(f"Discord ended the connection for good: {error}")
+def _is_about_intents(error: BaseException | None) -> bool:
+    return isinstance(error, discord.PrivilegedIntentsRequired)
 
 
 async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:

@@ -1,56 +1,80 @@
 """The Discord client: acknowledges what people do within its first call, then lets the core answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import discord
 import structlog
 import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from discord.shard import Shard
 
-from bots.core.commands import COMMANDS, resolve
-from bots.core.types import Address, Chat, Inbound, SendFailed
+from api.catalog.schemas import ModelOut
+from api.schemas import Kind
+from bots.core.api import Who
+from bots.core.commands import COMMANDS, Command, resolve
+from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
 from bots.discord import inbound
-from bots.discord.chat import ChannelChat, InteractionChat, Memory
-from bots.discord.commands import changed, slash_commands
-from bots.discord.rest import DEFER_MESSAGE, DEFER_UPDATE, Refused, Rest
+from bots.discord.chat import ChannelChat, Memory
+from bots.discord.commands import CHOICES, changed, on_message, registered
+from bots.discord.interaction import Asked, InteractionChat, Taken
+from bots.discord.render import FORM, LABEL, form
+from bots.discord.rest import Refused, Rest
 
 log = structlog.get_logger()
 
 Answer = Callable[[Chat, Inbound], Awaitable[None]]
+Suggest = Callable[[Who, Sequence[Kind], str, int], Awaitable[list[ModelOut]]]
 
 DISCORD = "https://discord.com/api"
 RATE_LIMIT_SECONDS = 30.0
 """A longer wait than this is an error, and the delivery's turn comes again. The library allows no less."""
+SUGGEST_SECONDS = 2.0
 FINISH_SECONDS = 1.5
 CLOSE_SECONDS = 1.0
+SHARD_SECONDS = 60.0
+BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
+REMEMBERED = 1000
 
 
-class Studio(discord.Client):
-    """One bot account. `answer` gets each thing a person does, with a chat to show its replies in."""
+class Studio(discord.AutoShardedClient):
+    """One bot account. `answer` gets each thing a person does, with a chat to show its replies in; `suggest` knows the models."""
 
-    def __init__(self, answer: Answer, file_host: str | None = None) -> None:
-        intents = discord.Intents.none()
-        intents.guilds = intents.guild_messages = intents.dm_messages = True
+    def __init__(
+        self,
+        answer: Answer,
+        suggest: Suggest,
+        file_host: str | None = None,
+        *,
+        commands: Sequence[Command] = COMMANDS,
+        read_all: bool = True,
+    ) -> None:
+        """`read_all`: use the Message Content Intent, where the application has it."""
+        self._read_all = read_all
+        self._wanted = discord.Intents.none()
+        self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         super().__init__(
-            intents=intents,
+            intents=self._wanted,
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=RATE_LIMIT_SECONDS,
         )
-        # A first connection that fails makes the library read the state of a socket that it does not have yet.
-        no_socket: Any = SimpleNamespace(sequence=None, session_id=None, gateway=None, open=False)
-        self.ws = no_socket
+        self._gateway: yarl.URL | None = None
         self._answer = answer
+        self._suggest = suggest
+        self._commands = commands
         self._files = inbound.Files(self.http.get_from_cdn, file_host)
         self._running: set[asyncio.Task[Any]] = set()
+        self._seen: dict[int, None] = {}
         self._channel: ChannelChat | None = None
 
     @property
@@ -62,8 +86,11 @@ class Studio(discord.Client):
     async def setup_hook(self) -> None:
         assert self.application_id is not None
         rest = Rest(self.http, self.application_id)
-        self._channel = ChannelChat(rest, Memory())
-        wanted = slash_commands(COMMANDS)
+        self._channel = ChannelChat(rest, Memory(), self._file_bytes)
+        flags = self.application_flags
+        # Asked for only where it is switched on, for Discord refuses a bot that asks for more than it may have.
+        self._wanted.message_content = self._read_all and (flags.gateway_message_content or flags.gateway_message_content_limited)
+        wanted = registered(self._commands)
         try:
             if changed(await rest.commands(), wanted):
                 await rest.put_commands(wanted)
@@ -72,66 +99,132 @@ class Studio(discord.Client):
             # The commands that Discord has from before still work.
             log.error("commands_refused", reason=refused.reason)  # noqa: TRY400  (Discord's answer says it all)
 
-    async def find_gateway(self) -> None:
-        """Ask where the gateway is, as a loopback Discord has it anywhere."""
-        found = await self.http.request(Route("GET", "/gateway"))
-        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(found["url"])
+    async def find_gateway(self, url: str | None, *, loopback: bool) -> None:
+        """Where to connect, and to connect again: as set, or as Discord says where that is not the real one."""
+        if url is None and loopback:
+            url = (await self.http.request(Route("GET", "/gateway")))["url"]
+        if url is not None:
+            self._gateway = DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+
+    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
+        """Waits for a gateway that is away. The library's own way calls itself for each try, until the stack is full."""
+        pause = BACKOFF_LEAST
+        while True:
+            try:
+                made = DiscordWebSocket.from_client(self, initial=initial, gateway=self._gateway or gateway, shard_id=shard_id)
+                socket = await asyncio.wait_for(made, SHARD_SECONDS)
+                break
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("shard_not_connected", shard=shard_id, error=str(error) or repr(error), again_in=pause)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
+            pause = min(pause * 2, BACKOFF_MOST)
+        known, queue = (getattr(self, f"_AutoShardedClient__{name}") for name in ("shards", "queue"))
+        known[shard_id] = shard = Shard(socket, self, queue.put_nowait)
+        shard.launch()
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        async with self._finishing():
-            if interaction.type is discord.InteractionType.application_command:
-                await self._on_slash(interaction)
-            elif interaction.type is discord.InteractionType.component:
-                await self._on_press(interaction)
+        if not self._is_new(interaction.id):
+            return
+        kinds = {
+            discord.InteractionType.application_command: self._on_command,
+            discord.InteractionType.component: self._on_press,
+            discord.InteractionType.modal_submit: self._on_form,
+            discord.InteractionType.autocomplete: self._on_typing,
+        }
+        handle = kinds.get(interaction.type)
+        if handle is not None:
+            async with self._finishing():
+                await handle(interaction)
 
     async def on_message(self, said: discord.Message) -> None:
         assert self.user is not None
-        if said.author.bot or not (said.guild is None or self.user in said.mentions):
+        usual = said.type in (discord.MessageType.default, discord.MessageType.reply)
+        if said.author.bot or said.webhook_id is not None or not usual:
+            return
+        asked = inbound.message(said, self.user.id, self._files)
+        if asked is None or not self._is_new(said.id):
             return
         async with self._finishing():
-            await self._answer(self.channel_chat, inbound.message(said, self.user.id, self._files))
+            await self._answer(self.channel_chat, asked)
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("event_broke", event_name=event_method)  # noqa: LOG004  (the library calls this while handling)
 
-    async def _on_slash(self, interaction: discord.Interaction) -> None:
+    async def _on_command(self, interaction: discord.Interaction) -> None:
         data: Any = interaction.data
-        command = resolve(str(data["name"]))
-        hidden = command is not None and command.secret
-        with_chat = await self._deferred(interaction, DEFER_MESSAGE, hidden=hidden)
-        if with_chat is None:
+        from_menu = int(data.get("type", 1)) == discord.AppCommandType.message.value
+        name = str(data["name"])
+        command = on_message(name, self._commands) if from_menu else _named(name, self._commands)
+        if command is None:
+            log.warning("command_unknown", name=name)
             return
-        chat, original = with_chat
-        address = await self._address(interaction, original)
-        await self._reply(chat, inbound.slash(interaction, address, self._files))
+        read = inbound.on_message if from_menu else inbound.slash
+        asked = read(interaction, command, Address(inbound.PLATFORM, ""), self._files)
+        await self._reply(interaction, asked, hidden=command.secret, may_ask=command.asks and not asked.text.strip())
 
     async def _on_press(self, interaction: discord.Interaction) -> None:
-        hidden = interaction.message is not None and interaction.message.flags.ephemeral
-        with_chat = await self._deferred(interaction, DEFER_UPDATE, hidden=hidden)
-        if with_chat is None:
+        asked = inbound.press(interaction, Address(inbound.PLATFORM, ""))
+        if asked.command == FORM:
+            await self._open_form(interaction, asked.text)
             return
-        chat, original = with_chat
-        await self._reply(chat, inbound.press(interaction, await self._address(interaction, original)))
+        command = resolve(asked.command)
+        hidden = interaction.message is not None and interaction.message.flags.ephemeral
+        await self._reply(interaction, asked, hidden=hidden, may_ask=command is not None and command.asks)
 
-    async def _deferred(self, interaction: discord.Interaction, kind: int, *, hidden: bool) -> tuple[InteractionChat, str | None] | None:
-        """Discord gives three seconds, so nothing is awaited before this. None: it is too late, or another process was first."""
-        update = kind == DEFER_UPDATE
+    async def _on_form(self, interaction: discord.Interaction) -> None:
+        asked = inbound.submitted(interaction, Address(inbound.PLATFORM, ""))
+        command = resolve(asked.command)
+        await self._reply(interaction, asked, hidden=command is not None and command.secret, may_ask=False)
+
+    async def _on_typing(self, interaction: discord.Interaction) -> None:
+        data: Any = interaction.data
+        command = _named(str(data["name"]), self._commands)
+        name, typed = inbound.focused(interaction)
+        kinds = () if command is None else _kinds(command, name)
+        who = Who(
+            str(interaction.user.id), interaction.user.display_name, str(interaction.channel_id), f"{inbound.PLATFORM}:{interaction.id}"
+        )
+        models: list[ModelOut] = []
+        with suppress(TimeoutError):
+            models = await asyncio.wait_for(self._suggest(who, kinds, typed, CHOICES), SUGGEST_SECONDS)
+        choices = [{"name": one.name[:LABEL], "value": one.id if len(one.id) <= 100 else one.name[:100]} for one in models]
         try:
-            original = await self.channel_chat.rest.defer(interaction.id, interaction.token, kind, ephemeral=hidden and not update)
+            await self.channel_chat.rest.suggest(interaction.id, interaction.token, choices)
         except SendFailed as failure:
-            log.warning("interaction_lost", interaction=interaction.id, reason=failure.reason)
-            return None
-        if update and interaction.message is not None:
-            original = str(interaction.message.id)
-        chat = InteractionChat(
-            self.channel_chat,
-            interaction.token,
-            original,
-            waiting=not update,
+            log.info("not_suggested", reason=failure.reason)
+
+    async def _open_form(self, interaction: discord.Interaction, form_id: str) -> None:
+        """A question that was shown as a message with a button, because its form came too late."""
+        action, _, value = form_id.partition(":")
+        ask = self.channel_chat.memory.asked(form_id) or Ask(action, value, _label(interaction))
+        try:
+            await self.channel_chat.rest.open_form(interaction.id, interaction.token, form(ask))
+        except SendFailed as failure:
+            log.warning("form_not_opened", interaction=interaction.id, reason=failure.reason)
+
+    async def _reply(self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool) -> None:
+        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where a form may be the answer."""
+        about = Asked(
+            id=interaction.id,
+            token=interaction.token,
+            user_id=asked.sender.id,
+            pressed=asked.pressed,
             hidden=hidden,
             reachable=inbound.reachable(interaction),
+            file_bytes=interaction.filesize_limit,
         )
-        return chat, original
+        chat = InteractionChat(self.channel_chat, about)
+        if may_ask:
+            chat.acknowledge_soon()
+        else:
+            try:
+                await chat.acknowledge()
+            except Taken:
+                return
+        try:
+            await self._answer(chat, replace(asked, address=await self._address(interaction, chat.original)))
+        finally:
+            await chat.close()
 
     async def _address(self, interaction: discord.Interaction, original: str | None) -> Address:
         """Where a result can be pushed later: here, or the person's direct messages where the bot is no member."""
@@ -145,11 +238,19 @@ class Studio(discord.Client):
             dm = str(interaction.channel_id)
         return Address(inbound.PLATFORM, dm, private=private)
 
-    async def _reply(self, chat: InteractionChat, asked: Inbound) -> None:
-        try:
-            await self._answer(chat, asked)
-        finally:
-            await chat.close()
+    def _file_bytes(self, channel_id: str) -> int | None:
+        channel = self.get_channel(int(channel_id)) if channel_id.isdigit() else None
+        guild = getattr(channel, "guild", None)
+        return guild.filesize_limit if isinstance(guild, discord.Guild) else None
+
+    def _is_new(self, event_id: int) -> bool:
+        """Discord may send an event again after a broken connection."""
+        if event_id in self._seen:
+            return False
+        self._seen[event_id] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
 
     @asynccontextmanager
     async def _finishing(self) -> AsyncIterator[None]:
@@ -172,10 +273,27 @@ class Studio(discord.Client):
             await asyncio.wait_for(self.close(), CLOSE_SECONDS)
 
 
-def point_at(api_url: str, gateway_url: str | None) -> str | None:
+def _named(name: str, commands: Sequence[Command]) -> Command | None:
+    return next((one for one in commands if one.name == name), None)
+
+
+def _kinds(command: Command, option: str) -> Sequence[Kind]:
+    """The kinds of models that the option takes."""
+    if option == command.argument:
+        return command.argument_models
+    return next((one.models for one in command.options if one.name == option), ())
+
+
+def _label(interaction: discord.Interaction) -> str:
+    """What is written on the button that was pressed."""
+    data: Any = interaction.data
+    rows = [] if interaction.message is None else interaction.message.components
+    buttons = [one for row in rows if isinstance(row, discord.ActionRow) for one in row.children if isinstance(one, discord.Button)]
+    return next((one.label for one in buttons if one.custom_id == data["custom_id"] and one.label), "")
+
+
+def point_at(api_url: str) -> str | None:
     """Make discord.py talk to another Discord than the real one; the host that then may hold files, too."""
-    if gateway_url is not None:
-        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway_url)
     if api_url.rstrip("/") == DISCORD:
         return None
     Route.BASE = f"{api_url.rstrip('/')}/v10"

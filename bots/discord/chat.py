@@ -1,28 +1,40 @@
-"""The two ways to show a reply on Discord: in a channel with the bot's own token, and as the answer to an interaction."""
+"""Replies in a channel, with the bot's own token: nothing here ends after 15 minutes."""
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
-from bots.core.types import Address, Limits, Reply, SendFailed, Shown
-from bots.discord.render import LIMITS, Part, edited, nonce, parts
-from bots.discord.rest import EPHEMERAL, Refused, Rest, TokenDead
+from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
+from bots.discord.render import LIMITS, Part, edited, limits, nonce, parts
+from bots.discord.rest import FORM_INVALID, NO_HISTORY, UNKNOWN_MESSAGE, Refused, Rest, TokenDead
 
 REMEMBERED = 500
 
+T = TypeVar("T")
+
+FileBytes = Callable[[str], int | None]
+"""How large a file in that channel may be, where the bot knows its server."""
+
 
 class Memory:
-    """What a process remembers of what it has shown. Losing it costs nothing but a needless edit, or a card that stays open."""
+    """What a process remembers of what it has shown. Losing it costs a needless edit, a card that stays open, or a form left empty."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
+        self._sent: dict[str, str] = {}
+        self._asks: dict[str, Ask] = {}
 
     def same(self, message_id: str, part: Part) -> bool:
         return not part.files and self._texts.get(message_id) == json.dumps(part.payload)
 
     def shown(self, message_id: str, part: Part) -> None:
         _keep(self._texts, message_id, json.dumps(part.payload))
+
+    def gone(self, message_id: str) -> None:
+        self._texts.pop(message_id, None)
 
     def token_of(self, message_id: str) -> str | None:
         return self._tokens.get(message_id)
@@ -31,8 +43,21 @@ class Memory:
         """A message that the bot's own token cannot reach."""
         _keep(self._tokens, message_id, token)
 
+    def sent_as(self, key: str) -> str | None:
+        """The message that this channel got with this nonce: Discord itself forgets after minutes."""
+        return self._sent.get(key)
 
-def _keep(known: dict[str, str], key: str, value: str) -> None:
+    def sent(self, key: str, message_id: str) -> None:
+        _keep(self._sent, key, message_id)
+
+    def ask(self, ask: Ask) -> None:
+        _keep(self._asks, f"{ask.action}:{ask.value}", ask)
+
+    def asked(self, form_id: str) -> Ask | None:
+        return self._asks.get(form_id)
+
+
+def _keep(known: dict[str, T], key: str, value: T) -> None:
     known.pop(key, None)
     known[key] = value
     if len(known) > REMEMBERED:
@@ -50,12 +75,18 @@ class Messages(ABC):
     def limits(self) -> Limits:
         return LIMITS
 
-    async def limits_for(self, to: Address) -> Limits:
-        return LIMITS
-
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         """Raises `SendFailed`. A reply without text and files leaves what is shown."""
         known = () if replacing is None else replacing.message_ids
+        if reply.gone:
+            for message_id in known:
+                await self._remove(to, message_id)
+            return Shown(())
+        if reply.ask is not None:
+            self.memory.ask(reply.ask)
+            if await self._open_form(reply.ask):
+                return replacing or Shown(())
+            known = ()
         made = parts(reply)
         if not made:
             return replacing or Shown(())
@@ -71,8 +102,20 @@ class Messages(ABC):
             ids.append(message_id)
         for message_id in known[len(made) :]:
             with suppress(SendFailed):
-                await self._delete(to, message_id)
+                await self._remove(to, message_id)
         return Shown(tuple(ids))
+
+    async def _remove(self, to: Address, message_id: str) -> None:
+        self.memory.gone(message_id)
+        try:
+            await self._delete(to, message_id)
+        except Refused as refused:
+            if refused.code != UNKNOWN_MESSAGE:
+                raise
+
+    async def _open_form(self, ask: Ask) -> bool:
+        """Whether a form was opened. Without one the question is a message, and a button under it opens the form."""
+        return False
 
     @abstractmethod
     async def _send(self, to: Address, reply: Reply, index: int, part: Part) -> str: ...
@@ -85,16 +128,36 @@ class Messages(ABC):
 
 
 class ChannelChat(Messages):
-    """Ordinary messages: pushes at any time, and answers to messages. Nothing here ends after 15 minutes."""
+    """Ordinary messages: pushes at any time, and answers to messages."""
+
+    def __init__(self, rest: Rest, memory: Memory, file_bytes: FileBytes = lambda _channel: None) -> None:
+        super().__init__(rest, memory)
+        self._file_bytes = file_bytes
+
+    async def limits_for(self, to: Address) -> Limits:
+        return limits(self._file_bytes(to.chat_id))
 
     async def busy(self, to: Address) -> None:
         await self.rest.typing(to.chat_id)
 
     async def send(self, to: Address, reply: Reply, index: int, part: Part) -> str:
         payload = {**part.payload, "nonce": nonce(reply, index)}
+        key = f"{to.chat_id}/{payload['nonce']}"
+        known = self.memory.sent_as(key)
+        if known is not None:
+            return known
         if to.message_id is not None and index == 0:
             payload["message_reference"] = {"message_id": to.message_id, "channel_id": to.chat_id, "fail_if_not_exists": False}
-        return await self.rest.send(to.chat_id, payload, part.files)
+        try:
+            message_id = await self.rest.send(to.chat_id, payload, part.files)
+        except Refused as refused:
+            if "message_reference" not in payload or refused.code not in (FORM_INVALID, NO_HISTORY):
+                raise
+            # What can't be answered to (a system message, one from before the bot may read) is not answered to.
+            del payload["message_reference"]
+            message_id = await self.rest.send(to.chat_id, payload, part.files)
+        self.memory.sent(key, message_id)
+        return message_id
 
     async def edit(self, to: Address, message_id: str, part: Part) -> None:
         try:
@@ -120,82 +183,3 @@ class ChannelChat(Messages):
 
     async def _delete(self, to: Address, message_id: str) -> None:
         await self.rest.delete(to.chat_id, message_id)
-
-
-class InteractionChat(Messages):
-    """The answer to one interaction: first the deferred message, then follow-ups, and the channel once the token is dead.
-
-    `original` is the id of the deferred or pressed message; `waiting`: it shows "is thinking" until the first reply.
-    `hidden`: the deferred answer is ephemeral. `reachable`: the bot's own token may use the channel.
-    """
-
-    def __init__(self, channel: ChannelChat, token: str, original: str | None, *, waiting: bool, hidden: bool, reachable: bool) -> None:
-        super().__init__(channel.rest, channel.memory)
-        self._channel = channel
-        self._token = token
-        self._original = original
-        self._waiting = waiting
-        self._hidden = hidden
-        self._reachable = reachable
-        self._mine: set[str] = set() if original is None else {original}
-        self._secret: set[str] = {original} if original is not None and hidden else set()
-
-    async def busy(self, to: Address) -> None:
-        """Discord shows "is thinking" by itself."""
-
-    async def close(self) -> None:
-        """When nothing was shown: "is thinking" must not stay for 15 minutes."""
-        if self._waiting:
-            with suppress(SendFailed, TokenDead):
-                await self.rest.delete_by_token(self._token, "@original")
-
-    async def _send(self, to: Address, reply: Reply, index: int, part: Part) -> str:
-        hidden = self._hidden or (reply.secret and not to.private)
-        try:
-            message_id = await self._by_token(part, hidden=hidden)
-        except TokenDead:
-            return await self._late(to, reply, index, part, hidden=hidden)
-        self._mine.add(message_id)
-        if hidden:
-            self._secret.add(message_id)
-        elif not self._reachable:
-            self.memory.made_with(self._token, message_id)
-        return message_id
-
-    async def _by_token(self, part: Part, *, hidden: bool) -> str:
-        if self._waiting and hidden == self._hidden:
-            message_id = await self.rest.edit_by_token(self._token, "@original", edited(part), part.files)
-            self._waiting = False
-            return message_id
-        if self._waiting:
-            # How visible the deferred answer is was settled when it was deferred: a secret needs a message of its own.
-            with suppress(SendFailed):
-                await self.rest.delete_by_token(self._token, "@original")
-            self._waiting = False
-        flags = part.payload["flags"] | (EPHEMERAL if hidden else 0)
-        return await self.rest.follow_up(self._token, {**part.payload, "flags": flags}, part.files)
-
-    async def _late(self, to: Address, reply: Reply, index: int, part: Part, *, hidden: bool) -> str:
-        if hidden:
-            raise SendFailed("the interaction is over, and only it can show a secret", final=True)
-        if self._waiting and self._original is not None and self._reachable:
-            await self._channel.edit(to, self._original, part)
-            self._waiting = False
-            return self._original
-        return await self._channel.send(to, reply, index, part)
-
-    async def _edit(self, to: Address, message_id: str, part: Part) -> None:
-        if message_id in self._mine:
-            try:
-                await self.rest.edit_by_token(self._token, message_id, edited(part), part.files)
-                return
-            except TokenDead as dead:
-                if message_id in self._secret:
-                    raise SendFailed("the interaction is over, and only it can change a secret", final=True) from dead
-        await self._channel.edit(to, message_id, part)
-
-    async def _delete(self, to: Address, message_id: str) -> None:
-        try:
-            await self.rest.delete_by_token(self._token, message_id)
-        except (TokenDead, Refused):
-            await self.rest.delete(to.chat_id, message_id)

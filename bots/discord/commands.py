@@ -1,31 +1,38 @@
-"""The core's commands as Discord's slash commands."""
+"""The core's commands as Discord's slash commands and entries in the menu of a message, in every language the core speaks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bots.core.commands import Command
+from bots.core.language import DEFAULT, LANGUAGES
 from bots.core.options import Option
 
-CHAT_INPUT = 1
+CHAT_INPUT, ON_MESSAGE = 1, 3
 STRING, INTEGER, BOOLEAN, ATTACHMENT = 3, 4, 5, 11
 TYPES = {"text": STRING, "number": INTEGER, "switch": BOOLEAN}
 EVERYWHERE, PRIVATE = [0, 1, 2], [1]
 """In a server, in a direct message with the bot, in other direct messages; or only with the bot."""
 GUILD_AND_USER_INSTALL = [0, 1]
-DESCRIPTION, CHOICES, TEXT_MAX = 100, 25, 6000
+TITLE, DESCRIPTION, CHOICES, TEXT_MAX = 32, 100, 25, 6000
 IMAGE = "image"
 
 Payload = dict[str, Any]
 
 
-def slash_commands(commands: Sequence[Command]) -> list[Payload]:
-    return [_command(one) for one in commands]
+def registered(commands: Sequence[Command]) -> list[Payload]:
+    """Everything to register: each command, and those that belong to a message's menu once more."""
+    return [*(_slash(one) for one in commands), *(_on_message(one) for one in commands if one.on_message)]
 
 
-def changed(registered: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
+def on_message(title: str, commands: Sequence[Command]) -> Command | None:
+    """The command behind an entry in a message's menu."""
+    return next((one for one in commands if one.on_message[:TITLE] == title and title), None)
+
+
+def changed(theirs: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
     """Whether what Discord has is something else. It adds ids, versions and defaults of its own, which do not count."""
-    by_name = {one["name"]: one for one in registered}
-    return len(by_name) != len(wanted) or any(not _within(one, by_name.get(one["name"])) for one in wanted)
+    by_name = {(one.get("type", CHAT_INPUT), one["name"]): one for one in theirs}
+    return len(by_name) != len(wanted) or any(not _within(one, by_name.get((one["type"], one["name"]))) for one in wanted)
 
 
 def _within(wanted: object, has: object) -> bool:
@@ -38,31 +45,41 @@ def _within(wanted: object, has: object) -> bool:
     return wanted == has or (not wanted and has is None)
 
 
-def _command(command: Command) -> Payload:
+def _slash(command: Command) -> Payload:
     return {
         "name": command.name,
         "type": CHAT_INPUT,
-        "description": _described(command.description, command.name),
+        **_described(command.described, command.name),
         "options": _options(command),
         "integration_types": GUILD_AND_USER_INSTALL,
         "contexts": PRIVATE if command.private_only else EVERYWHERE,
     }
 
 
+def _on_message(command: Command) -> Payload:
+    return {
+        "name": command.on_message[:TITLE],
+        "name_localizations": _localized(command.on_message_described, TITLE),
+        "type": ON_MESSAGE,
+        "integration_types": GUILD_AND_USER_INSTALL,
+        "contexts": EVERYWHERE,
+    }
+
+
 def _options(command: Command) -> list[Payload]:
     options: list[Payload] = []
     if command.argument is not None:
-        options.append(
-            {
-                "name": command.argument,
-                "type": STRING,
-                "description": command.argument.capitalize(),
-                "required": command.argument_required,
-                "max_length": TEXT_MAX,
-            }
-        )
+        argument: Payload = {
+            "name": command.argument,
+            "type": STRING,
+            **_described(command.argument_described, command.argument.capitalize()),
+            # A form asks for what is missing, and has room for more.
+            "required": command.argument_required and not command.asks,
+            "max_length": TEXT_MAX,
+        }
+        options.append(argument | ({"autocomplete": True} if command.argument_models else {}))
     if command.image:
-        options.append({"name": IMAGE, "type": ATTACHMENT, "description": "An image to start from", "required": False})
+        options.append({"name": IMAGE, "type": ATTACHMENT, **_described(command.image_described, IMAGE), "required": False})
     return [*options, *(_option(one) for one in command.options)]
 
 
@@ -70,10 +87,12 @@ def _option(option: Option) -> Payload:
     made: Payload = {
         "name": option.name,
         "type": TYPES[option.type],
-        "description": _described(option.description, option.name),
+        **_described(option.described, option.name),
         "required": False,
     }
-    if option.choices:
+    if option.models:
+        made["autocomplete"] = True
+    elif option.choices:
         made["choices"] = [{"name": choice, "value": choice} for choice in option.choices[:CHOICES]]
     if option.least is not None:
         made["min_value"] = option.least
@@ -82,5 +101,14 @@ def _option(option: Option) -> Payload:
     return made
 
 
-def _described(description: str, name: str) -> str:
-    return (description or name)[:DESCRIPTION]
+def _described(in_language: Callable[[str], str], name: str) -> Payload:
+    return {
+        "description": (in_language(DEFAULT) or name)[:DESCRIPTION],
+        "description_localizations": _localized(in_language, DESCRIPTION),
+    }
+
+
+def _localized(in_language: Callable[[str], str], most: int) -> dict[str, str]:
+    """By Discord's locales, which for our languages are named the same."""
+    others = {language: in_language(language)[:most] for language in LANGUAGES if language != DEFAULT}
+    return {language: said for language, said in others.items() if said}

@@ -1,20 +1,25 @@
 """What people do on Discord, as an `Inbound`."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import discord
 
-from bots.core.commands import Command, resolve
+from bots.core.commands import Command
 from bots.core.http import ApiError
-from bots.core.types import Address, Attachment, Inbound, Sender
+from bots.core.types import Address, Attachment, Inbound, Quoted, Sender
 from bots.discord.commands import ATTACHMENT
+from bots.discord.markdown import clean
 
 PLATFORM = "discord"
 OWN_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+UNREADABLE = "unreadable"
+"""The command for a message whose words Discord keeps from the bot."""
 
 Fetch = Callable[[str], Awaitable[bytes]]
+_ESCAPE = re.compile(r"\\([^\w\s])")
 
 
 class Files:
@@ -37,21 +42,47 @@ class Files:
 
         return Attachment(name, (content_type or "application/octet-stream").partition(";")[0], size, read)
 
+    def of_message(self, said: discord.Message) -> tuple[Attachment, ...]:
+        return tuple(self.attachment(one.filename, one.content_type, one.size, one.url) for one in said.attachments)
 
-def slash(interaction: discord.Interaction, address: Address, files: Files) -> Inbound:
+    def of_raw(self, raw: Mapping[str, Any]) -> Attachment:
+        return self.attachment(str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"]))
+
+
+def slash(interaction: discord.Interaction, command: Command, address: Address, files: Files) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
-    name = str(data["name"])
-    command = resolve(name)
     text, options, attached = _given(command, data.get("options", []))
     resolved = data.get("resolved", {}).get("attachments", {})
     return Inbound(
         address=address,
         sender=_sender(interaction),
         update_id=str(interaction.id),
-        command=name,
-        text=text,
+        command=command.name,
+        text=clean(text),
         options=options,
-        attachments=tuple(_resolved(resolved[one], files) for one in attached if one in resolved),
+        attachments=tuple(files.of_raw(resolved[one]) for one in attached if one in resolved),
+        moderates=_moderates(interaction),
+    )
+
+
+def on_message(interaction: discord.Interaction, command: Command, address: Address, files: Files) -> Inbound:
+    """An entry of a message's menu: Discord hands over the whole message, whoever wrote it."""
+    data: Mapping[str, Any] = interaction.data or {}
+    target = str(data["target_id"])
+    raw = data["resolved"]["messages"][target]
+    quoted = Quoted(
+        target,
+        _unescaped(clean(str(raw.get("content", "")))),
+        str(raw["author"]["id"]) == str(interaction.application_id) or raw.get("application_id") == str(interaction.application_id),
+        tuple(files.of_raw(one) for one in raw.get("attachments", [])),
+    )
+    return Inbound(
+        address=address,
+        sender=_sender(interaction),
+        update_id=str(interaction.id),
+        command=command.name,
+        quoted=quoted,
+        moderates=_moderates(interaction),
     )
 
 
@@ -65,25 +96,49 @@ def press(interaction: discord.Interaction, address: Address) -> Inbound:
         command=action,
         text=value,
         pressed=None if interaction.message is None else str(interaction.message.id),
+        moderates=_moderates(interaction),
     )
 
 
-def message(said: discord.Message, bot_id: int, files: Files) -> Inbound:
-    """A direct message, or one that mentions the bot: a question, unless it is written as a command."""
-    text = said.content
+def submitted(interaction: discord.Interaction, address: Address) -> Inbound:
+    """A form that was filled in: see `Ask`."""
+    data: Mapping[str, Any] = interaction.data or {}
+    action, _, value = str(data["custom_id"]).partition(":")
+    written = next(_values(data.get("components", [])), "")
+    return Inbound(
+        address=address,
+        sender=_sender(interaction),
+        update_id=str(interaction.id),
+        command=action,
+        text=f"{value} {clean(written)}".strip(),
+        moderates=_moderates(interaction),
+    )
+
+
+def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
+    """A direct message, or one that mentions or answers the bot: a question, unless it is written as a command. Nothing for others."""
+    quoted = _quoted(said, bot_id, files)
+    mentioned = any(one.id == bot_id for one in said.mentions)
+    empty = not said.content and not said.attachments
+    private = said.guild is None
+    if not private and not mentioned and (quoted is None or not quoted.mine or empty):
+        return None
+    text = clean(said.content)
     for mention in (f"<@{bot_id}>", f"<@!{bot_id}>"):
         text = text.replace(mention, " ")
     text = text.strip()
-    command = "ask"
+    command = UNREADABLE if empty and not private else "ask"
     if text.startswith("/") and len(text) > 1 and not text[1].isspace():
         command, _, text = text[1:].partition(" ")
     return Inbound(
-        address=Address(PLATFORM, str(said.channel.id), message_id=str(said.id), private=said.guild is None),
+        address=Address(PLATFORM, str(said.channel.id), message_id=str(said.id), private=private),
         sender=Sender(str(said.author.id), said.author.display_name),
         update_id=str(said.id),
         command=command,
         text=text.strip(),
-        attachments=tuple(files.attachment(one.filename, one.content_type, one.size, one.url) for one in said.attachments),
+        attachments=files.of_message(said),
+        quoted=quoted,
+        moderates=_may_moderate(said),
     )
 
 
@@ -99,23 +154,63 @@ def reachable(interaction: discord.Interaction) -> bool:
     return interaction.is_guild_integration() and allowed.view_channel and may_send and allowed.attach_files
 
 
-def _given(command: Command | None, options: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, str], list[str]]:
+def focused(interaction: discord.Interaction) -> tuple[str, str]:
+    """The option that is being typed, and what is typed so far."""
+    data: Mapping[str, Any] = interaction.data or {}
+    found = next((one for one in data.get("options", []) if one.get("focused")), {"name": "", "value": ""})
+    return str(found["name"]), clean(str(found["value"]))
+
+
+def _quoted(said: discord.Message, bot_id: int, files: Files) -> Quoted | None:
+    """The message that this one answers, with what Discord shows of it."""
+    if said.reference is None or said.reference.message_id is None or said.type is not discord.MessageType.reply:
+        return None
+    shown = said.reference.resolved
+    if not isinstance(shown, discord.Message):
+        return Quoted(str(said.reference.message_id))
+    return Quoted(str(shown.id), _unescaped(clean(shown.content)), shown.author.id == bot_id, files.of_message(shown))
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(r"\1", text)
+
+
+def _moderates(interaction: discord.Interaction) -> Callable[[], Awaitable[bool]]:
+    async def moderates() -> bool:
+        return interaction.guild_id is not None and interaction.permissions.manage_messages
+
+    return moderates
+
+
+def _may_moderate(said: discord.Message) -> Callable[[], Awaitable[bool]]:
+    async def moderates() -> bool:
+        return isinstance(said.author, discord.Member) and said.channel.permissions_for(said.author).manage_messages
+
+    return moderates
+
+
+def _given(command: Command, options: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, str], list[str]]:
     """The argument's text, the other options as text, the ids of attached files."""
     text, rest, attached = "", {}, []
     for option in options:
         if option["type"] == ATTACHMENT:
             attached.append(str(option["value"]))
-        elif command is not None and option["name"] == command.argument:
+        elif option["name"] == command.argument:
             text = str(option["value"])
         else:
             value = option["value"]
-            rest[str(option["name"])] = str(value).lower() if isinstance(value, bool) else str(value)
+            rest[str(option["name"])] = str(value).lower() if isinstance(value, bool) else clean(str(value))
     return text, rest, attached
 
 
-def _resolved(raw: Mapping[str, Any], files: Files) -> Attachment:
-    return files.attachment(str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"]))
+def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What stands in the fields of a form, whether each is in a row or has a label."""
+    for one in components:
+        if "value" in one:
+            yield str(one["value"])
+        inner = one.get("components") or ([one["component"]] if "component" in one else [])
+        yield from _values(inner)
 
 
 def _sender(interaction: discord.Interaction) -> Sender:
-    return Sender(str(interaction.user.id), interaction.user.display_name, str(interaction.locale))
+    return Sender(str(interaction.user.id), clean(interaction.user.display_name), str(interaction.locale))

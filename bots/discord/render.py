@@ -3,11 +3,11 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bots.core.splitting import split
-from bots.core.types import Button, File, Limits, Reply
+from bots.core.types import Ask, Button, File, Limits, Reply
+from bots.discord.markdown import clean, markdown_parts, plain_parts
 
 MIB = 1024 * 1024
 TEXT = 2000
@@ -16,6 +16,10 @@ REQUEST_BYTES = 24 * MIB
 """Discord takes 25 MiB a request; the rest is for the form around the files."""
 FILES = 10
 ROWS, BUTTONS_IN_ROW, LABEL = 5, 5, 80
+FORM_TITLE, FORM_TEXT = 45, 4000
+FORM = "form"
+"""A button of this action opens the form of `Ask`: its value is that one's `action:value`."""
+SPOILER = "SPOILER_"
 EDIT_SECONDS = 1.2
 """Discord allows about five edits in five seconds to a channel."""
 
@@ -24,6 +28,12 @@ NOBODY = {"parse": [], "replied_user": False}
 STYLES = {"plain": 2, "primary": 1, "danger": 4}
 
 LIMITS = Limits(text=TEXT, caption=TEXT, photo_bytes=FILE_BYTES, upload_bytes=FILE_BYTES, edit_seconds=EDIT_SECONDS)
+
+
+def limits(file_bytes: int | None) -> Limits:
+    """For a chat whose files may have so many bytes, as far as one request can carry them."""
+    most = min(file_bytes or FILE_BYTES, REQUEST_BYTES)
+    return replace(LIMITS, photo_bytes=most, upload_bytes=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,9 @@ class Part:
 
 def parts(reply: Reply) -> list[Part]:
     """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a reply that shows nothing."""
-    texts, groups = split(reply.text, TEXT), _groups(reply.files)
+    text = clean(reply.text)
+    texts = markdown_parts(text, TEXT) if reply.markdown else plain_parts(text, TEXT)
+    groups = _groups(reply.files)
     if groups:
         first, *more = groups
         captioned = [(text, ()) for text in texts[:-1]] + [(texts[-1] if texts else "", first)]
@@ -44,12 +56,13 @@ def parts(reply: Reply) -> list[Part]:
     else:
         pieces = [(text, ()) for text in texts]
     flags = SUPPRESS_EMBEDS | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
+    rows = _rows(reply.buttons) if reply.ask is None else _rows((*reply.buttons, (form_button(reply.ask),)))
     last = len(pieces) - 1
     return [
         Part(
             {
                 "content": text,
-                "components": _rows(reply.buttons) if index == last else [],
+                "components": rows if index == last else [],
                 "flags": flags,
                 "allowed_mentions": NOBODY,
             },
@@ -73,6 +86,28 @@ def nonce(reply: Reply, index: int) -> str:
     return hashlib.blake2s(f"{reply.nonce}/{index}".encode(), digest_size=12).hexdigest()
 
 
+def form_button(ask: Ask) -> Button:
+    return Button(ask.title, FORM, f"{ask.action}:{ask.value}", "primary")
+
+
+def form(ask: Ask) -> dict[str, Any]:
+    """The form that asks for a text; what is sent comes back under the id `action:value`."""
+    title = clean(ask.title)[:FORM_TITLE] or "…"
+    field = {"type": 4, "custom_id": "text", "style": 2, "required": True, "min_length": 1, "max_length": FORM_TEXT}
+    if ask.default:
+        field["value"] = clean(ask.default)[:FORM_TEXT]
+    return {
+        "custom_id": f"{ask.action}:{ask.value}",
+        "title": title,
+        "components": [{"type": 18, "label": title, "component": field}],
+    }
+
+
+def file_name(file: File) -> str:
+    """What Discord calls the file: a spoiler is one by its name."""
+    return f"{SPOILER}{file.name}" if file.spoiler else file.name
+
+
 def _groups(files: Sequence[File]) -> list[tuple[File, ...]]:
     groups: list[list[File]] = []
     room = 0
@@ -91,4 +126,4 @@ def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
 
 
 def _button(button: Button) -> dict[str, Any]:
-    return {"type": 2, "style": STYLES[button.style], "label": button.label[:LABEL], "custom_id": f"{button.action}:{button.value}"}
+    return {"type": 2, "style": STYLES[button.style], "label": clean(button.label)[:LABEL], "custom_id": f"{button.action}:{button.value}"}

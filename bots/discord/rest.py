@@ -14,13 +14,30 @@ import discord
 from discord.http import HTTPClient, Route
 
 from bots.core.types import File, SendFailed
+from bots.discord.render import file_name
 
-TEXT_SECONDS, FILES_SECONDS = 40.0, 120.0
+TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
 """The whole of one call: waiting for a rate limit, and discord.py's own repeats after 5xx, included."""
+AGAIN_SECONDS = 10.0
+"""When to try again after a send whose fate is not known: soon enough for Discord to know the nonce still."""
 
-MISSING_ACCESS, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED = 50001, 10008, 10015, 50027, 40060
+UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED, TOO_MANY_FOLLOW_UPS = 10008, 10015, 50027, 40060, 40094
+FORM_INVALID, NO_HISTORY = 50035, 160002
 EPHEMERAL = 64
-DEFER_MESSAGE, DEFER_UPDATE = 5, 6
+DEFER_MESSAGE, DEFER_UPDATE, SUGGEST, OPEN_FORM = 5, 6, 8, 9
+
+REASONS = {
+    10003: "the channel was deleted",
+    10004: "the server was deleted, or the bot is no member any more",
+    10008: "the message was deleted",
+    10013: "the account was deleted",
+    40005: "the file is too large for this chat",
+    50001: "the bot can't see this channel: it was removed from the server, or lacks the permission View Channel",
+    50007: "this person takes no direct messages from the bot",
+    50013: "the bot lacks a permission in this channel: Send Messages, Attach Files or Read Message History",
+    50278: "this person shares no server with the bot, so it can't write to them",
+}
+"""What the operator is told, by Discord's own code."""
 
 Payload = dict[str, Any]
 
@@ -47,6 +64,17 @@ class Rest:
         body: Payload = {"type": kind}
         if ephemeral:
             body["data"] = {"flags": EPHEMERAL}
+        return _response_id(await self._first_answer(interaction_id, token, body))
+
+    async def open_form(self, interaction_id: int, token: str, form: Payload) -> None:
+        """Only as the first answer to a command or a button."""
+        await self._first_answer(interaction_id, token, {"type": OPEN_FORM, "data": form})
+
+    async def suggest(self, interaction_id: int, token: str, choices: Sequence[Payload]) -> None:
+        await self._first_answer(interaction_id, token, {"type": SUGGEST, "data": {"choices": list(choices)}})
+
+    async def _first_answer(self, interaction_id: int, token: str, body: Payload) -> Any:
+        """After a broken line the first try may have counted, and then the second is told so."""
         route = Route(
             "POST",
             "/interactions/{interaction_id}/{webhook_token}/callback?with_response=true",
@@ -54,26 +82,26 @@ class Rest:
             webhook_token=token,
         )
         try:
-            answer = await self._call(route, body)
+            return await self._call(route, body)
         except SendFailed as failure:
             if not failure.uncertain:
                 raise
-            return await self._defer_again(route, body)
-        return _response_id(answer)
-
-    async def _defer_again(self, route: Route, body: Payload) -> str | None:
-        """After a broken line: the first try may have counted, and then the second is told so."""
         try:
-            return _response_id(await self._call(route, body))
+            return await self._call(route, body)
         except Refused as refused:
             if refused.code != ACKNOWLEDGED:
                 raise
             return None
 
     async def send(self, channel_id: str, payload: Payload, files: Sequence[File] = ()) -> str:
-        """A new message. Its nonce makes a second try after a broken line safe, so that is done once here."""
+        """A new message. Its nonce makes further tries safe: what failed is never uncertain, only to be tried again soon."""
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
-        return _id(await self._twice(route, {**payload, "enforce_nonce": True}, files))
+        try:
+            return _id(await self._twice(route, {**payload, "enforce_nonce": True}, files))
+        except SendFailed as failure:
+            if not failure.uncertain:
+                raise
+            raise SendFailed(failure.reason, retry_after=AGAIN_SECONDS) from failure
 
     async def edit(self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()) -> None:
         route = Route("PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id)
@@ -99,8 +127,8 @@ class Rest:
         return _id(await self._call(Route("POST", "/users/@me/channels"), {"recipient_id": user_id}))
 
     async def commands(self) -> list[Payload]:
-        answer = await self._call(Route("GET", "/applications/{application_id}/commands", application_id=self._application_id))
-        return list(answer)
+        path = "/applications/{application_id}/commands?with_localizations=true"
+        return list(await self._call(Route("GET", path, application_id=self._application_id)))
 
     async def put_commands(self, commands: list[Payload]) -> None:
         await self._call(Route("PUT", "/applications/{application_id}/commands", application_id=self._application_id), commands)
@@ -127,11 +155,17 @@ class Rest:
         """One request. Raises `SendFailed`, `Refused` where Discord itself said no."""
         given: dict[str, Any] = {} if payload is None else {"json": payload}
         if files:
-            parts = [discord.File(io.BytesIO(one.data), filename=one.name) for one in files]
+            parts = [discord.File(io.BytesIO(one.data), filename=file_name(one)) for one in files]
             given = {"files": parts, "form": _form(payload, parts)}
         try:
             async with asyncio.timeout(FILES_SECONDS if files else TEXT_SECONDS):
                 return await self._http.request(route, **given)
+        except asyncio.CancelledError:
+            self._free_others()
+            raise
+        except TimeoutError as error:
+            self._free_others()
+            raise SendFailed("Discord did not answer in time", uncertain=True) from error
         except discord.RateLimited as limited:
             raise SendFailed("Discord asks to wait", retry_after=limited.retry_after) from limited
         except discord.HTTPException as refusal:
@@ -139,8 +173,11 @@ class Rest:
         except aiohttp.ClientConnectorError as error:
             raise SendFailed(f"Discord cannot be reached: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
-            # TimeoutError is an OSError: nobody knows what became of the request.
             raise SendFailed(f"the connection to Discord broke: {error!r}", uncertain=True) from error
+
+    def _free_others(self) -> None:
+        """The request that meets the global rate limit makes all others wait until it has slept; cut off, it would never wake them."""
+        self._http._global_over.set()  # noqa: SLF001  (there is no other way to it)
 
 
 def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any]]:
@@ -155,7 +192,9 @@ def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any
 
 def _refused(error: discord.HTTPException) -> SendFailed:
     """What the answer means for this chat: a 4xx never gets better by repeating, but for waiting and our own credential."""
-    reason = f"Discord answered {error.status}: {error.text[:200]}"
+    said = f"Discord answered {error.status}: {error.text[:200]}"
+    known = REASONS.get(error.code)
+    reason = said if known is None else f"{known} (Discord's code {error.code})"
     if isinstance(error, discord.DiscordServerError):
         return SendFailed(reason, uncertain=True)
     if error.status == 429:

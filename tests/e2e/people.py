@@ -106,7 +106,7 @@ class DiscordPerson:
     @staticmethod
     def _all(scene: Any) -> list[Shown]:
         return [
-            Shown(one.id, one.content, tuple(one.buttons), tuple(file.content_type for file in one.attachments), one.reference)
+            Shown(one.id, one.text, tuple(one.buttons), tuple(file.content_type for file in one.attachments), one.reference)
             for one in scene.by_bot(DiscordPerson.channel)
             if not one.loading
         ]

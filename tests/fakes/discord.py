@@ -33,7 +33,7 @@ class Server:
         app = web.Application(middlewares=[rest.edge], client_max_size=2 * REQUEST_BYTES)
         app.add_routes([*rest.routes(), *control.routes(), web.get("/gateway", self.gateway.serve)])
         app.add_routes([web.get("/cdn/attachments/{channel}/{file}/{name}", rest.download)])
-        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
 
     async def start(self, port: int) -> str:
         """Listen on loopback; the base URL (port 0: a free one)."""

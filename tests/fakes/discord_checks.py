@@ -1,5 +1,6 @@
 """Discord's limits on what a bot may send. Each breach is answered as Discord does: 400 with code 50035, or 413."""
 
+import json
 import re
 from typing import Any
 
@@ -15,11 +16,15 @@ MIB = 1024 * 1024
 FILE_BYTES = 10 * MIB
 REQUEST_BYTES = 25 * MIB
 COMMAND_NAME = re.compile(r"^[-_\w]{1,32}$")
+LOCALES = {"id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "it", "nl", "pl", "pt-BR", "sv-SE", "tr", "ru", "uk", "ja", "ko"}
 MENTION_KINDS = {"roles", "users", "everyone"}
 
 
-def check_message(body: dict[str, Any], files: list[tuple[str, str, bytes]], *, webhook: bool, editing: bool = False) -> None:
+def check_message(
+    body: dict[str, Any], files: list[tuple[str, str, bytes]], *, webhook: bool, editing: bool = False, file_bytes: int = FILE_BYTES
+) -> None:
     content = body.get("content") or ""
+    _check_letters(body)
     if not isinstance(content, str) or len(content) > 2000:
         raise bad_form("Must be 2000 or fewer in length.", "content")
     if not editing and not (content.strip() or files or body.get("embeds")):
@@ -29,7 +34,7 @@ def check_message(body: dict[str, Any], files: list[tuple[str, str, bytes]], *, 
         raise bad_form("Must be 25 or fewer in length.", "nonce")
     if len(files) > 10:
         raise bad_form("Must be 10 or fewer in length.", "attachments")
-    if any(len(data) > FILE_BYTES for _, _, data in files):
+    if any(len(data) > file_bytes for _, _, data in files):
         raise DiscordError(413, 40005, "Request entity too large")
     _check_flags(int(body.get("flags") or 0), webhook=webhook)
     _check_components(body.get("components") or [])
@@ -37,6 +42,44 @@ def check_message(body: dict[str, Any], files: list[tuple[str, str, bytes]], *, 
     mentions = body.get("allowed_mentions") or {}
     if not set(mentions.get("parse", [])) <= MENTION_KINDS:
         raise bad_form("Unknown mention type", "allowed_mentions")
+
+
+def _check_letters(body: dict[str, Any]) -> None:
+    """JSON can name half of a character, UTF-8 can't: Discord refuses the whole body."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DiscordError(400, 50109, "The request body contains invalid JSON.") from error
+
+
+def check_form(form: dict[str, Any]) -> None:
+    """A modal: 1 to 5 labelled fields."""
+    _check_letters(form)
+    if not 1 <= len(form.get("custom_id", "")) <= 100:
+        raise bad_form("Must be between 1 and 100 in length.", "custom_id")
+    if not 1 <= len(form.get("title", "")) <= 45:
+        raise bad_form("Must be between 1 and 45 in length.", "title")
+    if not 1 <= len(form.get("components", [])) <= 5:
+        raise bad_form("Must be between 1 and 5 in length.", "components")
+    for label in form["components"]:
+        field = label.get("component", {})
+        if label.get("type") != 18 or field.get("type") != 4 or field.get("style") not in (1, 2):
+            raise bad_form("Unknown component", "components")
+        if not 1 <= len(label.get("label", "")) <= 45:
+            raise bad_form("Must be between 1 and 45 in length.", "label")
+        if not 1 <= len(field.get("custom_id", "")) <= 100:
+            raise bad_form("Must be between 1 and 100 in length.", "custom_id")
+        if not 1 <= field.get("max_length", 4000) <= 4000 or len(field.get("value", "")) > field.get("max_length", 4000):
+            raise bad_form("Must be between 1 and 4000 in length.", "value")
+
+
+def check_choices(choices: list[dict[str, Any]]) -> None:
+    """What autocomplete may offer."""
+    if len(choices) > 25:
+        raise bad_form("Must be 25 or fewer in length.", "choices")
+    for choice in choices:
+        if not 1 <= len(choice["name"]) <= 100 or not 1 <= len(str(choice["value"])) <= 100:
+            raise bad_form("Must be between 1 and 100 in length.", "choices")
 
 
 def _check_flags(flags: int, *, webhook: bool) -> None:
@@ -96,8 +139,9 @@ def _check_embeds(embeds: list[dict[str, Any]]) -> None:
 
 
 def check_commands(commands: list[dict[str, Any]]) -> None:
-    if len([one for one in commands if one.get("type", 1) == 1]) > 100:
-        raise DiscordError(400, 30032, "Maximum number of application commands reached (100).")
+    for kind, most in ((1, 100), (2, 15), (3, 15)):
+        if len([one for one in commands if one.get("type", 1) == kind]) > most:
+            raise DiscordError(400, 30032, f"Maximum number of application commands reached ({most}).")
     names = [(one.get("type", 1), one["name"]) for one in commands]
     if len(set(names)) != len(names):
         raise bad_form("Application command names must be unique", "name")
@@ -106,29 +150,61 @@ def check_commands(commands: list[dict[str, Any]]) -> None:
 
 
 def _check_command(command: dict[str, Any]) -> None:
+    if command.get("type", 1) != 1:
+        _check_title(command)
+        return
     _check_name(command["name"])
-    _check_description(command.get("description", ""))
+    _check_described(command)
     options = command.get("options", [])
     if len(options) > 25:
         raise bad_form("Must be 25 or fewer in length.", "options")
     required = [bool(option.get("required")) for option in options]
     if required != sorted(required, reverse=True):
         raise bad_form("Required options must be placed before non-required options", "options")
-    size = len(command["name"]) + len(command["description"])
+    size = len(command["name"]) + _longest(command)
     for option in options:
         _check_name(option["name"])
-        _check_description(option["description"])
+        _check_described(option)
         choices = option.get("choices", [])
+        if option.get("autocomplete") and (choices or option["type"] not in (3, 4, 10)):
+            raise bad_form("Autocomplete and choices exclude each other", "autocomplete")
         if len(choices) > 25:
             raise bad_form("Must be 25 or fewer in length.", "choices")
         if option["type"] not in range(1, 12):
             raise bad_form("Unknown option type", "type")
         if any(not 1 <= len(choice["name"]) <= 100 for choice in choices):
             raise bad_form("Must be between 1 and 100 in length.", "choices")
-        size += len(option["name"]) + len(option["description"])
+        size += len(option["name"]) + _longest(option)
         size += sum(len(choice["name"]) + len(str(choice["value"])) for choice in choices)
     if size > 8000:
         raise bad_form("Command exceeds maximum size (8000)", "options")
+
+
+def _check_title(command: dict[str, Any]) -> None:
+    """An entry in a message's or a user's menu."""
+    if command.get("description") or command.get("options"):
+        raise bad_form("Context menu commands have no description and no options", "description")
+    for title in (command["name"], *(command.get("name_localizations") or {}).values()):
+        if not 1 <= len(title) <= 32:
+            raise bad_form("Must be between 1 and 32 in length.", "name")
+    _check_locales(command.get("name_localizations") or {})
+
+
+def _check_described(one: dict[str, Any]) -> None:
+    localized = one.get("description_localizations") or {}
+    for description in (one.get("description", ""), *localized.values()):
+        _check_description(description)
+    _check_locales(localized)
+
+
+def _check_locales(localized: dict[str, Any]) -> None:
+    if not set(localized) <= LOCALES:
+        raise bad_form("Unknown locale", "localizations")
+
+
+def _longest(one: dict[str, Any]) -> int:
+    """Of all languages, the longest counts."""
+    return max(map(len, (one["description"], *(one.get("description_localizations") or {}).values())))
 
 
 def _check_name(name: str) -> None:

@@ -1,6 +1,7 @@
 """Drives a fake Discord over its control calls, in this process or another, and shows what people there would see."""
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -47,6 +48,11 @@ class SeenMessage:
     def buttons(self) -> list[str]:
         return [button["label"] for row in self.components for button in row["components"]]
 
+    @property
+    def text(self) -> str:
+        """The content as people see it: without the marks that keep formatting away."""
+        return re.sub(r"\\([^\w\s])", r"\1", self.content)
+
 
 @dataclass(frozen=True)
 class SeenInteraction:
@@ -59,6 +65,8 @@ class SeenInteraction:
     ephemeral: bool
     original_id: str | None
     follow_ups: int
+    choices: list[dict[str, Any]] | None
+    form: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,19 @@ class FakeDiscord:
         """A person presses a button, named by its label or custom id; the id of the interaction."""
         return str(self._do("press", user_id=user_id, channel_id=channel_id, message_id=message_id, button=button)["id"])
 
+    def menu(self, user_id: str, message_id: str, command: str, *, language: str | None = None) -> str:
+        """A person chooses an entry of a message's menu; the id of the interaction."""
+        return str(self._do("menu", user_id=user_id, message_id=message_id, command=command, language=language)["id"])
+
+    def submit(self, interaction_id: str, text: str) -> str:
+        """A person fills in the form that an interaction has opened; the id of the new interaction."""
+        return str(self._do("submit", interaction_id=interaction_id, text=text)["id"])
+
+    def types(self, user_id: str, channel_id: str, command: str, option: str, typed: str, *, guild: str | None = None) -> str:
+        """A person types into an option with autocomplete; the interaction gets the `choices`."""
+        made = self._do("types", user_id=user_id, channel_id=channel_id, command=command, option=option, typed=typed, guild=guild)
+        return str(made["id"])
+
     def says(
         self,
         user_id: str,
@@ -151,12 +172,28 @@ class FakeDiscord:
         guild: str | None = None,
         attachment: tuple[str, str, bytes] | None = None,
         reply_to: str | None = None,
+        ping: bool = True,
     ) -> str:
-        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`."""
-        made = self._do(
-            "says", user_id=user_id, channel_id=channel_id, text=text, guild=guild, attachment=_encoded(attachment), reply_to=reply_to
-        )
-        return str(made["id"])
+        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`. `ping`: an answer mentions its addressee."""
+        sent = {"user_id": user_id, "channel_id": channel_id, "text": text, "guild": guild, "reply_to": reply_to, "ping": ping}
+        return str(self._do("says", attachment=_encoded(attachment), **sent)["id"])
+
+    def edits(self, message_id: str, text: str) -> None:
+        """A person changes a message after sending it."""
+        self._do("edits", message_id=message_id, text=text)
+
+    def deletes(self, message_id: str) -> None:
+        """Somebody removes a message."""
+        self._do("deletes", message_id=message_id)
+
+    def again(self) -> None:
+        """The last event comes a second time."""
+        self._do("again")
+
+    def portal(self, **given: Any) -> None:
+        """What an operator decides: `content_intent` off, shown (but refused) or granted; boost `tier` of the server; `shards`;
+        `moderators`, by user id. The first and the third count from the next login on."""
+        self._do("portal", **given)
 
     def advance(self, seconds: float) -> None:
         """Let time pass on Discord's side."""
@@ -176,9 +213,9 @@ class FakeDiscord:
         """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew until `clear`."""
         self._do("drop", code=code, forget=forget, refuse=refuse)
 
-    def reach(self, channel_id: str, reachable: bool) -> None:
-        """Whether the bot's own token may use a channel."""
-        self._do("reach", channel_id=channel_id, reachable=reachable)
+    def reach(self, channel_id: str, reachable: bool, *, history: bool = True) -> None:
+        """Whether the bot's own token may use a channel, and answer to messages there."""
+        self._do("reach", channel_id=channel_id, reachable=reachable, history=history)
 
     def content(self, file: SeenFile) -> bytes:
         return self._http.get(file.url).raise_for_status().content

@@ -9,11 +9,23 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from tests.fakes.discord_world import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, World
+from tests.fakes.discord_world import (
+    APPLICATION_ID,
+    EVERYBODY_PERMISSIONS,
+    GUILD_ID,
+    GUILD_TEXT,
+    MODERATOR_PERMISSIONS,
+    MODERATOR_ROLE,
+    THREAD,
+    Channel,
+    World,
+)
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 7, 9, 10, 11
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1, 1 << 9, 1 << 12, 1 << 15
 PRIVILEGED = (1 << 1) | (1 << 8) | MESSAGE_CONTENT
+JOINED = "2026-01-01T00:00:00+00:00"
+SHELL: dict[str, Any] = {"content": "", "attachments": [], "components": [], "embeds": []}
 
 
 class Connection:
@@ -37,6 +49,8 @@ class Connection:
 class Session:
     id: str
     intents: int
+    shard: int
+    shards: int
     connection: Connection | None
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -59,22 +73,37 @@ class Gateway:
         self.resumed = 0
         self.refuse_connections = False
         self.refused_connections = 0
+        self.last: tuple[str, dict[str, Any], int, bool] | None = None
 
     @property
     def connected(self) -> int:
         return sum(1 for one in self.sessions.values() if one.connection is not None)
 
     async def emit(self, name: str, data: dict[str, Any], *, needs: int = 0, private_content: bool = False) -> int:
-        """Send to each session with the intent; how many were reached. `private_content`: only the shell, without the content intent."""
+        """Send to each session with the intent and of the right shard; how many were reached. `private_content`: only the shell, without
+        the content intent."""
         reached = 0
+        self.last = (name, data, needs, private_content)
+        guild = int(data.get("guild_id") or 0)
         for session in list(self.sessions.values()):
             if needs and not session.intents & needs:
                 continue
-            hidden = private_content and not session.intents & MESSAGE_CONTENT
-            seen = {**data, "content": "", "attachments": [], "components": [], "embeds": []} if hidden else data
+            if (guild >> 22) % session.shards != session.shard:
+                continue
+            reads = bool(session.intents & MESSAGE_CONTENT)
+            seen = {**data, **SHELL} if private_content and not reads else data
+            if not reads and seen.get("referenced_message") and seen["referenced_message"]["author"]["id"] != self.world.bot_id:
+                seen = {**seen, "referenced_message": {**seen["referenced_message"], **SHELL}}
             reached += session.connection is not None
             await session.dispatch(name, seen)
         return reached
+
+    async def repeat(self) -> int:
+        """The last event once more, as after a connection that broke."""
+        if self.last is None:
+            return 0
+        name, data, needs, private_content = self.last
+        return await self.emit(name, data, needs=needs, private_content=private_content)
 
     async def drop(self, code: int | None = None, *, forget: bool = False) -> None:
         """Close all connections (`code` None: cut the line); `forget` makes the sessions impossible to resume."""
@@ -122,15 +151,16 @@ class Gateway:
         if data["token"] != self.world.token:
             await connection.socket.close(code=4004, message=b"Authentication failed.")
             return
-        if data["intents"] & PRIVILEGED:
+        if data["intents"] & PRIVILEGED & ~(MESSAGE_CONTENT if self.world.content_intent == "granted" else 0):
             await connection.socket.close(code=4014, message=b"Disallowed intent(s).")
             return
-        session = Session(secrets.token_hex(16), data["intents"], connection)
+        shard, shards = data.get("shard", (0, 1))
+        session = Session(secrets.token_hex(16), data["intents"], shard, shards, connection)
         self.sessions[session.id] = session
         self.identified += 1
         await session.dispatch("READY", self._ready(session))
-        if session.intents & GUILDS:
-            await session.dispatch("GUILD_CREATE", guild_json())
+        if session.intents & GUILDS and (int(GUILD_ID) >> 22) % shards == shard:
+            await session.dispatch("GUILD_CREATE", guild_json(self.world))
         await self.world.touch()
 
     def _ready(self, session: Session) -> dict[str, Any]:
@@ -139,6 +169,7 @@ class Gateway:
             "user": {**self.world.users[self.world.bot_id], "verified": True, "mfa_enabled": False, "email": None, "flags": 0},
             "guilds": [{"id": GUILD_ID, "unavailable": True}],
             "session_id": session.id,
+            "shard": [session.shard, session.shards],
             "resume_gateway_url": self.world.base_url.replace("http", "ws", 1) + "/gateway",
             "application": {"id": APPLICATION_ID, "flags": 0},
             "private_channels": [],
@@ -167,28 +198,13 @@ class Gateway:
         await asyncio.shield(self.world.touch())
 
 
-def guild_json() -> dict[str, Any]:
-    channel = {
-        "id": GUILD_CHANNEL_ID,
-        "type": 0,
-        "name": "general",
-        "position": 0,
-        "permission_overwrites": [],
-        "parent_id": None,
-        "nsfw": False,
-    }
-    everyone = {
-        "id": GUILD_ID,
-        "name": "@everyone",
-        "permissions": "2248473465835073",
-        "color": 0,
-        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
-        "hoist": False,
-        "position": 0,
-        "managed": False,
-        "mentionable": False,
-        "flags": 0,
-    }
+def guild_json(world: World) -> dict[str, Any]:
+    channels = [channel_json(one) for one in world.channels.values() if one.guild_id == GUILD_ID and one.type == GUILD_TEXT]
+    threads = [channel_json(one) for one in world.channels.values() if one.guild_id == GUILD_ID and one.type == THREAD]
+    roles = [
+        _role(GUILD_ID, "@everyone", EVERYBODY_PERMISSIONS),
+        _role(MODERATOR_ROLE, "moderators", MODERATOR_PERMISSIONS),
+    ]
     return {
         "id": GUILD_ID,
         "name": "Studio",
@@ -203,7 +219,7 @@ def guild_json() -> dict[str, Any]:
         "explicit_content_filter": 0,
         "mfa_level": 0,
         "nsfw_level": 0,
-        "premium_tier": 0,
+        "premium_tier": world.tier,
         "preferred_locale": "en-US",
         "system_channel_id": None,
         "system_channel_flags": 0,
@@ -215,9 +231,9 @@ def guild_json() -> dict[str, Any]:
         "features": [],
         "emojis": [],
         "stickers": [],
-        "roles": [everyone],
-        "channels": [channel],
-        "threads": [],
+        "roles": roles,
+        "channels": channels,
+        "threads": threads,
         "members": [],
         "presences": [],
         "voice_states": [],
@@ -227,5 +243,40 @@ def guild_json() -> dict[str, Any]:
         "member_count": 2,
         "large": False,
         "unavailable": False,
-        "joined_at": "2026-01-01T00:00:00+00:00",
+        "joined_at": JOINED,
     }
+
+
+def _role(role_id: str, name: str, permissions: str) -> dict[str, Any]:
+    return {
+        "id": role_id,
+        "name": name,
+        "permissions": permissions,
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "position": 0 if role_id == GUILD_ID else 1,
+        "managed": False,
+        "mentionable": False,
+        "flags": 0,
+    }
+
+
+def member_json(world: World, user_id: str) -> dict[str, Any]:
+    roles = [MODERATOR_ROLE] if user_id in world.moderators else []
+    return {"roles": roles, "joined_at": JOINED, "deaf": False, "mute": False, "flags": 0}
+
+
+def channel_json(channel: Channel) -> dict[str, Any]:
+    about: dict[str, Any] = {"id": channel.id, "type": channel.type, "guild_id": channel.guild_id, "name": "general", "position": 0}
+    if channel.type == THREAD:
+        metadata = {"archived": False, "auto_archive_duration": 1440, "archive_timestamp": JOINED, "locked": False}
+        return {
+            **about,
+            "parent_id": channel.parent_id,
+            "owner_id": "1",
+            "message_count": 0,
+            "member_count": 1,
+            "thread_metadata": metadata,
+        }
+    return {**about, "permission_overwrites": [], "parent_id": None, "nsfw": False}

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.fakes.discord_checks import check_message
+from tests.fakes.discord_checks import check_choices, check_form, check_message
 from tests.fakes.discord_world import (
     ANSWER_SECONDS,
     FLAG_EPHEMERAL,
@@ -14,8 +14,15 @@ from tests.fakes.discord_world import (
     World,
 )
 
-CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE_MESSAGE = 4, 5, 6, 7
-COMPONENT = 3
+CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE_MESSAGE, CHOICES, FORM = 4, 5, 6, 7, 8, 9
+COMMAND, COMPONENT, TYPING, SUBMIT = 2, 3, 4, 5
+ANSWERS = {
+    COMMAND: {CHANNEL_MESSAGE, DEFERRED_MESSAGE, FORM},
+    COMPONENT: {CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE_MESSAGE, FORM},
+    TYPING: {CHOICES},
+    SUBMIT: {CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE_MESSAGE},
+}
+"""Which first answers each kind of interaction takes; those that update need a message."""
 USER_INSTALLED_FOLLOW_UPS = 5
 Create = Callable[..., Awaitable[Message]]
 
@@ -33,8 +40,15 @@ class Interactions:
         if age > ANSWER_SECONDS:
             raise DiscordError(404, 10062, "Unknown interaction")
         kind, data = int(body["type"]), body.get("data") or {}
-        if kind in (DEFERRED_UPDATE, UPDATE_MESSAGE) and interaction.type != COMPONENT:
+        updates = kind in (DEFERRED_UPDATE, UPDATE_MESSAGE)
+        if kind not in ANSWERS[interaction.type] or (updates and interaction.message_id is None):
             raise DiscordError(400, 50035, "Invalid Form Body")
+        if kind == CHOICES:
+            check_choices(data.get("choices", []))
+            interaction.choices = data.get("choices", [])
+        if kind == FORM:
+            check_form(data)
+            interaction.form = data
         interaction.answered_after = age
         interaction.answer_type = kind
         interaction.ephemeral = bool(int(data.get("flags") or 0) & FLAG_EPHEMERAL)
@@ -57,6 +71,8 @@ class Interactions:
             if kind == UPDATE_MESSAGE and interaction.message_id is not None:
                 self.apply_edit(self.world.messages[interaction.message_id], data, [], by="webhook")
             return
+        if kind in (CHOICES, FORM):
+            return
         if kind == CHANNEL_MESSAGE:
             check_message(data, [], webhook=True)
         flags = FLAG_LOADING if kind == DEFERRED_MESSAGE else 0
@@ -64,7 +80,7 @@ class Interactions:
         interaction.original_id = made.id
 
     async def follow_up(self, interaction: Interaction, body: dict[str, Any], files: list[tuple[str, str, bytes]]) -> Message:
-        check_message(body, files, webhook=True)
+        check_message(body, files, webhook=True, file_bytes=self.world.file_bytes(interaction.channel_id))
         interaction.follow_ups += 1
         if interaction.user_installed and interaction.follow_ups > USER_INSTALLED_FOLLOW_UPS:
             raise DiscordError(400, 40094, "Follow-up limit reached")
@@ -86,7 +102,7 @@ class Interactions:
 
     def apply_edit(self, message: Message, body: dict[str, Any], files: list[tuple[str, str, bytes]], *, by: str) -> None:
         flags = int(body.get("flags") or 0) & ~(FLAG_EPHEMERAL | FLAG_LOADING)
-        check_message({**body, "flags": flags}, files, webhook=True, editing=True)
+        check_message({**body, "flags": flags}, files, webhook=True, editing=True, file_bytes=self.world.file_bytes(message.channel_id))
         was_loading = bool(message.flags & FLAG_LOADING)
         if not was_loading:
             message.history.append(message.content)

@@ -9,13 +9,14 @@ from aiohttp import BodyPartReader, web
 
 from tests.fakes.discord_checks import REQUEST_BYTES, check_commands, check_message
 from tests.fakes.discord_faults import Faults, plain
-from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway
+from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway, member_json
 from tests.fakes.discord_interactions import Interactions
 from tests.fakes.discord_world import APPLICATION_ID, DiscordError, Message, World, bad_form
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Parts = list[tuple[str, str, bytes]]
 NONCE_SECONDS = 180
+CONTENT_LIMITED = 1 << 19
 TOKENLESS = re.compile(r"^/api/v10/(interactions/\d+/|webhooks/\d+/|gateway$)")
 
 
@@ -86,7 +87,7 @@ class Rest:
                 "bot_public": True,
                 "bot_require_code_grant": False,
                 "verify_key": "00",
-                "flags": 0,
+                "flags": 0 if self.world.content_intent == "off" else CONTENT_LIMITED,
                 "owner": self.world.user("500000000000000001"),
             }
         )
@@ -94,10 +95,12 @@ class Rest:
     async def gateway_url(self, request: web.Request) -> web.Response:
         url = self.world.base_url.replace("http", "ws", 1) + "/gateway"
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
-        return plain({"url": url, "shards": 1, "session_start_limit": limit})
+        return plain({"url": url, "shards": self.world.shards, "session_start_limit": limit})
 
     async def get_commands(self, request: web.Request) -> web.Response:
-        return plain(self.world.commands)
+        if request.query.get("with_localizations") in ("1", "true"):
+            return plain(self.world.commands)
+        return plain([without_localizations(one) for one in self.world.commands])
 
     async def put_commands(self, request: web.Request) -> web.Response:
         wanted = await request.json()
@@ -129,7 +132,7 @@ class Rest:
     async def create_message(self, request: web.Request) -> web.Response:
         channel = self.world.open_channel(request.match_info["channel"])
         body, files = await read_body(request)
-        check_message(body, files, webhook=False)
+        check_message(body, files, webhook=False, file_bytes=self.world.file_bytes(channel.id))
         key = (channel.id, str(body.get("nonce")))
         if body.get("enforce_nonce") and body.get("nonce") is not None and key in self.world.nonces:
             when, known = self.world.nonces[key]
@@ -159,25 +162,45 @@ class Rest:
             attachments=[self.world.store_file(channel_id, *one).id for one in files],
             mentions=[one for one in re.findall(r"<@!?(\d+)>", body.get("content") or "") if one in self.world.users],
             allowed_mentions=body.get("allowed_mentions"),
+            pinged=bool(body.get("pinged", True)),
         )
+        self._ping(message)
         self.world.messages[message.id] = message
         if not message.ephemeral:
             await self.announce(message)
         await self.world.touch()
         return message
 
-    async def announce(self, message: Message) -> int:
+    def _ping(self, message: Message) -> None:
+        """An answer mentions whom it answers, unless its writer switched that off. It is no mention that lets a bot read the words of an
+        answer to what it said by an interaction."""
+        answered = self.world.messages.get(message.reference or "")
+        if answered is not None and message.pinged and message.author_id != self.world.bot_id:
+            message.mentions.append(answered.author_id)
+
+    def _hidden(self, message: Message) -> bool:
+        """Whether only bots with the content intent may read it."""
+        if self.world.channels[message.channel_id].guild_id is None or message.author_id == self.world.bot_id:
+            return False
+        answered = self.world.messages.get(message.reference or "")
+        by_interaction = answered is not None and answered.interaction_id is not None
+        named = re.search(rf"<@!?{self.world.bot_id}>", message.content) is not None
+        return not named and (by_interaction or self.world.bot_id not in message.mentions)
+
+    async def announce(self, message: Message, name: str = "MESSAGE_CREATE") -> int:
         channel = self.world.channels[message.channel_id]
-        private_content = channel.guild_id is not None and self.world.bot_id not in (*message.mentions, message.author_id)
+        private_content = self._hidden(message)
         needs = GUILD_MESSAGES if channel.guild_id else DIRECT_MESSAGES
         body = {**self.world.message_json(message), "nonce": message.nonce}
         if channel.guild_id:
-            body["member"] = {"roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}
-        return await self.gateway.emit("MESSAGE_CREATE", body, needs=needs, private_content=private_content)
+            body["member"] = member_json(self.world, message.author_id)
+        return await self.gateway.emit(name, body, needs=needs, private_content=private_content)
 
     def _reference(self, channel_id: str, reference: dict[str, Any] | None) -> str | None:
         if reference is None:
             return None
+        if not self.world.channels[channel_id].history:
+            raise DiscordError(400, 160002, "Cannot reply without permission to read message history")
         known = self.world.messages.get(str(reference["message_id"]))
         if known is not None and known.channel_id == channel_id and not known.deleted and not known.ephemeral:
             return known.id
@@ -246,6 +269,12 @@ class Rest:
         if stored is None or request.query.get("hm") != stored.signature:
             return web.Response(status=404, text="This content is no longer available.")
         return web.Response(body=stored.data, content_type=stored.content_type)
+
+
+def without_localizations(command: dict[str, Any]) -> dict[str, Any]:
+    """Discord leaves them out where they are not asked for."""
+    bare = {name: value for name, value in command.items() if not name.endswith("_localizations")}
+    return {**bare, "options": [without_localizations(one) for one in command.get("options", [])]}
 
 
 async def read_body(request: web.Request) -> tuple[dict[str, Any], Parts]:

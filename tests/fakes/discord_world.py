@@ -14,7 +14,15 @@ GUILD_CHANNEL_ID = "710000000000000001"
 TOKEN_SECONDS = 15 * 60
 ANSWER_SECONDS = 3.0
 
-GUILD_TEXT, DM, GROUP_DM = 0, 1, 3
+THREAD_ID = "710000000000000002"
+GUILD_TEXT, DM, GROUP_DM, THREAD = 0, 1, 3, 11
+MIB = 1024 * 1024
+FILE_BYTES = (10 * MIB, 10 * MIB, 50 * MIB, 100 * MIB)
+"""By a server's boost tier. A request holds at most 25 MiB in any case."""
+BOT_PERMISSIONS = EVERYBODY_PERMISSIONS = "2248473465835073"
+MODERATOR_PERMISSIONS = "2248473465843265"
+"""With Manage Messages."""
+MODERATOR_ROLE = "700000000000000009"
 FLAG_EPHEMERAL, FLAG_LOADING = 64, 128
 FLAG_SUPPRESS_EMBEDS, FLAG_SUPPRESS_NOTIFICATIONS = 4, 4096
 
@@ -62,6 +70,7 @@ class Message:
     history: list[str] = field(default_factory=list)
     edited_by: list[str] = field(default_factory=list)
     deleted: bool = False
+    pinged: bool = True
 
     @property
     def ephemeral(self) -> bool:
@@ -84,6 +93,8 @@ class Interaction:
     ephemeral: bool = False
     original_id: str | None = None
     follow_ups: int = 0
+    choices: list[dict[str, Any]] | None = None
+    form: dict[str, Any] | None = None
 
 
 @dataclass
@@ -94,6 +105,8 @@ class Channel:
     recipients: list[str] = field(default_factory=list)
     reachable: bool = True
     typing: int = 0
+    parent_id: str | None = None
+    history: bool = True
 
 
 class World:
@@ -109,6 +122,10 @@ class World:
         self.files: dict[str, File] = {}
         self.commands: list[dict[str, Any]] = []
         self.commands_put = 0
+        self.content_intent = "off"
+        self.tier = 0
+        self.shards = 1
+        self.moderators: set[str] = set()
         self.nonces: dict[tuple[str, str], tuple[float, str]] = {}
         self.requests: list[dict[str, Any]] = []
         self.version = 0
@@ -116,6 +133,7 @@ class World:
         self._sequence = 0
         self.user(self.bot_id, name="studio", bot=True)
         self.channels[GUILD_CHANNEL_ID] = Channel(GUILD_CHANNEL_ID, GUILD_TEXT, GUILD_ID)
+        self.channels[THREAD_ID] = Channel(THREAD_ID, THREAD, GUILD_ID, parent_id=GUILD_CHANNEL_ID)
 
     def now(self) -> float:
         return time.monotonic() + self.clock_offset
@@ -178,6 +196,10 @@ class World:
             raise DiscordError(403, 50001, "Missing Access")
         return channel
 
+    def file_bytes(self, channel_id: str) -> int:
+        """How large one file may be there."""
+        return FILE_BYTES[self.tier] if self.channels[channel_id].guild_id == GUILD_ID else FILE_BYTES[0]
+
     def message(self, channel_id: str, message_id: str) -> Message:
         found = self.messages.get(message_id)
         if found is None or found.deleted or found.channel_id != channel_id:
@@ -234,6 +256,9 @@ class World:
             body["guild_id"] = channel.guild_id
         if message.reference:
             body["message_reference"] = {"message_id": message.reference, "channel_id": message.channel_id, "type": 0}
+            answered = self.messages[message.reference]
+            nested = {**answered.__dict__, "reference": None}
+            body["referenced_message"] = None if answered.deleted else self.message_json(Message(**nested))
         if message.interaction_id:
             body["application_id"] = body["webhook_id"] = self.bot_id
         return body

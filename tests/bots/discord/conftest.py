@@ -1,18 +1,22 @@
 """A fake Discord, and the real client connected to it with an answer that the test scripts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from api.catalog.schemas import ModelOut
+from api.schemas import Kind
+from bots.core.api import Who
 from bots.core.types import Chat, Inbound
 from bots.discord.adapter import Answer, Studio, point_at
 from tests.fakes.discord import FakeDiscord, running_discord
 
-Connect = Callable[[Answer], AbstractAsyncContextManager[Studio]]
+Connect = Callable[..., AbstractAsyncContextManager[Studio]]
 
 
 @pytest.fixture
@@ -27,9 +31,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDiscord]:
 @pytest.fixture
 def connect(fake: FakeDiscord) -> Connect:
     @asynccontextmanager
-    async def connected(answer: Answer) -> AsyncIterator[Studio]:
-        client = Studio(answer, point_at(fake.api_url, fake.gateway_url))
+    async def connected(answer: Answer, **more: Any) -> AsyncIterator[Studio]:
+        client = Studio(answer, no_models, point_at(fake.api_url), **more)
         await client.login(fake.token)
+        await client.find_gateway(fake.gateway_url, loopback=True)
         running = asyncio.ensure_future(client.connect())
         try:
             await fake.connected()
@@ -40,6 +45,10 @@ def connect(fake: FakeDiscord) -> Connect:
             await asyncio.wait({running})
 
     return connected
+
+
+async def no_models(_who: Who, _kinds: Sequence[Kind], _typed: str, _most: int) -> list[ModelOut]:
+    return []
 
 
 class Script:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bots.core.types import Address, Button, Chat, File, Inbound, Reply, SendFailed, Shown
+from bots.core.types import Address, Button, Chat, File, Inbound, Reply, Shown
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 
@@ -176,23 +176,22 @@ async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: 
 
 
 @pytest.mark.parametrize(("command", "options"), [("balance", {}), ("image", {"prompt": "fox"})])
-async def test_a_late_secret_is_never_made_public(fake: FakeDiscord, connect: Connect, command: str, options: dict[str, str]) -> None:
-    go, failed = asyncio.Event(), asyncio.Event()
+async def test_a_late_secret_goes_to_the_persons_direct_messages(
+    fake: FakeDiscord, connect: Connect, command: str, options: dict[str, str]
+) -> None:
+    go = asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
         await go.wait()
-        with pytest.raises(SendFailed) as failure:
-            await chat.show(inbound.address, Reply("your balance", secret=True))
-        if failure.value.final:
-            failed.set()
+        await chat.show(inbound.address, Reply("your balance", secret=True))
 
     async with connect(Script(play)):
         interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, command, options, guild=GUILD_ID)
         await fake.until(lambda scene: scene.interactions[interaction].original_id)
         fake.advance(16 * 60)
         go.set()
-        await asyncio.wait_for(failed.wait(), 10)
-        assert not [one for one in fake.scene().messages if "balance" in one.content]
+        shown = await fake.until(lambda scene: [one for one in scene.messages if "balance" in one.content])
+    assert [one.channel_id == GUILD_CHANNEL_ID for one in shown] == [False]
 
 
 async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Connect) -> None:
@@ -253,16 +252,29 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(fake: FakeD
         assert (await fake.answer(interaction, "closed")).id == card.id
 
 
-async def test_an_interaction_that_is_too_late_or_taken_is_left_alone(fake: FakeDiscord, connect: Connect) -> None:
+async def test_an_interaction_that_another_process_took_is_left_alone(fake: FakeDiscord, connect: Connect) -> None:
     script = Script()
     async with connect(script):
-        fake.fault("POST", "/callback", "status", status=404, code=10062, message="Unknown interaction")
-        fake.slash(PERSON, DM, "ask", {"question": "lost"})
+        fake.fault("POST", "/callback", "status", status=400, code=40060, message="Interaction has already been acknowledged.")
+        fake.slash(PERSON, DM, "ask", {"question": "taken"})
         await fake.until(lambda scene: [one for one in scene.requests if one["path"].endswith("/callback")])
         second = fake.slash(PERSON, DM, "ask", {"question": "kept"})
         await fake.until(lambda scene: scene.interactions[second].original_id)
         await fake.until(lambda _scene: script.asked)
     assert [one.text for one in script.asked] == ["kept"]
+
+
+@pytest.mark.parametrize("secret", [False, True])
+async def test_an_interaction_that_is_over_already_is_answered_all_the_same(fake: FakeDiscord, connect: Connect, secret: bool) -> None:
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        shown = await chat.show(inbound.address, Reply("there …", preview=True))
+        await chat.show(inbound.address, Reply("there", secret=secret), replacing=None if secret else shown)
+
+    async with connect(Script(play)):
+        fake.fault("POST", "/callback", "status", status=404, code=10062, message="Unknown interaction")
+        fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
+        shown = await fake.until(lambda scene: [one for one in scene.by_bot() if one.content == "there"])
+    assert [one.channel_id == GUILD_CHANNEL_ID for one in shown] == [not secret]
 
 
 async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, connect: Connect) -> None:

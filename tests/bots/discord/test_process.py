@@ -15,7 +15,7 @@ from bots.core.types import Chat, Inbound, Reply
 from bots.discord.__main__ import log_in
 from bots.discord.adapter import Studio
 from bots.settings import BotSettings
-from tests.bots.discord.conftest import Connect, Script
+from tests.bots.discord.conftest import Connect, Script, no_models
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, TOKEN, FakeDiscord
 
 PERSON, DM = "500000000000000007", "600000000000000007"
@@ -116,6 +116,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return
 
     monkeypatch.setattr(Studio, "before_identify_hook", at_once)
+    monkeypatch.setattr("bots.discord.adapter.BACKOFF_LEAST", 0.05)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -131,7 +132,7 @@ async def test_a_forgotten_session_is_begun_again(fake: FakeDiscord, connect: Co
 async def test_a_gateway_that_is_away_at_first_is_waited_for(fake: FakeDiscord) -> None:
     fake.drop(refuse=True)
     settings = _settings(fake)
-    client = await log_in(settings, Script(play), asyncio.Event())
+    client = await log_in(settings, Script(play), no_models, asyncio.Event())
     assert client is not None
     running = asyncio.ensure_future(client.connect())
     try:
@@ -147,7 +148,7 @@ async def test_a_gateway_that_is_away_at_first_is_waited_for(fake: FakeDiscord) 
 async def test_a_discord_that_is_away_at_first_is_waited_for(fake: FakeDiscord, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bots.discord.__main__.BACKOFF_LEAST", 0.05)
     fake.fault("GET", "/users/@me", "reset_before", times=2)
-    client = await log_in(_settings(fake), Script(play), asyncio.Event())
+    client = await log_in(_settings(fake), Script(play), no_models, asyncio.Event())
     assert client is not None
     await client.leave()
     tries = [one for one in fake.scene().requests if one["path"].endswith("/users/@me")]
@@ -157,7 +158,7 @@ async def test_a_discord_that_is_away_at_first_is_waited_for(fake: FakeDiscord, 
 async def test_waiting_for_discord_ends_with_a_stop(fake: FakeDiscord) -> None:
     stop = asyncio.Event()
     fake.fault("GET", "/users/@me", "reset_before", times=100)
-    waiting = asyncio.ensure_future(log_in(_settings(fake), Script(play), stop))
+    waiting = asyncio.ensure_future(log_in(_settings(fake), Script(play), no_models, stop))
     await fake.until(lambda scene: [one for one in scene.requests if one["path"].endswith("/users/@me")])
     stop.set()
     assert await asyncio.wait_for(waiting, 3) is None

@@ -37,13 +37,17 @@ async def test_the_same_delivery_again_is_the_same_message(fake: FakeDiscord, co
         assert await client.channel_chat.show(HERE, Reply("word", nonce="delivery-2")) != first
 
 
-async def test_a_line_that_stays_broken_is_uncertain(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_line_that_stays_broken_is_tried_again_soon_for_the_nonce_holds(fake: FakeDiscord, connect: Connect) -> None:
     async with connect(Script()) as client:
-        fake.fault("POST", POST, "reset_before", times=2)
+        fake.fault("POST", POST, "reset_after", times=2)
         with pytest.raises(SendFailed) as failed:
             await client.channel_chat.show(HERE, Reply("x", nonce="n1"))
-    assert failed.value.uncertain
-    assert not failed.value.final
+        assert not failed.value.uncertain
+        assert not failed.value.final
+        assert failed.value.retry_after is not None
+        fake.advance(failed.value.retry_after)
+        await client.channel_chat.show(HERE, Reply("x", nonce="n1"))
+        assert len(fake.scene().by_bot()) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 50001), (404, 10003), (400, 50035), (413, 40005)])
@@ -56,12 +60,12 @@ async def test_a_refusal_is_final(fake: FakeDiscord, connect: Connect, status: i
     assert not failed.value.uncertain
 
 
-async def test_a_server_error_is_not_final_and_may_have_arrived(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_server_error_is_tried_again_soon(fake: FakeDiscord, connect: Connect) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "status", status=503, times=2)
         with pytest.raises(SendFailed) as failed:
             await client.channel_chat.show(HERE, Reply("x", nonce="n1"))
-    assert failed.value.uncertain
+    assert failed.value.retry_after
     assert not failed.value.final
 
 
@@ -193,4 +197,5 @@ async def test_a_hanging_call_ends(fake: FakeDiscord, connect: Connect, monkeypa
         fake.fault("POST", POST, "hang_before", times=2, seconds=30)
         with pytest.raises(SendFailed) as failed:
             await asyncio.wait_for(client.channel_chat.show(HERE, Reply("x", nonce="n1")), 10)
-    assert failed.value.uncertain
+    assert failed.value.retry_after
+    assert "in time" in failed.value.reason

@@ -2,13 +2,13 @@ import pytest
 
 from bots.core.commands import COMMANDS
 from bots.core.types import Button, File, Reply
-from bots.discord.commands import changed, slash_commands
+from bots.discord.commands import changed, registered
 from bots.discord.render import LIMITS, nonce, parts
 from tests.fakes.discord_checks import check_commands, check_message
 
 
 def test_what_discord_adds_is_no_change() -> None:
-    wanted = slash_commands(COMMANDS)
+    wanted = registered(COMMANDS)
     theirs = [{**one, "id": "1", "version": "2", "nsfw": False} for one in reversed(wanted)]
     for command in theirs:
         command["options"] = [{name: value for name, value in option.items() if value is not False} for option in command["options"]]
@@ -18,7 +18,7 @@ def test_what_discord_adds_is_no_change() -> None:
 
 @pytest.mark.parametrize("change", ["description", "choice", "option", "contexts", "missing", "more"])
 def test_a_change_is_seen(change: str) -> None:
-    wanted, theirs = slash_commands(COMMANDS), slash_commands(COMMANDS)
+    wanted, theirs = registered(COMMANDS), registered(COMMANDS)
     image = next(one for one in theirs if one["name"] == "image")
     match change:
         case "description":
@@ -37,7 +37,7 @@ def test_a_change_is_seen(change: str) -> None:
 
 
 def test_the_commands_keep_discords_limits() -> None:
-    check_commands(slash_commands(COMMANDS))
+    check_commands(registered(COMMANDS))
 
 
 def test_long_labels_and_rows_keep_discords_limits() -> None:
