@@ -11,9 +11,16 @@ from api.users.schemas import InvitedOut, NewUserIn, Role, SecretLinkOut, Status
 
 class AdminCalls(ApiHttp):
     def users(
-        self, *, q: str | None, role: str | None, status: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        *,
+        q: str | None,
+        role: str | None,
+        status: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> Page[UserOut]:
-        params = query(q=q, role=role, status=status, cursor=cursor, limit=limit)
+        params = query(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
         return parse(Page[UserOut], self.send("GET", "/users", params=params))
 
     def user(self, user_id: str) -> UserOut:
@@ -42,6 +49,9 @@ class AdminCalls(ApiHttp):
 
     def end_sessions_of(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}/sessions", user_id))
+
+    def end_session_of(self, user_id: str, session_id: str) -> None:
+        self.send("DELETE", address("/users/{}/sessions/{}", user_id, session_id))
 
     def delete_user(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)

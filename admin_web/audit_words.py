@@ -3,34 +3,59 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from admin_web.language import money
+from admin_web.language import N_, _, money
 
 ACTIONS = {
-    "setup": "Set the studio up",
-    "user_invite": "Invited",
-    "user_accept": "Took the invitation up",
-    "user_role": "Changed the role",
-    "user_status": "Disabled or enabled",
-    "user_budget": "Changed the budget",
-    "user_credentials": "Changed e-mail or password",
-    "user_sessions_end": "Ended all sessions",
-    "password_reset_link": "Made a reset link",
-    "password_reset": "Used a reset link",
-    "user_delete": "Deleted the account",
-    "refresh_reuse": "Session ended: token used twice",
-    "link": "Linked a chat",
-    "unlink": "Unlinked a chat",
-    "link_refused": "Refused to link a chat",
-    "bot_key_rotate": "Made a new bot key",
-    "bot_key_revoke": "Revoked a bot key",
-    "budget_limit_set": "Changed a shared budget",
-    "model_added": "Added a model",
-    "model_changed": "Changed a model",
-    "models_refreshed": "Asked for the models anew",
-    "generation_purge": "Deleted old generations",
-    "delivery_retry": "Tried a delivery again",
-    "delivery_to_dm": "Sent a delivery to a private chat",
-    "generation_refund": "Refunded a generation",
+    "setup": N_("Set the studio up"),
+    "user_invite": N_("Invited"),
+    "user_accept": N_("Took the invitation up"),
+    "user_role": N_("Changed the role"),
+    "user_status": N_("Disabled or enabled"),
+    "user_budget": N_("Changed the budget"),
+    "user_credentials": N_("Changed e-mail or password"),
+    "user_session_end": N_("Ended a session"),
+    "user_sessions_end": N_("Ended all sessions"),
+    "password_reset_link": N_("Made a reset link"),
+    "password_reset": N_("Used a reset link"),
+    "user_delete": N_("Deleted the account"),
+    "refresh_reuse": N_("Session ended: token used twice"),
+    "link": N_("Linked a chat"),
+    "unlink": N_("Unlinked a chat"),
+    "link_refused": N_("Refused to link a chat"),
+    "bot_key_rotate": N_("Made a new bot key"),
+    "bot_key_revoke": N_("Revoked a bot key"),
+    "budget_limit_set": N_("Changed a shared budget"),
+    "model_added": N_("Added a model"),
+    "model_changed": N_("Changed a model"),
+    "models_refreshed": N_("Asked for the models anew"),
+    "generation_cancel": N_("Cancelled a job"),
+    "generation_retry": N_("Had a job made again"),
+    "generation_resolve": N_("Decided a job"),
+    "generation_timed_out": N_("Ended a job past its time"),
+    "generation_delete": N_("Deleted a job"),
+    "generation_purge": N_("Deleted old jobs"),
+    "delivery_retry": N_("Tried a delivery again"),
+    "delivery_to_dm": N_("Sent a delivery to a private chat"),
+    "generation_refund": N_("Gave a job's cost back"),
+}
+FACTS = {
+    "role": N_("role"),
+    "roles": N_("who may use it"),
+    "status": N_("status"),
+    "phase": N_("where it stands"),
+    "monthly": N_("a month"),
+    "limit": N_("limit"),
+    "kind": N_("kind"),
+    "enabled": N_("offered"),
+    "default": N_("default"),
+    "price_override": N_("price of our own"),
+    "cost": N_("cost"),
+    "reason": N_("reason"),
+    "count": N_("number"),
+    "client": N_("program"),
+    "platform": N_("chat"),
+    "outcome": N_("decision"),
+    "email": N_("e-mail"),
 }
 _MICRO = Decimal(1_000_000)
 
@@ -38,8 +63,8 @@ _MICRO = Decimal(1_000_000)
 def action_words(action: str, after: Mapping[str, object] | None = None) -> str:
     """An action that came later than these words is shown by its name."""
     if action == "user_status" and after is not None:
-        return "Enabled" if after.get("status") == "active" else "Disabled"
-    return ACTIONS.get(action, action.replace("_", " ").capitalize())
+        return _("Enabled") if after.get("status") == "active" else _("Disabled")
+    return _(ACTIONS[action]) if action in ACTIONS else action.replace("_", " ").capitalize()
 
 
 def changes(before: Mapping[str, object] | None, after: Mapping[str, object] | None) -> list[tuple[str, str, str]]:
@@ -59,14 +84,15 @@ def facts(before: Mapping[str, object] | None, after: Mapping[str, object] | Non
 
 
 def _name(key: str) -> str:
-    return key.removesuffix("_micro").removesuffix("_usd").replace("_", " ")
+    bare = key.removesuffix("_micro").removesuffix("_usd")
+    return _(FACTS[bare]) if bare in FACTS else bare.replace("_", " ")
 
 
 def _value(key: str, value: object) -> str:
     if value is None:
-        return "none"
+        return _("none")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if key.endswith("_micro") and isinstance(value, int):
         return money(value / _MICRO)
     if key.endswith("_usd"):

@@ -1,15 +1,17 @@
 """Accounts, for admins. The api decides on each call; these pages only ask."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web import shown_once
+from admin_web.admin_acts import admin_page, asked, one_of
 from admin_web.api_http import ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, given, read
+from admin_web.language import _
 from admin_web.render import page
 from admin_web.words import FormError, in_words
 from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
@@ -18,15 +20,20 @@ pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 
 ROLES = {"user", "admin"}
 STATUSES = {"active", "disabled"}
+SORTS = {"newest", "name", "spent"}
 
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    q = request.args.get("q", "").strip()[:100]
-    role, status = _one_of(ROLES, "role"), _one_of(STATUSES, "status")
+    wanted: dict[str, Any] = {
+        "q": asked("q"),
+        "role": one_of(ROLES, "role"),
+        "status": one_of(STATUSES, "status"),
+        "sort": one_of(SORTS, "sort"),
+    }
     cursor = request.args.get("cursor") or None
-    found = api().users(q=q, role=role, status=status, cursor=cursor)
-    return page("admin/users.html", found=found, q=q, role=role, status=status, cursor=cursor)
+    found = api().users(**wanted, cursor=cursor)
+    return admin_page("admin/users.html", found=found, wanted=wanted, cursor=cursor)
 
 
 @pages.get("/invite")
@@ -58,7 +65,7 @@ def set_role(user_id: str) -> ResponseReturnValue:
     role = request.form.get("role", "")
     if role not in ROLES:
         abort(400)
-    done = "is now an admin" if role == "admin" else "is now a normal user"
+    done = _("%(name)s is now an admin.") if role == "admin" else _("%(name)s is now a normal user.")
     return _do(user_id, lambda: api().set_role(user_id, cast("Role", role)), done)
 
 
@@ -67,7 +74,7 @@ def set_status(user_id: str) -> ResponseReturnValue:
     status = request.form.get("status", "")
     if status not in STATUSES:
         abort(400)
-    done = "is disabled and signed out everywhere" if status == "disabled" else "may sign in again"
+    done = _("%(name)s is disabled and signed out everywhere.") if status == "disabled" else _("%(name)s may sign in again.")
     return _do(user_id, lambda: api().set_status(user_id, cast("Status", status)), done)
 
 
@@ -77,7 +84,7 @@ def set_budget(user_id: str) -> ResponseReturnValue:
         body = read(BudgetIn, given("monthly_usd"))
     except Invalid as invalid:
         return _person(user_id, invalid.error, 422)
-    return _do(user_id, lambda: api().set_budget(user_id, body.monthly_usd), "has a new budget")
+    return _do(user_id, lambda: api().set_budget(user_id, body.monthly_usd), _("%(name)s has a new budget."))
 
 
 @pages.post("/<user_id>/link")
@@ -93,7 +100,12 @@ def new_link(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/sessions/end")
 def end_sessions(user_id: str) -> ResponseReturnValue:
-    return _do(user_id, lambda: api().end_sessions_of(user_id), "is signed out everywhere")
+    return _do(user_id, lambda: api().end_sessions_of(user_id), _("%(name)s is signed out everywhere."))
+
+
+@pages.post("/<user_id>/sessions/<session_id>/end")
+def end_session(user_id: str, session_id: str) -> ResponseReturnValue:
+    return _do(user_id, lambda: api().end_session_of(user_id, session_id), _("That session of %(name)s is ended."))
 
 
 @pages.get("/<user_id>/delete")
@@ -103,14 +115,14 @@ def ask_delete(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/delete")
 def delete(user_id: str) -> ResponseReturnValue:
-    return _do(user_id, lambda: api().delete_user(user_id), "is deleted", then=url_for("admin_users.show"))
+    return _do(user_id, lambda: api().delete_user(user_id), _("%(name)s is deleted."), then=url_for("admin_users.show"))
 
 
 def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = "") -> ResponseReturnValue:
     """Back to the person's page with a message, or on to `then` when it is done."""
     back = url_for("admin_users.person", user_id=user_id)
     try:
-        name = api().user(user_id).display_name or "The account"
+        name = api().user(user_id).display_name or _("The account")
         action()
     except ApiError as error:
         if error.needs_person or error.status in {403, 404}:
@@ -118,7 +130,7 @@ def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = ""
         flash(in_words(error).sentence, "error")
         return redirect(back)
     if done:
-        flash(f"{name} {done}.", "success")
+        flash(done % {"name": name}, "success")
     return redirect(then or back)
 
 
@@ -126,11 +138,13 @@ def _person(user_id: str, error: FormError | None = None, status: int = 200) -> 
     found = api().user(user_id)
     kept = shown_once.take(user_id)
     secret = SecretLinkOut.model_validate(kept) if kept is not None else None
-    return page(
+    return admin_page(
         "admin/user.html",
         status,
         person=found,
         sessions=api().sessions_of(user_id),
+        spend=api().spend_of(user_id),
+        jobs=api().jobs(user_id=user_id, limit=5).items,
         secret=secret,
         link=_link(secret, is_invite=found.invited) if secret else "",
         error=error,
@@ -148,8 +162,3 @@ def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
 
 def _ask_invite(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     return page("admin/invite.html", status, error=error, values=request.form)
-
-
-def _one_of(words: set[str], name: str) -> str:
-    wanted = request.args.get(name, "")
-    return wanted if wanted in words else ""

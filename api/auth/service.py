@@ -185,6 +185,14 @@ class AuthService:
             raise NotFound("There is no such session.")
         await store.revoke_session(self._db, session_id, "ended", ids.now())
 
+    async def end_session_of(self, user_id: str, session_id: str, *, actor_id: str) -> None:
+        """An admin ends one session of a user. Raises `NotFound`."""
+        async with self._db.transaction() as sql:
+            session = await store.session(sql, session_id)
+            if session is None or session.user_id != user_id or not await store.revoke_session(sql, session_id, "admin", ids.now()):
+                raise NotFound("There is no such session.")
+            await audit.record(sql, "user_session_end", actor_id=actor_id, subject=user_id, after={"client": session.client})
+
     async def end_other_sessions(self, caller: Caller) -> None:
         await store.revoke_sessions(self._db, caller.user_id, keep=caller.session_id, reason="ended", at=ids.now())
 

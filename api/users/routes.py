@@ -19,6 +19,7 @@ from api.users.schemas import (
     Role,
     RoleIn,
     SecretLinkOut,
+    Sort,
     Status,
     StatusIn,
     UserOut,
@@ -71,10 +72,12 @@ async def users(
     q: Annotated[str | None, Query(max_length=100)] = None,
     role: Role | None = None,
     status: Status | None = None,
+    sort: Sort = "newest",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[UserOut]:
-    return await services.users.page(q=q, role=role, status=status, cursor=cursor, limit=limit)
+    """`q`: a part of the e-mail or the name. `sort`: by name, or who spent most this month first."""
+    return await services.users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
 
 
 @router.post("", status_code=201)
@@ -125,6 +128,11 @@ async def sessions(user_id: str, caller: AdminCaller, services: ServicesDep, cur
 async def end_sessions(user_id: str, caller: AdminCaller, services: ServicesDep) -> None:
     """Signs the user out everywhere."""
     await services.auth.end_sessions_of(user_id, actor_id=caller.user_id)
+
+
+@router.delete("/{user_id}/sessions/{session_id}", status_code=204)
+async def end_session(user_id: str, session_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+    await services.auth.end_session_of(user_id, session_id, actor_id=caller.user_id)
 
 
 @router.delete("/{user_id}", status_code=204)

@@ -12,7 +12,7 @@ from api.errors import Conflict, InvalidRequest, LastAdmin, NotFound, SetupDone
 from api.schemas import Page, micro, usd
 from api.users import audit, passwords, store
 from api.users.passwords import Passwords
-from api.users.schemas import ProfileIn, Role, Status, UserOut
+from api.users.schemas import ProfileIn, Role, Sort, Status, UserOut
 from api.users.store import Change, Standing, User
 
 Eraser = Callable[[str], Awaitable[None]]
@@ -99,9 +99,11 @@ class UserService:
     async def show(self, user_id: str) -> UserOut:
         return await self.out(await self._existing(user_id))
 
-    async def page(self, *, q: str | None, role: Role | None, status: Status | None, cursor: str | None, limit: int) -> Page[UserOut]:
-        """Newest first."""
-        found = await store.page(self._db, words=q, role=role, status=status, before=cursor, limit=limit + 1)
+    async def page(
+        self, *, q: str | None, role: Role | None, status: Status | None, sort: Sort = "newest", cursor: str | None, limit: int
+    ) -> Page[UserOut]:
+        month = f"{ids.now():%Y-%m}"
+        found = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, before=cursor, limit=limit + 1)
         shown = found[:limit]
         items = [await self.out(user) for user in shown]
         return Page(items=items, next_cursor=shown[-1].id if len(found) > limit else None)

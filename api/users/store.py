@@ -1,6 +1,6 @@
 """SQL of `users`: one account each, of a person or of a chat guest."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -10,6 +10,7 @@ from api.db import Row, Sql
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
 Language = Literal["auto", "en", "de"]
+Sort = Literal["newest", "name", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +112,36 @@ async def standing(sql: Sql, user_id: str) -> Standing | None:
     return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None
 
 
-async def page(sql: Sql, *, words: str | None, role: Role | None, status: Status | None, before: str | None, limit: int) -> Sequence[User]:
-    """Newest first; `words` is looked for in e-mail and name."""
+_SORTS: Mapping[Sort, tuple[str, str]] = {
+    "newest": ("found.id", "DESC"),
+    "name": ("lower(coalesce(nullif(found.display_name, ''), found.email, found.id))", "ASC"),
+    "spent": ("coalesce(budgets.spent_micro, 0)", "DESC"),
+}
+
+
+async def page(
+    sql: Sql, *, words: str | None, role: Role | None, status: Status | None, sort: Sort, month: str, before: str | None, limit: int
+) -> Sequence[User]:
+    """`words` is looked for in e-mail and name; `before` is the last id of the page before. What was spent in `month` is in the budget's
+    counter, and only one query can sort by it."""
+    key, direction = _SORTS[sort]
+    beyond = "<" if direction == "DESC" else ">"
     rows = await sql.fetch(
         f"WITH found AS MATERIALIZED (SELECT {COLUMNS} FROM users "
-        "WHERE ($1::text IS NULL OR id < $1::text) AND ($2::text IS NULL OR role = $2::text) AND ($3::text IS NULL OR status = $3::text) "
-        "AND ($4::text IS NULL OR strpos(lower(display_name), $4::text) > 0 OR strpos(coalesce(email, ''), $4::text) > 0)) "
-        "SELECT * FROM found ORDER BY id DESC LIMIT $5",
+        "WHERE ($2::text IS NULL OR role = $2::text) AND ($3::text IS NULL OR status = $3::text) "
+        "AND ($4::text IS NULL OR strpos(lower(display_name), $4::text) > 0 OR strpos(coalesce(email, ''), $4::text) > 0)), "
+        f"keyed AS MATERIALIZED (SELECT found.*, {key} AS sort_key "
+        "FROM found LEFT JOIN budgets ON budgets.scope = 'user:' || found.id AND budgets.month = $6) "
+        "SELECT keyed.* FROM keyed LEFT JOIN keyed AS last ON last.id = $1::text "
+        f"WHERE $1::text IS NULL OR keyed.sort_key {beyond} last.sort_key "
+        f"OR (keyed.sort_key = last.sort_key AND keyed.id {beyond} last.id) "
+        f"ORDER BY keyed.sort_key {direction}, keyed.id {direction} LIMIT $5",
         before,
         role,
         status,
         words.lower() if words else None,
         limit,
+        month,
     )
     return [_user(row) for row in rows]
 

@@ -205,7 +205,8 @@ async def _invited_account(world: World) -> Made:
 
 async def _session(world: World) -> Made:
     """Another one of ana's."""
-    return {"session_id": (await world.sign_in(world.people["user"], f"{MARK}@example.org")).session_id}
+    ana = await world.sign_in(world.people["user"], f"{MARK}@example.org")
+    return {"user_id": ana.user_id, "session_id": ana.session_id}
 
 
 async def _credential(world: World) -> Made:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api import ids
 from api.errors import LastAdmin
 from tests.auth.world import World, one_engine, race
 
@@ -71,6 +72,44 @@ async def test_an_admin_sees_and_ends_somebodys_sessions(world: World) -> None:
     assert await logged(world, "user_sessions_end") == [(admin.user.id, alice.user.id, None, None)]
 
 
+async def test_an_admin_ends_one_session_of_somebody(world: World) -> None:
+    admin, alice = await world.admin(), await world.person()
+    other = await world.login("alice", "a good password")
+    path = f"/users/{alice.user.id}/sessions"
+    newest, _ = (await world.ask("GET", path, as_=admin.access_token)).json()["items"]
+    foreign = await world.ask("DELETE", f"/users/{admin.user.id}/sessions/{newest['id']}", as_=admin.access_token)
+    assert foreign.status_code == 404, "not a session of that user"
+    assert (await world.ask("DELETE", f"{path}/{newest['id']}", as_=admin.access_token)).status_code == 204
+    assert (await world.ask("DELETE", f"{path}/{newest['id']}", as_=admin.access_token)).status_code == 404
+    assert (await world.ask("GET", "/users/me", as_=other.access_token)).status_code == 401
+    assert (await world.ask("GET", "/users/me", as_=alice.access_token)).status_code == 200
+    assert await logged(world, "user_session_end") == [(admin.user.id, alice.user.id, None, {"client": newest["client"]})]
+
+
+async def test_users_are_sorted_and_paged_in_that_order(world: World) -> None:
+    admin = await world.admin()
+    people = {name: (await world.person(name)).user.id for name in ("dora", "abel", "cleo", "bert")}
+    for name, spent in (("cleo", 300), ("dora", 300), ("abel", 7)):
+        scope, month = f"user:{people[name]}", f"{ids.now():%Y-%m}"
+        await world.db.execute("INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, $3)", scope, month, spent)
+
+    async def names(sort: str) -> list[str]:
+        found: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = (
+                await world.ask("GET", f"/users?role=user&sort={sort}&limit=2&cursor={cursor}".removesuffix("&cursor="), as_=token)
+            ).json()
+            found += [one["display_name"] for one in page["items"]]
+            cursor = page["next_cursor"]
+        return found
+
+    token = admin.access_token
+    assert await names("newest") == ["bert", "cleo", "abel", "dora"]
+    assert await names("name") == ["abel", "bert", "cleo", "dora"]
+    assert await names("spent") == ["cleo", "dora", "abel", "bert"], "of equals the newer first"
+
+
 @one_engine
 @pytest.mark.parametrize(
     ("method", "path", "body"),
@@ -100,7 +139,7 @@ async def test_sixteen_admins_who_demote_or_disable_each_other_leave_one(world: 
     for number in range(15):
         await world.db.execute("DELETE FROM throttles")
         people.append(await world.person(f"p{number}"))
-    for _ in range(12):  # each round are sixteen transactions that wait for each other
+    for _ in range(50):  # each round are sixteen transactions that wait for each other
         await world.db.execute("UPDATE users SET role = 'admin', status = 'active'")
 
         async def act(number: int) -> Any:
