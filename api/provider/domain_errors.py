@@ -5,5 +5,6 @@ from api.provider.types import ProviderError
 
 
 def domain_error(error: ProviderError) -> DomainError:
-    kind = BY_CODE.get(error.code, ProviderUnavailable)
-    return kind(error.message, retry_after=error.retry_after)
+    found = BY_CODE.get(error.code, ProviderUnavailable)(error.message)
+    found.retry_after = error.retry_after
+    return found
