@@ -12,6 +12,7 @@ from structlog import get_logger
 
 from api import health, shell
 from api.admin import routes as admin_routes
+from api.admin.broadcasts import Broadcasts
 from api.admin.db_health import DbHealth
 from api.admin.service import AdminService
 from api.admin.stats import Stats
@@ -130,6 +131,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
         asyncio.create_task(services.admin.run(stop), name="admin"),
         asyncio.create_task(services.budget.run(stop), name="budget"),
         asyncio.create_task(services.deliveries.run(stop), name="deliveries"),
+        asyncio.create_task(services.broadcasts.run(stop), name="broadcasts"),
     ]
     if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
@@ -202,6 +204,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         export=ExportService(db, media),
         admin=AdminService(db, users=users, auth=auth, links=links),
         studio=studio,
+        broadcasts=Broadcasts(db, deliveries),
         stats=stats,
         warnings=Warnings(db, stats, budget, provider, settings.data_dir),
         db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from api.admin.broadcasts import Broadcasts
     from api.admin.db_health import DbHealth
     from api.admin.service import AdminService
     from api.admin.stats import Stats
@@ -50,6 +51,7 @@ class Services:
     export: ExportService
     admin: AdminService
     studio: Studio
+    broadcasts: Broadcasts
     stats: Stats
     warnings: Warnings
     db_health: DbHealth

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -11,6 +11,8 @@ from api.admin.schemas import (
     AuditOut,
     BotCredentialOut,
     BotOut,
+    BroadcastIn,
+    BroadcastOut,
     DbHealthOut,
     PurgeOut,
     RotatedOut,
@@ -83,6 +85,28 @@ async def audit_csv(caller: AdminCaller, services: ServicesDep, wanted: AuditFil
     """The same as a file for spreadsheets, all of it."""
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
     return StreamingResponse(await services.admin.audit_csv(wanted), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+@router.post("/broadcast", status_code=202, responses={200: {"description": "A dry run."}})
+async def broadcast(
+    body: BroadcastIn,
+    response: Response,
+    caller: AdminCaller,
+    services: ServicesDep,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)] = None,
+) -> BroadcastOut:
+    """To the private chats of everybody who linked one, a few a second."""
+    if body.dry_run:
+        response.status_code = 200
+    return await services.broadcasts.send(body, actor_id=caller.user_id, key=key)
+
+
+@router.get("/broadcasts")
+async def broadcasts(
+    caller: AdminCaller, services: ServicesDep, cursor: Word = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> Page[BroadcastOut]:
+    """Newest first, with how many chats have it by now."""
+    return await services.broadcasts.page(cursor, limit)
 
 
 @router.get("/settings")

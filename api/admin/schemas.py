@@ -1,9 +1,9 @@
 """Bodies and answers of `/admin`: figures and warnings, the audit log, the purge, the bots."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
@@ -236,3 +236,34 @@ class StudioIn(In):
 
 class StudioOut(Out):
     show_content: bool
+
+
+class BroadcastIn(In):
+    """`platforms` null: all of them. `dry_run`: only say how many chats it would reach."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1500)]
+    platforms: list[Platform] | None = Field(default=None, min_length=1, max_length=3)
+    dry_run: bool = False
+
+
+class ReachOut(Out):
+    platform: Platform
+    chats: int
+
+
+class BroadcastOut(Out):
+    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web. `by`: the admin's e-mail
+    address or name; null for an account that was deleted. `id` null: it was a dry run."""
+
+    id: str | None
+    text: str
+    by: str | None
+    created_at: Time
+    chats: int
+    reach: list[ReachOut] | None = None
+    """How many chats of each platform; only in the answer to `POST`."""
+    waiting: int
+    pending: int
+    done: int
+    inbox: int
+    dead: int

@@ -98,6 +98,8 @@ OPERATING = [
     Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
     Row("GET", "/admin/audit", ADMIN),
     Row("GET", "/admin/audit.csv", ADMIN),
+    Row("POST", "/admin/broadcast", ADMIN, json=BAD, passes=422),
+    Row("GET", "/admin/broadcasts", ADMIN),
     Row("GET", "/admin/settings", ADMIN),
     Row("PUT", "/admin/settings", ADMIN, json=BAD, passes=422),
     Row("POST", "/admin/tokens/purge", ADMIN),

@@ -23,7 +23,6 @@ CREATE TABLE broadcasts (
     id TEXT PRIMARY KEY,
     actor_id TEXT,
     text TEXT NOT NULL,
-    platforms_json TEXT NOT NULL,
     chats BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL
 );
@@ -32,3 +31,11 @@ ALTER TABLE deliveries ADD COLUMN broadcast_id TEXT;
 
 -- Since when a bot asks with this key without a break.
 ALTER TABLE bot_credentials ADD COLUMN connected_at TIMESTAMPTZ;
+
+-- Whom a broadcast has still to be sent to: a few at a time become deliveries, so that results never wait behind it.
+CREATE TABLE broadcast_chats (
+    broadcast_id TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    platform_user_id TEXT NOT NULL,
+    PRIMARY KEY (broadcast_id, platform, platform_user_id)
+);

@@ -105,6 +105,7 @@ NOTICES: dict[str, str] = {
         "The connection broke while %(short_id)s was being started, and what became of it at the AI provider is not known. "
         "The operator is looking into it; until then its cost is only reserved. You hear from me when it is clear."
     ),
+    "broadcast": N_("A message from the operator of this studio:\n\n%(text)s"),
     "linked": N_("This chat is now linked to %(account_hint)s. Try /image a fox in snow!"),
     "link_conflict": N_("This chat is already linked to another account. Unlink it there first, then try again."),
     "unlinked": N_("This chat is not linked to %(account_hint)s any more. If that was not you, please tell the operator."),
@@ -121,6 +122,6 @@ def notice(code: str, facts: dict[str, str]) -> str:
     sentence = NOTICES.get(code)
     if sentence is None:
         return facts.get("text", _("There is news about your account. Please look at the web page."))
-    known = {"account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?"}
+    known = {"account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?", "text": ""}
     told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
     return _(sentence, **(known | told))

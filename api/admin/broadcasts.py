@@ -1,0 +1,202 @@
+"""A message to every linked chat. Its chats wait in a table of their own and become deliveries a few at a time: what members asked for
+never waits behind it, and no platform's limits are met."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import cast, get_args
+
+from structlog import get_logger
+
+from api import idempotency, ids
+from api.admin.schemas import BroadcastIn, BroadcastOut, ReachOut
+from api.db import Db, DbUnavailable, Duplicate, Row, Sql
+from api.deliveries.service import DeliveryService
+from api.errors import Conflict
+from api.schemas import Page, Platform
+from api.users import audit
+
+log = get_logger("broadcasts")
+
+AT_ONCE = 10
+"""Chats of one platform that are with its bot at a time, and that are added a second."""
+EVERY = 1.0
+LOOK_EVERY = 30.0
+"""With PostgreSQL another process may have got the broadcast."""
+CODE = "broadcast"
+_PLATFORMS = cast(tuple[Platform, ...], get_args(Platform))
+
+_LINKED = """
+    FROM links JOIN users ON users.id = links.user_id
+    WHERE users.status = 'active' AND links.platform = ANY($1::text[])
+"""
+
+
+class Broadcasts:
+    def __init__(self, db: Db, deliveries: DeliveryService) -> None:
+        self._db = db
+        self._deliveries = deliveries
+        self._rung = asyncio.Event()
+
+    async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
+        """Or only say whom it would reach. `key`: the same key with the same text sends once. Raises `Conflict`."""
+        platforms = list(body.platforms or _PLATFORMS)
+        reach = await self._reach(platforms)
+        if body.dry_run:
+            return _planned(None, body.text, reach)
+        body_hash = hashlib.sha256(f"broadcast:{body.model_dump_json()}".encode()).hexdigest()
+        try:
+            made = await self._accept(body, platforms, reach, actor_id=actor_id, key=key, body_hash=body_hash)
+        except Duplicate as error:
+            earlier = await idempotency.recall(self._db, idempotency.key_of(actor_id, key or ""))
+            if earlier is None or earlier.body_hash != body_hash or earlier.answer_json is None:
+                raise Conflict("This Idempotency-Key was used for another request.") from error
+            return BroadcastOut.model_validate_json(earlier.answer_json)
+        self._rung.set()
+        return made
+
+    async def _reach(self, platforms: Sequence[Platform]) -> list[ReachOut]:
+        rows = await self._db.fetch(f"SELECT links.platform, count(*) AS n {_LINKED} GROUP BY 1", list(platforms))
+        found = {row["platform"]: row["n"] for row in rows}
+        return [ReachOut(platform=platform, chats=found.get(platform, 0)) for platform in platforms]
+
+    async def _accept(
+        self, body: BroadcastIn, platforms: Sequence[Platform], reach: list[ReachOut], *, actor_id: str, key: str | None, body_hash: str
+    ) -> BroadcastOut:
+        made = _planned(ids.new_id(), body.text, reach)
+        async with self._db.transaction() as sql:
+            if key is not None:
+                await idempotency.claim(sql, idempotency.key_of(actor_id, key), body_hash, f"{CODE}:{made.id}", made.created_at)
+                await idempotency.keep(sql, f"{CODE}:{made.id}", made.model_dump_json())
+            await sql.execute(
+                f"INSERT INTO broadcast_chats (broadcast_id, platform, platform_user_id) "
+                f"SELECT $2, links.platform, links.platform_user_id {_LINKED}",
+                list(platforms),
+                made.id,
+            )
+            await sql.execute(
+                "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) VALUES ($1, $2, $3, $4, $5)",
+                made.id,
+                actor_id,
+                made.text,
+                made.chats,
+                made.created_at,
+            )
+            await audit.record(sql, CODE, actor_id=actor_id, subject=str(made.id), after={"chats": made.chats, "text": made.text})
+        return made
+
+    async def page(self, cursor: str | None, limit: int) -> Page[BroadcastOut]:
+        """Newest first, with how far each is."""
+        rows = await self._db.fetch(
+            """
+            SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at,
+                   coalesce(users.email, users.display_name) AS sender
+            FROM broadcasts LEFT JOIN users ON users.id = broadcasts.actor_id
+            WHERE $1::text IS NULL OR broadcasts.id < $1::text ORDER BY broadcasts.id DESC LIMIT $2
+            """,
+            cursor,
+            limit + 1,
+        )
+        shown = rows[:limit]
+        counts = await self._counts([row["id"] for row in shown])
+        items = [_out(row, counts.get(row["id"], {})) for row in shown]
+        return Page(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+    async def _counts(self, broadcast_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        rows = await self._db.fetch(
+            """
+            SELECT broadcast_id, state, count(*) AS n FROM deliveries WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
+            UNION ALL
+            SELECT broadcast_id, 'waiting' AS state, count(*) AS n FROM broadcast_chats WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
+            """,
+            list(broadcast_ids),
+        )
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            found.setdefault(row["broadcast_id"], {})[row["state"]] = row["n"]
+        return found
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends what waits, a few at a time, until stopped."""
+        while not stop.is_set():
+            self._rung.clear()
+            try:
+                waits = await self.feed()
+            except DbUnavailable:
+                log.exception("broadcast_not_fed")
+                waits = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait() if waits else self._rung.wait(), EVERY if waits else LOOK_EVERY)
+
+    async def feed(self) -> bool:
+        """Makes deliveries of some chats that wait. False when none waits any more."""
+        rows = await self._db.fetch("SELECT platform, count(*) AS n FROM broadcast_chats GROUP BY 1")
+        for row in rows:
+            await self._feed_platform(row["platform"])
+        return bool(rows)
+
+    async def _feed_platform(self, platform: str) -> None:
+        query = "SELECT count(*) AS n FROM deliveries WHERE broadcast_id IS NOT NULL AND platform = $1 AND state = 'pending'"
+        busy = await self._db.fetch_one(query, platform)
+        room = AT_ONCE - (busy["n"] if busy else 0)
+        if room <= 0:
+            return
+        async with self._db.transaction() as sql:
+            for row in await _take(sql, platform, room):
+                await self._deliveries.notify(
+                    sql,
+                    platform=platform,
+                    chat_id=row["chat_id"],
+                    code=CODE,
+                    facts={"text": row["text"]},
+                    user_id=row["user_id"],
+                    broadcast_id=row["broadcast_id"],
+                )
+        self._deliveries.ring(platform)
+
+
+async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
+    """Some that wait, the oldest first, out of the table; a chat that was unlinked since is left out."""
+    taken = await sql.fetch(
+        """
+        DELETE FROM broadcast_chats WHERE platform = $1 AND (broadcast_id, platform_user_id) IN (
+            SELECT broadcast_id, platform_user_id FROM broadcast_chats WHERE platform = $1 ORDER BY broadcast_id, platform_user_id LIMIT $2
+        ) RETURNING broadcast_id, platform_user_id
+        """,
+        platform,
+        count,
+    )
+    found: list[Row] = []
+    for each in taken:
+        found += await sql.fetch(
+            """
+            SELECT links.chat_id, links.user_id, broadcasts.text, broadcasts.id AS broadcast_id
+            FROM links, broadcasts WHERE links.platform = $1 AND links.platform_user_id = $2 AND broadcasts.id = $3
+            """,
+            platform,
+            each["platform_user_id"],
+            each["broadcast_id"],
+        )
+    return found
+
+
+def _planned(broadcast_id: str | None, text: str, reach: list[ReachOut]) -> BroadcastOut:
+    chats = sum(each.chats for each in reach)
+    row = {"id": broadcast_id, "text": text, "chats": chats, "created_at": ids.now(), "sender": None}
+    return _out(row, {"waiting": chats}).model_copy(update={"reach": reach})
+
+
+def _out(row: Row, counts: dict[str, int]) -> BroadcastOut:
+    return BroadcastOut(
+        id=row["id"],
+        text=row["text"],
+        by=row["sender"],
+        created_at=row["created_at"],
+        chats=row["chats"],
+        waiting=counts.get("waiting", 0),
+        pending=counts.get("pending", 0),
+        done=counts.get("done", 0),
+        inbox=counts.get("inbox", 0),
+        dead=counts.get("dead", 0),
+    )
