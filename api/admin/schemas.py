@@ -252,8 +252,8 @@ class ReachOut(Out):
 
 
 class BroadcastOut(Out):
-    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web. `by`: the admin's e-mail
-    address or name; null for an account that was deleted. `id` null: it was a dry run."""
+    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web. `by`: the admin's
+    e-mail address or name; null for an account that was deleted. `id` null: it was a dry run."""
 
     id: str | None
     text: str
