@@ -51,6 +51,7 @@ class Inbound:
 
     `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a code).
     `options` are options the platform has natively, by the API's names, always as text; `/x --ar 16:9` style is the core's matter.
+    `plain`: no command was written, it was just said to the bot: then `command` is `ask`.
     `update_id` is unique per platform: the same update twice has the same id.
     `pressed` is the id of the message whose button was pressed; the first reply then edits that message.
     `moderates` asks the platform whether the sender may remove other people's messages in this chat.
@@ -66,6 +67,7 @@ class Inbound:
     pressed: str | None = None
     quoted: Quoted | None = None
     moderates: Callable[[], Awaitable[bool]] | None = None
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,8 +128,10 @@ def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
         text = text.replace(mention, " ")
     text = text.strip()
     command = UNREADABLE if empty and not private else "ask"
+    plain = command == "ask"
     if text.startswith("/") and len(text) > 1 and not text[1].isspace():
         command, _, text = text[1:].partition(" ")
+        plain = False
     return Inbound(
         address=Address(PLATFORM, str(said.channel.id), message_id=str(said.id), private=private),
         sender=Sender(str(said.author.id), said.author.display_name),
@@ -139,6 +141,7 @@ def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
         attachments=files.of_message(said),
         quoted=quoted,
         moderates=_may_moderate(said),
+        plain=plain,
     )
 
 

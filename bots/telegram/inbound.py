@@ -29,7 +29,7 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
     said = _said(message, bot)
     if said is None:
         return None
-    command, text = said
+    command, text, plain = said
     return Inbound(
         _address(message),
         _sender(message.from_user),
@@ -39,6 +39,7 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
         attachments=tuple(file for one in messages for file in attachments(one)),
         quoted=_quoted(message, bot),
         moderates=_Moderates(bot, message.chat.id, message.from_user.id) if _public(message) else None,
+        plain=plain,
     )
 
 
@@ -77,23 +78,23 @@ def from_stop(stopped: object, update_id: int, meant: Callable[[int, int], Butto
     return Inbound(address, Sender(str(chat_id), name), str(update_id), button.action, button.value)
 
 
-def _said(message: Message, bot: Bot) -> tuple[str, str] | None:
-    """The command and what is behind it; a caption counts as text."""
+def _said(message: Message, bot: Bot) -> tuple[str, str, bool] | None:
+    """The command, what is behind it, and whether it was not written but only meant; a caption counts as text."""
     text = clean(message.text or message.caption or "").strip()
     match = _COMMAND.match(text)
     if match is not None:
         if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
             return None
-        return match["name"].lower(), text[match.end() :].strip()
+        return match["name"].lower(), text[match.end() :].strip(), False
     wanted = asked(message, bot)
     if wanted is not None:
-        return wanted[0], f"{wanted[1]} {text}".strip()
+        return wanted[0], f"{wanted[1]} {text}".strip(), False
     mention = re.compile(rf"@{re.escape(bot.username)}\b[ \t]*", re.IGNORECASE)
     addressed = not _public(message) or _answers(message, bot) or mention.search(text) is not None
     # a pinned message or a new member has neither: nobody said anything
     if not addressed or not (text or message.effective_attachment):
         return None
-    return ASK, mention.sub("", text).strip()
+    return ASK, mention.sub("", text).strip(), True
 
 
 def _public(message: Message) -> bool:
