@@ -114,7 +114,7 @@ async def test_a_disabled_user_cannot_refresh(world: World) -> None:
 
 async def test_racing_refreshes_make_one_successor(world: World) -> None:
     await world.person()
-    for _ in range(25):  # each opens a session and rotates it in sixteen transactions
+    for _ in range(50):  # each opens a session and rotates it in sixteen transactions
         await world.db.execute("DELETE FROM throttles")
         before = await world.count("refresh_tokens")
         tokens = await world.login("alice", "a good password")
