@@ -1,12 +1,33 @@
 """Calls of admins: accounts, the audit log, the bots' credentials."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from admin_web.api_http import SLOW, ApiHttp, address, parse, parse_list, query
-from api.admin.schemas import AuditOut, BotCredentialOut, RotatedOut
+import httpx
+
+from admin_web.api_http import SLOW, ApiHttp, address, check, parse, parse_list, query
+from api.admin.schemas import AuditOut, BotCredentialOut, RotatedOut, StudioIn, StudioOut
 from api.auth.schemas import SessionOut
 from api.schemas import Page
 from api.users.schemas import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWanted:
+    """Empty and None: any. `subject` is the id of what it was done to."""
+
+    actor_id: str = ""
+    action: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def params(self) -> dict[str, str]:
+        times = {"since": self.since.isoformat() if self.since else None, "until": self.until.isoformat() if self.until else None}
+        return query(actor_id=self.actor_id, action=self.action, subject=self.subject, **times)
 
 
 class AdminCalls(ApiHttp):
@@ -56,11 +77,24 @@ class AdminCalls(ApiHttp):
     def delete_user(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)
 
-    def audit(
-        self, *, actor_id: str | None, action: str | None, subject: str | None, cursor: str | None, limit: int = 50
-    ) -> Page[AuditOut]:
-        params = query(actor_id=actor_id, action=action, subject=subject, cursor=cursor, limit=limit)
+    def audit(self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 50) -> Page[AuditOut]:
+        params = {**wanted.params(), **query(cursor=cursor, limit=limit)}
         return parse(Page[AuditOut], self.send("GET", "/admin/audit", params=params))
+
+    @contextmanager
+    def audit_csv(self, wanted: AuditWanted) -> Iterator[httpx.Response]:
+        response = self.open("GET", "/admin/audit.csv", params=wanted.params(), headers={"accept-encoding": "identity"}, timeout=SLOW)
+        try:
+            check(response, (200,))
+            yield response
+        finally:
+            response.close()
+
+    def studio(self) -> StudioOut:
+        return parse(StudioOut, self.send("GET", "/admin/settings"))
+
+    def change_studio(self, change: StudioIn) -> StudioOut:
+        return parse(StudioOut, self.send("PUT", "/admin/settings", json=change.model_dump(mode="json")))
 
     def bot_credentials(self) -> list[BotCredentialOut]:
         return parse_list(BotCredentialOut, self.send("GET", "/admin/bot-credentials"))

@@ -1,50 +1,52 @@
 """The audit log, for admins: who did what to whom."""
 
-from uuid import UUID
-
-from flask import Blueprint, request
+from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.audit_words import ACTIONS, action_words, changes, facts
+from admin_web import audit_words
+from admin_web.admin_acts import account_id, admin_page, asked, day_start
+from admin_web.api_admin import AuditWanted
 from admin_web.caller import api
-from admin_web.render import page
+from admin_web.pages.media import passed_on
 from api.admin.schemas import AuditOut
 from api.schemas import Page
 
 pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 
+FILTERS = ("actor", "subject", "action", "since", "until")
+
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    typed = {name: request.args.get(name, "").strip()[:100] for name in ("actor", "subject")}
-    action = request.args.get("action", "").strip()[:64]
+    typed = {name: asked(name) for name in FILTERS}
     cursor = request.args.get("cursor") or None
-    ids = {name: _account_id(text) for name, text in typed.items()}
-    unknown = [typed[name] for name, found in ids.items() if found is None]
-    empty: Page[AuditOut] = Page(items=[])
-    found = empty if unknown else api().audit(actor_id=ids["actor"], action=action, subject=ids["subject"], cursor=cursor)
-    return page(
-        "admin/audit.html",
-        found=found,
-        typed=typed,
-        action=action,
-        unknown=unknown,
-        cursor=cursor,
-        actions=ACTIONS,
-        action_words=action_words,
-        changes=changes,
-        facts=facts,
-    )
+    wanted, unknown = _wanted(typed)
+    found: Page[AuditOut] = Page(items=[]) if unknown else api().audit(wanted, cursor=cursor)
+    kept = {name: value for name, value in typed.items() if value}
+    shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
+    return admin_page("admin/audit.html", **shown, told=audit_words, place=_place)
 
 
-def _account_id(text: str) -> str | None:
-    """The id of what was typed: an id itself, an e-mail address or a name; empty for nothing, None when no account is called so."""
-    if not text:
-        return ""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        found = api().users(q=text, role=None, limit=100).items
-    exact = [person for person in found if text.casefold() in {(person.email or "").casefold(), person.display_name.casefold()}]
-    hits = exact or found
-    return hits[0].id if len(hits) == 1 else None
+@pages.get("/audit.csv")
+def export() -> ResponseReturnValue:
+    """The whole of what the filters leave, as a file for a spreadsheet."""
+    wanted, unknown = _wanted({name: asked(name) for name in FILTERS})
+    if unknown:
+        abort(404)
+    return passed_on(api().audit_csv(wanted))
+
+
+def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
+    """The filter, and what was typed that is no account."""
+    actor, subject = account_id(typed["actor"]), account_id(typed["subject"])
+    wanted = AuditWanted(actor or "", typed["action"], subject or "", day_start(typed["since"]), day_start(typed["until"], after=1))
+    return wanted, [typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None]
+
+
+def _place(entry: AuditOut) -> str:
+    """The page of what it was done to, where that is no account."""
+    if entry.action.startswith("delivery_"):
+        return url_for("admin_deliveries.one", delivery_id=entry.subject)
+    if entry.action.startswith("generation_") and entry.action not in {"generation_purge", "generation_delete"}:
+        return url_for("admin_jobs.one", job_id=entry.subject)
+    return ""

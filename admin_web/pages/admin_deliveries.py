@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web import admin_words
 from admin_web.admin_acts import account_id, act, admin_page, asked, one_of
+from admin_web.api_admin import AuditWanted
 from admin_web.caller import api
 from admin_web.language import _
 from admin_web.render import fragment
@@ -30,7 +31,7 @@ def table() -> ResponseReturnValue:
 @pages.get("/<delivery_id>")
 def one(delivery_id: str) -> ResponseReturnValue:
     delivery = api().delivery(delivery_id)
-    trail = api().audit(actor_id=None, action=None, subject=delivery.id, cursor=None, limit=20).items
+    trail = api().audit(AuditWanted(subject=delivery.id), limit=20).items
     return admin_page("admin/delivery.html", delivery=delivery, trail=trail)
 
 

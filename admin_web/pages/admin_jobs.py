@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from admin_web import admin_words, audit_words
 from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, one_of
 from admin_web.admin_words import STATUSES
+from admin_web.api_admin import AuditWanted
 from admin_web.caller import api, safe_next
 from admin_web.forms import Invalid, given, read
 from admin_web.language import _, money, ngettext
@@ -160,7 +161,7 @@ def delete(job_id: str) -> ResponseReturnValue:
 
 def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     facts = _facts(job_id)
-    trail = api().audit(actor_id=None, action=None, subject=facts["job"].id, cursor=None, limit=20).items
+    trail = api().audit(AuditWanted(subject=facts["job"].id), limit=20).items
     return admin_page("admin/job.html", status, error=error, trail=trail, told=audit_words, values=request.form, **facts)
 
 

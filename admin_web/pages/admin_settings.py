@@ -1,0 +1,27 @@
+"""What admins decide for the whole studio: whether they see what members make."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.admin_acts import act, admin_page
+from admin_web.caller import api
+from admin_web.language import _
+from api.admin.schemas import StudioIn, StudioOut
+
+pages = Blueprint("admin_settings", __name__, url_prefix="/admin/settings")
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return admin_page("admin/settings.html", studio=api().studio())
+
+
+@pages.post("/content")
+def show_content() -> ResponseReturnValue:
+    def words(studio: StudioOut) -> str:
+        if studio.show_content:
+            return _("Admins see prompts, images and videos of members now. It is in the audit log.")
+        return _("Admins see cost and status only now.")
+
+    change = StudioIn(show_content=request.form.get("show_content") == "true")
+    return act(lambda: api().change_studio(change), words, url_for("admin_settings.show"))
