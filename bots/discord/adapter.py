@@ -167,13 +167,13 @@ class Studio(discord.AutoShardedClient):
         if asked.command == FORM:
             await self._open_form(interaction, asked.text)
             return
-        command = resolve(asked.command)
+        command = self._resolved(asked.command)
         hidden = interaction.message is not None and interaction.message.flags.ephemeral
         await self._reply(interaction, asked, hidden=hidden, may_ask=command is not None and command.asks)
 
     async def _on_form(self, interaction: discord.Interaction) -> None:
         asked = inbound.submitted(interaction, Address(inbound.PLATFORM, ""))
-        command = resolve(asked.command)
+        command = self._resolved(asked.command)
         await self._reply(interaction, asked, hidden=command is not None and command.secret, may_ask=False)
 
     async def _on_typing(self, interaction: discord.Interaction) -> None:
@@ -237,6 +237,9 @@ class Studio(discord.AutoShardedClient):
             log.warning("no_direct_messages", reason=failure.reason)
             dm = str(interaction.channel_id)
         return Address(inbound.PLATFORM, dm, private=private)
+
+    def _resolved(self, name: str) -> Command | None:
+        return _named(name, self._commands) or resolve(name)
 
     def _file_bytes(self, channel_id: str) -> int | None:
         channel = self.get_channel(int(channel_id)) if channel_id.isdigit() else None

@@ -24,8 +24,8 @@ TOKEN = "OTAwMDAwMDAwMDAwMDAwMDAx.fake.discord-token"
 class Server:
     """The fake's parts, wired; serve with `start` and `stop` in one loop."""
 
-    def __init__(self, token: str) -> None:
-        self.world = World(token)
+    def __init__(self, token: str, *, ticking: bool = False) -> None:
+        self.world = World(token, ticking=ticking)
         self.gateway = Gateway(self.world)
         faults = Faults(self.world)
         rest = Rest(self.world, self.gateway, faults)
@@ -69,7 +69,7 @@ def running_discord(token: str = TOKEN, port: int = 0) -> Iterator[FakeDiscord]:
 
 
 async def _serve(port: int, token: str) -> None:
-    server = Server(token)
+    server = Server(token, ticking=True)
     base_url = await server.start(port)
     print(f"fake Discord on {base_url}: DISCORD_API_URL={base_url}/api DISCORD_BOT_TOKEN={token}", flush=True)
     try:

@@ -110,8 +110,9 @@ class Channel:
 
 
 class World:
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, ticking: bool = False) -> None:
         self.token = token
+        self.ticking = ticking
         self.base_url = ""
         self.bot_id = APPLICATION_ID
         self.clock_offset = 0.0
@@ -136,7 +137,8 @@ class World:
         self.channels[THREAD_ID] = Channel(THREAD_ID, THREAD, GUILD_ID, parent_id=GUILD_CHANNEL_ID)
 
     def now(self) -> float:
-        return time.monotonic() + self.clock_offset
+        """Stands still until it is advanced, so that no test depends on how fast the machine is, unless it is `ticking`."""
+        return self.clock_offset + (time.monotonic() if self.ticking else 0.0)
 
     def next_id(self) -> str:
         self._sequence += 1

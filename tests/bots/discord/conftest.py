@@ -13,10 +13,14 @@ from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from bots.core.api import Who
 from bots.core.types import Chat, Inbound
-from bots.discord.adapter import Answer, Studio, point_at
+from bots.discord.adapter import Answer, Studio, Suggest, point_at
 from tests.fakes.discord import FakeDiscord, running_discord
 
 Connect = Callable[..., AbstractAsyncContextManager[Studio]]
+
+
+async def no_models(_who: Who, _kinds: Sequence[Kind], _typed: str, _most: int) -> list[ModelOut]:
+    return []
 
 
 @pytest.fixture
@@ -31,8 +35,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDiscord]:
 @pytest.fixture
 def connect(fake: FakeDiscord) -> Connect:
     @asynccontextmanager
-    async def connected(answer: Answer, **more: Any) -> AsyncIterator[Studio]:
-        client = Studio(answer, no_models, point_at(fake.api_url), **more)
+    async def connected(answer: Answer, suggest: Suggest = no_models, **more: Any) -> AsyncIterator[Studio]:
+        client = Studio(answer, suggest, point_at(fake.api_url), **more)
         await client.login(fake.token)
         await client.find_gateway(fake.gateway_url, loopback=True)
         running = asyncio.ensure_future(client.connect())
@@ -45,10 +49,6 @@ def connect(fake: FakeDiscord) -> Connect:
             await asyncio.wait({running})
 
     return connected
-
-
-async def no_models(_who: Who, _kinds: Sequence[Kind], _typed: str, _most: int) -> list[ModelOut]:
-    return []
 
 
 class Script:
