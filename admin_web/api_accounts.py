@@ -34,8 +34,10 @@ class AccountCalls(ApiHttp):
     def me(self) -> UserOut:
         return parse(UserOut, self.send("GET", "/users/me"))
 
-    def update_me(self, change: ProfileIn) -> UserOut:
-        return parse(UserOut, self.send("PUT", "/users/me", json=as_json(change)))
+    def update_me(self, change: ProfileIn, only: set[str] | None = None) -> UserOut:
+        """`only`: these alone are sent, also when they are null, which takes a choice back."""
+        body = as_json(change) if only is None else change.model_dump(mode="json", include=only)
+        return parse(UserOut, self.send("PUT", "/users/me", json=body))
 
     def preferences(self) -> PreferencesOut:
         return parse(PreferencesOut, self.send("GET", "/users/me/preferences"))

@@ -22,6 +22,8 @@ PUBLIC = {
     "joining.reset",
     "joining.reset_submit",
     "machine.healthz",
+    "sharing.shared",
+    "sharing.media",
 }
 
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import cast
 
-from flask import Response, current_app, flash, redirect, request
+from flask import Response, current_app, flash, redirect, request, session
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api, safe_next, sessions, web_session
@@ -26,6 +26,8 @@ def enter(tokens: TokensOut, welcome: str = "") -> Response:
     """Signs in and leads to where the person was going. `welcome`: an account that is new."""
     sessions().sign_in(web_session(), as_tokens(tokens))
     speak(tokens.user.language)
+    with suppress(ApiError):
+        session["time_zone"] = api().preferences().time_zone or ""
     if welcome:
         _learn_language(tokens.user)
         flash(_(welcome), "success")

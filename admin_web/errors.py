@@ -39,7 +39,9 @@ def prepare(app: Flask) -> None:
 def error_page(status: int, error: FormError | None = None) -> Response:
     title, text = (_(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400]))
     if is_script():
-        return make_response(jsonify((error or FormError(title, text)).spoken), status)
+        said = error or FormError(title, text)
+        # a question about the cost is no failure: the browser would write one into its console
+        return make_response(jsonify(said.spoken), 200 if said.code == "confirm_cost" else status)
     return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=_viewer(status)), status)
 
 

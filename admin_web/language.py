@@ -139,3 +139,9 @@ def money(value: Decimal | None) -> str:
         return _("unknown")
     digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
     return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
+
+
+def amount(value: Decimal) -> str:
+    """For an input: no digit is lost when it is sent back as it is."""
+    whole, _, cents = f"{value:.6f}".partition(".")
+    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"

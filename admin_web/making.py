@@ -170,7 +170,8 @@ def accepted(generation: GenerationOut, endpoint: str) -> ResponseReturnValue:
 
 
 def refused(error: FormError, status: int) -> ResponseReturnValue:
-    return jsonify(error.spoken), status
+    """A question about the cost is no failure: the browser would write one into its console."""
+    return jsonify(error.spoken), 200 if error.code == "confirm_cost" else status
 
 
 def under_way(kind: MediaKind, job: GenerationOut | None) -> tuple[list[GenerationOut], list[GenerationOut]]:

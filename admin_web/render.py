@@ -17,7 +17,7 @@ from admin_web.markdown import as_html
 from admin_web.options import LABELS, grouped, shape
 from admin_web.programs import program
 from admin_web.settings import WebSettings
-from admin_web.words import said
+from admin_web.words import notice_words, said
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
@@ -54,6 +54,7 @@ def prepare(app: Flask) -> None:
         grouped=grouped,
         shape=shape,
         said=said,
+        notice_words=notice_words,
     )
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
@@ -67,8 +68,9 @@ def prepare(app: Flask) -> None:
         duration=duration,
         https=https,
         program=program,
-        amount=amount,
+        amount=language.amount,
         markdown=as_html,
+        shared_file=shared_file,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -113,12 +115,6 @@ def left(person: UserOut) -> Decimal:
     return max(Decimal(0), person.monthly_usd - person.spent_usd - person.held_usd)
 
 
-def amount(value: Decimal) -> str:
-    """For an input: no digit is lost when it is sent back as it is."""
-    whole, _, cents = f"{value:.6f}".partition(".")
-    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
-
-
 def duration(seconds: float) -> str:
     whole = int(seconds)
     return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
@@ -139,3 +135,8 @@ def progress(generation: GenerationOut) -> float | None:
 def https(address: str | None) -> str:
     """An address that may stand in a link; anything else becomes empty."""
     return address if address and urlsplit(address).scheme == "https" else ""
+
+
+def shared_file(address: str) -> str:
+    """A signed address of the api's as one that needs no sign-in here."""
+    return url_for("sharing.media", media_id="") + address.removeprefix("/media/")

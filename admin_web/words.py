@@ -1,5 +1,6 @@
 """Errors in words for people: the api's own sentence, and what to do about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -68,6 +69,13 @@ MESSAGES = {
     "api_unavailable": API_DOWN,
 }
 """The api speaks English: in another language its sentence is said by its code, without the numbers that were in it."""
+NOTICES = {
+    "linked": N_("A chat was linked with your account."),
+    "link_conflict": N_("A chat could not be linked: it belongs to another account."),
+    "unlinked": N_("A chat was unlinked from your account."),
+    "chat_unlinked": N_("%(name)s in %(platform)s was unlinked from your account."),
+    "link_refused": N_("%(name)s in %(platform)s refused to be linked."),
+}
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 
 
@@ -107,6 +115,13 @@ def said(code: str, detail: str) -> str:
     if code == "api_unavailable" or (chosen() != DEFAULT and code in MESSAGES):
         return _(MESSAGES[code])
     return detail
+
+
+def notice_words(code: str, facts: Mapping[str, str]) -> str:
+    """A message that was meant for a chat. One that came later than these words is shown by its own text or name."""
+    if code not in NOTICES:
+        return facts.get("text") or code.replace("_", " ").capitalize()
+    return _(NOTICES[code], **{"name": "", "platform": "", **facts})
 
 
 def field_words(message: str) -> str:

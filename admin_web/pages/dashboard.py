@@ -3,6 +3,7 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from admin_web.api_http import ApiError
 from admin_web.caller import api
 from admin_web.render import RUNNING, fragment, page
 from api.generations.schemas import GenerationOut
@@ -13,7 +14,7 @@ pages = Blueprint("dashboard", __name__)
 @pages.get("/")
 def show() -> ResponseReturnValue:
     newest = api().generations(limit=24).items
-    return page("dashboard/show.html", jobs=_running(newest), results=_finished(newest))
+    return page("dashboard/show.html", jobs=_running(newest), results=_finished(newest), waiting=_waiting())
 
 
 @pages.get("/dashboard/jobs")
@@ -22,9 +23,19 @@ def jobs() -> ResponseReturnValue:
     return fragment("dashboard/_now.html", jobs=_running(newest), results=_finished(newest))
 
 
+def _waiting() -> int:
+    """How many results wait that no chat took. They are told about only where that can be asked."""
+    try:
+        return api().inbox(limit=1).unread
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return 0
+
+
 def _running(newest: list[GenerationOut]) -> list[GenerationOut]:
     return [generation for generation in newest if generation.status in RUNNING]
 
 
 def _finished(newest: list[GenerationOut]) -> list[GenerationOut]:
-    return [generation for generation in newest if generation.status == "completed"][:8]
+    return [generation for generation in newest if generation.status == "completed"][:10]

@@ -1,22 +1,152 @@
-"""Everything that was made, newest first."""
+"""Everything that was made, newest first: filters, and several at once."""
 
-from flask import Blueprint, request
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api
-from admin_web.render import page
+from admin_web.api_http import ApiError
+from admin_web.caller import api, is_script
+from admin_web.language import N_, _, ngettext, zone
+from admin_web.render import fragment, page
+from api.budget.schemas import ModelCostOut
 
-pages = Blueprint("gallery", __name__)
+pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
 KINDS = {"image", "video"}
+SOURCES = {"web": N_("Web"), "api": N_("API"), "telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
+MODELS_OF_DAYS = 366
+AT_ONCE = 100
+CHUNK = 64 * 1024
 
 
-@pages.get("/gallery")
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The filters as the page's address has them; what makes no sense is dropped."""
+
+    kind: str
+    show: str
+    q: str
+    model: str
+    source: str
+    favourite: str
+    since: str
+    until: str
+
+    def address(self) -> dict[str, Any]:
+        """For links that keep the filters."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
+
+    @property
+    def is_filtered(self) -> bool:
+        return any((self.q, self.model, self.source, self.favourite, self.since, self.until))
+
+    @property
+    def hidden_count(self) -> int:
+        """How many of the filters are set that only show when they are opened."""
+        return sum(map(bool, (self.model, self.source, self.since, self.until, self.show)))
+
+    def asked(self) -> dict[str, str | None]:
+        """For the api: days of the person's zone as moments, `until` with its whole day."""
+        return {
+            "kind": self.kind,
+            "status": None if self.show == "all" else "completed",
+            "q": self.q,
+            "model": self.model,
+            "source": self.source,
+            "favourite": self.favourite,
+            "since": _moment(self.since),
+            "until": _moment(self.until, after=True),
+        }
+
+
+@pages.get("")
 def show() -> ResponseReturnValue:
-    kind = request.args.get("kind", "")
-    kind = kind if kind in KINDS else ""
-    shown = "all" if request.args.get("show") == "all" else "finished"
-    q = request.args.get("q", "").strip()[:200]
+    chosen = _chosen()
     cursor = request.args.get("cursor") or None
-    found = api().generations(kind=kind, status=None if shown == "all" else "completed", q=q, cursor=cursor)
-    return page("gallery/show.html", found=found, kind=kind, shown=shown, q=q, cursor=cursor)
+    found = api().generations(**chosen.asked(), cursor=cursor, limit=36)
+    if is_script():
+        return fragment("gallery/_tiles.html", found=found, chosen=chosen)
+    return page("gallery/show.html", found=found, chosen=chosen, cursor=cursor, models=_used_models(), sources=SOURCES)
+
+
+@pages.post("/delete")
+def delete() -> ResponseReturnValue:
+    ids = _ids()
+    if ids and request.form.get("sure") != "yes":
+        sentence = ngettext(
+            "%(n)s result is deleted for good, with its files.", "%(n)s results are deleted for good, with their files.", len(ids)
+        )
+        kept = [("sure", "yes"), *(("ids", one) for one in ids)]
+        return page("confirm.html", sentence=sentence, yes=_("Delete"), kept=kept)
+    if ids:
+        done = api().delete_generations(ids)
+        said = ngettext("%(n)s deleted.", "%(n)s deleted.", len(done.deleted))
+        flash(said if not done.kept else f"{said} {_('What is still being made was kept.')}", "success")
+    there = url_for("gallery.show", **_chosen().address())
+    return jsonify(go=there) if is_script() else redirect(there)
+
+
+@pages.post("/zip")
+def zip_files() -> ResponseReturnValue:
+    ids = _ids()
+    if not ids:
+        flash(_("Choose some results first."), "info")
+        return redirect(url_for("gallery.show"))
+    stack = ExitStack()
+    upstream = stack.enter_context(api().zip_files(ids))
+    response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
+    response.call_on_close(stack.close)
+    for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
+        if name in upstream.headers:
+            response.headers[name] = upstream.headers[name]
+    return response
+
+
+def _ids() -> list[str]:
+    return request.form.getlist("ids")[:AT_ONCE]
+
+
+def _chosen() -> Chosen:
+    def given(name: str) -> str:
+        return request.args.get(name, "").strip()[:200]
+
+    return Chosen(
+        kind=given("kind") if given("kind") in KINDS else "",
+        show="all" if given("show") == "all" else "",
+        q=given("q"),
+        model=given("model"),
+        source=given("source") if given("source") in SOURCES else "",
+        favourite="true" if given("favourite") == "true" else "",
+        since=given("since") if _day(given("since")) else "",
+        until=given("until") if _day(given("until")) else "",
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str, *, after: bool = False) -> str | None:
+    day = _day(text)
+    if day is None:
+        return None
+    with suppress(OverflowError):
+        day += timedelta(days=1) if after else timedelta()
+    return datetime.combine(day, time(), zone()).astimezone(UTC).isoformat()
+
+
+def _used_models() -> list[ModelCostOut]:
+    """What one can filter by: the models that the person has used. Without an answer there is one filter less."""
+    try:
+        return [model for model in api().spend(MODELS_OF_DAYS).models if model.kind != "text"]
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return []

@@ -10,6 +10,7 @@ from admin_web.caller import api, is_script, me, safe_next
 from admin_web.forms import idempotency_key, new_nonce
 from admin_web.language import _
 from admin_web.options import SEED_MAX
+from admin_web.pages.sharing import facts
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.words import in_words
 from api.generations.schemas import AgainIn, Changes, GenerationOut, ImageIn
@@ -20,7 +21,7 @@ pages = Blueprint("generations", __name__)
 @pages.get("/generations/<generation_id>")
 def show(generation_id: str) -> ResponseReturnValue:
     generation = api().generation(generation_id)
-    return page("generations/show.html", generation=generation, nonce=new_nonce(), view="page")
+    return page("generations/show.html", generation=generation, nonce=new_nonce(), view="page", **facts(generation))
 
 
 @pages.get("/videos/<generation_id>")
@@ -35,7 +36,8 @@ def card(generation_id: str) -> ResponseReturnValue:
     balance = None if generation.status in RUNNING else left(me())
     view = request.args.get("view", "")
     template = "generations/_detail.html" if view == "page" else "generations/_card.html"
-    return fragment(template, generation=generation, balance=balance, view=view, nonce=new_nonce())
+    more = facts(generation) if view == "page" else {}
+    return fragment(template, generation=generation, balance=balance, view=view, nonce=new_nonce(), **more)
 
 
 @pages.post("/generations/<generation_id>/cancel")

@@ -1,8 +1,9 @@
 """Files of the api under our own origin: the browser needs no token and the content policy stays strict."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
+import httpx
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
@@ -26,9 +27,19 @@ CHUNK = 64 * 1024
 
 @pages.get("/media/<media_id>")
 def serve(media_id: str) -> ResponseReturnValue:
+    return passed_on(api().media(media_id, *wanted()))
+
+
+def wanted() -> tuple[str, dict[str, str]]:
+    """The address's query, which holds the signature, and the headers that matter for a file."""
     headers = {name: request.headers[name] for name in ASKED if name in request.headers}
+    return request.query_string.decode("ascii", "replace"), headers
+
+
+def passed_on(answer: AbstractContextManager[httpx.Response]) -> Response:
+    """The api's answer as it comes."""
     stack = ExitStack()
-    upstream = stack.enter_context(api().media(media_id, request.query_string.decode("ascii", "replace"), headers))
+    upstream = stack.enter_context(answer)
 
     def body() -> Iterator[bytes]:
         with stack:

@@ -1,17 +1,21 @@
-"""The person's own account: name, e-mail, password, language, linked chats."""
+"""The person's own account: name, e-mail, password, language, what is preferred, linked chats."""
 
 from collections.abc import Mapping
+from typing import cast
+from zoneinfo import available_timezones
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api, me
 from admin_web.forms import Invalid, given, read
-from admin_web.language import LANGUAGES, N_, _
+from admin_web.language import LANGUAGES, N_, _, amount, zone
+from admin_web.making import preferences
 from admin_web.render import page
 from admin_web.words import FormError, in_words
-from api.users.schemas import ProfileIn
+from api.schemas import Kind
+from api.users.schemas import PreferencesIn, ProfileIn
 
 pages = Blueprint("profile", __name__)
 
@@ -19,7 +23,10 @@ FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "about": (("display_name", "language"), N_("Saved.")),
     "email": (("email", "current_password"), N_("Your e-mail address is changed.")),
     "password": (("current_password", "new_password"), N_("Your password is changed.")),
+    "making": (("confirm_above_usd",), N_("Saved.")),
 }
+MODELS: tuple[Kind, ...] = ("text", "image", "video")
+AREAS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
 
 
 @pages.get("/profile")
@@ -35,7 +42,7 @@ def save(form: str) -> ResponseReturnValue:
     try:
         if form == "password" and request.form.get("new_password", "") != request.form.get("repeat", ""):
             raise Invalid(FormError(_("The two new passwords differ."), fields={"repeat": _("Type the same password again.")}))
-        api().update_me(read(ProfileIn, _values(names)))
+        _save(form, names)
     except Invalid as invalid:
         return _page(request.form, form, invalid.error, 422)
     except ApiError as error:
@@ -43,7 +50,26 @@ def save(form: str) -> ResponseReturnValue:
             raise
         return _page(request.form, form, in_words(error), error.status)
     flash(_(done), "success")
-    return redirect(url_for("profile.show"))
+    return redirect(url_for("profile.show", _anchor=form))
+
+
+def _save(form: str, names: tuple[str, ...]) -> None:
+    if form == "making":
+        limit = request.form.get("confirm_above_usd", "").strip().replace(",", ".")
+        # null takes it back, so it has to be sent
+        change = read(ProfileIn, {"confirm_above_usd": limit or None})
+        api().update_me(change, only={"confirm_above_usd"})
+        chosen = {f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS}
+        api().prefer(read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"}))
+        for kind in MODELS:
+            session.pop(f"{kind}_model", None)
+        return
+    if form == "about":
+        name = request.form.get("time_zone", "")
+        api().prefer(read(PreferencesIn, {"time_zone": name or None}))
+        session["time_zone"] = name
+    person = api().update_me(read(ProfileIn, _values(names)))
+    session["language"] = person.language
 
 
 def _values(names: tuple[str, ...]) -> Mapping[str, object]:
@@ -55,9 +81,29 @@ def _values(names: tuple[str, ...]) -> Mapping[str, object]:
 def _page(
     values: Mapping[str, str] | None = None, form: str = "", error: FormError | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    person = me()
-    shown = {"display_name": person.display_name, "email": person.email or "", "language": person.language}
+    person, kept = me(), preferences()
+    shown = {
+        "display_name": person.display_name,
+        "email": person.email or "",
+        "language": person.language,
+        "time_zone": kept.time_zone or "",
+        "confirm_above_usd": "" if person.confirm_above_usd is None else amount(person.confirm_above_usd),
+        "spoiler": "on" if kept.spoiler else "",
+        **{f"{kind}_model": cast("str | None", getattr(kept, f"{kind}_model")) or "" for kind in MODELS},
+    }
     if values is not None:
-        shown |= {name: values[name] for name in shown if name in values}
-    languages = {"auto": _("Automatic"), **LANGUAGES}
-    return page("profile/show.html", status, values=shown, form=form, error=error, links=api().links(), languages=languages)
+        shown |= {name: values.get(name, "") for name in shown if name in values}
+    zones = sorted(name for name in available_timezones() if name.startswith(AREAS))
+    models = {kind: api().models(kind) for kind in MODELS}
+    return page(
+        "profile/show.html",
+        status,
+        values=shown,
+        form=form,
+        error=error,
+        links=api().links(),
+        languages=LANGUAGES,
+        zones=zones,
+        browser_zone=str(zone()),
+        models=models,
+    )

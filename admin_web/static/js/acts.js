@@ -20,7 +20,7 @@ export async function send(address, body) {
     return null;
   }
   const said = await answer.json();
-  if (answer.ok) return said;
+  if (!said.error) return said;
   if (said.error.code === "confirm_cost" && !body.get("confirm") && (await askCost(said.error.cost))) {
     body.set("confirm", "true");
     return send(address, body);

@@ -147,7 +147,7 @@ function stayHere(form) {
   async function make(body) {
     const answer = await post(form.action, body);
     const said = await answer.json();
-    if (answer.ok) {
+    if (!said.error) {
       form.querySelector("[data-problem]").replaceChildren();
       for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
       document.querySelector("[data-empty]")?.remove();

@@ -1,0 +1,30 @@
+"""What no chat took: results and notices that wait here."""
+
+from flask import Blueprint, flash, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.caller import api, is_script
+from admin_web.language import _
+from admin_web.render import page
+from admin_web.words import PLATFORMS
+
+pages = Blueprint("inbox", __name__, url_prefix="/inbox")
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    """What is shown counts as read, from the next time on."""
+    cursor = request.args.get("cursor") or None
+    found = api().inbox(cursor)
+    if found.unread:
+        api().read_inbox()
+    return page("inbox.html", found=found, cursor=cursor, platforms=PLATFORMS)
+
+
+@pages.post("/<delivery_id>/put-aside")
+def put_aside(delivery_id: str) -> ResponseReturnValue:
+    api().put_aside(delivery_id)
+    if is_script():
+        return jsonify(html="", toast=_("Put aside. What was made stays in the gallery."))
+    flash(_("Put aside. What was made stays in the gallery."), "success")
+    return redirect(url_for("inbox.show"))

@@ -1,0 +1,88 @@
+"""A result for others to see: links that end, the public page behind them, and the person's own chats."""
+
+from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.api_http import ApiError
+from admin_web.caller import anonymous, api, is_script
+from admin_web.forms import Invalid, idempotency_key, new_nonce, read
+from admin_web.language import N_, _
+from admin_web.pages.media import passed_on, wanted
+from admin_web.render import fragment
+from admin_web.words import PLATFORMS
+from api.deliveries.schemas import SendIn
+from api.generations.schemas import GenerationOut, ShareOut
+from api.links.schemas import LinkOut
+
+pages = Blueprint("sharing", __name__)
+
+HOURS = {24: N_("for a day"), 7 * 24: N_("for a week"), 30 * 24: N_("for a month")}
+
+
+@pages.post("/generations/<generation_id>/share")
+def share(generation_id: str) -> ResponseReturnValue:
+    hours = request.form.get("hours", type=int)
+    if hours not in HOURS:
+        abort(400)
+    api().share(generation_id, hours)
+    return _back(generation_id, _("The link is made. Whoever has it sees this result until it ends."))
+
+
+@pages.post("/generations/<generation_id>/shares/<share_id>/end")
+def unshare(generation_id: str, share_id: str) -> ResponseReturnValue:
+    api().unshare(generation_id, share_id)
+    return _back(generation_id, _("The link does not work any more."))
+
+
+@pages.post("/generations/<generation_id>/send")
+def send(generation_id: str) -> ResponseReturnValue:
+    platform, _slash, person = request.form.get("chat", "").partition("/")
+    try:
+        ask = read(SendIn, {"platform": platform, "platform_user_id": person or None})
+    except Invalid:
+        abort(400)
+    sent = api().send_to_chat(generation_id, ask, idempotency_key(ask))
+    name = PLATFORMS.get(sent.platform, sent.platform)
+    return _back(generation_id, _("On its way to %(chat)s in %(platform)s.", chat=sent.chat, platform=name))
+
+
+@pages.get("/shared/<token>")
+def shared(token: str) -> ResponseReturnValue:
+    """For anybody who has the link."""
+    try:
+        found = anonymous().shared(token)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return make_response(render_template("shared.html", found=None), 404)
+    response = make_response(render_template("shared.html", found=found))
+    # a link is for those it was given to, not for search engines
+    response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return response
+
+
+@pages.get("/shared/media/<media_id>")
+def media(media_id: str) -> ResponseReturnValue:
+    """A file of a shared result, which the api gives out for the signature in its address."""
+    return passed_on(anonymous().media(media_id, *wanted()))
+
+
+def facts(generation: GenerationOut) -> dict[str, object]:
+    """What the page of a finished result needs to offer it to others."""
+    links: list[LinkOut] = []
+    shares: list[ShareOut] = []
+    if generation.status == "completed":
+        links, shares = api().links(), api().shares(generation.id)
+    return {"links": links, "shares": shares, "share_hours": HOURS, "share_address": address_of}
+
+
+def address_of(share: ShareOut) -> str:
+    return share.url or url_for("sharing.shared", token=share.token, _external=True)
+
+
+def _back(generation_id: str, said: str) -> ResponseReturnValue:
+    if is_script():
+        generation = api().generation(generation_id)
+        return jsonify(toast=said, html=fragment("generations/_share.html", generation=generation, nonce=new_nonce(), **facts(generation)))
+    flash(said, "success")
+    return redirect(url_for("generations.show", generation_id=generation_id, _anchor="share"))
