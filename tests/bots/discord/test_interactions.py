@@ -285,3 +285,46 @@ async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, 
         fake.fault("POST", "/callback", "reset_after")
         interaction = fake.slash(PERSON, DM, "ask", {"question": "why"})
         assert (await fake.answer(interaction, "there")).author_id == APPLICATION_ID
+
+
+async def test_the_sixth_follow_up_of_an_installed_app_is_a_direct_message(fake: FakeDiscord, connect: Connect) -> None:
+    away = "710000000000000099"
+
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        for number in range(7):
+            await chat.show(inbound.address, Reply(f"part {number}"))
+
+    async with connect(Script(play)):
+        fake.slash(PERSON, away, "ask", {"question": "why"}, guild="700000000000000099", user_installed=True)
+        last = await fake.until(lambda scene: [one for one in scene.by_bot() if one.content == "part 6"])
+        shown = {one.content: one.channel_id for one in fake.scene().by_bot()}
+    assert last[0].channel_id != away
+    assert [shown[f"part {number}"] == away for number in range(7)] == [True] * 6 + [False]
+
+
+async def test_all_but_the_first_message_can_be_answered_to(fake: FakeDiscord, connect: Connect) -> None:
+    """The bot's own messages have nonces, and their answers can be read without the content intent."""
+
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        await chat.show(inbound.address, Reply("first"))
+        await chat.show(inbound.address, Reply("second", nonce="n2"))
+
+    async with connect(Script(play)):
+        fake.fault("POST", r"/channels/\d+/messages$", "reset_after")
+        asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
+        second = await fake.message(GUILD_CHANNEL_ID, "second")
+        messages = fake.scene().by_bot()
+    assert [one.content for one in messages] == ["first", "second"]
+    assert (second.interaction_id, second.reference) == (None, messages[0].id)
+    assert messages[0].interaction_id == asked
+
+
+async def test_where_the_channel_refuses_the_interaction_still_answers(fake: FakeDiscord, connect: Connect) -> None:
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        await chat.show(inbound.address, Reply("first"))
+        await chat.show(inbound.address, Reply("second"))
+
+    async with connect(Script(play)):
+        fake.fault("POST", r"/channels/\d+/messages$", "status", status=403, code=50013, message="Missing Permissions", times=5)
+        asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
+        await fake.until(lambda scene: [one for one in scene.answers(asked) if one.content == "second"])

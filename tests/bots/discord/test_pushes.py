@@ -1,11 +1,13 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from bots.core.types import Address, File, Reply, SendFailed, Shown
-from bots.discord.render import FILE_BYTES
+from bots.core.types import Address, Button, Chat, File, Inbound, Reply, SendFailed, Shown
+from bots.discord.render import FILE_BYTES, MIB, REQUEST_BYTES
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
+from tests.fakes.discord_world import THREAD_ID
 
 PERSON = "500000000000000007"
 HERE = Address("discord", GUILD_CHANNEL_ID, private=False)
@@ -50,14 +52,26 @@ async def test_a_line_that_stays_broken_is_tried_again_soon_for_the_nonce_holds(
         assert len(fake.scene().by_bot()) == 1
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, 50001), (404, 10003), (400, 50035), (413, 40005)])
-async def test_a_refusal_is_final(fake: FakeDiscord, connect: Connect, status: int, code: int) -> None:
+REFUSALS = [
+    (403, 50001, "removed from the server"),
+    (403, 50007, "no direct messages"),
+    (403, 50013, "permission"),
+    (404, 10003, "deleted"),
+    (403, 50278, "no server"),
+    (413, 40005, "too large"),
+    (400, 50035, "Discord answered 400"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "reason"), REFUSALS)
+async def test_a_refusal_is_final_and_says_why(fake: FakeDiscord, connect: Connect, status: int, code: int, reason: str) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "status", status=status, code=code, message="no")
         with pytest.raises(SendFailed) as failed:
             await client.channel_chat.show(HERE, Reply("x", nonce="n1"))
     assert failed.value.final
     assert not failed.value.uncertain
+    assert reason in failed.value.reason
 
 
 async def test_a_server_error_is_tried_again_soon(fake: FakeDiscord, connect: Connect) -> None:
@@ -149,3 +163,87 @@ async def test_a_hanging_call_ends(fake: FakeDiscord, connect: Connect, monkeypa
             await asyncio.wait_for(client.channel_chat.show(HERE, Reply("x", nonce="n1")), 10)
     assert failed.value.retry_after
     assert "in time" in failed.value.reason
+
+
+async def test_a_later_part_that_failed_does_not_repeat_the_earlier_ones(fake: FakeDiscord, connect: Connect) -> None:
+    """Even when Discord has forgotten the nonces of those that came through."""
+    reply = Reply("word " * 900, nonce="delivery-1")
+    async with connect(Script()) as client:
+        fake.limit("POST", POST, limit=2, per=100)
+        with pytest.raises(SendFailed) as failed:
+            await client.channel_chat.show(HERE, reply)
+        assert failed.value.retry_after is not None
+        fake.clear()
+        fake.advance(600)
+        client.http._buckets.clear()
+        shown = await client.channel_chat.show(HERE, reply)
+        assert [one.id for one in fake.scene().by_bot()] == list(shown.message_ids)
+        assert len(shown.message_ids) == 3
+
+
+async def test_a_wait_in_one_channel_is_no_wait_in_another(fake: FakeDiscord, connect: Connect) -> None:
+    there = Address("discord", THREAD_ID, private=False)
+    async with connect(Script()) as client:
+        fake.fault("POST", rf"/channels/{GUILD_CHANNEL_ID}/messages$", "limited", retry_after=2.0)
+        slow = asyncio.ensure_future(client.channel_chat.show(HERE, Reply("slow", nonce="n1")))
+        await fake.until(lambda scene: [one for one in scene.requests if one["status"] == 429])
+        await client.channel_chat.show(there, Reply("quick", nonce="n2"))
+        assert not slow.done()
+        slow.cancel()
+
+
+async def test_a_call_cut_off_in_a_global_wait_does_not_hold_the_others(
+    fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect(Script()) as client:
+        monkeypatch.setattr("bots.discord.rest.TEXT_SECONDS", 0.2)
+        fake.fault("POST", POST, "limited", retry_after=25.0, is_global=True, times=2)
+        with pytest.raises(SendFailed):
+            await client.channel_chat.show(HERE, Reply("never", nonce="n1"))
+        monkeypatch.setattr("bots.discord.rest.TEXT_SECONDS", 10.0)
+        await client.channel_chat.show(HERE, Reply("after", nonce="n2"))
+    assert [one.content for one in fake.scene().by_bot()] == ["after"]
+
+
+async def test_what_can_not_be_answered_to_is_said_all_the_same(fake: FakeDiscord, connect: Connect) -> None:
+    async with connect(Script()) as client:
+        request = fake.says(PERSON, GUILD_CHANNEL_ID, "a fox", guild=GUILD_ID)
+        fake.reach(GUILD_CHANNEL_ID, True, history=False)
+        to = Address("discord", GUILD_CHANNEL_ID, message_id=request, private=False)
+        await client.channel_chat.show(to, Reply("your fox", nonce="n1"))
+        (shown,) = fake.scene().by_bot()
+    assert (shown.content, shown.reference) == ("your fox", None)
+
+
+@pytest.mark.parametrize(("tier", "most"), [(0, 10 * MIB), (2, REQUEST_BYTES)])
+async def test_how_large_a_file_may_be_is_the_servers_matter(fake: FakeDiscord, connect: Connect, tier: int, most: int) -> None:
+    fake.portal(tier=tier)
+    heard: list[int] = []
+
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        heard.append((await chat.limits_for(inbound.address)).upload_bytes)
+        await chat.show(inbound.address, Reply("ok"))
+
+    async with connect(Script(play)) as client:
+        await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "ok")
+        limits = await client.channel_chat.limits_for(HERE)
+        in_thread = await client.channel_chat.limits_for(Address("discord", THREAD_ID, private=False))
+        elsewhere = await client.channel_chat.limits_for(Address("discord", "1"))
+        await client.channel_chat.show(HERE, Reply("as large as can be", files=(photo("fox.png", most),), nonce="n1"))
+    assert limits.upload_bytes == in_thread.upload_bytes == heard[0] == most
+    assert elsewhere.upload_bytes == 10 * MIB
+
+
+async def test_a_spoiler_is_one_for_discord(fake: FakeDiscord, connect: Connect) -> None:
+    async with connect(Script()) as client:
+        await client.channel_chat.show(HERE, Reply("", files=(replace(photo("fox.png"), spoiler=True),), nonce="n1"))
+    assert fake.scene().by_bot()[0].attachments[0].filename == "SPOILER_fox.png"
+
+
+async def test_an_edit_keeps_the_files_and_is_not_sent_twice(fake: FakeDiscord, connect: Connect) -> None:
+    async with connect(Script()) as client:
+        shown = await client.channel_chat.show(HERE, Reply("your fox", files=(photo("fox.png"),), nonce="n1"))
+        for _ in range(2):
+            await client.channel_chat.show(HERE, Reply("your fox \u2605", buttons=((Button("Again", "again", "1"),),)), replacing=shown)
+        (seen,) = fake.scene().by_bot()
+    assert (seen.text, len(seen.attachments), seen.buttons, len(seen.edited_by)) == ("your fox \u2605", 1, ["Again"], 1)
