@@ -10,27 +10,34 @@ import structlog
 
 from api.generations.schemas import CardIn
 from bots.core import language, texts
+from bots.core.acting import UserApi
 from bots.core.api import BotApi, Who
+from bots.core.cards import price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.http import ApiError
 from bots.core.options import Mistake
 from bots.core.pacing import paced
-from bots.core.types import Chat, Inbound, Reply, SendFailed, Shown
+from bots.core.splitting import split, utf16_units
+from bots.core.types import Chat, File, Inbound, Limits, Reply, SendFailed, Shown
 
 log = structlog.get_logger()
 
 BUSY_SECONDS = 4.5
 """Chats show a sign of life for five to ten seconds."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 900.0
 """How long a reply waits when the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
 TRIES = 3
+PARTS_MOST = 5
+"""A text of more messages comes as its beginning and a file."""
+FILE_SENTENCE = 200
 
 
 async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
     """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled."""
-    if resolve(inbound.command) is None and not inbound.address.private:
+    if resolve(inbound.command) is None and not inbound.address.private and inbound.pressed is None:
         return  # said to somebody else
+    inbound = cleaned(inbound)
     heard = language.chosen(inbound.sender.language)
     who = Who(
         inbound.sender.id,
@@ -45,11 +52,14 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
 
 async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound) -> None:
     command = resolve(inbound.command)
+    limits = await chat.limits_for(inbound.address)
+    showing = _Showing(chat, inbound, limits)
     if command is None:
-        await _Showing(chat, inbound).show(Reply(texts.unknown_command(inbound.command), secret=True))
+        pressed = inbound.pressed is not None
+        sentence = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
+        await showing.show(Reply(sentence, secret=True, fresh=pressed))
         return
-    context = Context(bot=api, user=api.acting(who), commands=COMMANDS)
-    showing = _Showing(chat, inbound)
+    context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
     busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
     try:
         async with aclosing(paced(_safe(command, inbound, context), chat.limits.edit_seconds)) as replies:
@@ -75,6 +85,9 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
     except Mistake as mistake:
         yield Reply(str(mistake), secret=True, fresh=fresh)
     except ApiError as error:
+        if error.code == "confirm_cost" and error.draft_id is not None and error.cost is not None:
+            yield price_question(error.cost, error.draft_id, inbound.sender.id, fresh=fresh)
+            return
         if error.status >= 500 or error.status == 0:
             log.warning("command_failed", command=command.name, code=error.code, detail=error.detail)
         yield Reply(_sentence(error, context), secret=True, fresh=fresh)
@@ -93,8 +106,9 @@ def _sentence(error: ApiError, context: Context) -> str:
 class _Showing:
     """The messages of one answer: each reply edits what the one before, or the pressed button, has shown."""
 
-    def __init__(self, chat: Chat, inbound: Inbound) -> None:
+    def __init__(self, chat: Chat, inbound: Inbound, limits: Limits) -> None:
         self._chat = chat
+        self._limits = limits
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
         self._shown = None if inbound.pressed is None else Shown((inbound.pressed,))
@@ -102,6 +116,15 @@ class _Showing:
 
     async def show(self, reply: Reply) -> Shown | None:
         """What the reply became, or nothing when it could not be shown: a preview may fail, anything else is logged."""
+        whole = reply.text
+        if reply.preview or len(split(whole, self._limits.text, utf16_units)) <= PARTS_MOST:
+            return await self._show(reply)
+        room = max(1, self._limits.text - FILE_SENTENCE)
+        shown = await self._show(replace(reply, text=f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"))
+        file = File("document", "answer.md", "text/markdown", whole.encode("utf-8", "replace"))
+        return await self._show(Reply("", files=(file,), fresh=True, secret=reply.secret)) or shown
+
+    async def _show(self, reply: Reply) -> Shown | None:
         replacing = None if reply.fresh else self._shown
         if replacing is None:
             self._sent += not reply.preview
@@ -133,6 +156,18 @@ class _Showing:
                     raise
             await asyncio.sleep(wait)
         raise SendFailed("could not be shown")
+
+
+def cleaned(inbound: Inbound) -> Inbound:
+    """Without what is no text: halves of characters and NULs, which nothing behind this takes."""
+
+    def clean(text: str) -> str:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
+
+    sender = replace(inbound.sender, name=clean(inbound.sender.name))
+    quoted = None if inbound.quoted is None else replace(inbound.quoted, text=clean(inbound.quoted.text))
+    options = {name: clean(value) for name, value in inbound.options.items()}
+    return replace(inbound, text=clean(inbound.text), command=clean(inbound.command), sender=sender, quoted=quoted, options=options)
 
 
 def _with_nonce(reply: Reply, seed: str) -> Reply:

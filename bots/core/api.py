@@ -1,10 +1,10 @@
-"""The api as the bots see it: one method for each endpoint they use, in the api's own types.
+"""The api as the bots see it, with the bot's own credential: one method for each endpoint, in the api's own types. All raise `ApiError`.
 
-`BotApi` speaks with the bot's credential; `UserApi` for one person in one chat, with short act tokens. All raise `ApiError`.
+`bots.core.acting` speaks for one person.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -13,25 +13,9 @@ import httpx
 import httpx_sse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from api.catalog.schemas import ModelOut
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
-from api.generations.schemas import (
-    CardIn,
-    EstimateIn,
-    EstimateOut,
-    FitIn,
-    GenerationOut,
-    GenerationStatus,
-    ImageIn,
-    MediaOut,
-    UploadOut,
-    VideoFromImageIn,
-    VideoIn,
-)
+from api.generations.schemas import FitIn, MediaOut
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
-from api.schemas import Kind, Page
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn
-from api.users.schemas import UserOut
 from bots.core.http import BAD_ANSWER, TRANSPORT_ERRORS, ApiError, make_client, refused, unavailable
 
 M = TypeVar("M", bound=BaseModel)
@@ -44,10 +28,6 @@ ACT_TIMEOUT = httpx.Timeout(4.0, connect=3.0)
 """Every command begins with it: when the api is away, people know within five seconds."""
 CLAIM_MARGIN = 15.0
 STREAM_READ_SECONDS = 120.0
-PAGE = 100
-
-TextEvent = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
-_TEXT_EVENTS: dict[str, type[TextEvent]] = {"start": StartEvent, "delta": DeltaEvent, "done": DoneEvent, "error": ErrorEvent}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +66,6 @@ class BotApi:
 
     async def close(self) -> None:
         await self._client.aclose()
-
-    def acting(self, who: Who) -> "UserApi":
-        return UserApi(self, who)
 
     async def profile(self, profile: BotProfileIn) -> None:
         await self.call("PUT", "/bot/profile", self._key, body=profile)
@@ -206,7 +183,9 @@ class BotApi:
             raise refused(response)
         return response
 
-    async def events(self, path: str, token: str, body: BaseModel, headers: dict[str, str]) -> AsyncIterator[httpx_sse.ServerSentEvent]:
+    async def events(
+        self, path: str, token: str, body: BaseModel, headers: dict[str, str]
+    ) -> AsyncGenerator[httpx_sse.ServerSentEvent, None]:
         """The server-sent events that a POST answers with."""
         sent = _headers(token, headers, body)
         timeout = httpx.Timeout(STREAM_READ_SECONDS, connect=5.0)
@@ -219,105 +198,6 @@ class BotApi:
                     yield event
         except TRANSPORT_ERRORS as error:
             raise unavailable(error) from error
-
-
-class UserApi:
-    """The api for one person in one chat. Paid calls carry the update's id, so that an update handled twice is paid once."""
-
-    def __init__(self, bot: BotApi, who: Who) -> None:
-        self._bot = bot
-        self._who = who
-
-    async def me(self) -> UserOut:
-        return read(UserOut, await self._call("GET", "/users/me"))
-
-    async def unlink(self, platform: str) -> None:
-        """Takes this person's identity on the platform off its account."""
-        await self._call("DELETE", f"/links/{_segment(platform)}/{_segment(self._who.platform_user_id)}")
-
-    async def models(self, kind: Kind) -> list[ModelOut]:
-        """All that this person may use, the default first."""
-        found: list[ModelOut] = []
-        params = {"kind": kind, "limit": str(PAGE)}
-        while True:
-            page = read(Page[ModelOut], await self._call("GET", "/models", params=params))
-            found += page.items
-            if page.next_cursor is None:
-                return found
-            params["cursor"] = page.next_cursor
-
-    async def estimate(self, ask: EstimateIn) -> EstimateOut:
-        return read(EstimateOut, await self._call("POST", "/generate/estimate", body=ask))
-
-    async def text(self, ask: TextIn) -> AsyncIterator[TextEvent]:
-        """The events of a streamed answer; `done` or `error` is the last, otherwise the stream was cut: `api_unavailable`."""
-        headers = {"Idempotency-Key": self._who.update_id}
-        try:
-            async for event in self._text(ask, headers, fresh=False):
-                yield event
-        except ApiError as error:
-            if error.status != 401:
-                raise
-            async for event in self._text(ask, headers, fresh=True):
-                yield event
-
-    async def new_conversation(self, new: NewConversationIn) -> None:
-        """The next question in this chat begins another conversation."""
-        await self._call("POST", "/conversations/new", body=new)
-
-    async def image(self, ask: ImageIn) -> GenerationOut:
-        return read(GenerationOut, await self._paid("/generate/image", ask, {"Prefer": "respond-async"}))
-
-    async def video(self, ask: VideoIn) -> GenerationOut:
-        return read(GenerationOut, await self._paid("/generate/video", ask))
-
-    async def video_from_image(self, ask: VideoFromImageIn) -> GenerationOut:
-        return read(GenerationOut, await self._paid("/generate/video/from-image", ask))
-
-    async def upload(self, name: str, content_type: str, data: bytes) -> UploadOut:
-        return read(UploadOut, await self._call("POST", "/uploads", files={"file": (name, data, content_type)}))
-
-    async def generations(self, limit: int, status: GenerationStatus | None = None) -> list[GenerationOut]:
-        """The newest first."""
-        params = {"limit": str(limit)} | ({"status": status} if status else {})
-        return read(Page[GenerationOut], await self._call("GET", "/generations", params=params)).items
-
-    async def generation(self, generation_id: str) -> GenerationOut:
-        """By id or short id."""
-        return read(GenerationOut, await self._call("GET", f"/generations/{_segment(generation_id)}"))
-
-    async def cancel(self, generation_id: str) -> GenerationOut:
-        """By id or short id."""
-        return read(GenerationOut, await self._call("POST", f"/generations/{_segment(generation_id)}/cancel"))
-
-    async def card(self, generation_id: str, card: CardIn) -> None:
-        await self._call("PUT", f"/generations/{_segment(generation_id)}/card", body=card)
-
-    async def _paid(self, path: str, body: BaseModel, headers: dict[str, str] | None = None) -> httpx.Response:
-        return await self._call("POST", path, body=body, headers={"Idempotency-Key": self._who.update_id} | (headers or {}))
-
-    async def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        try:
-            return await self._bot.call(method, path, await self._bot.act(self._who), **rest)
-        except ApiError as error:
-            if error.status != 401:
-                raise
-        return await self._bot.call(method, path, await self._bot.act(self._who, fresh=True), **rest)
-
-    async def _text(self, ask: TextIn, headers: dict[str, str], fresh: bool) -> AsyncIterator[TextEvent]:
-        token = await self._bot.act(self._who, fresh=fresh)
-        async for event in self._bot.events("/generate/text", token, ask, headers):
-            kind = _TEXT_EVENTS.get(event.event)
-            if kind is None:
-                continue
-            try:
-                told = kind.model_validate_json(event.data)
-            except ValidationError as error:
-                raise ApiError(BAD_ANSWER, f"event {event.event} of a text stream") from error
-            yield told
-            if isinstance(told, DoneEvent | ErrorEvent):
-                return
-        raise unavailable(EOFError("the text stream ended early"))
 
 
 def read(model: type[M], response: httpx.Response) -> M:
@@ -339,11 +219,5 @@ def _headers(token: str, extra: dict[str, str] | None, body: BaseModel | None) -
 
 
 def _json(body: BaseModel) -> bytes:
-    return body.model_dump_json(exclude_none=True).encode()
-
-
-def _segment(text: str) -> str:
-    """A part of a path; people type ids, so anything that would lead elsewhere in the api is refused."""
-    if not text or not text.replace("-", "").isalnum() or not text.isascii():
-        raise ApiError("not_found", "There is no such job.", status=404)
-    return text
+    """Only what was given: a null that was meant is sent."""
+    return body.model_dump_json(exclude_unset=True).encode()

@@ -35,8 +35,9 @@ def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
     return Reply(texts.accepted(made), buttons=(buttons,), card=made.id, fresh=fresh)
 
 
-def price_question(cost: Decimal, draft_id: str, *, fresh: bool) -> Reply:
-    buttons = (Button(texts.yes_for(cost), "confirm", draft_id, "primary"), Button(texts.no(), "decline", draft_id))
+def price_question(cost: Decimal, draft_id: str, asker: str, *, fresh: bool) -> Reply:
+    """`asker` is the sender's id: the api knows who may say yes, but not who may say no."""
+    buttons = (Button(texts.yes_for(cost), "confirm", draft_id, "primary"), Button(texts.no(), "decline", asker))
     return Reply(texts.confirm_question(cost), buttons=(buttons,), fresh=fresh)
 
 

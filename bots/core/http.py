@@ -1,5 +1,7 @@
 """How the bots speak HTTP with the api: one factory for clients, one place where failures become `ApiError`."""
 
+from decimal import Decimal
+
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -15,14 +17,26 @@ MAX_CONNECTIONS = 200
 
 
 class ApiError(Exception):
-    """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer."""
+    """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer.
+    `cost` and `draft_id` come with `confirm_cost`."""
 
-    def __init__(self, code: str, detail: str, *, retry_after: float | None = None, status: int = 0) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        status: int = 0,
+        cost: Decimal | None = None,
+        draft_id: str | None = None,
+    ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
         self.status = status
+        self.cost = cost
+        self.draft_id = draft_id
 
 
 def make_client(base_url: str) -> httpx.AsyncClient:
@@ -52,4 +66,11 @@ def refused(response: httpx.Response) -> ApiError:
         if response.status_code in (502, 503, 504):
             return ApiError(API_UNAVAILABLE, f"HTTP {response.status_code} in front of the api", status=response.status_code)
         return ApiError(BAD_ANSWER, f"HTTP {response.status_code} without a problem document", status=response.status_code)
-    return ApiError(problem.code, problem.detail, retry_after=problem.retry_after, status=response.status_code)
+    return ApiError(
+        problem.code,
+        problem.detail,
+        retry_after=problem.retry_after,
+        status=response.status_code,
+        cost=problem.cost_usd,
+        draft_id=problem.draft_id,
+    )

@@ -11,6 +11,7 @@ from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationF
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.api import BotApi
+from bots.core.cards import Buttons, result_buttons
 from bots.core.http import ApiError
 from bots.core.types import File, Limits, Reply
 
@@ -56,7 +57,7 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
         return Told(None, card)
     if isinstance(event, GenerationFailed):
         return Told(_reply(delivery, limits, texts.not_made(made)), card)
-    plain = _reply(delivery, limits, f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}")
+    plain = _reply(delivery, limits, f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}", buttons=result_buttons(made))
     try:
         return replace(await _completed(delivery, event, api, limits), card=card, without_files=plain)
     except ApiError as error:
@@ -70,14 +71,14 @@ def nonce_of(delivery_id: str) -> str:
     return delivery_id.replace("-", "")[-NONCE_MAX:]
 
 
-def _reply(delivery: DeliveryOut, limits: Limits, text: str, files: tuple[File, ...] = ()) -> Reply:
+def _reply(delivery: DeliveryOut, limits: Limits, text: str, files: tuple[File, ...] = (), buttons: Buttons = ()) -> Reply:
     lines = [text]
     if delivery.moved:
         lines.append(texts.moved())
     if delivery.maybe_shown and not limits.repeatable:
         lines.append(texts.maybe_second())
     again = delivery.maybe_shown or delivery.attempt > 1
-    return Reply("\n".join(lines), files=files, nonce=nonce_of(delivery.id), again=again)
+    return Reply("\n".join(lines), files=files, buttons=buttons, nonce=nonce_of(delivery.id), again=again)
 
 
 async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits) -> Told:
@@ -89,7 +90,7 @@ async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: Bot
     if len(fitting) < len(media):
         caption = f"{caption}\n{texts.too_large_to_send(made, api.public_url)}"
     return Told(
-        _reply(delivery, limits, caption, tuple(files)),
+        _reply(delivery, limits, caption, tuple(files), result_buttons(made)),
         media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
     )
 
@@ -111,11 +112,10 @@ async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: 
 
 async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, place: int, api: BotApi, limits: Limits) -> File:
     data = await api.media(media.url, limits.upload_bytes)
-    many = f"-{place}" if len(made.images) > 1 else ""
-    kind = _kind(media, len(data), limits)
+    kind = kind_of(media, len(data), limits)
     return File(
         kind=kind,
-        name=f"{made.short_id}{many}{SUFFIXES.get(media.content_type, '')}",
+        name=name_of(media, made, place),
         content_type=media.content_type,
         data=data,
         width=media.width,
@@ -127,10 +127,16 @@ async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, pla
     )
 
 
-def _kind(media: MediaOut, size: int, limits: Limits) -> Kind:
+def kind_of(media: MediaOut, size: int, limits: Limits) -> Kind:
     if media.content_type.startswith("video/"):
         return "video"
     return "photo" if media.content_type.startswith("image/") and size <= limits.photo_bytes else "document"
+
+
+def name_of(media: MediaOut, made: GenerationOut, place: int) -> str:
+    """`place` counts the files of a result from 1."""
+    many = f"-{place}" if len(made.images) > 1 else ""
+    return f"{made.short_id}{many}{SUFFIXES.get(media.content_type, '')}"
 
 
 async def _poster(media: MediaOut, api: BotApi) -> bytes | None:

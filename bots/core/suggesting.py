@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
+from bots.core.acting import UserApi
 from bots.core.api import BotApi, Who
 from bots.core.http import ApiError
 
@@ -34,7 +35,7 @@ class Suggestions:
         until, models = self._known.get(key, (0.0, []))
         if until > time.monotonic():
             return models
-        models = await self._api.acting(who).models(kind)
+        models = await UserApi(self._api, who).models(kind)
         if len(self._known) >= KEPT:
             self._known.clear()
         self._known[key] = (time.monotonic() + KEPT_SECONDS, models)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from api.links.schemas import BotProfileIn
 from bots.core import log
+from bots.core.acting import UserApi
 from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.http import ApiError
@@ -112,7 +113,7 @@ class Talk:
 
     async def _forget_cancelled(self) -> None:
         """A cancelled job sends nothing."""
-        user = self._api.acting(self._person.who)
+        user = UserApi(self._api, self._person.who)
         for generation_id in set(self._chat.waiting.values()):
             with suppress(ApiError):
                 if (await user.generation(generation_id)).status == "cancelled":

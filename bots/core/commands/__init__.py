@@ -1,17 +1,23 @@
 """The registry: every command, alias and button action, listed by hand. Adapters register commands with their platform from here."""
 
-from bots.core.commands import account, jobs, making, talking
+from bots.core.commands import account, choosing, jobs, making, results, talking
 from bots.core.commands.command import Command, Context, Replies
 
-__all__ = ["ALIASES", "COMMANDS", "Command", "Context", "Replies", "resolve"]
+__all__ = ["ACTIONS", "ALIASES", "COMMANDS", "Command", "Context", "Replies", "resolve"]
 
 COMMANDS: tuple[Command, ...] = (
     talking.ASK,
-    talking.NEW,
     making.IMAGE,
     making.VIDEO,
+    making.EDIT,
+    making.ANIMATE,
+    results.AGAIN,
+    talking.NEW,
+    choosing.MODEL,
+    choosing.SETTINGS,
     jobs.JOBS,
     jobs.CANCEL,
+    jobs.GALLERY,
     account.BALANCE,
     account.LINK,
     account.UNLINK,
@@ -20,8 +26,28 @@ COMMANDS: tuple[Command, ...] = (
     account.START,
 )
 
-ACTIONS: tuple[Command, ...] = (account.LINK_YES, account.LINK_NO, account.UNLINK_YES, account.UNLINK_NO)
-"""Only buttons lead here. A button may name a command, too."""
+ACTIONS: tuple[Command, ...] = (
+    talking.STOP_ANSWER,
+    talking.UNREADABLE,
+    results.VARY,
+    results.ORIGINAL,
+    results.SHOW,
+    results.FAVOURITE,
+    results.DELETE,
+    results.DELETE_YES,
+    results.KEEP,
+    results.CONFIRM,
+    results.DECLINE,
+    jobs.REFRESH,
+    choosing.MODELS,
+    choosing.USE_MODEL,
+    choosing.SET,
+    account.LINK_YES,
+    account.LINK_NO,
+    account.UNLINK_YES,
+    account.UNLINK_NO,
+)
+"""Only buttons and adapters lead here. A button may name a command, too."""
 
 ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel", "reset": "new"}
 

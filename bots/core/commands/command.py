@@ -4,21 +4,24 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from api.schemas import Kind
-from bots.core.api import BotApi, UserApi
+from bots.core.acting import UserApi
+from bots.core.api import BotApi
 from bots.core.language import N_, translated
 from bots.core.options import Option
-from bots.core.types import Inbound, Reply
+from bots.core.types import Inbound, Limits, Reply
 
 Replies = AsyncGenerator[Reply, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is the web's address, when known."""
+    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is the web's
+    address, when known, `limits` are the chat's."""
 
     bot: BotApi
     user: UserApi
     commands: "tuple[Command, ...]"
+    limits: Limits
 
     @property
     def public_url(self) -> str | None:

@@ -1,22 +1,49 @@
-"""/jobs and /cancel, and the Cancel button of a waiting card."""
+"""/jobs, /cancel and /gallery, and the buttons of a waiting card."""
+
+from collections.abc import Sequence
 
 from api.generations.schemas import GenerationOut
 from bots.core import texts
+from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.sources import named
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.types import Inbound, Reply
+from bots.core.running import RUNNING
+from bots.core.types import Button, Inbound, Reply
 
 LISTED = 8
+PICKED = 6
+IN_A_ROW = 3
+UNFINISHED = ("queued", "processing")
 
 
 async def _jobs(_inbound: Inbound, context: Context) -> Replies:
     made = await context.user.generations(LISTED)
-    yield Reply(texts.jobs(made) if made else texts.no_jobs(), secret=True)
+    if not made:
+        yield Reply(texts.no_jobs(), secret=True)
+        return
+    cancel = [Button(texts.cancel_one(one), "cancel", one.id, "danger") for one in made if one.status in UNFINISHED]
+    refresh = (Button(texts.refresh_button(), "jobs", ""),)
+    yield Reply(texts.jobs(made), buttons=(*_rows(cancel), *((refresh,) if cancel else ())), secret=True)
+
+
+async def _gallery(_inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generations(PICKED, "completed")
+    if not made:
+        yield Reply(texts.no_gallery(), secret=True)
+        return
+    show = [Button(f"#{one.short_id}", "show", one.id) for one in made]
+    yield Reply(texts.gallery(made, context.public_url), buttons=_rows(show), secret=True)
 
 
 async def _cancel(inbound: Inbound, context: Context) -> Replies:
-    wanted = inbound.text.strip().lower()
+    if inbound.pressed is None and not inbound.text.strip():
+        writing = RUNNING.newest(inbound)
+        if writing is not None:
+            writing.stopped.set()
+            return
+    wanted = (named(inbound.text.lower()).generation_id or inbound.text).strip().lower()
     if not wanted:
         running = await _newest_running(context)
         if running is None:
@@ -32,12 +59,27 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.card_closed(await context.user.generation(wanted)))
 
 
+async def _refresh(inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generation(inbound.text.strip())
+    yield waiting_card(made) if made.status in UNFINISHED else Reply(texts.card_closed(made))
+
+
 async def _newest_running(context: Context) -> GenerationOut | None:
     running = [*await context.user.generations(1, "processing"), *await context.user.generations(1, "queued")]
     return max(running, key=lambda one: one.created_at, default=None)
 
 
+def _rows(buttons: Sequence[Button]) -> Buttons:
+    return tuple(tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW))
+
+
 JOBS = Command("jobs", N_("Your last jobs"), _jobs, secret=True)
+GALLERY = Command("gallery", N_("Your last results, and where all of them are"), _gallery, secret=True)
 CANCEL = Command(
-    "cancel", N_("Stop a job, the newest one if you name none"), _cancel, argument="id", argument_description=N_("The short id of the job")
+    "cancel",
+    N_("Stop a job or an answer, the newest one if you name none"),
+    _cancel,
+    argument="id",
+    argument_description=N_("The short id of the job"),
 )
+REFRESH = Command("refresh", "", _refresh, listed=False)

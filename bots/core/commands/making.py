@@ -1,22 +1,40 @@
-"""/image and /video: ask for a generation, show its waiting card. The result is pushed later, see `bots.core.delivery`."""
+"""/image, /video, /edit and /animate: ask for a generation, show its waiting card. The result is pushed later, see `bots.core.delivery`."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.generations.schemas import PROMPT_MAX, AddressIn, EstimateIn, GenerationOut, ImageIn, VideoFromImageIn, VideoIn
+from api.catalog.schemas import ModelOut
+from api.generations.schemas import (
+    PROMPT_MAX,
+    AddressIn,
+    AgainIn,
+    Changes,
+    EstimateIn,
+    GenerationOut,
+    ImageIn,
+    VideoFromImageIn,
+    VideoIn,
+)
 from api.schemas import MediaKind
 from bots.core import texts
+from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.sources import Source, source
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.options import Mistake, Option, Value, find_model, parse
-from bots.core.types import Address, Attachment, Button, Inbound, Reply
+from bots.core.options import Mistake, Option, Parsed, Value, find_model, parse
+from bots.core.types import Address, Ask, Inbound, Reply
 
 M = TypeVar("M", bound=BaseModel)
 
-UPLOAD_BYTES = 20 * 1024 * 1024
+ASK_VALUE_BYTES = 50
+"""What a form can carry beside its action."""
+NOTHING_TO_ADD = {"-", "–", "—", "."}
+"""What people answer who are asked for words and have none."""
+MOTION = "Natural, gentle motion."
 
 _RATIO = r"\d{1,3}:\d{1,3}"
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
@@ -40,84 +58,154 @@ VIDEO_OPTIONS = (
     Option("generate_audio", N_("With sound"), ("audio", "sound"), "switch"),
     _SEED,
 )
+OPTIONS: dict[MediaKind, tuple[Option, ...]] = {"image": IMAGE_OPTIONS, "video": VIDEO_OPTIONS}
 
 
 async def _image(inbound: Inbound, context: Context) -> Replies:
-    prompt, options = await _asked("image", inbound, context)
-    if not prompt:
-        yield Reply(texts.image_what(), secret=True)
+    given, text = await source(inbound, context)
+    parsed = _parsed(text, inbound, "image")
+    if not parsed.prompt:
+        yield _asking(IMAGE.name, texts.image_what(), given, parsed)
         return
-    images = [await _upload(one, context) for one in inbound.attachments]
-    fields = {**options, **({"input_images": images} if images else {})}
-    ask = _request(ImageIn, {"prompt": prompt, "address": _address(inbound), **fields})
-    try:
-        made = await context.user.image(ask)
-    except ApiError as error:
-        yield await _refusal(error, _request(EstimateIn, {"kind": "image", **_priced(fields)}), context)
-        return
-    yield waiting_card(made)
+    yield await _make_image(inbound, context, given, parsed)
 
 
 async def _video(inbound: Inbound, context: Context) -> Replies:
-    prompt, options = await _asked("video", inbound, context)
-    if not prompt:
-        yield Reply(texts.video_what(), secret=True)
+    given, text = await source(inbound, context)
+    parsed = _parsed(text, inbound, "video")
+    if not parsed.prompt:
+        yield _asking(VIDEO.name, texts.video_what(), given, parsed)
         return
-    fields = {"prompt": prompt, "address": _address(inbound), **options}
+    yield await _make_video(inbound, context, given, parsed)
+
+
+async def _edit(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    if given is None:
+        raise Mistake(texts.edit_which())
+    kind: MediaKind = "image" if given.images else "video"
+    parsed = _parsed(text, inbound, kind)
+    if not parsed.prompt:
+        before = given.made.prompt if given.made is not None and kind == "video" else ""
+        yield _asking(EDIT.name, texts.edit_what(kind), given, parsed, default=before, fresh=inbound.pressed is not None)
+    elif kind == "image":
+        yield await _make_image(inbound, context, given, parsed)
+    else:  # no model changes a finished video: it is filmed anew, with other words
+        assert given.made is not None
+        yield await remade(inbound, context, given.made.id, given.made.kind, parsed)
+
+
+async def _animate(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    if given is None or not given.images:
+        raise Mistake(texts.animate_which())
+    parsed = _parsed(text, inbound, "video")
+    before = given.made.prompt if given.made is not None else ""
+    if not parsed.prompt and inbound.pressed is not None:
+        yield _asking(ANIMATE.name, texts.animate_what(), given, parsed, default=before, fresh=True)
+        return
+    if not parsed.prompt or parsed.prompt in NOTHING_TO_ADD:
+        parsed = Parsed(before or MOTION, parsed.options)
+    yield await _make_video(inbound, context, given, parsed)
+
+
+def _asking(action: str, sentence: str, given: Source | None, parsed: Parsed, *, default: str = "", fresh: bool = False) -> Reply:
+    """The words are still missing. What is known by now travels with the question, as far as there is room."""
+    known = [] if given is None else [given.reference]
+    for name, value in parsed.options.items():
+        known.append(f"--{_flag(name)} {value}" if not isinstance(value, bool) else f"--{'' if value else 'no-'}{_flag(name)}")
+    while known and len(" ".join(known).encode()) > ASK_VALUE_BYTES:
+        known.pop()
+    return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), secret=not fresh, fresh=fresh)
+
+
+def _flag(name: str) -> str:
+    return next(option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name)
+
+
+async def _make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+    options = await _with_model("image", context, given, parsed)
+    fields = {**options, **({"input_images": list(given.images)} if given is not None and given.images else {})}
+    ask = _request(ImageIn, {"prompt": parsed.prompt, "address": address(inbound), **fields})
+    return await _made(context.user.image(ask), inbound, context, "image", fields)
+
+
+async def _make_video(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+    options = await _with_model("video", context, given, parsed)
+    fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
+    if given is not None and given.images:
+        ask = _request(VideoFromImageIn, {"image_id": given.images[0], **fields})
+        return await _made(context.user.video_from_image(ask), inbound, context, "video", options)
+    return await _made(context.user.video(_request(VideoIn, fields)), inbound, context, "video", options)
+
+
+async def remade(inbound: Inbound, context: Context, generation_id: str, kind: MediaKind, parsed: Parsed) -> Reply:
+    """An earlier request once more, with changes."""
+    options = await _named_model(kind, context, parsed)
+    changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
+    ask = AgainIn(changes=changes, address=address(inbound))
+    return await _made(context.user.again(generation_id, ask), inbound, context, kind, {})
+
+
+async def _made(
+    asking: Coroutine[object, object, GenerationOut], inbound: Inbound, context: Context, kind: MediaKind, fields: Mapping[str, object]
+) -> Reply:
+    """The waiting card. With the budget used up people want to know the price and what is left; every other error goes on as it is."""
     try:
-        if inbound.attachments:
-            image_id = await _upload(inbound.attachments[0], context)
-            made = await context.user.video_from_image(_request(VideoFromImageIn, {"image_id": image_id, **fields}))
-        else:
-            made = await context.user.video(_request(VideoIn, fields))
+        return waiting_card(await asking, fresh=inbound.pressed is not None)
     except ApiError as error:
-        yield await _refusal(error, _request(EstimateIn, {"kind": "video", **_priced(options)}), context)
-        return
-    yield waiting_card(made)
+        if error.code != "budget_exceeded":
+            raise
+    estimate = await context.user.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields)}))
+    fresh = inbound.pressed is not None
+    return Reply(texts.over_budget(estimate.cost_usd if fields else None, estimate.balance_usd), secret=True, fresh=fresh)
 
 
-def waiting_card(made: GenerationOut) -> Reply:
-    """What is shown until the result arrives."""
-    cancel = Button(texts.cancel_button(), CANCEL_ACTION, made.short_id, "danger")
-    return Reply(texts.accepted(made), buttons=((cancel,),), card=made.id)
-
-
-CANCEL_ACTION = "cancel"
-
-
-async def _asked(kind: MediaKind, inbound: Inbound, context: Context) -> tuple[str, dict[str, Value]]:
-    """The prompt and the options by the api's names, the model as its id."""
-    parsed = parse(inbound.text, inbound.options, IMAGE_OPTIONS if kind == "image" else VIDEO_OPTIONS)
+def _parsed(text: str, inbound: Inbound, kind: MediaKind) -> Parsed:
+    parsed = parse(text, inbound.options, OPTIONS[kind])
     if len(parsed.prompt) > PROMPT_MAX:
         raise Mistake(texts.prompt_too_long(len(parsed.prompt), PROMPT_MAX))
-    options = dict(parsed.options)
-    if "model" in options and parsed.prompt:
-        options["model"] = find_model(str(options["model"]), await context.user.models(kind))
-    return parsed.prompt, options
+    return parsed
 
 
-async def _upload(image: Attachment, context: Context) -> str:
-    """The id of the attached image on the api."""
-    if not image.content_type.startswith("image/"):
-        raise Mistake(texts.no_image_attached())
-    if image.size > UPLOAD_BYTES:
-        raise ApiError("too_large", image.name)
-    return (await context.user.upload(image.name, image.content_type, await image.read())).id
+async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dict[str, Value]:
+    """The options with the model by its id."""
+    if "model" not in parsed.options:
+        return parsed.options
+    return {**parsed.options, "model": find_model(str(parsed.options["model"]), await context.user.models(kind))}
 
 
-async def _refusal(error: ApiError, ask: EstimateIn, context: Context) -> Reply:
-    """With the budget used up people want to know the price and what is left; every other error goes on as it is."""
-    if error.code != "budget_exceeded":
-        raise error
-    estimate = await context.user.estimate(ask)
-    return Reply(texts.over_budget(estimate.cost_usd, estimate.balance_usd), secret=True)
+async def _with_model(kind: MediaKind, context: Context, given: Source | None, parsed: Parsed) -> dict[str, Value]:
+    """Where a picture is given and no model is named, one that can use it: the picture's own, the preferred one, or any."""
+    options = await _named_model(kind, context, parsed)
+    if "model" in options or given is None or not given.images:
+        return options
+    models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
+    wanted = [given.made.model if given.made is not None else None, getattr(preferred, f"{kind}_model")]
+    able = first_able(models, wanted, _takes_images if kind == "image" else _films_images)
+    return options if able is None else {**options, "model": able}
+
+
+def first_able(models: Sequence[ModelOut], wanted: Sequence[str | None], able: Callable[[ModelOut], bool]) -> str | None:
+    """The id of the first model that is able: of the wanted ones, then the default, then any."""
+    by_id = {one.id: one for one in models}
+    ordered = [by_id[one] for one in wanted if one in by_id] + sorted(models, key=lambda one: not one.default)
+    return next((one.id for one in ordered if able(one)), None)
+
+
+def _takes_images(model: ModelOut) -> bool:
+    return model.capabilities.max_input_images > 0
+
+
+def _films_images(model: ModelOut) -> bool:
+    return "first_frame" in model.capabilities.frame_images
 
 
 def _priced(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if name in EstimateIn.model_fields}
 
 
-def _address(inbound: Inbound) -> AddressIn:
+def address(inbound: Inbound) -> AddressIn:
     where: Address = inbound.address
     return AddressIn(
         platform=where.platform,
@@ -135,28 +223,56 @@ def _request(model: type[M], fields: Mapping[str, object]) -> M:
         return model.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Mistake(texts.bad_field(str(first["loc"][-1]), first["msg"])) from error
+        raise Mistake(texts.bad_field(str(first["loc"][-1]) if first["loc"] else "", first["msg"])) from error
 
 
+_WHAT = N_("What it should show")
 IMAGE = Command(
     "image",
     N_("Make a picture"),
     _image,
     argument="prompt",
-    argument_description=N_("What it should show"),
+    argument_description=_WHAT,
     argument_required=True,
     options=IMAGE_OPTIONS,
     image=True,
     slow=True,
+    asks=True,
 )
 VIDEO = Command(
     "video",
     N_("Make a video, from words or from an image"),
     _video,
     argument="prompt",
-    argument_description=N_("What it should show"),
+    argument_description=_WHAT,
     argument_required=True,
     options=VIDEO_OPTIONS,
     image=True,
     slow=True,
+    asks=True,
+)
+EDIT = Command(
+    "edit",
+    N_("Change a picture: answer one with this, or attach it"),
+    _edit,
+    argument="change",
+    argument_description=N_("What should be different"),
+    argument_required=True,
+    options=IMAGE_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+    on_message=N_("Edit"),
+)
+ANIMATE = Command(
+    "animate",
+    N_("Make a video of a picture: answer one with this, or attach it"),
+    _animate,
+    argument="motion",
+    argument_description=N_("What should happen in it"),
+    options=VIDEO_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+    on_message=N_("Animate"),
 )

@@ -3,6 +3,7 @@
 One namespace: callers write `texts.caption(made)`, wherever the sentence stands.
 """
 
+from bots.core.texts.choosing import *  # noqa: F403
 from bots.core.texts.delivering import *  # noqa: F403
 from bots.core.texts.jobs import *  # noqa: F403
 from bots.core.texts.linking import *  # noqa: F403

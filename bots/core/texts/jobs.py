@@ -1,13 +1,15 @@
 """Images and videos: the waiting card, the result, the list."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from api.generations.schemas import ErrorOut, GenerationOut
+from api.schemas import MediaKind
 from api.users.schemas import UserOut
 from bots.core.language import N_, _
 from bots.core.splitting import shorten
-from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, span, state
+from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
 
 FAILED: dict[str, str] = {
     "content_refused": N_("the model refused this request. Try other words."),
@@ -37,12 +39,21 @@ def accepted(made: GenerationOut) -> str:
     lines = [
         _("Making your %(kind)s: “%(prompt)s”", kind=kind(made.kind), prompt=shorten(made.prompt, PROMPT_IN_CAPTION)),
         _facts_line(made, made.estimate_usd, about=True),
+        _progress(made),
     ]
-    if made.queue_position is not None and made.queue_position > 1:
-        lines.append(_("Place %(place)s in the queue.", place=made.queue_position))
-    if made.typical_seconds is not None:
-        lines.append(_("Usually takes %(span)s.", span=span(*made.typical_seconds)))
     return "\n".join(lines)
+
+
+def _progress(made: GenerationOut) -> str:
+    facts = [state(made.status)]
+    if made.queue_position is not None and made.queue_position > 1:
+        facts.append(_("place %(place)s in the queue", place=made.queue_position))
+    if made.started_at is not None and made.status == "processing":
+        passed = (datetime.now(UTC) - made.started_at).total_seconds()
+        facts.append(_("for %(time)s", time=seconds(passed)))
+    if made.typical_seconds is not None:
+        facts.append(_("usually takes %(span)s", span=span(*made.typical_seconds)))
+    return " · ".join(facts)
 
 
 def caption(made: GenerationOut) -> str:
@@ -52,14 +63,14 @@ def caption(made: GenerationOut) -> str:
 
 def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
     price = [] if usd is None else [_("about %(price)s", price=money(usd)) if about else money(usd)]
-    return " · ".join([made.model_name, *price, made.short_id, *([_("sandbox, not a real model")] if made.sandbox else [])])
+    return " · ".join([made.model_name, *price, f"#{made.short_id}", *([_("sandbox, not a real model")] if made.sandbox else [])])
 
 
 def not_made(made: GenerationOut) -> str:
     """Instead of a result."""
     if made.status == "cancelled":
         return cancelled(made)
-    return _("Your %(kind)s %(id)s could not be made: %(why)s", kind=kind(made.kind), id=made.short_id, why=_why(made.error)) + _charged(
+    return _("Your %(kind)s #%(id)s could not be made: %(why)s", kind=kind(made.kind), id=made.short_id, why=_why(made.error)) + _charged(
         made
     )
 
@@ -83,8 +94,8 @@ def card_closed(made: GenerationOut) -> str:
     """What the waiting card becomes."""
     what = {"kind": kind(made.kind), "id": made.short_id}
     if made.status == "failed":
-        return _("Failed: %(kind)s %(id)s", **what)
-    return _("Cancelled: %(kind)s %(id)s", **what) if made.status == "cancelled" else _("Done: %(kind)s %(id)s", **what)
+        return _("Failed: %(kind)s #%(id)s", **what)
+    return _("Cancelled: %(kind)s #%(id)s", **what) if made.status == "cancelled" else _("Done: %(kind)s #%(id)s", **what)
 
 
 def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
@@ -102,7 +113,7 @@ def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
 
 
 def cancelled(made: GenerationOut) -> str:
-    return _("Cancelled: %(kind)s %(id)s.", kind=kind(made.kind), id=made.short_id) + _charged(made)
+    return _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id) + _charged(made)
 
 
 def nothing_runs() -> str:
@@ -119,7 +130,7 @@ def jobs(made: Sequence[GenerationOut]) -> str:
 
 def _job(made: GenerationOut) -> str:
     cost = [] if made.cost_usd is None else [money(made.cost_usd)]
-    return " · ".join([made.short_id, kind(made.kind), state(made.status), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
+    return " · ".join([f"#{made.short_id}", kind(made.kind), state(made.status), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
 
 
 def balance(user: UserOut) -> str:
@@ -187,3 +198,64 @@ def yes_for(cost: Decimal) -> str:
 
 def confirm_question(cost: Decimal) -> str:
     return _("This can cost up to %(cost)s, which is more than you want to spend without being asked. Shall I go on?", cost=money(cost))
+
+
+def declined() -> str:
+    return _("All right, I did not make it. Nothing was charged.")
+
+
+def pressed_twice() -> str:
+    return _("I am on it already.")
+
+
+def favourite_on(made: GenerationOut) -> str:
+    return _("⭐ #%(id)s is one of your favourites now.", id=made.short_id)
+
+
+def favourite_off(made: GenerationOut) -> str:
+    return _("#%(id)s is no favourite of yours any more.", id=made.short_id)
+
+
+def deleted() -> str:
+    return _("Deleted, here and in your gallery.")
+
+
+def cancel_one(made: GenerationOut) -> str:
+    return _("Cancel #%(id)s", id=made.short_id)
+
+
+# --- pictures and results that are meant
+
+
+def edit_which() -> str:
+    return _("Which picture? Answer one with /edit and what should be different, or send one with that as its caption.")
+
+
+def animate_which() -> str:
+    return _("Which picture? Answer one with /animate, or send one with that as its caption.")
+
+
+def edit_what(of: MediaKind) -> str:
+    return _("What should be different?") if of == "image" else _("What should the new video show?")
+
+
+def animate_what() -> str:
+    return _("What should happen in the video? Answer with a dash (-) to leave it to the model.")
+
+
+def not_ready(made: GenerationOut) -> str:
+    return _("#%(id)s is not there: it is %(state)s.", id=made.short_id, state=state(made.status))
+
+
+def no_gallery() -> str:
+    return _("Your gallery is still empty. Try /image a fox in snow.")
+
+
+def gallery(made: Sequence[GenerationOut], public_url: str | None) -> str:
+    where = _("All of them: %(url)s", url=f"{public_url}/gallery") if public_url else _("All of them are in your gallery on the web page.")
+    return "\n".join([_("Your last results:"), *(_result(one) for one in made), where])
+
+
+def _result(made: GenerationOut) -> str:
+    star = "⭐ " if made.favourite else ""
+    return f"{star}#{made.short_id} · {kind(made.kind)} · {shorten(made.prompt, PROMPT_IN_LIST)}"

@@ -38,6 +38,7 @@ ERRORS: dict[str, str] = {
     "setup_done": N_("Setup is already done."),
     "too_large": N_("That file is too large for me. I take images of up to 20 MB: please send a smaller copy."),
     "unsupported_media": N_("I can't use this kind of file. Please send a PNG, JPEG or WebP image."),
+    "file_unreadable": N_("The chat does not hand me that file. Please send it again."),
     "storage_full": N_("The server's storage is full. Nothing was charged. Please tell the operator."),
     "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
     API_UNAVAILABLE: N_("I can't reach my server right now. Please try again in a minute."),
@@ -70,6 +71,10 @@ def unexpected(reference: str) -> str:
 
 def unknown_command(name: str) -> str:
     return _("I don't know /%(name)s. /help shows what I can do.", name=shorten(name, 40))
+
+
+def button_gone() -> str:
+    return _("I don't know that button any more. /help shows what I can do.")
 
 
 def not_yours() -> str:

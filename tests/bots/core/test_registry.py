@@ -5,8 +5,9 @@ import re
 import pytest
 
 from api.generations.schemas import ImageIn, VideoIn
+from bots.core.cards import waiting_card
 from bots.core.commands import ACTIONS, ALIASES, COMMANDS, resolve
-from bots.core.commands.making import IMAGE_OPTIONS, VIDEO_OPTIONS, waiting_card
+from bots.core.commands.making import IMAGE_OPTIONS, VIDEO_OPTIONS
 from bots.core.options import Option
 from tests.bots.core.samples import generation
 

@@ -1,0 +1,174 @@
+"""The api for one person in one chat: one method for each endpoint that commands use, in the api's own types. All raise `ApiError`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from api.catalog.schemas import ModelOut
+from api.generations.schemas import (
+    AgainIn,
+    CardIn,
+    EstimateIn,
+    EstimateOut,
+    FavouriteIn,
+    GenerationOut,
+    GenerationStatus,
+    ImageIn,
+    UploadOut,
+    VideoFromImageIn,
+    VideoIn,
+)
+from api.schemas import Kind, MediaKind, Page
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn
+from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from bots.core.api import BotApi, Who, read
+from bots.core.http import BAD_ANSWER, ApiError, unavailable
+
+PAGE = 100
+
+TextEvent = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
+_TEXT_EVENTS: dict[str, type[TextEvent]] = {"start": StartEvent, "delta": DeltaEvent, "done": DoneEvent, "error": ErrorEvent}
+
+
+class UserApi:
+    """The api for one person in one chat. Paid calls carry the update's id, so that an update handled twice is paid once."""
+
+    def __init__(self, bot: BotApi, who: Who) -> None:
+        self._bot = bot
+        self._who = who
+
+    @property
+    def who(self) -> Who:
+        return self._who
+
+    async def me(self) -> UserOut:
+        return read(UserOut, await self._call("GET", "/users/me"))
+
+    async def change_me(self, change: ProfileIn) -> UserOut:
+        changed = read(UserOut, await self._call("PUT", "/users/me", body=change))
+        self._bot.forget(self._who)
+        return changed
+
+    async def preferences(self) -> PreferencesOut:
+        return read(PreferencesOut, await self._call("GET", "/users/me/preferences"))
+
+    async def prefer(self, change: PreferencesIn) -> PreferencesOut:
+        """What is not given stays."""
+        return read(PreferencesOut, await self._call("PUT", "/users/me/preferences", body=change))
+
+    async def unlink(self, platform: str) -> None:
+        """Takes this person's identity on the platform off its account."""
+        await self._call("DELETE", f"/links/{_segment(platform)}/{_segment(self._who.platform_user_id)}")
+
+    async def models(self, kind: Kind) -> list[ModelOut]:
+        """All that this person may use, the default first."""
+        found: list[ModelOut] = []
+        params = {"kind": kind, "limit": str(PAGE)}
+        while True:
+            page = read(Page[ModelOut], await self._call("GET", "/models", params=params))
+            found += page.items
+            if page.next_cursor is None:
+                return found
+            params["cursor"] = page.next_cursor
+
+    async def estimate(self, ask: EstimateIn) -> EstimateOut:
+        return read(EstimateOut, await self._call("POST", "/generate/estimate", body=ask))
+
+    async def text(self, ask: TextIn) -> AsyncGenerator[TextEvent, None]:
+        """The events of a streamed answer; `done` or `error` is the last, otherwise the stream was cut: `api_unavailable`. Closing it ends
+        the answer at the provider, too."""
+        headers = {"Idempotency-Key": self._who.update_id}
+        try:
+            async with aclosing(self._text(ask, headers, fresh=False)) as events:
+                async for event in events:
+                    yield event
+        except ApiError as error:
+            if error.status != 401:
+                raise
+            async with aclosing(self._text(ask, headers, fresh=True)) as events:
+                async for event in events:
+                    yield event
+
+    async def new_conversation(self, new: NewConversationIn) -> None:
+        """The next question in this chat begins another conversation."""
+        await self._call("POST", "/conversations/new", body=new)
+
+    async def image(self, ask: ImageIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/image", ask, {"Prefer": "respond-async"}))
+
+    async def video(self, ask: VideoIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/video", ask))
+
+    async def video_from_image(self, ask: VideoFromImageIn) -> GenerationOut:
+        return read(GenerationOut, await self._paid("/generate/video/from-image", ask))
+
+    async def again(self, generation_id: str, ask: AgainIn) -> GenerationOut:
+        """The same request once more, with changes."""
+        return read(GenerationOut, await self._paid(f"/generations/{_segment(generation_id)}/again", ask))
+
+    async def confirm(self, draft_id: str) -> GenerationOut:
+        """What was answered with `confirm_cost`."""
+        return read(GenerationOut, await self._call("POST", f"/generations/drafts/{_segment(draft_id)}/confirm"))
+
+    async def upload(self, name: str, content_type: str, data: bytes) -> UploadOut:
+        return read(UploadOut, await self._call("POST", "/uploads", files={"file": (name, data, content_type)}))
+
+    async def generations(self, limit: int, status: GenerationStatus | None = None, kind: MediaKind | None = None) -> list[GenerationOut]:
+        """The newest first."""
+        params = {"limit": str(limit)} | ({"status": status} if status else {}) | ({"kind": kind} if kind else {})
+        return read(Page[GenerationOut], await self._call("GET", "/generations", params=params)).items
+
+    async def generation(self, generation_id: str) -> GenerationOut:
+        """By id or short id."""
+        return read(GenerationOut, await self._call("GET", f"/generations/{_segment(generation_id)}"))
+
+    async def cancel(self, generation_id: str) -> GenerationOut:
+        """By id or short id."""
+        return read(GenerationOut, await self._call("POST", f"/generations/{_segment(generation_id)}/cancel"))
+
+    async def delete(self, generation_id: str) -> None:
+        await self._call("DELETE", f"/generations/{_segment(generation_id)}")
+
+    async def favourite(self, generation_id: str, favourite: bool) -> GenerationOut:
+        answer = await self._call("PUT", f"/generations/{_segment(generation_id)}/favourite", body=FavouriteIn(favourite=favourite))
+        return read(GenerationOut, answer)
+
+    async def card(self, generation_id: str, card: CardIn) -> None:
+        await self._call("PUT", f"/generations/{_segment(generation_id)}/card", body=card)
+
+    async def _paid(self, path: str, body: BaseModel, headers: dict[str, str] | None = None) -> httpx.Response:
+        return await self._call("POST", path, body=body, headers={"Idempotency-Key": self._who.update_id} | (headers or {}))
+
+    async def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        try:
+            return await self._bot.call(method, path, await self._bot.act(self._who), **rest)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+        return await self._bot.call(method, path, await self._bot.act(self._who, fresh=True), **rest)
+
+    async def _text(self, ask: TextIn, headers: dict[str, str], fresh: bool) -> AsyncGenerator[TextEvent, None]:
+        token = await self._bot.act(self._who, fresh=fresh)
+        async with aclosing(self._bot.events("/generate/text", token, ask, headers)) as events:
+            async for event in events:
+                kind = _TEXT_EVENTS.get(event.event)
+                if kind is None:
+                    continue
+                try:
+                    told = kind.model_validate_json(event.data)
+                except ValidationError as error:
+                    raise ApiError(BAD_ANSWER, f"event {event.event} of a text stream") from error
+                yield told
+                if isinstance(told, DoneEvent | ErrorEvent):
+                    return
+        raise unavailable(EOFError("the text stream ended early"))
+
+
+def _segment(text: str) -> str:
+    """A part of a path; people type ids, so anything that would lead elsewhere in the api is refused."""
+    if not text or not text.replace("-", "").isalnum() or not text.isascii():
+        raise ApiError("not_found", "There is no such job.", status=404)
+    return text

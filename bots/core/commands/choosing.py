@@ -1,0 +1,179 @@
+"""/model and /settings: what a person likes best, kept by the api and the same in each chat."""
+
+import asyncio
+import hashlib
+from decimal import Decimal
+
+from api.catalog.schemas import ModelOut
+from api.schemas import Kind
+from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from bots.core import language, texts
+from bots.core.cards import Buttons
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.language import LANGUAGES, N_
+from bots.core.options import Mistake, find_model
+from bots.core.types import Button, Inbound, Reply
+
+KINDS: tuple[Kind, ...] = ("text", "image", "video")
+PAGE = 8
+IN_A_ROW = 2
+THRESHOLDS = (Decimal(0), Decimal("0.10"), Decimal("0.50"), Decimal(2))
+AUTOMATIC = "auto"
+NEVER = "never"
+DEFAULT = "default"
+
+
+async def _model(inbound: Inbound, context: Context) -> Replies:
+    said = inbound.text.strip()
+    if not said:
+        yield await _overview(inbound, context)
+        return
+    first, _, rest = said.partition(" ")
+    kinds = (first,) if first in KINDS else KINDS
+    models = [one for kind in kinds for one in await context.user.models(kind)]
+    wanted = find_model(rest.strip() if first in KINDS else said, models) if rest.strip() or first not in KINDS else None
+    if wanted is None:
+        yield await _choice(inbound, context, kinds[0], 0)
+        return
+    yield await _chosen(context, next(one for one in models if one.id == wanted))
+
+
+async def _models(inbound: Inbound, context: Context) -> Replies:
+    """The button with a kind; behind it the page."""
+    kind, place = _parts(inbound, 2)
+    yield await _choice(inbound, context, _kind(kind), int(place) if place.isdigit() else 0)
+
+
+async def _use(inbound: Inbound, context: Context) -> Replies:
+    kind, wanted = _parts(inbound, 2)
+    chosen = _kind(kind)
+    if wanted == DEFAULT:
+        await context.user.prefer(PreferencesIn(**{f"{chosen}_model": None}))
+        yield await _overview(inbound, context)
+        return
+    found = next((one for one in await context.user.models(chosen) if _digest(one) == wanted), None)
+    if found is None:
+        raise Mistake(texts.model_gone())
+    await context.user.prefer(PreferencesIn(**{f"{chosen}_model": found.id}))
+    yield await _overview(inbound, context)
+
+
+async def _chosen(context: Context, model: ModelOut) -> Reply:
+    await context.user.prefer(PreferencesIn(**{f"{model.kind}_model": model.id}))
+    return Reply(texts.model_chosen(model), secret=True)
+
+
+async def _overview(inbound: Inbound, context: Context) -> Reply:
+    preferred = await context.user.preferences()
+    found = await asyncio.gather(*(context.user.models(kind) for kind in KINDS))
+    rows = [(kind, _current(kind, models, preferred)) for kind, models in zip(KINDS, found, strict=True)]
+    buttons = tuple(Button(texts.models_button(kind), "models", f"{kind}:0:{inbound.sender.id}") for kind, _ in rows)
+    return Reply(texts.models_now(rows), buttons=(buttons,), secret=True)
+
+
+async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> Reply:
+    models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
+    shown = models[page * PAGE : (page + 1) * PAGE]
+    current = _current(kind, models, preferred)
+    mine = inbound.sender.id
+
+    def pick(model: ModelOut) -> Button:
+        now = current is not None and model.id == current.id
+        return Button(texts.picked(model.name, now=now), "use_model", f"{kind}:{_digest(model)}:{mine}", "primary" if now else "plain")
+
+    rows = _rows([pick(one) for one in shown])
+    turn = [Button(texts.default_model(), "use_model", f"{kind}:{DEFAULT}:{mine}")]
+    if page > 0:
+        turn.append(Button(texts.back(), "models", f"{kind}:{page - 1}:{mine}"))
+    if len(models) > (page + 1) * PAGE:
+        turn.append(Button(texts.more(), "models", f"{kind}:{page + 1}:{mine}"))
+    return Reply(texts.models_of(kind, shown), buttons=(*rows, tuple(turn)), secret=True)
+
+
+def _current(kind: Kind, models: list[ModelOut], preferred: PreferencesOut) -> ModelOut | None:
+    wanted = getattr(preferred, f"{kind}_model")
+    chosen = next((one for one in models if one.id == wanted), None)
+    return chosen or next((one for one in models if one.default), None)
+
+
+async def _settings(inbound: Inbound, context: Context) -> Replies:
+    person, preferred = await asyncio.gather(context.user.me(), context.user.preferences())
+    yield _page(inbound, person, preferred)
+
+
+async def _set(inbound: Inbound, context: Context) -> Replies:
+    name, value = _parts(inbound, 2)
+    if name == "language" and value in {AUTOMATIC, *LANGUAGES}:
+        person = await context.user.change_me(ProfileIn.model_validate({"language": value}))
+        preferred = await context.user.preferences()
+        with language.speaking(language.chosen(value, inbound.sender.language)):
+            reply = _page(inbound, person, preferred)
+        yield reply
+        return
+    if name == "confirm":
+        person = await context.user.change_me(ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value)))
+        yield _page(inbound, person, await context.user.preferences())
+    elif name == "spoiler":
+        preferred = await context.user.prefer(PreferencesIn(spoiler=value == "on"))
+        yield _page(inbound, await context.user.me(), preferred)
+    else:
+        raise Mistake(texts.setting_gone())
+
+
+def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply:
+    mine = inbound.sender.id
+
+    def button(label: str, name: str, value: str, now: bool) -> Button:
+        return Button(texts.picked(label, now=now), "set", f"{name}:{value}:{mine}", "primary" if now else "plain")
+
+    spoken = {AUTOMATIC: texts.automatic(), **LANGUAGES}
+    limits = [(NEVER, texts.never_ask(), None), *((f"{usd}", texts.ask_above(usd), usd) for usd in THRESHOLDS)]
+    rows = (
+        tuple(button(name, "language", code, code == person.language) for code, name in spoken.items()),
+        *_rows([button(label, "confirm", value, person.confirm_above_usd == usd) for value, label, usd in limits]),
+        (
+            button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
+            button(texts.spoiler_off(), "spoiler", "off", not preferred.spoiler),
+        ),
+        (Button(texts.models_all(), "model", ""),),
+    )
+    return Reply(texts.settings(person, spoken.get(person.language, person.language), spoiler=preferred.spoiler), buttons=rows, secret=True)
+
+
+def _parts(inbound: Inbound, count: int) -> list[str]:
+    """What the button says, whose last part is the id of the person that it is for. Raises `Mistake` when somebody else has pressed it."""
+    *parts, owner = inbound.text.split(":")
+    if owner != inbound.sender.id:
+        raise Mistake(texts.not_yours())
+    return [*parts, *[""] * count][:count]
+
+
+def _kind(said: str) -> Kind:
+    found = next((kind for kind in KINDS if kind == said), None)
+    if found is None:
+        raise Mistake(texts.setting_gone())
+    return found
+
+
+def _digest(model: ModelOut) -> str:
+    """Names a model where its id would be too long."""
+    return hashlib.sha256(model.id.encode()).hexdigest()[:12]
+
+
+def _rows(buttons: list[Button]) -> Buttons:
+    return tuple(tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW))
+
+
+MODEL = Command(
+    "model",
+    N_("Which models I use for you"),
+    _model,
+    argument="model",
+    argument_description=N_("The model to use from now on"),
+    secret=True,
+    argument_models=KINDS,
+)
+SETTINGS = Command("settings", N_("Your language, when I ask about prices, hidden results"), _settings, secret=True)
+MODELS = Command("models", "", _models, secret=True, listed=False)
+USE_MODEL = Command("use_model", "", _use, secret=True, listed=False)
+SET = Command("set", "", _set, secret=True, listed=False)

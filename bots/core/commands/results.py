@@ -1,0 +1,149 @@
+"""What can be done with a finished result: the buttons under it, /again, and the answer to the question about a price."""
+
+import hashlib
+
+from api.generations.schemas import AgainIn, Changes, GenerationOut, MediaOut
+from bots.core import texts
+from bots.core.cards import delete_question, result_buttons, waiting_card
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.making import OPTIONS, address, remade
+from bots.core.commands.sources import named, quoted_result
+from bots.core.http import ApiError
+from bots.core.language import N_
+from bots.core.options import Mistake, parse
+from bots.core.rendering import kind_of, name_of
+from bots.core.running import RUNNING
+from bots.core.types import File, Inbound, Reply
+
+SEEDS = 2**31
+
+
+async def _again(inbound: Inbound, context: Context) -> Replies:
+    if RUNNING.pressed_twice(inbound):
+        yield _already()
+        return
+    first = named(inbound.text)
+    wanted = first.generation_id or quoted_result(inbound)
+    made = await context.user.generation(wanted) if wanted is not None else await _newest(context)
+    parsed = parse(first.text, inbound.options, OPTIONS[made.kind])
+    yield await remade(inbound, context, made.id, made.kind, parsed)
+
+
+async def _vary(inbound: Inbound, context: Context) -> Replies:
+    """Another seed; a model that takes none varies by itself."""
+    if RUNNING.pressed_twice(inbound):
+        yield _already()
+        return
+    wanted = _id(inbound)
+    where = address(inbound)
+    # the same press handled twice has to be the same request
+    seed = int.from_bytes(hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big") % SEEDS
+    try:
+        made = await context.user.again(wanted, AgainIn(changes=Changes(seed=seed), address=where))
+    except ApiError as error:
+        if error.code != "option_unsupported":
+            raise
+        made = await context.user.again(wanted, AgainIn(address=where))
+    yield waiting_card(made, fresh=True)
+
+
+async def _original(inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generation(_id(inbound))
+    yield await _shown(made, context, as_document=True)
+
+
+async def _show(inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generation(_id(inbound))
+    yield await _shown(made, context, as_document=False)
+
+
+async def _shown(made: GenerationOut, context: Context, *, as_document: bool) -> Reply:
+    """A result once more, with its files; what the chat does not take is to be found on the web."""
+    if made.status != "completed":
+        raise Mistake(texts.not_ready(made))
+    media: list[MediaOut] = [*made.images, *([made.video] if made.video is not None else [])]
+    files: list[File] = []
+    for place, one in enumerate(media, start=1):
+        if one.size <= context.limits.upload_bytes:
+            data = await context.bot.media(one.url, context.limits.upload_bytes)
+            kind = "document" if as_document else kind_of(one, len(data), context.limits)
+            files.append(File(kind, name_of(one, made, place), one.content_type, data, one.width, one.height, one.duration))
+    text = texts.caption(made)
+    if len(files) < len(media):
+        text = f"{text}\n{texts.too_large_to_send(made, context.public_url)}"
+    return Reply(text, files=tuple(files), buttons=() if as_document else result_buttons(made), fresh=True)
+
+
+async def _favourite(inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generation(_id(inbound))
+    made = await context.user.favourite(made.id, not made.favourite)
+    yield Reply(texts.favourite_on(made) if made.favourite else texts.favourite_off(made), secret=True, fresh=True)
+
+
+async def _delete(inbound: Inbound, context: Context) -> Replies:
+    try:
+        yield delete_question(await context.user.generation(_id(inbound)))
+    except ApiError as error:
+        if error.code not in ("not_found", "not_linked") or not await _moderates(inbound):
+            raise
+        # a moderator takes somebody else's result out of the chat; it stays in its owner's gallery
+        yield Reply("", gone=True)
+
+
+async def _delete_yes(inbound: Inbound, context: Context) -> Replies:
+    await context.user.delete(_id(inbound))
+    yield Reply("", gone=True)
+    yield Reply(texts.deleted(), secret=True, fresh=True)
+
+
+async def _keep(inbound: Inbound, context: Context) -> Replies:
+    made = await context.user.generation(_id(inbound))
+    yield Reply(texts.caption(made), buttons=result_buttons(made))
+
+
+async def _confirm(inbound: Inbound, context: Context) -> Replies:
+    yield waiting_card(await context.user.confirm(inbound.text.strip()))
+
+
+async def _decline(inbound: Inbound, _context: Context) -> Replies:
+    mine = inbound.text == inbound.sender.id
+    yield Reply(texts.declined() if mine else texts.not_yours(), secret=not mine, fresh=not mine)
+
+
+async def _newest(context: Context) -> GenerationOut:
+    made = await context.user.generations(1)
+    if not made:
+        raise Mistake(texts.no_jobs())
+    return made[0]
+
+
+async def _moderates(inbound: Inbound) -> bool:
+    return inbound.moderates is not None and await inbound.moderates()
+
+
+def _already() -> Reply:
+    return Reply(texts.pressed_twice(), secret=True, fresh=True)
+
+
+def _id(inbound: Inbound) -> str:
+    found = named(inbound.text).generation_id
+    return found or inbound.text.strip()
+
+
+AGAIN = Command(
+    "again",
+    N_("Make the same once more: the last one, or the one you answer"),
+    _again,
+    argument="options",
+    argument_description=N_("What should be different, such as --n 2"),
+    slow=True,
+)
+VARY = Command("vary", "", _vary, listed=False, slow=True)
+ORIGINAL = Command("original", "", _original, listed=False, slow=True)
+SHOW = Command("show", "", _show, listed=False, slow=True)
+FAVOURITE = Command("favourite", "", _favourite, listed=False)
+DELETE = Command("delete", "", _delete, listed=False)
+DELETE_YES = Command("delete_yes", "", _delete_yes, listed=False)
+KEEP = Command("keep", "", _keep, listed=False)
+CONFIRM = Command("confirm", "", _confirm, listed=False, slow=True)
+DECLINE = Command("decline", "", _decline, listed=False)

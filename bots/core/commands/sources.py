@@ -1,0 +1,100 @@
+"""Which picture or earlier result a person means: named in the text, sent along, or in the message that they answered."""
+
+import re
+from dataclasses import dataclass
+
+from api.generations.schemas import GenerationOut
+from bots.core import texts
+from bots.core.commands.command import Context
+from bots.core.http import ApiError
+from bots.core.options import Mistake
+from bots.core.types import Attachment, Inbound
+
+UPLOAD_BYTES = 20 * 1024 * 1024
+MOST = 16
+_UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
+_REFERENCE = re.compile(rf"\s*(?:#?(?P<id>{_UUID})|#(?P<short>[a-z0-9]{{7}})|@(?P<image>{_UUID}))(?:\s+|$)")
+"""Buttons and forms carry one of these before the text: a generation's id, its short id, an uploaded image's id."""
+_SHORT = re.compile(r"#([a-z0-9]{7})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What stands first in a text: a generation's id or short id, or an image's id; and the text behind."""
+
+    generation_id: str | None
+    image_id: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`images` are ids of the api; `made` is the earlier result that they come from, if they do."""
+
+    images: tuple[str, ...]
+    made: GenerationOut | None = None
+
+    @property
+    def reference(self) -> str:
+        """For a button or a form."""
+        if self.made is not None:
+            return self.made.id
+        return f"@{self.images[0]}"
+
+
+def named(text: str) -> Named:
+    found = _REFERENCE.match(text)
+    if found is None:
+        return Named(None, None, text.strip())
+    return Named(found["id"] or found["short"], found["image"], text[found.end() :].strip())
+
+
+def quoted_result(inbound: Inbound) -> str | None:
+    """The short id of the result that this message answers."""
+    quoted = inbound.quoted
+    found = _SHORT.search(quoted.text) if quoted is not None and quoted.mine else None
+    return found[1] if found is not None else None
+
+
+async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str]:
+    """What the person means, and the text without its name. Raises `Mistake` for files that are no images, `ApiError` `not_found`."""
+    first = named(inbound.text)
+    if first.generation_id is not None:
+        return _of(await context.user.generation(first.generation_id)), first.text
+    if first.image_id is not None:
+        return Source((first.image_id,)), first.text
+    if inbound.attachments:
+        return Source(await uploaded(inbound.attachments, context)), first.text
+    return await _quoted(inbound, context), first.text
+
+
+async def uploaded(attachments: tuple[Attachment, ...], context: Context) -> tuple[str, ...]:
+    """The ids of the images on the api."""
+    return tuple([await _upload(one, context) for one in attachments[:MOST]])
+
+
+async def _quoted(inbound: Inbound, context: Context) -> Source | None:
+    short = quoted_result(inbound)
+    if short is not None:
+        try:
+            return _of(await context.user.generation(short))
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+    images = () if inbound.quoted is None else tuple(one for one in inbound.quoted.attachments if one.content_type.startswith("image/"))
+    # somebody else's result, or any other picture in the chat: whoever can see it can send it
+    return Source(await uploaded(images, context)) if images else None
+
+
+def _of(made: GenerationOut) -> Source:
+    if made.status != "completed":
+        raise Mistake(texts.not_ready(made))
+    return Source(tuple(one.id for one in made.images), made)
+
+
+async def _upload(image: Attachment, context: Context) -> str:
+    if not image.content_type.startswith("image/"):
+        raise Mistake(texts.no_image_attached())
+    if image.size > UPLOAD_BYTES:
+        raise ApiError("too_large", image.name)
+    return (await context.user.upload(image.name, image.content_type, await image.read())).id

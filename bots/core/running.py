@@ -1,0 +1,100 @@
+"""What this process is doing right now: the answers that are being written, and what was pressed a moment ago."""
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bots.core.types import Inbound
+
+T = TypeVar("T")
+
+TWICE_SECONDS = 3.0
+"""A second press of the same button within this time is a finger that trembled."""
+PRESSES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """An answer that is being written to `owner` in `place`."""
+
+    token: str
+    owner: str
+    place: tuple[str, str | None]
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Running:
+    def __init__(self) -> None:
+        self._answers: dict[str, Answering] = {}
+        self._presses: OrderedDict[tuple[str, ...], float] = OrderedDict()
+
+    @contextmanager
+    def answering(self, inbound: Inbound) -> Iterator[Answering]:
+        one = Answering(secrets.token_hex(6), _person(inbound), _place(inbound))
+        self._answers[one.token] = one
+        try:
+            yield one
+        finally:
+            del self._answers[one.token]
+
+    def find(self, token: str) -> Answering | None:
+        return self._answers.get(token)
+
+    def owns(self, inbound: Inbound, one: Answering) -> bool:
+        return one.owner == _person(inbound)
+
+    def newest(self, inbound: Inbound) -> Answering | None:
+        """The last answer that is being written to this person here."""
+        mine = [one for one in self._answers.values() if self.owns(inbound, one) and one.place == _place(inbound)]
+        return mine[-1] if mine else None
+
+    def pressed_twice(self, inbound: Inbound) -> bool:
+        """Whether this person pressed this very button a moment ago."""
+        if inbound.pressed is None:
+            return False
+        key = (_person(inbound), inbound.pressed, inbound.command, inbound.text)
+        now = time.monotonic()
+        before = self._presses.pop(key, float("-inf"))
+        self._presses[key] = now
+        if len(self._presses) > PRESSES:
+            self._presses.popitem(last=False)
+        return now - before < TWICE_SECONDS
+
+
+RUNNING = Running()
+"""One per process, as the process is what runs."""
+
+
+async def until(stopped: asyncio.Event, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The events until `stopped` is set; then their source is closed, in the middle of waiting if need be."""
+    stopping = asyncio.ensure_future(stopped.wait())
+    async with aclosing(events):
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(events))
+                try:
+                    await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    if stopped.is_set():
+                        return
+                    event = coming.result()
+                except StopAsyncIteration:
+                    return
+                finally:
+                    coming.cancel()
+                    await asyncio.wait({coming})
+                yield event
+        finally:
+            stopping.cancel()
+
+
+def _person(inbound: Inbound) -> str:
+    return f"{inbound.address.platform}:{inbound.sender.id}"
+
+
+def _place(inbound: Inbound) -> tuple[str, str | None]:
+    return inbound.address.chat_id, inbound.address.thread_id

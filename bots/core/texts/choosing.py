@@ -1,0 +1,94 @@
+"""Models and settings."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from api.catalog.schemas import ModelOut
+from api.schemas import Kind
+from api.users.schemas import UserOut
+from bots.core.language import N_, _
+from bots.core.texts.words import money
+
+_KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
+
+
+def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
+    lines = [f"{_(_KINDS[kind])}: {_('none') if model is None else _named(model)}" for kind, model in rows]
+    return "\n".join([_("These models work for you:"), *lines, "", _("Choose others here, or write /model and a name.")])
+
+
+def _named(model: ModelOut) -> str:
+    return f"{model.name} ({model.price.summary})" if model.price.summary else model.name
+
+
+def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:
+    if not models:
+        return _("There is no model that you may use for this.")
+    return "\n".join([f"{_(_KINDS[kind])}:", *(_named(one) for one in models)])
+
+
+def model_chosen(model: ModelOut) -> str:
+    return _("From now on I use %(name)s for this (%(kind)s).", name=model.name, kind=_(_KINDS[model.kind]))
+
+
+def model_gone() -> str:
+    return _("That model is not offered any more. /model shows those that are.")
+
+
+def models_button(kind: Kind) -> str:
+    return _(_KINDS[kind])
+
+
+def models_all() -> str:
+    return _("Models …")
+
+
+def default_model() -> str:
+    return _("The studio's choice")
+
+
+def back() -> str:
+    return _("‹ Back")
+
+
+def more() -> str:
+    return _("More ›")
+
+
+def picked(label: str, *, now: bool) -> str:
+    """The choice that holds now has a mark."""
+    return f"✓ {label}" if now else label
+
+
+def settings(person: UserOut, language: str, *, spoiler: bool) -> str:
+    limit = person.confirm_above_usd
+    lines = [
+        _("Language: %(language)s", language=language),
+        _("Before I spend: I never ask") if limit is None else _("Before I spend more than %(limit)s: I ask", limit=money(limit)),
+        _("Results in groups: hidden until they are touched") if spoiler else _("Results in groups: open"),
+    ]
+    return "\n".join([_("Your settings, in all your chats:"), *lines])
+
+
+def automatic() -> str:
+    return _("Automatic")
+
+
+def never_ask() -> str:
+    return _("Never ask")
+
+
+def ask_above(usd: Decimal) -> str:
+    return _("Ask above %(limit)s", limit=money(usd)) if usd else _("Always ask")
+
+
+def spoiler_on() -> str:
+    return _("Hide in groups")
+
+
+def spoiler_off() -> str:
+    return _("Show in groups")
+
+
+def setting_gone() -> str:
+    return _("That button is too old. /settings shows the present ones.")
