@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cli.process import PROCESSES, end_with, run
 
-LOADED = ["cli.process", *sorted({process.main.partition(":")[0] for process in PROCESSES.values()})]
+LOADED = ["cli.process", "api.db.duck", "api.db.postgres", *sorted({process.main.partition(":")[0] for process in PROCESSES.values()})]
 
 
 def _forks() -> ForkServerContext:
