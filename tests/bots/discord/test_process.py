@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bots.core.api import BotApi
 from bots.core.types import Chat, Inbound, Reply
-from bots.discord.__main__ import log_in
+from bots.discord.__main__ import log_in, run
 from bots.discord.adapter import Studio
 from bots.settings import BotSettings
 from tests.bots.discord.conftest import Connect, Script, no_models
@@ -117,6 +118,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Studio, "before_identify_hook", at_once)
     monkeypatch.setattr("bots.discord.adapter.BACKOFF_LEAST", 0.05)
+    monkeypatch.setattr("bots.discord.__main__.BACKOFF_LEAST", 0.05)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -153,6 +155,70 @@ async def test_a_discord_that_is_away_at_first_is_waited_for(fake: FakeDiscord, 
     await client.leave()
     tries = [one for one in fake.scene().requests if one["path"].endswith("/users/@me")]
     assert len(tries) == 3
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_two_shards_are_one_bot(fake: FakeDiscord, connect: Connect) -> None:
+    fake.portal(shards=2)
+    script = Script(play)
+    async with connect(script) as client:
+        await fake.until(lambda scene: scene.connected == 2)
+        fake.says(PERSON, DM, "from a direct message")
+        await fake.message(DM, "heard from a direct message")
+        asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "in a server"}, guild=GUILD_ID)
+        await fake.answer(asked, "heard in a server")
+        assert sorted(client.shards) == [0, 1]
+    assert len(script.asked) == 2
+
+
+@asynccontextmanager
+async def running(fake: FakeDiscord, closed_port: int) -> AsyncIterator[asyncio.Task[str]]:
+    """The whole bot in this process, its api away. The task's result is its last word."""
+    stop = asyncio.Event()
+
+    async def bot(api: BotApi) -> str:
+        try:
+            await run(_settings(fake), api, stop)
+        except SystemExit as end:
+            return str(end)
+        return ""
+
+    async with BotApi(f"http://127.0.0.1:{closed_port}", "key") as api:
+        task = asyncio.ensure_future(bot(api))
+        try:
+            await fake.connected()
+            yield task
+        finally:
+            stop.set()
+            await asyncio.wait({task})
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_an_intent_that_discord_refuses_is_done_without(
+    fake: FakeDiscord, unused_tcp_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.portal(content_intent="shown")
+    async with running(fake, unused_tcp_port):
+        fake.says(PERSON, DM, "/help")
+        await fake.message(DM, "/image")
+    assert "Message Content Intent" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_token_that_discord_takes_back_ends_the_bot(fake: FakeDiscord, unused_tcp_port: int) -> None:
+    async with running(fake, unused_tcp_port) as bot:
+        fake.drop(4004)
+        assert "DISCORD_BOT_TOKEN is refused" in await asyncio.wait_for(bot, 10)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_connection_that_ends_for_good_is_begun_anew(fake: FakeDiscord, unused_tcp_port: int) -> None:
+    async with running(fake, unused_tcp_port) as bot:
+        fake.drop(4012)
+        await fake.until(lambda scene: scene.identified == 2 and scene.connected)
+        fake.says(PERSON, DM, "/help")
+        await fake.message(DM, "/image")
+        assert not bot.done()
 
 
 async def test_waiting_for_discord_ends_with_a_stop(fake: FakeDiscord) -> None:
