@@ -54,14 +54,14 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
     found = [field for field in fields if field is not None]
     if model.kind == "image" and can.max_n > 1:
         counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
-        found.append(OptionField("n", _(LABELS["n"]), "pills", values.get("n") or "1", counts))
+        found.append(OptionField("n", _label("n"), "pills", values.get("n") or "1", counts))
     if can.generate_audio:
-        found.append(OptionField("generate_audio", _(LABELS["generate_audio"]), "switch", values.get("generate_audio", "")))
+        found.append(OptionField("generate_audio", _label("generate_audio"), "switch", values.get("generate_audio", "")))
     if can.seed:
-        found.append(OptionField("seed", _(LABELS["seed"]), "number", values.get("seed", ""), help=_("The same number, the same result.")))
+        found.append(OptionField("seed", _label("seed"), "number", values.get("seed", ""), help=_("The same number, the same result.")))
     if can.negative_prompt:
         unwanted = values.get("negative_prompt", "")
-        found.append(OptionField("negative_prompt", _(LABELS["negative_prompt"]), "text", unwanted, help=_("What should not be seen.")))
+        found.append(OptionField("negative_prompt", _label("negative_prompt"), "text", unwanted, help=_("What should not be seen.")))
     return found
 
 
@@ -82,7 +82,11 @@ def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit
     value = values.get(name, "")
     choices = (("", _("Automatic")), *((item, f"{item}{unit}") for item in offered))
     kind: FieldKind = "pills" if len(offered) <= PILLS_MAX and name != "size" else "choice"
-    return OptionField(name, _(LABELS[name]), kind, value if value in offered else "", choices)
+    return OptionField(name, _label(name), kind, value if value in offered else "", choices)
+
+
+def _label(name: str) -> str:
+    return _(LABELS[name])
 
 
 def shape(ratio: str) -> tuple[float, float, float, float] | None:
