@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bots.core.splitting import shorten
 from bots.core.types import Ask, Button, File, Limits, Reply
 from bots.discord.markdown import clean, markdown_parts, plain_parts
 
@@ -16,7 +17,7 @@ REQUEST_BYTES = 24 * MIB
 """Discord takes 25 MiB a request; the rest is for the form around the files."""
 FILES = 10
 ROWS, BUTTONS_IN_ROW, LABEL = 5, 5, 80
-FORM_TITLE, FORM_TEXT = 45, 4000
+FORM_TITLE, FORM_DESCRIPTION, FORM_TEXT = 45, 100, 4000
 FORM = "form"
 """A button of this action opens the form of `Ask`: its value is that one's `action:value`."""
 SPOILER = "SPOILER_"
@@ -92,15 +93,15 @@ def form_button(ask: Ask) -> Button:
 
 def form(ask: Ask) -> dict[str, Any]:
     """The form that asks for a text; what is sent comes back under the id `action:value`."""
-    title = clean(ask.title)[:FORM_TITLE] or "…"
+    asked = clean(ask.title).strip() or "…"
+    title = shorten(asked, FORM_TITLE)
     field = {"type": 4, "custom_id": "text", "style": 2, "required": True, "min_length": 1, "max_length": FORM_TEXT}
     if ask.default:
         field["value"] = clean(ask.default)[:FORM_TEXT]
-    return {
-        "custom_id": f"{ask.action}:{ask.value}",
-        "title": title,
-        "components": [{"type": 18, "label": title, "component": field}],
-    }
+    label = {"type": 18, "label": title, "component": field}
+    if title != asked:
+        label["description"] = shorten(asked, FORM_DESCRIPTION)
+    return {"custom_id": f"{ask.action}:{ask.value}", "title": title, "components": [label]}
 
 
 def file_name(file: File) -> str:
@@ -126,4 +127,9 @@ def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
 
 
 def _button(button: Button) -> dict[str, Any]:
-    return {"type": 2, "style": STYLES[button.style], "label": clean(button.label)[:LABEL], "custom_id": f"{button.action}:{button.value}"}
+    return {
+        "type": 2,
+        "style": STYLES[button.style],
+        "label": shorten(clean(button.label), LABEL),
+        "custom_id": f"{button.action}:{button.value}",
+    }

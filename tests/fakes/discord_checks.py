@@ -67,8 +67,8 @@ def check_form(form: dict[str, Any]) -> None:
             raise bad_form("Unknown component", "components")
         if not 1 <= len(label.get("label", "")) <= 45:
             raise bad_form("Must be between 1 and 45 in length.", "label")
-        if not 1 <= len(field.get("custom_id", "")) <= 100:
-            raise bad_form("Must be between 1 and 100 in length.", "custom_id")
+        if not 1 <= len(field.get("custom_id", "")) <= 100 or len(label.get("description", "")) > 100:
+            raise bad_form("Must be between 1 and 100 in length.", "components")
         if not 1 <= field.get("max_length", 4000) <= 4000 or len(field.get("value", "")) > field.get("max_length", 4000):
             raise bad_form("Must be between 1 and 4000 in length.", "value")
 
