@@ -154,7 +154,7 @@ def as_sendable(file: File) -> File:
         file = replace(file, thumbnail=None)
     known = known_as(file)
     if known is not None:
-        return replace(file, kind=known[0])
+        return replace(file, kind=known[0], thumbnail=None)
     size = len(file.data)
     if size > LIMITS.upload_bytes:
         raise SendFailed(f"{file.name} has {size / 1e6:.0f} MB, Telegram takes {LIMITS.upload_bytes / 1e6:.0f} MB from a bot", final=True)

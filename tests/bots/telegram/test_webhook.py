@@ -1,0 +1,112 @@
+"""Updates that Telegram brings: from the fake, through the bot's own server, to the core."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from bots.settings import BotSettings
+from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
+from bots.telegram.adapter import Answer, Telegram, make_bot
+from bots.telegram.webhook import PATH, SECRET_HEADER, WebhookRefused
+from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
+from tests.fakes.telegram import FakeTelegram
+
+PUBLIC = "https://ai.example.org/studio"
+
+
+@asynccontextmanager
+async def listening(fake: FakeTelegram, answer: Answer, port: int) -> AsyncIterator[Telegram]:
+    fake.settings(webhook_to=f"http://127.0.0.1:{port}")
+    telegram = Telegram(make_bot(fake.token, fake.api_url), answer)
+    await telegram.connect()
+    task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
+    await fake.wait_for(lambda scene: [one for one in scene.calls_of("setWebhook") if one.status == 200])
+    try:
+        yield telegram
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await telegram.drain()
+        await telegram.close()
+
+
+async def test_updates_are_brought_and_what_was_missed_comes_later(fake: FakeTelegram, unused_tcp_port: int) -> None:
+    heard = Heard()
+    async with listening(fake, heard, unused_tcp_port):
+        fake.user_says(CHAT, USER, "one")
+        assert (await heard.next()).text == "one"
+    fake.user_says(CHAT, USER, "two")
+    async with listening(fake, heard, unused_tcp_port):
+        assert (await heard.next()).text == "two"
+    await fake.wait_for(lambda scene: scene.waiting_updates == [])
+    assert heard.inbounds.empty()
+    assert fake.scene().calls_of("getUpdates") == []
+
+
+async def test_nobody_else_may_bring_updates(fake: FakeTelegram, unused_tcp_port: int) -> None:
+    heard = Heard()
+    url = f"http://127.0.0.1:{unused_tcp_port}{PATH}"
+    said = {"message_id": 9, "date": 1, "chat": {"id": CHAT, "type": "private"}, "from": {"id": USER, "is_bot": False, "first_name": "P"}}
+    update = {"update_id": 5, "message": said | {"text": "forged"}}
+    async with listening(fake, heard, unused_tcp_port), httpx.AsyncClient(trust_env=False) as http:
+        (call,) = fake.scene().calls_of("setWebhook")
+        secret = call.params["secret_token"]
+        assert fake.token not in secret
+        for headers in ({}, {SECRET_HEADER: "guess"}, {SECRET_HEADER: secret[:-1]}, {SECRET_HEADER: "ü"}):
+            encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+            assert (await http.post(url, json=update, headers=encoded)).status_code == 403
+        own = {SECRET_HEADER: secret}
+        assert (await http.post(url, content=b"no json", headers=own)).status_code == 400
+        # Telegram would bring it again for ever
+        assert (await http.post(url, json=[1], headers=own)).status_code == 200
+        for _ in range(2):  # Telegram brings an update again when it has not seen the answer
+            assert (await http.post(url, json={**update, "message": said | {"text": "real"}}, headers=own)).status_code == 200
+        assert (await heard.next()).text == "real"
+    assert heard.inbounds.empty()
+
+
+async def test_a_bot_that_polls_takes_the_webhook_back(fake: FakeTelegram, unused_tcp_port: int) -> None:
+    heard = Heard()
+    async with listening(fake, heard, unused_tcp_port):
+        pass
+    async with polling(fake, heard):
+        fake.user_says(CHAT, USER, "hello")
+        assert (await heard.next()).text == "hello"
+        # and again, when another process sets one while this one polls
+        fake.settings(webhook="https://old.example.org/")
+        fake.user_says(CHAT, USER, "still there?")
+        assert (await heard.next()).text == "still there?"
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        (PUBLIC, True),
+        ("https://ai.example.org:8443", True),
+        ("https://ai.example.org:8080", False),
+        ("http://ai.example.org", False),
+        (None, False),
+    ],
+)
+async def test_an_address_that_telegram_can_not_reach_is_told_at_the_start(fake: FakeTelegram, url: str | None, good: bool) -> None:
+    assert reachable_for_telegram(url) is good
+    settings = BotSettings(_env_file=None, telegram_bot_token=fake.token, telegram_updates="webhook", public_url=url)  # type: ignore[arg-type]
+    if not good:
+        with pytest.raises(SystemExit, match="PUBLIC_URL") as raised:
+            await run(settings, None, asyncio.Event())  # type: ignore[arg-type]
+        assert str(raised.value) == NO_ADDRESS
+
+
+async def test_telegrams_no_to_the_address_ends_it_with_its_reason(fake: FakeTelegram, unused_tcp_port: int) -> None:
+    telegram = Telegram(make_bot(fake.token, fake.api_url), Heard())
+    await telegram.connect()
+    fake.fault("setWebhook", "status", status=400, description="Bad Request: bad webhook: failed to resolve host")
+    with pytest.raises(WebhookRefused, match="failed to resolve host"):
+        await asyncio.wait_for(telegram.listen(PUBLIC, ("127.0.0.1", unused_tcp_port)), 10)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port):
+        with pytest.raises(OSError, match="in use"):
+            await telegram.listen(PUBLIC, ("127.0.0.1", unused_tcp_port))
+    await telegram.close()
