@@ -44,6 +44,7 @@ _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
 """Seconds. Whoever asked can wait so long; a longer wait is their decision."""
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
+_NO_IMAGE = "The model made no image."
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
 """Between two bytes: keep-alive comments come much more often."""
@@ -293,9 +294,10 @@ def _job(answer: object) -> VideoJob:
 
 def _pictures(answer: dict[str, Any]) -> ImageResult:
     images = wire.images_of_data(answer)
+    cost = wire.cost_micro(answer.get("usage"))
     if not images:
-        raise ProviderError("provider_unavailable", "The model made no image.", outcome="refused")
-    return ImageResult(images, wire.cost_micro(answer.get("usage")))
+        raise ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", billed=bool(cost))
+    return ImageResult(images, cost)
 
 
 def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
@@ -304,19 +306,20 @@ def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
         raise of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
     message = wire.mapping(choice.get("message"))
     images, text = wire.images_of_message(message), wire.text_of_message(message)
+    cost = wire.cost_micro(answer.get("usage"))
     if not images:
-        raise _no_picture(choice, message, text)
+        raise _no_picture(choice, message, text, billed=bool(cost))
     provider_id = answer.get("id")
-    return ImageResult(images, wire.cost_micro(answer.get("usage")), provider_id if isinstance(provider_id, str) else None, text)
+    return ImageResult(images, cost, provider_id if isinstance(provider_id, str) else None, text)
 
 
-def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str) -> ProviderError:
+def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str, *, billed: bool) -> ProviderError:
     if choice.get("finish_reason") == "content_filter" or message.get("refusal"):
         return ProviderError("content_refused", "The model refused this request because of its content.", outcome="refused")
     if text:
         said = tidy(text)
         return ProviderError("content_refused", f"The model answered with words instead of an image: {said}", outcome="refused")
-    return ProviderError("provider_unavailable", "The model made no image.", outcome="refused")
+    return ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", billed=billed)
 
 
 def _worst(errors: list[BaseException]) -> BaseException:

@@ -132,6 +132,8 @@ class Videos:
         fate = self._studio.faults.take("videos.job", ask.model)
         if fate is not None and fate.kind == "ends_as":
             job.ends_as, job.error = fate.value, fate.message or _ERRORS.get(fate.value)
+        if work.hit_by("error_in_200"):
+            return JSONResponse({})  # what is answered instead says that there is no job
         self._jobs[job.id] = job
         self._forget_old()
         work.call.cost_usd = job.cost if job.ends_as not in _ERRORS else 0

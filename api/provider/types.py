@@ -169,6 +169,7 @@ class ProviderError(Exception):
 
     `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
     invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier of one model that failed, not the provider.
+    `billed`: it was charged for all the same, so that a repetition would be paid a second time.
     """
 
     RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
@@ -182,6 +183,7 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         upstream: bool = False,
+        billed: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -190,11 +192,12 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.upstream = upstream
+        self.billed = billed
 
     @property
     def retryable(self) -> bool:
-        """Waiting may help."""
-        return self.code in self.RETRYABLE
+        """Waiting may help, and costs nothing."""
+        return self.code in self.RETRYABLE and not self.billed
 
 
 class Provider(Protocol):
