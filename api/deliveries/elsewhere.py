@@ -10,11 +10,14 @@ from api.deliveries.store import Delivery, Target, Try
 from api.links.service import PrivateChat
 
 UNCERTAIN_WAIT = timedelta(seconds=60)
+BACKOFF_LEAST = timedelta(seconds=2)
 BACKOFF_MAX = timedelta(minutes=2)
 MISHAPS_MAX = 4
 """Defects and lost bots that one delivery may cause. After that it goes another way: it would hold up its chat, or kill the bot again."""
 DOUBTS_MAX = 2
 """Copies that a chat may show."""
+CARD_TRIES = 12
+"""A waiting card that can't be closed that often stays open: pressing its button says that it is done."""
 EXPIRES = timedelta(days=2)
 
 
@@ -38,7 +41,7 @@ def hopeless(row: Delivery) -> bool:
 
 def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
     """The same address again. What may have been shown is not repeated at once, unless the platform shows it once only."""
-    wait = min(BACKOFF_MAX, timedelta(seconds=2.0 ** min(row.attempt, 10)))
+    wait = min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10))
     if fail.uncertain and not row.repeatable:
         wait = UNCERTAIN_WAIT
     if fail.retry_after is not None:

@@ -190,7 +190,7 @@ class DeliveryService:
         log.warning("delivery_failed", delivery=delivery_id, attempt=row.attempt, outcome=outcome, reason=body.reason)
         after = elsewhere.tried(row, outcome, body.reason, now())
         after = replace(after, doubts=row.doubts + (outcome == "uncertain"), mishaps=row.mishaps + (outcome == "broke"))
-        if body.final or elsewhere.hopeless(after):
+        if body.final or elsewhere.hopeless(after) or (row.shown and row.attempt >= elsewhere.CARD_TRIES):
             await self._give_up(row, after)
         else:
             await self._move(row, elsewhere.later(after, body, now()))

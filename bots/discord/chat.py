@@ -144,6 +144,8 @@ class ChannelChat(Messages):
         payload = {**part.payload, "nonce": nonce(reply, index)}
         key = f"{to.chat_id}/{payload['nonce']}"
         known = self.memory.sent_as(key)
+        if known is None and reply.again:
+            known = await self._there_already(to.chat_id, part)
         if known is not None:
             return known
         if to.message_id is not None and index == 0:
@@ -158,6 +160,17 @@ class ChannelChat(Messages):
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         self.memory.sent(key, message_id)
         return message_id
+
+    async def _there_already(self, channel_id: str, part: Part) -> str | None:
+        """What an earlier try has shown, perhaps one of a process that has ended: Discord forgets a nonce after minutes. A bot that may not
+        read the channel can't tell."""
+        try:
+            newest = await self.rest.newest(channel_id)
+        except Refused:
+            return None
+        wanted = (part.payload["content"], len(part.files))
+        same = (one for one in newest if one["author"].get("bot") and (one["content"], len(one["attachments"])) == wanted)
+        return next((str(one["id"]) for one in same), None)
 
     async def edit(self, to: Address, message_id: str, part: Part) -> None:
         try:

@@ -28,7 +28,7 @@ SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 4, 4096
 NOBODY = {"parse": [], "replied_user": False}
 STYLES = {"plain": 2, "primary": 1, "danger": 4}
 
-LIMITS = Limits(text=TEXT, caption=TEXT, photo_bytes=FILE_BYTES, upload_bytes=FILE_BYTES, edit_seconds=EDIT_SECONDS)
+LIMITS = Limits(text=TEXT, caption=TEXT, photo_bytes=FILE_BYTES, upload_bytes=FILE_BYTES, edit_seconds=EDIT_SECONDS, repeatable=True)
 
 
 def limits(file_bytes: int | None) -> Limits:

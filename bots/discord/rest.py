@@ -103,6 +103,10 @@ class Rest:
                 raise
             raise SendFailed(failure.reason, retry_after=AGAIN_SECONDS) from failure
 
+    async def newest(self, channel_id: str) -> list[Payload]:
+        """The last 50 messages of a channel."""
+        return list(await self._twice(Route("GET", "/channels/{channel_id}/messages?limit=50", channel_id=channel_id), None, ()))
+
     async def edit(self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()) -> None:
         route = Route("PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id)
         await self._twice(route, payload, files)

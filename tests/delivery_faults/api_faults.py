@@ -1,0 +1,82 @@
+"""Bad days of the api: an ASGI app around it that breaks the next call of a kind before or after it has had its effect."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Kind = Literal["status", "reset_before", "reset_after", "half", "hang"]
+
+
+@dataclass
+class Fault:
+    path: str
+    kind: Kind
+    skip: int = 0
+    """Calls that pass before it strikes, once."""
+
+
+@dataclass
+class ApiFaults:
+    """`struck` counts the faults that were met: a fault that nothing meets proves nothing."""
+
+    app: ASGIApp
+    fault: Fault | None = None
+    struck: int = 0
+
+    def set(self, path: str, kind: Kind, skip: int = 0) -> None:
+        self.fault, self.struck = Fault(path, kind, skip), 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self._met(scope)
+        if fault is None:
+            await self.app(scope, receive, send)
+            return
+        if fault.kind == "status":
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if fault.kind == "hang":
+            await asyncio.Event().wait()
+        if fault.kind == "reset_after":
+            await self.app(scope, receive, _lost)
+        if fault.kind == "half":
+            await self.app(scope, receive, _half(send))
+        await _cut(send, begun=fault.kind == "half")
+
+    def _met(self, scope: Scope) -> Fault | None:
+        fault = self.fault
+        if scope["type"] != "http" or fault is None or not re.search(fault.path, scope["path"]):
+            return None
+        if fault.skip:
+            fault.skip -= 1
+            return None
+        self.fault = None
+        self.struck += 1
+        return fault
+
+
+async def _lost(_message: Message) -> None:
+    """The answer that nobody hears."""
+
+
+def _half(send: Send) -> Send:
+    async def some(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif body := message.get("body"):
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+    return some
+
+
+class Cut(ConnectionError):
+    """Ends the connection in the middle of an answer."""
+
+
+async def _cut(send: Send, *, begun: bool) -> None:
+    if not begun:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+    raise Cut
