@@ -13,7 +13,8 @@ _KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video"
 
 
 def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
-    lines = [f"{_(_KINDS[kind])}: {_('none') if model is None else _named(model)}" for kind, model in rows]
+    nothing = _("none")
+    lines = [f"{models_button(kind)}: {nothing if model is None else _named(model)}" for kind, model in rows]
     return "\n".join([_("These models work for you:"), *lines, "", _("Choose others here, or write /model and a name.")])
 
 
@@ -24,7 +25,7 @@ def _named(model: ModelOut) -> str:
 def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:
     if not models:
         return _("There is no model that you may use for this.")
-    return "\n".join([f"{_(_KINDS[kind])}:", *(_named(one) for one in models)])
+    return "\n".join([f"{models_button(kind)}:", *(_named(one) for one in models)])
 
 
 def model_chosen(model: ModelOut) -> str:

@@ -26,7 +26,8 @@ def how_to_link(public_url: str | None) -> str:
 
 def greeting(name: str, public_url: str | None) -> str:
     hello = _("Hello %(name)s! I make pictures and videos and answer questions.", name=name)
-    return f"{hello}\n\n{_('First, let us link this chat to your account.')} {how_to_link(public_url)}"
+    first = _("First, let us link this chat to your account.")
+    return f"{hello}\n\n{first} {how_to_link(public_url)}"
 
 
 def welcome_back(name: str) -> str:
@@ -36,7 +37,8 @@ def welcome_back(name: str) -> str:
 
 
 def not_linked(public_url: str | None) -> str:
-    return f"{_(ERRORS['not_linked'])} {how_to_link(public_url)}"
+    sentence = ERRORS["not_linked"]
+    return " ".join([_(sentence), how_to_link(public_url)])
 
 
 def code_burned() -> str:

@@ -31,7 +31,7 @@ def stop_button() -> str:
 
 def stopped(text: str) -> str:
     """A streamed answer that its reader has ended; `text` may be empty."""
-    return f"{text}\n\n{_('[Stopped.]')}" if text else _("Stopped.")
+    return "\n\n".join([text, _("[Stopped.]")]) if text else _("Stopped.")
 
 
 def nothing_to_stop() -> str:
@@ -40,7 +40,7 @@ def nothing_to_stop() -> str:
 
 def cut_short(text: str, why: str) -> str:
     """A streamed answer that broke off; `text` may be empty."""
-    return f"{text}\n\n{_('[The answer stops here. %(why)s]', why=why)}" if text else why
+    return "\n\n".join([text, _("[The answer stops here. %(why)s]", why=why)]) if text else why
 
 
 def answer_as_file() -> str:

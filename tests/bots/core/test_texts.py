@@ -1,4 +1,6 @@
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +9,7 @@ from api.generations.schemas import ErrorOut
 from api.users.schemas import UserOut
 from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
+from bots.core.language import chosen, speaking
 from tests.bots.core.samples import AT, generation
 
 
@@ -18,6 +21,30 @@ def test_every_sentence_is_translated_and_none_is_left_over() -> None:
     """`python -m bots.core.catalogue` brings the files up to date and names what is missing."""
     assert len(catalogue.sentences()) > 100
     assert catalogue.problems() == []
+
+
+def test_sentences_stand_where_the_catalogue_finds_them() -> None:
+    """Python 3.11 reads no sentence inside an f-string, and a key inside brackets would be taken for one."""
+    for path in Path("bots").rglob("*.py"):
+        assert not re.search(r"""\bf["'].*\{(_|ngettext)\(|\b_\([^"')]*\[["']""", path.read_text()), path
+
+
+def test_german_is_spoken_in_german_ways() -> None:
+    made = generation(status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40))
+    with speaking("de"):
+        assert texts.accepted(made).splitlines() == [
+            "Dein Bild entsteht: „a fox in snow“",
+            "FLUX.2 Klein · etwa 0,04 $ · #k7m2pqx",
+            "wartet · Platz 3 in der Warteschlange · dauert meist 20 bis 40 Sekunden",
+        ]
+        assert texts.money(Decimal("1234.567")) == "1.234,57 $"
+        assert texts.error("rate_limited", "", 61) == "Das war etwas schnell. Bitte versuch es in 2 Minuten noch einmal."
+    assert texts.yes() == "Yes"
+
+
+@pytest.mark.parametrize(("wanted", "spoken"), [(("de-AT",), "de"), ((None, "de_CH"), "de"), (("fr", None), "en"), (("en", "de"), "en")])
+def test_the_first_language_that_there_is_is_spoken(wanted: tuple[str | None, ...], spoken: str) -> None:
+    assert chosen(*wanted) == spoken
 
 
 def test_every_error_of_the_api_has_a_sentence() -> None:
@@ -68,9 +95,8 @@ def test_the_waiting_card_says_what_is_made_with_which_model_for_how_much() -> N
     made = generation(status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40), sandbox=True)
     assert texts.accepted(made).splitlines() == [
         "Making your image: “a fox in snow”",
-        "FLUX.2 Klein · about $0.04 · k7m2pqx · sandbox, not a real model",
-        "Place 3 in the queue.",
-        "Usually takes 20 to 40 seconds.",
+        "FLUX.2 Klein · about $0.04 · #k7m2pqx · sandbox, not a real model",
+        "waiting · place 3 in the queue · usually takes 20 to 40 seconds",
     ]
 
 
@@ -79,24 +105,24 @@ def test_a_caption_repeats_the_prompt_and_tells_the_real_cost() -> None:
     first, second = texts.caption(made).splitlines()
     assert len(first) <= 200
     assert first.endswith("…")
-    assert second == "FLUX.2 Klein · $0.041 · k7m2pqx"
+    assert second == "FLUX.2 Klein · $0.041 · #k7m2pqx"
 
 
 def test_a_failure_says_why_and_whether_it_cost_something() -> None:
     refused = generation(status="failed", error=ErrorOut(code="content_refused", message="blocked"))
     assert texts.not_made(refused) == (
-        "Your image k7m2pqx could not be made: the model refused this request. Try other words. Nothing was charged."
+        "Your image #k7m2pqx could not be made: the model refused this request. Try other words. Nothing was charged."
     )
     other = generation(status="failed", cost_usd="0.05", error=ErrorOut(code="new_code", message="The file was broken."))
-    assert texts.not_made(other) == "Your image k7m2pqx could not be made: The file was broken. It cost $0.05."
+    assert texts.not_made(other) == "Your image #k7m2pqx could not be made: The file was broken. It cost $0.05."
     unknown = generation(status="failed", error=ErrorOut(code="outcome_unknown", message=""))
     assert "charged" not in texts.not_made(unknown)
 
 
 def test_a_cancelled_job_promises_nothing_that_is_not_sure() -> None:
-    assert texts.cancelled(generation(status="cancelled")) == "Cancelled: image k7m2pqx. Nothing was charged."
+    assert texts.cancelled(generation(status="cancelled")) == "Cancelled: image #k7m2pqx. Nothing was charged."
     begun = generation(status="cancelled", started_at=AT)
-    assert texts.cancelled(begun) == "Cancelled: image k7m2pqx. The model had begun already, so it may still be charged."
+    assert texts.cancelled(begun) == "Cancelled: image #k7m2pqx. The model had begun already, so it may still be charged."
 
 
 def test_the_balance_never_shows_less_than_nothing() -> None:
