@@ -5,12 +5,12 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from flask import Response, flash, redirect, request
+from flask import Response, abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
 from admin_web import admin_words
 from admin_web.api_http import ApiError
-from admin_web.caller import api
+from admin_web.caller import api, me
 from admin_web.language import zone
 from admin_web.render import page
 from admin_web.words import in_words
@@ -18,6 +18,12 @@ from admin_web.words import in_words
 FORBIDDEN = 403
 
 T = TypeVar("T")
+
+
+def only_admins() -> None:
+    """Runs before every page: also a page that asks the api for nothing is not for others. The role is of this moment, never remembered."""
+    if (request.endpoint or "").startswith("admin_") and me().role != "admin":
+        abort(FORBIDDEN)
 
 
 def admin_page(template: str, status: int = 200, /, **values: object) -> Response:

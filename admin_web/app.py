@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import caller, errors, language, reauth, render
+from admin_web import admin_acts, caller, errors, language, reauth, render
 from admin_web.api_http import open_http
 from admin_web.pages import (
     admin_audit,
@@ -88,6 +88,7 @@ def create_app(settings: WebSettings) -> Flask:
     protect(app, settings)
     app.before_request(caller.require_sign_in)
     app.before_request(reauth.prove)
+    app.before_request(admin_acts.only_admins)
     language.prepare(app)
     render.prepare(app)
     errors.prepare(app)

@@ -1,4 +1,5 @@
-"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with `--fetch`, take them from npm again."""
+"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with `--fetch`, take them from npm again.
+`--folder`: the same of another folder that has such a VENDORED.md."""
 
 import argparse
 import hashlib
@@ -27,39 +28,39 @@ class Vendored:
     sha256: str
 
 
-def listed() -> list[Vendored]:
-    text = (VENDOR / "VENDORED.md").read_text()
+def listed(folder: Path = VENDOR) -> list[Vendored]:
+    text = (folder / "VENDORED.md").read_text()
     return [Vendored(**row.groupdict()) for row in _ROW.finditer(text)]
 
 
-def problems() -> list[str]:
+def problems(folder: Path = VENDOR) -> list[str]:
     """One sentence for each file that is changed, missing or not listed."""
-    rows = {row.file: row for row in listed()}
-    found = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file()} - {"VENDORED.md"}
+    rows = {row.file: row for row in listed(folder)}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"VENDORED.md"}
     wrong = [f"{file} is not in VENDORED.md" for file in sorted(found - rows.keys())]
     wrong += [f"{file} is missing" for file in sorted(rows.keys() - found)]
     for file in sorted(rows.keys() & found):
-        if hashlib.sha256((VENDOR / file).read_bytes()).hexdigest() != rows[file].sha256:
+        if hashlib.sha256((folder / file).read_bytes()).hexdigest() != rows[file].sha256:
             wrong.append(f"{file} is not the file of {rows[file].package} {rows[file].version}")
     return wrong
 
 
-def fetch() -> None:
+def fetch(wanted: Path = VENDOR) -> None:
     """Through npm and its settings; the hashes decide whether what came is what was reviewed."""
-    for package in sorted({f"{row.package}@{row.version}" for row in listed()}):
+    for package in sorted({f"{row.package}@{row.version}" for row in listed(wanted)}):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
             with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
-                for row in listed():
+                for row in listed(wanted):
                     if f"{row.package}@{row.version}" == package:
-                        _copy(archive, row)
+                        _copy(archive, row, wanted)
 
 
-def _copy(archive: tarfile.TarFile, row: Vendored) -> None:
+def _copy(archive: tarfile.TarFile, row: Vendored, folder: Path) -> None:
     member = archive.extractfile(f"package/{row.path}")
     if member is None:
         raise FileNotFoundError(row.path)
-    target = VENDOR / row.file
+    target = folder / row.file
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(member.read())
 
@@ -67,9 +68,11 @@ def _copy(archive: tarfile.TarFile, row: Vendored) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m admin_web.vendored")
     parser.add_argument("--fetch", action="store_true", help="copy the files out of their npm packages again")
-    if parser.parse_args().fetch:
-        fetch()
-    wrong = problems()
+    parser.add_argument("--folder", type=Path, default=VENDOR)
+    asked = parser.parse_args()
+    if asked.fetch:
+        fetch(asked.folder)
+    wrong = problems(asked.folder)
     for sentence in wrong:
         sys.stderr.write(f"{sentence}\n")
     return 1 if wrong else 0

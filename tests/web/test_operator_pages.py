@@ -1,0 +1,100 @@
+"""Every page and act of admins, found by its address: refused to members and to forms without a token, and shown with what members wrote
+as text only. What the acts do is walked through in a browser (`tests/browser/test_admin_walk.py`)."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from api.auth.schemas import TokensOut
+from tests.web.browser import Browser
+from tests.web.conftest import signed_in
+from tests.web.test_making import make_image
+
+EVIL = "<script>alert(1)</script>"
+FILL = {"kind": "image", "model_id": "a/b", "scope": "global", "platform": "terminal"}
+
+
+def addresses(app: Flask, method: str) -> Iterator[str]:
+    """Of all admin pages, with something in each place of the path."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("admin_") and method in (rule.methods or ()):
+            yield re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILL.get(part[1], "01a20288-e126-750e-9723-6b6c8fec66e1"), rule.rule)
+
+
+def test_no_page_of_admins_is_shown_to_a_member_or_to_a_visitor(app: Flask, browser: Browser) -> None:
+    pages = list(addresses(app, "GET"))
+    assert len(pages) > 20
+    for path in pages:
+        refused = browser.get(path)
+        assert (refused.status_code, "This is not for your account" in refused.text) == (403, True), path
+        assert 'class="office-menu"' not in refused.text, path
+        assert Browser(app).get(path).location.startswith("/login"), path
+
+
+def test_no_act_of_admins_is_done_for_a_member_or_without_a_token(app: Flask, browser: Browser, admin: Browser) -> None:
+    acts = list(addresses(app, "POST"))
+    assert len(acts) > 25
+    browser.get("/")
+    admin.get("/admin")
+    for path in acts:
+        assert browser.post(path).status_code == 403, path
+        assert admin.post(path, token="").status_code == 400, path
+        assert admin.post(path, Sec_Fetch_Site="cross-site").status_code == 400, path
+
+
+@pytest.fixture
+def evil(app: Flask, register: Callable[[], TokensOut]) -> Browser:
+    """A member whose name and prompt are scripts."""
+    person = signed_in(app, register())
+    person.get("/profile")
+    person.post("/profile/about", {**person.fields, "display_name": EVIL, "language": "en"})
+    return person
+
+
+def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
+    job = make_image(evil, prompt=f'"><img src=x onerror=alert(1)>{EVIL}')
+    pages = ["/admin/jobs", "/admin/jobs/table", f"/admin/jobs/{job}", f"/admin/jobs/{job}/live", "/admin/users", "/admin"]
+    admin.get("/admin/settings")
+    for shown in ("true", "false"):
+        admin.post("/admin/settings/content", {"show_content": shown})
+        for path in pages:
+            text = admin.get(path).text
+            assert EVIL not in text, path
+            assert "<img src=x" not in text, path
+            assert ("onerror=alert(1)&gt;" in text) == (shown == "true" and "jobs" in path), f"{path}: content shown is {shown}"
+
+
+def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -> None:
+    for path in ("jobs?user=", "jobs?q=", "jobs?model=", "audit?actor=", "audit?action=", "deliveries?user=", "models?q=", "users?q="):
+        answer = admin.get(f"/admin/{path}{EVIL}")
+        assert (answer.status_code, EVIL in answer.text) == (200, False), path
+    for path in ("jobs?since=nonsense&until=9999-12-31", "jobs?status=no&kind=no", "audit?since=2026-13-40", "users?sort=no&role=no"):
+        assert admin.get(f"/admin/{path}").status_code == 200, path
+
+
+def test_a_shared_budget_is_an_amount_or_nothing(admin: Browser) -> None:
+    admin.get("/admin/budgets")
+    for nonsense in ("-1", "much", "1e99"):
+        answer = admin.post("/admin/budgets/guests", {"monthly_usd": nonsense})
+        assert (answer.status_code, 'id="e-guests"' in answer.text) == (422, True)
+    assert admin.post("/admin/budgets/guests", {"monthly_usd": "12.5"}).status_code == 302
+    assert 'value="12.50"' in admin.get("/admin/budgets").text
+    admin.post("/admin/budgets/guests", {"monthly_usd": ""})
+    assert "All guests together: no limit any more." in admin.get("/admin/budgets").text
+    assert admin.post("/admin/budgets/somebody", {"monthly_usd": "1"}).status_code == 404
+
+
+def test_the_log_as_a_file_holds_what_the_filters_leave(admin: Browser) -> None:
+    admin.get("/admin/budgets")
+    admin.post("/admin/budgets/admins", {"monthly_usd": "7"})
+    admin.post("/admin/budgets/admins", {"monthly_usd": ""})
+    file = admin.get("/admin/audit/audit.csv?action=budget_limit_set")
+    assert file.mimetype == "text/csv"
+    assert "attachment" in file.headers["Content-Disposition"]
+    lines = file.text.splitlines()
+    assert len(lines) > 2
+    assert all("budget_limit_set" in line for line in lines[1:])
+    assert len(admin.get("/admin/audit/audit.csv?since=2100-01-01").text.splitlines()) == 1
+    assert admin.get("/admin/audit/audit.csv?actor=nobody-is-called-so").status_code == 404
