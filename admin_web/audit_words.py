@@ -30,6 +30,8 @@ ACTIONS = {
     "broadcast": N_("Wrote to all linked chats"),
     "studio_settings": N_("Changed what admins see"),
     "backup_made": N_("Made a backup"),
+    "backup_download": N_("Downloaded a backup"),
+    "backup_restore": N_("Restored a backup"),
     "models_refreshed": N_("Asked for the models anew"),
     "generation_cancel": N_("Cancelled a job"),
     "generation_retry": N_("Had a job made again"),

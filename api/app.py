@@ -12,6 +12,7 @@ from structlog import get_logger
 
 from api import health, shell
 from api.admin import routes as admin_routes
+from api.admin.backups import Backups, Plan
 from api.admin.broadcasts import Broadcasts
 from api.admin.db_health import DbHealth
 from api.admin.service import AdminService
@@ -132,6 +133,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
         asyncio.create_task(services.budget.run(stop), name="budget"),
         asyncio.create_task(services.deliveries.run(stop), name="deliveries"),
         asyncio.create_task(services.broadcasts.run(stop), name="broadcasts"),
+        asyncio.create_task(services.backups.run(stop), name="backups"),
     ]
     if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
@@ -194,6 +196,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
     stats, studio = Stats(db), Studio(db)
+    backups = Backups(db, Plan(settings.data_dir / "backups", settings.backup_hours, settings.backup_keep))
     services = Services(
         settings=settings,
         db=db,
@@ -205,8 +208,9 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         admin=AdminService(db, users=users, auth=auth, links=links),
         studio=studio,
         broadcasts=Broadcasts(db, deliveries),
+        backups=backups,
         stats=stats,
-        warnings=Warnings(db, stats, budget, provider, settings.data_dir),
+        warnings=Warnings(db, stats, budget, provider, backups, settings.data_dir),
         db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
         links=links,
         catalog=catalog,

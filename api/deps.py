@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
+    from api.admin.backups import Backups
     from api.admin.broadcasts import Broadcasts
     from api.admin.db_health import DbHealth
     from api.admin.service import AdminService
@@ -52,6 +53,7 @@ class Services:
     admin: AdminService
     studio: Studio
     broadcasts: Broadcasts
+    backups: Backups
     stats: Stats
     warnings: Warnings
     db_health: DbHealth

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
     worker: Literal["inside", "off"] = "inside"
 
+    backup_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    backup_keep: Annotated[int, Field(ge=1, le=1000)] = 14
+
     smtp_host: str | None = None
     smtp_port: Port = 587
     smtp_tls: Security = "starttls"

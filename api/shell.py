@@ -1,5 +1,5 @@
-"""What the operator's shell may ask: `./run admin ...` and `./run bot-key`. While the api runs, it answers here, because only one process
-can open the database; otherwise the command uses `Shell` on the database itself."""
+"""What the operator's shell may ask: `./run admin ...`, `./run bot-key` and `./run backup`. While the api runs, it answers here, because
+only one process can open the database; otherwise the command does it on the database itself."""
 
 import asyncio
 import hmac
@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import EmailStr
 
 from api import ids
+from api.admin.schemas import BackupOut
 from api.auth import onetime
 from api.auth.onetime import Purpose
 from api.auth.recovery import RESET_LIFE
@@ -146,3 +147,8 @@ async def adopt_bot_keys(services: ServicesDep, _operator: OperatorCaller) -> No
     """Takes what `secrets.json` holds now; the key before works on until the next rotation."""
     secrets = await asyncio.to_thread(ensure_secrets, services.settings.data_dir)
     await services.auth.bots.adopt_keys(secrets.bot_keys)
+
+
+@router.post("/backups")
+async def make_backup(services: ServicesDep, _operator: OperatorCaller) -> BackupOut:
+    return await services.backups.make(None)

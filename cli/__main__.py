@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
@@ -93,6 +94,39 @@ def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
         path = load(LaunchSettings).data_dir / "secrets.json"
     print(f"The {platform} bot has a new key, in {path}. {'The api knows it.' if known else 'The api takes it when it starts.'}")
     print("The bot uses it from its next start on; until then, the one before works. Do this twice to shut a leaked key out.")
+
+
+@app.command()
+def backup() -> None:
+    """Make a backup of the database now, into DATA_DIR/backups. Works while everything runs."""
+    from cli import keeping
+
+    with bad_setting_ends(), refusal_ends():
+        print(keeping.backup())
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the database is replaced.")] = False,
+) -> None:
+    """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
+    from cli import keeping
+
+    with bad_setting_ends(), refusal_ends():
+        about = keeping.look_into(file)
+        if not yes:
+            typer.confirm(f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the database?", abort=True)
+        print(keeping.restore(file))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the form that this version needs. Each start does it, too."""
+    from cli import keeping
+
+    with bad_setting_ends(), refusal_ends():
+        print(keeping.migrate_now())
 
 
 def print_link(link: "LinkOut", what: str) -> None:

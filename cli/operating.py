@@ -45,7 +45,7 @@ def renew(platform: Platform) -> bool:
         renew_bot_key(launch.data_dir, platform)
     except SecretsUnusable as error:
         raise BadSetting(f"DATA_DIR: {error}") from error
-    return _call(launch, "bot-keys", None) is not None
+    return call_api(launch, "bot-keys") is not None
 
 
 def page_of(link: LinkOut) -> str:
@@ -65,18 +65,18 @@ def _checked(model: type[AdminIn] | type[ResetIn], **given: object) -> AdminIn |
 
 def _ask(path: str, body: AdminIn | ResetIn) -> LinkOut:
     launch = load(LaunchSettings)
-    answer = _call(launch, path, body)
+    answer = call_api(launch, path, body)
     return LinkOut.model_validate_json(answer) if answer is not None else asyncio.run(_directly(launch, body))
 
 
-def _call(launch: LaunchSettings, path: str, body: AdminIn | ResetIn | None) -> bytes | None:
+def call_api(launch: LaunchSettings, path: str, body: AdminIn | ResetIn | None = None, within: float = ANSWER_WITHIN) -> bytes | None:
     """What the api answers; None when none runs that has our secrets. Raises `Refused`."""
     place = Place(launch.api_host, launch.api_port)
     headers = {"Authorization": f"Bearer {secrets_of(launch).operator_key}", "Content-Type": "application/json"}
     content = body.model_dump_json() if body is not None else ""
     try:
         # no proxy: the key goes to this machine only
-        with httpx.Client(trust_env=False, timeout=ANSWER_WITHIN) as client:
+        with httpx.Client(trust_env=False, timeout=within) as client:
             answer = client.post(f"{place.url}/internal/{path}", content=content, headers=headers)
     except httpx.ConnectError:
         return None

@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AwareDatetime
 
 from api.admin.schemas import (
     AuditOut,
+    BackupOut,
+    BackupsOut,
     BotCredentialOut,
     BotOut,
     BroadcastIn,
@@ -21,7 +23,7 @@ from api.admin.schemas import (
     StudioOut,
     WarningsOut,
 )
-from api.auth.caller import AdminCaller
+from api.auth.caller import AdminCaller, RecentAdminCaller
 from api.deps import ServicesDep
 from api.schemas import Page, Platform
 from api.users.audit import Filter
@@ -107,6 +109,24 @@ async def broadcasts(
 ) -> Page[BroadcastOut]:
     """Newest first, with how many chats have it by now."""
     return await services.broadcasts.page(cursor, limit)
+
+
+@router.get("/backups")
+async def backups(caller: AdminCaller, services: ServicesDep) -> BackupsOut:
+    return await services.backups.all()
+
+
+@router.post("/backups", status_code=201)
+async def make_backup(caller: AdminCaller, services: ServicesDep) -> BackupOut:
+    """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL, which has tools of its own."""
+    return await services.backups.make(caller.user_id)
+
+
+@router.get("/backups/{name}", response_class=FileResponse)
+async def backup(name: str, caller: RecentAdminCaller, services: ServicesDep) -> FileResponse:
+    """The whole database: it needs a recent password, and is written to the audit log."""
+    path = await services.backups.path(name, caller.user_id)
+    return FileResponse(path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/settings")

@@ -267,3 +267,20 @@ class BroadcastOut(Out):
     done: int
     inbox: int
     dead: int
+
+
+class BackupOut(Out):
+    name: str
+    size: int
+    created_at: Time
+
+
+class BackupsOut(Out):
+    """Newest first. `supported` false: `instead` says what to do. `every_hours`: how often one is made by itself, 0 = never; the newest
+    `keep` are kept."""
+
+    supported: bool
+    instead: str | None
+    every_hours: int
+    keep: int
+    items: list[BackupOut]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api import ids
 from api.admin import store
+from api.admin.backups import Backups
 from api.admin.schemas import DeliveryCountOut, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
@@ -40,11 +41,12 @@ _GRAVEST = (
 
 
 class Warnings:
-    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, data_dir: Path) -> None:
+    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, backups: Backups, data_dir: Path) -> None:
         self._db = db
         self._stats = stats
         self._budget = budget
         self._provider = provider
+        self._backups = backups
         self._data_dir = data_dir
         self._asked: tuple[datetime, list[WarningOut]] | None = None
         self._asking = asyncio.Lock()
@@ -57,6 +59,7 @@ class Warnings:
             *await self._budgets(),
             *await self._provider_kept(),
             *await asyncio.to_thread(self._disk),
+            *await self._backup(),
         ]
         return sorted(found, key=lambda each: _GRAVEST.index(each.code))
 
@@ -94,6 +97,16 @@ class Warnings:
             return [_provider(code, {"detail": error.message})]
         refused = await store.failed_with(self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK)
         return _of_key(key, refused)
+
+    async def _backup(self) -> list[WarningOut]:
+        """One that should have been made by itself and was not, for as long as one may get old."""
+        due, found = await self._backups.due_at(), await self._backups.all()
+        if due is None or due + timedelta(hours=found.every_hours) > ids.now():
+            return []
+        if not found.items:
+            return [WarningOut(code="backup_missing", count=1, target="backups")]
+        days = (ids.now() - found.items[0].created_at).days
+        return [WarningOut(code="backup_old", count=1, target="backups", facts={"days": str(days)})]
 
     def _disk(self) -> list[WarningOut]:
         free = shutil.disk_usage(self._data_dir).free

@@ -133,6 +133,10 @@ async def _admin(caller: Annotated[Caller, Depends(_session)]) -> Caller:
     return caller
 
 
+async def _recent_admin(caller: Annotated[Caller, Depends(_admin)]) -> Caller:
+    return await _recent_or_chat(caller)
+
+
 async def _bot(bearer: _BotBearer, services: ServicesDep) -> Bot:
     return await services.auth.callers.bot(_secret(bearer))
 
@@ -151,6 +155,9 @@ RecentOrChatCaller = Annotated[Caller, Depends(_recent_or_chat)]
 
 AdminCaller = Annotated[Caller, Depends(_admin)]
 """A signed-in admin; a bot is refused, also when it acts for one."""
+
+RecentAdminCaller = Annotated[Caller, Depends(_recent_admin)]
+"""An admin who gave the password in the last 15 minutes."""
 
 BotCaller = Annotated[Bot, Depends(_bot)]
 """A bot process with its own credential."""

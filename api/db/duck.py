@@ -115,7 +115,8 @@ class DuckDb:
     engine: Literal["duckdb", "postgresql"] = "duckdb"
     skip_locked = ""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, root: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.path = path
         self._root = root
         self._local = threading.local()
         self._read_cursors: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
@@ -184,6 +185,13 @@ class DuckDb:
                 raise
             await self.on_writer(lambda cursor: _run(cursor, "COMMIT", ()))
 
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """All that was committed is in the file, and nobody writes until the block ends. Writes wait; reads go on."""
+        async with self._gate:
+            await self.on_writer(lambda cursor: _run(cursor, "CHECKPOINT", ()))
+            yield
+
     async def checkpoint(self) -> None:
         async with self._gate:
             await self.on_writer(lambda cursor: _run(cursor, "CHECKPOINT", ()))
@@ -207,4 +215,4 @@ async def open_duckdb(path: Path) -> DuckDb:
         except duckdb.IOException as error:
             raise DbUnavailable(str(error)) from error
 
-    return DuckDb(await asyncio.to_thread(connect))
+    return DuckDb(await asyncio.to_thread(connect), path)

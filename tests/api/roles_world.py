@@ -221,6 +221,15 @@ async def _revoked_bot_key(world: World) -> str:
     return made["key"]
 
 
+async def _backup(world: World) -> Made:
+    """Not a real one: making one takes long."""
+    name = "allucanget-20260101-000000.zip"
+    folder = world.api.data_dir / "backups"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"zip")
+    return {"name": name}
+
+
 async def _model(world: World) -> Made:
     models = await world.good(world.access(world.people["admin"]), "GET", "/admin/models?kind=video")
     return {"model_id": models["items"][0]["id"]}
@@ -335,6 +344,7 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
     "invited account": _invited_account,
     "session": _session,
     "credential": _credential,
+    "backup": _backup,
     "model": _model,
     "code": _code,
     "redeemed code": _redeemed_code,

@@ -1,0 +1,79 @@
+"""`python -m api.admin.backup_copy DATABASE ZIP`: one backup, made in a process of its own, at low priority.
+
+A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay.
+It says `copied` as soon as the database may be written again, and one line of JSON at the end.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import duckdb
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
+DATABASE = "app.duckdb"
+MANIFEST = "media.csv"
+ABOUT = "about.json"
+
+
+def make(database: Path, target: Path) -> None:
+    """Readers find the zip at its name when it is whole, or not at all."""
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
+        copy = Path(folder) / DATABASE
+        shutil.copyfile(database, copy)
+        log = database.with_name(database.name + ".wal")
+        if log.exists() and log.stat().st_size:
+            shutil.copyfile(log, copy.with_name(copy.name + ".wal"))
+        _say("copied")
+        os.nice(10)
+        about = _look_into(copy)
+        part = Path(folder) / "whole.zip"
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(ABOUT, json.dumps(about, indent=1))
+            archive.write(copy.with_name(MANIFEST), MANIFEST, zipfile.ZIP_DEFLATED)
+            archive.write(copy, DATABASE)
+        _sync(part)
+        part.chmod(0o600)
+        part.replace(target)
+        _sync(target.parent)
+    _say(json.dumps(about))
+
+
+def _look_into(copy: Path) -> dict[str, object]:
+    """Opens the copy, which proves that it can be opened, counts every table and lists the media files that belong to it."""
+    with duckdb.connect(str(copy), config=CONFIG) as db:
+        tables = [name for (name,) in db.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        rows = {name: _count(db, name) for name in tables}
+        last = db.execute("SELECT max(name) FROM schema_migrations").fetchone()
+        listed = copy.with_name(MANIFEST)
+        db.execute(
+            "COPY (SELECT key, sha256, size, content_type FROM media ORDER BY key) TO '" + str(listed).replace("'", "''") + "' (HEADER)"
+        )
+        db.execute("CHECKPOINT")
+    return {"schema": last[0] if last else None, "duckdb": duckdb.__version__, "rows": rows}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _count(db: duckdb.DuckDBPyConnection, table: str) -> int:
+    found = db.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    return int(found[0]) if found else 0
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), Path(sys.argv[2]))
