@@ -218,7 +218,7 @@ def _is_defect(error: ApiError) -> bool:
 
 def _address(delivery: DeliveryOut) -> Address:
     where = delivery.address
-    return Address(where.platform, where.chat_id, where.thread_id, where.message_id, where.private)
+    return Address(where.platform, where.chat_id, where.thread_id, where.message_id or where.card_message_id, where.private)
 
 
 def _ack(held: Held, told: Told, became: tuple[Shown, bool]) -> AckIn:
