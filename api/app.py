@@ -12,13 +12,8 @@ from structlog import get_logger
 
 from api import health, shell
 from api.admin import routes as admin_routes
-from api.admin.backups import Backups, Plan
-from api.admin.broadcasts import Broadcasts
-from api.admin.db_health import DbHealth
+from api.admin.board import board_of
 from api.admin.service import AdminService
-from api.admin.stats import Stats
-from api.admin.studio import Studio
-from api.admin.warnings import Warnings
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
@@ -132,8 +127,8 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
         asyncio.create_task(services.admin.run(stop), name="admin"),
         asyncio.create_task(services.budget.run(stop), name="budget"),
         asyncio.create_task(services.deliveries.run(stop), name="deliveries"),
-        asyncio.create_task(services.broadcasts.run(stop), name="broadcasts"),
-        asyncio.create_task(services.backups.run(stop), name="backups"),
+        asyncio.create_task(services.board.broadcasts.run(stop), name="broadcasts"),
+        asyncio.create_task(services.board.backups.run(stop), name="backups"),
     ]
     if worker:
         tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
@@ -153,32 +148,13 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)
     erasers: list[Eraser] = []
-    users = UserService(
-        db,
-        passwords=Passwords(cost),
-        figures=budget,
-        monthly_usd=settings.default_monthly_usd,
-        guest_monthly_usd=settings.guest_monthly_usd,
-        erasers=erasers,
-        hosts=_hosts(settings),
-    )
+    users = _users(settings, db, budget, erasers, cost)
     preferences = Preferences(db, catalog)
     owners = Accounts(users, preferences, lambda user_id, platform: links.chats(user_id, platform))  # noqa: PLW0108  (built below)
     deliveries = DeliveryService(db, wake, reader.render, owners)
     mail = Mailer(settings.mail_server)
     links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
-    auth = AuthService(
-        db,
-        signer=TokenSigner([key, settings.secret_key_previous.get_secret_value()] if settings.secret_key_previous else [key]),
-        users=users,
-        links=links,
-        mail=mail,
-        public_url=settings.public_url,
-        setup_token=secrets.setup_token,
-        web_signup=settings.web_signup,
-        chat_signup=settings.chat_signup,
-        new_bot_key=lambda platform: renew_bot_key(settings.data_dir, platform).bot_keys[platform],
-    )
+    auth = _auth(settings, secrets, db, key, users, links, mail)
     text = TextService(db, provider, preferences, budget, media, users)
     generation_service = GenerationService(
         db, wake, users, preferences, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
@@ -195,8 +171,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
-    stats, studio = Stats(db), Studio(db)
-    backups = Backups(db, Plan(settings.data_dir / "backups", settings.backup_hours, settings.backup_keep))
+    board = board_of(settings, db, provider, budget, deliveries)
     services = Services(
         settings=settings,
         db=db,
@@ -206,12 +181,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         preferences=preferences,
         export=ExportService(db, media),
         admin=AdminService(db, users=users, auth=auth, links=links),
-        studio=studio,
-        broadcasts=Broadcasts(db, deliveries),
-        backups=backups,
-        stats=stats,
-        warnings=Warnings(db, stats, budget, provider, backups, settings.data_dir),
-        db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
+        board=board,
         links=links,
         catalog=catalog,
         budget=budget,
@@ -220,7 +190,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         text=text,
         generations=generation_service,
         gallery=Gallery(db, generation_service, media, signing_key=key, public_url=settings.public_url),
-        generation_admin=GenerationAdmin(db, wake, users, studio, budget, deliveries, generation_service),
+        generation_admin=GenerationAdmin(db, wake, users, board.studio, budget, deliveries, generation_service),
         deliveries=deliveries,
         delivery_admin=DeliveryAdmin(db, deliveries, reader.render, owners),
         inbox=Inbox(db, deliveries, reader.render, owners),
@@ -229,6 +199,33 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         wake=wake,
     )
     return services, steps
+
+
+def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eraser], cost: Cost) -> UserService:
+    return UserService(
+        db,
+        passwords=Passwords(cost),
+        figures=budget,
+        monthly_usd=settings.default_monthly_usd,
+        guest_monthly_usd=settings.guest_monthly_usd,
+        erasers=erasers,
+        hosts=_hosts(settings),
+    )
+
+
+def _auth(settings: Settings, secrets: Secrets, db: Db, key: str, users: UserService, links: LinkService, mail: Mailer) -> AuthService:
+    return AuthService(
+        db,
+        signer=TokenSigner([key, settings.secret_key_previous.get_secret_value()] if settings.secret_key_previous else [key]),
+        users=users,
+        links=links,
+        mail=mail,
+        public_url=settings.public_url,
+        setup_token=secrets.setup_token,
+        web_signup=settings.web_signup,
+        chat_signup=settings.chat_signup,
+        new_bot_key=lambda platform: renew_bot_key(settings.data_dir, platform).bot_keys[platform],
+    )
 
 
 def _hosts(settings: Settings) -> list[str]:

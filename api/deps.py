@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
-    from api.admin.backups import Backups
-    from api.admin.broadcasts import Broadcasts
-    from api.admin.db_health import DbHealth
+    from api.admin.board import Board
     from api.admin.service import AdminService
-    from api.admin.stats import Stats
-    from api.admin.studio import Studio
-    from api.admin.warnings import Warnings
     from api.auth.service import AuthService
     from api.budget.service import BudgetService
     from api.budget.spending import Spending
@@ -51,12 +46,7 @@ class Services:
     preferences: Preferences
     export: ExportService
     admin: AdminService
-    studio: Studio
-    broadcasts: Broadcasts
-    backups: Backups
-    stats: Stats
-    warnings: Warnings
-    db_health: DbHealth
+    board: Board
     links: LinkService
     catalog: Catalog
     budget: BudgetService

@@ -151,4 +151,4 @@ async def adopt_bot_keys(services: ServicesDep, _operator: OperatorCaller) -> No
 
 @router.post("/backups")
 async def make_backup(services: ServicesDep, _operator: OperatorCaller) -> BackupOut:
-    return await services.backups.make(None)
+    return await services.board.backups.make(None)

@@ -49,25 +49,25 @@ AuditFilter = Annotated[Filter, Depends(_audit_filter)]
 @router.get("/stats")
 async def stats(caller: AdminCaller, services: ServicesDep) -> StatsOut:
     """Figures of everything, for the board."""
-    return await services.stats.all()
+    return await services.board.stats.all()
 
 
 @router.get("/health/db")
 async def health_db(caller: AdminCaller, services: ServicesDep) -> DbHealthOut:
     """503 when the database does not answer."""
-    return await services.db_health.look()
+    return await services.board.db_health.look()
 
 
 @router.get("/warnings")
 async def warnings(caller: AdminCaller, services: ServicesDep) -> WarningsOut:
     """What needs a person, the gravest first."""
-    return WarningsOut(items=await services.warnings.now())
+    return WarningsOut(items=await services.board.warnings.now())
 
 
 @router.get("/bots")
 async def bots(caller: AdminCaller, services: ServicesDep) -> Page[BotOut]:
     """One for each platform that has a key."""
-    return Page(items=await services.stats.bots())
+    return Page(items=await services.board.stats.bots())
 
 
 @router.get("/audit")
@@ -100,7 +100,7 @@ async def broadcast(
     """To the private chats of everybody who linked one, a few a second."""
     if body.dry_run:
         response.status_code = 200
-    return await services.broadcasts.send(body, actor_id=caller.user_id, key=key)
+    return await services.board.broadcasts.send(body, actor_id=caller.user_id, key=key)
 
 
 @router.get("/broadcasts")
@@ -108,35 +108,35 @@ async def broadcasts(
     caller: AdminCaller, services: ServicesDep, cursor: Word = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> Page[BroadcastOut]:
     """Newest first, with how many chats have it by now."""
-    return await services.broadcasts.page(cursor, limit)
+    return await services.board.broadcasts.page(cursor, limit)
 
 
 @router.get("/backups")
 async def backups(caller: AdminCaller, services: ServicesDep) -> BackupsOut:
-    return await services.backups.all()
+    return await services.board.backups.all()
 
 
 @router.post("/backups", status_code=201)
 async def make_backup(caller: AdminCaller, services: ServicesDep) -> BackupOut:
     """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL, which has tools of its own."""
-    return await services.backups.make(caller.user_id)
+    return await services.board.backups.make(caller.user_id)
 
 
 @router.get("/backups/{name}", response_class=FileResponse)
 async def backup(name: str, caller: RecentAdminCaller, services: ServicesDep) -> FileResponse:
     """The whole database: it needs a recent password, and is written to the audit log."""
-    path = await services.backups.path(name, caller.user_id)
+    path = await services.board.backups.path(name, caller.user_id)
     return FileResponse(path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/settings")
 async def settings(caller: AdminCaller, services: ServicesDep) -> StudioOut:
-    return await services.studio.settings()
+    return await services.board.studio.settings()
 
 
 @router.put("/settings")
 async def change_settings(body: StudioIn, caller: AdminCaller, services: ServicesDep) -> StudioOut:
-    return await services.studio.change(body, actor_id=caller.user_id)
+    return await services.board.studio.change(body, actor_id=caller.user_id)
 
 
 @router.post("/tokens/purge")

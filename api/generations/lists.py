@@ -5,7 +5,7 @@ from datetime import datetime
 
 from api import ids
 from api.db import Sql
-from api.db.conditions import where
+from api.db.conditions import newest
 from api.generations import store
 from api.generations.store import Generation
 
@@ -34,7 +34,7 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
     """Newest first."""
     words = wanted.text.lower() if wanted.text else None
     found = "(short_id = {0} OR position({0} IN lower(prompt)) > 0)" if wanted.prompts else "short_id = {0}"
-    clause, values = where(
+    clause, values = newest(
         [
             ("user_id = {0}", wanted.user_id),
             ("kind = {0}", wanted.kind),
@@ -48,8 +48,9 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
             ("id >= {0}", ids.floor(wanted.since) if wanted.since else None),
             ("id < {0}", ids.floor(wanted.until) if wanted.until else None),
             ("id < {0}", wanted.before),
-        ]
+        ],
+        limit,
     )
-    rows = await sql.fetch(f"SELECT id FROM generations {clause} ORDER BY id DESC LIMIT ${len(values) + 1}", *values, limit)
+    rows = await sql.fetch(f"SELECT id FROM generations {clause}", *values)
     whole = await store.by_ids(sql, [row["id"] for row in rows]) if rows else []
     return sorted(whole, key=lambda each: each.id, reverse=True)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from api import ids
 from api.db import Row, Sql
-from api.db.conditions import where
+from api.db.conditions import newest
 
 Facts = Mapping[str, str | int | bool | None]
 CLOCK = timedelta(minutes=1)
@@ -60,7 +60,7 @@ class Filter:
 
 async def page(sql: Sql, wanted: Filter, limit: int) -> list[Entry]:
     """Newest first."""
-    clause, values = where(
+    clause, values = newest(
         [
             ("action = {0}", wanted.action),
             ("actor_id = {0}", wanted.actor_id),
@@ -70,9 +70,10 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> list[Entry]:
             ("id >= {0}", ids.floor(wanted.since - CLOCK) if wanted.since else None),
             ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
             ("id < {0}", wanted.before),
-        ]
+        ],
+        limit,
     )
-    found = await sql.fetch(f"SELECT id FROM audit {clause} ORDER BY id DESC LIMIT ${len(values) + 1}", *values, limit)
+    found = await sql.fetch(f"SELECT id FROM audit {clause}", *values)
     rows = await sql.fetch(
         """
         WITH shown AS MATERIALIZED (SELECT * FROM audit WHERE id = ANY($1::text[]))

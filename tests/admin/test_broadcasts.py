@@ -78,9 +78,9 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(api: Api, m
     assert (sent.status_code, again.status_code, again.json()["id"]) == (202, 202, sent.json()["id"])
     other = await admin.post("/admin/broadcast", json={"text": "Another"}, headers={"Idempotency-Key": "k"})
     assert other.status_code == 409
-    await api.services.broadcasts.feed()
+    await api.services.board.broadcasts.feed()
     assert await progress(admin) == {"chats": 6, "waiting": 3, "pending": 3, "done": 0, "inbox": 0, "dead": 0}
-    await api.services.broadcasts.feed()
+    await api.services.board.broadcasts.feed()
     assert (await progress(admin))["pending"] == 3  # not more, before the bot has shown these
     chats = []
     while (await progress(admin))["done"] < 5:
@@ -88,11 +88,11 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(api: Api, m
         assert {each["event"]["code"] for each in shown} <= {"broadcast"}
         assert all(each["event"]["facts"] == {"text": "We are down at noon."} for each in shown)
         chats += [each["address"]["chat_id"] for each in shown]
-        await api.services.broadcasts.feed()
+        await api.services.board.broadcasts.feed()
     assert len(chats) == len(set(chats)) == 5
     assert len(await told(api, "discord")) == 1
     assert await progress(admin) == {"chats": 6, "waiting": 0, "pending": 0, "done": 6, "inbox": 0, "dead": 0}
-    assert not await api.services.broadcasts.feed()
+    assert not await api.services.board.broadcasts.feed()
     (entry,) = (await admin.get("/admin/audit?action=broadcast")).json()["items"]
     assert entry["after"]["chats"] == 6
 
@@ -106,7 +106,7 @@ async def test_only_the_platforms_that_are_meant_and_nobody_who_unlinked_since(a
     await api.services.db.execute(
         "DELETE FROM links WHERE platform_user_id = (SELECT min(platform_user_id) FROM links WHERE platform = 'discord')"
     )
-    await api.services.broadcasts.feed()
+    await api.services.board.broadcasts.feed()
     assert await told(api, "telegram") == []
     assert len(await told(api, "discord")) == 1
     assert await api.services.db.fetch("SELECT broadcast_id FROM broadcast_chats") == []

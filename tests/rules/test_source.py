@@ -28,6 +28,7 @@ SQL_PARTS = {
     "marks": "$1, $2, ... as many as a constant list of columns has",
     "sets": "columns, named by keyword arguments in our own code, and their $n",
     "table": "one of a constant list",
+    "clause": "conditions of our own text and $1, $2, ..., put together in api/db/conditions.py",
     "ended": "a condition with $1 that is used twice",
 }
 

@@ -1,0 +1,38 @@
+"""What only admins need, in one place of the running app."""
+
+from dataclasses import dataclass
+
+from api.admin.backups import Backups, Plan
+from api.admin.broadcasts import Broadcasts
+from api.admin.db_health import DbHealth
+from api.admin.stats import Stats
+from api.admin.studio import Studio
+from api.admin.warnings import Warnings
+from api.budget.service import BudgetService
+from api.db import Db
+from api.deliveries.service import DeliveryService
+from api.provider.types import Provider
+from api.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    studio: Studio
+    stats: Stats
+    warnings: Warnings
+    db_health: DbHealth
+    backups: Backups
+    broadcasts: Broadcasts
+
+
+def board_of(settings: Settings, db: Db, provider: Provider, budget: BudgetService, deliveries: DeliveryService) -> Board:
+    stats = Stats(db)
+    backups = Backups(db, Plan(settings.data_dir / "backups", settings.backup_hours, settings.backup_keep))
+    return Board(
+        studio=Studio(db),
+        stats=stats,
+        warnings=Warnings(db, stats, budget, provider, backups, settings.data_dir),
+        db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
+        backups=backups,
+        broadcasts=Broadcasts(db, deliveries),
+    )
