@@ -1,17 +1,19 @@
 """Calls of admins about the studio: figures and warnings, everybody's jobs, the models, the shared budgets."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
 import httpx
 
-from admin_web.api_http import ApiHttp, address, parse, parse_list, query
-from api.admin.schemas import BotOut, DbHealthOut, StatsOut, WarningOut, WarningsOut
+from admin_web.api_http import SLOW, ApiHttp, address, check, parse, parse_list, query
+from api.admin.schemas import BackupOut, BackupsOut, BotOut, BroadcastIn, BroadcastOut, DbHealthOut, StatsOut, WarningOut, WarningsOut
 from api.budget.schemas import BudgetsOut, MySpendOut, SharedScope
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
 from api.deliveries.schemas import DeliveryRowOut
 from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
-from api.schemas import Kind, Page
+from api.schemas import Kind, Page, Platform
 
 SWEEPING = httpx.Timeout(60, connect=3)
 """For calls that go through many rows, or ask the provider for its lists."""
@@ -137,3 +139,32 @@ class OperatorCalls(ApiHttp):
     def set_shared_budget(self, scope: SharedScope, monthly_usd: Decimal | None) -> BudgetsOut:
         body = {"scope": scope, "monthly_usd": None if monthly_usd is None else str(monthly_usd)}
         return parse(BudgetsOut, self.send("PUT", "/admin/budgets", json=body))
+
+    # --- broadcasts and backups
+
+    def plan_broadcast(self, text: str, platforms: list[Platform]) -> BroadcastOut:
+        """Whom it would reach; nothing is sent."""
+        body = BroadcastIn(text=text, platforms=platforms, dry_run=True)
+        return parse(BroadcastOut, self.send("POST", "/admin/broadcast", json=body.model_dump(mode="json")))
+
+    def broadcast(self, body: BroadcastIn, key: str) -> BroadcastOut:
+        headers = {"idempotency-key": key}
+        return parse(BroadcastOut, self.send("POST", "/admin/broadcast", json=body.model_dump(mode="json"), headers=headers))
+
+    def broadcasts(self, cursor: str | None = None, limit: int = 10) -> Page[BroadcastOut]:
+        return parse(Page[BroadcastOut], self.send("GET", "/admin/broadcasts", params=query(cursor=cursor, limit=limit)))
+
+    def backups(self) -> BackupsOut:
+        return parse(BackupsOut, self.send("GET", "/admin/backups"))
+
+    def make_backup(self) -> BackupOut:
+        return parse(BackupOut, self.send("POST", "/admin/backups", timeout=SLOW))
+
+    @contextmanager
+    def backup(self, name: str) -> Iterator[httpx.Response]:
+        response = self.open("GET", address("/admin/backups/{}", name), headers={"accept-encoding": "identity"}, timeout=SLOW)
+        try:
+            check(response, (200,))
+            yield response
+        finally:
+            response.close()

@@ -7,8 +7,10 @@ from admin_web import admin_acts, caller, errors, language, reauth, render
 from admin_web.api_http import open_http
 from admin_web.pages import (
     admin_audit,
+    admin_backups,
     admin_board,
     admin_bots,
+    admin_broadcast,
     admin_budgets,
     admin_deliveries,
     admin_jobs,
@@ -41,8 +43,10 @@ from admin_web.settings import WebSettings
 MAX_BODY = 40 * 1024 * 1024
 PAGES = (
     admin_audit,
+    admin_backups,
     admin_board,
     admin_bots,
+    admin_broadcast,
     admin_budgets,
     admin_deliveries,
     admin_jobs,

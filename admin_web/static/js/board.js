@@ -38,3 +38,8 @@ function follow(place) {
 }
 
 for (const place of document.querySelectorAll("[data-board]")) follow(place);
+
+// on a phone the menu is a strip that may have to be moved until it shows where one is
+const strip = document.querySelector(".office-menu");
+const here = strip?.querySelector("[aria-current]");
+if (here) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;

@@ -1,0 +1,32 @@
+"""Backups, for admins: which there are, a new one, and taking one away."""
+
+from flask import Blueprint, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web.admin_acts import act, admin_page
+from admin_web.caller import api
+from admin_web.language import _
+from admin_web.pages.media import passed_on
+from admin_web.reauth import FIELD
+from api.admin.schemas import BackupOut
+
+pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return admin_page("admin/backups.html", backups=api().backups(), password_field=FIELD)
+
+
+@pages.post("")
+def make() -> ResponseReturnValue:
+    def words(made: BackupOut) -> str:
+        return _("%(name)s is made.", name=made.name)
+
+    return act(lambda: api().make_backup(), words, url_for("admin_backups.show"))
+
+
+@pages.post("/<name>/download")
+def download(name: str) -> ResponseReturnValue:
+    """The form brings the password, which the api wants to be recent."""
+    return passed_on(api().backup(name))

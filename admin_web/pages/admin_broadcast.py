@@ -1,0 +1,82 @@
+"""A message to every linked chat, for admins: written, looked at, sent, and followed."""
+
+from typing import cast
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin_web import admin_words
+from admin_web.admin_acts import act, admin_page
+from admin_web.api_http import ApiError
+from admin_web.caller import api
+from admin_web.forms import Invalid, idempotency_key, new_nonce, read
+from admin_web.language import _, ngettext
+from admin_web.render import fragment
+from admin_web.words import PLATFORMS, FormError, in_words
+from api.admin.schemas import BroadcastIn, BroadcastOut
+from api.schemas import Platform
+
+pages = Blueprint("admin_broadcast", __name__, url_prefix="/admin/broadcast")
+
+
+@pages.get("")
+def show() -> ResponseReturnValue:
+    return _show()
+
+
+@pages.get("/sent")
+def sent() -> ResponseReturnValue:
+    return fragment("admin/_broadcasts.html", words=admin_words, **_sent())
+
+
+@pages.post("/preview")
+def preview() -> ResponseReturnValue:
+    """As its readers will see it, and how many there are; nothing is sent."""
+    try:
+        body = _asked()
+        planned = api().plan_broadcast(body.text, _platforms())
+    except Invalid as invalid:
+        return _show(invalid.error, 422)
+    except ApiError as error:
+        if error.needs_person:
+            raise
+        return _show(in_words(error), error.status)
+    return _show(planned=planned)
+
+
+@pages.post("/send")
+def send() -> ResponseReturnValue:
+    try:
+        body = _asked()
+    except Invalid as invalid:
+        return _show(invalid.error, 422)
+
+    def words(made: BroadcastOut) -> str:
+        return ngettext("It is on its way to %(n)s chat.", "It is on its way to %(n)s chats.", made.chats)
+
+    return act(lambda: api().broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show"))
+
+
+def _asked() -> BroadcastIn:
+    text = request.form.get("text", "").replace("\r\n", "\n").strip()
+    if not _platforms():
+        raise Invalid(FormError(_("Choose at least one kind of chat."), fields={"platforms": _("Choose at least one kind of chat.")}))
+    return read(BroadcastIn, {"text": text, "platforms": _platforms()})
+
+
+def _platforms() -> list[Platform]:
+    chosen = request.form.getlist("platforms")
+    return [cast("Platform", platform) for platform in PLATFORMS if platform in chosen]
+
+
+def _show(error: FormError | None = None, status: int = 200, planned: BroadcastOut | None = None) -> ResponseReturnValue:
+    chosen = _platforms() if request.method == "POST" else list(PLATFORMS)
+    typed = request.form.get("text", "")
+    nonce = request.form.get("nonce") or new_nonce()
+    shown = {"error": error, "planned": planned, "chosen": chosen, "typed": typed, "nonce": nonce, "platforms": PLATFORMS}
+    return admin_page("admin/broadcast.html", status, **shown, **_sent())
+
+
+def _sent() -> dict[str, object]:
+    cursor = request.args.get("cursor") or None
+    return {"found": api().broadcasts(cursor), "cursor": cursor}
