@@ -15,6 +15,7 @@ from api.secrets import ensure_secrets
 from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.delivery import pump
+from bots.core.outbox import Times
 from bots.core.types import Address, Attachment, Chat, Inbound, Limits, Reply, Sender, SendFailed, Shown
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
@@ -119,10 +120,10 @@ class Place:
 
 
 @asynccontextmanager
-async def pumping(chat: Chat, bot: BotApi) -> AsyncIterator[asyncio.Event]:
+async def pumping(chat: Chat, bot: BotApi, times: Times | None = None) -> AsyncIterator[asyncio.Event]:
     """The pump runs meanwhile; the event stops it early."""
     stop = asyncio.Event()
-    task = asyncio.create_task(pump(chat, bot, stop))
+    task = asyncio.create_task(pump(chat, bot, stop, times))
     try:
         yield stop
     finally:
