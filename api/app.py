@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from structlog import get_logger
 
 from api import health, shell
+from api import metrics as metrics_routes
 from api.admin import routes as admin_routes
 from api.admin.board import board_of
 from api.admin.service import AdminService
@@ -52,6 +53,7 @@ from api.mail import Mailer
 from api.media import routes as media_routes
 from api.media.service import MediaService
 from api.media.storage import MediaStore
+from api.metrics import Metrics
 from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
@@ -75,7 +77,7 @@ SANDBOX_KEY = "sandbox"
 
 class _Api(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
-        return Edge(super().build_middleware_stack())
+        return Edge(super().build_middleware_stack(), self.state.metrics)
 
 
 def create_app(settings: Settings, *, password_cost: Cost | None = None) -> FastAPI:
@@ -84,11 +86,13 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await start(settings, stack, password_cost or Cost(), worker=settings.worker == "inside")
+            app.state.services = await start(settings, stack, password_cost or Cost(), worker=settings.worker == "inside", metrics=metrics)
             log.info("api_ready")
             yield
 
+    metrics = Metrics()
     app = _Api(title="All You Can GET AI", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=JSON_MAX)
+    app.state.metrics = metrics
     add_handlers(app)
     for routes in (auth_routes, user_routes, link_routes, catalog_routes, generation_routes, text_routes, media_routes, delivery_routes):
         app.include_router(routes.router)
@@ -100,18 +104,19 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     app.include_router(inbox_routes.router)
     app.include_router(webhooks.router)
     app.include_router(health.router)
+    app.include_router(metrics_routes.router)
     app.include_router(shell.router)
     health.add_docs(app)
     return app
 
 
-async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker: bool) -> Services:
+async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker: bool, metrics: Metrics | None = None) -> Services:
     """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs."""
     secrets = ensure_secrets(settings.data_dir)
     db = await open_db(settings.database_url if settings.is_postgres and settings.database_url else settings.duckdb_path)
     stack.push_async_callback(db.close)
     await migrate(db)
-    provider = _provider(settings)
+    provider = _provider(settings, metrics or Metrics())
     stack.push_async_callback(provider.close)
     wake = Wake()
     services, steps = _build(settings, secrets, db, wake, provider, cost)
@@ -136,9 +141,9 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker
     return services
 
 
-def _provider(settings: Settings) -> Provider:
+def _provider(settings: Settings, metrics: Metrics) -> Provider:
     key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else SANDBOX_KEY
-    return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox)
+    return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox, watch=metrics.provider_call)
 
 
 def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost) -> tuple[Services, Steps]:

@@ -1,30 +1,35 @@
 """What every request passes first, outside of FastAPI's own middleware."""
 
+import time
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.errors import InvalidRequest, TooLarge
 from api.ids import short_id
+from api.metrics import Metrics
 from api.problems import problem_response
 
 
 class Edge:
     """Gives each request an id, in its answer (`X-Request-Id`) and in every log line of its work. Refuses a NUL in the address, which
-    no database could look up. Turns the framework's plain 413 into a problem document."""
+    no database could look up. Turns the framework's plain 413 into a problem document. Counts what was answered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = short_id()
-        replaced = False
+        replaced, status, started = False, 500, time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal replaced
+            nonlocal replaced, status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 if _is_plain_413(message):
                     replaced = True
                     await problem_response(TooLarge("This request is larger than the server takes."))(scope, receive, send_with_id)
@@ -36,7 +41,10 @@ class Edge:
 
         with bound_contextvars(request_id=request_id):
             app = problem_response(InvalidRequest("The address holds characters that are not text.")) if _has_nul(scope) else self._app
-            await app(scope, receive, send_with_id)
+            try:
+                await app(scope, receive, send_with_id)
+            finally:
+                self._metrics.answered(scope, status, time.perf_counter() - started)
 
 
 PLAIN_413 = b"Content Too Large"

@@ -6,7 +6,7 @@ The key goes to one origin only: redirects, polling addresses and image addresse
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -53,10 +53,14 @@ _SUBMIT = httpx.Timeout(120, connect=10)
 _DOWNLOAD = httpx.Timeout(60, connect=10)
 
 
-class OpenRouter:
-    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics; None sends no address."""
+Watch = Callable[[str], AbstractContextManager[object]]
 
-    def __init__(self, base_url: str, api_key: str, app_url: str | None = None, sandbox: bool = False) -> None:
+
+class OpenRouter:
+    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics; None sends no address. `watch` is
+    around each call, with its path."""
+
+    def __init__(self, base_url: str, api_key: str, app_url: str | None = None, sandbox: bool = False, watch: Watch = nullcontext) -> None:
         headers = {"Authorization": f"Bearer {api_key}", "X-OpenRouter-Title": TITLE}
         if app_url is not None:
             headers["HTTP-Referer"] = app_url
@@ -64,6 +68,7 @@ class OpenRouter:
         self._client = http_client(headers=headers, timeout=_QUICK)
         self._sandbox = sandbox
         self._breaker = Breaker()
+        self._watch = watch
 
     @property
     def is_sandbox(self) -> bool:
@@ -216,6 +221,15 @@ class OpenRouter:
         data = _encode(body) if body is not None else content
         if gated:
             self._breaker.enter()
+        with self._watch(path):
+            async with self._answered(method, path, paid, data, headers, timeout) as response:
+                yield response
+
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, path: str, paid: Paid, data: bytes | None, headers: Mapping[str, str], timeout: httpx.Timeout
+    ) -> AsyncIterator[httpx.Response]:
+        """The same, once the breaker has let it through and has to be told."""
         heard = False
         try:
             async with self._client.stream(method, self._base + path, content=data, headers=headers, timeout=timeout) as response:

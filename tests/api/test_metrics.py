@@ -1,0 +1,81 @@
+"""What a monitor reads: the process' counts and the database's state, from this machine or as an admin."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.provider.sandbox_faults import Fault
+from tests.api.harness import Api, running_api
+from tests.generations.conftest import sandbox, shared_sandbox
+from tests.sandbox_server import Sandbox
+
+__all__ = ["sandbox", "shared_sandbox"]
+
+Samples = dict[tuple[str, str], float]
+
+
+@pytest.fixture
+async def api(sandbox: Sandbox, duckdb_path: Path, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}") as running:
+        yield running
+
+
+async def read(client: httpx.AsyncClient) -> Samples:
+    """Value by name and label values."""
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    families = text_string_to_metric_families(answer.text)
+    return {(each.name, " ".join(each.labels.values())): each.value for family in families for each in family.samples}
+
+
+async def test_it_counts_what_was_answered_and_asked(api: Api, sandbox: Sandbox) -> None:
+    admin, ana = await api.admin(), await api.user()
+    fox = (await ana.post("/generate/image", json={"prompt": "a fox"})).json()
+    await ana.get(f"/generations/{fox['id']}")
+    await ana.get("/generations/nothing")
+    await ana.get("/no/such/page")
+    sandbox.break_with(Fault(call="chat", kind="status", status=402))
+    assert (await ana.post("/generate/text", json={"prompt": "why?"})).status_code == 502
+    found = await read(admin)
+    assert found["allucanget_http_requests_total", "GET /generations/{generation_id} 200"] == 1
+    assert found["allucanget_http_requests_total", "GET /generations/{generation_id} 404"] == 1
+    assert found["allucanget_http_requests_total", "GET unknown 404"] == 1
+    assert found["allucanget_http_request_seconds_count", "POST /generate/image"] == 1
+    assert not any(fox["id"] in labels for _, labels in found)
+    assert found["allucanget_provider_calls_total", "chat provider_out_of_credit"] == 1
+    assert found["allucanget_provider_calls_total", "images ok"] > 0
+
+
+async def test_it_says_how_the_studio_stands(api: Api) -> None:
+    admin, ana = await api.admin(), await api.user()
+    assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
+    async with api.services.db.transaction() as sql:
+        await api.services.deliveries.notify(sql, platform="telegram", chat_id="1", code="linked", facts={})
+    await api.services.db.execute("UPDATE generations SET phase = 'needs_review', status = 'processing'")
+    await api.bot("discord").post("/bot/deliveries/claim?wait=0")
+    found = await read(admin)
+    assert found["allucanget_jobs", "image needs_review"] == 1
+    assert found["allucanget_deliveries", "telegram pending"] == 1
+    assert found["allucanget_bot_connected", "discord"] == 1
+    assert found["allucanget_bot_connected", "telegram"] == 0
+    assert found["allucanget_warnings", "needs_review"] == 1
+    assert found["allucanget_spent_usd", "global"] > 0
+    await api.services.db.execute("UPDATE generations SET phase = 'done', status = 'failed'")
+    assert ("allucanget_warnings", "needs_review") not in await read(admin)
+
+
+async def test_only_this_machine_and_admins_read_it(api: Api) -> None:
+    async def status(address: str, **headers: str) -> int:
+        transport = httpx.ASGITransport(api.app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
+            return (await client.get("/metrics")).status_code
+
+    assert [await status(address) for address in ("127.0.0.1", "::1", "192.0.2.1", "10.0.0.1", "")] == [200, 200, 401, 401, 401]
+    assert await status("127.0.0.1", **{"X-Forwarded-For": "127.0.0.1"}) == 401  # a proxy of this machine serves others
+    async with await api.admin() as admin, await api.user() as ana:
+        token, anas = (client.headers["authorization"] for client in (admin, ana))
+        assert await status("192.0.2.1", authorization=token) == 200
+        assert await status("192.0.2.1", authorization=anas) == 403
