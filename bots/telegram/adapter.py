@@ -16,6 +16,7 @@ from telegram.request import HTTPXRequest
 
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
+from bots.telegram.carrying import above
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.pressing import Pressing
@@ -192,7 +193,8 @@ class Telegram:
 
     async def _answer_press(self, query: CallbackQuery, update_id: int) -> None:
         public = query.message is None or query.message.chat.type != ChatType.PRIVATE
-        pressing = Pressing(self.chat, query, public=public)
+        album = above(query.message, self.bot.username) if isinstance(query.message, Message) else ()
+        pressing = Pressing(self.chat, query, album, public=public)
         _ = self._start(pressing.acknowledge())
         inbound = from_press(query, update_id, self.bot)
         if inbound is not None:

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -15,6 +16,7 @@ from telegram.error import ChatMigrated, InvalidToken
 from bots.core.splitting import utf16_units
 from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
 from bots.telegram.calls import Calls, Refusal
+from bots.telegram.carrying import below
 from bots.telegram.markup import Marked, clean, cut
 from bots.telegram.render import GROUP_LIMITS, LIMITS, Album, Draft, Plan, Setting, Step, Text, keyboard, number, plan
 from bots.telegram.sending import Place, Sender, Sent
@@ -62,8 +64,9 @@ class TelegramChat:
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS if to.private else GROUP_LIMITS
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        place = self._place(to, reply)
+    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None, album: tuple[int, ...] = ()) -> Shown:
+        """`album`: messages that the replaced one stands below, and goes on pointing at."""
+        place = self._place(to, reply, album)
         if replacing is not None and (not replacing.message_ids or reply.ask is not None):
             replacing = None
         if reply.gone:
@@ -108,8 +111,12 @@ class TelegramChat:
         try:
             for position, step in enumerate(planned.steps):
                 known = done[position] if position < len(done) else None
-                where = place if position == 0 else replace(place, reply_to=None)
-                done[position : position + 1] = [await self._take(where, step, known)]
+                # what belongs together rings once
+                where = place if position == 0 else replace(place, reply_to=None, quiet=True)
+                last = position == len(planned.steps) - 1
+                done[position : position + 1] = [
+                    await self._take(where, self._pointing(step, place, planned, done) if last else step, known)
+                ]
         except SendFailed as failed:
             if key is not None and not failed.final:
                 _remember(self._done, key, done)
@@ -120,6 +127,11 @@ class TelegramChat:
             await self._delete(place.chat_id, message_id)
         done = done[: len(planned.steps)]
         return Shown(tuple(str(one) for sent in done for one in sent.message_ids), tuple(one for sent in done for one in sent.refs))
+
+    def _pointing(self, step: Step, place: Place, planned: Plan, done: Sequence[Sent]) -> Step:
+        """A text below an album points at it."""
+        album = place.album or _album(planned, done)
+        return replace(step, words=below(step.words, album, self._bot.username)) if album and isinstance(step, Text) else step
 
     async def _take(self, place: Place, step: Step, known: Sent | None) -> Sent:
         """One step; `known` is what it became when it was taken before."""
@@ -209,7 +221,7 @@ class TelegramChat:
         except SendFailed as failure:
             log.info("message_left", reason=failure.reason)
 
-    def _place(self, to: Address, reply: Reply) -> Place:
+    def _place(self, to: Address, reply: Reply, album: tuple[int, ...] = ()) -> Place:
         thread = None if to.thread_id is None else number(to.thread_id)
         chat_id = number(to.chat_id)
         return Place(
@@ -218,6 +230,7 @@ class TelegramChat:
             reply_to=None if to.message_id is None else number(to.message_id),
             quiet=reply.quiet,
             public=not to.private,
+            album=album if not reply.fresh else (),
         )
 
     def _showed(self, chat_id: int, message_id: int, step: Text) -> None:
@@ -227,6 +240,11 @@ class TelegramChat:
     def _too_soon(self, chat_id: int) -> bool:
         at, units = self._edited.get(chat_id, (float("-inf"), 0))
         return time.monotonic() < at + GROUP_EDIT_SECONDS * (1 + units / SLOWER_UNITS)
+
+
+def _album(planned: Plan, done: Sequence[Sent]) -> list[int]:
+    """The messages of the albums among the steps that were taken."""
+    return [one for step, sent in zip(planned.steps, done, strict=False) if isinstance(step, Album) for one in sent.message_ids]
 
 
 def _key(place: Place, reply: Reply, replacing: Shown | None) -> str | None:

@@ -8,7 +8,7 @@ from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from bots.core.types import Address, Button, Inbound, Quoted, Sender
-from bots.telegram.asking import asked
+from bots.telegram.carrying import asked
 from bots.telegram.files import attachments
 from bots.telegram.markup import clean
 

@@ -7,7 +7,8 @@ from telegram import CallbackQuery
 from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
-from bots.core.types import Address, Chat, Limits, Reply, Shown
+from bots.core.types import Address, Limits, Reply, Shown
+from bots.telegram.chat import TelegramChat
 from bots.telegram.markup import clean
 
 log = structlog.get_logger()
@@ -19,11 +20,16 @@ NOTE_SECONDS = 0.8
 
 
 class Pressing:
-    """The chat, to whoever answers a press. In a group, a secret answer that comes soon is shown in a window to one person."""
+    """The chat, to whoever answers a press. In a group, a secret answer that comes soon is shown in a window to one person.
 
-    def __init__(self, chat: Chat, query: CallbackQuery, *, public: bool) -> None:
+    `album`: messages above the one with the button, which has the button for them all.
+    """
+
+    def __init__(self, chat: TelegramChat, query: CallbackQuery, album: tuple[int, ...], *, public: bool) -> None:
         self._chat = chat
         self._query = query
+        self._album = album
+        self._pressed = "" if query.message is None else str(query.message.message_id)
         self._note: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._public = public
 
@@ -44,7 +50,11 @@ class Pressing:
                 self._note.set_result(note)
                 return Shown(())
             self._note.set_result("")
-        return await self._chat.show(to, reply, replacing)
+        if replacing is None or replacing.message_ids != (self._pressed,):
+            return await self._chat.show(to, reply, replacing)
+        if reply.gone:
+            replacing = Shown((*map(str, self._album), self._pressed))
+        return await self._chat.show(to, reply, replacing, self._album)
 
     async def acknowledge(self) -> None:
         """Telegram refuses late answers, and nothing depends on this one."""

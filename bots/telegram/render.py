@@ -8,7 +8,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bots.core.splitting import utf16_units
 from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
-from bots.telegram.asking import placeholder, question
+from bots.telegram.carrying import ARROW, placeholder, question
 from bots.telegram.markup import Marked, messages
 
 LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5)
@@ -21,8 +21,6 @@ PHOTO_SIDES = 10_000
 PHOTO_RATIO = 20
 THUMBNAIL_BYTES = 200_000
 DATA_BYTES = 64
-NO_WORDS = "⬆️"
-"""Stands above buttons that have no text and no file to hang on."""
 CUT_OFF = "…\n"
 """In front of the end of a text that is too long for a preview."""
 
@@ -98,7 +96,7 @@ def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
     words = list(_messages(reply, setting))
     captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (reply.buttons and isinstance(groups[-1], Album))
     if not captioned:
-        behind = _texts(reply, (), setting) if words else Plan((Text(Marked(NO_WORDS), reply.buttons),))
+        behind = _texts(reply, (), setting) if words else Plan((Text(Marked(ARROW), reply.buttons),))
         return Plan((*groups, *behind.steps), shown)
     if words:
         groups[0] = replace(groups[0], caption=words[0])

@@ -31,13 +31,14 @@ NO_LINK_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a message goes, in Telegram's types. `public`: others read along."""
+    """Where a message goes, in Telegram's types. `public`: others read along. `album`: messages that it stands below."""
 
     chat_id: int
     thread_id: int | None
     reply_to: int | None
     quiet: bool
     public: bool
+    album: tuple[int, ...] = ()
 
     @property
     def how(self) -> dict[str, Any]:

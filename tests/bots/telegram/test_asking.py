@@ -4,7 +4,7 @@ import pytest
 from telegram import MessageEntity
 
 from bots.core.types import Ask, Button, Reply, Shown
-from bots.telegram.asking import PEN, question
+from bots.telegram.carrying import PEN, question
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.bots.telegram.test_inbound import picture

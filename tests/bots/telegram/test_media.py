@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bots.core.types import File, Reply, SendFailed, Shown
+from bots.core.types import Button, Chat, File, Inbound, Reply, SendFailed, Shown
 from bots.telegram.chat import TelegramChat
-from tests.bots.telegram.conftest import CHAT, GROUP, place
+from tests.bots.telegram.conftest import CHAT, GROUP, Heard, place, polling
 from tests.bots.telegram.test_sending import CANCEL, TO, photo, picture, video
 from tests.fakes.telegram import FakeTelegram
 
@@ -88,6 +88,33 @@ async def test_what_is_gone_is_deleted(chat: TelegramChat, fake: FakeTelegram) -
     # pressed twice
     assert await chat.show(TO, Reply("", gone=True), shown) == Shown(())
     assert await chat.show(TO, Reply("", gone=True)) == Shown(())
+
+
+async def test_buttons_below_an_album_mean_the_whole_album_after_a_restart_too(fake: FakeTelegram) -> None:
+    async def answer(chat: Chat, inbound: Inbound) -> None:
+        if inbound.pressed is not None:
+            gone = inbound.command == "yes"
+            asked = Reply("Really?", buttons=((Button("Yes", "yes", "1"),),))
+            await chat.show(inbound.address, Reply("", gone=True) if gone else asked, Shown((inbound.pressed,)))
+
+    fake.user_says(CHAT, CHAT, "/x")
+    async with polling(fake, Heard()) as telegram:
+        shown = await telegram.chat.show(TO, Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL))
+        kept = await telegram.chat.show(TO, Reply("A cat", files=(photo(),)))
+    below = int(shown.message_ids[-1])
+    async with polling(fake, Heard(answer)):
+        assert [one.text for one in fake.scene().by_bot(CHAT) if one.message_id == below] == ["⬆️ Foxes"]
+        fake.press(CHAT, below, "Again", CHAT)
+        await fake.message(CHAT, "⬆️ Really?")
+        fake.press(CHAT, below, "Yes", CHAT)
+        await fake.wait_for(lambda scene: len(scene.by_bot(CHAT)) == 1 or None)
+    assert [str(one.message_id) for one in fake.scene().by_bot(CHAT)] == list(kept.message_ids)
+
+
+async def test_what_belongs_together_rings_once(chat: TelegramChat, fake: FakeTelegram) -> None:
+    await chat.show(TO, Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL))
+    await chat.show(TO, Reply("word " * 1600))
+    assert [one.silent for one in fake.scene().by_bot(CHAT)] == [False, False, True, False, True]
 
 
 async def test_what_is_too_old_to_be_deleted_is_emptied(chat: TelegramChat, fake: FakeTelegram) -> None:

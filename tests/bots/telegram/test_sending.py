@@ -140,7 +140,7 @@ async def test_photos_become_an_album_with_the_caption_on_the_first(chat: Telegr
 async def test_buttons_under_an_album_stand_in_a_message_behind_it(chat: TelegramChat, fake: FakeTelegram) -> None:
     await chat.show(TO, Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL))
     first, second, last = fake.scene().by_bot(CHAT)
-    assert (first.text, second.text, last.text) == ("", "", "Foxes")
+    assert (first.text, second.text, last.text) == ("", "", "⬆️ Foxes")
     assert len(last.buttons) == 2
 
 

@@ -73,7 +73,8 @@ async def test_link_then_ask_then_images_then_a_video_from_a_photo(fake: FakeTel
         asked = fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
         album = await fake.wait_for(lambda scene: [one for one in scene.by_bot(CHAT) if one.album] or None)
         assert [one.reply_to for one in album] == [asked, asked]
-        assert "a fox in snow" in album[0].text
+        below = await fake.message(CHAT, "a fox in snow")
+        assert "🔁 Again" in below.buttons
         photo = album[0].file
         assert photo is not None
 
