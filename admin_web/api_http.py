@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 
 class ApiError(Exception):
     """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which field, `cost` in dollars
-    what `confirm_cost` asks about."""
+    what `confirm_cost` asks about, `request_id` under which the api has written it down."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class ApiError(Exception):
         fields: Sequence[FieldProblem] = (),
         retry_after: float | None = None,
         cost: Decimal | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -41,6 +42,7 @@ class ApiError(Exception):
         self.fields = tuple(fields)
         self.retry_after = retry_after
         self.cost = cost
+        self.request_id = request_id
 
     @property
     def needs_person(self) -> bool:
@@ -167,6 +169,7 @@ def check(response: httpx.Response, good: tuple[int, ...]) -> None:
         fields=problem.fields or (),
         retry_after=problem.retry_after,
         cost=problem.cost_usd,
+        request_id=response.headers.get("x-request-id", ""),
     )
 
 

@@ -1,9 +1,10 @@
 """Every error as a page of the product, or as JSON for our own scripts. Never a traceback."""
 
+import secrets
 from contextlib import suppress
 from typing import cast
 
-from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -34,6 +35,18 @@ def prepare(app: Flask) -> None:
     app.register_error_handler(ApiError, _api_error)
     app.register_error_handler(CSRFError, lambda _error: error_page(400))
     app.register_error_handler(HTTPException, _http_error)
+    app.before_request(_name_request)
+    app.after_request(_tell_name)
+
+
+def _name_request() -> None:
+    """By this name the operator finds in the log what the person saw on the page."""
+    g.request_id = secrets.token_hex(4)
+
+
+def _tell_name(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    return response
 
 
 def error_page(status: int, error: FormError | None = None) -> Response:
@@ -42,7 +55,8 @@ def error_page(status: int, error: FormError | None = None) -> Response:
         said = error or FormError(title, text)
         # a question about the cost is no failure: the browser would write one into its console
         return make_response(jsonify(said.spoken), 200 if said.code == "confirm_cost" else status)
-    return make_response(render_template("error.html", status=status, title=title, text=text, error=error, viewer=_viewer(status)), status)
+    shown = {"status": status, "title": title, "text": text, "error": error, "request_id": g.get("request_id", "")}
+    return make_response(render_template("error.html", **shown, viewer=_viewer(status)), status)
 
 
 def _viewer(status: int) -> UserOut | None:
@@ -58,6 +72,8 @@ def _api_error(error: ApiError) -> Response:
         return session_ended()
     if error.code == "reauth_required" and not is_script():
         return ask()
+    # what went wrong there is written down there, under the name that the api gave it
+    g.request_id = error.request_id or g.request_id
     if isinstance(error, ApiDown):
         return _waiting() if request.method == "POST" and not is_script() else error_page(503, in_words(error) if is_script() else None)
     return error_page(error.status, in_words(error))
@@ -71,4 +87,6 @@ def _waiting() -> Response:
 def _http_error(error: HTTPException) -> Response:
     if error.response is not None or error.code is None:
         return make_response(error.get_response())
+    if error.code >= INTERNAL:
+        current_app.logger.error("request %s was %s %s", g.request_id, request.method, request.path)
     return error_page(error.code)

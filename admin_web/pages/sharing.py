@@ -16,6 +16,7 @@ from api.links.schemas import LinkOut
 
 pages = Blueprint("sharing", __name__)
 
+UNAUTHORIZED = 401
 HOURS = {24: N_("for a day"), 7 * 24: N_("for a week"), 30 * 24: N_("for a month")}
 
 
@@ -64,7 +65,13 @@ def shared(token: str) -> ResponseReturnValue:
 @pages.get("/shared/media/<media_id>")
 def media(media_id: str) -> ResponseReturnValue:
     """A file of a shared result, which the api gives out for the signature in its address."""
-    return passed_on(anonymous().media(media_id, *wanted()))
+    try:
+        return passed_on(anonymous().media(media_id, *wanted()))
+    except ApiError as error:
+        if error.status != UNAUTHORIZED:
+            raise
+        # the page was open for too long: opened again it has fresh addresses
+        abort(404)
 
 
 def facts(generation: GenerationOut) -> dict[str, object]:

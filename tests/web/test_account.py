@@ -16,7 +16,7 @@ def test_a_name_and_language_are_kept(browser: Browser) -> None:
     browser.get("/profile")
     assert browser.post("/profile/about", {"display_name": "Ada <3", "language": "de"}).status_code == 302
     page = browser.get("/profile").text
-    assert "Saved." in page
+    assert "Gespeichert." in page
     assert "Ada &lt;3" in page
     assert re.search(r'value="de" selected', page)
 
@@ -134,3 +134,32 @@ def test_an_older_codes_page_does_not_show_the_newer_code(browser: Browser) -> N
     _, newer = start_link(browser)
     assert newer not in browser.get(older).text
     assert browser.get(f"{older}/qr.svg").status_code == 404
+
+
+def test_what_is_preferred_is_kept_and_taken_back(browser: Browser) -> None:
+    page = browser.get("/profile").text
+    model = re.search(r'name="image_model">.*?<option value="([^"]+/[^"]+)"', page, re.DOTALL)
+    assert model
+    browser.post("/profile/making", {"confirm_above_usd": "0,5", "image_model": model[1], "spoiler": "on"})
+    page = browser.get("/profile").text
+    assert browser.fields["confirm_above_usd"] == "0.50"
+    assert f'<option value="{model[1]}" selected>' in page
+    browser.post("/profile/making", {"confirm_above_usd": "", "image_model": ""})
+    page = browser.get("/profile").text
+    assert browser.fields["confirm_above_usd"] == ""
+    assert f'<option value="{model[1]}" selected>' not in page
+    assert browser.post("/profile/making", {"confirm_above_usd": "lots"}).status_code == 422
+
+
+def test_the_language_and_the_zone_are_the_persons_own(browser: Browser) -> None:
+    browser.get("/profile")
+    browser.post("/profile/about", {"display_name": "Ada", "language": "de", "time_zone": "Asia/Tokyo"})
+    page = browser.get("/profile", {"Accept-Language": "en"}).text
+    assert '<html lang="de"' in page
+    assert "Gespeichert." in page
+    assert "<option selected>Asia/Tokyo</option>" in page
+    assert "noch nichts" in browser.get("/dashboard/jobs", {"X-Fragment": "1", "Accept-Language": "en"}).text, "fragments follow the page"
+    moments = re.findall(r'<time datetime="([^"]+)" title="[^"]*(\d\d):(\d\d)"', browser.get("/profile/sessions").text)
+    assert moments
+    for utc, hour, _minute in moments:
+        assert (int(utc[11:13]) + 9) % 24 == int(hour)

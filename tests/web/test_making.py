@@ -237,17 +237,40 @@ def test_text_without_scripts_is_a_page(browser: Browser) -> None:
     assert browser.fields["conversation_id"]
 
 
-def test_text_streams(browser: Browser) -> None:
+def events(text: str) -> list[tuple[str, dict[str, str]]]:
+    return [(name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.+)", text)]
+
+
+def test_text_streams_as_clean_html(browser: Browser) -> None:
     browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Say hello"}, X_Fragment="1")
+    prompt = "Write Python code <script>hit()</script>"
+    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": prompt}, X_Fragment="1")
     assert answer.mimetype == "text/event-stream"
-    events = re.findall(r"event: (\w+)\r?\ndata: (.+)", answer.text)
-    names = [name for name, _ in events]
+    seen = events(answer.text)
+    names = [name for name, _ in seen]
     assert names[0] == "start"
     assert names[-1] == "done"
-    assert names.count("delta") > 1
-    deltas = "".join(json.loads(data)["text"] for name, data in events if name == "delta")
-    assert deltas == json.loads(events[-1][1])["answer"]["text"]
+    assert names.count("html") > 1
+    assert "<script" not in answer.text
+    assert "&lt;script&gt;" in seen[-1][1]["html"], "the sandbox repeats the question"
+    assert '<span class="k">def</span>' in seen[-1][1]["html"]
+    assert re.fullmatch(r"\$\d+\.\d+", seen[-1][1]["balance"])
+
+
+def test_conversations_are_found_renamed_and_deleted(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+    browser.get("/generate/text")
+    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "All about foxes"}, X_Fragment="1")
+    conversation = events(answer.text)[0][1]["conversation_id"]
+    browser.get(f"/generate/text?conversation={conversation}")
+    browser.post(f"/generate/text/{conversation}/rename", {"title": "Winter <i>animals</i>"})
+    found = browser.get("/generate/text/history?q=winter", {"X-Fragment": "1"}).text
+    assert "Winter &lt;i&gt;animals&lt;/i&gt;" in found
+    assert "Nothing found." in browser.get("/generate/text/history?q=summer", {"X-Fragment": "1"}).text
+    stranger = signed_in(app, register())
+    assert stranger.post(f"/generate/text/{conversation}/delete", {"sure": "yes"}).status_code == 404
+    assert "The whole conversation is deleted." in browser.post(f"/generate/text/{conversation}/delete").text
+    browser.post(f"/generate/text/{conversation}/delete", {"sure": "yes"})
+    assert browser.get(f"/generate/text?conversation={conversation}").status_code == 404
 
 
 def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
@@ -268,3 +291,39 @@ def test_what_costs_more_than_the_person_wants_asks_first(app: Flask, browser: B
     assert 'name="confirm"' in asked.text
     assert browser.fields["prompt"] == "A fox"
     assert browser.post(path, {**browser.fields, "prompt": "A fox", "confirm": "true"}).status_code == 302
+
+
+def test_a_script_gets_the_card_and_the_question_about_the_cost(app: Flask, browser: Browser, account: TokensOut) -> None:
+    browser.get("/generate/image")
+    made = browser.post("/generate/image", {**browser.fields, "prompt": "A fox"}, X_Fragment="1").get_json()
+    assert "data-live=" in made["card"]
+    assert made["nonce"] != browser.fields["nonce"]
+    headers = {"authorization": f"Bearer {account.access_token}"}
+    app.extensions["api_http"].put("/users/me", json={"confirm_above_usd": "0.000001"}, headers=headers).raise_for_status()
+    fields = {**browser.fields, "nonce": made["nonce"], "prompt": "A costly fox"}
+    asked = browser.post("/generate/image", fields, X_Fragment="1")
+    assert asked.status_code == 200
+    assert asked.get_json()["error"]["code"] == "confirm_cost"
+    assert re.fullmatch(r"\$\d+\.\d+", asked.get_json()["error"]["cost"])
+    assert "card" in browser.post("/generate/image", {**fields, "confirm": "true"}, X_Fragment="1").get_json()
+    wrong = browser.post("/generate/image", {**browser.fields, "prompt": " "}, X_Fragment="1")
+    assert wrong.status_code == 422
+    assert wrong.get_json()["fields"]["prompt"] == "Please fill this in."
+
+
+def test_pictures_are_kept_as_soon_as_they_are_dropped(browser: Browser) -> None:
+    browser.get("/generate/image")
+    chip = browser.post("/generate/attach", {"image": (png(), "<img src=x onerror=hit()>.png")}, X_Fragment="1").text
+    assert "onerror=hit()&gt;" in chip
+    preview = re.search(r'<img src="(/media/[^"]+)"', chip)
+    assert preview
+    assert browser.get(preview[1]).mimetype == "image/png"
+
+
+def test_a_form_starts_as_the_last_one_was(browser: Browser) -> None:
+    browser.get("/generate/image")
+    ratio = re.findall(r'name="aspect_ratio" value="(\d+:\d+)"', browser.page)[-1]
+    browser.post("/generate/image", {**browser.fields, "prompt": "A fox", "aspect_ratio": ratio, "seed": "7"})
+    browser.get("/generate/image")
+    assert browser.fields["aspect_ratio"] == ratio
+    assert browser.fields["seed"] == "", "what belongs to one picture is not kept"

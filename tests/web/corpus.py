@@ -1,0 +1,16 @@
+"""Words that would act, if a page took them for its own: each says `hit()` in its way."""
+
+ATTACKS = [
+    "<script>hit()</script>",
+    '"><img src=x onerror=hit()>',
+    "'><svg/onload=hit()>",
+    "</textarea><script>hit()</script>",
+    "</title><script>hit()</script>",
+    "{{ 7 * 7 }}${hit()}<%= hit() %>",
+    "<a href=javascript:hit()>x</a>",
+    "<iframe srcdoc='<script>parent.hit()</script>'></iframe>",
+    "<style>*{display:none}</style>",
+    '" autofocus onfocus=hit() x="',
+    "<details open ontoggle=hit()>",
+    "--><script>hit()</script><!--",
+]
