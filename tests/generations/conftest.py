@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.generations.worker import Worker
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox, sandbox_server
 
@@ -23,6 +24,12 @@ def shared_sandbox() -> Iterator[Sandbox]:
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     shared_sandbox.reset()
     return shared_sandbox
+
+
+@pytest.fixture(autouse=True)
+def _short_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that a test left with a slow provider are not waited for."""
+    monkeypatch.setattr(Worker, "GRACE", 0.05)
 
 
 def settings_of(database: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.generations import moves, store
+from api.generations import moves, service, store
 from api.generations.store import Generation
-from api.schemas import micro
+from api.schemas import micro, usd
 from tests.api.harness import Api
 from tests.sandbox_server import Sandbox
 
@@ -205,15 +205,21 @@ async def test_bad_input_is_named_and_costs_nothing(
     assert [call for call in sandbox.calls() if call["method"] == "POST"] == []
 
 
-async def test_no_more_than_the_budget_is_ever_accepted(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    sandbox.break_with(image=5)
+async def test_no_more_than_the_budget_is_ever_accepted(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """128 at the same moment against a budget for ten, and for ten only."""
+    monkeypatch.setattr(service, "UNFINISHED_MAX", 1000)
+    sandbox.break_with(image=60)
     estimate = (await user.post("/generate/estimate", json={"kind": "image", "model": DALLE})).json()
     each = micro(Decimal(estimate["cost_usd"]))
     assert (each > 0, estimate["balance_usd"]) == (True, "10.000000")
-    await api.services.db.execute("UPDATE users SET monthly_micro = $1", 4 * each - 1)
-    tries = [user.post("/generate/image", json={"prompt": "x", "model": DALLE}, headers={"Prefer": "respond-async"}) for _ in range(9)]
+    await api.services.db.execute("UPDATE users SET monthly_micro = $1", 11 * each - 1)
+    tries = [user.post("/generate/image", json={"prompt": "x", "model": DALLE}, headers={"Prefer": "respond-async"}) for _ in range(128)]
     codes = sorted([answer.status_code for answer in await asyncio.gather(*tries)])
-    assert codes == [202] * 3 + [402] * 6
+    assert codes == [202] * 10 + [402] * 118
+    assert await money(user) == ("0.000000", f"{10 * usd(each):.6f}")
+    assert await api.services.budget.audit() == []
 
 
 async def test_too_many_jobs_at_once_are_refused_in_words(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
