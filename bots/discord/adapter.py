@@ -203,13 +203,14 @@ class Studio(discord.AutoShardedClient):
             log.warning("form_not_opened", interaction=interaction.id, reason=failure.reason)
 
     async def _reply(self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool) -> None:
-        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where a form may be the answer."""
+        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where a form may be the answer.
+        `hidden` counts where others read along."""
         about = Asked(
             id=interaction.id,
             token=interaction.token,
             user_id=asked.sender.id,
             pressed=asked.pressed,
-            hidden=hidden,
+            hidden=hidden and not interaction.context.dm_channel,
             reachable=inbound.reachable(interaction),
             file_bytes=interaction.filesize_limit,
         )

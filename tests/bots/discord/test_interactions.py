@@ -226,9 +226,9 @@ async def test_buttons_of_an_ephemeral_question(fake: FakeDiscord, connect: Conn
             await chat.show(inbound.address, Reply("linked", secret=True), replacing=Shown((inbound.pressed,)))
 
     async with connect(Script(play)):
-        question = await fake.answer(fake.slash(PERSON, DM, "link", {"code": "abc"}), "link?")
+        question = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "unlink", guild=GUILD_ID), "link?")
         assert question.ephemeral
-        shown = await fake.answer(fake.press(PERSON, DM, question.id, "Yes"), "linked")
+        shown = await fake.answer(fake.press(PERSON, GUILD_CHANNEL_ID, question.id, "Yes"), "linked")
         assert shown.id == question.id
         assert shown.buttons == []
 

@@ -55,7 +55,7 @@ async def test_the_core_answers_even_while_the_api_is_away(fake: FakeDiscord, un
     async with process(fake, unused_tcp_port):
         await fake.connected(30)
         helped = await fake.answer(fake.slash(PERSON, DM, "help"), "/image")
-        assert helped.ephemeral
+        assert not helped.ephemeral, "nobody else reads along"
         asked = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "server")
         assert asked.ephemeral
         fake.says(PERSON, DM, "/nonsense")

@@ -1,0 +1,117 @@
+"""The whole bot in this process: Discord's fake on one side, the real api with the sandbox on the other."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pydantic import SecretStr
+
+from api.secrets import ensure_secrets
+from bots.core.api import BotApi
+from bots.discord.__main__ import run
+from bots.settings import BotSettings
+from tests.bots.core.stage import Place, running_place
+from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
+from tests.sandbox_server import Sandbox, sandbox_server
+
+PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
+DAY = 24 * 3600
+RESULT = "🎲 Vary"
+"""Only results have this button."""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with sandbox_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
+    async with running_place(tmp_path, sandbox) as running:
+        yield running
+
+
+@asynccontextmanager
+async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[None]:
+    settings = BotSettings(_env_file=None, discord_bot_token=SecretStr(fake.token), discord_api_url=fake.api_url)
+    stop = asyncio.Event()
+    async with BotApi(place.url, ensure_secrets(place.api.data_dir).bot_keys["discord"]) as api:
+        running = asyncio.create_task(run(settings, api, stop))
+        try:
+            await fake.connected()
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 15)
+
+
+async def link(fake: FakeDiscord, place: Place) -> None:
+    code = (await place.web.post("/links/codes", json={"platform": "discord"})).json()
+    question = await fake.answer(fake.slash(PERSON, DM, "link", {"code": code["code"]}))
+    fake.press(PERSON, question.channel_id, question.id, "Yes")
+    await fake.message(question.channel_id, "confirm it on the web")
+    (await place.web.post(f"/links/codes/{code['id']}/confirm")).raise_for_status()
+    await fake.message(question.channel_id, "now linked")
+
+
+def slash(fake: FakeDiscord, command: str, **options: object) -> str:
+    return fake.slash(PERSON, GUILD_CHANNEL_ID, command, dict(options), guild=GUILD_ID)
+
+
+def press(fake: FakeDiscord, message: SeenMessage, button: str, person: str = PERSON) -> str:
+    return fake.press(person, GUILD_CHANNEL_ID, message.id, button)
+
+
+async def results(fake: FakeDiscord, count: int) -> list[SeenMessage]:
+    """All results, once there are so many; a request never gets a second one."""
+
+    def find(scene: Scene) -> list[SeenMessage]:
+        found = [one for one in scene.by_bot() if RESULT in one.buttons]
+        return found if len(found) >= count else []
+
+    return await fake.until(find, 30)
+
+
+async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        asked = slash(fake, "image")
+        await fake.until(lambda scene: scene.interactions[asked].form)
+        card = await fake.answer(fake.submit(asked, "a fox_in_snow, *now*"), "fox_in_snow")
+        (fox,) = await results(fake, 1)
+        assert fox.reference == card.id
+        assert "a fox_in_snow, *now*" in fox.text
+        Image.open(io.BytesIO(fake.content(fox.attachments[0]))).verify()
+
+        fake.says(PERSON, GUILD_CHANNEL_ID, "make it night", guild=GUILD_ID, reply_to=fox.id)
+        night = (await results(fake, 2))[-1]
+        assert "make it night" in night.text
+
+        theirs = fake.says(
+            OTHER, GUILD_CHANNEL_ID, "my cat", guild=GUILD_ID, attachment=("fox.png", "image/png", fake.content(fox.attachments[0]))
+        )
+        changed = fake.menu(PERSON, theirs, "Edit")
+        await fake.until(lambda scene: scene.interactions[changed].form)
+        fake.submit(changed, "a hat on it")
+        assert "a hat on it" in (await results(fake, 3))[-1].text
+
+        fake.says(PERSON, GUILD_CHANNEL_ID, f"<@{APPLICATION_ID}> what is a fox?", guild=GUILD_ID)
+        await fake.until(lambda scene: [one for one in scene.by_bot() if "fox?" in one.text and not one.buttons and not one.attachments])
+        typing = fake.types(PERSON, GUILD_CHANNEL_ID, "image", "model", "flux", guild=GUILD_ID)
+        assert await fake.until(lambda scene: scene.interactions[typing].choices)
+        assert (await fake.answer(press(fake, fox, "🔁 Again", OTHER), "not linked")).ephemeral
+
+    fake.advance(30 * DAY)
+    async with bot(fake, place):
+        press(fake, fox, "🔁 Again")
+        assert len(await results(fake, 4)) == 4
+        press(fake, fox, "🗑️ Delete")
+        await fake.until(lambda scene: [one for one in scene.by_bot() if one.id == fox.id and RESULT not in one.buttons])
+        yes = next(one for one in fake.scene().by_bot() if one.id == fox.id).buttons[0]
+        press(fake, fox, yes)
+        await fake.until(lambda scene: [fox] if fox.id not in [one.id for one in scene.messages] else [])
