@@ -22,8 +22,8 @@ from bots.core.types import Address, Chat, SendFailed, Shown
 
 log = structlog.get_logger()
 
-AT_ONCE = 10
-"""Deliveries claimed and not yet done; each may hold files of `Limits.upload_bytes` in memory."""
+AT_ONCE, ROOM = 12, 4
+"""Deliveries claimed and not yet done, each perhaps with files of `Limits.upload_bytes` in memory; and when there is room to claim more."""
 RETRY_MOST = 86_400.0
 
 
@@ -64,7 +64,7 @@ class Pump:
     async def _feed(self) -> None:
         pause = self._times.backoff_least
         while True:
-            while self._open >= AT_ONCE:
+            while self._open > AT_ONCE - ROOM:
                 self._room.clear()
                 await self._room.wait()
             try:

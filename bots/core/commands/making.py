@@ -144,21 +144,26 @@ async def remade(inbound: Inbound, context: Context, generation_id: str, kind: M
     options = await _named_model(kind, context, parsed)
     changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
     ask = AgainIn(changes=changes, address=address(inbound))
-    return await _made(context.user.again(generation_id, ask), inbound, context, kind, {})
+    return await _made(context.user.again(generation_id, ask), inbound, context, kind, None)
 
 
 async def _made(
-    asking: Coroutine[object, object, GenerationOut], inbound: Inbound, context: Context, kind: MediaKind, fields: Mapping[str, object]
+    asking: Coroutine[object, object, GenerationOut],
+    inbound: Inbound,
+    context: Context,
+    kind: MediaKind,
+    fields: Mapping[str, object] | None,
 ) -> Reply:
-    """The waiting card. With the budget used up people want to know the price and what is left; every other error goes on as it is."""
+    """The waiting card. With the budget used up people want to know the price and what is left; every other error goes on as it is.
+    `fields` are what the price depends on, None when they are not known here."""
     try:
         return waiting_card(await asking, fresh=inbound.pressed is not None)
     except ApiError as error:
         if error.code != "budget_exceeded":
             raise
-    estimate = await context.user.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields)}))
+    estimate = await context.user.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields or {})}))
     fresh = inbound.pressed is not None
-    return Reply(texts.over_budget(estimate.cost_usd if fields else None, estimate.balance_usd), secret=True, fresh=fresh)
+    return Reply(texts.over_budget(None if fields is None else estimate.cost_usd, estimate.balance_usd), secret=True, fresh=fresh)
 
 
 def _parsed(text: str, inbound: Inbound, kind: MediaKind) -> Parsed:

@@ -97,17 +97,22 @@ class Place:
     web: httpx.AsyncClient
     updates: int = 0
 
-    def inbound(self, line: str, *, person: str = "77", chat: str = "77", private: bool = True, **more: Any) -> Inbound:
+    def inbound(
+        self, line: str, *, person: str = "77", chat: str = "77", private: bool = True, language: str | None = None, **more: Any
+    ) -> Inbound:
         """`/image a fox` as a command."""
         self.updates += 1
         name, _, text = line.removeprefix("/").partition(" ")
         address = Address(PLATFORM, chat, message_id=f"u{self.updates}", private=private)
-        return Inbound(address, Sender(person, f"Person {person}"), str(self.updates), name, text, **more)
+        return Inbound(address, Sender(person, f"Person {person}", language), str(self.updates), name, text, **more)
 
     async def say(self, line: str, **more: Any) -> list[Reply]:
         """What is shown in answer; the last one is the answer."""
+        return await self.answer(self.inbound(line, **more))
+
+    async def answer(self, inbound: Inbound) -> list[Reply]:
         before = len(self.stage.acts)
-        await answer(self.stage, self.bot, self.inbound(line, **more))
+        await answer(self.stage, self.bot, inbound)
         return [act.reply for act in self.stage.acts[before:]]
 
     async def link(self, person: str = "77", chat: str = "77") -> None:
