@@ -1,10 +1,19 @@
 """Once more, with changes; a last frame; and the cost that has to be confirmed."""
 
+from pathlib import Path
+
 import httpx
+import pytest
 
 from tests.api.harness import Api
 from tests.generations.test_jobs import SEEDREAM, finished, money
 from tests.sandbox_server import Sandbox
+
+
+@pytest.fixture
+def database(duckdb_path: Path) -> str:
+    """The same rows as of any other request, which is tried on both engines."""
+    return str(duckdb_path)
 
 
 async def test_again_is_the_same_request_with_changes_once_per_key(user: httpx.AsyncClient, api: Api) -> None:

@@ -21,6 +21,12 @@ from tests.generations.test_jobs import SEEDREAM, finished, money, until
 from tests.sandbox_server import Sandbox
 
 
+@pytest.fixture
+def database(duckdb_path: Path) -> str:
+    """What fails is outside the database; the writes are tried on both engines by others."""
+    return str(duckdb_path)
+
+
 def paid_calls(sandbox: Sandbox) -> int:
     return len([call for call in sandbox.calls() if call["method"] == "POST"])
 

@@ -137,7 +137,7 @@ async def test_a_call_that_we_end_ourselves_leaves_the_try_to_the_next(provider:
         trying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trying
-        sandbox.break_with()
+        sandbox.break_with(image=0.0)
         assert await outcome(provider) == "made"
 
 
