@@ -62,7 +62,7 @@ async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound) -> None:
     context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
     busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
     try:
-        async with aclosing(paced(_safe(command, inbound, context), chat.limits.edit_seconds)) as replies:
+        async with aclosing(paced(_safe(command, inbound, context), limits.edit_seconds)) as replies:
             async for reply in replies:
                 if busy is not None:
                     busy.cancel()

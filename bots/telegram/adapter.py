@@ -10,13 +10,11 @@ from typing import Any
 import httpx
 import structlog
 from telegram import Bot, CallbackQuery, Message, Update
-from telegram.constants import ChatType
 from telegram.error import Conflict, EndPointNotFound, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
-from bots.telegram.carrying import above
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.pressing import Pressing
@@ -192,9 +190,7 @@ class Telegram:
             await self._answer(self.chat, inbound)
 
     async def _answer_press(self, query: CallbackQuery, update_id: int) -> None:
-        public = query.message is None or query.message.chat.type != ChatType.PRIVATE
-        album = above(query.message, self.bot.username) if isinstance(query.message, Message) else ()
-        pressing = Pressing(self.chat, query, album, public=public)
+        pressing = Pressing(self.chat, query, self.bot.username)
         _ = self._start(pressing.acknowledge())
         inbound = from_press(query, update_id, self.bot)
         if inbound is not None:

@@ -18,7 +18,7 @@ from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
 from bots.telegram.calls import Calls, Refusal
 from bots.telegram.carrying import below
 from bots.telegram.markup import Marked, clean, cut
-from bots.telegram.render import GROUP_LIMITS, LIMITS, Album, Draft, Plan, Setting, Step, Text, keyboard, number, plan
+from bots.telegram.render import GROUP_LIMITS, LIMITS, Album, Draft, Plan, Setting, Step, Text, number, plan
 from bots.telegram.sending import Place, Sender, Sent
 
 log = structlog.get_logger()
@@ -33,6 +33,7 @@ MEMORY = 2_000
 GENERAL_TOPIC = 1
 """Telegram refuses the general topic's own id: without an id a message goes there."""
 DRAFT_IDS = 2**31 - 1
+NO_TEXT = "no text in the message"
 NOT_MODIFIED = "message is not modified"
 NO_TOPIC = ("message thread not found", "topic_deleted", "topic_id_invalid")
 NO_WORDS_LEFT = "🗑️"
@@ -54,6 +55,7 @@ class TelegramChat:
         self._last: OrderedDict[tuple[int, int], object] = OrderedDict()
         self._edited: OrderedDict[int, tuple[float, int]] = OrderedDict()
         self._stops: OrderedDict[tuple[int, int], Button] = OrderedDict()
+        self._with_file: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._moved: dict[int, int] = {}
         self._no_drafts: OrderedDict[int, None] = OrderedDict()
 
@@ -98,6 +100,10 @@ class TelegramChat:
     def stopped(self, chat_id: int, draft_id: int) -> Button | None:
         """What the stop sign of a draft stands for."""
         return self._stops.get((chat_id, draft_id))
+
+    def has_file(self, chat_id: int, message_id: int) -> None:
+        """Spares asking for an edit that Telegram refuses: a message with a file has a caption, no text."""
+        _remember(self._with_file, (chat_id, message_id), None)
 
     async def _show(self, place: Place, reply: Reply, replacing: Shown | None) -> Shown:
         drafts = not place.public and place.chat_id not in self._no_drafts
@@ -174,19 +180,23 @@ class TelegramChat:
         """Telegram refuses an edit that changes nothing, and counts it: what is known to stand there is not sent again."""
         if self._last.get((chat_id, message_id)) == (step.words, step.buttons):
             return Sent((message_id,))
+        captioned = (chat_id, message_id) in self._with_file
         try:
-            await self._sender.edit(chat_id, message_id, step)
+            await self._edit_as(chat_id, message_id, step, captioned=captioned)
         except Refusal as refused:
-            if not refused.says(NOT_MODIFIED):
-                if not refused.says("no text in the message") or utf16_units(step.words.text) > LIMITS.caption:
-                    raise
-                await self._edit_caption(chat_id, message_id, step)
+            if captioned or not refused.says(NO_TEXT):
+                raise
+            self.has_file(chat_id, message_id)
+            await self._edit_as(chat_id, message_id, step, captioned=True)
         self._showed(chat_id, message_id, step)
         return Sent((message_id,))
 
-    async def _edit_caption(self, chat_id: int, message_id: int, step: Text) -> None:
+    async def _edit_as(self, chat_id: int, message_id: int, step: Text, *, captioned: bool) -> None:
+        if captioned and utf16_units(step.words.text) > LIMITS.caption:
+            raise Refusal("the text is too long for a caption")
+        edit = self._sender.edit_caption if captioned else self._sender.edit
         try:
-            await self._sender.edit_caption(chat_id, message_id, step.words, keyboard(step.buttons))
+            await edit(chat_id, message_id, step)
         except Refusal as refused:
             if not refused.says(NOT_MODIFIED):
                 raise
@@ -208,7 +218,7 @@ class TelegramChat:
         try:
             await self._sender.edit(chat_id, message_id, step)
         except Refusal as refused:
-            if not refused.says("no text in the message"):
+            if not refused.says(NO_TEXT):
                 log.info("message_left", reason=refused.reason)
                 return
             await self._sender.edit_picture(chat_id, message_id, EMPTY_PICTURE, step.words)

@@ -1,37 +1,37 @@
-"""A pressed button: its waiting sign ends at once, and what is meant only for whoever pressed it is shown to nobody else."""
+"""A pressed button: its waiting sign ends soon, and what is meant only for whoever pressed it is shown to nobody else."""
 
 import asyncio
 
 import structlog
-from telegram import CallbackQuery
+from telegram import CallbackQuery, Message
 from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
 from bots.core.types import Address, Limits, Reply, Shown
+from bots.telegram.carrying import above
 from bots.telegram.chat import TelegramChat
 from bots.telegram.markup import clean
 
 log = structlog.get_logger()
 
 NOTE_UNITS = 200
-"""A longer text does not fit into the window above the chat."""
+"""A longer text does not fit into the window over the chat."""
 NOTE_SECONDS = 0.8
 """The waiting sign of the button ends after this at the latest."""
 
 
 class Pressing:
-    """The chat, to whoever answers a press. In a group, a secret answer that comes soon is shown in a window to one person.
+    """The chat, to whoever answers a press. A secret answer that comes soon is shown in a window, where links can't be touched."""
 
-    `album`: messages above the one with the button, which has the button for them all.
-    """
-
-    def __init__(self, chat: TelegramChat, query: CallbackQuery, album: tuple[int, ...], *, public: bool) -> None:
+    def __init__(self, chat: TelegramChat, query: CallbackQuery, own_name: str) -> None:
         self._chat = chat
         self._query = query
-        self._album = album
+        self._album = above(query.message, own_name) if isinstance(query.message, Message) else ()
         self._pressed = "" if query.message is None else str(query.message.message_id)
-        self._note: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._public = public
+        self._acknowledged = False
+        self._shown = asyncio.Event()
+        if isinstance(query.message, Message) and query.message.effective_attachment is not None:
+            chat.has_file(query.message.chat.id, query.message.message_id)
 
     @property
     def limits(self) -> Limits:
@@ -44,12 +44,13 @@ class Pressing:
         await self._chat.busy(to)
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        if self._public and not self._note.done():
-            note = clean(reply.text).strip()
-            if reply.secret and not reply.files and not reply.buttons and reply.ask is None and 0 < utf16_units(note) <= NOTE_UNITS:
-                self._note.set_result(note)
+        note = _note(reply)
+        if note and not self._acknowledged and not self._shown.is_set():
+            self._acknowledged = True
+            self._shown.set()
+            if await self._acknowledge(note):
                 return Shown(())
-            self._note.set_result("")
+        self._shown.set()
         if replacing is None or replacing.message_ids != (self._pressed,):
             return await self._chat.show(to, reply, replacing)
         if reply.gone:
@@ -57,14 +58,25 @@ class Pressing:
         return await self._chat.show(to, reply, replacing, self._album)
 
     async def acknowledge(self) -> None:
-        """Telegram refuses late answers, and nothing depends on this one."""
-        note = ""
-        if self._public:
-            await asyncio.wait({self._note}, timeout=NOTE_SECONDS)
-            note = self._note.result() if self._note.done() else ""
-            if not self._note.done():
-                self._note.set_result("")
+        """Without words, unless the first answer is meant for a window. Telegram refuses late answers, and nothing depends on this one."""
+        showing = asyncio.create_task(self._shown.wait())
+        await asyncio.wait({showing}, timeout=NOTE_SECONDS)
+        showing.cancel()
+        if not self._acknowledged:
+            self._acknowledged = True
+            await self._acknowledge("")
+
+    async def _acknowledge(self, note: str) -> bool:
         try:
             await self._query.answer(note or None, show_alert=bool(note) or None)
         except TelegramError as error:
             log.info("press_not_acknowledged", reason=type(error).__name__)
+            return False
+        return True
+
+
+def _note(reply: Reply) -> str:
+    """What fits into the window, nothing for what does not."""
+    note = clean(reply.text).strip()
+    plain = reply.secret and not (reply.files or reply.buttons or reply.ask or reply.gone or reply.preview)
+    return note if plain and utf16_units(note) <= NOTE_UNITS and "://" not in note else ""

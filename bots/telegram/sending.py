@@ -84,7 +84,7 @@ class Sender:
 
         await self._marked(place.chat_id, step.words, send, patience=0.0, repeatable=True)
 
-    async def edit(self, chat_id: int, message_id: int, step: Text, patience: float | None = None) -> None:
+    async def edit(self, chat_id: int, message_id: int, step: Text) -> None:
         markup = keyboard(step.buttons)
 
         async def edit(words: Marked) -> object:
@@ -92,17 +92,17 @@ class Sender:
                 words.text, chat_id, message_id, entities=words.entities, reply_markup=markup, link_preview_options=NO_LINK_PREVIEW
             )
 
-        more = {} if patience is None else {"patience": patience}
-        await self._marked(chat_id, step.words, edit, repeatable=True, **more)
+        await self._marked(chat_id, step.words, edit, repeatable=True)
 
-    async def edit_caption(self, chat_id: int, message_id: int, words: Marked, markup: InlineKeyboardMarkup | None) -> None:
+    async def edit_caption(self, chat_id: int, message_id: int, step: Text) -> None:
+        markup = keyboard(step.buttons)
+
         async def edit(words: Marked) -> object:
-            entities = words.entities
             return await self._bot.edit_message_caption(
-                chat_id, message_id, caption=words.text, caption_entities=entities, reply_markup=markup
+                chat_id, message_id, caption=words.text, caption_entities=words.entities, reply_markup=markup
             )
 
-        await self._marked(chat_id, words, edit, repeatable=True)
+        await self._marked(chat_id, step.words, edit, repeatable=True)
 
     async def edit_picture(self, chat_id: int, message_id: int, picture: bytes, words: Marked) -> None:
         media = InputMediaPhoto(picture, caption=words.text)

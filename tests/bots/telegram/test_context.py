@@ -199,10 +199,11 @@ SECRET = Reply("This is somebody else's button.", secret=True)
         (GROUP, SECRET, SECRET.text),
         (GROUP, Reply("Done."), ""),
         (GROUP, Reply("x" * 201, secret=True), ""),
-        (CHAT, SECRET, ""),
+        (CHAT, SECRET, SECRET.text),
+        (CHAT, Reply("see https://ai.example.org", secret=True), ""),
     ],
 )
-async def test_a_press_is_answered_to_one_person_where_others_read_along(fake: FakeTelegram, chat_id: int, reply: Reply, note: str) -> None:
+async def test_a_secret_answer_to_a_press_is_shown_in_a_window(fake: FakeTelegram, chat_id: int, reply: Reply, note: str) -> None:
     async def answer(chat: Chat, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await chat.show(inbound.address, reply)
@@ -216,6 +217,19 @@ async def test_a_press_is_answered_to_one_person_where_others_read_along(fake: F
             await fake.message(chat_id, reply.text)
     assert (press.answered, press.alert) == (note, bool(note))
     assert [one.text for one in fake.scene().by_bot(chat_id)] == (["card"] if note else ["card", reply.text])
+
+
+async def test_a_window_that_does_not_open_is_a_message(fake: FakeTelegram) -> None:
+    async def answer(chat: Chat, inbound: Inbound) -> None:
+        if inbound.pressed is not None:
+            await chat.show(inbound.address, SECRET)
+
+    async with polling(fake, Heard(answer)) as telegram:
+        fake.user_says(CHAT, USER, "/x")
+        shown = await telegram.chat.show(place(), CARD)
+        fake.fault("answerCallbackQuery", "status", status=400, description="Bad Request: query is too old")
+        fake.press(CHAT, int(shown.message_ids[0]), "Again", USER)
+        await fake.message(CHAT, SECRET.text)
 
 
 async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> None:

@@ -91,6 +91,11 @@ async def test_edit_of_a_picture_changes_its_caption(chat: TelegramChat, fake: F
     await chat.show(TO, Reply("fox, kept"), replacing=sent)
     message = await fake.message(CHAT)
     assert (message.kind, message.text, message.buttons) == ("photo", "fox, kept", {})
+    await chat.show(TO, Reply("fox, kept again"), replacing=sent)
+    assert len(fake.scene().calls_of("editMessageText")) == 1
+    with pytest.raises(SendFailed) as raised:
+        await chat.show(TO, Reply("fox " * 300), replacing=sent)
+    assert raised.value.final
 
 
 async def test_edit_of_a_message_that_is_gone_is_final(chat: TelegramChat, fake: FakeTelegram) -> None:
