@@ -255,6 +255,7 @@ class GenerationService:
             await self._close_card(sql, row)
             if also is not None:
                 await also(sql)
+        fault_point("cancelled")
         self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
         self._deliveries.ring(row.platform or "")

@@ -10,6 +10,7 @@ from structlog import get_logger
 from api.db import Db, Duplicate
 from api.deps import ServicesDep
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
+from api.fault_points import fault_point
 from api.generations import moves, store
 from api.generations.steps import PROVIDER_TIME_MAX
 from api.ids import now
@@ -43,6 +44,7 @@ class Webhooks:
             await store.add_event(self._db, f"{provider_id}:{event_type}", job.id if job else None, body.decode(errors="replace"), now())
         except Duplicate:
             log.info("webhook_repeated", provider_id=provider_id)
+        fault_point("hooked")
         if job is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
             return

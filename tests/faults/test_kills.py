@@ -2,6 +2,9 @@
 
 import contextlib
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ from tests.e2e.people import Account
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, running_stack
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 # What is found after the start, and how often the provider was paid. Before the intent is committed nothing was sent; after it nothing is
 # sent again, and a result that was not recorded is lost with its process: an image is not charged, a video waits for the operator.
@@ -22,51 +25,118 @@ POINTS: list[tuple[str, FaultPoint, str, int]] = [
     ("image", "answered", "failed", 1),
     ("image", "kept", "failed", 1),
     ("image", "finished", "completed", 1),
+    ("video", "accepted", "completed", 1),
     ("video", "submitting", "needs_review", 0),
     ("video", "answered", "needs_review", 1),
     ("video", "kept", "completed", 1),
+    ("video", "finished", "completed", 1),
 ]
+SECRET = "a webhook secret of the tests"
 
 
-def died(stack: Stack) -> None:
-    end = time.monotonic() + 60
-    while stack.alive("api"):
-        assert time.monotonic() < end, "the point was not reached"
-        time.sleep(0.02)
+@dataclass
+class World:
+    """Between the cases the api runs; each case ends with its next start."""
+
+    stack: Stack
+    account: Account
+    sandbox: Sandbox
+    armed: Path
+    env: Mapping[str, str]
+    spent: float = 0.0
+    held: float = 0.0
+    made: int = field(default=0)
+
+    def paid(self) -> int:
+        return len([call for call in self.sandbox.calls() if call["method"] == "POST"])
+
+    def post(self, path: str, case: str) -> httpx.Response:
+        headers = {"Idempotency-Key": case, "Prefer": "respond-async"}
+        return self.account.http.post(path, json={"prompt": "a fox"}, headers=headers)
+
+    def die(self) -> None:
+        """Waits for the death at the armed point, and starts the api again."""
+        end = time.monotonic() + 60
+        while self.stack.alive("api"):
+            assert time.monotonic() < end, "the point was not reached"
+            time.sleep(0.02)
+        self.armed.write_text("")
+        self.stack.start("api", extra_env=self.env)
+
+    def restart(self, **env: str) -> None:
+        self.stack.kill("api")
+        self.env = {**self.env, **env}
+        self.stack.start("api", extra_env=self.env)
+
+    def ended(self, job: dict[str, Any]) -> dict[str, Any]:
+        end = time.monotonic() + 90
+        while job["status"] in {"queued", "processing"} and not job["needs_review"] and time.monotonic() < end:
+            job = self.account.get(f"/generations/{job['id']}")
+            time.sleep(0.02)
+        return job
+
+    def check(self, case: str, job: dict[str, Any]) -> None:
+        """One more job, and the money of all so far."""
+        self.made += 1
+        self.spent += float(job["cost_usd"] or 0)
+        self.held += float(job["estimate_usd"]) if job["needs_review"] else 0.0
+        jobs = self.account.jobs()
+        assert (len(jobs), len([one for one in jobs if one["id"] == job["id"]])) == (self.made, 1), case
+        me = self.account.get("/users/me")
+        assert (float(me["spent_usd"]), float(me["held_usd"])) == pytest.approx((self.spent, self.held), abs=1e-6), case
 
 
-def ended(account: Account, job: dict[str, Any]) -> dict[str, Any]:
-    end = time.monotonic() + 90
-    while job["status"] in {"queued", "processing"} and not job["needs_review"] and time.monotonic() < end:
-        job = account.get(f"/generations/{job['id']}")
-        time.sleep(0.02)
-    return job
-
-
-def test_no_kill_pays_twice_or_loses_a_job() -> None:
-    env = {"SANDBOX_IMAGE_SECONDS": "0.1", "SANDBOX_VIDEO_SECONDS": "0.1"}
+def test_no_kill_pays_twice_or_loses_a_job(tmp_path: Path) -> None:
+    armed = tmp_path / "point"
+    armed.write_text("")
+    env = {"SANDBOX_IMAGE_SECONDS": "0.1", "SANDBOX_VIDEO_SECONDS": "0.1", "OPENROUTER_WEBHOOK_SECRET": SECRET, VARIABLE: str(armed)}
     with running_stack(extra_env=env, without=frozenset({"web"})) as stack:
-        account = Account(stack)
-        sandbox = Sandbox(stack.sandbox_url)
-        spent, held = 0.0, 0.0
+        world = World(stack, Account(stack), Sandbox(stack.sandbox_url), armed, {})
         for kind, point, found, paid in POINTS:
-            case = f"{kind}-{point}"
-            calls = len([call for call in sandbox.calls() if call["method"] == "POST"])
-            stack.kill("api")
-            stack.start("api", extra_env={VARIABLE: point})
-            headers = {"Idempotency-Key": case, "Prefer": "respond-async"}
-            with contextlib.suppress(httpx.HTTPError):  # it may die before or after its answer
-                account.http.post(f"/generate/{kind}", json={"prompt": "a fox"}, headers=headers)
-            died(stack)
-            stack.start("api")
-            repeated = account.http.post(f"/generate/{kind}", json={"prompt": "a fox"}, headers=headers).raise_for_status()
-            job = ended(account, repeated.json())
-            assert len([call for call in sandbox.calls() if call["method"] == "POST"]) - calls == paid, case
-            assert ("needs_review" if job["needs_review"] else job["status"]) == found, case
-            assert len([one for one in account.jobs() if one["id"] == job["id"]]) == 1
-            spent += float(job["cost_usd"] or 0)
-            held += float(job["estimate_usd"]) if job["needs_review"] else 0.0
-            me = account.get("/users/me")
-            assert (float(me["spent_usd"]), float(me["held_usd"])) == pytest.approx((spent, held), abs=1e-6), case
-        assert len(account.jobs()) == len(POINTS)
-        account.close()
+            made_and_killed(world, kind, point, found, paid)
+        cancelled_and_killed(world)
+        hooked_and_killed(world)
+        world.account.close()
+
+
+def made_and_killed(world: World, kind: str, point: FaultPoint, found: str, paid: int) -> None:
+    case, calls = f"{kind}-{point}", world.paid()
+    world.armed.write_text(point)
+    with contextlib.suppress(httpx.HTTPError):  # it may die before or after its answer
+        world.post(f"/generate/{kind}", case)
+    world.die()
+    job = world.ended(world.post(f"/generate/{kind}", case).raise_for_status().json())
+    assert world.paid() - calls == paid, case
+    assert ("needs_review" if job["needs_review"] else job["status"]) == found, case
+    world.check(case, job)
+
+
+def cancelled_and_killed(world: World) -> None:
+    """The one who cancelled never got an answer; the provider still makes it, and its real cost is booked after the start."""
+    world.sandbox.break_with(video=1.0)
+    calls = world.paid()
+    job = world.post("/generate/video", "cancel").raise_for_status().json()
+    while world.account.get(f"/generations/{job['id']}")["started_at"] is None or world.paid() == calls:
+        time.sleep(0.02)
+    world.armed.write_text("cancelled")
+    with contextlib.suppress(httpx.HTTPError):
+        world.post(f"/generations/{job['id']}/cancel", "cancel-it")
+    world.die()
+    end = time.monotonic() + 60
+    while (job := world.account.get(f"/generations/{job['id']}"))["cost_usd"] is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert (job["status"], world.paid() - calls) == ("cancelled", 1)
+    world.check("cancel", job)
+
+
+def hooked_and_killed(world: World) -> None:
+    """The provider tries its webhook again, or a poll comes: the job is finished once."""
+    world.restart(PUBLIC_API_URL=world.stack.api_url)
+    world.sandbox.break_with(video=0.5)
+    calls = world.paid()
+    world.armed.write_text("hooked")
+    job = world.post("/generate/video", "hooked").raise_for_status().json()
+    world.die()
+    job = world.ended(job)
+    assert (job["status"], world.paid() - calls) == ("completed", 1)
+    world.check("hooked", job)
