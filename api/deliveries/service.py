@@ -140,6 +140,7 @@ class DeliveryService:
         shown = await self._render(ids)
         refs = await store.refs(self._db, rows[0].target.platform, ids) if ids else []
         known = [FileRef(media_id=media_id, kind=kind, ref=ref) for media_id, kind, ref in refs]
+        owners: dict[str | None, Owner | None] = {}
         found = []
         for row in rows:
             about = shown.get(row.generation_id) if row.generation_id else None
@@ -148,8 +149,10 @@ class DeliveryService:
             if about is None and row.notice is None:
                 await self._move(row, elsewhere.dead(elsewhere.tried(row, "final", "the generation was deleted", now()), now()))
                 continue
-            owner = await self._owners.find(about.user_id if about else row.target.user_id)
-            found.append(_leased_out(row, about, owner, known))
+            user_id = about.user_id if about else row.target.user_id
+            if user_id not in owners:
+                owners[user_id] = await self._owners.find(user_id)
+            found.append(_leased_out(row, about, owners[user_id], known))
         return found
 
     async def _survives(self, row: Delivery) -> bool:
@@ -163,20 +166,19 @@ class DeliveryService:
 
     async def begin(self, platform: str, delivery_id: str, body: BeginIn) -> None:
         """Raises `Conflict` when the lease is over: somebody else may be showing it."""
-        row = await self._leased(platform, delivery_id, body.lease)
-        if not await store.begin(self._db, row.id, body.lease, now() + LEASE, body.repeatable):
+        if not await store.begin(self._db, delivery_id, platform, body.lease, now() + LEASE, body.repeatable):
             raise _lease_over()
 
     async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
         """Raises `Conflict` when the lease is over."""
-        row = await self._leased(platform, delivery_id, body.lease)
-        async with self._db.transaction() as sql:
-            if body.card_open:
-                await store.shown(sql, row.id, body.lease, body.message_ids, now() + LEASE)
-            else:
-                await store.done(sql, row.id, body.lease, body.message_ids, now())
-            for one in body.refs if row.generation_id else []:
-                await store.keep_ref(sql, platform, row.generation_id or "", one.media_id, one.kind, one.ref)
+        if body.card_open:
+            row = await store.shown(self._db, delivery_id, platform, body.lease, body.message_ids, now() + LEASE)
+        else:
+            row = await store.done(self._db, delivery_id, platform, body.lease, body.message_ids, now())
+        if row is None:
+            raise _lease_over()
+        for one in body.refs if row["generation_id"] else []:
+            await store.keep_ref(self._db, platform, row["generation_id"], one.media_id, one.kind, one.ref)
         self.ring(platform)
 
     async def fail(self, platform: str, delivery_id: str, body: FailIn) -> None:

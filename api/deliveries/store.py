@@ -219,35 +219,25 @@ async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Deliv
     return row if row and row.target.platform == platform and row.lease == lease and row.state == "pending" else None
 
 
-async def begin(sql: Sql, delivery_id: str, lease: str, until: datetime, repeatable: bool) -> bool:
-    query = """
-        UPDATE deliveries SET begun = true, repeatable = $4, due_at = $3 WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING id
-    """
-    return await sql.fetch_one(query, delivery_id, lease, until, repeatable) is not None
+_HELD = "WHERE id = $1 AND platform = $2 AND lease = $3 AND state = 'pending'"
+"""While this lease holds it; also after its time is over, if nobody has claimed it since."""
 
 
-async def shown(sql: Sql, delivery_id: str, lease: str, message_ids: Sequence[str], until: datetime) -> None:
+async def begin(sql: Sql, delivery_id: str, platform: str, lease: str, until: datetime, repeatable: bool) -> bool:
+    query = f"UPDATE deliveries SET begun = true, due_at = $4, repeatable = $5 {_HELD} RETURNING id"
+    return await sql.fetch_one(query, delivery_id, platform, lease, until, repeatable) is not None
+
+
+async def shown(sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], until: datetime) -> Row | None:
     """Only the waiting card is left."""
-    await sql.execute(
-        "UPDATE deliveries SET shown = true, message_ids_json = $3, due_at = $4 WHERE id = $1 AND lease = $2 AND state = 'pending'",
-        delivery_id,
-        lease,
-        json.dumps(list(message_ids)),
-        until,
-    )
+    query = f"UPDATE deliveries SET shown = true, message_ids_json = $4, due_at = $5 {_HELD} RETURNING generation_id"
+    return await sql.fetch_one(query, delivery_id, platform, lease, json.dumps(list(message_ids)), until)
 
 
-async def done(sql: Sql, delivery_id: str, lease: str, message_ids: Sequence[str], now: datetime) -> None:
-    await sql.execute(
-        """
-        UPDATE deliveries SET state = 'done', message_ids_json = CASE WHEN shown THEN message_ids_json ELSE $3 END, done_at = $4
-        WHERE id = $1 AND lease = $2 AND state = 'pending'
-        """,
-        delivery_id,
-        lease,
-        json.dumps(list(message_ids)),
-        now,
-    )
+async def done(sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], now: datetime) -> Row | None:
+    ids = "CASE WHEN shown THEN message_ids_json ELSE $4 END"
+    query = f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 {_HELD} RETURNING generation_id"
+    return await sql.fetch_one(query, delivery_id, platform, lease, json.dumps(list(message_ids)), now)
 
 
 async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> None:

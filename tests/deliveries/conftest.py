@@ -1,15 +1,18 @@
 """The whole api, and results in its outbox."""
 
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
+from api.ids import new_id
 from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.sandbox_server import sandbox_server
 
 GROUP, PRIVATE = "-100500", "77"
 
@@ -58,23 +61,31 @@ class Office:
     async def refuse(self, delivery: dict[str, Any], reason: str = "bot was kicked from the supergroup chat") -> None:
         await self.tell(delivery, "fail", reason=reason, final=True)
 
+    async def somebody_else(self) -> httpx.AsyncClient:
+        return await self.api.user(f"ben-{new_id()[-8:]}")
+
     async def row(self, delivery_id: str) -> dict[str, Any]:
         return dict((await self.admin.get(f"/admin/deliveries/{delivery_id}")).json())
 
 
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_office(tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path) -> AsyncIterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
+    database = shutil.copyfile(migrated_duckdb, folder / "app.duckdb")
+    with sandbox_server() as sandbox:
+        async with running_api(folder, sandbox, database_url=f"duckdb://{database}") as api:
+            ana = await api.user()
+            acting = await api.acting(ana, "77", PRIVATE)
+            made = Office(api, ana, api.bot(), await api.admin(), {PRIVATE: acting})
+            yield made
+            for client in (made.ana, made.bot, made.admin, *made.acting.values()):
+                await client.aclose()
 
 
-@pytest.fixture
-async def office(shared_sandbox: Sandbox, duckdb_path: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with running_api(tmp_path, shared_sandbox, database_url=f"duckdb://{duckdb_path}") as api:
-        ana = await api.user()
-        acting = await api.acting(ana, "77", PRIVATE)
-        made = Office(api, ana, api.bot(), await api.admin(), {PRIVATE: acting})
-        await made.claim()
-        yield made
-        for client in (made.ana, made.bot, made.admin, *made.acting.values()):
-            await client.aclose()
+@pytest_asyncio.fixture(loop_scope="module")
+async def office(shared_office: Office) -> Office:
+    """One api for a module; each test finds it empty."""
+    for table in ("deliveries", "generations", "platform_files", "audit"):
+        await shared_office.api.services.db.execute(f"DELETE FROM {table}")
+    await shared_office.api.services.db.execute("UPDATE users SET guest = false, language = 'en', preferences_json = NULL")
+    return shared_office

@@ -1,6 +1,10 @@
 """What operators do about stuck results, and what members send to their own chats."""
 
+import pytest
+
 from tests.deliveries.conftest import GROUP, PRIVATE, Office
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_retry_begins_anew_where_it_was_asked_for(office: Office) -> None:
@@ -81,7 +85,7 @@ async def test_a_member_sends_a_result_to_the_own_chat_once_per_press(office: Of
 async def test_only_ones_own_finished_results_go_to_ones_own_linked_chats(office: Office) -> None:
     made = (await office.ana.post("/generate/image", json={"prompt": "a fox"})).json()
     path = f"/generations/{made['id']}/send"
-    async with await office.api.user("ben") as ben:
+    async with await office.somebody_else() as ben:
         assert (await ben.post(path, json={"platform": "telegram"})).status_code == 404
     for body in ({"platform": "discord"}, {"platform": "telegram", "platform_user_id": "78"}):
         answer = await office.ana.post(path, json=body)

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 
 from api.deliveries.elsewhere import EXPIRES, MISHAPS_MAX, UNCERTAIN_WAIT
 from api.deliveries.service import LEASE
 from api.ids import now
 from tests.deliveries.conftest import GROUP, PRIVATE, Office
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(office: Office) -> None:
@@ -45,7 +48,7 @@ async def test_the_inbox_is_read_and_emptied_by_its_owner_only(office: Office) -
     await office.asks(PRIVATE)
     delivery = await office.one()
     await office.refuse(delivery)
-    async with await office.api.user("ben") as ben:
+    async with await office.somebody_else() as ben:
         for method, path in (("POST", f"/inbox/{delivery['id']}/read"), ("DELETE", f"/inbox/{delivery['id']}")):
             assert (await ben.request(method, path)).status_code == 404
         await ben.post("/inbox/read")
@@ -173,7 +176,12 @@ async def test_a_cancelled_job_that_no_chat_is_told_of_bothers_nobody(office: Of
 
 
 async def test_an_account_that_goes_takes_its_inbox_along(office: Office) -> None:
-    await office.asks(PRIVATE)
-    await office.refuse(await office.one())
-    assert (await office.ana.delete("/users/me")).status_code == 204
-    assert await office.api.services.db.fetch("SELECT id FROM deliveries WHERE user_id IS NOT NULL") == []
+    services = office.api.services
+    async with await office.somebody_else() as ben:
+        user_id = (await ben.get("/users/me")).json()["id"]
+        async with services.db.transaction() as sql:
+            await services.deliveries.notify(sql, platform="telegram", chat_id="5", code="unlinked", facts={}, user_id=user_id)
+        await office.refuse(await office.one())
+        assert (await ben.get("/inbox")).json()["unread"] == 1
+        assert (await ben.delete("/users/me")).status_code == 204
+    assert await services.db.fetch("SELECT id FROM deliveries") == []
