@@ -68,7 +68,7 @@ class Gallery:
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for row in rows:
-                files = (await self._media.of_generations([row.id])).get(row.id, [])
+                files = (await self._reader.files([row])).get(row.id, [])
                 for number, file in enumerate(files, 1):
                     try:
                         chunks = await self._media.whole(file.id)

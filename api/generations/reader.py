@@ -8,7 +8,7 @@ from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
 from api.generations import moves, store
-from api.generations.schemas import ErrorOut, GenerationOut, StatusOut
+from api.generations.schemas import ErrorOut, GenerationOut, MediaOut, StatusOut
 from api.generations.store import Generation
 from api.ids import now
 from api.media.service import MediaService
@@ -48,7 +48,7 @@ class GenerationReader:
         }
 
     async def outs(self, rows: Sequence[Generation]) -> list[GenerationOut]:
-        media = await self._media.of_generations([row.id for row in rows if row.status == "completed"])
+        media = await self.files(rows)
         queued = [row.id for row in rows if row.status == "queued"]
         positions = await moves.queue_positions(self._db, queued, now()) if queued else {}
         outs = []
@@ -90,10 +90,15 @@ class GenerationReader:
             )
         return outs
 
+    async def files(self, rows: Sequence[Generation]) -> dict[str, list[MediaOut]]:
+        """By generation, in order; those without are left out."""
+        done = [row for row in rows if row.status == "completed"]
+        found = await self._media.of_generations([row.id for row in done if row.files_json is None])
+        return found | {row.id: self._media.shown(row.files_json) for row in done if row.files_json is not None}
+
     async def status(self, user_id: str, generation_id: str) -> StatusOut:
         row = await self.owned(user_id, generation_id)
-        media = await self._media.of_generations([row.id]) if row.status == "completed" else {}
-        files = media.get(row.id, [])
+        files = (await self.files([row])).get(row.id, [])
         return StatusOut(
             id=row.id,
             status=row.status,

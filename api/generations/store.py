@@ -69,6 +69,8 @@ class Generation:
     submitted_at: datetime | None
     finished_at: datetime | None
     refunded_at: datetime | None = None
+    files_json: str | None = None
+    """What it made, for `MediaService.shown`; None: look the files up."""
 
     @property
     def finished(self) -> bool:
@@ -80,7 +82,7 @@ COLUMNS = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, phase, attempt, rescues, tries, "
     "lease_token, run_at, nudges, deadline_at, callback_token, provider_id, hold_id, estimate_micro, cost_micro, error_code, "
     "error_message, source, sandbox, platform, chat_id, thread_id, message_id, card_message_id, user_name, chat_private, parent_id, "
-    "favourite, created_at, started_at, submitted_at, finished_at, refunded_at"
+    "favourite, created_at, started_at, submitted_at, finished_at, refunded_at, files_json"
 )
 _NAMES = COLUMNS.split(", ")
 
@@ -188,6 +190,11 @@ async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
         now,
     )
     return row is not None
+
+
+async def forget_files(sql: Sql, generation_ids: Sequence[str]) -> None:
+    """Some of these files are gone: what is left is looked up from now on."""
+    await sql.execute("UPDATE generations SET files_json = NULL WHERE id = ANY($1::text[])", list(generation_ids))
 
 
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:

@@ -24,7 +24,7 @@ class Sweeper:
     async def run(self) -> None:
         """Each part may be repeated at any time, also by several workers. Raises `DbUnavailable`, OSError."""
         await self._close_holds()
-        await self._media.sweep()
+        await store.forget_files(self._db, await self._media.sweep())
         await store.forget_events(self._db, now() - EVENTS_KEPT)
         await drafts.purge(self._db, now() - drafts.KEPT)
 

@@ -5,8 +5,9 @@ A file is kept first and recorded later, in the transaction that finishes its ge
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -41,6 +42,22 @@ class KeptFile:
 
     file: MediaRow
     thumbnail: MediaRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The part of a file's row that lists show."""
+
+    id: str
+    content_type: str
+    size: int
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    thumbnail_id: str | None
+
+
+_LISTED = tuple(each.name for each in fields(_Listed))
 
 
 class MediaService:
@@ -190,7 +207,15 @@ class MediaService:
                 found.setdefault(row.generation_id, []).append(self._out(row))
         return found
 
-    def _out(self, row: MediaRow) -> MediaOut:
+    def listed(self, kept: Sequence[KeptFile]) -> str:
+        """What `shown` needs of new files: their rows never change."""
+        return json.dumps([{name: getattr(each.file, name) for name in _LISTED} for each in kept])
+
+    def shown(self, listed: str) -> list[MediaOut]:
+        """The files with fresh links, without asking the database."""
+        return [self._out(_Listed(**each)) for each in json.loads(listed)]
+
+    def _out(self, row: MediaRow | _Listed) -> MediaOut:
         return MediaOut(
             id=row.id,
             url=self._links.path(row.id),
@@ -231,9 +256,9 @@ class MediaService:
             raise NotFound("This file is not there any more.")
         return await self.stream(row, 0, row.size)
 
-    async def sweep(self) -> None:
+    async def sweep(self) -> list[str]:
         """Deletes files that no row knows, and rows whose file is gone; only what is older than an hour, because a file is kept before its
-        row is written. Raises OSError."""
+        row is written. Returns the generations that lost a row. Raises OSError."""
         before = ids.now() - GRACE
         left = await self._files.forget_received(before)
         rows = await store.keys(self._db, before)
@@ -247,8 +272,10 @@ class MediaService:
         if len(gone) * 2 > len(rows):
             log.critical("media_missing", rows=len(rows), missing=len(gone), hint="is this the right store? no row is deleted")
         elif gone:
-            log.error("rows_without_file_deleted", media=[rows[key] for key in gone])
-            await store.delete(self._db, [rows[key] for key in gone])
+            lost = [rows[key] for key in gone]
+            log.error("rows_without_file_deleted", media=lost)
+            return await store.delete(self._db, lost)
+        return []
 
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))

@@ -80,5 +80,7 @@ async def keys(sql: Sql, created_before: datetime | None = None) -> dict[str, st
     return {row["key"]: row["id"] for row in await sql.fetch(query, created_before)}
 
 
-async def delete(sql: Sql, media_ids: Sequence[str]) -> None:
-    await sql.execute("DELETE FROM media WHERE id = ANY($1::text[])", list(media_ids))
+async def delete(sql: Sql, media_ids: Sequence[str]) -> list[str]:
+    """The generations whose files these were."""
+    rows = await sql.fetch("DELETE FROM media WHERE id = ANY($1::text[]) RETURNING generation_id", list(media_ids))
+    return sorted({row["generation_id"] for row in rows if row["generation_id"] is not None})

@@ -39,3 +39,6 @@ CREATE TABLE broadcast_chats (
     platform_user_id TEXT NOT NULL,
     PRIMARY KEY (broadcast_id, platform, platform_user_id)
 );
+
+-- What a completed job made, as lists show it: looking the files up takes longer than everything else a gallery needs. NULL: look them up.
+ALTER TABLE generations ADD COLUMN files_json TEXT;
