@@ -44,7 +44,8 @@ class Pressing:
         await self._chat.busy(to)
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        note = _note(reply)
+        # what takes the place of the button's message is no news, but what became of it
+        note = _note(reply) if replacing is None else ""
         if note and not self._acknowledged and not self._shown.is_set():
             self._acknowledged = True
             self._shown.set()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bots.core.http import ApiError
-from bots.core.types import Button, Chat, Inbound, Reply
+from bots.core.types import Button, Chat, Inbound, Reply, Shown
 from bots.telegram import albums
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.bots.telegram.test_inbound import picture
@@ -217,6 +217,18 @@ async def test_a_secret_answer_to_a_press_is_shown_in_a_window(fake: FakeTelegra
             await fake.message(chat_id, reply.text)
     assert (press.answered, press.alert) == (note, bool(note))
     assert [one.text for one in fake.scene().by_bot(chat_id)] == (["card"] if note else ["card", reply.text])
+
+
+async def test_a_secret_answer_that_takes_the_buttons_place_stays_in_the_chat(fake: FakeTelegram) -> None:
+    async def answer(chat: Chat, inbound: Inbound) -> None:
+        if inbound.pressed is not None:
+            await chat.show(inbound.address, SECRET, Shown((inbound.pressed,)))
+
+    async with polling(fake, Heard(answer)) as telegram:
+        fake.user_says(CHAT, USER, "/x")
+        shown = await telegram.chat.show(place(), CARD)
+        fake.press(CHAT, int(shown.message_ids[0]), "Again", USER)
+        assert (await fake.message(CHAT, SECRET.text)).history != []
 
 
 async def test_a_window_that_does_not_open_is_a_message(fake: FakeTelegram) -> None:
