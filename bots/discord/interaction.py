@@ -52,7 +52,6 @@ class InteractionChat(Messages):
         self._waiting = False
         self._hidden = asked.hidden
         self._mine: set[str] = set() if asked.pressed is None else {asked.pressed}
-        self._secret: set[str] = set(self._mine) if asked.hidden else set()
         self.original = asked.pressed
 
     async def limits_for(self, to: Address) -> Limits:
@@ -107,8 +106,6 @@ class InteractionChat(Messages):
             if not update and original is not None:
                 self.original = original
                 self._mine.add(original)
-                if hidden:
-                    self._secret.add(original)
 
     async def _be_acknowledged(self, *, hidden: bool) -> None:
         try:
@@ -145,9 +142,7 @@ class InteractionChat(Messages):
                 raise
             return await self._late(to, reply, index, part, hidden=hidden)
         self._mine.add(message_id)
-        if hidden:
-            self._secret.add(message_id)
-        elif not self._asked.reachable:
+        if not hidden and not self._asked.reachable:
             self.memory.made_with(self._token, message_id)
         return message_id
 
@@ -186,9 +181,8 @@ class InteractionChat(Messages):
             try:
                 await self.rest.edit_by_token(self._token, message_id, edited(part), part.files)
                 return
-            except TokenDead as dead:
-                if message_id in self._secret:
-                    raise SendFailed("the interaction is over, and only it can change a secret", final=True) from dead
+            except TokenDead:
+                log.info("interaction_over", interaction=self._asked.id)
         await self._channel.edit(to, message_id, part)
 
     async def _delete(self, to: Address, message_id: str) -> None:

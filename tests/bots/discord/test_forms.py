@@ -46,7 +46,8 @@ async def ask(chat: Chat, inbound: Inbound) -> None:
     if inbound.command == "card":
         await chat.show(inbound.address, CARD)
     elif inbound.text in ("", "k7m2"):
-        await chat.show(inbound.address, Reply("What should change?", ask=QUESTION, secret=True))
+        pressed = None if inbound.pressed is None else Shown((inbound.pressed,))
+        await chat.show(inbound.address, Reply("What should change?", ask=QUESTION, secret=True), replacing=pressed)
     else:
         await chat.show(inbound.address, Reply(f"making {inbound.text}", card="g1"))
 
@@ -78,7 +79,8 @@ async def test_a_button_opens_a_form_and_its_card_stays(fake: FakeDiscord, conne
     assert (first.content, first.buttons) == (CARD.text, ["Edit", "Delete"])
 
 
-async def test_with_its_text_it_is_deferred_at_once(fake: FakeDiscord, connect: Connect) -> None:
+async def test_with_its_text_it_is_deferred_at_once(fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bots.discord.interaction.FORM_SECONDS", 60.0)
     go = asyncio.Event()
 
     async def slowly(chat: Chat, inbound: Inbound) -> None:

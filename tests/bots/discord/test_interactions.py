@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from bots.core.types import Address, Button, Chat, File, Inbound, Reply, Shown
+from bots.core.types import Address, Button, Chat, File, Inbound, Reply, SendFailed, Shown
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 
@@ -182,12 +182,16 @@ async def test_a_late_secret_goes_to_the_persons_direct_messages(
     go = asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
+        first = await chat.show(inbound.address, Reply("let me see", secret=True))
         await go.wait()
+        with pytest.raises(SendFailed, match="message was deleted") as failed:
+            await chat.show(inbound.address, Reply("your balance", secret=True), replacing=first)
+        assert failed.value.final
         await chat.show(inbound.address, Reply("your balance", secret=True))
 
     async with connect(Script(play)):
         interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, command, options, guild=GUILD_ID)
-        await fake.until(lambda scene: scene.interactions[interaction].original_id)
+        await fake.until(lambda scene: [one for one in scene.answers(interaction) if one.content == "let me see"])
         fake.advance(16 * 60)
         go.set()
         shown = await fake.until(lambda scene: [one for one in scene.messages if "balance" in one.content])
