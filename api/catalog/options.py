@@ -38,9 +38,13 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
 def checked_video_options(model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False) -> Options:
     """As for images. `from_image`: the first frame is given; a `VideoFromImageIn` says so by itself."""
     can = model.info.capabilities
-    from_image = from_image or isinstance(body, VideoFromImageIn) or bool(isinstance(body, EstimateIn) and body.input_images)
+    from_image = from_image or isinstance(body, VideoFromImageIn)
+    if isinstance(body, EstimateIn):
+        from_image = from_image or bool(body.input_images or body.image_id)
     if from_image and "first_frame" not in can.frame_images:
         raise OptionUnsupported(f"{model.name} cannot start a video from an image.", field="image_id")
+    if isinstance(body, VideoFromImageIn | EstimateIn) and body.last_image_id is not None and "last_frame" not in can.frame_images:
+        raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id")
     options: Options = {}
     _choose(options, model, "duration", body.duration, can.durations)
     _choose(options, model, "resolution", body.resolution, can.resolutions)

@@ -151,19 +151,19 @@ def _skus(items: Iterable[PriceItem]) -> list[Sku]:
     return [sku for item in items if (sku := read_sku(item)) is not None]
 
 
-def video_micro(model: Model, options: Options, *, from_image: bool = False) -> int | None:
-    """Of one video with checked options."""
+def video_micro(model: Model, options: Options, *, images: int = 0) -> int | None:
+    """Of one video with checked options, made from `images` images."""
     duration = options.get("duration")
     if model.price_override_micro is not None:
         return None if duration is None else model.price_override_micro * int(duration)
     items = _usable(model)
-    lines = [] if items is None else _fitting(_skus(items), options, from_image)
+    lines = [] if items is None else _fitting(_skus(items), options, images > 0)
     if items is None or not lines or (duration is None and any(line.per_second for line in lines)):
         return None
     weight = max(line.weight for line in lines)
     each = max(line.usd * (int(duration or 1) if line.per_second else 1) for line in lines if line.weight == weight)
     image = max((item.usd / 100 for item in items if item.billable == "cents_per_image_input"), default=Decimal(0))
-    return micro(each + (image if from_image else 0))
+    return micro(each + image * images)
 
 
 def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:

@@ -85,7 +85,7 @@ def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sand
 
 def estimate_of(model: Model, options: Options, *, inputs: int, chars: int) -> int | None:
     if model.kind == "video":
-        return video_micro(model, options, from_image=inputs > 0)
+        return video_micro(model, options, images=inputs)
     return image_micro(model, options, input_images=inputs, prompt_chars=chars)
 
 

@@ -90,7 +90,8 @@ class AgainIn(In):
 
 
 class EstimateIn(In):
-    """The same options as the request that it prices; `prompt` only counts for text."""
+    """The same options as the request that it prices. The prompt's length counts where a model's input is paid. `image_id` and
+    `last_image_id` as in `VideoFromImageIn`: the model has to take them, whatever they show."""
 
     kind: Kind
     model: ModelId | None = None
@@ -103,6 +104,8 @@ class EstimateIn(In):
     duration: int | None = Field(default=None, ge=1, le=600)
     generate_audio: bool | None = None
     input_images: list[str] | None = Field(default=None, max_length=16)
+    image_id: str | None = Field(default=None, max_length=64)
+    last_image_id: str | None = Field(default=None, max_length=64)
 
 
 class EstimateOut(Out):

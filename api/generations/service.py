@@ -21,7 +21,6 @@ from api.errors import (
     InvalidRequest,
     NotAllowed,
     NotFound,
-    OptionUnsupported,
     PriceUnknown,
     ProviderUnavailable,
     TooManyJobs,
@@ -125,8 +124,6 @@ class GenerationService:
     async def _frames(self, user_id: str, model: Model, body: VideoFromImageIn) -> tuple[Input, ...]:
         if body.last_image_id is None:
             return (Input(await self._frame(user_id, body), "first_frame"),)
-        if "last_frame" not in model.info.capabilities.frame_images:
-            raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id")
         await self._media.check_input(user_id, body.last_image_id)
         return Input(await self._frame(user_id, body), "first_frame"), Input(body.last_image_id, "last_frame")
 
@@ -216,7 +213,7 @@ class GenerationService:
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
-        inputs = len(body.input_images or ())
+        inputs = len(body.input_images or ()) + len([one for one in (body.image_id, body.last_image_id) if one is not None])
         chars = len(body.prompt or "")
         if body.kind == "text":
             cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)

@@ -17,6 +17,7 @@ from api.provider import lists, wire
 from api.provider.breaker import Breaker
 from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, tidy
 from api.provider.http import http_client
+from api.provider.pauses import Pauses
 from api.provider.stream import text_parts
 from api.provider.types import (
     ImageAsk,
@@ -68,6 +69,7 @@ class OpenRouter:
         self._client = http_client(headers=headers, timeout=_QUICK)
         self._sandbox = sandbox
         self._breaker = Breaker()
+        self._pauses = Pauses()
         self._watch = watch
 
     @property
@@ -79,7 +81,7 @@ class OpenRouter:
 
     async def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
         async with (
-            self._call("POST", "/chat/completions", Paid.AT_ONCE, body=wire.text_body(ask), timeout=_TEXT) as response,
+            self._call("POST", "/chat/completions", Paid.AT_ONCE, model=ask.model, body=wire.text_body(ask), timeout=_TEXT) as response,
             aclosing(text_parts(response, ask.model)) as parts,
         ):
             async for part in parts:
@@ -122,7 +124,7 @@ class OpenRouter:
 
     async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], ImageResult]) -> ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
-        async with self._call("POST", path, Paid.AT_ONCE, content=body, timeout=_IMAGE) as response:
+        async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
             raw = await _read(response, _PICTURES_MAX, Paid.AT_ONCE)
             told = response.headers.get("x-generation-id")
         # tens of megabytes of base64: not on the event loop
@@ -131,7 +133,7 @@ class OpenRouter:
 
     async def start_video(self, ask: VideoAsk) -> VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
-        async with self._call("POST", "/videos", Paid.JOB, content=body, timeout=_SUBMIT) as response:
+        async with self._call("POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT) as response:
             raw = await _read(response, _ANSWER_MAX, Paid.JOB)
         return _understood(raw, Paid.JOB, _job)
 
@@ -207,6 +209,7 @@ class OpenRouter:
         path: str,
         paid: Paid,
         *,
+        model: str = "",
         body: dict[str, Any] | None = None,
         content: bytes | None = None,
         timeout: httpx.Timeout = _QUICK,
@@ -214,14 +217,15 @@ class OpenRouter:
     ) -> AsyncIterator[httpx.Response]:
         """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read.
 
-        `gated`: fails at once while the provider is taken to be down.
+        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while that one is too busy.
         """
         # a compressed video would have a length that says nothing
         headers = {"Content-Type": "application/json"} if method == "POST" else {"Accept-Encoding": "identity"}
         data = _encode(body) if body is not None else content
+        self._pauses.check(model)
         if gated:
             self._breaker.enter()
-        with self._watch(path):
+        with self._watch(path), self._pauses.learning(model):
             async with self._answered(method, path, paid, data, headers, timeout) as response:
                 yield response
 

@@ -34,7 +34,8 @@ class Conversations:
 
     async def leave(self, caller: Caller, thread: str) -> None:
         """The chat's next question begins a new conversation; the old one stays among the user's."""
-        await store.leave_chat(self._db, caller.user_id, _chat(caller, thread))
+        async with self._db.transaction() as sql:
+            await store.leave_chat(sql, caller.user_id, _chat(caller, thread), ids.now())
 
     async def page(self, user_id: str, words: str | None, cursor: str | None, limit: int) -> Page[ConversationOut]:
         """Last used first; with `words`, those that have them in the title or in a message."""

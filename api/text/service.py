@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -270,6 +271,8 @@ async def _remember(sql: Sql, running: Answer, cost: int, now: datetime) -> None
     """Question and answer, also an answer that was cut. A conversation that was deleted meanwhile stays deleted."""
     conversation = running.conversation
     if running.is_new:
+        if conversation.chat is not None and await store.was_left(sql, running.user_id, conversation.chat, conversation.created_at):
+            conversation = replace(conversation, chat=None)
         await store.add_conversation(sql, conversation)
     elif not await store.touch(sql, conversation.id, now):
         return

@@ -69,11 +69,23 @@ async def newest_of_chat(sql: Sql, user_id: str, chat: Chat) -> Conversation | N
     return None if row is None else _conversation(row)
 
 
-async def leave_chat(sql: Sql, user_id: str, chat: Chat) -> None:
+async def leave_chat(sql: Sql, user_id: str, chat: Chat, now: datetime) -> None:
     query = """
         UPDATE conversations SET platform = NULL, chat_id = NULL, thread_id = NULL
         WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4"""
     await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id)
+    query = """
+        INSERT INTO chats_left (user_id, platform, chat_id, thread_id, left_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id, platform, chat_id, thread_id) DO UPDATE SET left_at = excluded.left_at"""
+    await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id, now)
+
+
+async def was_left(sql: Sql, user_id: str, chat: Chat, since: datetime) -> bool:
+    """Whether the chat began a new conversation after that moment."""
+    query = """
+        SELECT left_at FROM chats_left
+        WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4 AND left_at >= $5"""
+    return await sql.fetch_one(query, user_id, chat.platform, chat.chat_id, chat.thread_id, since) is not None
 
 
 async def rename(sql: Sql, conversation_id: str, title: str) -> None:
@@ -130,6 +142,7 @@ async def delete(sql: Sql, conversation_id: str) -> None:
 async def delete_of_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM conversations WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM chats_left WHERE user_id = $1", user_id)
 
 
 def cursor_of(shown: Sequence[Conversation]) -> str:

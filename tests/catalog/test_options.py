@@ -1,5 +1,6 @@
 """What a model does not take is refused with the field and what is allowed; what is left out gets its default."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,18 @@ def test_an_image_starts_a_video_only_where_the_model_can() -> None:
     for asked in (body, EstimateIn(kind="video", input_images=["x"])):
         with pytest.raises(OptionUnsupported):
             checked_video_options(model(WAN), asked)
+
+
+def test_only_some_models_end_a_video_with_an_image() -> None:
+    for asked in (
+        VideoFromImageIn(prompt="it moves", image_id="x", last_image_id="y"),
+        EstimateIn(kind="video", image_id="x", last_image_id="y"),
+    ):
+        both = VEO.capabilities.model_copy(update={"frame_images": ("first_frame", "last_frame")})
+        assert checked_video_options(model(replace(VEO, capabilities=both)), asked)
+        with pytest.raises(OptionUnsupported) as refused:
+            checked_video_options(model(VEO), asked)
+        assert refused.value.field == "last_image_id"
 
 
 def test_an_estimate_takes_the_same_options() -> None:

@@ -76,7 +76,7 @@ def test_a_video_from_an_image_has_its_own_price() -> None:
     )
     options: Options = {"duration": 5, "resolution": "720p"}
     priced = model(replace(VEO, price=lines))
-    assert (video_micro(priced, options), video_micro(priced, options, from_image=True)) == (500_000, 1_002_000)
+    assert [video_micro(priced, options, images=images) for images in range(3)] == [500_000, 1_002_000, 1_004_000]
 
 
 def test_text_is_priced_for_its_longest_answer() -> None:

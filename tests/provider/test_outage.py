@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -169,3 +170,18 @@ async def test_a_paid_call_is_never_sent_twice(provider: OpenRouter, sandbox: Sa
     with pytest.raises(ProviderError):
         await provider.start_video(VideoAsk("google/veo-3.1-lite", "waves", duration=4))
     assert (len(sandbox.calls("images")), len(sandbox.calls("videos.submit"))) == (1, 1)
+
+
+async def test_a_model_that_is_too_busy_is_left_alone_for_as_long_as_the_provider_says(provider: OpenRouter, sandbox: Sandbox) -> None:
+    other = replace(ASK, model="bytedance-seed/seedream-4.5")
+    with time_machine.travel(ids.now(), tick=False) as clock:
+        sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=30, times=1))
+        for left in (30.0, 20.0):
+            with pytest.raises(ProviderError) as refused:
+                await provider.image(ASK)
+            assert (refused.value.code, refused.value.retry_after, refused.value.retryable) == ("rate_limited", left, True)
+            clock.shift(10)
+        assert len(sandbox.calls("images")) == 1
+        assert (await provider.image(other)).images, "another model is not kept waiting"
+        clock.shift(10)
+        assert (await provider.image(ASK)).images

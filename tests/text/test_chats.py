@@ -6,8 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from api.auth.caller import Caller
+from api.provider.sandbox_faults import Fault
+from api.text.schemas import TextIn
 from tests.api.harness import Api
 from tests.sandbox_server import Sandbox
+from tests.text.test_stopping import ended, first_words
 
 
 @pytest.fixture
@@ -38,6 +42,22 @@ async def test_a_chat_goes_on_until_it_begins_a_new_one(acting: httpx.AsyncClien
     assert await conversation(acting, thread="t1") == thread
     listed = [item["id"] for item in (await ana.get("/conversations")).json()["items"]]
     assert {first, thread, fresh} < set(listed)
+
+
+async def test_an_answer_that_is_still_written_does_not_bring_the_old_conversation_back(
+    api: Api, acting: httpx.AsyncClient, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3, times=1))
+    caller = Caller((await ana.get("/users/me")).json()["id"], "user", platform="telegram", chat_id="77")
+    running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story.", chat_thread=""))
+    await first_words(api, running)
+    assert (await acting.post("/conversations/new", json={})).status_code == 204
+    running.stop()
+    await ended(running)
+    fresh = await conversation(acting)
+    assert fresh != running.conversation.id
+    assert await conversation(acting) == fresh
+    assert {running.conversation.id, fresh} <= {item["id"] for item in (await ana.get("/conversations")).json()["items"]}
 
 
 async def test_another_chat_and_another_person_have_their_own(api: Api, ana: httpx.AsyncClient, acting: httpx.AsyncClient) -> None:

@@ -10,6 +10,16 @@ CREATE TABLE generation_drafts (
     created_at TIMESTAMPTZ NOT NULL
 );
 
+-- When a chat last began a new conversation: an answer that was still being written then does not bring its old one back.
+CREATE TABLE chats_left (
+    user_id TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    chat_id TEXT NOT NULL,
+    thread_id TEXT NOT NULL,
+    left_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (user_id, platform, chat_id, thread_id)
+);
+
 -- When an operator gave its cost back to its user.
 ALTER TABLE generations ADD COLUMN refunded_at TIMESTAMPTZ;
 
