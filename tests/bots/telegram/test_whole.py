@@ -12,7 +12,7 @@ from bots.settings import BotSettings
 from bots.telegram.__main__ import run
 from tests.bots.core.stage import Place, running_place
 from tests.bots.telegram.conftest import CHAT
-from tests.fakes.telegram import FakeTelegram
+from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
 from tests.sandbox_server import Sandbox, sandbox_server
 
 PERSON = CHAT
@@ -102,3 +102,40 @@ async def test_cancel_button_edits_the_card(fake: FakeTelegram, place: Place, sa
         assert "ancelled" in closed.text
         presses = fake.scene().presses.values()
         assert all(one.answered is not None for one in presses)
+
+
+async def test_an_answer_grows_as_a_draft_and_stops_at_a_touch(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        sandbox.break_with(token=0.3)
+        asked = fake.user_says(CHAT, PERSON, "tell me about foxes")
+        await fake.wait_for(lambda scene: [one for one in scene.drafts if one.can_stop and one.text] or None)
+        fake.stop_draft(CHAT)
+        stopped = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        assert not stopped.buttons
+        assert "topped" in stopped.text
+        assert fake.scene().calls_of("editMessageText")[-1].params["message_id"] != str(stopped.message_id)
+
+
+async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, place: Place) -> None:
+    def labelled(scene: Scene, label: str) -> SeenMessage | None:
+        return next((one for one in reversed(scene.by_bot(CHAT)) if label in one.buttons), None)
+
+    async with bot(fake, place):
+        await link(fake, place)
+        fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
+        result = await fake.wait_for(lambda scene: labelled(scene, "✏️ Edit"))
+    async with bot(fake, place):
+        fake.press(CHAT, result.message_id, "✏️ Edit", PERSON)
+        question = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.asks), None))
+    async with bot(fake, place):
+        fake.user_says(CHAT, PERSON, "make it night", reply_to=question.message_id)
+        edited = await fake.message(CHAT, "make it night", kind="photo")
+        assert (edited.spoiler, "✏️ Edit" in edited.buttons) == (False, True)
+
+        fake.press(CHAT, result.message_id, "🗑️ Delete", PERSON)
+        await fake.wait_for(lambda scene: labelled(scene, "Yes, delete it"))
+        fake.press(CHAT, result.message_id, "Yes, delete it", PERSON)
+        await fake.wait_for(lambda scene: not [one for one in scene.by_bot(CHAT) if one.album] or None)
+        assert result.message_id not in {one.message_id for one in fake.scene().by_bot(CHAT)}
+        assert edited.message_id in {one.message_id for one in fake.scene().by_bot(CHAT)}
