@@ -22,6 +22,8 @@ from bots.core.types import Chat, File, Inbound, Limits, Reply, SendFailed, Show
 
 log = structlog.get_logger()
 
+SILENT_SECONDS = 4.0
+"""A command that has no answer by then gets a word that it was heard."""
 BUSY_SECONDS = 4.5
 """Chats show a sign of life for five to ten seconds."""
 PATIENCE_SECONDS = 900.0
@@ -37,6 +39,7 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
     """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled."""
     if resolve(inbound.command) is None and not inbound.address.private and inbound.pressed is None:
         return  # said to somebody else
+    silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
     inbound = cleaned(inbound)
     heard = language.chosen(inbound.sender.language)
     who = Who(
@@ -47,10 +50,10 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
         heard if inbound.sender.language else None,
     )
     with language.speaking(language.chosen(await api.language(who), heard)):
-        await _answer(chat, api, who, inbound)
+        await _answer(chat, api, who, inbound, silent_until)
 
 
-async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound) -> None:
+async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float) -> None:
     command = resolve(inbound.command)
     limits = await chat.limits_for(inbound.address)
     showing = _Showing(chat, inbound, limits)
@@ -62,7 +65,10 @@ async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound) -> None:
     context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
     busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
     try:
-        async with aclosing(paced(_safe(command, inbound, context), limits.edit_seconds)) as replies:
+        said = _safe(command, inbound, context)
+        if inbound.pressed is None:
+            said = _heard(said, silent_until)
+        async with aclosing(paced(said, limits.edit_seconds)) as replies:
             async for reply in replies:
                 if busy is not None:
                     busy.cancel()
@@ -95,6 +101,24 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
         reference = secrets.token_hex(4)
         log.exception("command_broke", command=command.name, reference=reference)
         yield Reply(texts.unexpected(reference), secret=True, fresh=fresh)
+
+
+async def _heard(replies: Replies, silent_until: float) -> Replies:
+    """The replies; when the first one does not come in time, a word that it will."""
+    async with aclosing(replies):
+        coming = asyncio.ensure_future(anext(replies, None))
+        try:
+            await asyncio.wait({coming}, timeout=max(0.0, silent_until - asyncio.get_running_loop().time()))
+            if not coming.done():
+                yield Reply(texts.one_moment(), preview=True)
+            first = await coming
+        finally:
+            coming.cancel()
+            await asyncio.wait({coming})
+        if first is not None:
+            yield first
+        async for reply in replies:
+            yield reply
 
 
 def _sentence(error: ApiError, context: Context) -> str:

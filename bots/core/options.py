@@ -56,13 +56,14 @@ _ON = {"true", "yes", "on", "1"}
 _OFF = {"false", "no", "off", "0"}
 
 
-def parse(text: str, native: Mapping[str, str], known: Sequence[Option]) -> Parsed:
-    """Raises `Mistake`. A native option and the same one in the text: the text counts."""
+def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, prose: bool = False) -> Parsed:
+    """Raises `Mistake`. A native option and the same one in the text: the text counts. `prose`: what looks like an option and is none
+    belongs to the text, for people ask about `git rebase --onto`, too."""
     options = {option.name: _value(option, option.flags[0], native[option.name]) for option in known if option.name in native}
     typed: set[str] = set()
     prompt = []
     place = 0
-    while match := _next_flag(text, place, known):
+    while match := _next_flag(text, place, known, prose):
         prompt.append(text[place : match.start()].strip())
         flag = match["name"].lower()
         option, off = _find(flag, known)
@@ -83,11 +84,11 @@ def parse(text: str, native: Mapping[str, str], known: Sequence[Option]) -> Pars
     return Parsed(" ".join(part for part in prompt if part), options)
 
 
-def _next_flag(text: str, place: int, known: Sequence[Option]) -> re.Match[str] | None:
+def _next_flag(text: str, place: int, known: Sequence[Option], prose: bool) -> re.Match[str] | None:
     """The next option in the text. A long dash before a word is ordinary prose unless the word is an option."""
     names = {flag for option in known for flag in option.flags}
     for match in _FLAG.finditer(text, place):
-        if match["dash"] == "--" or match["name"].lower().removeprefix("no-") in names:
+        if (match["dash"] == "--" and not prose) or match["name"].lower().removeprefix("no-") in names:
             return match
     return None
 

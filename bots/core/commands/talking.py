@@ -25,7 +25,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         return
     given, text = await source(inbound, context)
     images = given.images if given is not None else ()
-    asked = parse(text, inbound.options, (MODEL,))
+    asked = parse(text, inbound.options, (MODEL,), prose=True)
     prompt = asked.prompt or (texts.describe_picture() if images else "")
     if not prompt:
         yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()), secret=True)

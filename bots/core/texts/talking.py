@@ -21,6 +21,11 @@ def describe_picture() -> str:
     return _("Describe this picture.")
 
 
+def one_moment() -> str:
+    """Until there is something to show."""
+    return _("One moment …")
+
+
 def empty_answer() -> str:
     return _("The model gave no answer. Please try again.")
 

@@ -65,6 +65,12 @@ class Stage:
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(true)
 
+    async def until_true(self, true: Callable[[], Awaitable[bool]]) -> None:
+        """Asks again and again."""
+        async with asyncio.timeout(PATIENCE):
+            while not await true():  # noqa: ASYNC110 - it is true elsewhere, where nobody tells
+                await asyncio.sleep(0.02)
+
     async def seen(self, part: str) -> Act:
         """Waits for a message whose text has this in it."""
         await self.until(lambda: any(part in act.reply.text for act in self.acts))

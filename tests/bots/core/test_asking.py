@@ -1,15 +1,20 @@
 """/ask, the small commands, and what people read when something is broken."""
 
+import asyncio
+import dataclasses
 from dataclasses import replace
 from itertools import pairwise
 
+import httpx
 import pytest
 
 from api.provider.sandbox_faults import Fault
 from bots.core import texts
-from bots.core.api import BotApi
-from bots.core.types import Attachment, SendFailed
-from tests.bots.core.stage import Place, served, trouble_once
+from bots.core.answer import SILENT_SECONDS
+from bots.core.api import ACT_TIMEOUT, BotApi
+from bots.core.types import Attachment, Quoted, SendFailed
+from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
+from tests.bots.core.test_making import png
 from tests.sandbox_server import Sandbox
 
 
@@ -82,9 +87,111 @@ async def test_a_message_that_can_not_be_edited_any_more_is_said_anew(place: Pla
     assert place.stage.acts[-1].edited is None
 
 
+async def test_an_answer_is_stopped_by_its_button_by_its_asker_only(place: Place, sandbox: Sandbox) -> None:
+    sandbox.break_with(token=3600, first_token=0)
+    asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
+    await place.stage.until(lambda: place.stage.acts[-1].reply.preview)
+    stop = place.stage.last.buttons[0][0]
+    assert (stop.label, stop.action) == ("⏹ Stop", "stop_answer")
+    (foreign,) = await place.say(f"/stop_answer {stop.value}", person="88", pressed="m1")
+    assert foreign.text == texts.not_yours()
+    await place.answer(place.inbound(f"/stop_answer {stop.value}", pressed="m1"))
+    said = (await asking)[-1]
+    assert not said.preview
+    assert said.text.endswith("[Stopped.]")
+    assert said.buttons == ()
+    (late,) = await place.say(f"/stop_answer {stop.value}", pressed="m1")
+    assert late.text == texts.nothing_to_stop()
+    # closing the stream ended the answer: what was asked for is settled, and nothing is held any more
+    await place.stage.until_true(lambda: held_nothing(place))
+
+
+async def held_nothing(place: Place) -> bool:
+    return str((await place.web.get("/users/me")).json()["held_usd"]) == "0.000000"
+
+
+async def test_stop_as_a_command_ends_the_answer_too(place: Place, sandbox: Sandbox) -> None:
+    sandbox.break_with(token=3600, first_token=3600)
+    asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
+    while not asking.done():
+        await place.answer(place.inbound("/stop"))
+    assert "Stopped." in [reply.text for reply in asking.result()]
+
+
+async def test_pictures_go_along_to_a_model_that_can_see(place: Place, sandbox: Sandbox) -> None:
+    for more in (
+        {"attachments": (attachment(png()),)},
+        {"quoted": Quoted("m2", "look at this", attachments=(attachment(png()),))},
+    ):
+        last = (await place.say("/ask", **more))[-1]
+        assert "I was given 1 picture with it" in last.text
+        assert last.markdown
+        sent = sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"]
+        assert {part["type"] for part in sent} == {"text", "image_url"}
+
+
+async def test_an_answer_of_many_messages_comes_as_a_file(place: Place) -> None:
+    place.stage.limits = dataclasses.replace(LIMITS, text=400)
+    replies = [reply for reply in await place.say("/ask tell me something long") if not reply.preview]
+    beginning, file = replies
+    assert beginning.text.endswith(texts.answer_as_file())
+    assert len(beginning.text) <= 400
+    assert file.files[0].name == "answer.md"
+    whole = file.files[0].data.decode()
+    assert len(whole) > 2000
+    assert whole.startswith(beginning.text.partition("\n…\n")[0])
+
+
+RIGHT_TO_LEFT = "\u202e\u05e9\u05dc\u05d5\u05dd"
+BAD_TEXTS = [
+    "",
+    "   ",
+    "x" * 6000,
+    "x" * 4097,
+    "half \ud83d of a sign",
+    "nul \x00 inside",
+    RIGHT_TO_LEFT,
+    "@everyone look",
+    "**bold _and `open",
+]
+
+
+async def test_any_text_is_answered(place: Place) -> None:
+    for text in BAD_TEXTS:
+        for line in (f"/ask {text}", f"/image {text}", f"/edit {text}", f"/fly{text[:1]} {text}", f"/model {text}", f"/cancel {text}"):
+            last = (await place.say(line))[-1]
+            assert last.text or last.ask, line
+            assert "Something went wrong" not in last.text, line
+
+
+async def test_an_api_that_hangs_is_told_soon(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within five seconds there is a sentence, and then the reason."""
+    assert SILENT_SECONDS < 5
+    assert ACT_TIMEOUT.connect is not None
+    assert ACT_TIMEOUT.connect < 5
+
+    async def hanging(_scope: object, _receive: object, _send: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("bots.core.answer.SILENT_SECONDS", 0.05)
+    monkeypatch.setattr("bots.core.api.ACT_TIMEOUT", httpx.Timeout(0.3))
+    async with served(hanging) as port, BotApi(f"http://127.0.0.1:{port}", "key") as nobody:
+        place.bot = nobody
+        waiting, told = await place.say("/balance")
+    assert (waiting.text, waiting.preview) == (texts.one_moment(), True)
+    assert told.text == texts.ERRORS["api_unavailable"]
+
+
+async def test_help_in_a_group_explains_who_is_heard(place: Place) -> None:
+    (reply,) = await place.say("/help", chat="-5", private=False)
+    assert "privacy mode" in reply.text
+    assert reply.secret
+
+
 async def test_help_lists_the_commands_and_the_options(place: Place) -> None:
     (reply,) = await place.say("/help")
     assert "/image prompt: Make a picture" in reply.text
+    assert "Just write, and I answer." in reply.text
     assert "/start" not in reply.text
     assert "--ar 16:9" in reply.text
 

@@ -1,5 +1,7 @@
 """/model, /settings, and the language that is spoken."""
 
+from typing import Any
+
 import pytest
 
 from bots.core import texts
@@ -14,7 +16,7 @@ async def place(place: Place) -> Place:
     return place
 
 
-async def press(place: Place, reply: Reply, label: str, **more: object) -> Reply:
+async def press(place: Place, reply: Reply, label: str, **more: Any) -> Reply:
     found = next(one for row in reply.buttons for one in row if label in one.label)
     return (await place.say(f"/{found.action} {found.value}", pressed="m1", **more))[-1]
 

@@ -3,6 +3,7 @@ import pytest
 from api.catalog.schemas import ModelOut, PriceOut
 from api.provider.schemas import Capabilities
 from bots.core.commands.making import IMAGE_OPTIONS, VIDEO_OPTIONS
+from bots.core.commands.talking import MODEL
 from bots.core.options import Mistake, find_model, parse
 
 
@@ -32,6 +33,11 @@ def test_hyphens_in_prose_are_prose() -> None:
     text = "black-and-white fox -- in snow - 2--3 foxes"
     assert parse(text, {}, IMAGE_OPTIONS) == parse(text, {}, ())
     assert parse(text, {}, IMAGE_OPTIONS).prompt == text
+
+
+def test_a_question_may_be_about_options() -> None:
+    asked = parse("what does git rebase --onto main do? --model gpt", {}, (MODEL,), prose=True)
+    assert (asked.prompt, asked.options) == ("what does git rebase --onto main do?", {"model": "gpt"})
 
 
 def test_lines_of_a_prompt_stay() -> None:

@@ -1,5 +1,7 @@
 """The buttons of results and cards: they need nothing but their id, and only their owner."""
 
+from typing import Any
+
 import pytest
 
 from bots.core import texts
@@ -19,7 +21,7 @@ def button(reply: Reply, action: str) -> Button:
     return next(one for row in reply.buttons for one in row if one.action == action)
 
 
-async def press(place: Place, reply: Reply, action: str, *, message: str = "m1", **more: object) -> list[Reply]:
+async def press(place: Place, reply: Reply, action: str, *, message: str = "m1", **more: Any) -> list[Reply]:
     pressed = button(reply, action)
     return await place.say(f"/{pressed.action} {pressed.value}", pressed=message, **more)
 
@@ -83,7 +85,7 @@ async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out
         place.web, ana = eve, place.web
         await place.link(person="88", chat="88")
         place.web = ana
-    there = {"person": "88", "chat": "-5", "private": False}
+    there: dict[str, Any] = {"person": "88", "chat": "-5", "private": False}
     for action in ("again", "vary", "edit", "animate", "original", "favourite", "delete"):
         (reply,) = await press(place, shown, action, message=f"m-{action}", **there)
         assert reply.text == texts.ERRORS["not_found"], action
