@@ -61,7 +61,9 @@ function question(text) {
   body.className = "message-text";
   body.textContent = text;
   const pictures = [...form.querySelectorAll(".chip img")].map((picture) => picture.cloneNode());
-  message("user").append(...pictures, body);
+  const article = message("user");
+  article.append(...pictures, body);
+  return article;
 }
 
 function emptyAnswer() {
@@ -115,8 +117,8 @@ async function listAgain() {
   if (answer.ok) document.getElementById("conversations").innerHTML = await answer.text();
 }
 
-async function read(stream, signal) {
-  const { article, answer, note } = emptyAnswer();
+async function read(stream, signal, shown) {
+  const { article, answer, note } = shown;
   let end = words.cut;
   try {
     for await (const { name, data } of events(stream)) {
@@ -143,28 +145,41 @@ async function read(stream, signal) {
   }
 }
 
-// True when the next question is another one; false when it is not known whether this one was answered.
+// The question stands in the conversation at once; where it could not be asked it goes back into its field.
 async function answerTo(prompt, signal) {
   const body = new FormData(form);
   const headers = { "X-Fragment": "1", "X-CSRFToken": body.get("csrf_token") };
-  const answer = await fetch(words.stream, { method: "POST", body, signal, headers });
-  if (answer.status === 401) {
-    location.reload();
-    return false;
-  }
-  if (!answer.ok) {
-    const said = await answer.json();
-    complain(form, said.error, said.fields);
-    return said.error.code !== "api_unavailable";
-  }
   const isFirst = !form.elements.conversation_id.value;
-  if (isFirst) document.querySelector(".chat-head h1").textContent = prompt.slice(0, 80);
-  question(prompt);
+  const asked = question(prompt);
+  const shown = emptyAnswer();
+  shown.article.scrollIntoView({ block: "end" });
   form.elements.prompt.value = "";
+  let answer;
+  try {
+    answer = await fetch(words.stream, { method: "POST", body, signal, headers });
+    if (answer.status === 401) location.reload();
+    else if (!answer.ok) {
+      const said = await answer.json();
+      complain(form, said.error, said.fields);
+      // only where it is not known whether it was done must the next try count as the same
+      if (said.error.code !== "api_unavailable") form.elements.nonce.value = newNonce();
+    }
+  } finally {
+    if (!answer?.ok && !signal.aborted) {
+      asked.remove();
+      shown.article.remove();
+      form.elements.prompt.value = prompt;
+    } else if (!answer) {
+      shown.note.textContent = words.stopped;
+      shown.article.removeAttribute("aria-busy");
+    }
+  }
+  if (!answer.ok) return;
+  form.elements.nonce.value = newNonce();
   form.querySelector("[data-chips]").replaceChildren();
-  await read(answer.body, signal);
+  if (isFirst) document.querySelector(".chat-head h1").textContent = prompt.slice(0, 80);
+  await read(answer.body, signal, shown);
   if (isFirst) listAgain();
-  return true;
 }
 
 form.addEventListener("submit", async (event) => {
@@ -178,10 +193,10 @@ form.addEventListener("submit", async (event) => {
   const control = new AbortController();
   stop.onclick = () => control.abort();
   try {
-    if (await answerTo(prompt, control.signal)) form.elements.nonce.value = newNonce();
+    await answerTo(prompt, control.signal);
   } catch (error) {
-    if (error.name !== "AbortError") complain(form, { message: document.body.dataset.offline });
-    else form.elements.nonce.value = newNonce();
+    if (error.name === "AbortError") form.elements.nonce.value = newNonce();
+    else complain(form, { message: document.body.dataset.offline });
   } finally {
     form.removeAttribute("aria-busy");
     send.hidden = false;
