@@ -38,6 +38,8 @@ LONG = {
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "media": "SELECT id, generation_id, role, position, content_type, size, sha256, width, height, duration_ms, created_at FROM media "
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "deliveries": "SELECT id, platform, chat_id, thread_id, user_name, event, generation_id, notice_json, state, reason, created_at, "
+    "done_at, read_at FROM deliveries WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "audit": "SELECT id, action, before_json, after_json, created_at FROM audit WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3",
 }
 

@@ -26,6 +26,8 @@ NOT_EXPORTED = {
     "one_time_tokens": "hashes",
     "devices": "hashes",
     "holds": "what the ledger and the budgets say, while it is being spent",
+    "chats_left": "which chats the user has begun anew: their conversations say where they were",
+    "generation_drafts": "requests that wait a day for a yes: nothing was made",
     "guest_moves": "says which account a guest's things are in: here",
 }
 KEPT_AFTER = {"audit": "who deleted whom has to stay known; an id that leads nowhere is all that is left"}
