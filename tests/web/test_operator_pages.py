@@ -98,3 +98,16 @@ def test_the_log_as_a_file_holds_what_the_filters_leave(admin: Browser) -> None:
     assert all("budget_limit_set" in line for line in lines[1:])
     assert len(admin.get("/admin/audit/audit.csv?since=2100-01-01").text.splitlines()) == 1
     assert admin.get("/admin/audit/audit.csv?actor=nobody-is-called-so").status_code == 404
+
+
+def test_a_decision_and_a_price_say_what_they_lack(admin: Browser, browser: Browser) -> None:
+    job = make_image(browser)
+    admin.get("/admin")
+    asked = admin.post(f"/admin/jobs/{job}/resolve", {"outcome": "provider_id", "provider_id": " "})
+    assert (asked.status_code, "Please enter the provider&#39;s id." in asked.text) == (422, True)
+    assert admin.post(f"/admin/jobs/{job}/resolve", {"outcome": "nothing"}).status_code == 400
+    model = "/admin/models/image/openai/gpt-image-2"
+    wrong = admin.post(f"{model}/price", {"price_override_usd": "much"})
+    assert (wrong.status_code, 'id="e-price_override_usd"' in wrong.text) == (422, True)
+    assert admin.get("/admin/models/image/nobody/knows-it").status_code == 404
+    assert admin.get("/admin/models/music/openai/gpt-image-2").status_code == 404
