@@ -40,10 +40,25 @@ class AuditedOut(Out):
     differences: list[DifferenceOut]
 
 
+class OverrunOut(Out):
+    """Something that cost more than what was held for it. It was booked whole, also above a budget. `subject`: `generation:<id>`, or
+    `text:<id>`."""
+
+    at: Time
+    subject: str
+    kind: Kind
+    model: str
+    held_usd: Usd
+    cost_usd: Usd
+
+
 class BudgetsOut(Out):
+    """`overruns`: the latest of the last 30 days, newest first."""
+
     month: str
     items: list[BudgetOut]
     audit: AuditedOut
+    overruns: list[OverrunOut] = Field(default_factory=list)
 
 
 class BudgetIn(In):

@@ -13,9 +13,9 @@ import structlog
 
 from api import ids
 from api.budget import store
-from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, SharedScope
+from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
 from api.budget.store import Difference, Hold
-from api.db import Db, DbUnavailable, Sql
+from api.db import Db, DbUnavailable, Row, Sql
 from api.errors import BudgetExceeded
 from api.schemas import MICRO, Kind, micro, usd
 from api.users import audit
@@ -25,6 +25,8 @@ log = structlog.get_logger("budget")
 Group = Literal["users", "admins", "guests"]
 GLOBAL: SharedScope = "global"
 AUDIT_SECONDS = 3600.0
+OVERRUNS_OF = timedelta(days=30)
+OVERRUNS_SHOWN = 20
 
 _WHOSE = {
     "users": "the budget of all users together",
@@ -100,7 +102,8 @@ class BudgetService:
             await self.audit()
         at, differences = self._compared or (ids.now(), [])
         audited = AuditedOut(at=at, differences=[_difference_out(each) for each in differences])
-        return BudgetsOut(month=month_of(ids.now()), items=await self.shared(), audit=audited)
+        overruns = [_overrun_out(row) for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)]
+        return BudgetsOut(month=month_of(ids.now()), items=await self.shared(), audit=audited, overruns=overruns)
 
     async def shared(self) -> list[BudgetOut]:
         """This month's budgets of groups of accounts, and of all."""
@@ -219,6 +222,11 @@ class BudgetService:
             async with self._db.transaction() as sql:
                 released += await self.release(sql, hold_id)
         return released
+
+
+def _overrun_out(row: Row) -> OverrunOut:
+    amounts = {"held_usd": usd(row["held"]), "cost_usd": usd(row["cost"])}
+    return OverrunOut(at=row["at"], subject=row["subject"], kind=row["kind"], model=row["model"], **amounts)
 
 
 def _difference_out(each: Difference) -> DifferenceOut:

@@ -133,6 +133,14 @@ async def add_refund(sql: Sql, entry_id: str, entry: Entry, created_at: datetime
     await sql.execute(query, entry_id, entry.user_id, entry.month, entry.hold_id, subject, entry.kind, entry.model, amount, created_at)
 
 
+async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
+    query = """
+        SELECT ledger.created_at AS at, ledger.subject, ledger.kind, ledger.model, ledger.amount_micro AS cost, holds.amount_micro AS held
+        FROM ledger JOIN holds ON holds.id = ledger.hold_id
+        WHERE ledger.created_at >= $1 AND ledger.amount_micro > holds.amount_micro ORDER BY ledger.id DESC LIMIT $2"""
+    return list(await sql.fetch(query, since, limit))
+
+
 async def differences(sql: Sql, global_scope: str) -> list[Difference]:
     """One statement, so that it sees one moment also while others write."""
     query = """

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Header, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from api.auth.caller import UserCaller
@@ -22,6 +22,7 @@ MULTIPART_MARGIN = 100_000
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 Expires = Annotated[int | None, Query(ge=0, le=2**53)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Signature = Annotated[str | None, Query(max_length=100)]
 
 
@@ -103,6 +104,6 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 @router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)
-async def upload(services: ServicesDep, caller: UserCaller, file: UploadFile) -> UploadOut:
+async def upload(services: ServicesDep, caller: UserCaller, file: UploadFile, key: Key = None) -> UploadOut:
     """An input image: PNG, JPEG or WebP of up to 12 MB and 40 megapixels."""
-    return await services.media.upload(caller.user_id, await file.read())
+    return await services.media.upload(caller.user_id, await file.read(), key)

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import structlog
 
-from api import ids
-from api.db import Db, Sql
-from api.errors import NotFound, TooLarge, UnsupportedMedia
+from api import idempotency, ids
+from api.db import Db, Duplicate, Sql
+from api.errors import Conflict, NotFound, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import decode, store
 from api.media.fetcher import ImageFetcher
@@ -31,6 +31,7 @@ log = structlog.get_logger("media")
 UPLOAD_MAX = 12_000_000
 IMAGE_MAX = 50_000_000
 VIDEO_MAX = 200_000_000
+UPLOADED = "upload:"
 GRACE = timedelta(hours=1)
 DECODERS = 2
 """Images decoded at a time: one may need 160 MB."""
@@ -164,15 +165,37 @@ class MediaService:
         """Delete files that will not be recorded."""
         await self._files.delete([row.key for each in kept for row in (each.file, each.thumbnail)])
 
-    async def upload(self, user_id: str, data: bytes) -> UploadOut:
-        """An input image of a user, cleaned. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`."""
+    async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
+        """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of the same file, that one. Raises
+        `UnsupportedMedia`, `TooLarge`, `StorageFull`, and `Conflict` when the key was used for something else."""
         if len(data) > UPLOAD_MAX:
             raise TooLarge(f"An image may have up to {UPLOAD_MAX // 1_000_000} MB.")
+        body_hash = hashlib.sha256(data).hexdigest()
+        if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
+            return earlier
         picture = await self._decoded(decode.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
-        async with self._db.transaction() as sql:
-            await self.record(sql, kept)
-        return UploadOut(id=kept.file.id, content_type=picture.content_type, width=picture.width, height=picture.height)
+        made = UploadOut(id=kept.file.id, content_type=picture.content_type, width=picture.width, height=picture.height)
+        try:
+            async with self._db.transaction() as sql:
+                await self.record(sql, kept)
+                if key is not None:
+                    await idempotency.claim(sql, idempotency.key_of(user_id, key), body_hash, UPLOADED + made.id, ids.now())
+                    await idempotency.keep(sql, UPLOADED + made.id, made.model_dump_json())
+        except Duplicate as error:
+            await self.discard([kept])
+            if (earlier := await self._uploaded(user_id, key, body_hash)) is None:
+                raise Conflict("This was sent at the same moment. Please try again.") from error
+            return earlier
+        return made
+
+    async def _uploaded(self, user_id: str, key: str | None, body_hash: str) -> UploadOut | None:
+        found = None if key is None else await idempotency.recall(self._db, idempotency.key_of(user_id, key))
+        if found is None:
+            return None
+        if found.body_hash != body_hash or found.answer_json is None:
+            raise Conflict("This Idempotency-Key was used for another request.")
+        return UploadOut.model_validate_json(found.answer_json)
 
     async def upload_from_url(self, user_id: str, url: str) -> UploadOut:
         """The same for an https address of an image. Raises `InvalidRequest` too."""

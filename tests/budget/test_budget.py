@@ -11,7 +11,7 @@ from api import ids
 from api.budget.service import BudgetService, Group, dollars
 from api.db import Db, Duplicate
 from api.errors import BudgetExceeded
-from api.schemas import MICRO
+from api.schemas import MICRO, usd
 
 
 async def reserve(db: Db, budget: BudgetService, user_id: str, amount: int, monthly: int = 10 * MICRO, group: Group = "users") -> str:
@@ -87,6 +87,9 @@ async def test_settling_books_the_real_cost_once(db: Db) -> None:
 async def test_a_cost_above_the_hold_is_booked_in_full_and_blocks_the_next(db: Db) -> None:
     budget = BudgetService(db)
     assert await settle(db, budget, await reserve(db, budget, "u", 5, monthly=10), 12)
+    assert await settle(db, budget, await reserve(db, budget, "other", 5, monthly=10), 5)
+    (overrun,) = (await budget.overview()).overruns
+    assert (overrun.held_usd, overrun.cost_usd) == (usd(5), usd(12)), "the operator sees it"
     assert await budget.of_user("u") == (12, 0)
     assert await budget.balance("u", 10, "users") == 0
     with pytest.raises(BudgetExceeded):

@@ -66,6 +66,17 @@ async def test_the_cheapest_is_the_default_where_none_is_preferred(db: Db) -> No
     assert catalog.resolve("image").id == "a/0.2"
 
 
+async def test_a_price_that_cannot_be_read_keeps_the_old_one(db: Db) -> None:
+    provider = Lists(GPT_IMAGE)
+    catalog = await opened(db, provider)
+    provider.infos = (replace(GPT_IMAGE, name="Renamed", price=None, price_read=False),)
+    await catalog.refresh()
+    assert (catalog.resolve("image").info.price, catalog.resolve("image").name) == (GPT_IMAGE.price, "Renamed")
+    provider.infos = (replace(GPT_IMAGE, price=None),)
+    await catalog.refresh()
+    assert catalog.resolve("image").info.price is None, "one that is read and not there is not there"
+
+
 async def test_models_stay_while_the_provider_is_away_and_after_a_restart(db: Db) -> None:
     provider = Lists(MINI, KLEIN)
     catalog = await opened(db, provider)

@@ -1,5 +1,7 @@
 """The moves of a job: the table is ARCHITECTURE.md's, and no write makes another move."""
 
+import asyncio
+import random
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +10,7 @@ from typing import get_args
 import pytest
 
 from api.db import Db
+from api.db.open import open_db
 from api.generations import moves, states, store
 from api.generations.schemas import GenerationStatus
 from api.generations.states import MOVES, Phase, State
@@ -135,3 +138,29 @@ async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
     (followed,) = await moves.claim(db, ("poll",), "w", until, until, 5)
     await moves.finish(db, followed, {"status": "failed", "finished_at": at})
     assert [one.kind for one in await moves.claim_submits(db, "w", now(), until, 50)] == ["video"]
+
+
+async def test_workers_that_claim_at_the_same_moment_never_get_the_same_job(postgres_url: str) -> None:
+    """Each with its own connections, in random bites, until nothing is left."""
+    dbs = [await open_db(postgres_url) for _ in range(2)]
+    try:
+        at = now()
+        until = at + timedelta(seconds=60)
+        jobs = [job(user_id=f"user-{number % 7}", kind=random.choice(["image", "video"]), run_at=at) for number in range(60)]
+        for one in jobs:
+            await store.insert(dbs[0], one)
+
+        async def work(name: str, db: Db) -> list[str]:
+            taken = []
+            for _ in range(40):
+                for one in await moves.claim_submits(db, name, at, until, random.randint(1, 5)):
+                    taken.append(one.id)
+                    assert await moves.advance(db, one, "submitting", status="processing")
+                    assert await moves.finish(db, one, {"status": "failed", "finished_at": at})
+            return taken
+
+        found = await asyncio.gather(*(work(f"w{number}", db) for number, db in enumerate(dbs) for _ in range(2)))
+        assert sorted(one for taken in found for one in taken) == sorted(one.id for one in jobs)
+    finally:
+        for db in dbs:
+            await db.close()

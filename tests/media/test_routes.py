@@ -1,5 +1,6 @@
 """Files over HTTP: who may read, ranges, headers; uploads."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.api.harness import Api, running_api
 from tests.media.samples import clip, in_chunks, picture
+from tests.media.test_storage import files_in
 from tests.sandbox_server import Sandbox, sandbox_server
 
 
@@ -125,3 +127,17 @@ async def test_uploads_that_are_refused(place: Place) -> None:
     assert (await place.ana.post("/uploads", json={})).status_code == 422
     nobody = await place.api.client.post("/uploads", files={"file": ("a.png", picture(), "image/png")})
     assert nobody.status_code == 401
+
+
+async def test_an_upload_with_the_same_key_is_the_same_upload(place: Place) -> None:
+    async def send(data: bytes, key: str) -> httpx.Response:
+        return await place.ana.post("/uploads", files={"file": ("p.png", data, "image/png")}, headers={"Idempotency-Key": key})
+
+    both = await asyncio.gather(send(picture(), "one"), send(picture(), "one"))
+    assert [answer.status_code for answer in both] == [201, 201]
+    assert both[0].json() == both[1].json() == (await send(picture(), "one")).json()
+    assert (await send(picture(size=(9, 9)), "one")).json()["code"] == "conflict"
+    assert (await send(picture(), "two")).json()["id"] != both[0].json()["id"]
+    rows = await place.api.services.db.fetch("SELECT key FROM media WHERE generation_id IS NULL")
+    assert len(rows) == 4, "two uploads with their thumbnails"
+    assert {row["key"] for row in rows} <= set(files_in(place.api.data_dir / "media"))
