@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import Gateway
 from tests.fakes.discord_rest import Rest
 from tests.fakes.discord_world import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, World
+from tests.fakes.threads import loop_in_thread
 
 __all__ = ["APPLICATION_ID", "GUILD_CHANNEL_ID", "GUILD_ID", "TOKEN", "FakeDiscord", "Scene", "SeenMessage", "running_discord"]
 
@@ -50,22 +50,15 @@ class Server:
 
 @contextmanager
 def running_discord(token: str = TOKEN, port: int = 0) -> Iterator[FakeDiscord]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="fake-discord", daemon=True)
-    thread.start()
-    server = Server(token)
-    try:
-        base_url = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
+    with loop_in_thread("fake-discord") as call:
+        server = Server(token)
+        base_url = call(server.start(port))
         driver = FakeDiscord(base_url, token)
         try:
             yield driver
         finally:
             driver.close()
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+            call(server.stop())
 
 
 async def _serve(port: int, token: str) -> None:

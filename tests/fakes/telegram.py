@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_server import BotApiServer, make_app
 from tests.fakes.telegram_webhook import bring
 from tests.fakes.telegram_world import World
+from tests.fakes.threads import loop_in_thread
 
 __all__ = ["TOKEN", "FakeTelegram", "Scene", "SeenMessage", "running_telegram"]
 
@@ -80,22 +80,15 @@ async def _serve_app(app: web.Application, port: int) -> tuple[web.AppRunner, in
 
 @contextmanager
 def running_telegram(token: str = TOKEN, port: int = 0) -> Iterator[FakeTelegram]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="fake-telegram", daemon=True)
-    thread.start()
-    server = Server(token)
-    try:
-        api_url, control_url = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
+    with loop_in_thread("fake-telegram") as call:
+        server = Server(token)
+        api_url, control_url = call(server.start(port))
         driver = FakeTelegram(api_url, token, control_url)
         try:
             yield driver
         finally:
             driver.close()
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+            call(server.stop())
 
 
 async def _serve(port: int, token: str) -> None:

@@ -159,20 +159,22 @@ async def test_a_card_is_edited_after_the_interaction_has_died(fake: FakeDiscord
     assert fake.content(pushed.attachments[0]) == PNG
 
 
-async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: FakeDiscord, connect: Connect) -> None:
+@pytest.mark.parametrize("began", [False, True])
+async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: FakeDiscord, connect: Connect, began: bool) -> None:
     go = asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
+        shown = await chat.show(inbound.address, Reply("la …", preview=True)) if began else None
         await go.wait()
-        await chat.show(inbound.address, Reply("late"))
+        await chat.show(inbound.address, Reply("late"), replacing=shown)
 
     async with connect(Script(play)):
         interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
-        await fake.until(lambda scene: scene.interactions[interaction].original_id)
+        await fake.until(lambda scene: scene.answers(interaction) if began else scene.interactions[interaction].original_id)
         fake.advance(16 * 60)
         go.set()
         shown = await fake.answer(interaction, "late")
-        assert shown.edited_by == ["channel"]
+        assert shown.edited_by[-1] == "channel"
 
 
 @pytest.mark.parametrize(("command", "options"), [("balance", {}), ("image", {"prompt": "fox"})])
