@@ -12,20 +12,20 @@ from typing import TypeVar
 from rich.console import Console
 
 from api.links.schemas import BotProfileIn
-from bots.core import log
+from bots.core import log, texts
 from bots.core.acting import UserApi
 from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.http import ApiError
+from bots.core.language import speaking
 from bots.core.run import open_api, serve, stop_on_signals
 from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
 from bots.terminal.lines import piped, typed
-from bots.terminal.reading import PLATFORM, Person
+from bots.terminal.reading import PLATFORM, Person, heard
 
 T = TypeVar("T")
 
-WELCOME = "All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C stops an answer, Ctrl-D leaves.\n"
 FOLDER = "terminal"
 RESULTS_SECONDS = 900.0
 """How long a script's results are waited for after its last line."""
@@ -52,7 +52,8 @@ async def _run(settings: BotSettings, folder: Path) -> bool:
         pumping = asyncio.create_task(serve(chat, api, BotProfileIn(name=PLATFORM), stop))
         try:
             if somebody:
-                chat.console.print(WELCOME)
+                with speaking(heard()):
+                    chat.console.print(texts.welcome())
                 await talk.say("/start")
                 await talk.listen(typed())
                 return True
@@ -102,7 +103,8 @@ class Talk:
         until = time.monotonic() + seconds
         while self._chat.waiting and not self._stop.is_set():
             if time.monotonic() > until:
-                self._chat.console.print(f"Not finished yet: {', '.join(sorted(self._chat.waiting.values()))}")
+                with speaking(heard()):
+                    self._chat.console.print(texts.not_finished(sorted(self._chat.waiting.values())))
                 return False
             self._chat.settled.clear()
             with suppress(TimeoutError):

@@ -7,11 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
 from rich.text import Text
 
+from bots.core import texts
 from bots.core.texts import WRITING
-from bots.core.types import Address, Button, File, Limits, Reply, Shown
+from bots.core.types import Address, Ask, Button, File, Limits, Reply, Shown
 
 HOLD_SECONDS = 20.0
 """How long a push waits for the end of an answer that is being written."""
@@ -37,6 +41,7 @@ class _Growing:
 @dataclass(slots=True)
 class TerminalChat:
     """`files` is the folder for what is sent. `waiting`: the generations whose card is still open, by the card's message id.
+    `asked`: the text that the next line is to be.
 
     `idle` is set while no message is being written.
     """
@@ -45,12 +50,14 @@ class TerminalChat:
     files: Path
     choices: dict[int, Choice] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
+    asked: Ask | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     _session: str = field(default_factory=lambda: secrets.token_hex(4))
     _messages: int = 0
     _numbers: int = 0
     _growing: _Growing | None = None
+    _live: Live | None = None
 
     @property
     def limits(self) -> Limits:
@@ -66,10 +73,12 @@ class TerminalChat:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.idle.wait(), HOLD_SECONDS)
         self._forget_choices(message_id)
+        if reply.gone:
+            reply = Reply(texts.removed())
         paths = [await asyncio.to_thread(self._save, file) for file in reply.files]
         self._write(message_id, reply)
         for path in paths:
-            self.console.print(Text.assemble("  saved: ", (str(path), f"bold link {path.as_uri()}")), soft_wrap=True)
+            self.console.print(Text.assemble(f"  {texts.saved()} ", (str(path), f"bold link {path.as_uri()}")), soft_wrap=True)
         self._offer(message_id, reply)
         self._follow(message_id, reply)
         return Shown((message_id,))
@@ -79,10 +88,20 @@ class TerminalChat:
 
     def end_line(self) -> None:
         """What is being written is whole, or nobody goes on with it: the next message has a line of its own."""
-        if self._growing is not None:
+        if self._live is not None:
+            self._live.stop()
+            if self._growing is not None:
+                self.console.print(_shown(self._growing.text, markdown=True))
+        elif self._growing is not None:
             self.console.print()
+        self._live = None
         self._growing = None
         self.idle.set()
+
+    def take_ask(self) -> Ask | None:
+        """The text that is wanted, once."""
+        ask, self.asked = self.asked, None
+        return ask
 
     def press(self, number: int) -> Choice | None:
         return self.choices.get(number)
@@ -93,6 +112,9 @@ class TerminalChat:
 
     def _write(self, message_id: str, reply: Reply) -> None:
         text = printable(reply.text.removesuffix(WRITING) if reply.preview else reply.text)
+        if self.console.is_terminal and (reply.preview or self._live is not None or reply.markdown):
+            self._write_live(message_id, text, reply)
+            return
         before = self._growing
         if before is not None and before.message_id == message_id and text.startswith(before.text):
             new = text[len(before.text) :]
@@ -109,7 +131,30 @@ class TerminalChat:
         else:
             self.idle.set()
 
+    def _write_live(self, message_id: str, text: str, reply: Reply) -> None:
+        """A growing text is drawn again and again below what stands; whole, it is printed for good."""
+        if not reply.preview:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+            self._growing = None
+            self.console.print(_shown(text, markdown=reply.markdown))
+            self.idle.set()
+            return
+        if self._live is None:
+            self.end_line()
+            self._live = Live(console=self.console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._growing = _Growing(message_id, text)
+        self.idle.clear()
+        self._live.update(_Tail(text), refresh=True)
+
     def _offer(self, message_id: str, reply: Reply) -> None:
+        self.asked = reply.ask or self.asked
+        if reply.ask is not None:
+            self.console.print(Text(texts.write_next(printable(reply.ask.default)), "dim"), soft_wrap=True)
+        if reply.preview:
+            return  # Ctrl-C stops what is being written
         offered = Text("  ")
         for button in (one for row in reply.buttons for one in row):
             self._numbers += 1
@@ -117,7 +162,7 @@ class TerminalChat:
             offered.append(f"[{self._numbers}] {button.label}", "red" if button.style == "danger" else "bold")
             offered.append("   ")
         if reply.buttons:
-            self.console.print(offered, Text("type the number to choose", "dim"), soft_wrap=True)
+            self.console.print(offered, Text(texts.choose(), "dim"), soft_wrap=True)
 
     def _follow(self, message_id: str, reply: Reply) -> None:
         if reply.card is not None:
@@ -138,6 +183,23 @@ class TerminalChat:
     def _next_id(self) -> str:
         self._messages += 1
         return f"{self._session}-{self._messages}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The end of a growing Markdown text, as far as the screen has room."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(_shown(self.text, markdown=True), options.update(height=None), pad=False)
+        for line in lines[-max(1, options.max_height - 2) :]:
+            yield from line
+            yield Segment.line()
+
+
+def _shown(text: str, *, markdown: bool) -> Markdown | Text:
+    return Markdown(text) if markdown else Text(text)
 
 
 def printable(text: str) -> str:

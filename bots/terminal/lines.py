@@ -6,40 +6,51 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import TextIO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from bots.core.commands import COMMANDS, resolve
+from bots.core.commands import COMMANDS, Command, resolve
+from bots.terminal.reading import heard
 
 PROMPT = HTML("<ansicyan><b>› </b></ansicyan>")
 PLACEHOLDER = HTML("<ansibrightblack>Ask something, or /image a fox in snow</ansibrightblack>")
 
 
+_FILES = PathCompleter(expanduser=True)
+
+
 class CommandCompleter(Completer):
-    """Commands at the start of a line, their options behind `--`, the usual values behind an option."""
+    """Commands at the start of a line, their options behind `--`, the usual values behind an option, files behind `@`."""
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         before = document.text_before_cursor
+        last = before.rpartition(" ")[2]
+        if last.startswith("@"):
+            yield from _FILES.get_completions(Document(last[1:]), complete_event)
+            return
         name, space, _ = before.partition(" ")
         if not name.startswith("/"):
             return
         if not space:
             for command in COMMANDS:
                 if f"/{command.name}".startswith(name):
-                    yield Completion(f"/{command.name}", -len(name), display_meta=command.description)
+                    yield Completion(f"/{command.name}", -len(name), display_meta=command.described(heard()))
             return
-        found = resolve(name[1:])
-        words = before.split(" ")
-        for option in found.options if found is not None else ():
-            flag = f"--{option.flags[0]}"
-            if words[-1].startswith("--") and flag.startswith(words[-1]):
-                yield Completion(flag, -len(words[-1]), display_meta=option.description)
-            if words[-2].removeprefix("--") in option.flags and words[-2].startswith("--"):
-                for choice in option.choices:
-                    if choice.startswith(words[-1]):
-                        yield Completion(choice, -len(words[-1]))
+        yield from _in_options(before, resolve(name[1:]))
+
+
+def _in_options(before: str, command: Command | None) -> Iterable[Completion]:
+    words = before.split(" ")
+    for option in command.options if command is not None else ():
+        flag = f"--{option.flags[0]}"
+        if words[-1].startswith("--") and flag.startswith(words[-1]):
+            yield Completion(flag, -len(words[-1]), display_meta=option.described(heard()))
+        if words[-2].removeprefix("--") in option.flags and words[-2].startswith("--"):
+            for choice in option.choices:
+                if choice.startswith(words[-1]):
+                    yield Completion(choice, -len(words[-1]))
 
 
 async def typed() -> AsyncGenerator[str, None]:

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import mimetypes
+import os
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from bots.core.api import Who
+from bots.core.language import chosen
 from bots.core.types import Address, Attachment, Inbound, Sender
 from bots.terminal.chat import Choice, TerminalChat
 
@@ -34,31 +36,44 @@ class Person:
         return Who(self.name, self.name, self.name, f"{PLATFORM}:{self._session}")
 
     def says(self, line: str, chat: TerminalChat) -> Inbound | None:
-        """Nothing for an empty line. A number presses the button that has it, `/command text` is a command, anything else a question."""
+        """Nothing for an empty line. A number presses the button that has it, `/command text` is a command, anything else a question, or
+        the text that was asked for."""
         line = line.strip()
+        ask = chat.take_ask()
+        if ask is not None and not line.startswith("/") and (line or ask.default):
+            return self._inbound(ask.action, f"{ask.value} {line or ask.default}".strip())
         if not line:
             return None
         choice = _pressed(line, chat)
         if choice is not None:
             return self._inbound(choice.button.action, choice.button.value, pressed=choice.message_id)
-        name, text = "ask", line
+        name, text, plain = "ask", line, True
         if line.startswith("/"):
             name, _, text = line[1:].partition(" ")
+            plain = False
         attached = _attached(text)
         for path in attached:
             text = text.replace(f'@"{path}"', "").replace(f"@{path}", "")
-        return self._inbound(name, text.strip(), tuple(_attachment(Path(path).expanduser()) for path in attached))
+        return self._inbound(name, text.strip(), tuple(_attachment(Path(path).expanduser()) for path in attached), plain=plain)
 
-    def _inbound(self, name: str, text: str, attachments: tuple[Attachment, ...] = (), pressed: str | None = None) -> Inbound:
+    def _inbound(
+        self, name: str, text: str, attachments: tuple[Attachment, ...] = (), pressed: str | None = None, *, plain: bool = False
+    ) -> Inbound:
         return Inbound(
             address=self.address,
-            sender=Sender(self.name, self.name),
+            sender=Sender(self.name, self.name, heard()),
             update_id=f"{self._session}-{next(self._updates)}",
             command=name,
             text=text,
             attachments=attachments,
             pressed=pressed,
+            plain=plain,
         )
+
+
+def heard() -> str:
+    """The language of this system, as programs are told it."""
+    return chosen(os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG"))
 
 
 def _pressed(line: str, chat: TerminalChat) -> Choice | None:

@@ -8,5 +8,6 @@ from bots.core.texts.delivering import *  # noqa: F403
 from bots.core.texts.jobs import *  # noqa: F403
 from bots.core.texts.linking import *  # noqa: F403
 from bots.core.texts.mistakes import *  # noqa: F403
+from bots.core.texts.screen import *  # noqa: F403
 from bots.core.texts.talking import *  # noqa: F403
 from bots.core.texts.words import *  # noqa: F403

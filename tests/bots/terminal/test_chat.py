@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bots.core.texts import WRITING
-from bots.core.types import Address, Button, File, Reply, Shown
+from bots.core.types import Address, Ask, Button, File, Reply, Shown
 from bots.terminal.chat import TerminalChat, printable
 
 HERE = Address("terminal", "al")
@@ -57,6 +57,54 @@ async def test_long_lines_are_not_broken_and_markup_is_text(tmp_path: Path) -> N
     chat, screen = make_chat(tmp_path)
     await chat.show(HERE, Reply("[bold]x[/bold] " + "word " * 40))
     assert screen.getvalue() == "[bold]x[/bold] " + "word " * 40 + "\n"
+
+
+def make_screen(folder: Path) -> tuple[TerminalChat, io.StringIO]:
+    """As it is for a person."""
+    screen = io.StringIO()
+    console = Console(file=screen, width=60, height=20, force_terminal=True, color_system="standard", highlight=False, markup=False)
+    return TerminalChat(console, folder), screen
+
+
+async def test_markdown_is_shown_as_it_is_meant(tmp_path: Path) -> None:
+    chat, screen = make_screen(tmp_path)
+    shown = await chat.show(HERE, Reply("It is **bo" + WRITING, preview=True, markdown=True))
+    again = await chat.show(HERE, Reply("It is **bold**\n\n- one" + WRITING, preview=True, markdown=True), shown)
+    before = len(screen.getvalue())
+    await chat.show(HERE, Reply("It is **bold**\n\n- one\n- two", markdown=True), again)
+    last = screen.getvalue()[before:]
+    assert "\x1b[1mbold\x1b[0m" in last
+    assert "**" not in last
+    assert " • two" in last.replace("\x1b[1;33m", "").replace("\x1b[0m", "")
+    assert chat.idle.is_set()
+
+
+async def test_a_long_answer_shows_its_end_while_it_grows(tmp_path: Path) -> None:
+    chat, screen = make_screen(tmp_path)
+    text = "\n\n".join(f"line {number}" for number in range(100))
+    await chat.show(HERE, Reply(text + WRITING, preview=True, markdown=True))
+    assert "line 99" in screen.getvalue()
+    assert "line 50\n" not in screen.getvalue()
+    chat.end_line()
+    assert "line 50" in screen.getvalue()
+
+
+async def test_a_text_that_is_asked_for_is_the_next_line(tmp_path: Path) -> None:
+    chat, screen = make_chat(tmp_path)
+    await chat.show(HERE, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox")))
+    assert "an empty one takes: a fox" in screen.getvalue()
+    taken = chat.take_ask()
+    assert taken is not None
+    assert taken.action == "animate"
+    assert chat.take_ask() is None
+
+
+async def test_a_message_that_is_taken_back_is_said_so(tmp_path: Path) -> None:
+    chat, screen = make_chat(tmp_path)
+    shown = await chat.show(HERE, Reply("a fox", buttons=((CANCEL,),)))
+    await chat.show(HERE, Reply("", gone=True), shown)
+    assert screen.getvalue().endswith("(That message is taken back.)\n")
+    assert chat.press(1) is None
 
 
 async def test_buttons_have_numbers_until_their_message_changes(tmp_path: Path) -> None:

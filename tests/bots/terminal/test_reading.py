@@ -1,10 +1,11 @@
 import io
 from pathlib import Path
 
+import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from bots.core.types import Address, Button, Reply
+from bots.core.types import Address, Ask, Button, Reply
 from bots.terminal.chat import TerminalChat
 from bots.terminal.lines import CommandCompleter, piped
 from bots.terminal.reading import Person
@@ -47,6 +48,32 @@ async def test_a_number_presses_its_button_and_is_a_question_otherwise(tmp_path:
     assert (other.command, other.text, other.pressed) == ("ask", "42", None)
 
 
+async def test_the_line_after_a_question_is_its_answer_but_a_command_is_a_command(tmp_path: Path) -> None:
+    chat = _chat(tmp_path)
+    ask = Ask("edit", "#k7m2pqx", "What?", "")
+    for line, command, text in (("make it night", "edit", "#k7m2pqx make it night"), ("/help", "help", ""), ("why?", "ask", "why?")):
+        if line != "why?":
+            await chat.show(AL.address, Reply("What should be different?", ask=ask))
+        said = AL.says(line, chat)
+        assert said is not None
+        assert (said.command, said.text) == (command, text)
+    await chat.show(AL.address, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox")))
+    said = AL.says("", chat)
+    assert said is not None
+    assert said.text == "#k7m2pqx a fox"
+
+
+def test_the_systems_language_is_the_persons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    for said, spoken in (("de_DE.UTF-8", "de"), ("C.UTF-8", "en"), ("", "en")):
+        monkeypatch.setenv("LANG", said)
+        inbound = AL.says("hello", _chat(tmp_path))
+        assert inbound is not None
+        assert inbound.sender.language == spoken
+        assert inbound.plain
+
+
 async def test_files_that_exist_are_attached(tmp_path: Path) -> None:
     image = tmp_path / "my cat.png"
     image.write_bytes(b"png")
@@ -69,6 +96,11 @@ def test_commands_options_and_values_complete() -> None:
     assert _completions("/video a fox --du") == ["--duration"]
     assert _completions("/image a fox --ar 16") == ["16:9"]
     assert _completions("a fox --") == []
+
+
+def test_files_complete(tmp_path: Path) -> None:
+    (tmp_path / "my-cat.png").write_bytes(b"png")
+    assert _completions(f"/edit make it night @{tmp_path}/my") == ["-cat.png"]
 
 
 async def test_a_pipe_gives_its_lines_and_ends() -> None:
