@@ -148,7 +148,7 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
 
 def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost) -> tuple[Services, Steps]:
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
-    budget = BudgetService(db, micro(settings.global_monthly_usd) if settings.global_monthly_usd is not None else None)
+    budget = BudgetService(db, None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd), provider)
     media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)

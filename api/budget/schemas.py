@@ -52,13 +52,25 @@ class OverrunOut(Out):
     cost_usd: Usd
 
 
+class ComparedOut(Out):
+    """What the provider says was spent with our key between two readings, a day apart, and what was booked meanwhile.
+    `difference_usd` is above zero where the provider charged more than we booked."""
+
+    since: Time
+    until: Time
+    provider_usd: Usd
+    booked_usd: Usd
+    difference_usd: Usd
+
+
 class BudgetsOut(Out):
-    """`overruns`: the latest of the last 30 days, newest first."""
+    """`overruns`: the latest of the last 30 days, newest first. `provider_usage`: of the last days, newest first."""
 
     month: str
     items: list[BudgetOut]
     audit: AuditedOut
     overruns: list[OverrunOut] = Field(default_factory=list)
+    provider_usage: list[ComparedOut] = Field(default_factory=list)
 
 
 class BudgetIn(In):

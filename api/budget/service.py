@@ -13,10 +13,12 @@ import structlog
 
 from api import ids
 from api.budget import store
+from api.budget.comparing import Comparison, KeyReader
 from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
 from api.budget.store import Difference, Hold
 from api.db import Db, DbUnavailable, Row, Sql
 from api.errors import BudgetExceeded
+from api.provider.types import ProviderError
 from api.schemas import MICRO, Kind, micro, usd
 from api.users import audit
 
@@ -60,8 +62,9 @@ def dollars(micro: int) -> str:
 class BudgetService:
     """`global_limit_micro`: what all users together may spend in a month, until an admin decides; None = no such limit."""
 
-    def __init__(self, db: Db, global_limit_micro: int | None = None) -> None:
+    def __init__(self, db: Db, global_limit_micro: int | None = None, provider: KeyReader | None = None) -> None:
         self._db = db
+        self._comparison = None if provider is None else Comparison(db, provider)
         self._global_limit = global_limit_micro
         self._compared: tuple[datetime, list[Difference]] | None = None
 
@@ -70,7 +73,9 @@ class BudgetService:
         while not stop.is_set():
             try:
                 await self.audit()
-            except DbUnavailable as error:
+                if self._comparison is not None:
+                    await self._comparison.record()
+            except (DbUnavailable, ProviderError) as error:
                 log.warning("budgets_not_compared", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), AUDIT_SECONDS)
@@ -103,7 +108,9 @@ class BudgetService:
         at, differences = self._compared or (ids.now(), [])
         audited = AuditedOut(at=at, differences=[_difference_out(each) for each in differences])
         overruns = [_overrun_out(row) for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)]
-        return BudgetsOut(month=month_of(ids.now()), items=await self.shared(), audit=audited, overruns=overruns)
+        compared = [] if self._comparison is None else await self._comparison.days()
+        items = await self.shared()
+        return BudgetsOut(month=month_of(ids.now()), items=items, audit=audited, overruns=overruns, provider_usage=compared)
 
     async def shared(self) -> list[BudgetOut]:
         """This month's budgets of groups of accounts, and of all."""

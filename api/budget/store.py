@@ -133,6 +133,24 @@ async def add_refund(sql: Sql, entry_id: str, entry: Entry, created_at: datetime
     await sql.execute(query, entry_id, entry.user_id, entry.month, entry.hold_id, subject, entry.kind, entry.model, amount, created_at)
 
 
+async def has_reading(sql: Sql, day: str) -> bool:
+    return await sql.fetch_one("SELECT day FROM provider_usage WHERE day = $1", day) is not None
+
+
+async def add_reading(sql: Sql, day: str, read_at: datetime, used_micro: int) -> None:
+    """With all that was ever booked; refunds are between us and the user. Raises `Duplicate`."""
+    query = """
+        INSERT INTO provider_usage (day, read_at, used_micro, booked_micro)
+        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0) FROM ledger WHERE amount_micro > 0"""
+    await sql.execute(query, day, read_at, used_micro)
+
+
+async def readings(sql: Sql, since: datetime) -> list[Row]:
+    """Newest first."""
+    query = "SELECT read_at, used_micro, booked_micro FROM provider_usage WHERE read_at >= $1 ORDER BY day DESC"
+    return list(await sql.fetch(query, since))
+
+
 async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
     query = """
         SELECT ledger.created_at AS at, ledger.subject, ledger.kind, ledger.model, ledger.amount_micro AS cost, holds.amount_micro AS held

@@ -63,16 +63,13 @@ async def _models(work: Work) -> Response:
     return JSONResponse({"data": data, "total_count": len(data), "links": {"next": None}})
 
 
-async def _key(_: Work) -> Response:
+async def _key(work: Work) -> Response:
     data: dict[str, Any] = {
         "label": "sandbox",
         "limit": None,
         "limit_remaining": None,
         "limit_reset": None,
-        "usage": 0,
-        "usage_daily": 0,
-        "usage_weekly": 0,
-        "usage_monthly": 0,
+        **dict.fromkeys(("usage", "usage_daily", "usage_weekly", "usage_monthly"), round(work.studio.spent, 8)),
         "byok_usage": 0,
         "byok_usage_daily": 0,
         "byok_usage_weekly": 0,

@@ -7,6 +7,7 @@ import string
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,6 +20,14 @@ from api.provider.sandbox_media import BadImage, read_data_url, read_image
 
 _KEEP = 1000
 _MAX_BODY = 64 * 1024 * 1024
+_UNSAID = (
+    "api_type", "app_id", "cache_discount", "cancelled", "external_user", "finish_reason", "generation_time", "http_referer", "latency",
+    "moderation_latency", "native_finish_reason", "native_tokens_cached", "native_tokens_completion", "native_tokens_completion_images",
+    "native_tokens_prompt", "native_tokens_reasoning", "num_fetches", "num_input_audio_prompt", "num_media_completion",
+    "num_media_prompt", "num_search_results", "preset_id", "provider_responses", "router", "service_tier", "streamed",
+    "tokens_completion", "tokens_prompt", "upstream_id", "upstream_inference_cost", "user_agent", "web_search_engine", "workspace_id",
+)  # fmt: skip
+"""Fields of `GET /generation` that are null where nothing is known."""
 _ALPHABET = string.ascii_letters + string.digits
 
 P = ParamSpec("P")
@@ -41,6 +50,8 @@ class Studio:
         self.faults = faults
         self._generations: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._drawing = asyncio.Semaphore(2)
+        self.spent = 0.0
+        """All that was ever billed, in dollars."""
 
     async def draw(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         async with self._drawing:
@@ -48,9 +59,13 @@ class Studio:
 
     def remember(self, generation_id: str, data: dict[str, Any]) -> None:
         """For `GET /generation`."""
+        self.spent += data["total_cost"]
         self._generations[generation_id] = {
+            **dict.fromkeys(_UNSAID),
             "id": generation_id,
-            "created_at": int(time.time()),
+            "created_at": datetime.now(UTC).isoformat(),
+            "data_region": "global",
+            "origin": "",
             "provider_name": "Sandbox",
             "is_byok": False,
             **data,

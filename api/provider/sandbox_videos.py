@@ -180,8 +180,9 @@ class Videos:
         else:
             job.data, _ = await asyncio.gather(self._studio.draw(film, replace(job.movie, stop=self._stop)), self._pass_states(job, whole))
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
+        cost = job.cost if job.status == "completed" else 0.0
         self._studio.remember(
-            job.generation_id, {"model": job.model, "api_type": "video", "usage": job.cost, "total_cost": job.cost, "tokens_prompt": 0}
+            job.generation_id, {"model": job.model, "api_type": "video", "usage": cost, "total_cost": cost, "tokens_prompt": 0}
         )
         if job.callback_url is not None:
             await self._tell(job, job.callback_url)

@@ -158,10 +158,11 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own."""
+    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own. `used_micro`: all that it ever spent."""
 
     left_micro: int | None
     expires_at: datetime | None
+    used_micro: int | None = None
 
 
 class ProviderError(Exception):

@@ -46,11 +46,16 @@ def key_state(answer: dict[str, Any]) -> KeyState:
     """What cannot be read counts as not said: it is only looked at to warn."""
     data = answer.get("data")
     fields = data if isinstance(data, dict) else {}
-    left, ends = fields.get("limit_remaining"), fields.get("expires_at")
+    ends = fields.get("expires_at")
     return KeyState(
-        left_micro=round(left * MICRO) if isinstance(left, int | float) and not isinstance(left, bool) else None,
+        left_micro=_dollars(fields.get("limit_remaining")),
         expires_at=_moment(ends) if isinstance(ends, str) else None,
+        used_micro=_dollars(fields.get("usage")),
     )
+
+
+def _dollars(value: object) -> int | None:
+    return round(value * MICRO) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _moment(text: str) -> datetime | None:

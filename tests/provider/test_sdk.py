@@ -133,6 +133,13 @@ async def test_lists_and_the_key(sdk: Sdk) -> None:
     assert (await sdk.api_keys.get_current_key_metadata_async()).data.label
 
 
+async def test_what_a_generation_cost_can_be_asked_later(sdk: Sdk, provider: OpenRouter) -> None:
+    made = await provider.image(ImageAsk("openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text"), user="ana"))
+    assert made.provider_id is not None
+    told = (await sdk.generations.get_generation_async(id=made.provider_id)).data
+    assert round(told.total_cost * 1_000_000) == made.cost_micro
+
+
 async def test_our_client_sends_what_was_checked_above(provider: OpenRouter, sandbox: Sandbox) -> None:
     """The bodies on the wire, of each kind of call."""
     seen = ImageInput("image/png", picture())

@@ -20,6 +20,14 @@ CREATE TABLE chats_left (
     PRIMARY KEY (user_id, platform, chat_id, thread_id)
 );
 
+-- Once a day: what the provider says that our key has ever spent, and what we had booked by then.
+CREATE TABLE provider_usage (
+    day TEXT PRIMARY KEY,
+    read_at TIMESTAMPTZ NOT NULL,
+    used_micro BIGINT NOT NULL,
+    booked_micro BIGINT NOT NULL
+);
+
 -- When an operator gave its cost back to its user.
 ALTER TABLE generations ADD COLUMN refunded_at TIMESTAMPTZ;
 

@@ -1,0 +1,67 @@
+"""Once a day: what the provider says that our key has spent, beside what our ledger says. Nothing is corrected by itself.
+
+A difference has reasons: calls whose outcome stayed unknown and that nobody was charged for, work that was under way at midnight, and a key
+that something else uses too.
+"""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Protocol
+
+import structlog
+
+from api import ids
+from api.budget import store
+from api.budget.schemas import ComparedOut
+from api.db import Db, Duplicate
+from api.provider.types import KeyState
+from api.schemas import usd
+
+log = structlog.get_logger("budget")
+
+SHOWN = timedelta(days=31)
+NOTABLE_MICRO = 50_000
+NOTABLE_PART = 50
+"""A difference of more than five cents that is also more than a 50th is worth a warning."""
+
+
+class KeyReader(Protocol):
+    async def key(self) -> KeyState: ...
+
+
+class Comparison:
+    def __init__(self, db: Db, provider: KeyReader) -> None:
+        self._db = db
+        self._provider = provider
+
+    async def record(self) -> None:
+        """Once a day (UTC), whoever comes first. Raises `ProviderError`."""
+        day = f"{ids.now():%Y-%m-%d}"
+        if await store.has_reading(self._db, day):
+            return
+        used = (await self._provider.key()).used_micro
+        if used is None:
+            return
+        try:
+            await store.add_reading(self._db, day, ids.now(), used)
+        except Duplicate:
+            return
+        for compared in (await self.days())[:1]:
+            difference = abs(compared.difference_usd)
+            notable = difference > max(usd(NOTABLE_MICRO), abs(compared.provider_usd) / NOTABLE_PART)
+            (log.warning if notable else log.info)("provider_usage_compared", **compared.model_dump(mode="json"))
+
+    async def days(self) -> list[ComparedOut]:
+        """Between each two readings, newest first. A sum that went down is another key's: it begins anew."""
+        readings = await store.readings(self._db, ids.now() - SHOWN)
+        return [
+            ComparedOut(
+                since=earlier["read_at"],
+                until=later["read_at"],
+                provider_usd=usd(later["used_micro"] - earlier["used_micro"]),
+                booked_usd=usd(later["booked_micro"] - earlier["booked_micro"]),
+                difference_usd=usd(later["used_micro"] - earlier["used_micro"] - later["booked_micro"] + earlier["booked_micro"]),
+            )
+            for later, earlier in pairwise(readings)
+            if later["used_micro"] >= earlier["used_micro"]
+        ]
