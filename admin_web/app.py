@@ -89,13 +89,13 @@ def create_app(settings: WebSettings) -> Flask:
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it names
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    errors.prepare(app)
     protect(app, settings)
     app.before_request(caller.require_sign_in)
     app.before_request(reauth.prove)
     app.before_request(admin_acts.only_admins)
     language.prepare(app)
     render.prepare(app)
-    errors.prepare(app)
     for page in PAGES:
         app.register_blueprint(page.pages)
     return app

@@ -1,5 +1,6 @@
 """Who gets in, what a session cookie is worth, what a POST must prove."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -110,6 +111,19 @@ def test_a_form_without_its_token_changes_nothing(browser: Browser) -> None:
     answer = browser.post("/profile/about", {"display_name": "Mallory", "language": "en"}, token="")
     assert answer.status_code == 400
     assert "Mallory" not in browser.get("/profile").text
+
+
+def test_no_form_of_members_is_taken_from_elsewhere_or_without_its_token(app: Flask, browser: Browser) -> None:
+    walked = 0
+    for rule in app.url_map.iter_rules():
+        if "POST" not in (rule.methods or ()) or rule.endpoint.startswith("admin_"):
+            continue
+        path = re.sub(r"<(?:\w+:)?\w+>", "x", rule.rule)
+        assert browser.post(path, token="").status_code == 400, path
+        assert browser.post(path, Sec_Fetch_Site="cross-site").status_code == 400, path
+        assert browser.post(path, Origin="https://evil.example").status_code == 400, path
+        walked += 1
+    assert walked > 25
 
 
 def test_a_form_with_the_token_of_another_session_changes_nothing(app: Flask, browser: Browser) -> None:

@@ -226,4 +226,4 @@ search.addEventListener("input", () => {
 });
 
 for (const article of document.querySelectorAll(".message-assistant")) finish(article);
-document.getElementById("latest")?.scrollIntoView({ block: "end" });
+document.getElementById("latest")?.scrollIntoView({ block: "nearest" });
