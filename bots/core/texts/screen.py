@@ -1,0 +1,31 @@
+"""What a screen of lines says around the messages."""
+
+from collections.abc import Sequence
+
+from bots.core.language import _
+
+
+def welcome() -> str:
+    return _("All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C stops an answer, Ctrl-D leaves.\n")
+
+
+def choose() -> str:
+    return _("type the number to choose")
+
+
+def saved() -> str:
+    return _("saved:")
+
+
+def removed() -> str:
+    return _("(That message is taken back.)")
+
+
+def write_next(default: str) -> str:
+    if default:
+        return _("Your next line is the answer; an empty one takes: %(default)s", default=default)
+    return _("Your next line is the answer.")
+
+
+def not_finished(ids: Sequence[str]) -> str:
+    return _("Not finished yet: %(ids)s", ids=", ".join(ids))
