@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from babel.dates import format_date
 
@@ -37,6 +38,7 @@ PHASES = {
     "needs_review": N_("waits for a person"),
     "done": N_("over"),
 }
+ZERO = Decimal(0)
 TONES = {"completed": "good", "failed": "bad", "cancelled": "", "queued": "", "processing": "busy", "review": "warn"}
 
 

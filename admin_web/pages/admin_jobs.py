@@ -160,14 +160,14 @@ def delete(job_id: str) -> ResponseReturnValue:
 
 
 def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    facts = _facts(job_id)
-    trail = api().audit(AuditWanted(subject=facts["job"].id), limit=20).items
-    return admin_page("admin/job.html", status, error=error, trail=trail, told=audit_words, values=request.form, **facts)
+    return admin_page("admin/job.html", status, error=error, values=request.form, **_facts(job_id))
 
 
 def _facts(job_id: str) -> dict[str, Any]:
     job = api().job(job_id)
-    return {"job": job, "deliveries": api().deliveries(job_id=job.id).items if job.platform else []}
+    deliveries = api().deliveries(job_id=job.id).items if job.platform else []
+    trail = api().audit(AuditWanted(subject=job.id), limit=20).items
+    return {"job": job, "deliveries": deliveries, "trail": trail, "told": audit_words}
 
 
 def _back(job_id: str) -> str:

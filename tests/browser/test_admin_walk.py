@@ -132,7 +132,7 @@ def test_chats_are_written_to_and_bots_get_new_keys(page: Page, mess: Mess) -> N
     page.get_by_label("Message").fill(f"We are back. {EVIL}")
     page.get_by_label("Discord").uncheck()
     page.get_by_role("button", name="Preview").click()
-    expect(page.locator("#preview-card .message")).to_contain_text(EVIL)
+    expect(page.locator("#preview-card .bubble")).to_contain_text(EVIL)
     page.get_by_role("button", name="Send to 1 chat").click()
     told(page, "It is on its way to 1 chat.")
     expect(page.locator(".sent")).to_contain_text("0 of 1 chats have it.")
