@@ -1,0 +1,123 @@
+"""docs/commands.md: every command and button with what it shows. `python -m tests.bots.core.test_commands_page` writes it anew."""
+
+from pathlib import Path
+
+from bots.core.commands import ACTIONS, ALIASES, COMMANDS, Command
+from bots.core.options import Option
+
+PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+
+SHOWS = {
+    "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked at",
+    "image": "a card with Refresh and Cancel, then the pictures with their buttons",
+    "video": "a card with Refresh and Cancel, then the video with its buttons",
+    "edit": "the same, for a changed picture; a video is filmed anew with the new words",
+    "animate": "the same, for a video that begins with the picture",
+    "again": "the same, once more; options change it",
+    "new": "that the conversation of this chat and thread begins anew",
+    "model": "the models in use with a button for each kind; behind it a list to choose from; with a name the model is chosen at once",
+    "settings": "language, from which price on I ask, hidden results in groups, with buttons; they hold in all chats",
+    "jobs": "the last jobs with state and cost, Cancel for those that run, Refresh",
+    "cancel": "that the job is cancelled, and whether it costs something; without an id it stops the answer that is being written, "
+    "else the newest job",
+    "gallery": "the last results with a button to show each again, and the address of the gallery",
+    "balance": "what is left, spent and reserved this month",
+    "link": "the account's masked address with Yes and No; then the web asks, too",
+    "unlink": "a question with Yes and No, then that the chat is unlinked",
+    "privacy": "what is kept, and how to get or delete it",
+    "help": "all commands, the options, and in groups who is heard there",
+    "start": "a greeting, and how to link if the chat is not linked; with a code it links",
+}
+"""Of each command, what a chat shows."""
+
+BUTTONS = {
+    "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
+    "vary": ("🎲 Vary", "a result", "the same request with another seed"),
+    "edit": ("✏️ Edit", "a result", "asks what should be different (a form, or a message to answer), then a job with a card"),
+    "animate": ("🎬 Animate", "a picture", "asks what should happen (a dash leaves it to the model), then a job with a card"),
+    "original": ("⬇️ Original", "a result", "the file as it was made, as a document; its address when it is too large for the chat"),
+    "favourite": ("⭐ Favourite", "a result", "marks it, or takes the mark away; only its owner reads the note"),
+    "delete": ("🗑️ Delete", "a result", "asks once; a moderator of the chat who does not own it only removes the message"),
+    "delete_yes": ("Yes, delete it", "that question", "deletes the result in chat and gallery"),
+    "keep": ("Keep it", "that question", "the result's buttons again"),
+    "refresh": ("🔄 Refresh", "a card", "state, place in the queue and time as they are now"),
+    "cancel": ("Cancel", "a card, /jobs", "stops the job and closes the card"),
+    "jobs": ("🔄 Refresh", "/jobs", "the list as it is now"),
+    "show": ("#k7m2pqx", "/gallery", "that result again, with its buttons"),
+    "confirm": ("Yes, for $…", "a question about a price", "makes it; pressed twice it is made once"),
+    "decline": ("No", "a question about a price", "leaves it; only for who asked"),
+    "stop_answer": ("⏹ Stop", "an answer that is being written", "ends it, at the provider, too; what was written stays"),
+    "model": ("Models …", "/settings", "the models in use"),
+    "models": ("Answers, Images, Videos, More, Back", "/model", "a page of the models of that kind"),
+    "use_model": ("a model's name, The studio's choice", "/model", "that model is used from now on"),
+    "set": ("a language, a price, Hide, Show", "/settings", "the page with the new setting; only for its owner"),
+    "link_yes": ("Yes", "/link", "asks to confirm on the web"),
+    "link_no": ("No", "/link", "the code is not valid any more"),
+    "unlink_yes": ("Yes", "/unlink", "unlinks the chat"),
+    "unlink_no": ("No", "/unlink", "everything stays as it is"),
+}
+"""By action: what the button is called, where it stands, what pressing it shows."""
+
+INSIDE = {"unreadable"}
+"""Actions that adapters send by themselves."""
+
+HEAD = """# Commands and buttons
+
+Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an answer to the bot or a mention is a
+question; an answer to one of the bot's results says what should be different. Sending a picture with a command as its caption uses the
+picture, and so does answering one. `#k7m2pqx` behind a command names a result. Errors, budgets and other notes are for the sender alone
+where the platform can do that.
+
+This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it anew.
+"""
+
+
+def page() -> str:
+    lines = [HEAD, "## Commands", "", "| command | what it does | what it shows |", "|---|---|---|"]
+    lines += [f"| {_usage(one)} | {one.description} | {SHOWS.get(one.name, '')} |" for one in COMMANDS]
+    lines += ["", f"Also understood: {', '.join(f'`/{alias}` for `/{name}`' for alias, name in ALIASES.items())}.", ""]
+    lines += ["## Options", "", "| option | what it does | values | with |", "|---|---|---|---|"]
+    lines += [f"| {_flags(option)} | {option.description} | {_values(option)} | {', '.join(where)} |" for option, where in _options()]
+    lines += ["", "## Buttons", "", "| button | on | what it shows |", "|---|---|---|"]
+    lines += [f"| {label} | {where} | {shows} |" for label, where, shows in BUTTONS.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _usage(command: Command) -> str:
+    argument = "" if command.argument is None else f" {command.argument}" if command.argument_required else f" [{command.argument}]"
+    return f"`/{command.name}{argument}`"
+
+
+def _options() -> list[tuple[Option, list[str]]]:
+    found: dict[Option, list[str]] = {}
+    for command in COMMANDS:
+        for option in command.options:
+            found.setdefault(option, []).append(f"`/{command.name}`")
+    return list(found.items())
+
+
+def _flags(option: Option) -> str:
+    return ", ".join(f"`--{flag}`" for flag in option.flags)
+
+
+def _values(option: Option) -> str:
+    if option.type == "number":
+        return f"{option.least} to {option.most}"
+    if option.type == "switch":
+        return "nothing, or `--no-` before its name"
+    return f"{', '.join(option.choices)}, and others" if option.choices else f"such as `{option.example}`"
+
+
+def test_the_page_says_what_the_code_has() -> None:
+    assert PAGE.read_text() == page()
+
+
+def test_every_command_and_button_is_explained() -> None:
+    assert set(SHOWS) == {one.name for one in COMMANDS}
+    buttons = {one.name for one in ACTIONS} - INSIDE
+    assert buttons <= set(BUTTONS)
+    assert set(BUTTONS) - buttons <= {one.name for one in COMMANDS}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
