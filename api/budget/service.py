@@ -5,6 +5,7 @@ closed there even when the month is over.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
@@ -145,6 +146,11 @@ class BudgetService:
         """This month's (spent, held)."""
         found = await store.counter(self._db, user_scope(user_id), month_of(ids.now()))
         return (found.spent_micro, found.held_micro) if found else (0, 0)
+
+    async def of_users(self, user_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """The same of several; those without a counter this month are left out."""
+        found = await store.counters(self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now()))
+        return {scope.removeprefix("user:"): (each.spent_micro, each.held_micro) for scope, each in found.items()}
 
     async def balance(self, user_id: str, monthly_micro: int, group: Group) -> int:
         """What the user can still ask for this month, by the tightest of all budgets."""

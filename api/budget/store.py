@@ -1,5 +1,6 @@
 """Counters per scope and month, limits of groups, holds, and the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,6 +44,12 @@ def _hold(row: Row) -> Hold:
 async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
     row = await sql.fetch_one("SELECT spent_micro, held_micro FROM budgets WHERE scope = $1 AND month = $2", scope, month)
     return None if row is None else Counter(row["spent_micro"], row["held_micro"])
+
+
+async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Counter]:
+    """By scope; those without one are left out."""
+    query = "SELECT scope, spent_micro, held_micro FROM budgets WHERE scope = ANY($1::text[]) AND month = $2"
+    return {row["scope"]: Counter(row["spent_micro"], row["held_micro"]) for row in await sql.fetch(query, list(scopes), month)}
 
 
 async def add_counter(sql: Sql, scope: str, month: str) -> None:

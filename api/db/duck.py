@@ -25,7 +25,12 @@ log = structlog.get_logger("db")
 
 BATCH_MAX = 64
 READERS = 2
-CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "256MB",
+    # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole table; the default is 50
+    "dynamic_or_filter_threshold": 256,
+}
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|CHECKPOINT)\b")
 
 

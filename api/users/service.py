@@ -1,6 +1,6 @@
 """Accounts: profile, role, listing and erasing. Who may do it is decided by the routes' callers."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -24,9 +24,11 @@ SWEPT = timedelta(days=1)
 
 
 class Figures(Protocol):
-    """This month's money of a user: spent and held micro-dollars."""
+    """This month's money of a user: spent and held micro-dollars. Of several, those who spent and hold nothing are left out."""
 
     async def of_user(self, user_id: str) -> tuple[int, int]: ...
+
+    async def of_users(self, user_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]: ...
 
 
 class UserService:
@@ -80,21 +82,7 @@ class UserService:
         return not self._has_admin
 
     async def out(self, user: User) -> UserOut:
-        spent, held = await self._figures.of_user(user.id)
-        return UserOut(
-            id=user.id,
-            email=user.email,
-            display_name=user.display_name,
-            role=user.role,
-            status=user.status,
-            invited=user.invited,
-            language=user.language,
-            monthly_usd=usd(user.monthly_micro),
-            spent_usd=usd(spent),
-            held_usd=usd(held),
-            confirm_above_usd=usd(user.confirm_micro) if user.confirm_micro is not None else None,
-            created_at=user.created_at,
-        )
+        return _out(user, *await self._figures.of_user(user.id))
 
     async def show(self, user_id: str) -> UserOut:
         return await self.out(await self._existing(user_id))
@@ -105,7 +93,8 @@ class UserService:
         month = f"{ids.now():%Y-%m}"
         found = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, before=cursor, limit=limit + 1)
         shown = found[:limit]
-        items = [await self.out(user) for user in shown]
+        figures = await self._figures.of_users([user.id for user in shown])
+        items = [_out(user, *figures.get(user.id, (0, 0))) for user in shown]
         return Page(items=items, next_cursor=shown[-1].id if len(found) > limit else None)
 
     async def new_person(self, email: str, password: str, role: Role) -> User:
@@ -275,6 +264,23 @@ class UserService:
 def normal(email: str) -> str:
     """An e-mail address as it is stored and looked up."""
     return email.strip().lower()
+
+
+def _out(user: User, spent: int, held: int) -> UserOut:
+    return UserOut(
+        id=user.id,
+        email=user.email,
+        display_name=user.display_name,
+        role=user.role,
+        status=user.status,
+        invited=user.invited,
+        language=user.language,
+        monthly_usd=usd(user.monthly_micro),
+        spent_usd=usd(spent),
+        held_usd=usd(held),
+        confirm_above_usd=usd(user.confirm_micro) if user.confirm_micro is not None else None,
+        created_at=user.created_at,
+    )
 
 
 def _wrong_password() -> InvalidRequest:
