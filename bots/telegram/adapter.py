@@ -13,8 +13,10 @@ from telegram import Bot, CallbackQuery, Message, Update
 from telegram.error import Conflict, EndPointNotFound, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
+from bots.core.commands import resolve
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
+from bots.telegram.aside import Aside
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.pressing import Pressing
@@ -186,8 +188,11 @@ class Telegram:
 
     async def _answer_messages(self, messages: list[Message], update_id: int) -> None:
         inbound = from_messages(messages, update_id, self.bot)
-        if inbound is not None:
-            await self._answer(self.chat, inbound)
+        if inbound is None:
+            return
+        command = resolve(inbound.command)
+        aside = command is not None and command.secret and not inbound.address.private
+        await self._answer(Aside(self.chat, inbound.address, inbound.sender.id) if aside else self.chat, inbound)
 
     async def _answer_press(self, query: CallbackQuery, update_id: int) -> None:
         pressing = Pressing(self.chat, query, self.bot.username)

@@ -12,7 +12,7 @@ from telegram.constants import MessageEntityType
 
 from bots.core.splitting import shorten, utf16_units
 from bots.core.types import Ask
-from bots.telegram.markup import OWN_HOST, Marked, clean
+from bots.telegram.markup import OWN_HOST, Marked, clean, shifted
 
 PEN = "✏️"
 ARROW = "⬆️"
@@ -51,12 +51,11 @@ def asked(message: Message, bot: Bot) -> tuple[str, str] | None:
 
 def below(words: Marked, album: Sequence[int], own_name: str) -> Marked:
     """The words, with an arrow to the album above them."""
-    shown = f"{ARROW} {words.text}" if words.text != ARROW else ARROW
-    if utf16_units(shown) > TEXT_UNITS:
-        return words
-    shift = utf16_units(ARROW) + 1
-    moved = [MessageEntity(one.type, one.offset + shift, one.length, url=one.url, language=one.language) for one in words.entities]
-    return Marked(shown, (_link(ARROW, "album", "-".join(map(str, album)), own_name), *moved))
+    link = _link(ARROW, "album", "-".join(map(str, album)), own_name)
+    if words.text == ARROW:
+        return Marked(ARROW, (link,))
+    shown = shifted(words, f"{ARROW} ", link)
+    return shown if utf16_units(shown.text) <= TEXT_UNITS else words
 
 
 def above(message: Message, own_name: str) -> tuple[int, ...]:

@@ -238,7 +238,7 @@ class TelegramChat:
             chat_id=self._moved.get(chat_id, chat_id),
             thread_id=None if thread == GENERAL_TOPIC else thread,
             reply_to=None if to.message_id is None else number(to.message_id),
-            quiet=reply.quiet,
+            quiet=reply.quiet or (reply.secret and not to.private),
             public=not to.private,
             album=album if not reply.fresh else (),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from telegram import MessageEntity
+from telegram.constants import MessageEntityType
 from telegramify_markdown import MessageEntity as Found
 from telegramify_markdown import RenderConfig, convert
 
@@ -21,6 +22,10 @@ _LESS_THAN = "\ufdd0"
 _JOINER = "\u2060"
 _NAME = re.compile(r"(?<![\w@/.])@(?=[A-Za-z]\w{3,31})")
 _KEPT = {"bold", "italic", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote", "expandable_blockquote"}
+CUT_OFF = "…\n"
+"""In front of the end of a text."""
+LEAST_FILL = 0.25
+"""A message is at least this full before a block of code is kept whole by beginning a new one."""
 _VERBATIM = ("code", "pre")
 
 
@@ -61,7 +66,7 @@ def from_markdown(text: str) -> Marked:
         return Marked(text)
     end = utf16_units(shown)
     kept = [replace(one, length=min(one.length, end - one.offset)) for one in found if one.type in _KEPT and one.offset < end]
-    return Marked(shown, tuple(_entity(one) for one in kept if one.type != "text_link" or _harmless(one.url or ""))[:ENTITIES])
+    return Marked(shown, tuple(_entity(one) for one in kept if one.type != "text_link" or _harmless(one.url or "")))
 
 
 def _entity(found: Found) -> MessageEntity:
@@ -102,26 +107,62 @@ def _stretched(entity: MessageEntity, units: list[int]) -> MessageEntity:
     return MessageEntity(entity.type, entity.offset + before, entity.length + within, url=entity.url, language=entity.language)
 
 
-def messages(text: str, limit: int, *, markdown: bool, own_name: str | None) -> Iterator[Marked]:
-    """The text as messages of at most `limit` units, none of them blank. `own_name`: names of others are not to ring there."""
-    for part in split(clean(text), limit, utf16_units):
-        marked = from_markdown(part) if markdown else Marked(part)
-        yield from cut(marked if own_name is None else silent(marked, own_name), limit)
+def marked(text: str, *, markdown: bool, own_name: str | None) -> Marked:
+    """The whole text, however long. `own_name`: names of others are not to ring there."""
+    whole = from_markdown(clean(text)) if markdown else Marked(clean(text))
+    return whole if own_name is None else silent(whole, own_name)
 
 
-def cut(marked: Marked, limit: int) -> Iterator[Marked]:
-    """Marks may make a text longer than its Markdown was. What reaches over a cut is marked on both sides."""
-    if utf16_units(marked.text) <= limit:
-        yield marked
-        return
-    place = 0
-    for part in split(marked.text, limit, utf16_units):
-        found = marked.text.find(part, place)
-        if found < 0:  # the splitter closed and opened a code block, which is in no text that was read as Markdown
-            yield Marked(part)
-            continue
-        place = found + len(part)
-        yield Marked(part, tuple(_clipped(marked.entities, utf16_units(marked.text[:found]), utf16_units(part))))
+def cut(whole: Marked, limit: int) -> Iterator[Marked]:
+    """As messages of at most `limit` units, none of them blank. What reaches over a cut is marked on both sides.
+
+    The marked text is cut, not its Markdown: marks may make it longer, and half a block of code would be read as something else.
+    """
+    start = len(whole.text) - len(whole.text.lstrip())
+    while start < len(whole.text):
+        # the first part depends on no more than what could be in it
+        part = split(whole.text[start : start + limit + 2], limit, utf16_units)[0]
+        end = _before_code(whole, start, start + len(part), limit)
+        yield _between(whole, start, end)
+        start = end + len(whole.text[end:]) - len(whole.text[end:].lstrip())
+
+
+def ending(whole: Marked, limit: int) -> Marked:
+    """The end of what is too long, from the start of a line; all of what is not."""
+    if utf16_units(whole.text) <= limit:
+        return whole
+    start = len(whole.text) - limit // 2 + utf16_units(CUT_OFF)
+    start = max(start, whole.text.find("\n", start) + 1)
+    start += len(whole.text[start:]) - len(whole.text[start:].lstrip())
+    return shifted(_between(whole, start, len(whole.text)), CUT_OFF)
+
+
+def shifted(marked: Marked, prefix: str, *more: MessageEntity) -> Marked:
+    """With something in front, and more marks there."""
+    units = utf16_units(prefix)
+    moved = [MessageEntity(one.type, one.offset + units, one.length, url=one.url, language=one.language) for one in marked.entities]
+    return Marked(prefix + marked.text, (*more, *moved))
+
+
+def _before_code(whole: Marked, start: int, end: int, limit: int) -> int:
+    """Where to end instead, when the part would end in a block of code that has room in the next message as a whole."""
+    if end >= len(whole.text):
+        return end
+    first, last = utf16_units(whole.text[:start]), utf16_units(whole.text[:end])
+    for one in whole.entities:
+        crossed = one.offset < last < one.offset + one.length
+        if one.type == MessageEntityType.PRE and crossed and one.length <= limit and one.offset - first >= limit * LEAST_FILL:
+            return start + len(_first_units(whole.text[start:], one.offset - first).rstrip())
+    return end
+
+
+def _between(whole: Marked, start: int, end: int) -> Marked:
+    text = whole.text[start:end].rstrip()
+    return Marked(text, tuple(_clipped(whole.entities, utf16_units(whole.text[:start]), utf16_units(text)))[:ENTITIES])
+
+
+def _first_units(text: str, units: int) -> str:
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le")
 
 
 def _clipped(entities: tuple[MessageEntity, ...], start: int, length: int) -> Iterator[MessageEntity]:

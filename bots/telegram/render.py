@@ -9,7 +9,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from bots.core.splitting import utf16_units
 from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
 from bots.telegram.carrying import ARROW, placeholder, question
-from bots.telegram.markup import Marked, messages
+from bots.telegram.markup import Marked, cut, ending, marked
 
 LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5)
 """Texts are counted in UTF-16 units. A chat takes about one message a second."""
@@ -21,8 +21,6 @@ PHOTO_SIDES = 10_000
 PHOTO_RATIO = 20
 THUMBNAIL_BYTES = 200_000
 DATA_BYTES = 64
-CUT_OFF = "…\n"
-"""In front of the end of a text that is too long for a preview."""
 
 Kind = Literal["photo", "video", "document"]
 KINDS: tuple[Kind, ...] = ("photo", "video", "document")
@@ -93,7 +91,7 @@ def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
     if not reply.files:
         return _texts(reply, shown, setting)
     groups = _groups([as_sendable(file) for file in reply.files])
-    words = list(_messages(reply, setting))
+    words = list(cut(_whole(reply, setting), LIMITS.text))
     captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (reply.buttons and isinstance(groups[-1], Album))
     if not captioned:
         behind = _texts(reply, (), setting) if words else Plan((Text(Marked(ARROW), reply.buttons),))
@@ -106,29 +104,19 @@ def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
     return Plan(tuple(groups), shown)
 
 
-def _messages(reply: Reply, setting: Setting) -> list[Marked]:
-    own_name = setting.own_name if setting.public else None
-    return list(messages(reply.text, LIMITS.text, markdown=reply.markdown, own_name=own_name))
+def _whole(reply: Reply, setting: Setting) -> Marked:
+    return marked(reply.text, markdown=reply.markdown, own_name=setting.own_name if setting.public else None)
 
 
 def _texts(reply: Reply, shown: Sequence[int], setting: Setting) -> Plan:
     if reply.preview and setting.drafts and not shown:
-        return Plan((_draft(reply, setting),))
-    parts = _messages(reply, setting)
+        return Plan((Draft(ending(_whole(reply, setting), LIMITS.text), reply.buttons),))
+    parts = list(cut(_whole(reply, setting), LIMITS.text))
     last = len(parts) - 1
     steps = tuple(
         Text(part, reply.buttons if place == last else (), shown[place] if place < len(shown) else None) for place, part in enumerate(parts)
     )
     return Plan(steps, tuple(shown[len(parts) :]))
-
-
-def _draft(reply: Reply, setting: Setting) -> Draft:
-    """The end of what is too long: that is where it grows."""
-    parts = _messages(reply, setting)
-    if len(parts) > 1:
-        room = LIMITS.text // 2
-        parts = _messages(replace(reply, text=f"{CUT_OFF}{reply.text[-room:]}"), setting)
-    return Draft(parts[-1] if parts else Marked(""), reply.buttons)
 
 
 def _groups(files: Sequence[File]) -> list[Single | Album]:

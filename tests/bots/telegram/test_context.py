@@ -7,6 +7,7 @@ import pytest
 from bots.core.http import ApiError
 from bots.core.types import Button, Chat, Inbound, Reply, Shown
 from bots.telegram import albums
+from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.bots.telegram.test_inbound import picture
 from tests.bots.telegram.test_sending import photo
@@ -261,3 +262,30 @@ async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> 
         await fake.message(GROUP, SECRET.text)
     assert press.answered == ""
     assert len(fake.scene().calls_of("answerCallbackQuery")) == 1
+
+
+PRIVATELY = "I answered you in our own chat, because that is only for you."
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_is_only_for_one_person_is_not_told_to_a_group(fake: FakeTelegram, known: bool) -> None:
+    async def answer(chat: Chat, inbound: Inbound) -> None:
+        await chat.show(inbound.address, Reply("You have $3.", secret=inbound.command != "image"))
+
+    async with polling(fake, Heard(answer)):
+        if known:
+            fake.user_says(USER, USER, "hi")
+            await fake.message(USER, "You have")
+        said = fake.user_says(GROUP, USER, "/balance", private=False)
+        told = await fake.message(GROUP, PRIVATELY if known else "You have")
+        assert (told.reply_to, told.silent) == (said, True)
+        fake.user_says(GROUP, USER, "/image a fox", private=False)
+        await fake.wait_for(lambda scene: len(scene.by_bot(GROUP)) == 2 or None)
+    assert [one.text for one in fake.scene().by_bot(GROUP)] == [told.text, "You have $3."]
+    assert [one.text for one in fake.scene().by_bot(USER)] == ["You have $3."] * (2 * known)
+
+
+async def test_a_secret_note_in_a_group_rings_for_nobody(chat: TelegramChat, fake: FakeTelegram) -> None:
+    await chat.show(place(GROUP), Reply("There is no option --arr.", secret=True))
+    await chat.show(place(), Reply("There is no option --arr.", secret=True))
+    assert [one.silent for one in fake.scene().by_bot()] == [False, True]

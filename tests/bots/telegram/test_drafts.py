@@ -52,7 +52,7 @@ async def test_a_long_draft_shows_its_end_and_the_answer_is_whole(chat: Telegram
     text = "\n\n".join(f"Paragraph {number}: " + "fox " * 60 for number in range(40))
     await grow(chat, [text, text], asked)
     (draft,) = fake.scene().drafts
-    assert " ".join(draft.text.split()).endswith(" ".join(text[-1500:].split()))
+    assert " ".join(draft.text.split()).endswith(" ".join(text[-1200:].split()))
     assert draft.text.startswith("…")
     shown = "".join(one.text for one in fake.scene().by_bot(CHAT))
     assert "".join(shown.split()) == "".join(text.split())

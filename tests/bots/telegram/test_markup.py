@@ -8,16 +8,16 @@ from telegram import MessageEntity
 from bots.core.splitting import utf16_units
 from bots.core.types import Reply
 from bots.telegram.chat import TelegramChat
-from bots.telegram.markup import Marked, clean, cut, from_markdown, messages, silent
+from bots.telegram.markup import Marked, clean, cut, ending, from_markdown, marked, silent
 from tests.bots.telegram.conftest import CHAT, GROUP, place
 from tests.fakes.telegram import FakeTelegram
 from tests.fakes.telegram_checks import check_entities
 
 
-def marks(marked: Marked) -> list[tuple[str, str]]:
+def marks(shown: Marked) -> list[tuple[str, str]]:
     """Kind of each mark and the text that it covers."""
-    encoded = marked.text.encode("utf-16-le")
-    return [(one.type, encoded[2 * one.offset : 2 * (one.offset + one.length)].decode("utf-16-le")) for one in marked.entities]
+    encoded = shown.text.encode("utf-16-le")
+    return [(one.type, encoded[2 * one.offset : 2 * (one.offset + one.length)].decode("utf-16-le")) for one in shown.entities]
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def marks(marked: Marked) -> list[tuple[str, str]]:
     ],
 )
 def test_markdown(markdown: str, text: str, found: list[tuple[str, str]]) -> None:
-    marked = from_markdown(markdown)
-    assert (marked.text, [(kind, covered) for kind, covered in marks(marked) if kind != "underline"]) == (text, found)
+    shown = from_markdown(markdown)
+    assert (shown.text, marks(shown)) == (text, found)
 
 
 def test_names_do_not_ring_but_code_and_the_own_name_stay() -> None:
-    marked = from_markdown("@alice_b **@bobby_x** `@property` mail a@bobby.x @fake_bot 🦊 **end**")
-    quiet = silent(marked, "fake_bot")
+    shown = from_markdown("@alice_b **@bobby_x** `@property` mail a@bobby.x @fake_bot 🦊 **end**")
+    quiet = silent(shown, "fake_bot")
     assert quiet.text == "@\u2060alice_b @\u2060bobby_x @property mail a@bobby.x @fake_bot 🦊 end"
     assert marks(quiet) == [("bold", "@\u2060bobby_x"), ("code", "@property"), ("bold", "end")]
 
@@ -54,15 +54,37 @@ def test_what_can_not_be_sent_is_left_out() -> None:
 
 
 def test_marks_reach_over_a_cut() -> None:
-    marked = Marked("one two\n\nthree 🦊 four", (MessageEntity("bold", 4, 13),))
-    parts = list(cut(marked, 12))
+    parts = list(cut(Marked("one two\n\nthree 🦊 four", (MessageEntity("bold", 4, 13),)), 12))
     assert [part.text for part in parts] == ["one two", "three 🦊", "four"]
     assert [marks(part) for part in parts] == [[("bold", "two")], [("bold", "three 🦊")], []]
 
 
+def test_code_is_kept_whole_where_it_can_be_and_stays_code_where_not() -> None:
+    short = "\n".join(f"# line {number}" for number in range(20))
+    parts = list(cut(from_markdown(f"{'Words. ' * 20}\n\n```py\n{short}\n```\n\nAnd more words."), 240))
+    assert [marks(part) for part in parts] == [[], [("pre", short)]]
+    long = "\n".join(f"# line {number}" for number in range(60))
+    parts = list(cut(from_markdown(f"```py\n{long}\n```"), 240))
+    assert len(parts) == 3
+    assert all(marks(part) == [("pre", part.text)] for part in parts)
+    assert "\n".join(part.text for part in parts) == long
+
+
+def test_the_end_of_a_long_text_keeps_its_marks() -> None:
+    text = "".join(f"line {number} **bold {number}**\n\n" for number in range(400))
+    end = ending(from_markdown(text), 1000)
+    assert end.text.startswith("…\nline ")
+    assert end.text.endswith("bold 399")
+    assert utf16_units(end.text) <= 1000
+    assert marks(end)[-1] == ("bold", "bold 399")
+    assert ending(Marked("short"), 1000) == Marked("short")
+
+
 @given(st.text(alphabet="ab🦊*_`#<>[]()|~@\n\r\t -1.!\\\ud800שּ$", max_size=300), st.booleans(), st.integers(5, 60))
 def test_telegram_takes_whatever_comes_out(text: str, markdown: bool, limit: int) -> None:
-    for part in messages(text, limit, markdown=markdown, own_name="fake_bot"):
+    whole = marked(text, markdown=markdown, own_name="fake_bot")
+    assert utf16_units(ending(whole, 100).text) <= 100
+    for part in cut(whole, limit):
         assert part.text.strip()
         assert utf16_units(part.text) <= limit
         check_entities([one.to_dict() for one in part.entities], part.text)
@@ -71,8 +93,8 @@ def test_telegram_takes_whatever_comes_out(text: str, markdown: bool, limit: int
 async def test_a_models_text_is_shown_in_marks(chat: TelegramChat, fake: FakeTelegram) -> None:
     await chat.show(place(), Reply("**Foxes** are `red`", markdown=True))
     await chat.show(place(), Reply("**Foxes** are `red`"))
-    marked, plain = fake.scene().by_bot(CHAT)
-    assert (marked.text, [one["type"] for one in marked.entities]) == ("Foxes are red", ["bold", "code"])
+    shown, plain = fake.scene().by_bot(CHAT)
+    assert (shown.text, [one["type"] for one in shown.entities]) == ("Foxes are red", ["bold", "code"])
     assert (plain.text, plain.entities) == ("**Foxes** are `red`", [])
 
 

@@ -1,0 +1,52 @@
+"""Answers in a group that are for one person only: they go to that person's own chat with the bot, if there is one."""
+
+from dataclasses import replace
+
+import structlog
+
+from bots.core.texts.introducing import answered_in_private
+from bots.core.types import Address, Limits, Reply, SendFailed, Shown
+from bots.telegram.chat import TelegramChat
+
+log = structlog.get_logger()
+
+
+class Aside:
+    """The chat, to a command whose answers are secret. A bot may write first to nobody: who never wrote to it is answered in the group."""
+
+    def __init__(self, chat: TelegramChat, group: Address, person_id: str) -> None:
+        self._chat = chat
+        self._person = Address(group.platform, person_id)
+        self._told = False
+        self._in_group = False
+
+    @property
+    def limits(self) -> Limits:
+        return self._chat.limits
+
+    async def limits_for(self, to: Address) -> Limits:
+        return await self._chat.limits_for(to)
+
+    async def busy(self, to: Address) -> None:
+        await self._chat.busy(to)
+
+    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+        if self._in_group:
+            return await self._chat.show(to, reply, replacing)
+        try:
+            shown = await self._chat.show(self._person, reply, replacing)
+        except SendFailed as failed:
+            if not failed.final or self._told:
+                raise
+            self._in_group = True
+            return await self._chat.show(to, replace(reply, quiet=True), replacing)
+        if not self._told:
+            self._told = True
+            await self._point(to)
+        return shown
+
+    async def _point(self, to: Address) -> None:
+        try:
+            await self._chat.show(to, Reply(answered_in_private(), quiet=True))
+        except SendFailed as failed:
+            log.info("not_pointed_at", reason=failed.reason)
