@@ -46,6 +46,7 @@ class Books(RuleBasedStateMachine):
         self.clock.stop()
 
     holds = Bundle("holds")
+    paid = Bundle("paid")
 
     def scopes(self, user: str) -> tuple[str, str, str]:
         return f"user:{user}", USERS[user], "global"
@@ -84,8 +85,13 @@ class Books(RuleBasedStateMachine):
         assert not (min(amounts) <= left and not any(made))
         return multiple(*(hold for hold in made if hold is not None))
 
-    @rule(hold=consumes(holds), cost=st.integers(0, 60), ends=st.lists(st.sampled_from(["settle", "release"]), min_size=1, max_size=3))
-    def close(self, hold: str, cost: int, ends: list[str]) -> None:
+    @rule(
+        target=paid,
+        hold=consumes(holds),
+        cost=st.integers(0, 60),
+        ends=st.lists(st.sampled_from(["settle", "release"]), min_size=1, max_size=3),
+    )
+    def close(self, hold: str, cost: int, ends: list[str]) -> Any:
         """However often and at the same moment: one of them counts."""
 
         async def end(how: str) -> str | None:
@@ -104,6 +110,19 @@ class Books(RuleBasedStateMachine):
         user, month, _ = self.open.pop(hold)
         for scope in self.scopes(user) if counted == ["settle"] else ():
             self.spent[scope, month] = self.spent.get((scope, month), 0) + cost
+        return (hold, user, month, cost) if counted == ["settle"] else multiple()
+
+    @rule(entry=consumes(paid))
+    def refund(self, entry: tuple[str, str, str, int]) -> None:
+        """The user gets it back; what users share keeps it."""
+        hold, user, month, cost = entry
+
+        async def give_back() -> int:
+            async with self.db.transaction() as sql:
+                return await self.budget.refund(sql, hold)
+
+        assert self.loop.run_until_complete(give_back()) == cost
+        self.spent[f"user:{user}", month] -= cost
 
     @rule(days=st.integers(1, 20))
     def time_goes_by(self, days: int) -> None:
