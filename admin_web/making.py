@@ -24,6 +24,8 @@ from api.users.schemas import PreferencesIn, PreferencesOut
 UPLOAD_TYPES = "image/png,image/jpeg,image/webp"
 PICK_FROM = 12
 LATEST = 12
+OF_ONE = {"n", "seed", "negative_prompt"}
+"""Options that belong to one request: they are not there again the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def preferences() -> PreferencesOut:
 
 def remember(kind: MediaKind, model: ModelOut) -> None:
     """After something was made with it: next time the form starts like this. What belongs to one picture only is not kept."""
-    options = {name: value for name, value in option_values(model, request.form).items() if name not in {"seed", "negative_prompt"}}
+    options = {name: value for name, value in option_values(model, request.form).items() if name not in OF_ONE}
     use_model(kind, model.id)
     with suppress(ApiError):
         api().prefer(PreferencesIn.model_validate({f"{kind}_options": options}))

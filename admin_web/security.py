@@ -42,6 +42,12 @@ def protect(app: Flask, settings: WebSettings) -> None:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
+        elif "v" in request.args:
+            # the address changes with the file
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        elif request.path.endswith(".js"):
+            # a script that another one imports has no version in its address: an old one beside a new one would not fit
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
     app.before_request(same_site)

@@ -1,6 +1,7 @@
 """The person's own account: name, e-mail, password, language, what is preferred, linked chats."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import cast
 from zoneinfo import available_timezones
 
@@ -93,7 +94,6 @@ def _page(
     }
     if values is not None:
         shown |= {name: values.get(name, "") for name in shown if name in values}
-    zones = sorted(name for name in available_timezones() if name.startswith(AREAS))
     models = {kind: api().models(kind) for kind in MODELS}
     return page(
         "profile/show.html",
@@ -103,7 +103,13 @@ def _page(
         error=error,
         links=api().links(),
         languages=LANGUAGES,
-        zones=zones,
+        zones=_zones(),
         browser_zone=str(zone()),
         models=models,
     )
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    """Looked for on the disk, so once."""
+    return tuple(sorted(name for name in available_timezones() if name.startswith(AREAS)))

@@ -48,6 +48,18 @@ def test_every_form_that_changes_something_has_its_token(template: Path) -> None
         assert "ui.csrf()" in form
 
 
+def test_no_script_is_loaded_twice() -> None:
+    """Once by a page, with its version in the address, and once by another script, it would be two modules that both act."""
+    imports = {path.name: set(re.findall(r'from "\./(\w+\.js)"', path.read_text())) for path in (ROOT / "static" / "js").glob("*.js")}
+
+    def all_imports(name: str) -> set[str]:
+        return imports[name] | {deeper for one in imports[name] for deeper in all_imports(one)}
+
+    for template in TEMPLATES:
+        loaded = set(re.findall(r"asset\('js/(\w+\.js)'\)", template.read_text())) | {"frame.js"}
+        assert not loaded & {one for name in loaded for one in all_imports(name)}, template.name
+
+
 def test_own_styles_and_scripts_load_from_this_site_only() -> None:
     for path in [*(ROOT / "static" / "css").glob("*.css"), *(ROOT / "static" / "js").glob("*.js")]:
         assert not re.search(r"https?://|url\(\"?data:|eval\(|new Function", path.read_text()), path.name
