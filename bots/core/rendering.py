@@ -89,6 +89,8 @@ async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: Bot
     caption = texts.caption(made)
     if len(fitting) < len(media):
         caption = f"{caption}\n{texts.too_large_to_send(made, api.public_url)}"
+    elif {one.id for one in fitting} != {one.id for one in media}:
+        caption = f"{caption}\n{texts.smaller_copy(made, api.public_url)}"
     return Told(
         _reply(delivery, limits, caption, tuple(files), result_buttons(made)),
         media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
@@ -104,7 +106,7 @@ async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: 
     try:
         smaller = await api.fit(media.url, limits.upload_bytes)
     except ApiError as error:
-        if error.code != "too_large":
+        if error.code not in ("too_large", "unsupported_media"):
             raise
         return None
     return smaller if smaller.size <= limits.upload_bytes else None

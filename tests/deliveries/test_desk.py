@@ -86,7 +86,8 @@ async def test_only_ones_own_finished_results_go_to_ones_own_linked_chats(office
     made = (await office.ana.post("/generate/image", json={"prompt": "a fox"})).json()
     path = f"/generations/{made['id']}/send"
     async with await office.somebody_else() as ben:
-        assert (await ben.post(path, json={"platform": "telegram"})).status_code == 404
+        answer = await ben.post(path, json={"platform": "telegram"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     for body in ({"platform": "discord"}, {"platform": "telegram", "platform_user_id": "78"}):
         answer = await office.ana.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_linked")

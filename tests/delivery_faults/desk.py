@@ -78,8 +78,10 @@ class Desk:
             while (await self.web.get(f"/generations/{generation_id}")).json()["status"] != status:  # noqa: ASYNC110  (a status rings no bell)
                 await asyncio.sleep(0.05)
 
-    async def put(self, side: Side, event: str) -> Waiting:
-        """A result that was asked for in a new chat, where its card waits."""
+    async def put(self, side: Side, event: str, *, forget: bool = True) -> Waiting:
+        """A result that was asked for in a new chat, where its card waits. `forget`: the platform has none of its files."""
+        if forget:
+            await self.api.services.db.execute("DELETE FROM platform_files")
         chat_id, request = side.new_chat()
         shown = await side.chat.show(Address(side.platform, chat_id, message_id=request), Reply("Making your picture"))
         made, db = self.made[event], self.api.services.db

@@ -131,6 +131,35 @@ async def test_an_api_that_fails(desk: Desk, side: Telegram, call: str, kind: Ki
     closed(side, waiting)
 
 
+async def test_a_file_goes_up_once_and_then_by_its_id(desk: Desk, side: Telegram) -> None:
+    for number, by_id in enumerate([False, True]):
+        waiting = await desk.put(side, "photo", forget=number == 0)
+        async with desk.bot(side):
+            assert await desk.settled(waiting) == "done"
+        assert side.copies(waiting) == 1
+        assert ("photo" in side.fake.scene().calls_of("sendPhoto")[-1].params) == by_id
+
+
+async def test_an_id_that_telegram_does_not_know_any_more_costs_an_upload(desk: Desk, side: Telegram) -> None:
+    for number in range(2):
+        waiting = await desk.put(side, "photo", forget=number == 0)
+        async with desk.bot(side):
+            assert await desk.settled(waiting) == "done"
+        assert side.copies(waiting) == 1
+        await desk.api.services.db.execute("UPDATE platform_files SET ref = 'photo:AgACnobody'")
+
+
+async def test_a_video_comes_with_its_measures_and_a_poster(desk: Desk, side: Telegram) -> None:
+    waiting = await desk.put(side, "video")
+    async with desk.bot(side):
+        assert await desk.settled(waiting) == "done"
+    (film,) = side.seen(waiting)
+    assert min(film.width, film.height, film.duration) > 0
+    assert film.thumbnail is not None
+    actions = {data.partition(":")[0] for data in film.buttons.values()}
+    assert actions >= {"again", "vary", "edit", "original", "favourite", "delete"}
+
+
 async def test_two_lost_answers_are_two_copies_and_a_note_on_the_web(desk: Desk, side: Telegram) -> None:
     waiting = await desk.put(side, "photo")
     side.fake.fault("sendPhoto", "reset_after", times=5)

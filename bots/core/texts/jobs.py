@@ -102,6 +102,10 @@ def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
     return _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
 
 
+def smaller_copy(made: GenerationOut, public_url: str | None) -> str:
+    return _("This is a smaller copy, for the original is too large for this chat.") + " " + _in_gallery(made, public_url)
+
+
 def not_sendable(made: GenerationOut, public_url: str | None) -> str:
     return _("This chat does not take the %(kind)s.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
 

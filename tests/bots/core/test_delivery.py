@@ -3,10 +3,12 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from api.deliveries.schemas import AckIn
+from api.media import fitting
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.core.delivery import AT_ONCE, pump
@@ -185,6 +187,41 @@ async def test_a_file_too_large_for_the_chat_is_linked(place: Place) -> None:
     assert f"{PUBLIC_URL}/gallery/" in pushed.reply.text
 
 
+async def _made_an_image(place: Place) -> dict[str, Any]:
+    """The result, which waits in the outbox."""
+    await _makes_an_image(place)
+    async with asyncio.timeout(30):
+        while True:
+            made = (await place.web.get("/generations")).json()["items"][0]
+            if made["status"] == "completed":
+                return dict(made)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_file_somewhat_too_large_is_sent_as_a_smaller_copy(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await _made_an_image(place)
+    most = made["images"][0]["size"] * 2 // 3
+    monkeypatch.setattr(fitting, "STEPS", (most,))
+    place.stage.limits = replace(place.stage.limits, upload_bytes=most)
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("smaller copy")
+    (file,) = pushed.reply.files
+    assert 0 < len(file.data) <= most
+    assert f"{PUBLIC_URL}/gallery/{made['id']}" in pushed.reply.text
+
+
+async def test_a_result_speaks_its_owners_language_and_hides_where_the_owner_wants_it(place: Place) -> None:
+    await place.web.put("/users/me", json={"language": "de"})
+    await place.web.put("/users/me/preferences", json={"spoiler": True})
+    await _made_an_image(place)
+    await place.api.services.db.execute("UPDATE deliveries SET chat_private = false WHERE event <> 'notice'")
+    async with pumping(place.stage, place.bot):
+        pushed = await place.stage.seen("a fox in snow\n")
+        await place.stage.seen("Fertig: Bild")
+    assert [file.spoiler for file in pushed.reply.files] == [True]
+    assert pushed.reply.buttons
+
+
 async def test_a_picture_too_large_for_a_photo_is_a_document(place: Place) -> None:
     await _makes_an_image(place)
     place.stage.limits = replace(place.stage.limits, photo_bytes=100)
@@ -217,6 +254,21 @@ async def test_a_card_that_can_not_be_closed_is_no_failure(place: Place) -> None
     async with pumping(place.stage, place.bot):
         await place.stage.seen("a fox in snow\n")
         await settled(place, "done", "done")
+
+
+async def test_a_card_that_has_to_wait_does_not_show_the_result_again(place: Place) -> None:
+    await _makes_an_image(place)
+    floods = [SendFailed("flood", retry_after=0.1)]
+
+    async def flood(_to: Address, reply: Reply) -> None:
+        if reply.text.startswith("Done") and floods:
+            raise floods.pop()
+
+    place.stage.trouble = flood
+    async with pumping(place.stage, place.bot):
+        await place.stage.seen("Done")
+        await settled(place, "done", "done")
+    assert len([act for act in place.stage.acts if act.reply.files]) == 1
 
 
 async def test_media_needs_its_signature_and_respects_the_bound(place: Place) -> None:
