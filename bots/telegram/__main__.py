@@ -16,7 +16,7 @@ from bots.core.types import Chat, Inbound
 from bots.settings import BotSettings
 from bots.telegram.adapter import Telegram, make_bot
 from bots.telegram.retrying import TokenRefused
-from bots.telegram.webhook import WebhookRefused
+from bots.telegram.webhook import PortTaken, WebhookRefused
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."
 NO_ADDRESS = (
@@ -45,6 +45,9 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
             await work(telegram, api, stop, settings)
     except TokenRefused:
         raise SystemExit(REFUSED) from None
+    except PortTaken as taken:
+        where = f"{settings.telegram_webhook_host}:{settings.telegram_webhook_port}"
+        raise SystemExit(f"Can't listen at {where} (TELEGRAM_WEBHOOK_HOST, TELEGRAM_WEBHOOK_PORT): {taken}") from None
     except WebhookRefused as refused:
         raise SystemExit(f"Telegram brings no updates to PUBLIC_URL ({settings.public_url}): {refused}") from None
     finally:
@@ -75,13 +78,7 @@ async def updates(telegram: Telegram, settings: BotSettings) -> None:
     if settings.telegram_updates != "webhook" or settings.public_url is None:
         await telegram.poll()
         return
-    where = (settings.telegram_webhook_host, settings.telegram_webhook_port)
-    try:
-        await telegram.listen(settings.public_url, where)
-    except OSError as error:
-        raise SystemExit(
-            f"Can't listen at {where[0]}:{where[1]} (TELEGRAM_WEBHOOK_HOST, TELEGRAM_WEBHOOK_PORT): {error.strerror}"
-        ) from None
+    await telegram.listen(settings.public_url, (settings.telegram_webhook_host, settings.telegram_webhook_port))
 
 
 async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:

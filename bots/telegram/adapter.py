@@ -97,7 +97,7 @@ class Telegram:
             await self._retrying.until_done(self._take_updates)
 
     async def listen(self, public_url: str, listen: tuple[str, int]) -> None:
-        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`, or `OSError` for a taken port."""
+        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`, `PortTaken`."""
         webhook = Webhook(self.bot, public_url, listen, self.take)
         try:
             await webhook.open()

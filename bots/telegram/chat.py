@@ -71,8 +71,6 @@ class TelegramChat:
         place = self._place(to, reply, album)
         if replacing is not None and (not replacing.message_ids or reply.ask is not None):
             replacing = None
-        if reply.gone:
-            return await self._take_away(place, reply, replacing)
         if replacing is not None and reply.preview and place.public and self._too_soon(place.chat_id):
             return replacing
         try:
@@ -106,6 +104,8 @@ class TelegramChat:
         _remember(self._with_file, (chat_id, message_id), None)
 
     async def _show(self, place: Place, reply: Reply, replacing: Shown | None) -> Shown:
+        if reply.gone:
+            return await self._take_away(place, reply, replacing)
         drafts = not place.public and place.chat_id not in self._no_drafts
         planned = plan(reply, replacing, Setting(self._bot.username, place.public, drafts))
         key = None if reply.preview and replacing is None else _key(place, reply, replacing)

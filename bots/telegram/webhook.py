@@ -26,6 +26,10 @@ class WebhookRefused(Exception):
     """Telegram does not bring updates to this address; the message is its reason."""
 
 
+class PortTaken(Exception):
+    """Nothing can be listened on there; the message is the system's reason."""
+
+
 class Webhook:
     """`public_url` is what Telegram knows, `listen` host and port here; the proxy between them passes `PATH` on."""
 
@@ -39,12 +43,15 @@ class Webhook:
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> int:
-        """The port that is listened on. Raises `OSError` when it is taken."""
+        """The port that is listened on. Raises `PortTaken`."""
         app = web.Application(client_max_size=MOST_BYTES)
         app.router.add_post(PATH, self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._listen).start()
+        try:
+            await web.TCPSite(self._runner, *self._listen).start()
+        except OSError as error:
+            raise PortTaken(error.strerror or str(error)) from None
         return int(self._runner.addresses[0][1])
 
     async def announce(self, kinds: tuple[str, ...]) -> None:

@@ -40,7 +40,8 @@ def test_interpolated_names_are_settings_with_their_defaults() -> None:
     used = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text()))
     assert len(re.findall(r"\$\{", (ROOT / "docker-compose.yml").read_text())) == len(used)
     assert set(used) - NOT_OURS <= names()
-    defaults = {env: LaunchSettings.model_fields[field].default for field, env in environment_names(LaunchSettings).items()}
+    given = (BotSettings, LaunchSettings)
+    defaults = {env: cls.model_fields[field].default for cls in given for field, env in environment_names(cls).items()}
     assert {name: value for name, value in used.items() if name not in NOT_OURS and str(defaults[name]) != value} == {}
 
 

@@ -143,5 +143,6 @@ async def test_a_group_that_moved_is_asked_at_its_new_place_at_once(chat: Telegr
     fake.move(GROUP, -100999)
     await chat.show(place(GROUP), Reply("one"))
     await chat.show(place(GROUP), Reply("two"))
+    assert await TelegramChat(chat._bot).show(place(GROUP), Reply("", gone=True), Shown(("5",))) == Shown(())
     assert [one.text for one in fake.scene().by_bot(-100999)] == ["one", "two"]
     assert len(fake.scene().calls_of("sendMessage")) == 3

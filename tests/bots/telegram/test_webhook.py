@@ -1,16 +1,18 @@
 """Updates that Telegram brings: from the fake, through the bot's own server, to the core."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from bots.core.api import BotApi
 from bots.settings import BotSettings
 from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
 from bots.telegram.adapter import Answer, Telegram, make_bot
-from bots.telegram.webhook import PATH, SECRET_HEADER, WebhookRefused
+from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 
@@ -107,6 +109,34 @@ async def test_telegrams_no_to_the_address_ends_it_with_its_reason(fake: FakeTel
     with pytest.raises(WebhookRefused, match="failed to resolve host"):
         await asyncio.wait_for(telegram.listen(PUBLIC, ("127.0.0.1", unused_tcp_port)), 10)
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port):
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(PortTaken, match="in use"):
             await telegram.listen(PUBLIC, ("127.0.0.1", unused_tcp_port))
     await telegram.close()
+
+
+def settings(fake: FakeTelegram, port: int) -> BotSettings:
+    return BotSettings(
+        _env_file=None,
+        telegram_bot_token=SecretStr(fake.token),
+        telegram_api_url=fake.api_url,
+        telegram_updates="webhook",
+        telegram_webhook_port=port,
+        public_url="https://ai.example.org",
+    )
+
+
+async def test_the_process_listens_where_its_settings_say(fake: FakeTelegram, unused_tcp_port_factory: Callable[[], int]) -> None:
+    port, stop = unused_tcp_port_factory(), asyncio.Event()
+    fake.settings(webhook_to=f"http://127.0.0.1:{port}")
+    async with asyncio.timeout(30), BotApi(f"http://127.0.0.1:{unused_tcp_port_factory()}", "key", None) as api:
+        running = asyncio.create_task(run(settings(fake, port), api, stop))
+        fake.user_says(CHAT, USER, "/help")
+        await fake.message(CHAT, "/image")
+        stop.set()
+        await asyncio.wait_for(running, 10)
+        async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port):
+            with pytest.raises(SystemExit, match=f"127.0.0.1:{port}"):
+                await run(settings(fake, port), api, asyncio.Event())
+        fake.fault("setWebhook", "status", status=400, description="Bad Request: bad webhook: failed to resolve host")
+        with pytest.raises(SystemExit, match="failed to resolve host"):
+            await run(settings(fake, port), api, asyncio.Event())
