@@ -34,6 +34,10 @@ Answer = Callable[[Chat, Inbound], Awaitable[None]]
 Suggest = Callable[[Who, Sequence[Kind], str, int], Awaitable[list[ModelOut]]]
 
 DISCORD = "https://discord.com/api"
+PERMISSIONS = discord.Permissions(
+    view_channel=True, send_messages=True, send_messages_in_threads=True, attach_files=True, read_message_history=True
+).value
+"""What a server's owner is asked for."""
 RATE_LIMIT_SECONDS = 30.0
 """A longer wait than this is an error, and the delivery's turn comes again. The library allows no less."""
 SUGGEST_SECONDS = 2.0
@@ -87,6 +91,10 @@ class Studio(discord.AutoShardedClient):
         assert self.application_id is not None
         rest = Rest(self.http, self.application_id)
         self._channel = ChannelChat(rest, Memory(), self._file_bytes)
+        log.info(
+            "invite",
+            url=f"https://discord.com/oauth2/authorize?client_id={self.application_id}&permissions={PERMISSIONS}&scope=bot+applications.commands",
+        )
         flags = self.application_flags
         # Asked for only where it is switched on, for Discord refuses a bot that asks for more than it may have.
         self._wanted.message_content = self._read_all and (flags.gateway_message_content or flags.gateway_message_content_limited)

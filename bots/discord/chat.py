@@ -1,6 +1,7 @@
 """Replies in a channel, with the bot's own token: nothing here ends after 15 minutes."""
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,13 +71,25 @@ class Messages(ABC):
     def __init__(self, rest: Rest, memory: Memory) -> None:
         self.rest = rest
         self.memory = memory
+        self._paused: dict[str, float] = {}
 
     @property
     def limits(self) -> Limits:
         return LIMITS
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        """Raises `SendFailed`. A reply without text and files leaves what is shown."""
+        """Raises `SendFailed`. A reply without text and files leaves what is shown. Previews stop for as long as Discord asks to wait."""
+        left = self._paused.get(to.chat_id, 0.0) - time.monotonic()
+        if reply.preview and left > 0:
+            raise SendFailed("Discord has asked to wait", retry_after=left)
+        try:
+            return await self._show(to, reply, replacing)
+        except SendFailed as failure:
+            if failure.retry_after is not None:
+                _keep(self._paused, to.chat_id, time.monotonic() + failure.retry_after)
+            raise
+
+    async def _show(self, to: Address, reply: Reply, replacing: Shown | None) -> Shown:
         known = () if replacing is None else replacing.message_ids
         if reply.gone:
             for message_id in known:

@@ -38,7 +38,8 @@ def changed(theirs: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
 def _within(wanted: object, has: object) -> bool:
     """Everything that is wanted is there. An empty or false value may be missing, for Discord leaves those out."""
     if isinstance(wanted, dict):
-        return isinstance(has, dict) and all(_within(value, has.get(name)) for name, value in wanted.items())
+        fields = has if isinstance(has, dict) else {}
+        return all(_within(value, fields.get(name)) for name, value in wanted.items())
     if isinstance(wanted, list):
         rest = has if isinstance(has, list) else []
         return len(wanted) == len(rest) and all(_within(one, other) for one, other in zip(wanted, rest, strict=True))

@@ -6,6 +6,7 @@ Payloads are written out rather than built by the library: `allowed_mentions`, f
 import asyncio
 import io
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
 """The whole of one call: waiting for a rate limit, and discord.py's own repeats after 5xx, included."""
 AGAIN_SECONDS = 10.0
 """When to try again after a send whose fate is not known: soon enough for Discord to know the nonce still."""
+
+REPEAT_SECONDS = 0.9
+"""discord.py repeats a call after 5xx by itself, but never sooner than a second later."""
 
 UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED, TOO_MANY_FOLLOW_UPS = 10008, 10015, 50027, 40060, 40094
 FORM_INVALID, NO_HISTORY = 50035, 160002
@@ -74,24 +78,24 @@ class Rest:
         await self._first_answer(interaction_id, token, {"type": SUGGEST, "data": {"choices": list(choices)}})
 
     async def _first_answer(self, interaction_id: int, token: str, body: Payload) -> Any:
-        """After a broken line the first try may have counted, and then the second is told so."""
+        """After a broken line or a 5xx the first try may have counted, and then the second is told so."""
         route = Route(
             "POST",
             "/interactions/{interaction_id}/{webhook_token}/callback?with_response=true",
             interaction_id=interaction_id,
             webhook_token=token,
         )
-        try:
-            return await self._call(route, body)
-        except SendFailed as failure:
-            if not failure.uncertain:
-                raise
-        try:
-            return await self._call(route, body)
-        except Refused as refused:
-            if refused.code != ACKNOWLEDGED:
-                raise
-            return None
+        began = time.monotonic()
+        for last in (False, True):
+            try:
+                return await self._call(route, body)
+            except SendFailed as failure:
+                repeated = last or time.monotonic() - began >= REPEAT_SECONDS
+                if isinstance(failure, Refused) and failure.code == ACKNOWLEDGED and repeated:
+                    return None
+                if last or not failure.uncertain:
+                    raise
+        return None
 
     async def send(self, channel_id: str, payload: Payload, files: Sequence[File] = ()) -> str:
         """A new message. Its nonce makes further tries safe: what failed is never uncertain, only to be tried again soon."""

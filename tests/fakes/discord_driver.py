@@ -202,7 +202,7 @@ class FakeDiscord:
         self._do("advance", seconds=seconds)
 
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, limited, reset_before, reset_after, hang_before or hang_after."""
+        """See `Fault`: kind is status, status_after, limited, reset_before, reset_after, hang_before or hang_after."""
         self._do("fault", method=method, path=path, kind=kind, **more)
 
     def limit(self, method: str, path: str, limit: int, per: float) -> None:

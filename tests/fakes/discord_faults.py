@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.fakes.discord_world import World
 
-Kind = Literal["status", "limited", "reset_before", "reset_after", "hang_before", "hang_after"]
+Kind = Literal["status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after"]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -101,7 +101,9 @@ class Faults:
         return too_many(reset_after, headers), headers
 
     async def _strike(self, fault: Fault, request: web.Request, answer: Answer) -> web.StreamResponse:
-        if fault.kind == "status":
+        if fault.kind == "status_after":
+            await answer(request)
+        if fault.kind in ("status", "status_after"):
             return plain({"message": fault.message, "code": fault.code}, fault.status)
         if fault.kind == "limited":
             return too_many(fault.retry_after, {}, is_global=fault.is_global)

@@ -283,12 +283,13 @@ async def test_an_interaction_that_is_over_already_is_answered_all_the_same(fake
     assert [one.channel_id == GUILD_CHANNEL_ID for one in shown] == [not secret]
 
 
-async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, connect: Connect) -> None:
+@pytest.mark.parametrize("fault", ["reset_after", "status_after", "reset_before"])
+async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, connect: Connect, fault: str) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("there"))
 
     async with connect(Script(play)):
-        fake.fault("POST", "/callback", "reset_after")
+        fake.fault("POST", "/callback", fault)
         interaction = fake.slash(PERSON, DM, "ask", {"question": "why"})
         assert (await fake.answer(interaction, "there")).author_id == APPLICATION_ID
 
@@ -334,3 +335,21 @@ async def test_where_the_channel_refuses_the_interaction_still_answers(fake: Fak
         fake.fault("POST", r"/channels/\d+/messages$", "status", status=403, code=50013, message="Missing Permissions", times=5)
         asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
         await fake.until(lambda scene: [one for one in scene.answers(asked) if one.content == "second"])
+
+
+async def test_previews_stop_while_discord_asks_to_wait_and_the_answer_still_comes(fake: FakeDiscord, connect: Connect) -> None:
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        shown = await chat.show(inbound.address, Reply("a", preview=True))
+        fake.fault("PATCH", "/messages/", "limited", retry_after=120.0)
+        for text in ("a b", "a b c", "a b c d"):
+            with pytest.raises(SendFailed) as failed:
+                await chat.show(inbound.address, Reply(text, preview=True), replacing=shown)
+            assert failed.value.retry_after is not None
+        await chat.show(inbound.address, Reply("a b c d e"), replacing=shown)
+
+    async with connect(Script(play)):
+        asked = fake.slash(PERSON, DM, "ask", {"question": "why"})
+        shown = await fake.answer(asked, "a b c d e")
+        edits = [one["status"] for one in fake.scene().requests if one["method"] == "PATCH"]
+    assert edits == [200, 429, 200]
+    assert shown.history == ["a"]

@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 
-from bots.core.commands import COMMANDS
+from bots.core.commands import COMMANDS, Command
 from bots.core.types import Button, File, Reply
 from bots.discord.commands import changed, registered
 from bots.discord.render import LIMITS, nonce, parts
@@ -8,12 +10,12 @@ from tests.fakes.discord_checks import check_commands, check_message
 
 
 def test_what_discord_adds_is_no_change() -> None:
-    wanted = registered(COMMANDS)
-    theirs = [{**one, "id": "1", "version": "2", "nsfw": False} for one in reversed(wanted)]
+    wanted = [*registered(COMMANDS), *registered((Command("x", "", COMMANDS[0].run),))]
+    theirs: list[dict[str, Any]] = [{**one, "id": "1", "version": "2", "nsfw": False} for one in reversed(wanted)]
     for command in theirs:
-        command["options"] = [
-            {name: value for name, value in option.items() if value is not False} for option in command.get("options", [])
-        ]
+        command["description_localizations"] = command.get("description_localizations") or None
+        bare = [{name: value for name, value in option.items() if value is not False} for option in command.get("options", [])]
+        command["options"] = bare
     theirs[0] = {name: value for name, value in theirs[0].items() if value != []}
     assert not changed(theirs, wanted)
 
