@@ -23,7 +23,15 @@ IMAGES = (
 )
 VIDEO = "Waves roll onto a dark beach, the camera glides forward"
 WIDTH = 1280
-PAGES = {"home": "/", "image": "/generate/image?job={image}", "video": "/generations/{video}", "gallery": "/gallery"}
+QUESTION = "Write a Python function that greets somebody, and explain it"
+PAGES = {
+    "home": "/",
+    "image": "/generate/image?job={image}",
+    "text": "/generate/text?conversation={text}",
+    "video": "/generations/{video}",
+    "gallery": "/gallery",
+    "board": "/admin",
+}
 
 
 def make(page: Page, kind: str, prompt: str) -> str:
@@ -33,6 +41,15 @@ def make(page: Page, kind: str, prompt: str) -> str:
     page.get_by_role("button", name="Generate").click()
     page.locator("[data-status=completed]").wait_for()
     return page.url.partition("job=")[2] or page.url.rpartition("/")[2]
+
+
+def ask(page: Page, question: str) -> str:
+    """The id of the conversation."""
+    page.goto("/generate/text")
+    page.get_by_label("Your question").fill(question)
+    page.get_by_role("button", name="Send").click()
+    page.locator(".message-assistant footer button").wait_for()
+    return page.url.partition("conversation=")[2]
 
 
 def picture(browser: Browser, web_url: str, paths: dict[str, str], schemes: Sequence[Literal["light", "dark"]]) -> list[Path]:
@@ -59,13 +76,14 @@ def main() -> None:
         set_up(page, stack.web_url, stack.setup_token, EMAIL, PASSWORD)
         page.goto("/profile")
         page.get_by_label("Name").fill("Ada")
-        page.get_by_role("button", name="Save").click()
+        page.locator("#about").get_by_role("button", name="Save").click()
         for prompt in IMAGES[1:]:
             make(page, "image", prompt)
         video = make(page, "video", VIDEO)
+        text = ask(page, QUESTION)
         image = make(page, "image", IMAGES[0])
         context.close()
-        paths = {name: path.format(image=image, video=video) for name, path in PAGES.items()}
+        paths = {name: path.format(image=image, video=video, text=text) for name, path in PAGES.items()}
         for path in picture(browser, stack.web_url, paths, ("light", "dark")):
             print(path.relative_to(ROOT))
 
