@@ -1,7 +1,7 @@
 """`python -m api.admin.backup_copy DATABASE ZIP`: one backup, made in a process of its own, at low priority.
 
-A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay.
-It says `copied` as soon as the database may be written again, and one line of JSON at the end.
+A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay. It says
+`ready`, waits for a line, says `copied` as soon as the database may be written again, and one line of JSON at the end.
 """
 
 import json
@@ -24,6 +24,9 @@ def make(database: Path, target: Path) -> None:
     """Readers find the zip at its name when it is whole, or not at all."""
     with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as folder:
         copy = Path(folder) / DATABASE
+        _say("ready")
+        if not sys.stdin.readline():
+            return  # whoever wanted the backup is gone
         shutil.copyfile(database, copy)
         log = database.with_name(database.name + ".wal")
         if log.exists() and log.stat().st_size:

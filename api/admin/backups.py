@@ -1,13 +1,14 @@
 """Backups of the embedded database: made while everything runs, by hand and by themselves, and kept as long as set.
 
-The file is copied while nobody writes, which takes a second for 600 MB. DuckDB's own COPY FROM DATABASE needs more memory than the database
-itself may have: with a million generations it ended without any.
+The file is copied while nobody writes: about a second for 600 MB, longer on a busy disk. DuckDB's own COPY FROM DATABASE needs more memory
+than the database itself may have: with a million generations it ended without any.
 """
 
 import asyncio
 import re
 import shutil
 import sys
+from asyncio.subprocess import PIPE
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -88,11 +89,13 @@ class Backups:
         await asyncio.to_thread(_prepare, folder, db.path)
         target = folder / f"allucanget-{now():{STAMP}}.zip"
         command = (sys.executable, "-m", "api.admin.backup_copy", str(db.path.absolute()), str(target))
+        child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        # it starts first, for that takes longer than the copy; then nobody writes until it says that it has copied, or ends
+        await child.stdout.readline()
         async with db.still():
-            child = await asyncio.create_subprocess_exec(
-                *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-            )
-            assert child.stdout is not None
+            child.stdin.write(b"\n")
             await child.stdout.readline()
         _, said = await child.communicate()
         if child.returncode != 0:
