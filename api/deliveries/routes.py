@@ -5,10 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth.caller import BotCaller
-from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
+from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.deps import ServicesDep
+from api.generations.schemas import ShareOut
 
 router = APIRouter(prefix="/bot/deliveries", tags=["bots"])
+
+LINK_HOURS = 72
 
 
 @router.post("/claim")
@@ -28,6 +31,13 @@ async def begin(delivery_id: str, body: BeginIn, bot: BotCaller, services: Servi
     """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not send it."""
     await services.deliveries.begin(bot.platform, delivery_id, body)
     return Response(status_code=204)
+
+
+@router.post("/{delivery_id}/link")
+async def link(delivery_id: str, body: LinkIn, bot: BotCaller, services: ServicesDep) -> ShareOut:
+    """A public link to what the delivery is about, for a chat that does not take its files. It ends after three days."""
+    user_id, generation_id = await services.deliveries.subject(bot.platform, delivery_id, body.lease)
+    return await services.gallery.link(user_id, generation_id, LINK_HOURS)
 
 
 @router.post("/{delivery_id}/ack", status_code=204)

@@ -87,6 +87,10 @@ class BeginIn(In):
     repeatable: bool = False
 
 
+class LinkIn(In):
+    lease: str = Field(max_length=64)
+
+
 class FileRefIn(In):
     media_id: str = Field(max_length=64)
     kind: FileKind

@@ -24,7 +24,7 @@ from api.deliveries.schemas import (
     Notice,
 )
 from api.deliveries.store import Delivery, Target
-from api.errors import Conflict
+from api.errors import Conflict, NotFound
 from api.generations.schemas import GenerationOut
 from api.ids import new_id, now, token
 from api.links.service import PrivateChat
@@ -168,6 +168,14 @@ class DeliveryService:
         """Raises `Conflict` when the lease is over: somebody else may be showing it."""
         if not await store.begin(self._db, delivery_id, platform, body.lease, now() + LEASE, body.repeatable):
             raise _lease_over()
+
+    async def subject(self, platform: str, delivery_id: str, lease: str) -> tuple[str, str]:
+        """Owner and id of the generation that a leased delivery is about. Raises `Conflict`, `NotFound` for a notice."""
+        row = await self._leased(platform, delivery_id, lease)
+        about = (await self._render([row.generation_id])).get(row.generation_id) if row.generation_id else None
+        if about is None:
+            raise NotFound("This delivery is about no generation.")
+        return about.user_id, about.generation.id
 
     async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
         """Raises `Conflict` when the lease is over."""

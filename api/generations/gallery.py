@@ -90,6 +90,12 @@ class Gallery:
         await shares.add(self._db, made)
         return self._out(made)
 
+    async def link(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
+        """An open link that lasts at least half of that, or a new one. Raises as `share`."""
+        lasting = ids.now() + timedelta(hours=hours) / 2
+        known = [one for one in await self.shares(user_id, generation_id) if one.expires_at > lasting]
+        return known[0] if known else await self.share(user_id, generation_id, hours)
+
     async def shares(self, user_id: str, generation_id: str) -> list[ShareOut]:
         row = await self._reader.owned(user_id, generation_id)
         return [self._out(each) for each in await shares.of_generation(self._db, row.id)]

@@ -13,8 +13,8 @@ import httpx
 import httpx_sse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
-from api.generations.schemas import FitIn, MediaOut
+from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
+from api.generations.schemas import FitIn, MediaOut, ShareOut
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
 from bots.core.http import BAD_ANSWER, TRANSPORT_ERRORS, ApiError, make_client, refused, unavailable
 
@@ -89,6 +89,10 @@ class BotApi:
     async def begin(self, delivery_id: str, begin: BeginIn) -> None:
         """Raises `ApiError` `conflict` when the lease is over."""
         await self.call("POST", f"/bot/deliveries/{delivery_id}/begin", self._key, body=begin)
+
+    async def link(self, delivery_id: str, link: LinkIn) -> ShareOut:
+        """A public link to the delivery's result, for three days."""
+        return read(ShareOut, await self.call("POST", f"/bot/deliveries/{delivery_id}/link", self._key, body=link))
 
     async def ack(self, delivery_id: str, ack: AckIn) -> None:
         await self.call("POST", f"/bot/deliveries/{delivery_id}/ack", self._key, body=ack)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from PIL import Image
 
-from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationFailed, Notice
+from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationFailed, LinkIn, Notice
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.api import BotApi
@@ -88,13 +88,20 @@ async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: Bot
     files = [await _file(one, delivery, made, place, api, limits) for place, one in enumerate(fitting, start=1)]
     caption = texts.caption(made)
     if len(fitting) < len(media):
-        caption = f"{caption}\n{texts.too_large_to_send(made, api.public_url)}"
+        caption = f"{caption}\n{await _linked(delivery, made, api)}"
     elif {one.id for one in fitting} != {one.id for one in media}:
         caption = f"{caption}\n{texts.smaller_copy(made, api.public_url)}"
     return Told(
         _reply(delivery, limits, caption, tuple(files), result_buttons(made)),
         media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
     )
+
+
+async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> str:
+    """Everybody in the chat would have seen it, so a link that everybody can open takes its place."""
+    share = await api.link(delivery.id, LinkIn(lease=delivery.lease))
+    url = share.url or (f"{api.public_url}/shared/{share.token}" if api.public_url else None)
+    return texts.too_large_to_send(made, api.public_url) if url is None else texts.too_large_but_linked(made, url)
 
 
 async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: Limits) -> MediaOut | None:

@@ -218,6 +218,16 @@ DELIVERIES = [
     ),
     Row(
         "POST",
+        "/bot/deliveries/{delivery_id}/link",
+        BOT,
+        made="delivery",
+        json={"lease": "{lease}"},
+        passes=404,
+        foreign=(409, "conflict"),
+        spends=True,
+    ),
+    Row(
+        "POST",
         "/bot/deliveries/{delivery_id}/ack",
         BOT,
         made="delivery",

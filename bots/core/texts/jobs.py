@@ -102,6 +102,10 @@ def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
     return _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
 
 
+def too_large_but_linked(made: GenerationOut, url: str) -> str:
+    return _("The %(kind)s is too large to send in this chat. For three days you find it here: %(url)s", kind=kind(made.kind), url=url)
+
+
 def smaller_copy(made: GenerationOut, public_url: str | None) -> str:
     return _("This is a smaller copy, for the original is too large for this chat.") + " " + _in_gallery(made, public_url)
 

@@ -184,7 +184,8 @@ async def test_a_file_too_large_for_the_chat_is_linked(place: Place) -> None:
     async with pumping(place.stage, place.bot):
         pushed = await place.stage.seen("too large to send in this chat")
     assert pushed.reply.files == ()
-    assert f"{PUBLIC_URL}/gallery/" in pushed.reply.text
+    token = pushed.reply.text.partition(f"{PUBLIC_URL}/shared/")[2].split()[0]
+    assert (await place.api.client.get(f"/shared/{token}")).json()["images"]
 
 
 async def _made_an_image(place: Place) -> dict[str, Any]:
