@@ -3,11 +3,20 @@ as text only. What the acts do is walked through in a browser (`tests/browser/te
 
 import re
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 import pytest
 from flask import Flask
+from pydantic import BaseModel
 
+from admin_web import admin_warnings, admin_words
+from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
+from api.budget.schemas import SharedScope
+from api.deliveries.schemas import DeliveryRowOut, TryOut
+from api.generations.schemas import GenerationOut
+from api.generations.states import Phase
+from api.provider.schemas import Capabilities
 from tests.web.browser import Browser
 from tests.web.conftest import signed_in
 from tests.web.test_making import make_image
@@ -51,6 +60,21 @@ def evil(app: Flask, register: Callable[[], TokensOut]) -> Browser:
     person.get("/profile")
     person.post("/profile/about", {**person.fields, "display_name": EVIL, "language": "en"})
     return person
+
+
+def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
+    def choices(model: type[BaseModel], name: str) -> set[str]:
+        return set(get_args(model.model_fields[name].annotation))
+
+    assert choices(WarningOut, "code") == admin_warnings.WORDS.keys()
+    assert choices(WarningOut, "target") == admin_warnings.PLACES.keys()
+    assert set(get_args(Phase)) == admin_words.PHASES.keys()
+    assert choices(GenerationOut, "mode") == admin_words.MODES.keys()
+    assert choices(GenerationOut, "status") <= admin_words.STATUSES.keys()
+    assert choices(TryOut, "outcome") == admin_words.TRIES.keys()
+    assert choices(DeliveryRowOut, "state") <= admin_words.DELIVERY_STATES.keys()
+    assert set(get_args(SharedScope)) == admin_words.SCOPES.keys()
+    assert set(Capabilities.model_fields) == admin_words.CAPABILITIES.keys()
 
 
 def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
