@@ -21,6 +21,15 @@ SEEDREAM = "bytedance-seed/seedream-4.5"
 DALLE = "openai/dall-e-3"
 
 
+both = pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
+"""Where the writes themselves are on trial; whatever else fails or works does so on either engine."""
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(getattr(request, "param", "duckdb_path")))
+
+
 async def finished(api: Api, generation: dict[str, Any]) -> dict[str, Any]:
     """Waits as the synchronous route does, without asking in a loop."""
     row = await store.get(api.services.db, generation["id"])
@@ -34,6 +43,7 @@ async def money(user: httpx.AsyncClient) -> tuple[str, str]:
     return me["spent_usd"], me["held_usd"]
 
 
+@both
 async def test_an_image_is_made_kept_and_paid(api: Api, user: httpx.AsyncClient) -> None:
     answer = await user.post("/generate/image", json={"prompt": "a fox in snow"})
     assert answer.status_code == 200, answer.text
@@ -67,6 +77,7 @@ async def test_respond_async_answers_at_once_with_the_job(api: Api, user: httpx.
     assert (await finished(api, answer.json()))["status"] == "completed"
 
 
+@both
 async def test_a_video_is_followed_fetched_and_playable(api: Api, user: httpx.AsyncClient) -> None:
     answer = await user.post("/generate/video", json={"prompt": "waves at night"})
     assert answer.status_code == 202, answer.text
@@ -95,6 +106,7 @@ async def test_a_video_starts_from_an_uploaded_image(api: Api, user: httpx.Async
     assert len(sandbox.calls("videos.submit")) == 1
 
 
+@both
 async def test_the_same_key_makes_one_job(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     body, key = {"prompt": "a fox"}, {"Idempotency-Key": "tg:1"}
     first = await user.post("/generate/image", json=body, headers=key)
@@ -105,6 +117,7 @@ async def test_the_same_key_makes_one_job(user: httpx.AsyncClient, sandbox: Sand
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
 
 
+@both
 async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.break_with(image=20)
     # all places of this user are taken
@@ -122,6 +135,7 @@ async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user:
     assert (again.status_code, again.json()["code"]) == (409, "already_finished")
 
 
+@both
 async def test_cancel_after_the_submit_still_books_the_real_cost(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.break_with(video=1.5)
     made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
@@ -147,6 +161,7 @@ async def until(api: Api, generation_id: str, *, phase: str) -> Generation:
     raise AssertionError(f"{phase} was not reached: {row}")
 
 
+@both
 async def test_lists_page_and_filter(user: httpx.AsyncClient) -> None:
     made = [(await user.post("/generate/image", json={"prompt": f"fox {number}"})).json() for number in range(3)]
     page = (await user.get("/generations?limit=2")).json()
@@ -177,34 +192,32 @@ async def test_anothers_generation_is_as_unknown_as_none(api: Api, user: httpx.A
     assert stolen.status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code", "field"),
-    [
-        ({"prompt": ""}, 422, "invalid_request", "prompt"),
-        ({"prompt": "   "}, 422, "invalid_request", "prompt"),
-        ({"prompt": "x" * 20_000}, 422, "invalid_request", "prompt"),
-        ({"prompt": "x", "no_such": 1}, 422, "invalid_request", "no_such"),
-        ({"prompt": "nul \x00"}, 422, "invalid_request", None),
-        ({"prompt": "x", "model": "nobody/nothing"}, 422, "model_unavailable", None),
-        ({"prompt": "x", "model": "google/veo-3.1-lite"}, 422, "model_unavailable", None),
-        ({"prompt": "x", "model": KLEIN, "aspect_ratio": "7:3"}, 422, "option_unsupported", "aspect_ratio"),
-        ({"prompt": "x", "input_images": ["nope"], "model": SEEDREAM}, 404, "not_found", None),
-    ],
-)
-async def test_bad_input_is_named_and_costs_nothing(
-    user: httpx.AsyncClient, sandbox: Sandbox, body: dict[str, Any], status: int, code: str, field: str | None
-) -> None:
-    answer = await user.post("/generate/image", json=body)
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (status, code), answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert problem["detail"]
-    if field:
-        assert field in [item["field"] for item in problem["fields"]]
+BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
+    ({"prompt": ""}, 422, "invalid_request", "prompt"),
+    ({"prompt": "   "}, 422, "invalid_request", "prompt"),
+    ({"prompt": "x" * 20_000}, 422, "invalid_request", "prompt"),
+    ({"prompt": "x", "no_such": 1}, 422, "invalid_request", "no_such"),
+    ({"prompt": "nul \x00"}, 422, "invalid_request", None),
+    ({"prompt": "x", "model": "nobody/nothing"}, 422, "model_unavailable", None),
+    ({"prompt": "x", "model": "google/veo-3.1-lite"}, 422, "model_unavailable", None),
+    ({"prompt": "x", "model": KLEIN, "aspect_ratio": "7:3"}, 422, "option_unsupported", "aspect_ratio"),
+    ({"prompt": "x", "input_images": ["nope"], "model": SEEDREAM}, 404, "not_found", None),
+]
+
+
+async def test_bad_input_is_named_and_costs_nothing(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    for body, status, code, field in BAD:
+        answer = await user.post("/generate/image", json=body)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (status, code), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert problem["detail"]
+        assert field is None or field in [item["field"] for item in problem["fields"]], body
     assert await money(user) == ("0.000000", "0.000000")
     assert [call for call in sandbox.calls() if call["method"] == "POST"] == []
 
 
+@both
 async def test_no_more_than_the_budget_is_ever_accepted(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +235,7 @@ async def test_no_more_than_the_budget_is_ever_accepted(
     assert await api.services.budget.audit() == []
 
 
+@both
 async def test_too_many_jobs_at_once_are_refused_in_words(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.break_with(image=20)
     answers = [await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}) for _ in range(11)]

@@ -1,8 +1,10 @@
 """A result that was asked for in a chat is in the outbox of that chat, exactly once, from the transaction that finished it."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from api.provider.sandbox_faults import Fault
 from tests.api.harness import Api
@@ -10,6 +12,12 @@ from tests.generations.test_jobs import finished, until
 from tests.sandbox_server import Sandbox
 
 ADDRESS = {"platform": "telegram", "chat_id": "77", "message_id": "5", "private": True}
+
+
+@pytest.fixture
+def database(duckdb_path: Path) -> str:
+    """The outbox itself is tried on both engines by `tests/deliveries`."""
+    return str(duckdb_path)
 
 
 async def claim(api: Api, wait: float = 10) -> list[dict[str, Any]]:
