@@ -38,9 +38,10 @@ def bare(text: str) -> str:
     """The words that a template says without `_`; names and commands are the same in every language."""
     spoken = " ".join(SPOKEN.findall(text))
     shown = re.sub(r"<code>.*?</code>|<!doctype html>|<[^>]*>|^[^<]*>|<[^>]*$|&\w+;", " ", text, flags=re.DOTALL)
+    said = f"{shown} {spoken}"
     for name in NAMES:
-        shown = shown.replace(name, "")
-    return " ".join(re.findall(r"[A-Za-z]{2,}", f"{shown} {spoken}"))
+        said = said.replace(name, "")
+    return " ".join(re.findall(r"[A-Za-z]{2,}", said))
 
 
 def test_every_sentence_has_its_translation() -> None:
