@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.generations.schemas import FitIn, MediaOut, ShareOut
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
-from bots.core.http import BAD_ANSWER, TRANSPORT_ERRORS, ApiError, make_client, refused, unavailable
+from bots.core.http import BAD_ANSWER, ApiError, below_http, make_client, refused
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -110,7 +110,7 @@ class BotApi:
     async def media(self, url: str, most: int) -> bytes:
         """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond `most` bytes."""
         taken = bytearray()
-        try:
+        with below_http():
             async with self._client.stream("GET", url) as response:
                 if not response.is_success:
                     await response.aread()
@@ -119,8 +119,6 @@ class BotApi:
                     taken += chunk
                     if len(taken) > most:
                         raise ApiError("too_large", f"more than {most} bytes", status=413)
-        except TRANSPORT_ERRORS as error:
-            raise unavailable(error) from error
         return bytes(taken)
 
     async def act(self, who: Who, fresh: bool = False) -> str:
@@ -171,7 +169,7 @@ class BotApi:
         timeout: httpx.Timeout | None = None,
     ) -> httpx.Response:
         """One request, its whole answer; anything but 2xx raises."""
-        try:
+        with below_http():
             response = await self._client.request(
                 method,
                 path,
@@ -181,8 +179,6 @@ class BotApi:
                 files=files,
                 timeout=timeout or httpx.USE_CLIENT_DEFAULT,
             )
-        except TRANSPORT_ERRORS as error:
-            raise unavailable(error) from error
         if not response.is_success:
             raise refused(response)
         return response
@@ -193,15 +189,13 @@ class BotApi:
         """The server-sent events that a POST answers with."""
         sent = _headers(token, headers, body)
         timeout = httpx.Timeout(STREAM_READ_SECONDS, connect=5.0)
-        try:
+        with below_http():
             async with httpx_sse.aconnect_sse(self._client, "POST", path, content=_json(body), headers=sent, timeout=timeout) as source:
                 if not source.response.is_success:
                     await source.response.aread()
                     raise refused(source.response)
                 async for event in source.aiter_sse():
                     yield event
-        except TRANSPORT_ERRORS as error:
-            raise unavailable(error) from error
 
 
 def read(model: type[M], response: httpx.Response) -> M:

@@ -133,7 +133,8 @@ class Pump:
         """None: all is well, and settled. Raises `_NotOurs`."""
         delivery = held.delivery
         try:
-            return await self._show_all(held)
+            with language.speaking(language.chosen(delivery.language)):
+                return await self._show_all(held)
         except SendFailed as failure:
             log.warning("delivery_not_shown", delivery=delivery.id, reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
             return _failed(held, failure)
@@ -150,8 +151,7 @@ class Pump:
         """The result, then its card. Raises what `_try` catches."""
         delivery, to = held.delivery, _address(held.delivery)
         limits = await self._chat.limits_for(to)
-        with language.speaking(language.chosen(delivery.language)):
-            told = await render(delivery, self._api, limits)
+        told = await render(delivery, self._api, limits)
         ack = AckIn(lease=held.lease)
         if told.reply is not None:
             if not await self._outbox.begin(held, limits.repeatable):

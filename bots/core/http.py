@@ -1,5 +1,7 @@
 """How the bots speak HTTP with the api: one factory for clients, one place where failures become `ApiError`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import aiohttp
@@ -52,6 +54,23 @@ def make_client(base_url: str) -> httpx.AsyncClient:
 
 TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, TimeoutError)
 """All that can go wrong below HTTP; the aiohttp transport lets a few of its own errors through."""
+
+
+CLOSED = "Connection closed."
+"""What aiohttp says, in a RuntimeError, of a connection that ended between two reads."""
+
+
+@contextmanager
+def below_http() -> Iterator[None]:
+    """What fails in the transport is an `ApiError`: `api_unavailable`."""
+    try:
+        yield
+    except TRANSPORT_ERRORS as error:
+        raise unavailable(error) from error
+    except RuntimeError as error:
+        if str(error) != CLOSED:
+            raise
+        raise unavailable(error) from error
 
 
 def unavailable(error: BaseException) -> ApiError:

@@ -155,14 +155,16 @@ class TerminalChat:
             self.console.print(Text(texts.write_next(printable(reply.ask.default)), "dim"), soft_wrap=True)
         if reply.preview:
             return  # Ctrl-C stops what is being written
-        offered = Text("  ")
-        for button in (one for row in reply.buttons for one in row):
-            self._numbers += 1
-            self.choices[self._numbers] = Choice(message_id, button)
-            offered.append(f"[{self._numbers}] {button.label}", "red" if button.style == "danger" else "bold")
-            offered.append("   ")
-        if reply.buttons:
-            self.console.print(offered, Text(texts.choose(), "dim"), soft_wrap=True)
+        for place, row in enumerate(reply.buttons, start=1):
+            offered = Text("  ")
+            for button in row:
+                self._numbers += 1
+                self.choices[self._numbers] = Choice(message_id, button)
+                offered.append(f"[{self._numbers}] {button.label}", "red" if button.style == "danger" else "bold")
+                offered.append("   ")
+            if place == len(reply.buttons):
+                offered.append(texts.choose(), "dim")
+            self.console.print(offered, soft_wrap=True)
 
     def _follow(self, message_id: str, reply: Reply) -> None:
         if reply.card is not None:

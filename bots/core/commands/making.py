@@ -116,7 +116,7 @@ def _asking(action: str, sentence: str, given: Source | None, parsed: Parsed, *,
         known.append(f"--{_flag(name)} {value}" if not isinstance(value, bool) else f"--{'' if value else 'no-'}{_flag(name)}")
     while known and len(" ".join(known).encode()) > ASK_VALUE_BYTES:
         known.pop()
-    return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), secret=not fresh, fresh=fresh)
+    return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), fresh=fresh)
 
 
 def _flag(name: str) -> str:

@@ -28,7 +28,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
     asked = parse(text, inbound.options, (MODEL,), prose=True)
     prompt = asked.prompt or (texts.describe_picture() if images else "")
     if not prompt:
-        yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()), secret=True)
+        yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()))
         return
     model = await _model(asked.options.get("model"), len(images), context)
     ask = TextIn(prompt=prompt, model=model, chat_thread=inbound.address.thread_id or "", images=list(images) or None, stream=True)

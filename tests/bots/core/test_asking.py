@@ -110,6 +110,20 @@ async def held_nothing(place: Place) -> bool:
     return str((await place.web.get("/users/me")).json()["held_usd"]) == "0.000000"
 
 
+async def test_an_api_that_restarts_in_the_middle_keeps_what_was_written(place: Place, sandbox: Sandbox) -> None:
+    sandbox.break_with(token=3600, first_token=0)
+    async with served(place.api.app) as port, BotApi(f"http://127.0.0.1:{port}", place.bot._key) as bot:
+        place.bot = bot
+        asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
+        await place.stage.until(lambda: place.stage.acts[-1].reply.preview)
+    last = (await asking)[-1]
+    assert not last.preview
+    assert last.buttons == ()
+    written, _, why = last.text.partition("\n\n[The answer stops here. ")
+    assert written
+    assert why.startswith(texts.ERRORS["api_unavailable"]), last.text
+
+
 async def test_stop_as_a_command_ends_the_answer_too(place: Place, sandbox: Sandbox) -> None:
     sandbox.break_with(token=3600, first_token=3600)
     asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
