@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import cast
 
 from api.db import Sql
+from api.db.conditions import newest
 from api.deliveries.store import COLUMNS, Delivery, row_of
 
 
@@ -21,38 +22,33 @@ class AdminFilter:
 
 
 async def page(sql: Sql, wanted: AdminFilter, limit: int) -> list[Delivery]:
-    """Newest first."""
-    rows = await sql.fetch(
-        f"""
-        SELECT {COLUMNS} FROM deliveries
-        WHERE ($1::text IS NULL OR state = $1::text) AND ($2::text IS NULL OR platform = $2::text)
-          AND ($3::text IS NULL OR user_id = $3::text) AND ($4::text IS NULL OR generation_id = $4::text)
-          AND ($5::boolean IS NULL OR (state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = $5::boolean)
-          AND ($6::text IS NULL OR id < $6::text)
-        ORDER BY id DESC LIMIT $7
-        """,
-        wanted.state,
-        wanted.platform,
-        wanted.user_id,
-        wanted.generation_id,
-        wanted.troubled,
-        wanted.before,
+    """Newest first. The ids come first, and only the rows that are shown are read whole."""
+    troubled = "(state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = {0}::boolean"
+    clause, values = newest(
+        [
+            ("state = {0}", wanted.state),
+            ("platform = {0}", wanted.platform),
+            ("user_id = {0}", wanted.user_id),
+            ("generation_id = {0}", wanted.generation_id),
+            (troubled, wanted.troubled),
+            ("id < {0}", wanted.before),
+        ],
         limit,
     )
-    return [row_of(row) for row in rows]
+    return await _whole(sql, clause, values)
 
 
 async def inbox(sql: Sql, user_id: str, before: str | None, limit: int) -> list[Delivery]:
-    rows = await sql.fetch(
-        f"""
-        SELECT {COLUMNS} FROM deliveries WHERE user_id = $1 AND state = 'inbox' AND ($2::text IS NULL OR id < $2::text)
-        ORDER BY id DESC LIMIT $3
-        """,
-        user_id,
-        before,
-        limit,
-    )
-    return [row_of(row) for row in rows]
+    clause, values = newest([("user_id = {0}", user_id), ("state = {0}", "inbox"), ("id < {0}", before)], limit)
+    return await _whole(sql, clause, values)
+
+
+async def _whole(sql: Sql, clause: str, values: list[object]) -> list[Delivery]:
+    rows = await sql.fetch(f"SELECT id FROM deliveries {clause}", *values)
+    if not rows:
+        return []
+    whole = await sql.fetch(f"SELECT {COLUMNS} FROM deliveries WHERE id = ANY($1::text[])", [row["id"] for row in rows])
+    return sorted((row_of(row) for row in whole), key=lambda each: each.id, reverse=True)
 
 
 async def unread(sql: Sql, user_id: str) -> int:
