@@ -26,6 +26,8 @@ CUT_OFF = "…\n"
 """In front of the end of a text."""
 LEAST_FILL = 0.25
 """A message is at least this full before a block of code is kept whole by beginning a new one."""
+SYMBOLS = {f"heading_level_{level}": "" for level in range(1, 7)} | {"unordered_list_item": "•", "task_uncompleted": "☐"}
+"""Instead of the library's own; titles need none."""
 _VERBATIM = ("code", "pre")
 
 
@@ -43,10 +45,8 @@ class Marked:
 
 def _look() -> RenderConfig:
     look = RenderConfig.isolated()
-    symbols = look.markdown_symbol
-    symbols.heading_level_1 = symbols.heading_level_2 = symbols.heading_level_3 = symbols.heading_level_4 = ""
-    symbols.unordered_list_item = "•"
-    symbols.task_uncompleted = "☐"
+    for name, sign in SYMBOLS.items():
+        setattr(look.markdown_symbol, name, sign)
     return look
 
 
