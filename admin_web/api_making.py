@@ -69,7 +69,7 @@ class MakingCalls(ApiHttp):
         finally:
             response.close()
 
-    def conversations(self, *, q: str | None = None, cursor: str | None = None, limit: int = 60) -> Page[ConversationOut]:
+    def conversations(self, *, q: str | None = None, cursor: str | None = None, limit: int) -> Page[ConversationOut]:
         return parse(Page[ConversationOut], self.send("GET", "/conversations", params=query(q=q, cursor=cursor, limit=limit)))
 
     def conversation(self, conversation_id: str) -> ConversationDetailOut:

@@ -18,12 +18,15 @@ from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_m
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.words import FormError, in_words, said
-from api.text.schemas import DoneEvent, ErrorEvent, RenameIn, TextIn
+from api.schemas import Page
+from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, TextIn
 from api.users.schemas import UserOut
 
 pages = Blueprint("text", __name__)
 
 FIELDS = ("prompt", "model", "conversation_id", "system")
+AT_ONCE = 40
+"""Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
 """The answer is drawn anew this often while it is written."""
 
@@ -148,8 +151,8 @@ def _event(name: str, **data: str) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _found() -> Sequence[object]:
-    return api().conversations(q=request.args.get("q", "").strip()[:200]).items
+def _found() -> Page[ConversationOut]:
+    return api().conversations(q=request.args.get("q", "").strip()[:200], cursor=request.args.get("after") or None, limit=AT_ONCE)
 
 
 def _page(

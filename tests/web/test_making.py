@@ -11,6 +11,7 @@ from flask import Flask
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from admin_web.pages import text
 from api.auth.schemas import TokensOut
 from tests.web.browser import Browser
 from tests.web.conftest import signed_in
@@ -327,3 +328,16 @@ def test_a_form_starts_as_the_last_one_was(browser: Browser) -> None:
     browser.get("/generate/image")
     assert browser.fields["aspect_ratio"] == ratio
     assert browser.fields["seed"] == "", "what belongs to one picture is not kept"
+
+
+def test_earlier_conversations_are_there_by_the_page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "AT_ONCE", 1)
+    browser.get("/generate/text")
+    for prompt in ("The first", "The second"):
+        browser.post("/generate/text", {**browser.fields, "prompt": prompt, "conversation_id": ""})
+        browser.get("/generate/text")
+    assert "The second" in browser.page
+    assert "The first" not in browser.page
+    older = re.search(r'rel="next" href="([^"#]+)', browser.page)
+    assert older
+    assert "The first" in browser.get(older[1].replace("&amp;", "&")).text
