@@ -1,7 +1,7 @@
 """`python -m api.admin.backup_copy DATABASE ZIP`: one backup, made in a process of its own, at low priority.
 
-A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay. It says
-`ready`, waits for a line, says `copied` as soon as the database may be written again, and one line of JSON at the end.
+A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay. It
+says `ready`, waits for a line, says `copied` as soon as the database may be written again, and one line of JSON at the end.
 """
 
 import json

@@ -1,6 +1,7 @@
 """The operator's figures. What has to be counted over whole tables is kept for a minute: a board that is open asks often."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from api import ids
@@ -41,7 +42,9 @@ class Stats:
             if self._counted is None or self._counted.counted_at < ids.now() - COUNTED_EVERY:
                 self._counted = await self._count()
                 return self._counted
-        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": await self.deliveries(), "today": await self._spend(1)}
+        delivered = [each for each in self._counted.deliveries if each.state == "done"]
+        deliveries = [*await self.deliveries(), *delivered]
+        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": deliveries, "today": await self._spend(1)}
         return self._counted.model_copy(update=fresh)
 
     async def _count(self) -> StatsOut:
@@ -61,7 +64,7 @@ class Stats:
                 for day in spending.days_since(spending.start_of(DAYS))
             ],
             queue=await self.queue(),
-            deliveries=await self.deliveries(),
+            deliveries=[*await self.deliveries(), *_deliveries(await store.delivered(db))],
             typical=[_typical(row) for row in await store.typical(db, at - TYPICAL_OF)],
         )
 
@@ -96,11 +99,8 @@ class Stats:
         ]
 
     async def deliveries(self) -> list[DeliveryCountOut]:
-        at = ids.now()
-        return [
-            DeliveryCountOut(platform=row["platform"], state=row["state"], count=row["count"], waiting_seconds=_since(row["oldest"], at))
-            for row in await store.deliveries(self._db)
-        ]
+        """Those that are not done."""
+        return _deliveries(await store.deliveries(self._db))
 
     async def bots(self) -> list[BotOut]:
         """One for each platform that has a key."""
@@ -109,6 +109,14 @@ class Stats:
 
 def _since(moment: datetime | None, at: datetime) -> int | None:
     return None if moment is None else max(0, round((at - moment).total_seconds()))
+
+
+def _deliveries(rows: Sequence[Row]) -> list[DeliveryCountOut]:
+    at = ids.now()
+    return [
+        DeliveryCountOut(platform=row["platform"], state=row["state"], count=row["count"], waiting_seconds=_since(row["oldest"], at))
+        for row in rows
+    ]
 
 
 def _typical(row: Row) -> TypicalOut:

@@ -47,10 +47,20 @@ async def queue(sql: Sql) -> Sequence[Row]:
 
 
 async def deliveries(sql: Sql) -> Sequence[Row]:
+    """Those that are not done."""
     return await sql.fetch(
         """
         SELECT platform, state, count(*) AS count, min(due_at) FILTER (WHERE state = 'pending') AS oldest
-        FROM deliveries GROUP BY 1, 2 ORDER BY 1, 2
+        FROM deliveries WHERE state <> 'done' GROUP BY 1, 2 ORDER BY 1, 2
+        """
+    )
+
+
+async def delivered(sql: Sql) -> Sequence[Row]:
+    return await sql.fetch(
+        """
+        SELECT platform, state, count(*) AS count, CAST(NULL AS TIMESTAMPTZ) AS oldest
+        FROM deliveries WHERE state = 'done' GROUP BY 1, 2 ORDER BY 1
         """
     )
 

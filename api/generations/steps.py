@@ -280,8 +280,8 @@ class Steps:
 
     async def _complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int) -> None:
         """Result, money and delivery in one transaction; a cancelled job only settles."""
+        files = self._media.listed(kept) if kept else None
         async with self._db.transaction() as sql:
-            files = self._media.listed(kept) if kept else None
             outcome = {"status": "completed", "cost_micro": cost_micro, "finished_at": now(), "files_json": files}
             finished = await moves.finish(sql, job, outcome)
             status, owner_id = finished or (None, job.user_id)

@@ -132,9 +132,10 @@ async def page(
         "AND ($4::text IS NULL OR strpos(lower(display_name), $4::text) > 0 OR strpos(coalesce(email, ''), $4::text) > 0)), "
         f"keyed AS MATERIALIZED (SELECT found.*, {key} AS sort_key "
         "FROM found LEFT JOIN budgets ON budgets.scope = 'user:' || found.id AND budgets.month = $6) "
-        "SELECT keyed.* FROM keyed LEFT JOIN keyed AS last ON last.id = $1::text "
-        f"WHERE $1::text IS NULL OR keyed.sort_key {beyond} last.sort_key "
-        f"OR (keyed.sort_key = last.sort_key AND keyed.id {beyond} last.id) "
+        # by itself and not joined: PostgreSQL would read all for each row
+        "SELECT keyed.* FROM keyed WHERE $1::text IS NULL "
+        f"OR keyed.sort_key {beyond} (SELECT sort_key FROM keyed WHERE id = $1::text) "
+        f"OR (keyed.sort_key = (SELECT sort_key FROM keyed WHERE id = $1::text) AND keyed.id {beyond} $1::text) "
         f"ORDER BY keyed.sort_key {direction}, keyed.id {direction} LIMIT $5",
         before,
         role,

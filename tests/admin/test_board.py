@@ -7,10 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+import time_machine
 
 from api import ids
 from api.admin import stats as stats_module
+from api.admin.warnings import _of_key
 from api.budget import spending
+from api.provider.sandbox_faults import Fault
+from api.provider.wire import key_state
 from tests.api.harness import Api, running_api
 from tests.auth.world import one_engine
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
@@ -144,6 +148,56 @@ async def test_a_database_server_is_looked_at(api: Api) -> None:
     assert (found["engine"], found["free_bytes"], found["size_bytes"] > 0) == ("postgresql", None, True)
     assert found["version"].startswith("PostgreSQL")
     assert "generations" in {each["name"] for each in found["tables"]}
+
+
+@one_engine
+async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(api: Api, sandbox: Sandbox) -> None:
+    admin, warnings = await api.admin(), api.services.board.warnings
+
+    async def provider() -> list[tuple[str, str]]:
+        found = (await asked(admin, "/admin/warnings"))["items"]
+        return [(each["code"], each["target"]) for each in found]
+
+    sandbox.break_with(Fault(call="key", kind="status", status=500))
+    assert await provider() == [("provider_down", "health")]
+    sandbox.break_with()
+    assert await provider() == [("provider_down", "health")]  # as it was a moment ago
+    warnings._asked = None
+    assert await provider() == []
+    sandbox.break_with(Fault(call="key", kind="status", status=402))
+    warnings._asked = None
+    assert await provider() == [("provider_out_of_credit", "health")]
+
+
+@one_engine
+async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(api: Api, sandbox: Sandbox) -> None:
+    admin, ana = await api.admin(), await api.user()
+    sandbox.break_with(Fault(call="images", kind="status", status=402), Fault(call="chat", kind="status", status=402))
+    assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 502
+    (warning,) = (await asked(admin, "/admin/warnings"))["items"]
+    assert (warning["code"], warning["count"]) == ("provider_out_of_credit", 1)
+    sandbox.break_with()
+    assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
+    api.services.board.warnings._asked = None
+    assert (await asked(admin, "/admin/warnings"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"limit_remaining": None}, []),
+        ({"limit_remaining": 120.5}, []),
+        ({"limit_remaining": 0}, [("provider_out_of_credit", {})]),
+        ({"limit_remaining": 4.2}, [("provider_credit_low", {"left_usd": "4.20"})]),
+        ({"expires_at": "2026-01-04T12:00:00Z"}, [("provider_key_expiring", {"days": "3"})]),
+        ({"expires_at": "2027-01-04T12:00:00Z"}, []),
+        ({"expires_at": "soon", "limit_remaining": "much"}, []),
+    ],
+)
+def test_what_the_provider_says_of_our_key(fields: dict[str, Any], expected: list[Any]) -> None:
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False):
+        found = _of_key(key_state({"data": fields}), 0)
+    assert [(each.code, each.facts) for each in found] == expected
 
 
 async def test_a_bot_is_connected_while_it_asks(api: Api) -> None:
