@@ -33,7 +33,8 @@ def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser
 
     page.reload()
     expect(page.locator("#secret-link")).to_have_count(0)
-    page.get_by_role("button", name="Disable").click()
+    page.locator("summary", has_text="Disable").click()
+    page.get_by_role("button", name="Disable now").click()
     expect(page.get_by_text("is disabled and signed out everywhere")).to_be_visible()
     guest.get_by_role("link", name="Gallery").first.click()
     expect(guest.get_by_role("heading", name="Sign in")).to_be_visible()
