@@ -125,9 +125,16 @@ def _flag(name: str) -> str:
 
 async def _make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
     options = await _with_model("image", context, given, parsed)
-    fields = {**options, **({"input_images": list(given.images)} if given is not None and given.images else {})}
+    fields: dict[str, object] = {**options}
+    if given is not None and given.images:
+        fields["input_images"] = list(_inputs(given))
     ask = _request(ImageIn, {"prompt": parsed.prompt, "address": address(inbound), **fields})
     return await _made(context.user.image(ask), inbound, context, "image", fields)
+
+
+def _inputs(given: Source) -> tuple[str, ...]:
+    """Of a result with several pictures the first one is changed; what people send along counts all."""
+    return given.images[:1] if given.made is not None else given.images
 
 
 async def _make_video(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
