@@ -1,6 +1,5 @@
 """The fake's HTTP edge: tokens, forms and files in, Telegram's answer shape out, broken connections where a fault says so."""
 
-import asyncio
 import json
 import re
 import time
@@ -116,7 +115,8 @@ async def _params(request: web.Request, known: dict[str, Upload]) -> Params:
         raise Refused(413, "Request Entity Too Large") from None
     for name, value in form.items():
         if isinstance(value, FileField):
-            data = await asyncio.to_thread(value.file.read)
+            with value.file as file:  # left open, it would be found by the next garbage search
+                data = file.read()
             files[name] = Upload(value.filename, value.content_type, data)
         else:
             values[name] = value
