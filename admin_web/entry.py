@@ -7,11 +7,10 @@ from flask import Response, current_app, flash, redirect, request, session
 
 from admin_web.api_http import ApiError
 from admin_web.caller import api, safe_next, sessions, web_session
-from admin_web.language import _, asked_for, speak
+from admin_web.language import _, speak
 from admin_web.session import as_tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut
-from api.users.schemas import ProfileIn, UserOut
 
 DEVICE_SECONDS = 180 * 86_400
 """As long as the api remembers a device."""
@@ -23,27 +22,18 @@ def known_device() -> str | None:
 
 
 def enter(tokens: TokensOut, welcome: str = "") -> Response:
-    """Signs in and leads to where the person was going. `welcome`: an account that is new."""
+    """Signs in and leads to where the person was going. `welcome`: what is said to who is new."""
     sessions().sign_in(web_session(), as_tokens(tokens))
     speak(tokens.user.language)
     with suppress(ApiError):
         session["time_zone"] = api().preferences().time_zone or ""
     if welcome:
-        _learn_language(tokens.user)
         flash(_(welcome), "success")
     response = cast("Response", redirect(safe_next(request.form.get("next"))))
     if tokens.device_token is not None:
         secure = _is_https()
         response.set_cookie(_name(), tokens.device_token, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Strict")
     return response
-
-
-def _learn_language(person: UserOut) -> None:
-    """Whoever is new speaks what the browser speaks."""
-    if asked_for() != person.language:
-        with suppress(ApiError):
-            api().update_me(ProfileIn(language=asked_for()))
-            speak(asked_for())
 
 
 def _name() -> str:
