@@ -112,6 +112,7 @@ async def test_a_disabled_user_cannot_refresh(world: World) -> None:
     assert not await is_alive(world, first.access_token)
 
 
+@pytest.mark.timeout(600)  # eight hundred transactions, one after the other
 async def test_racing_refreshes_make_one_successor(world: World) -> None:
     await world.person()
     for _ in range(50):  # each opens a session and rotates it in sixteen transactions

@@ -95,7 +95,7 @@ async def test_a_send_that_is_never_answered(desk: Desk, side: Telegram, event: 
     waiting = await desk.put(side, event)
     side.fake.fault(METHODS[event], kind)
     bot = make_bot(side.fake.token, side.fake.api_url)
-    bot.request._client.timeout = httpx.Timeout(2.0)  # type: ignore[attr-defined]
+    bot.request._client.timeout = httpx.Timeout(5.0)  # type: ignore[attr-defined]
     await bot.initialize()
     async with desk.bot(side, TelegramChat(bot)):
         assert await desk.settled(waiting) in ("done", "inbox")

@@ -244,6 +244,7 @@ async def test_a_bot_acts_for_its_own_platform_only(world: World) -> None:
     assert (await world.act("100", "discord")).status_code == 404
 
 
+@pytest.mark.timeout(600)  # eight hundred transactions, one after the other
 async def test_racing_redeems_have_one_winner(world: World) -> None:
     alice = await world.person()
     for number in range(50):
@@ -258,6 +259,7 @@ async def test_racing_redeems_have_one_winner(world: World) -> None:
         assert [type(result) for result in results].count(NotFound) == 15
 
 
+@pytest.mark.timeout(600)  # eight hundred transactions, one after the other
 async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> None:
     """Sixteen accounts got the same identity to say yes; each confirms."""
     people = [world.users.new_guest(str(number)) for number in range(16)]

@@ -134,6 +134,7 @@ async def test_the_last_admin_cannot_be_disabled(world: World) -> None:
     assert await logged(world, "user_status") == []
 
 
+@pytest.mark.timeout(600)  # eight hundred transactions, one after the other
 async def test_sixteen_admins_who_demote_or_disable_each_other_leave_one(world: World) -> None:
     people = [await world.admin()]
     for number in range(15):
