@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from api import ids
 from api.auth.schemas import TokensOut
 from api.errors import NotAuthenticated
