@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from api.auth.caller import Caller
 from api.budget.service import BudgetService, dollars, group_of
-from api.catalog.model import Model
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
@@ -84,9 +83,9 @@ class GenerationService:
         options = checked_image_options(model, body)
         if body.negative_prompt:
             options["negative_prompt"] = body.negative_prompt
-        inputs = await self._own_images(caller.user_id, body.input_images or ())
+        inputs, made_by = await self._own_images(caller.user_id, body.input_images or ())
         mode: Mode = "image_to_image" if inputs else "text_to_image"
-        asked = Asked(model, mode, options, inputs, body, hashed, parent_id)
+        asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
     async def create_video(
@@ -98,10 +97,11 @@ class GenerationService:
         model = await self._preferences.model(caller.user_id, caller.role, "video", body.model)
         options = checked_video_options(model, body)
         inputs: tuple[Input, ...] = ()
+        made_by = None
         if isinstance(body, VideoFromImageIn):
-            inputs = await self._frames(caller.user_id, model, body)
+            inputs, made_by = await self._frames(caller.user_id, body)
         mode: Mode = "image_to_video" if inputs else "text_to_video"
-        asked = Asked(model, mode, options, inputs, body, hashed, parent_id)
+        asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
     async def again(self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin) -> Generation:
@@ -116,26 +116,28 @@ class GenerationService:
             return await self.create_image(caller, request, origin, row.id)
         return await self.create_video(caller, request, origin, row.id)
 
-    async def _own_images(self, user_id: str, ids: Sequence[str]) -> tuple[Input, ...]:
-        for media_id in ids:
-            await self._media.check_input(user_id, media_id)
-        return tuple(Input(media_id) for media_id in ids)
+    async def _own_images(self, user_id: str, ids: Sequence[str]) -> tuple[tuple[Input, ...], str | None]:
+        """And the generation that the first result among them came from."""
+        made_by = [await self._media.check_input(user_id, media_id) for media_id in ids]
+        return tuple(Input(media_id) for media_id in ids), next(filter(None, made_by), None)
 
-    async def _frames(self, user_id: str, model: Model, body: VideoFromImageIn) -> tuple[Input, ...]:
+    async def _frames(self, user_id: str, body: VideoFromImageIn) -> tuple[tuple[Input, ...], str | None]:
+        """And the generation that the first result among them came from."""
         if body.last_image_id is None:
-            return (Input(await self._frame(user_id, body), "first_frame"),)
-        await self._media.check_input(user_id, body.last_image_id)
-        return Input(await self._frame(user_id, body), "first_frame"), Input(body.last_image_id, "last_frame")
+            first, made_by = await self._frame(user_id, body)
+            return (Input(first, "first_frame"),), made_by
+        last_by = await self._media.check_input(user_id, body.last_image_id)
+        first, first_by = await self._frame(user_id, body)
+        return (Input(first, "first_frame"), Input(body.last_image_id, "last_frame")), first_by or last_by
 
-    async def _frame(self, user_id: str, body: VideoFromImageIn) -> str:
+    async def _frame(self, user_id: str, body: VideoFromImageIn) -> tuple[str, str | None]:
         """A URL is fetched now and becomes an upload of the user: the job must not depend on somebody else's server."""
         if (body.image_url is None) == (body.image_id is None):
             raise InvalidRequest("Give exactly one of image_url and image_id.", field="image_id")
         if body.image_id is not None:
-            await self._media.check_input(user_id, body.image_id)
-            return body.image_id
+            return body.image_id, await self._media.check_input(user_id, body.image_id)
         upload = await self._media.upload_from_url(user_id, body.image_url or "")
-        return upload.id
+        return upload.id, None
 
     async def _earlier(self, caller: Caller, asked_hash: str, origin: Origin) -> Generation | None:
         """The generation of an earlier request with the same key. Raises `Conflict` when that request was another."""

@@ -201,9 +201,10 @@ class MediaService:
         """The same for an https address of an image. Raises `InvalidRequest` too."""
         return await self.upload(user_id, await self._fetcher.fetch(url))
 
-    async def check_input(self, user_id: str, media_id: str) -> None:
-        """Raises `NotFound` unless it is an upload of this user or an image that this user made."""
-        await self._own_image(user_id, media_id)
+    async def check_input(self, user_id: str, media_id: str) -> str | None:
+        """The generation that made it, None for an upload. Raises `NotFound` unless it is an upload of this user or an image that this
+        user made."""
+        return (await self._own_image(user_id, media_id)).generation_id
 
     async def input_image(self, user_id: str, media_id: str) -> ImageInput:
         """The image itself, to be sent to a provider. Raises `NotFound`."""

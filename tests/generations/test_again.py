@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.harness import Api
 from tests.generations.test_jobs import SEEDREAM, finished, money
+from tests.media.samples import picture
 from tests.sandbox_server import Sandbox
 
 
@@ -57,6 +58,32 @@ async def test_a_video_between_two_images(user: httpx.AsyncClient, sandbox: Sand
     for incapable in [name for name, able in can.items() if not able][:1]:
         refused = await user.post("/generate/video/from-image", json={**body, "model": incapable})
         assert refused.status_code == 422
+
+
+async def test_what_is_made_from_own_results_names_the_first_of_them(user: httpx.AsyncClient, api: Api) -> None:
+    first, second = [(await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM})).json() for _ in range(2)]
+    image, other = first["images"][0]["id"], second["images"][0]["id"]
+    upload = (await user.post("/uploads", files={"file": ("p.png", picture(), "image/png")})).json()["id"]
+
+    async def origin(kind: str, **asked: object) -> tuple[str | None, str]:
+        made = await user.post(f"/generate/{kind}", json={"prompt": "x", **asked})
+        assert made.status_code in {200, 202}, made.text
+        return made.json()["parent_id"], made.json()["id"]
+
+    edit = {"model": SEEDREAM, "input_images": [upload, image, other]}
+    parent, edited = await origin("image", **edit)
+    assert parent == first["id"]
+    assert (await origin("image", model=SEEDREAM, input_images=[upload]))[0] is None
+    assert (await user.post(f"/generations/{edited}/again")).json()["parent_id"] == edited, "more than the picture was taken over"
+    models = (await user.get("/models?kind=video")).json()["items"]
+    model = next(one["id"] for one in models if "last_frame" in one["capabilities"]["frame_images"])
+    for asked, parent in (
+        ({"image_id": other, "last_image_id": image}, second["id"]),
+        ({"image_id": upload, "last_image_id": image}, first["id"]),
+        ({"image_id": image}, first["id"]),
+        ({"image_id": upload}, None),
+    ):
+        assert (await origin("video/from-image", model=model, **asked))[0] == parent
 
 
 async def test_a_cost_above_the_users_threshold_has_to_be_confirmed(user: httpx.AsyncClient) -> None:
