@@ -12,7 +12,7 @@ from tests.auth.world import HERE, World, build, one_engine, race
 
 NEW = "a brand new secret"
 OTHER = "quite another secret"
-ROUNDS = 20
+ROUNDS = 10
 """On each engine: a round hashes seventeen passwords and takes an admin's act, a third of a second together."""
 
 

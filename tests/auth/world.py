@@ -43,6 +43,9 @@ HERE = Client("pytest", "192.0.2.1")
 one_engine = pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 """For what is decided above the database; each SQL text has a test on both engines elsewhere."""
 
+ROUNDS = {"postgresql": 50, "duckdb": 10}
+"""Of sixteen at once. The embedded engine lets one transaction in after the other, so that fewer rounds say as much."""
+
 CHEAP = Cost(memory=8)
 """A password hash that costs nothing: the real cost has its own test."""
 

@@ -95,7 +95,7 @@ async def test_a_bot_that_polls_takes_the_webhook_back(fake: FakeTelegram, unuse
 )
 async def test_an_address_that_telegram_can_not_reach_is_told_at_the_start(fake: FakeTelegram, url: str | None, good: bool) -> None:
     assert reachable_for_telegram(url) is good
-    settings = BotSettings(_env_file=None, telegram_bot_token=fake.token, telegram_updates="webhook", public_url=url)  # type: ignore[arg-type]
+    settings = BotSettings(_env_file=None, telegram_bot_token=fake.token, telegram_updates="webhook", public_url=url)
     if not good:
         with pytest.raises(SystemExit, match="PUBLIC_URL") as raised:
             await run(settings, None, asyncio.Event())  # type: ignore[arg-type]
