@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 
 class ApiError(Exception):
     """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which field, `cost` in dollars
-    what `confirm_cost` asks about, `request_id` under which the api has written it down."""
+    what `confirm_cost` asks about, `request_id` under which the api has written it down, `problem` all that it has said."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class ApiError(Exception):
         retry_after: float | None = None,
         cost: Decimal | None = None,
         request_id: str = "",
+        problem: Problem | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -43,6 +44,7 @@ class ApiError(Exception):
         self.retry_after = retry_after
         self.cost = cost
         self.request_id = request_id
+        self.problem = problem
 
     @property
     def needs_person(self) -> bool:
@@ -170,6 +172,7 @@ def check(response: httpx.Response, good: tuple[int, ...]) -> None:
         retry_after=problem.retry_after,
         cost=problem.cost_usd,
         request_id=response.headers.get("x-request-id", ""),
+        problem=problem,
     )
 
 

@@ -1,11 +1,13 @@
 """Errors in words for people: the api's own sentence, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from admin_web.api_http import ApiError
 from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
+from admin_web.options import LABELS
+from api.schemas import Between, Problem
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -76,6 +78,13 @@ NOTICES = {
     "chat_unlinked": N_("%(name)s in %(platform)s was unlinked from your account."),
     "link_refused": N_("%(name)s in %(platform)s refused to be linked."),
 }
+_OPTIONS = {
+    **LABELS,
+    "image_id": N_("Start image"),
+    "last_image_id": N_("End image"),
+    "input_images": N_("Input images"),
+    "images": N_("Images"),
+}
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 
 
@@ -106,8 +115,30 @@ def in_words(error: ApiError) -> FormError:
     hint = _(HINTS[error.code]) if error.code in HINTS else ""
     if error.retry_after is not None:
         hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
-    fields = {problem.field.rpartition(".")[2]: field_words(problem.message) for problem in error.fields}
-    return FormError(said(error.code, error.detail), hint, error.code, fields, error.cost)
+    facts = _by_facts(error.problem) if error.problem is not None and chosen() != DEFAULT else ""
+    fields = {problem.field.rpartition(".")[2]: facts or field_words(problem.message) for problem in error.fields}
+    return FormError(facts or said(error.code, error.detail), hint, error.code, fields, error.cost)
+
+
+def _by_facts(problem: Problem) -> str:
+    """The sentence that the facts make; empty when there are none."""
+    allowed = _allowed(problem.allowed)
+    if problem.code == "option_unsupported" and problem.option:
+        values = {"model": problem.model or _("This model"), "option": _(_OPTIONS.get(problem.option, problem.option))}
+        if not allowed:
+            return _("%(model)s does not take the option “%(option)s”.", **values)
+        return _("%(model)s does not take “%(option)s” like that. Possible: %(allowed)s.", **values, allowed=allowed)
+    if problem.code == "model_unavailable" and problem.model:
+        if not allowed:
+            return _("The model “%(model)s” cannot be used.", model=problem.model)
+        return _("The model “%(model)s” cannot be used. Possible: %(allowed)s.", model=problem.model, allowed=allowed)
+    return ""
+
+
+def _allowed(values: Sequence[str] | Between | None) -> str:
+    if not isinstance(values, Between):
+        return ", ".join(values or ())
+    return _("%(least)s to %(most)s", least=values.least, most=values.most) if values.least < values.most else str(values.most)
 
 
 def said(code: str, detail: str) -> str:

@@ -3,7 +3,10 @@
 `code` is the contract: it never changes meaning, clients switch on it. `detail` is a sentence for a person.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from api.schemas import Between
 
 
 class DomainError(Exception):
@@ -56,11 +59,25 @@ class InvalidRequest(DomainError):
 
 
 class OptionUnsupported(InvalidRequest):
+    """`allowed` are the values that the model takes; none = it has no such option. `model` is its name."""
+
     code, title = "option_unsupported", "The model does not take this option"
+
+    def __init__(self, detail: str, *, field: str | None = None, model: str | None = None, allowed: Sequence[str] | Between = ()) -> None:
+        super().__init__(detail, field=field)
+        self.model = model
+        self.allowed = allowed
 
 
 class ModelUnavailable(DomainError):
+    """`model` is what was asked for, `allowed` are ids to choose from."""
+
     code, status, title = "model_unavailable", 422, "This model is not available"
+
+    def __init__(self, detail: str, *, retry_after: float | None = None, model: str | None = None, allowed: Sequence[str] = ()) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.model = model
+        self.allowed = allowed
 
 
 class BudgetExceeded(DomainError):

@@ -8,8 +8,8 @@ from structlog import get_logger
 from structlog.contextvars import get_contextvars
 
 from api.db import DbUnavailable
-from api.errors import ConfirmCost, DomainError, InvalidRequest
-from api.schemas import FieldProblem, Problem, usd
+from api.errors import ConfirmCost, DomainError, InvalidRequest, ModelUnavailable, OptionUnsupported
+from api.schemas import Between, FieldProblem, Problem, usd
 
 log = get_logger("http")
 
@@ -29,7 +29,7 @@ class ProblemResponse(JSONResponse):
 
 def problem_of(error: DomainError) -> Problem:
     fields = [FieldProblem(field=error.field, message=error.detail)] if isinstance(error, InvalidRequest) and error.field else None
-    return Problem(
+    problem = Problem(
         title=error.title,
         status=error.status,
         detail=error.detail,
@@ -39,6 +39,12 @@ def problem_of(error: DomainError) -> Problem:
         cost_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,
         draft_id=error.draft_id if isinstance(error, ConfirmCost) else None,
     )
+    if isinstance(error, OptionUnsupported | ModelUnavailable):
+        problem.model = error.model
+        problem.allowed = error.allowed if isinstance(error.allowed, Between) else list(error.allowed)
+    if isinstance(error, OptionUnsupported):
+        problem.option = error.field
+    return problem
 
 
 def _respond(problem: Problem, headers: dict[str, str] | None = None) -> ProblemResponse:

@@ -75,6 +75,13 @@ class FieldProblem(Out):
     message: str
 
 
+class Between(Out):
+    """A range of whole numbers, both ends included."""
+
+    least: int
+    most: int
+
+
 class Problem(Out):
     """RFC 9457 problem document; `code` is what clients switch on."""
 
@@ -89,6 +96,12 @@ class Problem(Out):
     """With `confirm_cost`: what it may cost at most."""
     draft_id: str | None = None
     """With `confirm_cost`, when a chat asked: `POST /generations/drafts/{draft_id}/confirm` makes it, within a day."""
+    model: str | None = None
+    """With `option_unsupported` the model's name, with `model_unavailable` what was asked for."""
+    option: str | None = None
+    """With `option_unsupported`: the field."""
+    allowed: list[str] | Between | None = None
+    """With `option_unsupported` the values that the model takes, none if it has no such option; with `model_unavailable` ids of models."""
 
 
 class CheckOut(Out):

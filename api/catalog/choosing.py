@@ -29,9 +29,16 @@ def matching(models: Sequence[Model], wanted: str) -> list[Model]:
     return [model for model in by_words if model.is_default] or by_words
 
 
+NAMED = 5
+
+
+def first_ids(models: Sequence[Model]) -> list[str]:
+    return [model.id for model in models[:NAMED]]
+
+
 def names(models: Sequence[Model]) -> str:
-    shown = ", ".join(model.id for model in models[:5])
-    return f"{shown} and {len(models) - 5} more" if len(models) > 5 else shown or "again later"
+    shown = ", ".join(first_ids(models))
+    return f"{shown} and {len(models) - NAMED} more" if len(models) > NAMED else shown or "again later"
 
 
 def best(kind: Kind, models: Sequence[Model]) -> Model:

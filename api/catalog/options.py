@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from api.catalog.model import Model
 from api.errors import InvalidRequest, OptionUnsupported
 from api.generations.schemas import EstimateIn, ImageIn, VideoFromImageIn, VideoIn
+from api.schemas import Between
 
 Options = dict[str, str | int | bool]
 
@@ -42,15 +43,15 @@ def checked_video_options(model: Model, body: VideoIn | EstimateIn, *, from_imag
     if isinstance(body, EstimateIn):
         from_image = from_image or bool(body.input_images or body.image_id)
     if from_image and "first_frame" not in can.frame_images:
-        raise OptionUnsupported(f"{model.name} cannot start a video from an image.", field="image_id")
+        raise OptionUnsupported(f"{model.name} cannot start a video from an image.", field="image_id", model=model.name)
     if isinstance(body, VideoFromImageIn | EstimateIn) and body.last_image_id is not None and "last_frame" not in can.frame_images:
-        raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id")
+        raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id", model=model.name)
     options: Options = {}
     _choose(options, model, "duration", body.duration, can.durations)
     _choose(options, model, "resolution", body.resolution, can.resolutions)
     _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
     if body.generate_audio and not can.generate_audio:
-        raise OptionUnsupported(f"{model.name} makes silent videos only.", field="generate_audio")
+        raise OptionUnsupported(f"{model.name} makes silent videos only.", field="generate_audio", model=model.name)
     if can.generate_audio:
         options["generate_audio"] = body.generate_audio is not False
     if isinstance(body, VideoIn):
@@ -69,7 +70,7 @@ def _count(model: Model, wanted: int | None) -> int:
     most = model.info.capabilities.max_n
     if wanted is not None and wanted > most:
         allowed = "one image at a time" if most == 1 else f"at most {most} images at a time"
-        raise OptionUnsupported(f"{model.name} makes {allowed}.", field="n")
+        raise OptionUnsupported(f"{model.name} makes {allowed}.", field="n", model=model.name, allowed=Between(least=1, most=most))
     return wanted or 1
 
 
@@ -77,7 +78,8 @@ def _check_inputs(model: Model, count: int) -> None:
     most = model.info.capabilities.max_input_images
     if count > most:
         allowed = f"takes at most {most} input image{'s' if most > 1 else ''}" if most else "takes no input images"
-        raise OptionUnsupported(f"{model.name} {allowed}.", field="input_images")
+        counts = Between(least=0, most=most) if most else ()
+        raise OptionUnsupported(f"{model.name} {allowed}.", field="input_images", model=model.name, allowed=counts)
 
 
 def _choose(options: Options, model: Model, name: str, wanted: str | int | None, allowed: Sequence[str | int]) -> None:
@@ -93,8 +95,9 @@ def _choose(options: Options, model: Model, name: str, wanted: str | int | None,
 def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> OptionUnsupported:
     words = name.replace("_", " ")
     if not allowed:
-        return OptionUnsupported(f"{model.name} does not take the option {words}.", field=name)
-    return OptionUnsupported(f"{model.name} takes as {words}: {', '.join(map(str, allowed))}.", field=name)
+        return OptionUnsupported(f"{model.name} does not take the option {words}.", field=name, model=model.name)
+    values = [str(value) for value in allowed]
+    return OptionUnsupported(f"{model.name} takes as {words}: {', '.join(values)}.", field=name, model=model.name, allowed=values)
 
 
 def _seed(options: Options, model: Model, seed: int | None) -> None:

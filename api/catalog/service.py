@@ -11,7 +11,7 @@ import structlog
 
 from api import ids
 from api.catalog import store
-from api.catalog.choosing import best, matching, names, price_of
+from api.catalog.choosing import best, first_ids, matching, names, price_of
 from api.catalog.model import Model
 from api.catalog.pricing import summary
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn, PriceOut
@@ -227,15 +227,19 @@ class Catalog:
         known = next((model for (of, known), model in self._models.items() if of == kind and known.lower() == model_id.lower()), None)
         if known is not None and known.id not in {model.id for model in models}:
             # its whole id was said: words that also fit another one must not lead there
-            raise ModelUnavailable(self._why_not(kind, model_id, models, role))
+            raise self._not_there(kind, model_id, models, role)
         found = matching(models, model_id)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            raise ModelUnavailable(f"Several models are called {model_id!r}: {names(found)}. Please say which one.")
+            detail = f"Several models are called {model_id!r}: {names(found)}. Please say which one."
+            raise ModelUnavailable(detail, model=model_id, allowed=first_ids(found))
         if not self._models and kind == "image" and re.fullmatch(r"[\w.-]+/[\w.:-]+", model_id):
             return Model(self._unlisted(model_id, kind), enabled=True, is_default=False, listed=False)
-        raise ModelUnavailable(self._why_not(kind, model_id, models, role))
+        raise self._not_there(kind, model_id, models, role)
+
+    def _not_there(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> ModelUnavailable:
+        return ModelUnavailable(self._why_not(kind, wanted, models, role), model=wanted, allowed=first_ids(models))
 
     def _why_not(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> str:
         same = [model for (_, known), model in self._models.items() if known.lower() == wanted.lower()]

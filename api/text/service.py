@@ -23,6 +23,7 @@ from api.errors import Conflict, NotFound, OptionUnsupported, OutcomeUnknown, Pr
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextDelta, TextDone, TextMessage, TextPart
+from api.schemas import Between
 from api.text import store
 from api.text.answer import Answer, Event, cost_of, error_event
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
@@ -129,7 +130,9 @@ class TextService:
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:
-            raise OptionUnsupported(f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}.", field="images")
+            detail = f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}."
+            allowed = Between(least=0, most=most) if most else ()
+            raise OptionUnsupported(detail, field="images", model=model.name, allowed=allowed)
         conversation, is_new = await self.conversations.asked_in(caller, body)
         history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED)
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))

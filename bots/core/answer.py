@@ -124,7 +124,7 @@ async def _heard(replies: Replies, silent_until: float) -> Replies:
 def _sentence(error: ApiError, context: Context) -> str:
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)
-    return texts.error(error.code, error.detail, error.retry_after)
+    return texts.error(error.code, error.detail, error.retry_after, error.problem)
 
 
 class _Showing:

@@ -20,7 +20,7 @@ MAX_CONNECTIONS = 200
 
 class ApiError(Exception):
     """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer.
-    `cost` and `draft_id` come with `confirm_cost`."""
+    `cost` and `draft_id` come with `confirm_cost`; `problem` is all that the api has said."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class ApiError(Exception):
         status: int = 0,
         cost: Decimal | None = None,
         draft_id: str | None = None,
+        problem: Problem | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -39,6 +40,7 @@ class ApiError(Exception):
         self.status = status
         self.cost = cost
         self.draft_id = draft_id
+        self.problem = problem
 
 
 def make_client(base_url: str) -> httpx.AsyncClient:
@@ -92,4 +94,5 @@ def refused(response: httpx.Response) -> ApiError:
         status=response.status_code,
         cost=problem.cost_usd,
         draft_id=problem.draft_id,
+        problem=problem,
     )

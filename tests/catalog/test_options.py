@@ -8,6 +8,7 @@ import pytest
 from api.catalog.options import checked_image_options, checked_video_options
 from api.errors import InvalidRequest, OptionUnsupported
 from api.generations.schemas import EstimateIn, ImageIn, VideoFromImageIn, VideoIn
+from api.problems import problem_of
 from api.provider.types import ModelInfo
 from tests.catalog.samples import GPT_IMAGE, KLEIN, TOKENS, VEO, WAN, model
 
@@ -60,6 +61,22 @@ def test_an_image_option_that_the_model_lacks(info: ModelInfo, asked: dict[str, 
     with pytest.raises(OptionUnsupported) as refused:
         image(info, **asked)
     assert (refused.value.field, refused.value.detail) == (field, says)
+
+
+@pytest.mark.parametrize(
+    ("info", "asked", "allowed"),
+    [
+        (KLEIN, {"aspect_ratio": "3:2"}, ["1:1", "16:9"]),
+        (KLEIN, {"n": 5}, {"least": 1, "most": 4}),
+        (KLEIN, {"input_images": ["a", "b"]}, {"least": 0, "most": 1}),
+        (GPT_IMAGE, {"seed": 1}, []),
+    ],
+)
+def test_the_answer_tells_what_is_allowed_as_facts_too(info: ModelInfo, asked: dict[str, Any], allowed: object) -> None:
+    with pytest.raises(OptionUnsupported) as refused:
+        image(info, **asked)
+    facts = problem_of(refused.value).model_dump(mode="json")
+    assert (facts["model"], facts["option"], facts["allowed"]) == (info.name, min(asked), allowed)
 
 
 @pytest.mark.parametrize(

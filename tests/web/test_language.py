@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from jinja2 import nodes
 
 import admin_web
 from admin_web import catalogue
+from admin_web.api_http import ApiError, check
 from admin_web.app import create_app
 from admin_web.settings import WebSettings
+from admin_web.words import in_words
 from tests.web.browser import Browser
 
 TEMPLATES = Path(admin_web.__file__).parent / "templates"
@@ -71,3 +74,31 @@ def test_a_visitor_reads_the_language_of_the_browser(visitor: Browser, asked: st
     page = visitor.get("/login", {"Accept-Language": asked}).text
     assert f"<h2>{title}</h2>" in page
     assert f'lang="{"de" if title == "Anmelden" else "en"}"' in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"option": "aspect_ratio", "allowed": ["16:9", "1:1"]}, "Veo unterstützt „Seitenverhältnis“ so nicht. Möglich: 16:9, 1:1."),
+        ({"option": "n", "allowed": {"least": 1, "most": 4}}, "Veo unterstützt „Wie viele“ so nicht. Möglich: 1 bis 4."),
+        ({"option": "seed", "allowed": []}, "Veo unterstützt die Option „Startwert“ nicht."),
+        ({"code": "model_unavailable", "allowed": ["a/b"]}, "Das Modell „Veo“ lässt sich nicht verwenden. Möglich: a/b."),
+    ],
+)
+def test_what_a_model_lacks_is_said_with_its_facts_in_german(settings: WebSettings, facts: dict[str, object], said: str) -> None:
+    fields = [{"field": "x", "message": "In English."}]
+    problem = {
+        "code": "option_unsupported",
+        "title": "No",
+        "status": 422,
+        "detail": "In English.",
+        "model": "Veo",
+        "fields": fields,
+        **facts,
+    }
+    with pytest.raises(ApiError) as refused:
+        check(httpx.Response(422, json=problem), (200,))
+    for language, words in (("de", said), ("en", "In English.")):
+        with create_app(settings).test_request_context(headers={"Accept-Language": language}):
+            error = in_words(refused.value)
+        assert (error.message, error.fields) == (words, {"x": words})

@@ -57,7 +57,7 @@ async def _written(ask: TextIn, answering: Answering, context: Context) -> Repli
     except ApiError as error:
         if not written.strip():
             raise
-        why = texts.error(error.code, error.detail, error.retry_after)
+        why = texts.error(error.code, error.detail, error.retry_after, error.problem)
         yield Reply(texts.cut_short(written.strip(), why), markdown=True)
 
 

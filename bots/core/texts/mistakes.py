@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from api.schemas import Between, Problem
 from bots.core.http import API_UNAVAILABLE, BAD_ANSWER
-from bots.core.language import N_, _
+from bots.core.language import DEFAULT, N_, _, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money, number, seconds
 
@@ -47,10 +48,54 @@ ERRORS: dict[str, str] = {
 """By the api's error code. `detail` is the api's own sentence, `wait` is empty or ` in 20 seconds`."""
 
 
-def error(code: str, detail: str, retry_after: float | None = None) -> str:
+OPTIONS: dict[str, str] = {
+    "aspect_ratio": "--ar",
+    "size": "--size",
+    "image_size": "--quality",
+    "resolution": "--res",
+    "duration": "--duration",
+    "n": "--n",
+    "generate_audio": "--audio",
+    "seed": "--seed",
+    "negative_prompt": "--no",
+    "image_id": N_("a start image"),
+    "last_image_id": N_("an end image"),
+    "input_images": N_("input images"),
+    "images": N_("images"),
+}
+"""By the api's field: how people ask for it in a chat."""
+
+
+def error(code: str, detail: str, retry_after: float | None = None, problem: Problem | None = None) -> str:
+    """`problem`: the facts, from which the sentence is made where the api's own English one will not do."""
+    if problem is not None and spoken() != DEFAULT and (said := _by_facts(problem)):
+        return said
     sentence = ERRORS.get(code, ERRORS["invalid_request"])
     wait = _(" in %(time)s", time=seconds(retry_after)) if retry_after else _(" in a moment")
     return _(sentence, detail=detail or _("no reason was given."), wait=wait)
+
+
+def _by_facts(problem: Problem) -> str:
+    """Empty when the problem carries none."""
+    allowed = _allowed(problem.allowed)
+    if problem.code == "option_unsupported" and problem.option:
+        model = problem.model or _("This model")
+        option = _(OPTIONS.get(problem.option, problem.option))
+        if not allowed:
+            return _("%(model)s does not take %(option)s.", model=model, option=option)
+        return _("%(model)s does not take %(option)s like that. Possible: %(allowed)s.", model=model, option=option, allowed=allowed)
+    if problem.code == "model_unavailable" and problem.model:
+        said = shorten(problem.model, 40)
+        if not allowed:
+            return _("The model “%(model)s” can't be used here.", model=said)
+        return _("The model “%(model)s” can't be used here. Possible: %(allowed)s.", model=said, allowed=allowed)
+    return ""
+
+
+def _allowed(values: Sequence[str] | Between | None) -> str:
+    if not isinstance(values, Between):
+        return ", ".join(values or ())
+    return _("%(least)s to %(most)s", least=values.least, most=values.most) if values.least < values.most else str(values.most)
 
 
 def over_budget(cost: Decimal | None, balance: Decimal) -> str:

@@ -2,6 +2,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from api.errors import DomainError
@@ -9,6 +10,8 @@ from api.generations.schemas import ErrorOut
 from api.users.schemas import UserOut
 from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
+from bots.core.commands.making import OPTIONS
+from bots.core.http import refused
 from bots.core.language import chosen, speaking
 from tests.bots.core.samples import AT, generation
 
@@ -63,6 +66,33 @@ def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
     assert texts.error("rate_limited", "") == "That was a bit fast. Please try again in a moment."
     assert texts.error("option_unsupported", "Veo has no 4:3.") == "This model can't do that: Veo has no 4:3."
     assert texts.error("brand_new", "A new trouble.") == "That did not work: A new trouble."
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"option": "aspect_ratio", "allowed": ["16:9", "1:1"]}, "Veo unterstützt --ar so nicht. Möglich: 16:9, 1:1."),
+        ({"option": "n", "allowed": {"least": 1, "most": 4}}, "Veo unterstützt --n so nicht. Möglich: 1 bis 4."),
+        ({"option": "n", "allowed": {"least": 1, "most": 1}}, "Veo unterstützt --n so nicht. Möglich: 1."),
+        ({"option": "seed", "allowed": []}, "Veo unterstützt --seed nicht."),
+        (
+            {"code": "model_unavailable", "allowed": ["a/b", "c/d"]},
+            "Das Modell „Veo“ lässt sich hier nicht verwenden. Möglich: a/b, c/d.",
+        ),
+        ({"code": "model_unavailable"}, "Das Modell „Veo“ lässt sich hier nicht verwenden."),
+    ],
+)
+def test_in_german_the_facts_of_a_problem_are_said_in_german(facts: dict[str, object], said: str) -> None:
+    problem = {"code": "option_unsupported", "title": "No", "status": 422, "detail": "In English.", "model": "Veo", **facts}
+    error = refused(httpx.Response(422, json=problem))
+    with speaking("de"):
+        assert texts.error(error.code, error.detail, None, error.problem) == said
+    assert "In English." in texts.error(error.code, error.detail, None, error.problem)
+
+
+def test_chats_ask_for_an_option_by_the_flag_that_its_sentence_names() -> None:
+    flags = {option.name: f"--{option.flags[0]}" for options in OPTIONS.values() for option in options if option.name != "model"}
+    assert flags.items() <= texts.OPTIONS.items()
 
 
 @pytest.mark.parametrize(
