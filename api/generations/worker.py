@@ -144,11 +144,12 @@ class Worker:
 
     async def _sweep(self) -> None:
         while True:
+            # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
+            await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._sweeper.run()
             except (DbUnavailable, OSError) as error:
                 log.warning("sweep_failed", error=str(error))
-            await asyncio.sleep(SWEEP_EVERY)
 
     async def _wind_down(self) -> None:
         running = [*self._submits, *self._follows]

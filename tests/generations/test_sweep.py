@@ -10,8 +10,9 @@ import httpx
 from api.generations import store
 from api.generations.sweep import Sweeper
 from api.ids import now
-from tests.api.harness import Api
+from tests.api.harness import Api, running_api
 from tests.generations.test_jobs import SEEDREAM, money
+from tests.sandbox_server import Sandbox
 
 OLD = 2 * 3600
 
@@ -66,6 +67,18 @@ async def test_files_and_rows_without_each_other_go_when_they_are_old(api: Api, 
     await sweeper(api).run()
     assert [row["id"] for row in await db.fetch("SELECT id FROM media WHERE id = $1", lost["id"])] == []
     assert len((await user.get(f"/generations/{made['id']}")).json()["images"]) == 1
+
+
+async def test_a_start_does_not_sweep(sandbox: Sandbox, tmp_path: Path) -> None:
+    orphan = tmp_path / "data/media/ab/cd/orphan.png"
+    orphan.parent.mkdir(parents=True)
+    orphan.write_bytes(b"x")
+    age(orphan)
+    async with running_api(tmp_path, sandbox) as api, await api.user() as user:
+        await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
+        assert orphan.exists()
+        await sweeper(api).run()
+        assert not orphan.exists()
 
 
 async def test_an_empty_store_is_not_taken_for_lost_files(api: Api, user: httpx.AsyncClient) -> None:
