@@ -31,6 +31,8 @@ class Supervisor:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cli.supervisor"], cwd=folder, env=self.env,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # tests that a shell runs in the background ignore SIGINT, and so would what they start
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (it only sets a signal)
         )  # fmt: skip
         self.lines: list[str] = []
 

@@ -178,7 +178,7 @@ class Jobs(RuleBasedStateMachine):
         assert len(ends) == len(await fetch("SELECT id FROM deliveries")), "whoever waits is told, once"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_the_promises_hold_in_any_order(duckdb_path: Path) -> None:
     Jobs.loop = asyncio.new_event_loop()
     Jobs.db = Jobs.loop.run_until_complete(open_db(duckdb_path))
