@@ -46,12 +46,12 @@ def name(state: State) -> str:
 
 
 def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
-    """The states from which a write may go to `phase`; also the phase itself, for a write that only changes other columns.
-    `status` None leaves the row's own."""
+    """The states from which a write may go to `phase`; also the phase itself, for a write that only changes other columns, but
+    for `submitting`: the intent to pay is written once, by one lease as well. `status` None leaves the row's own."""
     return sorted(
         name(state)
         for state, targets in MOVES.items()
-        if targets and ((status or state[0], phase) in targets or (state[1] == phase and status in {None, state[0]}))
+        if targets and ((status or state[0], phase) in targets or (state[1] == phase != "submitting" and status in {None, state[0]}))
     )
 
 

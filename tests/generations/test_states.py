@@ -95,6 +95,13 @@ def reachable(start: State, end: State, steps: int) -> bool:
     return start == end or (steps > 0 and any(reachable(to, end, steps - 1) for to in MOVES[start]))
 
 
+async def test_the_intent_to_pay_is_written_once_by_one_lease_as_well(db: Db) -> None:
+    await store.insert(db, job())
+    (lease,) = await moves.claim_submits(db, "w", now(), now() + timedelta(seconds=60), 1)
+    assert await moves.advance(db, lease, "submitting", status="processing")
+    assert not await moves.advance(db, lease, "submitting", status="processing")
+
+
 async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
     at = now()
     for number in range(10):
