@@ -145,7 +145,7 @@ class TypicalOut(Out):
 
 
 class StatsOut(Out):
-    """Queue, deliveries and today's spend are as of `at`; what has to be counted over everything is up to a minute older: `counted_at`.
+    """Queue and waiting deliveries are as of `at`; what has to be counted over everything is up to a minute older: `counted_at`.
     `days`: the last 31, oldest first, those without spend too."""
 
     at: Time

@@ -37,14 +37,14 @@ class Stats:
         self._counting = asyncio.Lock()
 
     async def all(self) -> StatsOut:
-        """Fresh where it is cheap, and up to a minute old where not."""
+        """Fresh where it is cheap, and up to a minute old where not. Today, the month and the days are of one moment: they are compared."""
         async with self._counting:
             if self._counted is None or self._counted.counted_at < ids.now() - COUNTED_EVERY:
                 self._counted = await self._count()
                 return self._counted
         delivered = [each for each in self._counted.deliveries if each.state == "done"]
         deliveries = [*await self.deliveries(), *delivered]
-        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": deliveries, "today": await self._spend(1)}
+        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": deliveries}
         return self._counted.model_copy(update=fresh)
 
     async def _count(self) -> StatsOut:

@@ -2,11 +2,9 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import pytest
 from PIL import Image
 from pydantic import SecretStr
 
@@ -14,26 +12,13 @@ from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.discord.__main__ import run
 from bots.settings import BotSettings
-from tests.bots.core.stage import Place, running_place
+from tests.bots.core.stage import Place
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
-from tests.sandbox_server import Sandbox, sandbox_server
 
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
 DAY = 24 * 3600
 RESULT = "🎲 Vary"
 """Only results have this button."""
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox) as running:
-        yield running
 
 
 @asynccontextmanager

@@ -2,33 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.core.types import Chat
-from tests.bots.core.stage import Place, running_place
+from tests.bots.core.stage import Place
 from tests.bots.fourth.adapter import PLATFORM, Room, running_room
-from tests.sandbox_server import Sandbox, sandbox_server
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox) as running:
-        yield running
 
 
 @dataclass

@@ -1,34 +1,20 @@
 """The whole bot in this process: Telegram's fake on one side, the real api with the sandbox on the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import pytest
 from pydantic import SecretStr
 
 from bots.settings import BotSettings
 from bots.telegram.__main__ import run
-from tests.bots.core.stage import Place, running_place
+from tests.bots.core.stage import Place
 from tests.bots.telegram.conftest import CHAT
 from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.sandbox_server import Sandbox
 
 PERSON = CHAT
 """In a private chat, the chat has the person's id."""
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox) as running:
-        yield running
 
 
 @asynccontextmanager

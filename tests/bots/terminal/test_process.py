@@ -4,28 +4,13 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pytest
-
 from api.secrets import ensure_secrets
-from tests.bots.core.stage import Place, running_place
-from tests.sandbox_server import Sandbox, sandbox_server
+from tests.bots.core.stage import Place
+from tests.sandbox_server import Sandbox
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox) as running:
-        yield running
 
 
 async def start(place: Place, api_url: str | None = None) -> Process:
