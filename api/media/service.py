@@ -221,6 +221,10 @@ class MediaService:
             raise NotFound("There is no such image among yours.")
         return row
 
+    async def own_images(self, user_id: str, media_ids: Sequence[str]) -> dict[str, MediaOut]:
+        """Those of them that are there and the user's, with fresh links."""
+        return {row.id: self._out(row) for row in await store.own_images(self._db, user_id, media_ids)} if media_ids else {}
+
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[MediaOut]]:
         """What finished generations made, in order, with fresh links. An id without files is left out."""
         found: dict[str, list[MediaOut]] = {}
@@ -303,6 +307,11 @@ class MediaService:
 
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))
+
+    async def erase_uploads(self, user_id: str, media_ids: Sequence[str]) -> None:
+        """Those of them that no image or video of the user needs."""
+        if media_ids:
+            await self._erase(await store.idle_uploads(self._db, user_id, media_ids))
 
     async def erase_user(self, user_id: str) -> None:
         await self._erase(await store.of_user(self._db, user_id))

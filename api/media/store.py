@@ -74,6 +74,25 @@ async def of_user(sql: Sql, user_id: str, *, copies: bool = True) -> list[MediaR
     return [_row(row) for row in await sql.fetch(query, user_id, copies)]
 
 
+async def own_images(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
+    query = f"""
+        WITH these AS MATERIALIZED (SELECT {_COLUMNS} FROM media WHERE id = ANY($1::text[]))
+        SELECT * FROM these WHERE user_id = $2 AND role IN ('upload', 'image')"""
+    return [_row(row) for row in await sql.fetch(query, list(media_ids), user_id)]
+
+
+async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
+    """Those uploads that no image or video of the user began with or waits to begin with, and their thumbnails."""
+    query = f"""
+        WITH these AS MATERIALIZED (SELECT id, user_id, role, thumbnail_id FROM media WHERE id = ANY($2::text[])),
+        idle AS MATERIALIZED (
+            SELECT id, thumbnail_id FROM these WHERE user_id = $1 AND role = 'upload'
+              AND NOT EXISTS (SELECT 1 FROM generations WHERE user_id = $1 AND strpos(inputs_json, these.id) > 0)
+              AND NOT EXISTS (SELECT 1 FROM generation_drafts WHERE user_id = $1 AND strpos(request_json, these.id) > 0))
+        SELECT {_COLUMNS} FROM media WHERE id IN (SELECT id FROM idle UNION ALL SELECT thumbnail_id FROM idle)"""
+    return [_row(row) for row in await sql.fetch(query, user_id, list(media_ids))]
+
+
 async def keys(sql: Sql, created_before: datetime | None = None) -> dict[str, str]:
     """Key to media id."""
     query = "SELECT id, key FROM media WHERE $1::timestamptz IS NULL OR created_at < $1::timestamptz"

@@ -6,6 +6,7 @@ from api import ids
 from api.auth.caller import Caller
 from api.db import Db
 from api.errors import InvalidRequest, NotFound
+from api.media.service import MediaService
 from api.schemas import Page, usd
 from api.text import store
 from api.text.context import title_of
@@ -16,8 +17,9 @@ SHOWN = 1_000
 
 
 class Conversations:
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, media: MediaService) -> None:
         self._db = db
+        self._media = media
 
     async def asked_in(self, caller: Caller, body: TextIn) -> tuple[Conversation, bool]:
         """The conversation that a question belongs to, and whether it is a new one, not stored yet. Raises `NotFound`."""
@@ -47,22 +49,27 @@ class Conversations:
     async def detail(self, user_id: str, conversation_id: str) -> ConversationDetailOut:
         """Raises `NotFound`, also for another user's."""
         found = await self.own(user_id, conversation_id)
+        said = await store.messages(self._db, conversation_id, SHOWN)
+        pictures = await self._media.own_images(user_id, [image for message in said for image in message.images])
         messages = [
             MessageOut(
                 role=message.role,
                 text=message.content,
+                images=[pictures[image] for image in message.images if image in pictures],
                 model=message.model,
                 cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
                 created_at=message.created_at,
             )
-            for message in await store.messages(self._db, conversation_id, SHOWN)
+            for message in said
         ]
         return ConversationDetailOut(
             id=found.id, title=found.title, created_at=found.created_at, updated_at=found.updated_at, messages=messages
         )
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
+        """With the pictures that were uploaded for it and are used nowhere else."""
         await self.own(user_id, conversation_id)
+        await self._media.erase_uploads(user_id, await store.images_only_in(self._db, user_id, conversation_id))
         async with self._db.transaction() as sql:
             await store.delete(sql, conversation_id)
 

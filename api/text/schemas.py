@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.generations.schemas import ErrorOut, ModelId, Prompt
+from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
 from api.schemas import In, Out, Time, Usd
 
 
@@ -84,8 +84,11 @@ class ConversationOut(Out):
 
 
 class MessageOut(Out):
+    """`images`: what was sent along with a question; one that was deleted since is left out."""
+
     role: Literal["user", "assistant"]
     text: str
+    images: list[MediaOut] = Field(default_factory=list)
     model: str | None = None
     cost_usd: Usd | None = None
     created_at: Time

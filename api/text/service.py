@@ -59,7 +59,7 @@ class TextService:
         self._media = media
         self._users = users
         self._running: set[Answer] = set()
-        self.conversations = Conversations(db)
+        self.conversations = Conversations(db, media)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep now and then."""

@@ -114,6 +114,16 @@ async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:
     return [_message(row) for row in reversed(await sql.fetch(query, conversation_id, last))]
 
 
+async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
+    """Pictures of a conversation's questions that no other conversation of the user shows."""
+    query = "SELECT conversation_id, images_json FROM messages WHERE user_id = $1 AND images_json IS NOT NULL"
+    here: set[str] = set()
+    elsewhere: set[str] = set()
+    for row in await sql.fetch(query, user_id):
+        (here if row["conversation_id"] == conversation_id else elsewhere).update(json.loads(row["images_json"]))
+    return sorted(here - elsewhere)
+
+
 async def add_conversation(sql: Sql, new: Conversation) -> None:
     query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     chat = (new.chat.platform, new.chat.chat_id, new.chat.thread_id) if new.chat else (None, None, None)

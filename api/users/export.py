@@ -25,6 +25,8 @@ SHORT = {
     "updated_at FROM users WHERE id = $1",
     "links": "SELECT platform, platform_user_id, display_name, chat_id, created_at FROM links WHERE user_id = $1",
     "sessions": "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, revoke_reason FROM sessions WHERE user_id = $1",
+    "chats_left": "SELECT platform, chat_id, thread_id, left_at FROM chats_left WHERE user_id = $1",
+    "drafts": "SELECT id, kind, request_json, parent_id, created_at FROM generation_drafts WHERE user_id = $1",
     "budgets": "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || $1::text",
 }
 LONG = {

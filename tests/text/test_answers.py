@@ -127,6 +127,28 @@ async def test_images_are_shown_to_models_that_can_see(api: Api, ana: httpx.Asyn
         assert (await ask(eve, images=[upload])).status_code == 404
 
 
+async def test_images_stay_in_the_conversation_and_go_with_it(api: Api, ana: httpx.AsyncClient) -> None:
+    here, there, made_from = [
+        (await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")})).json()["id"] for _ in range(3)
+    ]
+    drawn = await ana.post("/generate/image", json={"prompt": "a fox", "input_images": [made_from]})
+    assert drawn.status_code == 200, drawn.text
+    first = (await ask(ana, "What is this?", images=[here, there, made_from])).json()["conversation_id"]
+    second = (await ask(ana, "And this?", images=[there])).json()["conversation_id"]
+    question, answer = (await ana.get(f"/conversations/{first}")).json()["messages"]
+    assert ([image["id"] for image in question["images"]], answer["images"]) == ([here, there, made_from], [])
+    links = [image["url"] for image in question["images"]]
+    assert [(await api.client.get(link)).status_code for link in (*links, question["images"][0]["thumbnail_url"])] == [200] * 4
+
+    assert (await ana.delete(f"/conversations/{first}")).status_code == 204
+    assert [(await ana.get(link)).status_code for link in links] == [404, 200, 200]
+    held = {row["id"] for row in await api.services.db.fetch("SELECT id FROM media WHERE role = 'upload'")}
+    assert held == {there, made_from}
+    assert len(await api.services.db.fetch("SELECT id FROM media WHERE role = 'thumbnail'")) == 3
+    assert (await ana.delete(f"/conversations/{second}")).status_code == 204
+    assert (await ana.get(links[1])).status_code == 404
+
+
 async def test_a_bad_request_costs_nothing(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"prompt": ""}, "invalid_request"),

@@ -26,8 +26,6 @@ NOT_EXPORTED = {
     "one_time_tokens": "hashes",
     "devices": "hashes",
     "holds": "what the ledger and the budgets say, while it is being spent",
-    "chats_left": "which chats the user has begun anew: their conversations say where they were",
-    "generation_drafts": "requests that wait a day for a yes: nothing was made",
     "guest_moves": "says which account a guest's things are in: here",
 }
 KEPT_AFTER = {"audit": "who deleted whom has to stay known; an id that leads nowhere is all that is left"}
@@ -73,8 +71,11 @@ async def live(api: Api, user: httpx.AsyncClient, identity: str) -> str:
         "/generate/image", json={"prompt": "a fox", "address": address}, headers={"Idempotency-Key": f"key-{identity}"}
     )
     assert made.status_code == 200, made.text
-    assert (await user.post("/generate/text", json={"prompt": "why?"})).status_code == 200
-    assert (await user.post("/uploads", files={"file": ("cat.png", picture(), "image/png")})).status_code == 201
+    await user.put("/users/me", json={"confirm_above_usd": "0"})
+    assert (await acting.post("/generate/image", json={"prompt": "a costly fox", "address": address})).status_code == 409
+    shown = await user.post("/uploads", files={"file": ("cat.png", picture(), "image/png")})
+    assert (await user.post("/generate/text", json={"prompt": "why?", "images": [shown.json()["id"]]})).status_code == 200
+    assert (await acting.post("/conversations/new", json={})).status_code == 204
     await user.post("/auth/login", json={"email": "ana@example.org", "password": "a wrong password"})
     await user.post("/auth/reauth", json={"current_password": "a wrong password"})
     return str((await user.get("/users/me")).json()["id"])
@@ -132,7 +133,7 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
     assert all(held[name] for name in held), [name for name in held if not held[name]]
     assert held["profile"][0]["id"] == ana_id
     assert {one["prompt"] for one in held["generations"]} == {"a fox", "a guest's fox"}
-    assert len(held["messages"]) == 2
+    assert [len(message["images"] or []) for message in held["messages"]] == [1, 0]
     rows = await api.services.db.fetch("SELECT id, size FROM media WHERE user_id = $1", ana_id)
     assert {name.split("/")[1].split(".")[0]: len(data) for name, data in media.items()} == {row["id"]: row["size"] for row in rows}
     text = json.dumps(held)

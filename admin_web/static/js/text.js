@@ -60,10 +60,26 @@ function question(text) {
   const body = document.createElement("p");
   body.className = "message-text";
   body.textContent = text;
-  const pictures = [...form.querySelectorAll(".chip img")].map((picture) => picture.cloneNode());
   const article = message("user");
-  article.append(...pictures, body);
+  const chips = [...form.querySelectorAll(".chip")];
+  if (chips.length) {
+    const pictures = document.createElement("div");
+    pictures.className = "message-pictures";
+    pictures.append(...chips.map(opened));
+    article.append(pictures);
+  }
+  article.append(body);
   return article;
+}
+
+// An attached picture as the conversation shows it: it opens on its own.
+function opened(chip) {
+  const link = document.createElement("a");
+  const picture = chip.querySelector("img").cloneNode();
+  picture.alt = chip.querySelector("span").textContent;
+  Object.assign(link, { href: picture.src, target: "_blank", rel: "noopener" });
+  link.append(picture);
+  return link;
 }
 
 function emptyAnswer() {
