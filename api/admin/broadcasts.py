@@ -13,7 +13,7 @@ from api import idempotency, ids
 from api.admin.schemas import BroadcastIn, BroadcastOut, ReachOut
 from api.db import Db, DbUnavailable, Duplicate, Row, Sql
 from api.deliveries.service import DeliveryService
-from api.errors import Conflict
+from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
 from api.users import audit
 
@@ -30,6 +30,11 @@ _PLATFORMS = cast(tuple[Platform, ...], get_args(Platform))
 _LINKED = """
     FROM links JOIN users ON users.id = links.user_id
     WHERE users.status = 'active' AND links.platform = ANY($1::text[])
+"""
+_ROWS = """
+    SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at, broadcasts.stopped_at,
+           coalesce(users.email, users.display_name) AS sender
+    FROM broadcasts LEFT JOIN users ON users.id = broadcasts.actor_id
 """
 
 
@@ -89,19 +94,36 @@ class Broadcasts:
     async def page(self, cursor: str | None, limit: int) -> Page[BroadcastOut]:
         """Newest first, with how far each is."""
         rows = await self._db.fetch(
-            """
-            SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at,
-                   coalesce(users.email, users.display_name) AS sender
-            FROM broadcasts LEFT JOIN users ON users.id = broadcasts.actor_id
-            WHERE $1::text IS NULL OR broadcasts.id < $1::text ORDER BY broadcasts.id DESC LIMIT $2
-            """,
-            cursor,
-            limit + 1,
+            f"{_ROWS} WHERE $1::text IS NULL OR broadcasts.id < $1::text ORDER BY broadcasts.id DESC LIMIT $2", cursor, limit + 1
         )
-        shown = rows[:limit]
-        counts = await self._counts([row["id"] for row in shown])
-        items = [_out(row, counts.get(row["id"], {})) for row in shown]
+        items = await self._outs(rows[:limit])
         return Page(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+
+    async def stop(self, broadcast_id: str, *, actor_id: str) -> BroadcastOut:
+        """What was sent stays, the rest is not sent. Raises `NotFound`, and `Conflict` when nothing of it waits any more."""
+        before = await self._one(broadcast_id)
+        async with self._db.transaction() as sql:
+            # first those that wait: whoever feeds has taken them, or finds none
+            await sql.execute("DELETE FROM broadcast_chats WHERE broadcast_id = $1", broadcast_id)
+            await self._deliveries.withdraw(sql, broadcast_id)
+            row = await sql.fetch_one(
+                "UPDATE broadcasts SET stopped_at = $2 WHERE id = $1 AND stopped_at IS NULL RETURNING id", broadcast_id, ids.now()
+            )
+            if row is None or not (before.waiting or before.pending):
+                raise Conflict("Nothing of it waits any more: it was sent, or stopped before.")
+            after: audit.Facts = {"chats": before.chats, "waiting": before.waiting + before.pending}
+            await audit.record(sql, "broadcast_stop", actor_id=actor_id, subject=broadcast_id, after=after)
+        return await self._one(broadcast_id)
+
+    async def _one(self, broadcast_id: str) -> BroadcastOut:
+        rows = await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = $1", broadcast_id)
+        if not rows:
+            raise NotFound("There is no broadcast with this id.")
+        return (await self._outs(rows))[0]
+
+    async def _outs(self, rows: Sequence[Row]) -> list[BroadcastOut]:
+        counts = await self._counts([row["id"] for row in rows])
+        return [_out(row, counts.get(row["id"], {})) for row in rows]
 
     async def _counts(self, broadcast_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         rows = await self._db.fetch(
@@ -183,20 +205,19 @@ async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
 
 def _planned(broadcast_id: str | None, text: str, reach: list[ReachOut]) -> BroadcastOut:
     chats = sum(each.chats for each in reach)
-    row = {"id": broadcast_id, "text": text, "chats": chats, "created_at": ids.now(), "sender": None}
+    row = {"id": broadcast_id, "text": text, "chats": chats, "created_at": ids.now(), "stopped_at": None, "sender": None}
     return _out(row, {"waiting": chats}).model_copy(update={"reach": reach})
 
 
 def _out(row: Row, counts: dict[str, int]) -> BroadcastOut:
+    states = {state: counts.get(state, 0) for state in ("waiting", "pending", "done", "inbox", "dead")}
     return BroadcastOut(
         id=row["id"],
         text=row["text"],
         by=row["sender"],
         created_at=row["created_at"],
+        stopped_at=row["stopped_at"],
         chats=row["chats"],
-        waiting=counts.get("waiting", 0),
-        pending=counts.get("pending", 0),
-        done=counts.get("done", 0),
-        inbox=counts.get("inbox", 0),
-        dead=counts.get("dead", 0),
+        unsent=max(0, row["chats"] - sum(states.values())),
+        **states,
     )

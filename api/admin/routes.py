@@ -111,6 +111,12 @@ async def broadcasts(
     return await services.board.broadcasts.page(cursor, limit)
 
 
+@router.post("/broadcasts/{broadcast_id}/stop")
+async def stop_broadcast(broadcast_id: str, caller: AdminCaller, services: ServicesDep) -> BroadcastOut:
+    """What was sent stays, the rest is not sent. 409 when nothing of it waits any more."""
+    return await services.board.broadcasts.stop(broadcast_id, actor_id=caller.user_id)
+
+
 @router.get("/backups")
 async def backups(caller: AdminCaller, services: ServicesDep) -> BackupsOut:
     return await services.board.backups.all()

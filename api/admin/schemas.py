@@ -252,13 +252,15 @@ class ReachOut(Out):
 
 
 class BroadcastOut(Out):
-    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web. `by`: the admin's
-    e-mail address or name; null for an account that was deleted. `id` null: it was a dry run."""
+    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web; `unsent`: it is
+    not sent to them any more, because it was stopped or they were unlinked. `by`: the admin's e-mail address or name; null for an account
+    that was deleted. `id` null: it was a dry run. `stopped_at` null: nobody stopped it."""
 
     id: str | None
     text: str
     by: str | None
     created_at: Time
+    stopped_at: Time | None = None
     chats: int
     reach: list[ReachOut] | None = None
     """How many chats of each platform; only in the answer to `POST`."""
@@ -267,6 +269,7 @@ class BroadcastOut(Out):
     done: int
     inbox: int
     dead: int
+    unsent: int = 0
 
 
 class BackupOut(Out):

@@ -244,6 +244,10 @@ class DeliveryService:
             raise _lease_over()
         return row
 
+    async def withdraw(self, sql: Sql, broadcast_id: str) -> None:
+        """What waits of a broadcast is not sent any more; what is with a bot at this moment is."""
+        await store.withdraw(sql, broadcast_id, now())
+
     async def forget(self, sql: Sql, generation_id: str) -> None:
         await store.forget(sql, generation_id)
 

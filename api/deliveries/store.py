@@ -330,6 +330,13 @@ async def forget_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM deliveries WHERE user_id = $1", user_id)
 
 
+async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
+    """What no bot is sending at this moment."""
+    await sql.execute(
+        "DELETE FROM deliveries WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL OR due_at <= $2)", broadcast_id, now
+    )
+
+
 async def refs(sql: Sql, platform: str, generation_ids: Sequence[str]) -> list[tuple[str, str, str]]:
     """Media id, kind and what the platform calls the file."""
     rows = await sql.fetch(

@@ -112,6 +112,33 @@ async def test_only_the_platforms_that_are_meant_and_nobody_who_unlinked_since(a
     assert await api.services.db.fetch("SELECT broadcast_id FROM broadcast_chats") == []
 
 
+async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    admin = await api.admin()
+    await linked(api, "telegram", 6)
+    path = f"/admin/broadcasts/{(await admin.post('/admin/broadcast', json={'text': 'Hello'})).json()['id']}/stop"
+    await api.services.board.broadcasts.feed()
+    (shown,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
+    (sending,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
+
+    async def ack(delivery: dict[str, Any]) -> None:
+        body = {"lease": delivery["lease"], "message_ids": ["1"]}
+        assert (await api.bot("telegram").post(f"/bot/deliveries/{delivery['id']}/ack", json=body)).status_code == 204
+
+    await ack(shown)
+    stopped = (await admin.post(path)).json()
+    assert stopped["stopped_at"] is not None
+    assert {name: stopped[name] for name in ("waiting", "pending", "done", "unsent")} == {"waiting": 0, "pending": 1, "done": 1, "unsent": 4}
+    await ack(sending)
+    assert await told(api, "telegram") == []
+    assert not await api.services.board.broadcasts.feed()
+    assert (await progress(admin))["done"] == 2
+    assert (await admin.post(path)).status_code == 409
+    assert (await admin.post("/admin/broadcasts/nothing/stop")).status_code == 404
+    (entry,) = (await admin.get("/admin/audit?action=broadcast_stop")).json()["items"]
+    assert entry["after"] == {"chats": 6, "waiting": 5}
+
+
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 @pytest.mark.parametrize(
     "body", [{"text": ""}, {"text": "x" * 1501}, {"text": "x", "platforms": []}, {"text": "x", "platforms": ["pigeon"]}]

@@ -100,6 +100,7 @@ OPERATING = [
     Row("GET", "/admin/audit.csv", ADMIN),
     Row("POST", "/admin/broadcast", ADMIN, json=BAD, passes=422),
     Row("GET", "/admin/broadcasts", ADMIN),
+    Row("POST", "/admin/broadcasts/{broadcast_id}/stop", ADMIN, made="broadcast", passes=409),
     Row("GET", "/admin/backups", ADMIN),
     Row("POST", "/admin/backups", ADMIN, passes=201),
     Row("GET", "/admin/backups/{name}", ADMIN, made="backup"),
