@@ -5,30 +5,21 @@ from dataclasses import replace
 import structlog
 
 from bots.core.texts.introducing import answered_in_private
-from bots.core.types import Address, Limits, Reply, SendFailed, Shown
+from bots.core.types import Address, Reply, SendFailed, Shown
+from bots.telegram.before import Before
 from bots.telegram.chat import TelegramChat
 
 log = structlog.get_logger()
 
 
-class Aside:
+class Aside(Before):
     """The chat, to a command whose answers are secret. A bot may write first to nobody: who never wrote to it is answered in the group."""
 
     def __init__(self, chat: TelegramChat, group: Address, person_id: str) -> None:
-        self._chat = chat
+        super().__init__(chat)
         self._person = Address(group.platform, person_id)
         self._told = False
         self._in_group = False
-
-    @property
-    def limits(self) -> Limits:
-        return self._chat.limits
-
-    async def limits_for(self, to: Address) -> Limits:
-        return await self._chat.limits_for(to)
-
-    async def busy(self, to: Address) -> None:
-        await self._chat.busy(to)
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         if self._in_group:

@@ -7,7 +7,8 @@ from telegram import CallbackQuery, Message
 from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
-from bots.core.types import Address, Limits, Reply, Shown
+from bots.core.types import Address, Reply, Shown
+from bots.telegram.before import Before
 from bots.telegram.carrying import above
 from bots.telegram.chat import TelegramChat
 from bots.telegram.markup import clean
@@ -20,11 +21,11 @@ NOTE_SECONDS = 0.8
 """The waiting sign of the button ends after this at the latest."""
 
 
-class Pressing:
+class Pressing(Before):
     """The chat, to whoever answers a press. A secret answer that comes soon is shown in a window, where links can't be touched."""
 
     def __init__(self, chat: TelegramChat, query: CallbackQuery, own_name: str) -> None:
-        self._chat = chat
+        super().__init__(chat)
         self._query = query
         self._album = above(query.message, own_name) if isinstance(query.message, Message) else ()
         self._pressed = "" if query.message is None else str(query.message.message_id)
@@ -32,16 +33,6 @@ class Pressing:
         self._shown = asyncio.Event()
         if isinstance(query.message, Message) and query.message.effective_attachment is not None:
             chat.has_file(query.message.chat.id, query.message.message_id)
-
-    @property
-    def limits(self) -> Limits:
-        return self._chat.limits
-
-    async def limits_for(self, to: Address) -> Limits:
-        return await self._chat.limits_for(to)
-
-    async def busy(self, to: Address) -> None:
-        await self._chat.busy(to)
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         # what takes the place of the button's message is no news, but what became of it
