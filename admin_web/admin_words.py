@@ -7,7 +7,7 @@ from decimal import Decimal
 from babel.dates import format_date
 
 from admin_web.language import N_, _, ago, chosen, locale, moment
-from api.admin.schemas import BotOut
+from api.admin.schemas import BotOut, BroadcastOut
 from api.catalog.schemas import AdminModelOut
 from api.deliveries.schemas import DeliveryRowOut
 from api.generations.schemas import AdminGenerationOut
@@ -158,11 +158,18 @@ TRIES = {
     "retry": N_("An admin sent it again"),
     "to_dm": N_("An admin sent it to the private chat"),
 }
+BROADCAST_STATES = {"sending": N_("Being sent"), "sent": N_("Sent"), "stopped": N_("Stopped")}
+BROADCAST_TONES = {"sending": "busy", "sent": "good", "stopped": "warn"}
 CHECKS = {"database": N_("Database"), "media": N_("Files"), "provider": N_("AI provider")}
 
 
 def delivery_state(state: str) -> State:
     return State(state, in_list(DELIVERY_STATES, state), DELIVERY_TONES.get(state, ""))
+
+
+def broadcast_state(one: BroadcastOut) -> State:
+    key = "stopped" if one.stopped_at else "sending" if one.waiting or one.pending else "sent"
+    return State(key, _(BROADCAST_STATES[key]), BROADCAST_TONES[key])
 
 
 def delivery_what(row: DeliveryRowOut) -> str:

@@ -154,6 +154,9 @@ class OperatorCalls(ApiHttp):
     def broadcasts(self, cursor: str | None = None, limit: int = 10) -> Page[BroadcastOut]:
         return parse(Page[BroadcastOut], self.send("GET", "/admin/broadcasts", params=query(cursor=cursor, limit=limit)))
 
+    def stop_broadcast(self, broadcast_id: str) -> BroadcastOut:
+        return parse(BroadcastOut, self.send("POST", address("/admin/broadcasts/{}/stop", broadcast_id)))
+
     def backups(self) -> BackupsOut:
         return parse(BackupsOut, self.send("GET", "/admin/backups"))
 

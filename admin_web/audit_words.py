@@ -28,6 +28,7 @@ ACTIONS = {
     "model_added": N_("Added a model"),
     "model_changed": N_("Changed a model"),
     "broadcast": N_("Wrote to all linked chats"),
+    "broadcast_stop": N_("Stopped a broadcast"),
     "studio_settings": N_("Changed what admins see"),
     "backup_made": N_("Made a backup"),
     "backup_download": N_("Downloaded a backup"),
@@ -61,6 +62,9 @@ FACTS = {
     "platform": N_("chat"),
     "outcome": N_("decision"),
     "email": N_("e-mail"),
+    "chats": N_("chats"),
+    "text": N_("text"),
+    "waiting": N_("waited"),
 }
 _MICRO = Decimal(1_000_000)
 

@@ -57,6 +57,14 @@ def send() -> ResponseReturnValue:
     return act(lambda: api().broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show"))
 
 
+@pages.post("/<broadcast_id>/stop")
+def stop(broadcast_id: str) -> ResponseReturnValue:
+    def words(made: BroadcastOut) -> str:
+        return ngettext("It is stopped: %(n)s chat does not get it.", "It is stopped: %(n)s chats do not get it.", made.unsent)
+
+    return act(lambda: api().stop_broadcast(broadcast_id), words, url_for("admin_broadcast.show"))
+
+
 def _asked() -> BroadcastIn:
     text = request.form.get("text", "").replace("\r\n", "\n").strip()
     if not _platforms():
