@@ -18,6 +18,7 @@ import httpx
 
 from api.app import create_app
 from api.auth.sessions import Client, open_session
+from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
 from api.deps import Services
@@ -116,12 +117,12 @@ async def token_of(services: Services, user_id: str) -> str:
     return services.auth._signer.access(user_id, opened.session_id)
 
 
-async def places(services: Services, user_id: str) -> dict[str, str]:
+async def places(db: Db, user_id: str) -> dict[str, str]:
     """What goes into the paths: something of this user, an id in the middle, a day."""
-    rows = await services.db.fetch("SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id)
+    rows = await db.fetch("SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id)
     middle = rows[len(rows) // 2]
     day = middle["created_at"].strftime("%Y-%m-%dT00:00:00Z")
-    return {"own": rows[-1]["id"], "middle": middle["id"], "since": day, "until": day.replace("T00:00:00", "T23:59:59")}
+    return {"own": rows[-1]["id"], "middle": middle["id"], "day": day[:10], "since": day, "until": day.replace("T00:00:00", "T23:59:59")}
 
 
 async def measure(client: httpx.AsyncClient, token: str, path: str, rounds: int) -> tuple[list[float], float]:
@@ -154,7 +155,7 @@ async def quiet() -> None:
 async def visit(services: Services, client: httpx.AsyncClient, title: str, user_id: str, pages: dict[str, str], rounds: int) -> int:
     """How many pages are slow."""
     slow = 0
-    token, filling = await token_of(services, user_id), await places(services, user_id)
+    token, filling = await token_of(services, user_id), await places(services.db, user_id)
     for name, path in pages.items():
         taken, busy = await measure(client, token, path.format(**filling), rounds)
         median = statistics.median(taken)

@@ -1,0 +1,44 @@
+"""What a browser fetches for a page that it has never seen, without media: the page, its style sheets, scripts, icons, and those fonts that hold
+a letter of the page. In bytes as they are sent."""
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+from werkzeug.test import Client
+
+_LINKED = re.compile(r'<(?:link|script|img|use)\b[^>]*\b(?:href|src)="(/static/[^"#]+)')
+_IMPORTED = re.compile(r'\bfrom "([^"]+)"')
+_FACE = re.compile(r"@font-face\s*{([^}]+)}")
+_FILE = re.compile(r'url\("?([^")]+)"?\)')
+_RANGE = re.compile(r"U\+([0-9A-F]+)(?:-([0-9A-F]+))?")
+
+
+def first_load(client: Client, page: str, sent: int) -> int:
+    """Of a page with this text, whose answer had so many bytes."""
+    letters = {ord(letter) for letter in page}
+    todo, seen, total = set(_LINKED.findall(page)), set[str](), sent
+    while todo:
+        address = todo.pop()
+        path = urlsplit(address).path
+        if path in seen:
+            continue
+        seen.add(path)
+        answer = client.get(address, headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200, f"{address}: {answer.status_code}"
+        total += len(answer.data)
+        if path.endswith(".js"):
+            todo |= {urljoin(path, found) for found in _IMPORTED.findall(answer.text)}
+        elif path.endswith(".css"):
+            todo |= {urljoin(path, found) for found in _files(answer.text, letters)}
+    return total
+
+
+def _files(style: str, letters: set[int]) -> list[str]:
+    faces = _FACE.findall(style)
+    wanted = [_FILE.findall(face)[0] for face in faces if _holds(face, letters)]
+    return wanted + [file for file in _FILE.findall(_FACE.sub("", style)) if not file.startswith("data:")]
+
+
+def _holds(face: str, letters: set[int]) -> bool:
+    ranges = [(int(first, 16), int(last or first, 16)) for first, last in _RANGE.findall(face)]
+    return any(first <= letter <= last for first, last in ranges for letter in letters)

@@ -1,0 +1,256 @@
+"""How long the web takes for its pages, with 1,000,000 generations and 10,000 users in the store, and what a first visit of each fetches:
+`python -m tests.bench.web_pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
+
+The api runs in a process of its own, as in the product, and is asked over HTTP; the pages are made in this process. A FOLDER is filled once
+and kept for the next time. Ends with 1 when a median or a size is above the aim.
+"""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import httpx
+from flask import Flask
+from werkzeug.test import Client
+
+from admin_web.app import create_app
+from admin_web.session import open_store
+from admin_web.session_store import Tokens
+from admin_web.settings import WebSettings
+from api.auth import sessions
+from api.auth.tokens import TokenSigner
+from api.db.open import open_db
+from tests.bench.page_weight import first_load
+from tests.bench.pages import ADMIN_ID, AIM_MS, HEAVY, QUIET_SECONDS, USUAL, filled, places
+from tests.sandbox_server import sandbox_server
+from tests.stack import free_ports
+
+AIM_KB = 300
+SECRET = "s" * 40
+PARENT = 1
+"""Where a process' parent stands in what follows its name in /proc/PID/stat."""
+
+MEMBER = {
+    "home": "/",
+    "make an image": "/generate/image",
+    "make a video": "/generate/video",
+    "conversations": "/generate/text",
+    "gallery": "/gallery",
+    "gallery, page 2": "/gallery?cursor={middle}",
+    "gallery, videos": "/gallery?kind=video",
+    "gallery, favourites": "/gallery?favourite=true",
+    "gallery, one model": "/gallery?model=maker/image-3",
+    "gallery, words": "/gallery?q=harbour",
+    "card": "/generations/{own}",
+    "spend": "/profile/spend",
+    "profile": "/profile",
+    "sessions": "/profile/sessions",
+    "inbox": "/inbox",
+}
+ADMIN = {
+    "board": "/admin",
+    "users": "/admin/users",
+    "users, words": "/admin/users?q=person77",
+    "users, who spent most": "/admin/users?sort=spent",
+    "user": "/admin/users/user-0000123",
+    "user with 50,000": "/admin/users/user-0000000",
+    "jobs": "/admin/jobs",
+    "jobs, page 2": "/admin/jobs?cursor={middle}",
+    "jobs, failed": "/admin/jobs?status=failed",
+    "jobs, in review": "/admin/jobs?status=review",
+    "jobs of a user": "/admin/jobs?user=person123@example.org",
+    "jobs of a model": "/admin/jobs?model=maker/image-3",
+    "jobs of a day": "/admin/jobs?since={day}&until={day}",
+    "job": "/admin/jobs/{own}",
+    "deliveries": "/admin/deliveries",
+    "deliveries, dead": "/admin/deliveries?state=dead",
+    "audit": "/admin/audit",
+    "audit, one actor": "/admin/audit?actor=person3@example.org",
+    "models": "/admin/models",
+    "budgets": "/admin/budgets",
+    "backups": "/admin/backups",
+    "bots": "/admin/bots",
+    "settings": "/admin/settings",
+}
+
+
+@dataclass
+class Asked:
+    """What the web asked the api for one page."""
+
+    paths: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    _since: float = 0.0
+
+    def begin(self, request: httpx.Request) -> None:
+        self._since = time.perf_counter()
+        self.paths.append(request.url.path)
+
+    def end(self, _response: httpx.Response) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+
+def processor(pid: int) -> float:
+    """Milliseconds that a process has had so far, to the microsecond."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            continue  # a thread that has just ended
+    return total / 1e6
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(place.read_text().rpartition(")")[2].split()[PARENT]) == pid:
+                found.append(int(place.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@contextmanager
+def running_api(data: Path, database: str, provider: str) -> Iterator[tuple[str, int]]:
+    """Its address and its process."""
+    (port,) = free_ports(1)
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    given = {"DATA_DIR": data, "DATABASE_URL": database, "API_PORT": port, "OPENROUTER_BASE_URL": provider, "SECRET_KEY": SECRET, "BACKUP_HOURS": 0}
+    with (data / "api.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"],
+            env=inherited | {name: str(value) for name, value in given.items()},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _await_ready(address, process, data / "api.log")
+            yield address, process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _await_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/readyz", trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError(f"the api did not start:\n{log.read_text()[-2000:]}")
+
+
+def await_calm(busy: Callable[[], float]) -> None:
+    """Returns when what a start has to do is done: the page is to be measured, not that."""
+    calm, before = 0, busy()
+    while calm < QUIET_SECONDS:
+        time.sleep(1)
+        now = busy()
+        calm = calm + 1 if now - before < 50 else 0
+        before = now
+
+
+async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
+    """Tokens of each who is to look at pages, and what goes into the addresses."""
+    db = await open_db(database)
+    try:
+        await db.execute("UPDATE users SET role = 'admin' WHERE id = $1", ADMIN_ID)
+        found = {}
+        for user_id in (USUAL, HEAVY, ADMIN_ID):
+            async with db.transaction() as sql:
+                opened = await sessions.open_session(sql, user_id, sessions.Client("bench", "127.0.0.1"), is_new_device=False)
+            access = TokenSigner([SECRET]).access(user_id, opened.session_id)
+            found[user_id] = (Tokens(access, "unused", time.time() + 900), await places(db, user_id))
+        return found
+    finally:
+        await db.close()
+
+
+class Visits:
+    """`parts`: the processor milliseconds of each process so far, by name."""
+
+    def __init__(self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int) -> None:
+        self._app = app
+        self._store = open_store(settings)
+        self._parts = parts
+        self._rounds = rounds
+        self.asked = Asked()
+        http: httpx.Client = app.extensions["api_http"]
+        http.event_hooks = {"request": [lambda request: self.asked.begin(request)], "response": [lambda response: self.asked.end(response)]}
+
+    def visit(self, title: str, tokens: Tokens, filling: dict[str, str], pages: dict[str, str]) -> int:
+        """How many pages are slow or large."""
+        client = self._app.test_client()
+        self._store.create(title, {}, tokens)
+        client.set_cookie("sid", title)
+        return sum(self._measure(client, title, name, path.format(**filling)) for name, path in pages.items())
+
+    def _measure(self, client: Client, title: str, name: str, path: str) -> bool:
+        taken = []
+        for number in range(self._rounds + 1):
+            if number == 1:
+                self.asked = Asked()
+                before = {part: busy() for part, busy in self._parts.items()}
+            started = time.perf_counter()
+            answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+            taken.append((time.perf_counter() - started) * 1000)
+            assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
+        used = "  ".join(f"{part} {(busy() - before[part]) / self._rounds:5.1f}" for part, busy in self._parts.items())
+        size = first_load(client, answer.text, len(answer.data)) / 1000
+        middle = median(taken[1:])
+        calls, in_api = len(self.asked.paths) // self._rounds, self.asked.seconds * 1000 / self._rounds
+        is_bad = middle > AIM_MS or size > AIM_KB
+        print(
+            f"{title:18} {name:22} median {middle:6.1f} ms  worst {max(taken[1:]):6.1f}  first {taken[0]:6.1f}  "
+            f"{calls} calls {in_api:5.1f} ms  processor: {used}  page {len(answer.data) / 1000:5.1f} KB, first load {size:5.1f} KB"
+            f"{'  ABOVE' if is_bad else ''}",
+            flush=True,
+        )
+        return is_bad
+
+
+async def main(engine: str, store: Path, rounds: int) -> int:
+    with sandbox_server() as sandbox, tempfile.TemporaryDirectory() as folder:
+        async with filled(engine, store) as database:
+            data = Path(folder)
+            people = await prepared(database)
+            with running_api(data, database, sandbox.url) as (address, pid):
+                own = {"web": lambda: processor(os.getpid()), "api": lambda: processor(pid)}
+                if engine == "postgresql":
+                    server = int((store / "pg" / "postmaster.pid").read_text().split()[0])
+                    own["database"] = lambda: sum(map(processor, children(server)))
+                await asyncio.to_thread(await_calm, own["api"])
+                settings = WebSettings(_env_file=None, api_url=address, data_dir=data, web_session_key="w" * 40)
+                visits = Visits(create_app(settings), settings, own, rounds)
+                return await asyncio.to_thread(_all, visits, people)
+
+
+def _all(visits: Visits, people: dict[str, tuple[Tokens, dict[str, str]]]) -> int:
+    bad = visits.visit("usual member", *people[USUAL], MEMBER)
+    bad += visits.visit("member with 50,000", *people[HEAVY], MEMBER)
+    return bad + visits.visit("admin", *people[ADMIN_ID], ADMIN)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("engine", choices=["duckdb", "postgresql"], nargs="?", default="duckdb")
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        raise SystemExit(min(1, asyncio.run(main(given.engine, given.store or Path(folder), given.rounds))))
