@@ -44,10 +44,11 @@ def anonymous() -> ApiClient:
 def api() -> ApiClient:
     """The api as the signed-in person."""
     if "api" not in g:
-        sid = web_session().sid
-        if sid is None:
+        held = web_session()
+        if held.sid is None:
             raise RuntimeError("a page that asks the api as a person must not be public")
-        g.api = ApiClient(current_app.extensions["api_http"], SessionAccess(sessions().store, sid, anonymous()))
+        access = SessionAccess(sessions().store, held.sid, anonymous(), held.tokens)
+        g.api = ApiClient(current_app.extensions["api_http"], access)
     return cast("ApiClient", g.api)
 
 

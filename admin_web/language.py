@@ -78,12 +78,14 @@ def speak(language: str) -> None:
 
 def chosen() -> str:
     """The person's language; of a visitor the one that the browser asks for."""
-    if not has_request_context():
-        return DEFAULT
-    if "language" not in g:
+    try:
+        language: str | None = g.get("language")
+    except RuntimeError:
+        return DEFAULT  # no page is being made
+    if language is None and has_request_context():
         held = session.get("language")
-        g.language = held if held in LANGUAGES else asked_for()
-    return cast("str", g.language)
+        g.language = language = held if held in LANGUAGES else asked_for()
+    return language or DEFAULT
 
 
 def asked_for() -> Language:
@@ -138,6 +140,12 @@ def money(value: Decimal | None) -> str:
     if value is None:
         return _("unknown")
     digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
+    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
+
+
+def dollars(value: Decimal) -> str:
+    """The price of a thing: at least cents, at most four digits behind the point."""
+    digits = f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
     return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
 
 

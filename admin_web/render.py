@@ -14,7 +14,7 @@ from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
 from admin_web.language import N_
 from admin_web.markdown import as_html
-from admin_web.options import LABELS, grouped, shape
+from admin_web.options import LABELS, grouped, price_words, shape
 from admin_web.programs import program
 from admin_web.settings import WebSettings
 from admin_web.words import notice_words, said
@@ -35,13 +35,14 @@ _STATUS = {
 
 
 def prepare(app: Flask) -> None:
-    versions: dict[str, str] = {}
+    addresses: dict[str, str] = {}
 
     def asset(name: str) -> str:
-        """The address of a static file, new whenever its content is."""
-        if name not in versions:
-            versions[name] = hashlib.sha256((Path(app.root_path) / "static" / name).read_bytes()).hexdigest()[:12]
-        return url_for("static", filename=name, v=versions[name])
+        """The address of a static file, new whenever its content is. Pages have hundreds of icons, and building an address takes time."""
+        if name not in addresses:
+            version = hashlib.sha256((Path(app.root_path) / "static" / name).read_bytes()).hexdigest()[:12]
+            addresses[name] = url_for("static", filename=name, v=version)
+        return addresses[name]
 
     app.jinja_env.globals.update(
         asset=asset,
@@ -69,6 +70,7 @@ def prepare(app: Flask) -> None:
         https=https,
         program=program,
         amount=language.amount,
+        price_words=price_words,
         markdown=as_html,
         shared_file=shared_file,
     )

@@ -46,15 +46,17 @@ def open_store(settings: WebSettings) -> SessionStore:
 
 
 class WebSession(CallbackDict[str, object], SessionMixin):
-    """`sid` is None for a visitor. `cookie` is what the browser sent, whether or not it was good."""
+    """`sid` is None for a visitor. `cookie` is what the browser sent, whether or not it was good. `tokens` are those that the session had
+    when this request began."""
 
-    def __init__(self, values: dict[str, object], sid: str | None, cookie: str | None) -> None:
+    def __init__(self, values: dict[str, object], sid: str | None, cookie: str | None, tokens: Tokens | None = None) -> None:
         def changed(session: object) -> None:
             cast("WebSession", session).modified = True
 
         super().__init__(values, changed)
         self.sid = sid
         self.cookie = cookie
+        self.tokens = tokens
         self.modified = False
         self.new = cookie is None
 
@@ -78,7 +80,7 @@ class StoredSessions(SessionInterface):
         if "." in cookie:
             return WebSession(self._visitor(cookie), None, cookie)
         row = self.store.load(cookie)
-        return WebSession({}, None, cookie) if row is None else WebSession(row.data, cookie, cookie)
+        return WebSession({}, None, cookie) if row is None else WebSession(row.data, cookie, cookie, row.tokens)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         held = cast("WebSession", session)
@@ -97,12 +99,13 @@ class StoredSessions(SessionInterface):
         """A fresh id, and nothing carried over from the visitor: a planted cookie gains nobody a session."""
         self.sign_out(session)
         session.sid = secrets.token_urlsafe(32)
+        session.tokens = tokens
         self.store.create(session.sid, session.values_to_keep(), tokens)
 
     def sign_out(self, session: WebSession) -> None:
         if session.sid is not None:
             self.store.delete(session.sid)
-        session.sid = None
+        session.sid = session.tokens = None
         session.clear()
 
     def _visitor(self, cookie: str) -> dict[str, object]:
@@ -124,13 +127,15 @@ class SessionAccess:
     """Access tokens of one session. A refresh token is spent by one holder of the session's lock; the new pair is stored
     before anybody uses it, so two tabs, two threads or two processes never show the api a spent token."""
 
-    def __init__(self, store: SessionStore, sid: str, anonymous: ApiClient) -> None:
+    def __init__(self, store: SessionStore, sid: str, anonymous: ApiClient, held: Tokens | None = None) -> None:
+        """`held`: as the request has read them already. They are read again when the api refuses them or they are about to end."""
         self._store = store
         self._sid = sid
         self._api = anonymous
+        self._held = held
 
     def token(self) -> str:
-        tokens = self._tokens()
+        tokens = self._held = self._held or self._tokens()
         if tokens.expires_at - time.time() > EARLY_SECONDS:
             return tokens.access
         return self.renewed(tokens.access)
@@ -138,12 +143,12 @@ class SessionAccess:
     def renewed(self, stale: str) -> str:
         with self._store.refreshing(self._sid):
             tokens = self._tokens()
-            if tokens.access != stale:
-                return tokens.access
-            fresh = as_tokens(self._refresh(tokens.refresh))
-            if not self._store.save_tokens(self._sid, fresh):
-                raise SessionEnded
-            return fresh.access
+            if tokens.access == stale:
+                tokens = as_tokens(self._refresh(tokens.refresh))
+                if not self._store.save_tokens(self._sid, tokens):
+                    raise SessionEnded
+            self._held = tokens
+            return tokens.access
 
     def _refresh(self, refresh_token: str) -> TokensOut:
         """A lost answer is asked for once more: within its grace the api gives the same pair again."""

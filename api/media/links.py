@@ -26,5 +26,5 @@ class Links:
         return good and time.time() < expires
 
     def _sign(self, media_id: str, expires: int) -> str:
-        digest = hmac.new(self._key, f"{media_id}\n{expires}".encode(), hashlib.sha256).digest()
+        digest = hmac.digest(self._key, f"{media_id}\n{expires}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
