@@ -1,8 +1,10 @@
 """How the bots speak HTTP with the api: one factory for clients, one place where failures become `ApiError`."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import lru_cache
 
 import aiohttp
 import httpx
@@ -43,11 +45,17 @@ class ApiError(Exception):
         self.problem = problem
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds: once a process."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def make_client(base_url: str) -> httpx.AsyncClient:
     """A client for one origin. No redirects and no proxies: a credential must not travel elsewhere."""
     return httpx.AsyncClient(
         base_url=base_url,
-        transport=AiohttpTransport(trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)),
+        transport=AiohttpTransport(verify=_tls(), trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)),
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,
