@@ -16,11 +16,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def lines(db: Db, wanted: Filter) -> AsyncIterator[str]:
-    """Newest first. A cell that a spreadsheet would take for a formula gets a quote in front."""
+    """A cell that a spreadsheet would take for a formula gets a quote in front."""
     yield _csv([COLUMNS])
-    while entries := await audit.page(db, wanted, PAGE):
+    while True:
+        entries, cursor = await audit.page(db, wanted, PAGE)
         yield _csv([_row(entry) for entry in entries])
-        wanted = replace(wanted, before=entries[-1].id)
+        if cursor is None:
+            return
+        wanted = replace(wanted, cursor=cursor)
 
 
 def _row(entry: Entry) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """`/admin`: the audit log, the purge, the bots' credentials."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -39,8 +39,9 @@ async def _audit_filter(
     subject: Word = None,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
+    sort: Literal["newest", "oldest"] = "newest",
 ) -> Filter:
-    return Filter(action, actor_id, subject, since, until)
+    return Filter(action, actor_id, subject, since, until, oldest_first=sort == "oldest")
 
 
 AuditFilter = Annotated[Filter, Depends(_audit_filter)]
@@ -78,8 +79,8 @@ async def audit(
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Page[AuditOut]:
-    """Newest first. `subject` is the id of what it was done to; for accounts the e-mail address is as good as the id."""
-    return await services.admin.audit(replace(wanted, before=cursor), limit)
+    """`subject` is the id of what it was done to; for accounts the e-mail address is as good as the id."""
+    return await services.admin.audit(replace(wanted, cursor=cursor), limit)
 
 
 @router.get("/audit.csv", response_class=StreamingResponse)

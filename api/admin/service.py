@@ -31,11 +31,9 @@ class AdminService:
         self._links = links
 
     async def audit(self, wanted: Filter, limit: int) -> Page[AuditOut]:
-        """Newest first. Who did it and what it was done to are ids, or accounts' e-mail addresses."""
-        wanted = await self._known(wanted)
-        found = await audit.page(self._db, wanted, limit + 1)
-        shown = found[:limit]
-        return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=shown[-1].id if len(found) > limit else None)
+        """Who did it and what it was done to are ids, or accounts' e-mail addresses."""
+        shown, cursor = await audit.page(self._db, await self._known(wanted), limit)
+        return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=cursor)
 
     async def audit_csv(self, wanted: Filter) -> AsyncIterator[str]:
         """The whole of it, in pieces."""

@@ -1,15 +1,72 @@
-"""The end of a statement that lists ids, newest first, with filters: only what is asked for is in it, so that either engine can use what it
-has for it."""
+"""The ids of one page of a list, with filters and in an order: only what is asked for is in the statement, so that either engine can use
+what it has for it. A page begins behind the last row of the page before, wherever that row would stand by now."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from api.db import Sql
+from api.errors import InvalidRequest
 
 Condition = tuple[str, object]
 """SQL of our own with `{0}` where its parameter goes, and the parameter; None: not asked for."""
 
 
-def newest(conditions: Sequence[Condition], limit: int) -> tuple[str, list[object]]:
-    """From WHERE to LIMIT, and its parameters from `$1` on."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`key` is SQL of our own; rows that are alike in it are in the order of their ids. Only rows `among` which the condition holds are
+    listed: those that have a key, which is never null, and not more of them than can be sorted for one page."""
+
+    key: str = "id"
+    type: Literal["text", "bigint"] = "text"
+    descending: bool = True
+    among: str = ""
+
+
+NEWEST = Order()
+OLDEST = Order(descending=False)
+
+
+async def ids_of(
+    sql: Sql, table: str, conditions: Sequence[Condition], order: Order, cursor: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """Up to `limit` ids in their order, and the cursor of the page behind them, None for the last one. Raises `InvalidRequest` for a cursor
+    that is none of this order's."""
     asked = [(text, value) for text, value in conditions if value is not None]
     texts = [text.format(f"${number}") for number, (text, _) in enumerate(asked, 1)]
+    values = [value for _, value in asked]
+    if order.among:
+        texts.append(order.among)
+    if cursor is not None:
+        text, more = behind(order, cursor, len(values) + 1)
+        texts.append(text)
+        values += more
     where = f"WHERE {' AND '.join(texts)} " if texts else ""
-    return f"{where}ORDER BY id DESC LIMIT ${len(asked) + 1}", [*(value for _, value in asked), limit]
+    query = f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT ${len(values) + 1}"
+    rows = await sql.fetch(query, *values, limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return [row["id"] for row in rows[:limit]], None if last is None else cursor_of(order, last["id"], last["sort_key"])
+
+
+def by(order: Order) -> str:
+    """Its ORDER BY."""
+    direction = "DESC" if order.descending else "ASC"
+    return f"ORDER BY id {direction}" if order.key == "id" else f"ORDER BY {order.key} {direction}, id {direction}"
+
+
+def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:
+    """The condition for the rows behind the cursor, with its parameters, the first of which is `$number`."""
+    beyond = "<" if order.descending else ">"
+    if order.key == "id":
+        return f"id {beyond} ${number}", [cursor]
+    last, _, text = cursor.partition(":")
+    try:
+        value = int(text) if order.type == "bigint" else text
+    except ValueError as error:
+        raise InvalidRequest("This cursor belongs to another list. Start again without it.", field="cursor") from error
+    key, at = order.key, f"${number + 1}::{order.type}"
+    return f"({key} {beyond} {at} OR ({key} = {at} AND id {beyond} ${number}))", [last, value]
+
+
+def cursor_of(order: Order, row_id: str, value: object) -> str:
+    return row_id if order.key == "id" else f"{row_id}:{value}"

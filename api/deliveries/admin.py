@@ -7,7 +7,7 @@ from api.db import Db
 from api.deliveries import elsewhere, lists, store
 from api.deliveries.lists import AdminFilter
 from api.deliveries.owners import Owners
-from api.deliveries.schemas import DeliveryRowOut, ToDmIn, TryOut
+from api.deliveries.schemas import DeliveryRowOut, DeliverySort, ToDmIn, TryOut
 from api.deliveries.service import About, DeliveryService, Render
 from api.deliveries.store import Delivery
 from api.errors import Conflict, NotFound
@@ -25,9 +25,9 @@ class DeliveryAdmin:
         self._render = render
         self._owners = owners
 
-    async def page(self, wanted: AdminFilter, limit: int) -> Page[DeliveryRowOut]:
-        rows = await lists.page(self._db, wanted, limit + 1)
-        return Page(items=await self._outs(rows[:limit]), next_cursor=rows[limit - 1].id if len(rows) > limit else None)
+    async def page(self, wanted: AdminFilter, limit: int, sort: DeliverySort) -> Page[DeliveryRowOut]:
+        rows, cursor = await lists.page(self._db, wanted, limit, sort)
+        return Page(items=await self._outs(rows), next_cursor=cursor)
 
     async def one(self, delivery_id: str) -> DeliveryRowOut:
         """Raises `NotFound`."""

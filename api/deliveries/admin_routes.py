@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from api.auth.caller import AdminCaller
 from api.deliveries.lists import AdminFilter
-from api.deliveries.schemas import DeliveryRowOut, State, ToDmIn
+from api.deliveries.schemas import DeliveryRowOut, DeliverySort, State, ToDmIn
 from api.deps import ServicesDep
 from api.schemas import Page, Platform
 
@@ -25,10 +25,12 @@ async def page(
     generation_id: Id = None,
     troubled: bool | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    sort: DeliverySort = "newest",
     cursor: Id = None,
 ) -> Page[DeliveryRowOut]:
-    """Newest first. `troubled`: failed at least once and not shown yet, whatever its state."""
-    return await services.delivery_admin.page(AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit)
+    """`troubled`: failed at least once and not shown yet, whatever its state. `sort` tries (the most first) shows what is not done, due
+    (the next first) what is pending."""
+    return await services.delivery_admin.page(AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit, sort)
 
 
 @router.get("/{delivery_id}")

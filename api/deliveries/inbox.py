@@ -22,8 +22,7 @@ class Inbox:
         self._owners = owners
 
     async def page(self, caller: Caller, cursor: str | None, limit: int) -> InboxOut:
-        rows = await lists.inbox(self._db, caller.user_id, cursor, limit + 1)
-        shown = rows[:limit]
+        shown, more = await lists.inbox(self._db, caller.user_id, cursor, limit)
         about = await self._render([row.generation_id for row in shown if row.generation_id])
         items = [
             InboxItemOut(
@@ -39,7 +38,7 @@ class Inbox:
             if row.notice is not None or row.generation_id in about
         ]
         unread = await lists.unread(self._db, caller.user_id)
-        return InboxOut(items=items, next_cursor=shown[-1].id if len(rows) > limit else None, unread=unread)
+        return InboxOut(items=items, next_cursor=more, unread=unread)
 
     async def read(self, caller: Caller, delivery_id: str | None) -> None:
         """None: all of them. Raises `NotFound`."""

@@ -1,54 +1,62 @@
 """SQL of what lists show: everybody's deliveries for operators, the inbox for its owner."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from api.db import Sql
-from api.db.conditions import newest
+from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.deliveries.schemas import DeliverySort
 from api.deliveries.store import COLUMNS, Delivery, row_of
+
+ORDERS: Mapping[DeliverySort, Order] = {
+    "newest": NEWEST,
+    "oldest": OLDEST,
+    "tries": Order("attempt", "bigint", among="state <> 'done'"),
+    "due": Order("CAST(extract(epoch FROM due_at) * 1000 AS BIGINT)", "bigint", descending=False, among="state = 'pending'"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class AdminFilter:
-    """None means any. `troubled`: failed at least once and still not shown. `before` is the last id of the page before."""
+    """None means any. `troubled`: failed at least once and still not shown. `cursor` is of the page before."""
 
     state: str | None = None
     platform: str | None = None
     user_id: str | None = None
     generation_id: str | None = None
     troubled: bool | None = None
-    before: str | None = None
+    cursor: str | None = None
 
 
-async def page(sql: Sql, wanted: AdminFilter, limit: int) -> list[Delivery]:
-    """Newest first. The ids come first, and only the rows that are shown are read whole."""
-    troubled = "(state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = {0}::boolean"
-    clause, values = newest(
-        [
-            ("state = {0}", wanted.state),
-            ("platform = {0}", wanted.platform),
-            ("user_id = {0}", wanted.user_id),
-            ("generation_id = {0}", wanted.generation_id),
-            (troubled, wanted.troubled),
-            ("id < {0}", wanted.before),
-        ],
-        limit,
-    )
-    return await _whole(sql, clause, values)
+async def page(sql: Sql, wanted: AdminFilter, limit: int, sort: DeliverySort = "newest") -> tuple[list[Delivery], str | None]:
+    """With the cursor of the next page. By `tries` only what is not done, by `due` only what is pending: all that ever was done would take
+    too long, and has neither. Raises `InvalidRequest` for a cursor of another sort."""
+    conditions: list[Condition] = [
+        ("state = {0}", wanted.state),
+        ("platform = {0}", wanted.platform),
+        ("user_id = {0}", wanted.user_id),
+        ("generation_id = {0}", wanted.generation_id),
+        ("(state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = {0}::boolean", wanted.troubled),
+    ]
+    return await _whole(sql, conditions, ORDERS[sort], wanted.cursor, limit)
 
 
-async def inbox(sql: Sql, user_id: str, before: str | None, limit: int) -> list[Delivery]:
-    clause, values = newest([("user_id = {0}", user_id), ("state = {0}", "inbox"), ("id < {0}", before)], limit)
-    return await _whole(sql, clause, values)
+async def inbox(sql: Sql, user_id: str, cursor: str | None, limit: int) -> tuple[list[Delivery], str | None]:
+    return await _whole(sql, [("user_id = {0}", user_id), ("state = {0}", "inbox")], NEWEST, cursor, limit)
 
 
-async def _whole(sql: Sql, clause: str, values: list[object]) -> list[Delivery]:
-    rows = await sql.fetch(f"SELECT id FROM deliveries {clause}", *values)
-    if not rows:
-        return []
-    whole = await sql.fetch(f"SELECT {COLUMNS} FROM deliveries WHERE id = ANY($1::text[])", [row["id"] for row in rows])
-    return sorted((row_of(row) for row in whole), key=lambda each: each.id, reverse=True)
+async def _whole(
+    sql: Sql, conditions: Sequence[Condition], order: Order, cursor: str | None, limit: int
+) -> tuple[list[Delivery], str | None]:
+    """The ids come first, and only the rows that are shown are read whole."""
+    shown, more = await ids_of(sql, "deliveries", conditions, order, cursor, limit)
+    if not shown:
+        return [], None
+    whole = await sql.fetch(f"SELECT {COLUMNS} FROM deliveries WHERE id = ANY($1::text[])", shown)
+    place = {delivery_id: number for number, delivery_id in enumerate(shown)}
+    return sorted((row_of(row) for row in whole), key=lambda each: place[each.id]), more
 
 
 async def unread(sql: Sql, user_id: str) -> int:

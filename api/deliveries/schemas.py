@@ -7,6 +7,7 @@ from pydantic import Field
 from api.generations.schemas import GenerationOut
 from api.schemas import In, Out, Page, Platform, Time
 
+DeliverySort = Literal["newest", "oldest", "tries", "due"]
 State = Literal["pending", "done", "dead", "inbox"]
 """`inbox`: no chat took it, it waits on the web for its owner. `dead`: nobody can be told; an operator sees it."""
 FileKind = Literal["photo", "video", "document"]

@@ -14,7 +14,7 @@ from api.deliveries.service import DeliveryService
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import lists, moves, store
 from api.generations.asked import Origin
-from api.generations.lists import Filter
+from api.generations.lists import Filter, JobSort
 from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, RefundIn, ResolveIn
 from api.generations.service import GenerationService
 from api.generations.steps import PROVIDER_TIME_MAX, target_of
@@ -51,11 +51,11 @@ class GenerationAdmin:
         self._deliveries = deliveries
         self._generations = generations
 
-    async def page(self, wanted: Filter, limit: int) -> Page[AdminGenerationOut]:
+    async def page(self, wanted: Filter, limit: int, sort: JobSort = "newest") -> Page[AdminGenerationOut]:
         """While content is hidden, nobody finds a job by the words of its prompt."""
-        rows = await lists.page(self._db, replace(wanted, prompts=await self._studio.shows_content()), limit + 1)
-        outs = await self._outs(rows[:limit])
-        return Page(items=outs, next_cursor=outs[-1].id if len(rows) > limit else None)
+        wanted = replace(lists.within(wanted, sort, now()), prompts=await self._studio.shows_content())
+        rows, cursor = await lists.page(self._db, wanted, limit, sort)
+        return Page(items=await self._outs(rows), next_cursor=cursor)
 
     async def one(self, generation_id: str) -> AdminGenerationOut:
         return (await self._outs([await self._row(generation_id)]))[0]

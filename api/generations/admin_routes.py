@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
-from api.generations.lists import Filter
+from api.generations.lists import Filter, JobSort
 from api.generations.schemas import AdminGenerationOut, CountOut, GenerationStatus, PurgeIn, RefundIn, ResolveIn
 from api.generations.states import Phase
 from api.schemas import MediaKind, Page
@@ -30,12 +30,14 @@ async def page(
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    sort: JobSort = "newest",
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
-    """Newest first. `q`: words of the prompt, or a short id. `needs_review` is short for that phase."""
+    """`sort` cost (the dearest first) and longest (from start to end) show the 7 days before `until`, or before now. `q`: words of the
+    prompt, or a short id. `needs_review` is short for that phase."""
     phase = "needs_review" if needs_review else phase
     wanted = Filter(user_id, kind, status, model, source, phase, None, q, since, until, cursor)
-    return await services.generation_admin.page(wanted, limit)
+    return await services.generation_admin.page(wanted, limit, sort)
 
 
 @router.post("/purge")

@@ -40,9 +40,8 @@ class Gallery:
         return self._generations.reader
 
     async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
-        rows = await lists.page(self._db, wanted, limit + 1)
-        shown = rows[:limit]
-        return Page(items=await self._reader.outs(shown), next_cursor=shown[-1].id if len(rows) > limit else None)
+        rows, cursor = await lists.page(self._db, wanted, limit)
+        return Page(items=await self._reader.outs(rows), next_cursor=cursor)
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
         """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""

@@ -1,19 +1,32 @@
 """Pages of generations: of one member, and of all. The ids come first, and only the rows that are shown are read whole."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
 
 from api import ids
 from api.db import Sql
-from api.db.conditions import newest
+from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
 from api.generations import store
 from api.generations.store import Generation
+
+JobSort = Literal["newest", "oldest", "cost", "longest"]
+_TOOK = "CAST(extract(epoch FROM finished_at - started_at) * 1000 AS BIGINT)"
+ORDERS: Mapping[JobSort, Order] = {
+    "newest": NEWEST,
+    "oldest": OLDEST,
+    "cost": Order("cost_micro", "bigint", among="cost_micro IS NOT NULL"),
+    "longest": Order(_TOOK, "bigint", among="started_at IS NOT NULL AND finished_at IS NOT NULL"),
+}
+SORTED_WITHIN = timedelta(days=7)
+"""What no index is sorted by is sorted for so long a time only: a year has too many jobs for one page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows; None means any. `before` is the id after which the page begins, newest first. `text` is looked for in the prompt,
-    or is a short id. Asked for from `since` on and before `until`."""
+    """What a list shows; None means any. `cursor` is of the page before. `text` is looked for in the prompt, or is a short id. Asked for
+    from `since` on and before `until`."""
 
     user_id: str | None = None
     kind: str | None = None
@@ -25,32 +38,37 @@ class Filter:
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    before: str | None = None
+    cursor: str | None = None
     prompts: bool = True
     """False: `text` is a short id only."""
 
 
-async def page(sql: Sql, wanted: Filter, limit: int) -> list[Generation]:
-    """Newest first."""
+async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -> tuple[list[Generation], str | None]:
+    """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
     words = wanted.text.lower() if wanted.text else None
     found = "(short_id = {0} OR position({0} IN lower(prompt)) > 0)" if wanted.prompts else "short_id = {0}"
-    clause, values = newest(
-        [
-            ("user_id = {0}", wanted.user_id),
-            ("kind = {0}", wanted.kind),
-            ("status = {0}", wanted.status),
-            ("model = {0}", wanted.model),
-            ("source = {0}", wanted.source),
-            ("phase = {0}" if wanted.phase == "done" else "phase = {0} AND phase <> 'done'", wanted.phase),
-            ("favourite = {0}", wanted.favourite),
-            (found, words),
-            # ids sort by time, and are what there is an index for
-            ("id >= {0}", ids.floor(wanted.since) if wanted.since else None),
-            ("id < {0}", ids.floor(wanted.until) if wanted.until else None),
-            ("id < {0}", wanted.before),
-        ],
-        limit,
-    )
-    rows = await sql.fetch(f"SELECT id FROM generations {clause}", *values)
-    whole = await store.by_ids(sql, [row["id"] for row in rows]) if rows else []
-    return sorted(whole, key=lambda each: each.id, reverse=True)
+    conditions: list[Condition] = [
+        ("user_id = {0}", wanted.user_id),
+        ("kind = {0}", wanted.kind),
+        ("status = {0}", wanted.status),
+        ("model = {0}", wanted.model),
+        ("source = {0}", wanted.source),
+        ("phase = {0}" if wanted.phase == "done" else "phase = {0} AND phase <> 'done'", wanted.phase),
+        ("favourite = {0}", wanted.favourite),
+        (found, words),
+        # ids sort by time, and are what there is an index for
+        ("id >= {0}", ids.floor(wanted.since) if wanted.since else None),
+        ("id < {0}", ids.floor(wanted.until) if wanted.until else None),
+    ]
+    shown, cursor = await ids_of(sql, "generations", conditions, ORDERS[sort], wanted.cursor, limit)
+    place = {generation_id: number for number, generation_id in enumerate(shown)}
+    whole = await store.by_ids(sql, shown) if shown else []
+    return sorted(whole, key=lambda each: place[each.id]), cursor
+
+
+def within(wanted: Filter, sort: JobSort, at: datetime) -> Filter:
+    """The same, and for a sort without an index the last days before `until` only."""
+    if ORDERS[sort].key == "id":
+        return wanted
+    earliest = (wanted.until or at) - SORTED_WITHIN
+    return replace(wanted, since=max(wanted.since or earliest, earliest))

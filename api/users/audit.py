@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from api import ids
 from api.db import Row, Sql
-from api.db.conditions import newest
+from api.db.conditions import NEWEST, OLDEST, Condition, ids_of
 
 Facts = Mapping[str, str | int | bool | None]
 CLOCK = timedelta(minutes=1)
@@ -48,42 +48,39 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """None means any. `before` is the last id of the page before; `since` and `until` are moments."""
+    """None means any. `cursor` is of the page before; `since` and `until` are moments."""
 
     action: str | None = None
     actor_id: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    before: str | None = None
+    cursor: str | None = None
+    oldest_first: bool = False
 
 
-async def page(sql: Sql, wanted: Filter, limit: int) -> list[Entry]:
-    """Newest first."""
-    clause, values = newest(
-        [
-            ("action = {0}", wanted.action),
-            ("actor_id = {0}", wanted.actor_id),
-            ("subject = {0}", wanted.subject),
-            ("created_at >= {0}", wanted.since),
-            ("created_at < {0}", wanted.until),
-            ("id >= {0}", ids.floor(wanted.since - CLOCK) if wanted.since else None),
-            ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
-            ("id < {0}", wanted.before),
-        ],
-        limit,
-    )
-    found = await sql.fetch(f"SELECT id FROM audit {clause}", *values)
+async def page(sql: Sql, wanted: Filter, limit: int) -> tuple[list[Entry], str | None]:
+    """With the cursor of the next page."""
+    conditions: list[Condition] = [
+        ("action = {0}", wanted.action),
+        ("actor_id = {0}", wanted.actor_id),
+        ("subject = {0}", wanted.subject),
+        ("created_at >= {0}", wanted.since),
+        ("created_at < {0}", wanted.until),
+        ("id >= {0}", ids.floor(wanted.since - CLOCK) if wanted.since else None),
+        ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
+    ]
+    shown, cursor = await ids_of(sql, "audit", conditions, OLDEST if wanted.oldest_first else NEWEST, wanted.cursor, limit)
     rows = await sql.fetch(
-        """
+        f"""
         WITH shown AS MATERIALIZED (SELECT * FROM audit WHERE id = ANY($1::text[]))
         SELECT shown.*, coalesce(actors.email, actors.display_name) AS actor, coalesce(subjects.email, subjects.display_name) AS about
         FROM shown LEFT JOIN users actors ON actors.id = shown.actor_id LEFT JOIN users subjects ON subjects.id = shown.subject
-        ORDER BY shown.id DESC
+        ORDER BY shown.id {"ASC" if wanted.oldest_first else "DESC"}
         """,
-        [row["id"] for row in found],
+        shown,
     )
-    return [_entry(row) for row in rows]
+    return [_entry(row) for row in rows], cursor
 
 
 async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:

@@ -27,7 +27,7 @@ from api.users.schemas import (
 
 router = APIRouter(prefix="/users", tags=["users"])
 
-Cursor = Annotated[str | None, Query(max_length=64)]
+Cursor = Annotated[str | None, Query(max_length=400)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
@@ -76,7 +76,8 @@ async def users(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[UserOut]:
-    """`q`: a part of the e-mail or the name. `sort`: by name, or who spent most this month first."""
+    """`q`: a part of the e-mail or the name. `sort`: by name; or who spent most this month first, has the highest limit,
+    used the largest part of it."""
     return await services.users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
 
 

@@ -9,7 +9,7 @@ from api.schemas import In, Out, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
-Sort = Literal["newest", "name", "spent"]
+Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
 Language = Literal["auto", "en", "de"]
 """`auto`: the one of the platform or the browser."""
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=13, decimal_places=6)]

@@ -91,11 +91,9 @@ class UserService:
         self, *, q: str | None, role: Role | None, status: Status | None, sort: Sort = "newest", cursor: str | None, limit: int
     ) -> Page[UserOut]:
         month = f"{ids.now():%Y-%m}"
-        found = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, before=cursor, limit=limit + 1)
-        shown = found[:limit]
+        shown, more = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, cursor=cursor, limit=limit)
         figures = await self._figures.of_users([user.id for user in shown])
-        items = [_out(user, *figures.get(user.id, (0, 0))) for user in shown]
-        return Page(items=items, next_cursor=shown[-1].id if len(found) > limit else None)
+        return Page(items=[_out(user, *figures.get(user.id, (0, 0))) for user in shown], next_cursor=more)
 
     async def new_person(self, email: str, password: str, role: Role) -> User:
         """A person's account, not stored yet: hashing takes long and belongs outside the transaction. Raises `InvalidRequest`."""
@@ -284,13 +282,13 @@ def _out(user: User, spent: int, held: int) -> UserOut:
 
 
 def _wrong_password() -> InvalidRequest:
-    return InvalidRequest("The current password is not right.", field="current_password")
+    return InvalidRequest("The current password is not right.", field="current_password", reason="password_wrong")
 
 
 def _name(body: ProfileIn) -> str | None:
     name = body.display_name.strip() if body.display_name is not None else None
     if name == "":
-        raise InvalidRequest("The name must not be blank.", field="display_name")
+        raise InvalidRequest("The name must not be blank.", field="display_name", reason="blank")
     return name
 
 

@@ -1,16 +1,17 @@
 """SQL of `users`: one account each, of a person or of a chat guest."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
 from api.db import Row, Sql
+from api.db.conditions import NEWEST, OLDEST, Order, behind, by, cursor_of
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
 Language = Literal["auto", "en", "de"]
-Sort = Literal["newest", "name", "spent"]
+Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,39 +113,43 @@ async def standing(sql: Sql, user_id: str) -> Standing | None:
     return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None
 
 
-_SORTS: Mapping[Sort, tuple[str, str]] = {
-    "newest": ("found.id", "DESC"),
-    "name": ("lower(coalesce(nullif(found.display_name, ''), found.email, found.id))", "ASC"),
-    "spent": ("coalesce(budgets.spent_micro, 0)", "DESC"),
+_BY_KEY = Order("sort_key", "bigint")
+_SORTS: Mapping[Sort, tuple[str, Order]] = {
+    "newest": ("0", NEWEST),
+    "oldest": ("0", OLDEST),
+    "name": ("lower(coalesce(nullif(found.display_name, ''), found.email, found.id))", replace(_BY_KEY, type="text", descending=False)),
+    "spent": ("coalesce(budgets.spent_micro, 0)", _BY_KEY),
+    "limit": ("found.monthly_micro", _BY_KEY),
+    # in hundredths of a percent
+    "used": (
+        "CAST(floor(coalesce(budgets.spent_micro, 0) * CAST(10000 AS DOUBLE PRECISION) / greatest(found.monthly_micro, 1)) AS BIGINT)",
+        _BY_KEY,
+    ),
 }
 
 
 async def page(
-    sql: Sql, *, words: str | None, role: Role | None, status: Status | None, sort: Sort, month: str, before: str | None, limit: int
-) -> Sequence[User]:
-    """`words` is looked for in e-mail and name; `before` is the last id of the page before. What was spent in `month` is in the budget's
-    counter, and only one query can sort by it."""
-    key, direction = _SORTS[sort]
-    beyond = "<" if direction == "DESC" else ">"
+    sql: Sql, *, words: str | None, role: Role | None, status: Status | None, sort: Sort, month: str, cursor: str | None, limit: int
+) -> tuple[Sequence[User], str | None]:
+    """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in `month` is in the budget's counter, and
+    only one query can sort by it. Raises `InvalidRequest` for a cursor of another sort."""
+    key, order = _SORTS[sort]
+    behind_it, values = ("true", []) if cursor is None else behind(order, cursor, 5)
     rows = await sql.fetch(
         f"WITH found AS MATERIALIZED (SELECT {COLUMNS} FROM users "
-        "WHERE ($2::text IS NULL OR role = $2::text) AND ($3::text IS NULL OR status = $3::text) "
-        "AND ($4::text IS NULL OR strpos(lower(display_name), $4::text) > 0 OR strpos(coalesce(email, ''), $4::text) > 0)), "
+        "WHERE ($1::text IS NULL OR role = $1::text) AND ($2::text IS NULL OR status = $2::text) "
+        "AND ($3::text IS NULL OR strpos(lower(display_name), $3::text) > 0 OR strpos(coalesce(email, ''), $3::text) > 0)), "
         f"keyed AS MATERIALIZED (SELECT found.*, {key} AS sort_key "
-        "FROM found LEFT JOIN budgets ON budgets.scope = 'user:' || found.id AND budgets.month = $6) "
-        # by itself and not joined: PostgreSQL would read all for each row
-        "SELECT keyed.* FROM keyed WHERE $1::text IS NULL "
-        f"OR keyed.sort_key {beyond} (SELECT sort_key FROM keyed WHERE id = $1::text) "
-        f"OR (keyed.sort_key = (SELECT sort_key FROM keyed WHERE id = $1::text) AND keyed.id {beyond} $1::text) "
-        f"ORDER BY keyed.sort_key {direction}, keyed.id {direction} LIMIT $5",
-        before,
+        "FROM found LEFT JOIN budgets ON budgets.scope = 'user:' || found.id AND budgets.month = $4) "
+        f"SELECT * FROM keyed WHERE {behind_it} {by(order)} LIMIT {limit + 1}",
         role,
         status,
         words.lower() if words else None,
-        limit,
         month,
+        *values,
     )
-    return [_user(row) for row in rows]
+    more = cursor_of(order, rows[limit - 1]["id"], rows[limit - 1]["sort_key"]) if len(rows) > limit else None
+    return [_user(row) for row in rows[:limit]], more
 
 
 async def has_admin(sql: Sql) -> bool:

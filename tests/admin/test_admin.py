@@ -37,6 +37,10 @@ async def test_the_log_says_who_did_what_to_whom(world: World) -> None:
     assert [one["id"] for one in first["items"] + rest["items"]] == [one["id"] for one in found]
     assert rest["next_cursor"] is None
 
+    oldest = await audit(world, token, "sort=oldest&limit=3")
+    oldest["items"] += (await audit(world, token, f"sort=oldest&cursor={oldest['next_cursor']}"))["items"]
+    assert oldest["items"] == found[::-1]
+
     async def actions(query: str) -> list[str]:
         return [one["action"] for one in (await audit(world, token, query))["items"]]
 

@@ -58,6 +58,16 @@ async def test_operators_page_through_all_of_them(office: Office) -> None:
     assert second["next_cursor"] is None
     assert (await office.admin.get("/admin/deliveries?platform=discord")).json()["items"] == []
     assert (await office.admin.get("/admin/deliveries?troubled=true")).json()["items"] == []
+    oldest = (await office.admin.get("/admin/deliveries?sort=oldest&state=pending")).json()["items"]
+    assert [one["generation_id"] for one in oldest] == made
+    shown, late, leased = await office.claim()
+    await office.tell(shown, "ack")
+    await office.tell(late, "fail", reason="flood", retry_after=300)
+    tried = (await office.admin.get("/admin/deliveries?sort=tries")).json()["items"]
+    assert [one["id"] for one in tried] == [leased["id"], late["id"]], "what was shown is not among them"
+    first = (await office.admin.get("/admin/deliveries?sort=due&limit=1")).json()
+    second = (await office.admin.get(f"/admin/deliveries?sort=due&cursor={first['next_cursor']}")).json()
+    assert [one["id"] for one in first["items"] + second["items"]] == [leased["id"], late["id"]]
     owned = (await office.admin.get(f"/admin/deliveries?user_id={rows[0]['user_id']}&generation_id={made[0]}")).json()["items"]
     assert [one["generation_id"] for one in owned] == [made[0]]
 

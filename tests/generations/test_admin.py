@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.generations import store
-from api.ids import now
+from api.ids import new_id, now
 from api.provider.sandbox_faults import Fault
 from tests.api.harness import Api
 from tests.generations.test_jobs import SEEDREAM, finished, money, until
@@ -133,6 +133,33 @@ async def test_old_ones_are_purged_and_late_ones_failed(
     await admin.post("/admin/generations/timed-out")
     assert (await finished(api, late))["error"]["code"] == "timed_out"
     assert await money(user) == (spent, "0.000000")
+
+
+async def test_jobs_are_sorted_by_cost_and_by_how_long_they_took(api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    made = [(await user.post("/generate/image", json={"prompt": "x"})).json()["id"] for _ in range(4)]
+    for generation_id, cost, seconds in zip(made, (7, None, 90, 30), (4, 30, 2, 9), strict=True):
+        times = "started_at = $3, finished_at = $4"
+        at = now()
+        await api.services.db.execute(
+            f"UPDATE generations SET cost_micro = $2, {times} WHERE id = $1", generation_id, cost, at, at + timedelta(seconds=seconds)
+        )
+
+    async def order(query: str) -> list[int]:
+        found: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = (await admin.get(f"/admin/generations?limit=1&{query}&cursor={cursor}".removesuffix("&cursor="))).json()
+            found += [made.index(one["id"]) for one in page["items"]]
+            cursor = page["next_cursor"]
+        return found
+
+    assert await order("sort=oldest") == [0, 1, 2, 3]
+    assert await order("sort=cost") == [2, 3, 0]
+    assert await order("sort=longest&status=completed") == [1, 3, 0, 2]
+    assert await order("sort=cost&until=2026-01-01T00:00:00Z") == []
+    long_ago = new_id()
+    await api.services.db.execute("UPDATE generations SET id = $2 WHERE id = $1", made[2], f"0190{long_ago[4:]}")
+    assert await order("sort=cost&since=2020-01-01T00:00:00Z") == [3, 0], "of the last seven days"
 
 
 async def test_only_admins_see_and_change_others_jobs(api: Api, user: httpx.AsyncClient) -> None:

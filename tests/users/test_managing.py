@@ -89,6 +89,7 @@ async def test_an_admin_ends_one_session_of_somebody(world: World) -> None:
 async def test_users_are_sorted_and_paged_in_that_order(world: World) -> None:
     admin = await world.admin()
     people = {name: (await world.person(name)).user.id for name in ("dora", "abel", "cleo", "bert")}
+    await world.db.execute("UPDATE users SET monthly_micro = 600 WHERE id = $1", people["dora"])
     for name, spent in (("cleo", 300), ("dora", 300), ("abel", 7)):
         scope, month = f"user:{people[name]}", f"{ids.now():%Y-%m}"
         await world.db.execute("INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, $3)", scope, month, spent)
@@ -106,8 +107,12 @@ async def test_users_are_sorted_and_paged_in_that_order(world: World) -> None:
 
     token = admin.access_token
     assert await names("newest") == ["bert", "cleo", "abel", "dora"]
+    assert await names("oldest") == ["dora", "abel", "cleo", "bert"]
+    assert await names("limit") == ["bert", "cleo", "abel", "dora"]
+    assert await names("used") == ["dora", "bert", "cleo", "abel"], "in hundredths of a percent"
     assert await names("name") == ["abel", "bert", "cleo", "dora"]
     assert await names("spent") == ["cleo", "dora", "abel", "bert"], "of equals the newer first"
+    assert (await world.ask("GET", "/users?sort=spent&cursor=nonsense", as_=token)).status_code == 422
 
 
 @one_engine

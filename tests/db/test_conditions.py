@@ -1,0 +1,50 @@
+"""Pages of ids: in their order, each row once, also while rows change between two pages."""
+
+import pytest
+
+from api.db import Db
+from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.errors import InvalidRequest
+
+COST = Order("cost", "bigint", among="cost IS NOT NULL")
+NAME = Order("lower(name)", descending=False)
+ROWS = (("a", 5, "Zoe"), ("b", 9, "mia: m"), ("c", 5, "ann"), ("d", None, "Mia: m"), ("e", 5, "bo"), ("f", 1, "x"))
+
+
+@pytest.fixture
+async def things(db: Db) -> Db:
+    await db.execute("CREATE TABLE things (id TEXT PRIMARY KEY, cost BIGINT, name TEXT NOT NULL)")
+    for row in ROWS:
+        await db.execute("INSERT INTO things (id, cost, name) VALUES ($1, $2, $3)", *row)
+    return db
+
+
+async def pages(db: Db, order: Order, conditions: list[Condition], between: str = "") -> str:
+    """The ids, in pages of two; `between` is done once, behind the first page."""
+    found, cursor = await ids_of(db, "things", conditions, order, None, 2)
+    if between:
+        await db.execute(between)
+    while cursor is not None:
+        more, cursor = await ids_of(db, "things", conditions, order, cursor, 2)
+        found += more
+    return "".join(found)
+
+
+async def test_each_order_has_each_row_once(things: Db) -> None:
+    assert await pages(things, NEWEST, []) == "fedcba"
+    assert await pages(things, OLDEST, []) == "abcdef"
+    assert await pages(things, COST, []) == "becaf"
+    assert await pages(things, NAME, []) == "cebdfa"
+    assert await pages(things, COST, [("cost < {0}", 9), ("name <> {0}", "bo"), ("id = {0}", None)]) == "caf"
+
+
+async def test_a_page_begins_where_the_last_one_ended_whatever_changed(things: Db) -> None:
+    """The first page ends with `e`, which is elsewhere then, or gone."""
+    assert await pages(things, COST, [], "UPDATE things SET cost = 0 WHERE id = 'e'") == "becafe"
+    await things.execute("UPDATE things SET cost = 5 WHERE id = 'e'")
+    assert await pages(things, COST, [], "DELETE FROM things WHERE id = 'e'") == "becaf"
+
+
+async def test_a_cursor_of_another_order_is_refused(things: Db) -> None:
+    with pytest.raises(InvalidRequest):
+        await ids_of(things, "things", [], COST, "a", 2)
