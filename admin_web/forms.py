@@ -8,25 +8,11 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from admin_web.language import N_, _
-from admin_web.words import FormError
+from admin_web.language import _
+from admin_web.words import FormError, not_right, reason_words
 from api.catalog.schemas import ModelOut
 
 M = TypeVar("M", bound=BaseModel)
-
-_WORDS = {
-    "missing": N_("Please fill this in."),
-    "string_too_short": N_("Please fill this in."),
-    "string_too_long": N_("This is too long: %(max_length)s characters at most."),
-    "int_parsing": N_("This has to be a whole number."),
-    "int_from_float": N_("This has to be a whole number."),
-    "greater_than_equal": N_("This has to be %(ge)s or more."),
-    "less_than_equal": N_("This has to be %(le)s or less."),
-    "decimal_parsing": N_("This has to be an amount, such as 10 or 2.50."),
-    "decimal_max_places": N_("Six digits after the point at most."),
-    "too_long": N_("Too many: %(max_length)s at most."),
-    "value_error": N_("This does not look right."),
-}
 
 
 class Invalid(Exception):
@@ -49,14 +35,10 @@ def read(schema: type[M], values: Mapping[str, object]) -> M:
         return schema.model_validate(values)
     except ValidationError as error:
         problems = [problem for problem in error.errors() if problem["loc"]]
-        fields = {str(problem["loc"][0]): _sentence(problem["type"], problem.get("ctx", {})) for problem in problems}
+        fields = {str(problem["loc"][0]): reason_words(problem["type"], problem.get("ctx", {})) or not_right() for problem in problems}
         raise Invalid(
             FormError(_("Some of this cannot be used yet."), _("Change what is marked and send it again."), fields=fields)
         ) from error
-
-
-def _sentence(kind: str, facts: Mapping[str, object]) -> str:
-    return _(_WORDS.get(kind, _WORDS["value_error"]), **{"max_length": "", "ge": "", "le": "", **facts})
 
 
 def new_nonce() -> str:

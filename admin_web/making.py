@@ -17,7 +17,7 @@ from admin_web.options import option_values
 from admin_web.render import RUNNING, fragment, left
 from admin_web.words import FormError, in_words
 from api.catalog.schemas import ModelOut
-from api.generations.schemas import EstimateIn, GenerationOut, MediaOut
+from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
 from api.schemas import Kind, MediaKind
 from api.users.schemas import PreferencesIn, PreferencesOut
 
@@ -56,10 +56,12 @@ class Price:
 
 
 def attached(field: str = "image") -> list[Attached]:
-    """Images that the form already holds, then the files chosen now. A bad file is an `ApiError` of the api's upload."""
-    names = request.form.getlist("attached_name")
+    """Images that the form already holds, then the files chosen now. A bad file is an `ApiError` of the api's upload. `field`: `image`,
+    or `last` for the picture with which a video ends."""
+    prefix = "last" if field == "last" else "attached"
+    names = request.form.getlist(f"{prefix}_name")
     removed = set(request.form.getlist("remove"))
-    held = zip_longest(request.form.getlist("attached_id"), names, fillvalue="")
+    held = zip_longest(request.form.getlist(f"{prefix}_id"), names, fillvalue="")
     kept = [Attached(image_id, name or _("Image")) for image_id, name in held if image_id and image_id not in removed]
     return kept + uploaded(field)
 
@@ -88,7 +90,7 @@ def price(model: ModelOut | None, form: Mapping[str, str], input_images: list[st
     for name in ("seed", "negative_prompt"):
         values.pop(name, None)
     if model.kind == "text":
-        values["prompt"] = form.get("prompt") or None
+        values["prompt"] = (form.get("prompt", "") + form.get("system", ""))[:PROMPT_MAX] or None
     if input_images:
         values["input_images"] = input_images
     try:
@@ -110,6 +112,12 @@ def no_models(kind: str) -> FormError:
 def prefill(generation: GenerationOut) -> dict[str, str]:
     """A form that would ask for the same again."""
     return {**plain(generation.options), "prompt": generation.prompt, "model": generation.model}
+
+
+def began_with(generation: GenerationOut | None, frame: str | None = None) -> list[Attached]:
+    """The images of an earlier request that are still there."""
+    inputs = [one.image for one in generation.inputs if one.frame == frame] if generation is not None else []
+    return [Attached(image.id, _("Earlier image"), image.thumbnail_url or image.url) for image in inputs if image is not None]
 
 
 def plain(options: Mapping[str, str | int | bool]) -> dict[str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from admin_web.language import N_, _
-from api.catalog.schemas import ModelOut
+from admin_web.language import N_, _, dollars
+from api.catalog.schemas import ModelOut, Per, PriceOut
 
 FieldKind = Literal["choice", "pills", "number", "text", "switch"]
 SEED_MAX = 2**31 - 1
@@ -20,6 +20,12 @@ LABELS = {
     "generate_audio": N_("With sound"),
     "seed": N_("Seed"),
     "negative_prompt": N_("Leave out"),
+}
+_EACH: dict[Per, str] = {
+    "image": N_("%(usd)s an image"),
+    "second": N_("%(usd)s a second"),
+    "video": N_("%(usd)s a video"),
+    "answer": N_("%(usd)s an answer"),
 }
 
 
@@ -87,6 +93,20 @@ def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit
 
 def _label(name: str) -> str:
     return _(LABELS[name])
+
+
+def price_words(price: PriceOut) -> str:
+    """`about $0.04 an image`."""
+    if price.usd is None or price.per is None:
+        return _("price not known")
+    if not price.usd and not price.output_usd:
+        return _("free")
+    if price.output_usd is not None:
+        return _("%(read)s in, %(written)s out per million tokens", read=dollars(price.usd), written=dollars(price.output_usd))
+    one = _(_EACH[price.per], usd=dollars(price.usd))
+    if price.is_least:
+        return _("from %(price)s", price=one)
+    return _("about %(price)s", price=one) if price.is_about else one
 
 
 def shape(ratio: str) -> tuple[float, float, float, float] | None:

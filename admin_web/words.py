@@ -7,7 +7,7 @@ from decimal import Decimal
 from admin_web.api_http import ApiError
 from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
 from admin_web.options import LABELS
-from api.schemas import Between, Problem
+from api.schemas import Between, FieldProblem, Problem
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -85,6 +85,37 @@ _OPTIONS = {
     "input_images": N_("Input images"),
     "images": N_("Images"),
 }
+_REASONS = {
+    "missing": N_("Please fill this in."),
+    "blank": N_("Please fill this in."),
+    "string_too_short": N_("Please fill this in."),
+    "string_too_long": N_("This is too long: %(max_length)s characters at most."),
+    "int_parsing": N_("This has to be a whole number."),
+    "int_from_float": N_("This has to be a whole number."),
+    "greater_than_equal": N_("This has to be %(ge)s or more."),
+    "less_than_equal": N_("This has to be %(le)s or less."),
+    "decimal_parsing": N_("This has to be an amount, such as 10 or 2.50."),
+    "decimal_max_places": N_("Six digits after the point at most."),
+    "too_long": N_("Too many: %(max_length)s at most."),
+    "password_short": N_("The password must have at least %(least)s characters."),
+    "password_long": N_("The password must have at most %(most)s bytes."),
+    "password_common": N_(
+        "This password is among the first that are guessed: it is a common one with little added. "
+        "Several words that do not belong together are good."
+    ),
+    "password_repeats": N_("This password repeats itself. Several words that do not belong together are good."),
+    "password_run": N_("This password follows the keyboard or the alphabet. Several words that do not belong together are good."),
+    "password_named": N_("This password is mostly a name that others know: yours, this server's or this product's."),
+    "password_wrong": N_("The current password is not right."),
+    "zone_unknown": N_("This time zone is not known. They are called such as Europe/Berlin."),
+    "model_reads_less": N_("This is too long for %(model)s."),
+    "two_sizes": N_("Give either a size in pixels, or an aspect ratio and a resolution: not both."),
+    "address_not_https": N_("This is not an https address."),
+    "address_not_plain": N_("The address needs a name, and may hold no port, user or password."),
+    "address_not_fetched": N_("The image could not be fetched from this address."),
+}
+"""What is wrong with a field, by the api's word for it: its own, or the one of its schemas."""
+_FACTS = {"max_length": "", "ge": "", "le": "", "least": "", "most": "", "model": ""}
 PLATFORMS = {"telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
 
 
@@ -116,7 +147,7 @@ def in_words(error: ApiError) -> FormError:
     if error.retry_after is not None:
         hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
     facts = _by_facts(error.problem) if error.problem is not None and chosen() != DEFAULT else ""
-    fields = {problem.field.rpartition(".")[2]: facts or field_words(problem.message) for problem in error.fields}
+    fields = {problem.field.rpartition(".")[2]: facts or field_words(problem) for problem in error.fields}
     return FormError(facts or said(error.code, error.detail), hint, error.code, fields, error.cost)
 
 
@@ -155,8 +186,17 @@ def notice_words(code: str, facts: Mapping[str, str]) -> str:
     return _(NOTICES[code], **{"name": "", "platform": "", **facts})
 
 
-def field_words(message: str) -> str:
-    return message if chosen() == DEFAULT else _("This does not look right.")
+def field_words(problem: FieldProblem) -> str:
+    return reason_words(problem.reason, problem.params or {}) or (problem.message if chosen() == DEFAULT else not_right())
+
+
+def reason_words(reason: str | None, facts: Mapping[str, object]) -> str:
+    """Empty for a reason that came later than these words."""
+    return _(_REASONS[reason], **{**_FACTS, **facts}) if reason in _REASONS else ""
+
+
+def not_right() -> str:
+    return _("This does not look right.")
 
 
 def waiting(seconds: float) -> str:

@@ -49,13 +49,15 @@ class NotLinked(DomainError):
 
 
 class InvalidRequest(DomainError):
-    """A value that is well-formed but cannot be used; `field` names it."""
+    """A value that is well-formed but cannot be used; `field` names it. `reason` and `params` as in `FieldProblem`."""
 
     code, status, title = "invalid_request", 422, "The request is not valid"
 
-    def __init__(self, detail: str, *, field: str | None = None) -> None:
+    def __init__(self, detail: str, *, field: str | None = None, reason: str | None = None, **params: str | int) -> None:
         super().__init__(detail)
         self.field = field
+        self.reason = reason
+        self.params = {name: str(value) for name, value in params.items()}
 
 
 class OptionUnsupported(InvalidRequest):

@@ -21,6 +21,8 @@ _PLAIN = {
     405: "method_not_allowed",
     413: "too_large",
 }
+_LIMITS = {"ge", "le", "gt", "lt", "min_length", "max_length"}
+"""What of a validation's facts is told: never a value."""
 
 
 class ProblemResponse(JSONResponse):
@@ -28,7 +30,9 @@ class ProblemResponse(JSONResponse):
 
 
 def problem_of(error: DomainError) -> Problem:
-    fields = [FieldProblem(field=error.field, message=error.detail)] if isinstance(error, InvalidRequest) and error.field else None
+    fields = None
+    if isinstance(error, InvalidRequest) and error.field:
+        fields = [FieldProblem(field=error.field, message=error.detail, reason=error.reason, params=error.params or None)]
     problem = Problem(
         title=error.title,
         status=error.status,
@@ -69,7 +73,12 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
     """Names the fields and never echoes a value: it may be a password."""
     assert isinstance(error, RequestValidationError)
     fields = [
-        FieldProblem(field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), message=item["msg"])
+        FieldProblem(
+            field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            message=item["msg"],
+            reason=item["type"],
+            params={name: str(value) for name, value in item.get("ctx", {}).items() if name in _LIMITS} or None,
+        )
         for item in error.errors()
     ]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields[:5])

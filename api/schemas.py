@@ -71,8 +71,12 @@ class Page(Out, Generic[T]):
 
 
 class FieldProblem(Out):
+    """`reason` is a stable word for what is wrong, `params` are the facts in it: clients say it in other languages by them."""
+
     field: str
     message: str
+    reason: str | None = None
+    params: dict[str, str] | None = None
 
 
 class Between(Out):

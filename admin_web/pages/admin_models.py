@@ -13,6 +13,7 @@ from admin_web.api_http import ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, given, read
 from admin_web.language import _, ngettext
+from admin_web.options import price_words
 from admin_web.words import FormError, in_words
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn
 from api.schemas import Kind
@@ -113,7 +114,7 @@ def set_price(kind: str, model_id: str) -> ResponseReturnValue:
     def words(model: AdminModelOut) -> str:
         if model.price_override_usd is None:
             return _("%(name)s costs what the provider says.", name=model.name)
-        return _("%(name)s has a price of your own now: %(price)s.", name=model.name, price=model.price.summary)
+        return _("%(name)s has a price of your own now: %(price)s.", name=model.name, price=price_words(model.price))
 
     return _change(kind, model_id, price, words)
 

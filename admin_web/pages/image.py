@@ -14,6 +14,7 @@ from admin_web.making import (
     Attached,
     accepted,
     attached,
+    began_with,
     earlier_images,
     liked,
     no_models,
@@ -38,7 +39,7 @@ def show() -> ResponseReturnValue:
     generation = api().generation(shown) if shown else None
     values = {**liked("image"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
     image = request.args.get("image")
-    images = [_earlier(image)] if image else []
+    images = [_earlier(image)] if image else began_with(generation)
     return _page(values, images=images, job=generation if request.args.get("job") else None)
 
 

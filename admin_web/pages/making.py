@@ -34,7 +34,7 @@ def estimate(kind: str) -> ResponseReturnValue:
 @pages.post("/generate/attach")
 def attach() -> ResponseReturnValue:
     """Files that were dropped or pasted; what a form shows of them."""
-    return fragment("generate/_attached.html", images=uploaded())
+    return fragment("generate/_attached.html", images=uploaded(), zone="last" if request.args.get("zone") == "last" else "image")
 
 
 def _kind(kind: str) -> Kind:

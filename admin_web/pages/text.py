@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 from flask import Blueprint, Response, flash, jsonify, redirect, request, stream_with_context, url_for
@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from httpx_sse import EventSource, SSEError
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, is_script
+from admin_web.caller import api, is_script, web_session
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.language import _, money
 from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
@@ -20,7 +20,7 @@ from admin_web.render import fragment, left, page
 from admin_web.words import FormError, in_words, said
 from api.schemas import Page
 from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, TextIn
-from api.users.schemas import UserOut
+from api.users.schemas import PreferencesIn, UserOut
 
 pages = Blueprint("text", __name__)
 
@@ -38,7 +38,8 @@ def generate() -> ResponseReturnValue:
 
 @pages.get("/generate/text")
 def show() -> ResponseReturnValue:
-    values = {**liked_model("text", preferences()), **request.args.to_dict()}
+    kept = preferences()
+    values = {**liked_model("text", kept), "system": kept.text_system or "", **request.args.to_dict()}
     return _page({**values, "conversation_id": request.args.get("conversation", "")})
 
 
@@ -117,6 +118,10 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
     asked = read(TextIn, {**given(*FIELDS), "images": [image.id for image in images] or None, "stream": stream})
     if asked.model:
         use_model("text", asked.model)
+    if web_session().get("text_system", "") != (asked.system or ""):
+        web_session()["text_system"] = asked.system or ""
+        with suppress(ApiError):
+            api().prefer(PreferencesIn(text_system=asked.system))
     return asked
 
 

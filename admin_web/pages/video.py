@@ -14,6 +14,7 @@ from admin_web.making import (
     Attached,
     accepted,
     attached,
+    began_with,
     earlier_images,
     liked,
     no_models,
@@ -40,29 +41,38 @@ def show() -> ResponseReturnValue:
     was_from_image = generation is not None and generation.mode == "image_to_video"
     from_image = "image" in request.args or request.args.get("from") == "image" or was_from_image
     image = request.args.get("image", "")
-    return _page({**values, "image_id": image}, from_image=from_image, job=generation if request.args.get("job") else None)
+    return _page(
+        {**values, "image_id": image},
+        from_image=from_image,
+        images=[] if image else began_with(generation, "first_frame"),
+        last=[] if image else began_with(generation, "last_frame"),
+        job=generation if request.args.get("job") else None,
+    )
 
 
 @pages.post("/generate/video")
 def submit() -> ResponseReturnValue:
     from_image = request.form.get("from") == "image"
     images: Sequence[Attached] = ()
+    last: Sequence[Attached] = ()
     try:
-        images = attached() if from_image else ()
+        if from_image:
+            images, last = attached(), attached("last")
         if request.form.get("action") == "edit":
-            return _page(request.form, from_image=from_image, images=images)
-        return accepted(_make_from_image(images) if from_image else _make(), "video.show")
+            return _page(request.form, from_image=from_image, images=images, last=last)
+        return accepted(_make_from_image(images, last) if from_image else _make(), "video.show")
     except Invalid as invalid:
         if is_script():
             return refused(invalid.error, 422)
-        return _page(request.form, from_image=from_image, images=images, error=invalid.error, status=422)
+        return _page(request.form, from_image=from_image, images=images, last=last, error=invalid.error, status=422)
     except ApiError as error:
         if error.needs_person:
             raise
         if is_script():
             return refused(in_words(error), error.status)
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
-        return _page(request.form, from_image=from_image, images=images, error=in_words(error), status=error.status, nonce=nonce)
+        wrong = in_words(error)
+        return _page(request.form, from_image=from_image, images=images, last=last, error=wrong, status=error.status, nonce=nonce)
 
 
 def _make() -> GenerationOut:
@@ -73,13 +83,16 @@ def _make() -> GenerationOut:
     return generation
 
 
-def _make_from_image(images: Sequence[Attached]) -> GenerationOut:
-    """A chosen file wins over an address, an address over an earlier image: what took more effort was meant."""
+def _make_from_image(images: Sequence[Attached], last: Sequence[Attached]) -> GenerationOut:
+    """A chosen file wins over an address, an address over an earlier image: what took more effort was meant. A last frame that is left
+    over from another model is left out."""
     source: dict[str, object] = {"image_id": images[-1].id} if images else given("image_url") or given("image_id")
     if not source:
         words = {"image": _("A file, an address, or one of your images.")}
         raise Invalid(FormError(_("Choose the image that the video starts from."), fields=words))
     model = _model()
+    if "last_frame" in model.capabilities.frame_images:
+        source |= {"last_image_id": last[-1].id} if last else given("last_image_id")
     ask = read(VideoFromImageIn, {**given("prompt", "confirm"), **source, "model": model.id, **option_values(model, request.form)})
     generation = api().video_from_image(ask, idempotency_key(ask))
     remember("video", model)
@@ -98,6 +111,7 @@ def _page(
     *,
     from_image: bool,
     images: Sequence[Attached] = (),
+    last: Sequence[Attached] = (),
     job: GenerationOut | None = None,
     error: FormError | None = None,
     status: int = 200,
@@ -118,6 +132,7 @@ def _page(
         price=price(model, values),
         from_image=from_image,
         images=images,
+        last=last,
         earlier=earlier_images() if from_image else [],
         jobs=jobs,
         recent=recent,

@@ -21,7 +21,8 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
     inputs = len(body.input_images or ())
     _check_inputs(model, inputs)
     if body.size is not None and (body.aspect_ratio is not None or body.image_size is not None):
-        raise InvalidRequest("Give either a size in pixels, or an aspect ratio and an image size: not both.", field="size")
+        detail = "Give either a size in pixels, or an aspect ratio and an image size: not both."
+        raise InvalidRequest(detail, field="size", reason="two_sizes")
     _choose(options, model, "size", body.size, can.sizes)
     _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
     _choose(options, model, "image_size", body.image_size, can.image_sizes)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from api.catalog.model import Model
+from api.catalog.schemas import Per, PriceOut
 from api.provider.schemas import PriceItem
-from api.schemas import MICRO, micro
+from api.schemas import MICRO, Kind, micro, usd
 
 Options = Mapping[str, str | int | bool]
 
@@ -24,6 +25,7 @@ TEXT_TOKENS_BESIDE_AN_IMAGE = 1_000
 MEGAPIXEL = 1024 * 1024
 LEAST_USD_OF_AN_IMAGE = Decimal("0.0005")
 
+_EACH: dict[Kind, Per] = {"image": "image", "video": "second", "text": "answer"}
 _OUTPUT_IMAGE = ("output_image", "image_output")
 _INPUT_IMAGE = ("input_image", "input_reference", "image")
 _INPUT_TEXT = ("prompt", "input_text")
@@ -200,31 +202,35 @@ def used_text_micro(model: Model, *, prompt_tokens: int, completion_tokens: int)
     return text_micro(model, chars=prompt_tokens * CHARS_PER_TOKEN, max_tokens=completion_tokens)
 
 
-def summary(model: Model) -> str:
-    """For people: `about $0.04 an image`."""
-    each = {"image": " an image", "video": " a second", "text": " an answer"}[model.kind]
-    if model.price_override_micro is not None:
-        return _free_or(Decimal(model.price_override_micro) / MICRO, "", each)
+def price_out(model: Model) -> PriceOut:
+    """A model's price as it is shown."""
+    price = PriceOut(items=list(model.info.price or ()), summary="")
     items = _usable(model)
-    if items is None:
+    if model.price_override_micro is not None:
+        price.usd, price.per = usd(model.price_override_micro), _EACH[model.kind]
+    elif items is not None and model.kind == "image":
+        price.usd, price.per, price.is_about = _output_image_usd(items, {}), "image", True
+    elif items is not None and model.kind == "video":
+        least = min(_skus(items), key=lambda line: line.usd, default=None)
+        if least is not None:
+            price.usd, price.per, price.is_least = least.usd, "second" if least.per_second else "video", True
+    elif items is not None:
+        price.usd, price.output_usd = (_most(items, (unit,), "token") * MICRO for unit in ("prompt", "completion"))
+        price.per = "tokens"
+    price.summary = _summary(price)
+    return price
+
+
+def _summary(price: PriceOut) -> str:
+    """`about $0.04 an image`."""
+    if price.usd is None:
         return "price not known"
-    if model.kind == "image":
-        usd = _output_image_usd(items, {})
-        return "price not known" if usd is None else _free_or(usd, "about ", each)
-    if model.kind == "video":
-        lines = _skus(items)
-        if not lines:
-            return "price not known"
-        least = min(lines, key=lambda line: line.usd)
-        return _free_or(least.usd, "from ", each if least.per_second else " a video")
-    prompt, completion = _most(items, ("prompt",), "token"), _most(items, ("completion",), "token")
-    if prompt == completion == 0:
+    if not price.usd and not price.output_usd:
         return "free"
-    return f"{_dollars(prompt * MICRO)} in, {_dollars(completion * MICRO)} out per million tokens"
-
-
-def _free_or(usd: Decimal, before: str, after: str) -> str:
-    return "free" if usd == 0 else f"{before}{_dollars(usd)}{after}"
+    if price.output_usd is not None:
+        return f"{_dollars(price.usd)} in, {_dollars(price.output_usd)} out per million tokens"
+    before = "about " if price.is_about else "from " if price.is_least else ""
+    return f"{before}{_dollars(price.usd)} {'an' if price.per in {'image', 'answer'} else 'a'} {price.per}"
 
 
 def _dollars(usd: Decimal) -> str:

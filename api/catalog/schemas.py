@@ -1,7 +1,7 @@
 """Answers of `/models`, and what admins see and decide of a model."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,12 +9,20 @@ from api.provider.schemas import Capabilities, PriceItem
 from api.schemas import In, Kind, Out, Time, Usd
 from api.users.schemas import Role
 
+Per = Literal["image", "second", "video", "answer", "tokens"]
+
 
 class PriceOut(Out):
-    """`summary` is a short sentence for people, such as `about $0.014 an image`; null price list = unknown."""
+    """`summary` is a short sentence for people, such as `about $0.014 an image`; the rest are its facts. `usd` null: not known; 0: free.
+    `output_usd`: of a million tokens written, `usd` is then of a million read. `is_least`: many cost more; `is_about`: some do."""
 
     items: list[PriceItem]
     summary: str
+    usd: Usd | None = None
+    per: Per | None = None
+    output_usd: Usd | None = None
+    is_about: bool = False
+    is_least: bool = False
 
 
 class ModelOut(Out):

@@ -13,8 +13,8 @@ from api import ids
 from api.catalog import store
 from api.catalog.choosing import best, first_ids, matching, names, price_of
 from api.catalog.model import Model
-from api.catalog.pricing import summary
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn, PriceOut
+from api.catalog.pricing import price_out
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn
 from api.catalog.store import Stored
 from api.db import Db, DbUnavailable, Duplicate, Sql
 from api.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound
@@ -254,9 +254,13 @@ class Catalog:
 
 
 def model_out(model: Model) -> ModelOut:
-    price = PriceOut(items=list(model.info.price or ()), summary=summary(model))
     return ModelOut(
-        id=model.id, name=model.name, kind=model.kind, capabilities=model.info.capabilities, price=price, default=model.is_default
+        id=model.id,
+        name=model.name,
+        kind=model.kind,
+        capabilities=model.info.capabilities,
+        price=price_out(model),
+        default=model.is_default,
     )
 
 

@@ -134,8 +134,16 @@ class MediaOut(Out):
     duration: float | None = None
 
 
+class InputOut(Out):
+    """An image that a generation began with. `frame` is `first_frame` or `last_frame` of a video; `image` null: deleted since."""
+
+    image: MediaOut | None
+    frame: str | None = None
+
+
 class GenerationOut(Out):
-    """`options` are the ones really used, defaults filled in. `cost_usd` is set when it is known."""
+    """`options` are the ones really used, defaults filled in. `cost_usd` is set when it is known. `inputs` and `parent_deleted` are told
+    where a single one is read."""
 
     id: str
     short_id: str
@@ -156,7 +164,9 @@ class GenerationOut(Out):
     refunded: bool = False
     """True when an operator gave the cost back."""
     favourite: bool = False
+    inputs: list[InputOut] = Field(default_factory=list)
     parent_id: str | None = None
+    parent_deleted: bool = False
     source: str
     """`web`, `api`, or the chat platform it was asked for in."""
     sandbox: bool = False
@@ -261,6 +271,11 @@ class DeletedOut(Out):
 
     deleted: list[str]
     kept: list[str]
+
+
+class UsedModelOut(Out):
+    kind: MediaKind
+    model: str
 
 
 class ShareIn(In):

@@ -87,22 +87,22 @@ class ImageFetcher:
                 return await self._get(parts, host, await self._address(host))
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             log.info("image_not_fetched", host=host, error=repr(error))
-            raise InvalidRequest(_NOT_FETCHED, field="image_url") from error
+            raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched") from error
 
     def _checked(self, url: str) -> SplitResult:
         if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2048:
-            raise InvalidRequest("This is not an https address.", field="image_url")
+            raise InvalidRequest("This is not an https address.", field="image_url", reason="address_not_https")
         try:
             parts = urlsplit(url)
             port = parts.port or 443
         except ValueError as error:
-            raise InvalidRequest("This is not an https address.", field="image_url") from error
+            raise InvalidRequest("This is not an https address.", field="image_url", reason="address_not_https") from error
         if parts.scheme != "https" or not parts.hostname:
-            raise InvalidRequest("Only https addresses are fetched.", field="image_url")
+            raise InvalidRequest("Only https addresses are fetched.", field="image_url", reason="address_not_https")
         if port != self._port or parts.username is not None or parts.password is not None:
-            raise InvalidRequest("The address may hold no port, user or password.", field="image_url")
+            raise InvalidRequest("The address may hold no port, user or password.", field="image_url", reason="address_not_plain")
         if ":" in parts.hostname or parts.hostname.rpartition(".")[2].isdigit():
-            raise InvalidRequest("The address has to have a name, not numbers.", field="image_url")
+            raise InvalidRequest("The address has to have a name, not numbers.", field="image_url", reason="address_not_plain")
         return parts
 
     async def _address(self, host: str) -> str:
@@ -110,7 +110,7 @@ class ImageFetcher:
         addresses = await self._resolve(host, self._port)
         if not addresses or not all(self._is_allowed(address) for address in addresses):
             log.warning("image_address_refused", host=host, addresses=list(addresses))
-            raise InvalidRequest(_NOT_FETCHED, field="image_url")
+            raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
         return addresses[0]
 
     async def _get(self, parts: SplitResult, host: str, address: str) -> bytes:
@@ -129,7 +129,7 @@ class ImageFetcher:
         async with client, client.stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as response:
             if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
                 log.info("image_not_fetched", host=host, status=response.status_code)
-                raise InvalidRequest(_NOT_FETCHED, field="image_url")
+                raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
             return await _all(response.aiter_raw())
 
 

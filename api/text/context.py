@@ -26,7 +26,7 @@ def fitting(model: Model, history: Sequence[Message], prompt_chars: int, images:
     if context is not None:
         left = context - answer_tokens(model) - tokens(prompt_chars) - images * TOKENS_PER_INPUT_IMAGE
         if left < 0:
-            raise InvalidRequest(f"This is too long for {model.name}.", field="prompt")
+            raise InvalidRequest(f"This is too long for {model.name}.", field="prompt", reason="model_reads_less", model=model.name)
         room = min(room, left)
     kept: list[Message] = []
     for message in reversed(history):

@@ -25,10 +25,11 @@ COMMON = f"This password is among the first that are guessed: it is a common one
 REPEATED = f"This password repeats itself. {_BETTER}"
 RUN = f"This password follows the keyboard or the alphabet. {_BETTER}"
 NAMED = "This password is mostly a name that others know: yours, this server's or this product's."
+REASONS = {COMMON: "password_common", REPEATED: "password_repeats", RUN: "password_run", NAMED: "password_named"}
 
 
 def reason(password: str, words: Collection[str] = ()) -> str | None:
-    """A sentence for the person, or None when the password is not easily guessed."""
+    """A sentence for the person, one of `REASONS`, or None when the password is not easily guessed."""
     folded = password.casefold()
     if len(_unit(folded)) < min(UNIT, len(folded)):
         return REPEATED

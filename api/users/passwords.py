@@ -32,12 +32,13 @@ async def check(password: str, role: Role, *, words: Collection[str] = (), field
     or one of `words` (names of the user, the product and the server), with little around it. Raises `InvalidRequest`."""
     least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
     if len(password) < least:
-        raise InvalidRequest(f"The password must have at least {least} characters.", field=field)
+        raise InvalidRequest(f"The password must have at least {least} characters.", field=field, reason="password_short", least=least)
     if len(password.encode()) > PASSWORD_MAX_BYTES:
-        raise InvalidRequest(f"The password must have at most {PASSWORD_MAX_BYTES} bytes.", field=field)
+        detail = f"The password must have at most {PASSWORD_MAX_BYTES} bytes."
+        raise InvalidRequest(detail, field=field, reason="password_long", most=PASSWORD_MAX_BYTES)
     why = await asyncio.to_thread(guessable.reason, password, words)
     if why is not None:
-        raise InvalidRequest(why, field=field)
+        raise InvalidRequest(why, field=field, reason=guessable.REASONS[why])
 
 
 class Passwords:

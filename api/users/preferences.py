@@ -77,4 +77,5 @@ def _check_zone(name: str) -> None:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:  # KeyError: a zone that is not there; OSError: the name of a folder
-        raise InvalidRequest("This time zone is not known. They are called such as Europe/Berlin.", field="time_zone") from error
+        detail = "This time zone is not known. They are called such as Europe/Berlin."
+        raise InvalidRequest(detail, field="time_zone", reason="zone_unknown") from error

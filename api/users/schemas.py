@@ -58,8 +58,8 @@ PreferredModel = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PreferencesIn(In):
-    """What is not given stays; null takes a choice back. A model by its id, or by words that only one model has. `image_options` and
-    `video_options` are the options that were used last, for forms: a request without options does not get them. `spoiler`: results
+    """What is not given stays; null takes a choice back. A model by its id, or by words that only one model has. `image_options`,
+    `video_options` and `text_system` are what was used last, for forms: a request without them does not get them. `spoiler`: results
     in groups are hidden until they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
 
     text_model: PreferredModel | None = None
@@ -67,6 +67,7 @@ class PreferencesIn(In):
     video_model: PreferredModel | None = None
     image_options: Options | None = None
     video_options: Options | None = None
+    text_system: Annotated[str, StringConstraints(max_length=10_000)] | None = None
     spoiler: bool | None = None
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
@@ -79,6 +80,7 @@ class PreferencesOut(Out):
     video_model: str | None = None
     image_options: dict[str, str | bool | int] = Field(default_factory=dict)
     video_options: dict[str, str | bool | int] = Field(default_factory=dict)
+    text_system: str | None = None
     spoiler: bool = False
     time_zone: str | None = None
 

@@ -1,10 +1,12 @@
 """The worst case of a request: never below what may be charged, and unknown rather than wrong."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from api.catalog.pricing import Options, image_micro, summary, text_micro, used_text_micro, video_micro
+from api.catalog.model import Model
+from api.catalog.pricing import Options, image_micro, price_out, text_micro, used_text_micro, video_micro
 from api.provider.schemas import PriceItem
 from tests.catalog.samples import GPT_IMAGE, KLEIN, MINI, TOKENS, VEO, WAN, model, price, skus
 
@@ -97,6 +99,11 @@ def test_an_operators_price_beats_the_list() -> None:
 
 
 def test_summaries_are_for_people() -> None:
+    def summary(of: Model) -> str:
+        return price_out(of).summary
+
+    shown = price_out(model(MINI))
+    assert (shown.usd, shown.output_usd, shown.per) == (Decimal("0.25"), Decimal(2), "tokens")
     assert summary(model(KLEIN)) == "about $0.014 an image"
     assert summary(model(GPT_IMAGE, override=40_000)) == "$0.04 an image"
     assert summary(model(VEO)) == "from $0.08 a second"

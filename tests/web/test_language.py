@@ -11,8 +11,10 @@ import admin_web
 from admin_web import catalogue
 from admin_web.api_http import ApiError, check
 from admin_web.app import create_app
+from admin_web.options import price_words
 from admin_web.settings import WebSettings
 from admin_web.words import in_words
+from api.catalog.schemas import PriceOut
 from tests.web.browser import Browser
 
 TEMPLATES = Path(admin_web.__file__).parent / "templates"
@@ -102,3 +104,44 @@ def test_what_a_model_lacks_is_said_with_its_facts_in_german(settings: WebSettin
         with create_app(settings).test_request_context(headers={"Accept-Language": language}):
             error = in_words(refused.value)
         assert (error.message, error.fields) == (words, {"x": words})
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ({"reason": "password_short", "params": {"least": "12"}}, "Das Passwort braucht mindestens 12 Zeichen."),
+        ({"reason": "model_reads_less", "params": {"model": "Veo"}}, "Das ist zu lang für Veo."),
+        ({"reason": "string_too_long", "params": {"max_length": "80"}}, "Das ist zu lang: höchstens 80 Zeichen."),
+        ({"reason": "newer_than_the_web"}, "Das sieht nicht richtig aus."),
+        ({}, "Das sieht nicht richtig aus."),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_german(settings: WebSettings, reason: dict[str, object], said: str) -> None:
+    fields = [{"field": "x", "message": "In English.", **reason}]
+    problem = {"code": "invalid_request", "title": "No", "status": 422, "detail": "In English.", "fields": fields}
+    with pytest.raises(ApiError) as refused:
+        check(httpx.Response(422, json=problem), (200,))
+    with create_app(settings).test_request_context(headers={"Accept-Language": "de"}):
+        assert in_words(refused.value).fields == {"x": said}
+
+
+@pytest.mark.parametrize(
+    ("facts", "english", "german"),
+    [
+        ({"usd": "0.014", "per": "image", "is_about": True}, "about $0.014 an image", "etwa 0,014 $ je Bild"),
+        ({"usd": "0.08", "per": "second", "is_least": True}, "from $0.08 a second", "ab 0,08 $ je Sekunde"),
+        ({"usd": "3", "per": "video"}, "$3.00 a video", "3,00 $ je Video"),
+        ({"usd": "0", "per": "answer"}, "free", "kostenlos"),
+        (
+            {"usd": "0.25", "output_usd": "2", "per": "tokens"},
+            "$0.25 in, $2.00 out per million tokens",
+            "0,25 $ gelesen, 2,00 $ geschrieben je Million Token",
+        ),
+        ({}, "price not known", "Preis unbekannt"),
+    ],
+)
+def test_prices_are_said_in_both_languages(settings: WebSettings, facts: dict[str, object], english: str, german: str) -> None:
+    price = PriceOut.model_validate({"items": [], "summary": "", **facts})
+    for language, words in (("en", english), ("de", german)):
+        with create_app(settings).test_request_context(headers={"Accept-Language": language}):
+            assert price_words(price) == words

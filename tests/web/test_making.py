@@ -170,6 +170,42 @@ def test_a_video_from_an_uploaded_file(browser: Browser) -> None:
     )
 
 
+def test_a_video_between_two_pictures_keeps_both(browser: Browser) -> None:
+    browser.get("/generate/video?from=image")
+    able = re.search(r'<option value="([^"]+)" data-images="\d+" data-last', browser.page)
+    unable = re.search(r'<option value="([^"]+)" data-images="\d+">', browser.page)
+    assert able
+    assert unable
+    fields = {**browser.fields, "from": "image", "prompt": "It moves", "model": able[1]}
+    browser.post("/generate/video", {**fields, "image": (png(), "first.png"), "last": (png(), "last.png"), "prompt": ""})
+    assert (browser.fields["attached_name"], browser.fields["last_name"]) == ("first.png (320 × 240)", "last.png (320 × 240)")
+    first, last = browser.fields["attached_id"], browser.fields["last_id"]
+    generation = made_id(browser.post("/generate/video", {**browser.fields, "prompt": "It moves"}))
+    browser.get(f"/generate/video?again={generation}")
+    assert (browser.fields["attached_id"], browser.fields["last_id"]) == (first, last)
+    assert browser.get(f"/generations/{generation}").text.count('alt="Last frame"') == 1
+    browser.get(f"/generate/video?again={generation}")
+    other = made_id(browser.post("/generate/video", {**browser.fields, "model": unable[1]}))
+    assert 'alt="Last frame"' not in browser.get(f"/generations/{other}").text, "left out, because this model takes none"
+
+
+def test_what_an_image_was_made_from_is_named_and_may_be_gone(browser: Browser) -> None:
+    parent = make_image(browser)
+    found = re.search(r"/generate/image\?image=([^\"&]+)", finished(browser, parent))
+    assert found
+    browser.get(f"/generate/image?image={found[1]}")
+    made = made_id(browser.post("/generate/image", {**browser.fields, "prompt": "Make it blue"}))
+    finished(browser, made)
+    page = browser.get(f"/generations/{made}").text
+    assert f'href="/generations/{parent}"' in page
+    assert re.search(rf'class="inputs"><a href="/media/{found[1]}', page)
+    browser.post(f"/generations/{parent}/delete", {"sure": "yes"})
+    page = browser.get(f"/generations/{made}").text
+    assert f"/generations/{parent}" not in page
+    assert "a deleted picture" in page
+    assert "one that is deleted" in page
+
+
 def test_a_video_from_no_image_asks_for_one(browser: Browser) -> None:
     browser.get("/generate/video?from=image")
     answer = browser.post("/generate/video", {**browser.fields, "from": "image", "prompt": "It moves"})
@@ -328,6 +364,13 @@ def test_a_form_starts_as_the_last_one_was(browser: Browser) -> None:
     browser.get("/generate/image")
     assert browser.fields["aspect_ratio"] == ratio
     assert browser.fields["seed"] == "", "what belongs to one picture is not kept"
+    browser.get("/generate/text")
+    browser.post("/generate/text", {**browser.fields, "prompt": "Hello", "system": "Be brief."})
+    browser.get("/generate/text")
+    assert browser.fields["system"] == "Be brief."
+    browser.post("/generate/text", {**browser.fields, "prompt": "Hello", "system": ""})
+    browser.get("/generate/text")
+    assert browser.fields.get("system", "") == ""
 
 
 def test_earlier_conversations_are_there_by_the_page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

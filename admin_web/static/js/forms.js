@@ -67,9 +67,11 @@ function followModel(form, refreshPrice) {
   const model = form.elements.model;
   const options = form.querySelector("#options");
   const images = form.querySelector("[data-images-only]");
+  const last = form.querySelector("[data-last-only]");
   model.addEventListener("change", async () => {
     const takes = Number(model.selectedOptions[0].dataset.images);
     if (images) images.hidden = !takes && !images.querySelector("[name=attached_id]");
+    if (last) last.hidden = !("last" in model.selectedOptions[0].dataset);
     try {
       if (options) options.innerHTML = await fragment(model.dataset.options, withoutFiles(form));
     } catch {
@@ -81,23 +83,25 @@ function followModel(form, refreshPrice) {
 
 // Pictures go to the server as soon as they are there, so that one sees them and a mistake elsewhere does not lose them.
 function attachments(form, changed) {
-  const zone = form.querySelector("[data-attach]");
-  if (!zone) return;
-  const chips = zone.querySelector("[data-chips]");
-  const input = zone.querySelector("input[type=file]");
+  const zones = [...form.querySelectorAll("[data-attach]")];
+  if (!zones.length) return;
+  const chips = (zone) => zone.querySelector("[data-chips]");
+  const usable = () => zones.filter((zone) => !zone.closest("[hidden]"));
+  const free = () => usable().find((zone) => !chips(zone).children.length) ?? usable()[0];
 
-  async function take(files) {
+  async function take(zone, files) {
     const pictures = [...files].filter((file) => file.type.startsWith("image/"));
-    if (!pictures.length) return;
+    if (!zone || !pictures.length) return;
+    const input = zone.querySelector("input[type=file]");
     const data = new FormData();
     for (const file of pictures) data.append("image", file);
     zone.setAttribute("aria-busy", "true");
     try {
       const answer = await post(zone.dataset.attach, data);
       if (answer.ok) {
-        if (!input.multiple) chips.replaceChildren();
-        chips.insertAdjacentHTML("beforeend", await answer.text());
-        for (const choice of form.querySelectorAll("[name=image_id]")) choice.checked = false;
+        if (!input.multiple) chips(zone).replaceChildren();
+        chips(zone).insertAdjacentHTML("beforeend", await answer.text());
+        for (const choice of form.querySelectorAll(`[name=${zone.dataset.picks}]`)) choice.checked = !choice.value;
         changed();
       } else complain(form, (await answer.json()).error);
     } finally {
@@ -106,17 +110,24 @@ function attachments(form, changed) {
     }
   }
 
-  input.addEventListener("change", () => take(input.files));
-  form.addEventListener("paste", (event) => take(event.clipboardData.files));
-  chips.addEventListener("change", (event) => {
-    if (event.target.name !== "remove") return;
-    event.target.closest(".chip").remove();
-    changed();
+  for (const zone of zones) {
+    zone.querySelector("input[type=file]").addEventListener("change", (event) => take(zone, event.target.files));
+    chips(zone).addEventListener("change", (event) => {
+      if (event.target.name !== "remove") return;
+      event.target.closest(".chip").remove();
+      changed();
+    });
+  }
+  // an earlier image that is picked replaces the one that was attached
+  form.addEventListener("change", (event) => {
+    const zone = zones.find((one) => one.dataset.picks === event.target.name);
+    if (zone) chips(zone).replaceChildren();
   });
+  form.addEventListener("paste", (event) => take(free(), event.clipboardData.files));
   let inside = 0;
   const mark = (step) => {
     inside = Math.max(0, inside + step);
-    zone.toggleAttribute("data-over", inside > 0);
+    for (const zone of zones) zone.toggleAttribute("data-over", inside > 0);
   };
   form.addEventListener("dragenter", () => mark(1));
   form.addEventListener("dragleave", () => mark(-1));
@@ -124,7 +135,7 @@ function attachments(form, changed) {
   form.addEventListener("drop", (event) => {
     event.preventDefault();
     mark(-inside);
-    if (!zone.closest("[hidden]")) take(event.dataTransfer.files);
+    take(event.target.closest("[data-attach]") ?? free(), event.dataTransfer.files);
   });
 }
 

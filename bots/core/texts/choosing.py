@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from api.catalog.schemas import ModelOut
+from api.catalog.schemas import ModelOut, Per, PriceOut
 from api.schemas import Kind
 from api.users.schemas import UserOut
 from bots.core.language import N_, _
 from bots.core.texts.words import money
 
 _KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
+_EACH: dict[Per, str] = {
+    "image": N_("%(usd)s an image"),
+    "second": N_("%(usd)s a second"),
+    "video": N_("%(usd)s a video"),
+    "answer": N_("%(usd)s an answer"),
+}
 
 
 def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
@@ -19,7 +25,21 @@ def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
 
 
 def _named(model: ModelOut) -> str:
-    return f"{model.name} ({model.price.summary})" if model.price.summary else model.name
+    return f"{model.name} ({_price(model.price)})"
+
+
+def _price(price: PriceOut) -> str:
+    """`about $0.04 an image`."""
+    if price.usd is None or price.per is None:
+        return _("price not known")
+    if not price.usd and not price.output_usd:
+        return _("free")
+    if price.output_usd is not None:
+        return _("%(read)s in, %(written)s out per million tokens", read=money(price.usd), written=money(price.output_usd))
+    one = _(_EACH[price.per], usd=money(price.usd))
+    if price.is_least:
+        return _("from %(price)s", price=one)
+    return _("about %(price)s", price=one) if price.is_about else one
 
 
 def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:

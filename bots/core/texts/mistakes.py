@@ -47,6 +47,17 @@ ERRORS: dict[str, str] = {
 }
 """By the api's error code. `detail` is the api's own sentence, `wait` is empty or ` in 20 seconds`."""
 
+REASONS: dict[str, str] = {
+    "model_reads_less": N_("this is too long for %(model)s."),
+    "two_sizes": N_("give either --size, or --ar and --quality: not both."),
+    "blank": N_("the name must not be empty."),
+    "zone_unknown": N_("I don't know this time zone. They are called such as Europe/Berlin."),
+    "address_not_https": N_("this is not an https address."),
+    "address_not_plain": N_("the address needs a name, and may hold no port, user or password."),
+    "address_not_fetched": N_("the image could not be fetched from this address."),
+}
+"""By the api's word for what is wrong with a field."""
+
 
 OPTIONS: dict[str, str] = {
     "aspect_ratio": "--ar",
@@ -89,7 +100,11 @@ def _by_facts(problem: Problem) -> str:
         if not allowed:
             return _("The model “%(model)s” can't be used here.", model=said)
         return _("The model “%(model)s” can't be used here. Possible: %(allowed)s.", model=said, allowed=allowed)
-    return ""
+    known = next((field for field in problem.fields or () if field.reason in REASONS), None)
+    if known is None:
+        return ""
+    sentence, reason = ERRORS[problem.code], REASONS[known.reason or ""]
+    return _(sentence, detail=_(reason, **{"model": "", **(known.params or {})}), wait="")
 
 
 def _allowed(values: Sequence[str] | Between | None) -> str:

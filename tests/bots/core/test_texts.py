@@ -80,6 +80,13 @@ def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
             "Das Modell „Veo“ lässt sich hier nicht verwenden. Möglich: a/b, c/d.",
         ),
         ({"code": "model_unavailable"}, "Das Modell „Veo“ lässt sich hier nicht verwenden."),
+        (
+            {
+                "code": "invalid_request",
+                "fields": [{"field": "prompt", "message": "", "reason": "model_reads_less", "params": {"model": "Veo"}}],
+            },
+            "Das ging nicht: das ist zu lang für Veo.",
+        ),
     ],
 )
 def test_in_german_the_facts_of_a_problem_are_said_in_german(facts: dict[str, object], said: str) -> None:
