@@ -1,9 +1,12 @@
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from tests.bots.core.stage import Place, running_place
+from tests.api.harness import Api, running_api
+from tests.bots.core.stage import Place, entered, served
 from tests.sandbox_server import Sandbox, sandbox_server
 
 
@@ -19,7 +22,26 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     return shared_sandbox
 
 
-@pytest.fixture
-async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served_api(
+    tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path, shared_sandbox: Sandbox
+) -> AsyncIterator[tuple[Api, str]]:
+    """With its address: one for all tests of a module."""
+    folder = tmp_path_factory.mktemp("studio")
+    database = shutil.copyfile(migrated_duckdb, folder / "app.duckdb")
+    async with running_api(folder, shared_sandbox, database_url=f"duckdb://{database}") as api, served(api.app) as port:
+        yield api, f"http://127.0.0.1:{port}"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(served_api: tuple[Api, str], sandbox: Sandbox) -> AsyncIterator[Place]:
+    """For tests whose loop is the module's."""
+    async with entered(*served_api) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def joined(place: Place) -> Place:
+    """Person 77 is linked there."""
+    await place.join()
+    return place

@@ -5,24 +5,27 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import httpx
 import uvicorn
 
+from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.delivery import pump
 from bots.core.outbox import Times
 from bots.core.types import Address, Attachment, Chat, Inbound, Limits, Reply, Sender, SendFailed, Shown
-from tests.api.harness import Api, running_api
-from tests.sandbox_server import Sandbox
+from tests.api.harness import Api
 
 PLATFORM = "telegram"
 PUBLIC_URL = "https://studio.example.org"
 PATIENCE = 30.0
+OF_A_TEST = ("throttles", "links", "link_codes", "generations", "deliveries", "platform_files")
+"""Tables in which one test would meet what another left; everything else belongs to a user, and each test has its own."""
+_USERS = count()
 LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=0.0)
 
 
@@ -121,6 +124,12 @@ class Place:
         await answer(self.stage, self.bot, inbound)
         return [act.reply for act in self.stage.acts[before:]]
 
+    async def join(self, person: str = "77", chat: str = "77") -> None:
+        """Linked, without the way that leads there and without the notice that says so."""
+        user = (await self.web.get("/users/me")).json()["id"]
+        query = "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+        await self.api.services.db.execute(query, PLATFORM, person, user, f"Person {person}", chat, now())
+
     async def link(self, person: str = "77", chat: str = "77") -> None:
         code = (await self.web.post("/links/codes", json={"platform": PLATFORM})).json()
         question = (await self.say(f"/link {code['code']}", person=person, chat=chat))[-1]
@@ -157,12 +166,12 @@ async def served(app: Any, port: int = 0) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def running_place(tmp_path: Path, sandbox: Sandbox, **settings: Any) -> AsyncIterator[Place]:
-    async with running_api(tmp_path, sandbox, **settings) as api, served(api.app) as port:
-        url = f"http://127.0.0.1:{port}"
-        key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
-        async with BotApi(url, key, PUBLIC_URL) as bot, await api.user() as web:
-            yield Place(api, url, bot, Stage(), web)
+async def entered(api: Api, url: str) -> AsyncIterator[Place]:
+    """A place in a running api for one test: nobody is linked, nothing was made, nothing waits, and the account is new."""
+    await asyncio.gather(*(api.services.db.execute(f"DELETE FROM {table}") for table in OF_A_TEST))
+    key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
+    async with BotApi(url, key, PUBLIC_URL) as bot, await api.user(f"ana{next(_USERS)}") as web:
+        yield Place(api, url, bot, Stage(), web)
 
 
 def attachment(data: bytes, content_type: str = "image/png") -> Attachment:

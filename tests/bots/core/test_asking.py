@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from api.provider.sandbox_faults import Fault
 from bots.core import texts
@@ -17,11 +18,12 @@ from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_onc
 from tests.bots.core.test_making import png
 from tests.sandbox_server import Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def place(place: Place) -> Place:
-    await place.link()
-    return place
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(joined: Place) -> Place:
+    return joined
 
 
 async def test_an_answer_grows_in_one_message_and_ends_whole(place: Place, sandbox: Sandbox) -> None:
@@ -90,7 +92,7 @@ async def test_a_message_that_can_not_be_edited_any_more_is_said_anew(place: Pla
 async def test_an_answer_is_stopped_by_its_button_by_its_asker_only(place: Place, sandbox: Sandbox) -> None:
     sandbox.break_with(token=3600, first_token=0)
     asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
-    await place.stage.until(lambda: place.stage.acts[-1].reply.preview)
+    await place.stage.until(lambda: any(act.reply.preview for act in place.stage.acts))
     stop = place.stage.last.buttons[0][0]
     assert (stop.label, stop.action) == ("⏹ Stop", "stop_answer")
     (foreign,) = await place.say(f"/stop_answer {stop.value}", person="88", pressed="m1")
@@ -115,7 +117,7 @@ async def test_an_api_that_restarts_in_the_middle_keeps_what_was_written(place: 
     async with served(place.api.app) as port, BotApi(f"http://127.0.0.1:{port}", place.bot._key) as bot:
         place.bot = bot
         asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
-        await place.stage.until(lambda: place.stage.acts[-1].reply.preview)
+        await place.stage.until(lambda: any(act.reply.preview for act in place.stage.acts))
     last = (await asking)[-1]
     assert not last.preview
     assert last.buttons == ()

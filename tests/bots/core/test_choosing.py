@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from bots.core import texts
 from bots.core.language import speaking
 from bots.core.types import Reply
 from tests.bots.core.stage import Place, pumping
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def place(place: Place) -> Place:
-    await place.link()
-    return place
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(joined: Place) -> Place:
+    return joined
 
 
 async def press(place: Place, reply: Reply, label: str, **more: Any) -> Reply:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from api.deliveries.schemas import AckIn
 from api.media import fitting
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
@@ -15,6 +14,8 @@ from bots.core.delivery import AT_ONCE, pump
 from bots.core.http import ApiError
 from bots.core.types import Address, Reply, SendFailed
 from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def tell(place: Place, chat: str, *names: str) -> None:
@@ -172,9 +173,7 @@ async def test_an_api_that_goes_away_between_show_and_ack_gets_the_ack_when_it_i
 
 
 async def _makes_an_image(place: Place) -> None:
-    await place.link()
-    (linked,) = await place.bot.claim(20, 10)
-    await place.bot.ack(linked.id, AckIn(lease=linked.lease))
+    await place.join()
     await place.say("/image a fox in snow")
 
 
@@ -254,7 +253,7 @@ async def test_a_card_that_can_not_be_closed_is_no_failure(place: Place) -> None
     place.stage.trouble = no_edits
     async with pumping(place.stage, place.bot):
         await place.stage.seen("a fox in snow\n")
-        await settled(place, "done", "done")
+        await settled(place, "done")
 
 
 async def test_a_card_that_has_to_wait_does_not_show_the_result_again(place: Place) -> None:
@@ -268,7 +267,7 @@ async def test_a_card_that_has_to_wait_does_not_show_the_result_again(place: Pla
     place.stage.trouble = flood
     async with pumping(place.stage, place.bot):
         await place.stage.seen("Done")
-        await settled(place, "done", "done")
+        await settled(place, "done")
     assert len([act for act in place.stage.acts if act.reply.files]) == 1
 
 

@@ -5,6 +5,8 @@ import pytest
 from bots.core import texts
 from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def _code(place: Place) -> dict[str, str]:
     found: dict[str, str] = (await place.web.post("/links/codes", json={"platform": PLATFORM})).json()
@@ -79,13 +81,13 @@ async def test_a_wrong_code_is_useless(place: Place) -> None:
 
 
 async def test_a_linked_chat_is_told_to_unlink_first(place: Place) -> None:
-    await place.link()
+    await place.join()
     code = await _code(place)
     assert (await place.say(f"/link {code['code']}"))[-1].text == texts.already_linked()
 
 
 async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Place) -> None:
-    await place.link()
+    await place.join()
     (question,) = await place.say("/unlink", chat="-5", private=False)
     yes, no = question.buttons[0]
     assert question.secret
@@ -99,7 +101,7 @@ async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Pl
 
 
 async def test_unlinking_on_the_web_tells_the_chat(place: Place) -> None:
-    await place.link()
+    await place.join()
     async with pumping(place.stage, place.bot):
         await place.web.delete(f"/links/{PLATFORM}/77")
         assert (await place.stage.seen("not linked to an***@example.org any more")).to.chat_id == "77"
@@ -112,7 +114,7 @@ async def test_privacy_leads_to_ones_data_also_without_an_account(place: Place) 
 
 
 async def test_after_unlinking_the_account_is_out_of_reach_at_once(place: Place) -> None:
-    await place.link()
+    await place.join()
     assert (await place.say("/balance"))[-1].text.startswith("You have $10.00 of $10.00 left")
     assert (await place.web.delete(f"/links/{PLATFORM}/77")).is_success
     assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])

@@ -1,23 +1,23 @@
 """/image, /video, /jobs, /cancel and what is pushed later, from words to files."""
 
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from api.provider.sandbox_faults import Fault
 from bots.core import texts
 from bots.core.types import Reply
-from tests.bots.core.stage import PATIENCE, Place, attachment, pumping, running_place
+from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
 from tests.sandbox_server import Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def place(place: Place) -> Place:
-    await place.link()
-    return place
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(joined: Place) -> Place:
+    return joined
 
 
 def png(size: tuple[int, int] = (64, 64)) -> bytes:
@@ -121,15 +121,9 @@ async def test_the_same_update_twice_is_one_job(place: Place) -> None:
     assert first.nonce == second.nonce
 
 
-@pytest.fixture
-async def poor(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    async with running_place(tmp_path, sandbox, default_monthly_usd="0.001") as running:
-        await running.link()
-        yield running
-
-
-async def test_over_budget_names_the_price_and_what_is_left(poor: Place) -> None:
-    (reply,) = await poor.say("/video waves at night")
+async def test_over_budget_names_the_price_and_what_is_left(place: Place) -> None:
+    await place.api.services.db.execute("UPDATE users SET monthly_micro = 1000")
+    (reply,) = await place.say("/video waves at night")
     assert reply.text.startswith("This would cost about $")
     assert reply.text.endswith("you have $0.001 left this month.")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from bots.core import texts
 from bots.core.types import Button, Quoted, Reply
@@ -10,11 +11,12 @@ from tests.bots.core.stage import Place, attachment, pumping
 from tests.bots.core.test_making import hold_videos, png
 from tests.sandbox_server import Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def place(place: Place) -> Place:
-    await place.link()
-    return place
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(joined: Place) -> Place:
+    return joined
 
 
 def button(reply: Reply, action: str) -> Button:

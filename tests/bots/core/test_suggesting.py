@@ -4,13 +4,14 @@ from bots.core.api import BotApi, Who
 from bots.core.suggesting import Suggestions
 from tests.bots.core.stage import Place
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 WHO = Who("77", "Person 77", "77", "telegram:1")
 
 
 async def test_models_are_suggested_by_what_is_typed(place: Place, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     suggestions = Suggestions(place.bot)
     assert await suggestions.models(WHO, ("image",), "", 25) == [], "nothing for a person who is not linked"
-    await place.link()
+    await place.join()
     every = await suggestions.models(WHO, ("image", "video"), "", 25)
     assert {one.kind for one in every} == {"image", "video"}
     assert len(await suggestions.models(WHO, ("image", "video"), "", 2)) == 2

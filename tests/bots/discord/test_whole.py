@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from PIL import Image
 from pydantic import SecretStr
 
@@ -15,6 +16,7 @@ from bots.settings import BotSettings
 from tests.bots.core.stage import Place
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
 DAY = 24 * 3600
 RESULT = "🎲 Vary"

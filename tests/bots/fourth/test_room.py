@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.core.types import Chat
@@ -51,6 +53,7 @@ def test_the_adapter_is_short() -> None:
     assert chat.limits.text
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_person_links_asks_draws_and_presses_a_button(place: Place) -> None:
     key = ensure_secrets(place.api.data_dir).bot_keys[PLATFORM]
     async with BotApi(place.url, key) as api, running_room(api) as port, somebody(port) as al:

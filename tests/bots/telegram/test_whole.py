@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from pydantic import SecretStr
 
 from bots.settings import BotSettings
@@ -13,6 +14,7 @@ from tests.bots.telegram.conftest import CHAT
 from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
 from tests.sandbox_server import Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON = CHAT
 """In a private chat, the chat has the person's id."""
 

@@ -6,10 +6,13 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from pathlib import Path
 
+import pytest
+
 from api.secrets import ensure_secrets
 from tests.bots.core.stage import Place
 from tests.sandbox_server import Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[3]
 
 
