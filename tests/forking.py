@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cli.process import PROCESSES, end_with, run
 
-LOADED = ["cli.process", "api.db.duck", "api.db.postgres", *sorted({process.main.partition(":")[0] for process in PROCESSES.values()})]
+MAINS = {process.main.partition(":")[0] for process in PROCESSES.values()}
+LOADED = ["cli.process", "av", "api.db.duck", "api.db.postgres", *sorted(MAINS)]
 
 
 def _forks() -> ForkServerContext:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.error
 from PIL import Image, ImageOps
 
 from api.errors import TooLarge, UnsupportedMedia
@@ -107,6 +105,8 @@ def is_mp4(head: bytes) -> bool:
 
 def read_clip(path: Path) -> Clip:
     """Size, length and first frame of a video. Raises `UnsupportedMedia`."""
+    import av.error  # FFmpeg: a tenth of a second that no start should wait for
+
     try:
         with av.open(str(path), format="mp4") as container:
             if not container.streams.video:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
-import av.error
-from av.container import InputContainer, OutputContainer
-from av.stream import Stream
 from PIL import Image, ImageOps
 
 from api.errors import TooLarge, UnsupportedMedia
 from api.media.decode import decode_picture, plain
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.stream import Stream
 
 HEIGHTS = (2160, 1440, 1080, 720, 540, 360, 240)
 BITS_PER_PIXEL = 0.05
@@ -62,6 +62,8 @@ def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
 def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
     """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too long for that, `UnsupportedMedia`,
     `Stopped`."""
+    import av.error  # here and below, as in `read_clip`
+
     try:
         for filled in FILLED:
             size = _encode(source, target, int(most * filled), stop)
@@ -77,6 +79,8 @@ def _too_large(most: int) -> TooLarge:
 
 
 def _encode(source: Path, target: Path, aim: int, stop: Event) -> tuple[int, int]:
+    import av
+
     with av.open(str(source), format="mp4") as read, av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made:
         video, audio = read.streams.video[0], next(iter(read.streams.audio), None)
         rate = video.average_rate or Fraction(25)
@@ -99,7 +103,7 @@ def _encode(source: Path, target: Path, aim: int, stop: Event) -> tuple[int, int
         return out.width, out.height
 
 
-def _frames(read: InputContainer, streams: Sequence[Stream], stop: Event) -> Iterator[tuple[Stream, Any]]:
+def _frames(read: "InputContainer", streams: Sequence["Stream"], stop: Event) -> Iterator[tuple["Stream", Any]]:
     for packet in read.demux(*streams):
         if stop.is_set():
             raise Stopped
@@ -107,12 +111,14 @@ def _frames(read: InputContainer, streams: Sequence[Stream], stop: Event) -> Ite
             yield packet.stream, frame
 
 
-def _put(made: OutputContainer, stream: Stream, frame: Any) -> None:
+def _put(made: "OutputContainer", stream: "Stream", frame: Any) -> None:
     made.mux(stream.encode(frame))  # type: ignore[attr-defined]
 
 
-def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
+def _video_bits(read: "InputContainer", aim: int, has_audio: bool) -> int:
     """A second. Raises `TooLarge` when there would be next to none."""
+    import av
+
     seconds = (read.duration or 0) / av.time_base or 1.0
     bits = int(aim * 8 / seconds) - (AUDIO_BITS if has_audio else 0)
     if bits < LEAST_BITS:

@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.provider import sandbox_models
-from api.provider.http import http_client
 from api.provider.sandbox_chat import chat
 from api.provider.sandbox_faults import CallKind, Control, Fault, Faults, Refusal, Timing
 from api.provider.sandbox_images import generations, image_endpoints, image_models, images
@@ -130,7 +129,7 @@ def _control(faults: Faults, videos: Videos) -> list[Route]:
 def create_app(timing: Timing | None = None, faults: list[Fault] | None = None, webhook_secret: str | None = None) -> Starlette:
     state = Faults(timing or Timing(), faults or [])
     studio = Studio(state)
-    videos = Videos(studio, http_client(), webhook_secret)
+    videos = Videos(studio, webhook_secret)
 
     def route(method: str, path: str, kind: CallKind, handler: Handler) -> Route:
         return Route(f"/api/v1{path}", endpoint(studio, kind, handler), methods=[method])

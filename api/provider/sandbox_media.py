@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import av
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from api.provider.sandbox_scene import Painter, plan
@@ -227,6 +226,8 @@ def film(movie: Movie) -> bytes:
 
 
 def _encode(movie: Movie, words: Overlay, path: Path) -> None:
+    import av  # FFmpeg: a tenth of a second that no start should wait for
+
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26", "threads": "1"})
         stream.width, stream.height = movie.size

@@ -99,9 +99,9 @@ class Job:
 class Videos:
     """All jobs, in memory; `secret` signs the hooks, None sends them unsigned."""
 
-    def __init__(self, studio: Studio, client: httpx.AsyncClient, secret: str | None) -> None:
+    def __init__(self, studio: Studio, secret: str | None) -> None:
         self._studio = studio
-        self._client = client
+        self._client: httpx.AsyncClient | None = None
         self._secret = secret
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._stop = threading.Event()
@@ -118,7 +118,8 @@ class Videos:
 
     async def close(self) -> None:
         await self.clear()
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def models(self, work: Work) -> Response:
         return JSONResponse({"data": [] if work.hit_by("empty") else [model.listing() for model in sandbox_models.VIDEO_MODELS]})
@@ -203,6 +204,13 @@ class Videos:
         for _ in range(2 if kind == "duplicate" else 1):
             await self._send(job, url, fault)
 
+    def _sender(self) -> httpx.AsyncClient:
+        if self._client is None:
+            from api.provider.http import http_client  # not before a hook is sent: aiohttp takes a quarter of a second to import
+
+            self._client = http_client()
+        return self._client
+
     async def _send(self, job: Job, url: str, fault: Fault | None) -> None:
         """A few tries with growing pauses; 2xx ends them."""
         body = json.dumps(job.event()).encode()
@@ -212,7 +220,7 @@ class Videos:
                 wrong = fault is not None and fault.kind == "bad_signature"
                 headers["X-OpenRouter-Signature"] = webhooks.sign("wrong" if wrong else self._secret, body, int(time.time()))
             try:
-                response = await self._client.post(url, content=body, headers=headers)
+                response = await self._sender().post(url, content=body, headers=headers)
             except httpx.HTTPError:
                 pass
             else:
