@@ -16,12 +16,21 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+import structlog
 
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
 
 T = TypeVar("T")
+
+# as the processes write them: its own default draws each with all variables in a box, which takes a second
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
