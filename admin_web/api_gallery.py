@@ -8,7 +8,7 @@ import httpx
 from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 from api.budget.schemas import MySpendOut
 from api.deliveries.schemas import InboxOut, SendIn, SentOut
-from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut
+from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
 from api.schemas import Page
 
 
@@ -16,6 +16,9 @@ class GalleryCalls(ApiHttp):
     def generations(self, *, limit: int = 24, **filters: str | None) -> Page[GenerationOut]:
         """Newest first; `filters` are the api's own: `kind status q favourite model source since until cursor`."""
         return parse(Page[GenerationOut], self.send("GET", "/generations", params=query(limit=limit, **filters)))
+
+    def used_models(self) -> list[UsedModelOut]:
+        return parse_list(UsedModelOut, self.send("GET", "/generations/models"))
 
     def generation(self, generation_id: str) -> GenerationOut:
         return parse(GenerationOut, self.send("GET", address("/generations/{}", generation_id)))

@@ -20,6 +20,14 @@ def floor(moment: datetime) -> str:
     return f"{ms[:8]}-{ms[8:]}-0000-0000-000000000000"
 
 
+def moment(row_id: str) -> datetime | None:
+    """When it was made, to the millisecond; None for what is no id of ours."""
+    try:
+        return datetime.fromtimestamp(int(row_id[:8] + row_id[9:13], 16) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def short_id() -> str:
     """Seven characters that a person can read out and type; 2 * 10^10 of them."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(7))

@@ -12,13 +12,12 @@ from admin_web.api_http import ApiError
 from admin_web.caller import api, is_script
 from admin_web.language import N_, _, ngettext, zone
 from admin_web.render import fragment, page
-from api.budget.schemas import ModelCostOut
+from api.generations.schemas import UsedModelOut
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
 KINDS = {"image", "video"}
 SOURCES = {"web": N_("Web"), "api": N_("API"), "telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
-MODELS_OF_DAYS = 366
 AT_ONCE = 100
 CHUNK = 64 * 1024
 
@@ -142,10 +141,10 @@ def _moment(text: str, *, after: bool = False) -> str | None:
     return datetime.combine(day, time(), zone()).astimezone(UTC).isoformat()
 
 
-def _used_models() -> list[ModelCostOut]:
+def _used_models() -> list[UsedModelOut]:
     """What one can filter by: the models that the person has used. Without an answer there is one filter less."""
     try:
-        return [model for model in api().spend(MODELS_OF_DAYS).models if model.kind != "text"]
+        return api().used_models()
     except ApiError as error:
         if error.needs_person:
             raise

@@ -3,9 +3,11 @@ what it has for it. A page begins behind the last row of the page before, wherev
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from api.db import Sql
+from api import ids
+from api.db import Row, Sql
 from api.errors import InvalidRequest
 
 Condition = tuple[str, object]
@@ -23,6 +25,8 @@ class Order:
     among: str = ""
 
 
+LATELY = timedelta(days=2)
+_FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 NEWEST = Order()
 OLDEST = Order(descending=False)
 
@@ -41,11 +45,25 @@ async def ids_of(
         text, more = behind(order, cursor, len(values) + 1)
         texts.append(text)
         values += more
-    where = f"WHERE {' AND '.join(texts)} " if texts else ""
-    query = f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT ${len(values) + 1}"
-    rows = await sql.fetch(query, *values, limit + 1)
+    rows: Sequence[Row] = ()
+    if not asked and order == NEWEST and (since := _lately(cursor)) is not None:
+        rows = await _rows(sql, table, [*texts, f"id >= ${len(values) + 1}"], order, [*values, since], limit)
+    if len(rows) <= limit:
+        rows = await _rows(sql, table, texts, order, values, limit)
     last = rows[limit - 1] if len(rows) > limit else None
     return [row["id"] for row in rows[:limit]], None if last is None else cursor_of(order, last["id"], last["sort_key"])
+
+
+async def _rows(sql: Sql, table: str, texts: Sequence[str], order: Order, values: Sequence[object], limit: int) -> Sequence[Row]:
+    where = f"WHERE {' AND '.join(texts)} " if texts else ""
+    query = f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT ${len(values) + 1}"
+    return await sql.fetch(query, *values, limit + 1)
+
+
+def _lately(cursor: str | None) -> str | None:
+    """An id of some time before the page: it is tried first, because without a bound the embedded engine sorts tens of thousands of ids."""
+    end = ids.moment(cursor) if cursor is not None else ids.now()
+    return None if end is None else ids.floor(max(end, _FIRST) - LATELY)
 
 
 def by(order: Order) -> str:

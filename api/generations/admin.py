@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from structlog import get_logger
 
@@ -18,7 +19,7 @@ from api.generations.lists import Filter, JobSort
 from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, RefundIn, ResolveIn
 from api.generations.service import GenerationService
 from api.generations.steps import PROVIDER_TIME_MAX, target_of
-from api.generations.store import Generation
+from api.generations.store import Generation, Listed
 from api.ids import now
 from api.schemas import Page
 from api.users import audit
@@ -29,6 +30,7 @@ log = get_logger("admin")
 
 LOST_FREE = "What became of this at the AI provider could not be found out. You are not charged. Ask again if you still want it."
 LOST_CHARGED = "The AI provider charged for this, but the result could not be had."
+_BESIDE = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name", "hidden"}
 LATE = "The provider did not finish this video in time."
 
 
@@ -60,15 +62,14 @@ class GenerationAdmin:
     async def one(self, generation_id: str) -> AdminGenerationOut:
         return (await self._outs([await self._row(generation_id)]))[0]
 
-    async def _outs(self, rows: Sequence[Generation]) -> list[AdminGenerationOut]:
+    async def _outs(self, rows: Sequence[Listed]) -> list[AdminGenerationOut]:
         names = await self._users.names({row.user_id for row in rows})
         shows = await self._studio.shows_content()
         outs = await self._generations.reader.outs(rows)
-        beside = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name", "hidden"}
         return [
             AdminGenerationOut(
-                **dict(out if shows else _without_content(out)),
-                **{name: getattr(row, name) for name in beside},
+                **(out.__dict__ if shows else _without_content(out)),
+                **{name: getattr(row, name) for name in _BESIDE},
                 user_name=names.get(row.user_id, ""),
                 hidden=not shows,
             )
@@ -185,6 +186,6 @@ class GenerationAdmin:
         self._deliveries.ring(row.platform or "")
 
 
-def _without_content(out: GenerationOut) -> GenerationOut:
+def _without_content(out: GenerationOut) -> dict[str, Any]:
     options = {name: value for name, value in out.options.items() if name != "negative_prompt"}
-    return out.model_copy(update={"prompt": "", "options": options, "images": [], "video": None, "video_url": None, "thumbnail_url": None})
+    return out.__dict__ | {"prompt": "", "options": options, "images": [], "video": None, "video_url": None, "thumbnail_url": None}

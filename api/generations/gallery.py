@@ -12,7 +12,7 @@ from api.errors import NotFound
 from api.generations import lists, shares, store
 from api.generations.lists import Filter
 from api.generations.reader import GenerationReader
-from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut
+from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
 from api.generations.service import GenerationService
 from api.generations.shares import Share
 from api.generations.store import Generation
@@ -42,6 +42,10 @@ class Gallery:
     async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
         rows, cursor = await lists.page(self._db, wanted, limit)
         return Page(items=await self._reader.outs(rows), next_cursor=cursor)
+
+    async def used_models(self, user_id: str) -> Page[UsedModelOut]:
+        found = await lists.used_models(self._db, user_id)
+        return Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found])
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
         """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from api.auth.caller import UserCaller
 from api.deps import ServicesDep
 from api.generations.lists import Filter
-from api.generations.schemas import DeletedOut, GenerationOut, GenerationStatus, IdsIn, SharedOut, ShareIn, ShareOut
+from api.generations.schemas import DeletedOut, GenerationOut, GenerationStatus, IdsIn, SharedOut, ShareIn, ShareOut, UsedModelOut
 from api.schemas import MediaKind, Page
 
 router = APIRouter(tags=["generation"])
@@ -35,6 +35,12 @@ async def page(
     """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat platform. `since` up to before `until`."""
     wanted = Filter(caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor)
     return await services.gallery.page(wanted, limit)
+
+
+@router.get("/generations/models")
+async def used_models(caller: UserCaller, services: ServicesDep) -> Page[UsedModelOut]:
+    """With which models the caller has made what is in the gallery: what one can filter by."""
+    return await services.gallery.used_models(caller.user_id)
 
 
 @router.post("/generations/delete")

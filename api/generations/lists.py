@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 
 from api import ids
 from api.db import Sql
 from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
 from api.generations import store
-from api.generations.store import Generation
+from api.generations.store import Listed
+from api.schemas import MediaKind
 
 JobSort = Literal["newest", "oldest", "cost", "longest"]
 _TOOK = "CAST(extract(epoch FROM finished_at - started_at) * 1000 AS BIGINT)"
@@ -43,7 +44,7 @@ class Filter:
     """False: `text` is a short id only."""
 
 
-async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -> tuple[list[Generation], str | None]:
+async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -> tuple[list[Listed], str | None]:
     """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
     words = wanted.text.lower() if wanted.text else None
     found = "(short_id = {0} OR position({0} IN lower(prompt)) > 0)" if wanted.prompts else "short_id = {0}"
@@ -61,14 +62,19 @@ async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -
         ("id < {0}", ids.floor(wanted.until) if wanted.until else None),
     ]
     shown, cursor = await ids_of(sql, "generations", conditions, ORDERS[sort], wanted.cursor, limit)
-    place = {generation_id: number for number, generation_id in enumerate(shown)}
-    whole = await store.by_ids(sql, shown) if shown else []
-    return sorted(whole, key=lambda each: place[each.id]), cursor
+    return await store.listed(sql, shown) if shown else [], cursor
+
+
+async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
+    """Of all that this user has in the gallery, by name."""
+    rows = await sql.fetch("SELECT DISTINCT kind, model FROM generations WHERE user_id = $1 ORDER BY 2, 1", user_id)
+    return [(cast(MediaKind, row["kind"]), row["model"]) for row in rows]
 
 
 def within(wanted: Filter, sort: JobSort, at: datetime) -> Filter:
-    """The same, and for a sort without an index the last days before `until` only."""
+    """The same, and for a sort without an index a few days only: the last before `until`, else the first from `since` on, else the last."""
     if ORDERS[sort].key == "id":
         return wanted
-    earliest = (wanted.until or at) - SORTED_WITHIN
-    return replace(wanted, since=max(wanted.since or earliest, earliest))
+    until = wanted.until or (wanted.since + SORTED_WITHIN if wanted.since else at)
+    earliest = until - SORTED_WITHIN
+    return replace(wanted, since=max(wanted.since or earliest, earliest), until=until)

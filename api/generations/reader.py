@@ -8,8 +8,8 @@ from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
 from api.generations import moves, store
-from api.generations.schemas import ErrorOut, GenerationOut, MediaOut, StatusOut
-from api.generations.store import Generation
+from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
+from api.generations.store import Generation, Listed
 from api.ids import now
 from api.media.service import MediaService
 from api.schemas import usd
@@ -37,7 +37,11 @@ class GenerationReader:
 
     async def one(self, user_id: str, generation_id: str) -> GenerationOut:
         row = await self.owned(user_id, generation_id)
-        return (await self.outs([row]))[0]
+        out = (await self.outs([row]))[0]
+        images = await self._media.own_images(user_id, [one.media_id for one in row.inputs])
+        out.inputs = [InputOut(image=images.get(one.media_id), frame=one.frame) for one in row.inputs]
+        out.parent_deleted = row.parent_id is not None and await store.get(self._db, row.parent_id) is None
+        return out
 
     async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
         """For the outbox."""
@@ -47,7 +51,7 @@ class GenerationReader:
             row.id: About(out, row.user_id, row.platform, row.chat_id, row.card_message_id) for row, out in zip(rows, outs, strict=True)
         }
 
-    async def outs(self, rows: Sequence[Generation]) -> list[GenerationOut]:
+    async def outs(self, rows: Sequence[Listed]) -> list[GenerationOut]:
         media = await self.files(rows)
         queued = [row.id for row in rows if row.status == "queued"]
         positions = await moves.queue_positions(self._db, queued, now()) if queued else {}
@@ -90,7 +94,7 @@ class GenerationReader:
             )
         return outs
 
-    async def files(self, rows: Sequence[Generation]) -> dict[str, list[MediaOut]]:
+    async def files(self, rows: Sequence[Listed]) -> dict[str, list[MediaOut]]:
         """By generation, in order; those without are left out."""
         done = [row for row in rows if row.status == "completed"]
         found = await self._media.of_generations([row.id for row in done if row.files_json is None])
@@ -131,12 +135,12 @@ class GenerationReader:
         return found
 
 
-def elapsed(row: Generation) -> int | None:
+def elapsed(row: Listed) -> int | None:
     """Seconds since it left the queue, until now or its end."""
     return None if row.started_at is None else max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
 
 
-def error_of(row: Generation) -> ErrorOut | None:
+def error_of(row: Listed) -> ErrorOut | None:
     if row.error_code is None:
         return None
     return ErrorOut(code=row.error_code, message=row.error_message or "")

@@ -169,6 +169,7 @@ MAKING = [
     Row("POST", "/generate/video/{generation_id}/cancel", USER, made="video", spends=True),
     Row("POST", "/generations/{generation_id}/cancel", USER, made="video", spends=True),
     Row("GET", "/generations", USER),
+    Row("GET", "/generations/models", USER),
     Row("GET", "/generations/{generation_id}", USER, made="generation"),
     Row("POST", "/generations/delete", USER, made="generation", json={"ids": ["{generation_id}"]}, spends=True),
     Row("POST", "/generations/zip", USER, made="generation", json={"ids": ["{generation_id}"]}),

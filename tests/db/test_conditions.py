@@ -1,7 +1,10 @@
 """Pages of ids: in their order, each row once, also while rows change between two pages."""
 
+from datetime import timedelta
+
 import pytest
 
+from api import ids
 from api.db import Db
 from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
 from api.errors import InvalidRequest
@@ -48,3 +51,21 @@ async def test_a_page_begins_where_the_last_one_ended_whatever_changed(things: D
 async def test_a_cursor_of_another_order_is_refused(things: Db) -> None:
     with pytest.raises(InvalidRequest):
         await ids_of(things, "things", [], COST, "a", 2)
+
+
+async def test_the_newest_come_without_gaps_from_busy_and_from_quiet_times(db: Db) -> None:
+    """What is looked at first are two days before the page: more than it shows, less, and nothing."""
+    await db.execute("CREATE TABLE things (id TEXT PRIMARY KEY)")
+    ago = [timedelta(days=-1), *(timedelta(minutes=n) for n in range(5)), *(timedelta(days=n) for n in (1, 3, 30, 31, 90))]
+    made = [ids.floor(ids.now() - each) for each in ago]
+    for row_id in made:
+        await db.execute("INSERT INTO things (id) VALUES ($1)", row_id)
+    assert await pages(db, NEWEST, []) == "".join(made)
+    assert await ids_of(db, "things", [], NEWEST, "no id", 100) == (made, None)
+    assert await ids_of(db, "things", [], NEWEST, "!", 100) == ([], None)
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    at = ids.now().replace(microsecond=7000)
+    assert ids.moment(ids.floor(at)) == at
+    assert [ids.moment(text) for text in ("", "not an id", "ffffffff-ffff-7000-8000-000000000000")] == [None, None, None]
