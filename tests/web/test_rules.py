@@ -65,6 +65,15 @@ def test_own_styles_and_scripts_load_from_this_site_only() -> None:
         assert not re.search(r"https?://|url\(\"?data:|eval\(|new Function", path.read_text()), path.name
 
 
+def test_pico_is_only_there_with_what_replaces_its_icons() -> None:
+    """Else a page that is drawn too early asks for addresses that the content policy blocks, and its console says so."""
+    version = next(row.version for row in vendored.listed() if row.package == "@picocss/pico")
+    base = (ROOT / "static" / "css" / "base.css").read_text()
+    frame = (ROOT / "templates" / "base.html").read_text()
+    assert f'@import url("../vendor/pico/pico.min.css?v={version}");' in base
+    assert re.findall(r"<link rel=.(\w+).[^>]*pico\.min\.css', v='([^']+)'", frame) == [("preload", version)]
+
+
 def test_vendored_files_are_the_ones_that_were_reviewed(tmp_path: Path) -> None:
     for folder, number in ((vendored.VENDOR, 5), (ROOT.parent / "tests" / "browser" / "vendor", 3)):
         assert vendored.problems(folder) == []
