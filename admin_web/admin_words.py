@@ -137,6 +137,13 @@ SCOPES = {
 }
 
 
+def part(spent: Decimal, limit: Decimal) -> str:
+    """In percent, rounded down: 100 % is all of it."""
+    if limit == 0:
+        return "–" if spent <= 0 else "100 %"
+    return f"{int(100 * spent / limit)} %"
+
+
 # --- deliveries, bots, health
 
 DELIVERY_STATES = {

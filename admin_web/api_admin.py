@@ -24,10 +24,11 @@ class AuditWanted:
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    sort: str = ""
 
     def params(self) -> dict[str, str]:
         times = {"since": self.since.isoformat() if self.since else None, "until": self.until.isoformat() if self.until else None}
-        return query(actor_id=self.actor_id, action=self.action, subject=self.subject, **times)
+        return query(actor_id=self.actor_id, action=self.action, subject=self.subject, sort=self.sort, **times)
 
 
 class AdminCalls(ApiHttp):

@@ -48,10 +48,11 @@ class OperatorCalls(ApiHttp):
         q: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        sort: str | None = None,
         cursor: str | None = None,
         limit: int = 25,
     ) -> Page[AdminGenerationOut]:
-        params = query(user_id=user_id, status=status, kind=kind, model=model, q=q, cursor=cursor, limit=limit)
+        params = query(user_id=user_id, status=status, kind=kind, model=model, q=q, sort=sort, cursor=cursor, limit=limit)
         times = query(since=since.isoformat() if since else None, until=until.isoformat() if until else None)
         review = {"needs_review": "true"} if needs_review else {}
         return parse(Page[AdminGenerationOut], self.send("GET", "/admin/generations", params={**params, **times, **review}))
@@ -94,10 +95,11 @@ class OperatorCalls(ApiHttp):
         platform: str | None = None,
         user_id: str | None = None,
         job_id: str | None = None,
+        sort: str | None = None,
         cursor: str | None = None,
         limit: int = 25,
     ) -> Page[DeliveryRowOut]:
-        params = query(state=state, platform=platform, user_id=user_id, generation_id=job_id, cursor=cursor, limit=limit)
+        params = query(state=state, platform=platform, user_id=user_id, generation_id=job_id, sort=sort, cursor=cursor, limit=limit)
         only = {"troubled": "true"} if troubled else {}
         return parse(Page[DeliveryRowOut], self.send("GET", "/admin/deliveries", params={**params, **only}))
 

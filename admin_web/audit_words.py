@@ -62,6 +62,8 @@ FACTS = {
     "platform": N_("chat"),
     "outcome": N_("decision"),
     "email": N_("e-mail"),
+    "ip": N_("address"),
+    "platform_user_id": N_("id in the chat"),
     "chats": N_("chats"),
     "text": N_("text"),
     "waiting": N_("waited"),

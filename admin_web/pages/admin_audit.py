@@ -4,7 +4,7 @@ from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web import audit_words
-from admin_web.admin_acts import account_id, admin_page, asked, day_start
+from admin_web.admin_acts import account_id, admin_page, asked, day_start, one_of
 from admin_web.api_admin import AuditWanted
 from admin_web.caller import api
 from admin_web.pages.media import passed_on
@@ -14,11 +14,12 @@ from api.schemas import Page
 pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 
 FILTERS = ("actor", "subject", "action", "since", "until")
+SORTS = {"oldest"}
 
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    typed = {name: asked(name) for name in FILTERS}
+    typed = _typed()
     cursor = request.args.get("cursor") or None
     wanted, unknown = _wanted(typed)
     found: Page[AuditOut] = Page(items=[]) if unknown else api().audit(wanted, cursor=cursor)
@@ -30,16 +31,21 @@ def show() -> ResponseReturnValue:
 @pages.get("/audit.csv")
 def export() -> ResponseReturnValue:
     """The whole of what the filters leave, as a file for a spreadsheet."""
-    wanted, unknown = _wanted({name: asked(name) for name in FILTERS})
+    wanted, unknown = _wanted(_typed())
     if unknown:
         abort(404)
     return passed_on(api().audit_csv(wanted))
 
 
+def _typed() -> dict[str, str]:
+    return {name: asked(name) for name in FILTERS} | {"sort": one_of(SORTS, "sort")}
+
+
 def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
     """The filter, and what was typed that is no account."""
     actor, subject = account_id(typed["actor"]), account_id(typed["subject"])
-    wanted = AuditWanted(actor or "", typed["action"], subject or "", day_start(typed["since"]), day_start(typed["until"], after=1))
+    days = day_start(typed["since"]), day_start(typed["until"], after=1)
+    wanted = AuditWanted(actor or "", typed["action"], subject or "", *days, sort=typed["sort"])
     return wanted, [typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None]
 
 

@@ -16,6 +16,8 @@ from api.schemas import Page
 pages = Blueprint("admin_deliveries", __name__, url_prefix="/admin/deliveries")
 
 STATES = {"troubled", "dead", "pending", "inbox", "done"}
+SORTS = {"": {"oldest"}, "done": {"oldest"}, "pending": {"oldest", "tries", "due"}}
+"""What can be sorted by, by state; what is not here: by age and by tries."""
 
 
 @pages.get("")
@@ -58,6 +60,8 @@ def _page(delivery_id: str) -> str:
 
 def _table() -> dict[str, object]:
     state, platform = one_of(STATES, "state"), one_of(set(PLATFORMS), "platform")
+    sorts = SORTS.get(state, {"oldest", "tries"})
+    sort = one_of(sorts, "sort")
     user, job = asked("user"), asked("job", 64)
     cursor = request.args.get("cursor") or None
     user_id = account_id(user)
@@ -65,7 +69,8 @@ def _table() -> dict[str, object]:
     if user_id is not None:
         troubled = state == "troubled"
         found = api().deliveries(
-            state="" if troubled else state, troubled=troubled, platform=platform, user_id=user_id, job_id=job, cursor=cursor
+            state="" if troubled else state, troubled=troubled, platform=platform, user_id=user_id, job_id=job, sort=sort, cursor=cursor
         )
-    kept = {name: value for name, value in {"state": state, "platform": platform, "user": user, "job": job}.items() if value}
-    return {"found": found, "cursor": cursor, "kept": kept, "unknown_user": user_id is None}
+    kept = {"state": state, "platform": platform, "user": user, "job": job, "sort": sort}
+    kept = {name: value for name, value in kept.items() if value}
+    return {"found": found, "cursor": cursor, "kept": kept, "sorts": sorts, "unknown_user": user_id is None}

@@ -1,6 +1,7 @@
 """Everybody's jobs, for admins: what runs, what is stuck and why, and what can be done about it."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, request, url_for
@@ -12,7 +13,7 @@ from admin_web.admin_words import STATUSES
 from admin_web.api_admin import AuditWanted
 from admin_web.caller import api, safe_next
 from admin_web.forms import Invalid, given, read
-from admin_web.language import _, money, ngettext
+from admin_web.language import _, money, ngettext, zone
 from admin_web.render import fragment
 from admin_web.words import FormError
 from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
@@ -21,6 +22,12 @@ from api.schemas import Page
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 
 MODEL_KINDS = ("image", "video")
+SORTS = {"oldest", "cost", "longest"}
+CENTURIES = (1970, 9000)
+FEW_DAYS = {"cost", "longest"}
+DAY = timedelta(days=1)
+SPAN = timedelta(days=7)
+"""So many days are shown sorted in one of these ways, as the api does it."""
 OUTCOMES = {"failed_free", "failed_charged", "provider_id"}
 
 
@@ -35,6 +42,7 @@ class Wanted:
     q: str
     since: str
     until: str
+    sort: str
 
     def args(self, **other: str | None) -> dict[str, Any]:
         """For a link: what is set, and `other` instead of some of it."""
@@ -43,7 +51,17 @@ class Wanted:
 
     @property
     def is_narrow(self) -> bool:
-        return bool(self.args(status=None))
+        return bool(self.args(status=None, sort=None))
+
+    @property
+    def span(self) -> tuple[date, date] | None:
+        """The first and the last day that are shown, where not all days are."""
+        if self.sort not in FEW_DAYS:
+            return None
+        since, until = _day(self.since), _day(self.until)
+        last = until or (since + SPAN - DAY if since else datetime.now(zone()).date())
+        earliest = last - SPAN + DAY
+        return max(since or earliest, earliest), last
 
 
 @pages.get("")
@@ -174,6 +192,14 @@ def _back(job_id: str) -> str:
     return safe_next(request.form.get("next") or url_for("admin_jobs.one", job_id=job_id))
 
 
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if CENTURIES[0] < day.year < CENTURIES[1] else None
+
+
 def _wanted() -> Wanted:
     return Wanted(
         user=asked("user"),
@@ -183,6 +209,7 @@ def _wanted() -> Wanted:
         q=asked("q", 200),
         since=asked("since", 10),
         until=asked("until", 10),
+        sort=one_of(SORTS, "sort"),
     )
 
 
@@ -201,6 +228,7 @@ def _table(wanted: Wanted) -> dict[str, object]:
             q=wanted.q,
             since=day_start(wanted.since),
             until=day_start(wanted.until, after=1),
+            sort=wanted.sort,
             cursor=cursor,
         )
     here = url_for("admin_jobs.show", cursor=cursor, **wanted.args())

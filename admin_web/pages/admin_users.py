@@ -20,7 +20,7 @@ pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 
 ROLES = {"user", "admin"}
 STATUSES = {"active", "disabled"}
-SORTS = {"newest", "name", "spent"}
+SORTS = {"oldest", "name", "spent", "limit", "used"}
 
 
 @pages.get("")
@@ -33,7 +33,8 @@ def show() -> ResponseReturnValue:
     }
     cursor = request.args.get("cursor") or None
     found = api().users(**wanted, cursor=cursor)
-    return admin_page("admin/users.html", found=found, wanted=wanted, cursor=cursor)
+    kept = {name: value for name, value in wanted.items() if value}
+    return admin_page("admin/users.html", found=found, wanted=wanted, kept=kept, cursor=cursor)
 
 
 @pages.get("/invite")

@@ -33,8 +33,8 @@ async def page(
     sort: JobSort = "newest",
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
-    """`sort` cost (the dearest first) and longest (from start to end) show the 7 days before `until`, or before now. `q`: words of the
-    prompt, or a short id. `needs_review` is short for that phase."""
+    """`sort` cost (the dearest first) and longest (from start to end) show 7 days: before `until`, else from `since` on, else before now.
+    `q`: words of the prompt, or a short id. `needs_review` is short for that phase."""
     phase = "needs_review" if needs_review else phase
     wanted = Filter(user_id, kind, status, model, source, phase, None, q, since, until, cursor)
     return await services.generation_admin.page(wanted, limit, sort)

@@ -8,6 +8,7 @@ from typing import Literal, cast
 from api import ids
 from api.db import Sql
 from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.errors import InvalidRequest
 from api.generations import store
 from api.generations.store import Listed
 from api.schemas import MediaKind
@@ -75,6 +76,9 @@ def within(wanted: Filter, sort: JobSort, at: datetime) -> Filter:
     """The same, and for a sort without an index a few days only: the last before `until`, else the first from `since` on, else the last."""
     if ORDERS[sort].key == "id":
         return wanted
-    until = wanted.until or (wanted.since + SORTED_WITHIN if wanted.since else at)
-    earliest = until - SORTED_WITHIN
+    try:
+        until = wanted.until or (wanted.since + SORTED_WITHIN if wanted.since else at)
+        earliest = until - SORTED_WITHIN
+    except OverflowError as error:
+        raise InvalidRequest("There are no such days.") from error
     return replace(wanted, since=max(wanted.since or earliest, earliest), until=until)

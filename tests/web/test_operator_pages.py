@@ -98,6 +98,27 @@ def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -
         assert admin.get(f"/admin/{path}").status_code == 200, path
 
 
+def test_heads_of_tables_sort_and_keep_the_filters(admin: Browser, browser: Browser) -> None:
+    for _ in range(2):
+        make_image(browser)
+    cases = [("jobs", "kind=image", sort) for sort in ("oldest", "cost", "longest")]
+    cases += [("users", "role=user", sort) for sort in ("oldest", "name", "spent", "limit", "used")]
+    cases += [("audit", "action=setup", "oldest"), ("deliveries", "state=pending", "tries"), ("deliveries", "state=pending", "due")]
+    for page, kept, sort in cases:
+        text = admin.get(f"/admin/{page}?{kept}&sort={sort}").text
+        if page == "deliveries":
+            continue
+        assert text.count("aria-sort=") == 1, (page, sort)
+        key, value = kept.split("=")
+        heads = re.findall(r'<th[^>]*><a href="([^"]+)"', text)
+        assert heads
+        assert all(f"{key}={value}" in head for head in heads), (page, sort)
+    assert "a week at most, now Mar 1 to Mar 7" in admin.get("/admin/jobs?sort=cost&since=2026-03-01").text
+    assert "a week at most, now Mar 4 to Mar 10" in admin.get("/admin/jobs?sort=longest&since=2026-01-01&until=2026-03-10").text
+    assert admin.get("/admin/jobs?sort=cost&since=0001-01-01&until=9999-12-31").status_code == 200
+    assert "sort=tries" not in admin.get("/admin/deliveries?sort=tries").text, "all that ever was sent is not sorted by tries"
+
+
 def test_a_shared_budget_is_an_amount_or_nothing(admin: Browser) -> None:
     admin.get("/admin/budgets")
     for nonsense in ("-1", "much", "1e99"):
