@@ -1,5 +1,6 @@
 """Who asks. A route says in its signature who may call it; session, role and status are read from the database each time."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, cast
@@ -73,10 +74,10 @@ class Callers:
         return Bot(cast(Platform, found.platform), found.id)
 
     async def _signed_in(self, claims: AccessClaims) -> Caller:
-        session = await store.session(self._db, claims.sid)
+        # at once: every call waits for them
+        session, standing = await asyncio.gather(store.session(self._db, claims.sid), self._users.standing(claims.sub))
         if session is None or session.user_id != claims.sub or not session.is_live(ids.now()):
             raise NotAuthenticated("This session has ended. Sign in again.")
-        standing = await self._users.standing(claims.sub)
         if standing is None or standing.status != "active":
             raise NotAuthenticated("This account cannot sign in.")
         return Caller(claims.sub, standing.role, session_id=claims.sid, proved_at=session.proved_at or session.created_at)

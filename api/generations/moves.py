@@ -38,6 +38,8 @@ _PLACED = """
         FROM due
     )"""
 _MUCH_LATER = timedelta(days=1)
+_OPEN = "phase NOT IN ('done', 'needs_review')"
+"""As the index of PostgreSQL has it; the embedded engine needs it too, so that it does not look at all that was ever made."""
 
 
 async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
@@ -93,8 +95,8 @@ async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
             phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
         WHERE id IN (
-            SELECT id FROM generations WHERE status || '/' || phase = ANY($3::text[]) AND run_at <= $4 ORDER BY run_at, id LIMIT $5
-            {db.skip_locked}
+            SELECT id FROM generations WHERE {_OPEN} AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+            ORDER BY run_at, id LIMIT $5 {db.skip_locked}
         )
           AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
         RETURNING {COLUMNS}
@@ -110,9 +112,7 @@ async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime
 
 async def next_due(sql: Sql, after: datetime) -> datetime | None:
     """The first due time after a moment; what was due before it and was not taken waits for a place, not for a time."""
-    row = await sql.fetch_one(
-        "SELECT min(run_at) AS due FROM generations WHERE phase NOT IN ('done', 'needs_review') AND run_at > $1", after
-    )
+    row = await sql.fetch_one(f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1", after)
     return cast(datetime, row["due"]) if row and row["due"] else None
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from api import ids
 from api.db import Row, Sql
 from api.db.conditions import NEWEST, OLDEST, Condition, ids_of
+from api.users import store
 
 Facts = Mapping[str, str | int | bool | None]
 CLOCK = timedelta(minutes=1)
@@ -71,16 +72,10 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> tuple[list[Entry], str |
         ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
     ]
     shown, cursor = await ids_of(sql, "audit", conditions, OLDEST if wanted.oldest_first else NEWEST, wanted.cursor, limit)
-    rows = await sql.fetch(
-        f"""
-        WITH shown AS MATERIALIZED (SELECT * FROM audit WHERE id = ANY($1::text[]))
-        SELECT shown.*, coalesce(actors.email, actors.display_name) AS actor, coalesce(subjects.email, subjects.display_name) AS about
-        FROM shown LEFT JOIN users actors ON actors.id = shown.actor_id LEFT JOIN users subjects ON subjects.id = shown.subject
-        ORDER BY shown.id {"ASC" if wanted.oldest_first else "DESC"}
-        """,
-        shown,
-    )
-    return [_entry(row) for row in rows], cursor
+    rows = await sql.fetch("SELECT * FROM audit WHERE id = ANY($1::text[])", shown) if shown else ()
+    names = await store.names(sql, {each for row in rows for each in (row["actor_id"], row["subject"]) if each is not None})
+    found = {row["id"]: _entry(row, names) for row in rows}
+    return [found[each] for each in shown if each in found], cursor
 
 
 async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:
@@ -88,7 +83,12 @@ async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:
     return [cast(str, row["subject"]) for row in rows]
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Row, names: Mapping[str, str]) -> Entry:
     before, after = (json.loads(row[name]) if row[name] else None for name in ("before_json", "after_json"))
-    names = ("id", "created_at", "action", "actor_id", "actor", "subject", "about")
-    return Entry(**{name: row[name] for name in names}, before=before, after=after)
+    return Entry(
+        **{name: row[name] for name in ("id", "created_at", "action", "actor_id", "subject")},
+        actor=names.get(row["actor_id"]),
+        about=names.get(row["subject"]),
+        before=before,
+        after=after,
+    )

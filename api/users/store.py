@@ -113,16 +113,17 @@ async def standing(sql: Sql, user_id: str) -> Standing | None:
     return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None
 
 
+_WORDS = "(strpos(lower(display_name), {0}) > 0 OR strpos(coalesce(email, ''), {0}) > 0)"
 _BY_KEY = Order("sort_key", "bigint")
 _SORTS: Mapping[Sort, tuple[str, Order]] = {
-    "newest": ("0", NEWEST),
-    "oldest": ("0", OLDEST),
-    "name": ("lower(coalesce(nullif(found.display_name, ''), found.email, found.id))", replace(_BY_KEY, type="text", descending=False)),
+    "newest": ("users.id", NEWEST),
+    "oldest": ("users.id", OLDEST),
+    "name": ("lower(coalesce(nullif(display_name, ''), email, users.id))", replace(_BY_KEY, type="text", descending=False)),
     "spent": ("coalesce(budgets.spent_micro, 0)", _BY_KEY),
-    "limit": ("found.monthly_micro", _BY_KEY),
+    "limit": ("monthly_micro", _BY_KEY),
     # in hundredths of a percent
     "used": (
-        "CAST(floor(coalesce(budgets.spent_micro, 0) * CAST(10000 AS DOUBLE PRECISION) / greatest(found.monthly_micro, 1)) AS BIGINT)",
+        "CAST(floor(coalesce(budgets.spent_micro, 0) * CAST(10000 AS DOUBLE PRECISION) / greatest(monthly_micro, 1)) AS BIGINT)",
         _BY_KEY,
     ),
 }
@@ -134,22 +135,29 @@ async def page(
     """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in `month` is in the budget's counter, and
     only one query can sort by it. Raises `InvalidRequest` for a cursor of another sort."""
     key, order = _SORTS[sort]
-    behind_it, values = ("true", []) if cursor is None else behind(order, cursor, 5)
+    texts, values = list[str](), list[object]()
+    joined = ""
+    if "budgets." in key:
+        joined, values = " LEFT JOIN budgets ON budgets.scope = 'user:' || users.id AND budgets.month = $1", [month]
+    for text, value in (("role = {0}", role), ("status = {0}", status), (_WORDS, words.lower() if words else None)):
+        if value is not None:
+            values.append(value)
+            texts.append(text.format(f"${len(values)}::text"))
+    where = f" WHERE {' AND '.join(texts)}" if texts else ""
+    behind_it = ""
+    if cursor is not None:
+        text, more = behind(order, cursor, len(values) + 1)
+        behind_it, values = f"WHERE {text} ", [*values, *more]
     rows = await sql.fetch(
-        f"WITH found AS MATERIALIZED (SELECT {COLUMNS} FROM users "
-        "WHERE ($1::text IS NULL OR role = $1::text) AND ($2::text IS NULL OR status = $2::text) "
-        "AND ($3::text IS NULL OR strpos(lower(display_name), $3::text) > 0 OR strpos(coalesce(email, ''), $3::text) > 0)), "
-        f"keyed AS MATERIALIZED (SELECT found.*, {key} AS sort_key "
-        "FROM found LEFT JOIN budgets ON budgets.scope = 'user:' || found.id AND budgets.month = $4) "
-        f"SELECT * FROM keyed WHERE {behind_it} {by(order)} LIMIT {limit + 1}",
-        role,
-        status,
-        words.lower() if words else None,
-        month,
+        f"WITH keyed AS (SELECT users.id, {key} AS sort_key FROM users{joined}{where}) "
+        f"SELECT id, sort_key FROM keyed {behind_it}{by(order)} LIMIT {limit + 1}",
         *values,
     )
-    more = cursor_of(order, rows[limit - 1]["id"], rows[limit - 1]["sort_key"]) if len(rows) > limit else None
-    return [_user(row) for row in rows[:limit]], more
+    shown = [row["id"] for row in rows[:limit]]
+    found = await sql.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::text[])", shown) if shown else ()
+    people = {row["id"]: _user(row) for row in found}
+    last = rows[limit - 1] if len(rows) > limit else None
+    return [people[each] for each in shown if each in people], cursor_of(order, last["id"], last["sort_key"]) if last else None
 
 
 async def has_admin(sql: Sql) -> bool:
