@@ -132,7 +132,7 @@ async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
     ]
 
 
-@one_engine
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 async def test_the_database_is_looked_at(api: Api) -> None:
     found = await asked(await api.admin(), "/admin/health/db")
     assert found["engine"] == "duckdb"

@@ -11,6 +11,7 @@ import pytest
 from api.admin import broadcasts as module
 from api.ids import new_id, now
 from tests.api.harness import Api, running_api
+from tests.auth.world import one_engine
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
 
@@ -128,7 +129,12 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, mo
     await ack(shown)
     stopped = (await admin.post(path)).json()
     assert stopped["stopped_at"] is not None
-    assert {name: stopped[name] for name in ("waiting", "pending", "done", "unsent")} == {"waiting": 0, "pending": 1, "done": 1, "unsent": 4}
+    assert {name: stopped[name] for name in ("waiting", "pending", "done", "unsent")} == {
+        "waiting": 0,
+        "pending": 1,
+        "done": 1,
+        "unsent": 4,
+    }
     await ack(sending)
     assert await told(api, "telegram") == []
     assert not await api.services.board.broadcasts.feed()
@@ -139,7 +145,7 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, mo
     assert entry["after"] == {"chats": 6, "waiting": 5}
 
 
-@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+@one_engine
 @pytest.mark.parametrize(
     "body", [{"text": ""}, {"text": "x" * 1501}, {"text": "x", "platforms": []}, {"text": "x", "platforms": ["pigeon"]}]
 )

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from api.provider.webhooks import sign
 from tests.api.harness import running_api
 from tests.api.roles import ROWS, Access, Refusal, Row
 from tests.api.roles_world import MARK, MAY, NEVER, THINGS, Caller, Made, World, ask, filled, make_people
+from tests.conftest import Postgres
 from tests.sandbox_server import sandbox_server
 
 SECRET = "a webhook secret of the tests"
@@ -45,12 +47,15 @@ PROBLEM_FIELDS = {"type", "title", "status", "detail", "code"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> AsyncIterator[World]:
     """One api for all: a try leaves nothing behind that another one would meet. Videos take longer than the tests."""
     folder: Path = tmp_path_factory.mktemp("roles")
+    database = await postgres.take()
+    settings: dict[str, Any] = {"database_url": postgres.url(database), "openrouter_webhook_secret": SECRET, "default_monthly_usd": 100_000}
     with sandbox_server(video=3600.0) as sandbox:
-        async with running_api(folder, sandbox, openrouter_webhook_secret=SECRET, default_monthly_usd=100_000) as api:
+        async with running_api(folder, sandbox, **settings) as api:
             yield await make_people(api)
+    await postgres.give_back(database)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -164,8 +164,8 @@ def _try(source: str | Path, examples: int) -> None:
 
 
 def test_the_books_on_duckdb(duckdb_path: Path) -> None:
-    _try(duckdb_path, 8)
+    _try(duckdb_path, 2)
 
 
 def test_the_books_on_postgresql(postgres_url: str) -> None:
-    _try(postgres_url, 5)
+    _try(postgres_url, 11)

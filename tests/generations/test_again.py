@@ -1,7 +1,5 @@
 """Once more, with changes; a last frame; and the cost that has to be confirmed."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 
@@ -12,9 +10,9 @@ from tests.sandbox_server import Sandbox
 
 
 @pytest.fixture
-def database(duckdb_path: Path) -> str:
+def database(postgres_url: str) -> str:
     """The same rows as of any other request, which is tried on both engines."""
-    return str(duckdb_path)
+    return postgres_url
 
 
 async def test_again_is_the_same_request_with_changes_once_per_key(user: httpx.AsyncClient, api: Api) -> None:

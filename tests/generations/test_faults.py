@@ -22,9 +22,9 @@ from tests.sandbox_server import Sandbox
 
 
 @pytest.fixture
-def database(duckdb_path: Path) -> str:
+def database(postgres_url: str) -> str:
     """What fails is outside the database; the writes are tried on both engines by others."""
-    return str(duckdb_path)
+    return postgres_url
 
 
 def paid_calls(sandbox: Sandbox) -> int:

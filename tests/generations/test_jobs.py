@@ -27,7 +27,7 @@ both = pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indi
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(getattr(request, "param", "duckdb_path")))
+    return str(request.getfixturevalue(getattr(request, "param", "postgres_url")))
 
 
 async def finished(api: Api, generation: dict[str, Any]) -> dict[str, Any]:

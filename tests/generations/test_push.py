@@ -1,6 +1,5 @@
 """A result that was asked for in a chat is in the outbox of that chat, exactly once, from the transaction that finished it."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +14,9 @@ ADDRESS = {"platform": "telegram", "chat_id": "77", "message_id": "5", "private"
 
 
 @pytest.fixture
-def database(duckdb_path: Path) -> str:
+def database(postgres_url: str) -> str:
     """The outbox itself is tried on both engines by `tests/deliveries`."""
-    return str(duckdb_path)
+    return postgres_url
 
 
 async def claim(api: Api, wait: float = 10) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from api.generations.schemas import GenerationStatus
 from api.generations.states import MOVES, Phase, State
 from api.generations.store import Generation
 from api.ids import new_id, now, short_id, token
+from tests.auth.world import one_engine
 from tests.rules.source import ROOT
 
 ENDS = [state for state, targets in MOVES.items() if not targets]
@@ -64,6 +65,7 @@ TARGETS: list[tuple[Phase, GenerationStatus | None]] = [
 ENDINGS: list[tuple[Phase, GenerationStatus | None]] = [("done", "completed"), ("done", "failed")]
 
 
+@one_engine
 @pytest.mark.parametrize("write", ["advance", "release", "finish", "others"])
 async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None:
     """From every state to every other, by each write, with a fence that fits."""

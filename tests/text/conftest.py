@@ -1,4 +1,4 @@
-"""An api with a fast sandbox that every test finds clean.."""
+"""An api with a fast sandbox that every test finds clean."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,8 +23,9 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def database_url(duckdb_path: Path) -> str:
-    return f"duckdb://{duckdb_path}"
+def database_url(postgres_url: str) -> str:
+    """What is decided here lies above the database: `test_conversations` tries the statements on both engines."""
+    return postgres_url
 
 
 @pytest.fixture
