@@ -1,5 +1,7 @@
 """Smaller copies of finished files, for chats that take no larger ones. All of it is slow and runs in a thread."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -103,7 +105,7 @@ def _encode(source: Path, target: Path, aim: int, stop: Event) -> tuple[int, int
         return out.width, out.height
 
 
-def _frames(read: "InputContainer", streams: Sequence["Stream"], stop: Event) -> Iterator[tuple["Stream", Any]]:
+def _frames(read: InputContainer, streams: Sequence[Stream], stop: Event) -> Iterator[tuple[Stream, Any]]:
     for packet in read.demux(*streams):
         if stop.is_set():
             raise Stopped
@@ -111,11 +113,11 @@ def _frames(read: "InputContainer", streams: Sequence["Stream"], stop: Event) ->
             yield packet.stream, frame
 
 
-def _put(made: "OutputContainer", stream: "Stream", frame: Any) -> None:
+def _put(made: OutputContainer, stream: Stream, frame: Any) -> None:
     made.mux(stream.encode(frame))  # type: ignore[attr-defined]
 
 
-def _video_bits(read: "InputContainer", aim: int, has_audio: bool) -> int:
+def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
     """A second. Raises `TooLarge` when there would be next to none."""
     import av
 

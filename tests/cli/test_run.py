@@ -118,7 +118,7 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
     place.program("uv", f'echo "$@" >> "{log}"')
     place.python()
     assert place.call().returncode == 0
-    assert log.read_text().splitlines() == ["pip sync -q --require-hashes --python .venv/bin/python locks/run.txt"]
+    assert log.read_text().splitlines() == ["pip sync -q --require-hashes --compile-bytecode --python .venv/bin/python locks/run.txt"]
     assert place.call().returncode == 0
     assert len(log.read_text().splitlines()) == 1
 
