@@ -4,18 +4,30 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
+from api.provider import sandbox_media
 from api.provider.sandbox import create_app, server
 from api.provider.sandbox_faults import Fault, Timing
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that speak plain HTTP on this machine: one that reads no certificates, which takes longer than the call."""
 FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1}
+
+
+@contextmanager
+def _rough() -> Iterator[None]:
+    """Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time would go there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox_media, "FPS", 2)
+        patch.setattr(sandbox_media, "DRAWN_FPS", 1)
+        patch.setattr(sandbox_media, "_STILL", 168)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +58,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
-    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be."""
+def sandbox_server(*, webhook_secret: str | None = None, rough: bool = True, **timing: float) -> Iterator[Sandbox]:
+    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be. Not `rough`: drawn as always."""
     chosen = Timing.model_validate({**FAST, **timing})
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with _rough() if rough else nullcontext(), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         running = server(create_app(chosen, webhook_secret=webhook_secret), port)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
