@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.api.harness import Api, running_api
+from tests.auth.world import one_engine
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
 
@@ -86,7 +87,7 @@ async def test_what_is_not_given_stays_also_when_two_change_at_once(api: Api) ->
     assert found["video_options"] == {"generate_audio": False}
 
 
-@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+@one_engine
 async def test_what_cannot_be_preferred_is_refused(api: Api) -> None:
     ana = await api.user()
     for body, field in (
