@@ -79,6 +79,15 @@ def test_a_wrong_claim_is_refused(signer: TokenSigner, claim: str, value: object
         signer.read(forge(signer, lambda payload: payload.update({claim: value})))
 
 
+def test_a_token_that_was_read_before_is_refused_once_it_has_expired(signer: TokenSigner) -> None:
+    good, ended = forge(signer, nothing), forge(signer, lambda payload: payload.update(exp=payload["iat"] - 1))
+    for _ in range(2):
+        assert signer.read(good).sub == "u1"
+        with pytest.raises(NotAuthenticated):
+            signer.read(ended)
+    assert signer._verified.cache_info().hits == 2
+
+
 @pytest.mark.parametrize("typ", ["JWT", "rt+jwt", "act+jwt", ""])
 def test_a_token_of_another_type_is_refused(signer: TokenSigner, typ: str) -> None:
     with pytest.raises(NotAuthenticated):
