@@ -11,7 +11,8 @@ SERIOUS = {"serious", "critical"}
 
 _RUN = """async (rules) => {
     const options = rules ? { runOnly: { type: "rule", values: rules } } : { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] };
-    const found = await axe.run(document, { ...options, resultTypes: ["violations"] });
+    // without preload: it would take each sheet once more, and put it into the page, which the content policy forbids
+    const found = await axe.run(document, { ...options, resultTypes: ["violations"], preload: false });
     return found.violations.map((one) => ({ id: one.id, impact: one.impact, where: one.nodes.slice(0, 3).map((node) => node.html) }));
 }"""
 _LOADED = """() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
@@ -20,27 +21,50 @@ _LOADED = """() => performance.getEntriesByType("resource").concat(performance.g
 
 
 def look(page: Page) -> list[str]:
-    """What is wrong, one line each. The page is left as it was found: light, as wide as it came."""
+    """What is wrong, one line each. The page is left as it was found."""
+    came_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    page.emulate_media(color_scheme="light")
     wrong = _inaccessible(page, "light", None)
     page.emulate_media(color_scheme="dark")
     wrong += _inaccessible(page, "dark", ["color-contrast"])
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="dark" if came_dark else "light")
     loaded = page.evaluate(_LOADED)
     if loaded > HEAVY:
         wrong.append(f"{page.url} loads {loaded} bytes")
-    return wrong + _too_wide(page)
+    return wrong + too_wide(page)
+
+
+def place(page: Page, at: str) -> None:
+    """At a desk in the light, or on a phone in the dark: what a page shows in the one is another thing than in the other."""
+    width, height = (PHONE, 740) if at == "phone" else (1280, 860)
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if at == "phone" else "light", reduced_motion="reduce")
+
+
+def look_in_both(page: Page, at: str) -> list[str]:
+    """What is wrong with a page that was opened `at` one place: everything there, and what the other place changes. It is left in that."""
+    wrong = _inaccessible(page, at, None)
+    loaded = page.evaluate(_LOADED)
+    if loaded > HEAVY:
+        wrong.append(f"{page.url} loads {loaded} bytes")
+    place(page, "phone" if at == "desk" else "desk")
+    return wrong + _inaccessible(page, "turned", ["color-contrast"]) + too_wide(page)
 
 
 def _inaccessible(page: Page, scheme: str, rules: list[str] | None) -> list[str]:
-    page.evaluate(AXE)  # by the browser's own door: the content policy would not let a script of the page do this
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)  # by the browser's own door: the content policy would not let a script of the page do this
     found = page.evaluate(_RUN, rules)
     return [f"{page.url} ({scheme}): {one['id']} {one['where']}" for one in found if one["impact"] in SERIOUS]
 
 
-def _too_wide(page: Page) -> list[str]:
+def too_wide(page: Page) -> list[str]:
+    """A line when the page does not fit a phone."""
     size = page.viewport_size
     assert size is not None
-    page.set_viewport_size({"width": PHONE, "height": 740})
+    if size["width"] != PHONE:
+        page.set_viewport_size({"width": PHONE, "height": 740})
     width = page.evaluate("document.documentElement.scrollWidth")
-    page.set_viewport_size(size)
+    if size["width"] != PHONE:
+        page.set_viewport_size(size)
     return [f"{page.url} is {width} pixels wide on a phone"] if width > PHONE else []

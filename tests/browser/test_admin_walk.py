@@ -1,11 +1,15 @@
 """An operator's day in a real browser: every page of admins, and every act on it, in light and dark, at a desk and on a phone."""
 
+from collections.abc import Iterator
+from itertools import cycle
+
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chromium import watched
 from tests.browser.conftest import EMAIL, PASSWORD, Opened
-from tests.browser.look import look
+from tests.browser.look import look_in_both, place
 from tests.browser.operator import EVIL, MEMBER, Maker, Mess
 from tests.stack import Stack
 
@@ -16,6 +20,28 @@ MODEL = "/admin/models/image/openai/gpt-image-2"
 def mess(stack: Stack, opened: Opened) -> Mess:
     with httpx.Client(base_url=stack.api_url, timeout=60) as http:
         return Maker(stack, http, EMAIL, PASSWORD).make()
+
+
+@pytest.fixture(scope="module")
+def walker(stack: Stack, opened: Opened) -> Iterator[tuple[Page, list[str]]]:
+    """One page for all: what it has loaded and compiled serves the next test, too."""
+    complaints: list[str] = []
+    made = watched(opened.context("desktop", stack.web_url).new_page(), complaints)
+    yield made, complaints
+    made.close()
+
+
+@pytest.fixture(params=["desk"])
+def page(request: pytest.FixtureRequest, walker: tuple[Page, list[str]]) -> Iterator[Page]:
+    """Anything that the console complains of fails the test, so a broken content policy does."""
+    made, complaints = walker
+    complaints.clear()
+    place(made, request.param)
+    yield made
+    assert complaints == []
+
+
+on_the_phone = pytest.mark.parametrize("page", ["phone"], indirect=True)
 
 
 def told(page: Page, words: str) -> None:
@@ -38,15 +64,16 @@ PAGES = (
 
 
 def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
-    """By its readers, in light and in dark, and on a phone."""
+    """By all its readers: every other page is opened on the phone, and turned over to the desk."""
     own = (f"/jobs/{mess.lost}", f"/deliveries/{mess.undelivered}", f"/users/{mess.user}", MODEL.removeprefix("/admin"))
     wrong = []
-    for path in (*PAGES, *own):
+    for path, at in zip((*PAGES, *own), cycle(("desk", "phone"))):
         page.goto(f"/admin{path}")
-        wrong += look(page)
+        wrong += look_in_both(page, at)
     assert wrong == []
 
 
+@on_the_phone
 def test_what_is_stuck_is_on_the_board_and_is_decided_there(page: Page, mess: Mess) -> None:
     page.goto("/admin")
     page.get_by_role("link", name="Jobs need a decision").click()
@@ -60,12 +87,15 @@ def test_what_is_stuck_is_on_the_board_and_is_decided_there(page: Page, mess: Me
 
     confirm(page, "Retry", "Make it again")
     told(page, f"the cost counts for {MEMBER}")
-    page.goto(f"/admin/jobs?user={MEMBER}&kind=video")
+    page.goto(f"/admin/jobs?user={MEMBER}&kind=video&sort=oldest")
+    page.get_by_label("Sorted by").select_option("newest")
+    page.get_by_role("button", name="Find").click()
     confirm(page, "Cancel", "Cancel it")
     told(page, "is cancelled")
     expect(page.locator("tbody tr").first).to_contain_text("Cancelled")
 
 
+@on_the_phone
 def test_a_result_that_no_chat_took_is_sent_again(page: Page, mess: Mess) -> None:
     page.goto("/admin/deliveries?state=troubled")
     page.locator("tbody a").first.click()
@@ -98,7 +128,12 @@ def test_a_job_is_refunded_and_deleted_and_old_ones_are_cleaned_up(page: Page, m
     told(page, "0 old jobs are deleted")
 
 
-def test_models_and_shared_budgets_are_ruled(page: Page) -> None:
+def test_tables_are_sorted_and_models_and_shared_budgets_ruled(page: Page) -> None:
+    page.goto("/admin/users?status=active")
+    for head, sort in (("Person", "ascending"), ("Since", "descending"), ("Since", "ascending")):
+        page.get_by_role("columnheader", name=head).get_by_role("link").click()
+        expect(page.get_by_role("columnheader", name=head)).to_have_attribute("aria-sort", sort)
+        expect(page.get_by_label("Status")).to_have_value("active")
     page.goto("/admin/models?q=gpt-image-2")
     page.get_by_role("button", name="Refresh").click()
     told(page, "The provider's lists are read:")
@@ -127,6 +162,7 @@ def test_models_and_shared_budgets_are_ruled(page: Page) -> None:
         told(page, words)
 
 
+@on_the_phone
 def test_chats_are_written_to_and_bots_get_new_keys(page: Page, mess: Mess) -> None:
     page.goto("/admin/broadcast")
     page.get_by_label("Message").fill(f"We are back. {EVIL}")
@@ -136,6 +172,9 @@ def test_chats_are_written_to_and_bots_get_new_keys(page: Page, mess: Mess) -> N
     page.get_by_role("button", name="Send to 1 chat").click()
     told(page, "It is on its way to 1 chat.")
     expect(page.locator(".sent")).to_contain_text("0 of 1 chats have it.")
+    confirm(page, "Stop", "Stop it")
+    told(page, "It is stopped: 1 chat does not get it.")
+    expect(page.locator(".sent .state")).to_have_text("Stopped")
     page.goto("/admin/bots")
     terminal = page.locator("section", has=page.get_by_role("heading", name="Terminal"))
     confirm(page, "New key", "Make it", terminal)
@@ -169,8 +208,11 @@ def test_records_are_kept_and_taken_away(page: Page, mess: Mess) -> None:
     assert backup.value.path().read_bytes()[:2] == b"PK"
 
 
+@on_the_phone
 def test_a_person_is_ruled_from_their_page(page: Page, mess: Mess) -> None:
-    page.goto("/admin/users?sort=spent")
+    page.goto("/admin/users")
+    page.get_by_label("Sorted by").select_option("spent most")
+    page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name=EVIL).click()
     expect(page.get_by_role("heading", name="On which models")).to_be_visible()
     page.get_by_label("Per month, in dollars").fill("12")
