@@ -89,6 +89,7 @@ def create_app(settings: WebSettings) -> Flask:
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it names
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    caller.prepare(app)
     errors.prepare(app)
     protect(app, settings)
     app.before_request(caller.require_sign_in)

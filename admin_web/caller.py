@@ -1,15 +1,22 @@
 """Who is asking: the api as the signed-in person of this request, and their profile."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from flask import Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
+from flask import Flask, Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
 
 from admin_web.api_client import ApiClient
 from admin_web.api_http import AGENT
 from admin_web.language import _, speak
 from admin_web.session import SessionAccess, StoredSessions, WebSession
 from api.users.schemas import UserOut
+
+T = TypeVar("T")
+
+AT_ONCE = 32
+"""Calls that all pages of this process have under way beside their own."""
 
 PUBLIC = {
     "static",
@@ -25,6 +32,10 @@ PUBLIC = {
     "sharing.shared",
     "sharing.media",
 }
+
+
+def prepare(app: Flask) -> None:
+    app.extensions["asking"] = ThreadPoolExecutor(AT_ONCE, "asking")
 
 
 def web_session() -> WebSession:
@@ -52,10 +63,22 @@ def api() -> ApiClient:
     return cast("ApiClient", g.api)
 
 
+def soon(ask: Callable[[ApiClient], T]) -> Callable[[], T]:
+    """Asks the api while the page asks for other things. What is returned waits for the answer, and raises what asking raised."""
+    pool: ThreadPoolExecutor = current_app.extensions["asking"]
+    return pool.submit(ask, api()).result
+
+
+def expect_me() -> None:
+    """For a page that asks for more: the profile comes meanwhile."""
+    if "me" not in g and "coming" not in g:
+        g.coming = soon(lambda api: api.me())
+
+
 def me() -> UserOut:
     """Asked once per request, so role and balance are never older than the page."""
     if "me" not in g:
-        g.me = api().me()
+        g.me = g.coming() if "coming" in g else api().me()
         speak(g.me.language)
     return cast("UserOut", g.me)
 

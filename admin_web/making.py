@@ -1,6 +1,6 @@
 """What the pages that make images and videos share: uploads, earlier images, the price before spending, what is remembered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +10,7 @@ from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, is_script, me, web_session
+from admin_web.caller import api, is_script, me, soon, web_session
 from admin_web.forms import Invalid, new_nonce, read
 from admin_web.language import _, money
 from admin_web.options import option_values
@@ -18,7 +18,7 @@ from admin_web.render import RUNNING, fragment, left
 from admin_web.words import FormError, in_words
 from api.catalog.schemas import ModelOut
 from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
-from api.schemas import Kind, MediaKind
+from api.schemas import Kind, MediaKind, Page
 from api.users.schemas import PreferencesIn, PreferencesOut
 
 UPLOAD_TYPES = "image/png,image/jpeg,image/webp"
@@ -184,10 +184,14 @@ def refused(error: FormError, status: int) -> ResponseReturnValue:
     return jsonify(error.spoken), 200 if error.code == "confirm_cost" else status
 
 
-def under_way(kind: MediaKind, job: GenerationOut | None) -> tuple[list[GenerationOut], list[GenerationOut]]:
+def latest_of(kind: MediaKind) -> Callable[[], Page[GenerationOut]]:
+    """For `under_way`, asked for meanwhile."""
+    return soon(lambda api: api.generations(kind=kind, limit=LATEST * 2))
+
+
+def under_way(latest: Sequence[GenerationOut], job: GenerationOut | None) -> tuple[list[GenerationOut], list[GenerationOut]]:
     """What the page of a form shows beside it: live cards of the job that was just asked for and of all that are running, then the
     latest results."""
-    latest = api().generations(kind=kind, limit=LATEST * 2).items
     shown = [job] if job is not None else []
     shown += [generation for generation in latest if generation.status in RUNNING and (job is None or generation.id != job.id)]
     done = [generation for generation in latest if generation.status == "completed" and (job is None or generation.id != job.id)]

@@ -1,5 +1,6 @@
 """The operations board: what needs a person, what was spent, what runs, and how everything is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, url_for
@@ -9,7 +10,7 @@ from admin_web import admin_words
 from admin_web.admin_acts import admin_page, one_of
 from admin_web.admin_warnings import told
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api
+from admin_web.caller import api, soon
 from admin_web.render import fragment, ready
 from api.admin.schemas import DbHealthOut, StatsOut
 
@@ -43,24 +44,25 @@ def live() -> ResponseReturnValue:
 
 def _board() -> dict[str, object]:
     span = one_of({"today", "month"}, "span") or "month"
+    warnings, bots, database = soon(lambda api: api.warnings()), soon(lambda api: api.bots()), soon(lambda api: api.db_health())
     stats = api().stats()
     return {
         "stats": stats,
         "span": span,
         "spend": stats.today if span == "today" else stats.month,
         "totals": _totals(stats),
-        "warnings": [told(warning) for warning in api().warnings()],
+        "warnings": [told(warning) for warning in warnings()],
         "ready": ready(),
-        "database": _database(),
-        "bots": api().bots(),
+        "database": _or_none(database),
+        "bots": bots(),
         "here": url_for("admin_board.live", span=span),
     }
 
 
-def _database() -> DbHealthOut | None:
+def _or_none(database: Callable[[], DbHealthOut]) -> DbHealthOut | None:
     """None while it does not answer: the rest of the board is worth showing."""
     try:
-        return api().db_health()
+        return database()
     except ApiDown:
         raise
     except ApiError as error:

@@ -1,5 +1,6 @@
 """Everybody's jobs, for admins: what runs, what is stuck and why, and what can be done about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,11 +12,12 @@ from admin_web import admin_words, audit_words
 from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, one_of
 from admin_web.admin_words import STATUSES
 from admin_web.api_admin import AuditWanted
-from admin_web.caller import api, safe_next
+from admin_web.caller import api, safe_next, soon
 from admin_web.forms import Invalid, given, read
 from admin_web.language import _, money, ngettext, zone
 from admin_web.render import fragment
 from admin_web.words import FormError
+from api.catalog.schemas import AdminModelOut
 from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
 from api.schemas import Page
 
@@ -67,8 +69,9 @@ class Wanted:
 @pages.get("")
 def show() -> ResponseReturnValue:
     wanted = _wanted()
-    models = {kind: api().all_models(kind=kind).items for kind in MODEL_KINDS if wanted.kind in {"", kind}}
-    return admin_page("admin/jobs.html", wanted=wanted, models=models, **_table(wanted))
+    listed = {kind: _models(kind) for kind in MODEL_KINDS if wanted.kind in {"", kind}}
+    table = _table(wanted)
+    return admin_page("admin/jobs.html", wanted=wanted, models={kind: found().items for kind, found in listed.items()}, **table)
 
 
 @pages.get("/table")
@@ -183,9 +186,13 @@ def _one(job_id: str, error: FormError | None = None, status: int = 200) -> Resp
 
 def _facts(job_id: str) -> dict[str, Any]:
     job = api().job(job_id)
+    trail = soon(lambda api: api.audit(AuditWanted(subject=job.id), limit=20))
     deliveries = api().deliveries(job_id=job.id).items if job.platform else []
-    trail = api().audit(AuditWanted(subject=job.id), limit=20).items
-    return {"job": job, "deliveries": deliveries, "trail": trail, "told": audit_words}
+    return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_words}
+
+
+def _models(kind: str) -> Callable[[], Page[AdminModelOut]]:
+    return soon(lambda api: api.all_models(kind=kind))
 
 
 def _back(job_id: str) -> str:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from admin_web import shown_once
 from admin_web.admin_acts import admin_page, asked, one_of
 from admin_web.api_http import ApiError
-from admin_web.caller import api
+from admin_web.caller import api, soon
 from admin_web.forms import Invalid, given, read
 from admin_web.language import _
 from admin_web.render import page
@@ -136,6 +136,8 @@ def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = ""
 
 
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+    sessions, spend = soon(lambda api: api.sessions_of(user_id)), soon(lambda api: api.spend_of(user_id))
+    jobs = soon(lambda api: api.jobs(user_id=user_id, limit=5))
     found = api().user(user_id)
     kept = shown_once.take(user_id)
     secret = SecretLinkOut.model_validate(kept) if kept is not None else None
@@ -143,9 +145,9 @@ def _person(user_id: str, error: FormError | None = None, status: int = 200) -> 
         "admin/user.html",
         status,
         person=found,
-        sessions=api().sessions_of(user_id),
-        spend=api().spend_of(user_id),
-        jobs=api().jobs(user_id=user_id, limit=5).items,
+        sessions=sessions(),
+        spend=spend(),
+        jobs=jobs().items,
         secret=secret,
         link=_link(secret, is_invite=found.invited) if secret else "",
         error=error,

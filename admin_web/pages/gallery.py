@@ -1,5 +1,6 @@
 """Everything that was made, newest first: filters, and several at once."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,10 +10,11 @@ from flask import Blueprint, Response, flash, jsonify, redirect, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, is_script
+from admin_web.caller import api, expect_me, is_script, soon
 from admin_web.language import N_, _, ngettext, zone
 from admin_web.render import fragment, page
-from api.generations.schemas import UsedModelOut
+from api.generations.schemas import GenerationOut, UsedModelOut
+from api.schemas import Page
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
@@ -66,10 +68,12 @@ class Chosen:
 def show() -> ResponseReturnValue:
     chosen = _chosen()
     cursor = request.args.get("cursor") or None
-    found = api().generations(**chosen.asked(), cursor=cursor, limit=36)
     if is_script():
-        return fragment("gallery/_tiles.html", found=found, chosen=chosen)
-    return page("gallery/show.html", found=found, chosen=chosen, cursor=cursor, models=_used_models(), sources=SOURCES)
+        return fragment("gallery/_tiles.html", found=_found(chosen, cursor), chosen=chosen)
+    expect_me()
+    models = soon(lambda api: api.used_models())
+    found = _found(chosen, cursor)
+    return page("gallery/show.html", found=found, chosen=chosen, cursor=cursor, models=_or_none(models), sources=SOURCES)
 
 
 @pages.post("/delete")
@@ -141,10 +145,14 @@ def _moment(text: str, *, after: bool = False) -> str | None:
     return datetime.combine(day, time(), zone()).astimezone(UTC).isoformat()
 
 
-def _used_models() -> list[UsedModelOut]:
+def _found(chosen: Chosen, cursor: str | None) -> Page[GenerationOut]:
+    return api().generations(**chosen.asked(), cursor=cursor, limit=36)
+
+
+def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:
     """What one can filter by: the models that the person has used. Without an answer there is one filter less."""
     try:
-        return api().used_models()
+        return models()
     except ApiError as error:
         if error.needs_person:
             raise

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, is_script, me, safe_next
+from admin_web.caller import api, expect_me, is_script, me, safe_next
 from admin_web.forms import idempotency_key, new_nonce
 from admin_web.language import _
 from admin_web.options import SEED_MAX
@@ -20,6 +20,7 @@ pages = Blueprint("generations", __name__)
 
 @pages.get("/generations/<generation_id>")
 def show(generation_id: str) -> ResponseReturnValue:
+    expect_me()
     generation = api().generation(generation_id)
     return page("generations/show.html", generation=generation, nonce=new_nonce(), view="page", **facts(generation))
 

@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, is_script
+from admin_web.caller import api, expect_me, is_script
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.language import _
 from admin_web.making import (
@@ -16,6 +16,7 @@ from admin_web.making import (
     attached,
     began_with,
     earlier_images,
+    latest_of,
     liked,
     no_models,
     prefill,
@@ -35,6 +36,7 @@ pages = Blueprint("image", __name__)
 
 @pages.get("/generate/image")
 def show() -> ResponseReturnValue:
+    expect_me()
     shown = request.args.get("job") or request.args.get("again")
     generation = api().generation(shown) if shown else None
     values = {**liked("image"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
@@ -93,11 +95,13 @@ def _page(
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
+    latest = latest_of("image")
     models = api().models("image")
     model = chosen_model(models, values.get("model"))
     if images and model is not None and not model.capabilities.max_input_images and request.method == "GET":
         model = chosen_model(takes_images(models), None) or model
-    jobs, recent = under_way("image", job)
+    cost = price(model, values, [image.id for image in images])
+    jobs, recent = under_way(latest().items, job)
     return page(
         "generate/image.html",
         status,
@@ -105,7 +109,7 @@ def _page(
         model=model,
         values=values,
         fields=option_fields(model, values) if model else [],
-        price=price(model, values, [image.id for image in images]),
+        price=cost,
         images=images,
         jobs=jobs,
         recent=recent,

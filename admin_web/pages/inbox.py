@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api, is_script
+from admin_web.caller import api, expect_me, is_script
 from admin_web.language import _
 from admin_web.render import page
 from admin_web.words import PLATFORMS
@@ -14,6 +14,7 @@ pages = Blueprint("inbox", __name__, url_prefix="/inbox")
 @pages.get("")
 def show() -> ResponseReturnValue:
     """What is shown counts as read, from the next time on."""
+    expect_me()
     cursor = request.args.get("cursor") or None
     found = api().inbox(cursor)
     if found.unread:

@@ -1,6 +1,6 @@
 """The person's own account: name, e-mail, password, language, what is preferred, linked chats."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import cast
 from zoneinfo import available_timezones
@@ -9,12 +9,13 @@ from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, me
+from admin_web.caller import api, expect_me, me, soon
 from admin_web.forms import Invalid, given, read
 from admin_web.language import LANGUAGES, N_, _, amount, zone
 from admin_web.making import preferences
 from admin_web.render import page
 from admin_web.words import FormError, in_words
+from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from api.users.schemas import PreferencesIn, ProfileIn
 
@@ -32,6 +33,7 @@ AREAS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/
 
 @pages.get("/profile")
 def show() -> ResponseReturnValue:
+    expect_me()
     return _page()
 
 
@@ -82,6 +84,7 @@ def _values(names: tuple[str, ...]) -> Mapping[str, object]:
 def _page(
     values: Mapping[str, str] | None = None, form: str = "", error: FormError | None = None, status: int = 200
 ) -> ResponseReturnValue:
+    links, listed = soon(lambda api: api.links()), {kind: _models(kind) for kind in MODELS}
     person, kept = me(), preferences()
     shown = {
         "display_name": person.display_name,
@@ -94,19 +97,22 @@ def _page(
     }
     if values is not None:
         shown |= {name: values.get(name, "") for name in shown if name in values}
-    models = {kind: api().models(kind) for kind in MODELS}
     return page(
         "profile/show.html",
         status,
         values=shown,
         form=form,
         error=error,
-        links=api().links(),
+        links=links(),
         languages=LANGUAGES,
         zones=_zones(),
         browser_zone=str(zone()),
-        models=models,
+        models={kind: models() for kind, models in listed.items()},
     )
+
+
+def _models(kind: Kind) -> Callable[[], list[ModelOut]]:
+    return soon(lambda api: api.models(kind))
 
 
 @cache

@@ -4,7 +4,7 @@ from flask import Blueprint, abort, flash, jsonify, make_response, redirect, ren
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import anonymous, api, is_script
+from admin_web.caller import anonymous, api, is_script, soon
 from admin_web.forms import Invalid, idempotency_key, new_nonce, read
 from admin_web.language import N_, _
 from admin_web.pages.media import passed_on, wanted
@@ -79,7 +79,8 @@ def facts(generation: GenerationOut) -> dict[str, object]:
     links: list[LinkOut] = []
     shares: list[ShareOut] = []
     if generation.status == "completed":
-        links, shares = api().links(), api().shares(generation.id)
+        known = soon(lambda api: api.shares(generation.id))
+        links, shares = api().links(), known()
     return {"links": links, "shares": shares, "share_hours": HOURS, "share_address": address_of}
 
 

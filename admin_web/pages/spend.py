@@ -4,7 +4,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web import admin_words
-from admin_web.caller import api
+from admin_web.caller import api, expect_me
 from admin_web.render import page
 
 pages = Blueprint("spend", __name__, url_prefix="/profile/spend")
@@ -14,6 +14,7 @@ DAYS = (7, 30, 90)
 
 @pages.get("")
 def show() -> ResponseReturnValue:
+    expect_me()
     asked = request.args.get("days", type=int)
     days = asked if asked in DAYS else 30
     return page("profile/spend.html", spend=api().spend(days), days=days, choices=DAYS, words=admin_words)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 import httpx
@@ -10,8 +10,9 @@ from flask import Blueprint, Response, flash, jsonify, redirect, request, stream
 from flask.typing import ResponseReturnValue
 from httpx_sse import EventSource, SSEError
 
+from admin_web.api_client import ApiClient
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, is_script, web_session
+from admin_web.caller import api, expect_me, is_script, soon, web_session
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.language import _, money
 from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
@@ -38,6 +39,7 @@ def generate() -> ResponseReturnValue:
 
 @pages.get("/generate/text")
 def show() -> ResponseReturnValue:
+    expect_me()
     kept = preferences()
     values = {**liked_model("text", kept), "system": kept.text_system or "", **request.args.to_dict()}
     return _page({**values, "conversation_id": request.args.get("conversation", "")})
@@ -47,7 +49,7 @@ def show() -> ResponseReturnValue:
 def history() -> ResponseReturnValue:
     """The list at the side, alone: it follows the words that are searched for, and new conversations."""
     current = request.args.get("conversation", "")
-    return fragment("generate/_history.html", conversations=_found(), current=current)
+    return fragment("generate/_history.html", conversations=_asked_for()(api()), current=current)
 
 
 @pages.post("/generate/text")
@@ -156,8 +158,9 @@ def _event(name: str, **data: str) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _found() -> Page[ConversationOut]:
-    return api().conversations(q=request.args.get("q", "").strip()[:200], cursor=request.args.get("after") or None, limit=AT_ONCE)
+def _asked_for() -> Callable[[ApiClient], Page[ConversationOut]]:
+    words, cursor = request.args.get("q", "").strip()[:200], request.args.get("after") or None
+    return lambda api: api.conversations(q=words, cursor=cursor, limit=AT_ONCE)
 
 
 def _page(
@@ -168,6 +171,7 @@ def _page(
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
+    found = soon(_asked_for())
     models = api().models("text")
     model = chosen_model(models, values.get("model"))
     held = values.get("conversation_id", "")
@@ -179,7 +183,7 @@ def _page(
         values=values,
         price=price(model, values),
         conversation=api().conversation(held) if held else None,
-        conversations=_found(),
+        conversations=found(),
         current=held,
         images=images,
         error=error or (None if models else no_models("text")),

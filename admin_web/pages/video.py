@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, is_script
+from admin_web.caller import api, expect_me, is_script
 from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.language import _
 from admin_web.making import (
@@ -16,6 +16,7 @@ from admin_web.making import (
     attached,
     began_with,
     earlier_images,
+    latest_of,
     liked,
     no_models,
     prefill,
@@ -35,6 +36,7 @@ pages = Blueprint("video", __name__)
 
 @pages.get("/generate/video")
 def show() -> ResponseReturnValue:
+    expect_me()
     shown = request.args.get("job") or request.args.get("again")
     generation = api().generation(shown) if shown else None
     values = {**liked("video"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
@@ -117,11 +119,13 @@ def _page(
     status: int = 200,
     nonce: str | None = None,
 ) -> ResponseReturnValue:
+    latest = latest_of("video")
     models = api().models("video")
     if from_image:
         models = [model for model in models if model.capabilities.frame_images] or models
     model = chosen_model(models, values.get("model"))
-    jobs, recent = under_way("video", job)
+    cost = price(model, values)
+    jobs, recent = under_way(latest().items, job)
     return page(
         "generate/video.html",
         status,
@@ -129,7 +133,7 @@ def _page(
         model=model,
         values=values,
         fields=option_fields(model, values) if model else [],
-        price=price(model, values),
+        price=cost,
         from_image=from_image,
         images=images,
         last=last,
