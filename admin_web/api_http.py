@@ -1,5 +1,6 @@
 """How the api is asked: one client, tokens that are renewed, answers as the api's own schema types, one error type."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -71,7 +72,9 @@ class Access(Protocol):
 def open_http(api_url: str) -> httpx.Client:
     """The one place that makes the web's HTTP client."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=40)
-    return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": AGENT})
+    # reading the certificates takes longer than a page: not where none is looked at
+    tls = httpx.create_ssl_context() if api_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": AGENT}, verify=tls)
 
 
 class ApiHttp:

@@ -1,15 +1,15 @@
-"""The real api with the sandbox, once for all tests of this folder; a web app and accounts of its own for each test."""
+"""The real api with the sandbox and a web app, once for all tests of this folder; accounts of its own for each test."""
 
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 
 import httpx
 import pytest
 from flask import Flask
 from pydantic import SecretStr
 
+from admin_web.api_http import open_http
 from admin_web.app import create_app
 from admin_web.session import as_tokens
 from admin_web.settings import WebSettings
@@ -20,22 +20,25 @@ from tests.web.browser import PASSWORD, Browser
 
 ADMIN = "admin@example.org"
 KEY = "a key of the tests, long enough for all"
+FAST = {"SANDBOX_IMAGE_SECONDS": "0", "SANDBOX_FIRST_TOKEN_SECONDS": "0"}
+"""Videos and words keep their time: they are what a test finds under way."""
 
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    with running_stack(without=frozenset({"web"}), extra_env={"WEB_SIGNUP": "open"}) as running:
+    with running_stack(without=frozenset({"web"}), extra_env={"WEB_SIGNUP": "open", **FAST}) as running:
         body = {"token": running.setup_token, "email": ADMIN, "password": PASSWORD}
         httpx.post(f"{running.api_url}/auth/setup", json=body).raise_for_status()
         yield running
 
 
-@pytest.fixture
-def settings(stack: Stack, tmp_path: Path) -> WebSettings:
-    return WebSettings(_env_file=None, api_url=stack.api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY))
+@pytest.fixture(scope="package")
+def settings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> WebSettings:
+    folder = tmp_path_factory.mktemp("web")
+    return WebSettings(_env_file=None, api_url=stack.api_url, data_dir=folder, web_session_key=SecretStr(KEY))
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def app(settings: WebSettings) -> Iterator[Flask]:
     made = create_app(settings)
     yield made
@@ -48,19 +51,21 @@ def visitor(app: Flask) -> Browser:
 
 
 @pytest.fixture(scope="package")
-def register(stack: Stack) -> Callable[[], TokensOut]:
+def register(stack: Stack) -> Iterator[Callable[[], TokensOut]]:
     """Makes an account."""
     numbers = count()
+    http = open_http(stack.api_url)
 
     def make() -> TokensOut:
         number = next(numbers)
         body = {"email": f"user{number}@example.org", "password": PASSWORD}
         # one address may not register so many: each account comes from an address of its own
         headers = {"x-forwarded-for": f"2001:db8:{number:x}::1"}
-        answer = httpx.post(f"{stack.api_url}/auth/register", json=body, headers=headers)
+        answer = http.post("/auth/register", json=body, headers=headers)
         return TokensOut.model_validate_json(answer.raise_for_status().content)
 
-    return make
+    yield make
+    http.close()
 
 
 @pytest.fixture

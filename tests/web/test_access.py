@@ -1,8 +1,8 @@
 """Who gets in, what a session cookie is worth, what a POST must prove."""
 
+import contextlib
 import re
 import sqlite3
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -84,13 +84,13 @@ def test_signing_out_needs_a_post(browser: Browser) -> None:
     assert browser.get("/").status_code == 200
 
 
-def test_a_visitor_leaves_no_row(visitor: Browser, tmp_path: Path) -> None:
-    for _ in range(3):
-        visitor.get("/login")
-        visitor.post("/login", {"email": "nobody@example.org", "password": "x"})
-    with sqlite3.connect(tmp_path / "web-sessions.db") as db:
-        assert db.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
-    db.close()
+def test_a_visitor_leaves_no_row(visitor: Browser, settings: WebSettings) -> None:
+    with contextlib.closing(sqlite3.connect(settings.data_dir / "web-sessions.db")) as db:
+        before = db.execute("SELECT count(*) FROM sessions").fetchone()
+        for _ in range(3):
+            visitor.get("/login")
+            visitor.post("/login", {"email": "nobody@example.org", "password": "x"})
+        assert db.execute("SELECT count(*) FROM sessions").fetchone() == before
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])

@@ -7,7 +7,17 @@ import pytest
 from flask import Flask
 
 from admin_web.api_http import open_http
+from admin_web.app import create_app
+from admin_web.settings import WebSettings
 from tests.web.browser import Browser
+
+
+@pytest.fixture
+def app(settings: WebSettings) -> Iterator[Flask]:
+    """One of its own, to be broken."""
+    made = create_app(settings)
+    yield made
+    made.extensions["api_http"].close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The web as the supervisor runs it: starts, refuses bad settings in one line, stops in time with connections open."""
 
+import json
 import os
 import signal
 import socket
@@ -8,10 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.stack import ROOT, free_ports
+from tests.stack import ROOT, free_ports, get
 
 ENV = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "WEB_SESSION_KEY": "k" * 40}
 START_WITHIN = 40
@@ -36,12 +36,11 @@ def test_it_stops_within_five_seconds_with_a_request_open(tmp_path: Path) -> Non
     ):
         end = time.monotonic() + START_WITHIN
         while True:
-            try:
-                assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"ok": True}
+            if found := get(f"http://127.0.0.1:{port}/healthz"):
+                assert json.loads(found[1]) == {"ok": True}
                 break
-            except httpx.TransportError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            assert time.monotonic() < end
+            time.sleep(0.05)
         with socket.create_connection(("127.0.0.1", port)) as browser:
             browser.sendall(b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
             asked, _ = hanging_api.accept()  # the page now waits for an api that does not answer
@@ -52,20 +51,11 @@ def test_it_stops_within_five_seconds_with_a_request_open(tmp_path: Path) -> Non
                 assert time.monotonic() - before < 5
 
 
-@pytest.mark.parametrize(
-    ("env", "name"),
-    [
-        ({"WEB_SESSION_KEY": "short"}, "WEB_SESSION_KEY"),
-        ({"WEB_SESSION_KEY": ""}, "WEB_SESSION_KEY"),
-        ({"WEB_PORT": "99999"}, "WEB_PORT"),
-        ({"PUBLIC_URL": "http://studio.example"}, "PUBLIC_URL"),
-        ({"API_URL": "ftp://x"}, "API_URL"),
-    ],
-)
-def test_a_bad_setting_is_one_line_that_names_it(tmp_path: Path, env: dict[str, str], name: str) -> None:
-    with start(tmp_path, **env) as web:
+@pytest.mark.parametrize("key", ["short", ""])
+def test_each_bad_setting_is_one_line_that_names_it(tmp_path: Path, key: str) -> None:
+    bad = {"WEB_SESSION_KEY": key, "WEB_PORT": "99999", "PUBLIC_URL": "http://studio.example", "API_URL": "ftp://x"}
+    with start(tmp_path, **bad) as web:
         assert web.stderr is not None
         lines = web.stderr.read().splitlines()
         assert web.wait() == 2
-    assert len(lines) == 1
-    assert lines[0].startswith(f"{name}: ")
+    assert sorted(line.partition(": ")[0] for line in lines) == sorted(bad)

@@ -103,9 +103,9 @@ def test_many_tabs_in_two_processes_spend_a_refresh_token_once(
     stack: Stack, store: SessionStore, account: TokensOut, tmp_path: Path
 ) -> None:
     stale = _expired_session(store, account)
-    spawn = multiprocessing.get_context("spawn")
-    answers: multiprocessing.Queue[list[str]] = spawn.Queue()
-    workers = [spawn.Process(target=_one_process, args=(tmp_path, stack.api_url, answers)) for _ in range(2)]
+    forks = multiprocessing.get_context("forkserver")
+    answers: multiprocessing.Queue[list[str]] = forks.Queue()
+    workers = [forks.Process(target=_one_process, args=(tmp_path, stack.api_url, answers)) for _ in range(2)]
     for worker in workers:
         worker.start()
     said = answers.get(timeout=60) + answers.get(timeout=60)
