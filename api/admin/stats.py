@@ -22,6 +22,7 @@ from api.admin.schemas import (
 )
 from api.auth.caller import GONE_AFTER
 from api.budget import spending
+from api.budget.breakdown import TOP
 from api.db import Db, Row
 from api.schemas import usd
 
@@ -81,7 +82,7 @@ class Stats:
             ],
             models=[
                 ModelSpendOut(kind=each.kind, model=each.model, spent_usd=usd(each.spent.micro), count=each.spent.count)
-                for each in models[: spending.TOP]
+                for each in models[:TOP]
             ],
         )
 

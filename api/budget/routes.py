@@ -1,12 +1,14 @@
 """`/admin/budgets`, and what a member has spent."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from api.auth.caller import AdminCaller, UserCaller
-from api.budget.schemas import BudgetIn, BudgetsOut, MySpendOut
+from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
 from api.deps import ServicesDep
+from api.schemas import Kind
 
 router = APIRouter(tags=["admin"])
 
@@ -22,6 +24,20 @@ async def set_budget(services: ServicesDep, admin: AdminCaller, body: BudgetIn) 
     """Holds for the next request on; what is spent already stays."""
     await services.budget.set_limit(body, actor_id=admin.user_id)
     return await services.budget.overview()
+
+
+@router.get("/admin/spend")
+async def spend(
+    services: ServicesDep,
+    _admin: AdminCaller,
+    since: date | None = None,
+    until: date | None = None,
+    user_id: Annotated[str | None, Query(max_length=64)] = None,
+    kind: Kind | None = None,
+    model: Annotated[str | None, Query(max_length=200)] = None,
+) -> BreakdownOut:
+    """Who spent what on which model on which day, up to `until` or today: 7 days of everybody, 31 of an account or on a model."""
+    return await services.spending.of_part(since=since, until=until, user_id=user_id, kind=kind, model=model)
 
 
 @router.get("/users/me/spend", tags=["users"])

@@ -112,3 +112,25 @@ class MySpendOut(Out):
     days: list[DayOut]
     models: list[ModelCostOut]
     items: list[SpendDayOut]
+
+
+class PersonCostOut(Out):
+    """`name`: e-mail address or name; null for an account that was deleted."""
+
+    user_id: str
+    name: str | None
+    spent_usd: Usd
+    count: int
+
+
+class BreakdownOut(Out):
+    """From `since` to `until`, days in UTC and both of them in it: fewer than asked for when that were too many. `days`: oldest first,
+    those without spend too. `users` (the 20 that spent most) and `models`: the dearest first."""
+
+    since: date
+    until: date
+    spent_usd: Usd
+    count: int
+    days: list[DayOut]
+    users: list[PersonCostOut]
+    models: list[ModelCostOut]

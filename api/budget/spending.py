@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 
 from api import ids
-from api.budget.schemas import DayOut, ModelCostOut, MySpendOut, SpendDayOut
+from api.budget.breakdown import TOP, Part, broken_down
+from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
-
-TOP = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,12 @@ class Spending:
                 for row in rows
             ],
         )
+
+    async def of_part(
+        self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None
+    ) -> BreakdownOut:
+        """Up to `until`, None = today. Raises `InvalidRequest`."""
+        return await broken_down(self._db, Part(until or ids.now().date(), since, user_id, kind, model))
 
 
 async def by_day(sql: Sql, since: datetime) -> list[OfDay]:

@@ -69,6 +69,26 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
         assert (await asked(acting, "/users/me/spend?days=30"))["spent_usd"] == "10.500000"
     assert (await ana.get("/users/me/spend?days=0")).status_code == 422
 
+    admin = await api.admin()
+
+    async def part(query: str) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]:
+        """How many days, who, on what, and the sums of the days on which something was spent."""
+        one = await asked(admin, f"/admin/spend?{query}")
+        users = [(each["name"].partition("@")[0], each["spent_usd"]) for each in one["users"]]
+        models = [(each["model"], each["spent_usd"]) for each in one["models"]]
+        return len(one["days"]), users, models, [each["spent_usd"] for each in one["days"] if each["count"]]
+
+    everybody = [("ben", "9.000000"), ("ana", "3.500000")], [("m/one", "10.000000"), ("m/two", "2.500000")], ["2.000000", "10.500000"]
+    assert await part("") == (7, *everybody), "of everybody a week"
+    assert await part("since=2026-01-01") == (7, *everybody)
+    today = ids.now().date().isoformat()
+    assert await part(f"since={today}&kind=video") == (1, [("ana", "0.500000")], [("m/two", "0.500000")], ["0.500000"])
+    on_one = await part("kind=image&model=m/one")
+    assert on_one == (31, [("ben", "9.000000"), ("ana", "8.000000")], [("m/one", "17.000000")], ["7.000000", "10.000000"])
+    assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == ([("ben", "9.000000")], [("m/one", "9.000000")], ["9.000000"])
+    assert await part("until=2020-01-01") == (7, [], [], [])
+    assert (await admin.get("/admin/spend?until=0001-01-01")).status_code == 422
+
 
 async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stats_module, "COUNTED_EVERY", timedelta(0))

@@ -96,6 +96,7 @@ OPERATING = [
     Row("GET", "/admin/warnings", ADMIN),
     Row("GET", "/admin/bots", ADMIN),
     Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
+    Row("GET", "/admin/spend", ADMIN),
     Row("GET", "/admin/audit", ADMIN),
     Row("GET", "/admin/audit.csv", ADMIN),
     Row("POST", "/admin/broadcast", ADMIN, json=BAD, passes=422),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page
 
+from tests.browser import community
 from tests.browser.chromium import PATIENCE_MS, chromium, set_up, sign_in
 from tests.stack import ROOT, running_stack
 
@@ -83,6 +84,7 @@ def main() -> None:
         text = ask(page, QUESTION)
         image = make(page, "image", IMAGES[0])
         context.close()
+        community.fill(stack, EMAIL, PASSWORD)
         paths = {name: path.format(image=image, video=video, text=text) for name, path in PAGES.items()}
         for path in picture(browser, stack.web_url, paths, ("light", "dark")):
             print(path.relative_to(ROOT))
