@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import admin_acts, caller, errors, language, reauth, render
+from admin_web import admin_acts, assets, caller, errors, language, reauth, render
 from admin_web.api_http import open_http
 from admin_web.pages import (
     admin_audit,
@@ -16,6 +16,7 @@ from admin_web.pages import (
     admin_jobs,
     admin_models,
     admin_settings,
+    admin_spend,
     admin_users,
     auth,
     dashboard,
@@ -52,6 +53,7 @@ PAGES = (
     admin_jobs,
     admin_models,
     admin_settings,
+    admin_spend,
     admin_users,
     auth,
     dashboard,
@@ -97,6 +99,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.before_request(admin_acts.only_admins)
     language.prepare(app)
     render.prepare(app)
+    assets.prepare(app)
     for page in PAGES:
         app.register_blueprint(page.pages)
     return app

@@ -1,10 +1,8 @@
-"""What every template can use: money, times, assets, and the frame of a page."""
+"""What every template can use: money, times, and the frame of a page."""
 
-import hashlib
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
@@ -35,17 +33,7 @@ _STATUS = {
 
 
 def prepare(app: Flask) -> None:
-    addresses: dict[str, str] = {}
-
-    def asset(name: str) -> str:
-        """The address of a static file, new whenever its content is. Pages have hundreds of icons, and building an address takes time."""
-        if name not in addresses:
-            version = hashlib.sha256((Path(app.root_path) / "static" / name).read_bytes()).hexdigest()[:12]
-            addresses[name] = url_for("static", filename=name, v=version)
-        return addresses[name]
-
     app.jinja_env.globals.update(
-        asset=asset,
         status_words=_STATUS,
         running=RUNNING,
         progress=progress,

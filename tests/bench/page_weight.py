@@ -1,5 +1,5 @@
-"""What a browser fetches for a page that it has never seen, without media: the page, its style sheets, scripts, icons, and those fonts that hold
-a letter of the page. In bytes as they are sent."""
+"""What a browser fetches for a page that it has never seen, without media: the page, its style sheets, scripts, icons, and those fonts that
+hold a letter of the page. In bytes as they are sent."""
 
 import re
 from urllib.parse import urljoin, urlsplit
@@ -23,7 +23,7 @@ def first_load(client: Client, page: str, sent: int) -> int:
         if path in seen:
             continue
         seen.add(path)
-        answer = client.get(address, headers={"Accept-Encoding": "gzip"})
+        answer = client.get(address, buffered=True, headers={"Accept-Encoding": "gzip"})
         assert answer.status_code == 200, f"{address}: {answer.status_code}"
         total += len(answer.data)
         if path.endswith(".js"):

@@ -126,7 +126,8 @@ def running_api(data: Path, database: str, provider: str) -> Iterator[tuple[str,
     """Its address and its process."""
     (port,) = free_ports(1)
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    given = {"DATA_DIR": data, "DATABASE_URL": database, "API_PORT": port, "OPENROUTER_BASE_URL": provider, "SECRET_KEY": SECRET, "BACKUP_HOURS": 0}
+    given = {"DATA_DIR": data, "DATABASE_URL": database, "API_PORT": port, "OPENROUTER_BASE_URL": provider}
+    given |= {"SECRET_KEY": SECRET, "BACKUP_HOURS": 0}
     with (data / "api.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "api"],
@@ -191,7 +192,7 @@ class Visits:
         self._rounds = rounds
         self.asked = Asked()
         http: httpx.Client = app.extensions["api_http"]
-        http.event_hooks = {"request": [lambda request: self.asked.begin(request)], "response": [lambda response: self.asked.end(response)]}
+        http.event_hooks = {"request": [self.asked.begin], "response": [self.asked.end]}
 
     def visit(self, title: str, tokens: Tokens, filling: dict[str, str], pages: dict[str, str]) -> int:
         """How many pages are slow or large."""
@@ -204,7 +205,7 @@ class Visits:
         taken = []
         for number in range(self._rounds + 1):
             if number == 1:
-                self.asked = Asked()
+                self.asked.calls, self.asked.seconds = 0, 0.0
                 before = {part: busy() for part, busy in self._parts.items()}
             started = time.perf_counter()
             answer = client.get(path, headers={"Accept-Encoding": "gzip"})

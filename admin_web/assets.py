@@ -1,0 +1,43 @@
+"""Static files: addresses that change with their content, and text sent compressed. Pages are not compressed: what they hold of the session
+beside what an address brought in could be guessed by their length."""
+
+import gzip
+import hashlib
+import posixpath
+from pathlib import Path
+
+from flask import Flask, Response, request, url_for
+
+TEXT = (".css", ".js", ".svg")
+
+
+def prepare(app: Flask) -> None:
+    folder = Path(app.root_path) / "static"
+    addresses: dict[str, str] = {}
+    packed: dict[str, bytes] = {}
+
+    def asset(name: str) -> str:
+        """The address of a static file, new whenever its content is. Pages have hundreds of icons, and building an address takes time."""
+        if name not in addresses:
+            version = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
+            addresses[name] = url_for("static", filename=name, v=version)
+        return addresses[name]
+
+    def pack(response: Response) -> Response:
+        name = posixpath.normpath((request.view_args or {}).get("filename", ""))
+        if request.endpoint != "static" or not name.endswith(TEXT):
+            return response
+        response.vary.add("Accept-Encoding")
+        if response.status_code == 200 and request.method == "GET" and request.accept_encodings.quality("gzip"):
+            if name not in packed:
+                packed[name] = gzip.compress((folder / name).read_bytes(), mtime=0)
+            response.close()
+            response.direct_passthrough = False
+            response.set_data(packed[name])
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers.pop("Accept-Ranges", None)
+            response.set_etag(response.get_etag()[0] or "", weak=True)
+        return response
+
+    app.jinja_env.globals["asset"] = asset
+    app.after_request(pack)
