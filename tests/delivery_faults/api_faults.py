@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,16 +20,28 @@ class Fault:
 
 @dataclass
 class ApiFaults:
-    """`struck` counts the faults that were met: a fault that nothing meets proves nothing."""
+    """`struck` counts the faults that were met: a fault that nothing meets proves nothing. `news` is set when a call is met or over, and
+    replaced by another one then."""
 
     app: ASGIApp
     fault: Fault | None = None
     struck: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def set(self, path: str, kind: Kind, skip: int = 0) -> None:
         self.fault, self.struck = Fault(path, kind, skip), 0
 
+    def _tell(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self._tell()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._met(scope)
         if fault is None:
             await self.app(scope, receive, send)
@@ -55,6 +67,7 @@ class ApiFaults:
             return None
         self.fault = None
         self.struck += 1
+        self._tell()
         return fault
 
 

@@ -65,9 +65,9 @@ class Desk:
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def make(self, sandbox: Sandbox) -> None:
+        self.made["video"] = (await self.web.post("/generate/video", json={"prompt": "waves"})).json()
         for name, body in (("photo", {}), ("album", {"n": 2})):
             self.made[name] = (await self.web.post("/generate/image", json={"prompt": "a fox", **body})).json()
-        self.made["video"] = (await self.web.post("/generate/video", json={"prompt": "waves"})).json()
         await self._finished(self.made["video"]["id"], "completed")
         sandbox.break_with(Fault(call="videos.job", kind="ends_as", value="failed"))
         self.made["failed"] = (await self.web.post("/generate/video", json={"prompt": "waves"})).json()
@@ -76,7 +76,7 @@ class Desk:
     async def _finished(self, generation_id: str, status: str) -> None:
         async with asyncio.timeout(PATIENCE):
             while (await self.web.get(f"/generations/{generation_id}")).json()["status"] != status:  # noqa: ASYNC110  (a status rings no bell)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def put(self, side: Side, event: str, *, forget: bool = True) -> Waiting:
         """A result that was asked for in a new chat, where its card waits. `forget`: the platform has none of its files."""
@@ -109,14 +109,16 @@ class Desk:
     async def settled(self, waiting: Waiting) -> str:
         """Its state, once it does not wait any more."""
         async with asyncio.timeout(PATIENCE):
-            while (found := await self.state(waiting)) == "pending":  # noqa: ASYNC110  (rows in a database ring no bell)
-                await asyncio.sleep(0.02)
-        return found
+            while True:
+                news = self.faults.news
+                if (found := await self.state(waiting)) != "pending":
+                    return found
+                await news.wait()
 
     async def until_struck(self) -> None:
         async with asyncio.timeout(PATIENCE):
-            while not self.faults.struck:  # noqa: ASYNC110  (the fault is met in the server's task)
-                await asyncio.sleep(0.02)
+            while not self.faults.struck:
+                await self.faults.news.wait()
 
     async def link(self, side: Side, chat_id: str) -> None:
         """This private chat is the owner's."""

@@ -72,26 +72,28 @@ async def side(fake: FakeDiscord) -> AsyncIterator[Discord]:
     await client.leave()
 
 
-@pytest.mark.parametrize("event", FILES)
 @pytest.mark.parametrize("kind", ["status", "limited", "reset_before", "reset_after"])
-async def test_a_send_that_fails(desk: Desk, side: Discord, event: str, kind: str) -> None:
-    waiting = await desk.put(side, event)
-    side.fault(waiting, "POST", kind)
+async def test_a_send_that_fails(desk: Desk, side: Discord, kind: str) -> None:
+    waiting = [await desk.put(side, event) for event in FILES]
+    for one in waiting:
+        side.fault(one, "POST", kind)
     async with desk.bot(side):
-        assert await desk.settled(waiting) == "done"
-    side.once(waiting)
+        assert [await desk.settled(one) for one in waiting] == ["done"] * len(FILES)
+    for one in waiting:
+        side.once(one)
 
 
-@pytest.mark.parametrize("event", ["photo", "failed"])
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-async def test_a_send_that_is_never_answered(desk: Desk, side: Discord, event: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_send_that_is_never_answered(desk: Desk, side: Discord, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest, "TEXT_SECONDS", 2.0)
     monkeypatch.setattr(rest, "FILES_SECONDS", 2.0)
-    waiting = await desk.put(side, event)
-    side.fault(waiting, "POST", kind)
+    waiting = [await desk.put(side, event) for event in ("photo", "failed")]
+    for one in waiting:
+        side.fault(one, "POST", kind)
     async with desk.bot(side):
-        assert await desk.settled(waiting) == "done"
-    side.once(waiting)
+        assert [await desk.settled(one) for one in waiting] == ["done", "done"]
+    for one in waiting:
+        side.once(one)
 
 
 @pytest.mark.parametrize("kind", ["limited", "reset_before", "reset_after"])

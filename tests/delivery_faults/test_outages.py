@@ -66,7 +66,7 @@ async def all_done(api: Api, count: int, seconds: float = 60) -> None:
             row = await api.services.db.fetch_one("SELECT count(*) AS n FROM deliveries WHERE state = 'done'")
             if row is not None and row["n"] == count:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
 
 def shown(stage: Stage) -> list[str]:

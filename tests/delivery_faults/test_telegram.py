@@ -74,33 +74,38 @@ def closed(side: Telegram, waiting: Waiting) -> None:
     assert card.buttons == {}
 
 
-@pytest.mark.parametrize("event", METHODS)
+@pytest.mark.parametrize("events", [("photo", "video", "failed"), ("album",)], ids=len)
 @pytest.mark.parametrize("kind", CLEAR + UNCLEAR)
-async def test_a_send_that_fails(desk: Desk, side: Telegram, event: str, kind: str) -> None:
-    waiting = await desk.put(side, event)
-    side.fake.fault(METHODS[event], kind)
+async def test_a_send_that_fails(desk: Desk, side: Telegram, events: tuple[str, ...], kind: str) -> None:
+    """An album alone: the message below it would meet the fault of a message."""
+    waiting = [await desk.put(side, event) for event in events]
+    for event in events:
+        side.fake.fault(METHODS[event], kind)
     async with desk.bot(side):
-        assert await desk.settled(waiting) == "done"
-    assert side.copies(waiting) == (2 if kind in SHOWN_TWICE else 1)
-    closed(side, waiting)
-    words = [one.text for one in side.seen(waiting) if one.text]
-    assert all(waiting.short_id in text for text in words)
-    assert (texts.maybe_second() in words[-1]) == (kind in UNCLEAR)
-    assert all(texts.maybe_second() not in text for text in words[:-1])
+        assert [await desk.settled(one) for one in waiting] == ["done"] * len(events)
+    for one in waiting:
+        assert side.copies(one) == (2 if kind in SHOWN_TWICE else 1), one.event
+        closed(side, one)
+        words = [seen.text for seen in side.seen(one) if seen.text]
+        assert all(one.short_id in text for text in words)
+        assert (texts.maybe_second() in words[-1]) == (kind in UNCLEAR)
+        assert all(texts.maybe_second() not in text for text in words[:-1])
 
 
-@pytest.mark.parametrize("event", ["photo", "failed"])
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-async def test_a_send_that_is_never_answered(desk: Desk, side: Telegram, event: str, kind: str) -> None:
-    waiting = await desk.put(side, event)
-    side.fake.fault(METHODS[event], kind)
+async def test_a_send_that_is_never_answered(desk: Desk, side: Telegram, kind: str) -> None:
+    waiting = [await desk.put(side, event) for event in ("photo", "failed")]
+    for one in waiting:
+        side.fake.fault(METHODS[one.event], kind)
     bot = make_bot(side.fake.token, side.fake.api_url)
     bot.request._client.timeout = httpx.Timeout(5.0)  # type: ignore[attr-defined]
     await bot.initialize()
     async with desk.bot(side, TelegramChat(bot)):
-        assert await desk.settled(waiting) in ("done", "inbox")
+        for one in waiting:
+            assert await desk.settled(one) in ("done", "inbox")
     await bot.shutdown()
-    assert side.copies(waiting) == (2 if kind in SHOWN_TWICE else 1)
+    for one in waiting:
+        assert side.copies(one) == (2 if kind in SHOWN_TWICE else 1), one.event
 
 
 @pytest.mark.parametrize("kind", ["status", "flood", "reset_before", "reset_after"])
