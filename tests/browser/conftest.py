@@ -1,24 +1,38 @@
 """The real stack and the real browser, once for this folder, with the first admin made through the setup page and signed in once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.browser.chromium import PATIENCE_MS, chromium, set_up, watched
 from tests.stack import Stack, running_stack
 
 EMAIL = "ada@example.org"
 PASSWORD = "correct horse battery staple"
+SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`state`: the cookies of the admin, signed in."""
+    """`state`: the cookies of the admin, signed in. `contexts`: his windows by device, whose cache all tests share."""
 
     browser: Browser
     state: StorageState
+    contexts: dict[str, BrowserContext] = field(default_factory=dict)
+
+    def context(self, device: str, web_url: str) -> BrowserContext:
+        if device not in self.contexts:
+            width, height = SIZES[device]
+            self.contexts[device] = self.browser.new_context(
+                base_url=web_url,
+                viewport={"width": width, "height": height},
+                storage_state=self.state,
+                reduced_motion="reduce",
+                timezone_id="Europe/Berlin",
+            )
+        return self.contexts[device]
 
 
 @pytest.fixture(scope="package")
@@ -48,17 +62,9 @@ def browser(opened: Opened) -> Browser:
 @pytest.fixture(params=["desktop"])
 def page(request: pytest.FixtureRequest, opened: Opened, stack: Stack) -> Iterator[Page]:
     """Signed in. Anything that the console complains of fails the test, so a broken content policy does."""
-    size = {"desktop": (1280, 860), "phone": (360, 740)}[request.param]
-    context = opened.browser.new_context(
-        base_url=stack.web_url,
-        viewport={"width": size[0], "height": size[1]},
-        storage_state=opened.state,
-        reduced_motion="reduce",
-        timezone_id="Europe/Berlin",
-    )
     complaints: list[str] = []
-    made = watched(context.new_page(), complaints)
+    made = watched(opened.context(request.param, stack.web_url).new_page(), complaints)
     made.goto("/")
     yield made
-    context.close()
+    made.close()
     assert complaints == []

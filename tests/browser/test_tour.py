@@ -1,9 +1,10 @@
-"""What a person does in the first five minutes, in a real browser."""
+"""What a person does in the first five minutes, in a real browser at a desk. The phone's day is in test_phone.py."""
 
-import pytest
+import re
+
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import play, sign_in
+from tests.browser.chromium import play, sign_in, watched
 from tests.browser.conftest import EMAIL, PASSWORD
 from tests.stack import Stack
 
@@ -20,7 +21,7 @@ def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
     expect(page.get_by_label("Prompt")).to_have_value("A fox in fresh snow")
 
     page.get_by_role("button", name="Animate").click()
-    expect(page.locator(".pick input:checked")).to_have_count(1)
+    expect(page.locator(".pick [name=image_id]:checked")).to_have_count(1)
     page.get_by_label("Prompt").fill("The fox turns its head")
     page.get_by_role("button", name="Generate").click()
     expect(page.locator(".job-card [data-running]")).to_be_visible()
@@ -64,51 +65,6 @@ def test_an_answer_streams_in_and_the_conversation_goes_on(page: Page) -> None:
     expect(page.get_by_text("Deleted.")).to_be_visible()
 
 
-def test_an_answer_can_be_stopped(page: Page) -> None:
-    page.goto("/generate/text")
-    page.get_by_label("Your question").fill("Tell me a very long story")
-    page.get_by_label("Your question").press("Enter")
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("Stopped.")).to_be_visible()
-    expect(page.get_by_role("button", name="Send")).to_be_visible()
-
-
-def test_options_and_price_follow_the_model_and_a_cost_is_asked_about_once(page: Page) -> None:
-    page.goto("/generate/video")
-    price = page.locator("#price b")
-    before = price.inner_text()
-    page.locator("fieldset", has_text="Length").locator(".pill").last.click()
-    expect(price).not_to_have_text(before)
-    options = page.locator("#options").inner_html()
-    page.get_by_label("Model").select_option(index=page.get_by_label("Model").locator("option").count() - 1)
-    expect(page.locator("#options")).not_to_have_js_property("innerHTML", options)
-
-    page.goto("/profile")
-    page.get_by_label("Ask me before something costs more").fill("0.0001")
-    page.locator("#making").get_by_role("button", name="Save").click()
-    page.goto("/generate/image")
-    page.get_by_label("Prompt").fill("A costly fox")
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator("#ask-sentence")).to_contain_text("This may cost up to $0.0")
-    page.get_by_role("button", name="No", exact=True).click()
-    expect(page.locator(".job-card")).to_have_count(0)
-    page.get_by_role("button", name="Generate").click()
-    page.get_by_role("button", name="Yes, make it").click()
-    expect(page.locator(".job-card [data-status=completed]")).to_be_visible()
-    page.goto("/profile")
-    page.get_by_label("Ask me before something costs more").fill("")
-    page.locator("#making").get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved.")).to_be_visible()
-
-
-def test_cancel_stops_a_running_video(page: Page) -> None:
-    page.goto("/generate/video")
-    page.get_by_label("Prompt").fill("Waves at night")
-    page.get_by_role("button", name="Generate").click()
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("button", name="Try again")).to_be_visible()
-
-
 def test_the_linking_page_updates_by_itself_and_menus_work_by_keyboard(page: Page) -> None:
     page.goto("/profile")
     page.get_by_role("button", name="Terminal").click()
@@ -127,19 +83,7 @@ def test_light_and_dark_are_kept(page: Page) -> None:
         expect(root).to_have_attribute("data-theme", expected)
         page.goto("/gallery")
         expect(root).to_have_attribute("data-theme", expected)
-
-
-@pytest.mark.parametrize("page", ["phone"], indirect=True)
-def test_on_a_phone_the_menu_is_at_the_thumb(page: Page) -> None:
-    page.get_by_role("link", name="Gallery").first.click()
-    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
-    bar = page.get_by_role("navigation", name="Main").bounding_box()
-    assert bar is not None
-    assert bar["y"] > 600
-    page.get_by_role("link", name="Image", exact=True).click()
-    page.get_by_label("Prompt").fill("Small")
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".job-card [data-status=completed]")).to_be_visible()
+    page.context.clear_cookies(name="theme")
 
 
 def test_signing_out_leads_to_the_login_page(browser: Browser, stack: Stack) -> None:
@@ -153,3 +97,37 @@ def test_signing_out_leads_to_the_login_page(browser: Browser, stack: Stack) -> 
     page.goto("/gallery")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     context.close()
+
+
+def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser, stack: Stack) -> None:
+    page.get_by_role("link", name="Admin").click()
+    page.get_by_role("navigation", name="Administration").get_by_role("link", name="Users").click()
+    page.get_by_role("button", name="Invite somebody").click()
+    page.get_by_label("E-mail").fill("grace@example.org")
+    page.get_by_role("button", name="Make the link").click()
+    link = page.locator("#secret-link").inner_text()
+    assert link.startswith(f"{stack.web_url}/register?invite=")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+
+    complaints: list[str] = []
+    context = browser.new_context()
+    guest = watched(context.new_page(), complaints)
+    guest.goto(link)
+    expect(guest.get_by_label("E-mail")).to_have_value("grace@example.org")
+    guest.get_by_label("Password", exact=True).fill(PASSWORD)
+    guest.get_by_label("The same password again").fill(PASSWORD)
+    guest.get_by_role("button", name="Create account").click()
+    expect(guest.get_by_role("heading", name=re.compile("What shall we make, grace"))).to_be_visible()
+    expect(guest.get_by_role("link", name="Admin")).to_have_count(0)
+
+    page.reload()
+    expect(page.locator("#secret-link")).to_have_count(0)
+    page.locator("summary", has_text="Disable").click()
+    page.get_by_role("button", name="Disable now").click()
+    expect(page.get_by_text("is disabled and signed out everywhere")).to_be_visible()
+    guest.get_by_role("link", name="Gallery").first.click()
+    expect(guest.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(guest.get_by_text("You have been signed out")).to_be_visible()
+    context.close()
+    assert complaints == []
