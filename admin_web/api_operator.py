@@ -9,7 +9,7 @@ import httpx
 
 from admin_web.api_http import SLOW, ApiHttp, address, check, parse, parse_list, query
 from api.admin.schemas import BackupOut, BackupsOut, BotOut, BroadcastIn, BroadcastOut, DbHealthOut, StatsOut, WarningOut, WarningsOut
-from api.budget.schemas import BudgetsOut, MySpendOut, SharedScope
+from api.budget.schemas import BreakdownOut, BudgetsOut, MySpendOut, SharedScope
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
 from api.deliveries.schemas import DeliveryRowOut
 from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
@@ -34,6 +34,10 @@ class OperatorCalls(ApiHttp):
 
     def spend_of(self, user_id: str, days: int = 31) -> MySpendOut:
         return parse(MySpendOut, self.send("GET", address("/admin/users/{}/spend", user_id), params=query(days=days)))
+
+    def spend_of_part(self, *, user_id: str, kind: str | None, model: str | None, since: str | None, until: str | None) -> BreakdownOut:
+        params = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
+        return parse(BreakdownOut, self.send("GET", "/admin/spend", params=params))
 
     # --- jobs
 
