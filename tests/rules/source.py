@@ -1,9 +1,9 @@
-"""The project's Python files, parsed once."""
+"""The project's Python files, read and parsed once."""
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -16,17 +16,20 @@ class Source:
 
     name: str
     text: str
-    tree: ast.Module
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(ast.parse(self.text)))
 
 
 @cache
+def _folder(name: str) -> tuple[Source, ...]:
+    paths = sorted((ROOT / name).rglob("*.py"))
+    return tuple(Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths)
+
+
 def sources(*folders: str) -> tuple[Source, ...]:
-    found = []
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            found.append(Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text)))
-    return tuple(found)
+    return tuple(source for folder in folders for source in _folder(folder))
 
 
 def product() -> tuple[Source, ...]:
@@ -35,7 +38,7 @@ def product() -> tuple[Source, ...]:
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
     """Line and full name of each import: `from a import b` gives `a.b`."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -44,4 +47,4 @@ def imported(source: Source) -> Iterator[tuple[int, str]]:
 
 def parse(text: str) -> Source:
     """For a rule's own test: a file that breaks it."""
-    return Source("made/up.py", text, ast.parse(text))
+    return Source("made/up.py", text)

@@ -55,7 +55,7 @@ def too_long(source: Source) -> Iterator[str]:
 
 
 def long_functions(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
             lines = node.end_lineno - node.lineno + 1
             if lines > FUNCTION_LINES:
@@ -68,7 +68,7 @@ def nameless_modules(source: Source) -> Iterator[str]:
 
 
 def broad_excepts(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node):
             yield f"line {node.lineno} catches everything"
 
@@ -84,7 +84,7 @@ def _reraises(handler: ast.ExceptHandler) -> bool:
 
 
 def silent_excepts(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node) and not _logs(node):
             yield f"line {node.lineno} catches everything and says nothing"
 
@@ -110,7 +110,7 @@ def foreign_stores_and_routes(source: Source) -> Iterator[str]:
 
 def slow_transactions(source: Source) -> Iterator[str]:
     """Nothing that waits for a network or a disk inside a transaction: DuckDB has one writer. What takes the transaction is SQL."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         item = next((i for i in node.items if _ends_in(i.context_expr, "transaction")), None) if isinstance(node, ast.AsyncWith) else None
         if item is None:
             continue
@@ -129,14 +129,14 @@ def transactions_outside_services(source: Source) -> Iterator[str]:
     if PurePosixPath(source.name).name in {"store.py", "routes.py"}:
         yield from (
             f"line {node.lineno} opens a transaction"
-            for node in ast.walk(source.tree)
+            for node in source.nodes
             if isinstance(node, ast.expr) and _ends_in(node, "transaction")
         )
 
 
 def values_in_sql(source: Source) -> Iterator[str]:
     """Into the text of a statement go constants of the module, never values: these are `$1` parameters."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -183,7 +183,7 @@ def test_rule(rule: Rule, folders: list[str], allowed: dict[str, str], bad: str)
 )
 def test_rule_about_names(rule: Rule, bad: str) -> None:
     text = "async def f(db):\n    async with db.transaction() as sql:\n        pass\n"
-    assert list(rule(Source(bad, text, ast.parse(text))))
+    assert list(rule(Source(bad, text)))
     assert {source.name: found for source in product() if (found := list(rule(source)))} == {}
 
 
