@@ -1,6 +1,7 @@
 """What a browser fetches for a page that it has never seen, without media: the page, its style sheets, scripts, icons, and those fonts that
 hold a letter of the page. In bytes as they are sent."""
 
+import gzip
 import re
 from urllib.parse import urljoin, urlsplit
 
@@ -26,10 +27,9 @@ def first_load(client: Client, page: str, sent: int) -> int:
         answer = client.get(address, buffered=True, headers={"Accept-Encoding": "gzip"})
         assert answer.status_code == 200, f"{address}: {answer.status_code}"
         total += len(answer.data)
-        if path.endswith(".js"):
-            todo |= {urljoin(path, found) for found in _IMPORTED.findall(answer.text)}
-        elif path.endswith(".css"):
-            todo |= {urljoin(path, found) for found in _files(answer.text, letters)}
+        text = gzip.decompress(answer.data).decode() if "Content-Encoding" in answer.headers else ""
+        found = _IMPORTED.findall(text) if path.endswith(".js") else _files(text, letters) if path.endswith(".css") else []
+        todo |= {urljoin(path, each) for each in found}
     return total
 
 
