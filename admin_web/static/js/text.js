@@ -48,6 +48,19 @@ function finish(article) {
   article.querySelector("footer").append(copyButton(answer));
 }
 
+// The question goes back into its field, to be asked once more or in other words.
+function askable(article) {
+  const text = article.querySelector(".message-text").textContent;
+  const footer = document.createElement("footer");
+  footer.append(
+    button(words.againWord, () => {
+      form.elements.prompt.value = text;
+      form.elements.prompt.focus();
+    }),
+  );
+  article.append(footer);
+}
+
 function message(role) {
   const article = document.createElement("article");
   article.className = `message message-${role}`;
@@ -69,6 +82,7 @@ function question(text) {
     article.append(pictures);
   }
   article.append(body);
+  askable(article);
   return article;
 }
 
@@ -242,4 +256,5 @@ search.addEventListener("input", () => {
 });
 
 for (const article of document.querySelectorAll(".message-assistant")) finish(article);
+for (const article of document.querySelectorAll(".message-user")) askable(article);
 document.getElementById("latest")?.scrollIntoView({ block: "nearest" });
