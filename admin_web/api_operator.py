@@ -119,9 +119,9 @@ class OperatorCalls(ApiHttp):
     # --- models
 
     def all_models(
-        self, *, kind: str | None = None, q: str | None = None, cursor: str | None = None, limit: int = 100
+        self, *, kind: str | None = None, q: str | None = None, sort: str | None = None, cursor: str | None = None, limit: int = 100
     ) -> Page[AdminModelOut]:
-        params = query(kind=kind, q=q, cursor=cursor, limit=limit)
+        params = query(kind=kind, q=q, sort=sort, cursor=cursor, limit=limit)
         return parse(Page[AdminModelOut], self.send("GET", "/admin/models", params=params))
 
     def any_model(self, model_id: str, kind: str) -> AdminModelOut:

@@ -20,6 +20,7 @@ from api.schemas import Kind
 
 pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
 
+SORTS = {"name", "cheapest", "dearest"}
 WHO = {"": None, "user": ["user"], "admin": ["admin"]}
 """By what the form sends: everybody, or only one role."""
 
@@ -28,8 +29,10 @@ WHO = {"": None, "user": ["user"], "admin": ["admin"]}
 def show() -> ResponseReturnValue:
     q, kind = asked("q", 200), one_of(set(KINDS), "kind")
     cursor = request.args.get("cursor") or None
-    found = api().all_models(kind=kind, q=q, cursor=cursor, limit=50)
-    return admin_page("admin/models.html", found=found, q=q, kind=kind, cursor=cursor)
+    sort = one_of(SORTS, "sort")
+    found = api().all_models(kind=kind, q=q, sort=sort, cursor=cursor, limit=50)
+    kept = {name: value for name, value in {"q": q, "kind": kind, "sort": sort}.items() if value}
+    return admin_page("admin/models.html", found=found, q=q, kind=kind, kept=kept, cursor=cursor)
 
 
 @pages.post("/refresh")

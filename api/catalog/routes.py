@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth.caller import AdminCaller, UserCaller
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn, RefreshedOut
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn, RefreshedOut
 from api.catalog.service import model_out
 from api.deps import ServicesDep
 from api.errors import InvalidRequest
@@ -44,10 +44,11 @@ async def list_all_models(
     kind: Kind | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
+    sort: ModelSort = "kind",
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[AdminModelOut]:
-    """Also those that are switched off or have vanished from the provider's lists."""
-    return await services.catalog.all(kind, q, cursor, limit)
+    """Also those that are switched off or have vanished from the provider's lists. By price: of a typical request, unknown ones last."""
+    return await services.catalog.all(kind, q, cursor, limit, sort)
 
 
 @router.post("/admin/models", status_code=201, tags=["admin"])

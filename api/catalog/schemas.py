@@ -11,6 +11,8 @@ from api.users.schemas import Role
 
 Per = Literal["image", "second", "video", "answer", "tokens"]
 
+ModelSort = Literal["kind", "name", "cheapest", "dearest"]
+
 
 class PriceOut(Out):
     """`summary` is a short sentence for people, such as `about $0.014 an image`; the rest are its facts. `usd` null: not known; 0: free.

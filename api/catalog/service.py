@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -14,7 +14,7 @@ from api.catalog import store
 from api.catalog.choosing import best, first_ids, matching, names, price_of
 from api.catalog.model import Model
 from api.catalog.pricing import price_out
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, NewModelIn
+from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn
 from api.catalog.store import Stored
 from api.db import Db, DbUnavailable, Duplicate, Sql
 from api.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound
@@ -178,11 +178,18 @@ class Catalog:
         """Raises `NotFound`, and `InvalidRequest` when there are several kinds of it and none was given."""
         return _admin_out(_one(await store.by_id(self._db, model_id), model_id, kind))
 
-    async def all(self, kind: Kind | None, words: str | None, cursor: str | None, limit: int) -> Page[AdminModelOut]:
-        """Also those that nobody is offered; by kind and id."""
-        rows = [row for row in await store.all_models(self._db) if _shown(row, kind, words, cursor)]
-        last = f"{rows[limit - 1].model.kind}:{rows[limit - 1].model.id}" if len(rows) > limit else None
-        return Page(items=[_admin_out(row) for row in rows[:limit]], next_cursor=last)
+    async def all(
+        self, kind: Kind | None, words: str | None, cursor: str | None, limit: int, sort: ModelSort = "kind"
+    ) -> Page[AdminModelOut]:
+        """Also those that nobody is offered. Raises `InvalidRequest` for a cursor that names no model."""
+        rows = sorted(await store.all_models(self._db), key=_SORTS[sort])
+        places = [f"{row.model.kind}:{row.model.id}" for row in rows]
+        if cursor is not None and cursor not in places:
+            raise InvalidRequest("This cursor is not valid any more. Start again without it.", field="cursor")
+        rest = rows[places.index(cursor) + 1 :] if cursor is not None else rows
+        found = [row for row in rest if _shown(row, kind, words)]
+        last = f"{found[limit - 1].model.kind}:{found[limit - 1].model.id}" if len(found) > limit else None
+        return Page(items=[_admin_out(row) for row in found[:limit]], next_cursor=last)
 
     async def refresh_now(self, actor_id: str) -> int:
         """How many are offered then. Raises `ProviderUnavailable` and the like; what we had stays."""
@@ -289,10 +296,23 @@ def _one(rows: Sequence[Stored], model_id: str, kind: Kind | None) -> Stored:
     return found[0]
 
 
-def _shown(row: Stored, kind: Kind | None, words: str | None, cursor: str | None) -> bool:
+def _shown(row: Stored, kind: Kind | None, words: str | None) -> bool:
     model = row.model
-    after = cursor is None or (model.kind, model.id) > tuple(cursor.split(":", 1))
-    return after and kind in {None, model.kind} and (words or "").lower() in f"{model.id} {model.name}".lower()
+    return kind in {None, model.kind} and (words or "").lower() in f"{model.id} {model.name}".lower()
+
+
+def _by_price(row: Stored, sign: int) -> tuple[bool, int, str, str]:
+    """Of a typical request; those whose price nobody knows come last."""
+    price = price_of(row.model)
+    return price is None, sign * (price or 0), row.model.kind, row.model.id
+
+
+_SORTS: Mapping[ModelSort, Callable[[Stored], Any]] = {
+    "kind": lambda row: (row.model.kind, row.model.id),
+    "name": lambda row: (row.model.name.lower(), row.model.kind, row.model.id),
+    "cheapest": lambda row: _by_price(row, 1),
+    "dearest": lambda row: _by_price(row, -1),
+}
 
 
 def _decided(model: Model, body: ModelChangeIn) -> Model:

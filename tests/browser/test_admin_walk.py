@@ -58,7 +58,7 @@ def confirm(page: Page, title: str, button: str, within: Locator | None = None) 
 
 
 PAGES = (
-    *("", "/jobs", "/jobs/clean-up", "/deliveries", "/users", "/users/invite", "/budgets", "/models", "/models/add", "/bots"),
+    *("", "/jobs", "/jobs/clean-up", "/deliveries", "/users", "/users/invite", "/spend", "/budgets", "/models", "/models/add", "/bots"),
     *("/broadcast", "/audit", "/backups", "/settings"),
 )
 
@@ -215,6 +215,11 @@ def test_a_person_is_ruled_from_their_page(page: Page, mess: Mess) -> None:
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name=EVIL).click()
     expect(page.get_by_role("heading", name="On which models")).to_be_visible()
+    page.get_by_role("link", name="By model and day").click()
+    page.locator(".ranks").last.get_by_role("link").click()
+    expect(page.get_by_label("Model")).to_have_value("black-forest-labs/flux.2-klein-4b")
+    page.get_by_role("link", name="Every model, not only").click()
+    page.locator(".ranks").first.get_by_role("link").click()
     page.get_by_label("Per month, in dollars").fill("12")
     page.get_by_role("button", name="Save").click()
     told(page, "has a new budget.")

@@ -67,14 +67,27 @@ async def test_only_admins_and_no_bots(api: Api, admin: httpx.AsyncClient, ana: 
 
 async def test_all_models_in_pages(admin: httpx.AsyncClient) -> None:
     await changed(admin, KLEIN, enabled=False)
-    seen: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = (await admin.get("/admin/models", params={"limit": "5", **cursor})).json()
-        seen += page["items"]
-        if page["next_cursor"] is None:
-            break
-        cursor = {"cursor": page["next_cursor"]}
+
+    async def pages(**wanted: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (await admin.get("/admin/models", params={"limit": "2", **wanted, **cursor})).json()
+            found += page["items"]
+            if page["next_cursor"] is None:
+                return found
+            cursor = {"cursor": page["next_cursor"]}
+
+    seen = await pages()
+    names = [item["name"].lower() for item in await pages(sort="name")]
+    assert (names, len(names)) == (sorted(names), len(seen))
+    await changed(admin, KLEIN, price_override_usd="9")
+    dearest, cheapest = [await pages(kind="image", sort=sort) for sort in ("dearest", "cheapest")]
+    assert (dearest[0]["id"], len(cheapest)) == (KLEIN, len(dearest))
+    known = [item["price_known"] for item in cheapest]
+    assert known == sorted(known, reverse=True), "those whose price nobody knows come last"
+    assert [item["id"] for item in cheapest if item["price_known"]][-1] == KLEIN
+    assert (await admin.get("/admin/models?cursor=image:nobody/nothing")).status_code == 422
     assert [(item["kind"], item["id"]) for item in seen] == sorted({(item["kind"], item["id"]) for item in seen})
     assert {item["id"]: item["enabled"] for item in seen}[KLEIN] is False
     images = (await admin.get("/admin/models", params={"kind": "image", "q": "KLEIN"})).json()["items"]

@@ -103,6 +103,7 @@ def test_heads_of_tables_sort_and_keep_the_filters(admin: Browser, browser: Brow
         make_image(browser)
     cases = [("jobs", "kind=image", sort) for sort in ("oldest", "cost", "longest")]
     cases += [("users", "role=user", sort) for sort in ("oldest", "name", "spent", "limit", "used")]
+    cases += [("models", "kind=image", sort) for sort in ("name", "cheapest", "dearest")]
     cases += [("audit", "action=setup", "oldest"), ("deliveries", "state=pending", "tries"), ("deliveries", "state=pending", "due")]
     for page, kept, sort in cases:
         text = admin.get(f"/admin/{page}?{kept}&sort={sort}").text
