@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from api.secrets import ensure_secrets
+from tests.cli.typed import typed
 from tests.stack import INHERITED, ROOT, Stack, free_ports, running_stack
 
 PASSWORD = "correct horse battery staple"
@@ -20,10 +21,11 @@ WITHOUT = frozenset({"sandbox", "web"})
 
 @dataclass
 class Shell:
-    """A shell on the machine of the api that listens on `port`."""
+    """A shell on the machine of the api that listens on `port`. `whole`: a command is a program of its own, as it is for a person."""
 
     data_dir: Path
     port: int
+    whole: bool = False
 
     def run(self, *words: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         env = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -33,9 +35,12 @@ class Shell:
             "API_PORT": str(self.port),
             "PUBLIC_URL": "https://studio.example.org/",
         }
-        command = [sys.executable, "-m", "cli", *words]
         # in its own folder no .env of the developer is found
-        return subprocess.run(command, cwd=self.data_dir.parent, env=env, input=answer, capture_output=True, text=True, check=False)
+        folder = self.data_dir.parent
+        if not self.whole:
+            return typed(words, folder, env, answer)
+        command = [sys.executable, "-m", "cli", *words]
+        return subprocess.run(command, cwd=folder, env=env, input=answer, capture_output=True, text=True, check=False)
 
     def link(self, *words: str) -> tuple[str, str]:
         """Page and token of the one link that is printed."""
@@ -53,7 +58,7 @@ class Shell:
 def first_link(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Made before the api ever ran: there is no database yet."""
     data_dir = tmp_path_factory.mktemp("operating") / "data"
-    page, token = Shell(data_dir, free_ports(1)[0]).link("admin", "create", "boss@example.org")
+    page, token = Shell(data_dir, free_ports(1)[0], whole=True).link("admin", "create", "boss@example.org")
     assert page == "/register?invite"
     assert (data_dir / "app.duckdb").exists()
     return data_dir, token
