@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import fcntl
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +33,11 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+if find_spec("sniffio") is None:
+    # httpcore looks for it at every call: to search the folders for what is not there takes longer than the rest of the call's preparation
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -1,7 +1,6 @@
 """A real sandbox on a free loopback port, in a thread of the test process."""
 
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,9 +13,8 @@ import pytest
 from api.provider import sandbox_media
 from api.provider.sandbox import create_app, server
 from api.provider.sandbox_faults import Fault, Timing
+from tests.plain_http import PLAIN
 
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For clients that speak plain HTTP on this machine: one that reads no certificates, which takes longer than the call."""
 FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1}
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -46,10 +48,16 @@ UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY, STOPPED)
 """Edited messages are not among them: what was asked is being made, and making it again would cost again."""
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds: once a process."""
+    return httpx.create_ssl_context()
+
+
 def make_bot(token: str, api_url: str) -> Bot:
     # otherwise the library warns with every error that bears a time
     os.environ.setdefault("PTB_TIMEDELTA", "1")
-    trust = {"verify": httpx.create_ssl_context()}
+    trust = {"verify": _tls()}
     return Bot(
         token,
         base_url=f"{api_url}/bot",

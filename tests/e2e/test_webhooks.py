@@ -8,6 +8,7 @@ import pytest
 
 from api.provider.sandbox_faults import Fault
 from tests.e2e.people import Account
+from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, running_stack
 
@@ -51,5 +52,7 @@ def test_a_webhook_repairs_a_submit_whose_answer_was_lost(stack: Stack, account:
 
 
 def test_a_stranger_cannot_wake_a_job(stack: Stack) -> None:
-    answer = httpx.post(f"{stack.api_url}/webhooks/openrouter/anything", json={"type": "x", "data": {"id": "y"}}, trust_env=False)
+    answer = httpx.post(
+        f"{stack.api_url}/webhooks/openrouter/anything", json={"type": "x", "data": {"id": "y"}}, trust_env=False, verify=PLAIN
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.plain_http import PLAIN
+
 T = TypeVar("T")
 Seen = TypeVar("Seen")
 
@@ -110,7 +112,7 @@ class FakeDiscord:
         self.token = token
         self.api_url = f"{base_url}/api"
         self.gateway_url = base_url.replace("http", "ws", 1) + "/gateway"
-        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False, verify=PLAIN)
 
     def close(self) -> None:
         self._http.close()
@@ -228,7 +230,7 @@ class FakeDiscord:
     async def until(self, find: Callable[[Scene], T | None], seconds: float = 15) -> T:
         """The first thing that `find` gives which is not empty; looked for again after each change."""
         limits = httpx.Timeout(seconds + 5)
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=limits, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=limits, trust_env=False, verify=PLAIN) as http:
             return await _look(http, find, seconds)
 
     async def connected(self, seconds: float = 15) -> None:

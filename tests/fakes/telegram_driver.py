@@ -2,13 +2,14 @@
 
 import base64
 import json
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import httpx
+
+from tests.plain_http import PLAIN
 
 T = TypeVar("T")
 Seen = TypeVar("Seen")
@@ -118,7 +119,7 @@ class FakeTelegram:
         self.api_url = api_url
         self.token = token
         self._control_url = control_url or api_url
-        self._http = httpx.Client(base_url=self._control_url, timeout=30, trust_env=False, verify=_untrusting())
+        self._http = httpx.Client(base_url=self._control_url, timeout=30, trust_env=False, verify=PLAIN)
 
     def close(self) -> None:
         self._http.close()
@@ -216,7 +217,7 @@ class FakeTelegram:
     async def wait_for(self, find: Callable[[Scene], T | None], timeout: float = 15) -> T:
         """The first thing that `find` gives which is not empty; looked for again after each change."""
         limits = httpx.Timeout(timeout + 5)
-        async with httpx.AsyncClient(base_url=self._control_url, timeout=limits, trust_env=False, verify=_untrusting()) as http:
+        async with httpx.AsyncClient(base_url=self._control_url, timeout=limits, trust_env=False, verify=PLAIN) as http:
             return await _look(http, find, timeout)
 
     async def polling(self, timeout: float = 15) -> None:
@@ -270,8 +271,3 @@ def _message(raw: dict[str, Any]) -> SeenMessage:
 
 def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:
     return kind(**{one.name: raw[one.name] for one in fields(kind)})  # type: ignore[arg-type]
-
-
-def _untrusting() -> ssl.SSLContext:
-    """The fake speaks plain HTTP: reading all of the world's certificates would take longer than most tests."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

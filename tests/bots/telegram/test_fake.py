@@ -11,13 +11,14 @@ import pytest
 from tests.bots.telegram.conftest import CHAT, GROUP, USER
 from tests.bots.telegram.test_sending import picture
 from tests.fakes.telegram import FakeTelegram
+from tests.plain_http import PLAIN
 
 Files = dict[str, tuple[str, bytes]]
 
 
 def call(fake: FakeTelegram, method: str, files: Files | None = None, token: str | None = None, **params: Any) -> tuple[int, Any]:
     data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
-    answer = httpx.post(f"{fake.api_url}/bot{token or fake.token}/{method}", data=data, files=files, trust_env=False)
+    answer = httpx.post(f"{fake.api_url}/bot{token or fake.token}/{method}", data=data, files=files, trust_env=False, verify=PLAIN)
     body = answer.json()
     return answer.status_code, body["result"] if body["ok"] else body["description"]
 

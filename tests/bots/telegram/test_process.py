@@ -19,6 +19,7 @@ from bots.telegram.adapter import Telegram, make_bot
 from bots.telegram.retrying import TokenRefused
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
+from tests.plain_http import PLAIN
 
 ROOT = Path(__file__).resolve().parents[3]
 ANOTHER_TOKEN = "424242:AAAnotherTokenThatNobodyKnows0123456789"
@@ -127,7 +128,7 @@ async def test_polling_survives_bad_answers_and_a_webhook(fake: FakeTelegram) ->
 async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> None:
     heard = Heard()
     with capture_logs() as logged:
-        async with polling(fake, heard), httpx.AsyncClient(base_url=f"{fake.api_url}/bot{fake.token}") as other:
+        async with polling(fake, heard), httpx.AsyncClient(base_url=f"{fake.api_url}/bot{fake.token}", verify=PLAIN) as other:
             for _ in range(3):
                 before = len(fake.scene().calls_of("getUpdates"))
                 await fake.wait_for(lambda scene, seen=before: len(scene.calls_of("getUpdates")) > seen)  # type: ignore[misc]

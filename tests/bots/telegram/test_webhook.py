@@ -15,6 +15,7 @@ from bots.telegram.adapter import Answer, Telegram, make_bot
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
+from tests.plain_http import PLAIN
 
 PUBLIC = "https://ai.example.org/studio"
 
@@ -53,7 +54,7 @@ async def test_nobody_else_may_bring_updates(fake: FakeTelegram, unused_tcp_port
     url = f"http://127.0.0.1:{unused_tcp_port}{PATH}"
     said = {"message_id": 9, "date": 1, "chat": {"id": CHAT, "type": "private"}, "from": {"id": USER, "is_bot": False, "first_name": "P"}}
     update = {"update_id": 5, "message": said | {"text": "forged"}}
-    async with listening(fake, heard, unused_tcp_port), httpx.AsyncClient(trust_env=False) as http:
+    async with listening(fake, heard, unused_tcp_port), httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
         (call,) = fake.scene().calls_of("setWebhook")
         secret = call.params["secret_token"]
         assert fake.token not in secret
