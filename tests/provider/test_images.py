@@ -12,8 +12,9 @@ from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import Fault
 from api.provider.sandbox_media import drawn
 from api.provider.types import ImageAsk, ImageData, ImageInput, ImageRoute, ProviderError
+from tests.plain_http import PLAIN
 from tests.provider.raw_server import http, raw_server
-from tests.sandbox_server import PLAIN, Sandbox
+from tests.sandbox_server import Sandbox
 
 FLUX, MINI = "black-forest-labs/flux.2-klein-4b", "openai/gpt-5-image-mini"
 SEEDREAM, GPT, DALLE = "bytedance-seed/seedream-4.5", "openai/gpt-image-2", "openai/dall-e-3"

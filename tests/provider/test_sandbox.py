@@ -15,8 +15,9 @@ from api.provider.sandbox import SandboxSettings
 from api.provider.sandbox_faults import Fault
 from api.provider.types import ProviderError, VideoAsk
 from api.provider.webhooks import verify
+from tests.plain_http import PLAIN
 from tests.provider.conftest import SECRET
-from tests.sandbox_server import PLAIN, Sandbox, sandbox_server
+from tests.sandbox_server import Sandbox, sandbox_server
 
 IMAGE = {"model": "openai/gpt-image-2", "prompt": "x"}
 VIDEO = {"model": "google/veo-3.1-lite", "prompt": "x"}
