@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from structlog import get_logger
 
@@ -22,6 +22,7 @@ from api.schemas import Page
 
 log = get_logger("gallery")
 
+USED_KEPT, USED_MOST = timedelta(minutes=1), 1_000
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 
 
@@ -34,6 +35,8 @@ class Gallery:
         self._media = media
         self._signer = shares.Signer(signing_key)
         self._public_url = public_url
+        self._used: dict[str, tuple[datetime, Page[UsedModelOut]]] = {}
+        """The one that was asked for longest ago comes first."""
 
     @property
     def _reader(self) -> GenerationReader:
@@ -44,8 +47,15 @@ class Gallery:
         return Page(items=await self._reader.outs(rows), next_cursor=cursor)
 
     async def used_models(self, user_id: str) -> Page[UsedModelOut]:
-        found = await lists.used_models(self._db, user_id)
-        return Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found])
+        """Kept for a minute: every page of the gallery asks for them, and all that the user has is looked at."""
+        kept = self._used.pop(user_id, None)
+        if kept is None or kept[0] < ids.now() - USED_KEPT:
+            found = await lists.used_models(self._db, user_id)
+            kept = (ids.now(), Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found]))
+        self._used[user_id] = kept
+        if len(self._used) > USED_MOST:
+            del self._used[next(iter(self._used))]
+        return kept[1]
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
         """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""

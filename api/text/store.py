@@ -94,15 +94,17 @@ async def rename(sql: Sql, conversation_id: str, title: str) -> None:
 
 async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime, str] | None, limit: int) -> list[Conversation]:
     """Last used first. `words`: in the title or in a message, in any case."""
-    query = f"""
-        WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM conversations WHERE user_id = $1)
-        SELECT * FROM mine
-        WHERE ($2::timestamptz IS NULL OR updated_at < $2::timestamptz OR (updated_at = $2::timestamptz AND id < $3::text))
-          AND ($5::text IS NULL OR strpos(lower(title), lower($5::text)) > 0 OR id IN (
-              SELECT conversation_id FROM messages WHERE user_id = $1 AND strpos(lower(content), lower($5::text)) > 0))
-        ORDER BY updated_at DESC, id DESC LIMIT $4"""
-    moment, last = before or (None, None)
-    return [_conversation(row) for row in await sql.fetch(query, user_id, moment, last, limit, words)]
+    texts, values = ["user_id = $1"], list[object]([user_id])
+    if before is not None:
+        texts.append("updated_at <= $2 AND (updated_at < $2 OR id < $3)")
+        values += before
+    if words is not None:
+        word = f"${len(values) + 1}::text"
+        values.append(words)
+        said = f"SELECT conversation_id FROM messages WHERE user_id = $1 AND strpos(lower(content), lower({word})) > 0"
+        texts.append(f"(strpos(lower(title), lower({word})) > 0 OR id IN ({said}))")
+    query = f"SELECT {COLUMNS} FROM conversations WHERE {' AND '.join(texts)} ORDER BY updated_at DESC, id DESC LIMIT ${len(values) + 1}"
+    return [_conversation(row) for row in await sql.fetch(query, *values, limit)]
 
 
 async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:

@@ -1,4 +1,5 @@
-"""Fills a store with what years leave behind: 1,000,000 generations of 10,000 users, with their files, bookings, deliveries and audit."""
+"""Fills a store with what years leave behind: 1,000,000 generations of 10,000 users, with their files, bookings, deliveries and audit, and
+200,000 conversations."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,6 +50,7 @@ class Size:
     generations: int = 1_000_000
     deliveries: int = 300_000
     audit: int = 200_000
+    conversations: int = 200_000
 
 
 def _insert(table: str, **columns: str) -> str:
@@ -197,13 +199,30 @@ def _deliveries(size: Size) -> str:
     )
 
 
+def _conversations(size: Size) -> str:
+    title = f"'About ' || {_PROMPT}"
+    return _insert("conversations", id=_ID, user_id=_owner(size), title=title, created_at=_AT, updated_at=f"{_AT} + INTERVAL '1 minute'")
+
+
+def _messages(size: Size, role: str, behind: str, content: str, **more: str) -> str:
+    """`behind` their conversation's id makes theirs."""
+    at = f"{_AT} + INTERVAL '1 minute'" if behind else _AT
+    owner = _owner(size)
+    return _insert(
+        "messages", id=f"{_ID} || '{behind}'", conversation_id=_ID, user_id=owner, role=role, content=content, created_at=at, **more
+    )
+
+
 async def fill(db: Db, size: Size) -> None:
     """Spread over the last year, the newest now."""
     newest = int(now().timestamp() * 1000)
     thumbnails = _media(size, "'thumbnail'", "thumb")
     files = _media(size, _KIND, "file", thumbnail_id=f"'thumb-' || {_TEXT}")
     statements = [(size.generations, text) for text in (_generations(size), files, thumbnails, _ledger(size))]
-    for count, statement in [(size.users, _users()), *statements, (size.audit, _audit(size)), (size.deliveries, _deliveries(size))]:
+    statements += [(size.users, _users()), (size.audit, _audit(size)), (size.deliveries, _deliveries(size))]
+    answer = _messages(size, "'assistant'", "-a", f"repeat('It rains. ', 40) || {_PROMPT}", model="'maker/text-1'", cost_micro="300")
+    texts = (_conversations(size), _messages(size, "'user'", "", _PROMPT), answer)
+    for count, statement in [*statements, *((size.conversations, text) for text in texts)]:
         step = int(SPAN.total_seconds() * 1000) // count
         first = newest - step * count
         for start in range(0, count, CHUNK):

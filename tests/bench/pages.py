@@ -134,7 +134,15 @@ async def places(db: Db, user_id: str) -> dict[str, str]:
     rows = await db.fetch("SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id)
     middle = rows[len(rows) // 2]
     day = middle["created_at"].strftime("%Y-%m-%dT00:00:00Z")
-    return {"own": rows[-1]["id"], "middle": middle["id"], "day": day[:10], "since": day, "until": day.replace("T00:00:00", "T23:59:59")}
+    talks = await db.fetch("SELECT id FROM conversations WHERE user_id = $1 ORDER BY id LIMIT 1", user_id)
+    return {
+        "own": rows[-1]["id"],
+        "conversation": talks[0]["id"],
+        "middle": middle["id"],
+        "day": day[:10],
+        "since": day,
+        "until": day.replace("T00:00:00", "T23:59:59"),
+    }
 
 
 async def measure(client: httpx.AsyncClient, token: str, path: str, rounds: int) -> tuple[list[float], float]:

@@ -44,6 +44,8 @@ MEMBER = {
     "make an image": "/generate/image",
     "make a video": "/generate/video",
     "conversations": "/generate/text",
+    "conversations, words": "/generate/text?q=harbour",
+    "a conversation": "/generate/text?conversation={conversation}",
     "gallery": "/gallery",
     "gallery, page 2": "/gallery?cursor={middle}",
     "gallery, videos": "/gallery?kind=video",

@@ -3,3 +3,5 @@ CREATE INDEX generations_user_model ON generations (user_id, model, id DESC) INC
 -- What somebody spent is read out of the index alone.
 CREATE INDEX ledger_spent ON ledger (user_id, created_at) INCLUDE (kind, model, amount_micro);
 DROP INDEX ledger_user;
+-- Words that somebody looks for in what was said.
+CREATE INDEX messages_user ON messages (user_id);
