@@ -13,6 +13,10 @@ from api.admin.schemas import WarningOut
 GRAVE = {"books_differ", "disk_nearly_full", "provider_out_of_credit", "provider_down"}
 WORDS = {
     "needs_review": (N_("Jobs need a decision"), N_("The provider's answer was lost, and their money is held until you decide.")),
+    "jobs_waiting": (
+        N_("Jobs wait in line"),
+        N_("The oldest has been waiting for %(minutes)s minutes. Is a worker running, and does the provider answer?"),
+    ),
     "deliveries_dead": (N_("Results reached no chat"), N_("%(platform)s refused them for good. See why, and send them again.")),
     "deliveries_stuck": (N_("Results wait for %(platform)s"), N_("The oldest has been due for %(minutes)s minutes. Is the bot running?")),
     "budget_nearly_used": (N_("%(scope)s: %(percent)s %% of the budget is used"), N_("At 100 %% every request is refused.")),
@@ -30,6 +34,7 @@ WORDS = {
 }
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "generations": ("admin_jobs.show", {"status": "review"}),
+    "queue": ("admin_jobs.show", {"status": "queued", "sort": "oldest"}),
     "deliveries": ("admin_deliveries.show", {"state": "dead"}),
     "budgets": ("admin_budgets.show", {}),
     "models": ("admin_models.show", {}),

@@ -184,6 +184,7 @@ class DbHealthOut(Out):
 
 WarningCode = Literal[
     "needs_review",
+    "jobs_waiting",
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
@@ -196,13 +197,13 @@ WarningCode = Literal[
     "backup_old",
     "books_differ",
 ]
-Target = Literal["generations", "deliveries", "budgets", "models", "health", "backups", "bots"]
+Target = Literal["generations", "queue", "deliveries", "budgets", "models", "health", "backups", "bots"]
 
 
 class WarningOut(Out):
     """Something that needs a person. `target` is the page where it is fixed. `count`: how many there are; 1 where counting makes no sense.
-    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `detail` of a provider that is down,
-    `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
+    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `minutes` of jobs in line, `detail` of a
+    provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
 
     code: WarningCode
     count: int

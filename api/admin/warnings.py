@@ -30,6 +30,7 @@ _GRAVEST = (
     "provider_out_of_credit",
     "provider_down",
     "needs_review",
+    "jobs_waiting",
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
@@ -64,8 +65,14 @@ class Warnings:
         return sorted(found, key=lambda each: _GRAVEST.index(each.code))
 
     async def _jobs(self) -> list[WarningOut]:
-        count = sum(each.needs_review for each in await self._stats.queue())
-        return [WarningOut(code="needs_review", count=count, target="generations")] if count else []
+        queue = await self._stats.queue()
+        count = sum(each.needs_review for each in queue)
+        found = [WarningOut(code="needs_review", count=count, target="generations")] if count else []
+        longest = max((each.waiting_seconds or 0 for each in queue), default=0)
+        if longest > STUCK_SECONDS:
+            waiting, facts = sum(each.queued for each in queue), {"minutes": str(longest // 60)}
+            found.append(WarningOut(code="jobs_waiting", count=waiting, target="queue", facts=facts))
+        return found
 
     async def _budgets(self) -> list[WarningOut]:
         found = []

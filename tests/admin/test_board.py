@@ -133,19 +133,22 @@ async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
         return [(each["code"], each["count"], each["target"]) for each in found if not each["code"].startswith("backup")]
 
     assert await warned() == []
-    made = (await ana.post("/generate/image", json={"prompt": "a fox"})).json()
+    made, queued = [(await ana.post("/generate/image", json={"prompt": "a fox"})).json() for _ in range(2)]
     async with db.transaction() as sql:
         for number in range(3):
             await api.services.deliveries.notify(sql, platform="telegram", chat_id=str(number), code="linked", facts={"account_hint": "x"})
     await db.execute("UPDATE deliveries SET state = 'dead' WHERE chat_id = '0'")
     await db.execute("UPDATE deliveries SET due_at = $1 WHERE chat_id = '1'", ids.now() - timedelta(hours=1))
     await db.execute("UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1", made["id"])
+    in_line = "UPDATE generations SET status = 'queued', phase = 'submit', run_at = $2, created_at = $3 WHERE id = $1"
+    await db.execute(in_line, queued["id"], ids.now() + timedelta(hours=1), ids.now() - timedelta(minutes=16))
     await admin.put("/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"})
     await db.execute("UPDATE budgets SET spent_micro = spent_micro + 1 WHERE scope = 'users'")
     assert await api.services.budget.audit()
     assert await warned() == [
         ("books_differ", 1, "budgets"),
         ("needs_review", 1, "generations"),
+        ("jobs_waiting", 1, "queue"),
         ("deliveries_dead", 1, "deliveries"),
         ("deliveries_stuck", 2, "bots"),
         ("budget_nearly_used", 1, "budgets"),
