@@ -41,6 +41,8 @@ async def test_the_gallery_filters_and_pages(api: Api, user: httpx.AsyncClient) 
     async with await api.user("ben") as ben:
         await made(ben, "ben's fox")
         assert await shown(ben) == ["ben's fox"]
+    used = (await user.get("/generations/models")).json()["items"]
+    assert used == [{"kind": "image", "model": each} for each in sorted(models[:2])]
     await user.put(f"/generations/{cat['id']}/favourite", json={"favourite": True})
     everything = ["a fox in a chat", "a cat", "A red FOX"]
     assert await shown(user) == everything
