@@ -128,23 +128,28 @@ async def test_images_are_shown_to_models_that_can_see(api: Api, ana: httpx.Asyn
 
 
 async def test_images_stay_in_the_conversation_and_go_with_it(api: Api, ana: httpx.AsyncClient) -> None:
-    here, there, made_from = [
-        (await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")})).json()["id"] for _ in range(3)
-    ]
+    uploads = [await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")}) for _ in range(4)]
+    here, there, made_from, waiting = [upload.json()["id"] for upload in uploads]
+    acting = await api.acting(ana)
+    await ana.put("/users/me", json={"confirm_above_usd": "0"})
+    asked = {"prompt": "a fox", "input_images": [waiting], "address": {"platform": "telegram", "chat_id": "77"}}
+    assert (await acting.post("/generate/image", json=asked)).status_code == 409, "waits for a yes"
+    await ana.put("/users/me", json={"confirm_above_usd": None})
     drawn = await ana.post("/generate/image", json={"prompt": "a fox", "input_images": [made_from]})
     assert drawn.status_code == 200, drawn.text
-    first = (await ask(ana, "What is this?", images=[here, there, made_from])).json()["conversation_id"]
+    first = (await ask(ana, "What is this?", images=[here, there, made_from, waiting])).json()["conversation_id"]
     second = (await ask(ana, "And this?", images=[there])).json()["conversation_id"]
     question, answer = (await ana.get(f"/conversations/{first}")).json()["messages"]
-    assert ([image["id"] for image in question["images"]], answer["images"]) == ([here, there, made_from], [])
+    assert ([image["id"] for image in question["images"]], answer["images"]) == ([here, there, made_from, waiting], [])
+    assert await api.services.media.own_images("somebody else", [here, there]) == {}
     links = [image["url"] for image in question["images"]]
-    assert [(await api.client.get(link)).status_code for link in (*links, question["images"][0]["thumbnail_url"])] == [200] * 4
+    assert [(await api.client.get(link)).status_code for link in (*links, question["images"][0]["thumbnail_url"])] == [200] * 5
 
     assert (await ana.delete(f"/conversations/{first}")).status_code == 204
-    assert [(await ana.get(link)).status_code for link in links] == [404, 200, 200]
+    assert [(await ana.get(link)).status_code for link in links] == [404, 200, 200, 200]
     held = {row["id"] for row in await api.services.db.fetch("SELECT id FROM media WHERE role = 'upload'")}
-    assert held == {there, made_from}
-    assert len(await api.services.db.fetch("SELECT id FROM media WHERE role = 'thumbnail'")) == 3
+    assert held == {there, made_from, waiting}
+    assert len(await api.services.db.fetch("SELECT id FROM media WHERE role = 'thumbnail'")) == 4
     assert (await ana.delete(f"/conversations/{second}")).status_code == 204
     assert (await ana.get(links[1])).status_code == 404
 
