@@ -1,5 +1,6 @@
 """Webhooks of the sandbox to the real api: signed, over HTTP, as the provider sends them."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,8 +31,9 @@ def account(stack: Stack) -> Iterator[Account]:
 
 
 def finished(account: Account, job: dict[str, Any]) -> dict[str, Any]:
-    """Asks without a pause until it ends: polling the provider is half a minute away, so only a webhook can end it sooner."""
+    """Asks until it ends: polling the provider is half a minute away, so only a webhook can end it sooner."""
     while job["status"] in {"queued", "processing"}:
+        time.sleep(0.1)
         job = account.get(f"/generations/{job['id']}")
     return job
 

@@ -19,6 +19,7 @@ def test_a_separate_worker_makes_what_the_api_accepts(postgres_url: str) -> None
         stack.start("worker", wait=False)
         end = time.monotonic() + 60
         while job["status"] in {"queued", "processing"} and time.monotonic() < end:
+            time.sleep(0.1)
             job = account.get(f"/generations/{job['id']}")
         assert job["status"] == "completed"
         assert account.http.get(job["images"][0]["url"]).status_code == 200

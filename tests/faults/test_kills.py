@@ -72,7 +72,7 @@ class World:
         end = time.monotonic() + 90
         while job["status"] in {"queued", "processing"} and not job["needs_review"] and time.monotonic() < end:
             job = self.account.get(f"/generations/{job['id']}")
-            time.sleep(0.02)
+            time.sleep(0.1)
         return job
 
     def check(self, case: str, job: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ def cancelled_and_killed(world: World) -> None:
     calls = world.paid()
     job = world.post("/generate/video", "cancel").raise_for_status().json()
     while world.account.get(f"/generations/{job['id']}")["started_at"] is None or world.paid() == calls:
-        time.sleep(0.02)
+        time.sleep(0.1)
     world.armed.write_text("cancelled")
     with contextlib.suppress(httpx.HTTPError):
         world.post(f"/generations/{job['id']}/cancel", "cancel-it")
