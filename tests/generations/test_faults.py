@@ -149,9 +149,7 @@ async def test_a_stale_workers_write_changes_nothing(api: Api, user: httpx.Async
     sandbox.break_with(image=1)
     made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
     row = await until(api, made["id"], phase="submitting")
-    await api.services.db.execute(
-        "UPDATE generations SET attempt = attempt + 1, lease_token = 'another', phase = 'poll' WHERE id = $1", row.id
-    )
+    await api.services.db.execute("UPDATE generations SET attempt = attempt + 1, lease_token = 'another' WHERE id = $1", row.id)
     with api.services.wake.listen("worker") as listener:
         await listener.wait(10)
     after = await store.get(api.services.db, row.id)

@@ -104,6 +104,19 @@ async def test_the_intent_to_pay_is_written_once_by_one_lease_as_well(db: Db) ->
     assert not await moves.advance(db, lease, "submitting", status="processing")
 
 
+async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
+    at = now()
+    await store.insert(db, job("processing", "poll", run_at=at))
+    (late,) = await moves.claim(db, ["poll"], "w1", at, at + timedelta(seconds=60), 1)
+    (holder,) = await moves.claim(db, ["poll"], "w2", at + timedelta(seconds=61), at + timedelta(seconds=121), 1)
+    for given_up in (late, replace(holder, attempt=late.attempt), replace(holder, lease_token="w1")):
+        assert not await moves.advance(db, given_up, "fetch")
+        assert not await moves.release(db, given_up, "fetch", at, at)
+        assert await moves.finish(db, given_up, {"status": "failed", "finished_at": at}) is None
+    assert await store.get(db, holder.id) == holder
+    assert await moves.advance(db, holder, "fetch")
+
+
 async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
     at = now()
     for number in range(10):
