@@ -115,11 +115,11 @@ class BudgetService:
 
     async def shared(self) -> list[BudgetOut]:
         """This month's budgets of groups of accounts, and of all."""
-        month, decided = month_of(ids.now()), await store.limits(self._db)
+        scopes = cast(tuple[SharedScope, ...], get_args(SharedScope))
+        decided, counters = await store.limits(self._db), await store.counters(self._db, scopes, month_of(ids.now()))
         items = []
-        for scope in cast(tuple[SharedScope, ...], get_args(SharedScope)):
-            limit = self._limit(decided, scope)
-            found = await store.counter(self._db, scope, month)
+        for scope in scopes:
+            limit, found = self._limit(decided, scope), counters.get(scope)
             items.append(
                 BudgetOut(
                     scope=scope,
