@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.harness import Api, running_api
+from tests.auth.world import one_engine
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
 
@@ -27,6 +28,7 @@ async def test_ready_names_what_the_api_needs(api: Api) -> None:
     assert not (await api.client.get("/readyz")).json()["setup_needed"]
 
 
+@one_engine
 async def test_every_answer_has_an_id(api: Api) -> None:
     first, second = await api.client.get("/healthz"), await api.client.get("/nowhere")
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
@@ -41,6 +43,7 @@ async def test_a_nul_in_an_address_is_refused_on_both_engines(api: Api, path: st
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
+@one_engine
 async def test_a_body_is_read_only_up_to_a_limit(api: Api) -> None:
     admin = await api.admin()
     answer = await admin.post(
@@ -49,6 +52,7 @@ async def test_a_body_is_read_only_up_to_a_limit(api: Api) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
+@one_engine
 async def test_a_refused_body_is_never_echoed(api: Api) -> None:
     secret = "the password nobody may see"
     answer = await api.client.post("/auth/login", json={"email": "a@b.c", "password": secret, "extra": secret})
@@ -57,6 +61,7 @@ async def test_a_refused_body_is_never_echoed(api: Api) -> None:
     assert [field["field"] for field in answer.json()["fields"]] == ["extra"]
 
 
+@one_engine
 async def test_the_docs_load_nothing_from_elsewhere(api: Api) -> None:
     page = (await api.client.get("/docs")).text
     assert "http" not in page.replace("http-equiv", "")
