@@ -30,6 +30,7 @@ AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
 """The answer is drawn anew this often while it is written."""
+UNSURE_WAITS = (0.2, 0.4, 0.8)
 
 
 @pages.get("/generate")
@@ -76,7 +77,7 @@ def stream() -> ResponseReturnValue:
     stack = ExitStack()
     try:
         ask = _ask(attached(), stream=True)
-        upstream = stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
+        upstream = _begun(ask, stack)
     except Invalid as invalid:
         return jsonify(invalid.error.spoken), 422
     except ApiError as error:
@@ -125,6 +126,21 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
         with suppress(ApiError):
             api().prefer(PreferencesIn(text_system=asked.system))
     return asked
+
+
+def _begun(ask: TextIn, stack: ExitStack) -> httpx.Response:
+    """A first answer that was stopped is kept a moment later, or not at all when nothing was written yet: `unsure` says that this question
+    follows such a one. It begins a new conversation where there is none to go on with."""
+    if request.form.get("unsure"):
+        for wait in UNSURE_WAITS:
+            try:
+                return stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
+            except ApiError as error:
+                if error.code != "not_found":
+                    raise
+            time.sleep(wait)
+        ask = ask.model_copy(update={"conversation_id": None})
+    return stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
 
 
 def _events(upstream: httpx.Response) -> Iterator[str]:

@@ -315,6 +315,10 @@ def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
     answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Hello", "model": "no/such-model"}, X_Fragment="1")
     assert answer.status_code == 422
     assert answer.get_json()["error"]["message"]
+    lost = {**browser.fields, "prompt": "Hello", "conversation_id": "never-kept"}
+    assert browser.post("/generate/text/stream", lost, X_Fragment="1").status_code == 404
+    after_a_stop = browser.post("/generate/text/stream", {**lost, "unsure": "1"}, X_Fragment="1")
+    assert events(after_a_stop.text)[-1][0] == "done", "a new conversation"
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])

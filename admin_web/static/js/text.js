@@ -154,12 +154,16 @@ async function read(stream, signal, shown) {
     for await (const { name, data } of events(stream)) {
       const follow = nearEnd();
       if (name === "start") {
+        if (form.elements.conversation_id.value !== data.conversation_id) form.elements.unsure.value = "1";
         form.elements.conversation_id.value = data.conversation_id;
-        history.replaceState(null, "", `${words.show}?conversation=${encodeURIComponent(data.conversation_id)}`);
       } else {
+        // not before something is written: until then there is nothing to come back to
+        const here = `${words.show}?conversation=${encodeURIComponent(form.elements.conversation_id.value)}`;
+        if (location.pathname + location.search !== here) history.replaceState(null, "", here);
         answer.innerHTML = data.html;
       }
       if (name === "done") {
+        form.elements.unsure.value = "";
         end = data.note;
         document.querySelector("[data-balance]").textContent = data.balance;
       } else if (name === "error") {
