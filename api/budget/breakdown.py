@@ -70,10 +70,11 @@ async def _rows(db: Db, part: Part) -> Sequence[Row]:
     where = "".join(f" AND {text.format(f'${number}')}" for number, text in enumerate(texts, 3))
     sums = "CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n"
     return await db.fetch(
-        "WITH chosen AS MATERIALIZED (SELECT CAST(CAST(created_at AS DATE) AS TEXT) AS day, user_id, kind, model, amount_micro "
+        "WITH chosen AS MATERIALIZED (SELECT CAST(created_at AS DATE) AS day, user_id, kind, model, amount_micro "
         f"FROM ledger WHERE created_at >= $1 AND created_at < $2{where}), "
-        f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}) "
-        f"SELECT 'day' AS part, day AS name, {sums} FROM chosen GROUP BY 1, 2 "
+        f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}), "
+        f"days AS MATERIALIZED (SELECT day, {sums} FROM chosen GROUP BY 1) "
+        "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days "
         "UNION ALL SELECT 'user', user_id, micro, n FROM spenders "
         f"UNION ALL SELECT kind, model, {sums} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1",
         datetime.combine(part.since, time(), UTC),

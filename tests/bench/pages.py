@@ -79,6 +79,8 @@ ADMIN = {
     "audit, one actor": "/admin/audit?limit=50&actor_id=user-0000003",
     "audit, one act of a month": "/admin/audit?limit=50&action=link&since={since}",
     "budgets": "/admin/budgets",
+    "spend of everybody": "/admin/spend",
+    "spend on a model": "/admin/spend?model=maker/image-3",
     "spend of a user": "/admin/users/user-0000123/spend",
 }
 
