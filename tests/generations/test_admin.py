@@ -159,7 +159,8 @@ async def test_jobs_are_sorted_by_cost_and_by_how_long_they_took(api: Api, user:
     assert await order("sort=cost&until=2026-01-01T00:00:00Z") == []
     long_ago = new_id()
     await api.services.db.execute("UPDATE generations SET id = $2 WHERE id = $1", made[2], f"0190{long_ago[4:]}")
-    assert await order("sort=cost&since=2020-01-01T00:00:00Z") == [3, 0], "of the last seven days"
+    assert await order("sort=cost") == [3, 0], "of the last seven days"
+    assert await order("sort=cost&since=2020-01-01T00:00:00Z") == [], "of the first seven days from then on"
 
 
 async def test_only_admins_see_and_change_others_jobs(api: Api, user: httpx.AsyncClient) -> None:

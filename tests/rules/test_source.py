@@ -31,7 +31,12 @@ SQL_PARTS = {
     "key": "what to sort by, one of a constant list",
     "direction": "ASC or DESC, of the same list",
     "beyond": "< or >, as the direction asks",
-    "clause": "conditions of our own text and $1, $2, ..., put together in api/db/conditions.py",
+    "where": "conditions of our own text and $1, $2, ...",
+    "behind_it": "such a condition, of api/db/conditions.py",
+    "sums": "what is added up, written once",
+    "joined": "a table of our own, or nothing",
+    "by(order)": "of our own orders, by api/db/conditions.py",
+    "limit + 1": "a number",
     "ended": "a condition with $1 that is used twice",
 }
 

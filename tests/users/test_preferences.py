@@ -70,6 +70,7 @@ async def test_what_is_not_given_stays_also_when_two_change_at_once(api: Api) ->
     ana = await api.user()
     assert await prefers(ana) == {
         "text_model": None,
+        "text_system": None,
         "image_model": None,
         "video_model": None,
         "image_options": {},
