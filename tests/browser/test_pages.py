@@ -112,7 +112,8 @@ def test_the_gallery_by_keyboard_and_several_at_once(page: Page) -> None:
     for prompt in ("First", "Second"):
         page.get_by_label("Prompt").fill(prompt)
         page.get_by_role("button", name="Generate").click()
-        expect(page.locator(".job-card [data-status=completed]").first).to_be_visible()
+        made = page.locator(".job-card").filter(has_text=prompt).locator("[data-status=completed]")
+        expect(made.first).to_be_visible()
         page.reload()
     page.goto("/gallery?q=st")
     page.locator("[data-open]").first.focus()

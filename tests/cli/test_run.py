@@ -136,7 +136,10 @@ def test_tests_without_chromium_say_the_one_command(place: Place) -> None:
     written = place.installed("dev", ".venv-dev")
     done = place.call("test")
     assert done.returncode == 1
-    assert done.stderr.strip() == "The browser tests need Chromium. Install it, then start again: sudo apt-get install -y chromium"
+    assert (
+        done.stderr.strip()
+        == "The browser tests need Chromium. Install it, then start again: sudo apt-get install -y chromium-headless-shell"
+    )
     assert not written.exists()
     place.program("chromium")
     assert place.call("test", "tests/api").returncode == 0
