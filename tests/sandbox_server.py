@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,20 @@ from tests.plain_http import PLAIN
 FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1}
 
 
+WHOLE = {name: getattr(sandbox_media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
+ROUGH = {"FPS": 2, "DRAWN_FPS": 1, "_STILL": 168}
+"""Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time would go there."""
+
+
 @contextmanager
-def _rough() -> Iterator[None]:
-    """Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time would go there."""
+def drawing(how: dict[str, int]) -> Iterator[None]:
+    """All sandboxes of this process draw like this; what one had drawn otherwise is forgotten when it is drawn whole."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox_media, "FPS", 2)
-        patch.setattr(sandbox_media, "DRAWN_FPS", 1)
-        patch.setattr(sandbox_media, "_STILL", 168)
+        for name, value in how.items():
+            patch.setattr(sandbox_media, name, value)
+        if how is WHOLE:
+            sandbox_media.drawn.cache_clear()
+            sandbox_media.film.cache_clear()
         yield
 
 
@@ -56,13 +63,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox_server(*, webhook_secret: str | None = None, rough: bool = True, **timing: float) -> Iterator[Sandbox]:
-    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be. Not `rough`: drawn as always."""
-    if not rough:  # what another test had drawn roughly is kept under the same name
-        sandbox_media.drawn.cache_clear()
-        sandbox_media.film.cache_clear()
+def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
+    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
-    with _rough() if rough else nullcontext(), socket.create_server(("127.0.0.1", 0)) as listener:
+    with drawing(ROUGH), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         running = server(create_app(chosen, webhook_secret=webhook_secret), port)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -147,13 +147,15 @@ async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message
 
 
 async def delete(sql: Sql, conversation_id: str) -> None:
-    await sql.execute("DELETE FROM messages WHERE conversation_id = $1", conversation_id)
+    """The conversation first: who writes into it has its row, so their messages are there to be deleted when that is done."""
     await sql.execute("DELETE FROM conversations WHERE id = $1", conversation_id)
+    await sql.execute("DELETE FROM messages WHERE conversation_id = $1", conversation_id)
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:
-    await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
+    """In the same order, for the same reason."""
     await sql.execute("DELETE FROM conversations WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM chats_left WHERE user_id = $1", user_id)
 
 

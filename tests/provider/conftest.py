@@ -5,15 +5,21 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from api.provider.openrouter import OpenRouter
-from tests.sandbox_server import FAST, Sandbox, sandbox_server
+from tests.sandbox_server import FAST, WHOLE, Sandbox, drawing, sandbox_server
 
 SECRET = "hook_secret"
 
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Sandbox]:
-    with sandbox_server(webhook_secret=SECRET, rough=False, **FAST) as running:
+    with sandbox_server(webhook_secret=SECRET, **FAST) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _whole(_server: Sandbox) -> Iterator[None]:
+    with drawing(WHOLE):
+        yield
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Conversations in the database, on both engines."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from api import ids
 from api.db import Db
+from api.db.open import open_db
 from api.text import store
 from api.text.store import Conversation, Message
 
@@ -52,3 +54,24 @@ async def test_erasing_a_user_leaves_the_others(db: Db) -> None:
     assert await store.messages(db, talks[0].id, 9) == []
     assert await store.conversation(db, talks[1].id) == talks[1]
     assert len(await store.messages(db, talks[1].id, 9)) == 1
+
+
+async def test_a_deleted_conversation_takes_along_what_is_being_written(postgres_url: str) -> None:
+    """The embedded engine lets one transaction in after the other."""
+    db = await open_db(postgres_url)
+    talk = conversation("ana", 1)
+    await store.add_conversation(db, talk)
+
+    async def delete() -> None:
+        async with db.transaction() as sql:
+            await store.delete(sql, talk.id)
+
+    async with db.transaction() as sql:
+        assert await store.touch(sql, talk.id, START)
+        await store.add_message(sql, talk.id, "ana", Message(ids.new_id(), "user", "x", None, None, (), START))
+        deleting = asyncio.create_task(delete())
+        while await db.fetch_one("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") is None:
+            assert not deleting.done()
+    await deleting
+    assert await db.fetch("SELECT id FROM messages") == []
+    await db.close()
