@@ -1,7 +1,7 @@
 """Who spent what on which model on which day: out of the ledger, of everybody, of one account or on one model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, PersonCostOut
@@ -27,16 +27,15 @@ class Part:
 
 
 async def broken_down(db: Db, part: Part) -> BreakdownOut:
-    part = _limited(part)
-    assert part.since is not None
-    rows = await _rows(db, part)
+    first, end = _days(part)
+    rows = await _rows(db, part, first, end)
     days = {row["name"]: row for row in rows if row["part"] == "day"}
     models = [row for row in rows if row["part"] not in {"day", "user"}]
     users = [row for row in rows if row["part"] == "user"]
     names = await _names(db, [row["name"] for row in users])
-    shown = [part.since + DAY * number for number in range((part.until - part.since).days + 1)]
+    shown = [first + DAY * number for number in range((end - first).days)]
     return BreakdownOut(
-        since=part.since,
+        since=first,
         until=part.until,
         spent_usd=usd(sum(row["micro"] for row in days.values())),
         count=sum(row["n"] for row in days.values()),
@@ -52,18 +51,18 @@ async def broken_down(db: Db, part: Part) -> BreakdownOut:
     )
 
 
-def _limited(part: Part) -> Part:
+def _days(part: Part) -> tuple[date, date]:
+    """The first day that is shown, and the one after the last."""
     most = DAYS_OF_ALL if part.user_id is None and part.model is None else DAYS_OF_ONE
     try:
-        earliest = part.until - DAY * (most - 1)
-        return replace(part, since=max(min(part.since or earliest, part.until), earliest))
+        earliest, end = part.until - DAY * (most - 1), part.until + DAY
     except OverflowError as error:
         raise InvalidRequest("There are no such days.", field="until") from error
+    return max(min(part.since or earliest, part.until), earliest), end
 
 
-async def _rows(db: Db, part: Part) -> Sequence[Row]:
+async def _rows(db: Db, part: Part, first: date, end: date) -> Sequence[Row]:
     """By what costs most; of the accounts only the first."""
-    assert part.since is not None
     asked = [("user_id = {}", part.user_id), ("kind = {}", part.kind), ("model = {}", part.model)]
     values = [value for _, value in asked if value is not None]
     texts = [text for text, value in asked if value is not None]
@@ -77,8 +76,8 @@ async def _rows(db: Db, part: Part) -> Sequence[Row]:
         "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days "
         "UNION ALL SELECT 'user', user_id, micro, n FROM spenders "
         f"UNION ALL SELECT kind, model, {sums} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1",
-        datetime.combine(part.since, time(), UTC),
-        datetime.combine(part.until + DAY, time(), UTC),
+        datetime.combine(first, time(), UTC),
+        datetime.combine(end, time(), UTC),
         *values,
     )
 

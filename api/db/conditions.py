@@ -78,12 +78,19 @@ def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:
     if order.key == "id":
         return f"id {beyond} ${number}", [cursor]
     last, _, text = cursor.partition(":")
-    try:
-        value = int(text) if order.type == "bigint" else text
-    except ValueError as error:
-        raise InvalidRequest("This cursor belongs to another list. Start again without it.", field="cursor") from error
+    value = _bigint(text) if order.type == "bigint" else text
+    if value is None:
+        raise InvalidRequest("This cursor belongs to another list. Start again without it.", field="cursor")
     key, at = order.key, f"${number + 1}::{order.type}"
     return f"({key} {beyond} {at} OR ({key} = {at} AND id {beyond} ${number}))", [last, value]
+
+
+def _bigint(text: str) -> int | None:
+    try:
+        value = int(text)
+    except ValueError:
+        return None
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def cursor_of(order: Order, row_id: str, value: object) -> str:

@@ -87,7 +87,8 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
     assert on_one == (31, [("ben", "9.000000"), ("ana", "8.000000")], [("m/one", "17.000000")], ["7.000000", "10.000000"])
     assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == ([("ben", "9.000000")], [("m/one", "9.000000")], ["9.000000"])
     assert await part("until=2020-01-01") == (7, [], [], [])
-    assert (await admin.get("/admin/spend?until=0001-01-01")).status_code == 422
+    for no_day in ("0001-01-01", "9999-12-31"):
+        assert (await admin.get(f"/admin/spend?until={no_day}")).status_code == 422
 
 
 async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

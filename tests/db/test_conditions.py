@@ -48,9 +48,10 @@ async def test_a_page_begins_where_the_last_one_ended_whatever_changed(things: D
     assert await pages(things, COST, [], "DELETE FROM things WHERE id = 'e'") == "becaf"
 
 
-async def test_a_cursor_of_another_order_is_refused(things: Db) -> None:
+@pytest.mark.parametrize("cursor", ["a", "a:b", f"a:{2**63}", f"a:{-(2**63) - 1}"])
+async def test_a_cursor_of_another_order_is_refused(things: Db, cursor: str) -> None:
     with pytest.raises(InvalidRequest):
-        await ids_of(things, "things", [], COST, "a", 2)
+        await ids_of(things, "things", [], COST, cursor, 2)
 
 
 async def test_the_newest_come_without_gaps_from_busy_and_from_quiet_times(db: Db) -> None:
