@@ -10,9 +10,10 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -208,11 +209,16 @@ async def main(engine: str, store: Path, rounds: int) -> int:
                 return slow + await visit(services, client, "admin", ADMIN_ID, ADMIN, rounds)
 
 
-if __name__ == "__main__":
+def told(main: Callable[[str, Path, int], Coroutine[Any, Any, int]]) -> int:
+    """Its exit code, with what the command line says: engine, store, rounds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("engine", choices=["duckdb", "postgresql"], nargs="?", default="duckdb")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        raise SystemExit(min(1, asyncio.run(main(given.engine, given.store or Path(folder), given.rounds))))
+        return min(1, asyncio.run(main(given.engine, given.store or Path(folder), given.rounds)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(told(main))

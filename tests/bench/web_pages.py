@@ -5,7 +5,6 @@ The api runs in a process of its own, as in the product, and is asked over HTTP;
 and kept for the next time. Ends with 1 when a median or a size is above the aim.
 """
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -30,7 +29,7 @@ from api.auth import sessions
 from api.auth.tokens import TokenSigner
 from api.db.open import open_db
 from tests.bench.page_weight import first_load
-from tests.bench.pages import ADMIN_ID, AIM_MS, HEAVY, QUIET_SECONDS, USUAL, filled, places
+from tests.bench.pages import ADMIN_ID, AIM_MS, HEAVY, QUIET_SECONDS, USUAL, filled, places, told
 from tests.sandbox_server import sandbox_server
 from tests.stack import free_ports
 
@@ -250,10 +249,4 @@ def _all(visits: Visits, people: dict[str, tuple[Tokens, dict[str, str]]]) -> in
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("engine", choices=["duckdb", "postgresql"], nargs="?", default="duckdb")
-    parser.add_argument("--store", type=Path)
-    parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        raise SystemExit(min(1, asyncio.run(main(given.engine, given.store or Path(folder), given.rounds))))
+    raise SystemExit(told(main))
