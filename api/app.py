@@ -201,7 +201,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         links=links,
         catalog=catalog,
         budget=budget,
-        spending=Spending(db),
+        spending=Spending(db, users.names),
         media=media,
         text=text,
         generations=generation_service,

@@ -1,6 +1,6 @@
 """Who spent what on which model on which day: out of the ledger, of everybody, of one account or on one model."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -9,6 +9,8 @@ from api.db import Db, Row
 from api.errors import InvalidRequest
 from api.schemas import Kind, usd
 
+Names = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""What accounts are called, by their ids; those that were deleted are left out."""
 TOP = 20
 DAYS_OF_ALL, DAYS_OF_ONE = 7, 31
 """All of a month is too much for one page; an account's or a model's is not."""
@@ -26,13 +28,13 @@ class Part:
     model: str | None = None
 
 
-async def broken_down(db: Db, part: Part) -> BreakdownOut:
+async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
     first, end = _days(part)
     rows = await _rows(db, part, first, end)
     days = {row["name"]: row for row in rows if row["part"] == "day"}
     models = [row for row in rows if row["part"] not in {"day", "user"}]
     users = [row for row in rows if row["part"] == "user"]
-    names = await _names(db, [row["name"] for row in users])
+    names = await names_of([row["name"] for row in users])
     shown = [first + DAY * number for number in range((end - first).days)]
     return BreakdownOut(
         since=first,
@@ -80,8 +82,3 @@ async def _rows(db: Db, part: Part, first: date, end: date) -> Sequence[Row]:
         datetime.combine(end, time(), UTC),
         *values,
     )
-
-
-async def _names(db: Db, user_ids: list[str]) -> dict[str, str]:
-    rows = await db.fetch("SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])", user_ids)
-    return {row["id"]: row["name"] for row in rows}

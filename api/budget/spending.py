@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 
 from api import ids
-from api.budget.breakdown import TOP, Part, broken_down
+from api.budget.breakdown import TOP, Names, Part, broken_down
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
@@ -39,8 +39,9 @@ class OfDay:
 
 
 class Spending:
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, names: Names) -> None:
         self._db = db
+        self._names = names
 
     async def of_user(self, user_id: str, days: int) -> MySpendOut:
         """Of the last `days` days, today included."""
@@ -77,7 +78,7 @@ class Spending:
         self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None
     ) -> BreakdownOut:
         """Up to `until`, None = today. Raises `InvalidRequest`."""
-        return await broken_down(self._db, Part(until or ids.now().date(), since, user_id, kind, model))
+        return await broken_down(self._db, Part(until or ids.now().date(), since, user_id, kind, model), self._names)
 
 
 async def by_day(sql: Sql, since: datetime) -> list[OfDay]:
