@@ -1,11 +1,11 @@
 """What people do on the fake Telegram, and how its behaviour is set: the calls under /_fake/ that a driver uses."""
 
-import asyncio
 import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from inspect import isawaitable
 from typing import Any
 
 from aiohttp import web
@@ -25,7 +25,6 @@ class Control:
         self.faults = faults
         self.server = server
         self.listen = listen
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/_fake/state", self.state), web.get("/_fake/files/{id}", self.file), web.post("/_fake/{action}", self.act)]
@@ -75,6 +74,7 @@ class Control:
             return _json({"error": f"no action {request.match_info['action']}"}, 404)
         try:
             made = action(**await request.json())
+            made = await made if isawaitable(made) else made
         except (LookupError, ValueError, TypeError) as error:
             return _json({"error": str(error)}, 400)
         self.world.touch()
@@ -209,15 +209,9 @@ class Control:
             else:
                 raise ValueError(f"no setting {name}")
 
-    def away(self, away: bool) -> None:
-        """Telegram can't be reached: its port is closed. Call it on the control port."""
-        task = asyncio.get_running_loop().create_task(self._listen(not away))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _listen(self, wanted: bool) -> None:
-        await self.listen(wanted)
-        self.world.touch()
+    async def away(self, away: bool) -> None:
+        """Telegram can't be reached: when this is answered its port is closed. Call it on the control port."""
+        await self.listen(not away)
 
 
 def _seen(message: Message) -> dict[str, Any]:
