@@ -17,6 +17,10 @@ WORDS = {
         N_("Jobs wait in line"),
         N_("The oldest has been waiting for %(minutes)s minutes. Is a worker running, and does the provider answer?"),
     ),
+    "jobs_late": (
+        N_("Jobs take far too long"),
+        N_("One has been made for %(minutes)s minutes, much longer than usual. Look at what it waits for, or cancel it."),
+    ),
     "deliveries_dead": (N_("Results reached no chat"), N_("%(platform)s refused them for good. See why, and send them again.")),
     "deliveries_stuck": (N_("Results wait for %(platform)s"), N_("The oldest has been due for %(minutes)s minutes. Is the bot running?")),
     "budget_nearly_used": (N_("%(scope)s: %(percent)s %% of the budget is used"), N_("At 100 %% every request is refused.")),
@@ -35,6 +39,7 @@ WORDS = {
 PLACES: dict[str, tuple[str, dict[str, Any]]] = {
     "generations": ("admin_jobs.show", {"status": "review"}),
     "queue": ("admin_jobs.show", {"status": "queued", "sort": "oldest"}),
+    "running": ("admin_jobs.show", {"status": "processing", "sort": "oldest"}),
     "deliveries": ("admin_deliveries.show", {"state": "dead"}),
     "budgets": ("admin_budgets.show", {}),
     "models": ("admin_models.show", {}),

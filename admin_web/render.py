@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from admin_web import language
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
+from admin_web.delivery_words import why
 from admin_web.language import N_
 from admin_web.markdown import as_html
 from admin_web.options import LABELS, grouped, price_words, shape
@@ -44,6 +45,7 @@ def prepare(app: Flask) -> None:
         shape=shape,
         said=said,
         notice_words=notice_words,
+        why=why,
     )
     settings: WebSettings = app.extensions["settings"]
     app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""

@@ -115,13 +115,15 @@ class DaySpendOut(Out):
 
 
 class QueueOut(Out):
-    """Jobs of one kind that are not over. `waiting_seconds`: how long the oldest queued one waits."""
+    """Jobs of one kind that are not over. `waiting_seconds`: how long the oldest queued one waits; `running_seconds`: how long the first
+    one of those being made runs."""
 
     kind: MediaKind
     queued: int
     processing: int
     needs_review: int
     waiting_seconds: int | None
+    running_seconds: int | None
 
 
 class DeliveryCountOut(Out):
@@ -185,6 +187,7 @@ class DbHealthOut(Out):
 WarningCode = Literal[
     "needs_review",
     "jobs_waiting",
+    "jobs_late",
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
@@ -197,13 +200,13 @@ WarningCode = Literal[
     "backup_old",
     "books_differ",
 ]
-Target = Literal["generations", "queue", "deliveries", "budgets", "models", "health", "backups", "bots"]
+Target = Literal["generations", "queue", "running", "deliveries", "budgets", "models", "health", "backups", "bots"]
 
 
 class WarningOut(Out):
     """Something that needs a person. `target` is the page where it is fixed. `count`: how many there are; 1 where counting makes no sense.
-    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `minutes` of jobs in line, `detail` of a
-    provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
+    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `minutes` of jobs in line and of late
+    ones, `detail` of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
 
     code: WarningCode
     count: int

@@ -95,6 +95,7 @@ class Stats:
                 processing=row["processing"],
                 needs_review=row["needs_review"],
                 waiting_seconds=_since(row["oldest"], at),
+                running_seconds=_since(row["first_started"], at),
             )
             for row in await store.queue(self._db)
         ]

@@ -40,9 +40,22 @@ async def queue(sql: Sql) -> Sequence[Row]:
         SELECT kind, count(*) FILTER (WHERE status = 'queued') AS queued,
                count(*) FILTER (WHERE status = 'processing' AND phase <> 'needs_review') AS processing,
                count(*) FILTER (WHERE phase = 'needs_review') AS needs_review,
-               min(created_at) FILTER (WHERE status = 'queued') AS oldest
+               min(created_at) FILTER (WHERE status = 'queued') AS oldest,
+               min(started_at) FILTER (WHERE status = 'processing' AND phase <> 'needs_review') AS first_started
         FROM generations WHERE phase <> 'done' GROUP BY 1 ORDER BY 1
         """
+    )
+
+
+async def running(sql: Sql, before: datetime) -> Sequence[Row]:
+    """What was started before then and is still being made, the first one first."""
+    return await sql.fetch(
+        """
+        WITH open AS MATERIALIZED (SELECT kind, model, status, phase, started_at FROM generations WHERE phase <> 'done')
+        SELECT kind, model, started_at FROM open
+        WHERE status = 'processing' AND phase <> 'needs_review' AND started_at < $1 ORDER BY started_at
+        """,
+        before,
     )
 
 

@@ -17,6 +17,11 @@ from api.provider.types import KeyState, Provider, ProviderError
 
 NEARLY_PERCENT = 90
 STUCK_SECONDS = 15 * 60
+LATE_SECONDS = 10 * 60
+LATE_TIMES = 3
+"""So many times as long as half of its model's jobs take."""
+LATE_UNKNOWN_SECONDS = 30 * 60
+"""For a model of which nothing was completed lately."""
 KEY_ENDS_WITHIN = timedelta(days=7)
 CREDIT_LOW_MICRO = 5_000_000
 FREE_BYTES_LEAST = 1_000_000_000
@@ -31,6 +36,7 @@ _GRAVEST = (
     "provider_down",
     "needs_review",
     "jobs_waiting",
+    "jobs_late",
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
@@ -72,7 +78,20 @@ class Warnings:
         if longest > STUCK_SECONDS:
             waiting, facts = sum(each.queued for each in queue), {"minutes": str(longest // 60)}
             found.append(WarningOut(code="jobs_waiting", count=waiting, target="queue", facts=facts))
+        if max((each.running_seconds or 0 for each in queue), default=0) > LATE_SECONDS:
+            found += await self._late()
         return found
+
+    async def _late(self) -> list[WarningOut]:
+        usual = {(each.kind, each.model): each.half_seconds * LATE_TIMES for each in (await self._stats.all()).typical}
+        at, late = ids.now(), []
+        for row in await store.running(self._db, at - timedelta(seconds=LATE_SECONDS)):
+            seconds = (at - row["started_at"]).total_seconds()
+            if seconds > max(LATE_SECONDS, usual.get((row["kind"], row["model"]), LATE_UNKNOWN_SECONDS)):
+                late.append(seconds)
+        if not late:
+            return []
+        return [WarningOut(code="jobs_late", count=len(late), target="running", facts={"minutes": str(int(max(late) // 60))})]
 
     async def _budgets(self) -> list[WarningOut]:
         found = []

@@ -125,6 +125,38 @@ async def test_dear_figures_are_kept_for_a_minute_and_live_ones_are_not(api: Api
     assert (second["today"], second["month"], second["at"] > first["at"]) == (first["today"], first["month"], True)
 
 
+async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
+    """Much longer than its model's jobs do, and where nobody knows, than any should; one that waits for a person is named as that."""
+    admin, ana = await api.admin(), await api.user()
+    db = api.services.db
+    done, one, two = [(await ana.post("/generate/image", json={"prompt": "a fox"})).json()["id"] for _ in range(3)]
+
+    async def run(job: str, minutes: float, model: str, phase: str = "poll") -> None:
+        change = "UPDATE generations SET status = 'processing', phase = $2, model = $3, started_at = $4, finished_at = NULL WHERE id = $1"
+        await db.execute(change, job, phase, model, ids.now() - timedelta(minutes=minutes))
+
+    async def took(minutes: float) -> None:
+        started = ids.now() - timedelta(minutes=minutes)
+        await db.execute("UPDATE generations SET model = 'm/known', started_at = $2 WHERE id = $1", done, started)
+        api.services.board.stats._counted = None
+
+    async def warned() -> list[tuple[int, str, str]]:
+        found = (await asked(admin, "/admin/warnings"))["items"]
+        return [(each["count"], each["facts"]["minutes"], each["target"]) for each in found if each["code"] == "jobs_late"]
+
+    await took(1)
+    await run(one, 9, "m/known")
+    await run(two, 29, "m/new")
+    assert await warned() == []
+    await run(one, 11, "m/known")
+    assert await warned() == [(1, "11", "running")]
+    await run(two, 31, "m/new")
+    assert await warned() == [(2, "31", "running")]
+    await run(two, 31, "m/new", "needs_review")
+    await took(4)
+    assert await warned() == []
+
+
 async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
     admin, ana = await api.admin(), await api.user()
     db = api.services.db

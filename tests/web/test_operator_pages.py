@@ -1,8 +1,10 @@
 """Every page and act of admins, found by its address: refused to members and to forms without a token, and shown with what members wrote
 as text only. What the acts do is walked through in a browser (`tests/browser/test_admin_walk.py`)."""
 
+import ast
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,6 +12,7 @@ from flask import Flask
 from pydantic import BaseModel
 
 from admin_web import admin_warnings, admin_words
+from admin_web.delivery_words import DISCORD, why
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
 from api.budget.schemas import SharedScope
@@ -17,6 +20,7 @@ from api.deliveries.schemas import DeliveryRowOut, TryOut
 from api.generations.schemas import GenerationOut
 from api.generations.states import Phase
 from api.provider.schemas import Capabilities
+from bots.discord.rest import REASONS
 from tests.web.browser import Browser
 from tests.web.conftest import signed_in
 from tests.web.test_making import make_image
@@ -75,6 +79,25 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
     assert choices(DeliveryRowOut, "state") <= admin_words.DELIVERY_STATES.keys()
     assert set(get_args(SharedScope)) == admin_words.SCOPES.keys()
     assert set(Capabilities.model_fields) == admin_words.CAPABILITIES.keys()
+
+
+def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: Flask) -> None:
+    """Wherever the bots or Discord name it; what has no code is quoted."""
+    assert DISCORD.keys() == REASONS.keys()
+    said = []
+    for path in Path("bots").rglob("*.py"):
+        if path.name == "interaction.py":
+            continue  # answers to commands are no deliveries
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SendFailed":
+                said += [one.value for one in node.args if isinstance(one, ast.Constant)]
+    assert len(said) > 8
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        assert [sentence for sentence in said if not why(sentence).words] == []
+        assert why("the channel was deleted (Discord's code 10003)").words == "Der Kanal wurde gelöscht."
+        assert why("Forbidden: bot was kicked from the supergroup chat").words == "Der Bot wurde aus der Gruppe entfernt."
+        unknown = why(f"Bad Request: {EVIL} (Discord's code 1)")
+    assert (unknown.words, unknown.quote) == ("", f"Bad Request: {EVIL} (Discord's code 1)")
 
 
 def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
