@@ -66,8 +66,8 @@ class AdminCalls(ApiHttp):
     def reset_link(self, user_id: str) -> SecretLinkOut:
         return parse(SecretLinkOut, self.send("POST", address("/users/{}/password-reset", user_id)))
 
-    def sessions_of(self, user_id: str) -> Page[SessionOut]:
-        return parse(Page[SessionOut], self.send("GET", address("/users/{}/sessions", user_id)))
+    def sessions_of(self, user_id: str, sort: str | None = None, limit: int = 20) -> Page[SessionOut]:
+        return parse(Page[SessionOut], self.send("GET", address("/users/{}/sessions", user_id), params=query(sort=sort, limit=limit)))
 
     def end_sessions_of(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}/sessions", user_id))

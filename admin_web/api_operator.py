@@ -157,8 +157,8 @@ class OperatorCalls(ApiHttp):
         headers = {"idempotency-key": key}
         return parse(BroadcastOut, self.send("POST", "/admin/broadcast", json=body.model_dump(mode="json"), headers=headers))
 
-    def broadcasts(self, cursor: str | None = None, limit: int = 10) -> Page[BroadcastOut]:
-        return parse(Page[BroadcastOut], self.send("GET", "/admin/broadcasts", params=query(cursor=cursor, limit=limit)))
+    def broadcasts(self, cursor: str | None = None, sort: str | None = None, limit: int = 10) -> Page[BroadcastOut]:
+        return parse(Page[BroadcastOut], self.send("GET", "/admin/broadcasts", params=query(cursor=cursor, sort=sort, limit=limit)))
 
     def stop_broadcast(self, broadcast_id: str) -> BroadcastOut:
         return parse(BroadcastOut, self.send("POST", address("/admin/broadcasts/{}/stop", broadcast_id)))

@@ -1,9 +1,12 @@
 """Backups, for admins: which there are, a new one, and taking one away."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import act, admin_page
+from admin_web.admin_acts import act, admin_page, one_of
 from admin_web.caller import api
 from admin_web.language import _
 from admin_web.pages.media import passed_on
@@ -12,10 +15,16 @@ from api.admin.schemas import BackupOut
 
 pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 
+SORTS: dict[str, Callable[[BackupOut], Any]] = {"oldest": lambda one: one.created_at, "largest": lambda one: -one.size}
+"""The newest come first by themselves."""
+
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    return admin_page("admin/backups.html", backups=api().backups(), password_field=FIELD)
+    """All there are, which are never many."""
+    found, sort = api().backups(), one_of(set(SORTS), "sort")
+    shown = sorted(found.items, key=SORTS[sort]) if sort else found.items
+    return admin_page("admin/backups.html", backups=found, shown=shown, kept={"sort": sort} if sort else {}, password_field=FIELD)
 
 
 @pages.post("")

@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web import admin_words
-from admin_web.admin_acts import act, admin_page
+from admin_web.admin_acts import act, admin_page, one_of
 from admin_web.api_http import ApiError
 from admin_web.caller import api
 from admin_web.forms import Invalid, idempotency_key, new_nonce, read
@@ -87,4 +87,5 @@ def _show(error: FormError | None = None, status: int = 200, planned: BroadcastO
 
 def _sent() -> dict[str, object]:
     cursor = request.args.get("cursor") or None
-    return {"found": api().broadcasts(cursor), "cursor": cursor}
+    sort = one_of({"oldest"}, "sort")
+    return {"found": api().broadcasts(cursor, sort), "cursor": cursor, "sort": sort}

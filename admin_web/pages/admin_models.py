@@ -20,7 +20,7 @@ from api.schemas import Kind
 
 pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
 
-SORTS = {"name", "cheapest", "dearest"}
+SORTS = {"name", "cheapest", "dearest", "used"}
 WHO = {"": None, "user": ["user"], "admin": ["admin"]}
 """By what the form sends: everybody, or only one role."""
 

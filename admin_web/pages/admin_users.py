@@ -20,7 +20,9 @@ pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 
 ROLES = {"user", "admin"}
 STATUSES = {"active", "disabled"}
+STANDINGS = STATUSES | {"invited"}
 SORTS = {"oldest", "name", "spent", "limit", "used"}
+SESSION_SORTS = {"oldest", "seen"}
 
 
 @pages.get("")
@@ -28,7 +30,7 @@ def show() -> ResponseReturnValue:
     wanted: dict[str, Any] = {
         "q": asked("q"),
         "role": one_of(ROLES, "role"),
-        "status": one_of(STATUSES, "status"),
+        "status": one_of(STANDINGS, "status"),
         "sort": one_of(SORTS, "sort"),
     }
     cursor = request.args.get("cursor") or None
@@ -136,7 +138,8 @@ def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = ""
 
 
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    sessions, spend = soon(lambda api: api.sessions_of(user_id)), soon(lambda api: api.spend_of(user_id))
+    sort = one_of(SESSION_SORTS, "sort")
+    sessions, spend = soon(lambda api: api.sessions_of(user_id, sort)), soon(lambda api: api.spend_of(user_id))
     jobs = soon(lambda api: api.jobs(user_id=user_id, limit=5))
     found = api().user(user_id)
     kept = shown_once.take(user_id)
@@ -146,6 +149,7 @@ def _person(user_id: str, error: FormError | None = None, status: int = 200) -> 
         status,
         person=found,
         sessions=sessions(),
+        sort=sort,
         spend=spend(),
         jobs=jobs().items,
         secret=secret,

@@ -10,8 +10,9 @@ from typing import cast, get_args
 from structlog import get_logger
 
 from api import idempotency, ids
-from api.admin.schemas import BroadcastIn, BroadcastOut, ReachOut
+from api.admin.schemas import BroadcastIn, BroadcastOut, BroadcastSort, ReachOut
 from api.db import Db, DbUnavailable, Duplicate, Row, Sql
+from api.db.conditions import NEWEST, OLDEST, ids_of
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
@@ -91,13 +92,11 @@ class Broadcasts:
             await audit.record(sql, CODE, actor_id=actor_id, subject=str(made.id), after={"chats": made.chats, "text": made.text})
         return made
 
-    async def page(self, cursor: str | None, limit: int) -> Page[BroadcastOut]:
-        """Newest first, with how far each is."""
-        rows = await self._db.fetch(
-            f"{_ROWS} WHERE $1::text IS NULL OR broadcasts.id < $1::text ORDER BY broadcasts.id DESC LIMIT $2", cursor, limit + 1
-        )
-        items = await self._outs(rows[:limit])
-        return Page(items=items, next_cursor=items[-1].id if len(rows) > limit else None)
+    async def page(self, cursor: str | None, limit: int, sort: BroadcastSort = "newest") -> Page[BroadcastOut]:
+        """With how far each is."""
+        found, more = await ids_of(self._db, "broadcasts", [], OLDEST if sort == "oldest" else NEWEST, cursor, limit)
+        rows = await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = ANY($1::text[])", found) if found else ()
+        return Page(items=await self._outs(sorted(rows, key=lambda row: found.index(row["id"]))), next_cursor=more)
 
     async def stop(self, broadcast_id: str, *, actor_id: str) -> BroadcastOut:
         """What was sent stays, the rest is not sent. Raises `NotFound`, and `Conflict` when nothing of it waits any more."""

@@ -15,6 +15,7 @@ from api.admin.schemas import (
     BotOut,
     BroadcastIn,
     BroadcastOut,
+    BroadcastSort,
     DbHealthOut,
     PurgeOut,
     RotatedOut,
@@ -106,10 +107,14 @@ async def broadcast(
 
 @router.get("/broadcasts")
 async def broadcasts(
-    caller: AdminCaller, services: ServicesDep, cursor: Word = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    caller: AdminCaller,
+    services: ServicesDep,
+    cursor: Word = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    sort: BroadcastSort = "newest",
 ) -> Page[BroadcastOut]:
-    """Newest first, with how many chats have it by now."""
-    return await services.board.broadcasts.page(cursor, limit)
+    """With how many chats have it by now."""
+    return await services.board.broadcasts.page(cursor, limit, sort)
 
 
 @router.post("/broadcasts/{broadcast_id}/stop")

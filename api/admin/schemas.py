@@ -255,6 +255,9 @@ class ReachOut(Out):
     chats: int
 
 
+BroadcastSort = Literal["newest", "oldest"]
+
+
 class BroadcastOut(Out):
     """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web; `unsent`: it is
     not sent to them any more, because it was stopped or they were unlinked. `by`: the admin's e-mail address or name; null for an account

@@ -5,7 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.auth.caller import BotCaller, SessionCaller
-from api.auth.schemas import InviteeOut, InviteIn, LoginIn, ReauthIn, RefreshIn, RegisterIn, ResetIn, SessionOut, SetupIn, TokensOut
+from api.auth.schemas import (
+    InviteeOut,
+    InviteIn,
+    LoginIn,
+    ReauthIn,
+    RefreshIn,
+    RegisterIn,
+    ResetIn,
+    SessionOut,
+    SessionSort,
+    SetupIn,
+    TokensOut,
+)
 from api.auth.sessions import Client
 from api.deps import ServicesDep
 from api.links.schemas import ActIn, ActOut
@@ -74,8 +86,10 @@ async def sessions(
     services: ServicesDep,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    sort: SessionSort = "newest",
 ) -> Page[SessionOut]:
-    return await services.auth.sessions(caller, cursor=cursor, limit=limit)
+    """`sort`: by the sign-in, or the one that was seen last first."""
+    return await services.auth.sessions(caller, cursor=cursor, limit=limit, sort=sort)
 
 
 @router.delete("/auth/sessions/{session_id}", status_code=204)

@@ -72,6 +72,9 @@ class TokensOut(Out):
     device_token: str | None = None
 
 
+SessionSort = Literal["newest", "oldest", "seen"]
+
+
 class SessionOut(Out):
     id: str
     client: str

@@ -13,7 +13,7 @@ from api.auth.bots import BotService, NewKey
 from api.auth.caller import Caller, Callers
 from api.auth.recovery import Recovery
 from api.auth.refresh import Refresh
-from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SetupIn, TokensOut
+from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SessionSort, SetupIn, TokensOut
 from api.auth.sessions import PER_ACCOUNT, PER_ADDRESS, REFRESH_IDLE, WAIT, Client, Opened, open_session, shown
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
 from api.db import Db, Sql
@@ -153,15 +153,16 @@ class AuthService:
         if caller.session_id is not None:
             await store.revoke_session(self._db, caller.session_id, "logout", ids.now())
 
-    async def sessions(self, caller: Caller, *, cursor: str | None, limit: int) -> Page[SessionOut]:
-        """Live ones, newest sign-in first."""
-        return await self.sessions_of(caller.user_id, caller.session_id, cursor=cursor, limit=limit)
+    async def sessions(self, caller: Caller, *, cursor: str | None, limit: int, sort: SessionSort = "newest") -> Page[SessionOut]:
+        """Live ones."""
+        return await self.sessions_of(caller.user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort)
 
-    async def sessions_of(self, user_id: str, current_id: str | None, *, cursor: str | None, limit: int) -> Page[SessionOut]:
+    async def sessions_of(
+        self, user_id: str, current_id: str | None, *, cursor: str | None, limit: int, sort: SessionSort = "newest"
+    ) -> Page[SessionOut]:
         """The same of any user; `current_id` is the session that is marked as the one that asks."""
-        found = await store.live_sessions(self._db, user_id, before=cursor, limit=limit + 1, at=ids.now())
-        page = found[:limit]
-        return Page(items=[shown(session, current_id) for session in page], next_cursor=page[-1].id if len(found) > limit else None)
+        found, more = await store.live_sessions(self._db, user_id, sort=sort, cursor=cursor, limit=limit, at=ids.now())
+        return Page(items=[shown(session, current_id) for session in found], next_cursor=more)
 
     async def end_sessions_of(self, user_id: str, *, actor_id: str) -> None:
         """An admin signs a user out everywhere. Raises `NotFound`."""

@@ -1,10 +1,12 @@
 """SQL of `sessions` and `bot_credentials`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.auth.schemas import SessionSort
 from api.db import Row, Sql
+from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,22 @@ async def session(sql: Sql, session_id: str) -> Session | None:
     return _session(row) if row else None
 
 
-async def live_sessions(sql: Sql, user_id: str, *, before: str | None, limit: int, at: datetime) -> Sequence[Session]:
-    """Newest sign-in first; `before` is the last id of the page before."""
-    rows = await sql.fetch(
-        f"WITH live AS MATERIALIZED (SELECT {_SESSION} FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2) "
-        "SELECT * FROM live WHERE $3::text IS NULL OR id < $3::text ORDER BY id DESC LIMIT $4",
-        user_id,
-        at,
-        before,
-        limit,
-    )
-    return [_session(row) for row in rows]
+_ORDERS: Mapping[SessionSort, Order] = {
+    "newest": NEWEST,
+    "oldest": OLDEST,
+    "seen": Order("CAST(extract(epoch FROM last_seen_at) * 1000 AS BIGINT)", "bigint"),
+}
+
+
+async def live_sessions(
+    sql: Sql, user_id: str, *, sort: SessionSort, cursor: str | None, limit: int, at: datetime
+) -> tuple[list[Session], str | None]:
+    """By when they signed in, or the one that was seen last first; with the cursor of the next page. Raises `InvalidRequest` for a cursor
+    of another sort."""
+    conditions: list[Condition] = [("user_id = {0}", user_id), ("revoked_at IS NULL AND expires_at > {0}", at)]
+    found, more = await ids_of(sql, "sessions", conditions, _ORDERS[sort], cursor, limit)
+    rows = await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])", found) if found else ()
+    return sorted((_session(row) for row in rows), key=lambda each: found.index(each.id)), more
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:

@@ -1,6 +1,7 @@
 """What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months are."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
@@ -10,6 +11,9 @@ from api.budget.breakdown import TOP, Names, Part, broken_down
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
+
+COUNTED_EVERY = timedelta(minutes=1)
+USED_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Spending:
     def __init__(self, db: Db, names: Names) -> None:
         self._db = db
         self._names = names
+        self._used: tuple[datetime, Mapping[tuple[Kind, str], int]] | None = None
+        self._counting = asyncio.Lock()
 
     async def of_user(self, user_id: str, days: int) -> MySpendOut:
         """Of the last `days` days, today included."""
@@ -73,6 +79,14 @@ class Spending:
                 for row in rows
             ],
         )
+
+    async def used(self) -> Mapping[tuple[Kind, str], int]:
+        """How many requests were booked on each model in the last 7 days; up to a minute old."""
+        async with self._counting:
+            if self._used is None or self._used[0] < ids.now() - COUNTED_EVERY:
+                found = await by_model(self._db, start_of(USED_DAYS))
+                self._used = ids.now(), {(each.kind, each.model): each.spent.count for each in found}
+            return self._used[1]
 
     async def of_part(
         self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None

@@ -11,7 +11,7 @@ from api.users.schemas import Role
 
 Per = Literal["image", "second", "video", "answer", "tokens"]
 
-ModelSort = Literal["kind", "name", "cheapest", "dearest"]
+ModelSort = Literal["kind", "name", "cheapest", "dearest", "used"]
 
 
 class PriceOut(Out):
@@ -39,7 +39,7 @@ class ModelOut(Out):
 class AdminModelOut(ModelOut):
     """`vanished`: the provider's lists do not have it any more, so nobody is offered it. `by_hand`: an admin added it without a list.
     `price_override_usd` is for an image, a second of video or a text answer. `roles` null: everybody.
-    `seen_at`: when the lists had it last.
+    `seen_at`: when the lists had it last. `used`: how many requests were booked on it in the last 7 days; only in the list of all.
     """
 
     enabled: bool
@@ -49,6 +49,7 @@ class AdminModelOut(ModelOut):
     price_override_usd: Usd | None
     roles: list[Role] | None
     seen_at: Time
+    used: int | None = None
 
 
 Price = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=11, decimal_places=6)]

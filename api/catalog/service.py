@@ -33,6 +33,9 @@ RETRY_SECONDS = (0.25, 60.0)
 REREAD_SECONDS = 30.0
 """How soon this process follows what an admin decided at another one."""
 
+Used = Mapping[tuple[Kind, str], int]
+"""How often each model was asked for lately."""
+NOBODY: Used = {}
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
 """In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of its dearest image."""
@@ -179,17 +182,20 @@ class Catalog:
         return _admin_out(_one(await store.by_id(self._db, model_id), model_id, kind))
 
     async def all(
-        self, kind: Kind | None, words: str | None, cursor: str | None, limit: int, sort: ModelSort = "kind"
+        self, kind: Kind | None, words: str | None, cursor: str | None, limit: int, sort: ModelSort = "kind", used: Used = NOBODY
     ) -> Page[AdminModelOut]:
         """Also those that nobody is offered. Raises `InvalidRequest` for a cursor that names no model."""
         rows = sorted(await store.all_models(self._db), key=_SORTS[sort])
+        if sort == "used":
+            rows.sort(key=lambda row: -_use(row, used))
         places = [f"{row.model.kind}:{row.model.id}" for row in rows]
         if cursor is not None and cursor not in places:
             raise InvalidRequest("This cursor is not valid any more. Start again without it.", field="cursor")
         rest = rows[places.index(cursor) + 1 :] if cursor is not None else rows
         found = [row for row in rest if _shown(row, kind, words)]
         last = f"{found[limit - 1].model.kind}:{found[limit - 1].model.id}" if len(found) > limit else None
-        return Page(items=[_admin_out(row) for row in found[:limit]], next_cursor=last)
+        items = [_admin_out(row).model_copy(update={"used": _use(row, used)}) for row in found[:limit]]
+        return Page(items=items, next_cursor=last)
 
     async def refresh_now(self, actor_id: str) -> int:
         """How many are offered then. Raises `ProviderUnavailable` and the like; what we had stays."""
@@ -312,7 +318,12 @@ _SORTS: Mapping[ModelSort, Callable[[Stored], Any]] = {
     "name": lambda row: (row.model.name.lower(), row.model.kind, row.model.id),
     "cheapest": lambda row: _by_price(row, 1),
     "dearest": lambda row: _by_price(row, -1),
+    "used": lambda row: (row.model.kind, row.model.id),
 }
+
+
+def _use(row: Stored, used: Used) -> int:
+    return used.get((row.model.kind, row.model.id), 0)
 
 
 def _decided(model: Model, body: ModelChangeIn) -> Model:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from api.auth.caller import AdminCaller, RecentCaller, UserCaller
-from api.auth.schemas import SessionOut
+from api.auth.schemas import SessionOut, SessionSort
 from api.deps import ServicesDep
 from api.schemas import Page
 from api.users.schemas import (
@@ -20,7 +20,7 @@ from api.users.schemas import (
     RoleIn,
     SecretLinkOut,
     Sort,
-    Status,
+    Standings,
     StatusIn,
     UserOut,
 )
@@ -71,13 +71,13 @@ async def users(
     services: ServicesDep,
     q: Annotated[str | None, Query(max_length=100)] = None,
     role: Role | None = None,
-    status: Status | None = None,
+    status: Standings | None = None,
     sort: Sort = "newest",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[UserOut]:
-    """`q`: a part of the e-mail or the name. `sort`: by name; or who spent most this month first, has the highest limit,
-    used the largest part of it."""
+    """`q`: a part of the e-mail or the name. `status` invited: who has not taken the invitation up. `sort`: by name; or who spent most this
+    month first, has the highest limit, used the largest part of it."""
     return await services.users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
 
 
@@ -121,8 +121,10 @@ async def reset_password(user_id: str, caller: AdminCaller, services: ServicesDe
 
 
 @router.get("/{user_id}/sessions")
-async def sessions(user_id: str, caller: AdminCaller, services: ServicesDep, cursor: Cursor = None, limit: Limit = 50) -> Page[SessionOut]:
-    return await services.auth.sessions_of(user_id, caller.session_id, cursor=cursor, limit=limit)
+async def sessions(
+    user_id: str, caller: AdminCaller, services: ServicesDep, cursor: Cursor = None, limit: Limit = 50, sort: SessionSort = "newest"
+) -> Page[SessionOut]:
+    return await services.auth.sessions_of(user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort)
 
 
 @router.delete("/{user_id}/sessions", status_code=204)

@@ -9,6 +9,8 @@ from api.schemas import In, Out, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
+Standings = Literal["active", "disabled", "invited"]
+"""What a list of accounts is narrowed to; `invited`: who has not taken the invitation up."""
 Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
 Language = Literal["auto", "en", "de"]
 """`auto`: the one of the platform or the browser."""

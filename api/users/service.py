@@ -12,7 +12,7 @@ from api.errors import Conflict, InvalidRequest, LastAdmin, NotFound, SetupDone
 from api.schemas import Page, micro, usd
 from api.users import audit, passwords, store
 from api.users.passwords import Passwords
-from api.users.schemas import ProfileIn, Role, Sort, Status, UserOut
+from api.users.schemas import ProfileIn, Role, Sort, Standings, Status, UserOut
 from api.users.store import Change, Standing, User
 
 Eraser = Callable[[str], Awaitable[None]]
@@ -88,7 +88,7 @@ class UserService:
         return await self.out(await self._existing(user_id))
 
     async def page(
-        self, *, q: str | None, role: Role | None, status: Status | None, sort: Sort = "newest", cursor: str | None, limit: int
+        self, *, q: str | None, role: Role | None, status: Standings | None, sort: Sort = "newest", cursor: str | None, limit: int
     ) -> Page[UserOut]:
         month = f"{ids.now():%Y-%m}"
         shown, more = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, cursor=cursor, limit=limit)

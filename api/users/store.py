@@ -11,6 +11,7 @@ from api.db.conditions import NEWEST, OLDEST, Order, behind, by, cursor_of
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
 Language = Literal["auto", "en", "de"]
+Standings = Literal["active", "disabled", "invited"]
 Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
 
 
@@ -114,6 +115,7 @@ async def standing(sql: Sql, user_id: str) -> Standing | None:
 
 
 _WORDS = "(strpos(lower(display_name), {0}) > 0 OR strpos(coalesce(email, ''), {0}) > 0)"
+_INVITED = "password_hash IS NULL AND NOT guest"
 _BY_KEY = Order("sort_key", "bigint")
 _SORTS: Mapping[Sort, tuple[str, Order]] = {
     "newest": ("users.id", NEWEST),
@@ -130,7 +132,7 @@ _SORTS: Mapping[Sort, tuple[str, Order]] = {
 
 
 async def page(
-    sql: Sql, *, words: str | None, role: Role | None, status: Status | None, sort: Sort, month: str, cursor: str | None, limit: int
+    sql: Sql, *, words: str | None, role: Role | None, status: Standings | None, sort: Sort, month: str, cursor: str | None, limit: int
 ) -> tuple[Sequence[User], str | None]:
     """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in `month` is in the budget's counter, and
     only one query can sort by it. Raises `InvalidRequest` for a cursor of another sort."""
@@ -139,6 +141,9 @@ async def page(
     joined = ""
     if "budgets." in key:
         joined, values = " LEFT JOIN budgets ON budgets.scope = 'user:' || users.id AND budgets.month = $1", [month]
+    if status == "invited":
+        texts.append(_INVITED)
+        status = "active"
     for text, value in (("role = {0}", role), ("status = {0}", status), (_WORDS, words.lower() if words else None)):
         if value is not None:
             values.append(value)

@@ -141,6 +141,12 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, mo
     assert (await progress(admin))["done"] == 2
     assert (await admin.post(path)).status_code == 409
     assert (await admin.post("/admin/broadcasts/nothing/stop")).status_code == 404
+    await admin.post("/admin/broadcast", json={"text": "Again"})
+    for sort, texts in (("newest", ["Again", "Hello"]), ("oldest", ["Hello", "Again"])):
+        first = (await admin.get(f"/admin/broadcasts?sort={sort}&limit=1")).json()
+        second = (await admin.get(f"/admin/broadcasts?sort={sort}&limit=1&cursor={first['next_cursor']}")).json()
+        assert [each["text"] for each in first["items"] + second["items"]] == texts
+        assert second["next_cursor"] is None
     (entry,) = (await admin.get("/admin/audit?action=broadcast_stop")).json()["items"]
     assert entry["after"] == {"chats": 6, "waiting": 5}
 

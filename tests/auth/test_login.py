@@ -1,5 +1,6 @@
 """Setup, sign-up, login, sessions."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -142,6 +143,15 @@ async def test_sessions_are_listed_and_ended(world: World) -> None:
     assert [item["current"] for item in items] == [False, False, True]
     assert second["next_cursor"] is None
     assert items[0]["ip"] == "192.0.2.9"
+    older = "UPDATE sessions SET last_seen_at = $2 WHERE id = $1"
+    for item, minutes in zip(items, (9, 1, 5), strict=True):
+        await world.db.execute(older, item["id"], ids.now() - timedelta(minutes=minutes))
+    for sort, order in (("oldest", [2, 1, 0]), ("seen", [1, 2, 0])):
+        wanted, cursor = list[str](), ""
+        while len(wanted) < len(order):
+            page = (await world.ask("GET", f"/auth/sessions?limit=1&sort={sort}{cursor}", as_=here.access_token)).json()
+            wanted, cursor = [*wanted, page["items"][0]["id"]], f"&cursor={page['next_cursor']}"
+        assert (wanted, page["next_cursor"]) == ([items[place]["id"] for place in order], None), sort
     foreign = await world.ask("DELETE", f"/auth/sessions/{items[0]['id']}", as_=stranger.access_token)
     assert foreign.status_code == 404
     assert (await world.ask("DELETE", f"/auth/sessions/{items[0]['id']}", as_=here.access_token)).status_code == 204

@@ -1,12 +1,14 @@
 """What admins decide about models, over HTTP: switched off, priced, kept for a role, added by hand."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from api import ids
 from api.provider.sandbox_faults import Fault
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox, sandbox_server
@@ -65,7 +67,7 @@ async def test_only_admins_and_no_bots(api: Api, admin: httpx.AsyncClient, ana: 
             assert (await client.post("/admin/models/refresh")).status_code == 403
 
 
-async def test_all_models_in_pages(admin: httpx.AsyncClient) -> None:
+async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
     await changed(admin, KLEIN, enabled=False)
 
     async def pages(**wanted: str) -> list[dict[str, Any]]:
@@ -88,6 +90,20 @@ async def test_all_models_in_pages(admin: httpx.AsyncClient) -> None:
     assert known == sorted(known, reverse=True), "those whose price nobody knows come last"
     assert [item["id"] for item in cheapest if item["price_known"]][-1] == KLEIN
     assert (await admin.get("/admin/models?cursor=image:nobody/nothing")).status_code == 422
+    for model, days, used in ((MINI, 0, 2), (KLEIN, 6, 3), (dearest[1]["id"], 7, 9)):
+        for _ in range(used):
+            await api.services.db.execute(
+                "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at) "
+                "VALUES ($1, 'x', '2026-01', '', '', $2, $3, 5, $4)",
+                ids.new_id(),
+                "text" if model == MINI else "image",
+                model,
+                ids.now() - timedelta(days=days),
+            )
+    api.services.spending._used = None
+    most = await pages(sort="used")
+    assert [(item["id"], item["used"]) for item in most[:2]] == [(KLEIN, 3), (MINI, 2)], "those of a week"
+    assert [item["used"] for item in most[2:]] == [0] * (len(seen) - 2)
     assert [(item["kind"], item["id"]) for item in seen] == sorted({(item["kind"], item["id"]) for item in seen})
     assert {item["id"]: item["enabled"] for item in seen}[KLEIN] is False
     images = (await admin.get("/admin/models", params={"kind": "image", "q": "KLEIN"})).json()["items"]

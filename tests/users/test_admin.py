@@ -23,6 +23,8 @@ async def test_users_are_found_and_paged(world: World) -> None:
     assert await names("q=example.org&role=user&status=active") == ["carol", "alice"]
     assert await names("role=admin") == ["admin"]
     assert await names("status=disabled") == ["bob"]
+    await world.db.execute("UPDATE users SET password_hash = NULL WHERE display_name IN ('bob', 'carol')")
+    assert await names("status=invited") == ["carol"], "bob cannot take it up: he is disabled"
     assert await names("q=%25") == []
     first = (await world.ask("GET", "/users?limit=3", as_=admin)).json()
     second = (await world.ask("GET", f"/users?limit=3&cursor={first['next_cursor']}", as_=admin)).json()

@@ -21,6 +21,7 @@ from api.generations.schemas import GenerationOut
 from api.generations.states import Phase
 from api.provider.schemas import Capabilities
 from bots.discord.rest import REASONS
+from tests.stack import Stack
 from tests.web.browser import Browser
 from tests.web.conftest import signed_in
 from tests.web.test_making import make_image
@@ -121,12 +122,12 @@ def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -
         assert admin.get(f"/admin/{path}").status_code == 200, path
 
 
-def test_heads_of_tables_sort_and_keep_the_filters(admin: Browser, browser: Browser) -> None:
+def test_heads_of_tables_sort_and_keep_the_filters(stack: Stack, admin: Browser, browser: Browser) -> None:
     for _ in range(2):
         make_image(browser)
     cases = [("jobs", "kind=image", sort) for sort in ("oldest", "cost", "longest")]
     cases += [("users", "role=user", sort) for sort in ("oldest", "name", "spent", "limit", "used")]
-    cases += [("models", "kind=image", sort) for sort in ("name", "cheapest", "dearest")]
+    cases += [("models", "kind=image", sort) for sort in ("name", "cheapest", "dearest", "used")]
     cases += [("audit", "action=setup", "oldest"), ("deliveries", "state=pending", "tries"), ("deliveries", "state=pending", "due")]
     for page, kept, sort in cases:
         text = admin.get(f"/admin/{page}?{kept}&sort={sort}").text
@@ -140,6 +141,17 @@ def test_heads_of_tables_sort_and_keep_the_filters(admin: Browser, browser: Brow
     assert "a week at most, now Mar 1 to Mar 7" in admin.get("/admin/jobs?sort=cost&since=2026-03-01").text
     assert "a week at most, now Mar 4 to Mar 10" in admin.get("/admin/jobs?sort=longest&since=2026-01-01&until=2026-03-10").text
     assert admin.get("/admin/jobs?sort=cost&since=0001-01-01&until=9999-12-31").status_code == 200
+    folder = stack.data_dir / "backups"
+    folder.mkdir(exist_ok=True)
+    made = [(f"allucanget-2026010{day}-000000.zip", size) for day, size in ((1, 5), (2, 9), (3, 7))]
+    for name, size in made:
+        (folder / name).write_bytes(b"x" * size)
+    for sort, order in (("", [2, 1, 0]), ("oldest", [0, 1, 2]), ("largest", [1, 2, 0])):
+        text = admin.get(f"/admin/backups?sort={sort}").text
+        assert re.findall(r"<b>(allucanget-2026\S+?)</b>", text) == [made[place][0] for place in order]
+        assert text.count("aria-sort=") == 1
+    for name, _size in made:
+        (folder / name).unlink()
     assert "sort=tries" not in admin.get("/admin/deliveries?sort=tries").text, "all that ever was sent is not sorted by tries"
 
 
