@@ -12,6 +12,7 @@ from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import is_script, me, session_ended, web_session
 from admin_web.language import N_, _
 from admin_web.reauth import ask, kept_fields
+from admin_web.render import is_sandbox
 from admin_web.session import SessionEnded
 from admin_web.words import FormError, in_words
 from api.users.schemas import UserOut
@@ -26,7 +27,8 @@ _PAGES = {
     503: (N_("The studio is waking up"), N_("Its engine does not answer right now. Running jobs go on; this page tries again by itself.")),
 }
 UNAUTHORIZED = 401
-ANSWERED = {403, 404}
+NOT_FOUND = 404
+ANSWERED = {403, NOT_FOUND}
 INTERNAL = 500
 
 
@@ -55,8 +57,12 @@ def error_page(status: int, error: FormError | None = None) -> Response:
         said = error or FormError(title, text)
         # a question about the cost is no failure: the browser would write one into its console
         return make_response(jsonify(said.spoken), 200 if said.code == "confirm_cost" else status)
-    shown = {"status": status, "title": title, "text": text, "error": error, "request_id": g.get("request_id", "")}
-    return make_response(render_template("error.html", **shown, viewer=_viewer(status)), status)
+    # what the api calls the thing that is not there helps nobody
+    said_too = None if status == NOT_FOUND else error
+    viewer = _viewer(status)
+    shown = {"status": status, "title": title, "text": text, "error": said_too, "request_id": g.get("request_id", "")}
+    sandbox = viewer is not None and status in ANSWERED and is_sandbox()
+    return make_response(render_template("error.html", **shown, viewer=viewer, sandbox=sandbox), status)
 
 
 def _viewer(status: int) -> UserOut | None:

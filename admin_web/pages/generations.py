@@ -95,12 +95,13 @@ def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> Gener
 
 
 def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
-    """From the picture itself, where its model takes one; else with another seed."""
+    """From the picture itself, the one that `vary` names, where its model takes one; else with another seed."""
     model = next((model for model in api().models(generation.kind) if model.id == generation.model), None)
     if generation.kind == "image" and generation.images and model is not None and model.capabilities.max_input_images:
         options = {name: value for name, value in generation.options.items() if name in ImageIn.model_fields and name != "seed"}
         asked = {**options, "prompt": generation.prompt, "model": generation.model, "confirm": confirm}
-        ask = ImageIn.model_validate({**asked, "input_images": [generation.images[0].id]})
+        picture = next((image for image in generation.images if image.id == request.form["vary"]), generation.images[0])
+        ask = ImageIn.model_validate({**asked, "input_images": [picture.id]})
         return api().image(ask, idempotency_key(ask))
     seed = secrets.randbelow(SEED_MAX) if model is not None and model.capabilities.seed else None
     return _repeat(generation, Changes() if seed is None else Changes(seed=seed), confirm)

@@ -19,7 +19,7 @@ from tests.web.test_making import finished, make_image
 def shown(browser: Browser, query: str = "") -> set[str]:
     """The prompts on the wall."""
     page = browser.get(f"/gallery?{query}").text
-    return set(re.findall(r'class="tile-prompt">([^<]*)<', page))
+    return set(re.findall(r'class="tile-prompt"[^>]*>([^<]*)<', page))
 
 
 def test_filters_search_and_pages(browser: Browser) -> None:

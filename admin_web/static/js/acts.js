@@ -29,6 +29,18 @@ export async function send(address, body) {
   return null;
 }
 
+// Whoever works by keyboard goes on where the button was: on the same one, or on what took its place.
+function replace(part, html, label) {
+  const list = part.parentElement;
+  const neighbour = part.nextElementSibling ?? part.previousElementSibling;
+  part.insertAdjacentHTML("beforebegin", html);
+  const fresh = html ? part.previousElementSibling : neighbour;
+  part.remove();
+  if (!list.children.length) location.reload();
+  const buttons = [...(fresh?.querySelectorAll("button") ?? [])];
+  (buttons.find((one) => one.textContent === label) ?? buttons[0])?.focus();
+}
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("[data-act]")) return;
@@ -46,6 +58,6 @@ document.addEventListener("submit", async (event) => {
     return;
   }
   if (said.toast) toast(said.toast, "success");
-  if (said.html !== undefined) form.closest("[data-part]").outerHTML = said.html;
+  if (said.html !== undefined) replace(form.closest("[data-part]"), said.html, button.textContent);
   form.closest("[data-live]")?.dispatchEvent(new Event("changed"));
 });

@@ -16,9 +16,27 @@ function withoutFiles(form) {
   return data;
 }
 
+// Where the session has ended: what was typed stands in the form again after signing in.
+const typed = `typed ${location.pathname}`;
+
+export function signInAgain(prompt) {
+  sessionStorage.setItem(typed, prompt);
+  location.reload();
+}
+
+function begin(form) {
+  const field = form.elements.prompt;
+  if (!field.value) field.value = sessionStorage.getItem(typed) ?? "";
+  sessionStorage.removeItem(typed);
+  // a keyboard on the screen would cover what one came to see
+  if (!matchMedia("(pointer: fine)").matches || document.activeElement !== document.body || /[?&]job=|#/.test(location.href)) return;
+  field.focus({ preventScroll: true });
+  field.setSelectionRange(field.value.length, field.value.length);
+}
+
 async function post(address, body) {
   const answer = await fetch(address, { method: "POST", headers, body });
-  if (answer.status === 401) location.reload();
+  if (answer.status === 401) signInAgain(document.getElementById("f-prompt").value);
   return answer;
 }
 
@@ -28,17 +46,46 @@ async function fragment(address, body) {
   return answer.text();
 }
 
+export function clear(form) {
+  form.querySelector("[data-problem]").replaceChildren();
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const words of form.querySelectorAll("small.wrong")) words.remove();
+}
+
+// Says what is wrong where it is; false when that is no field of this form.
+function mark(form, name, words) {
+  const held = form.elements[name];
+  const field = held instanceof RadioNodeList ? held[0] : held;
+  if (!field || field.type === "hidden") return false;
+  const said = document.createElement("small");
+  said.className = "wrong";
+  said.id = `e-${name}`;
+  said.textContent = words;
+  const place = field.closest(".field, .drop-zone, .switch, fieldset");
+  if (place) place.append(said);
+  else field.after(said);
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", said.id);
+  return true;
+}
+
 export function complain(form, error, fields = {}) {
+  clear(form);
+  const elsewhere = Object.entries(fields).filter(([name, words]) => !mark(form, name, words));
   const box = document.createElement("div");
   box.className = "notice notice-error";
   box.setAttribute("role", "alert");
   const words = document.createElement("p");
   const strong = document.createElement("strong");
   strong.textContent = error.message;
-  words.append(strong, ` ${[error.hint, ...Object.values(fields)].filter(Boolean).join(" ")}`);
+  words.append(strong, ` ${[error.hint, ...elsewhere.map(([, said]) => said)].filter(Boolean).join(" ")}`);
   box.append(words);
   form.querySelector("[data-problem]").replaceChildren(box);
-  for (const name of Object.keys(fields)) form.elements[name]?.setAttribute?.("aria-invalid", "true");
+  const first = form.querySelector("[aria-invalid]");
+  const closed = first?.closest("details");
+  if (closed) closed.open = true;
+  if (first) first.focus();
+  else box.scrollIntoView({ block: "nearest" });
 }
 
 function followPrice(form) {
@@ -140,7 +187,7 @@ function attachments(form, changed) {
 }
 
 // The answer is a card that follows its job; the form stays as it is, ready for the next.
-function stayHere(form) {
+function stayHere(form, refreshPrice) {
   const button = form.querySelector(".pay button[type=submit]");
   const results = document.getElementById("results");
   form.addEventListener("submit", async (event) => {
@@ -159,8 +206,7 @@ function stayHere(form) {
     const answer = await post(form.action, body);
     const said = await answer.json();
     if (!said.error) {
-      form.querySelector("[data-problem]").replaceChildren();
-      for (const wrong of form.querySelectorAll("[aria-invalid]")) wrong.removeAttribute("aria-invalid");
+      clear(form);
       document.querySelector("[data-empty]")?.remove();
       results.insertAdjacentHTML("afterbegin", said.card);
       follow(results.firstElementChild);
@@ -168,6 +214,7 @@ function stayHere(form) {
       document.querySelector("[data-balance]").textContent = said.balance;
       form.elements.nonce.value = said.nonce;
       history.replaceState(null, "", said.here);
+      refreshPrice();
     } else if (said.error.code === "confirm_cost" && !body.get("confirm")) {
       if (await askCost(said.error.cost)) {
         body.set("confirm", "true");
@@ -183,10 +230,11 @@ function stayHere(form) {
 
 for (const form of document.querySelectorAll("form[data-estimate]")) {
   const refreshPrice = followPrice(form);
+  begin(form);
   followModel(form, refreshPrice);
   attachments(form, refreshPrice);
+  if ("make" in form.dataset) stayHere(form, refreshPrice);
 }
-for (const form of document.querySelectorAll("form[data-make]")) stayHere(form);
 
 for (const link of document.querySelectorAll("[data-keep-prompt]")) {
   link.addEventListener("click", () => {
@@ -196,10 +244,3 @@ for (const link of document.querySelectorAll("[data-keep-prompt]")) {
     link.href = address.href;
   });
 }
-
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-submit-keys]")) {
-    event.preventDefault();
-    event.target.form.requestSubmit();
-  }
-});

@@ -1,4 +1,4 @@
-// What every page has: menus that close, light and dark, messages that go away, copying.
+// What every page has: menus that close, light and dark, messages that go away, copying, and where one goes on after a mistake.
 
 const menus = () => document.querySelectorAll("details[data-menu][open]");
 
@@ -34,10 +34,31 @@ document.addEventListener("click", async (event) => {
     // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
     if (navigator.clipboard) {
       await navigator.clipboard.writeText(source.textContent);
+      getSelection().removeAllRanges();
       copy.lastChild.textContent = copy.dataset.done ?? "Copied";
     }
   }
 });
+
+// Ctrl+Enter sends what is written in a field of several lines.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-submit-keys]")) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  }
+});
+
+// A form that came back because something in it is wrong: one goes on there.
+const wrong = document.querySelector("main [aria-invalid=true]");
+const complaint = document.querySelector("main [role=alert]");
+if (wrong) {
+  const closed = wrong.closest("details");
+  if (closed) closed.open = true;
+  wrong.focus();
+} else if (complaint && !document.querySelector("main [autofocus]")) {
+  complaint.tabIndex = -1;
+  complaint.focus();
+}
 
 for (const toast of document.querySelectorAll("[data-toast]:not(.toast-error)")) {
   setTimeout(() => toast.remove(), 7000);

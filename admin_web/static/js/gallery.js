@@ -3,6 +3,7 @@
 import { send } from "./acts.js";
 import { ask } from "./ask.js";
 
+const SWIPE = 60;
 const wall = document.getElementById("wall");
 const viewer = document.getElementById("viewer");
 const bulk = document.getElementById("bulk");
@@ -65,6 +66,9 @@ function count() {
 }
 
 wall?.addEventListener("change", count);
+wall?.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && chosen().length) bulk.reset();
+});
 bulk?.addEventListener("reset", () => setTimeout(count));
 bulk?.addEventListener("submit", async (event) => {
   const button = event.submitter;
@@ -85,6 +89,12 @@ let part = 0;
 const tiles = () => [...wall.querySelectorAll(".tile[data-files]:not([data-files=''])")];
 const files = (tile) => tile.dataset.files.split(" ");
 
+// The page that begins with the picture that is shown; of a video there is none.
+function beginWith(link, picture) {
+  link.hidden = !picture;
+  if (picture) link.href = link.dataset.from.replace("ID", picture);
+}
+
 function show(tile, which) {
   at = tile;
   part = which;
@@ -97,7 +107,10 @@ function show(tile, which) {
   media.src = file;
   stage.replaceChildren(media);
   viewer.querySelector("[data-words]").textContent = tile.querySelector(".tile-prompt").textContent;
-  viewer.querySelector("[data-page]").href = tile.querySelector("[data-open]").href;
+  const parts = files(tile).length;
+  viewer.querySelector("[data-which]").textContent = parts > 1 ? `${part + 1} / ${parts}` : "";
+  viewer.querySelector("[data-page]").href = tile.querySelector("[data-open]").href + (parts > 1 ? `#picture-${part + 1}` : "");
+  for (const link of viewer.querySelectorAll("[data-from]")) beginWith(link, tile.dataset.pictures.split(" ")[part]);
   viewer.querySelector("[data-download]").href = `${file}&download=1`;
   viewer.querySelector("[data-heart]").setAttribute("aria-pressed", String(Boolean(tile.querySelector(".tile-heart"))));
 }
@@ -155,6 +168,21 @@ viewer?.addEventListener("click", (event) => {
   else if (event.target.closest("[data-on]")) step(1);
   else if (event.target.closest("[data-heart]")) heart();
   else if (event.target.closest("[data-shut]") || event.target.matches("[data-stage]")) viewer.close();
+});
+// a finger moves on by swiping; on a video it moves the video
+let began = null;
+const stage = viewer?.querySelector("[data-stage]");
+stage?.addEventListener(
+  "touchstart",
+  (event) => {
+    began = event.touches.length === 1 && !event.target.closest("video") ? event.touches[0].clientX : null;
+  },
+  { passive: true },
+);
+stage?.addEventListener("touchend", (event) => {
+  const by = began === null ? 0 : event.changedTouches[0].clientX - began;
+  began = null;
+  if (Math.abs(by) > SWIPE) step(by < 0 ? 1 : -1);
 });
 viewer?.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

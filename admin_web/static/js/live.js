@@ -33,13 +33,16 @@ export function follow(place) {
   }
 
   function show(html) {
-    const busy = place.contains(document.activeElement) && document.activeElement !== document.body;
-    const label = busy ? document.activeElement.textContent : null;
+    const held = place.contains(document.activeElement) ? document.activeElement : null;
+    const label = held?.textContent;
     place.innerHTML = html;
     const paid = place.querySelector("[data-balance-now]");
     const balance = document.querySelector("[data-balance]");
     if (paid && balance) balance.textContent = paid.dataset.balanceNow;
-    if (label) [...place.querySelectorAll("button, a")].find((one) => one.textContent === label)?.focus();
+    if (!held) return;
+    // what was held may be gone, as "Cancel" is in the end: then one goes on at the top of what took its place
+    place.tabIndex = -1;
+    ([...place.querySelectorAll("button, a")].find((one) => one.textContent === label) ?? place).focus({ preventScroll: true });
   }
 
   function next() {

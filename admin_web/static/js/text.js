@@ -1,6 +1,6 @@
 // The answer streams in below the question, drawn by the server as it grows: it cleans what a model has written.
 
-import { complain } from "./forms.js";
+import { clear, complain, signInAgain } from "./forms.js";
 import { newNonce } from "./nonce.js";
 
 const form = document.getElementById("ask");
@@ -72,6 +72,7 @@ function message(role) {
 function question(text) {
   const body = document.createElement("p");
   body.className = "message-text";
+  body.dir = "auto";
   body.textContent = text;
   const article = message("user");
   const chips = [...form.querySelectorAll(".chip")];
@@ -191,7 +192,7 @@ async function answerTo(prompt, signal) {
   let answer;
   try {
     answer = await fetch(words.stream, { method: "POST", body, signal, headers });
-    if (answer.status === 401) location.reload();
+    if (answer.status === 401) signInAgain(prompt);
     else if (!answer.ok) {
       const said = await answer.json();
       complain(form, said.error, said.fields);
@@ -220,7 +221,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const prompt = form.elements.prompt.value.trim();
   if (form.hasAttribute("aria-busy") || !prompt) return;
-  form.querySelector("[data-problem]").replaceChildren();
+  clear(form);
   form.setAttribute("aria-busy", "true");
   send.hidden = true;
   stop.hidden = false;
@@ -235,7 +236,8 @@ form.addEventListener("submit", async (event) => {
     form.removeAttribute("aria-busy");
     send.hidden = false;
     stop.hidden = true;
-    form.elements.prompt.focus();
+    // not where that would bring up a keyboard over the answer
+    if (matchMedia("(pointer: fine)").matches) form.elements.prompt.focus();
   }
 });
 
