@@ -11,11 +11,18 @@ from flask.typing import ResponseReturnValue
 from admin_web import admin_words
 from admin_web.api_http import ApiError
 from admin_web.caller import api, me
-from admin_web.language import zone
+from admin_web.language import N_, _, zone
 from admin_web.render import page
 from admin_web.words import in_words
 
 FORBIDDEN = 403
+
+OF_OTHERS = {
+    "budget_exceeded": N_("The budget of this person, or one that all share, does not allow it. Raise it, then do this again."),
+    "too_many_jobs": N_("This person has too many jobs under way. Wait until one is over, or cancel one."),
+    "price_unknown": N_("This model has no price. Set one under Models, then do this again."),
+}
+"""Where the usual words speak of one's own, and an admin acts for somebody else."""
 
 T = TypeVar("T")
 
@@ -38,7 +45,7 @@ def act(action: Callable[[], T], done: Callable[[T], str], back: str, then: str 
     except ApiError as error:
         if error.needs_person or error.status == FORBIDDEN:
             raise
-        flash(in_words(error).sentence, "error")
+        flash(_(OF_OTHERS[error.code]) if error.code in OF_OTHERS else in_words(error).sentence, "error")
     else:
         flash(done(result), "success")
         return redirect(then or back)

@@ -1,15 +1,17 @@
 """What needs a person, in words, with the way to where it is fixed."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from flask import url_for
 
 from admin_web.admin_words import SCOPES
-from admin_web.language import N_, _, ngettext
+from admin_web.language import N_, _, money, ngettext
 from admin_web.words import PLATFORMS
 from api.admin.schemas import WarningOut
 
+ALL = 100
 GRAVE = {"books_differ", "disk_nearly_full", "provider_out_of_credit", "provider_down"}
 WORDS = {
     "needs_review": (N_("Jobs need a decision"), N_("The provider's answer was lost, and their money is held until you decide.")),
@@ -28,9 +30,9 @@ WORDS = {
         N_("The AI provider is out of credit"),
         N_("Every request fails until the account is topped up at the provider."),
     ),
-    "provider_credit_low": (N_("Little credit is left at the AI provider"), N_("$%(left_usd)s. Top the account up before it runs out.")),
+    "provider_credit_low": (N_("Little credit is left at the AI provider"), N_("%(left)s. Top the account up before it runs out.")),
     "provider_key_expiring": (N_("The provider's key ends in %(days)s days"), N_("Make a new one there and set OPENROUTER_API_KEY.")),
-    "provider_down": (N_("The AI provider cannot be reached"), N_("%(detail)s Jobs wait; nothing is lost.")),
+    "provider_down": (N_("The AI provider cannot be reached"), N_("Jobs wait; nothing is lost. What it said: “%(detail)s”")),
     "disk_nearly_full": (N_("The disk is nearly full"), N_("%(free_mb)s MB are free. Delete old jobs, or make room.")),
     "backup_missing": (N_("There is no backup"), N_("Make one now; it takes a moment.")),
     "backup_old": (N_("The newest backup is %(days)s days old"), N_("Make one now, or see why the schedule does not.")),
@@ -61,9 +63,13 @@ def told(warning: WarningOut) -> Told:
     facts = dict(warning.facts)
     if "scope" in facts:
         facts["scope"] = _(SCOPES.get(facts["scope"], facts["scope"]))
+    if "left_usd" in facts:
+        facts["left"] = money(Decimal(facts["left_usd"]))
     if "platform" in facts:
         facts["platform"] = PLATFORMS.get(facts["platform"], facts["platform"])
     title, hint = WORDS[warning.code]
     endpoint, values = PLACES[warning.target]
     counted = ngettext("%(n)s of them.", "%(n)s of them.", warning.count) if warning.count > 1 else ""
+    if warning.code == "budget_nearly_used" and int(facts["percent"]) >= ALL:
+        hint = N_("Every request is refused until you raise the limit, or the month ends.")
     return Told(_(title, **facts), f"{_(hint, **facts)} {counted}".strip(), url_for(endpoint, **values), warning.code in GRAVE)

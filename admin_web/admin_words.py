@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from babel.dates import format_date
+from babel.numbers import format_decimal
 
 from admin_web.language import N_, _, ago, chosen, locale, moment
 from api.admin.schemas import BotOut, BroadcastOut
@@ -39,6 +40,7 @@ PHASES = {
     "done": N_("over"),
 }
 ZERO = Decimal(0)
+_UNITS = ("Byte", "kB", "MB", "GB", "TB")
 TONES = {"completed": "good", "failed": "bad", "cancelled": "", "queued": "", "processing": "busy", "review": "warn"}
 
 
@@ -196,6 +198,16 @@ def bot_state(bot: BotOut) -> State:
     if bot.last_seen_at is None:
         return State("never", _("never seen"), "")
     return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
+
+
+def number_words(value: float) -> str:
+    return format_decimal(value, "#,##0.#", locale=locale())
+
+
+def size_words(size: int) -> str:
+    """Such as `14.7 MB`."""
+    power = min(len(_UNITS) - 1, max(0, (len(str(size)) - 1) // 3))
+    return f"{number_words(size / 1000**power)} {_UNITS[power]}"
 
 
 def date_words(day: date) -> str:

@@ -1,8 +1,9 @@
 """What is written in the audit log, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from admin_web.admin_words import DELIVERY_STATES, KINDS, PHASES, SCOPES, SOURCES, STATUSES, in_list, size_words
 from admin_web.language import N_, _, money
 
 ACTIONS = {
@@ -67,7 +68,41 @@ FACTS = {
     "chats": N_("chats"),
     "text": N_("text"),
     "waiting": N_("waited"),
+    "user_id": N_("account"),
+    "state": N_("status"),
+    "size": N_("size"),
+    "guest": N_("guest"),
+    "session": N_("session"),
+    "older_than_days": N_("older than, in days"),
+    "new": N_("new job"),
+    "provider_id": N_("id at the provider"),
+    "show_content": N_("prompts and results are shown"),
+    "from": N_("from"),
 }
+ROLES = {"user": N_("User"), "admin": N_("Admin")}
+VALUES: dict[str, dict[str, str]] = {
+    "role": ROLES,
+    "roles": ROLES,
+    "status": {**STATUSES, "active": N_("Active"), "disabled": N_("Disabled")},
+    "state": DELIVERY_STATES,
+    "phase": PHASES,
+    "kind": KINDS,
+    "platform": SOURCES,
+    "outcome": {
+        "failed_free": N_("It was never started"),
+        "failed_charged": N_("It was charged, but there is no result"),
+        "provider_id": N_("It is there: follow it"),
+    },
+    "from": {"shell": N_("the shell")},
+}
+"""What stands for a word in the log, by fact."""
+SUBJECTS = {
+    **SCOPES,
+    "models": N_("All models"),
+    "generations": N_("Jobs"),
+    "show_content": N_("Privacy"),
+}
+"""What is no account and no single thing."""
 _MICRO = Decimal(1_000_000)
 
 
@@ -84,13 +119,13 @@ def changes(before: Mapping[str, object] | None, after: Mapping[str, object] | N
     return [(_name(key), _value(key, old[key]), _value(key, new[key])) for key in old if key in new and old[key] != new[key]]
 
 
-def facts(before: Mapping[str, object] | None, after: Mapping[str, object] | None) -> list[tuple[str, str]]:
+def facts(before: Mapping[str, object] | None, after: Mapping[str, object] | None, without: Collection[str] = ()) -> list[tuple[str, str]]:
     """(what, value) for each fact that did not change, or that is on one side only."""
     old, new = before or {}, after or {}
     return [
         (_name(key), _value(key, value))
         for key, value in {**old, **new}.items()
-        if key not in old or key not in new or old[key] == new[key]
+        if key not in without and (key not in old or key not in new or old[key] == new[key])
     ]
 
 
@@ -108,4 +143,8 @@ def _value(key: str, value: object) -> str:
         return money(value / _MICRO)
     if key.endswith("_usd"):
         return money(Decimal(str(value)))
+    if key == "size" and isinstance(value, int):
+        return size_words(value)
+    if key in VALUES:
+        return ", ".join(in_list(VALUES[key], one) for one in str(value).split(","))
     return str(value)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from admin_web.language import _
+from admin_web.language import _, chosen
 from admin_web.words import FormError, not_right, reason_words
 from api.catalog.schemas import ModelOut
 
@@ -25,8 +25,13 @@ class Invalid(Exception):
 
 def given(*names: str) -> dict[str, object]:
     """The named fields that hold something; a field left empty counts as not given."""
-    values = ((name, request.values.get(name, "").strip()) for name in names)
-    return {name: value for name, value in values if value}
+    return {name: value for name in names if (value := typed(name))}
+
+
+def typed(name: str) -> str:
+    """What a field holds. An amount has a comma where the page's language writes one."""
+    value = request.values.get(name, "").strip()
+    return value.replace(",", ".") if name.endswith("_usd") and chosen() == "de" else value
 
 
 def read(schema: type[M], values: Mapping[str, object]) -> M:

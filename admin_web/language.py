@@ -166,4 +166,4 @@ def dollars(value: Decimal) -> str:
 def amount(value: Decimal) -> str:
     """For an input: no digit is lost when it is sent back as it is."""
     whole, _, cents = f"{value:.6f}".partition(".")
-    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
+    return f"{whole}{',' if chosen() == 'de' else '.'}{cents.rstrip('0').ljust(2, '0')}"

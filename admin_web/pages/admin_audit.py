@@ -7,7 +7,9 @@ from admin_web import audit_words
 from admin_web.admin_acts import account_id, admin_page, asked, day_start, one_of
 from admin_web.api_admin import AuditWanted
 from admin_web.caller import api
+from admin_web.language import _
 from admin_web.pages.media import passed_on
+from admin_web.words import PLATFORMS
 from api.admin.schemas import AuditOut
 from api.schemas import Page
 
@@ -15,6 +17,20 @@ pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 
 FILTERS = ("actor", "subject", "action", "since", "until")
 SORTS = {"oldest"}
+PLACES = {
+    "budget_limit_set": "admin_budgets.show",
+    "models_refreshed": "admin_models.show",
+    "generation_purge": "admin_jobs.show",
+    "studio_settings": "admin_settings.show",
+    "backup_made": "admin_backups.show",
+    "backup_download": "admin_backups.show",
+    "backup_restore": "admin_backups.show",
+    "broadcast": "admin_broadcast.show",
+    "broadcast_stop": "admin_broadcast.show",
+    "bot_key_rotate": "admin_bots.show",
+    "bot_key_revoke": "admin_bots.show",
+}
+"""By what was done, where it was done to no account and no job."""
 
 
 @pages.get("")
@@ -25,7 +41,7 @@ def show() -> ResponseReturnValue:
     found: Page[AuditOut] = Page(items=[]) if unknown else api().audit(wanted, cursor=cursor)
     kept = {name: value for name, value in typed.items() if value}
     shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
-    return admin_page("admin/audit.html", **shown, told=audit_words, place=_place)
+    return admin_page("admin/audit.html", **shown, told=audit_words, place=_place, thing=_thing)
 
 
 @pages.get("/audit.csv")
@@ -51,8 +67,24 @@ def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
 
 def _place(entry: AuditOut) -> str:
     """The page of what it was done to, where that is no account."""
+    if entry.action == "generation_delete":
+        return ""
+    if entry.action in {"model_added", "model_changed"}:
+        return url_for("admin_models.one", kind=(entry.after or {}).get("kind", "image"), model_id=entry.subject)
+    if entry.action in PLACES:
+        return url_for(PLACES[entry.action])
     if entry.action.startswith("delivery_"):
         return url_for("admin_deliveries.one", delivery_id=entry.subject)
-    if entry.action.startswith("generation_") and entry.action not in {"generation_purge", "generation_delete"}:
-        return url_for("admin_jobs.one", job_id=entry.subject)
-    return ""
+    return url_for("admin_jobs.one", job_id=entry.subject) if entry.action.startswith("generation_") else ""
+
+
+def _thing(entry: AuditOut) -> str:
+    """What it was done to in words, where the words for what was done do not say it; empty for what has an id only."""
+    if entry.subject in audit_words.SUBJECTS:
+        return _(audit_words.SUBJECTS[entry.subject])
+    platform = (entry.after or entry.before or {}).get("platform")
+    if entry.action.startswith("bot_key_") and isinstance(platform, str):
+        return PLATFORMS.get(platform, platform)
+    if entry.action.startswith("broadcast"):
+        return _("Broadcast")
+    return entry.subject if entry.action.startswith(("backup_", "model_")) else ""

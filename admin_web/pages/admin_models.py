@@ -11,7 +11,7 @@ from admin_web.admin_acts import act, admin_page, asked, one_of
 from admin_web.admin_words import KINDS
 from admin_web.api_http import ApiError
 from admin_web.caller import api
-from admin_web.forms import Invalid, given, read
+from admin_web.forms import Invalid, given, read, typed
 from admin_web.language import _, ngettext
 from admin_web.options import price_words
 from admin_web.words import FormError, in_words
@@ -107,9 +107,9 @@ def set_roles(kind: str, model_id: str) -> ResponseReturnValue:
 
 @pages.post("/<kind>/<path:model_id>/price")
 def set_price(kind: str, model_id: str) -> ResponseReturnValue:
-    typed = request.form.get("price_override_usd", "").strip()
+    wanted = typed("price_override_usd")
     try:
-        price = read(ModelChangeIn, {"price_override_usd": Decimal(typed) if typed else None})
+        price = read(ModelChangeIn, {"price_override_usd": Decimal(wanted) if wanted else None})
     except (Invalid, InvalidOperation):
         wrong = _("This has to be an amount, such as 10 or 2.50.")
         return _one(_kind(kind), model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422)

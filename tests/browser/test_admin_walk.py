@@ -120,7 +120,7 @@ def test_a_job_is_refunded_and_deleted_and_old_ones_are_cleaned_up(page: Page, m
     confirm(page, "Delete", "Delete for good")
     told(page, "is deleted, with its files.")
     page.get_by_role("button", name="Clean up").click()
-    page.get_by_role("button", name="End them now").click()
+    confirm(page, "End them", "End them now")
     told(page, "No job is past its time.")
     page.get_by_label("Older than how many days").fill("365")
     page.get_by_label("Yes, delete them for good").check()

@@ -76,7 +76,7 @@ def test_the_log_says_who_did_what_to_whom_before_and_after(admin: Browser, acco
     admin.post(f"{path}/role", {"role": "user"})
     admin.post(f"{path}/budget", {"monthly_usd": "4"})
     page = admin.get(f"/admin/audit?subject={email}").text
-    assert re.search(r"role: <s>user</s>.*<b>admin</b>", page)
+    assert re.search(r"role: <s>User</s>.*<b>Admin</b>", page)
     assert re.search(r"a month: <s>\$10.00</s>.*<b>\$4.00</b>", page)
     assert page.count("Changed the role</b>") == 2
     assert ADMIN in page

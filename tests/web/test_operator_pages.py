@@ -4,15 +4,20 @@ as text only. What the acts do is walked through in a browser (`tests/browser/te
 import ast
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
+import httpx
 import pytest
 from flask import Flask
 from pydantic import BaseModel
 
 from admin_web import admin_warnings, admin_words
+from admin_web.admin_words import size_words
 from admin_web.delivery_words import DISCORD, why
+from admin_web.forms import typed
+from admin_web.language import amount
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
 from api.budget.schemas import SharedScope
@@ -24,7 +29,7 @@ from bots.discord.rest import REASONS
 from tests.stack import Stack
 from tests.web.browser import Browser
 from tests.web.conftest import signed_in
-from tests.web.test_making import make_image
+from tests.web.test_making import finished, make_image
 
 EVIL = "<script>alert(1)</script>"
 FILL = {"kind": "image", "model_id": "a/b", "scope": "global", "platform": "terminal"}
@@ -91,7 +96,7 @@ def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: F
             continue  # answers to commands are no deliveries
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SendFailed":
-                said += [one.value for one in node.args if isinstance(one, ast.Constant)]
+                said += [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     assert len(said) > 8
     with app.test_request_context(headers={"Accept-Language": "de"}):
         assert [sentence for sentence in said if not why(sentence).words] == []
@@ -165,6 +170,42 @@ def test_a_shared_budget_is_an_amount_or_nothing(admin: Browser) -> None:
     admin.post("/admin/budgets/guests", {"monthly_usd": ""})
     assert "All guests together: no limit any more." in admin.get("/admin/budgets").text
     assert admin.post("/admin/budgets/somebody", {"monthly_usd": "1"}).status_code == 404
+
+
+def test_amounts_are_written_and_read_as_the_language_does(app: Flask) -> None:
+    for language, written, read in (("de", "12,50", "12.50"), ("en", "12.50", "12.50")):
+        with app.test_request_context(f"/?monthly_usd={written}", headers={"Accept-Language": language}):
+            assert (amount(Decimal("12.5")), typed("monthly_usd"), size_words(14_696_597)) == (
+                written,
+                read,
+                f"14{written[2]}7 MB",
+            )
+
+
+def test_an_admin_who_acts_for_somebody_is_told_of_their_budget(stack: Stack, admin: Browser, browser: Browser, account: TokensOut) -> None:
+    def faults(*given: dict[str, object]) -> None:
+        httpx.put(f"{stack.sandbox_url}/_sandbox/faults", json={"faults": given}).raise_for_status()
+
+    faults({"call": "*", "kind": "status", "status": 403})
+    job = make_image(browser)
+    assert 'data-status="failed"' in finished(browser, job)
+    faults()
+    admin.get("/admin")
+    admin.post(f"/admin/users/{account.user.id}/budget", {"monthly_usd": "0"})
+    admin.post(f"/admin/jobs/{job}/retry")
+    shown = admin.get(f"/admin/jobs/{job}").text
+    assert "The budget of this person, or one that all share, does not allow it." in shown
+    assert "your budget" not in shown
+
+
+def test_the_log_names_what_was_done_to_what_in_words(admin: Browser) -> None:
+    admin.get("/admin")
+    admin.post("/admin/budgets/admins", {"monthly_usd": ""})
+    admin.post("/admin/models/image/openai/gpt-image-2/default")
+    shown = admin.get("/admin/audit").text
+    assert '<a href="/admin/budgets">All admins together</a>' in shown
+    assert '<a href="/admin/models/image/openai/gpt-image-2">openai/gpt-image-2</a>' in shown
+    assert "kind: Image" in shown
 
 
 def test_the_log_as_a_file_holds_what_the_filters_leave(admin: Browser) -> None:
