@@ -1,13 +1,14 @@
 """What needs a person, in words, with the way to where it is fixed."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from flask import url_for
 
 from admin_web.admin_words import SCOPES
-from admin_web.language import N_, _, money, ngettext
+from admin_web.language import N_, _, lasting, money, ngettext
 from admin_web.words import PLATFORMS
 from api.admin.schemas import WarningOut
 
@@ -17,14 +18,14 @@ WORDS = {
     "needs_review": (N_("Jobs need a decision"), N_("The provider's answer was lost, and their money is held until you decide.")),
     "jobs_waiting": (
         N_("Jobs wait in line"),
-        N_("The oldest has been waiting for %(minutes)s minutes. Is a worker running, and does the provider answer?"),
+        N_("The oldest has been waiting for %(time)s. Is a worker running, and does the provider answer?"),
     ),
     "jobs_late": (
         N_("Jobs take far too long"),
-        N_("One has been made for %(minutes)s minutes, much longer than usual. Look at what it waits for, or cancel it."),
+        N_("One has been made for %(time)s, much longer than usual. Look at what it waits for, or cancel it."),
     ),
     "deliveries_dead": (N_("Results reached no chat"), N_("%(platform)s refused them for good. See why, and send them again.")),
-    "deliveries_stuck": (N_("Results wait for %(platform)s"), N_("The oldest has been due for %(minutes)s minutes. Is the bot running?")),
+    "deliveries_stuck": (N_("Results wait for %(platform)s"), N_("The oldest has been due for %(time)s. Is the bot running?")),
     "budget_nearly_used": (N_("%(scope)s: %(percent)s %% of the budget is used"), N_("At 100 %% every request is refused.")),
     "provider_out_of_credit": (
         N_("The AI provider is out of credit"),
@@ -63,6 +64,8 @@ def told(warning: WarningOut) -> Told:
     facts = dict(warning.facts)
     if "scope" in facts:
         facts["scope"] = _(SCOPES.get(facts["scope"], facts["scope"]))
+    if "minutes" in facts:
+        facts["time"] = lasting(timedelta(minutes=int(facts["minutes"])))
     if "left_usd" in facts:
         facts["left"] = money(Decimal(facts["left_usd"]))
     if "platform" in facts:

@@ -7,7 +7,7 @@ so there is no compiled file that could be old. `python -m admin_web.catalogue` 
 import gettext as std
 import io
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -147,6 +147,11 @@ def ago(at: datetime) -> str:
     if passed.total_seconds() > DAYS:
         return day(at)
     return format_timedelta(-passed, add_direction=True, threshold=1, locale=locale())
+
+
+def lasting(time: timedelta) -> str:
+    """In the largest unit of which there are two."""
+    return format_timedelta(time, threshold=2, locale=locale())
 
 
 def money(value: Decimal | None) -> str:

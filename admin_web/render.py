@@ -22,7 +22,7 @@ from api.schemas import ReadyOut
 from api.users.schemas import UserOut
 
 READY_SECONDS = 15
-MINUTE = 60
+MINUTE, HOUR = 60, 3600
 RUNNING = {"queued", "processing"}
 _STATUS = {
     "queued": N_("In line"),
@@ -109,7 +109,9 @@ def left(person: UserOut) -> Decimal:
 
 def duration(seconds: float) -> str:
     whole = int(seconds)
-    return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    if whole < HOUR:
+        return f"{whole} s" if whole < MINUTE else f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
 
 
 def elapsed(generation: GenerationOut) -> float:

@@ -18,6 +18,7 @@ from admin_web.admin_words import size_words
 from admin_web.delivery_words import DISCORD, why
 from admin_web.forms import typed
 from admin_web.language import amount
+from admin_web.render import duration
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
 from api.budget.schemas import SharedScope
@@ -182,14 +183,23 @@ def test_amounts_are_written_and_read_as_the_language_does(app: Flask) -> None:
             )
 
 
+def test_how_long_something_waits_is_said_in_words_that_fit(app: Flask) -> None:
+    for minutes, words in (("47", "47 Minuten"), ("130", "2 Stunden"), ("2900", "2 Tage")):
+        with app.test_request_context(headers={"Accept-Language": "de"}):
+            warning = WarningOut(code="deliveries_stuck", count=1, target="bots", facts={"platform": "telegram", "minutes": minutes})
+            assert admin_warnings.told(warning).hint == f"Das älteste ist schon {words} fällig. Läuft der Bot?"
+    assert [duration(seconds) for seconds in (59, 3599, 3600, 90_061)] == ["59 s", "59 min 59 s", "1 h 00 min", "25 h 01 min"]
+
+
 def test_an_admin_who_acts_for_somebody_is_told_of_their_budget(stack: Stack, admin: Browser, browser: Browser, account: TokensOut) -> None:
     def faults(*given: dict[str, object]) -> None:
         httpx.put(f"{stack.sandbox_url}/_sandbox/faults", json={"faults": given}).raise_for_status()
 
     faults({"call": "*", "kind": "status", "status": 403})
     job = make_image(browser)
-    assert 'data-status="failed"' in finished(browser, job)
+    card = finished(browser, job)
     faults()
+    assert 'data-status="failed"' in card
     admin.get("/admin")
     admin.post(f"/admin/users/{account.user.id}/budget", {"monthly_usd": "0"})
     admin.post(f"/admin/jobs/{job}/retry")
