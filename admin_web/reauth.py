@@ -1,5 +1,7 @@
 """The password once more, before something that needs it: what was asked for waits in the page that asks for the password."""
 
+from dataclasses import replace
+
 from flask import Response, make_response, render_template, request
 
 from admin_web.api_http import ApiDown, ApiError
@@ -20,7 +22,9 @@ def prove() -> Response | None:
     except ApiError as error:
         if error.needs_person or isinstance(error, ApiDown):
             raise
-        return ask(in_words(error), error.status)
+        said = in_words(error)
+        wrong = said.fields.get("current_password")
+        return ask(replace(said, message=wrong, hint="", fields={FIELD: wrong}) if wrong else said, error.status)
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from admin_web.api_http import ApiError
+from admin_web.conflict_words import CONFLICTS
 from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
 from admin_web.options import LABELS
 from api.schemas import Between, FieldProblem, Problem
@@ -143,7 +144,7 @@ class FormError:
 
 
 def in_words(error: ApiError) -> FormError:
-    hint = _(HINTS[error.code]) if error.code in HINTS else ""
+    hint = _(HINTS[error.code]) if error.code in HINTS and error.detail not in CONFLICTS else ""
     if error.retry_after is not None:
         hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
     facts = _by_facts(error.problem) if error.problem is not None and chosen() != DEFAULT else ""
@@ -174,6 +175,8 @@ def _allowed(values: Sequence[str] | Between | None) -> str:
 
 def said(code: str, detail: str) -> str:
     """What the api has said of an error, also of a job that has failed, in the language of the page."""
+    if detail in CONFLICTS:
+        return _(detail)
     if code == "api_unavailable" or (chosen() != DEFAULT and code in MESSAGES):
         return _(MESSAGES[code])
     return detail

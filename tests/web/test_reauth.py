@@ -57,6 +57,7 @@ def test_a_link_is_started_after_the_password_and_keeps_what_was_chosen(late: Br
     assert wrong.status_code == 422
     assert "not right" in wrong.text
     assert late.fields["platform"] == "telegram"
+    assert 'id="e-reauth_password"' in wrong.text, "the field says that the password is wrong"
     assert "not the password" not in wrong.text
     done = late.post("/profile/links", {**late.fields, "reauth_password": PASSWORD})
     assert done.status_code == 302

@@ -8,6 +8,7 @@ import pytest
 import admin_web
 from admin_web import vendored
 from admin_web.audit_words import ACTIONS
+from admin_web.conflict_words import CONFLICTS
 from admin_web.words import HINTS
 from api.errors import DomainError
 
@@ -30,6 +31,15 @@ def test_everything_that_is_written_in_the_audit_log_has_words() -> None:
     recorded = {action for source in sources for action in re.findall(r'audit\.record\(\s*\w+,\s*"(\w+)"', source)}
     assert len(recorded) > 15
     assert recorded - ACTIONS.keys() == set()
+
+
+def test_what_the_api_cannot_do_as_things_stand_has_words() -> None:
+    """But for what no page of the web can come upon: keys of programs, bots' leases, and the shell."""
+    sources = [path.read_text() for path in (ROOT.parent / "api").rglob("*.py") if path.name != "shell.py"]
+    said = {sentence for source in sources for sentence in re.findall(r'Conflict\("([^"]+)"[,)]', source)}
+    assert len(said) > 25
+    assert said - CONFLICTS == {"This Idempotency-Key was used for another request.", "This delivery is not leased to you any more."}
+    assert CONFLICTS - said == set()
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
