@@ -19,11 +19,13 @@ import duckdb
 import structlog
 
 from api.db import DbUnavailable, Duplicate, Row, Sql
+from api.db.kept import Kept, Key, concerns, key_of
 
 T = TypeVar("T")
 log = structlog.get_logger("db")
 
 BATCH_MAX = 64
+PARSED_MAX = 1000
 READERS = 2
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -31,6 +33,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole table; the default is 50
     "dynamic_or_filter_threshold": 256,
 }
+_ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|CHECKPOINT)\b")
 
 
@@ -41,55 +44,101 @@ class _Write:
     done: asyncio.Future[Sequence[Row]]
 
 
-def _utc_cursor(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    cursor = root.cursor()
-    cursor.execute("SET TimeZone = 'UTC'")
-    return cursor
+class _Cursor:
+    """One thread's connection. What it has run before it keeps parsed: that is up to a third of the time of a short statement."""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection) -> None:
+        self._connection = root.cursor()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._parsed: dict[str, duckdb.Statement | str] = {}
+
+    def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
+        """All rows at once: a result left open would be a read transaction that never ends."""
+        try:
+            self._connection.execute(self._statement(query), args or None)
+            names = [column[0] for column in self._connection.description]
+            return [dict(zip(names, row, strict=True)) for row in self._connection.fetchall()]
+        except duckdb.FatalException:
+            log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=True)
+            os._exit(70)
+        except duckdb.ConstraintException as error:
+            if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
+                raise Duplicate(str(error)) from error
+            raise
+        except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
+            raise DbUnavailable(str(error)) from error
+
+    def _statement(self, query: str) -> duckdb.Statement | str:
+        """The text itself where it holds several, as a migration's does."""
+        found = self._parsed.get(query)
+        if found is None:
+            if len(self._parsed) >= PARSED_MAX:
+                self._parsed.clear()
+            statements = self._connection.extract_statements(query)
+            found = self._parsed[query] = statements[0] if len(statements) == 1 else query
+        return found
 
 
-def _run(cursor: duckdb.DuckDBPyConnection, query: str, args: tuple[object, ...]) -> Sequence[Row]:
-    """All rows at once: a result left open would be a read transaction that never ends."""
-    try:
-        cursor.execute(query, args or None)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except duckdb.FatalException:
-        log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=True)
-        os._exit(70)
-    except duckdb.ConstraintException as error:
-        if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
-            raise Duplicate(str(error)) from error
-        raise
-    except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
-        raise DbUnavailable(str(error)) from error
+class _Writer(_Cursor):
+    """The connection that writes. What was kept of a table that it has changed is forgotten as soon as the change is committed."""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept) -> None:
+        super().__init__(root)
+        self._kept = kept
+        self._is_open = False
+        self._has_changed = False
+
+    def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
+        self._has_changed = self._has_changed or (bool(_WRITES.search(query)) and concerns(query))
+        try:
+            return super().run(query, args)
+        finally:
+            if not self._is_open:
+                self._settle()
+
+    def begin(self) -> None:
+        super().run("BEGIN")
+        self._is_open = True
+
+    def commit(self) -> None:
+        try:
+            super().run("COMMIT")
+        finally:
+            self._settle()
+
+    def rollback(self) -> None:
+        try:
+            super().run("ROLLBACK")
+        except DbUnavailable:
+            log.debug("nothing_to_roll_back")
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._has_changed:
+            self._kept.forget()
+        self._is_open = self._has_changed = False
 
 
-def _run_batch(cursor: duckdb.DuckDBPyConnection, writes: list[_Write]) -> list[Sequence[Row] | Exception]:
+def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row] | Exception]:
     """One commit for all; when one of them fails, each again on its own, so that each gets its own result."""
     if len(writes) > 1:
-        cursor.execute("BEGIN")
+        cursor.begin()
         try:
-            results: list[Sequence[Row] | Exception] = [_run(cursor, write.query, write.args) for write in writes]
-            cursor.execute("COMMIT")
+            results: list[Sequence[Row] | Exception] = [cursor.run(write.query, write.args) for write in writes]
+            cursor.commit()
         except (duckdb.Error, Duplicate, DbUnavailable):
-            _rollback(cursor)
+            cursor.rollback()
         else:
             return results
     return [_run_alone(cursor, write) for write in writes]
 
 
-def _run_alone(cursor: duckdb.DuckDBPyConnection, write: _Write) -> Sequence[Row] | Exception:
+def _run_alone(cursor: _Writer, write: _Write) -> Sequence[Row] | Exception:
     try:
-        return _run(cursor, write.query, write.args)
+        return cursor.run(write.query, write.args)
     except (duckdb.Error, Duplicate, DbUnavailable) as error:
         return error
-
-
-def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
-    try:
-        cursor.execute("ROLLBACK")
-    except duckdb.TransactionException:
-        log.debug("nothing_to_roll_back")
 
 
 class _Transaction:
@@ -101,7 +150,7 @@ class _Transaction:
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
-            return await self._db.on_writer(lambda cursor: _run(cursor, query, args))
+            return await self._db.on_writer(lambda cursor: cursor.run(query, args))
         except Exception:
             self.broken = True
             raise
@@ -124,10 +173,11 @@ class DuckDb:
         self.path = path
         self._root = root
         self._local = threading.local()
-        self._read_cursors: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
+        self._read_cursors: queue.SimpleQueue[_Cursor] = queue.SimpleQueue()
         for _ in range(READERS):
-            self._read_cursors.put(_utc_cursor(root))
-        self._write_cursor = _utc_cursor(root)
+            self._read_cursors.put(_Cursor(root))
+        self._kept = Kept()
+        self._write_cursor = _Writer(root, self._kept)
         self._writer = ThreadPoolExecutor(1, "duckdb-writer")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-reader", initializer=self._take_cursor)
         self._gate = asyncio.Lock()
@@ -137,7 +187,7 @@ class DuckDb:
     def _take_cursor(self) -> None:
         self._local.cursor = self._read_cursors.get_nowait()
 
-    async def on_writer(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    async def on_writer(self, work: Callable[[_Writer], T]) -> T:
         """Run on the writer thread. The thread takes work in order, so what a cancelled task left there ends before what comes next."""
         future = asyncio.get_running_loop().run_in_executor(self._writer, work, self._write_cursor)
         return await asyncio.shield(future)
@@ -145,8 +195,19 @@ class DuckDb:
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         if _WRITES.search(query):
             return await self._write(query, args)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: _run(self._local.cursor, query, args))
+        version, key = self._kept.version, key_of(query, args)
+        kept = self._kept.get(version, key)
+        if kept is not None:
+            return kept
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query, args, version, key)
+
+    def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
+        """On a reader's thread."""
+        cursor: _Cursor = self._local.cursor
+        rows = cursor.run(query, args)
+        if self._kept.fits(query, lambda: (row["name"] for row in cursor.run(_ALL_TABLES))):
+            self._kept.keep(version, key, rows)
+        return rows
 
     async def fetch_one(self, query: str, *args: object) -> Row | None:
         rows = await self.fetch(query, *args)
@@ -181,25 +242,25 @@ class DuckDb:
         async with self._gate:
             transaction = _Transaction(self)
             try:
-                await self.on_writer(lambda cursor: cursor.execute("BEGIN"))
+                await self.on_writer(lambda cursor: cursor.begin())
                 yield transaction
                 if transaction.broken:
                     raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
             except BaseException:
-                await self.on_writer(_rollback)
+                await self.on_writer(_Writer.rollback)
                 raise
-            await self.on_writer(lambda cursor: _run(cursor, "COMMIT", ()))
+            await self.on_writer(lambda cursor: cursor.commit())
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
         """All that was committed is in the file, and nobody writes until the block ends. Writes wait; reads go on."""
         async with self._gate:
-            await self.on_writer(lambda cursor: _run(cursor, "CHECKPOINT", ()))
+            await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
             yield
 
     async def checkpoint(self) -> None:
         async with self._gate:
-            await self.on_writer(lambda cursor: _run(cursor, "CHECKPOINT", ()))
+            await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
 
     async def close(self) -> None:
         if self._runner is not None:

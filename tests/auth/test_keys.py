@@ -40,4 +40,4 @@ async def test_the_purge_runs_by_itself(sandbox: Sandbox, tmp_path: Path) -> Non
         await api.services.db.execute("UPDATE sessions SET revoked_at = created_at - INTERVAL '31 days'")
     async with running_api(tmp_path, sandbox, refresh=False) as api:
         while await api.services.db.fetch("SELECT id FROM sessions"):
-            await api.client.get("/healthz")
+            await api.services.db.execute("UPDATE marks SET name = name")  # a turn of the writer's

@@ -1,0 +1,63 @@
+"""What DuckDB answered about tables that seldom change, kept in memory until one of them is written to.
+
+Most of what a call reads is small and the same as a second ago: who asks, what they may do, what is switched on. A statement costs DuckDB
+about a millisecond however little it reads. One process has the file open and one thread writes to it, so what is kept is never older than
+the last write that anybody was told of. PostgreSQL has other writers: there nothing is kept.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from api.db import Row
+
+TABLES = frozenset({"users", "sessions", "links", "bots", "bot_credentials", "models", "budget_limits", "studio_settings"})
+MOST_ROWS = 10_000
+_WORD = re.compile(r"\w+")
+
+Key = tuple[object, ...]
+
+
+class Kept:
+    """`forget` is for the writer's thread, after a commit that `concerns` it; the rest is for any thread."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._answers: dict[tuple[int, Key], Sequence[Row]] = {}
+        self._rows = 0
+        self._fits: dict[str, bool] = {}
+
+    def get(self, version: int, key: Key) -> Sequence[Row] | None:
+        return self._answers.get((version, key))
+
+    def keep(self, version: int, key: Key, rows: Sequence[Row]) -> None:
+        """`version`: of before they were read, so that what a write has overtaken is never found."""
+        if self._rows > MOST_ROWS:
+            self._clear()
+        self._rows += 1 + len(rows)
+        self._answers[version, key] = rows
+
+    def fits(self, query: str, tables: Callable[[], Iterable[str]]) -> bool:
+        """Whether it reads nothing but what may be kept. `tables`: all that there are, asked for once a query."""
+        found = self._fits.get(query)
+        if found is None:
+            named = set(_WORD.findall(query)).intersection(tables())
+            found = self._fits[query] = bool(named) and named <= TABLES
+        return found
+
+    def forget(self) -> None:
+        self.version += 1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._answers, self._rows = {}, 0
+
+
+def key_of(query: str, args: Iterable[object]) -> Key:
+    return (query, *(tuple(value) if isinstance(value, list) else value for value in args))
+
+
+@lru_cache(1000)
+def concerns(query: str) -> bool:
+    """Whether it may change something that is kept."""
+    return not TABLES.isdisjoint(_WORD.findall(query))
