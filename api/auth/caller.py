@@ -1,6 +1,5 @@
 """Who asks. A route says in its signature who may call it; session, role and status are read from the database each time."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, cast
@@ -74,13 +73,12 @@ class Callers:
         return Bot(cast(Platform, found.platform), found.id)
 
     async def _signed_in(self, claims: AccessClaims) -> Caller:
-        # at once: every call waits for them
-        session, standing = await asyncio.gather(store.session(self._db, claims.sid), self._users.standing(claims.sub))
-        if session is None or session.user_id != claims.sub or not session.is_live(ids.now()):
+        found = await store.signed_in(self._db, claims.sid, claims.sub)
+        if found is None or not found.is_live(ids.now()):
             raise NotAuthenticated("This session has ended. Sign in again.")
-        if standing is None or standing.status != "active":
+        if found.status != "active":
             raise NotAuthenticated("This account cannot sign in.")
-        return Caller(claims.sub, standing.role, session_id=claims.sid, proved_at=session.proved_at or session.created_at)
+        return Caller(claims.sub, found.role, session_id=claims.sid, proved_at=found.proved_at or found.created_at)
 
     async def _acting(self, claims: ActClaims) -> Caller:
         if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:

@@ -7,6 +7,7 @@ from datetime import datetime
 from api.auth.schemas import SessionSort
 from api.db import Row, Sql
 from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.users.schemas import Role, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,21 @@ class Credential:
     created_at: datetime
     last_seen_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What decides on each call of a signed-in person, of the session and of the account."""
+
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    proved_at: datetime | None
+    role: Role
+    status: Status
+
+    def is_live(self, at: datetime) -> bool:
+        return self.revoked_at is None and self.expires_at > at
 
 
 _SESSION = "id, user_id, client, ip, created_at, last_seen_at, expires_at, revoked_at, proved_at"
@@ -79,6 +95,17 @@ async def live_sessions(
     found, more = await ids_of(sql, "sessions", conditions, _ORDERS[sort], cursor, limit)
     rows = await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])", found) if found else ()
     return sorted((_session(row) for row in rows), key=lambda each: found.index(each.id)), more
+
+
+async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
+    """None when this session is not this user's. One statement, because every call waits for it."""
+    row = await sql.fetch_one(
+        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status FROM sessions, users "
+        "WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2",
+        session_id,
+        user_id,
+    )
+    return SignedIn(**row) if row else None
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:
