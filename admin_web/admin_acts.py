@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from admin_web import admin_words
 from admin_web.api_http import ApiError
-from admin_web.caller import api, me
+from admin_web.caller import api, expect_me, is_script, me
 from admin_web.language import N_, _, zone
 from admin_web.render import page
 from admin_web.words import in_words
@@ -28,13 +28,24 @@ T = TypeVar("T")
 
 
 def only_admins() -> None:
-    """Runs before every page: also a page that asks the api for nothing is not for others. The role is of this moment, never remembered."""
-    if (request.endpoint or "").startswith("admin_") and me().role != "admin":
-        abort(FORBIDDEN)
+    """Runs before every page: also a page that asks the api for nothing is not for others. The role is of this moment, never remembered.
+    Of what is only looked at it comes while the page asks for the rest, which the api refuses to others as well."""
+    if not (request.endpoint or "").startswith("admin_") or (request.method == "GET" and is_script()):
+        return
+    if request.method == "GET":
+        expect_me()
+    else:
+        _refuse_others()
 
 
 def admin_page(template: str, status: int = 200, /, **values: object) -> Response:
+    _refuse_others()
     return page(template, status, words=admin_words, **values)
+
+
+def _refuse_others() -> None:
+    if me().role != "admin":
+        abort(FORBIDDEN)
 
 
 def act(action: Callable[[], T], done: Callable[[T], str], back: str, then: str = "") -> ResponseReturnValue:

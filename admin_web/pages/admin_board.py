@@ -45,6 +45,7 @@ def live() -> ResponseReturnValue:
 def _board() -> dict[str, object]:
     span = one_of({"today", "month"}, "span") or "month"
     warnings, bots, database = soon(lambda api: api.warnings()), soon(lambda api: api.bots()), soon(lambda api: api.db_health())
+    readiness = soon(lambda api: api.ready())
     stats = api().stats()
     return {
         "stats": stats,
@@ -52,7 +53,7 @@ def _board() -> dict[str, object]:
         "spend": stats.today if span == "today" else stats.month,
         "totals": _totals(stats),
         "warnings": [told(warning) for warning in warnings()],
-        "ready": ready(),
+        "ready": ready(readiness),
         "database": _or_none(database),
         "bots": bots(),
         "here": url_for("admin_board.live", span=span),

@@ -12,7 +12,6 @@ from admin_web.api_http import ApiError
 from admin_web.caller import api, soon
 from admin_web.forms import Invalid, given, read
 from admin_web.language import _
-from admin_web.render import page
 from admin_web.words import FormError, in_words
 from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
 
@@ -113,7 +112,7 @@ def end_session(user_id: str, session_id: str) -> ResponseReturnValue:
 
 @pages.get("/<user_id>/delete")
 def ask_delete(user_id: str) -> ResponseReturnValue:
-    return page("admin/delete_user.html", person=api().user(user_id))
+    return admin_page("admin/delete_user.html", person=api().user(user_id))
 
 
 @pages.post("/<user_id>/delete")
@@ -168,4 +167,4 @@ def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
 
 
 def _ask_invite(error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    return page("admin/invite.html", status, error=error, values=request.form)
+    return admin_page("admin/invite.html", status, error=error, values=request.form)
