@@ -63,8 +63,8 @@ class AccountCalls(ApiHttp):
 
     # --- where one is signed in
 
-    def sessions(self, cursor: str | None = None) -> Page[SessionOut]:
-        return parse(Page[SessionOut], self.send("GET", "/auth/sessions", params=query(cursor=cursor)))
+    def sessions(self, cursor: str | None = None, sort: str | None = None) -> Page[SessionOut]:
+        return parse(Page[SessionOut], self.send("GET", "/auth/sessions", params=query(cursor=cursor, sort=sort)))
 
     def end_session(self, session_id: str) -> None:
         self.send("DELETE", address("/auth/sessions/{}", session_id))

@@ -13,11 +13,14 @@ from admin_web.words import in_words
 
 pages = Blueprint("sessions", __name__, url_prefix="/profile/sessions")
 
+SORTS = {"oldest", "seen"}
+
 
 @pages.get("")
 def show() -> ResponseReturnValue:
     cursor = request.args.get("cursor") or None
-    return page("profile/sessions.html", found=api().sessions(cursor), cursor=cursor)
+    sort = wanted if (wanted := request.args.get("sort", "")) in SORTS else ""
+    return page("profile/sessions.html", found=api().sessions(cursor, sort), cursor=cursor, sort=sort)
 
 
 @pages.post("/<session_id>/end")

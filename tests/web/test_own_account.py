@@ -31,6 +31,9 @@ def test_sessions_are_listed_this_one_is_marked_and_another_can_be_ended(browser
     assert page.count("This one") == 1
     ends = re.findall(r'action="(/profile/sessions/[\w-]+/end)"', page)
     assert len(ends) == 1, "all but this one"
+    for sort, first in (("", "Firefox"), ("oldest", "This one")):
+        sorted_page = browser.get(f"/profile/sessions?sort={sort}").text
+        assert sorted_page.index(first) == min(sorted_page.index("Firefox"), sorted_page.index("This one")), sort
     browser.post(ends[0])
     assert "That session is ended." in browser.get("/profile/sessions").text
     assert elsewhere.get("/").location == "/login"
