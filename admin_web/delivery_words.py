@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from admin_web.language import N_, _
 
-_GONE = N_("The group or channel does not exist any more, or the bot is no member of it.")
+_GONE = N_("The chat does not exist any more, or the bot is not in it.")
 _ACCOUNT_GONE = N_("The account in the chat was deleted.")
 _PLEASE_WAIT = N_("The chat asked the bot to wait; it sends again by itself.")
 _MAY_BE_THERE = N_("The connection broke while it was sent. It may have arrived.")
