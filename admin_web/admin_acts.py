@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import Response, abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words
 from admin_web.api_http import ApiError
 from admin_web.caller import api, expect_me, is_script, me
 from admin_web.language import N_, _, zone
@@ -40,7 +39,7 @@ def only_admins() -> None:
 
 def admin_page(template: str, status: int = 200, /, **values: object) -> Response:
     _refuse_others()
-    return page(template, status, words=admin_words, **values)
+    return page(template, status, **values)
 
 
 def _refuse_others() -> None:

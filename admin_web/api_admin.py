@@ -40,7 +40,7 @@ class AdminCalls(ApiHttp):
         status: str | None = None,
         sort: str | None = None,
         cursor: str | None = None,
-        limit: int = 50,
+        limit: int = 25,
     ) -> Page[UserOut]:
         params = query(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
         return parse(Page[UserOut], self.send("GET", "/users", params=params))
@@ -78,7 +78,7 @@ class AdminCalls(ApiHttp):
     def delete_user(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)
 
-    def audit(self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 50) -> Page[AuditOut]:
+    def audit(self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25) -> Page[AuditOut]:
         params = {**wanted.params(), **query(cursor=cursor, limit=limit)}
         return parse(Page[AuditOut], self.send("GET", "/admin/audit", params=params))
 

@@ -15,7 +15,7 @@ from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, has_request_context, request, session
@@ -146,7 +146,14 @@ def ago(at: datetime) -> str:
         return _("just now")
     if passed.total_seconds() > DAYS:
         return day(at)
-    return format_timedelta(-passed, add_direction=True, threshold=1, locale=locale())
+    size = next(seconds for _name, seconds in TIMEDELTA_UNITS if seconds <= passed.total_seconds())
+    return _ago(round(passed.total_seconds() / size) * size, chosen())
+
+
+@lru_cache(1024)
+def _ago(seconds: int, language: str) -> str:
+    """Long tables say the same few over and over."""
+    return format_timedelta(timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=Locale(language))
 
 
 def lasting(time: timedelta) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web import language
+from admin_web import admin_words, language
 from admin_web.api_http import ApiError
 from admin_web.caller import anonymous, me
 from admin_web.delivery_words import why
@@ -46,6 +46,8 @@ def prepare(app: Flask) -> None:
         shape=shape,
         said=said,
         notice_words=notice_words,
+        is_sandbox=is_sandbox,
+        words=admin_words,
         why=why,
     )
     settings: WebSettings = app.extensions["settings"]

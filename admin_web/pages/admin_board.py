@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words
 from admin_web.admin_acts import admin_page, one_of
 from admin_web.admin_warnings import told
 from admin_web.api_http import ApiDown, ApiError
@@ -39,7 +38,7 @@ def show() -> ResponseReturnValue:
 
 @pages.get("/board")
 def live() -> ResponseReturnValue:
-    return fragment("admin/_board.html", words=admin_words, **_board())
+    return fragment("admin/_board.html", **_board())
 
 
 def _board() -> dict[str, object]:

@@ -5,7 +5,6 @@ from typing import cast
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words
 from admin_web.admin_acts import act, admin_page, one_of
 from admin_web.api_http import ApiError
 from admin_web.caller import api
@@ -26,7 +25,7 @@ def show() -> ResponseReturnValue:
 
 @pages.get("/sent")
 def sent() -> ResponseReturnValue:
-    return fragment("admin/_broadcasts.html", words=admin_words, **_sent())
+    return fragment("admin/_broadcasts.html", **_sent())
 
 
 @pages.post("/preview")

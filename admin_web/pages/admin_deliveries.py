@@ -3,7 +3,6 @@
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words
 from admin_web.admin_acts import account_id, act, admin_page, asked, one_of
 from admin_web.api_admin import AuditWanted
 from admin_web.caller import api
@@ -27,7 +26,7 @@ def show() -> ResponseReturnValue:
 
 @pages.get("/table")
 def table() -> ResponseReturnValue:
-    return fragment("admin/_deliveries.html", words=admin_words, **_table())
+    return fragment("admin/_deliveries.html", **_table())
 
 
 @pages.get("/<delivery_id>")

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words, audit_words
+from admin_web import audit_words
 from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, one_of
 from admin_web.admin_words import STATUSES
 from admin_web.api_admin import AuditWanted
@@ -78,7 +78,7 @@ def show() -> ResponseReturnValue:
 def table() -> ResponseReturnValue:
     """The table alone, for a page that keeps itself up to date."""
     wanted = _wanted()
-    return fragment("admin/_jobs.html", words=admin_words, wanted=wanted, **_table(wanted))
+    return fragment("admin/_jobs.html", wanted=wanted, **_table(wanted))
 
 
 @pages.get("/clean-up")
@@ -116,7 +116,7 @@ def one(job_id: str) -> ResponseReturnValue:
 
 @pages.get("/<job_id>/live")
 def live(job_id: str) -> ResponseReturnValue:
-    return fragment("admin/_job.html", words=admin_words, **_facts(job_id))
+    return fragment("admin/_job.html", **_facts(job_id))
 
 
 @pages.post("/<job_id>/cancel")

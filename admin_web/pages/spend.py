@@ -3,7 +3,6 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from admin_web import admin_words
 from admin_web.caller import api, expect_me
 from admin_web.render import page
 
@@ -17,4 +16,4 @@ def show() -> ResponseReturnValue:
     expect_me()
     asked = request.args.get("days", type=int)
     days = asked if asked in DAYS else 30
-    return page("profile/spend.html", spend=api().spend(days), days=days, choices=DAYS, words=admin_words)
+    return page("profile/spend.html", spend=api().spend(days), days=days, choices=DAYS)

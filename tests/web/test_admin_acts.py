@@ -89,7 +89,7 @@ def test_the_log_says_who_did_what_to_whom_before_and_after(admin: Browser, acco
 
 def test_the_log_is_paged(admin: Browser, account: TokensOut, app: Flask) -> None:
     row = app.session_interface.store.load(admin.cookie)  # type: ignore[attr-defined]
-    for turn in range(51):
+    for turn in range(26):
         app.extensions["api_http"].put(
             f"/users/{account.user.id}/budget",
             json={"monthly_usd": str(turn)},
