@@ -6,6 +6,8 @@ from playwright.sync_api import Page
 
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
 PHONE = 360
+TABLET = 641
+"""The narrowest at which a table is a table."""
 HEAVY = 300 * 1024
 SERIOUS = {"serious", "critical"}
 
@@ -58,13 +60,13 @@ def _inaccessible(page: Page, scheme: str, rules: list[str] | None) -> list[str]
     return [f"{page.url} ({scheme}): {one['id']} {one['where']}" for one in found if one["impact"] in SERIOUS]
 
 
-def too_wide(page: Page) -> list[str]:
-    """A line when the page does not fit a phone."""
+def too_wide(page: Page, wanted: int = PHONE) -> list[str]:
+    """A line when the page does not fit a phone, or another width."""
     size = page.viewport_size
     assert size is not None
-    if size["width"] != PHONE:
-        page.set_viewport_size({"width": PHONE, "height": 740})
+    if size["width"] != wanted:
+        page.set_viewport_size({"width": wanted, "height": 740})
     width = page.evaluate("document.documentElement.scrollWidth")
-    if size["width"] != PHONE:
+    if size["width"] != wanted:
         page.set_viewport_size(size)
-    return [f"{page.url} is {width} pixels wide on a phone"] if width > PHONE else []
+    return [f"{page.url} is {width} pixels wide where {wanted} fit"] if width > wanted else []

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chromium import watched
 from tests.browser.conftest import EMAIL, PASSWORD, Opened
-from tests.browser.look import look_in_both, place
+from tests.browser.look import TABLET, look_in_both, place, too_wide
 from tests.browser.operator import EVIL, MEMBER, Maker, Mess
 from tests.stack import Stack
 
@@ -69,7 +69,7 @@ def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
     wrong = []
     for path, at in zip((*PAGES, *own), cycle(("desk", "phone"))):
         page.goto(f"/admin{path}")
-        wrong += look_in_both(page, at)
+        wrong += [*look_in_both(page, at), *too_wide(page, TABLET)]
     assert wrong == []
 
 
