@@ -9,7 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import is_script, me, session_ended, web_session
+from admin_web.caller import PUBLIC, is_script, me, session_ended, to_login, web_session
 from admin_web.language import N_, _
 from admin_web.reauth import ask, kept_fields
 from admin_web.render import is_sandbox
@@ -35,7 +35,7 @@ INTERNAL = 500
 def prepare(app: Flask) -> None:
     app.register_error_handler(SessionEnded, lambda _error: session_ended())
     app.register_error_handler(ApiError, _api_error)
-    app.register_error_handler(CSRFError, lambda _error: error_page(400))
+    app.register_error_handler(CSRFError, _old_form)
     app.register_error_handler(HTTPException, _http_error)
     app.before_request(_name_request)
     app.after_request(_tell_name)
@@ -71,6 +71,12 @@ def _viewer(status: int) -> UserOut | None:
         with suppress(ApiError, SessionEnded):
             return me()
     return cast("UserOut | None", g.get("me"))
+
+
+def _old_form(_error: CSRFError) -> Response:
+    """Mostly the session has ended, or another one has begun: who is not signed in is asked to do that first."""
+    gone = web_session().sid is None and request.endpoint not in PUBLIC
+    return to_login() if gone else error_page(400)
 
 
 def _api_error(error: ApiError) -> Response:

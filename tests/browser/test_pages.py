@@ -109,6 +109,7 @@ def test_visitors_pages(opened: Opened, page: Page) -> None:
 
 def test_the_gallery_by_keyboard_and_several_at_once(page: Page) -> None:
     page.goto("/generate/image")
+    page.locator("fieldset", has_text="How many").locator(".pill").nth(1).click()
     for prompt in ("First", "Second"):
         page.get_by_label("Prompt").fill(prompt)
         page.get_by_role("button", name="Generate").click()
@@ -123,8 +124,15 @@ def test_the_gallery_by_keyboard_and_several_at_once(page: Page) -> None:
     page.keyboard.press("f")
     expect(viewer.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
     assert look(page) == []
+    expect(viewer.locator("[data-which]")).to_have_text("1 / 2")
+    begins = [viewer.get_by_role("button", name=name) for name in ("Edit", "Animate")]
+    first = [one.get_attribute("href") for one in begins]
+    page.keyboard.press("ArrowRight")
+    expect(viewer.locator("[data-which]")).to_have_text("2 / 2")
+    assert [one.get_attribute("href") for one in begins] != first, "it begins with the picture that is shown"
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
+    expect(page.locator("[data-open]").first).to_be_focused()
     page.goto("/gallery?favourite=true")
     expect(page.locator("#wall img[alt=First]")).to_have_count(1)
     page.goto("/gallery")

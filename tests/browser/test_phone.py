@@ -113,6 +113,30 @@ def test_several_at_once_with_options_that_cost(phone: Page) -> None:
     expect(phone.get_by_text("Saved.")).to_be_visible()
 
 
+def test_neither_a_mistake_nor_the_end_of_a_session_loses_what_was_typed(phone: Page, day: Day) -> None:
+    phone.goto("/generate/image")
+    phone.locator("summary", has_text="More options").tap()
+    form = phone.locator("form[data-make]")
+    form.evaluate("form => { form.noValidate = true; }")
+    phone.get_by_label("Seed").fill("-5")
+    phone.locator("summary", has_text="More options").tap()
+    phone.get_by_label("Prompt").fill("A long thought")
+    phone.get_by_role("button", name="Generate").click()
+    expect(phone.locator("#e-seed")).to_have_text("This has to be 0 or more.")
+    expect(phone.get_by_label("Seed")).to_be_focused()
+    phone.get_by_label("Seed").fill("5")
+    held = phone.context.cookies()
+    phone.context.clear_cookies()
+    phone.get_by_role("button", name="Generate").click()
+    expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
+    phone.context.add_cookies([{"name": one["name"], "value": one["value"], "url": phone.url} for one in held])
+    phone.goto("/generate/image")
+    expect(phone.get_by_label("Prompt")).to_have_value("A long thought")
+    refused = [complaint for complaint in day.complaints if "status of 422" in complaint or "status of 401" in complaint]
+    assert refused == day.complaints
+    day.complaints.clear()
+
+
 def test_a_video_between_two_pictures_is_cancelled_and_tried_again(phone: Page) -> None:
     phone.goto("/generate/video")
     phone.get_by_role("link", name="From an image").click()
@@ -125,6 +149,8 @@ def test_a_video_between_two_pictures_is_cancelled_and_tried_again(phone: Page) 
     phone.get_by_label("Prompt").fill("Waves at night")
     phone.get_by_role("button", name="Generate").click()
     phone.get_by_role("button", name="Cancel").click()
+    expect(phone.locator(".job-card [data-status=cancelled]")).to_be_visible()
+    expect(phone.get_by_label("Prompt")).to_have_value("Waves at night")
     phone.get_by_role("button", name="Try again").click()
     expect(phone.locator("[name=attached_id], [name=last_id]")).to_have_count(2)
     expect(phone.get_by_label("Prompt")).to_have_value("Waves at night")
@@ -163,6 +189,7 @@ def test_a_result_is_liked_shared_varied_and_deleted(phone: Page) -> None:
     expect(phone.get_by_text("Took")).to_be_visible()
     phone.get_by_role("button", name="Favourite").click()
     expect(phone.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
+    expect(phone.get_by_role("button", name="Favourite")).to_be_focused()
     phone.get_by_role("button", name="Make a link").click()
     expect(phone.locator(".shares code")).to_contain_text("/shared/")
     assert look(phone) == []

@@ -126,6 +126,16 @@ def test_no_form_of_members_is_taken_from_elsewhere_or_without_its_token(app: Fl
     assert walked > 25
 
 
+def test_a_form_sent_after_the_session_has_ended_leads_to_the_login(app: Flask, browser: Browser) -> None:
+    browser.get("/generate/image")
+    held = browser.token
+    visitor = Browser(app)
+    assert visitor.post("/generate/image", {"prompt": "A fox"}, token=held).location == "/login"
+    script = visitor.post("/generate/image", {"prompt": "A fox"}, token=held, X_Fragment="1")
+    assert (script.status_code, script.get_json()["error"]["code"]) == (401, "not_authenticated")
+    assert visitor.post("/login", token="").status_code == 400
+
+
 def test_a_form_with_the_token_of_another_session_changes_nothing(app: Flask, browser: Browser) -> None:
     stranger = Browser(app)
     stranger.get("/login")

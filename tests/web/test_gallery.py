@@ -140,6 +140,12 @@ def test_again_and_vary_make_another_one(browser: Browser) -> None:
         there = browser.post(f"/generations/{first}/again", fields).location
         assert first not in there
         assert "Once more" in browser.get(there).text
+    several = make_image(browser, prompt="Two of them", n="2")
+    second = re.findall(r'/generate/image\?image=([^"]+)"', finished(browser, several))[1]
+    page = browser.get(f"/generations/{several}").text
+    assert f'name="vary" value="{second}"' in page, "each picture can be varied"
+    varied = browser.get(browser.post(f"/generations/{several}/again", {"nonce": nonce, "vary": second}).location).text
+    assert f"/media/{second}" in varied.partition("Began with")[2].partition("</dd>")[0]
     browser.get(f"/generations/{first}")
     assert "deleted for good" in browser.post(f"/generations/{first}/delete").text
     browser.post(f"/generations/{first}/delete", {"sure": "yes"})

@@ -8,7 +8,10 @@ const talk = document.getElementById("talk");
 const stop = document.getElementById("stop");
 const send = form.querySelector(".pay button[type=submit]");
 const search = document.querySelector("[data-history]");
+const heading = document.querySelector(".chat-head h1");
+const menu = document.getElementById("conversation-menu");
 const words = form.dataset;
+const STOPPED_MS = 1000;
 
 function button(label, act) {
   const one = document.createElement("button");
@@ -174,17 +177,25 @@ async function read(stream, signal, shown) {
       if (follow) article.scrollIntoView({ block: "end" });
     }
   } finally {
+    const follow = nearEnd();
     note.textContent = signal.aborted ? words.stopped : end;
     article.removeAttribute("aria-busy");
     finish(article);
+    if (follow) article.scrollIntoView({ block: "end" });
   }
+}
+
+// What began as a new conversation can be renamed and deleted as soon as something stands in it.
+function begun() {
+  for (const one of menu.querySelectorAll("form")) one.action = one.dataset.of.replace("ID", form.elements.conversation_id.value);
+  if (menu.hidden) menu.querySelector("[name=title]").value = heading.textContent;
+  menu.hidden = false;
 }
 
 // The question stands in the conversation at once; where it could not be asked it goes back into its field.
 async function answerTo(prompt, signal) {
   const body = new FormData(form);
   const headers = { "X-Fragment": "1", "X-CSRFToken": body.get("csrf_token") };
-  const isFirst = !form.elements.conversation_id.value;
   const asked = question(prompt);
   const shown = emptyAnswer();
   shown.article.scrollIntoView({ block: "end" });
@@ -212,9 +223,14 @@ async function answerTo(prompt, signal) {
   if (!answer.ok) return;
   form.elements.nonce.value = newNonce();
   form.querySelector("[data-chips]").replaceChildren();
-  if (isFirst) document.querySelector(".chat-head h1").textContent = prompt.slice(0, 80);
-  await read(answer.body, signal, shown);
-  if (isFirst) listAgain();
+  if (menu.hidden) heading.textContent = prompt.slice(0, 80);
+  try {
+    await read(answer.body, signal, shown);
+  } finally {
+    if (shown.answer.childNodes.length) begun();
+    // one that was stopped is kept a moment later
+    if (!document.querySelector("#conversations [aria-current]")) setTimeout(listAgain, signal.aborted ? STOPPED_MS : 0);
+  }
 }
 
 form.addEventListener("submit", async (event) => {
