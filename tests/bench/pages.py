@@ -68,6 +68,8 @@ ADMIN = {
     "users, by name": "/users?limit=50&sort=name",
     "users, by spend": "/users?limit=50&sort=spent",
     "users, by part used": "/users?limit=50&sort=used",
+    "users, invited": "/users?limit=50&status=invited",
+    "models, most used": "/admin/models?limit=50&sort=used",
     "stats": "/admin/stats",
     "warnings": "/admin/warnings",
     "database": "/admin/health/db",
