@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from flask import Response, make_response, render_template, request
+from flask import Response, request
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, me, web_session
+from admin_web.caller import api, web_session
+from admin_web.render import page
 from admin_web.words import FormError, in_words
 
 FIELD = "reauth_password"
@@ -33,9 +34,7 @@ def ask(error: FormError | None = None, status: int = 403) -> Response:
     again = request.full_path.rstrip("?")
     is_form = request.method == "POST"
     fields = kept_fields() if is_form else [("next", again)]
-    return make_response(
-        render_template("auth/reauth.html", viewer=me(), error=error, kept=fields, target=again if is_form else None, field=FIELD), status
-    )
+    return page("auth/reauth.html", status, error=error, kept=fields, target=again if is_form else None, field=FIELD)
 
 
 def kept_fields() -> list[tuple[str, str]]:

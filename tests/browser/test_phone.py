@@ -17,7 +17,7 @@ from tests.stack import Stack
 
 MEMBER = "linus@example.org"
 NEW_PASSWORD = "another horse, another staple"
-CHAT = {"platform_user_id": "815", "display_name": "Linus", "chat_id": "815"}
+CHAT = {"platform_user_id": "815", "display_name": f"Linus{'x' * 40}", "chat_id": "815"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,8 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
     phone.locator("[data-open]").tap()
     assert look(phone) == []
     phone.get_by_role("button", name="Details").click()
-    phone.get_by_role("button", name="Send to Telegram (Linus)").click()
+    assert too_wide(phone) == [], "a name without a place to break it"
+    phone.get_by_role("button", name="Send to Telegram (Linus").click()
     expect(phone.locator(".toast")).to_be_visible()
     sent: set[str] = set()
     while "generation_completed" not in sent:
@@ -179,6 +180,7 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
             sent.add(row["event"]["type"])
             day.api.post(f"/bot/deliveries/{row['id']}/ack", json={"lease": row["lease"], "message_ids": ["1"]}, headers=day.bot)
     phone.goto("/profile")
+    assert too_wide(phone) == []
     phone.get_by_role("button", name="Unlink").click()
     expect(phone.get_by_text("No chat is linked yet.")).to_be_visible()
 
