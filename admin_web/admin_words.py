@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
@@ -211,4 +213,10 @@ def size_words(size: int) -> str:
 
 
 def date_words(day: date) -> str:
-    return format_date(day, "d MMM" if chosen() == "de" else "MMM d", locale=locale())
+    return _date_words(day, chosen())
+
+
+@lru_cache(1024)
+def _date_words(day: date, language: str) -> str:
+    """A chart and its table say every day twice."""
+    return format_date(day, "d MMM" if language == "de" else "MMM d", locale=Locale(language))

@@ -4,9 +4,11 @@ beside what an address brought in could be guessed by their length."""
 import gzip
 import hashlib
 import posixpath
+from functools import cache
 from pathlib import Path
 
 from flask import Flask, Response, request, url_for
+from markupsafe import Markup
 
 TEXT = (".css", ".js", ".svg")
 
@@ -22,6 +24,11 @@ def prepare(app: Flask) -> None:
             version = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
             addresses[name] = url_for("static", filename=name, v=version)
         return addresses[name]
+
+    @cache
+    def icon_svg(name: str) -> Markup:
+        address = f"{asset('icons.svg')}#{name}"
+        return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}"></use></svg>').format(address)
 
     def pack(response: Response) -> Response:
         name = posixpath.normpath((request.view_args or {}).get("filename", ""))
@@ -39,5 +46,5 @@ def prepare(app: Flask) -> None:
             response.set_etag(response.get_etag()[0] or "", weak=True)
         return response
 
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals.update(asset=asset, icon_svg=icon_svg)
     app.after_request(pack)

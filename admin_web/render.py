@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
@@ -48,6 +50,7 @@ def prepare(app: Flask) -> None:
         notice_words=notice_words,
         is_sandbox=is_sandbox,
         words=admin_words,
+        url_for=_url_for,
         why=why,
     )
     settings: WebSettings = app.extensions["settings"]
@@ -68,6 +71,16 @@ def prepare(app: Flask) -> None:
         shared_file=shared_file,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _url_for(endpoint: str, **values: Any) -> str:
+    return _built(request.root_path, endpoint, **values)
+
+
+@lru_cache(10_000)
+def _built(_root: str, endpoint: str, **values: Any) -> str:
+    """A page has about a hundred addresses, most of them those of the page before, and building one takes as long as a line."""
+    return url_for(endpoint, **values)
 
 
 def page(template: str, status: int = 200, /, **values: object) -> Response:
