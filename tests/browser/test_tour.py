@@ -6,7 +6,23 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import play, sign_in, watched
 from tests.browser.conftest import EMAIL, PASSWORD
+from tests.browser.test_pages import PNG
 from tests.stack import Stack
+
+
+def hand_over(page: Page, how: str, place: str) -> None:
+    """A picture, as it comes from a folder (`drop`) or from another program (`paste`)."""
+    page.locator(place).evaluate(
+        """(place, [how, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "here.png", { type: "image/png" }));
+            const event = how === "drop"
+                ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+                : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+            place.dispatchEvent(event);
+        }""",
+        [how, list(PNG)],
+    )
 
 
 def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
@@ -19,6 +35,10 @@ def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
     expect(picture).to_be_visible()
     picture.evaluate("image => image.decode()")
     expect(page.get_by_label("Prompt")).to_have_value("A fox in fresh snow")
+    hand_over(page, "drop", ".bench-result")
+    expect(page.locator(".chip img")).to_have_count(1)
+    hand_over(page, "paste", "#f-prompt")
+    expect(page.locator(".chip img")).to_have_count(2)
 
     page.get_by_role("button", name="Animate").click()
     expect(page.locator(".pick [name=image_id]:checked")).to_have_count(1)

@@ -170,16 +170,17 @@ function attachments(form, changed) {
     const zone = zones.find((one) => one.dataset.picks === event.target.name);
     if (zone) chips(zone).replaceChildren();
   });
-  form.addEventListener("paste", (event) => take(free(), event.clipboardData.files));
+  // wherever on the page: beside the form the browser would open the picture, and what was typed would be gone
+  document.addEventListener("paste", (event) => take(free(), event.clipboardData.files));
   let inside = 0;
   const mark = (step) => {
     inside = Math.max(0, inside + step);
     for (const zone of zones) zone.toggleAttribute("data-over", inside > 0);
   };
-  form.addEventListener("dragenter", () => mark(1));
-  form.addEventListener("dragleave", () => mark(-1));
-  form.addEventListener("dragover", (event) => event.preventDefault());
-  form.addEventListener("drop", (event) => {
+  document.addEventListener("dragenter", () => mark(1));
+  document.addEventListener("dragleave", () => mark(-1));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     mark(-inside);
     take(event.target.closest("[data-attach]") ?? free(), event.dataTransfer.files);
