@@ -33,6 +33,24 @@ async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> Non
     assert not await store.touch(db, "nothing", START)
 
 
+async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
+    mine = [conversation("ana", minute) for minute in range(store.LOOKED_IN_FIRST + 3)]
+    await asyncio.gather(*(store.add_conversation(db, each) for each in [*mine, conversation("eve", 1)]))
+
+    async def say(talk: Conversation, content: str) -> None:
+        await store.add_message(db, talk.id, talk.user_id, Message(ids.new_id(), "user", content, None, None, (), START))
+
+    oldest, old, newest = mine[0], mine[1], mine[-1]
+    for talk, content in ((oldest, "a Harbour"), (old, "a ship"), (newest, "the harbour of Kiel")):
+        await say(talk, content)
+    await say(conversation("eve", 2), "my harbour")
+    assert await store.page(db, "ana", "hARBOUR", None, 3) == [newest, oldest]
+    assert await store.page(db, "ana", "harbour", None, 1) == [newest]
+    assert await store.page(db, "ana", "harbour", (newest.updated_at, newest.id), 1) == [oldest]
+    assert await store.page(db, "ana", "harbour", (oldest.updated_at, oldest.id), 1) == []
+    assert await store.page(db, "ana", "about 1", None, 200) == [each for each in reversed(mine) if "About 1" in each.title]
+
+
 async def test_the_newest_messages_come_oldest_first(db: Db) -> None:
     talk = conversation("ana", 1)
     await store.add_conversation(db, talk)
