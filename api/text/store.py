@@ -103,9 +103,12 @@ async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime
     if words is None:
         return [_conversation(row) for row in await _rows(sql, COLUMNS, texts, values, limit)]
     newest = [row["id"] for row in await _rows(sql, "id", texts, values, LOOKED_IN_FIRST)]
-    found = await _with_words(sql, words, ["id = ANY($1::text[])"], [newest], "conversation_id = ANY($1::text[])", limit)
-    if len(found) == limit or len(newest) < LOOKED_IN_FIRST:
-        return found
+    if len(newest) == LOOKED_IN_FIRST:
+        # the ids of messages sort by time: with the oldest of them one engine passes by most rows, the other goes by the conversations
+        said = "user_id = $2 AND id >= $3 AND conversation_id = ANY($1::text[])"
+        found = await _with_words(sql, words, ["id = ANY($1::text[])"], [newest, user_id, min(newest)], said, limit)
+        if len(found) == limit:
+            return found
     return await _with_words(sql, words, texts, values, "user_id = $1", limit)
 
 
