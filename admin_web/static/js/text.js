@@ -67,7 +67,6 @@ function askable(article) {
 function message(role) {
   const article = document.createElement("article");
   article.className = `message message-${role}`;
-  document.getElementById("talk-empty")?.remove();
   talk.append(article);
   return article;
 }
