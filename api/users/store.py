@@ -3,16 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, cast
+from typing import cast
 
 from api.db import Row, Sql
 from api.db.conditions import NEWEST, OLDEST, Order, behind, by, cursor_of
-
-Role = Literal["user", "admin"]
-Status = Literal["active", "disabled"]
-Language = Literal["auto", "en", "de"]
-Standings = Literal["active", "disabled", "invited"]
-Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
+from api.users.schemas import Language, Role, Sort, Standings, Status
 
 
 @dataclass(frozen=True, slots=True)
