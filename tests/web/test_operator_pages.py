@@ -126,6 +126,8 @@ def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -
         assert (answer.status_code, EVIL in answer.text) == (200, False), path
     for path in ("jobs?since=nonsense&until=9999-12-31", "jobs?status=no&kind=no", "audit?since=2026-13-40", "users?sort=no&role=no"):
         assert admin.get(f"/admin/{path}").status_code == 200, path
+    for path, words in (("jobs", "No job is like this."), ("deliveries", "No delivery is like this.")):
+        assert words in admin.get(f"/admin/{path}?cursor=0").text, path
 
 
 def test_heads_of_tables_sort_and_keep_the_filters(stack: Stack, admin: Browser, browser: Browser) -> None:
