@@ -113,13 +113,16 @@ async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime
 
 
 async def _with_words(
-    sql: Sql, words: str, texts: Sequence[str], values: Sequence[object], messages: str, limit: int
+    sql: Sql, words: str, texts: Sequence[str], values: Sequence[object], looked_in: str, limit: int
 ) -> list[Conversation]:
-    """`messages`: the condition for those that are looked in."""
+    """`looked_in`: the condition for messages. They are taken out first: one engine would look in those of everybody."""
     word = f"lower(${len(values) + 1}::text)"
-    said = f"SELECT conversation_id FROM messages WHERE {messages} AND strpos(lower(content), {word}) > 0"
-    rows = await _rows(sql, COLUMNS, [*texts, f"(strpos(lower(title), {word}) > 0 OR id IN ({said}))"], [*values, words], limit)
-    return [_conversation(row) for row in rows]
+    query = f"""
+        WITH said AS MATERIALIZED (SELECT conversation_id, content FROM messages WHERE {looked_in})
+        SELECT {COLUMNS} FROM conversations WHERE {" AND ".join(texts)}
+          AND (strpos(lower(title), {word}) > 0 OR id IN (SELECT conversation_id FROM said WHERE strpos(lower(content), {word}) > 0))
+        ORDER BY updated_at DESC, id DESC LIMIT ${len(values) + 2}"""
+    return [_conversation(row) for row in await sql.fetch(query, *values, words, limit)]
 
 
 async def _rows(sql: Sql, columns: str, texts: Sequence[str], values: Sequence[object], limit: int) -> Sequence[Row]:
