@@ -1,11 +1,12 @@
 """Everybody's jobs, for admins: what runs, what is stuck and why, and what can be done about it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web import audit_words
@@ -24,6 +25,7 @@ from api.schemas import Page
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 
 MODEL_KINDS = ("image", "video")
+MODELS_KEPT_SECONDS = 60
 SORTS = {"oldest", "cost", "longest"}
 CENTURIES = (1970, 9000)
 FEW_DAYS = {"cost", "longest"}
@@ -71,7 +73,7 @@ def show() -> ResponseReturnValue:
     wanted = _wanted()
     listed = {kind: _models(kind) for kind in MODEL_KINDS if wanted.kind in {"", kind}}
     table = _table(wanted)
-    return admin_page("admin/jobs.html", wanted=wanted, models={kind: found().items for kind, found in listed.items()}, **table)
+    return admin_page("admin/jobs.html", wanted=wanted, models={kind: models() for kind, models in listed.items()}, **table)
 
 
 @pages.get("/table")
@@ -191,8 +193,18 @@ def _facts(job_id: str) -> dict[str, Any]:
     return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_words}
 
 
-def _models(kind: str) -> Callable[[], Page[AdminModelOut]]:
-    return soon(lambda api: api.all_models(kind=kind))
+def _models(kind: str) -> Callable[[], list[AdminModelOut]]:
+    """For the filter, up to a minute old: by a model of just now nobody filters yet."""
+    kept: dict[str, tuple[float, list[AdminModelOut]]] = current_app.extensions.setdefault("models_to_filter_by", {})
+    if kind in kept and time.monotonic() - kept[kind][0] < MODELS_KEPT_SECONDS:
+        return lambda: kept[kind][1]
+    coming = soon(lambda api: api.all_models(kind=kind))
+
+    def listed() -> list[AdminModelOut]:
+        kept[kind] = (time.monotonic(), coming().items)
+        return kept[kind][1]
+
+    return listed
 
 
 def _back(job_id: str) -> str:
