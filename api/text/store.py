@@ -43,7 +43,7 @@ class Message:
     created_at: datetime
 
 
-LOOKED_IN_FIRST = 200
+LOOKED_IN_FIRST = 400
 COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
 
 
@@ -102,11 +102,13 @@ async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime
         values += before
     if words is None:
         return [_conversation(row) for row in await _rows(sql, COLUMNS, texts, values, limit)]
-    newest = [row["id"] for row in await _rows(sql, "id", texts, values, LOOKED_IN_FIRST)]
+    newest = await _rows(sql, "id, updated_at", texts, values, LOOKED_IN_FIRST)
     if len(newest) == LOOKED_IN_FIRST:
-        # the ids of messages sort by time: with the oldest of them one engine passes by most rows, the other goes by the conversations
-        said = "user_id = $2 AND id >= $3 AND conversation_id = ANY($1::text[])"
-        found = await _with_words(sql, words, ["id = ANY($1::text[])"], [newest, user_id, min(newest)], said, limit)
+        # ids sort by time, and a conversation is older than what is said in it
+        number = len(values) + 1
+        late = [*values, newest[-1]["updated_at"], min(row["id"] for row in newest)]
+        said = f"user_id = $1 AND id >= ${number + 1}"
+        found = await _with_words(sql, words, [*texts, f"updated_at >= ${number}"], late, said, limit)
         if len(found) == limit:
             return found
     return await _with_words(sql, words, texts, values, "user_id = $1", limit)
