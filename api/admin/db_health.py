@@ -19,6 +19,8 @@ class DbHealth:
     def __init__(self, db: Db, duckdb_path: Path | None) -> None:
         self._db = db
         self._path = duckdb_path
+        self._migrations: list[str] | None = None
+        """Of the start of the process: there are no others while it runs."""
 
     async def look(self) -> DbHealthOut:
         db = self._db
@@ -27,6 +29,8 @@ class DbHealth:
         answered = time.perf_counter()
         await store.touch(db, WRITTEN, now())
         written = time.perf_counter()
+        if self._migrations is None:
+            self._migrations = await store.migrations(db)
         size, free = await asyncio.to_thread(_on_disk, self._path) if self._path else (await store.postgres_size(db), None)
         return DbHealthOut(
             engine=db.engine,
@@ -35,7 +39,7 @@ class DbHealth:
             free_bytes=free,
             answered_ms=round((answered - started) * 1000, 2),
             write_ms=round((written - answered) * 1000, 2),
-            migrations=await store.migrations(db),
+            migrations=self._migrations,
             tables=[TableOut(name=name, rows=rows) for name, rows in await store.tables(db)],
         )
 

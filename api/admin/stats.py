@@ -1,8 +1,9 @@
 """The operator's figures. What has to be counted over whole tables is kept for a minute: a board that is open asks often."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from api import ids
 from api.admin import store
@@ -26,14 +27,33 @@ from api.budget.breakdown import TOP
 from api.db import Db, Row
 from api.schemas import usd
 
+T = TypeVar("T")
+
 COUNTED_EVERY = timedelta(minutes=1)
 TYPICAL_OF = timedelta(days=7)
 DAYS = 31
 
 
+class _AtOnce(Generic[T]):
+    """One reading for all who ask while it is going on: a board asks for its figures and for its warnings at the same moment."""
+
+    def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
+        self._read = read
+        self._reading: asyncio.Future[T] | None = None
+
+    async def __call__(self) -> T:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read())
+        return await asyncio.shield(self._reading)
+
+
 class Stats:
     def __init__(self, db: Db) -> None:
         self._db = db
+        self.queue = _AtOnce(self._queue)
+        """Jobs that are not over, by kind."""
+        self.deliveries = _AtOnce(self._deliveries)
+        """Those that are not done."""
         self._counted: StatsOut | None = None
         self._counting = asyncio.Lock()
 
@@ -44,8 +64,8 @@ class Stats:
                 self._counted = await self._count()
                 return self._counted
         delivered = [each for each in self._counted.deliveries if each.state == "done"]
-        deliveries = [*await self.deliveries(), *delivered]
-        fresh = {"at": ids.now(), "queue": await self.queue(), "deliveries": deliveries}
+        queue, deliveries = await self.queue(), [*await self.deliveries(), *delivered]
+        fresh = {"at": ids.now(), "queue": queue, "deliveries": deliveries}
         return self._counted.model_copy(update=fresh)
 
     async def _count(self) -> StatsOut:
@@ -86,7 +106,7 @@ class Stats:
             ],
         )
 
-    async def queue(self) -> list[QueueOut]:
+    async def _queue(self) -> list[QueueOut]:
         at = ids.now()
         return [
             QueueOut(
@@ -100,8 +120,7 @@ class Stats:
             for row in await store.queue(self._db)
         ]
 
-    async def deliveries(self) -> list[DeliveryCountOut]:
-        """Those that are not done."""
+    async def _deliveries(self) -> list[DeliveryCountOut]:
         return _deliveries(await store.deliveries(self._db))
 
     async def bots(self) -> list[BotOut]:

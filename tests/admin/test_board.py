@@ -1,5 +1,6 @@
 """The operator's board: figures, what needs a person, how the database does, which bots are connected."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -289,3 +290,10 @@ def test_young_ids_are_found_by_time() -> None:
     before = ids.floor(ids.now())
     made = ids.new_id()
     assert before <= made < ids.floor(ids.now() + timedelta(seconds=1))
+
+
+async def test_who_asks_at_the_same_moment_gets_one_reading(api: Api) -> None:
+    stats = api.services.board.stats
+    first, second = await asyncio.gather(stats.queue(), stats.queue())
+    assert first is second
+    assert await stats.queue() is not first
