@@ -146,7 +146,7 @@ def _moment(text: str, *, after: bool = False) -> str | None:
 
 
 def _found(chosen: Chosen, cursor: str | None) -> Page[GenerationOut]:
-    return api().generations(**chosen.asked(), cursor=cursor, limit=36)
+    return api().generations(**chosen.asked(), cursor=cursor, limit=30)
 
 
 def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:
