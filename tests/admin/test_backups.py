@@ -4,16 +4,18 @@ import asyncio
 import csv
 import io
 import json
+import logging
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 import pytest
+import structlog
 
 from api.admin.backups import Backups, Plan
 from api.db.duck import DuckDb
@@ -150,12 +152,18 @@ async def test_with_postgresql_it_says_what_to_use_instead(postgres_url: str, tm
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data folder of `./run`; no api runs."""
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The data folder of `./run`; no api runs. Its commands set up the log of the whole process, in which later tests look for lines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
-    return tmp_path / "data"
+    config, root = structlog.get_config(), logging.getLogger()
+    level = root.level
+    yield tmp_path / "data"
+    structlog.configure(**config)
+    root.setLevel(level)
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:

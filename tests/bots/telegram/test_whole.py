@@ -88,8 +88,7 @@ async def test_cancel_button_edits_the_card(fake: FakeTelegram, place: Place, sa
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == card.message_id and not one.buttons), None)
         )
         assert "ancelled" in closed.text
-        presses = fake.scene().presses.values()
-        assert all(one.answered is not None for one in presses)
+        await fake.wait_for(lambda scene: all(one.answered is not None for one in scene.presses.values()) or None)
 
 
 async def test_an_answer_grows_as_a_draft_and_stops_at_a_touch(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
