@@ -30,7 +30,7 @@ AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
 """The answer is drawn anew this often while it is written."""
-UNSURE_WAITS = (0.2, 0.4, 0.8)
+UNSURE_WAITS = (0.2, 0.4, 0.8, 1.6, 3.0)
 
 
 @pages.get("/generate")
@@ -129,8 +129,8 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
 
 
 def _begun(ask: TextIn, stack: ExitStack) -> httpx.Response:
-    """A first answer that was stopped is kept a moment later, or not at all when nothing was written yet: `unsure` says that this question
-    follows such a one. It begins a new conversation where there is none to go on with."""
+    """A first answer that was stopped is kept a moment later, when the model has written on: `unsure` says that this question follows such
+    a one. It begins a new conversation where there is none to go on with."""
     if request.form.get("unsure"):
         for wait in UNSURE_WAITS:
             try:

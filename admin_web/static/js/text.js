@@ -227,6 +227,8 @@ async function answerTo(prompt, signal) {
     await read(answer.body, signal, shown);
   } finally {
     if (shown.answer.childNodes.length) begun();
+    // of a first answer without a word nothing is kept that one could go on with
+    else if (form.elements.unsure.value) form.elements.conversation_id.value = form.elements.unsure.value = "";
     // one that was stopped is kept a moment later
     if (!document.querySelector("#conversations [aria-current]")) setTimeout(listAgain, signal.aborted ? STOPPED_MS : 0);
   }
