@@ -16,6 +16,9 @@ from api.auth.schemas import ADMIN_PASSWORD_MIN
 
 pages = Blueprint("auth", __name__)
 
+REFUSALS = {N_("E-mail address or password is not right."), N_("This account cannot sign in.")}
+"""What the api says to somebody who cannot sign in, by one code for both."""
+
 
 @pages.get("/setup")
 def setup() -> ResponseReturnValue:
@@ -48,7 +51,8 @@ def login_submit() -> ResponseReturnValue:
     try:
         return enter(anonymous().login(email, password, known_device()))
     except ApiError as error:
-        return _login(in_words(error) if error.status != 401 else FormError(error.detail, code=error.code), error.status)
+        refused = FormError(_(error.detail), code=error.code) if error.detail in REFUSALS else in_words(error)
+        return _login(refused, error.status)
 
 
 @pages.post("/reauth")

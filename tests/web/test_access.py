@@ -37,6 +37,9 @@ def test_wrong_password_is_said_in_words_and_the_address_stays(visitor: Browser,
     assert 'role="alert"' in answer.text
     assert "Traceback" not in answer.text
     assert "not the password at all" not in answer.text
+    assert "E-mail address or password is not right." in answer.text
+    german = visitor.post("/login", {"email": email, "password": "not the password at all"}, Accept_Language="de")
+    assert "E-Mail-Adresse oder Passwort stimmt nicht." in german.text
 
 
 def test_signing_in_gives_a_fresh_id_and_keeps_nothing_planted(app: Flask, email: str) -> None:

@@ -169,6 +169,8 @@ async function read(stream, signal, shown) {
         form.elements.unsure.value = "";
         end = data.note;
         document.querySelector("[data-balance]").textContent = data.balance;
+        // what was held for the answer is free again: the price says what is left beside it
+        form.elements.prompt.dispatchEvent(new Event("input", { bubbles: true }));
       } else if (name === "error") {
         end = words.stays;
         complain(form, data);
