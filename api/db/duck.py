@@ -108,8 +108,8 @@ class _Writer(_Cursor):
 
     def rollback(self) -> None:
         try:
-            super().run("ROLLBACK")
-        except DbUnavailable:
+            self._connection.execute("ROLLBACK")
+        except duckdb.TransactionException:
             log.debug("nothing_to_roll_back")
         finally:
             self._settle()
