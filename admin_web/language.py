@@ -140,14 +140,14 @@ def clock(at: datetime) -> str:
 
 
 def ago(at: datetime) -> str:
-    """How long it is ago, in the largest unit that fits; after a month the day."""
-    passed = datetime.now(UTC) - at
-    if passed.total_seconds() < MINUTE:
+    """How long it is ago, or until it comes, in the largest unit that fits; after a month the day."""
+    passed = (datetime.now(UTC) - at).total_seconds()
+    if abs(passed) < MINUTE:
         return _("just now")
-    if passed.total_seconds() > DAYS:
+    if passed > DAYS:
         return day(at)
-    size = next(seconds for _name, seconds in TIMEDELTA_UNITS if seconds <= passed.total_seconds())
-    return _ago(round(passed.total_seconds() / size) * size, chosen())
+    size = next(seconds for _name, seconds in TIMEDELTA_UNITS if seconds <= abs(passed))
+    return _ago(round(passed / size) * size, chosen())
 
 
 @lru_cache(1024)

@@ -26,6 +26,7 @@ from api.users.schemas import UserOut
 
 READY_SECONDS = 15
 MINUTE, HOUR = 60, 3600
+LATE_SECONDS, LATE_TIMES = 600, 3
 RUNNING = {"queued", "processing"}
 _STATUS = {
     "queued": N_("In line"),
@@ -42,6 +43,7 @@ def prepare(app: Flask) -> None:
         running=RUNNING,
         progress=progress,
         elapsed=elapsed,
+        is_late=is_late,
         theme=theme,
         option_labels=LABELS,
         grouped=grouped,
@@ -133,6 +135,12 @@ def duration(seconds: float) -> str:
 def elapsed(generation: GenerationOut) -> float:
     end = generation.finished_at or datetime.now(UTC)
     return max(0.0, (end - (generation.started_at or generation.created_at)).total_seconds())
+
+
+def is_late(generation: GenerationOut) -> bool:
+    """As the board warns of it (`api/admin/warnings.py`), where it is known how long such jobs usually take."""
+    usual = generation.typical_seconds
+    return generation.status == "processing" and usual is not None and elapsed(generation) > max(LATE_SECONDS, LATE_TIMES * usual[0])
 
 
 def progress(generation: GenerationOut) -> float | None:

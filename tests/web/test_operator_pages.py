@@ -4,6 +4,7 @@ as text only. What the acts do is walked through in a browser (`tests/browser/te
 import ast
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import get_args
@@ -17,7 +18,7 @@ from admin_web import admin_warnings, admin_words
 from admin_web.admin_words import size_words
 from admin_web.delivery_words import DISCORD, why
 from admin_web.forms import typed
-from admin_web.language import amount
+from admin_web.language import ago, amount
 from admin_web.render import duration
 from api.admin.schemas import WarningOut
 from api.auth.schemas import TokensOut
@@ -190,6 +191,10 @@ def test_how_long_something_waits_is_said_in_words_that_fit(app: Flask) -> None:
         with app.test_request_context(headers={"Accept-Language": "de"}):
             warning = WarningOut(code="deliveries_stuck", count=1, target="bots", facts={"platform": "telegram", "minutes": minutes})
             assert admin_warnings.told(warning).hint == f"Das älteste ist schon {words} fällig. Läuft der Bot?"
+    now = datetime.now(UTC)
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        said = [ago(now - timedelta(minutes=minutes)) for minutes in (0, 5, 180, -30, -2880)]
+    assert said == ["gerade eben", "vor 5 Minuten", "vor 3 Stunden", "in 30 Minuten", "in 2 Tagen"]
     assert [duration(seconds) for seconds in (59, 3599, 3600, 90_061)] == ["59 s", "59 min 59 s", "1 h 00 min", "25 h 01 min"]
 
 
