@@ -6,20 +6,24 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from api.schemas import Between
+from api.schemas import Between, Reason
 
 
 class DomainError(Exception):
-    """`retry_after` is in seconds, where waiting helps."""
+    """`retry_after` is in seconds, where waiting helps. `charged_micro`: what was booked all the same, in micro-dollars; None for an error
+    before anything was paid."""
 
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+    charged_micro: int | None = None
+
+    def __init__(self, detail: str, *, retry_after: float | None = None, reason: Reason | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
+        self.reason = reason
 
 
 class NotAuthenticated(DomainError):
@@ -56,7 +60,7 @@ class InvalidRequest(DomainError):
     def __init__(self, detail: str, *, field: str | None = None, reason: str | None = None, **params: str | int) -> None:
         super().__init__(detail)
         self.field = field
-        self.reason = reason
+        self.field_reason = reason
         self.params = {name: str(value) for name, value in params.items()}
 
 

@@ -32,12 +32,14 @@ class ProblemResponse(JSONResponse):
 def problem_of(error: DomainError) -> Problem:
     fields = None
     if isinstance(error, InvalidRequest) and error.field:
-        fields = [FieldProblem(field=error.field, message=error.detail, reason=error.reason, params=error.params or None)]
+        fields = [FieldProblem(field=error.field, message=error.detail, reason=error.field_reason, params=error.params or None)]
     problem = Problem(
         title=error.title,
         status=error.status,
         detail=error.detail,
         code=error.code,
+        reason=error.reason,
+        charged_usd=None if error.charged_micro is None else usd(error.charged_micro),
         retry_after=error.retry_after,
         fields=fields,
         cost_usd=usd(error.estimate_micro) if isinstance(error, ConfirmCost) else None,

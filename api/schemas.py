@@ -15,6 +15,30 @@ MICRO = 1_000_000
 Kind = Literal["text", "image", "video"]
 MediaKind = Literal["image", "video"]
 Platform = Literal["telegram", "discord", "terminal"]
+Reason = Literal[
+    "unreachable",
+    "connection_lost",
+    "timed_out",
+    "overloaded",
+    "busy",
+    "unreadable_answer",
+    "no_image",
+    "unusable_image",
+    "not_fetched",
+    "unusable_video",
+    "cut_short",
+    "safety",
+    "key_refused",
+    "out_of_credit",
+    "model_gone",
+    "request_refused",
+    "storage_unavailable",
+    "storage_full",
+    "server_stopped",
+    "thinking_only",
+    "empty_answer",
+]
+"""Why something was not made. Closed: bots and web have a sentence for each."""
 
 
 def _six_digits(value: Decimal) -> str:
@@ -94,6 +118,10 @@ class Problem(Out):
     status: int
     detail: str
     code: str
+    reason: Reason | None = None
+    """Why it was not made, where `code` alone does not say."""
+    charged_usd: Usd | None = None
+    """With an error that ends something paid: what was booked for it all the same."""
     retry_after: float | None = None
     fields: list[FieldProblem] | None = None
     cost_usd: Usd | None = None

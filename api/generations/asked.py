@@ -65,6 +65,7 @@ def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sand
         cost_micro=None,
         error_code=None,
         error_message=None,
+        error_reason=None,
         source=origin.source,
         sandbox=sandbox,
         platform=address.platform if address else None,

@@ -178,7 +178,8 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
             error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $6::text END,
             error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
             finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END,
-            files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END
+            files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END,
+            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END
         WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($9::text[])
         RETURNING status, user_id
         """,
@@ -192,6 +193,7 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
         outcome["finished_at"],
         endings(cast(GenerationStatus, outcome["status"])),
         outcome.get("files_json"),
+        outcome.get("error_reason"),
     )
     return (cast(GenerationStatus, row["status"]), cast(str, row["user_id"])) if row else None
 

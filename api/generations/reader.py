@@ -143,4 +143,4 @@ def elapsed(row: Listed) -> int | None:
 def error_of(row: Listed) -> ErrorOut | None:
     if row.error_code is None:
         return None
-    return ErrorOut(code=row.error_code, message=row.error_message or "")
+    return ErrorOut(code=row.error_code, message=row.error_message or "", reason=row.error_reason, charged_usd=usd(row.cost_micro or 0))

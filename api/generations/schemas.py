@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import In, Kind, MediaKind, Out, Time, Usd
+from api.schemas import In, Kind, MediaKind, Out, Reason, Time, Usd
 
 PROMPT_MAX = 10_000
 
@@ -117,8 +117,12 @@ class EstimateOut(Out):
 
 
 class ErrorOut(Out):
+    """`charged_usd`: what was booked all the same; null where nobody has counted it yet."""
+
     code: str
     message: str
+    reason: Reason | None = None
+    charged_usd: Usd | None = None
 
 
 class MediaOut(Out):

@@ -319,4 +319,6 @@ class GenerationService:
 def failure_of(row: Generation) -> DomainError:
     """A failed generation as the error that a program waiting for it gets."""
     kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
-    return kind(row.error_message or "It could not be made.")
+    error = kind(row.error_message or "It could not be made.")
+    error.reason, error.charged_micro = row.error_reason, row.cost_micro or 0
+    return error

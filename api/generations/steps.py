@@ -308,7 +308,13 @@ class Steps:
 
     async def _fail(self, job: Generation, error: DomainError) -> None:
         async with self._db.transaction() as sql:
-            outcome = {"status": "failed", "error_code": error.code, "error_message": error.detail, "finished_at": now()}
+            outcome = {
+                "status": "failed",
+                "error_code": error.code,
+                "error_message": error.detail,
+                "error_reason": error.reason,
+                "finished_at": now(),
+            }
             finished = await moves.finish(sql, job, outcome)
             if finished is None:
                 log.warning("stale_worker", job=job.id, attempt=job.attempt)

@@ -10,7 +10,7 @@ from api import ids
 from api.db import Row, Sql
 from api.generations.schemas import GenerationStatus, Mode
 from api.generations.states import Phase
-from api.schemas import MediaKind
+from api.schemas import MediaKind, Reason
 
 Options = dict[str, str | int | bool]
 
@@ -45,6 +45,7 @@ class Listed:
     cost_micro: int | None
     error_code: str | None
     error_message: str | None
+    error_reason: Reason | None
     source: str
     sandbox: bool
     platform: str | None
@@ -86,8 +87,8 @@ class Generation(Listed):
 
 _LISTED = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, attempt, rescues, provider_id, "
-    "estimate_micro, cost_micro, error_code, error_message, source, sandbox, platform, parent_id, favourite, created_at, started_at, "
-    "submitted_at, finished_at, refunded_at, files_json"
+    "estimate_micro, cost_micro, error_code, error_message, error_reason, source, sandbox, platform, parent_id, favourite, created_at, "
+    "started_at, submitted_at, finished_at, refunded_at, files_json"
 )
 COLUMNS = (
     f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, deadline_at, callback_token, hold_id, chat_id, thread_id, message_id, "

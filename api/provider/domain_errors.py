@@ -6,5 +6,5 @@ from api.provider.types import ProviderError
 
 def domain_error(error: ProviderError) -> DomainError:
     found = BY_CODE.get(error.code, ProviderUnavailable)(error.message)
-    found.retry_after = error.retry_after
+    found.retry_after, found.reason = error.retry_after, error.reason
     return found

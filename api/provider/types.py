@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from api.provider.schemas import Capabilities, PriceItem
-from api.schemas import Kind
+from api.schemas import Kind, Reason
 
 ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
@@ -185,6 +185,7 @@ class ProviderError(Exception):
         retry_after: float | None = None,
         upstream: bool = False,
         billed: bool = False,
+        reason: Reason | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -194,6 +195,7 @@ class ProviderError(Exception):
         self.retry_after = retry_after
         self.upstream = upstream
         self.billed = billed
+        self.reason = reason
 
     @property
     def retryable(self) -> bool:

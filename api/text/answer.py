@@ -85,5 +85,7 @@ def cost_of(running: Answer, done: TextDone | None, failure: ProviderError | Non
 
 def error_event(error: Exception) -> ErrorEvent:
     if isinstance(error, DomainError):
-        return ErrorEvent(error=ErrorOut(code=error.code, message=error.detail), retry_after=error.retry_after)
+        charged = None if error.charged_micro is None else usd(error.charged_micro)
+        told = ErrorOut(code=error.code, message=error.detail, reason=error.reason, charged_usd=charged)
+        return ErrorEvent(error=told, retry_after=error.retry_after)
     return ErrorEvent(error=ErrorOut(code="internal_error", message="Something went wrong here. The operator finds it in the log."))

@@ -34,8 +34,8 @@ LONG = {
     "messages": "SELECT id, conversation_id, role, content, model, cost_micro, images_json, created_at FROM messages "
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "generations": "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, estimate_micro, "
-    "cost_micro, error_code, error_message, source, platform, chat_id, user_name, parent_id, favourite, created_at, started_at, "
-    "finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "cost_micro, error_code, error_message, error_reason, source, platform, chat_id, user_name, parent_id, favourite, created_at, "
+    "started_at, finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "ledger": "SELECT id, month, subject, kind, model, amount_micro, created_at FROM ledger "
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "media": "SELECT id, generation_id, role, position, content_type, size, sha256, width, height, duration_ms, created_at FROM media "
