@@ -46,10 +46,10 @@ class TextAsk:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cost_micro`: what the provider charged, in micro-dollars; None when it did not say."""
+    """`cost_micro`: what the provider charged, in micro-dollars. None: it did not say."""
 
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     cost_micro: int | None
 
 

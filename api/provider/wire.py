@@ -29,6 +29,8 @@ _CHAT_SIZES = {
 CHAT_RATIOS = tuple(_CHAT_SIZES.values())
 CHAT_SIZES = tuple(_CHAT_SIZES)
 _GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
+_MOST = 1_000_000_000
+"""Dollars or tokens. A larger number is a mistake, and no column of ours holds it."""
 _STATES: dict[str, VideoState] = {"completed": "completed", "failed": "failed", "cancelled": "cancelled", "expired": "expired"}
 
 
@@ -67,24 +69,38 @@ def _moment(text: str) -> datetime | None:
 
 
 def cost_micro(usage: object) -> int | None:
-    """`usage.cost`, a float of USD, in micro-dollars rounded up; None when it is not said."""
-    cost = usage.get("cost") if isinstance(usage, dict) else None
-    if cost is None or isinstance(cost, bool):
+    """What a call cost, in micro-dollars rounded up: `cost`, and where the supplier bills a key of ours (`is_byok`) also what the supplier
+    takes. None when either is not said, or is no amount."""
+    if not isinstance(usage, dict):
+        return None
+    details = usage.get("cost_details")
+    upstream = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    return charged_micro(usage.get("cost"), is_byok=usage.get("is_byok"), upstream=upstream)
+
+
+def charged_micro(cost: object, *, is_byok: object, upstream: object) -> int | None:
+    charged, beside = _amount(cost), _amount(upstream) if is_byok else Decimal(0)
+    return None if charged is None or beside is None else micro(charged + beside)
+
+
+def _amount(value: object) -> Decimal | None:
+    """A number of our bounds, also one that is written as a string."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        dollars = Decimal(str(cost))
-    except InvalidOperation:
+        number = Decimal(str(value))
+    except (InvalidOperation, ValueError):
         return None
-    return micro(dollars) if dollars.is_finite() and dollars >= 0 else None
+    return number if number.is_finite() and 0 <= number <= _MOST else None
 
 
 def usage_of(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
 
-    def count(name: str) -> int:
-        number = value.get(name)
-        return number if isinstance(number, int) else 0
+    def count(name: str) -> int | None:
+        number = _amount(value.get(name))
+        return int(number) if number is not None and number == int(number) else None
 
     return Usage(count("prompt_tokens"), count("completion_tokens"), cost_micro(value))
 

@@ -48,18 +48,21 @@ class Answer:
     def text(self) -> str:
         return "".join(self.written)
 
+    def tokens(self, done: TextDone | None) -> tuple[int, int]:
+        """Of prompt and answer, as the provider counted them; what it did not count, or took for nothing, is estimated."""
+        usage = done.usage if done is not None else None
+        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (None, None)
+        return prompt or tokens(self.chars), completion or tokens(len(self.text))
+
     def answered(self, done: TextDone | None, cost: int, *, sandbox: bool) -> TextOut:
         """`done` None: it was cut, and this is what was written."""
-        usage = done.usage if done is not None else None
+        prompt, completion = self.tokens(done)
         return TextOut(
             id=self.id,
             conversation_id=self.conversation.id,
             text=self.text,
             model=done.model if done is not None else self.model.id,
-            usage=UsageOut(
-                prompt_tokens=usage.prompt_tokens if usage else tokens(self.chars),
-                completion_tokens=usage.completion_tokens if usage else tokens(len(self.text)),
-            ),
+            usage=UsageOut(prompt_tokens=prompt, completion_tokens=completion),
             cost_usd=usd(cost),
             sandbox=sandbox,
         )
@@ -76,10 +79,7 @@ def cost_of(running: Answer, done: TextDone | None, failure: ProviderError | Non
     usage = done.usage if done is not None else None
     if usage is not None and usage.cost_micro is not None:
         return usage.cost_micro
-    if usage is not None:
-        prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    else:
-        prompt, completion = tokens(running.chars), tokens(sum(map(len, running.written)))
+    prompt, completion = running.tokens(done)
     return used_text_micro(running.model, prompt_tokens=prompt, completion_tokens=completion)
 
 

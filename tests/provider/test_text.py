@@ -37,6 +37,8 @@ async def test_words_arrive_one_by_one_with_the_bill_at_the_end(provider: OpenRo
     assert all(isinstance(part, TextDelta) and part.text for part in words)
     assert isinstance(done, TextDone)
     assert done.usage is not None
+    assert done.usage.prompt_tokens is not None
+    assert done.usage.completion_tokens is not None
     usd = Decimal("0.00000025") * done.usage.prompt_tokens + Decimal("0.000002") * done.usage.completion_tokens
     assert done.usage.cost_micro == math.ceil(usd * 1_000_000)
     assert (done.model, done.finish_reason) == (MODEL, "stop")
