@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sqlite3
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -96,11 +97,40 @@ def test_a_visitor_leaves_no_row(visitor: Browser, settings: WebSettings) -> Non
         assert db.execute("SELECT count(*) FROM sessions").fetchone() == before
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
-def test_a_login_link_does_not_lead_away(visitor: Browser, email: str, target: str) -> None:
-    visitor.get("/login")
-    answer = visitor.post("/login", {"email": email, "password": PASSWORD, "next": target})
+AWAY = [
+    "//evil.example",
+    "https://evil.example",
+    "/\\evil.example",
+    "javascript:alert(1)",
+    "\\\\evil.example",
+    " //evil.example",
+    "/x\\..\\/evil",
+]
+STRIPPED = ["\t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x00", "\x1f", "\x7f", "\x85", "\u2028", " ", "\ufeff", "\u3000"]
+"""What a browser drops from an address, or may take for something else."""
+
+
+@pytest.mark.parametrize("target", [*AWAY, *(f"/{mark}/evil.example" for mark in STRIPPED), *(f"/gallery{mark}" for mark in STRIPPED)])
+def test_a_login_link_does_not_lead_away(browser: Browser, target: str) -> None:
+    """Whoever is signed in already is led on at once: that is the shortest way to be led away."""
+    for opened in (f"/login?next={quote(target)}", f"/login?next={quote(target, safe='')}&next=/gallery"):
+        assert browser.get(opened).location == "/", opened
+    assert browser.post("/reauth", {"next": target}).location == "/"
+    assert ()  # not theirs, and no redirect of somebody else's making
+
+
+def test_signing_in_does_not_lead_away(visitor: Browser, email: str) -> None:
+    visitor.get("/login?next=/%09/evil.example")
+    assert visitor.fields["next"] == "/\t/evil.example"
+    answer = visitor.post("/login", {"email": email, "password": PASSWORD, "next": visitor.fields["next"]})
     assert answer.location == "/"
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/gallery?kind=video&q=%C3%A4+b%2Fc#x", "/admin/jobs/0192-7c", "/gallery?next=https://example.org//"]
+)
+def test_a_path_of_our_own_is_gone_on_to(browser: Browser, target: str) -> None:
+    assert browser.get(f"/login?next={quote(target, safe='')}").location == target
 
 
 def test_a_login_link_leads_back_to_the_page(visitor: Browser, email: str) -> None:
