@@ -6,20 +6,20 @@ Reads never wait for writes. A transaction has the writer alone. Why it is built
 import asyncio
 import os
 import queue
-import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 import duckdb
 import structlog
 
 from api.db import DbUnavailable, Duplicate, Row, Sql
-from api.db.kept import Kept, Key, concerns, key_of
+from api.db.kept import Kept, Key, concerns, key_of, only_reads
 
 T = TypeVar("T")
 log = structlog.get_logger("db")
@@ -34,7 +34,6 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "dynamic_or_filter_threshold": 256,
 }
 _ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
-_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|CHECKPOINT)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +52,11 @@ class _Cursor:
         self._parsed: dict[str, duckdb.Statement | str] = {}
 
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
-        """All rows at once: a result left open would be a read transaction that never ends."""
+        """All rows at once: a result left open would be a read transaction that never ends. A row cannot be changed: it may be kept."""
         try:
             self._connection.execute(self._statement(query), args or None)
             names = [column[0] for column in self._connection.description]
-            return [dict(zip(names, row, strict=True)) for row in self._connection.fetchall()]
+            return [MappingProxyType(dict(zip(names, row, strict=True))) for row in self._connection.fetchall()]
         except duckdb.FatalException:
             log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=True)
             os._exit(70)
@@ -89,7 +88,7 @@ class _Writer(_Cursor):
         self._has_changed = False
 
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
-        self._has_changed = self._has_changed or (bool(_WRITES.search(query)) and concerns(query))
+        self._has_changed = self._has_changed or concerns(query)
         try:
             return super().run(query, args)
         finally:
@@ -193,7 +192,7 @@ class DuckDb:
         return await asyncio.shield(future)
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
-        if _WRITES.search(query):
+        if not only_reads(query):
             return await self._write(query, args)
         version, key = self._kept.version, key_of(query, args)
         kept = self._kept.get(version, key)

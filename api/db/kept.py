@@ -14,6 +14,9 @@ from api.db import Row
 TABLES = frozenset({"users", "sessions", "links", "bots", "bot_credentials", "models", "budget_limits", "studio_settings"})
 MOST_ROWS = 10_000
 _WORD = re.compile(r"\w+")
+_READS = re.compile(r"[\s(]*(SELECT|WITH|FROM|VALUES)\b", re.IGNORECASE)
+_CHANGES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|CREATE|ALTER|DROP)\b|;", re.IGNORECASE)
+_NAMES_ITS_TABLE = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH)\b", re.IGNORECASE)
 
 Key = tuple[object, ...]
 
@@ -23,25 +26,27 @@ class Kept:
 
     def __init__(self) -> None:
         self.version = 0
-        self._answers: dict[tuple[int, Key], Sequence[Row]] = {}
+        self._answers: dict[tuple[int, Key], tuple[Row, ...]] = {}
         self._rows = 0
         self._fits: dict[str, bool] = {}
 
     def get(self, version: int, key: Key) -> Sequence[Row] | None:
-        return self._answers.get((version, key))
+        """In a list of the caller's own."""
+        rows = self._answers.get((version, key))
+        return None if rows is None else list(rows)
 
     def keep(self, version: int, key: Key, rows: Sequence[Row]) -> None:
         """`version`: of before they were read, so that what a write has overtaken is never found."""
         if self._rows > MOST_ROWS:
             self._clear()
         self._rows += 1 + len(rows)
-        self._answers[version, key] = rows
+        self._answers[version, key] = tuple(rows)
 
     def fits(self, query: str, tables: Callable[[], Iterable[str]]) -> bool:
         """Whether it reads nothing but what may be kept. `tables`: all that there are, asked for once a query."""
         found = self._fits.get(query)
         if found is None:
-            named = set(_WORD.findall(query)).intersection(tables())
+            named = _words(query).intersection(table.lower() for table in tables())
             found = self._fits[query] = bool(named) and named <= TABLES
         return found
 
@@ -57,7 +62,20 @@ def key_of(query: str, args: Iterable[object]) -> Key:
     return (query, *(tuple(value) if isinstance(value, list) else value for value in args))
 
 
+def _words(query: str) -> set[str]:
+    """In small letters: for the engine names and keywords are the same in any."""
+    return set(_WORD.findall(query.lower()))
+
+
+@lru_cache(1000)
+def only_reads(query: str) -> bool:
+    """Certainly. A word that looks like a change makes it a write, and so does a beginning that is not known."""
+    return _READS.match(query) is not None and _CHANGES.search(query) is None
+
+
 @lru_cache(1000)
 def concerns(query: str) -> bool:
-    """Whether it may change something that is kept."""
-    return not TABLES.isdisjoint(_WORD.findall(query))
+    """Whether it may change something that is kept: it names one of the tables, or may change any without naming it."""
+    if only_reads(query):
+        return False
+    return not TABLES.isdisjoint(_words(query)) or _NAMES_ITS_TABLE.match(query) is None

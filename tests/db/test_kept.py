@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,63 @@ async def test_a_write_is_seen_by_every_read_after_it(filled: Db) -> None:
     assert await value(filled) is None
     await filled.execute(INSERT, "n", "3", now())
     assert await value(filled) == "3"
+
+
+WAYS = {
+    "update studio_settings set value_json = '1' where name = 'n'": "1",
+    "Update Studio_Settings\nSet value_json = '1'": "1",
+    "UPDATE \"STUDIO_SETTINGS\" SET value_json = '1'": "1",
+    "insert into studio_settings (name, value_json, changed_at) values ('n', '1', now()) on conflict (name) do update set value_json = '1'": "1",
+    "/* first */ -- why\n with taken as (select '1' as json) update main.studio_settings set value_json = json from taken": "1",
+    "delete from studio_settings": None,
+    "TRUNCATE studio_settings": None,
+    "truncate table studio_settings": None,
+    "merge into studio_settings using (select 'n' as name) given using (name) when matched then delete": None,
+}
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("way", ["execute", "fetch", "transaction"])
+@pytest.mark.parametrize("query", WAYS)
+async def test_a_write_in_whatever_words_is_seen(filled: Db, query: str, way: str) -> None:
+    if way == "transaction":
+        async with filled.transaction() as sql:
+            await sql.execute(query)
+    else:
+        await (filled.execute(query) if way == "execute" else filled.fetch(query))
+    assert await value(filled) == WAYS[query]
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+async def test_a_write_that_does_not_name_its_table_is_seen(filled: Db) -> None:
+    """Prepared, so that only its name is executed."""
+    async with filled.transaction() as sql:
+        await sql.execute("PREPARE later AS UPDATE studio_settings SET value_json = '1'")
+    assert await value(filled) == "0"
+    async with filled.transaction() as sql:
+        await sql.execute("execute later")
+    assert await value(filled) == "1"
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+async def test_reading_in_a_transaction_forgets_nothing(filled: Db) -> None:
+    first = await filled.fetch_one(READ, "n")
+    async with filled.transaction() as sql:
+        await sql.fetch("SELECT * FROM studio_settings WHERE name = 'n'")
+        await sql.fetch("select name from studio_settings")
+        await sql.execute("insert into marks (name, created_at) values ('a', $1)", now())
+    assert await filled.fetch_one(READ, "n") is first
+
+
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+async def test_what_is_kept_cannot_be_changed_by_who_is_given_it(filled: Db) -> None:
+    for _ in range(2):
+        rows: Any = await filled.fetch(READ, "n")
+        with pytest.raises(TypeError):
+            rows[0]["value_json"] = "mine"
+        rows[0] = {"value_json": "mine"}
+        rows.clear()
+        assert await value(filled) == "0"
 
 
 async def test_writes_of_one_batch_are_seen(filled: Db) -> None:
@@ -134,10 +192,13 @@ async def test_only_tables_that_are_named_are_kept_and_they_are(duckdb_path: Pat
         assert (await db.fetch(both))[0]["marks"] == 0
         await db.execute("INSERT INTO marks (name, created_at) VALUES ('a', $1)", now())
         assert (await db.fetch(both))[0]["marks"] == 1
-        first = await db.fetch(READ, "n")
-        assert await db.fetch(READ, "n") is first
+        assert (await db.fetch(both.replace("FROM marks", "from Marks")))[0]["marks"] == 1
+        await db.execute(INSERT, "n", "0", now())
+        first = await db.fetch_one(READ, "n")
+        assert await db.fetch_one(READ, "n") is first
         await db.execute("DELETE FROM marks")
-        assert await db.fetch(READ, "n") is first
+        assert (await db.fetch(both.replace("FROM marks", "from Marks")))[0]["marks"] == 0
+        assert await db.fetch_one(READ, "n") is first
     finally:
         await db.close()
 
@@ -152,4 +213,4 @@ def test_it_does_not_grow_for_ever() -> None:
     for number in range(3 * MOST_ROWS):
         kept.keep(kept.version, key_of("q", [number, [number]]), ())
     assert len(kept._answers) <= MOST_ROWS + 1
-    assert kept.get(kept.version, key_of("q", [3 * MOST_ROWS - 1, [3 * MOST_ROWS - 1]])) == ()
+    assert kept.get(kept.version, key_of("q", [3 * MOST_ROWS - 1, [3 * MOST_ROWS - 1]])) == []
