@@ -2,7 +2,7 @@
 
 import hmac
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
@@ -17,7 +17,7 @@ from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SessionS
 from api.auth.sessions import PER_ACCOUNT, PER_ADDRESS, REFRESH_IDLE, WAIT, Client, Opened, open_session, shown
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
 from api.db import Db, Sql
-from api.errors import NotAllowed, NotAuthenticated, NotFound, RateLimited, SetupDone, SignupClosed
+from api.errors import NotAllowed, NotAuthenticated, NotFound, SetupDone, SignupClosed
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.schemas import Page
@@ -33,7 +33,6 @@ KEPT_AFTER_END = timedelta(days=30)
 GRACE = timedelta(seconds=10)
 
 SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), WAIT)
-GRACES = Limit(3, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +137,12 @@ class AuthService:
 
     async def refresh(self, presented: str) -> TokensOut:
         """A new pair for a refresh token that was never used. A used one ends the session, but within 10 s gives the same successor
-        again, in case the answer was lost. Raises `NotAuthenticated`."""
-        successor = ids.token()
+        again, in case the answer was lost or several ask at once. Raises `NotAuthenticated`."""
+        asked_at, successor = ids.now(), ids.token()
         async with self._db.transaction() as sql:
             rotated = await self._rotate(sql, presented, successor)
         if rotated is None:
-            rotated, successor = await self._again(presented)
+            rotated, successor = await self._again(presented, asked_at)
         user = await self._users.find(rotated.user_id)
         if user is None or user.status != "active":
             raise NotAuthenticated("This account cannot sign in.")
@@ -262,28 +261,18 @@ class AuthService:
             await refresh.forget_successor(sql, used.parent_hash)
         return used
 
-    async def _again(self, presented: str) -> tuple[Refresh, str]:
+    async def _again(self, presented: str, asked_at: datetime) -> tuple[Refresh, str]:
         """A token that could not be used, and the successor it may have once more; or the end of its session."""
         token = await refresh.by_hash(self._db, ids.digest(presented))
         session = await store.session(self._db, token.session_id) if token else None
         if token is None or session is None or token.used_at is None or not session.is_live(ids.now()):
             raise NotAuthenticated("This session has ended. Sign in again.")
-        successor = await self._within_grace(token, presented)
-        if successor is None:
+        # the direct parent of the newest token has its seal: using that one takes it away
+        if token.sealed_successor is None or asked_at - token.used_at > GRACE:
             await self._end_stolen(token)
             raise NotAuthenticated("This session was ended because its token was used twice. Sign in again.")
-        return token, successor
-
-    async def _within_grace(self, token: Refresh, presented: str) -> str | None:
-        """Only for the direct parent of the newest token (using that one takes its parent's seal away), three times an hour at most."""
-        if token.used_at is None or ids.now() - token.used_at > GRACE or token.sealed_successor is None:
-            return None
-        try:
-            await self._throttle.take(f"grace:{token.session_id}", GRACES)
-        except RateLimited:
-            return None
         log.info("refresh_grace", session=token.session_id)
-        return refresh.unseal(token.sealed_successor, presented)
+        return token, refresh.unseal(token.sealed_successor, presented)
 
     async def _end_stolen(self, token: Refresh) -> None:
         log.warning("refresh_reuse", session=token.session_id, user=token.user_id)

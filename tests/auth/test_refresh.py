@@ -1,10 +1,12 @@
 """A refresh token works once; used twice it ends the session, but for the short grace of a lost answer."""
 
+import asyncio
 from typing import Any
+
+import time_machine
 
 from api import ids
 from api.auth.schemas import TokensOut
-from api.errors import NotAuthenticated
 from tests.auth.world import ROUNDS, World, one_engine, race
 
 
@@ -69,11 +71,18 @@ async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World)
 
 
 @one_engine
-async def test_the_grace_is_used_up(world: World) -> None:
+async def test_who_waits_for_a_turn_is_not_late(world: World) -> None:
+    """What counts is when it was asked, not how long a busy database took."""
     first = await world.person()
-    answers = [(await refresh(world, first.refresh_token)).status_code for _ in range(5)]
-    assert answers == [200, 200, 200, 200, 401]
-    assert not await is_alive(world, first.access_token)
+    with time_machine.travel(ids.now(), tick=False) as clock:
+        async with world.db.transaction() as sql:
+            await sql.execute("UPDATE refresh_tokens SET user_id = user_id")
+            asked = [asyncio.create_task(refresh(world, first.refresh_token)) for _ in range(2)]
+            waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted"
+            while (await world.db.fetch(waiting))[0]["n"] < 2:
+                pass
+            clock.shift(60)
+        assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200, 200]
 
 
 @one_engine
@@ -119,17 +128,19 @@ async def test_racing_refreshes_make_one_successor(world: World) -> None:
         before = await world.count("refresh_tokens")
         tokens = await world.login("alice", "a good password")
         results = await race(16, lambda _, token=tokens.refresh_token: world.auth.refresh(token))  # type: ignore[misc]
-        good = [result for result in results if isinstance(result, TokensOut)]
-        assert 1 <= len(good) <= 4  # the winner, and three times the grace
-        assert len({one.refresh_token for one in good}) == 1
-        assert all(isinstance(result, NotAuthenticated) for result in results if not isinstance(result, TokensOut))
+        assert [type(result) for result in results] == [TokensOut] * 16
+        assert len({result.refresh_token for result in results if isinstance(result, TokensOut)}) == 1
         assert await world.count("refresh_tokens") == before + 2
 
 
-async def test_a_few_tabs_at_once_stay_signed_in(world: World) -> None:
+@one_engine
+async def test_any_number_of_tabs_at_once_stay_signed_in(world: World) -> None:
     tokens = await world.person()
-    results = await race(4, lambda _: world.auth.refresh(tokens.refresh_token))
-    assert [type(result) for result in results] == [TokensOut] * 4
+    for _ in range(3):
+        answers = await asyncio.gather(*(refresh(world, tokens.refresh_token) for _ in range(40)))
+        assert [answer.status_code for answer in answers] == [200] * 40
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+        tokens = TokensOut.model_validate(answers[0].json())
     assert await is_alive(world, tokens.access_token)
 
 

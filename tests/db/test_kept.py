@@ -45,7 +45,7 @@ WAYS = {
     "update studio_settings set value_json = '1' where name = 'n'": "1",
     "Update Studio_Settings\nSet value_json = '1'": "1",
     "UPDATE \"STUDIO_SETTINGS\" SET value_json = '1'": "1",
-    "insert into studio_settings (name, value_json, changed_at) values ('n', '1', now()) on conflict (name) do update set value_json = '1'": "1",
+    "insert into studio_settings select * from studio_settings on conflict (name) do update set value_json = '1'": "1",
     "/* first */ -- why\n with taken as (select '1' as json) update main.studio_settings set value_json = json from taken": "1",
     "delete from studio_settings": None,
     "TRUNCATE studio_settings": None,
