@@ -10,6 +10,8 @@ from api.deliveries.store import Delivery, Target, Try
 from api.links.service import PrivateChat
 
 UNCERTAIN_WAIT = timedelta(seconds=60)
+PASSED_AFTER = timedelta(seconds=5)
+"""So long results of other requests wait behind one whose send had an unclear end: it says nothing about the next send."""
 BACKOFF_LEAST = timedelta(seconds=2)
 BACKOFF_MAX = timedelta(minutes=2)
 MISHAPS_MAX = 4
@@ -40,13 +42,13 @@ def hopeless(row: Delivery) -> bool:
 
 
 def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
-    """The same address again. What may have been shown is not repeated at once, unless the platform shows it once only."""
-    wait = min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10))
-    if fail.uncertain and not row.repeatable:
-        wait = UNCERTAIN_WAIT
+    """The same address again. What may have been shown is not repeated at once, unless the platform shows it once only. What the chat has
+    asked to wait for holds for everything there; an unclear end does not."""
     if fail.retry_after is not None:
-        wait = timedelta(seconds=fail.retry_after)
-    return replace(row, due_at=at + wait)
+        return replace(row, due_at=at + timedelta(seconds=fail.retry_after), passable_at=None)
+    if fail.uncertain and not row.repeatable:
+        return replace(row, due_at=at + UNCERTAIN_WAIT, passable_at=at + PASSED_AFTER)
+    return replace(row, due_at=at + min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10)), passable_at=None)
 
 
 def to_private_chat(row: Delivery, chat: PrivateChat, platform: str, at: datetime) -> Delivery:
@@ -60,7 +62,7 @@ def to_first_address(row: Delivery, at: datetime) -> Delivery:
 
 def afresh(row: Delivery, at: datetime) -> Delivery:
     """As if it had just been written."""
-    return replace(row, state="pending", attempt=0, doubts=0, mishaps=0, due_at=at, since_at=at, done_at=None)
+    return replace(row, state="pending", attempt=0, doubts=0, mishaps=0, due_at=at, since_at=at, done_at=None, passable_at=None)
 
 
 def to_web(row: Delivery, owner: Owner | None, at: datetime) -> Delivery:

@@ -41,7 +41,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The columns are explained in migration 0007. `lost`: claimed just now, and a bot was lost with it before."""
+    """The columns are explained in migrations 0007 and 0017. `lost`: claimed just now, and a bot was lost with it before."""
 
     id: str
     dedupe_key: str
@@ -65,6 +65,7 @@ class Delivery:
     created_at: datetime
     done_at: datetime | None
     read_at: datetime | None
+    passable_at: datetime | None = None
     lost: bool = False
 
     @property
@@ -95,6 +96,7 @@ _PLAIN = [
     "created_at",
     "done_at",
     "read_at",
+    "passable_at",
 ]
 COLUMNS = ", ".join(
     [*_PLAIN, "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, notice_json, origin_json, trail_json"]
@@ -157,24 +159,41 @@ def _trail(tries: Sequence[Try]) -> str:
 
 _TURNS = """
     WITH waiting AS MATERIALIZED (
-        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun FROM deliveries
-        WHERE platform = $1 AND state = 'pending'
+        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun, generation_id, passable_at,
+            due_at > $2 AND lease IS NULL AND coalesce(passable_at <= $2, false) AS passed
+        FROM deliveries WHERE platform = $1 AND state = 'pending'
     ), held AS (
-        SELECT chat_id, thread, min(id) AS id FROM waiting WHERE due_at > $2 AND (begun OR lease IS NULL) GROUP BY chat_id, thread
+        SELECT chat_id, thread, min(id) AS id FROM waiting
+        WHERE due_at > $2 AND (begun OR lease IS NULL) AND NOT passed GROUP BY chat_id, thread
+    ), behind AS (
+        SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting WHERE passed GROUP BY chat_id, thread, generation_id
     ), placed AS (
-        SELECT id, chat_id, thread, due_at, lease, row_number() OVER (PARTITION BY chat_id, thread ORDER BY id) AS place FROM waiting
+        SELECT id, chat_id, thread, due_at, lease, generation_id,
+            row_number() OVER (PARTITION BY chat_id, thread ORDER BY passed, id) AS place
+        FROM waiting
     ), turns AS (
         SELECT placed.id, placed.due_at, placed.lease, placed.place
-        FROM placed LEFT JOIN held ON held.chat_id = placed.chat_id AND held.thread = placed.thread
-        WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id)
+        FROM placed
+        LEFT JOIN held ON held.chat_id = placed.chat_id AND held.thread = placed.thread
+        LEFT JOIN behind ON behind.chat_id = placed.chat_id AND behind.thread = placed.thread
+            AND behind.generation_id = placed.generation_id
+        WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id) AND (behind.id IS NULL OR placed.id <= behind.id)
     )
 """
 """What may be claimed, now or when its `due_at` comes. A lane is one thread of one chat: nothing overtakes a row of its lane that is being
-sent or waits for its next try, and only the first rows of a lane are in the bots' hands."""
+sent or waits for its next try, and only the first rows of a lane are in the bots' hands. A row that may be passed holds up only what is
+about the same generation."""
 
 
 async def next_due(sql: Sql, platform: str, now: datetime, per_lane: int) -> datetime | None:
-    row = await sql.fetch_one(f"{_TURNS} SELECT min(due_at) AS due FROM turns", platform, now, per_lane)
+    query = f"""
+        {_TURNS}
+        SELECT min(due) AS due FROM (
+            SELECT due_at AS due FROM turns
+            UNION ALL SELECT passable_at FROM waiting WHERE passable_at > $2 AND due_at > $2 AND lease IS NULL
+        ) AS times
+    """
+    row = await sql.fetch_one(query, platform, now, per_lane)
     return cast(datetime, row["due"]) if row and row["due"] else None
 
 
@@ -259,7 +278,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
         """
         UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7, message_id = $8, chat_private = $9, user_id = $10,
             attempt = $11, lease = NULL, begun = false, doubts = $12, mishaps = $13, due_at = $14, since_at = $15, reason = $16,
-            origin_json = $17, trail_json = $18, done_at = $19, read_at = NULL
+            origin_json = $17, trail_json = $18, done_at = $19, passable_at = $20, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """,
         before.id,
@@ -281,6 +300,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
         json.dumps(asdict(after.origin)) if after.origin else None,
         _trail(after.trail),
         after.done_at,
+        after.passable_at,
     )
     return row is not None
 

@@ -30,6 +30,8 @@ PATIENCE_SECONDS = 900.0
 """How long a reply waits when the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
 TRIES = 3
+COPIES = 2
+"""So many copies of one reply a chat may show, where a send had an unclear end."""
 PARTS_MOST = 5
 """A text of more messages comes as its beginning and a file."""
 FILE_SENTENCE = 200
@@ -167,6 +169,7 @@ class _Showing:
 
     async def _patiently(self, reply: Reply, replacing: Shown | None) -> Shown:
         """Tries again where that helps. What may have arrived is sent once more at most; adapters call no edit uncertain."""
+        doubts = 0
         for tried in range(1, TRIES + 1):
             try:
                 return await self._once(reply, replacing)
@@ -175,7 +178,8 @@ class _Showing:
                 if failure.final and replacing is not None:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue
-                hopeless = failure.final or wait > PATIENCE_SECONDS or (failure.uncertain and tried > 1)
+                doubts += failure.uncertain
+                hopeless = failure.final or wait > PATIENCE_SECONDS or doubts >= COPIES
                 if hopeless or tried == TRIES:
                     raise
             await asyncio.sleep(wait)

@@ -45,7 +45,6 @@ class Pump:
         self._times = times
         self._lanes: dict[tuple[str, str | None], deque[Held]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open = 0
         self._room = asyncio.Event()
 
     async def run(self) -> None:
@@ -78,10 +77,14 @@ class Pump:
             for held in found:
                 self._take(held)
 
+    @property
+    def _open(self) -> int:
+        """Counted, never kept: a lane that ends, however it ends, takes its places with it."""
+        return sum(len(lane) for lane in self._lanes.values())
+
     def _take(self, held: Held) -> None:
         address = held.delivery.address
         key = (address.chat_id, address.thread_id)
-        self._open += 1
         lane = self._lanes.get(key)
         if lane is not None:
             lane.append(held)
@@ -92,28 +95,32 @@ class Pump:
         task.add_done_callback(self._tasks.discard)
 
     async def _run_lane(self, key: tuple[str, str | None]) -> None:
+        """What is being worked on stays in the lane until it is done."""
         lane = self._lanes[key]
         try:
             while lane and not self._stop.is_set():
-                held = lane.popleft()
-                if not await self._deliver(held):
+                on = await self._deliver(lane[0])
+                self._leave(lane)
+                if not on:
                     await self._put_back(lane, "behind another one of its chat that has to wait")
-                self._leave(1)
             await self._put_back(lane, "the bot stopped")
+        except Exception:
+            # their leases end, and then they are claimed again
+            log.exception("lane_broke", chat=key[0], left=len(lane))
         finally:
+            self._outbox.let_go(lane)
             del self._lanes[key]
-            self._leave(len(lane))
+            self._room.set()
 
-    def _leave(self, count: int) -> None:
-        self._open -= count
+    def _leave(self, lane: deque[Held]) -> None:
+        lane.popleft()
         self._room.set()
 
     async def _put_back(self, lane: deque[Held], reason: str) -> None:
         """In their order, the api keeps it."""
         while lane:
-            held = lane.popleft()
-            self._leave(1)
-            await self._outbox.put_back(held, reason)
+            await self._outbox.put_back(lane[0], reason)
+            self._leave(lane)
 
     async def _deliver(self, held: Held) -> bool:
         """False: it has to be tried again before anything else goes to this chat."""

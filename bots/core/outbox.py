@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -67,6 +67,11 @@ class Outbox:
             else:
                 await self.settle(taken, untold)
         return new
+
+    def let_go(self, left: Iterable[Held]) -> None:
+        """Of this nothing more is done here: when it is claimed again, it is new."""
+        for held in left:
+            self._held.pop(held.delivery.id, None)
 
     async def begin(self, held: Held, repeatable: bool) -> bool:
         """False: it must not be sent, because somebody else may be sending it, or because the api can't be told that it is."""

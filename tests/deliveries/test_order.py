@@ -7,7 +7,8 @@ import pytest
 import time_machine
 
 from api.db import Db
-from api.deliveries.elsewhere import BACKOFF_MAX
+from api.deliveries import elsewhere
+from api.deliveries.elsewhere import BACKOFF_MAX, PASSED_AFTER, UNCERTAIN_WAIT
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
 from api.deliveries.service import PER_LANE, DeliveryService
 from api.ids import now
@@ -54,6 +55,68 @@ async def test_nothing_overtakes_what_waits_for_its_next_try(outbox: DeliverySer
     assert await claim(outbox) == []
     with time_machine.travel(now() + timedelta(seconds=31)):
         assert names(await claim(outbox)) == ["a", "b"]
+
+
+async def later(outbox: DeliveryService, seconds: float) -> list[str]:
+    with time_machine.travel(now() + timedelta(seconds=seconds)):
+        found = await claim(outbox)
+        for one in found:
+            await settle(outbox, one, untried=True)
+        return names(found)
+
+
+async def test_an_unclear_end_holds_up_others_for_seconds_only(outbox: DeliveryService, db: Db) -> None:
+    await tell(outbox, db, "a", "b", "c", "d", "e")
+    (a, b, c) = await claim(outbox)
+    await settle(outbox, b, untried=True)
+    await settle(outbox, c, untried=True)
+    await settle(outbox, a, uncertain=True)
+    passed, again = PASSED_AFTER.total_seconds(), UNCERTAIN_WAIT.total_seconds()
+    assert await later(outbox, passed - 1) == []
+    assert await later(outbox, passed + 1) == ["b", "c", "d"], "and it takes none of its chat's places"
+    assert await later(outbox, again - 1) == ["b", "c", "d"]
+    assert await later(outbox, again + 1) == ["a", "b", "c"]
+    with time_machine.travel(now() + timedelta(seconds=again + 1)):
+        (a,) = await claim(outbox, 1)
+        await outbox.begin("telegram", a.id, BeginIn(lease=a.lease))
+        assert await claim(outbox) == [], "it is being sent: nothing goes before it now"
+
+
+async def test_they_come_when_the_seconds_are_over_without_another_bell(
+    outbox: DeliveryService, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "PASSED_AFTER", timedelta(seconds=0.3))
+    await tell(outbox, db, "a", "b")
+    (a, b) = await claim(outbox)
+    await settle(outbox, b, untried=True)
+    await settle(outbox, a, uncertain=True)
+    began = asyncio.get_running_loop().time()
+    assert names(await claim(outbox, wait=20)) == ["b"]
+    assert asyncio.get_running_loop().time() - began < 0.9, "it came by a look at the clock, not when it was due"
+
+
+async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(outbox: DeliveryService, db: Db) -> None:
+    """Also after an unclear end, and that of a platform that shows it once."""
+    await tell(outbox, db, "a", "b")
+    for fail in ({"retry_after": 30}, {"uncertain": True, "retry_after": 30}, {"retry_after": 30}):
+        await db.execute("UPDATE deliveries SET due_at = $1", now())
+        (a, b) = await claim(outbox)
+        await settle(outbox, b, untried=True)
+        await settle(outbox, a, **fail)
+        assert await later(outbox, 29) == []
+    assert await later(outbox, 31) == ["a", "b"]
+
+
+async def test_what_is_about_the_same_generation_stays_behind(outbox: DeliveryService, db: Db) -> None:
+    await tell(outbox, db, "g1", "other", "g2")
+    await db.execute("UPDATE deliveries SET generation_id = 'g' WHERE notice_json LIKE '%g1%' OR notice_json LIKE '%g2%'")
+    (first, other, second) = await claim(outbox)
+    assert names([first, other, second]) == ["g1", "other", "g2"]
+    await settle(outbox, other, untried=True)
+    await settle(outbox, second, untried=True)
+    await settle(outbox, first, uncertain=True)
+    assert await later(outbox, 6) == ["other"]
+    assert await later(outbox, 61) == ["g1", "other", "g2"]
 
 
 async def test_nothing_overtakes_what_is_being_sent(outbox: DeliveryService, db: Db) -> None:

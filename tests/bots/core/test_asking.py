@@ -13,7 +13,7 @@ from api.provider.sandbox_faults import Fault
 from bots.core import texts
 from bots.core.answer import SILENT_SECONDS
 from bots.core.api import ACT_TIMEOUT, BotApi
-from bots.core.types import Attachment, Quoted, SendFailed
+from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.test_making import png
 from tests.sandbox_server import Sandbox
@@ -80,6 +80,32 @@ async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previ
     place.stage.trouble = trouble_once(slow_down, slow_down)
     last = (await place.say("/ask why is the sky blue?"))[-1]
     assert not last.preview
+
+
+@pytest.mark.parametrize(
+    ("fates", "sent"),
+    [
+        ("uuu", 2),  # the chat may show two copies by now
+        ("cuu", 3),  # nothing came of the first: two copies again
+        ("ucu", 3),
+        ("ccc", 3),
+        ("u", 2),
+    ],
+)
+async def test_a_reply_whose_fate_is_not_known_is_sent_twice_at_most(place: Place, fates: str, sent: int) -> None:
+    """`u`: it may have arrived, `c`: it certainly has not."""
+    kinds = {"u": SendFailed("no answer", uncertain=True, retry_after=0.0), "c": SendFailed("busy", retry_after=0.0)}
+    left, tries = [kinds[one] for one in fates], []
+
+    async def trouble(_to: Address, reply: Reply) -> None:
+        tries.append(reply)
+        if left:
+            raise left.pop(0)
+
+    place.stage.trouble = trouble
+    await place.say("/balance")
+    assert len(tries) == sent
+    assert len({one.nonce for one in tries}) == 1, "the platform must see that it is the same"
 
 
 async def test_a_message_that_can_not_be_edited_any_more_is_said_anew(place: Place) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from api.deliveries import service
 from api.media import fitting
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
@@ -112,6 +114,26 @@ async def test_a_defect_in_one_chat_stops_neither_the_others_nor_its_own_next_tr
     async with pumping(place.stage, place.bot):
         await settled(place, "done", "done")
     assert sorted(order(place)) == ["a", "b"]
+
+
+async def test_what_breaks_a_lane_takes_no_place_with_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that can't even be told to the api, in as many chats as there are places: everything comes once the leases are over."""
+    monkeypatch.setattr(service, "LEASE", timedelta(seconds=0.5))
+    broken: set[str] = set()
+
+    async def trouble(to: Address, _reply: Reply) -> None:
+        if to.chat_id not in broken and to.chat_id != "well":
+            broken.add(to.chat_id)
+            raise SendFailed("no answer of the platform's", retry_after=-1.0)
+
+    place.stage.trouble = trouble
+    for chat in range(AT_ONCE):
+        await tell(place, str(chat), "a")
+    async with pumping(place.stage, place.bot):
+        await place.stage.until(lambda: len(broken) == AT_ONCE)
+        await tell(place, "well", "b")
+        await settled(place, *["done"] * (AT_ONCE + 1))
+    assert sorted(order(place)) == ["a"] * AT_ONCE + ["b"]
 
 
 async def test_it_stops_at_once_in_the_middle_of_a_long_poll(place: Place) -> None:
