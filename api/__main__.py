@@ -1,34 +1,75 @@
 """`python -m api`: one uvicorn worker, because one process owns the DuckDB file."""
 
+import logging
 import sys
 from types import FrameType
 
 import uvicorn
+from starlette.datastructures import State
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog import get_logger
 
 from api import log
 from api.app import create_app
 from api.deps import Services
+from api.refusal import CannotStart
 from api.settings import Settings
 
 STOP_SECONDS = 3
 """Open streams are cut after this, so that a stop takes no longer than ten seconds in all."""
 
 
+class _Start:
+    """The app, and why it refused to start: the process' edge tells that in a sentence, so uvicorn's traceback of it is left out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.refused: CannotStart | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_back)
+        except CannotStart as error:
+            self.refused = error
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            raise
+        finally:
+            for message in failed:
+                await send(message)
+
+
 class _Server(uvicorn.Server):
     """Long polls are ended at the first signal, so that they do not keep the process for their 25 seconds."""
 
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
+        super().__init__(config)
+        self._state = state
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        services: Services | None = getattr(self.config.app.state, "services", None)  # type: ignore[union-attr]
+        services: Services | None = getattr(self._state, "services", None)
         if services is not None:
             services.wake.close()
         super().handle_exit(sig, frame)
 
 
 def main(settings: Settings) -> None:
+    """Raises `CannotStart`."""
     log.configure()
+    app = create_app(settings)
+    start = _Start(app)
     config = uvicorn.Config(
-        create_app(settings),
+        start,
         host=settings.api_host,
         port=settings.api_port,
         log_config=None,
@@ -36,8 +77,10 @@ def main(settings: Settings) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
     )
-    server = _Server(config)
+    server = _Server(config, app.state)
     server.run()
+    if start.refused is not None:
+        raise start.refused
     if not server.started:
         get_logger("api").error("not_started")
         sys.exit(1)

@@ -25,8 +25,6 @@ from api.budget.spending import Spending
 from api.catalog import routes as catalog_routes
 from api.catalog.service import Catalog
 from api.db import Db
-from api.db.migrate import migrate
-from api.db.open import open_db
 from api.deliveries import admin_routes as delivery_admin_routes
 from api.deliveries import inbox_routes
 from api.deliveries import routes as delivery_routes
@@ -54,6 +52,7 @@ from api.media import routes as media_routes
 from api.media.service import MediaService
 from api.media.storage import MediaStore
 from api.metrics import Metrics
+from api.opening import open_database
 from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
@@ -122,11 +121,11 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
 
 
 async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker: bool, metrics: Metrics | None = None) -> Services:
-    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs."""
+    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs.
+    Raises `CannotStart`."""
     secrets = ensure_secrets(settings.data_dir)
-    db = await open_db(settings.database_url if settings.is_postgres and settings.database_url else settings.duckdb_path)
+    db = await open_database(settings)
     stack.push_async_callback(db.close)
-    await migrate(db)
     provider = _provider(settings, metrics or Metrics())
     stack.push_async_callback(provider.close)
     wake = Wake()

@@ -145,6 +145,15 @@ class Settings(BaseSettings):
         return f"http://{self.sandbox_host}:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
 
     @property
+    def backups(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
+    def database(self) -> str | Path:
+        """What `open_db` takes."""
+        return self.database_url if self.is_postgres and self.database_url else self.duckdb_path
+
+    @property
     def duckdb_path(self) -> Path:
         if self.database_url is not None and self.database_url.startswith("duckdb:///"):
             return Path(self.database_url.removeprefix("duckdb://"))

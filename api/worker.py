@@ -2,22 +2,22 @@
 
 import asyncio
 import signal
-import sys
 from contextlib import AsyncExitStack
 
 from structlog import get_logger
 
 from api import log
 from api.app import start
+from api.refusal import CannotStart
 from api.settings import Settings
 from api.users.passwords import Cost
 
 
 def main(settings: Settings) -> None:
+    """Raises `CannotStart`."""
     log.configure()
     if not settings.is_postgres:
-        sys.stderr.write("DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api.\n")
-        sys.exit(2)
+        raise CannotStart("DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api.")
     asyncio.run(_run(settings))
 
 

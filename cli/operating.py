@@ -8,10 +8,9 @@ from pydantic import ValidationError
 
 from api import log
 from api.budget.service import BudgetService
-from api.db import DbUnavailable
-from api.db.migrate import migrate
-from api.db.open import open_db
 from api.errors import DomainError
+from api.opening import open_database
+from api.refusal import CannotStart
 from api.schemas import Platform
 from api.secrets import SecretsUnusable, renew_bot_key
 from api.settings import Settings
@@ -100,13 +99,12 @@ async def _directly(launch: LaunchSettings, body: AdminIn | ResetIn) -> LinkOut:
     log.configure(logging.ERROR)
     settings = load(Settings, launch.given("api", secrets_of(launch)))
     try:
-        db = await open_db(settings.database_url if settings.is_postgres and settings.database_url else settings.duckdb_path)
-    except DbUnavailable as error:
-        place = Place(launch.api_host, launch.api_port)
-        why = f"The database cannot be opened, and no api that has it answers at {place.url}: set API_PORT as for that api, or stop it."
-        raise Refused(f"{why}\n{error}") from error
+        db = await open_database(settings)
+    except CannotStart as error:
+        url = Place(launch.api_host, launch.api_port).url
+        hint = "" if error.final else f" If an api has it, set API_PORT as for that api: none answers at {url}."
+        raise Refused(f"{error}{hint}") from error
     try:
-        await migrate(db)
         users = UserService(
             db,
             passwords=Passwords(),

@@ -9,7 +9,8 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+from api.refusal import CannotStart
+from cli.settings import EXIT_BAD_SETTING, EXIT_TRY_AGAIN, BadSetting, LaunchSettings, load, secrets_of
 
 PR_SET_PDEATHSIG = 1
 
@@ -56,7 +57,11 @@ def run(name: str, *, stay: bool = False) -> int:
     main = pkgutil.resolve_name(PROCESSES[name].main)
     gc.freeze()
     gc.enable()
-    main(settings)
+    try:
+        main(settings)
+    except CannotStart as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTING if error.final else EXIT_TRY_AGAIN
     return 0
 
 

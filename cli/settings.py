@@ -13,6 +13,9 @@ from api.secrets import Secrets, SecretsUnusable, ensure_secrets
 EXIT_BAD_SETTING = 2
 """A process that ends with this code would end the same way again: it is not started again."""
 
+EXIT_TRY_AGAIN = 1
+"""As after a crash: the next start may go better."""
+
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 Port = Annotated[int, Field(ge=1, le=65535)]

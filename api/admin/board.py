@@ -27,7 +27,7 @@ class Board:
 
 def board_of(settings: Settings, db: Db, provider: Provider, budget: BudgetService, deliveries: DeliveryService) -> Board:
     stats = Stats(db)
-    backups = Backups(db, Plan(settings.data_dir / "backups", settings.backup_hours, settings.backup_keep))
+    backups = Backups(db, Plan(settings.backups, settings.backup_hours, settings.backup_keep))
     return Board(
         studio=Studio(db),
         stats=stats,

@@ -19,6 +19,17 @@ class DbUnavailable(Exception):
     """The database cannot be used now."""
 
 
+class CannotOpen(DbUnavailable):
+    """`locked`: another process has it. `damaged`: it, or a part of it, cannot be read. `log`: what was written last lies in a log beside
+    it that cannot be put in. `missing`: the log is there without its database. `refused`: the system says no. `detail` is what the engine
+    says, in one line."""
+
+    def __init__(self, reason: Literal["locked", "damaged", "log", "missing", "refused"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 class Sql(Protocol):
     """Statements, inside a transaction or each on its own. A store function takes one of these."""
 

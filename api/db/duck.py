@@ -4,8 +4,10 @@ Reads never wait for writes. A transaction has the writer alone. Why it is built
 """
 
 import asyncio
+import errno
 import os
 import queue
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ from typing import Literal, TypeVar
 import duckdb
 import structlog
 
-from api.db import DbUnavailable, Duplicate, Row, Sql
+from api.db import CannotOpen, DbUnavailable, Duplicate, Row, Sql
 from api.db.kept import Kept, Key, concerns, key_of, only_reads
 
 T = TypeVar("T")
@@ -34,6 +36,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "dynamic_or_filter_threshold": 256,
 }
 _ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
+_DAMAGED_BLOCK = "Corrupt database file"
+_DAMAGED = re.compile(rf"{_DAMAGED_BLOCK}|not a valid DuckDB database|read enough bytes|[Dd]eserializ")
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EISDIR, errno.ENOTDIR, errno.EIO, errno.EMFILE)
+_LOG_HEAD = bytes.fromhex("6400626500")
+"""What each log begins with. One that begins otherwise DuckDB passes over in silence, and overwrites at the next write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,10 @@ class _Cursor:
             raise
         except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
             raise DbUnavailable(str(error)) from error
+        except duckdb.Error as error:
+            if _first_line(error).startswith(_DAMAGED_BLOCK):
+                raise CannotOpen("damaged", _first_line(error)) from error
+            raise
 
     def _statement(self, query: str) -> duckdb.Statement | str:
         """The text itself where it holds several, as a migration's does."""
@@ -271,13 +282,53 @@ class DuckDb:
 
 
 async def open_duckdb(path: Path) -> DuckDb:
-    """Open or create the file. Raises `DbUnavailable` when another process has it."""
+    """Open or create the file. Raises `CannotOpen`; file and log are then as they were."""
+    return DuckDb(await asyncio.to_thread(_connect, path), path)
 
-    def connect() -> duckdb.DuckDBPyConnection:
+
+def log_of(path: Path) -> Path:
+    """What was committed and is not in the file yet."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    log_file = log_of(path)
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return duckdb.connect(str(path), config=CONFIG)
-        except duckdb.IOException as error:
-            raise DbUnavailable(str(error)) from error
+        if _is_filled(log_file):
+            if not path.exists():  # an empty database would be made, and the log deleted
+                raise CannotOpen("missing", f"{path} is not there")
+            if not _begins_as_a_log(log_file):
+                raise CannotOpen("log", "it does not begin as a log does")
+        return duckdb.connect(str(path), config=CONFIG)
+    except OSError as error:
+        raise CannotOpen("refused", f"{error.filename or path}: {error.strerror}") from error
+    except duckdb.Error as error:
+        raise _cannot_open(error) from error
 
-    return DuckDb(await asyncio.to_thread(connect), path)
+
+def _is_filled(log_file: Path) -> bool:
+    return log_file.exists() and log_file.stat().st_size > 0
+
+
+def _begins_as_a_log(log_file: Path) -> bool:
+    """Also one of which a crash left less than its beginning, or nothing but the zeros of a file that was never written."""
+    content = log_file.read_bytes()
+    head = content[: len(_LOG_HEAD)]
+    return _LOG_HEAD.startswith(head) or not content.strip(b"\0")
+
+
+def _cannot_open(error: duckdb.Error) -> CannotOpen:
+    """By DuckDB's words, for its classes are alike for all of this."""
+    said = _first_line(error)
+    if "Could not set lock" in said:
+        return CannotOpen("locked", said)
+    if any(os.strerror(code) in said for code in _REFUSALS):
+        return CannotOpen("refused", said)
+    if "replaying WAL" in said:
+        return CannotOpen("log", said)
+    return CannotOpen("damaged" if _DAMAGED.search(said) else "refused", said)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]

@@ -1,40 +1,122 @@
-"""Numbered SQL files, each applied once and whole. `NNNN_name.sql` runs on both engines, `NNNN_name.<engine>.sql` after it on one."""
+"""Numbered SQL files, each applied once and whole. `NNNN_name.sql` runs on both engines, `NNNN_name.<engine>.sql` after it on one.
+
+A file that has landed never changes: the database keeps the checksum of what it was brought to its form with, and `landed.txt` beside the
+files is what a test compares them with. A number may come later than a higher one: what is missing is applied, whatever came before.
+"""
 
 import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from api.db import Db
+import duckdb
+
+from api.db import Db, Sql
 from api.db.duck import DuckDb
 from api.ids import now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_TABLE = "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL, checksum TEXT)"
+_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+_ONE_AT_A_TIME = 6_129_548_713
+"""Processes that start at once wait for each other at this lock; the number is ours by chance."""
+
+
+class WrongSchema(Exception):
+    """The database and these files do not go together, and nothing was applied. `subject` is the migration that is not the same any more
+    (`changed`), the one that only newer code has (`newer`), or the column that a database of before checksums lacks or has too much
+    (`other_form`)."""
+
+    def __init__(self, reason: Literal["changed", "newer", "other_form"], subject: str) -> None:
+        super().__init__(f"{reason}: {subject}")
+        self.reason = reason
+        self.subject = subject
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """`engine` None: for both."""
+
+    name: str
+    engine: str | None
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing, in order; returns the names applied."""
-    await db.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL)")
-    applied = []
-    for path in _files(folder):
-        engine = path.suffixes[0].lstrip(".") if len(path.suffixes) > 1 else db.engine
-        if engine == db.engine and await _apply(db, path):
-            applied.append(path.stem)
+    """Apply what is missing, in order; returns the names applied. Raises `WrongSchema` before anything is applied."""
+    found = await asyncio.to_thread(migrations, folder)
+    ours = {each.name: each for each in found if each.engine in {None, db.engine}}
+    await _compare(db, ours)
+    applied = [each.name for each in ours.values() if await _apply(db, each)]
     if applied and isinstance(db, DuckDb):
         await db.checkpoint()
     return applied
 
 
-def _files(folder: Path) -> list[Path]:
+def migrations(folder: Path) -> list[Migration]:
     """By number; what runs on both engines before what runs on one."""
-    return sorted(folder.glob("*.sql"), key=lambda path: (path.name.split(".")[0], len(path.suffixes)))
+    paths = sorted(folder.glob("*.sql"), key=lambda path: (path.name.split(".")[0], len(path.suffixes)))
+    return [
+        Migration(path.stem, path.suffixes[0].lstrip(".") if len(path.suffixes) > 1 else None, path.read_text(encoding="utf-8"))
+        for path in paths
+    ]
 
 
-async def _apply(db: Db, path: Path) -> bool:
-    text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
+    """What was applied is what we have. Raises `WrongSchema`."""
+    async with db.transaction() as sql:
+        if db.engine == "postgresql":
+            await sql.fetch("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
+        await sql.execute(_TABLE)
+        if ("schema_migrations", "checksum") not in await _columns(sql):
+            await sql.execute("ALTER TABLE schema_migrations ADD COLUMN checksum TEXT")
+        applied = {row["name"]: row["checksum"] for row in await sql.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name")}
+        for name, checksum in applied.items():
+            if name not in ours:
+                raise WrongSchema("newer", name)
+            if checksum not in {None, ours[name].checksum}:
+                raise WrongSchema("changed", name)
+        if None in applied.values():
+            await _adopt(sql, [each for each in ours.values() if each.name in applied])
+
+
+async def _adopt(sql: Sql, applied: Sequence[Migration]) -> None:
+    """A database of before checksums: it is taken when its tables have the columns that these files make. Raises `WrongSchema`."""
+    made = await asyncio.to_thread(_made_by, [each.text for each in applied if each.engine is None])
+    tables = {table for table, _ in made}
+    there = {(table, column) for table, column in await _columns(sql) if table in tables}
+    if different := sorted(made ^ there):
+        raise WrongSchema("other_form", ".".join(different[0]))
+    for each in applied:
+        await sql.execute("UPDATE schema_migrations SET checksum = $1 WHERE name = $2", each.checksum, each.name)
+
+
+def _made_by(texts: Sequence[str]) -> set[tuple[str, str]]:
+    """Table and column, as an empty database has them afterwards. Files for one engine alone make no columns."""
+    with duckdb.connect() as scratch:
+        for text in texts:
+            scratch.execute(text)
+        return {(table, column) for table, column in scratch.execute(_COLUMNS).fetchall()}
+
+
+async def _columns(sql: Sql) -> set[tuple[str, str]]:
+    return {(row["table_name"], row["column_name"]) for row in await sql.fetch(_COLUMNS)}
+
+
+async def _apply(db: Db, migration: Migration) -> bool:
     async with db.transaction() as sql:
         if db.engine == "postgresql":
             await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
-        if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", path.stem):
+        if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
             return False
-        await sql.execute(text)
-        await sql.execute("INSERT INTO schema_migrations (name, applied_at) VALUES ($1, $2)", path.stem, now())
+        await sql.execute(migration.text)
+        await sql.execute(
+            "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)", migration.name, now(), migration.checksum
+        )
     return True

@@ -124,8 +124,9 @@ def test_a_database_that_an_api_elsewhere_has_is_left_alone(shell: Shell) -> Non
     lost = Shell(shell.data_dir, free_ports(1)[0])
     done = lost.run("admin", "create", "eve@example.org")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"The database cannot be opened, and no api that has it answers at http://127.0.0.1:{lost.port}")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"The database {shell.data_dir / 'app.duckdb'} is open in another process (PID ")
+    assert done.stderr.endswith(f"set API_PORT as for that api: none answers at http://127.0.0.1:{lost.port}.\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_bot_gets_a_new_key_and_works_on_with_the_old(stack: Stack, shell: Shell) -> None:

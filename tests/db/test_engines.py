@@ -2,12 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from api.db import Db, DbUnavailable, Duplicate
 from api.db.duck import BATCH_MAX, DuckDb, open_duckdb
-from api.db.migrate import migrate
+from api.db.migrate import MIGRATIONS, migrate
 from api.ids import now
 
 INSERT = "INSERT INTO marks (name, created_at) VALUES ($1, $2)"
@@ -129,14 +130,13 @@ async def test_migrations_are_applied_once(db: Db) -> None:
 
 
 async def test_a_migration_that_fails_leaves_nothing_and_can_be_repeated(db: Db, tmp_path: Path) -> None:
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    file = folder / "0002_more.sql"
+    folder = Path(copytree(MIGRATIONS, tmp_path / "migrations"))
+    file = folder / "0099_more.sql"
     file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY); CREATE TABLE broken (id NO_SUCH_TYPE);")
     with pytest.raises(Exception, match=r"(?i)no_such_type"):
         await migrate(db, folder)
     file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY);")
-    assert await migrate(db, folder) == ["0002_more"]
+    assert await migrate(db, folder) == ["0099_more"]
     assert await db.fetch("SELECT id FROM half") == []
 
 
