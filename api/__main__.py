@@ -78,9 +78,12 @@ def main(settings: Settings) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
     )
     server = _Server(config, app.state)
-    server.run()
-    if start.refused is not None:
-        raise start.refused
+    try:
+        server.run()
+    except SystemExit:
+        if start.refused is not None:
+            raise start.refused from None
+        raise
     if not server.started:
         get_logger("api").error("not_started")
         sys.exit(1)

@@ -1,6 +1,7 @@
 """Opens the database and brings it to the form that this version needs, or says in one sentence why that cannot be."""
 
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,7 +79,7 @@ def _go_back(settings: Settings) -> str:
     newest = max(folder.glob("allucanget-*.zip"), default=None, key=lambda path: path.name)
     if newest is None:
         return f"put back a backup of your own with ./run restore FILE (there is none in {folder}/)"
-    return f"go back to the newest backup with ./run restore {newest}, which keeps the files of now"
+    return f"go back to the newest backup with ./run restore {shlex.quote(str(newest))}, which keeps the files of now"
 
 
 async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:

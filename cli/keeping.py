@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from api import log
 from api.admin.backup_copy import ABOUT, DATABASE
@@ -148,12 +149,17 @@ def _swap(path: Path, fresh: Path) -> Path | None:
         for old, new in reversed(done):
             new.rename(old)
         raise
-    return kept if moves else None
+    return moves[-1][1] if moves else None
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """Not the end of this process: the copy has still to be taken away."""
+    raise DbUnavailable(str(error).partition("\n")[0]) from error
 
 
 async def _start_anew(fresh: Path, file: Path) -> None:
     """What was revoked since must not come back, and what was queued then may have been made since: it is not sent again."""
-    db = await open_duckdb(fresh)
+    db = await open_duckdb(fresh, _give_up)
     try:
         await migrate(db)
         async with db.transaction() as sql:

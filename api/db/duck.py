@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 import duckdb
 import structlog
@@ -24,6 +24,7 @@ from api.db import CannotOpen, DbUnavailable, Duplicate, Row, Sql
 from api.db.kept import Kept, Key, concerns, key_of, only_reads
 
 T = TypeVar("T")
+End = Callable[[duckdb.FatalException], NoReturn]
 log = structlog.get_logger("db")
 
 BATCH_MAX = 64
@@ -53,7 +54,8 @@ class _Write:
 class _Cursor:
     """One thread's connection. What it has run before it keeps parsed: that is up to a third of the time of a short statement."""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, root: duckdb.DuckDBPyConnection, end: End) -> None:
+        self._end = end
         self._connection = root.cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
         self._parsed: dict[str, duckdb.Statement | str] = {}
@@ -64,9 +66,8 @@ class _Cursor:
             self._connection.execute(self._statement(query), args or None)
             names = [column[0] for column in self._connection.description]
             return [MappingProxyType(dict(zip(names, row, strict=True))) for row in self._connection.fetchall()]
-        except duckdb.FatalException:
-            log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=True)
-            os._exit(70)
+        except duckdb.FatalException as error:
+            self._end(error)
         except duckdb.ConstraintException as error:
             if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
                 raise Duplicate(str(error)) from error
@@ -92,8 +93,8 @@ class _Cursor:
 class _Writer(_Cursor):
     """The connection that writes. What was kept of a table that it has changed is forgotten as soon as the change is committed."""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept) -> None:
-        super().__init__(root)
+    def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept, end: End) -> None:
+        super().__init__(root, end)
         self._kept = kept
         self._is_open = False
         self._has_changed = False
@@ -179,15 +180,15 @@ class DuckDb:
     engine: Literal["duckdb", "postgresql"] = "duckdb"
     skip_locked = ""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection, path: Path) -> None:
+    def __init__(self, root: duckdb.DuckDBPyConnection, path: Path, end: End) -> None:
         self.path = path
         self._root = root
         self._local = threading.local()
         self._read_cursors: queue.SimpleQueue[_Cursor] = queue.SimpleQueue()
         for _ in range(READERS):
-            self._read_cursors.put(_Cursor(root))
+            self._read_cursors.put(_Cursor(root, end))
         self._kept = Kept()
-        self._write_cursor = _Writer(root, self._kept)
+        self._write_cursor = _Writer(root, self._kept, end)
         self._writer = ThreadPoolExecutor(1, "duckdb-writer")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-reader", initializer=self._take_cursor)
         self._gate = asyncio.Lock()
@@ -281,9 +282,15 @@ class DuckDb:
         self._root.close()
 
 
-async def open_duckdb(path: Path) -> DuckDb:
-    """Open or create the file. Raises `CannotOpen`; file and log are then as they were."""
-    return DuckDb(await asyncio.to_thread(_connect, path), path)
+def end_process(error: duckdb.FatalException) -> NoReturn:
+    """After what DuckDB calls fatal it does nothing more for this process."""
+    log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=error)
+    os._exit(70)
+
+
+async def open_duckdb(path: Path, end: End = end_process) -> DuckDb:
+    """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is what happens after a fatal error."""
+    return DuckDb(await asyncio.to_thread(_connect, path), path, end)
 
 
 def log_of(path: Path) -> Path:

@@ -5,14 +5,17 @@ import csv
 import io
 import json
 import logging
+import os
+import resource
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import httpx
 import pytest
 import structlog
@@ -27,6 +30,7 @@ from cli.operating import Refused
 from tests.api.harness import Api, running_api
 from tests.generations.conftest import sandbox, shared_sandbox
 from tests.sandbox_server import Sandbox
+from tests.stack import ROOT
 
 __all__ = ["sandbox", "shared_sandbox"]
 
@@ -194,6 +198,96 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
         keeping.look_into(shell / "secrets.json")
 
 
+def break_file(path: Path) -> None:
+    path.write_bytes(b"\xff" * path.stat().st_size)
+
+
+def break_log(path: Path) -> None:
+    Path(f"{path}.wal").write_bytes(b"\xff" * 5000)
+
+
+def leave_a_log(path: Path) -> None:
+    break_log(path)
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [break_file, break_log, Path.unlink, leave_a_log], ids=["file", "log", "gone", "log alone"])
+def test_a_backup_is_put_in_place_of_whatever_is_there(damage: Callable[[Path], object], shell: Path) -> None:
+    """And what was there is kept, to the byte, under names by which it could be opened again."""
+    path = shell / "app.duckdb"
+    keeping.backup()
+    (made,) = (shell / "backups").iterdir()
+    damage(path)
+    before = sorted(each.read_bytes() for each in shell.glob("app.duckdb*"))
+    said = keeping.restore(made)
+    kept = sorted(shell.glob("app.duckdb.before-*"))
+    assert sorted(each.read_bytes() for each in kept) == before
+    assert all(str(each).removesuffix(".wal") in said for each in kept)
+    assert {each.name for each in shell.iterdir() if each not in kept} == {"app.duckdb", "backups", "secrets.json", "secrets.lock"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert keeping.migrate_now() == "The database is up to date."
+
+
+def rewritten(source: Path, target: Path, database: bytes | None) -> Path:
+    """The backup with another database in it, or without one."""
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as other:
+        other.writestr("about.json", archive.read("about.json"))
+        if database is not None:
+            other.writestr("app.duckdb", database)
+    return target
+
+
+def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path: Path) -> None:
+    keeping.backup()
+    (made,) = (shell / "backups").iterdir()
+    with zipfile.ZipFile(made) as archive:
+        whole = archive.read("app.duckdb")
+    later = unpacked(made, tmp_path / "later")
+    with duckdb.connect(str(later)) as db:
+        db.execute("INSERT INTO schema_migrations VALUES ('0999_more', now(), 'x')")
+    turned = bytearray(made.read_bytes())
+    turned[len(turned) // 2] ^= 255
+    (tmp_path / "turned.zip").write_bytes(turned)
+    before = {each.name: each.stat() for each in shell.glob("app.duckdb*")}
+    for file, said in [
+        (rewritten(made, tmp_path / "none.zip", None), "is damaged, and nothing was changed: "),
+        (rewritten(made, tmp_path / "cut.zip", whole[:5000]), "cannot be put in place, and nothing was changed: "),
+        (rewritten(made, tmp_path / "later.zip", later.read_bytes()), "is newer than this version, which knows no 0999_more"),
+        (tmp_path / "turned.zip", "is damaged, and nothing was changed: "),
+        (tmp_path / "gone.zip", "cannot be put in place, and nothing was changed: .*No such file"),
+    ]:
+        with pytest.raises(Refused, match=said) as caught:
+            keeping.restore(file)
+        assert "\n" not in str(caught.value)
+        assert {each.name: each.stat() for each in shell.glob("app.duckdb*")} == before, file
+
+
+@pytest.mark.parametrize("room", [-1, 1], ids=["while unpacking", "while brought up to date"])
+def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> None:
+    """A limit of the process' stands for the disk. What it meets in the second case DuckDB calls fatal."""
+    keeping.backup()
+    (made,) = (shell / "backups").iterdir()
+    with zipfile.ZipFile(made) as archive:
+        most = archive.getinfo("app.duckdb").file_size + room
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "restore", "--yes", str(made)], cwd=shell, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be put in place, and nothing was changed: " in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [each.name for each in shell.glob("app.duckdb*")] == ["app.duckdb"]
+
+
+def test_what_a_restore_that_was_killed_left_is_not_mixed_into_the_next(shell: Path) -> None:
+    keeping.backup()
+    (made,) = (shell / "backups").iterdir()
+    for left in ("app.duckdb.restoring", "app.duckdb.restoring.wal"):
+        (shell / left).write_bytes(b"\xff" * 5000)
+    assert keeping.restore(made).startswith(f"{made.name} is the database now.")
+    assert list(shell.glob("*.restoring*")) == []
+
+
 def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
     """The lock is a process': this one could open the file once more."""
     keeping.backup()
@@ -206,4 +300,4 @@ def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
         with pytest.raises(Refused, match="stop it first"):
             keeping.restore(made)
         other.communicate("")
-    assert list(shell.glob("*.before-*")) == []
+    assert [each.name for each in shell.glob("app.duckdb*")] == ["app.duckdb"]

@@ -57,6 +57,18 @@ def test_a_bad_setting_is_one_line_and_exit_code_2(setting: str, value: str, tmp
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("name", "extra"), [("api", {}), ("worker", {"WORKER": "off", "DATABASE_URL": "postgresql://u:p@[::1/x"})])
+def test_one_that_cannot_start_says_why_in_its_last_line(name: str, extra: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "app.duckdb").write_bytes(b"garbage")
+    process = start(tmp_path, name, **extra)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.splitlines()[-1].startswith("Cannot start: ")
+    assert "[error" not in said
+    assert "Traceback" not in said
+
+
 def test_does_not_outlive_a_parent_that_ended_before_it_looked(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as gone:
         gone.wait()

@@ -118,7 +118,8 @@ async def test_processes_that_start_at_once_on_an_empty_server_all_start(postgre
     applied = [names for names in await asyncio.gather(*(migrate(each) for each in dbs)) if names]
     for each in dbs:
         await each.close()
-    assert sorted(sum(applied, [])) == sorted({name for names in applied for name in names})
-    assert "0001_first" in sum(applied, [])
+    each_once = [name for names in applied for name in names]
+    assert len(each_once) == len(set(each_once))
+    assert "0001_first" in each_once
     async with postgres.connected("postgres") as server:
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
