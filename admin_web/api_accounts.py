@@ -7,7 +7,7 @@ import httpx
 
 from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 from api.auth.schemas import InviteeOut, SessionOut, TokensOut
-from api.links.schemas import CodeOut, CodeStateOut, LinkOut
+from api.links.schemas import BotsOut, CodeOut, CodeStateOut, LinkOut
 from api.schemas import Page, Platform, ReadyOut
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
@@ -88,6 +88,9 @@ class AccountCalls(ApiHttp):
         self.send("DELETE", "/users/me", timeout=SLOW)
 
     # --- chats
+
+    def connected_bots(self) -> BotsOut:
+        return parse(BotsOut, self.send("GET", "/links/bots"))
 
     def links(self) -> list[LinkOut]:
         return parse_list(LinkOut, self.send("GET", "/links"))

@@ -1,4 +1,4 @@
-"""The first page: budget, running jobs, latest results, a quick start."""
+"""The first page: budget, running jobs, _latest results, a quick start."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,46 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, expect_me, soon
+from admin_web.caller import expect_me, soon
+from admin_web.forms import chosen_model, new_nonce
+from admin_web.making import liked, price
+from admin_web.options import option_fields
 from admin_web.render import RUNNING, fragment, page
 from api.deliveries.schemas import InboxOut
 from api.generations.schemas import GenerationOut
+from api.schemas import Page
 
 pages = Blueprint("dashboard", __name__)
 
 
 @pages.get("/")
 def show() -> ResponseReturnValue:
+    """One press makes an image as the form of images would: with the model and the options that were used last, at the price beside it."""
     expect_me()
-    inbox = soon(lambda api: api.inbox(limit=1))
-    newest = api().generations(limit=24).items
-    return page("dashboard/show.html", jobs=_running(newest), results=_finished(newest), waiting=_waiting(inbox))
+    inbox, newest, models = soon(lambda api: api.inbox(limit=1)), _latest(), soon(lambda api: api.models("image"))
+    values = liked("image")
+    model = chosen_model(models(), values.get("model"))
+    cost = price(model, values)
+    made = newest().items
+    return page(
+        "dashboard/show.html",
+        jobs=_running(made),
+        results=_finished(made),
+        waiting=_waiting(inbox),
+        model=model,
+        fields=option_fields(model, values) if model else [],
+        price=cost,
+        nonce=new_nonce(),
+    )
+
+
+def _latest() -> Callable[[], Page[GenerationOut]]:
+    return soon(lambda api: api.generations(limit=24))
 
 
 @pages.get("/dashboard/jobs")
 def jobs() -> ResponseReturnValue:
-    newest = api().generations(limit=24).items
+    newest = _latest()().items
     return fragment("dashboard/_now.html", jobs=_running(newest), results=_finished(newest))
 
 

@@ -24,6 +24,15 @@ def start() -> ResponseReturnValue:
     if platform not in PLATFORMS:
         abort(400)
     try:
+        if platform != "terminal" and platform not in api().connected_bots().connected:
+            flash(
+                _(
+                    "The %(platform)s bot is not running, so no chat could take a code. Please tell the person who runs this site.",
+                    platform=PLATFORMS[platform],
+                ),
+                "error",
+            )
+            return redirect(url_for("profile.show", _anchor="chats"))
         code = api().new_link_code(cast("Platform", platform))
     except ApiError as error:
         if error.needs_person:

@@ -7,6 +7,7 @@ from typing import Literal, cast
 from api import ids
 from api.admin.schemas import BotCredentialOut, RotatedOut
 from api.auth import store
+from api.auth.caller import GONE_AFTER
 from api.auth.store import Credential
 from api.auth.tokens import ACT_LIFE, TokenSigner
 from api.db import Db, Sql
@@ -51,6 +52,13 @@ class BotService:
             after = {"platform": platform, "credential": made.id}
             await audit.record(sql, "bot_key_rotate", actor_id=actor_id, subject=made.id, after=after)
         return RotatedOut(id=made.id, platform=platform, key=key, created_at=made.created_at)
+
+    async def connected(self) -> list[Platform]:
+        """The platforms whose bot has asked for its deliveries lately."""
+        since = ids.now() - GONE_AFTER
+        found = await store.credentials(self._db)
+        seen = {one.platform for one in found if one.revoked_at is None and one.last_seen_at is not None and one.last_seen_at > since}
+        return [cast(Platform, platform) for platform in sorted(seen)]
 
     async def credentials(self) -> list[BotCredentialOut]:
         """Newest first."""

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.auth.caller import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
 from api.deps import ServicesDep
 from api.errors import NotAllowed
-from api.links.schemas import AnswerIn, BotProfileIn, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
+from api.links.schemas import AnswerIn, BotProfileIn, BotsOut, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
 from api.schemas import Page, Platform
 
 router = APIRouter(tags=["links"])
@@ -31,6 +31,11 @@ async def confirm(code_id: str, caller: SessionCaller, services: ServicesDep) ->
 async def links(caller: UserCaller, services: ServicesDep) -> Page[LinkOut]:
     """All of them: a person has a few."""
     return Page(items=await services.links.links(caller.user_id))
+
+
+@router.get("/links/bots")
+async def bots(caller: UserCaller, services: ServicesDep) -> BotsOut:
+    return BotsOut(connected=await services.auth.bots.connected())
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)

@@ -34,6 +34,12 @@ class CodeStateOut(Out):
     expires_at: Time
 
 
+class BotsOut(Out):
+    """`connected`: the platforms whose bot is running now, so that a code can be redeemed there."""
+
+    connected: list[Platform]
+
+
 class LinkOut(Out):
     platform: Platform
     platform_user_id: str

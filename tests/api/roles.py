@@ -134,6 +134,7 @@ LINKS = [
     Row("GET", "/links/codes/{code_id}", SESSION, made="code"),
     Row("POST", "/links/codes/{code_id}/confirm", SESSION, made="answered code", spends=True),
     Row("GET", "/links", USER),
+    Row("GET", "/links/bots", USER),
     Row("DELETE", "/links/{platform}/{platform_user_id}", RECENT, made="link", passes=204, spends=True),
     Row("POST", "/bot/act", BOT, made="link", json={"platform_user_id": "{platform_user_id}", "chat_id": "1"}, foreign=(404, "not_linked")),
     Row(

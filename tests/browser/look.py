@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
 PHONE = 360
-TABLET = 641
+TABLET = 821
 """The narrowest at which a table is a table."""
 HEAVY = 300 * 1024
 SERIOUS = {"serious", "critical"}
@@ -20,6 +20,9 @@ _RUN = """async (rules) => {
 _LOADED = """() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
     .filter((one) => !one.name.includes("/media/"))
     .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
+
+_CUT = """() => [...document.querySelectorAll(".table-card, .table-scroll")]
+    .map((one) => one.scrollWidth - one.clientWidth).filter((by) => by > 1)"""
 
 
 def look(page: Page) -> list[str]:
@@ -67,6 +70,8 @@ def too_wide(page: Page, wanted: int = PHONE) -> list[str]:
     if size["width"] != wanted:
         page.set_viewport_size({"width": wanted, "height": 740})
     width = page.evaluate("document.documentElement.scrollWidth")
+    cut = page.evaluate(_CUT)
     if size["width"] != wanted:
         page.set_viewport_size(size)
-    return [f"{page.url} is {width} pixels wide where {wanted} fit"] if width > wanted else []
+    wide = [f"{page.url} is {width} pixels wide where {wanted} fit"] if width > wanted else []
+    return wide + [f"{page.url}: at {wanted} pixels a table is out of reach by {by}" for by in cut]

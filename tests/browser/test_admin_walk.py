@@ -77,7 +77,7 @@ def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
 def test_what_is_stuck_is_on_the_board_and_is_decided_there(page: Page, mess: Mess) -> None:
     page.goto("/admin")
     page.get_by_role("link", name="Jobs need a decision").click()
-    page.get_by_role("button", name="Decide").click()
+    page.get_by_role("link", name="Decide").click()
     page.wait_for_url(f"**/admin/jobs/{mess.lost}")
     expect(page.get_by_text("Admins see cost and status only")).to_be_visible()
     page.get_by_label("It was never started").check()
@@ -119,7 +119,7 @@ def test_a_job_is_refunded_and_deleted_and_old_ones_are_cleaned_up(page: Page, m
     expect(page.get_by_text("booked, and given back by an admin")).to_be_visible()
     confirm(page, "Delete", "Delete for good")
     told(page, "is deleted, with its files.")
-    page.get_by_role("button", name="Clean up").click()
+    page.get_by_role("link", name="Clean up").click()
     confirm(page, "End them", "End them now")
     told(page, "No job is past its time.")
     page.get_by_label("Older than how many days").fill("365")
@@ -196,7 +196,7 @@ def test_records_are_kept_and_taken_away(page: Page, mess: Mess) -> None:
     page.get_by_role("link", name="Who changed this").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     with page.expect_download() as log:
-        page.get_by_role("button", name="Download as CSV").click()
+        page.get_by_role("link", name="Download as CSV").click()
     assert log.value.path().read_text().count("studio_settings") == 2
     page.goto("/admin/backups")
     page.get_by_role("button", name="Make one now").click()
@@ -231,5 +231,5 @@ def test_a_person_is_ruled_from_their_page(page: Page, mess: Mess) -> None:
     expect(page.locator("#secret-link")).to_be_visible()
     page.locator(".links form button").first.click()
     told(page, "is ended.")
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("link", name="Delete").click()
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()

@@ -125,7 +125,7 @@ def test_the_gallery_by_keyboard_and_several_at_once(page: Page) -> None:
     expect(viewer.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
     assert look(page) == []
     expect(viewer.locator("[data-which]")).to_have_text("1 / 2")
-    begins = [viewer.get_by_role("button", name=name) for name in ("Edit", "Animate")]
+    begins = [viewer.get_by_role("link", name=name) for name in ("Edit", "Animate")]
     first = [one.get_attribute("href") for one in begins]
     page.keyboard.press("ArrowRight")
     expect(viewer.locator("[data-which]")).to_have_text("2 / 2")

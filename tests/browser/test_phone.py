@@ -83,6 +83,7 @@ def test_several_at_once_with_options_that_cost(phone: Page) -> None:
     bar = phone.get_by_role("navigation", name="Main").bounding_box()
     assert bar is not None
     assert bar["y"] > 600, "the menu is at the thumb"
+    phone.get_by_label("Main").get_by_text("Generate").click()
     phone.get_by_role("link", name="Image", exact=True).click()
     price = phone.locator("#price b")
     before = price.inner_text()
@@ -170,7 +171,7 @@ def test_a_video_between_two_pictures_is_cancelled_and_tried_again(phone: Page) 
     phone.get_by_role("button", name="Cancel").click()
     expect(phone.locator(".job-card [data-status=cancelled]")).to_be_visible()
     expect(phone.get_by_label("Prompt")).to_have_value(WAVES)
-    phone.get_by_role("button", name="Try again").click()
+    phone.get_by_role("link", name="Try again").click()
     expect(phone.locator("[name=attached_id], [name=last_id]")).to_have_count(2)
     expect(phone.get_by_label("Prompt")).to_have_value(WAVES)
     phone.get_by_role("button", name="Generate").click()
@@ -185,6 +186,7 @@ def test_a_video_between_two_pictures_is_cancelled_and_tried_again(phone: Page) 
 def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> None:
     make(phone, "For the chat")
     phone.goto("/profile")
+    day.api.post("/bot/deliveries/claim?wait=0", headers=day.bot).raise_for_status()
     phone.get_by_role("button", name="Telegram").click()
     code = phone.locator("#link-code").inner_text().removeprefix("/link ")
     redeemed = day.api.post("/bot/links/redeem", json={**CHAT, "code": code, "private": True}, headers=day.bot).json()
@@ -196,7 +198,7 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
     phone.goto("/gallery?q=For+the+chat")
     phone.locator("[data-open]").tap()
     assert look(phone) == []
-    phone.get_by_role("button", name="Details").click()
+    phone.get_by_role("link", name="Details").click()
     assert too_wide(phone) == [], "a name without a place to break it"
     phone.get_by_role("button", name="Send to Telegram (Linus").click()
     expect(phone.locator(".toast")).to_be_visible()
@@ -304,7 +306,7 @@ def test_the_account_is_changed_taken_along_and_erased(phone: Page, day: Day) ->
     phone.get_by_role("button", name="Change password").click()
     expect(phone.locator(".toast")).to_be_visible()
     phone.goto("/profile")
-    phone.get_by_role("button", name="Delete my account").click()
+    phone.get_by_role("link", name="Delete my account").click()
     phone.get_by_label(f"Type {MEMBER} to confirm").fill(MEMBER)
     phone.get_by_label("Your password").fill(NEW_PASSWORD)
     phone.get_by_role("button", name="Delete for good").click()

@@ -27,20 +27,21 @@ def hand_over(page: Page, how: str, place: str) -> None:
 
 def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
     page.get_by_label("Prompt").fill("A fox in fresh snow")
+    expect(page.locator(".quick #price")).to_contain_text("$")
     page.locator(".quick").get_by_role("button", name="Image").click()
-    page.wait_for_url("**/generate/image?**")
-    expect(page.get_by_label("Prompt")).to_have_value("A fox in fresh snow")
-    page.get_by_label("Prompt").press("Control+Enter")
     picture = page.locator(".job-card .pictures img")
     expect(picture).to_be_visible()
     picture.evaluate("image => image.decode()")
+    page.locator(".quick").get_by_role("link", name="Options").click()
+    page.wait_for_url("**/generate/image?**")
     expect(page.get_by_label("Prompt")).to_have_value("A fox in fresh snow")
     hand_over(page, "drop", ".bench-result")
     expect(page.locator(".chip img")).to_have_count(1)
     hand_over(page, "paste", "#f-prompt")
     expect(page.locator(".chip img")).to_have_count(2)
 
-    page.get_by_role("button", name="Animate").click()
+    page.locator(".tile").first.click()
+    page.get_by_role("link", name="Animate").click()
     expect(page.locator(".pick [name=image_id]:checked")).to_have_count(1)
     page.get_by_label("Prompt").fill("The fox turns its head")
     page.get_by_role("button", name="Generate").click()
@@ -56,6 +57,32 @@ def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
     page.get_by_role("navigation", name="Kind").get_by_role("link", name="Videos").click()
     expect(page.locator("#wall img[alt='The fox turns its head']")).to_have_count(1)
     expect(page.locator("#wall img[alt='A fox in fresh snow']")).to_have_count(0)
+
+
+def test_what_is_no_picture_and_what_does_not_fit_is_said(page: Page) -> None:
+    page.goto("/generate/image")
+    page.locator("#f-image").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"})
+    expect(page.get_by_role("alert")).to_contain_text("“notes.txt” is not a picture")
+    expect(page.locator(".chip")).to_have_count(0)
+    page.goto("/")
+    prompt = page.get_by_label("Prompt")
+    prompt.fill("x" * 9_990)
+    prompt.press("Control+A")
+    prompt.press("Control+C")
+    prompt.press("End")
+    prompt.press("Control+V")
+    expect(page.locator(".toast")).to_contain_text("What you pasted was cut: this field holds 10000 characters.")
+
+
+def test_a_date_is_typed_to_its_end_before_the_gallery_is_filtered(page: Page) -> None:
+    page.goto("/gallery")
+    page.locator(".finder-more summary").click()
+    page.get_by_label("From").focus()
+    page.keyboard.type("07152020")
+    expect(page.get_by_label("From")).to_have_value("2020-07-15")
+    assert "since" not in page.url
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**since=2020-07-15**")
 
 
 def test_an_answer_streams_in_and_the_conversation_goes_on(page: Page) -> None:
@@ -123,7 +150,7 @@ def test_signing_out_leads_to_the_login_page(browser: Browser, stack: Stack) -> 
 def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser, stack: Stack) -> None:
     page.get_by_role("link", name="Admin").click()
     page.get_by_role("navigation", name="Administration").get_by_role("link", name="Users").click()
-    page.get_by_role("button", name="Invite somebody").click()
+    page.get_by_role("link", name="Invite somebody").click()
     page.get_by_label("E-mail").fill("grace@example.org")
     page.get_by_role("button", name="Make the link").click()
     link = page.locator("#secret-link").inner_text()

@@ -58,6 +58,14 @@ def test_a_password_that_is_too_short_is_said(browser: Browser) -> None:
     assert "12" in answer.text
 
 
+def test_no_code_is_made_for_a_bot_that_is_not_running(browser: Browser) -> None:
+    browser.get("/profile")
+    page = browser.get(browser.post("/profile/links", {"platform": "discord"}).location).text
+    assert "The Discord bot is not running" in page
+    assert "/link " not in browser.get(browser.post("/profile/links", {"platform": "discord"}).location).text
+    assert "/link " in browser.get(browser.post("/profile/links", {"platform": "terminal"}).location).text, "it is started by the person"
+
+
 def start_link(browser: Browser) -> tuple[str, str]:
     """The page of a fresh Telegram code, and the code."""
     browser.get("/profile")

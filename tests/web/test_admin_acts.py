@@ -96,7 +96,7 @@ def test_the_log_is_paged(admin: Browser, account: TokensOut, app: Flask) -> Non
             headers={"authorization": f"Bearer {row.tokens.access}"},
         ).raise_for_status()
     page = admin.get(f"/admin/audit?subject={account.user.id}&action=user_budget").text
-    older = re.search(r'href="(/admin/audit\?[^"]+)" role="button" class="quiet" rel="next"', page)
+    older = re.search(r'href="(/admin/audit\?[^"]+)" class="button quiet" rel="next"', page)
     assert older
     assert "<b>$0.00</b>" not in page
     assert "<b>$0.00</b>" in admin.get(older[1].replace("&amp;", "&")).text

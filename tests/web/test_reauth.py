@@ -48,15 +48,15 @@ def late(app: Flask) -> Iterator[Browser]:
 
 
 def test_a_link_is_started_after_the_password_and_keeps_what_was_chosen(late: Browser) -> None:
-    asked = late.post("/profile/links", {"platform": "telegram"})
+    asked = late.post("/profile/links", {"platform": "terminal"})
     assert asked.status_code == 403
     assert "Enter your password again" in asked.text
-    assert late.fields["platform"] == "telegram"
+    assert late.fields["platform"] == "terminal"
     assert 'action="/profile/links"' in asked.text
     wrong = late.post("/profile/links", {**late.fields, "reauth_password": "not the password"})
     assert wrong.status_code == 422
     assert "not right" in wrong.text
-    assert late.fields["platform"] == "telegram"
+    assert late.fields["platform"] == "terminal"
     assert 'id="e-reauth_password"' in wrong.text, "the field says that the password is wrong"
     assert "not the password" not in wrong.text
     done = late.post("/profile/links", {**late.fields, "reauth_password": PASSWORD})
@@ -82,7 +82,7 @@ def test_deleting_takes_the_password_however_long_ago_the_last_one_was(late: Bro
 
 
 def test_a_script_is_told_in_words(late: Browser) -> None:
-    answer = late.post("/profile/links", {"platform": "telegram"}, X_Fragment="1")
+    answer = late.post("/profile/links", {"platform": "terminal"}, X_Fragment="1")
     assert answer.status_code == 403
     assert answer.get_json()["error"]["code"] == "reauth_required"
 

@@ -137,9 +137,16 @@ function attachments(form, changed) {
   const free = () => usable().find((zone) => !chips(zone).children.length) ?? usable()[0];
 
   async function take(zone, files) {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
-    if (!zone || !pictures.length) return;
+    if (!zone || !files.length) return;
     const input = zone.querySelector("input[type=file]");
+    // of what the browser cannot name, the server looks at the bytes
+    const pictures = [...files].filter((file) => !file.type || file.type.startsWith("image/"));
+    const other = [...files].find((file) => !pictures.includes(file));
+    if (other) {
+      input.value = "";
+      complain(form, { message: zone.dataset.notPicture.replace("%", other.name) });
+    }
+    if (!pictures.length) return;
     const data = new FormData();
     for (const file of pictures) data.append("image", file);
     zone.setAttribute("aria-busy", "true");
@@ -214,7 +221,8 @@ function stayHere(form, refreshPrice) {
       if (innerWidth < 980) results.scrollIntoView({ behavior: "smooth", block: "start" });
       document.querySelector("[data-balance]").textContent = said.balance;
       form.elements.nonce.value = said.nonce;
-      history.replaceState(null, "", said.here);
+      // the page of the form opens with its card again; the first page shows what is running by itself
+      if (location.pathname === new URL(said.here, location).pathname) history.replaceState(null, "", said.here);
       refreshPrice();
     } else if (said.error.code === "confirm_cost" && !body.get("confirm")) {
       if (await askCost(said.error.cost)) {

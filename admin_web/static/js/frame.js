@@ -1,5 +1,7 @@
 // What every page has: menus that close, light and dark, messages that go away, copying, and where one goes on after a mistake.
 
+import { toast } from "./ask.js";
+
 const menus = () => document.querySelectorAll("details[data-menu][open]");
 
 document.addEventListener("click", (event) => {
@@ -38,6 +40,14 @@ document.addEventListener("click", async (event) => {
       copy.lastChild.textContent = copy.dataset.done ?? "Copied";
     }
   }
+});
+
+// A field takes what fits and drops the rest without a word.
+document.addEventListener("beforeinput", (event) => {
+  const field = event.target;
+  if (!["insertFromPaste", "insertFromDrop"].includes(event.inputType) || !(field.maxLength >= 0) || event.data === null) return;
+  const replaced = field.selectionEnd - field.selectionStart;
+  if (field.value.length - replaced + event.data.length > field.maxLength) toast(document.body.dataset.cut.replace("%", field.maxLength));
 });
 
 // Ctrl+Enter sends what is written in a field of several lines.

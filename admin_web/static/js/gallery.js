@@ -40,13 +40,12 @@ function watch() {
 
 watch();
 
-// --- filters apply as they are chosen
+// --- what is typed or ticked applies at once; the filters in the box together, by its button: a date is there half typed, too
 
 const finder = document.querySelector("[data-finder]");
 finder.querySelector("[data-apply]").hidden = true;
 finder.addEventListener("change", (event) => {
-  if (event.target.type === "date" && event.target.value && !event.target.checkValidity()) return;
-  finder.requestSubmit();
+  if (!event.target.closest(".finder-fields")) finder.requestSubmit();
 });
 finder.addEventListener("submit", () => {
   for (const field of finder.elements) if (field.name && !field.value) field.disabled = true;
