@@ -19,7 +19,7 @@ from admin_web.markdown import as_html
 from admin_web.options import LABELS, grouped, price_words, shape
 from admin_web.programs import program
 from admin_web.settings import WebSettings
-from admin_web.words import notice_words, said
+from admin_web.words import charged, failure, notice_words
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
@@ -48,7 +48,8 @@ def prepare(app: Flask) -> None:
         option_labels=LABELS,
         grouped=grouped,
         shape=shape,
-        said=said,
+        failure=failure,
+        charged=charged,
         notice_words=notice_words,
         is_sandbox=is_sandbox,
         words=admin_words,

@@ -8,7 +8,8 @@ from admin_web.api_http import ApiError
 from admin_web.conflict_words import CONFLICTS
 from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
 from admin_web.options import LABELS
-from api.schemas import Between, FieldProblem, Problem
+from api.generations.schemas import ErrorOut
+from api.schemas import Between, FieldProblem, Problem, Reason
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -21,24 +22,24 @@ HINTS = {
     "invalid_request": N_("Change what is marked and send it again."),
     "option_unsupported": N_("Choose another value or another model."),
     "model_unavailable": N_("Choose another model from the list."),
-    "budget_exceeded": N_("Choose something cheaper, or ask an admin for a higher budget. Nothing was charged."),
-    "price_unknown": N_("Choose another model, or ask an admin to set a price. Nothing was charged."),
-    "content_refused": N_("Say it in another way. Nothing was charged."),
-    "provider_unavailable": N_("Nothing was charged. Try again in a moment."),
-    "provider_out_of_credit": N_("Tell the person who runs this site. Nothing was charged."),
+    "budget_exceeded": N_("Choose something cheaper, or ask an admin for a higher budget."),
+    "price_unknown": N_("Choose another model, or ask an admin to set a price."),
+    "content_refused": N_("Say it in another way."),
+    "provider_unavailable": N_("Try again in a moment, or choose another model."),
+    "provider_out_of_credit": N_("Tell the person who runs this site."),
     "outcome_unknown": N_("Look into the gallery before you send it again."),
     "rate_limited": N_("Wait a moment, then try again."),
     "too_many_jobs": N_("Wait until one of your running jobs is done, or cancel one."),
-    "confirm_cost": N_("Tick the box at the end of the form and send it again. Nothing was charged yet."),
+    "confirm_cost": N_("Tick the box at the end of the form and send it again."),
     "already_finished": N_("There is nothing left to cancel."),
     "conflict": N_("Reload the page to see how things stand now."),
     "last_admin": N_("Make somebody else an admin first."),
     "setup_done": N_("Sign in with the account that was made then."),
     "too_large": N_("Use a smaller file."),
     "unsupported_media": N_("Use a PNG, JPEG or WebP picture."),
-    "storage_full": N_("Tell the person who runs this site. Nothing was charged."),
+    "storage_full": N_("Tell the person who runs this site."),
     "still_running": N_("It goes on in the background; you find it in the gallery."),
-    "timed_out": N_("Nothing was charged. Try it again; another model may be quicker."),
+    "timed_out": N_("Try it again; another model may be quicker."),
     "api_unavailable": N_("Nothing you typed is lost. Try again in a moment."),
 }
 MESSAGES = {
@@ -54,7 +55,7 @@ MESSAGES = {
     "budget_exceeded": N_("This would cost more than what is left of your budget."),
     "price_unknown": N_("Nobody knows what this model costs."),
     "content_refused": N_("The model refused to make this."),
-    "provider_unavailable": N_("The AI provider cannot be reached."),
+    "provider_unavailable": N_("The AI provider could not do it."),
     "provider_out_of_credit": N_("The account at the AI provider is empty."),
     "outcome_unknown": N_("It is not known whether this was made."),
     "rate_limited": N_("That was too much at once."),
@@ -72,6 +73,32 @@ MESSAGES = {
     "api_unavailable": API_DOWN,
 }
 """The api speaks English: in another language its sentence is said by its code, without the numbers that were in it."""
+CAUSES: dict[Reason, str] = {
+    "unreachable": N_("The AI provider cannot be reached. Try again in a moment."),
+    "connection_lost": N_("The connection to the AI provider broke before its answer was here."),
+    "timed_out": N_("The AI provider took too long. Try it again; another model may be quicker."),
+    "overloaded": N_("The AI provider is overloaded. Try again in a moment, or choose another model."),
+    "busy": N_("The AI provider is busy: too much is asked of it at once. Try again in a moment."),
+    "provider_failed": N_("Something broke at the AI provider. Try again in a moment, or choose another model."),
+    "unreadable_answer": N_("The answer of the AI provider cannot be read."),
+    "no_image": N_("The model answered without a picture. Say it in another way, or choose another model."),
+    "words_only": N_("The model answered with words instead of a picture: “%(detail)s”"),
+    "unusable_image": N_("The picture that the model made cannot be read. Another model may do better."),
+    "not_fetched": N_("It was made, but could not be fetched from the AI provider."),
+    "unusable_video": N_("The video that the model made cannot be read. Another model may do better."),
+    "cut_short": N_("What the AI provider sent ends in the middle."),
+    "safety": N_("The model refused this because of its content. Say it in another way."),
+    "key_refused": N_("The AI provider does not accept this server's key. Tell the person who runs this site."),
+    "out_of_credit": N_("The account at the AI provider is empty. Tell the person who runs this site."),
+    "model_gone": N_("The AI provider does not offer this model, or not to this server. Choose another one."),
+    "request_refused": N_("The AI provider does not take this request: “%(detail)s”"),
+    "storage_unavailable": N_("The store for files cannot be used right now. Tell the person who runs this site."),
+    "storage_full": N_("There is no room for new files. Tell the person who runs this site."),
+    "server_stopped": N_("The server was stopped while this was being made."),
+    "thinking_only": N_("The model used up all its room for thinking, so there is no answer."),
+    "empty_answer": N_("The model gave no answer. Try it again."),
+}
+"""Why something was not made, by the api's reason, and what to do about it. `detail`: what the provider or the model said."""
 NOTICES = {
     "linked": N_("A chat was linked with your account."),
     "link_conflict": N_("A chat could not be linked: it belongs to another account."),
@@ -144,12 +171,34 @@ class FormError:
 
 
 def in_words(error: ApiError) -> FormError:
+    wait = "" if error.retry_after is None else _("Try again in %(time)s.", time=waiting(error.retry_after))
+    if error.problem is not None and error.problem.reason is not None:
+        paid = charged(error.problem.charged_usd)
+        return FormError(cause(error.problem.reason, error.detail, error.code), f"{wait} {paid}".strip(), error.code)
     hint = _(HINTS[error.code]) if error.code in HINTS and error.detail not in CONFLICTS else ""
-    if error.retry_after is not None:
-        hint = _("Try again in %(time)s.", time=waiting(error.retry_after))
     facts = _by_facts(error.problem) if error.problem is not None and chosen() != DEFAULT else ""
     fields = {problem.field.rpartition(".")[2]: facts or field_words(problem) for problem in error.fields}
-    return FormError(facts or said(error.code, error.detail), hint, error.code, fields, error.cost)
+    return FormError(facts or said(error.code, error.detail), wait or hint, error.code, fields, error.cost)
+
+
+def failure(error: ErrorOut) -> str:
+    """Why a job, or an answer, has failed."""
+    if error.reason is not None:
+        return cause(error.reason, error.message, error.code)
+    words = said(error.code, error.message)
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def cause(reason: Reason, detail: str, code: str) -> str:
+    words = _(CAUSES[reason], detail=detail)
+    return words + " " + _(MESSAGES[code]) if code == "outcome_unknown" else words
+
+
+def charged(usd: Decimal | None) -> str:
+    """What was booked for something that failed; empty when the api does not say it."""
+    if usd is None:
+        return ""
+    return _("It cost %(price)s.", price=money(usd)) if usd else _("Nothing was charged.")
 
 
 def _by_facts(problem: Problem) -> str:
@@ -174,7 +223,7 @@ def _allowed(values: Sequence[str] | Between | None) -> str:
 
 
 def said(code: str, detail: str) -> str:
-    """What the api has said of an error, also of a job that has failed, in the language of the page."""
+    """What the api has said of an error, in the language of the page."""
     if detail in CONFLICTS:
         return _(detail)
     if code == "api_unavailable" or (chosen() != DEFAULT and code in MESSAGES):

@@ -18,12 +18,13 @@ class DomainError(Exception):
     title: ClassVar[str]
 
     charged_micro: int | None = None
+    usual_reason: ClassVar[Reason | None] = None
 
     def __init__(self, detail: str, *, retry_after: float | None = None, reason: Reason | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
-        self.reason = reason
+        self.reason = reason or self.usual_reason
 
 
 class NotAuthenticated(DomainError):
@@ -96,6 +97,7 @@ class PriceUnknown(DomainError):
 
 class ContentRefused(DomainError):
     code, status, title = "content_refused", 422, "The model refused this request"
+    usual_reason = "safety"
 
 
 class ConfirmCost(DomainError):
@@ -111,11 +113,12 @@ class ConfirmCost(DomainError):
 
 
 class ProviderUnavailable(DomainError):
-    code, status, title = "provider_unavailable", 502, "The AI provider cannot be reached"
+    code, status, title = "provider_unavailable", 502, "The AI provider could not do it"
 
 
 class ProviderOutOfCredit(DomainError):
     code, status, title = "provider_out_of_credit", 502, "The AI provider's account is out of credit"
+    usual_reason = "out_of_credit"
 
 
 class OutcomeUnknown(DomainError):
@@ -158,10 +161,12 @@ class UnsupportedMedia(DomainError):
 
 class StorageFull(DomainError):
     code, status, title = "storage_full", 507, "The server's storage is full"
+    usual_reason = "storage_full"
 
 
 class TimedOut(DomainError):
     code, status, title = "timed_out", 504, "It took too long"
+    usual_reason = "timed_out"
 
 
 BY_CODE: dict[str, type[DomainError]] = {}

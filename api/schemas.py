@@ -21,8 +21,10 @@ Reason = Literal[
     "timed_out",
     "overloaded",
     "busy",
+    "provider_failed",
     "unreadable_answer",
     "no_image",
+    "words_only",
     "unusable_image",
     "not_fetched",
     "unusable_video",
@@ -38,7 +40,8 @@ Reason = Literal[
     "thinking_only",
     "empty_answer",
 ]
-"""Why something was not made. Closed: bots and web have a sentence for each."""
+"""Why something was not made. Closed: bots and web have a sentence for each. With `words_only` and `request_refused` the error's own
+sentence is what the model or the provider said."""
 
 
 def _six_digits(value: Decimal) -> str:

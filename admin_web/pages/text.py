@@ -18,7 +18,7 @@ from admin_web.language import _, money
 from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
-from admin_web.words import FormError, in_words, said
+from admin_web.words import FormError, charged, failure, in_words
 from api.schemas import Page
 from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, TextIn
 from api.users.schemas import PreferencesIn, UserOut
@@ -158,7 +158,7 @@ def _events(upstream: httpx.Response) -> Iterator[str]:
                 yield _done(DoneEvent.model_validate_json(event.data), api().me())
             elif event.event == "error":
                 broken = ErrorEvent.model_validate_json(event.data).error
-                yield _event("error", html=as_html(text), message=said(broken.code, broken.message))
+                yield _event("error", html=as_html(text), message=f"{failure(broken)} {charged(broken.charged_usd)}".strip())
     except (httpx.HTTPError, SSEError):
         # the connection to the api is lost: what is on the page stays there, and the page says so by itself
         return

@@ -28,7 +28,7 @@ from api.wake import Wake
 
 log = get_logger("admin")
 
-LOST_FREE = "What became of this at the AI provider could not be found out. You are not charged. Ask again if you still want it."
+LOST_FREE = "What became of this at the AI provider could not be found out. Ask again if you still want it."
 LOST_CHARGED = "The AI provider charged for this, but the result could not be had."
 _BESIDE = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name", "hidden"}
 LATE = "The provider did not finish this video in time."
@@ -101,7 +101,7 @@ class GenerationAdmin:
 
     async def _lost(self, sql: Sql, row: Generation, *, charged: bool) -> bool:
         cost = row.estimate_micro if charged else None
-        error = (OutcomeUnknown.code, LOST_CHARGED if charged else LOST_FREE)
+        error = OutcomeUnknown(LOST_CHARGED if charged else LOST_FREE, reason="connection_lost")
         ended = await moves.end(sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error)
         if ended is None:
             return False
@@ -163,7 +163,7 @@ class GenerationAdmin:
         late = 0
         for generation_id in await moves.overdue_ids(self._db, now()):
             async with self._db.transaction() as sql:
-                row = await moves.end(sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=(TimedOut.code, LATE))
+                row = await moves.end(sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=TimedOut(LATE))
                 if row is None:
                     continue
                 await self._budget.release(sql, row.hold_id)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from api.db import Db, Sql
+from api.errors import DomainError
 from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase, endings, in_phase, sources
 from api.generations.store import COLUMNS, Generation, row_of
@@ -251,7 +252,7 @@ async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now:
 
 
 async def end(
-    sql: Sql, generation_id: str, from_phases: Sequence[Phase], now: datetime, *, cost_micro: int | None, error: tuple[str, str]
+    sql: Sql, generation_id: str, from_phases: Sequence[Phase], now: datetime, *, cost_micro: int | None, error: DomainError
 ) -> Generation | None:
     """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in another phase by now."""
     row = await sql.fetch_one(
@@ -260,17 +261,19 @@ async def end(
             status = CASE WHEN status = 'cancelled' THEN status ELSE 'failed' END,
             error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $3::text END,
             error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $4::text END,
-            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END
+            finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END,
+            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END
         WHERE id = $1 AND status || '/' || phase = ANY($6::text[]) AND status || '/' || phase = ANY($7::text[])
         RETURNING {COLUMNS}
         """,
         generation_id,
         cost_micro,
-        error[0],
-        error[1],
+        error.code,
+        error.detail,
         now,
         in_phase(*from_phases),
         endings("failed"),
+        error.reason,
     )
     return row_of(row) if row else None
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from api.db import Db
 from api.deliveries.service import About
-from api.errors import NotFound
+from api.errors import NotFound, OutcomeUnknown
 from api.generations import moves, store
 from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
 from api.generations.store import Generation, Listed
@@ -143,4 +143,14 @@ def elapsed(row: Listed) -> int | None:
 def error_of(row: Listed) -> ErrorOut | None:
     if row.error_code is None:
         return None
-    return ErrorOut(code=row.error_code, message=row.error_message or "", reason=row.error_reason, charged_usd=usd(row.cost_micro or 0))
+    return ErrorOut(
+        code=row.error_code,
+        message=row.error_message or "",
+        reason=row.error_reason,
+        charged_usd=None if unsure(row) else usd(row.cost_micro or 0),
+    )
+
+
+def unsure(row: Listed) -> bool:
+    """It failed, and nobody can say yet whether the provider bills it."""
+    return row.cost_micro is None and row.error_code == OutcomeUnknown.code

@@ -16,6 +16,7 @@ from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.deliveries.store import Target
 from api.errors import (
+    ContentRefused,
     DomainError,
     OutcomeUnknown,
     ProviderUnavailable,
@@ -31,6 +32,7 @@ from api.ids import now
 from api.media.service import KeptFile, MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageAsk, ImageInput, ImageResult, Provider, ProviderError, VideoAsk, VideoJob
+from api.schemas import Reason
 from api.wake import Wake
 
 log = get_logger("worker")
@@ -156,7 +158,7 @@ class Steps:
             if job.kind == "video" and await moves.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
-                await self._fail(job, _unknown_outcome())
+                await self._fail(job, _unknown_outcome(error.reason or "connection_lost"))
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
             wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             if not await self._release(job, "submit", wait, status="queued", tries=job.tries + 1):
@@ -169,7 +171,7 @@ class Steps:
         Without one an image ends here, not charged to the user; a video, which costs much more, is left to the operator."""
         if job.kind == "image":
             log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
-            await self._fail(job, _unknown_outcome())
+            await self._fail(job, _unknown_outcome("server_stopped"))
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
         elif self._callbacks and now() < (until := (job.started_at or job.created_at) + PROVIDER_TIME_MAX):
@@ -182,7 +184,8 @@ class Steps:
         if job.kind == "video" and job.phase != "submit":
             await self._review(job)
         else:
-            await self._fail(job, OutcomeUnknown("The server stopped several times while this was being made. It was not repeated."))
+            sentence = "The server stopped several times while this was being made. It was not repeated."
+            await self._fail(job, OutcomeUnknown(sentence, reason="server_stopped"))
 
     async def _review(self, job: Generation) -> None:
         """Only a person can tell what became of it: the hold stays, and whoever waits is told so once."""
@@ -236,7 +239,7 @@ class Steps:
         log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
         gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
         if gone or (job.deadline_at is not None and now() > job.deadline_at):
-            await self._fail(job, ProviderUnavailable("The provider lost this video."))
+            await self._fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"))
             return
         wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
         await self._release(job, "poll", wait, tries=job.tries + 1)
@@ -253,7 +256,11 @@ class Steps:
             if job.tries + 1 < FETCH_TRIES_MAX:
                 await self._release(job, "fetch", min(30.0, 2.0**job.tries), tries=job.tries + 1)
             else:
-                failure = error if isinstance(error, StorageFull) else ProviderUnavailable("The finished video could not be fetched.")
+                failure = (
+                    error
+                    if isinstance(error, StorageFull)
+                    else ProviderUnavailable("The finished video could not be fetched.", reason="not_fetched")
+                )
                 await self._fail(job, failure)
             return
         fault_point("kept")
@@ -273,7 +280,7 @@ class Steps:
             return
         except DomainError as error:
             log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
-            await self._fail(job, ProviderUnavailable("The provider's answer held no usable image."))
+            await self._fail(job, ProviderUnavailable("The provider's answer held no usable image.", reason="unusable_image"))
             return
         fault_point("kept")
         await self._complete(job, kept, result.cost_micro if result.cost_micro is not None else job.estimate_micro)
@@ -358,17 +365,18 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _unknown_outcome() -> OutcomeUnknown:
+def _unknown_outcome(reason: Reason) -> OutcomeUnknown:
     return OutcomeUnknown(
-        "The connection broke while this was being made, and the provider may or may not have done it. "
-        "It was not repeated and you are not charged. Ask again if you still want it."
+        "Whether the provider made this is not known, because its answer did not arrive. It was not repeated. "
+        "Ask again if you still want it.",
+        reason=reason,
     )
 
 
 def _video_error(video: VideoJob) -> DomainError:
-    reason = f": {video.error}" if video.error else "."
+    said = f": {video.error}" if video.error else "."
     if video.refused:
-        return domain_error(ProviderError("content_refused", f"The provider refused this{reason}", outcome="refused"))
+        return ContentRefused(f"The provider refused this{said}")
     if video.state == "expired":
         return TimedOut("The provider gave up on this video because it took too long.")
-    return ProviderUnavailable(f"The provider could not make this video{reason}")
+    return ProviderUnavailable(f"The provider could not make this video{said}", reason="provider_failed")

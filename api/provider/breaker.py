@@ -30,7 +30,7 @@ class Breaker:
         left = (self._open_until - ids.now()).total_seconds()
         if left > 0 or self._trying:
             message = "The AI provider can't be reached at the moment. Please try again in a little while."
-            raise ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=max(left, 1.0))
+            raise ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=max(left, 1.0), reason="unreachable")
         self._trying = True
 
     def succeeded(self) -> None:

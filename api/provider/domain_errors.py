@@ -6,5 +6,5 @@ from api.provider.types import ProviderError
 
 def domain_error(error: ProviderError) -> DomainError:
     found = BY_CODE.get(error.code, ProviderUnavailable)(error.message)
-    found.retry_after, found.reason = error.retry_after, error.reason
+    found.retry_after, found.reason = error.retry_after, error.reason or found.reason
     return found

@@ -14,6 +14,7 @@ import httpx
 
 from api.provider.http import NO_BYTES_SENT
 from api.provider.types import Outcome, ProviderError
+from api.schemas import Reason
 
 
 class Paid(Enum):
@@ -28,19 +29,29 @@ class Paid(Enum):
 
 
 _REFUSED_TYPES = {"content_policy_violation", "refusal"}
+_REFUSED_BY_FINISH = re.compile(r"safety|prohibit|content.?filter|blocklist|recitation|spii|moderat", re.IGNORECASE)
+_REFUSED_UPSTREAM = re.compile(r"content.?polic|moderation|safety|nsfw|prohibited.?content|content.?filter", re.IGNORECASE)
+"""Clear words only: a supplier's breakdown speaks of refused connections too."""
 _REFUSED = re.compile(
     r"content.?polic|moderat|flagged|safety|nsfw|prohibited|sensitive|guardrail|inappropriate|copyright|violat|refus", re.IGNORECASE
 )
 _GONE_TYPES = {"model_not_found", "wrong_endpoint", "no_endpoints", "model_deprecated", "model_unavailable_upstream", "free_variant_ended"}
 _SPENT = re.compile(r"budget|credit|limit exceeded|key limit", re.IGNORECASE)
 _SECRET = re.compile(r"(sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|data:\S+)", re.IGNORECASE)
-_UNAVAILABLE = "The AI provider has a problem at the moment. Please try again in a little while."
+_UNREADABLE = "The AI provider gave an answer that could not be understood."
+_FAILED = "The AI provider has a problem at the moment. Please try again in a little while."
 _RETRY_MAX = 3600.0
 
 
 def refuses_content(message: str) -> bool:
     """Whether the provider's sentence is about what was asked for, so that asking again does not help."""
     return _REFUSED.search(message) is not None
+
+
+def refuses_at_end(choice: Mapping[str, Any]) -> bool:
+    """Whether an answer ended because of its content. The supplier's own word says it where ours is only `stop` or `error`."""
+    words = [word for word in (choice.get("finish_reason"), choice.get("native_finish_reason")) if isinstance(word, str)]
+    return any(_REFUSED_BY_FINISH.search(word) for word in words)
 
 
 def tidy(message: str) -> str:
@@ -66,7 +77,11 @@ class Details:
     def refuses(self, status: int) -> bool:
         """About the content. A 404 speaks of guardrails and policies too, but means that no provider is left by the account's settings."""
         told = any(key in self.metadata for key in ("reasons", "flagged_input", "patterns"))
-        return told or self.kind in _REFUSED_TYPES or (status != 404 and refuses_content(self.message))
+        if told or self.kind in _REFUSED_TYPES:
+            return True
+        if status >= 500:
+            return _REFUSED_UPSTREAM.search(f"{self.message} {self.metadata.get('raw') or ''}") is not None
+        return status != 404 and refuses_content(self.message)
 
     @property
     def upstream(self) -> bool:
@@ -102,8 +117,10 @@ def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
 
 
 def of_details(status: int, details: Details, outcome: Outcome, retry_after: float | None) -> ProviderError:
-    code, message = _meaning(status, details)
-    return ProviderError(code, message, outcome=outcome, status=status, retry_after=retry_after, upstream=details.upstream)
+    code, reason, message = _meaning(status, details)
+    # a refusal is an answer, also where the status says that something broke
+    proven: Outcome = "refused" if code == "content_refused" else outcome
+    return ProviderError(code, message, outcome=proven, status=status, retry_after=retry_after, upstream=details.upstream, reason=reason)
 
 
 def _outcome(status: int, paid: Paid) -> Outcome:
@@ -115,41 +132,50 @@ def _outcome(status: int, paid: Paid) -> Outcome:
     return "refused"
 
 
-def _meaning(status: int, details: Details) -> tuple[str, str]:
-    if status == 401:
-        return "provider_unavailable", "The AI provider does not accept this server's key. The operator has to check it."
-    if status == 402:
-        return "provider_out_of_credit", "The AI provider's account is out of credit. The operator has to top it up."
-    if status == 429:
-        return "rate_limited", "The AI provider is busy: too many requests at once. Please try again in a little while."
-    if status >= 500 or status == 408:
-        return "provider_unavailable", _UNAVAILABLE
-    if status < 400:
-        return "provider_unavailable", "The AI provider gave an answer that could not be understood."
-    return _client_error(status, details)
-
-
-_CLIENT_ERRORS = {
-    409: ("provider_unavailable", "The provider has not finished this yet."),
-    410: ("invalid_request", "The provider no longer has this file."),
-    413: ("invalid_request", "The request is too large for the provider."),
-    499: ("provider_unavailable", _UNAVAILABLE),
+_Meaning = tuple[str, Reason, str]
+"""Code, reason and a sentence."""
+_TIMED_OUT: _Meaning = ("provider_unavailable", "timed_out", "The AI provider did not answer in time.")
+_BY_STATUS: Mapping[int, _Meaning] = {
+    401: ("provider_unavailable", "key_refused", "The AI provider does not accept this server's key. The operator has to check it."),
+    402: ("provider_out_of_credit", "out_of_credit", "The AI provider's account is out of credit. The operator has to top it up."),
+    408: _TIMED_OUT,
+    429: ("rate_limited", "busy", "The AI provider is busy: too many requests at once. Please try again in a little while."),
+    503: ("provider_unavailable", "overloaded", "The AI provider is overloaded. Please try again in a little while."),
+    504: _TIMED_OUT,
+    524: _TIMED_OUT,
+    529: ("provider_unavailable", "overloaded", "The AI provider is overloaded. Please try again in a little while."),
+}
+_BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
+    409: ("provider_unavailable", "not_fetched", "The provider has not finished this yet."),
+    410: ("invalid_request", "not_fetched", "The provider no longer has this file."),
+    413: ("invalid_request", "request_refused", "The request is too large for the provider."),
+    499: ("provider_unavailable", "provider_failed", _FAILED),
 }
 
 
-def _client_error(status: int, details: Details) -> tuple[str, str]:
-    if details.refuses(status):
-        return "content_refused", details.sentence("The provider refused this request because of its content")
+def _meaning(status: int, details: Details) -> _Meaning:
+    if status not in {401, 402, 429} and status >= 400 and details.refuses(status):
+        return "content_refused", "safety", details.sentence("The provider refused this request because of its content")
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:
+        return "provider_unavailable", "provider_failed", _FAILED
+    if status < 400:
+        return "provider_unavailable", "unreadable_answer", _UNREADABLE
+    return _client_error(status, details)
+
+
+def _client_error(status: int, details: Details) -> _Meaning:
     if details.availability.get("retryable") is True:
-        return "provider_unavailable", _UNAVAILABLE
+        return "provider_unavailable", "overloaded", _FAILED
     if details.model_gone:
-        return "model_unavailable", "The provider does not offer this model (any more)."
+        return "model_unavailable", "model_gone", "The provider does not offer this model (any more)."
     if status == 403 and _SPENT.search(details.message):
-        return "provider_out_of_credit", "The AI provider's account has spent its limit. The operator has to raise it."
+        return "provider_out_of_credit", "out_of_credit", "The AI provider's account has spent its limit. The operator has to raise it."
     if status in {403, 404}:
         before = "The provider does not let this server use this model" if status == 403 else "The provider found nothing that can do this"
-        return "model_unavailable", details.sentence(before)
-    return _CLIENT_ERRORS.get(status) or ("invalid_request", details.sentence("The provider does not take this request"))
+        return "model_unavailable", "model_gone", details.sentence(before)
+    return _BY_CLIENT_STATUS.get(status) or ("invalid_request", "request_refused", tidy(details.message) or "No reason was given.")
 
 
 def _retry_after(header: str | None, details: Details) -> float | None:
@@ -178,15 +204,14 @@ def _seconds(given: object) -> float | None:
 def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> ProviderError:
     """No answer, or only a part of one."""
     if isinstance(error, (*NO_BYTES_SENT, httpx.InvalidURL)):
-        return ProviderError("provider_unavailable", "The AI provider can't be reached.", outcome="not_sent")
+        return ProviderError("provider_unavailable", "The AI provider can't be reached.", outcome="not_sent", reason="unreachable")
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
     if isinstance(error, httpx.TimeoutException):
-        return ProviderError("provider_unavailable", "The AI provider did not answer in time.", outcome=outcome)
-    return ProviderError("provider_unavailable", "The connection to the AI provider broke off.", outcome=outcome)
+        return ProviderError("provider_unavailable", "The AI provider did not answer in time.", outcome=outcome, reason="timed_out")
+    return ProviderError("provider_unavailable", "The connection to the AI provider broke off.", outcome=outcome, reason="connection_lost")
 
 
 def garbage(paid: Paid, status: int | None = None) -> ProviderError:
     """A success that can't be read: the work may have been done and billed."""
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
-    message = "The AI provider gave an answer that could not be understood."
-    return ProviderError("provider_unavailable", message, outcome=outcome, status=status)
+    return ProviderError("provider_unavailable", _UNREADABLE, outcome=outcome, status=status, reason="unreadable_answer")

@@ -15,7 +15,7 @@ import httpx
 
 from api.provider import lists, wire
 from api.provider.breaker import Breaker
-from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, tidy
+from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, refuses_at_end, tidy
 from api.provider.http import http_client
 from api.provider.pauses import Pauses
 from api.provider.stream import text_parts
@@ -314,30 +314,30 @@ def _pictures(answer: dict[str, Any]) -> ImageResult:
     images = wire.images_of_data(answer)
     cost = wire.cost_micro(answer.get("usage"))
     if not images:
-        raise ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", billed=bool(cost))
+        raise ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", cost_micro=cost, reason="no_image")
     return ImageResult(images, cost)
 
 
 def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
     choice = wire.choice_of(answer)
+    cost = wire.cost_micro(answer.get("usage"))
     if choice.get("error") or choice.get("finish_reason") == "error":
-        raise of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
+        raise _no_picture(choice, {}, "", cost) if refuses_at_end(choice) else of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
     message = wire.mapping(choice.get("message"))
     images, text = wire.images_of_message(message), wire.text_of_message(message)
-    cost = wire.cost_micro(answer.get("usage"))
     if not images:
-        raise _no_picture(choice, message, text, billed=bool(cost))
+        raise _no_picture(choice, message, text, cost)
     provider_id = answer.get("id")
     return ImageResult(images, cost, provider_id if isinstance(provider_id, str) else None, text)
 
 
-def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str, *, billed: bool) -> ProviderError:
-    if choice.get("finish_reason") == "content_filter" or message.get("refusal"):
-        return ProviderError("content_refused", "The model refused this request because of its content.", outcome="refused")
+def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str, cost: int | None) -> ProviderError:
+    if refuses_at_end(choice) or message.get("refusal"):
+        sentence = "The model refused this request because of its content."
+        return ProviderError("content_refused", sentence, outcome="refused", cost_micro=cost, reason="safety")
     if text:
-        said = tidy(text)
-        return ProviderError("content_refused", f"The model answered with words instead of an image: {said}", outcome="refused")
-    return ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", billed=billed)
+        return ProviderError("content_refused", tidy(text), outcome="refused", cost_micro=cost, reason="words_only")
+    return ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", cost_micro=cost, reason="no_image")
 
 
 def _worst(errors: list[BaseException]) -> BaseException:

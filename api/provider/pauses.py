@@ -27,7 +27,7 @@ class Pauses:
             del self._until[model]
             return
         message = "The AI provider is busy with this model. Please try again in a little while."
-        raise ProviderError("rate_limited", message, outcome="not_sent", status=429, retry_after=left)
+        raise ProviderError("rate_limited", message, outcome="not_sent", status=429, retry_after=left, reason="busy")
 
     @contextmanager
     def learning(self, model: str) -> Iterator[None]:

@@ -170,7 +170,7 @@ class ProviderError(Exception):
 
     `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
     invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier of one model that failed, not the provider.
-    `billed`: it was charged for all the same, so that a repetition would be paid a second time.
+    `cost_micro`: what it was charged all the same, so that a repetition would be paid a second time; None when that is not said.
     """
 
     RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
@@ -184,7 +184,7 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         upstream: bool = False,
-        billed: bool = False,
+        cost_micro: int | None = None,
         reason: Reason | None = None,
     ) -> None:
         super().__init__(message)
@@ -194,13 +194,13 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.upstream = upstream
-        self.billed = billed
+        self.cost_micro = cost_micro
         self.reason = reason
 
     @property
     def retryable(self) -> bool:
         """Waiting may help, and costs nothing."""
-        return self.code in self.RETRYABLE and not self.billed
+        return self.code in self.RETRYABLE and not self.cost_micro and self.reason != "key_refused"
 
 
 class Provider(Protocol):

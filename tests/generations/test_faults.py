@@ -38,26 +38,28 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "status", "code"),
+    ("fault", "status", "code", "reason"),
     [
-        (Fault(call="images", kind="status", status=502), 502, "provider_unavailable"),
-        (Fault(call="images", kind="status", status=503), 502, "provider_unavailable"),
-        (Fault(call="images", kind="status", status=402), 502, "provider_out_of_credit"),
-        (Fault(call="images", kind="status", status=403), 422, "content_refused"),
-        (Fault(call="images", kind="garbage"), 502, None),
-        (Fault(call="images", kind="empty"), 502, None),
-        (Fault(call="images", kind="lost"), 502, "outcome_unknown"),
-        (Fault(call="images", kind="drop"), 502, "outcome_unknown"),
+        (Fault(call="images", kind="status", status=502), 502, "provider_unavailable", "provider_failed"),
+        (Fault(call="images", kind="status", status=503), 502, "provider_unavailable", "overloaded"),
+        (Fault(call="images", kind="status", status=401), 502, "provider_unavailable", "key_refused"),
+        (Fault(call="images", kind="status", status=402), 502, "provider_out_of_credit", "out_of_credit"),
+        (Fault(call="images", kind="status", status=403), 422, "content_refused", "safety"),
+        (Fault(call="images", kind="garbage"), 502, "outcome_unknown", "unreadable_answer"),
+        (Fault(call="images", kind="empty"), 502, "provider_unavailable", "no_image"),
+        (Fault(call="images", kind="lost"), 502, "outcome_unknown", "connection_lost"),
+        (Fault(call="images", kind="drop"), 502, "outcome_unknown", "connection_lost"),
     ],
 )
 async def test_a_failed_image_says_why_and_costs_nothing(
-    user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, status: int, code: str | None
+    user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, status: int, code: str, reason: str
 ) -> None:
     sandbox.break_with(fault)
     answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     assert answer.status_code == status, answer.text
-    if code:
-        assert answer.json()["code"] == code
+    problem = answer.json()
+    assert (problem["code"], problem["reason"]) == (code, reason)
+    assert problem.get("charged_usd") == (None if code == "outcome_unknown" else "0.000000")
     assert len(answer.json()["detail"]) > 20
     assert await money(user) == ("0.000000", "0.000000")
     sandbox.reset()
@@ -111,7 +113,7 @@ async def test_a_video_that_fails_at_the_provider_is_not_charged(api: Api, user:
     sandbox.break_with(Fault(call="videos.job", kind="ends_as", value=state))
     made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
     assert made["status"] == "failed"
-    assert made["error"]["message"]
+    assert made["error"]["reason"] == ("timed_out" if state == "expired" else "provider_failed")
     assert await money(user) == ("0.000000", "0.000000")
 
 

@@ -16,6 +16,7 @@ from api.db import Db
 from api.db.open import open_db
 from api.deliveries.service import DeliveryService
 from api.deliveries.store import Target
+from api.errors import TimedOut
 from api.generations import moves, states, store
 from api.generations.states import MOVES, Phase
 from api.generations.store import Generation
@@ -134,7 +135,7 @@ class Jobs(RuleBasedStateMachine):
         async def work(row: Generation) -> None:
             phases: tuple[Phase, ...] = ("poll", "fetch") if late else ("submit_unknown", "needs_review")
             async with self.db.transaction() as sql:
-                ended = await moves.end(sql, row.id, phases, now(), cost_micro=100 if charged else None, error=("x", "y"))
+                ended = await moves.end(sql, row.id, phases, now(), cost_micro=100 if charged else None, error=TimedOut("late"))
                 if ended is None:
                     return
                 if charged:

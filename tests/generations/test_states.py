@@ -11,6 +11,7 @@ import pytest
 
 from api.db import Db
 from api.db.open import open_db
+from api.errors import TimedOut
 from api.generations import moves, states, store
 from api.generations.schemas import GenerationStatus
 from api.generations.states import MOVES, Phase, State
@@ -86,7 +87,7 @@ async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None
                 await moves.adopt_provider_id(db, leased.id, "p", at, at)
                 await moves.cancel_unsubmitted(db, leased.id, at)
                 await moves.cancel_submitted(db, leased.id, at)
-                await moves.end(db, leased.id, get_args(Phase), at, cost_micro=None, error=("x", "y"))
+                await moves.end(db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("late"))
             after = await store.get(db, leased.id)
             assert after is not None
             assert reachable(state, (after.status, after.phase), steps=1 if write != "others" else 5), (state, after.status, after.phase)

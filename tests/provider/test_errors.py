@@ -11,6 +11,7 @@ from api.provider.failures import Paid, of_response
 from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import CallKind, Fault
 from api.provider.types import ImageAsk, Outcome, ProviderError, TextAsk, TextMessage, VideoAsk
+from api.schemas import Reason
 from tests.sandbox_server import Sandbox
 
 KEY = "sk-or-v1-very-secret"
@@ -31,21 +32,22 @@ def _video(provider: OpenRouter) -> Awaitable[object]:
 
 ASKS: dict[CallKind, Ask] = {"chat": _text, "images": _image, "videos.submit": _video}
 
-STATUSES = {
-    400: "invalid_request",
-    401: "provider_unavailable",
-    402: "provider_out_of_credit",
-    403: "content_refused",
-    404: "model_unavailable",
-    408: "provider_unavailable",
-    413: "invalid_request",
-    422: "invalid_request",
-    429: "rate_limited",
-    500: "provider_unavailable",
-    502: "provider_unavailable",
-    503: "provider_unavailable",
-    524: "provider_unavailable",
-    529: "provider_unavailable",
+STATUSES: dict[int, tuple[str, Reason]] = {
+    400: ("invalid_request", "request_refused"),
+    401: ("provider_unavailable", "key_refused"),
+    402: ("provider_out_of_credit", "out_of_credit"),
+    403: ("content_refused", "safety"),
+    404: ("model_unavailable", "model_gone"),
+    408: ("provider_unavailable", "timed_out"),
+    413: ("invalid_request", "request_refused"),
+    422: ("invalid_request", "request_refused"),
+    429: ("rate_limited", "busy"),
+    500: ("provider_unavailable", "provider_failed"),
+    502: ("provider_unavailable", "provider_failed"),
+    503: ("provider_unavailable", "overloaded"),
+    504: ("provider_unavailable", "timed_out"),
+    524: ("provider_unavailable", "timed_out"),
+    529: ("provider_unavailable", "overloaded"),
 }
 
 
@@ -56,13 +58,14 @@ def _proves(call: CallKind, status: int) -> Outcome:
 
 
 @pytest.mark.parametrize("call", ASKS)
-@pytest.mark.parametrize(("status", "code"), STATUSES.items())
-async def test_each_status_of_each_paid_call(provider: OpenRouter, sandbox: Sandbox, call: CallKind, status: int, code: str) -> None:
+@pytest.mark.parametrize("status", STATUSES)
+async def test_each_status_of_each_paid_call(provider: OpenRouter, sandbox: Sandbox, call: CallKind, status: int) -> None:
     sandbox.break_with(Fault(call=call, kind="status", status=status, retry_after=7))
     with pytest.raises(ProviderError) as caught:
         await ASKS[call](provider)
     error = caught.value
-    assert (error.code, error.outcome, error.status, error.retry_after) == (code, _proves(call, status), status, 7)
+    assert (error.code, error.reason) == STATUSES[status]
+    assert (error.outcome, error.status, error.retry_after) == (_proves(call, status), status, 7)
     assert error.message.endswith((".", "n", "l", "e", "t"))
     assert "sk-or" not in error.message
 
@@ -75,7 +78,7 @@ async def test_a_closed_port_is_not_sent(call: CallKind) -> None:
         with pytest.raises(ProviderError) as caught:
             await ASKS[call](client)
         await client.close()
-    assert (caught.value.code, caught.value.outcome) == ("provider_unavailable", "not_sent")
+    assert (caught.value.reason, caught.value.outcome) == ("unreachable", "not_sent")
     assert KEY not in str(caught.value)
 
 
@@ -84,7 +87,7 @@ async def test_a_lost_answer_is_unknown_although_the_work_was_done(provider: Ope
     sandbox.break_with(Fault(call=call, kind="lost"))
     with pytest.raises(ProviderError) as caught:
         await ASKS[call](provider)
-    assert caught.value.outcome == "unknown"
+    assert (caught.value.reason, caught.value.outcome) == ("connection_lost", "unknown")
     assert len(sandbox.calls(call)) == 1
 
 
@@ -138,6 +141,32 @@ def _of(status: int, error: object, **headers: str) -> ProviderError:
 )
 def test_the_error_body_is_read_defensively(status: int, error: object, code: str) -> None:
     assert _of(status, error).code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ({"message": "Provider returned error", "metadata": {"error_type": "content_policy_violation"}}, "safety"),
+        (
+            {"message": "Provider returned error", "metadata": {"raw": "finishReason: PROHIBITED_CONTENT", "provider_name": "Acme"}},
+            "safety",
+        ),
+        ({"message": "Your image was blocked by the safety system"}, "safety"),
+        ({"message": "Provider returned error", "metadata": {"raw": "connect: connection refused"}}, "provider_failed"),
+        ({"message": "sensitive dependency violated its deadline"}, "provider_failed"),
+    ],
+)
+@pytest.mark.parametrize("paid", [Paid.AT_ONCE, Paid.JOB])
+def test_a_refusal_behind_a_breakdown_is_a_refusal_and_is_not_asked_again(error: dict[str, object], reason: str, paid: Paid) -> None:
+    found = of_response(502, httpx.Headers(), json.dumps({"error": error}).encode(), paid)
+    assert found.reason == reason
+    assert (found.retryable, found.outcome == "unknown") == (reason != "safety", reason != "safety" and paid is Paid.JOB)
+
+
+def test_what_was_paid_and_what_another_try_cannot_mend_is_not_asked_again() -> None:
+    assert not _of(401, None).retryable
+    assert ProviderError("provider_unavailable", "", outcome="refused", reason="no_image").retryable
+    assert not ProviderError("provider_unavailable", "", outcome="refused", reason="no_image", cost_micro=1).retryable
 
 
 def test_a_failed_supplier_is_told_from_a_failed_provider() -> None:

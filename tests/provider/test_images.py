@@ -1,6 +1,7 @@
 """Pictures by all three routes: real files of the asked size, and what each costs."""
 
 import base64
+import json
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -128,16 +129,22 @@ ROUTES: Sequence[tuple[str, ImageAsk]] = (
 
 @pytest.mark.parametrize(("call", "ask"), ROUTES)
 @pytest.mark.parametrize(
-    ("kind", "outcome"),
-    [("lost", "unknown"), ("cut", "unknown"), ("garbage", "unknown"), ("error_in_200", "refused"), ("empty", "refused")],
+    ("kind", "outcome", "reason"),
+    [
+        ("lost", "unknown", "connection_lost"),
+        ("cut", "unknown", "connection_lost"),
+        ("garbage", "unknown", "unreadable_answer"),
+        ("error_in_200", "refused", "provider_failed"),
+        ("empty", "refused", "no_image"),
+    ],
 )
 async def test_a_broken_answer_says_what_it_proves(
-    provider: OpenRouter, sandbox: Sandbox, call: str, ask: ImageAsk, kind: str, outcome: str
+    provider: OpenRouter, sandbox: Sandbox, call: str, ask: ImageAsk, kind: str, outcome: str, reason: str
 ) -> None:
     sandbox.break_with(Fault.model_validate({"call": call, "kind": kind}))
     with pytest.raises(ProviderError) as caught:
         await provider.image(ask)
-    assert (caught.value.code, caught.value.outcome) == ("provider_unavailable", outcome)
+    assert (caught.value.code, caught.value.outcome, caught.value.reason) == ("provider_unavailable", outcome, reason)
 
 
 async def _answered(body: str, route: ImageRoute) -> ImageData:
@@ -161,5 +168,20 @@ async def test_a_data_url_is_taken_and_a_foreign_address_is_not_fetched() -> Non
 async def test_words_instead_of_a_picture_are_passed_on() -> None:
     with pytest.raises(ProviderError) as caught:
         await _answered('{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"I may not draw that."}}]}', "chat")
-    assert caught.value.code == "content_refused"
-    assert "I may not draw that." in caught.value.message
+    assert (caught.value.code, caught.value.reason) == ("content_refused", "words_only")
+    assert caught.value.message == "I may not draw that."
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"finish_reason": "stop", "native_finish_reason": "IMAGE_SAFETY", "message": {"role": "assistant", "content": ""}},
+        {"finish_reason": "error", "native_finish_reason": "PROHIBITED_CONTENT", "message": {"content": None}, "error": {"code": 502}},
+        {"finish_reason": "content_filter", "message": {"role": "assistant", "content": "Sorry."}},
+        {"finish_reason": "stop", "message": {"role": "assistant", "content": None, "refusal": "I can't."}},
+    ],
+)
+async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(choice: dict[str, object]) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await _answered(json.dumps({"choices": [choice], "usage": {"cost": 0.01}}), "chat")
+    assert (caught.value.reason, caught.value.retryable, caught.value.cost_micro) == ("safety", False, 10_000)

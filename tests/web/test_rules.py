@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -9,8 +10,9 @@ import admin_web
 from admin_web import vendored
 from admin_web.audit_words import ACTIONS
 from admin_web.conflict_words import CONFLICTS
-from admin_web.words import HINTS
+from admin_web.words import CAUSES, HINTS, MESSAGES
 from api.errors import DomainError
+from api.schemas import Reason
 
 ROOT = Path(admin_web.__file__).parent
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -24,6 +26,15 @@ def test_every_error_of_the_api_has_words() -> None:
     codes = {error.code for error in all_errors(DomainError)}
     assert len(codes) > 20
     assert codes - HINTS.keys() == set()
+
+
+def test_every_reason_of_the_api_has_words() -> None:
+    assert CAUSES.keys() == set(get_args(Reason))
+
+
+def test_no_words_that_are_chosen_by_a_code_promise_anything_about_money() -> None:
+    for words in (*HINTS.values(), *MESSAGES.values(), *CAUSES.values()):
+        assert not re.search(r"charge|paid", words), words
 
 
 def test_everything_that_is_written_in_the_audit_log_has_words() -> None:

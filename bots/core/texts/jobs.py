@@ -7,19 +7,10 @@ from decimal import Decimal
 from api.generations.schemas import ErrorOut, GenerationOut
 from api.schemas import MediaKind
 from api.users.schemas import UserOut
-from bots.core.language import N_, _
+from bots.core.language import _
 from bots.core.splitting import shorten
+from bots.core.texts.mistakes import cause, charged
 from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
-
-FAILED: dict[str, str] = {
-    "content_refused": N_("the model refused this request. Try other words."),
-    "provider_unavailable": N_("the AI provider could not be reached."),
-    "provider_out_of_credit": N_("the operator's account at the AI provider is out of credit."),
-    "outcome_unknown": N_("the connection to the AI provider broke, and what became of the job is not known."),
-    "timed_out": N_("the AI provider took too long."),
-    "storage_full": N_("the server's storage is full."),
-}
-"""Why a job failed, by the code of its error; other codes are told in the api's own words."""
 
 
 def cancel_button() -> str:
@@ -70,24 +61,23 @@ def not_made(made: GenerationOut) -> str:
     """Instead of a result."""
     if made.status == "cancelled":
         return cancelled(made)
-    return _("Your %(kind)s #%(id)s could not be made: %(why)s", kind=kind(made.kind), id=made.short_id, why=_why(made.error)) + _charged(
-        made
-    )
+    what = _("Your %(kind)s #%(id)s could not be made.", kind=kind(made.kind), id=made.short_id)
+    return " ".join(filter(None, [what, _why(made.error), _charged(made)]))
 
 
-def _why(reason: ErrorOut | None) -> str:
-    if reason is None:
-        return _("no reason was given.")
-    return _(FAILED[reason.code]) if reason.code in FAILED else f"{reason.message.rstrip('.')}."
+def _why(error: ErrorOut | None) -> str:
+    if error is None:
+        return _("No reason was given.")
+    return f"{error.message.rstrip('.')}." if error.reason is None else cause(error.reason, error.message, code=error.code)
 
 
 def _charged(made: GenerationOut) -> str:
-    """A cancelled job that had begun, or one whose outcome is unknown, may still cost something: no promise then."""
-    if made.cost_usd:
-        return " " + _("It cost %(price)s.", price=money(made.cost_usd))
+    """A cancelled job that had begun may still cost something: no promise then."""
+    if made.error is not None:
+        return charged(made.error.charged_usd)
     if made.status == "cancelled" and made.started_at is not None and made.cost_usd is None:
-        return " " + _("The model had begun already, so it may still be charged.")
-    return "" if made.error is not None and made.error.code == "outcome_unknown" else " " + _("Nothing was charged.")
+        return _("The model had begun already, so it may still be charged.")
+    return charged(Decimal(0) if made.refunded else made.cost_usd or Decimal(0))
 
 
 def card_closed(made: GenerationOut) -> str:
@@ -121,7 +111,7 @@ def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
 
 
 def cancelled(made: GenerationOut) -> str:
-    return _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id) + _charged(made)
+    return _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id) + " " + _charged(made)
 
 
 def nothing_runs() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from api.schemas import Between, Problem
+from api.schemas import Between, Problem, Reason
 from bots.core.http import API_UNAVAILABLE, BAD_ANSWER
 from bots.core.language import DEFAULT, N_, _, spoken
 from bots.core.splitting import shorten
@@ -23,13 +23,9 @@ ERRORS: dict[str, str] = {
     "confirm_cost": N_("That costs more than you want to spend without being asked. Please ask for it once more."),
     "price_unknown": N_("The price of this model is not known, so I can't use it. Please choose another one, or ask the operator."),
     "content_refused": N_("The model refused this request. Please put it in other words."),
-    "provider_unavailable": N_("The AI provider can't be reached right now. Nothing was charged. Please try again%(wait)s."),
-    "provider_out_of_credit": N_(
-        "The operator's account at the AI provider is out of credit. Nothing was charged. Please tell the operator."
-    ),
-    "outcome_unknown": N_(
-        "The connection to the AI provider broke, and whether it did the work is not known. I won't repeat it by myself."
-    ),
+    "provider_unavailable": N_("The AI provider could not do that right now. Please try again%(wait)s."),
+    "provider_out_of_credit": N_("The operator's account at the AI provider is out of credit. Please tell the operator."),
+    "outcome_unknown": N_("Whether the AI provider did the work is not known, so I won't repeat it by myself."),
     "timed_out": N_("The AI provider took too long, so I stopped waiting. Please try again."),
     "rate_limited": N_("That was a bit fast. Please try again%(wait)s."),
     "too_many_jobs": N_("You already have as many jobs running as you may. Wait for one to finish, or stop one with /cancel."),
@@ -40,12 +36,39 @@ ERRORS: dict[str, str] = {
     "too_large": N_("That file is too large for me. I take images of up to 20 MB: please send a smaller copy."),
     "unsupported_media": N_("I can't use this kind of file. Please send a PNG, JPEG or WebP image."),
     "file_unreadable": N_("The chat does not hand me that file. Please send it again."),
-    "storage_full": N_("The server's storage is full. Nothing was charged. Please tell the operator."),
+    "storage_full": N_("The server's storage is full. Please tell the operator."),
     "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
     API_UNAVAILABLE: N_("I can't reach my server right now. Please try again in a minute."),
     BAD_ANSWER: N_("My server answered something I don't understand. Please tell the operator."),
 }
 """By the api's error code. `detail` is the api's own sentence, `wait` is empty or ` in 20 seconds`."""
+
+CAUSES: dict[Reason, str] = {
+    "unreachable": N_("The AI provider can't be reached right now. Please try again%(wait)s."),
+    "connection_lost": N_("The connection to the AI provider broke before its answer was here."),
+    "timed_out": N_("The AI provider took too long, so I stopped waiting. Please try again."),
+    "overloaded": N_("The AI provider is overloaded right now. Please try again%(wait)s."),
+    "busy": N_("The AI provider is busy: too much is asked of it at once. Please try again%(wait)s."),
+    "provider_failed": N_("Something broke at the AI provider. Please try again%(wait)s, or choose another model."),
+    "unreadable_answer": N_("The AI provider answered something that can't be read."),
+    "no_image": N_("The model answered without a picture. Please put it in other words, or choose another model."),
+    "words_only": N_("The model answered with words instead of a picture: “%(detail)s”"),
+    "unusable_image": N_("The picture that the model made can't be read. Another model may do better."),
+    "not_fetched": N_("It was made, but could not be fetched from the AI provider."),
+    "unusable_video": N_("The video that the model made can't be read. Another model may do better."),
+    "cut_short": N_("What the AI provider sent ends in the middle."),
+    "safety": N_("The model refused this request because of its content. Please put it in other words."),
+    "key_refused": N_("The AI provider does not accept this server's key. Please tell the operator."),
+    "out_of_credit": N_("The operator's account at the AI provider is out of credit. Please tell the operator."),
+    "model_gone": N_("The AI provider does not offer this model, or not to this server. Please choose another one."),
+    "request_refused": N_("The AI provider does not take this request: “%(detail)s”"),
+    "storage_unavailable": N_("The server's storage can't be used right now. Please tell the operator."),
+    "storage_full": N_("The server's storage is full. Please tell the operator."),
+    "server_stopped": N_("The server was stopped while this was being made."),
+    "thinking_only": N_("The model used up all its room for thinking, so there is no answer."),
+    "empty_answer": N_("The model gave no answer. Please try again."),
+}
+"""Why something was not made, by the api's reason. `detail` and `wait` as above."""
 
 REASONS: dict[str, str] = {
     "model_reads_less": N_("this is too long for %(model)s."),
@@ -79,11 +102,29 @@ OPTIONS: dict[str, str] = {
 
 def error(code: str, detail: str, retry_after: float | None = None, problem: Problem | None = None) -> str:
     """`problem`: the facts, from which the sentence is made where the api's own English one will not do."""
+    if problem is not None and problem.reason is not None:
+        return f"{cause(problem.reason, detail, retry_after, code)} {charged(problem.charged_usd)}".strip()
     if problem is not None and spoken() != DEFAULT and (said := _by_facts(problem)):
         return said
     sentence = ERRORS.get(code, ERRORS["invalid_request"])
-    wait = _(" in %(time)s", time=seconds(retry_after)) if retry_after else _(" in a moment")
-    return _(sentence, detail=detail or _("no reason was given."), wait=wait)
+    return _(sentence, detail=detail or _("no reason was given."), wait=_wait(retry_after))
+
+
+def cause(reason: Reason, detail: str, retry_after: float | None = None, code: str = "") -> str:
+    """Why it was not made. With the code `outcome_unknown` also that it is not repeated."""
+    said = _(CAUSES[reason], detail=detail, wait=_wait(retry_after))
+    return said + " " + _(ERRORS[code]) if code == "outcome_unknown" else said
+
+
+def _wait(retry_after: float | None) -> str:
+    return _(" in %(time)s", time=seconds(retry_after)) if retry_after else _(" in a moment")
+
+
+def charged(usd: Decimal | None) -> str:
+    """What was booked for something that failed, as the api says it; None = it does not say, and neither do we."""
+    if usd is None:
+        return ""
+    return _("It cost %(price)s.", price=money(usd)) if usd else _("Nothing was charged.")
 
 
 def _by_facts(problem: Problem) -> str:

@@ -63,7 +63,7 @@ async def test_ask_shows_a_sign_of_life_before_the_first_word(place: Place) -> N
 async def test_a_provider_that_is_down_is_told_in_words(place: Place, sandbox: Sandbox) -> None:
     sandbox.break_with(Fault(call="chat", kind="status", status=503))
     (reply,) = await place.say("/ask why?")
-    assert reply.text.startswith("The AI provider can't be reached right now. Nothing was charged.")
+    assert reply.text.startswith("The AI provider could not do that right now.")
 
 
 async def test_an_answer_that_breaks_off_keeps_what_was_written(place: Place, sandbox: Sandbox) -> None:

@@ -132,7 +132,7 @@ async def test_a_failure_is_pushed_with_its_reason(place: Place, sandbox: Sandbo
     sandbox.break_with(Fault(call="*", kind="status", status=403))
     await place.say("/image something forbidden")
     async with pumping(place.stage, place.bot):
-        told = await place.stage.seen("could not be made: the model refused this request.")
+        told = await place.stage.seen("could not be made. The model refused this request because of its content.")
         await place.stage.seen("Failed: image")
     assert told.reply.text.endswith("Nothing was charged.")
 

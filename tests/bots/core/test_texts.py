@@ -1,12 +1,14 @@
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 
 from api.errors import DomainError
 from api.generations.schemas import ErrorOut
+from api.schemas import Reason
 from api.users.schemas import UserOut
 from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
@@ -56,9 +58,30 @@ def test_every_error_of_the_api_has_a_sentence() -> None:
     assert len(_all_below(DomainError)) > 15
 
 
-def test_error_sentences_name_only_what_is_filled_in() -> None:
-    for sentence in texts.ERRORS.values():
+def test_every_reason_of_the_api_has_a_sentence() -> None:
+    assert texts.CAUSES.keys() == set(get_args(Reason))
+
+
+def test_error_sentences_name_only_what_is_filled_in_and_leave_money_to_the_fact() -> None:
+    for sentence in (*texts.ERRORS.values(), *texts.CAUSES.values()):
         assert sentence % {"detail": "x", "wait": "y"}
+        assert not re.search(r"charge|cost \$|paid", sentence), sentence
+
+
+@pytest.mark.parametrize(("charged", "told"), [("0.05", "It cost $0.05."), ("0.000000", "Nothing was charged."), (None, "")])
+def test_an_error_says_its_cause_and_what_was_really_booked(charged: str | None, told: str) -> None:
+    problem = {"code": "provider_unavailable", "title": "No", "status": 502, "detail": "x", "reason": "no_image", "charged_usd": charged}
+    error = refused(httpx.Response(502, json=problem))
+    cause = "The model answered without a picture. Please put it in other words, or choose another model."
+    assert texts.error(error.code, error.detail, None, error.problem) == f"{cause} {told}".strip()
+
+
+def test_an_unknown_outcome_says_why_and_that_it_is_not_repeated() -> None:
+    lost = texts.cause("connection_lost", "", code="outcome_unknown")
+    assert lost == (
+        "The connection to the AI provider broke before its answer was here. "
+        "Whether the AI provider did the work is not known, so I won't repeat it by myself."
+    )
 
 
 def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
@@ -145,15 +168,27 @@ def test_a_caption_repeats_the_prompt_and_tells_the_real_cost() -> None:
     assert second == "FLUX.2 Klein · $0.041 · #k7m2pqx"
 
 
-def test_a_failure_says_why_and_whether_it_cost_something() -> None:
-    refused = generation(status="failed", error=ErrorOut(code="content_refused", message="blocked"))
-    assert texts.not_made(refused) == (
-        "Your image #k7m2pqx could not be made: the model refused this request. Try other words. Nothing was charged."
-    )
-    other = generation(status="failed", cost_usd="0.05", error=ErrorOut(code="new_code", message="The file was broken."))
-    assert texts.not_made(other) == "Your image #k7m2pqx could not be made: The file was broken. It cost $0.05."
-    unknown = generation(status="failed", error=ErrorOut(code="outcome_unknown", message=""))
-    assert "charged" not in texts.not_made(unknown)
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            ErrorOut(code="content_refused", message="blocked", reason="safety", charged_usd=Decimal(0)),
+            "The model refused this request because of its content. Please put it in other words. Nothing was charged.",
+        ),
+        (
+            ErrorOut(code="content_refused", message="Which fox?", reason="words_only", charged_usd=Decimal("0.05")),
+            "The model answered with words instead of a picture: “Which fox?” It cost $0.05.",
+        ),
+        (ErrorOut(code="new_code", message="The file was broken", charged_usd=Decimal("0.05")), "The file was broken. It cost $0.05."),
+        (
+            ErrorOut(code="outcome_unknown", message="", reason="server_stopped"),
+            f"The server was stopped while this was being made. {texts.ERRORS['outcome_unknown']}",
+        ),
+    ],
+)
+def test_a_failure_says_why_and_what_it_cost(error: ErrorOut, why: str) -> None:
+    made = generation(status="failed", cost_usd="0.05", error=error)
+    assert texts.not_made(made) == f"Your image #k7m2pqx could not be made. {why}"
 
 
 def test_a_cancelled_job_promises_nothing_that_is_not_sure() -> None:
