@@ -57,10 +57,25 @@ class _Server(uvicorn.Server):
         self._state = state
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        services: Services | None = getattr(self._state, "services", None)
-        if services is not None:
-            services.wake.close()
+        if self._services is not None:
+            self._services.wake.close()
         super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Asked ten times a second whether to end."""
+        services = self._services
+        if services is not None and self.broken:
+            services.wake.close()
+            return True
+        return await super().on_tick(counter)
+
+    @property
+    def broken(self) -> bool:
+        return self._services is not None and self._services.background.broken.is_set()
+
+    @property
+    def _services(self) -> Services | None:
+        return getattr(self._state, "services", None)
 
 
 def main(settings: Settings) -> None:
@@ -86,6 +101,8 @@ def main(settings: Settings) -> None:
         raise
     if not server.started:
         get_logger("api").error("not_started")
+        sys.exit(1)
+    if server.broken:
         sys.exit(1)
 
 

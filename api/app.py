@@ -1,6 +1,5 @@
 """The api process: builds every service once, opens and closes them with the app, lists every router by hand."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,17 +12,19 @@ from structlog import get_logger
 from api import health, shell
 from api import metrics as metrics_routes
 from api.admin import routes as admin_routes
+from api.admin.backups import AGAIN_AFTER
 from api.admin.board import board_of
 from api.admin.service import AdminService
 from api.auth import routes as auth_routes
 from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
+from api.background import Background
 from api.budget import routes as budget_routes
 from api.budget.erasing import Anonymiser
 from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.catalog import routes as catalog_routes
-from api.catalog.service import Catalog
+from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
 from api.db import Db
 from api.deliveries import admin_routes as delivery_admin_routes
 from api.deliveries import inbox_routes
@@ -44,7 +45,7 @@ from api.generations.service import GenerationService
 from api.generations.steps import Callbacks, Steps
 from api.generations.sweep import Sweeper
 from api.generations.webhooks import Webhooks
-from api.generations.worker import Worker
+from api.generations.worker import Times, Worker
 from api.links import routes as link_routes
 from api.links.service import LinkService
 from api.mail import Mailer
@@ -94,18 +95,22 @@ ROUTES = (
 )
 
 
+_Built = tuple[Services, Steps]
+
+
 class _Api(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         return Edge(super().build_middleware_stack(), self.state.metrics)
 
 
-def create_app(settings: Settings, *, password_cost: Cost | None = None) -> FastAPI:
-    """`password_cost` is for tests: hashing as strong as it should be takes 0.1 s."""
+def create_app(settings: Settings, *, password_cost: Cost | None = None, times: Times | None = None) -> FastAPI:
+    """`password_cost` and `times` are for tests: hashing as strong as it should be takes 0.1 s."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.services = await start(settings, stack, password_cost or Cost(), worker=settings.worker == "inside", metrics=metrics)
+            worker = (times or Times()) if settings.worker == "inside" else None
+            app.state.services = await start(settings, stack, password_cost or Cost(), metrics, worker=worker)
             log.info("api_ready")
             yield
 
@@ -120,35 +125,42 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None) -> Fast
     return app
 
 
-async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, *, worker: bool, metrics: Metrics | None = None) -> Services:
-    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs.
+async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: Metrics, *, worker: Times | None) -> Services:
+    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs, at this pace.
     Raises `CannotStart`."""
     secrets = ensure_secrets(settings.data_dir)
     db = await open_database(settings)
     stack.push_async_callback(db.close)
-    provider = _provider(settings, metrics or Metrics())
+    provider = _provider(settings, metrics)
     stack.push_async_callback(provider.close)
     wake = Wake()
-    services, steps = _build(settings, secrets, db, wake, provider, cost)
+    services, steps = _build(settings, secrets, db, wake, provider, metrics, cost)
     await services.auth.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
     await services.deliveries.start()
     stack.push_async_callback(services.text.close)
     stack.push_async_callback(services.media.close)
-    stop = asyncio.Event()
-    tasks = [
-        asyncio.create_task(services.catalog.run(stop), name="catalog"),
-        asyncio.create_task(services.text.run(stop), name="text"),
-        asyncio.create_task(services.admin.run(stop), name="admin"),
-        asyncio.create_task(services.budget.run(stop), name="budget"),
-        asyncio.create_task(services.deliveries.run(stop), name="deliveries"),
-        asyncio.create_task(services.board.broadcasts.run(stop), name="broadcasts"),
-        asyncio.create_task(services.board.backups.run(stop), name="backups"),
-    ]
-    if worker:
-        tasks.append(asyncio.create_task(Worker(db, wake, steps, Sweeper(db, services.budget, services.media)).run(), name="worker"))
-    stack.push_async_callback(_end, tasks, stop)
+    stack.push_async_callback(services.background.close)
+    _keep_up(services)
+    if worker is not None:
+        making = Worker(db, wake, steps, Sweeper(db, services.budget, services.media), worker)
+        await making.start(services.background)
+        stack.push_async_callback(making.close)
     return services
+
+
+def _keep_up(services: Services) -> None:
+    """What every process does beside its calls."""
+    add = services.background.add
+    add("models", services.catalog.keep_fresh, least=RETRY_FIRST)
+    if services.db.engine == "postgresql":
+        add("models-read", services.catalog.keep_read, first=REREAD_SECONDS)
+    add("text-holds", services.text.sweep)
+    add("purge", services.admin.keep_purged)
+    add("books", services.budget.keep_compared)
+    add("deliveries", services.deliveries.expire)
+    add("broadcasts", services.board.broadcasts.keep_fed)
+    add("backups", services.board.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
 
 
 def _provider(settings: Settings, metrics: Metrics) -> Provider:
@@ -156,7 +168,7 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
     return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox, watch=metrics.provider_call)
 
 
-def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, cost: Cost) -> tuple[Services, Steps]:
+def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, metrics: Metrics, cost: Cost) -> _Built:
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
     budget = BudgetService(db, None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd), provider)
     media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
@@ -212,6 +224,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         webhooks=Webhooks(db, wake, secret),
         mail=mail,
         wake=wake,
+        background=Background(metrics),
     )
     return services, steps
 
@@ -247,12 +260,3 @@ def _hosts(settings: Settings) -> list[str]:
     """The names under which this server is known: `studio.example.org`, and `example` and `studio` alone."""
     found = [urlsplit(url).hostname or "" for url in (settings.public_url, settings.public_api_url) if url]
     return sorted({word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])})
-
-
-async def _end(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
-    stop.set()
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            log.error("task_failed", exc_info=result)

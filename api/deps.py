@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from api.admin.board import Board
     from api.admin.service import AdminService
     from api.auth.service import AuthService
+    from api.background import Background
     from api.budget.service import BudgetService
     from api.budget.spending import Spending
     from api.catalog.service import Catalog
@@ -62,6 +63,7 @@ class Services:
     webhooks: Webhooks
     mail: Mailer
     wake: Wake
+    background: Background
 
 
 async def services(request: Request) -> Services:

@@ -7,6 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from api.background import Background
 from api.db import Db, DbUnavailable
 from api.deps import Services, ServicesDep
 from api.ids import now
@@ -25,13 +26,15 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
-    """503 while the database or the media store cannot be used. A provider that is away is named, but jobs wait for it."""
+    """503 while the database or the media store cannot be used, or nobody makes the jobs that this process should make. A provider that is
+    away is named, but jobs wait for it."""
     checks = {
         "database": await _database(services.db),
         "media": await _media(services),
         "provider": await _provider(services.provider),
+        "background": _background(services.background),
     }
-    ready = checks["database"].ok and checks["media"].ok
+    ready = checks["database"].ok and checks["media"].ok and services.background.works
     if not ready:
         response.status_code = 503
     needed = ready and await services.users.setup_needed()
@@ -47,7 +50,7 @@ async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
 
 async def _database(db: Db) -> CheckOut:
     try:
-        await db.fetch_one("SELECT 1 AS one")
+        await db.check()
     except DbUnavailable as error:
         return CheckOut(ok=False, detail=str(error))
     return CheckOut(ok=True, detail=db.engine)
@@ -67,6 +70,11 @@ async def _provider(provider: Provider) -> CheckOut:
     except ProviderError as error:
         return CheckOut(ok=False, detail=error.message)
     return CheckOut(ok=True, detail="sandbox" if provider.is_sandbox else "OpenRouter")
+
+
+def _background(background: Background) -> CheckOut:
+    failing = background.failing
+    return CheckOut(ok=not failing, detail="; ".join(f"{name} {how}" for name, how in failing.items()))
 
 
 def add_docs(app: FastAPI) -> None:

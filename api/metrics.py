@@ -33,6 +33,7 @@ class Metrics:
         self._seconds = self._histogram("http_request_seconds", "Time to the end of the answer.", "method", "route")
         self._calls = self._counter("provider_calls", "Calls to the AI provider, by what they were about.", "about", "outcome")
         self._call_seconds = self._histogram("provider_call_seconds", "Time to the end of the call.", "about")
+        self._failures = self._counter("background_failures", "Turns of background work that failed.", "work")
         self._jobs = self._gauge("jobs", "Jobs that are not over.", "kind", "state")
         self._job_age = self._gauge("queue_age_seconds", "How long the oldest queued job waits.", "kind")
         self._deliveries = self._gauge("deliveries", "Rows of the outbox.", "platform", "state")
@@ -55,6 +56,9 @@ class Metrics:
         route = getattr(scope.get("route"), "path", UNKNOWN)
         self._requests.labels(scope["method"], route, status).inc()
         self._seconds.labels(scope["method"], route).observe(seconds)
+
+    def background_failed(self, work: str, times: int = 1) -> None:
+        self._failures.labels(work).inc(times)
 
     @contextmanager
     def provider_call(self, path: str) -> Iterator[None]:

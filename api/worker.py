@@ -2,12 +2,15 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import AsyncExitStack
 
 from structlog import get_logger
 
 from api import log
 from api.app import start
+from api.generations.worker import Times
+from api.metrics import Metrics
 from api.refusal import CannotStart
 from api.settings import Settings
 from api.users.passwords import Cost
@@ -18,18 +21,24 @@ def main(settings: Settings) -> None:
     log.configure()
     if not settings.is_postgres:
         raise CannotStart("DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api.")
-    asyncio.run(_run(settings))
+    if code := asyncio.run(_run(settings)):
+        sys.exit(code)
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings) -> int:
+    """The exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        await start(settings, stack, Cost(), worker=True)
+        services = await start(settings, stack, Cost(), Metrics(), worker=Times())
         get_logger("worker").info("worker_ready")
-        await stop.wait()
+        waits = [asyncio.create_task(event.wait()) for event in (stop, services.background.broken)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+    return 1 if services.background.broken.is_set() else 0
 
 
 if __name__ == "__main__":

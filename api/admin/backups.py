@@ -9,7 +9,6 @@ import re
 import shutil
 import sys
 from asyncio.subprocess import PIPE
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from structlog import get_logger
 
 from api.admin.schemas import BackupOut, BackupsOut
-from api.db import Db, DbUnavailable
+from api.db import Db
 from api.db.duck import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
@@ -128,21 +127,16 @@ class Backups:
         born: datetime = row["born"] if row and row["born"] else now()
         return born + timedelta(hours=self._plan.every_hours)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Makes one whenever it is due, until stopped."""
-        while not stop.is_set():
-            pause = PAUSE_MAX
-            try:
-                due = await self.due_at()
-                if due is not None and due <= now():
-                    await self.make(None)
-                elif due is not None:
-                    pause = min(pause, (due - now()).total_seconds())
-            except (Conflict, StorageFull, DbUnavailable, OSError) as error:
-                log.warning("backup_not_made", error=str(error))
-                pause = AGAIN_AFTER
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(1.0, pause))
+    async def keep_made(self) -> float:
+        """Makes one when it is due."""
+        due = await self.due_at()
+        if due is not None and due <= now():
+            if self._making.locked():
+                return AGAIN_AFTER
+            await self.make(None)
+        elif due is not None:
+            return min(PAUSE_MAX, max(1.0, (due - now()).total_seconds()))
+        return PAUSE_MAX
 
 
 def _prepare(folder: Path, database: Path) -> None:

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast, get_args
 
-from structlog import get_logger
-
 from api import idempotency, ids
 from api.admin.schemas import BroadcastIn, BroadcastOut, BroadcastSort, ReachOut
-from api.db import Db, DbUnavailable, Duplicate, Row, Sql
+from api.db import Db, Duplicate, Row, Sql
 from api.db.conditions import NEWEST, OLDEST, ids_of
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
 from api.users import audit
-
-log = get_logger("broadcasts")
 
 AT_ONCE = 10
 """Chats of one platform that are with its bot at a time, and that are added a second."""
@@ -138,17 +134,15 @@ class Broadcasts:
             found.setdefault(row["broadcast_id"], {})[row["state"]] = row["n"]
         return found
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Sends what waits, a few at a time, until stopped."""
-        while not stop.is_set():
-            self._rung.clear()
-            try:
-                waits = await self.feed()
-            except DbUnavailable:
-                log.exception("broadcast_not_fed")
-                waits = True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait() if waits else self._rung.wait(), EVERY if waits else LOOK_EVERY)
+    async def keep_fed(self) -> float:
+        """Sends some of what waits, or waits until there is some."""
+        self._rung.clear()
+        if await self.feed():
+            return EVERY
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._rung.wait()
+        return 0.0
 
     async def feed(self) -> bool:
         """Makes deliveries of some chats that wait. False when none waits any more."""

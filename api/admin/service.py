@@ -1,8 +1,6 @@
 """What admins see and do across domains: the audit log and the purge."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import asdict, replace
 
 import structlog
@@ -11,7 +9,7 @@ from api import ids
 from api.admin.audit_csv import lines
 from api.admin.schemas import AuditOut, PurgeOut
 from api.auth.service import AuthService
-from api.db import Db, DbUnavailable
+from api.db import Db
 from api.links.service import LinkService
 from api.schemas import Page
 from api.users import audit, throttle
@@ -55,13 +53,7 @@ class AdminService:
         done = await self._auth.purge()
         return PurgeOut(**asdict(done), link_codes=await self._links.purge(), throttles=await throttle.purge(self._db, ids.now()))
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Purge at the start and every hour."""
-        while not stop.is_set():
-            try:
-                done = await self.purge()
-                log.info("purged", **done.model_dump())
-            except (DbUnavailable, OSError) as error:
-                log.warning("not_purged", error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PURGE_SECONDS)
+    async def keep_purged(self) -> float:
+        done = await self.purge()
+        log.info("purged", **done.model_dump())
+        return PURGE_SECONDS

@@ -4,9 +4,7 @@ A hold counts in three scopes: the user's, its group's and everybody's. It belon
 closed there even when the month is over.
 """
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
 
@@ -17,9 +15,8 @@ from api.budget import store
 from api.budget.comparing import Comparison, KeyReader
 from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
 from api.budget.store import Difference, Hold
-from api.db import Db, DbUnavailable, Row, Sql
+from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
-from api.provider.types import ProviderError
 from api.schemas import MICRO, Kind, micro, usd
 from api.users import audit
 
@@ -69,17 +66,11 @@ class BudgetService:
         self._global_limit = global_limit_micro
         self._compared: tuple[datetime, list[Difference]] | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Compare the books at once, then hourly."""
-        while not stop.is_set():
-            try:
-                await self.audit()
-                if self._comparison is not None:
-                    await self._comparison.record()
-            except (DbUnavailable, ProviderError) as error:
-                log.warning("budgets_not_compared", error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AUDIT_SECONDS)
+    async def keep_compared(self) -> float:
+        await self.audit()
+        if self._comparison is not None:
+            await self._comparison.record()
+        return AUDIT_SECONDS
 
     async def audit(self) -> list[Difference]:
         """Counters that are not the sum of their open holds and ledger entries: logged as errors, never corrected by itself."""

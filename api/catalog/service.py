@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from api.catalog.model import Model
 from api.catalog.pricing import price_out
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn
 from api.catalog.store import Stored
-from api.db import Db, DbUnavailable, Duplicate, Sql
+from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound
 from api.provider.domain_errors import domain_error
 from api.provider.schemas import Capabilities
@@ -28,8 +27,8 @@ from api.users.schemas import Role
 log = structlog.get_logger("catalog")
 
 REFRESH_SECONDS = 3600.0
-RETRY_SECONDS = (0.25, 60.0)
-"""First and longest wait while the provider is away."""
+RETRY_FIRST = 0.25
+"""Until the first try again while the provider is away: without models nobody can do anything."""
 REREAD_SECONDS = 30.0
 """How soon this process follows what an admin decided at another one."""
 
@@ -56,7 +55,7 @@ class Lists(Protocol):
 
 
 class Catalog:
-    """Call `load()` once before use; `run()` keeps the lists fresh."""
+    """Call `load()` once before use; `keep_fresh()` keeps the lists fresh."""
 
     def __init__(self, db: Db, provider: Lists) -> None:
         self._db = db
@@ -77,30 +76,18 @@ class Catalog:
         offered = [row.model for row in await store.all_models(self._db) if row.offered]
         self._models = {(model.kind, model.id): model for model in offered}
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Refresh at once, then hourly; while the provider is away more often."""
-        wait = RETRY_SECONDS[0]
-        while not stop.is_set():
-            try:
-                await self.refresh()
-                wait, pause = RETRY_SECONDS[0], REFRESH_SECONDS
-            except (ProviderError, DbUnavailable, Duplicate) as error:  # Duplicate: another api wrote the same lists at this moment
-                log.warning("models_not_refreshed", error=str(error), again_in=wait)
-                pause, wait = wait, min(wait * 2, RETRY_SECONDS[1])
-            await self._pause(stop, pause)
+    async def keep_fresh(self) -> float:
+        try:
+            await self.refresh()
+        except Duplicate:
+            log.info("models_refreshed_elsewhere")  # another api wrote the same lists at this moment
+            return RETRY_FIRST
+        return REFRESH_SECONDS
 
-    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
-        """Meanwhile other processes may change the table; an embedded database has none."""
-        while seconds > 0 and not stop.is_set():
-            step = min(seconds, REREAD_SECONDS) if self._db.engine == "postgresql" else seconds
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), step)
-            seconds -= step
-            if seconds > 0 and not stop.is_set():
-                try:
-                    await self._reload()
-                except DbUnavailable as error:
-                    log.warning("models_not_read", error=str(error))
+    async def keep_read(self) -> float:
+        """Other processes may change the table; an embedded database has none."""
+        await self._reload()
+        return REREAD_SECONDS
 
     async def refresh(self) -> None:
         """Raises `ProviderError`; what we had stays then."""

@@ -224,6 +224,9 @@ class DuckDb:
         rows = await self.fetch(query, *args)
         return rows[0] if rows else None
 
+    async def check(self) -> None:
+        await self.fetch_one("SELECT 1 AS one")
+
     async def execute(self, query: str, *args: object) -> None:
         await self._write(query, args)
 

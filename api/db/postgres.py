@@ -1,37 +1,55 @@
 """PostgreSQL through asyncpg: the same SQL text, a pool, and the driver's errors as ours."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import asyncpg
+from structlog import get_logger
 
 from api.db import DbUnavailable, Duplicate, Row, Sql
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+T = TypeVar("T")
+log = get_logger("db")
+
 POOL_MAX = 16
+COMMAND_SECONDS = 60.0
+"""A server whose machine is gone says nothing; the network gives it up after a quarter of an hour."""
+SCRIPT_SECONDS = 24 * 3600.0
+"""A text without parameters may be a migration, which builds indexes."""
+TRIES = 3
+"""Of a statement on its own that lost against another one (a deadlock, a serialization failure): it has left nothing behind."""
+_OURS = ("0A", "0B", "20", "21", "22", "23", "24", "26", "2B", "2D", "2F", "34", "38", "39", "3B", "3F", "42", "44", "54", "P0")
+"""Classes of SQLSTATE that say that a statement or its values are wrong. All others say that the server cannot do it now: it is read-only
+(the old one after a failover), shuts down, starts, cancels, is full, has lost a connection, or let another transaction win."""
+
+
+class _Lost(DbUnavailable):
+    """Another transaction was let win."""
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
+    """A mistake of this program stays the driver's error."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
         raise Duplicate(str(error)) from error
-    except (
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.TooManyConnectionsError,
-        asyncpg.DeadlockDetectedError,
-        asyncpg.InFailedSQLTransactionError,
-        asyncpg.DiskFullError,
-        asyncpg.AdminShutdownError,
-    ) as error:
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+        raise _Lost(str(error)) from error
+    except asyncpg.InvalidCachedStatementError as error:  # the tables were changed meanwhile; the next try prepares it anew
+        raise _Lost(str(error)) from error
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] in _OURS:
+            raise
         raise DbUnavailable(str(error)) from error
+    except asyncpg.DataError:
+        raise
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise DbUnavailable(str(error) or type(error).__name__) from error
 
 
 class _Connection:
@@ -56,7 +74,7 @@ class _Connection:
     async def execute(self, query: str, *args: object) -> None:
         try:
             with _translated():
-                await self._connection.execute(query, *args)
+                await self._connection.execute(query, *args, timeout=None if args else SCRIPT_SECONDS)
         except Exception:
             self.broken = True
             raise
@@ -72,34 +90,75 @@ class PostgresDb:
         self._pool = pool
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
-        with _translated():
-            return [dict(record) for record in await self._pool.fetch(query, *args)]
+        return [dict(record) for record in await self._alone(lambda: self._pool.fetch(query, *args))]
 
     async def fetch_one(self, query: str, *args: object) -> Row | None:
         rows = await self.fetch(query, *args)
         return rows[0] if rows else None
 
     async def execute(self, query: str, *args: object) -> None:
-        with _translated():
-            await self._pool.execute(query, *args)
+        await self._alone(lambda: self._pool.execute(query, *args))
+
+    async def check(self) -> None:
+        row = await self.fetch_one("SELECT current_setting('transaction_read_only') AS refuses_writes")
+        if row is None or row["refuses_writes"] != "off":
+            raise DbUnavailable("the server takes no writes")
+
+    async def _alone(self, statement: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(TRIES - 1):
+            try:
+                return await self._expiring(statement)
+            except _Lost as error:
+                log.info("statement_repeated", error=str(error))
+        return await self._expiring(statement)
+
+    async def _expiring(self, statement: Callable[[], Awaitable[T]]) -> T:
+        try:
+            with _translated():
+                return await statement()
+        except DbUnavailable as error:
+            await self._expire(error)
+            raise
+
+    async def _expire(self, error: BaseException) -> None:
+        """A server that takes no writes may stay so, and its name lead to another one by now."""
+        if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+            await self._pool.expire_connections()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:
-        async with self._pool.acquire() as connection:
-            own = connection.transaction()
-            with _translated():
-                await own.start()
-            inner = _Connection(connection)
-            try:
+        with _translated():
+            connection = await self._pool.acquire()
+        try:
+            async with self._begun(connection) as inner:
                 yield inner
-                if inner.broken:
-                    raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
-            except BaseException:
+        finally:
+            try:
+                with _translated():
+                    await self._pool.release(connection)
+            except DbUnavailable as error:  # it is thrown away, and what was committed stays
+                log.warning("connection_not_given_back", error=str(error))
+
+    @asynccontextmanager
+    async def _begun(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> AsyncIterator[Sql]:
+        own = connection.transaction()
+        with _translated():
+            await own.start()
+        inner = _Connection(connection)
+        try:
+            yield inner
+            if inner.broken:
+                raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
+        except BaseException as error:
+            try:
                 with _translated():
                     await own.rollback()
-                raise
-            with _translated():
-                await own.commit()
+            except DbUnavailable as lost:  # then the server rolls back by itself, and what was raised before is the reason
+                log.warning("not_rolled_back", error=str(lost))
+            await self._expire(error)
+            raise
+        with _translated():
+            await own.commit()
 
     async def close(self) -> None:
         await self._pool.close()
@@ -108,5 +167,7 @@ class PostgresDb:
 async def open_postgres(url: str) -> PostgresDb:
     """Raises `DbUnavailable` when the server cannot be reached."""
     with _translated():
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=POOL_MAX, server_settings={"timezone": "UTC"})
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=POOL_MAX, command_timeout=COMMAND_SECONDS, server_settings={"timezone": "UTC"}
+        )
     return PostgresDb(pool)

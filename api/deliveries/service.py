@@ -1,6 +1,5 @@
 """The outbox: what a chat has to be told, kept until its bot says that it was shown, or its owner finds it elsewhere."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +7,7 @@ from datetime import timedelta
 
 from structlog import get_logger
 
-from api.db import Db, DbUnavailable, Sql
+from api.db import Db, Sql
 from api.deliveries import elsewhere, store
 from api.deliveries.owners import Owner, Owners
 from api.deliveries.schemas import (
@@ -69,15 +68,6 @@ class DeliveryService:
         now claims it again and knows it."""
         if self._db.engine == "duckdb":
             await store.free_leases(self._db, now())
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Gives up what waited for days, until stopped."""
-        while not stop.is_set():
-            try:
-                await self.expire()
-            except DbUnavailable:
-                log.exception("expire_failed")
-            await asyncio.sleep(EXPIRE_EVERY)
 
     async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
         """Write the row in the transaction that makes `event` true; `ring` after its commit."""
@@ -232,11 +222,12 @@ class DeliveryService:
             self.ring(row.target.platform)
         return moved
 
-    async def expire(self) -> None:
+    async def expire(self) -> float:
         """What no bot could show for days goes to its owner's inbox."""
         for row in await store.overdue(self._db, now() - elsewhere.EXPIRES, now()):
             after = elsewhere.tried(row, "expired", "it could not be shown for days", now())
             await self._give_up(row, after, here=False)
+        return EXPIRE_EVERY
 
     async def _leased(self, platform: str, delivery_id: str, lease: str) -> Delivery:
         row = await store.leased(self._db, delivery_id, platform, lease)

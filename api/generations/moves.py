@@ -44,8 +44,11 @@ _OPEN = "phase NOT IN ('done', 'needs_review')"
 puts status and phase together for all of them, which takes half a second."""
 
 
-async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
-    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody gets above the limits per user."""
+async def claim_submits(
+    db: Db, lease_token: str, now: datetime, until: datetime, limit: int, lapsed: Sequence[str] = ()
+) -> list[Generation]:
+    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody gets above the limits per user.
+    `lapsed`: jobs that may be taken from whoever leased them."""
     rows = await db.fetch(
         f"""
         WITH {_PLACED}, chosen AS MATERIALIZED (
@@ -57,7 +60,7 @@ async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime
             SELECT id FROM generations WHERE {_OPEN} AND id IN (SELECT id FROM chosen) AND status || '/' || phase = ANY($7::text[])
             {db.skip_locked}
         )
-          AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1
+          AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1 AND (lease_token IS NULL OR id = ANY($9::text[]))
         RETURNING {COLUMNS}
         """,
         now,
@@ -68,6 +71,7 @@ async def claim_submits(db: Db, lease_token: str, now: datetime, until: datetime
         until,
         in_phase("submit"),
         limit,
+        list(lapsed),
     )
     return [row_of(row) for row in rows]
 
@@ -90,8 +94,11 @@ async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[s
     return {row["id"]: row["position"] for row in rows}
 
 
-async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int) -> list[Generation]:
-    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid for is unknown."""
+async def claim(
+    db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int, lapsed: Sequence[str] = ()
+) -> list[Generation]:
+    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid for is unknown. `lapsed` as in
+    `claim_submits`."""
     rows = await db.fetch(
         f"""
         UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
@@ -99,9 +106,10 @@ async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime
             phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
         WHERE {_OPEN} AND id IN (
             SELECT id FROM generations WHERE {_OPEN} AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+              AND (lease_token IS NULL OR id = ANY($6::text[]))
             ORDER BY run_at, id LIMIT $5 {db.skip_locked}
         )
-          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4 AND (lease_token IS NULL OR id = ANY($6::text[]))
         RETURNING {COLUMNS}
         """,
         lease_token,
@@ -109,6 +117,7 @@ async def claim(db: Db, phases: Sequence[Phase], lease_token: str, now: datetime
         in_phase(*phases),
         now,
         limit,
+        list(lapsed),
     )
     return [row_of(row) for row in rows]
 
@@ -121,6 +130,12 @@ async def next_due(sql: Sql, after: datetime) -> datetime | None:
 
 async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime) -> None:
     await sql.execute("UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3", until, list(ids), lease_token)
+
+
+async def over(sql: Sql, now: datetime) -> list[tuple[str, int]]:
+    """Jobs, each with its attempt, whose lease was not renewed in time."""
+    rows = await sql.fetch(f"SELECT id, attempt FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1", now)
+    return [(row["id"], row["attempt"]) for row in rows]
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:

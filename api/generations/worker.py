@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from structlog import get_logger
-
-from api.db import Db, DbUnavailable
+from api.background import Background
+from api.db import Db
 from api.generations import moves
 from api.generations.states import Phase
 from api.generations.steps import Steps
@@ -16,14 +16,26 @@ from api.generations.sweep import Sweeper
 from api.ids import now, token
 from api.wake import Wake
 
-log = get_logger("worker")
 
-LEASE = timedelta(seconds=60)
-HEARTBEAT = 10.0
-SWEEP_EVERY = 300.0
-IDLE_LOOK = 15.0
-IDLE_LOOK_SHARED = 1.0
-"""With PostgreSQL another process may add jobs, whose ring is not heard here."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """In seconds."""
+
+    lease: float = 60.0
+    beat: float = 10.0
+    sweep: float = 300.0
+    look: float = 15.0
+    look_shared: float = 1.0
+    """With PostgreSQL another process may add jobs, whose ring is not heard here."""
+    grace: float = 5.0
+    """What steps that are under way get at a stop."""
+    pause_most: float = 5.0
+    """Between looks while the database is away: people wait."""
+
+
+LAPSED_BEATS = 1.5
+"""A lease that is over is taken when it is still not renewed after so many beats. Until then its worker may only have missed one, because
+the database was away or the clock has jumped: it lives, and perhaps waits for an answer that is paid for."""
 
 # Submits can take minutes each, polls take milliseconds: each has its own places, so that neither waits for the other.
 FOLLOW_PHASES: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fetch")
@@ -58,50 +70,64 @@ class Pace:
 
 
 class Worker:
-    """`run()` until cancelled; steps that are under way then get `GRACE` seconds."""
+    """`start()` it once, `close()` it before the background's work is ended: steps under way are still kept alive then."""
 
-    GRACE = 5.0
-
-    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper) -> None:
+    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, times: Times) -> None:
         self._db = db
         self._wake = wake
         self._steps = steps
         self._sweeper = sweeper
+        self._times = times
+        self._background: Background | None = None
+        self._closing = False
+        self._seen_over: dict[tuple[str, int], float] = {}
+        self._lapsed: list[str] = []
         self._lease_token = token(128)
         self._submits: dict[asyncio.Task[None], Generation] = {}
         self._follows: dict[asyncio.Task[None], Generation] = {}
         self._pace = Pace(FOLLOWS_PER_SECOND)
 
-    async def run(self) -> None:
+    async def start(self, background: Background) -> None:
+        self._background = background
         if self._db.engine == "duckdb":
             await moves.free_leases(self._db, now())
-        beside = [
-            asyncio.create_task(self._heartbeat(), name="worker-heartbeat"),
-            asyncio.create_task(self._sweep(), name="worker-sweep"),
-        ]
-        try:
-            with self._wake.listen("worker") as listener:
-                while True:
-                    await listener.wait(await self._round())
-        finally:
-            for task in beside:
+        background.add("worker", self.turn, most=self._times.pause_most, needed=True)
+        background.add("worker-heartbeat", self.beat, most=min(self._times.pause_most, self._times.beat / 2), needed=True)
+        # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
+        background.add("sweep", self.sweep, first=self._times.sweep)
+
+    async def close(self) -> None:
+        """Takes nothing new; what is under way gets its time to end."""
+        self._closing = True
+        running = [*self._submits, *self._follows]
+        if running:
+            _, late = await asyncio.wait(running, timeout=self._times.grace)
+            for task in late:
                 task.cancel()
-            await self._wind_down()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def turn(self) -> float:
+        """One look, and the wait until the next one is due or a ring."""
+        with self._wake.listen("worker") as listener:
+            await listener.wait(await self._round())
+        return 0.0
 
     async def _round(self) -> float:
         """Take what is due; returns how long there is nothing more to take, in seconds. A step that ends rings."""
-        look = IDLE_LOOK if self._db.engine == "duckdb" else IDLE_LOOK_SHARED
+        look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
+        if self._closing:
+            return look
         at = now()
-        try:
-            free = SUBMIT_PLACES - len(self._submits)
-            if free > 0:
-                self._begin(await moves.claim_submits(self._db, self._lease_token, at, at + LEASE, free), self._submits)
-            look = min(look, await self._follow(at, look))
-            due = await moves.next_due(self._db, at)
-        except DbUnavailable as error:
-            log.warning("database_unavailable", error=str(error))
-            return 1.0
+        free = SUBMIT_PLACES - len(self._submits)
+        if free > 0:
+            jobs = await moves.claim_submits(self._db, self._lease_token, at, self._until(at), free, self._lapsed)
+            self._begin(jobs, self._submits)
+        look = min(look, await self._follow(at, look))
+        due = await moves.next_due(self._db, at)
         return look if due is None else min(look, max(0.0, (due - now()).total_seconds()))
+
+    def _until(self, at: datetime) -> datetime:
+        return at + timedelta(seconds=self._times.lease)
 
     async def _follow(self, at: datetime, look: float) -> float:
         """Take due follow-ups; returns when to look again for what the pace held back."""
@@ -112,49 +138,35 @@ class Worker:
         if allowed < 1:
             return self._pace.wait
         wanted = min(free, allowed)
-        jobs = await moves.claim(self._db, FOLLOW_PHASES, self._lease_token, at, at + LEASE, wanted)
+        jobs = await moves.claim(self._db, FOLLOW_PHASES, self._lease_token, at, self._until(at), wanted, self._lapsed)
         self._pace.take(len(jobs))
         self._begin(jobs, self._follows)
         return self._pace.wait if len(jobs) == wanted < free else look
 
     def _begin(self, jobs: Sequence[Generation], running: dict[asyncio.Task[None], Generation]) -> None:
+        """Whatever one job does, the others go on; its lease ends and it is taken again, a few times."""
+        assert self._background is not None
         for job in jobs:
-            task = asyncio.create_task(self._step(job), name=f"step-{job.id}")
+            task = self._background.once("step", self._steps.run(job), job=job.id, phase=job.phase, attempt=job.attempt)
             running[task] = job
             task.add_done_callback(running.pop)
+            task.add_done_callback(lambda _: self._wake.ring("worker"))
 
-    async def _step(self, job: Generation) -> None:
-        """A process edge: whatever one job does, the others go on; its lease ends and it is taken again, a few times."""
-        try:
-            await self._steps.run(job)
-        except Exception:
-            log.exception("step_failed", job=job.id, phase=job.phase, attempt=job.attempt)
-        finally:
+    async def beat(self) -> float:
+        """Renew the leases of what is under way here, and see whose were not renewed elsewhere."""
+        ids = [job.id for job in (*self._submits.values(), *self._follows.values())]
+        self._lapsed = []
+        if ids:
+            await moves.extend(self._db, ids, self._lease_token, self._until(now()))
+        patience = 0.0 if self._db.engine == "duckdb" else self._times.beat * LAPSED_BEATS
+        over = [key for key in await moves.over(self._db, now()) if key[0] not in ids]
+        at = time.monotonic()
+        self._seen_over = {key: self._seen_over.get(key, at) for key in over}
+        self._lapsed = [key[0] for key, since in self._seen_over.items() if at - since >= patience]
+        if self._lapsed:
             self._wake.ring("worker")
+        return self._times.beat
 
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            ids = [job.id for job in (*self._submits.values(), *self._follows.values())]
-            if ids:
-                try:
-                    await moves.extend(self._db, ids, self._lease_token, now() + LEASE)
-                except DbUnavailable as error:
-                    log.warning("heartbeat_failed", error=str(error))
-
-    async def _sweep(self) -> None:
-        while True:
-            # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
-            await asyncio.sleep(SWEEP_EVERY)
-            try:
-                await self._sweeper.run()
-            except (DbUnavailable, OSError) as error:
-                log.warning("sweep_failed", error=str(error))
-
-    async def _wind_down(self) -> None:
-        running = [*self._submits, *self._follows]
-        if running:
-            _, late = await asyncio.wait(running, timeout=self.GRACE)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+    async def sweep(self) -> float:
+        await self._sweeper.run()
+        return self._times.sweep

@@ -6,7 +6,7 @@ An answer runs in a task of its own. A client that goes away only stops it; what
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -18,7 +18,7 @@ from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
-from api.db import Db, DbUnavailable, Duplicate, Sql
+from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
@@ -61,21 +61,12 @@ class TextService:
         self._running: set[Answer] = set()
         self.conversations = Conversations(db, media)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Sweep now and then."""
-        while not stop.is_set():
-            try:
-                await self.sweep()
-            except DbUnavailable as error:
-                log.warning("stale_text_holds_not_looked_for", error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), SWEEP_SECONDS)
-
-    async def sweep(self) -> None:
+    async def sweep(self) -> float:
         """Release the holds of answers that died with their process."""
         await idempotency.purge(self._db, ids.now(), STALE_AFTER)
         if released := await self._budget.release_stale(SUBJECT, STALE_AFTER):
             log.warning("stale_text_holds_released", count=released)
+        return SWEEP_SECONDS
 
     async def close(self) -> None:
         """Stop what runs, and settle it. Call it before the database is closed."""

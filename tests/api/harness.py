@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.deps import Services
+from api.generations.worker import Times
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from api.users.passwords import Cost
@@ -69,10 +70,12 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, **settings: Any) -> AsyncIterator[Api]:
+async def running_api(
+    tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, times: Times | None = None, **settings: Any
+) -> AsyncIterator[Api]:
     """Ready when the models are known; other settings as keyword arguments."""
     values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, **settings}
-    app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP)
+    app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP, times=times)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         running = Api(app, client, values["data_dir"])
         if refresh:

@@ -15,6 +15,7 @@ from pathlib import Path
 from api.app import start
 from api.generations import store, worker
 from api.ids import now
+from api.metrics import Metrics
 from api.settings import Settings
 from api.users.passwords import Cost
 from tests.generations.test_states import job
@@ -26,7 +27,7 @@ OWN = {"id": "id || '-' || n", "short_id": "short_id || n", "callback_token": "c
 
 async def fill(settings: Settings, cost: Cost) -> None:
     async with AsyncExitStack() as stack:
-        services = await start(settings, stack, cost, worker=False)
+        services = await start(settings, stack, cost, Metrics(), worker=None)
         await store.insert(services.db, replace(job("processing", "poll", deadline_at=now() + timedelta(hours=1)), provider_id="gen-vid-"))
         columns = ", ".join(OWN.get(name, name) for name in store.COLUMNS.split(", "))
         await services.db.execute(
@@ -37,7 +38,7 @@ async def fill(settings: Settings, cost: Cost) -> None:
 async def measure(settings: Settings, cost: Cost, seconds: float) -> tuple[int, float]:
     """Most tasks at a time, and processor seconds."""
     async with AsyncExitStack() as stack:
-        await start(settings, stack, cost, worker=True)
+        await start(settings, stack, cost, Metrics(), worker=worker.Times())
         before, most = resource.getrusage(resource.RUSAGE_SELF), 0
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from api.catalog import service
+from api.background import Background
 from api.catalog.schemas import NewModelIn
 from api.catalog.service import Catalog, model_out
 from api.db import Db
 from api.errors import ModelUnavailable
+from api.metrics import Metrics
 from api.provider.types import ImageRoute, ModelInfo, ProviderError
 from tests.catalog.samples import GPT_IMAGE, KLEIN, MINI, VEO, WAN, price
 
@@ -183,16 +184,15 @@ async def test_an_operator_adds_a_model_by_hand(db: Db) -> None:
     assert model_out(catalog.resolve("image", "painter")).price.summary == "$0.03 an image"
 
 
-async def test_it_refreshes_at_once_and_again_soon_while_the_provider_is_away(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "RETRY_SECONDS", (0.01, 0.02))
+async def test_it_refreshes_at_once_and_again_soon_while_the_provider_is_away(db: Db) -> None:
     provider = Lists()
     provider.infos = None
     catalog = Catalog(db, provider)
-    stop = asyncio.Event()
-    running = asyncio.create_task(catalog.run(stop))
+    background = Background(Metrics())
+    background.add("models", catalog.keep_fresh, least=0.01)
     await provider.asked.wait()
     provider.infos = (MINI,)
     await provider.served.wait()
-    stop.set()
-    await running
+    await catalog.refreshed.wait()
+    await background.close()
     assert ids_of(catalog) == [MINI.id]

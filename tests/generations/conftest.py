@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from api.generations.worker import Worker
+from api.generations.worker import Times
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox, sandbox_server
 
 WEBHOOK_SECRET = "a webhook secret of the tests"
+QUICK = Times(beat=0.2, grace=0.05)
+"""Jobs that a test left with a slow provider are not waited for."""
 
 
 @pytest.fixture(scope="session")
@@ -26,19 +28,13 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     return shared_sandbox
 
 
-@pytest.fixture(autouse=True)
-def _short_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that a test left with a slow provider are not waited for."""
-    monkeypatch.setattr(Worker, "GRACE", 0.05)
-
-
 def settings_of(database: str) -> dict[str, Any]:
     return {"database_url": database if database.startswith("postgresql") else f"duckdb://{database}"}
 
 
 @pytest.fixture
 async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(tmp_path, sandbox, **settings_of(database)) as running:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as running:
         yield running
 
 

@@ -65,10 +65,11 @@ class Jobs(RuleBasedStateMachine):
     def claim(self, worker: str, late: bool, follow: bool) -> Generation | None:
         """`late`: the leases of others are over, as if they had died."""
         at = now() + timedelta(seconds=61 if late else 0)
+        lapsed = [key[0] for key in self.run(moves.over(self.db, at))]
         if follow:
-            taken = self.run(moves.claim(self.db, FOLLOWED, worker, at, at + timedelta(seconds=60), 1))
+            taken = self.run(moves.claim(self.db, FOLLOWED, worker, at, at + timedelta(seconds=60), 1, lapsed))
         else:
-            taken = self.run(moves.claim_submits(self.db, worker, at, at + timedelta(seconds=60), 1))
+            taken = self.run(moves.claim_submits(self.db, worker, at, at + timedelta(seconds=60), 1, lapsed))
         return taken[0] if taken else None
 
     @rule(lease=leases)

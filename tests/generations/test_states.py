@@ -109,7 +109,7 @@ async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
     at = now()
     await store.insert(db, job("processing", "poll", run_at=at))
     (late,) = await moves.claim(db, ["poll"], "w1", at, at + timedelta(seconds=60), 1)
-    (holder,) = await moves.claim(db, ["poll"], "w2", at + timedelta(seconds=61), at + timedelta(seconds=121), 1)
+    (holder,) = await moves.claim(db, ["poll"], "w2", at + timedelta(seconds=61), at + timedelta(seconds=121), 1, [late.id])
     for given_up in (late, replace(holder, attempt=late.attempt), replace(holder, lease_token="w1")):
         assert not await moves.advance(db, given_up, "fetch")
         assert not await moves.release(db, given_up, "fetch", at, at)

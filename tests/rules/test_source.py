@@ -14,7 +14,7 @@ FUNCTION_LINES = 60
 
 # Where everything may be caught, because the process must go on or end with a sentence; each place logs what it caught.
 BROAD = {
-    "api/generations/worker.py": "whatever one job does, the others go on",
+    "api/background.py": "whatever work does that nobody waits for, the process goes on, and says so",
     "api/text/service.py": "the answer's task ends, and its reader gets the error",
     "bots/core/answer.py": "whatever one command does, its chat gets a sentence with a reference",
     "bots/core/delivery.py": "whatever one delivery does, the others go on; the api tries it again",
