@@ -17,13 +17,13 @@ from api.generations.service import GenerationService
 from api.generations.shares import Share
 from api.generations.store import Generation
 from api.media.archive import Sink, add_file
+from api.media.kinds import EXTENSIONS
 from api.media.service import MediaService
 from api.schemas import Page
 
 log = get_logger("gallery")
 
 USED_KEPT, USED_MOST = timedelta(minutes=1), 1_000
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 
 
 class Gallery:

@@ -5,7 +5,6 @@ One at a time, and in the background: who asks waits a while, and asks again whe
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +14,7 @@ from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound, TooLarge
 from api.media import store, transcode
-from api.media.storage import CHUNK, MediaStore, key_of
+from api.media.storage import MediaStore, key_of, read_file
 from api.media.store import MediaRow
 
 log = structlog.get_logger("media")
@@ -23,20 +22,20 @@ log = structlog.get_logger("media")
 STEPS = (2_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000)
 """A limit is rounded down to one of these, so that no file gets more copies than this."""
 WAIT_SECONDS = 20.0
-ASK_AGAIN = 5.0
 
 
 class Fitter:
-    def __init__(self, db: Db, files: MediaStore) -> None:
+    """`stop` is set when the process ends: what is being made then is given up, and made when it is asked for again."""
+
+    def __init__(self, db: Db, files: MediaStore, stop: Event) -> None:
         self._db = db
         self._files = files
         self._turn = asyncio.Semaphore(1)
-        self._stop = Event()
+        self._stop = stop
         self._making: dict[tuple[str, int], asyncio.Task[MediaRow]] = {}
 
     async def close(self) -> None:
-        """Give up what is being made: it is made when it is asked for again. Call it before the database is closed."""
-        self._stop.set()
+        """Wait for what is being given up. Call it before the database is closed."""
         await asyncio.gather(*self._making.values(), return_exceptions=True)
 
     async def fit(self, row: MediaRow, max_bytes: int) -> MediaRow:
@@ -60,11 +59,8 @@ class Fitter:
             task.add_done_callback(lambda done: self._forget(row, step, done))
         done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
         if not done:
-            raise Conflict("A smaller copy of this file is being made.", retry_after=ASK_AGAIN)
-        try:
-            return task.result()
-        except transcode.Stopped as error:
-            raise Conflict("The server is being stopped.", retry_after=ASK_AGAIN) from error
+            raise Conflict("A smaller copy of this file is being made.", retry_after=transcode.ASK_AGAIN)
+        return task.result()
 
     def _forget(self, row: MediaRow, step: int, done: asyncio.Task[MediaRow]) -> None:
         del self._making[row.id, step]
@@ -94,7 +90,7 @@ class Fitter:
                 await asyncio.to_thread(file.write, chunk)
 
     async def _keep(self, row: MediaRow, path: Path, shrunk: transcode.Shrunk) -> MediaRow:
-        async with self._files.receive(_read(path), row.size) as received:
+        async with self._files.receive(read_file(path), row.size) as received:
             key = key_of(received.sha256, row.generation_id or row.id, shrunk.extension)
             await self._files.keep(received.path, key)
         return MediaRow(
@@ -119,9 +115,3 @@ def _shrink(row: MediaRow, source: Path, target: Path, step: int, stop: Event) -
     data, shrunk = transcode.shrink_picture(source.read_bytes(), step)
     target.write_bytes(data)
     return shrunk
-
-
-async def _read(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk

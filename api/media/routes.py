@@ -10,12 +10,12 @@ from api.auth.caller import UserCaller
 from api.deps import Services, ServicesDep
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import FitIn, MediaOut, UploadOut
+from api.media.kinds import EXTENSIONS
 from api.media.service import UPLOAD_MAX
 from api.media.store import MediaRow
 
 router = APIRouter(tags=["media"])
 
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 MULTIPART_MARGIN = 100_000
 """Bytes that the form around an upload may take."""
 
@@ -105,5 +105,6 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
 
 @router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)
 async def upload(services: ServicesDep, caller: UserCaller, file: UploadFile, key: Key = None) -> UploadOut:
-    """An input image: PNG, JPEG or WebP of up to 12 MB and 40 megapixels."""
+    """An input image of up to 40 MB: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF, whatever its declared type says. It is kept as PNG,
+    JPEG or WebP, its longer side at most 4096 pixels."""
     return await services.media.upload(caller.user_id, await file.read(), key)

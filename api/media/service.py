@@ -6,9 +6,12 @@ A file is kept first and recorded later, in the transaction that finishes its ge
 import asyncio
 import hashlib
 import json
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
+from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import structlog
@@ -17,32 +20,36 @@ from api import idempotency, ids
 from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
-from api.media import decode, store
+from api.media import clips, decode, kinds, store, transcode
 from api.media.fetcher import ImageFetcher
 from api.media.fitting import Fitter
 from api.media.links import Links
-from api.media.storage import MediaStore, key_of
+from api.media.storage import MediaStore, Received, key_of, read_file
 from api.media.store import MediaRow, Role
 from api.provider.types import ImageInput
 
 T = TypeVar("T")
 log = structlog.get_logger("media")
 
-UPLOAD_MAX = 12_000_000
-IMAGE_MAX = 50_000_000
+UPLOAD_MAX = 40_000_000
+"""A photo of 100 megapixels."""
 VIDEO_MAX = 200_000_000
 UPLOADED = "upload:"
 GRACE = timedelta(hours=1)
 DECODERS = 2
-"""Images decoded at a time: one may need 160 MB."""
+"""Files looked into at a time; the decoder sees to it that only one of them needs much memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A stored file with its thumbnail, not recorded yet."""
+    """A stored file with its thumbnail, not recorded yet. Without one where nobody could look into the file."""
 
     file: MediaRow
-    thumbnail: MediaRow
+    thumbnail: MediaRow | None
+
+    @property
+    def rows(self) -> tuple[MediaRow, ...]:
+        return (self.file,) if self.thumbnail is None else (self.thumbnail, self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,11 @@ class MediaService:
         self._links = Links(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
-        self._fitter = Fitter(db, files)
+        self._stop = Event()
+        self._fitter = Fitter(db, files, self._stop)
 
     async def close(self) -> None:
+        self._stop.set()
         await self._fitter.close()
 
     async def check(self) -> None:
@@ -84,21 +93,32 @@ class MediaService:
             return await asyncio.to_thread(work, *args)
 
     async def keep_image(self, user_id: str, generation_id: str, position: int, data: bytes) -> KeptFile:
-        """What a provider made, unchanged. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`."""
-        if len(data) > IMAGE_MAX:
-            raise TooLarge(f"The image is larger than {IMAGE_MAX // 1_000_000} MB.")
-        picture = await self._decoded(decode.read_picture, data)
+        """What a provider made. Kept unchanged when chats and browsers show it, even if it cannot be looked into; else written anew as PNG
+        or JPEG. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_image`, `StorageFull`."""
+        picture = await self._decoded(decode.made_picture, data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_video(self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]) -> KeptFile:
-        """An MP4, read as it comes. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`, and what `chunks` raises."""
+        """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with the reason `cut_short` (fetched again it
+        may be whole) or `unusable_video`, `TooLarge`, `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
         async with self._files.receive(chunks, VIDEO_MAX) as received:
-            if not decode.is_mp4(received.head):
-                raise UnsupportedMedia("The file is not an MP4 video.")
-            clip = await self._decoded(decode.read_clip, received.path)
-            key = key_of(received.sha256, generation_id, "mp4")
-            await self._files.keep(received.path, key)
-        thumbnail = await self._keep_thumbnail(clip.thumbnail, clip.thumbnail_size, user_id, generation_id, generation_id)
+            container = kinds.video_format(received.head)
+            if container is None:
+                raise UnsupportedMedia("The file is no video that can be shown.", reason="unusable_video")
+            if container == "mp4":
+                return await self._keep_mp4(received, user_id, generation_id)
+            with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
+                made = Path(folder, "made.mp4")
+                await self._decoded(transcode.to_mp4, received.path, container, made, self._stop)
+                log.info("made_mp4", generation=generation_id, container=container, before=received.size)
+                async with self._files.receive(read_file(made), VIDEO_MAX) as converted:
+                    return await self._keep_mp4(converted, user_id, generation_id)
+
+    async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
+        clip = await self._decoded(clips.read_clip, received.path)
+        key = key_of(received.sha256, generation_id, "mp4")
+        await self._files.keep(received.path, key)
+        thumbnail = await self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id)
         row = MediaRow(
             user_id=user_id,
             generation_id=generation_id,
@@ -110,7 +130,7 @@ class MediaService:
             width=clip.width,
             height=clip.height,
             duration_ms=clip.duration_ms,
-            thumbnail_id=thumbnail.id,
+            thumbnail_id=thumbnail.id if thumbnail else None,
         )
         return KeptFile(row, thumbnail)
 
@@ -120,50 +140,52 @@ class MediaService:
         media_id = ids.new_id()
         owner = generation_id or media_id
         sha256 = hashlib.sha256(picture.data).hexdigest()
-        key = key_of(sha256, owner, picture.extension)
+        key = key_of(sha256, owner, picture.kind.extension)
         await self._files.put(picture.data, key)
-        thumbnail = await self._keep_thumbnail(picture.thumbnail, picture.thumbnail_size, user_id, generation_id, owner)
+        thumbnail = await self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner)
         row = MediaRow(
             id=media_id,
             user_id=user_id,
             generation_id=generation_id,
             role=role,
             position=position,
-            content_type=picture.content_type,
+            content_type=picture.kind.content_type,
             size=len(picture.data),
             sha256=sha256,
             key=key,
             width=picture.width,
             height=picture.height,
-            thumbnail_id=thumbnail.id,
+            thumbnail_id=thumbnail.id if thumbnail else None,
         )
         return KeptFile(row, thumbnail)
 
-    async def _keep_thumbnail(self, data: bytes, size: tuple[int, int], user_id: str, generation_id: str | None, owner: str) -> MediaRow:
-        sha256 = hashlib.sha256(data).hexdigest()
+    async def _keep_thumbnail(self, made: decode.Thumbnail | None, user_id: str, generation_id: str | None, owner: str) -> MediaRow | None:
+        if made is None:
+            return None
+        sha256 = hashlib.sha256(made.data).hexdigest()
         key = key_of(sha256, owner, "webp")
-        await self._files.put(data, key)
+        await self._files.put(made.data, key)
         return MediaRow(
             user_id=user_id,
             generation_id=generation_id,
             role="thumbnail",
             content_type="image/webp",
-            size=len(data),
+            size=len(made.data),
             sha256=sha256,
             key=key,
-            width=size[0],
-            height=size[1],
+            width=made.width,
+            height=made.height,
         )
 
     async def record(self, sql: Sql, kept: KeptFile, owner_id: str | None = None) -> str:
         """Insert the rows of a kept file, inside the caller's transaction. `owner_id`: whose it is by now. Returns the media id."""
-        for row in (kept.thumbnail, kept.file):
+        for row in kept.rows:
             await store.add(sql, replace(row, user_id=owner_id or row.user_id))
         return kept.file.id
 
     async def discard(self, kept: Sequence[KeptFile]) -> None:
         """Delete files that will not be recorded."""
-        await self._files.delete([row.key for each in kept for row in (each.file, each.thumbnail)])
+        await self._files.delete([row.key for each in kept for row in each.rows])
 
     async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
         """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of the same file, that one. Raises
@@ -175,7 +197,7 @@ class MediaService:
             return earlier
         picture = await self._decoded(decode.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
-        made = UploadOut(id=kept.file.id, content_type=picture.content_type, width=picture.width, height=picture.height)
+        made = UploadOut(id=kept.file.id, content_type=kept.file.content_type, width=kept.file.width, height=kept.file.height)
         try:
             async with self._db.transaction() as sql:
                 await self.record(sql, kept)

@@ -22,6 +22,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from api.errors import StorageFull, TooLarge
+from api.media.kinds import HEAD
 
 CHUNK = 256 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -29,7 +30,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A complete file at a temporary place on this machine. `head` is its first 16 bytes."""
+    """A complete file at a temporary place on this machine. `head` is its first 64 bytes."""
 
     path: Path
     size: int
@@ -80,7 +81,7 @@ class MediaStore:
                 size += len(chunk)
                 if size > most:
                     raise TooLarge(f"The file is larger than {most // 1_000_000} MB.")
-                head = head if len(head) >= 16 else (head + chunk)[:16]
+                head = head if len(head) >= HEAD else (head + chunk)[:HEAD]
                 digest.update(chunk)
                 await asyncio.to_thread(file.write, chunk)
             await asyncio.to_thread(_sync, file)
@@ -92,7 +93,7 @@ class MediaStore:
             if self._root is not None:
                 await asyncio.to_thread(_move, path, self._root / key)
             else:
-                await obstore.put_async(self._store, key, _read(path))
+                await obstore.put_async(self._store, key, read_file(path))
 
     async def put(self, data: bytes, key: str) -> None:
         with _storage_errors():
@@ -189,7 +190,7 @@ def _move(path: Path, target: Path) -> None:
         os.close(folder)
 
 
-async def _read(path: Path) -> AsyncIterator[bytes]:
+async def read_file(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK * 16):
             yield chunk

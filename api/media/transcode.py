@@ -1,23 +1,27 @@
-"""Smaller copies of finished files, for chats that take no larger ones. All of it is slow and runs in a thread."""
+"""Finished files written anew: smaller ones for chats that take no larger, MP4 of what is none. All of it is slow and runs in a thread."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from api.errors import TooLarge, UnsupportedMedia
-from api.media.decode import decode_picture, plain
+from api.errors import Conflict, TooLarge, UnsupportedMedia
+from api.media.clips import shown_size
+from api.media.decode import decode_picture, typed_errors
+from api.media.kinds import JPEG, WEBP
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 HEIGHTS = (2160, 1440, 1080, 720, 540, 360, 240)
 BITS_PER_PIXEL = 0.05
@@ -29,10 +33,12 @@ FILLED = (0.92, 0.7)
 """How much of the limit is aimed at, first and when that came out too large: an encoder meets its rate only on average."""
 QUALITIES = (90, 80)
 EDGE_LEAST = 256
-
-
-class Stopped(Exception):
-    """The process ends."""
+ASK_AGAIN = 5.0
+"""Seconds."""
+QUALITY = "20"
+"""Of a video that is only to become an MP4, as x264 counts it: hardly to be told from what it was."""
+MISSING = 0.1
+"""Of its length that a container may promise too much; more is missing because the file was cut short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +52,58 @@ class Shrunk:
 
 
 def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
-    """Written anew with less detail, and with fewer pixels where that is not enough. Raises `TooLarge` when nothing helps."""
-    image = decode_picture(data)
-    image = plain(ImageOps.exif_transpose(image), alpha=True)
-    kind, content_type, extension = ("WEBP", "image/webp", "webp") if image.mode == "RGBA" else ("JPEG", "image/jpeg", "jpg")
-    image.info.clear()
+    """Written anew with less detail, and with fewer pixels where that is not enough. Raises `TooLarge` when nothing helps,
+    `UnsupportedMedia`."""
+    image = decode_picture(data).image
+    kind = WEBP if image.mode == "RGBA" else JPEG
     while max(image.size) >= EDGE_LEAST:
         for quality in QUALITIES:
             out = io.BytesIO()
-            image.save(out, kind, quality=quality)
+            image.save(out, kind.name, quality=quality)
             if out.tell() <= most:
-                return out.getvalue(), Shrunk(content_type, extension, *image.size)
+                return out.getvalue(), Shrunk(kind.content_type, kind.extension, *image.size)
         image = image.resize((max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.LANCZOS)
     raise _too_large(most)
 
 
 def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
     """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too long for that, `UnsupportedMedia`,
-    `Stopped`."""
-    import av.error  # here and below, as in `read_clip`
-
-    try:
+    and `Conflict` when the process ends."""
+    with typed_errors("The video cannot be made smaller.", "unusable_video"):
         for filled in FILLED:
-            size = _encode(source, target, int(most * filled), stop)
+            size = _encode(source, "mp4", target, stop, int(most * filled))
             if target.stat().st_size <= most:
                 return Shrunk("video/mp4", "mp4", *size)
-    except av.error.FFmpegError as error:
-        raise UnsupportedMedia("The video cannot be made smaller.") from error
     raise _too_large(most)
+
+
+def to_mp4(source: Path, container: str, target: Path, stop: Event) -> None:
+    """An MP4 (H.264, AAC) of a video that is none. `container`: FFmpeg's name. Raises `UnsupportedMedia` with the reason `cut_short` or
+    `unusable_video`, and `Conflict` when the process ends."""
+    with typed_errors("The video cannot be made an MP4.", "unusable_video"):
+        _encode(source, container, target, stop)
 
 
 def _too_large(most: int) -> TooLarge:
     return TooLarge(f"The file cannot be made as small as {most / 1_000_000:g} MB.")
 
 
-def _encode(source: Path, target: Path, aim: int, stop: Event) -> tuple[int, int]:
-    import av
+def _encode(source: Path, container: str, target: Path, stop: Event, aim: int | None = None) -> tuple[int, int]:
+    """Width and height as made. `aim`: bytes to come near to; else the quality counts."""
+    import av  # here and below, as in `read_clip`
 
-    with av.open(str(source), format="mp4") as read, av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made:
+    rotation = _rotation(source, container)
+    with av.open(str(source), format=container) as read, av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made:
         video, audio = read.streams.video[0], next(iter(read.streams.audio), None)
         rate = video.average_rate or Fraction(25)
-        bits = _video_bits(read, aim, audio is not None)
-        out = made.add_stream("libx264", rate=rate, options={"preset": "veryfast", "maxrate": str(bits), "bufsize": str(bits)})
-        out.width, out.height = _size((video.width, video.height), bits / float(rate) / BITS_PER_PIXEL)
-        out.pix_fmt, out.bit_rate = "yuv420p", bits
+        bits = None if aim is None else _video_bits(read, aim, audio is not None)
+        quality = {"crf": QUALITY} if bits is None else {"maxrate": str(bits), "bufsize": str(bits)}
+        out = made.add_stream("libx264", rate=rate, options={"preset": "veryfast"} | quality)
+        shown = shown_size(video, rotation)
+        out.width, out.height = _size(shown, None if bits is None else bits / float(rate) / BITS_PER_PIXEL)
+        out.pix_fmt = "yuv420p"
+        if bits is not None:
+            out.bit_rate = bits
         out.codec_context.thread_count = 1  # a copy for a chat must not slow down everything else
         if video.time_base is not None:
             out.codec_context.time_base = video.time_base
@@ -98,17 +112,48 @@ def _encode(source: Path, target: Path, aim: int, stop: Event) -> tuple[int, int
             sound = made.add_stream("aac", rate=audio.rate)
             sound.bit_rate = AUDIO_BITS
             streams[audio] = sound
+        upright, end = _upright(video, rotation), 0.0
         for stream, frame in _frames(read, list(streams), stop):
-            _put(made, streams[stream], frame)
+            end = max(end, frame.time or 0.0)
+            _put(made, streams[stream], upright(frame) if stream is video else frame)
         for each in streams.values():
             _put(made, each, None)
+        promised = (read.duration or 0) / av.time_base
+        if container != "mp4" and end < promised * (1 - MISSING) - 1 / float(rate):
+            raise UnsupportedMedia("The video ends before its end.", reason="cut_short")
         return out.width, out.height
+
+
+def _rotation(source: Path, container: str) -> int:
+    """Degrees against the clock that its frames are to be turned by."""
+    import av
+
+    with av.open(str(source), format=container) as read:
+        return next((frame.rotation for frame in read.decode(video=0)), 0)
+
+
+def _upright(video: VideoStream, rotation: int) -> Callable[[VideoFrame], VideoFrame]:
+    """What turns a frame: a video that is written anew loses the note that it lies on its side."""
+    import av.filter
+
+    steps = {90: ("cclock",), -90: ("clock",)}.get(rotation, ("clock", "clock") if abs(rotation) == 180 else ())
+    if not steps:
+        return lambda frame: frame
+    graph = av.filter.Graph()
+    nodes = [graph.add_buffer(template=video), *(graph.add("transpose", step) for step in steps), graph.add("buffersink")]
+    graph.link_nodes(*nodes).configure()
+
+    def turned(frame: VideoFrame) -> VideoFrame:
+        graph.vpush(frame)
+        return graph.vpull()
+
+    return turned
 
 
 def _frames(read: InputContainer, streams: Sequence[Stream], stop: Event) -> Iterator[tuple[Stream, Any]]:
     for packet in read.demux(*streams):
         if stop.is_set():
-            raise Stopped
+            raise Conflict("The server is being stopped.", retry_after=ASK_AGAIN, reason="server_stopped")
         for frame in packet.decode():
             yield packet.stream, frame
 
@@ -128,10 +173,11 @@ def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
     return bits
 
 
-def _size(size: tuple[int, int], pixels: float) -> tuple[int, int]:
-    """The same shape with about as many pixels as the bits are enough for; even, as H.264 wants it."""
+def _size(size: tuple[int, int], pixels: float | None) -> tuple[int, int]:
+    """The same shape with about as many pixels as the bits are enough for, or all of them; even, as H.264 wants it."""
     width, height = size
     short = min(size)
     edges = [short, *(edge for edge in HEIGHTS if edge < short)]
-    edge = next((edge for edge in edges if edge * edge * width * height / short**2 <= pixels), edges[-1])
+    fitting = (edge for edge in edges if pixels is None or edge * edge * width * height / short**2 <= pixels)
+    edge = next(fitting, edges[-1])
     return max(2, round(width * edge / short / 2) * 2), max(2, round(height * edge / short / 2) * 2)

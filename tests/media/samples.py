@@ -9,6 +9,13 @@ from typing import Any
 import av
 from PIL import Image
 
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def case(name: str) -> bytes:
+    """A file of somebody else's making."""
+    return (CASES / name).read_bytes()
+
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any) -> bytes:
     out = io.BytesIO()

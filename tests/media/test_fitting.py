@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.errors import TooLarge
+from api.errors import Conflict, TooLarge
 from api.media import fitting, transcode
 from tests.media.samples import in_chunks
 from tests.media.test_routes import Place, place, sandbox
@@ -62,7 +62,7 @@ def test_what_cannot_be_made_small_enough_is_refused_and_a_stop_is_heeded(tmp_pa
     with pytest.raises(TooLarge):
         transcode.shrink_video(tmp_path / "clip.mp4", tmp_path / "small.mp4", 5_000, stop)
     stop.set()
-    with pytest.raises(transcode.Stopped):
+    with pytest.raises(Conflict):
         transcode.shrink_video(tmp_path / "clip.mp4", tmp_path / "small.mp4", 10_000_000, stop)
 
 
@@ -102,7 +102,7 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(place: Place, tm
     assert (await other.post(f"/media/{whole.id}/fit", json={"max_bytes": 450_000})).status_code == 404
     monkeypatch.setattr(fitting, "WAIT_SECONDS", 0.0)
     waiting = await fit(250_000)
-    assert (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"]) == (409, "conflict", fitting.ASK_AGAIN)
+    assert (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"]) == (409, "conflict", transcode.ASK_AGAIN)
     monkeypatch.undo()
     await media.erase_generation("g2")
     rows = await place.api.services.db.fetch("SELECT id FROM media WHERE generation_id = 'g2'")

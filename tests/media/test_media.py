@@ -13,7 +13,7 @@ from api.media.fetcher import ImageFetcher
 from api.media.links import Links
 from api.media.service import KeptFile, MediaService
 from api.media.storage import MediaStore
-from tests.media.samples import clip, in_chunks, picture
+from tests.media.samples import case, clip, in_chunks, picture
 from tests.media.test_storage import files_in
 
 
@@ -38,7 +38,7 @@ async def test_images_of_a_generation_come_in_order_with_links(db: Db, media: Me
     assert [(out.width, out.height, out.content_type) for out in outs] == [(600, 300, "image/webp"), (30, 20, "image/png")]
     assert outs[0].url.startswith(f"/media/{first.file.id}?exp=")
     assert outs[0].thumbnail_url is not None
-    assert outs[0].thumbnail_url.startswith(f"/media/{first.thumbnail.id}?")
+    assert outs[0].thumbnail_url.startswith(f"/media/{first.file.thumbnail_id}?")
     assert await media.of_generations([]) == {}
 
 
@@ -47,6 +47,28 @@ async def test_a_video_is_kept_with_its_length_and_poster(db: Db, media: MediaSe
     await recorded(db, media, await media.keep_video("u", "g", in_chunks(data)))
     out = (await media.of_generations(["g"]))["g"][0]
     assert (out.content_type, out.size, out.width, out.height, out.duration) == ("video/mp4", len(data), 128, 72, 1.0)
+
+
+@pytest.mark.parametrize("name", ["video-fetch/vp9.webm", "video-fetch/ok.mkv", "other-formats/anim.gif"])
+async def test_a_video_that_is_no_mp4_is_kept_as_one(db: Db, media: MediaService, tmp_path: Path, name: str) -> None:
+    await recorded(db, media, await media.keep_video("u", "g", in_chunks(case(name))))
+    out = (await media.of_generations(["g"]))["g"][0]
+    size = (160, 120) if name.endswith(".gif") else (320, 180)
+    assert (out.content_type, out.width, out.height, out.thumbnail_url is not None) == ("video/mp4", *size, True)
+    assert len(files_in(tmp_path / "media")) == 2, "the file it was made of is gone"
+
+
+async def test_a_file_that_nobody_can_look_into_is_kept_without_a_thumbnail(db: Db, media: MediaService, tmp_path: Path) -> None:
+    broken = bytearray(picture(size=(300, 200)))
+    broken[60:70] = bytes(10)
+    image = await media.keep_image("u", "g", 0, bytes(broken))
+    video = await media.keep_video("u", "h", in_chunks(case("video-fetch/freefirst.mp4")))
+    for kept, size in ((image, (300, 200)), (video, (320, 180))):
+        await recorded(db, media, kept)
+        out = (await media.of_generations([kept.file.generation_id or ""]))[kept.file.generation_id or ""][0]
+        assert (out.width, out.height, out.thumbnail_url) == (*size, None)
+        await media.discard([kept])
+    assert files_in(tmp_path / "media") == []
 
 
 async def test_what_is_no_video_leaves_nothing(media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +98,7 @@ async def test_an_upload_and_own_images_can_be_sent_others_cannot(db: Db, media:
     made = await media.keep_image("ana", "g", 0, picture())
     await recorded(db, media, made)
     assert (await media.input_image("ana", made.file.id)).data == picture()
-    for user, media_id in (("eve", upload.id), ("eve", made.file.id), ("ana", made.thumbnail.id), ("ana", ids.new_id())):
+    for user, media_id in (("eve", upload.id), ("eve", made.file.id), ("ana", made.file.thumbnail_id or ""), ("ana", ids.new_id())):
         with pytest.raises(NotFound):
             await media.check_input(user, media_id)
         with pytest.raises(NotFound):
@@ -84,7 +106,7 @@ async def test_an_upload_and_own_images_can_be_sent_others_cannot(db: Db, media:
 
 
 async def test_an_upload_that_is_no_image_or_too_large(media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedMedia, match="PNG, JPEG and WebP are taken"):
+    with pytest.raises(UnsupportedMedia, match="HEIC, AVIF, BMP and TIFF are taken"):
         await media.upload("u", b"hello")
     monkeypatch.setattr(service, "UPLOAD_MAX", 10)
     with pytest.raises(TooLarge):

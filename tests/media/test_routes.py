@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.api.harness import Api, running_api
-from tests.media.samples import clip, in_chunks, picture
+from tests.media.samples import case, clip, in_chunks, picture
 from tests.media.test_storage import files_in
 from tests.sandbox_server import Sandbox, sandbox_server
 
@@ -119,10 +119,25 @@ async def test_an_upload(place: Place) -> None:
     assert (read.headers["content-type"], read.content[8:12]) == ("image/webp", b"WEBP")
 
 
+@pytest.mark.parametrize(
+    ("name", "declared", "kept"),
+    [
+        ("jpeg-mpf/mpo.jpg", "image/jpeg", "image/jpeg"),
+        ("telegram-octet-stream-image/ok.png", "application/octet-stream", "image/png"),
+        ("telegram-octet-stream-image/ok.png", "text/plain", "image/png"),
+        ("other-formats/ok.heic", "IMAGE/HEIC", "image/jpeg"),
+        ("other-formats/ok.gif", "image/png", "image/png"),
+    ],
+)
+async def test_uploads_are_what_their_bytes_are(place: Place, name: str, declared: str, kept: str) -> None:
+    answer = await place.ana.post("/uploads", files={"file": ("a.bin", case(name), declared)})
+    assert (answer.status_code, answer.json()["content_type"]) == (201, kept)
+
+
 async def test_uploads_that_are_refused(place: Place) -> None:
     no_image = await place.ana.post("/uploads", files={"file": ("a.png", b"hello", "image/png")})
     assert (no_image.status_code, no_image.json()["code"]) == (415, "unsupported_media")
-    too_large = await place.ana.post("/uploads", files={"file": ("a.png", b"x" * 12_200_000, "image/png")})
+    too_large = await place.ana.post("/uploads", files={"file": ("a.png", b"x" * 40_200_000, "image/png")})
     assert (too_large.status_code, too_large.json()["code"]) == (413, "too_large")
     assert (await place.ana.post("/uploads", json={})).status_code == 422
     nobody = await place.api.client.post("/uploads", files={"file": ("a.png", picture(), "image/png")})

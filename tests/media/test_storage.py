@@ -9,6 +9,7 @@ import pytest
 
 from api.errors import StorageFull, TooLarge
 from api.media import storage
+from api.media.kinds import HEAD
 from api.media.storage import MediaStore, key_of
 from tests.media.fake_s3 import FakeS3, running_s3
 from tests.media.samples import in_chunks
@@ -37,7 +38,7 @@ def test_names_hold_content_and_owner() -> None:
 async def test_a_stream_is_kept(files: MediaStore, folder: Path) -> None:
     data = bytes(range(256)) * 40
     async with files.receive(in_chunks(data), 100_000) as received:
-        assert (received.size, received.sha256, received.head) == (len(data), hashlib.sha256(data).hexdigest(), data[:16])
+        assert (received.size, received.sha256, received.head) == (len(data), hashlib.sha256(data).hexdigest(), data[:HEAD])
         await files.keep(received.path, "ab/cd/file.mp4")
     assert files_in(folder) == ["ab/cd/file.mp4"]
     assert await files.read("ab/cd/file.mp4") == data
