@@ -110,6 +110,10 @@ def test_a_jpeg_with_an_index_of_pictures_is_a_jpeg() -> None:
     found = made_picture(data)
     assert (found.data, found.kind.content_type, found.width, found.height) == (data, "image/jpeg", 256, 192)
     assert clean_picture(data).kind.content_type == "image/jpeg"
+    place = data.index(b"MPF\0")
+    for damaged in (bytes(12), b"II*\0\xff\xff\xff\x7f\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff\0\0"):
+        broken = data[: place + 4] + damaged + data[place + 16 :]
+        assert (made_picture(broken).width, clean_picture(broken).width) == (256, 256)
 
 
 def test_grey_of_16_bits_is_scaled() -> None:
@@ -292,12 +296,20 @@ def test_a_small_file_with_many_pixels_is_refused_before_it_is_unpacked(side: in
     assert (found.width, found.height, found.thumbnail) == (side, side, None), "the provider's own is kept without a look"
 
 
-def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded() -> None:
-    data = case("big-photos/k41.jpg")
+def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, decoded = case("big-photos/k41.jpg"), []
+    plain: Callable[[Image.Image, int], Image.Image] = decode._plain
+
+    def watched(image: Image.Image, scale: int) -> Image.Image:
+        decoded.append(image.size)
+        return plain(image, scale)
+
+    monkeypatch.setattr(decode, "_plain", watched)
     found = clean_picture(data)
     assert (found.width, found.height, opened(found.data).size) == (3200, 3200, (3200, 3200))
     made = made_picture(data)
     assert (made.data, made.width, made.height, made.thumbnail is not None) == (data, 6400, 6400, True)
+    assert decoded == [(3200, 3200), (800, 800)]
 
 
 def test_a_photo_that_is_decoded_whole_is_scaled_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
