@@ -15,6 +15,7 @@ FUNCTION_LINES = 60
 # Where everything may be caught, because the process must go on or end with a sentence; each place logs what it caught.
 BROAD = {
     "api/background.py": "whatever work does that nobody waits for, the process goes on, and says so",
+    "api/media/decode.py": "decoders fail in any way there is on made-up bytes; it goes on as a domain error with its cause",
     "api/text/service.py": "the answer's task ends, and its reader gets the error",
     "bots/core/answer.py": "whatever one command does, its chat gets a sentence with a reference",
     "bots/core/delivery.py": "whatever one delivery does, the others go on; the api tries it again",
@@ -90,8 +91,14 @@ def _reraises(handler: ast.ExceptHandler) -> bool:
 
 def silent_excepts(source: Source) -> Iterator[str]:
     for node in source.nodes:
-        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not _reraises(node) and not _logs(node):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not (_reraises(node) or _translates(node) or _logs(node)):
             yield f"line {node.lineno} catches everything and says nothing"
+
+
+def _translates(handler: ast.ExceptHandler) -> bool:
+    """Raises another error with this one as its cause."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and isinstance(last.cause, ast.Name) and last.cause.id == handler.name
 
 
 def _logs(handler: ast.ExceptHandler) -> bool:
