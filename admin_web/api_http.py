@@ -1,5 +1,6 @@
 """How the api is asked: one client, tokens that are renewed, answers as the api's own schema types, one error type."""
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,6 +20,8 @@ AGENT = "allucanget-web"
 """The api tells by it what was asked for on the web."""
 
 M = TypeVar("M", bound=BaseModel)
+
+_NOT_SENDABLE = re.compile(r"[^ -~]")
 
 
 class ApiError(Exception):
@@ -122,12 +125,14 @@ class ApiHttp:
         """Open a response for reading; an access token that the api refuses is renewed once."""
 
         def attempt(token: str | None) -> httpx.Response:
-            sent = {**self._headers, **(headers or {})}
+            sent = {name: _sendable(value) for name, value in {**self._headers, **(headers or {})}.items()}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
-            request = self._http.build_request(method, path, json=json, params=params, files=files, headers=sent, timeout=timeout)
             try:
+                request = self._http.build_request(method, path, json=json, params=params, files=files, headers=sent, timeout=timeout)
                 return self._http.send(request, stream=True)
+            except httpx.InvalidURL as error:
+                raise ApiError("not_found", "There is no such address.", status=httpx.codes.NOT_FOUND) from error
             except httpx.HTTPError as error:
                 raise ApiDown(str(error)) from error
 
@@ -141,13 +146,19 @@ class ApiHttp:
         return attempt(self._access.renewed(token))
 
 
+def _sendable(value: str) -> str:
+    """What a browser sent may hold what no header of ours can."""
+    return _NOT_SENDABLE.sub("?", value).strip()
+
+
 def query(**values: str | int | None) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
 
 def address(template: str, *parts: str) -> str:
     """A path with each part quoted: what comes from a browser's address must not choose another endpoint."""
-    return template.format(*(quote(part, safe="") for part in parts))
+    # dots too: a part of two of them would lead upwards
+    return template.format(*(quote(part, safe="").replace(".", "%2E") for part in parts))
 
 
 def as_json(model: BaseModel) -> dict[str, object]:

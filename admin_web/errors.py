@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from admin_web.api_http import ApiDown, ApiError
 from admin_web.caller import PUBLIC, is_script, me, session_ended, to_login, web_session
@@ -101,4 +101,7 @@ def _http_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     if error.code >= INTERNAL:
         current_app.logger.error("request %s was %s %s", g.request_id, request.method, request.path)
-    return error_page(error.code)
+    answer = error_page(error.code)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return answer

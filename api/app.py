@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -53,6 +54,7 @@ from api.media import routes as media_routes
 from api.media.service import MediaService
 from api.media.storage import MediaStore
 from api.metrics import Metrics
+from api.openapi import with_errors
 from api.opening import open_database
 from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
@@ -99,6 +101,12 @@ _Built = tuple[Services, Steps]
 
 
 class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            with_errors(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
     def build_middleware_stack(self) -> ASGIApp:
         return Edge(super().build_middleware_stack(), self.state.metrics)
 
@@ -115,7 +123,15 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None, times: 
             yield
 
     metrics = Metrics()
-    app = _Api(title="All You Can GET AI", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=JSON_MAX)
+    app = _Api(
+        title="All You Can GET AI",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=JSON_MAX,
+    )
     app.state.metrics = metrics
     add_handlers(app)
     for module in ROUTES:

@@ -4,6 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from structlog import get_logger
 from structlog.contextvars import get_contextvars
 
@@ -20,6 +21,7 @@ _PLAIN = {
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
+    416: "range_not_satisfiable",
 }
 _LIMITS = {"ge", "le", "gt", "lt", "min_length", "max_length"}
 """What of a validation's facts is told: never a value."""
@@ -91,7 +93,16 @@ async def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
     code = _PLAIN.get(error.status_code, "invalid_request")
     problem = Problem(title=error.detail, status=error.status_code, detail=error.detail, code=code)
-    return _respond(problem, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+    return _respond(problem, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that this address takes. The framework names those of the first route only, and each of ours has one."""
+    fitting = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _database(request: Request, error: Exception) -> ProblemResponse:

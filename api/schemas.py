@@ -1,11 +1,13 @@
 """What every domain's schemas share: the base models, pages, money, the problem document."""
 
 import math
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, SecretStr, model_validator
 
 T = TypeVar("T")
 
@@ -65,8 +67,23 @@ def micro(dollars: Decimal) -> int:
     return math.ceil(dollars * MICRO)
 
 
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""PostgreSQL takes no NUL, and UTF-8 has no lone surrogates."""
+
+
+def is_text(value: object) -> bool:
+    """Whether a store and an encoder can keep every string in it, of whatever depth."""
+    match value:
+        case str():
+            return _NO_TEXT.search(value) is None
+        case SecretStr():
+            return is_text(value.get_secret_value())
+        case Mapping():
+            return all(is_text(key) and is_text(held) for key, held in value.items())
+        case list() | tuple() | set() | frozenset():
+            return all(is_text(held) for held in value)
+        case _:
+            return True
 
 
 class In(BaseModel):
@@ -76,10 +93,8 @@ class In(BaseModel):
 
     @model_validator(mode="after")
     def _storable(self) -> Self:
-        """PostgreSQL takes no NUL, and UTF-8 has no lone surrogates."""
         for name in type(self).model_fields:
-            value = getattr(self, name)
-            if isinstance(value, str) and ("\x00" in value or (not value.isprintable() and _has_surrogate(value))):
+            if not is_text(getattr(self, name)):
                 raise ValueError(f"{name} holds characters that are not text")
         return self
 

@@ -21,6 +21,7 @@ router = APIRouter(tags=["machines"])
 log = get_logger("webhooks")
 
 BODY_MAX = 64 * 1024
+_TYPE = re.compile(r"[a-z0-9._-]{1,100}")
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -57,8 +58,10 @@ def _read(body: bytes) -> tuple[str, str]:
     try:
         event: Any = json.loads(body)
         event_type, provider_id = str(event["type"]), str(event["data"]["id"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidRequest("This is not a webhook of the provider.") from error
+    if not _TYPE.fullmatch(event_type):
+        raise InvalidRequest("This is not an event of the provider.")
     if not _PROVIDER_ID.fullmatch(provider_id):
         raise InvalidRequest("This is not a job id of the provider.")
     return event_type, provider_id

@@ -1,9 +1,9 @@
 """Files to read, with ranges, and uploads."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
 from api.auth.caller import UserCaller
@@ -19,7 +19,14 @@ router = APIRouter(tags=["media"])
 MULTIPART_MARGIN = 100_000
 """Bytes that the form around an upload may take."""
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The part that `Range` asks for"},
+    304: {"description": "What `If-None-Match` names"},
+    416: {"description": "`range_not_satisfiable`: the part lies behind the end"},
+}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+BEYOND = 10**18
+"""Behind the end of every file."""
 
 Expires = Annotated[int | None, Query(ge=0, le=2**53)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -27,7 +34,7 @@ Signature = Annotated[str | None, Query(max_length=100)]
 
 
 @router.head("/media/{media_id}", include_in_schema=False)
-@router.get("/media/{media_id}", response_class=StreamingResponse)
+@router.get("/media/{media_id}", response_class=StreamingResponse, responses=FILE_RESPONSES)
 async def read_media(
     request: Request, services: ServicesDep, media_id: str, exp: Expires = None, sig: Signature = None, download: bool = False
 ) -> Response:
@@ -49,7 +56,7 @@ async def read_media(
     found = _range(wanted, row.size)
     start, end = found or (0, row.size)
     if start >= end:
-        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{row.size}"})
+        raise HTTPException(416, headers={"Content-Range": f"bytes */{row.size}"})
     headers["Content-Length"] = str(end - start)
     if found:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
@@ -95,12 +102,13 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
     found = _RANGE.fullmatch(header.strip()) if header else None
     if found is None or found[0] == "bytes=-":
         return None
-    first, last = found[1], found[2]
-    if not first:
-        return max(0, size - int(last)), size
-    if last and int(last) < int(first):
+    # Python reads no number of more than 4,300 digits
+    first, last = (None if not digits else int(digits) if len(digits) < 19 else BEYOND for digits in found.groups())
+    if first is None:
+        return max(0, size - (last or 0)), size
+    if last is not None and last < first:
         return None
-    return int(first), min(size, int(last) + 1) if last else size
+    return first, size if last is None else min(size, last + 1)
 
 
 @router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)

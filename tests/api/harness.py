@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
 from api.deps import Services
@@ -35,7 +37,7 @@ class Api:
         return services
 
     def signed(self, token: str, agent: str = "tests") -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(self.app)
+        transport = httpx.ASGITransport(Declared(self.app))
         headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
         return httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers, timeout=60)
 
@@ -69,6 +71,33 @@ class Api:
         return self.signed(act["access_token"])
 
 
+@cache
+def declared() -> dict[tuple[str, str], set[int]]:
+    """The statuses that stand in the schema, by method and path."""
+    paths = create_app(Settings(_env_file=None)).openapi()["paths"]
+    return {
+        (method.upper(), path): {int(status) for status in operation["responses"]}
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+
+
+class Declared:
+    """Lets no answer pass whose status `/openapi.json` does not name for its operation."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched(message: Message) -> None:
+            operation = (scope["method"], getattr(scope.get("route"), "path_format", ""))
+            if message["type"] == "http.response.start" and operation in declared():
+                assert message["status"] in declared()[operation], f"{operation} may answer {message['status']}: see api/openapi.py"
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+
 @asynccontextmanager
 async def running_api(
     tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, times: Times | None = None, **settings: Any
@@ -76,7 +105,10 @@ async def running_api(
     """Ready when the models are known; other settings as keyword arguments."""
     values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, **settings}
     app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP, times=times)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(Declared(app)), base_url="http://api") as client,
+    ):
         running = Api(app, client, values["data_dir"])
         if refresh:
             await running.services.catalog.refreshed.wait()

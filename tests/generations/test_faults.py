@@ -16,6 +16,7 @@ from api.ids import now
 from api.provider.sandbox_faults import Fault
 from api.provider.types import ProviderError
 from tests.api.harness import Api, running_api
+from tests.auth.world import one_engine
 from tests.generations.conftest import WEBHOOK_SECRET, settings_of
 from tests.generations.test_jobs import SEEDREAM, finished, money, until
 from tests.sandbox_server import Sandbox
@@ -202,10 +203,14 @@ async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(tmp_
 
 async def webhook(api: Api, row: store.Generation, provider_id: str, *, secret: str = WEBHOOK_SECRET, late: float = 0) -> httpx.Response:
     body = json.dumps({"type": "video.generation.completed", "data": {"id": provider_id, "status": "completed"}}).encode()
+    return await signed(api, row.callback_token or "", body, secret=secret, late=late)
+
+
+async def signed(api: Api, token: str, body: bytes, *, secret: str = WEBHOOK_SECRET, late: float = 0) -> httpx.Response:
     stamp = str(int(time.time() - late))
     signature = hmac.new(secret.encode(), stamp.encode() + b"," + body, hashlib.sha256).hexdigest()
     headers = {"X-OpenRouter-Signature": f"t={stamp},v1={signature}", "Content-Type": "application/json"}
-    return await api.client.post(f"/webhooks/openrouter/{row.callback_token}", content=body, headers=headers)
+    return await api.client.post(f"/webhooks/openrouter/{token}", content=body, headers=headers)
 
 
 HOOKS: dict[str, Any] = {"openrouter_webhook_secret": WEBHOOK_SECRET, "public_api_url": "http://127.0.0.1:9"}
@@ -241,6 +246,27 @@ async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path
                 break
             await webhook(api, row, row.provider_id or "")
         assert done.status == "completed"
+
+
+@one_engine
+async def test_a_signed_webhook_that_cannot_be_read_is_refused(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    bodies = [
+        b"[" * 5_000,
+        b'{"type":' * 5_000,
+        b'{"type": "x\\ud83d", "data": {"id": "gen-1"}}',
+        b'{"type": "x\\u0000", "data": {"id": "gen-1"}}',
+        b'{"type": "' + b"x" * 10_000 + b'", "data": {"id": "gen-1"}}',
+        b'{"type": "x", "data": {"id": "gen-\\udfff"}}',
+        b'{"type": "x", "data": {"id": ' + b"9" * 5_000 + b"}}",
+        b'{"type": "x", "data": []}',
+        b"\xff\xfe",
+        b"",
+    ]
+    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+        for body in bodies:
+            answer = await signed(api, "anything", body)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), body[:50]
+        assert await api.services.db.fetch("SELECT dedupe_key FROM webhook_events") == []
 
 
 @pytest.mark.parametrize(("secret", "late"), [("wrong", 0), (WEBHOOK_SECRET, 400), (WEBHOOK_SECRET, -400)])

@@ -78,6 +78,8 @@ async def test_ranges(place: Place) -> None:
         ("bytes=5-999999999", 5, None),
         ("bytes=-7", -7, None),
         ("bytes=-999999999", 0, None),
+        ("bytes=-" + "9" * 4_301, 0, None),
+        ("bytes=5-" + "9" * 4_301, 5, None),
     ]
     for wanted, start, end in cases:
         answer = await place.api.client.get(place.url, headers={"Range": wanted})
@@ -91,9 +93,10 @@ async def test_a_range_that_is_not_understood_sends_all_and_one_behind_the_end_n
     for wanted in ("bytes=-", "bytes=9-5", "bytes=0-1,5-6", "items=0-1", "bytes=a-b"):
         answer = await place.api.client.get(place.url, headers={"Range": wanted})
         assert (answer.status_code, answer.content) == (200, place.video)
-    for wanted in ("bytes=999999999-", "bytes=-0"):
+    for wanted in ("bytes=999999999-", "bytes=-0", f"bytes={'9' * 4_301}-", f"bytes={'9' * 4_301}-{'9' * 5_000}"):
         answer = await place.api.client.get(place.url, headers={"Range": wanted})
         assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(place.video)}")
+        assert answer.json()["code"] == "range_not_satisfiable"
 
 
 async def test_what_the_client_has_already_is_not_sent_again(place: Place) -> None:
