@@ -21,7 +21,8 @@ from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, Media
 from api.schemas import Kind, MediaKind, Page
 from api.users.schemas import PreferencesIn, PreferencesOut
 
-UPLOAD_TYPES = "image/png,image/jpeg,image/webp"
+UPLOAD_TYPES = "image/png,image/jpeg,image/webp,image/gif,image/heic,image/heif,image/avif,image/bmp,image/tiff,.heic,.heif,.avif"
+"""With names, because few systems know a type for these three."""
 PICK_FROM = 12
 LATEST = 12
 OF_ONE = {"n", "seed", "negative_prompt"}

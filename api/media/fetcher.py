@@ -118,7 +118,7 @@ class ImageFetcher:
         literal = f"[{address}]" if ":" in address else address
         target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=(parts.path or "/").encode() + _query(parts))
         name = host if self._port == 443 else f"{host}:{self._port}"
-        headers = {"Host": name, "Accept": "image/png, image/jpeg, image/webp", "Accept-Encoding": "identity"}
+        headers = {"Host": name, "Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8", "Accept-Encoding": "identity"}
         # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address
         client = httpx.AsyncClient(
             trust_env=False,

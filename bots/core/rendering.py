@@ -21,9 +21,13 @@ SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
     "image/gif": ".gif",
+    "image/avif": ".avif",
+    "image/bmp": ".bmp",
     "video/mp4": ".mp4",
     "video/webm": ".webm",
 }
+PHOTOS = {"image/png", "image/jpeg", "image/webp"}
+"""What every chat shows as a picture; anything else goes as a file."""
 FIT_TRIES = 10
 """How often a delivery waits for a smaller copy before its link has to do."""
 POSTER_SIDE, POSTER_BYTES = 320, 200_000
@@ -139,7 +143,7 @@ async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, pla
 def kind_of(media: MediaOut, size: int, limits: Limits) -> Kind:
     if media.content_type.startswith("video/"):
         return "video"
-    return "photo" if media.content_type.startswith("image/") and size <= limits.photo_bytes else "document"
+    return "photo" if media.content_type in PHOTOS and size <= limits.photo_bytes else "document"
 
 
 def name_of(media: MediaOut, made: GenerationOut, place: int) -> str:

@@ -240,7 +240,9 @@ def _media(message: Message) -> dict[str, Any]:
     if message.file is None:
         return {}
     known = {"file_id": message.file.id, "file_unique_id": f"u{message.file.id}", "file_size": len(message.file.data)}
-    named = known | {"file_name": message.file.name, "mime_type": message.file.content_type}
+    named = known | {"file_name": message.file.name}
+    if message.file.content_type:
+        named["mime_type"] = message.file.content_type
     if message.kind == "photo":
         return {"photo": [known | {"width": message.width, "height": message.height}]}
     if message.kind == "video":

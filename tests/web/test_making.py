@@ -129,7 +129,7 @@ def test_an_upload_that_is_no_image_is_said_in_words(browser: Browser) -> None:
     fields = {**browser.fields, "prompt": "Make it blue", "image": (io.BytesIO(b"<svg>not a picture</svg>"), "x.png")}
     answer = browser.post("/generate/image", fields)
     assert answer.status_code == 415
-    assert "PNG, JPEG or WebP" in answer.text
+    assert "HEIC, AVIF, BMP or TIFF" in answer.text
     assert browser.fields["prompt"] == "Make it blue"
 
 

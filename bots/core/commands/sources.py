@@ -1,6 +1,7 @@
 """Which picture or earlier result a person means: named in the text, sent along, or in the message that they answered."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from api.generations.schemas import GenerationOut
@@ -15,6 +16,7 @@ MOST = 16
 _UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
 _REFERENCE = re.compile(rf"\s*(?:#?(?P<id>{_UUID})|#(?P<short>[a-z0-9]{{7}})|@(?P<image>{_UUID}))(?:\s+|$)")
 """Buttons and forms carry one of these before the text: a generation's id, its short id, an uploaded image's id."""
+_PICTURE_NAME = re.compile(r"\.(png|jpe?g|webp|gif|heic|heif|avif|bmp|tiff?)$", re.IGNORECASE)
 _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 
@@ -81,9 +83,12 @@ async def _quoted(inbound: Inbound, context: Context) -> Source | None:
         except ApiError as error:
             if error.code != "not_found":
                 raise
-    images = () if inbound.quoted is None else tuple(one for one in inbound.quoted.attachments if one.content_type.startswith("image/"))
+    found = []
+    for one in () if inbound.quoted is None else inbound.quoted.attachments[:MOST]:
+        with suppress(Mistake):  # that file is no picture, and nobody said that it is one
+            found.append(await _upload(one, context))
     # somebody else's result, or any other picture in the chat: whoever can see it can send it
-    return Source(await uploaded(images, context)) if images else None
+    return Source(tuple(found)) if found else None
 
 
 def _of(made: GenerationOut) -> Source:
@@ -92,9 +97,17 @@ def _of(made: GenerationOut) -> Source:
     return Source(tuple(one.id for one in made.images), made)
 
 
-async def _upload(image: Attachment, context: Context) -> str:
-    if not image.content_type.startswith("image/"):
+async def _upload(file: Attachment, context: Context) -> str:
+    """Whatever its declared type: phones and programs send pictures as anything, and the api looks at the bytes. Raises `Mistake` for what
+    is no picture and was not said to be one."""
+    declared = file.content_type.lower()
+    if declared.startswith(("audio/", "video/")) and not _PICTURE_NAME.search(file.name):
         raise Mistake(texts.no_image_attached())
-    if image.size > UPLOAD_BYTES:
-        raise ApiError("too_large", image.name)
-    return (await context.user.upload(image.name, image.content_type, await image.read())).id
+    if file.size > UPLOAD_BYTES:
+        raise ApiError("too_large", file.name)
+    try:
+        return (await context.user.upload(file.name, file.content_type, await file.read())).id
+    except ApiError as error:
+        if error.code != "unsupported_media" or declared.startswith("image/"):
+            raise
+        raise Mistake(texts.no_image_attached()) from error

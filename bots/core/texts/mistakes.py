@@ -34,7 +34,7 @@ ERRORS: dict[str, str] = {
     "last_admin": N_("The last admin has to stay."),
     "setup_done": N_("Setup is already done."),
     "too_large": N_("That file is too large for me. I take images of up to 20 MB: please send a smaller copy."),
-    "unsupported_media": N_("I can't use this kind of file. Please send a PNG, JPEG or WebP image."),
+    "unsupported_media": N_("I can't use this file. Please send a picture: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF."),
     "file_unreadable": N_("The chat does not hand me that file. Please send it again."),
     "storage_full": N_("The server's storage is full. Please tell the operator."),
     "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
@@ -232,4 +232,4 @@ def bad_field(field: str, reason: str) -> str:
 
 
 def no_image_attached() -> str:
-    return _("I can only work with images. Please attach a PNG, JPEG or WebP image.")
+    return _("I can only work with pictures. Please attach one: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF.")

@@ -174,8 +174,8 @@ async def entered(api: Api, url: str) -> AsyncIterator[Place]:
         yield Place(api, url, bot, Stage(), web)
 
 
-def attachment(data: bytes, content_type: str = "image/png") -> Attachment:
+def attachment(data: bytes, content_type: str = "image/png", name: str = "cat.png") -> Attachment:
     async def read() -> bytes:
         return data
 
-    return Attachment("cat.png", content_type, len(data), read)
+    return Attachment(name, content_type, len(data), read)

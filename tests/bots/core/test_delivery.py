@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from api.deliveries import service
+from api.generations.schemas import MediaOut
 from api.media import fitting
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.core.delivery import AT_ONCE, pump
 from bots.core.http import ApiError
+from bots.core.rendering import kind_of
 from bots.core.types import Address, Reply, SendFailed
-from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
+from tests.bots.core.stage import LIMITS, PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -250,6 +252,12 @@ async def test_a_picture_too_large_for_a_photo_is_a_document(place: Place) -> No
     async with pumping(place.stage, place.bot):
         pushed = await place.stage.seen("a fox in snow\n")
     assert [file.kind for file in pushed.reply.files] == ["document"]
+
+
+@pytest.mark.parametrize(("content_type", "kind"), [("image/webp", "photo"), ("image/gif", "document"), ("image/avif", "document")])
+async def test_only_what_every_chat_shows_is_a_photo(content_type: str, kind: str) -> None:
+    media = MediaOut(id="m", url="/media/m", content_type=content_type, size=100)
+    assert kind_of(media, 100, LIMITS) == kind
 
 
 async def test_files_that_a_chat_refuses_for_good_become_words(place: Place) -> None:

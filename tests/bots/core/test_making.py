@@ -8,8 +8,9 @@ from PIL import Image
 
 from api.provider.sandbox_faults import Fault
 from bots.core import texts
-from bots.core.types import Reply
+from bots.core.types import Attachment, Quoted, Reply
 from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
+from tests.media.samples import case
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -85,6 +86,45 @@ async def test_an_attached_image_guides_an_image(place: Place) -> None:
     await place.say("/image as a painting", attachments=(attachment(png()),))
     made = (await place.web.get("/generations")).json()["items"][0]
     assert made["mode"] == "image_to_image"
+
+
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [
+        ("telegram-octet-stream-image/ok.png", "application/octet-stream"),
+        ("telegram-octet-stream-image/ok.png", "IMAGE/PNG"),
+        ("telegram-octet-stream-image/ok.png", ""),
+        ("telegram-octet-stream-image/ok.png", "text/plain"),
+        ("telegram-octet-stream-image/ok.png", "video/mp4"),
+        ("other-formats/ok.heic", "application/octet-stream"),
+        ("other-formats/ok.heic", "image/heic"),
+        ("other-formats/ok.avif", "image/avif"),
+        ("jpeg-mpf/mpo.jpg", "image/mpo"),
+    ],
+)
+async def test_a_picture_is_one_whatever_it_is_declared_to_be(place: Place, file: str, declared: str) -> None:
+    sent = attachment(case(file), declared, file.partition("/")[2])
+    await place.say("/image as a painting", attachments=(sent,))
+    await place.say("/image as a drawing", quoted=Quoted("m2", "look", attachments=(sent,)))
+    made = (await place.web.get("/generations")).json()["items"]
+    assert [one["mode"] for one in made] == ["image_to_image"] * 2
+
+
+async def test_what_is_no_picture_is_left_out_of_an_answered_message(place: Place) -> None:
+    voice, notes = attachment(b"OggS", "audio/ogg", "voice.ogg"), attachment(b"%PDF", "application/octet-stream", "notes.pdf")
+    await place.say("/image a fox", quoted=Quoted("m2", "look", attachments=(voice, attachment(png()), notes)))
+    await place.say("/image a fox", quoted=Quoted("m2", "look", attachments=(voice, notes)))
+    made = (await place.web.get("/generations")).json()["items"]
+    assert sorted(one["mode"] for one in made) == ["image_to_image", "text_to_image"]
+
+
+async def test_what_is_surely_no_picture_is_not_even_fetched(place: Place) -> None:
+    async def never() -> bytes:
+        raise AssertionError
+
+    for name, declared in (("film.mp4", "video/mp4"), ("voice.ogg", "AUDIO/ogg")):
+        (reply,) = await place.say("/video waves", attachments=(Attachment(name, declared, 19_000_000, never),))
+        assert reply.text == texts.no_image_attached()
 
 
 MISTAKES = [

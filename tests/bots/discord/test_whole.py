@@ -15,6 +15,7 @@ from bots.discord.__main__ import run
 from bots.settings import BotSettings
 from tests.bots.core.stage import Place
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
+from tests.media.samples import case
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
@@ -79,9 +80,8 @@ async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
         night = (await results(fake, 2))[-1]
         assert "make it night" in night.text
 
-        theirs = fake.says(
-            OTHER, GUILD_CHANNEL_ID, "my cat", guild=GUILD_ID, attachment=("fox.png", "image/png", fake.content(fox.attachments[0]))
-        )
+        photo = ("IMG_1.HEIC", "application/octet-stream", case("other-formats/ok.heic"))
+        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "my cat", guild=GUILD_ID, attachment=photo)
         changed = fake.menu(PERSON, theirs, "Edit")
         await fake.until(lambda scene: scene.interactions[changed].form)
         fake.submit(changed, "a hat on it")

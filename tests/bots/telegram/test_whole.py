@@ -12,6 +12,7 @@ from bots.telegram.__main__ import run
 from tests.bots.core.stage import Place
 from tests.bots.telegram.conftest import CHAT
 from tests.fakes.telegram import FakeTelegram, Scene, SeenMessage
+from tests.media.samples import case
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,6 +76,17 @@ async def test_link_then_ask_then_images_then_a_video_from_a_photo(fake: FakeTel
         )
         assert "Cancel" not in closed.buttons
         assert min(film.width, film.height, film.duration) > 0
+
+
+@pytest.mark.parametrize("declared", ["application/octet-stream", "", "IMAGE/PNG"])
+async def test_a_picture_sent_as_a_file_is_a_picture(fake: FakeTelegram, place: Place, sandbox: Sandbox, declared: str) -> None:
+    async with bot(fake, place):
+        await link(fake, place)
+        asked = fake.user_says(CHAT, PERSON, "what is this?", document=("shot.png", declared, case("telegram-octet-stream-image/ok.png")))
+        answered = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        assert "I was given 1 picture with it" in answered.text
+        fake.user_says(CHAT, PERSON, "/video it moves", document=("IMG_1.HEIC", declared, case("other-formats/ok.heic")))
+        await fake.message(CHAT, kind="video", timeout=30)
 
 
 async def test_cancel_button_edits_the_card(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
