@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from api.catalog.model import Model
-from api.catalog.pricing import image_micro, text_micro, video_micro
+from api.catalog.pricing import image_micro, text_micro
+from api.catalog.video_pricing import video_micro
 from api.schemas import Kind
 
 PREFERRED: dict[Kind, tuple[str, ...]] = {

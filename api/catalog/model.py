@@ -1,10 +1,15 @@
 """A model as this server offers it: what the provider says, and what the operator decided."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api.provider.schemas import PriceItem
 from api.provider.types import ModelInfo
 from api.schemas import Kind
 from api.users.schemas import Role
+
+Options = Mapping[str, str | int | bool]
+"""Of a request, checked: an option that is not there is the model's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class Model:
     @property
     def kind(self) -> Kind:
         return self.info.kind
+
+    @property
+    def price_lines(self) -> tuple[PriceItem, ...] | None:
+        """None without a price list, and for one with a negative price, which is the provider's way to say that it varies."""
+        items = self.info.price
+        return None if items is None or any(item.usd < 0 for item in items) else items
 
     def allows(self, role: Role | None) -> bool:
         """None: asked for no person, as the worker does for a job that was accepted before."""

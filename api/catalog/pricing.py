@@ -6,16 +6,14 @@ providers may offer one model at different prices: the highest counts, because t
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from decimal import Decimal
 
-from api.catalog.model import Model
+from api.catalog.model import Model, Options
 from api.catalog.schemas import Per, PriceOut
+from api.catalog.video_pricing import least_of
 from api.provider.schemas import PriceItem
 from api.schemas import MICRO, Kind, micro, usd
-
-Options = Mapping[str, str | int | bool]
 
 CHARS_PER_TOKEN = 3
 """Low on purpose: English has about four, so the estimate is above the bill."""
@@ -41,7 +39,7 @@ def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt
     n = int(options.get("n", 1))
     if model.price_override_micro is not None:
         return n * model.price_override_micro
-    items = _usable(model)
+    items = model.price_lines
     each = _output_image_usd(items, options)
     if items is None or each is None:
         return None
@@ -51,11 +49,11 @@ def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt
         + _most(items, _INPUT_IMAGE, "megapixel") * MEGAPIXELS_PER_INPUT_IMAGE
         + max(_most(items, _INPUT_IMAGE, "token"), _most(items, ("prompt",), "token")) * TOKENS_PER_INPUT_IMAGE
     )
-    return micro(n * (each + extra + _most(items, ("request", *_OUTPUT_IMAGE), "request")))
+    return micro(n * (each + extra))
 
 
 def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> Decimal | None:
-    """Dollars for one image; None when the list has no line that prices it."""
+    """Dollars for one image; None when the list has no line that prices it, or one that says nothing: no image is free."""
     if items is None:
         return None
     text = _most(items, ("completion",), "token")
@@ -65,9 +63,9 @@ def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> 
     prices = whole + by_token
     if any(item.unit == "megapixel" for item in lines):
         prices.append(_megapixels_usd([item for item in lines if item.unit == "megapixel"], _megapixels(options)))
-    if not prices and text:
-        prices.append(text * _image_tokens(options))
-    return max(prices, default=None)
+    if not any(prices):
+        prices = [text * _image_tokens(options)]
+    return max(prices) + _most(items, ("request",), "request") or None
 
 
 def _is_per_token(item: PriceItem) -> bool:
@@ -103,89 +101,15 @@ def _image_tokens(options: Options) -> int:
     return 4_200 if _megapixels(options) == 1 else 8_400
 
 
-def _usable(model: Model) -> tuple[PriceItem, ...] | None:
-    """None also for a list with a negative price, which is the provider's way to say that it varies."""
-    items = model.info.price
-    return None if items is None or any(item.usd < 0 for item in items) else items
-
-
 def _most(items: Iterable[PriceItem], billables: tuple[str, ...], unit: str) -> Decimal:
     return max((item.usd for item in items if item.billable in billables and item.unit == unit), default=Decimal(0))
-
-
-_RESOLUTION = re.compile(r"(?<![a-z0-9])(\d{3,4}p|[1248]k)(?![a-z0-9])", re.IGNORECASE)
-_PER_SECOND = re.compile(r"duration_seconds|video_output_second|video-second|per_second")
-
-
-@dataclass(frozen=True, slots=True)
-class Sku:
-    """A line of a video price list, read. None in a field: the line holds for every value of it."""
-
-    usd: Decimal
-    per_second: bool
-    from_image: bool | None
-    audio: bool | None
-    resolution: str | None
-
-    @property
-    def weight(self) -> int:
-        """How specific the line is."""
-        return sum(part is not None for part in (self.from_image, self.audio, self.resolution))
-
-
-def read_sku(item: PriceItem) -> Sku | None:
-    """None for a key that we cannot price with, such as a price per video token."""
-    key = item.billable.lower()
-    per_second = _PER_SECOND.search(key) is not None
-    if "token" in key or "image_input" in key or not (per_second or key in {"generate", "video", "per_video"}):
-        return None
-    found = _RESOLUTION.search(key.replace("_", " ").replace("-", " "))
-    return Sku(
-        usd=item.usd / 100 if key.startswith("cents_") else item.usd,
-        per_second=per_second,
-        from_image=True if "image_to_video" in key else False if "text_to_video" in key else None,
-        audio=False if "without_audio" in key else True if "with_audio" in key else None,
-        resolution=found[1].lower() if found else None,
-    )
-
-
-def _skus(items: Iterable[PriceItem]) -> list[Sku]:
-    return [sku for item in items if (sku := read_sku(item)) is not None]
-
-
-def video_micro(model: Model, options: Options, *, images: int = 0) -> int | None:
-    """Of one video with checked options, made from `images` images."""
-    duration = options.get("duration")
-    if model.price_override_micro is not None:
-        return None if duration is None else model.price_override_micro * int(duration)
-    items = _usable(model)
-    lines = [] if items is None else _fitting(_skus(items), options, images > 0)
-    if items is None or not lines or (duration is None and any(line.per_second for line in lines)):
-        return None
-    weight = max(line.weight for line in lines)
-    each = max(line.usd * (int(duration or 1) if line.per_second else 1) for line in lines if line.weight == weight)
-    image = max((item.usd / 100 for item in items if item.billable == "cents_per_image_input"), default=Decimal(0))
-    return micro(each + image * images)
-
-
-def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:
-    resolution = options.get("resolution")
-    fitting = [
-        line
-        for line in lines
-        if line.from_image in {None, from_image} and (resolution is None or line.resolution in {None, str(resolution).lower()})
-    ]
-    audio = options.get("generate_audio") is True
-    by_sound = [line for line in fitting if line.audio in {None, audio}]
-    # a silent video of a model that only has a price with sound costs at most that
-    return by_sound if by_sound or audio else fitting
 
 
 def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) -> int | None:
     """Of one answer of at most `max_tokens` tokens to `chars` characters of context and `images` images."""
     if model.price_override_micro is not None:
         return model.price_override_micro
-    items = _usable(model)
+    items = model.price_lines
     if items is None or not {"prompt", "completion"} <= {item.billable for item in items}:
         return None
     prompt = tokens(chars) + images * TOKENS_PER_INPUT_IMAGE
@@ -205,15 +129,14 @@ def used_text_micro(model: Model, *, prompt_tokens: int, completion_tokens: int)
 def price_out(model: Model) -> PriceOut:
     """A model's price as it is shown."""
     price = PriceOut(items=list(model.info.price or ()), summary="")
-    items = _usable(model)
+    items = model.price_lines
     if model.price_override_micro is not None:
         price.usd, price.per = usd(model.price_override_micro), _EACH[model.kind]
     elif items is not None and model.kind == "image":
         price.usd, price.per, price.is_about = _output_image_usd(items, {}), "image", True
     elif items is not None and model.kind == "video":
-        least = min(_skus(items), key=lambda line: line.usd, default=None)
-        if least is not None:
-            price.usd, price.per, price.is_least = least.usd, "second" if least.per_second else "video", True
+        price.usd, price.per = least_of(items)
+        price.is_least = price.usd is not None
     elif items is not None:
         price.usd, price.output_usd = (_most(items, (unit,), "token") * MICRO for unit in ("prompt", "completion"))
         price.per = "tokens"
@@ -223,7 +146,7 @@ def price_out(model: Model) -> PriceOut:
 
 def _summary(price: PriceOut) -> str:
     """`about $0.04 an image`."""
-    if price.usd is None:
+    if price.usd is None or price.per is None:
         return "price not known"
     if not price.usd and not price.output_usd:
         return "free"

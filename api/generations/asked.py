@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from api.auth.caller import Caller
 from api.catalog.model import Model
-from api.catalog.pricing import image_micro, video_micro
+from api.catalog.pricing import image_micro
+from api.catalog.video_pricing import video_micro
 from api.errors import NotAllowed
 from api.generations.again import Request
 from api.generations.schemas import AddressIn, Mode

@@ -12,6 +12,8 @@ _CHAT_TIERS = ("1K", "2K", "4K")
 _CHAT_MAX_N = 4
 """The chat route makes one image a call; this many calls are made for one request."""
 _INPUT_IMAGES_MAX = 8
+_PROMPT_TOKENS_MOST = 64_000
+"""Well above what one question takes along: a conversation, a prompt and pictures."""
 _PRICE_WORDS = {
     "prompt": ("prompt", "token"),
     "completion": ("completion", "token"),
@@ -67,13 +69,23 @@ def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
     pricing = entry.get("pricing")
     if not isinstance(pricing, dict):
         return None
-    items = []
-    for key, (billable, unit) in _PRICE_WORDS.items():
-        usd = _usd(pricing[key]) if key in pricing else None
-        if usd is not None:
-            items.append(PriceItem(billable=billable, unit=unit, usd=usd))
+    items = [
+        PriceItem(billable=billable, unit=unit, usd=usd)
+        for prices in (pricing, *_overrides(pricing))
+        for key, (billable, unit) in _PRICE_WORDS.items()
+        if key in prices and (usd := _usd(prices[key])) is not None
+    ]
     # a negative price means: it depends on where the request is routed
     return tuple(items) if items and all(item.usd >= 0 for item in items) else None
+
+
+def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Prices that hold instead at certain times of the day or for long prompts; those for longer ones than ours never apply."""
+    listed = pricing.get("overrides")
+    for one in listed if isinstance(listed, list) else ():
+        least = one.get("min_prompt_tokens") if isinstance(one, dict) else None
+        if isinstance(one, dict) and not (isinstance(least, int | float) and least >= _PROMPT_TOKENS_MOST):
+            yield one
 
 
 def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) -> list[ModelInfo]:

@@ -92,7 +92,7 @@ async def images(work: Work) -> Response:
     form: ImageFormat = "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
     data = await _make(work, ask.model, ask.prompt, size, count=ask.n, seed=ask.seed, form=form, base=base, quality=ask.output_compression)
     tokens = sandbox_text.tokens(ask.prompt)
-    return _result(work, ask.model, data, form, tokens, model.cost(len(data), tokens, len(inputs)))
+    return _result(work, ask.model, data, form, tokens, model.cost(len(data), size, tokens, len(inputs)))
 
 
 async def generations(work: Work) -> Response:
@@ -103,7 +103,7 @@ async def generations(work: Work) -> Response:
     width, height = (int(side) for side in ask.size.split("x"))
     data = await _make(work, ask.model, ask.prompt, (width, height), count=ask.n, seed=None, form="png", base=None)
     tokens = sandbox_text.tokens(ask.prompt)
-    cost = listed.cost(len(data), tokens, 0) if listed else sandbox_models.GENERATIONS_SIZES[ask.size] * len(data)
+    cost = listed.cost(len(data), (width, height), tokens, 0) if listed else sandbox_models.GENERATIONS_SIZES[ask.size] * len(data)
     return _result(work, ask.model, data, "png", tokens, cost, as_url=ask.response_format == "url")
 
 

@@ -18,6 +18,9 @@ CHAT_RATIOS = {
     "21:9": (1536, 672),
 }
 TIERS = {"0.5K": 0.5, "512": 0.5, "768": 0.75, "1K": 1.0, "1.5K": 1.5, "2K": 2.0, "4K": 4.0}
+MEGAPIXEL = 1024 * 1024
+IMAGE_TOKENS = 1_120
+"""For a megapixel."""
 CHAT_TIERS = ("1K", "2K", "4K")
 VIDEO_SHORT_SIDE = {"360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1K": 1024, "2K": 1440, "4K": 2160}
 _CHAT_PARAMETERS = ["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop", "stream", "response_format"]
@@ -100,9 +103,15 @@ class ImageModel:
         }
         return {"id": self.id, "endpoints": [endpoint]}
 
-    def cost(self, images: int, prompt_tokens: int, inputs: int) -> Decimal:
-        units = {"output_image": images, "input_text": prompt_tokens, "input_image": inputs}
-        return sum((Decimal(str(line["cost_usd"])) * units[line["billable"]] for line in self.pricing), Decimal(0))
+    def cost(self, images: int, size: tuple[int, int], prompt_tokens: int, inputs: int) -> Decimal:
+        megapixels = -(-size[0] * size[1] // MEGAPIXEL)
+        of_image = {"image": 1, "megapixel": megapixels, "token": IMAGE_TOKENS * megapixels, "first": 1, "further": megapixels - 1}
+        units = {"input_text": prompt_tokens, "input_image": inputs, "input_reference": inputs}
+
+        def count(line: dict[str, Any]) -> int:
+            return units[line["billable"]] if line["billable"] in units else images * of_image[line.get("variant", line["unit"])]
+
+        return sum((Decimal(str(line["cost_usd"])) * count(line) for line in self.pricing), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +149,13 @@ class VideoModel:
         }
 
     def cost(self, seconds: int, resolution: str, audio: bool, size: tuple[int, int]) -> Decimal:
-        if "video_tokens" in self.skus:
-            tokens = size[0] * size[1] * 24 * seconds // 1024
-            return Decimal(self.skus["video_tokens"]) * tokens
         sound = "with_audio" if audio else "without_audio"
+        if "video_tokens" in self.skus:
+            tokens = size[0] * size[1] * (24 * seconds + 1) // 1024
+            return Decimal(self.skus.get(f"video_tokens_{sound}", self.skus["video_tokens"])) * tokens
+        if "cents_per_second_output" in self.skus:
+            cents = Decimal(self.skus["cents_per_second_output"]) * seconds
+            return max(cents, Decimal(self.skus["minimum_cents_per_generation"])) / 100
         for key in (
             f"duration_seconds_{sound}_{resolution}",
             f"duration_seconds_{sound}",
@@ -264,6 +276,36 @@ IMAGE_MODELS = (
         ),
         "Follows long instructions, writes legible words into pictures.",
     ),
+    ImageModel(
+        "black-forest-labs/flux.2-pro",
+        "Black Forest Labs: FLUX.2 Pro",
+        {
+            "resolution": {"type": "enum", "values": ["1K", "2K"]},
+            "aspect_ratio": _RATIOS,
+            "input_references": {"type": "range", "min": 0, "max": 8},
+            "seed": _SEED,
+        },
+        (
+            {"billable": "output_image", "unit": "megapixel", "cost_usd": 0.03, "variant": "first"},
+            {"billable": "output_image", "unit": "megapixel", "cost_usd": 0.015, "variant": "further"},
+            {"billable": "input_reference", "unit": "image", "cost_usd": 0.015},
+        ),
+        "Priced by the megapixel.",
+    ),
+    ImageModel(
+        "google/gemini-3.1-flash-image",
+        "Google: Gemini 3.1 Flash Image",
+        {
+            "resolution": {"type": "enum", "values": ["1K", "2K"]},
+            "aspect_ratio": _RATIOS,
+            "input_references": {"type": "range", "min": 0, "max": 14},
+        },
+        (
+            {"billable": "output_image", "unit": "token", "cost_usd": 0.00006},
+            {"billable": "input_text", "unit": "token", "cost_usd": 0.0000005},
+        ),
+        "Priced by the token of its pictures.",
+    ),
 )
 
 GENERATIONS_MODEL = "openai/dall-e-3"
@@ -302,7 +344,12 @@ VIDEO_MODELS = (
     VideoModel(
         "bytedance/seedance-2.0-fast", "ByteDance: Seedance 2.0 Fast", tuple(range(4, 16)), ("480p", "720p"),
         ("1:1", "3:4", "9:16", "4:3", "16:9", "21:9", "9:21"), ("first_frame",), _SOUND,
-        {"video_tokens": "0.0000056"}, "Priced by video token: the cost is known when it is done.",
+        {"video_tokens": "0.0000056", "video_tokens_without_audio": "0.0000028", "video_tokens_with_video_input": "0.0000033"},
+        "Priced by video token.",
+    ),
+    VideoModel(
+        "minimax/hailuo-3", "MiniMax: Hailuo 3", (6, 10), ("768p",), ("16:9", "9:16"), ("first_frame",), _SILENT,
+        {"cents_per_second_output": "5", "minimum_cents_per_generation": "25"}, "Priced in cents, with a least price.",
     ),
 )  # fmt: skip
 

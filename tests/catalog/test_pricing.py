@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from api.catalog.model import Model
-from api.catalog.pricing import Options, image_micro, price_out, text_micro, used_text_micro, video_micro
+from api.catalog.model import Model, Options
+from api.catalog.pricing import image_micro, price_out, text_micro, used_text_micro
+from api.catalog.video_pricing import video_micro
 from api.provider.schemas import PriceItem
 from tests.catalog.samples import GPT_IMAGE, KLEIN, MINI, TOKENS, VEO, WAN, model, price, skus
 
@@ -24,10 +25,14 @@ from tests.catalog.samples import GPT_IMAGE, KLEIN, MINI, TOKENS, VEO, WAN, mode
         (price(("output_image", "image", "0.1", "1k"), ("output_image", "image", "0.2", "2k")), {"image_size": "2K"}, 200_000),
         (price(("output_image", "token", "0.00004")), {}, 168_000),
         (price(("image_output", "image", "0.00003")), {"n": 2}, 252_000),
-        (price(("image_output", "image", "0")), {"n": 2}, 0),
+        (price(("image_output", "image", "0")), {"n": 2}, None),
+        (price(("output_image", "megapixel", "0", "first"), ("request", "request", "0.01")), {}, 10_000),
+        (price(("image_output", "image", "0"), ("completion", "token", "0.00001")), {}, 52_000),
         (price(("completion", "token", "0.00001"), ("prompt", "token", "0")), {}, 52_000),
         (price(("output_image", "image", "0.008"), ("completion", "token", "0.000002")), {"n": 2}, 20_000),
         (price(("output_image", "image", "0.00"), ("request", "request", "0.01")), {"n": 2}, 20_000),
+        (price(("output_image", "request", "0.01")), {"n": 2}, 20_000),
+        (price(("output_image", "megapixel", "0")), {"image_size": "4K"}, None),
         (price(("input_text", "token", "0.000005")), {}, None),
         (price(("output_image", "image", "-1")), {}, None),
         (None, {}, None),
@@ -61,8 +66,25 @@ def test_input_images_and_long_prompts_cost_too() -> None:
             {"duration": 3, "resolution": "1080p"},
             600_000,
         ),
-        (TOKENS.price, {"duration": 5}, None),
         (None, {"duration": 5}, None),
+        (skus(duration_seconds="0"), {"duration": 5}, None),
+        (skus(generate="0", minimum_cents_per_generation="5"), {}, None),
+        (skus(duration_seconds="0.01", minimum_cents_per_generation="20"), {"duration": 5}, 200_000),
+        (skus(cents_per_second_output="3", cents_per_second_output_1080p="7"), {"duration": 2, "resolution": "1080p"}, 140_000),
+        (skus(cents_per_second_video_continuation_1080p="7"), {"duration": 2, "resolution": "1080p"}, None),
+        (skus(reference_duration_seconds_480p="0.1"), {"duration": 2, "resolution": "480p"}, None),
+        (
+            skus(cents_per_megapixel_second_precise="2", cents_per_megapixel_second_creative="4"),
+            {"duration": 5, "resolution": "720p"},
+            184_320,
+        ),
+        # by token: what the maker's own documents bill for 5 s at 1920 x 1088
+        (skus(video_tokens="0.000001"), {"duration": 5, "resolution": "1080p"}, 246_840),
+        (skus(video_tokens="0.000001"), {"duration": 5}, 246_840),
+        (skus(video_tokens="0.000001"), {"duration": 5, "resolution": "720p", "aspect_ratio": "1:1"}, 108_900),
+        (skus(video_tokens="0.000002", video_tokens_without_audio="0.000001"), {"duration": 5, "resolution": "720p"}, 108_900),
+        (skus(video_tokens="0.000002", video_tokens_4k="0.000009"), {"duration": 5, "resolution": "720p", "generate_audio": True}, 217_800),
+        (skus(video_tokens_with_video_input="0.000001"), {"duration": 5, "resolution": "720p"}, None),
     ],
 )
 def test_videos(lines: tuple[PriceItem, ...] | None, options: Options, micro: int | None) -> None:
@@ -108,6 +130,8 @@ def test_summaries_are_for_people() -> None:
     assert summary(model(GPT_IMAGE, override=40_000)) == "$0.04 an image"
     assert summary(model(VEO)) == "from $0.08 a second"
     assert summary(model(WAN)) == "from $0.04 a second"
-    assert summary(model(TOKENS)) == "price not known"
+    assert summary(model(TOKENS)) == "from $0.0122 a second"
+    assert summary(model(replace(VEO, price=skus(duration="1")))) == "price not known"
+    assert summary(model(replace(KLEIN, price=price(("output_image", "image", "0"))))) == "price not known"
     assert summary(model(MINI)) == "$0.25 in, $2.00 out per million tokens"
     assert summary(model(replace(MINI, price=price(("prompt", "token", "0"), ("completion", "token", "0"))))) == "free"

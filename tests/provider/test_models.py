@@ -7,6 +7,7 @@ import pytest
 from api.provider import lists
 from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import CallKind, Fault
+from api.provider.sandbox_models import IMAGE_MODELS
 from api.provider.schemas import PriceItem
 from api.provider.types import ModelInfo, ProviderError
 from tests.sandbox_server import Sandbox
@@ -27,6 +28,8 @@ async def test_the_route_comes_from_the_lists(provider: OpenRouter) -> None:
         "openai/gpt-5-image-mini": ("chat", ("image", "text")),
         "bytedance-seed/seedream-4.5": ("images", ("image",)),
         "openai/gpt-image-2": ("images", ("image",)),
+        "black-forest-labs/flux.2-pro": ("images", ("image",)),
+        "google/gemini-3.1-flash-image": ("images", ("image",)),
     }
     assert ("text", "openai/gpt-5-image-mini") in models
     assert all(model.route is None for (kind, _), model in models.items() if kind != "image")
@@ -64,7 +67,7 @@ async def test_a_list_that_cannot_be_had_is_an_error(provider: OpenRouter, sandb
 async def test_a_missing_price_page_costs_only_that_price(provider: OpenRouter, sandbox: Sandbox) -> None:
     listed = await provider.models()
     pages = sum(call["path"].endswith("/endpoints") for call in sandbox.calls())
-    assert pages == 2
+    assert pages == len(IMAGE_MODELS)
     entry = {"id": "a/b", "name": "B", "supported_parameters": {"n": {"type": "range", "max": 3}}}
     assert lists.image_model(entry, None).price is None
     assert lists.image_model(entry, None).capabilities.max_n == 3

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from api.provider.sandbox import SandboxSettings
 from api.provider.sandbox_faults import Fault
 from api.provider.types import ProviderError, VideoAsk
 from api.provider.webhooks import verify
+from api.schemas import micro
 from tests.plain_http import PLAIN
 from tests.provider.conftest import SECRET
 from tests.sandbox_server import Sandbox, sandbox_server
@@ -163,7 +165,7 @@ async def test_the_end_of_a_job_is_told_by_a_signed_hook(provider: OpenRouter) -
     assert (event["type"], event["data"]["status"]) == ("video.generation.completed", "completed")
     assert headers["x-openrouter-idempotency-key"] == f"{event['data']['id']}-completed"
     assert verify(SECRET, headers["x-openrouter-signature"], body, time.time())
-    assert (await provider.check_video(event["data"]["id"])).cost_micro == round(event["data"]["usage"]["cost"] * 1_000_000)
+    assert (await provider.check_video(event["data"]["id"])).cost_micro == micro(Decimal(str(event["data"]["usage"]["cost"])))
 
 
 async def test_a_hook_is_tried_again(provider: OpenRouter) -> None:

@@ -69,7 +69,7 @@ async def test_prompt_and_seed_decide_the_video(provider: OpenRouter) -> None:
         (VideoAsk(LITE, "x", duration=4, resolution="1080p", generate_audio=False), 200_000),
         (VideoAsk(WAN, "x", duration=5, resolution="720p"), 200_000),
         (VideoAsk(KLING, "x", duration=3, generate_audio=True), 378_000),
-        (SMALL, 120_960),
+        (SMALL, 122_220),
     ],
 )
 async def test_the_cost_follows_the_price_list(provider: OpenRouter, sandbox: Sandbox, ask: VideoAsk, cost: int) -> None:
@@ -89,7 +89,7 @@ async def test_the_states_come_in_order(provider: OpenRouter, sandbox: Sandbox) 
         if seen[-1] != job.raw_status:
             seen.append(job.raw_status)
     assert seen == ["pending", "in_progress", "completed"]
-    assert job.cost_micro == 120_960
+    assert job.cost_micro == 122_220
 
 
 async def test_frames_begin_and_end_the_video(provider: OpenRouter) -> None:
@@ -136,7 +136,7 @@ async def test_a_lost_submit_is_unknown_and_the_job_exists(provider: OpenRouter,
     with pytest.raises(ProviderError) as caught:
         await provider.start_video(SMALL)
     assert caught.value.outcome == "unknown"
-    assert [call["cost_usd"] for call in sandbox.calls("videos.submit")] == [0.12096]
+    assert [call["cost_usd"] for call in sandbox.calls("videos.submit")] == [0.12222]
 
 
 @pytest.mark.parametrize("body", ["<html>", "{}", '{"id":"../../key","status":"pending"}', '{"id":"a","status":7}', "[]"])
