@@ -172,6 +172,7 @@ def _keep_up(services: Services) -> None:
     if services.db.engine == "postgresql":
         add("models-read", services.catalog.keep_read, first=REREAD_SECONDS)
     add("text-holds", services.text.sweep)
+    add("text-prices", services.text.lookups.turn)
     add("purge", services.admin.keep_purged)
     add("books", services.budget.keep_compared)
     add("deliveries", services.deliveries.expire)

@@ -121,6 +121,12 @@ class ProviderOutOfCredit(DomainError):
     usual_reason = "out_of_credit"
 
 
+class NoAnswer(DomainError):
+    """The model was asked and ended without a word; `reason` says why. Asking again is paid again."""
+
+    code, status, title = "no_answer", 502, "The model gave no answer"
+
+
 class OutcomeUnknown(DomainError):
     """The provider was asked, and whether it did the work cannot be told. Never repeated automatically."""
 

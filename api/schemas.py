@@ -16,6 +16,8 @@ MICRO = 1_000_000
 
 Kind = Literal["text", "image", "video"]
 MediaKind = Literal["image", "video"]
+Effort = Literal["low", "medium", "high"]
+"""How much a model thinks before it answers."""
 Platform = Literal["telegram", "discord", "terminal"]
 Reason = Literal[
     "unreachable",

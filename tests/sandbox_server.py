@@ -15,7 +15,7 @@ from api.provider.sandbox import create_app, server
 from api.provider.sandbox_faults import Fault, Timing
 from tests.plain_http import PLAIN
 
-FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1}
+FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generation": 0.0}
 
 
 WHOLE = {name: getattr(sandbox_media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
@@ -64,7 +64,7 @@ class Sandbox:
 
 @contextmanager
 def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
-    """Seconds by word: `first_token token image video keepalive`; those not named are as fast as can be."""
+    """Seconds by word: `first_token token image video keepalive generation`; those not named are as fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
     with drawing(ROUGH), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

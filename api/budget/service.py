@@ -5,6 +5,7 @@ closed there even when the month is over.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
 
@@ -14,7 +15,7 @@ from api import ids
 from api.budget import store
 from api.budget.comparing import Comparison, KeyReader
 from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
-from api.budget.store import Difference, Hold
+from api.budget.store import Booked, Difference, Hold
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
 from api.schemas import MICRO, Kind, micro, usd
@@ -203,6 +204,23 @@ class BudgetService:
             return False
         await self._close(sql, hold, 0)
         return True
+
+    async def correct(self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str) -> int:
+        """Book what something has really cost, once that is known, beside the estimate that was booked for it. Returns the difference."""
+        found = await store.correct_hold(sql, hold_id, cost_micro)
+        if found is None:
+            return 0
+        hold, before = found
+        change = cost_micro - before
+        if change:
+            corrected = replace(hold, subject=f"corrected:{hold.subject}", amount_micro=0)
+            await store.add_entry(sql, ids.new_id(), corrected, cost=change, kind=kind, model=model, created_at=ids.now())
+            await self._close(sql, corrected, change)
+        return change
+
+    async def booked(self, user_id: str, subject: str) -> Booked | None:
+        """What was booked for the subject of one hold; None when the user has no such one."""
+        return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:
         """Give what was booked for a hold back to its user, in the month in which it was held; the caller sees to it that this happens

@@ -6,6 +6,9 @@ from datetime import datetime
 
 from api.db import Row, Sql
 
+REFUND = "refund:"
+"""What the subject of an entry begins with that is between us and the user."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
@@ -100,6 +103,32 @@ async def close_hold(sql: Sql, hold_id: str, state: str, settled_micro: int | No
     return None if row is None else _hold(row)
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """`settled_micro` is 0 while it is open, and when it was released."""
+
+    is_open: bool
+    settled_micro: int
+
+
+async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
+    row = await sql.fetch_one("SELECT user_id, state, settled_micro FROM holds WHERE subject = $1", subject)
+    if row is None or row["user_id"] != user_id:
+        return None
+    return Booked(row["state"] == "held", row["settled_micro"] or 0)
+
+
+async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:
+    """With what was booked before; None for a hold that was never settled."""
+    query = """
+        SELECT id, user_id, month, subject, amount_micro, group_scope, settled_micro FROM holds WHERE id = $1 AND state = 'settled'"""
+    row = await sql.fetch_one(query, hold_id)
+    if row is None:
+        return None
+    await sql.execute("UPDATE holds SET settled_micro = $2 WHERE id = $1", hold_id, settled_micro)
+    return _hold(row), row["settled_micro"]
+
+
 async def open_hold_ids(sql: Sql, subject_prefix: str, before: datetime) -> list[str]:
     query = "SELECT id FROM holds WHERE state = 'held' AND starts_with(subject, $1) AND created_at < $2"
     return [row["id"] for row in await sql.fetch(query, subject_prefix, before)]
@@ -132,11 +161,11 @@ async def entry_of(sql: Sql, hold_id: str) -> Entry | None:
 
 
 async def add_refund(sql: Sql, entry_id: str, entry: Entry, created_at: datetime) -> None:
-    """The only entries with amounts below zero; they count for the user and in no shared budget."""
+    """They count for the user and in no shared budget."""
     query = """
         INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    subject, amount = f"refund:{entry.subject}", -entry.amount_micro
+    subject, amount = REFUND + entry.subject, -entry.amount_micro
     await sql.execute(query, entry_id, entry.user_id, entry.month, entry.hold_id, subject, entry.kind, entry.model, amount, created_at)
 
 
@@ -148,8 +177,9 @@ async def add_reading(sql: Sql, day: str, read_at: datetime, used_micro: int) ->
     """With all that was ever booked; refunds are between us and the user. Raises `Duplicate`."""
     query = """
         INSERT INTO provider_usage (day, read_at, used_micro, booked_micro)
-        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0) FROM ledger WHERE amount_micro > 0"""
-    await sql.execute(query, day, read_at, used_micro)
+        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0) FROM ledger
+        WHERE NOT starts_with(subject, $4)"""
+    await sql.execute(query, day, read_at, used_micro, REFUND)
 
 
 async def readings(sql: Sql, since: datetime) -> list[Row]:
@@ -170,14 +200,15 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
     """One statement, so that it sees one moment also while others write."""
     query = """
         WITH amounts AS (
-            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent FROM holds WHERE state = 'held'
+            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared FROM holds WHERE state = 'held'
             UNION ALL
-            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro AS spent
+            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro AS spent,
+                   NOT starts_with(ledger.subject, $2) AS shared
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
         ), scoped AS (
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
-            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL AND spent >= 0
-            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts WHERE spent >= 0
+            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL AND shared
+            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts WHERE shared
         ), sums AS (
             SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT) AS spent FROM scoped GROUP BY scope, month
         )
@@ -188,4 +219,4 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
         WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0) OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
         ORDER BY 2, 1"""
     names = ("scope", "month", "held_micro", "held_by_holds_micro", "spent_micro", "spent_by_ledger_micro")
-    return [Difference(*(row[name] for name in names)) for row in await sql.fetch(query, global_scope)]
+    return [Difference(*(row[name] for name in names)) for row in await sql.fetch(query, global_scope, REFUND)]

@@ -22,6 +22,7 @@ import structlog
 
 from api.db import CannotOpen, DbUnavailable, Duplicate, Row, Sql
 from api.db.kept import Kept, Key, concerns, key_of, only_reads
+from api.storable import storable_args
 
 T = TypeVar("T")
 End = Callable[[duckdb.FatalException], NoReturn]
@@ -63,7 +64,7 @@ class _Cursor:
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
         """All rows at once: a result left open would be a read transaction that never ends. A row cannot be changed: it may be kept."""
         try:
-            self._connection.execute(self._statement(query), args or None)
+            self._connection.execute(self._statement(query), storable_args(args) or None)
             names = [column[0] for column in self._connection.description]
             return [MappingProxyType(dict(zip(names, row, strict=True))) for row in self._connection.fetchall()]
         except duckdb.FatalException as error:

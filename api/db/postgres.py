@@ -8,6 +8,7 @@ import asyncpg
 from structlog import get_logger
 
 from api.db import DbUnavailable, Duplicate, Row, Sql
+from api.storable import storable_args
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -62,7 +63,7 @@ class _Connection:
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
             with _translated():
-                return [dict(record) for record in await self._connection.fetch(query, *args)]
+                return [dict(record) for record in await self._connection.fetch(query, *storable_args(args))]
         except Exception:
             self.broken = True
             raise
@@ -74,7 +75,7 @@ class _Connection:
     async def execute(self, query: str, *args: object) -> None:
         try:
             with _translated():
-                await self._connection.execute(query, *args, timeout=None if args else SCRIPT_SECONDS)
+                await self._connection.execute(query, *storable_args(args), timeout=None if args else SCRIPT_SECONDS)
         except Exception:
             self.broken = True
             raise
@@ -90,14 +91,14 @@ class PostgresDb:
         self._pool = pool
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
-        return [dict(record) for record in await self._alone(lambda: self._pool.fetch(query, *args))]
+        return [dict(record) for record in await self._alone(lambda: self._pool.fetch(query, *storable_args(args)))]
 
     async def fetch_one(self, query: str, *args: object) -> Row | None:
         rows = await self.fetch(query, *args)
         return rows[0] if rows else None
 
     async def execute(self, query: str, *args: object) -> None:
-        await self._alone(lambda: self._pool.execute(query, *args))
+        await self._alone(lambda: self._pool.execute(query, *storable_args(args)))
 
     async def check(self) -> None:
         row = await self.fetch_one("SELECT current_setting('transaction_read_only') AS refuses_writes")

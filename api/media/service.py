@@ -98,6 +98,11 @@ class MediaService:
         picture = await self._decoded(decode.made_picture, data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
+    async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:
+        """A picture that a model made beside its words: like an upload it goes with the last conversation that shows it. Raises as
+        `keep_image`."""
+        return await self._keep_picture(await self._decoded(decode.made_picture, data), "upload", user_id, None)
+
     async def keep_video(self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]) -> KeptFile:
         """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with the reason `cut_short` (fetched again it
         may be whole) or `unusable_video`, `TooLarge`, `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""

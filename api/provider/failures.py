@@ -15,6 +15,7 @@ import httpx
 from api.provider.http import NO_BYTES_SENT
 from api.provider.types import Outcome, ProviderError
 from api.schemas import Reason
+from api.storable import storable
 
 
 class Paid(Enum):
@@ -69,7 +70,7 @@ class Details:
         self.metadata: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
         self.availability: Mapping[str, Any] = availability if isinstance(availability, dict) else {}
         message = fields.get("message")
-        self.message = message if isinstance(message, str) else ""
+        self.message = storable(message) if isinstance(message, str) else ""
         self.kind = str(self.metadata.get("error_type") or fields.get("error_type") or "")
         code = fields.get("code", fields.get("http_status"))
         self.status = code if isinstance(code, int) and 100 <= code <= 599 else None
@@ -101,7 +102,7 @@ class Details:
 def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid) -> ProviderError:
     """An answer that is not the one we asked for."""
     error: object = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         parsed = json.loads(body)
         error = parsed.get("error") if isinstance(parsed, dict) else None
     details = Details(error)

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from api.provider import lists, wire
 from api.provider.breaker import Breaker
 from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, refuses_at_end, tidy
 from api.provider.http import http_client
+from api.provider.message import text_of_message
 from api.provider.pauses import Pauses
 from api.provider.stream import text_parts
 from api.provider.types import (
@@ -86,6 +88,14 @@ class OpenRouter:
         ):
             async for part in parts:
                 yield part
+
+    async def text_cost(self, provider_id: str) -> int | None:
+        try:
+            return await self._get(f"/generation?id={quote(provider_id, safe='')}", wire.generation_cost)
+        except ProviderError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     async def image(self, ask: ImageAsk) -> ImageResult:
         if ask.route != "chat":
@@ -290,7 +300,7 @@ async def _read_some(response: httpx.Response) -> bytes:
 def _understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
     """`read` applied to the JSON of a 2xx answer, which may still hold an error instead."""
     try:
-        answer = json.loads(raw)
+        answer = wire.read_json(raw)
         # a video job has an `error` of its own, a string
         if isinstance(answer, dict) and isinstance(answer.get("error"), dict) and "status" not in answer:
             raise of_error_in_answer(answer["error"], paid)
@@ -324,7 +334,7 @@ def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
     if choice.get("error") or choice.get("finish_reason") == "error":
         raise _no_picture(choice, {}, "", cost) if refuses_at_end(choice) else of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
     message = wire.mapping(choice.get("message"))
-    images, text = wire.images_of_message(message), wire.text_of_message(message)
+    images, text = wire.images_of_message(message), text_of_message(message)
     if not images:
         raise _no_picture(choice, message, text, cost)
     provider_id = answer.get("id")

@@ -17,6 +17,7 @@ from api.provider.sandbox_media import drawn, nearest_ratio
 from api.provider.sandbox_studio import Work, input_image, new_id, usd
 
 _IMAGE_TOKENS = 258
+_DONE = b"data: [DONE]\n\n"
 
 
 class _Url(BaseModel):
@@ -98,27 +99,32 @@ async def chat(work: Work) -> Response:
     answer = await _draw(work, ask, model, pictures) if "image" in (ask.modalities or []) else _write(ask, model, len(pictures))
     if work.hit_by("empty"):
         answer.pieces, answer.images = [], []
-    work.studio.remember(
-        answer.id,
-        {
-            "model": answer.model,
-            "api_type": "completions",
-            "usage": answer.usage["cost"],
-            "total_cost": answer.usage["cost"],
-            "tokens_prompt": answer.usage["prompt_tokens"],
-            "tokens_completion": answer.usage["completion_tokens"],
-            "finish_reason": answer.finish,
-            "streamed": ask.stream,
-            "cancelled": False,
-            "external_user": ask.user,
-        },
-    )
+    if not ask.stream or work.hit_by("lost"):
+        _remember(work, ask, answer)
     headers = {"X-Generation-Id": answer.id}
     if ask.stream:
-        return StreamingResponse(_events(work, answer), headers={**headers, "Cache-Control": "no-cache"}, media_type="text/event-stream")
+        return StreamingResponse(
+            _recorded(work, ask, answer), headers={**headers, "Cache-Control": "no-cache"}, media_type="text/event-stream"
+        )
     if not answer.images:
         await asyncio.sleep(work.studio.faults.timing.first_token)
     return JSONResponse(_whole(work, answer), headers=headers)
+
+
+def _remember(work: Work, ask: ChatRequest, answer: _Answer, *, cancelled: bool = False) -> None:
+    record = {
+        "model": answer.model,
+        "api_type": "completions",
+        "usage": answer.usage["cost"],
+        "total_cost": answer.usage["cost"],
+        "tokens_prompt": answer.usage["prompt_tokens"],
+        "tokens_completion": answer.usage["completion_tokens"],
+        "finish_reason": None if cancelled else answer.finish,
+        "streamed": ask.stream,
+        "cancelled": cancelled,
+        "external_user": ask.user,
+    }
+    work.studio.remember(answer.id, record)
 
 
 def _model(ask: ChatRequest) -> sandbox_models.ChatModel:
@@ -215,6 +221,23 @@ def _whole(work: Work, answer: _Answer) -> dict[str, Any]:
     return {**answer.frame("chat.completion"), "choices": [choice], "usage": answer.usage}
 
 
+async def _recorded(work: Work, ask: ChatRequest, answer: _Answer) -> AsyncIterator[bytes]:
+    """The events. What was sent is billed, also where the client goes away or the connection breaks; an answer that ends in an error is
+    not."""
+    sent, event = 0, b""
+    try:
+        async for event in _events(work, answer):
+            yield event
+            sent += b'"content"' in event
+    finally:
+        if event == _DONE:
+            _remember(work, ask, answer)
+        elif not work.hit_by("stream_error"):
+            model = _model(ask)
+            answer.usage = _usage(ask, model, sent, len(_input_images(ask, model)), 0)
+            _remember(work, ask, answer, cancelled=True)
+
+
 def _event(value: object) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
@@ -248,7 +271,7 @@ async def _events(work: Work, answer: _Answer) -> AsyncIterator[bytes]:
     yield delta({"role": "assistant", "content": ""}, answer.finish)
     work.call.cost_usd = answer.usage["cost"]
     yield _event({**chunk, "choices": [], "usage": answer.usage})
-    yield b"data: [DONE]\n\n"
+    yield _DONE
 
 
 async def _broken(work: Work, chunk: dict[str, Any]) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ CallKind = Literal[
 """`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*` every HTTP call."""
 
 FaultKind = Literal[
-    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "lost", "drop", "empty",
+    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay", "lost", "drop", "empty",
     "ends_as", "off", "duplicate", "late", "bad_signature",
 ]  # fmt: skip
 
@@ -38,6 +38,7 @@ class Fault(_Strict):
     | `hang` | no answer for `seconds` | seconds |
     | `delay` | `seconds` more before the answer | seconds |
     | `garbage` | 200 with a body that is no JSON | |
+    | `replay` | 200 with `body` word for word, event by event; then, with `breaks`, the connection breaks | body media_type breaks |
     | `lost` | the work is done and counted, the connection breaks before the answer | |
     | `drop` | the connection breaks before any work | |
     | `empty` | a well-formed answer without content | |
@@ -58,6 +59,9 @@ class Fault(_Strict):
     seconds: float = Field(default=3600, ge=0)
     after: int = Field(default=3, ge=0)
     value: str = "failed"
+    body: str = ""
+    media_type: str = "text/event-stream"
+    breaks: bool = False
 
 
 class Timing(_Strict):
@@ -68,6 +72,8 @@ class Timing(_Strict):
     image: float = Field(default=1.5, ge=0)
     video: float = Field(default=6.0, ge=0)
     keepalive: float = Field(default=1.0, gt=0)
+    generation: float = Field(default=1.0, ge=0)
+    """After a call has ended, until `GET /generation` knows it."""
 
 
 class Control(_Strict):

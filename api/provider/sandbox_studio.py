@@ -48,7 +48,7 @@ class Studio:
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
-        self._generations: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._generations: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
         self._drawing = asyncio.Semaphore(2)
         self.spent = 0.0
         """All that was ever billed, in dollars."""
@@ -60,7 +60,8 @@ class Studio:
     def remember(self, generation_id: str, data: dict[str, Any]) -> None:
         """For `GET /generation`."""
         self.spent += data["total_cost"]
-        self._generations[generation_id] = {
+        known_at = time.monotonic() + self.faults.timing.generation
+        record = {
             **dict.fromkeys(_UNSAID),
             "id": generation_id,
             "created_at": datetime.now(UTC).isoformat(),
@@ -70,11 +71,14 @@ class Studio:
             "is_byok": False,
             **data,
         }
+        self._generations[generation_id] = known_at, record
         while len(self._generations) > _KEEP:
             self._generations.popitem(last=False)
 
     def recall(self, generation_id: str) -> dict[str, Any] | None:
-        return self._generations.get(generation_id)
+        """None also for a call that ended only a moment ago."""
+        known_at, record = self._generations.get(generation_id, (0.0, None))
+        return record if time.monotonic() >= known_at else None
 
 
 class Work:
@@ -134,6 +138,8 @@ async def _answer(request: Request, studio: Studio, call: Call, kind: CallKind, 
     if request.method == "GET":
         await request.body()
     await before_work(request, work.fault)
+    if (replay := work.hit_by("replay")) is not None:
+        return StreamingResponse(_replayed(request, replay, studio.faults.timing.token), media_type=replay.media_type)
     return await _spoilt(work, await handler(work))
 
 
@@ -167,6 +173,15 @@ async def _spoilt(work: Work, response: Response) -> Response:
     if fault.kind == "cut":
         return StreamingResponse(half(work.request, bytes(response.body)), response.status_code, media_type=response.media_type)
     return response
+
+
+async def _replayed(request: Request, fault: Fault, pause: float) -> AsyncIterator[bytes]:
+    for part in fault.body.split("\n\n"):
+        yield f"{part}\n\n".encode()
+        await asyncio.sleep(pause)
+    if fault.breaks:
+        await asyncio.sleep(0.05)
+        break_connection(request)
 
 
 def _failed_body(fault: Fault) -> dict[str, Any]:

@@ -1,71 +1,172 @@
 """A streamed chat answer as `TextPart` values."""
 
-import json
+import asyncio
+import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from httpx_sse import EventSource
+import structlog
 
-from api.provider.failures import Paid, garbage, of_error_in_answer
-from api.provider.types import ProviderError, TextDelta, TextDone, TextPart, Usage
-from api.provider.wire import Unreadable, choice_of, mapping, text_of_message, usage_of
+from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
+from api.provider.message import citations_of, pictures_of_message, text_of_message, thinking_of
+from api.provider.thinking import Splitter
+from api.provider.types import FinishReason, ImageData, ProviderError, TextBegun, TextDelta, TextDone, TextImage, TextPart, TextThinking
+from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
+from api.storable import storable
+
+log = structlog.get_logger("provider")
+
+_MOST = 256 * 1024 * 1024
+"""Bytes of one answer, pictures included; a larger one is not kept in memory."""
+_LARGE = 1_000_000
+"""Characters of one event that are not read on the event loop: a picture."""
+_NAME_MAX = 200
+_BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(slots=True)
+class _Reader:
+    """Bytes as they come; JSON documents out. By its first byte, whatever its type is called, it is events or one whole document."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._data: list[str] = []
+        self._is_whole: bool | None = None
+
+    def feed(self, chunk: bytes) -> list[str]:
+        self._held += chunk
+        if self._is_whole is None:
+            self._held = self._held.removeprefix(_BOM)
+            begins = self._held.lstrip()
+            if not begins or _BOM.startswith(self._held):
+                return []
+            self._is_whole = begins.startswith((b"{", b"["))
+        if self._is_whole:
+            return []
+        lines = self._held.splitlines(keepends=True)
+        self._held = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
+        return [document for line in lines if (document := self._line(line)) is not None]
+
+    def end(self) -> list[str]:
+        """What stands in the last lines, which need no end."""
+        if self._is_whole:
+            return [self._held.decode("utf-8", "replace")]
+        found = [self._line(line) for line in (self._held, b"")]
+        return [document for document in found if document is not None]
+
+    def _line(self, line: bytes) -> str | None:
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if text:
+            name, _, value = text.partition(":")
+            if name == "data":
+                self._data.append(value.removeprefix(" "))
+            return None
+        document, self._data = "\n".join(self._data), []
+        return document or None
+
+
 class _Heard:
-    """What the stream has said so far."""
+    """What the stream has said so far. `failure`: it has said that it failed."""
 
-    model: str
-    provider_id: str | None = None
-    finish: str | None = None
-    usage: Usage | None = None
-    wrote: bool = False
+    def __init__(self, model: str, provider_id: str | None) -> None:
+        self._begun = TextBegun(model, provider_id)
+        self._is_new = provider_id is not None
+        self._words = Splitter()
+        self._pictures: set[bytes] = set()
+        self._cited: set[str] = set()
+        self._wrote = False
+        self._readable = False
+        self.finish: FinishReason | None = None
+        self.failure: ProviderError | None = None
+
+    def hear(self, document: str) -> list[TextPart]:
+        """What one document says; one that cannot be read says nothing."""
+        try:
+            chunk = mapping(parsed(document))
+        except Unreadable:
+            log.debug("stream_event_skipped", characters=len(document))
+            return []
+        self._readable = True
+        parts: list[TextPart] = self._who(chunk)
+        usage = usage_of(chunk.get("usage"))
+        if usage is not None:
+            parts.append(usage)
+        if chunk.get("error"):
+            self.failure = of_error_in_answer(chunk["error"], Paid.AT_ONCE)
+        else:
+            parts += self._choice(chunk)
+        return parts
+
+    def _who(self, chunk: dict[str, Any]) -> list[TextPart]:
+        model, told = chunk.get("model"), chunk.get("id")
+        known = self._begun
+        begun = TextBegun(
+            storable(model)[:_NAME_MAX] if isinstance(model, str) and model else known.model,
+            known.provider_id or (storable(told)[:_NAME_MAX] if isinstance(told, str) and told else None),
+        )
+        is_new, self._begun, self._is_new = self._is_new or begun != known, begun, False
+        return [begun] if is_new else []
+
+    def _choice(self, chunk: dict[str, Any]) -> list[TextPart]:
+        try:
+            choice = choice_of(chunk)
+            message = mapping(choice.get("delta") or choice.get("message") or {})
+        except Unreadable:
+            return []
+        parts = self._message(message)
+        finish = choice.get("finish_reason")
+        if isinstance(finish, str) and finish and refuses_at_end(choice):
+            self.finish = "content_filter"
+        elif choice.get("error") or finish == "error":
+            self.failure = of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
+        elif isinstance(finish, str) and finish:
+            self.finish = "length" if finish == "length" else "stop"
+        return parts
+
+    def _message(self, message: dict[str, Any]) -> list[TextPart]:
+        parts: list[TextPart] = []
+        thought = thinking_of(message)
+        if thought is not None:
+            parts.append(TextThinking(thought))
+        refusal = message.get("refusal")
+        parts += self._written(self._words.feed(text_of_message(message) or (refusal if isinstance(refusal, str) else "")))
+        parts += [TextImage(picture) for picture in pictures_of_message(message) if self._first(picture)]
+        for citation in citations_of(message):
+            if citation.url not in self._cited:
+                self._cited.add(citation.url)
+                parts.append(citation)
+        return parts
+
+    def _first(self, picture: ImageData) -> bool:
+        """A stream may end with the whole message once more."""
+        digest = hashlib.sha256(picture.data).digest()
+        known = digest in self._pictures
+        self._pictures.add(digest)
+        return not known
+
+    def _written(self, parts: list[TextDelta | TextThinking]) -> list[TextDelta | TextThinking]:
+        self._wrote = self._wrote or any(isinstance(part, TextDelta) for part in parts)
+        return parts
+
+    def rest(self) -> list[TextDelta | TextThinking]:
+        return self._written(self._words.end())
 
     def done(self) -> TextDone:
-        return TextDone(self.model, self.finish or "stop", self.usage, self.provider_id)
+        """Judges a stream that is over."""
+        if self.finish is None:
+            if not self._readable:
+                raise garbage(Paid.AT_ONCE)
+            raise ProviderError(
+                "provider_unavailable", "The answer broke off before it was finished.", outcome="unknown", reason="connection_lost"
+            )
+        if self.finish == "content_filter" and not self._wrote and not self._pictures:
+            raise _refused()
+        return TextDone(self.finish)
 
 
-def _load(text: str | bytes) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(text))
-    except (ValueError, Unreadable):
-        raise garbage(Paid.AT_ONCE) from None
-
-
-def _hear(heard: _Heard, chunk: dict[str, Any]) -> str:
-    """Takes one chunk in and gives the new text. An error may stand at the top or on the choice."""
-    if chunk.get("error"):
-        raise of_error_in_answer(chunk["error"], Paid.AT_ONCE)
-    if isinstance(chunk.get("model"), str):
-        heard.model = chunk["model"]
-    if isinstance(chunk.get("id"), str):
-        heard.provider_id = chunk["id"]
-    heard.usage = usage_of(chunk.get("usage")) or heard.usage
-    if not chunk.get("choices"):
-        return ""
-    try:
-        choice = choice_of(chunk)
-        message = mapping(choice.get("delta") or choice.get("message") or {})
-    except Unreadable:
-        raise garbage(Paid.AT_ONCE) from None
-    if choice.get("error") or choice.get("finish_reason") == "error":
-        raise of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
-    if isinstance(choice.get("finish_reason"), str):
-        heard.finish = choice["finish_reason"]
-    refusal = message.get("refusal")
-    return text_of_message(message) or (refusal if isinstance(refusal, str) else "")
-
-
-def _ended(heard: _Heard) -> TextDone:
-    """Judges a stream that is over."""
-    if heard.finish is None:
-        raise ProviderError("provider_unavailable", "The answer broke off before it was finished.", outcome="unknown")
-    if heard.finish == "content_filter" and not heard.wrote:
-        raise ProviderError("content_refused", "The model refused this request because of its content.", outcome="refused")
-    return heard.done()
+def _refused() -> ProviderError:
+    message = "The model refused this request because of its content."
+    return ProviderError("content_refused", message, outcome="refused", reason="safety")
 
 
 async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[TextPart, None]:
@@ -73,26 +174,34 @@ async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[Tex
 
     Raises `ProviderError` for an error in the stream and for a stream that ends unfinished; httpx errors pass through.
     """
-    heard = _Heard(model)
-    if "text/event-stream" not in response.headers.get("content-type", ""):
-        text = _hear(heard, _load(await response.aread()))
-        if text:
-            heard.wrote = True
-            yield TextDelta(text)
-        yield _ended(heard)
-        return
+    heard = _Heard(model, response.headers.get("x-generation-id"))
     try:
-        async with aclosing(EventSource(response).aiter_sse()) as events:
-            async for event in events:
-                if event.data == "[DONE]":
-                    heard.finish = heard.finish or "stop"
-                    break
-                text = _hear(heard, _load(event.data)) if event.data else ""
-                if text:
-                    heard.wrote = True
-                    yield TextDelta(text)
-    except httpx.TransportError:
+        async for document in _documents(response):
+            if document == "[DONE]":
+                heard.finish = heard.finish or "stop"
+                break
+            for part in await asyncio.to_thread(heard.hear, document) if len(document) > _LARGE else heard.hear(document):
+                yield part
+            if heard.failure is not None:
+                raise heard.failure
+    except (httpx.TransportError, ProviderError) as error:
+        for part in heard.rest():
+            yield part
         # all words are there, only the bill is missing
-        if heard.finish is None:
+        if heard.finish is None or isinstance(error, ProviderError):
             raise
-    yield _ended(heard)
+    for part in heard.rest():
+        yield part
+    yield heard.done()
+
+
+async def _documents(response: httpx.Response) -> AsyncGenerator[str, None]:
+    reader, count = _Reader(), 0
+    async for chunk in response.aiter_bytes():
+        count += len(chunk)
+        if count > _MOST:
+            raise garbage(Paid.AT_ONCE)
+        for document in reader.feed(chunk):
+            yield document
+    for document in reader.end():
+        yield document

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from api.provider.schemas import Capabilities, PriceItem
-from api.schemas import Kind, Reason
+from api.schemas import Effort, Kind, Reason
 
 ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
@@ -36,21 +36,31 @@ class TextMessage:
 
 @dataclass(frozen=True, slots=True)
 class TextAsk:
-    """`user` is a stable opaque id of our end user."""
+    """`user` is a stable opaque id of our end user. `effort`: how much the model shall think; None: as it does by itself."""
 
     model: str
     messages: tuple[TextMessage, ...]
     max_tokens: int | None = None
     user: str | None = None
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cost_micro`: what the provider charged, in micro-dollars. None: it did not say."""
+    """`cost_micro`: what the provider charged, in micro-dollars. `thinking_tokens` are among those of the completion. None: not said."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_micro: int | None
+    thinking_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextBegun:
+    """Who answers, as soon as that is known: `provider_id` names the call where its price is asked for later."""
+
+    model: str
+    provider_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +69,38 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextThinking:
+    """The model thinks: `chars` more characters, which are not part of the answer. `forget`: all text before was thinking, too."""
+
+    chars: int
+    forget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextImage:
+    image: "ImageData"
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where the model has read something. `url` is http or https."""
+
+    url: str
+    title: str
+
+
+FinishReason = Literal["stop", "length", "content_filter"]
+"""What a model's answer ended with: by itself, at a limit of length, by a filter."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextDone:
-    """The last part of a stream. `model` is the one that really answered."""
+    """The last part of a stream that ended as it should."""
 
-    model: str
-    finish_reason: str
-    usage: Usage | None
-    provider_id: str | None
+    finish_reason: FinishReason
 
 
-TextPart = TextDelta | TextDone
+TextPart = TextBegun | TextDelta | TextThinking | TextImage | Citation | Usage | TextDone
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +243,10 @@ class Provider(Protocol):
 
     def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
         """Streamed. Closing the iterator closes the provider's stream."""
+        ...
+
+    async def text_cost(self, provider_id: str) -> int | None:
+        """What a call has cost, in micro-dollars; None while the provider does not know it yet."""
         ...
 
     async def image(self, ask: ImageAsk) -> ImageResult: ...

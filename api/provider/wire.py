@@ -2,14 +2,27 @@
 
 import base64
 import binascii
+import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from api.provider.failures import refuses_content, tidy
-from api.provider.types import ImageAsk, ImageData, ImageInput, KeyState, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
+from api.provider.types import (
+    ImageAsk,
+    ImageData,
+    ImageInput,
+    KeyState,
+    TextAsk,
+    TextMessage,
+    Usage,
+    VideoAsk,
+    VideoJob,
+    VideoState,
+)
 from api.schemas import MICRO, micro
+from api.storable import storable_json
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
@@ -38,10 +51,32 @@ class Unreadable(Exception):
     """The answer is not what the documentation promises."""
 
 
+def parsed(raw: str | bytes) -> Any:
+    """The JSON value, its text as it came: a stream may cut it in the middle of a character."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Unreadable from None
+
+
+def read_json(raw: str | bytes) -> Any:
+    """The same of a whole document, whose text our encoders and our store can keep."""
+    try:
+        return storable_json(parsed(raw))
+    except RecursionError:
+        raise Unreadable from None
+
+
 def mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unreadable
     return value
+
+
+def generation_cost(answer: object) -> int | None:
+    """What `GET /generation` says of a call, in micro-dollars."""
+    data = mapping(mapping(answer).get("data"))
+    return charged_micro(data.get("total_cost"), is_byok=data.get("is_byok"), upstream=data.get("upstream_inference_cost"))
 
 
 def key_state(answer: dict[str, Any]) -> KeyState:
@@ -94,15 +129,17 @@ def _amount(value: object) -> Decimal | None:
     return number if number.is_finite() and 0 <= number <= _MOST else None
 
 
+def _count(value: object) -> int | None:
+    number = _amount(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
 def usage_of(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
-
-    def count(name: str) -> int | None:
-        number = _amount(value.get(name))
-        return int(number) if number is not None and number == int(number) else None
-
-    return Usage(count("prompt_tokens"), count("completion_tokens"), cost_micro(value))
+    details = value.get("completion_tokens_details")
+    thought = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    return Usage(_count(value.get("prompt_tokens")), _count(value.get("completion_tokens")), cost_micro(value), thought)
 
 
 def _image_part(image: ImageInput) -> dict[str, Any]:
@@ -126,6 +163,7 @@ def text_body(ask: TextAsk) -> dict[str, Any]:
         messages=[_message(message) for message in ask.messages],
         stream=True,
         max_completion_tokens=ask.max_tokens,
+        reasoning=None if ask.effort is None else {"effort": ask.effort},
         user=ask.user,
     )
 
@@ -232,14 +270,6 @@ def images_of_message(message: dict[str, Any]) -> tuple[ImageData, ...]:
     if not isinstance(items, list):
         raise Unreadable
     return tuple(_from_url(mapping(mapping(item).get("image_url")).get("url")) for item in items)
-
-
-def text_of_message(message: dict[str, Any]) -> str:
-    """`content` is a string, parts or nothing."""
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text")
-    return content if isinstance(content, str) else ""
 
 
 def video_job(answer: object) -> VideoJob:

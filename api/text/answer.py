@@ -1,25 +1,49 @@
 """One running answer: what is known of it, what it costs, what its reader is told."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from api.catalog.model import Model
-from api.catalog.pricing import tokens, used_text_micro
-from api.errors import DomainError
-from api.generations.schemas import ErrorOut
-from api.provider.types import ProviderError, TextAsk, TextDone
-from api.schemas import usd
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, StartEvent, TextOut, UsageOut
+from api.catalog.pricing import TOKENS_PER_INPUT_IMAGE, tokens, used_text_micro
+from api.errors import DomainError, NoAnswer
+from api.generations.schemas import ErrorOut, MediaOut
+from api.provider.types import (
+    Citation,
+    FinishReason,
+    ImageData,
+    ProviderError,
+    TextAsk,
+    TextBegun,
+    TextDelta,
+    TextDone,
+    TextImage,
+    TextPart,
+    TextThinking,
+    Usage,
+)
+from api.schemas import micro, usd
+from api.text.schemas import (
+    CitationOut,
+    DeltaEvent,
+    DoneEvent,
+    ErrorEvent,
+    Finish,
+    StartEvent,
+    TextOut,
+    ThinkingEvent,
+    UsageOut,
+)
 from api.text.store import Conversation, Message
 
-Event = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
+Event = StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | ErrorEvent
 
 
 @dataclass(eq=False, slots=True)
 class Answer:
     """One running answer. `written` grows; `out` gets what happens, and None at the end.
 
-    `key`: its Idempotency-Key, so that the same request gets the same answer.
+    `key`: its Idempotency-Key, so that the same request gets the same answer. `begun`: who answers, once the provider has said it.
     """
 
     id: str
@@ -29,14 +53,21 @@ class Answer:
     question: Message
     model: Model
     ask: TextAsk
-    chars: int
     hold_id: str
     key: str | None = None
-    out: asyncio.Queue[StartEvent | DeltaEvent | DoneEvent | Exception | None] = field(default_factory=asyncio.Queue)
+    out: asyncio.Queue[StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | Exception | None] = field(default_factory=asyncio.Queue)
     written: list[str] = field(default_factory=list)
+    thought: int = 0
+    """Characters."""
+    pictures: list[ImageData] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    begun: TextBegun | None = None
+    usage: Usage | None = None
+    finish: FinishReason | None = None
     task: asyncio.Task[None] | None = None
     streaming: bool = False
     stopped: bool = False
+    thinking: bool = False
 
     def stop(self) -> None:
         """Closes the provider's stream. Settling what was used is never interrupted."""
@@ -44,43 +75,108 @@ class Answer:
         if self.streaming and self.task is not None:
             self.task.cancel()
 
+    def hear(self, part: TextPart) -> None:
+        """Takes in what the provider says, and passes on what its reader is to see."""
+        match part:
+            case TextDelta(text):
+                self.written.append(text)
+                self.thinking = False
+                self.out.put_nowait(DeltaEvent(text=text))
+            case TextThinking(chars, forget):
+                self.thought += chars
+                if forget:
+                    self.written.clear()
+                if forget or not self.thinking:
+                    self.thinking = True
+                    self.out.put_nowait(ThinkingEvent(forget=forget))
+            case TextImage(image):
+                self.pictures.append(image)
+            case Citation():
+                self.citations.append(part)
+            case TextBegun():
+                self.begun = part
+            case Usage():
+                self.usage = part
+            case TextDone(finish):
+                self.finish = finish
+
     @property
     def text(self) -> str:
         return "".join(self.written)
 
-    def tokens(self, done: TextDone | None) -> tuple[int, int]:
-        """Of prompt and answer, as the provider counted them; what it did not count, or took for nothing, is estimated."""
-        usage = done.usage if done is not None else None
-        prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (None, None)
-        return prompt or tokens(self.chars), completion or tokens(len(self.text))
+    @property
+    def has_begun(self) -> bool:
+        """Something was made that is paid for."""
+        return bool(self.written or self.thought or self.pictures)
 
-    def answered(self, done: TextDone | None, cost: int, *, sandbox: bool) -> TextOut:
-        """`done` None: it was cut, and this is what was written."""
-        prompt, completion = self.tokens(done)
+    @property
+    def unpriced(self) -> str | None:
+        """What to ask the provider by, when it has not said what this cost."""
+        said = self.usage is not None and self.usage.cost_micro is not None
+        return None if said or self.begun is None else self.begun.provider_id
+
+    @property
+    def ending(self) -> Finish:
+        return self.finish or ("stopped" if self.stopped else "broken")
+
+    @property
+    def counted(self) -> UsageOut:
+        """Tokens as the provider counted them; what it did not count, or took for nothing, is estimated."""
+        usage = self.usage or Usage(None, None, None)
+        messages = self.ask.messages
+        prompt = tokens(sum(len(message.text) for message in messages))
+        pictures = sum(len(message.images) for message in messages)
+        return UsageOut(
+            prompt_tokens=usage.prompt_tokens or prompt + pictures * TOKENS_PER_INPUT_IMAGE,
+            completion_tokens=usage.completion_tokens or tokens(len(self.text) + self.thought),
+            thinking_tokens=usage.thinking_tokens or tokens(self.thought),
+        )
+
+    def cited(self) -> tuple[CitationOut, ...]:
+        return tuple(CitationOut(number=place, url=each.url, title=each.title) for place, each in enumerate(self.citations, 1))
+
+    def answered(self, cost: int, images: Sequence[MediaOut], *, sandbox: bool) -> TextOut:
+        """Also of an answer that was cut: what there is of it."""
         return TextOut(
             id=self.id,
             conversation_id=self.conversation.id,
             text=self.text,
-            model=done.model if done is not None else self.model.id,
-            usage=UsageOut(prompt_tokens=prompt, completion_tokens=completion),
+            model=self.begun.model if self.begun is not None else self.model.id,
+            usage=self.counted,
             cost_usd=usd(cost),
+            finish_reason=self.ending,
+            citations=list(self.cited()),
+            images=list(images),
             sandbox=sandbox,
         )
 
 
-def cost_of(running: Answer, done: TextDone | None, failure: ProviderError | None) -> int | None:
+def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
     """What to book; None: nothing, the hold is released.
 
-    A provider charges nothing for a request that it refused or that ended in an error. An answer that was stopped, or whose
-    connection broke after it had begun, is charged for what was written by then.
+    What the provider says that it cost counts on any path. It charges nothing for a request that it refused or that ended in an error. An
+    answer that was stopped, or whose connection broke after it had begun, is charged for what was made by then.
     """
-    if failure is not None and (failure.outcome != "unknown" or not running.written):
+    if running.usage is not None and running.usage.cost_micro is not None:
+        return running.usage.cost_micro
+    if failure is not None and (failure.outcome != "unknown" or not running.has_begun):
         return None
-    usage = done.usage if done is not None else None
-    if usage is not None and usage.cost_micro is not None:
-        return usage.cost_micro
-    prompt, completion = running.tokens(done)
-    return used_text_micro(running.model, prompt_tokens=prompt, completion_tokens=completion)
+    counted = running.counted
+    return used_text_micro(running.model, prompt_tokens=counted.prompt_tokens, completion_tokens=counted.completion_tokens)
+
+
+def is_empty(answered: TextOut) -> bool:
+    """There is nothing that a reader could read."""
+    return not answered.text.strip() and not answered.images
+
+
+def no_answer(answered: TextOut) -> NoAnswer:
+    """Why there is nothing to read, and what it cost all the same."""
+    thought = answered.usage.thinking_tokens
+    said = f"The model thought for {thought} tokens and wrote no answer." if thought else "The model gave no answer."
+    error = NoAnswer(said, reason="thinking_only" if thought else "empty_answer")
+    error.charged_micro = micro(answered.cost_usd)
+    return error
 
 
 def error_event(error: Exception) -> ErrorEvent:

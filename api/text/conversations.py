@@ -23,6 +23,8 @@ class Conversations:
 
     async def asked_in(self, caller: Caller, body: TextIn) -> tuple[Conversation, bool]:
         """The conversation that a question belongs to, and whether it is a new one, not stored yet. Raises `NotFound`."""
+        if body.after is not None:
+            return await self.own(caller.user_id, await store.conversation_of(self._db, body.after) or ""), False
         if body.conversation_id is not None:
             return await self.own(caller.user_id, body.conversation_id), False
         chat = None
@@ -53,11 +55,14 @@ class Conversations:
         pictures = await self._media.own_images(user_id, [image for message in said for image in message.images])
         messages = [
             MessageOut(
+                id=message.id,
                 role=message.role,
                 text=message.content,
                 images=[pictures[image] for image in message.images if image in pictures],
                 model=message.model,
                 cost_usd=None if message.cost_micro is None else usd(message.cost_micro),
+                finish_reason=message.finish_reason,
+                citations=list(message.citations),
                 created_at=message.created_at,
             )
             for message in said

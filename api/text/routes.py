@@ -13,6 +13,7 @@ from api.deps import ServicesDep
 from api.schemas import Page
 from api.text.answer import Answer, Event
 from api.text.schemas import (
+    ChargeOut,
     ConversationDetailOut,
     ConversationOut,
     DeltaEvent,
@@ -22,6 +23,7 @@ from api.text.schemas import (
     StartEvent,
     TextIn,
     TextOut,
+    ThinkingEvent,
 )
 from api.text.service import TextService
 
@@ -54,6 +56,8 @@ def _name(event: Event) -> str:
     match event:
         case StartEvent():
             return "start"
+        case ThinkingEvent():
+            return "thinking"
         case DeltaEvent():
             return "delta"
         case DoneEvent():
@@ -64,7 +68,8 @@ def _name(event: Event) -> str:
 
 @router.post("/generate/text", response_model=TextOut)
 async def generate_text(services: ServicesDep, caller: UserCaller, body: TextIn, key: Key = None) -> TextOut | Response:
-    """The answer; with `stream`, server-sent events `start`, `delta`, then `done` or `error`. Closing the stream stops the answer.
+    """The answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then `done` or `error`. Closing the stream stops
+    the answer.
 
     With an Idempotency-Key that was used before: the same answer once more, as `start` and `done` when streamed.
     """
@@ -78,6 +83,12 @@ async def generate_text(services: ServicesDep, caller: UserCaller, body: TextIn,
 async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
     yield StartEvent(id=earlier.id, conversation_id=earlier.conversation_id, model=earlier.model)
     yield DoneEvent(answer=earlier)
+
+
+@router.get("/generate/text/{answer_id}/charge")
+async def read_charge(services: ServicesDep, caller: UserCaller, answer_id: str) -> ChargeOut:
+    """For whoever has stopped an answer, or lost its stream."""
+    return await services.text.charge(caller.user_id, answer_id)
 
 
 @router.get("/conversations")

@@ -5,38 +5,66 @@ from typing import Literal
 from pydantic import Field
 
 from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
-from api.schemas import In, Out, Time, Usd
+from api.schemas import Effort, In, Out, Time, Usd
+
+Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
+"""How an answer ended: by itself, at the limit of its length, by a filter, by its reader, by a failure."""
 
 
 class TextIn(In):
     """`images`: ids of uploads or of earlier images of the caller, for models that can look at images.
 
     `chat_thread`: only bots may send it; the question goes on with the conversation of the act token's chat and this thread (empty where
-    there are none), or begins one.
+    there are none), or begins one. `after`: the id of an answer of the caller's, which this goes on behind, in its conversation; what was
+    said later is not sent along. `effort`: how much the model shall think, where it thinks at all.
     """
 
     prompt: Prompt
     model: ModelId | None = None
     conversation_id: str | None = Field(default=None, max_length=64)
     chat_thread: str | None = Field(default=None, max_length=64)
+    after: str | None = Field(default=None, max_length=64)
+    effort: Effort | None = None
     system: str | None = Field(default=None, max_length=10_000)
     images: list[str] | None = Field(default=None, max_length=16)
     stream: bool = False
 
 
 class UsageOut(Out):
+    """`thinking_tokens` are among those of the completion."""
+
     prompt_tokens: int
     completion_tokens: int
+    thinking_tokens: int = 0
+
+
+class CitationOut(Out):
+    """Where the model has read something. The answer may name it by its number, which counts from 1."""
+
+    number: int
+    url: str
+    title: str
 
 
 class TextOut(Out):
+    """`images`: pictures that the model made beside its words."""
+
     id: str
     conversation_id: str
     text: str
     model: str
     usage: UsageOut
     cost_usd: Usd
+    finish_reason: Finish = "stop"
+    citations: list[CitationOut] = Field(default_factory=list)
+    images: list[MediaOut] = Field(default_factory=list)
     sandbox: bool = False
+
+
+class ChargeOut(Out):
+    """What was booked for an answer by now; null while it is not over."""
+
+    charged_usd: Usd | None
 
 
 class StartEvent(Out):
@@ -45,6 +73,12 @@ class StartEvent(Out):
     id: str
     conversation_id: str
     model: str
+
+
+class ThinkingEvent(Out):
+    """SSE event `thinking`: the model thinks. `forget`: what the deltas have given until now was thinking, too: no part of the answer."""
+
+    forget: bool = False
 
 
 class DeltaEvent(Out):
@@ -84,13 +118,16 @@ class ConversationOut(Out):
 
 
 class MessageOut(Out):
-    """`images`: what was sent along with a question; one that was deleted since is left out."""
+    """`images`: what was sent along with a question, or made beside an answer; one that was deleted since is left out."""
 
+    id: str
     role: Literal["user", "assistant"]
     text: str
     images: list[MediaOut] = Field(default_factory=list)
     model: str | None = None
     cost_usd: Usd | None = None
+    finish_reason: Finish | None = None
+    citations: list[CitationOut] = Field(default_factory=list)
     created_at: Time
 
 

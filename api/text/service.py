@@ -7,8 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import structlog
@@ -18,17 +17,19 @@ from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
-from api.db import Db, Duplicate, Sql
-from api.errors import Conflict, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
+from api.db import Db, Duplicate
+from api.errors import Conflict, DomainError, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
-from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextDelta, TextDone, TextMessage, TextPart
-from api.schemas import Between
+from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
+from api.schemas import Between, usd
 from api.text import store
-from api.text.answer import Answer, Event, cost_of, error_event
+from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
-from api.text.schemas import DeltaEvent, DoneEvent, StartEvent, TextIn, TextOut
+from api.text.endings import SUBJECT, Endings
+from api.text.lookups import Lookups
+from api.text.schemas import ChargeOut, DoneEvent, StartEvent, TextIn, TextOut
 from api.text.store import Message
 from api.users.preferences import Preferences
 from api.users.service import UserService
@@ -41,11 +42,12 @@ PING_SECONDS = 15.0
 REMEMBERED = 100
 """Messages of a conversation that may be sent along at most."""
 IMAGES_REMEMBERED = 4
-SUBJECT = "text:"
 BUSY_SECONDS = 2.0
 STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
+PICTURE_ONLY = "[picture]"
+"""What stands for an earlier answer without words: providers take no empty ones."""
 
 
 class TextService:
@@ -60,6 +62,8 @@ class TextService:
         self._users = users
         self._running: set[Answer] = set()
         self.conversations = Conversations(db, media)
+        self.lookups = Lookups(db, provider, budget)
+        self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
     async def sweep(self) -> float:
         """Release the holds of answers that died with their process."""
@@ -85,7 +89,7 @@ class TextService:
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise OutcomeUnknown("The server was stopped while this was being answered.")
+        raise OutcomeUnknown("The server was stopped while this was being answered.", reason="server_stopped")
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
         """What happens, as it happens; None now and then while nothing does, so that proxies keep the connection."""
@@ -101,7 +105,8 @@ class TextService:
             yield error_event(event) if isinstance(event, Exception) else event
 
     async def earlier(self, caller: Caller, body: TextIn, key: str | None) -> TextOut | None:
-        """The answer to the same request with this key. Raises `Conflict` while it is being answered, and when the request was another."""
+        """The answer to the same request with this key. Raises `Conflict` while it is being answered, and when the request was another;
+        `NoAnswer` once more when it ended without a word."""
         found = await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key)) if key is not None else None
         if found is None:
             return None
@@ -109,7 +114,11 @@ class TextService:
             raise Conflict("This Idempotency-Key was used for another request.")
         if found.answer_json is None:
             raise Conflict("This is being answered already.", retry_after=BUSY_SECONDS)
-        return TextOut.model_validate_json(found.answer_json)
+        answered = TextOut.model_validate_json(found.answer_json)
+        if is_empty(answered):
+            raise no_answer(answered)
+        fresh = await self._media.own_images(caller.user_id, [image.id for image in answered.images])
+        return answered.model_copy(update={"images": [fresh[image.id] for image in answered.images if image.id in fresh]})
 
     async def begin(self, caller: Caller, body: TextIn, key: str | None = None) -> Answer:
         """Check, hold the money, and start. Raises before anything is asked of the provider:
@@ -125,7 +134,7 @@ class TextService:
             allowed = Between(least=0, most=most) if most else ()
             raise OptionUnsupported(detail, field="images", model=model.name, allowed=allowed)
         conversation, is_new = await self.conversations.asked_in(caller, body)
-        history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED)
+        history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED, body.after)
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
         messages = await self._messages(caller.user_id, model, history, body)
         chars = sum(len(message.text) for message in messages)
@@ -143,8 +152,7 @@ class TextService:
             is_new=is_new,
             question=question,
             model=model,
-            ask=TextAsk(model.id, tuple(messages), max_tokens=limit, user=caller.user_id),
-            chars=chars,
+            ask=TextAsk(model.id, tuple(messages), max_tokens=limit, user=caller.user_id, effort=body.effort),
             hold_id=hold_id,
             key=key,
         )
@@ -156,13 +164,22 @@ class TextService:
     async def _messages(self, user_id: str, model: Model, history: Sequence[Message], body: TextIn) -> list[TextMessage]:
         images = [await self._media.input_image(user_id, media_id) for media_id in body.images or ()]
         room = min(IMAGES_REMEMBERED, model.info.capabilities.max_input_images - len(images))
-        earlier: list[TextMessage] = []
+        seen: dict[str, tuple[ImageInput, ...]] = {}
         for message in reversed(history):
-            seen = await self._seen(user_id, message.images[:room])
-            room -= len(seen)
-            earlier.append(TextMessage(message.role, message.content, seen))
+            seen[message.id] = await self._seen(user_id, message.images[:room])
+            room -= len(seen[message.id])
         system = [TextMessage("system", body.system)] if body.system else []
-        return [*system, *reversed(earlier), TextMessage("user", body.prompt, tuple(images))]
+        earlier: list[TextMessage] = []
+        made: tuple[ImageInput, ...] = ()
+        for message in history:
+            if message.role == "assistant":
+                # models take pictures from people only: what one has made goes along with what is said next
+                made = seen[message.id]
+                earlier.append(TextMessage("assistant", message.content or PICTURE_ONLY))
+            else:
+                earlier.append(TextMessage("user", message.content, made + seen[message.id]))
+                made = ()
+        return [*system, *earlier, TextMessage("user", body.prompt, (*made, *images))]
 
     async def _seen(self, user_id: str, media_ids: Sequence[str]) -> tuple[ImageInput, ...]:
         """Images of earlier messages; one that was deleted since is left out."""
@@ -205,55 +222,41 @@ class TextService:
             self._running.discard(running)
 
     async def _work(self, running: Answer) -> None:
-        if running.stopped:
-            await self._finish(running, None, None)
-            return
-        done: TextDone | None = None
-        failure: ProviderError | None = None
+        asked = not running.stopped
+        failure = await self._stream(running) if asked else None
+        cost = cost_of(running, failure) if asked else None
+        answered = await self._endings.finish(running, cost)
+        error = _error_of(running, failure, answered)
+        if error is None:
+            running.out.put_nowait(DoneEvent(answer=answered))
+        else:
+            error.charged_micro = cost or 0
+            running.out.put_nowait(error)
+
+    async def _stream(self, running: Answer) -> ProviderError | None:
+        """Everything that the provider says, until it ends, fails or is stopped. No error of any kind leaves the hold open."""
         running.streaming = True
         try:
-            done = await self._stream(running)
+            async with aclosing(cast(AsyncGenerator[TextPart, None], self._provider.text(running.ask))) as parts:
+                async for part in parts:
+                    running.hear(part)
         except ProviderError as error:
-            failure = error
+            return error
         except asyncio.CancelledError:
             log.info("text_stopped", answer=running.id, parts=len(running.written))
-        running.streaming = False
-        cost = cost_of(running, done, failure)
-        answered = await self._finish(running, done, cost)
-        if failure is not None:
-            running.out.put_nowait(domain_error(failure))
-        elif done is not None:
-            running.out.put_nowait(DoneEvent(answer=answered))
+        except Exception:
+            log.exception("text_failed", answer=running.id)
+            return ProviderError("provider_unavailable", "The answer could not be read.", outcome="unknown", reason="unreadable_answer")
+        finally:
+            running.streaming = False
+        return None
 
-    async def _stream(self, running: Answer) -> TextDone | None:
-        stream = cast(AsyncGenerator[TextPart, None], self._provider.text(running.ask))
-        done = None
-        async with aclosing(stream) as parts:
-            async for part in parts:
-                if isinstance(part, TextDelta):
-                    text = part.text.replace("\x00", "")  # PostgreSQL keeps no NUL
-                    running.written.append(text)
-                    running.out.put_nowait(DeltaEvent(text=text))
-                else:
-                    done = part
-        return done
-
-    async def _finish(self, running: Answer, done: TextDone | None, cost: int | None) -> TextOut:
-        answered = running.answered(done, cost or 0, sandbox=self._provider.is_sandbox)
-        async with self._db.transaction() as sql:
-            if cost is None:
-                await self._budget.release(sql, running.hold_id)
-            else:
-                await self._budget.settle(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id)
-            if running.written:
-                await _remember(sql, running, cost or 0, ids.now())
-            if running.key is not None:
-                # what was written and paid for is given again; where nothing was, the key is free for another try
-                if cost is not None and (running.written or done is not None):
-                    await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
-                else:
-                    await idempotency.free(sql, SUBJECT + running.id)
-        return answered
+    async def charge(self, user_id: str, answer_id: str) -> ChargeOut:
+        """What was booked for an answer of the user's. Raises `NotFound`."""
+        booked = await self._budget.booked(user_id, SUBJECT + answer_id)
+        if booked is None:
+            raise NotFound("There is no such answer among yours.")
+        return ChargeOut(charged_usd=None if booked.is_open else usd(booked.settled_micro))
 
     async def erase_user(self, user_id: str) -> None:
         async with self._db.transaction() as sql:
@@ -261,18 +264,13 @@ class TextService:
             await idempotency.forget_user(sql, user_id)
 
 
-async def _remember(sql: Sql, running: Answer, cost: int, now: datetime) -> None:
-    """Question and answer, also an answer that was cut. A conversation that was deleted meanwhile stays deleted."""
-    conversation = running.conversation
-    if running.is_new:
-        if conversation.chat is not None and await store.was_left(sql, running.user_id, conversation.chat, conversation.created_at):
-            conversation = replace(conversation, chat=None)
-        await store.add_conversation(sql, conversation)
-    elif not await store.touch(sql, conversation.id, now):
-        return
-    answer = Message(running.id, "assistant", running.text, running.model.id, cost, (), now)
-    for message in (running.question, answer):
-        await store.add_message(sql, conversation.id, running.user_id, message)
+def _error_of(running: Answer, failure: ProviderError | None, answered: TextOut) -> DomainError | None:
+    """What its reader is told instead of an answer."""
+    if failure is not None:
+        return domain_error(failure)
+    if running.finish is None:
+        return OutcomeUnknown("The server was stopped while this was being answered.", reason="server_stopped")
+    return no_answer(answered) if is_empty(answered) else None
 
 
 def _hash(body: TextIn) -> str:

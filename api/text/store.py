@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from api.db import Row, Sql
+from api.text.schemas import CitationOut, Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`images` are media ids that the user sent along."""
+    """`images` are media ids of what was sent along with a question, or made beside an answer."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -41,9 +42,12 @@ class Message:
     cost_micro: int | None
     images: tuple[str, ...]
     created_at: datetime
+    finish_reason: Finish | None = None
+    citations: tuple[CitationOut, ...] = ()
 
 
 LOOKED_IN_FIRST = 400
+MESSAGE_COLUMNS = "id, role, content, model, cost_micro, images_json, created_at, finish_reason, citations_json"
 COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
 
 
@@ -53,8 +57,17 @@ def _conversation(row: Row) -> Conversation:
 
 
 def _message(row: Row) -> Message:
-    images = tuple(json.loads(row["images_json"])) if row["images_json"] else ()
-    return Message(row["id"], row["role"], row["content"], row["model"], row["cost_micro"], images, row["created_at"])
+    return Message(
+        id=row["id"],
+        role=row["role"],
+        content=row["content"],
+        model=row["model"],
+        cost_micro=row["cost_micro"],
+        images=tuple(json.loads(row["images_json"])) if row["images_json"] else (),
+        created_at=row["created_at"],
+        finish_reason=row["finish_reason"],
+        citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"]))) if row["citations_json"] else (),
+    )
 
 
 async def conversation(sql: Sql, conversation_id: str) -> Conversation | None:
@@ -132,17 +145,26 @@ async def _rows(sql: Sql, columns: str, texts: Sequence[str], values: Sequence[o
     return await sql.fetch(query, *values, limit)
 
 
-async def messages(sql: Sql, conversation_id: str, last: int) -> list[Message]:
-    """The newest `last` messages, oldest first."""
-    query = """
-        WITH these AS MATERIALIZED (
-            SELECT id, role, content, model, cost_micro, images_json, created_at FROM messages WHERE conversation_id = $1)
-        SELECT * FROM these ORDER BY id DESC LIMIT $2"""
-    return [_message(row) for row in reversed(await sql.fetch(query, conversation_id, last))]
+async def messages(sql: Sql, conversation_id: str, last: int, until: str | None = None) -> list[Message]:
+    """The newest `last` messages, oldest first; `until`: of those up to this one."""
+    query = f"""
+        WITH these AS MATERIALIZED (SELECT {MESSAGE_COLUMNS} FROM messages WHERE conversation_id = $1)
+        SELECT * FROM these WHERE $3::text IS NULL OR id <= $3::text ORDER BY id DESC LIMIT $2"""
+    return [_message(row) for row in reversed(await sql.fetch(query, conversation_id, last, until))]
+
+
+async def conversation_of(sql: Sql, answer_id: str) -> str | None:
+    """In which an answer was given."""
+    row = await sql.fetch_one("SELECT conversation_id FROM messages WHERE id = $1 AND role = 'assistant'", answer_id)
+    return None if row is None else str(row["conversation_id"])
+
+
+async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
+    await sql.execute("UPDATE messages SET cost_micro = $2 WHERE id = $1", answer_id, cost_micro)
 
 
 async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
-    """Pictures of a conversation's questions that no other conversation of the user shows."""
+    """Pictures of a conversation that no other conversation of the user shows."""
     query = "SELECT conversation_id, images_json FROM messages WHERE user_id = $1 AND images_json IS NOT NULL"
     here: set[str] = set()
     elsewhere: set[str] = set()
@@ -164,11 +186,12 @@ async def touch(sql: Sql, conversation_id: str, now: datetime) -> bool:
 
 
 async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message) -> None:
-    query = """
-        INSERT INTO messages (id, conversation_id, user_id, role, content, model, cost_micro, images_json, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+    query = f"""
+        INSERT INTO messages ({MESSAGE_COLUMNS}, conversation_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
     images = json.dumps(new.images) if new.images else None
-    await sql.execute(query, new.id, conversation_id, user_id, new.role, new.content, new.model, new.cost_micro, images, new.created_at)
+    citations = json.dumps([each.model_dump() for each in new.citations]) if new.citations else None
+    values = (new.id, new.role, new.content, new.model, new.cost_micro, images, new.created_at, new.finish_reason, citations)
+    await sql.execute(query, *values, conversation_id, user_id)
 
 
 async def delete(sql: Sql, conversation_id: str) -> None:
@@ -182,6 +205,7 @@ async def delete_of_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM conversations WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM messages WHERE user_id = $1", user_id)
     await sql.execute("DELETE FROM chats_left WHERE user_id = $1", user_id)
+    await sql.execute("DELETE FROM text_lookups WHERE user_id = $1", user_id)
 
 
 def cursor_of(shown: Sequence[Conversation]) -> str:

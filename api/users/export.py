@@ -31,8 +31,8 @@ SHORT = {
 }
 LONG = {
     "conversations": "SELECT id, title, created_at, updated_at FROM conversations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    "messages": "SELECT id, conversation_id, role, content, model, cost_micro, images_json, created_at FROM messages "
-    "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "messages": "SELECT id, conversation_id, role, content, model, cost_micro, images_json, finish_reason, citations_json, "
+    "created_at FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "generations": "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, inputs_json, status, estimate_micro, "
     "cost_micro, error_code, error_message, error_reason, source, platform, chat_id, user_name, parent_id, favourite, created_at, "
     "started_at, finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",

@@ -316,7 +316,7 @@ async def _start_video(world: World, token: str, body: dict[str, Any]) -> Made:
 
 async def _conversation(world: World) -> Made:
     answer = await world.good(world.access(world.people["user"]), "POST", "/generate/text", {"prompt": MARK})
-    return {"conversation_id": answer["conversation_id"]}
+    return {"conversation_id": answer["conversation_id"], "answer_id": answer["id"]}
 
 
 async def _delivery(world: World) -> Made:

@@ -74,6 +74,26 @@ async def test_a_refusal_says_what_is_left(db: Db) -> None:
     assert await budget.balance("u", 10 * MICRO, "users") == 500_000
 
 
+@pytest.mark.parametrize("cost", [0, 30, 70, 250])
+async def test_a_price_that_is_known_late_takes_the_place_of_the_estimate(db: Db, cost: int) -> None:
+    budget = BudgetService(db)
+    hold = await reserve(db, budget, "u", 100)
+    async with db.transaction() as sql:
+        assert await budget.correct(sql, hold, cost, kind="text", model="a/b") == 0, "nothing was booked yet"
+    await settle(db, budget, hold, 70)
+    for change in (cost - 70, 0):
+        async with db.transaction() as sql:
+            assert await budget.correct(sql, hold, cost, kind="text", model="a/b") == change
+    assert await budget.of_user("u") == (cost, 0)
+    row = await db.fetch_one("SELECT subject FROM holds WHERE id = $1", hold)
+    assert row is not None
+    booked = await budget.booked("u", row["subject"])
+    assert booked is not None
+    assert (booked.is_open, booked.settled_micro) == (False, cost)
+    assert await budget.booked("somebody else", row["subject"]) is None
+    await assert_adds_up(db)
+
+
 async def test_settling_books_the_real_cost_once(db: Db) -> None:
     budget = BudgetService(db)
     hold = await reserve(db, budget, "u", 100)

@@ -27,6 +27,15 @@ async def test_values_come_back_as_they_went_in(db: Db) -> None:
     assert row["created_at"].utcoffset().total_seconds() == 0
 
 
+async def test_text_that_no_engine_can_keep_is_kept_as_near_as_can_be(db: Db) -> None:
+    await db.execute(INSERT, "nul\x00 half \ud83d pair \ud83d\ude00", now())
+    async with db.transaction() as sql:
+        await sql.execute(INSERT, "\ude00 alone", now())
+    assert await names(db) == {"nul half \ufffd pair 😀", "\ufffd alone"}
+    found = await db.fetch("SELECT name FROM marks WHERE name = ANY($1::text[])", ["\ud83d alone"])
+    assert [row["name"] for row in found] == ["\ufffd alone"]
+
+
 async def test_a_taken_key_is_a_duplicate(db: Db) -> None:
     await db.execute(INSERT, "a", now())
     with pytest.raises(Duplicate):

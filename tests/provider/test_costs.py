@@ -7,21 +7,19 @@ from typing import Any
 import pytest
 
 from api.provider.openrouter import OpenRouter
-from api.provider.types import ImageAsk, TextAsk, TextDone, TextMessage
+from api.provider.types import ImageAsk, TextAsk, TextMessage, Usage
 from api.provider.wire import cost_micro, usage_of
 from tests.provider.raw_server import http, raw_server
 
 CASES = Path(__file__).parents[1] / "cases" / "byok-cost"
 
 
-async def _text(stream: str) -> TextDone:
+async def _text(stream: str) -> list[Usage]:
     async with raw_server(http(stream, kind="text/event-stream")) as raw:
         client = OpenRouter(raw.url, "k")
         parts = [part async for part in client.text(TextAsk("a/b", (TextMessage("user", "x"),)))]
         await client.close()
-    done = parts[-1]
-    assert isinstance(done, TextDone)
-    return done
+    return [part for part in parts if isinstance(part, Usage)]
 
 
 async def _image(body: str, route: Any) -> int | None:
@@ -33,9 +31,8 @@ async def _image(body: str, route: Any) -> int | None:
 
 
 async def test_with_a_key_of_our_own_the_suppliers_price_counts_too() -> None:
-    done = await _text((CASES / "usage_with_upstream.sse").read_text())
-    assert done.usage is not None
-    assert done.usage.cost_micro == 10_000
+    (usage,) = await _text((CASES / "usage_with_upstream.sse").read_text())
+    assert usage.cost_micro == 10_000
     images = {route: (CASES / f"byok_img.{route}.json").read_text() for route in ("chat", "images")}
     said = {route: json.loads(body)["usage"] for route, body in images.items()}
     for route, body in images.items():
@@ -84,6 +81,6 @@ def test_what_is_no_amount_is_not_said(usage: object, micro: int | None) -> None
     [(7, 7), (7.0, 7), ("7", 7), (7.5, None), (None, None), ("many", None), (True, None), (-1, None), (10**30, None), ({}, None)],
 )
 def test_tokens_that_cannot_be_read_are_not_said(said: object, count: int | None) -> None:
-    found = usage_of({"prompt_tokens": said, "completion_tokens": said})
+    found = usage_of({"prompt_tokens": said, "completion_tokens": said, "completion_tokens_details": {"reasoning_tokens": said}})
     assert found is not None
-    assert (found.prompt_tokens, found.completion_tokens) == (count, count)
+    assert (found.prompt_tokens, found.completion_tokens, found.thinking_tokens) == (count, count, count)

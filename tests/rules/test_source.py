@@ -16,6 +16,7 @@ FUNCTION_LINES = 60
 BROAD = {
     "api/background.py": "whatever work does that nobody waits for, the process goes on, and says so",
     "api/media/decode.py": "decoders fail in any way there is on made-up bytes; it goes on as a domain error with its cause",
+    "api/text/endings.py": "an answer that cannot be kept is settled all the same",
     "api/text/service.py": "the answer's task ends, and its reader gets the error",
     "bots/core/answer.py": "whatever one command does, its chat gets a sentence with a reference",
     "bots/core/delivery.py": "whatever one delivery does, the others go on; the api tries it again",

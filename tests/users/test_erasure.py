@@ -26,6 +26,7 @@ NOT_EXPORTED = {
     "one_time_tokens": "hashes",
     "devices": "hashes",
     "holds": "what the ledger and the budgets say, while it is being spent",
+    "text_lookups": "what the ledger will say once the provider has said it",
     "guest_moves": "says which account a guest's things are in: here",
 }
 KEPT_AFTER = {"audit": "who deleted whom has to stay known; an id that leads nowhere is all that is left"}

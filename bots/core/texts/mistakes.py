@@ -26,6 +26,7 @@ ERRORS: dict[str, str] = {
     "provider_unavailable": N_("The AI provider could not do that right now. Please try again%(wait)s."),
     "provider_out_of_credit": N_("The operator's account at the AI provider is out of credit. Please tell the operator."),
     "outcome_unknown": N_("Whether the AI provider did the work is not known, so I won't repeat it by myself."),
+    "no_answer": N_("The model gave no answer. Please try again."),
     "timed_out": N_("The AI provider took too long, so I stopped waiting. Please try again."),
     "rate_limited": N_("That was a bit fast. Please try again%(wait)s."),
     "too_many_jobs": N_("You already have as many jobs running as you may. Wait for one to finish, or stop one with /cancel."),

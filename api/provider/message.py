@@ -1,0 +1,67 @@
+"""What a chat model's message holds beside and among its words. Parts of other kinds, and parts that are nothing, are skipped."""
+
+import re
+from typing import Any
+
+import structlog
+
+from api.provider.types import Citation, ImageData
+from api.provider.wire import Unreadable, images_of_message
+from api.storable import storable
+
+log = structlog.get_logger("provider")
+
+_WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
+_TITLE_MAX = 200
+
+
+def text_of_message(message: dict[str, Any]) -> str:
+    """`content` is a string, parts or nothing."""
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in {"text", "output_text"}]
+        return "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
+
+
+def pictures_of_message(message: dict[str, Any]) -> list[ImageData]:
+    """Beside the words of an answer or among them. One that cannot be read is left out."""
+    content, images = message.get("content"), message.get("images")
+    parts = content if isinstance(content, list) else []
+    items = [*(images if isinstance(images, list) else []), *(part for part in parts if isinstance(part, dict) and "image_url" in part)]
+    found: list[ImageData] = []
+    for item in items:
+        try:
+            found += images_of_message({"images": [item]})
+        except Unreadable:
+            log.warning("picture_of_answer_unreadable")
+    return found
+
+
+def thinking_of(message: dict[str, Any]) -> int | None:
+    """Characters of thinking, which may be hidden; None when there is none."""
+    for name in ("reasoning", "reasoning_content"):
+        text = message.get(name)
+        if isinstance(text, str) and text:
+            return len(text)
+    details = message.get("reasoning_details")
+    if not isinstance(details, list) or not details:
+        return None
+    texts = [detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict)]
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def citations_of(message: dict[str, Any]) -> list[Citation]:
+    """In the order in which the answer counts them."""
+    found = []
+    annotations = message.get("annotations")
+    for annotation in annotations if isinstance(annotations, list) else []:
+        if not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
+            continue
+        told = annotation.get("url_citation")
+        fields = told if isinstance(told, dict) else annotation
+        url, title = fields.get("url"), fields.get("title")
+        if isinstance(url, str) and _WEB_ADDRESS.fullmatch(url):
+            title = " ".join(storable(title).split())[:_TITLE_MAX] if isinstance(title, str) else ""
+            found.append(Citation(url, title))
+    return found

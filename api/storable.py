@@ -1,0 +1,33 @@
+"""Text from outside, as our encoders and both database engines can keep it: what the provider's client reads and what the engines store
+goes through here."""
+
+from typing import Any
+
+
+def storable(text: str) -> str:
+    """Halves of a character that belong together are joined, others become U+FFFD; NUL is left out."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+
+
+def storable_args(args: tuple[object, ...]) -> tuple[object, ...]:
+    """A statement's arguments; lists hold text."""
+    return tuple(_argument(value) for value in args)
+
+
+def _argument(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    return [_argument(item) for item in value] if isinstance(value, list) else value
+
+
+def storable_json(value: Any) -> Any:
+    """The same of a parsed document, its names included. Raises RecursionError where it is nested too deeply."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [storable_json(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(name): storable_json(item) for name, item in value.items()}
+    return value
