@@ -39,7 +39,7 @@ def chat() -> None:
         launch = load(LaunchSettings)
         api_url = load(BotSettings, launch.given("terminal", secrets_of(launch))).api_url
     try:
-        httpx.get(f"{api_url}/healthz", timeout=10)
+        httpx.get(f"{api_url}/healthz", timeout=10, trust_env=False)
     except httpx.TransportError:
         print(f"The api does not answer at {api_url}. Start everything with ./run in another terminal first.", file=sys.stderr)
         sys.exit(1)

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from api.errors import InvalidRequest, TooLarge
+from api.provider.proxies import proxy_of
 
 log = structlog.get_logger("fetcher")
 
@@ -119,11 +120,13 @@ class ImageFetcher:
         target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=(parts.path or "/").encode() + _query(parts))
         name = host if self._port == 443 else f"{host}:{self._port}"
         headers = {"Host": name, "Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8", "Accept-Encoding": "identity"}
-        # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address
+        # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address. A proxy is told the
+        # address that was checked; behind one httpx would take that for the name, so the name is forced.
         client = httpx.AsyncClient(
             trust_env=False,
+            proxy=proxy_of(f"https://{host}"),
             follow_redirects=False,
-            verify=self._trust or ssl.create_default_context(),
+            verify=self._trust or _Named(host),
             timeout=httpx.Timeout(10, connect=CONNECT_SECONDS),
         )
         async with client, client.stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as response:
@@ -131,6 +134,20 @@ class ImageFetcher:
                 log.info("image_not_fetched", host=host, status=response.status_code)
                 raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
             return await _all(response.aiter_raw())
+
+
+class _Named(ssl.SSLContext):
+    """The usual trust, for a server of one name, whatever it is connected to by."""
+
+    def __new__(cls, name: str) -> "_Named":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.load_default_certs()
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False, *_: object) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self._name)
 
 
 def _query(parts: SplitResult) -> bytes:

@@ -9,7 +9,12 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-NO_BYTES_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+from api.provider.proxies import proxy_of
+
+KEPT_SECONDS = 15
+"""An idle connection."""
+
+NO_BYTES_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """Errors that prove that the request never left us."""
 
 
@@ -53,33 +58,60 @@ class _Stream(httpx.AsyncByteStream):
         await self._inner.aclose()
 
 
-class _Transport(AiohttpTransport):
+class _Transport(httpx.AsyncBaseTransport):
+    """`outside`: through the proxy that the environment names for an address."""
+
+    def __init__(self, connections: int, *, outside: bool) -> None:
+        self._connections = connections
+        self._outside = outside
+        self._ways: dict[str | None, httpx.AsyncBaseTransport] = {}
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = proxy_of(str(request.url)) if self._outside else None
         try:
-            response = await super().handle_async_request(request)
+            if proxy not in self._ways:
+                self._ways[proxy] = self._through(proxy)
+            response = await self._ways[proxy].handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             raise _honest(error) from error
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Stream(response.stream)
         return response
 
+    def _through(self, proxy: str | None) -> httpx.AsyncBaseTransport:
+        if proxy is None:
+            return AiohttpTransport(verify=_tls(), client=self._session, trust_env=False)
+        # httpx's own: of the two, only it speaks SOCKS too, and says of each failure whether anything was sent
+        limits = httpx.Limits(max_connections=self._connections, keepalive_expiry=KEPT_SECONDS)
+        try:
+            return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits, proxy=proxy)
+        except ValueError as error:
+            raise httpx.ProxyError(f"The proxy of the environment cannot be used: {error}") from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEPT_SECONDS, ssl=_tls())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+    async def aclose(self) -> None:
+        for way in self._ways.values():
+            await way.aclose()
+
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once a process."""
-    return httpx.create_ssl_context(trust_env=False)
+    """Reading the certificates takes tens of milliseconds: once a process. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others."""
+    return httpx.create_ssl_context()
 
 
 def http_client(
-    *, base_url: str = "", headers: Mapping[str, str] | None = None, timeout: httpx.Timeout | None = None, connections: int = 200
+    *,
+    base_url: str = "",
+    headers: Mapping[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+    connections: int = 200,
+    outside: bool = False,
 ) -> httpx.AsyncClient:
-    """A client without redirects, cookies and proxies of the environment. Close it on the loop that used it."""
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=15, ssl=_tls())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-
-    transport = _Transport(verify=_tls(), client=session, trust_env=False)
+    """A client without redirects and cookies, and without a proxy but for calls to the `outside`. Close it on the loop that used it."""
     return httpx.AsyncClient(
         base_url=base_url,
         headers=headers,
@@ -87,5 +119,5 @@ def http_client(
         follow_redirects=False,
         trust_env=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        transport=transport,
+        transport=_Transport(connections, outside=outside),
     )

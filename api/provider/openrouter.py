@@ -68,7 +68,7 @@ class OpenRouter:
         if app_url is not None:
             headers["HTTP-Referer"] = app_url
         self._base = base_url.rstrip("/")
-        self._client = http_client(headers=headers, timeout=_QUICK)
+        self._client = http_client(headers=headers, timeout=_QUICK, outside=not sandbox)
         self._sandbox = sandbox
         self._breaker = Breaker()
         self._pauses = Pauses()

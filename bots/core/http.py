@@ -48,7 +48,7 @@ class ApiError(Exception):
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     """Reading the certificates takes tens of milliseconds: once a process."""
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx.create_ssl_context()
 
 
 def make_client(base_url: str) -> httpx.AsyncClient:

@@ -27,6 +27,7 @@ from bots.discord.commands import CHOICES, changed, on_message, registered
 from bots.discord.interaction import Asked, InteractionChat, Taken
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import Refused, Rest
+from bots.discord.way import connector_for
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class Studio(discord.AutoShardedClient):
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         super().__init__(
+            connector=connector_for(Route.BASE),
             intents=self._wanted,
             max_messages=None,
             chunk_guilds_at_startup=False,

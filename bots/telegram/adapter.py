@@ -16,6 +16,7 @@ from telegram.error import Conflict, EndPointNotFound, InvalidToken, TelegramErr
 from telegram.request import HTTPXRequest
 
 from bots.core.commands import resolve
+from bots.core.proxies import proxy_of
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
 from bots.telegram.aside import Aside
@@ -57,7 +58,8 @@ def _tls() -> ssl.SSLContext:
 def make_bot(token: str, api_url: str) -> Bot:
     # otherwise the library warns with every error that bears a time
     os.environ.setdefault("PTB_TIMEDELTA", "1")
-    trust = {"verify": _tls()}
+    # the proxy is given, so that it is the one that the other processes use; the library would read the environment in its own way
+    more: dict[str, Any] = {"proxy": proxy_of(api_url), "httpx_kwargs": {"verify": _tls(), "trust_env": False}}
     return Bot(
         token,
         base_url=f"{api_url}/bot",
@@ -69,9 +71,9 @@ def make_bot(token: str, api_url: str) -> Bot:
             write_timeout=30,
             pool_timeout=30,
             media_write_timeout=180,
-            httpx_kwargs=trust,
+            **more,
         ),
-        get_updates_request=HTTPXRequest(connection_pool_size=2, connect_timeout=10, read_timeout=10, httpx_kwargs=trust),
+        get_updates_request=HTTPXRequest(connection_pool_size=2, connect_timeout=10, read_timeout=10, **more),
     )
 
 

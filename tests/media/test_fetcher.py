@@ -1,7 +1,6 @@
 """User addresses: only the open internet, only the address that was checked, only so much."""
 
 import asyncio
-import datetime
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,14 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from api.errors import InvalidRequest, TooLarge
 from api.media import fetcher
 from api.media.fetcher import ImageFetcher, is_public, resolve
+from tests.fakes.proxy import private_certificate, running_proxy
 
 PRIVATE = [
     "0.0.0.0",
@@ -149,7 +145,7 @@ class Site:
 
 @asynccontextmanager
 async def running_site(folder: Path) -> AsyncIterator[Site]:
-    certificate, trust = _certificate(folder, "site.test")
+    certificate = private_certificate(folder, "site.test")
     site: Site
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,37 +155,38 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         writer.write(site.answer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=certificate)
-    site = Site(server.sockets[0].getsockname()[1], trust)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=certificate.server)
+    site = Site(server.sockets[0].getsockname()[1], ssl.create_default_context(cafile=str(certificate.path)))
     async with server:
         yield site
 
 
-def _certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "site.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    pem.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pem)
-    return server, ssl.create_default_context(cafile=str(pem))
-
-
 def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{headers}\r\n".encode() + body
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_a_proxy_is_told_the_checked_address_and_the_name_is_still_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    certificate = private_certificate(tmp_path, "site.test")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(b"the image"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    async with server, running_proxy(certificate, server.sockets[0].getsockname()[1]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url(scheme))
+        fetcher = ImageFetcher(resolve=resolving("93.184.216.34"))
+        assert await fetcher.fetch("https://site.test/a.png") == b"the image"
+        with pytest.raises(InvalidRequest, match="could not be fetched"):
+            await fetcher.fetch("https://other.test/a.png")
+        with pytest.raises(InvalidRequest, match="could not be fetched"):
+            await ImageFetcher(resolve=resolving("127.0.0.1")).fetch("https://site.test/a.png")
+        assert proxy.asked == ["93.184.216.34:443"] * 2
 
 
 async def test_it_fetches_from_the_checked_address_under_the_right_name(tmp_path: Path) -> None:

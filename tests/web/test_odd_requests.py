@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from admin_web.api_http import address
+from admin_web.api_http import address, open_http
+from tests.stack import Stack
 from tests.web.browser import PASSWORD, Browser
 
 AGENTS = ["", " ", "x" * 149 + " y", "Mözilla/5.0", "\u200b".encode().decode("latin-1"), "a\tb", "\x7f"]
@@ -54,3 +55,12 @@ def test_an_address_that_is_too_long_is_not_there(browser: Browser) -> None:
 def test_a_method_that_a_page_does_not_take_is_told_which_it_takes(visitor: Browser, method: str) -> None:
     answer: Any = visitor.client.open("/login", method=method, headers={"Sec-Fetch-Site": "none"})
     assert (answer.status_code, answer.headers.get("Allow")) == (405, "GET, HEAD, OPTIONS, POST")
+
+
+def test_the_api_is_asked_without_the_environments_proxy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see every password."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    with open_http(stack.api_url) as http:
+        assert http.get("/healthz").status_code == 200
