@@ -13,7 +13,7 @@ from admin_web.words import PLATFORMS
 from api.admin.schemas import WarningOut
 
 ALL = 100
-GRAVE = {"books_differ", "disk_nearly_full", "provider_out_of_credit", "provider_down"}
+GRAVE = {"books_differ", "storage_full", "storage_unavailable", "disk_nearly_full", "provider_out_of_credit", "provider_down"}
 WORDS = {
     "needs_review": (N_("Jobs need a decision"), N_("The provider's answer was lost, and their money is held until you decide.")),
     "jobs_waiting": (
@@ -35,6 +35,18 @@ WORDS = {
     "provider_key_expiring": (N_("The provider's key ends in %(days)s days"), N_("Make a new one there and set OPENROUTER_API_KEY.")),
     "provider_down": (N_("The AI provider cannot be reached"), N_("Jobs wait; nothing is lost. What it said: “%(detail)s”")),
     "disk_nearly_full": (N_("The disk is nearly full"), N_("%(free_mb)s MB are free. Delete old jobs, or make room.")),
+    "storage_full": (
+        N_("The disk is full"),
+        N_("%(free_mb)s MB are free. Below %(floor_mb)s MB nothing is made or answered any more. Make room, or add some."),
+    ),
+    "storage_unavailable": (
+        N_("The store for files cannot be used"),
+        N_("Until it can, new files are kept on this machine's disk, and %(waiting)s wait there. What was said: “%(detail)s”"),
+    ),
+    "store_shared": (
+        N_("Others keep files in the same store"),
+        N_("Lost files are not cleared away. Give each installation its own MEDIA_URL, or delete the mark of one that is no more."),
+    ),
     "backup_missing": (N_("There is no backup"), N_("Make one now; it takes a moment.")),
     "backup_old": (N_("The newest backup is %(days)s days old"), N_("Make one now, or see why the schedule does not.")),
     "books_differ": (N_("The books do not add up"), N_("Counters and ledger differ. Nothing is corrected by itself.")),

@@ -171,7 +171,13 @@ TRIES = {
 }
 BROADCAST_STATES = {"sending": N_("Being sent"), "sent": N_("Sent"), "stopped": N_("Stopped")}
 BROADCAST_TONES = {"sending": "busy", "sent": "good", "stopped": "warn"}
-CHECKS = {"database": N_("Database"), "media": N_("Files"), "provider": N_("AI provider"), "background": N_("Background work")}
+CHECKS = {
+    "database": N_("Database"),
+    "media": N_("Files"),
+    "disk": N_("Disk"),
+    "provider": N_("AI provider"),
+    "background": N_("Background work"),
+}
 
 
 def delivery_state(state: str) -> State:

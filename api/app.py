@@ -51,6 +51,7 @@ from api.links import routes as link_routes
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.media import routes as media_routes
+from api.media.room import Room
 from api.media.service import MediaService
 from api.media.storage import MediaStore
 from api.metrics import Metrics
@@ -156,10 +157,11 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     await services.deliveries.start()
     stack.push_async_callback(services.text.close)
     stack.push_async_callback(services.media.close)
+    await services.media.look()
     stack.push_async_callback(services.background.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, wake, steps, Sweeper(db, services.budget, services.media), worker)
+        making = Worker(db, wake, steps, sweeper_of(services), worker)
         await making.start(services.background)
         stack.push_async_callback(making.close)
     return services
@@ -177,6 +179,7 @@ def _keep_up(services: Services) -> None:
     add("books", services.budget.keep_compared)
     add("deliveries", services.deliveries.expire)
     add("broadcasts", services.board.broadcasts.keep_fed)
+    add("files", services.media.tend)
     add("backups", services.board.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
 
 
@@ -188,7 +191,7 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
 def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, metrics: Metrics, cost: Cost) -> _Built:
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
     budget = BudgetService(db, None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd), provider)
-    media = MediaService(db, MediaStore(settings.media_url or (settings.data_dir / "media").absolute().as_uri()), signing_key=key)
+    media = _media(settings, secrets, db, key)
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)
     erasers: list[Eraser] = []
@@ -215,7 +218,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
     steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
-    board = board_of(settings, db, provider, budget, deliveries)
+    board = board_of(settings, db, provider, budget, deliveries, media)
     services = Services(
         settings=settings,
         db=db,
@@ -244,6 +247,20 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         background=Background(metrics),
     )
     return services, steps
+
+
+def _media(settings: Settings, secrets: Secrets, db: Db, key: str) -> MediaService:
+    files = MediaStore(settings.media_root, settings.data_dir / "spool", installation=secrets.installation)
+    folders = [settings.data_dir, *([] if settings.is_postgres else [settings.duckdb_path.parent]), *([files.root] if files.root else [])]
+    room = Room(folders, None if settings.disk_floor_mb is None else settings.disk_floor_mb * 1_000_000)
+    return MediaService(db, files, room, signing_key=key)
+
+
+def sweeper_of(services: Services) -> Sweeper:
+    settings = services.settings
+    live = None if settings.is_postgres else settings.duckdb_path
+    folders = [settings.data_dir, settings.backups, *([live.parent] if live else [])]
+    return Sweeper(services.db, services.budget, services.media.sweep_of(folders, live))
 
 
 def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eraser], cost: Cost) -> UserService:

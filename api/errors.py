@@ -170,6 +170,12 @@ class StorageFull(DomainError):
     usual_reason = "storage_full"
 
 
+class StorageUnavailable(DomainError):
+    """The store for files does not answer, or refuses."""
+
+    code, status, title = "storage_unavailable", 503, "The server's storage cannot be used"
+
+
 class TimedOut(DomainError):
     code, status, title = "timed_out", 504, "It took too long"
     usual_reason = "timed_out"

@@ -27,10 +27,11 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz")
 async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
     """503 while the database or the media store cannot be used, or nobody makes the jobs that this process should make. A provider that is
-    away is named, but jobs wait for it."""
+    away is named, but jobs wait for it; so is a disk that is nearly full, but people can sign in, and see what is there."""
     checks = {
         "database": await _database(services.db),
-        "media": await _media(services),
+        "media": _media(services),
+        "disk": await _disk(services),
         "provider": await _provider(services.provider),
         "background": _background(services.background),
     }
@@ -56,12 +57,21 @@ async def _database(db: Db) -> CheckOut:
     return CheckOut(ok=True, detail=db.engine)
 
 
-async def _media(services: Services) -> CheckOut:
-    try:
-        await services.media.check()
-    except OSError as error:
-        return CheckOut(ok=False, detail=str(error))
-    return CheckOut(ok=True)
+def _media(services: Services) -> CheckOut:
+    """As it was found a moment ago: a store that hangs must not make this hang."""
+    state = services.media.state
+    waiting = f"{state.waiting} files wait on this machine's disk." if state.waiting else ""
+    if state.trouble is None:
+        return CheckOut(ok=True, detail=waiting)
+    return CheckOut(ok=False, detail=f"{state.trouble.detail} {waiting}".strip())
+
+
+async def _disk(services: Services) -> CheckOut:
+    space = await services.media.room.tightest()
+    if not space.short:
+        return CheckOut(ok=True)
+    free, floor = space.free // 1_000_000, space.floor // 1_000_000
+    return CheckOut(ok=False, detail=f"{free} MB are free, and below {floor} MB nothing is made or answered.")
 
 
 async def _provider(provider: Provider) -> CheckOut:

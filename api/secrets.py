@@ -9,7 +9,7 @@ from typing import get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from api.ids import token
+from api.ids import new_id, token
 from api.schemas import Platform
 
 
@@ -19,12 +19,13 @@ def _bot_keys() -> dict[str, str]:
 
 class Secrets(BaseModel):
     """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform, `operator_key` opens what only this
-    machine's shell may ask of the api."""
+    machine's shell may ask of the api, `installation` tells this one from others that keep files in the same store."""
 
     secret_key: str = Field(default_factory=token, min_length=32)
     setup_token: str = Field(default_factory=token, min_length=32)
     web_session_key: str = Field(default_factory=token, min_length=32)
     operator_key: str = Field(default_factory=token, min_length=32)
+    installation: str = Field(default_factory=new_id)
     bot_keys: dict[str, str] = Field(default_factory=_bot_keys)
 
 

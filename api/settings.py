@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
     worker: Literal["inside", "off"] = "inside"
 
+    disk_floor_mb: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     backup_hours: Annotated[int, Field(ge=0, le=8760)] = 24
     backup_keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
@@ -152,6 +153,10 @@ class Settings(BaseSettings):
     def database(self) -> str | Path:
         """What `open_db` takes."""
         return self.database_url if self.is_postgres and self.database_url else self.duckdb_path
+
+    @property
+    def media_root(self) -> str:
+        return self.media_url or (self.data_dir / "media").absolute().as_uri()
 
     @property
     def duckdb_path(self) -> Path:

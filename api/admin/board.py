@@ -11,6 +11,7 @@ from api.admin.warnings import Warnings
 from api.budget.service import BudgetService
 from api.db import Db
 from api.deliveries.service import DeliveryService
+from api.media.service import MediaService
 from api.provider.types import Provider
 from api.settings import Settings
 
@@ -25,13 +26,15 @@ class Board:
     broadcasts: Broadcasts
 
 
-def board_of(settings: Settings, db: Db, provider: Provider, budget: BudgetService, deliveries: DeliveryService) -> Board:
+def board_of(
+    settings: Settings, db: Db, provider: Provider, budget: BudgetService, deliveries: DeliveryService, media: MediaService
+) -> Board:
     stats = Stats(db)
     backups = Backups(db, Plan(settings.backups, settings.backup_hours, settings.backup_keep))
     return Board(
         studio=Studio(db),
         stats=stats,
-        warnings=Warnings(db, stats, budget, provider, backups, settings.data_dir),
+        warnings=Warnings(db, stats, budget, provider, backups, media),
         db_health=DbHealth(db, None if settings.is_postgres else settings.duckdb_path),
         backups=backups,
         broadcasts=Broadcasts(db, deliveries),

@@ -196,6 +196,9 @@ WarningCode = Literal[
     "provider_key_expiring",
     "provider_down",
     "disk_nearly_full",
+    "storage_full",
+    "storage_unavailable",
+    "store_shared",
     "backup_missing",
     "backup_old",
     "books_differ",
@@ -206,7 +209,8 @@ Target = Literal["generations", "queue", "running", "deliveries", "budgets", "mo
 class WarningOut(Out):
     """Something that needs a person. `target` is the page where it is fixed. `count`: how many there are; 1 where counting makes no sense.
     `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `minutes` of jobs in line and of late
-    ones, `detail` of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk, `days` of the newest backup."""
+    ones, `detail` of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk and
+    `floor_mb` that have to be, `detail` of a store for files that is away and `waiting` for it, `days` of the newest backup."""
 
     code: WarningCode
     count: int

@@ -1,18 +1,17 @@
 """What needs a person: each with a code, how many, and the page where it is fixed."""
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from api import ids
 from api.admin import store
 from api.admin.backups import Backups
-from api.admin.schemas import DeliveryCountOut, WarningOut
+from api.admin.schemas import DeliveryCountOut, WarningCode, WarningOut
 from api.admin.stats import Stats
 from api.budget.service import BudgetService
 from api.db import Db
+from api.media.service import MediaService
 from api.provider.types import KeyState, Provider, ProviderError
 
 NEARLY_PERCENT = 90
@@ -31,6 +30,8 @@ ASKED_WITHIN = 5.0
 
 _GRAVEST = (
     "books_differ",
+    "storage_unavailable",
+    "storage_full",
     "disk_nearly_full",
     "provider_out_of_credit",
     "provider_down",
@@ -40,6 +41,7 @@ _GRAVEST = (
     "deliveries_dead",
     "deliveries_stuck",
     "budget_nearly_used",
+    "store_shared",
     "backup_missing",
     "backup_old",
     "provider_credit_low",
@@ -48,13 +50,13 @@ _GRAVEST = (
 
 
 class Warnings:
-    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, backups: Backups, data_dir: Path) -> None:
+    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, backups: Backups, media: MediaService) -> None:
         self._db = db
         self._stats = stats
         self._budget = budget
         self._provider = provider
         self._backups = backups
-        self._data_dir = data_dir
+        self._media = media
         self._asked: tuple[datetime, list[WarningOut]] | None = None
         self._asking = asyncio.Lock()
 
@@ -65,7 +67,7 @@ class Warnings:
             *_deliveries(await self._stats.deliveries()),
             *await self._budgets(),
             *await self._provider_kept(),
-            *await asyncio.to_thread(self._disk),
+            *await self._storage(),
             *await self._backup(),
         ]
         return sorted(found, key=lambda each: _GRAVEST.index(each.code))
@@ -134,11 +136,18 @@ class Warnings:
         days = (ids.now() - found.items[0].created_at).days
         return [WarningOut(code="backup_old", count=1, target="backups", facts={"days": str(days)})]
 
-    def _disk(self) -> list[WarningOut]:
-        free = shutil.disk_usage(self._data_dir).free
-        if free >= FREE_BYTES_LEAST:
-            return []
-        return [WarningOut(code="disk_nearly_full", count=1, target="health", facts={"free_mb": str(free // 1_000_000)})]
+    async def _storage(self) -> list[WarningOut]:
+        found, state, space = [], self._media.state, await self._media.room.tightest()
+        if state.trouble is not None:
+            facts = {"detail": state.trouble.detail, "waiting": str(state.waiting)}
+            found.append(WarningOut(code="storage_unavailable", count=1, target="health", facts=facts))
+        if state.others:
+            found.append(WarningOut(code="store_shared", count=state.others, target="health"))
+        if space.free < max(FREE_BYTES_LEAST, space.floor):
+            facts = {"free_mb": str(space.free // 1_000_000), "floor_mb": str(space.floor // 1_000_000)}
+            code: WarningCode = "storage_full" if space.short else "disk_nearly_full"
+            found.append(WarningOut(code=code, count=1, target="health", facts=facts))
+        return found
 
 
 def _deliveries(counts: Sequence[DeliveryCountOut]) -> list[WarningOut]:

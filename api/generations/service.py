@@ -155,6 +155,7 @@ class GenerationService:
         estimate = estimate_of(asked.model, asked.options, inputs=len(asked.inputs), chars=len(asked.request.prompt))
         if estimate is None:
             raise PriceUnknown(f"The price of {asked.model.name} is not known, so it cannot be used before an admin sets one.")
+        await self._media.room.require()
         check_address(caller, asked.request.address)
         user = await self._users.find(caller.user_id)
         if user is None:
@@ -214,6 +215,8 @@ class GenerationService:
         return await self.reader.owned(caller.user_id, found[1])
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
+        """Raises `StorageFull`, too: better before somebody has written a prompt."""
+        await self._media.room.require()
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
         inputs = len(body.input_images or ()) + len([one for one in (body.image_id, body.last_image_id) if one is not None])
         chars = len(body.prompt or "")

@@ -21,6 +21,7 @@ from api.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
     StorageFull,
+    StorageUnavailable,
     TimedOut,
 )
 from api.fault_points import fault_point
@@ -96,6 +97,7 @@ class Steps:
 
     async def _submit(self, job: Generation) -> None:
         try:
+            await self._media.room.require()
             inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
             ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
         except DomainError as error:
@@ -258,7 +260,7 @@ class Steps:
             else:
                 failure = (
                     error
-                    if isinstance(error, StorageFull)
+                    if isinstance(error, StorageFull | StorageUnavailable)
                     else ProviderUnavailable("The finished video could not be fetched.", reason="not_fetched")
                 )
                 await self._fail(job, failure)
@@ -275,7 +277,7 @@ class Steps:
         try:
             for position, image in enumerate(result.images):
                 kept.append(await self._media.keep_image(job.user_id, job.id, position, image.data))
-        except StorageFull as error:
+        except (StorageFull, StorageUnavailable) as error:
             await self._fail(job, error)
             return
         except DomainError as error:

@@ -8,7 +8,7 @@ from api.budget.service import BudgetService
 from api.db import Db
 from api.generations import drafts, store
 from api.ids import now
-from api.media.service import MediaService
+from api.media.sweeping import MediaSweep
 
 log = get_logger("sweep")
 
@@ -16,17 +16,20 @@ EVENTS_KEPT = timedelta(hours=48)
 
 
 class Sweeper:
-    def __init__(self, db: Db, budget: BudgetService, media: MediaService) -> None:
+    def __init__(self, db: Db, budget: BudgetService, media: MediaSweep) -> None:
         self._db = db
         self._budget = budget
         self._media = media
 
     async def run(self) -> None:
-        """Each part may be repeated at any time, also by several workers. Raises `DbUnavailable`, OSError."""
+        """Each part may be repeated at any time, also by several workers. Raises `DbUnavailable`."""
         await self._close_holds()
-        await store.forget_files(self._db, await self._media.sweep())
         await store.forget_events(self._db, now() - EVENTS_KEPT)
         await drafts.purge(self._db, now() - drafts.KEPT)
+
+    async def files(self) -> None:
+        """The same for files: more work, and a store may want to be paid for it. Raises `StorageUnavailable`, too."""
+        await store.forget_files(self._db, await self._media.run())
 
     async def _close_holds(self) -> None:
         """The end of a job and of its hold are one transaction, so that there is nothing to find unless something went wrong."""

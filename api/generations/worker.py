@@ -24,6 +24,7 @@ class Times:
     lease: float = 60.0
     beat: float = 10.0
     sweep: float = 300.0
+    sweep_files: float = 6 * 3600.0
     look: float = 15.0
     look_shared: float = 1.0
     """With PostgreSQL another process may add jobs, whose ring is not heard here."""
@@ -95,6 +96,7 @@ class Worker:
         background.add("worker-heartbeat", self.beat, most=min(self._times.pause_most, self._times.beat / 2), needed=True)
         # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
         background.add("sweep", self.sweep, first=self._times.sweep)
+        background.add("sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files)
 
     async def close(self) -> None:
         """Takes nothing new; what is under way gets its time to end."""
@@ -170,3 +172,7 @@ class Worker:
     async def sweep(self) -> float:
         await self._sweeper.run()
         return self._times.sweep
+
+    async def sweep_files(self) -> float:
+        await self._sweeper.files()
+        return self._times.sweep_files

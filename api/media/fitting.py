@@ -14,7 +14,8 @@ from api import ids
 from api.db import Db
 from api.errors import Conflict, NotFound, TooLarge
 from api.media import store, transcode
-from api.media.storage import MediaStore, key_of, read_file
+from api.media.spool import read_file
+from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow
 
 log = structlog.get_logger("media")
@@ -92,7 +93,7 @@ class Fitter:
     async def _keep(self, row: MediaRow, path: Path, shrunk: transcode.Shrunk) -> MediaRow:
         async with self._files.receive(read_file(path), row.size) as received:
             key = key_of(received.sha256, row.generation_id or row.id, shrunk.extension)
-            await self._files.keep(received.path, key)
+            await self._files.put(received.path, key)
         return MediaRow(
             user_id=row.user_id,
             generation_id=row.generation_id,

@@ -9,7 +9,6 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -18,14 +17,17 @@ import structlog
 
 from api import idempotency, ids
 from api.db import Db, Duplicate, Sql
-from api.errors import Conflict, NotFound, TooLarge, UnsupportedMedia
+from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import clips, decode, kinds, store, transcode
 from api.media.fetcher import ImageFetcher
 from api.media.fitting import Fitter
 from api.media.links import Links
-from api.media.storage import MediaStore, Received, key_of, read_file
+from api.media.room import Room
+from api.media.spool import Received, read_file
+from api.media.storage import MediaStore, StoreState, key_of
 from api.media.store import MediaRow, Role
+from api.media.sweeping import MediaSweep
 from api.provider.types import ImageInput
 
 T = TypeVar("T")
@@ -35,7 +37,8 @@ UPLOAD_MAX = 40_000_000
 """A photo of 100 megapixels."""
 VIDEO_MAX = 200_000_000
 UPLOADED = "upload:"
-GRACE = timedelta(hours=1)
+TEND, TEND_AWAY = 30.0, 10.0
+"""Seconds between looks at the store, and while it is away."""
 DECODERS = 2
 """Files looked into at a time; the decoder sees to it that only one of them needs much memory."""
 
@@ -71,9 +74,10 @@ _LISTED = tuple(each.name for each in fields(_Listed))
 class MediaService:
     """`signing_key` is the server's secret; `fetcher` gets images by URL."""
 
-    def __init__(self, db: Db, files: MediaStore, *, signing_key: str, fetcher: ImageFetcher | None = None) -> None:
+    def __init__(self, db: Db, files: MediaStore, room: Room, *, signing_key: str, fetcher: ImageFetcher | None = None) -> None:
         self._db = db
         self._files = files
+        self.room = room
         self._links = Links(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
@@ -84,9 +88,21 @@ class MediaService:
         self._stop.set()
         await self._fitter.close()
 
-    async def check(self) -> None:
-        """Raises OSError when the store cannot be used."""
-        await self._files.check()
+    @property
+    def state(self) -> StoreState:
+        return self._files.state
+
+    async def look(self) -> None:
+        """As `MediaStore.look`."""
+        await self._files.look()
+
+    async def tend(self) -> float:
+        """One turn of background work: moves to the store what waits for it. Returns after how many seconds the next one is due."""
+        await self._files.tend()
+        return TEND_AWAY if self.state.trouble or self.state.waiting else TEND
+
+    def sweep_of(self, folders: Sequence[Path], live: Path | None) -> MediaSweep:
+        return MediaSweep(self._db, self._files, folders, live)
 
     async def _decoded(self, work: Callable[..., T], *args: object) -> T:
         async with self._decoders:
@@ -122,7 +138,7 @@ class MediaService:
     async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
         clip = await self._decoded(clips.read_clip, received.path)
         key = key_of(received.sha256, generation_id, "mp4")
-        await self._files.keep(received.path, key)
+        await self._files.put(received.path, key)
         thumbnail = await self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id)
         row = MediaRow(
             user_id=user_id,
@@ -190,7 +206,7 @@ class MediaService:
 
     async def discard(self, kept: Sequence[KeptFile]) -> None:
         """Delete files that will not be recorded."""
-        await self._files.delete([row.key for each in kept for row in each.rows])
+        await self._delete([row.key for each in kept for row in each.rows])
 
     async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
         """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of the same file, that one. Raises
@@ -200,6 +216,7 @@ class MediaService:
         body_hash = hashlib.sha256(data).hexdigest()
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
+        await self.room.require()
         picture = await self._decoded(decode.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
         made = UploadOut(id=kept.file.id, content_type=kept.file.content_type, width=kept.file.width, height=kept.file.height)
@@ -311,27 +328,6 @@ class MediaService:
             raise NotFound("This file is not there any more.")
         return await self.stream(row, 0, row.size)
 
-    async def sweep(self) -> list[str]:
-        """Deletes files that no row knows, and rows whose file is gone; only what is older than an hour, because a file is kept before its
-        row is written. Returns the generations that lost a row. Raises OSError."""
-        before = ids.now() - GRACE
-        left = await self._files.forget_received(before)
-        rows = await store.keys(self._db, before)
-        files = await self._files.all_keys()
-        known = await store.keys(self._db)
-        orphans = sorted(key for key, written in files.items() if written < before and key not in known)
-        await self._files.delete(orphans)
-        gone = sorted(set(rows) - set(files))
-        if orphans or left:
-            log.warning("orphan_files_deleted", files=len(orphans), received=left)
-        if len(gone) * 2 > len(rows):
-            log.critical("media_missing", rows=len(rows), missing=len(gone), hint="is this the right store? no row is deleted")
-        elif gone:
-            lost = [rows[key] for key in gone]
-            log.error("rows_without_file_deleted", media=lost)
-            return await store.delete(self._db, lost)
-        return []
-
     async def erase_generation(self, generation_id: str) -> None:
         await self._erase(await store.of_generations(self._db, [generation_id]))
 
@@ -344,7 +340,14 @@ class MediaService:
         await self._erase(await store.of_user(self._db, user_id))
 
     async def _erase(self, rows: Sequence[MediaRow]) -> None:
-        """Files first: after a crash in between, the rows still say what is left to do."""
+        """Files first: after a crash in between, the rows still say what is left to do. A store that is away keeps nobody from deleting:
+        without their rows the files are swept."""
         if rows:
-            await self._files.delete(sorted({row.key for row in rows}))
+            await self._delete(sorted({row.key for row in rows}))
             await store.delete(self._db, [row.id for row in rows])
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        try:
+            await self._files.delete(keys)
+        except StorageUnavailable as error:
+            log.warning("files_not_deleted", files=len(keys), error=error.detail)

@@ -1,41 +1,32 @@
-"""Files on a disk or in an S3 bucket, behind one class.
+"""Where files are kept: in the store, and on this machine's disk for as long as the store does not take them.
 
 Names are made of the content's SHA-256 and of the owner (`ab/cd/<sha256>-<owner>.png`): the same work done twice for the same owner
 writes the same file, and no two owners ever share one, so that erasing needs no counting of references.
 """
 
 import asyncio
-import errno
 import hashlib
-import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+import re
+import socket
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, S3Store
+from structlog import get_logger
 
-from api.errors import StorageFull, TooLarge
-from api.media.kinds import HEAD
+from api.errors import StorageFull, StorageUnavailable
+from api.ids import now
+from api.media.bucket import Bucket
+from api.media.spool import Received, Spool, Waiting, pieces
 
-CHUNK = 256 * 1024
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+log = get_logger("media")
 
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A complete file at a temporary place on this machine. `head` is its first 64 bytes."""
-
-    path: Path
-    size: int
-    sha256: str
-    head: bytes
+FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}\.\w+")
+"""What else is in a store is not ours."""
+INSTALLATIONS = ".installations"
+TRASH = ".trash"
 
 
 def key_of(sha256: str, owner: str, extension: str) -> str:
@@ -43,154 +34,154 @@ def key_of(sha256: str, owner: str, extension: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}-{tag}.{extension}"
 
 
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """`trouble`: why nothing can be written; None when all is well. Then and for a while afterwards files wait on this machine's disk.
+    `others`: how many more installations keep files in the same store."""
+
+    trouble: StorageFull | StorageUnavailable | None = None
+    waiting: int = 0
+    others: int = 0
+
+
 class MediaStore:
-    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables."""
+    """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` the id of who uses the store."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._store: ObjectStore
-        if parts.scheme == "file":
-            self._root: Path | None = Path(unquote(parts.path))
-            self._store = LocalStore(self._root, mkdir=True, automatic_cleanup=True)
-            self._spool = self._root / ".receiving"
-        else:
-            self._root = None
-            # its own patience is three minutes, too long for a request that waits
-            self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})
-            self._spool = Path(tempfile.gettempdir()) / "allucanget-receiving"
+    def __init__(self, url: str, spool: Path, *, installation: str) -> None:
+        self._bucket = Bucket(url)
+        self._spool = Spool(spool)
+        self._installation = installation
+        self._claimed = False
+        self.state = StoreState()
 
-    @asynccontextmanager
-    async def receive(self, chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[Received]:
-        """Write a stream down and remove it again at the end, unless `keep` took it. Raises `TooLarge` above `most` bytes."""
-        path = await asyncio.to_thread(self._new_file)
-        try:
-            yield await self._write(path, chunks, most)
-        finally:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+    @property
+    def root(self) -> Path | None:
+        """The folder, when the store is one."""
+        return self._bucket.root
 
-    def _new_file(self) -> Path:
-        self._spool.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._spool)
-        os.close(handle)
-        return Path(name)
+    def receive(self, chunks: AsyncIterator[bytes], most: int) -> AbstractAsyncContextManager[Received]:
+        """As `Spool.receive`."""
+        return self._spool.receive(chunks, most)
 
-    async def _write(self, path: Path, chunks: AsyncIterator[bytes], most: int) -> Received:
-        digest, size, head = hashlib.sha256(), 0, b""
-        with _storage_errors(), path.open("wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > most:
-                    raise TooLarge(f"The file is larger than {most // 1_000_000} MB.")
-                head = head if len(head) >= HEAD else (head + chunk)[:HEAD]
-                digest.update(chunk)
-                await asyncio.to_thread(file.write, chunk)
-            await asyncio.to_thread(_sync, file)
-        return Received(path, size, digest.hexdigest(), head)
-
-    async def keep(self, path: Path, key: str) -> None:
-        """Move a received file to its place: readers see all of it or nothing."""
-        with _storage_errors():
-            if self._root is not None:
-                await asyncio.to_thread(_move, path, self._root / key)
-            else:
-                await obstore.put_async(self._store, key, read_file(path))
-
-    async def put(self, data: bytes, key: str) -> None:
-        with _storage_errors():
-            if self._root is None:
-                await obstore.put_async(self._store, key, data)
-                return
-            path = await asyncio.to_thread(self._new_file)
+    async def put(self, content: bytes | Path, key: str) -> None:
+        """Keeps it: in the store, or on this machine's disk until the store takes it, for it may have been paid. A received file is moved.
+        Raises `StorageFull` and `StorageUnavailable` when that disk does not take it either."""
+        if self.state.trouble is None:
             try:
-                await asyncio.to_thread(_write_synced, path, data)
-                await asyncio.to_thread(_move, path, self._root / key)
-            finally:
-                await asyncio.to_thread(path.unlink, missing_ok=True)
+                await self._bucket.put(content, key)
+            except (StorageFull, StorageUnavailable) as error:
+                self._troubled(error)
+            else:
+                return
+        await self._spool.put(content, key)
+
+    def _troubled(self, error: StorageFull | StorageUnavailable, waiting: int | None = None) -> None:
+        if self.state.trouble is None:
+            log.error("store_away", error=error.detail)
+        self.state = StoreState(error, self.state.waiting if waiting is None else waiting, self.state.others)
 
     async def read(self, key: str) -> bytes:
-        """Raises FileNotFoundError."""
-        with _storage_errors():
-            found = await obstore.get_async(self._store, key)
-            return bytes(await found.bytes_async())
+        """Raises FileNotFoundError and `StorageUnavailable`."""
+        if (file := await self._spool.open(key)) is not None:
+            with file:
+                return await asyncio.to_thread(file.read)
+        return await self._bucket.read(key)
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end`. Opens at once, so that FileNotFoundError comes before the first byte is promised."""
-        with _storage_errors():
-            found = await obstore.get_async(self._store, key, options={"range": (start, end)})
-        return aiter(found.stream(min_chunk_size=CHUNK))
+        """Bytes `start` to before `end`. Raises at once, before the first byte is promised: FileNotFoundError, `StorageUnavailable`."""
+        if (file := await self._spool.open(key)) is not None:
+            return pieces(file, start, end)
+        return await self._bucket.stream(key, start, end)
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        """A key that is gone already is fine."""
+    async def delete(self, keys: Iterable[str]) -> None:
+        """A key that is gone already is fine. Raises `StorageUnavailable`."""
         for key in keys:
-            with suppress(FileNotFoundError), _storage_errors():
-                await obstore.delete_async(self._store, key)
+            await self._spool.delete(key)
+            await self._bucket.delete(key)
 
-    async def all_keys(self) -> dict[str, datetime]:
-        """Every file with the time when it was written. Raises OSError."""
+    async def look(self) -> None:
+        """Whether it can be written. `state` is as it is found."""
+        waiting = len(await self._spool.waiting())
+        try:
+            await self._bucket.probe()
+        except (StorageFull, StorageUnavailable) as error:
+            self._troubled(error, waiting)
+            return
+        if self.state.trouble is not None:
+            log.warning("store_back", waiting=waiting)
+        self.state = StoreState(None, waiting, self.state.others)
+
+    async def tend(self) -> None:
+        """To be called now and then: looks, and moves to the store what waits for it."""
+        await self.look()
+        try:
+            if self.state.trouble is None and not self._claimed:
+                await self.claim()
+            for file in await self._spool.waiting() if self.state.trouble is None else ():
+                await self._move(file)
+        except (StorageFull, StorageUnavailable) as error:
+            self._troubled(error)
+        self.state = StoreState(self.state.trouble, len(await self._spool.waiting()), self.state.others)
+
+    async def _move(self, file: Waiting) -> None:
+        """Raises what writing raises, unless the store takes others, but not this one."""
+        try:
+            await self._bucket.put(file.path, file.key)
+        except (StorageFull, StorageUnavailable) as error:
+            if not await self.waits(file.key):
+                return  # another process was faster
+            await self._bucket.probe()
+            log.exception("file_not_taken", key=file.key, size=file.size, error=error.detail)
+            return
+        await self._spool.delete(file.key)
+        log.info("file_moved_to_store", key=file.key)
+
+    async def claim(self) -> None:
+        """Leaves our mark in the store and looks for those of others. Raises what reading and writing raise."""
+        ours = f"{INSTALLATIONS}/{self._installation}"
+        found = [key async for batch in self._bucket.listed(INSTALLATIONS) for key in batch]
+        if ours not in found:
+            await self._bucket.put(f"{socket.gethostname()} {now():%Y-%m-%d}\n".encode(), ours)
+        others = [key for key in found if key != ours]
+        if others and not self.state.others:
+            log.error("store_shared", others=others, hint="nothing is swept; delete the mark of an installation that is no more")
+        self.state = StoreState(self.state.trouble, self.state.waiting, len(others))
+        self._claimed = True
+
+    async def files(self, prefix: str) -> dict[str, datetime]:
+        """Our files in this folder, with the time when each was written. Raises `StorageUnavailable`."""
         found: dict[str, datetime] = {}
-        with _storage_errors():
-            async for batch in obstore.list(self._store):
-                found |= {each["path"]: each["last_modified"] for each in batch if not each["path"].startswith(".")}
+        async for batch in self._bucket.listed(prefix):
+            found |= {key: written for key, written in batch.items() if FILE.fullmatch(key)}
         return found
 
+    async def waits(self, key: str) -> bool:
+        """Whether it is on this machine's disk until the store takes it."""
+        return await self._spool.has(key)
+
+    async def throw_away(self, keys: Sequence[str]) -> None:
+        """Into the trash, from where `recover` brings them back until `empty_trash`."""
+        for key in keys:
+            await self._bucket.move(key, f"{TRASH}/{key}")
+
+    async def thrown_away(self, prefix: str) -> set[str]:
+        """Files of this folder that are in the trash."""
+        return {key.removeprefix(f"{TRASH}/") async for batch in self._bucket.listed(f"{TRASH}/{prefix}") for key in batch}
+
+    async def recover(self, key: str) -> bool:
+        """False: it is not in the trash."""
+        return await self._bucket.move(f"{TRASH}/{key}", key)
+
+    async def empty_trash(self, before: datetime) -> int:
+        """What was put there before that time is deleted. Returns how many."""
+        deleted = 0
+        async for batch in self._bucket.listed(TRASH):
+            old = [key for key, thrown in batch.items() if thrown < before]
+            for key in old:
+                await self._bucket.delete(key)
+            deleted += len(old)
+        return deleted
+
     async def forget_received(self, before: datetime) -> int:
-        """Deletes what a process that died in the middle of receiving left. Returns how many."""
-        return await asyncio.to_thread(_delete_old, self._spool, before.timestamp())
-
-    async def check(self) -> None:
-        """Raises OSError when the store cannot be read or, on disk, not be written."""
-        if self._root is not None:
-            await asyncio.to_thread(lambda: self._new_file().unlink())
-            return
-        with suppress(FileNotFoundError), _storage_errors():
-            await obstore.head_async(self._store, "check")
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """A full disk or quota as `StorageFull`, what else a store can say as OSError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull("The server's storage is full. The operator has to make room.") from error
-        raise
-    except BaseError as error:
-        raise OSError(str(error).partition("\n")[0]) from error
-
-
-def _delete_old(folder: Path, before: float) -> int:
-    deleted = 0
-    for path in folder.glob("*") if folder.exists() else ():
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < before:
-                path.unlink()
-                deleted += 1
-    return deleted
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        _sync(file)
-
-
-def _move(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-async def read_file(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK * 16):
-            yield chunk
+        """Deletes what processes that died in the middle of it left. Returns how many."""
+        return await self._spool.forget_received(before) + await self._bucket.forget_received(before)

@@ -93,10 +93,10 @@ async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list
     return [_row(row) for row in await sql.fetch(query, user_id, list(media_ids))]
 
 
-async def keys(sql: Sql, created_before: datetime | None = None) -> dict[str, str]:
-    """Key to media id."""
-    query = "SELECT id, key FROM media WHERE $1::timestamptz IS NULL OR created_at < $1::timestamptz"
-    return {row["key"]: row["id"] for row in await sql.fetch(query, created_before)}
+async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:
+    """Key to media id and time, of the files in one of the 256 folders."""
+    query = "SELECT id, key, created_at FROM media WHERE left(key, 2) = $1"
+    return {row["key"]: (row["id"], row["created_at"]) for row in await sql.fetch(query, folder)}
 
 
 async def delete(sql: Sql, media_ids: Sequence[str]) -> list[str]:

@@ -124,8 +124,9 @@ class TextService:
         """Check, hold the money, and start. Raises before anything is asked of the provider:
 
         `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`,
-        `Conflict` (the same key at the same moment).
+        `Conflict` (the same key at the same moment), `StorageFull`.
         """
+        await self._media.room.require()
         model = await self._preferences.model(caller.user_id, caller.role, "text", body.model)
         images = body.images or []
         most = model.info.capabilities.max_input_images

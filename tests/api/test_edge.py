@@ -23,7 +23,7 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 async def test_ready_names_what_the_api_needs(api: Api) -> None:
     ready = (await api.client.get("/readyz")).json()
     assert ready["ready"]
-    names = {"database", "media", "provider", "background"}
+    names = {"database", "media", "disk", "provider", "background"}
     assert {name: check["ok"] for name, check in ready["checks"].items()} == dict.fromkeys(names, True)
     assert ready["setup_needed"]
     await api.admin()

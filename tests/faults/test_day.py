@@ -28,7 +28,7 @@ from api.schemas import usd
 from tests.api.harness import Api, running_api
 from tests.generations.test_jobs import DALLE, KLEIN, SEEDREAM, finished, until
 from tests.media.samples import clip, picture
-from tests.media.test_storage import files_in
+from tests.media.test_storage import kept_in
 from tests.sandbox_server import Sandbox, sandbox_server
 
 SECRET = "a webhook secret of the tests"
@@ -210,7 +210,7 @@ async def check_deliveries(api: Api) -> None:
 
 async def check_files(api: Api, tmp_path: Path) -> None:
     rows = await api.services.db.fetch("SELECT key FROM media")
-    assert sorted(files_in(tmp_path / "data" / "media")) == sorted(row["key"] for row in rows)
+    assert kept_in(tmp_path / "data" / "media") == sorted(row["key"] for row in rows)
     generations = await api.services.db.fetch("SELECT id FROM generations WHERE status = 'completed'")
     for row in generations:
         assert await api.services.media.of_generations([row["id"]]), "completed without a file"

@@ -1,17 +1,23 @@
 """What a crash or a lost file may leave behind is put right, and nothing else is touched."""
 
+import asyncio
 import os
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 
+from api.app import sweeper_of
 from api.generations import store
 from api.generations.sweep import Sweeper
 from api.ids import now
+from api.media.storage import key_of
+from cli import keeping
 from tests.api.harness import Api, running_api
 from tests.generations.test_jobs import SEEDREAM, money
+from tests.media.test_storage import kept_in
 from tests.sandbox_server import Sandbox
 
 OLD = 2 * 3600
@@ -22,7 +28,7 @@ def age(path: Path) -> None:
 
 
 def sweeper(api: Api) -> Sweeper:
-    return Sweeper(api.services.db, api.services.budget, api.services.media)
+    return sweeper_of(api.services)
 
 
 async def test_a_hold_whose_job_is_over_is_closed_with_its_cost(api: Api, user: httpx.AsyncClient) -> None:
@@ -48,36 +54,66 @@ async def held(api: Api) -> int:
 async def test_files_and_rows_without_each_other_go_when_they_are_old(api: Api, user: httpx.AsyncClient) -> None:
     made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM, "n": 2})).json()
     folder = api.data_dir / "media"
-    files = {path for path in folder.rglob("*") if path.is_file()}
-    orphan, fresh, received, receiving = [
-        folder / name for name in ("ab/cd/orphan.png", "ab/cd/fresh.png", ".receiving/old", ".receiving/new")
-    ]
-    for path in (orphan, fresh, received, receiving):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    for path in (*files, orphan, received):
-        age(path)
+    orphan = folder / key_of("ab" * 32, "owner", "png")
+    orphan.parent.mkdir(parents=True, exist_ok=True)
+    orphan.write_bytes(b"x")
+    age(orphan)
     db = api.services.db
     lost = (await db.fetch("SELECT id, key FROM media WHERE role = 'image' ORDER BY id LIMIT 1"))[0]
     (folder / lost["key"]).unlink()
-    await sweeper(api).run()
-    assert {path for path in folder.rglob("*") if path.is_file()} == files - {folder / lost["key"]} | {fresh, receiving}
+    sweep = sweeper(api)
+    await sweep.files()
+    assert not orphan.exists()
+    await sweep.files()
     assert len(await db.fetch("SELECT id FROM media")) == 4, "the row is younger than an hour"
     await db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
-    await sweeper(api).run()
-    assert [row["id"] for row in await db.fetch("SELECT id FROM media WHERE id = $1", lost["id"])] == []
+    for _ in range(2):
+        await sweep.files()
+    assert await db.fetch("SELECT id FROM media WHERE id = $1", lost["id"]) == []
     assert len((await user.get(f"/generations/{made['id']}")).json()["images"]) == 1
 
 
+async def test_what_was_made_since_a_backup_outlives_its_restoring(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way back is the database before, with all its pictures; what even that does not name can be taken out of the trash."""
+    data = tmp_path / "data"
+    async with running_api(tmp_path, sandbox) as api, await api.user() as user:
+        backup = await api.services.board.backups.make(None)
+        made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})).json()
+        pictures = [data / "media" / name for name in kept_in(data / "media")]
+        assert len(pictures) == 2
+    for path in pictures:
+        age(path)
+    monkeypatch.setenv("DATA_DIR", str(data))
+    monkeypatch.setenv("WEB_SIGNUP", "open")
+    await asyncio.to_thread(keeping.restore, data / "backups" / backup.name)
+    async with running_api(tmp_path, sandbox) as api, await api.user("bob") as user:
+        assert await api.services.db.fetch("SELECT id FROM media") == []
+        await sweeper(api).files()
+        assert all(path.exists() for path in pictures)
+    (before,) = data.glob("app.duckdb.before-*")
+    before.rename(tmp_path / "taken away")
+    async with running_api(tmp_path, sandbox) as api:
+        await sweeper(api).files()
+        assert not any(path.exists() for path in pictures)
+    (tmp_path / "taken away").replace(data / "app.duckdb")
+    async with running_api(tmp_path, sandbox) as api:
+        await api.services.db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
+        await sweeper(api).files()
+        assert all(path.exists() for path in pictures)
+        assert (await api.client.get(made["images"][0]["url"])).status_code == 200
+
+
 async def test_a_start_does_not_sweep(sandbox: Sandbox, tmp_path: Path) -> None:
-    orphan = tmp_path / "data/media/ab/cd/orphan.png"
+    orphan = tmp_path / "data/media" / key_of("ab" * 32, "owner", "png")
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"x")
     age(orphan)
     async with running_api(tmp_path, sandbox) as api, await api.user() as user:
         await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
         assert orphan.exists()
-        await sweeper(api).run()
+        await sweeper(api).files()
         assert not orphan.exists()
 
 
@@ -85,10 +121,9 @@ async def test_an_empty_store_is_not_taken_for_lost_files(api: Api, user: httpx.
     await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     db = api.services.db
     await db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
-    for path in (api.data_dir / "media").rglob("*.*"):
-        if path.is_file():
-            path.unlink()
-    await sweeper(api).run()
+    for name in kept_in(api.data_dir / "media"):
+        (api.data_dir / "media" / name).unlink()
+    await sweeper(api).files()
     assert len(await db.fetch("SELECT id FROM media")) == 2
 
 

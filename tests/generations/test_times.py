@@ -7,14 +7,13 @@ from api import ids
 from api.db import Db
 from api.generations import store
 from api.generations.reader import TYPICAL_OF, GenerationReader
-from api.media.service import MediaService
-from api.media.storage import MediaStore
 from tests.generations.test_states import job
+from tests.media.samples import media_in
 
 
 async def test_the_usual_time_is_the_middle_half_of_the_models_own_last_jobs(db: Db, tmp_path: Path) -> None:
     def reader() -> GenerationReader:
-        return GenerationReader(db, MediaService(db, MediaStore((tmp_path / "media").as_uri()), signing_key="k" * 32))
+        return GenerationReader(db, media_in(db, tmp_path))
 
     def done(seconds: int, model: str = "m", ago: timedelta | None = None) -> store.Generation:
         begun = ids.now() - timedelta(seconds=seconds) - (ago or timedelta())

@@ -1,5 +1,6 @@
 """As much of S3's REST API as the media store uses, in memory: objects, ranges, multipart uploads."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,13 +9,25 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeS3:
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    answers: asyncio.Event = field(default_factory=_set)
+    gone: bool = False
+    """No bucket, and not a word about it."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        await self.answers.wait()
+        if self.gone:
+            return web.Response(status=404)
         name = request.path
         upload = request.query.get("uploadId")
         match request.method:

@@ -9,6 +9,12 @@ from typing import Any
 import av
 from PIL import Image
 
+from api.db import Db
+from api.media.fetcher import ImageFetcher
+from api.media.room import Room
+from api.media.service import MediaService
+from api.media.storage import MediaStore
+
 CASES = Path(__file__).parents[1] / "cases"
 
 
@@ -21,6 +27,15 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RG
     out = io.BytesIO()
     Image.new(mode, size, "red").save(out, kind, **save)
     return out.getvalue()
+
+
+def store_in(folder: Path, url: str | None = None, installation: str = "one") -> MediaStore:
+    """On a disk below `folder` unless `url` says otherwise."""
+    return MediaStore(url or (folder / "media").as_uri(), folder / "spool", installation=installation)
+
+
+def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
+    return MediaService(db, store_in(folder), Room([folder], 0), signing_key="k" * 32, fetcher=fetcher)
 
 
 def turned_picture() -> bytes:

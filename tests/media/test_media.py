@@ -12,14 +12,13 @@ from api.media import service
 from api.media.fetcher import ImageFetcher
 from api.media.links import Links
 from api.media.service import KeptFile, MediaService
-from api.media.storage import MediaStore
-from tests.media.samples import case, clip, in_chunks, picture
+from tests.media.samples import case, clip, in_chunks, media_in, picture
 from tests.media.test_storage import files_in
 
 
 @pytest.fixture
 def media(db: Db, tmp_path: Path) -> MediaService:
-    return MediaService(db, MediaStore((tmp_path / "media").as_uri()), signing_key="k" * 32)
+    return media_in(db, tmp_path)
 
 
 async def recorded(db: Db, media: MediaService, kept: KeptFile) -> str:
@@ -119,7 +118,7 @@ async def test_an_image_by_address_becomes_an_upload(db: Db, tmp_path: Path) -> 
         async def fetch(self, url: str) -> bytes:
             return picture("WEBP")
 
-    media = MediaService(db, MediaStore((tmp_path / "media").as_uri()), signing_key="k" * 32, fetcher=Site())
+    media = media_in(db, tmp_path, Site())
     upload = await media.upload_from_url("u", "https://example.org/a.webp")
     assert (await media.input_image("u", upload.id)).content_type == "image/webp"
 

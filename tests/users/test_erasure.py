@@ -16,6 +16,7 @@ from api.users.export import LONG, SHORT
 from tests.api.harness import Api, running_api
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.media.samples import picture
+from tests.media.test_storage import kept_in
 from tests.sandbox_server import Sandbox
 
 __all__ = ["sandbox", "shared_sandbox"]
@@ -57,8 +58,7 @@ async def tables_with(db: Db, needle: str) -> set[str]:
 
 
 def files(api: Api) -> set[str]:
-    root = api.data_dir / "media"
-    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    return set(kept_in(api.data_dir / "media"))
 
 
 async def live(api: Api, user: httpx.AsyncClient, identity: str) -> str:

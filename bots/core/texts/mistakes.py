@@ -38,6 +38,7 @@ ERRORS: dict[str, str] = {
     "unsupported_media": N_("I can't use this file. Please send a picture: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF."),
     "file_unreadable": N_("The chat does not hand me that file. Please send it again."),
     "storage_full": N_("The server's storage is full. Please tell the operator."),
+    "storage_unavailable": N_("The server's storage can't be used right now. Please tell the operator."),
     "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
     API_UNAVAILABLE: N_("I can't reach my server right now. Please try again in a minute."),
     BAD_ANSWER: N_("My server answered something I don't understand. Please tell the operator."),

@@ -1,0 +1,52 @@
+"""How much room the disks have, and the floor below which nothing more is bought: a result that cannot be kept is money lost."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.errors import StorageFull
+
+FLOOR = 500_000_000
+FLOOR_SHARE = 0.02
+"""Of the disk. By itself the floor is the smaller of the two."""
+FILES_LEAST = 1000
+"""A disk may also run out of room for names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes that are free on a disk, and that have to be."""
+
+    free: int
+    floor: int
+
+    @property
+    def short(self) -> bool:
+        return self.free < self.floor
+
+
+class Room:
+    """On the disks of these folders. `floor` in bytes, 0: none, None: chosen by the size of the disk."""
+
+    def __init__(self, folders: Iterable[Path], floor: int | None) -> None:
+        self._folders = tuple(folders)
+        self._floor = floor
+
+    async def tightest(self) -> Space:
+        """Of the disk that has the least to spare."""
+        return await asyncio.to_thread(lambda: min(map(self._space, self._folders), key=lambda space: space.free - space.floor))
+
+    def _space(self, folder: Path) -> Space:
+        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        disk = os.statvfs(there)
+        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        floor = int(min(FLOOR, size * FLOOR_SHARE)) if self._floor is None else self._floor
+        no_names = disk.f_files > 0 and disk.f_favail < FILES_LEAST
+        return Space(0 if no_names else free, floor)
+
+    async def require(self) -> None:
+        """Raises `StorageFull`: to be asked before anything is paid for."""
+        if (await self.tightest()).short:
+            raise StorageFull("The server's storage is full. The operator has to make room.")
