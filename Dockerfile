@@ -16,6 +16,7 @@ COPY api/ api/
 COPY bots/ bots/
 COPY admin_web/ admin_web/
 COPY cli/ cli/
+COPY .env.example ./
 RUN python -m compileall -q api bots admin_web cli
 USER 10001
 VOLUME /data

@@ -15,8 +15,15 @@ Security = Literal["starttls", "tls", "off"]
 """How mail is kept from others' eyes on its way."""
 
 OPENROUTER = "https://openrouter.ai/api/v1"
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def reachable(host: str) -> str:
+    """Where to reach, on this machine, what listens on `host`; ready for a URL."""
+    host = _REACHED_AT.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 class Settings(BaseSettings):
@@ -143,7 +150,7 @@ class Settings(BaseSettings):
     def provider_url(self) -> str:
         if self.openrouter_base_url is not None:
             return self.openrouter_base_url
-        return f"http://{self.sandbox_host}:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
+        return f"http://{reachable(self.sandbox_host)}:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
 
     @property
     def backups(self) -> Path:

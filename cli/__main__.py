@@ -14,7 +14,7 @@ from api.schemas import Platform
 from bots.settings import BotSettings
 from cli.process import run
 from cli.ready import Place
-from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 
 if TYPE_CHECKING:
     from api.shell import LinkOut
@@ -36,6 +36,7 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 def chat() -> None:
     """Chat in this terminal, as on Telegram or Discord."""
     with bad_setting_ends():
+        check_names()
         launch = load(LaunchSettings)
         api_url = load(BotSettings, launch.given("terminal", secrets_of(launch))).api_url
     try:

@@ -7,13 +7,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cli.settings import EXIT_BAD_SETTING
 
-FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
-HEALTHY_AFTER = 60.0
-TERM_WITHIN = 8.0
+GIVE_UP_AFTER = 5
 LONGEST_LINE = 1024 * 1024
 
 Say = Callable[[str, str], None]
@@ -24,22 +23,40 @@ class Refused(Exception):
     """The process ended because of a setting: starting it again would not help."""
 
 
-class Child:
-    """Times are in seconds; `first_wait` doubles with each crash up to `LONGEST_WAIT`, until it ran for a minute."""
+class GaveUp(Exception):
+    """The process ended the same way at each of its first starts."""
 
-    def __init__(self, name: str, command: list[str], say: Say, first_wait: float = FIRST_WAIT, term_within: float = TERM_WITHIN) -> None:
+
+@dataclass(frozen=True)
+class Times:
+    """In seconds. `first_wait` doubles with each crash up to `LONGEST_WAIT`, until the process ran for `healthy_after`."""
+
+    first_wait: float = 1.0
+    healthy_after: float = 60.0
+    term_within: float = 8.0
+
+
+TIMES = Times()
+
+
+class Child:
+    """What has been healthy once is started again for ever: what it needs may be away for a while. What has never been is given up when
+    `GIVE_UP_AFTER` starts ended with the same code: then something is wrong that only a person can mend. One that `may_be_missing` is left
+    stopped, so that the others go on."""
+
+    def __init__(self, name: str, command: list[str], say: Say, times: Times = TIMES, *, may_be_missing: bool = False) -> None:
         self.name = name
         self._command = command
         self._say = say
-        self._first_wait = first_wait
-        self._term_within = term_within
+        self._times = times
+        self._may_be_missing = may_be_missing
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     def start(self) -> asyncio.Task[None]:
-        """Its life: ends after `stop`, or with `Refused`."""
-        self._life = asyncio.create_task(self._keep_alive())
+        """Its life: ends after `stop`, or with `Refused` or `GaveUp`."""
+        self._life = asyncio.create_task(self._live())
         return self._life
 
     async def stop(self) -> None:
@@ -48,7 +65,7 @@ class Child:
         self._signal(signal.SIGTERM)
         if self._life is None:
             return
-        _, alive = await asyncio.wait([self._life], timeout=self._term_within)
+        _, alive = await asyncio.wait([self._life], timeout=self._times.term_within)
         if alive:
             self._say(self.name, "did not stop in time and is killed")
             self._signal(signal.SIGKILL)
@@ -57,8 +74,19 @@ class Child:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    async def _live(self) -> None:
+        try:
+            await self._keep_alive()
+        except (Refused, GaveUp):
+            if not self._may_be_missing:
+                raise
+            self._say(self.name, "left stopped; the others go on")
+            await self._stopping.wait()
+
     async def _keep_alive(self) -> None:
-        wait = self._first_wait
+        wait = self._times.first_wait
+        has_been_healthy = False
+        codes: list[int] = []
         while True:
             started = time.monotonic()
             code = await self._run()
@@ -66,8 +94,12 @@ class Child:
                 return
             if code == EXIT_BAD_SETTING:
                 raise Refused(self.name)
-            if time.monotonic() - started >= HEALTHY_AFTER:
-                wait = self._first_wait
+            if time.monotonic() - started >= self._times.healthy_after:
+                wait, has_been_healthy = self._times.first_wait, True
+            codes = [*codes[1 - GIVE_UP_AFTER :], code]
+            if not has_been_healthy and codes == [code] * GIVE_UP_AFTER:
+                self._say(self.name, f"{_how(code)}, {GIVE_UP_AFTER} times in a row: giving up")
+                raise GaveUp(self.name)
             self._say(self.name, f"{_how(code)}; starting it again in {wait:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)

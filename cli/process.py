@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from api.refusal import CannotStart
-from cli.settings import EXIT_BAD_SETTING, EXIT_TRY_AGAIN, BadSetting, LaunchSettings, load, secrets_of
+from cli.settings import EXIT_BAD_SETTING, EXIT_TRY_AGAIN, BadSetting, LaunchSettings, check_names, load, secrets_of
 
 PR_SET_PDEATHSIG = 1
 
@@ -52,8 +52,7 @@ def run(name: str, *, stay: bool = False) -> int:
             return 0
         settings = load(pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch)))
     except BadSetting as error:
-        print(f"Bad setting: {error}", file=sys.stderr)
-        return EXIT_BAD_SETTING
+        return bad_setting(error)
     main = pkgutil.resolve_name(PROCESSES[name].main)
     gc.freeze()
     gc.enable()
@@ -63,6 +62,11 @@ def run(name: str, *, stay: bool = False) -> int:
         print(f"Cannot start: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING if error.final else EXIT_TRY_AGAIN
     return 0
+
+
+def bad_setting(error: BadSetting) -> int:
+    print(f"Bad setting: {error}", file=sys.stderr)
+    return EXIT_BAD_SETTING
 
 
 def end_with(parent: int) -> None:
@@ -81,6 +85,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.parent is not None:
         end_with(arguments.parent)
+    else:  # whoever starts processes has looked before
+        try:
+            check_names()
+        except BadSetting as error:
+            return bad_setting(error)
     return run(arguments.name, stay=arguments.stay)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from api.schemas import ReadyOut
-from cli.settings import LaunchSettings, load, reachable
+from api.settings import reachable
+from cli.settings import LaunchSettings, load
 
 BETWEEN = 0.1
 ANSWER_WITHIN = 3.0

@@ -1,6 +1,9 @@
 """What starting a process needs to know before that process' own settings can be read, and how a bad setting is told."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -9,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from api.secrets import Secrets, SecretsUnusable, ensure_secrets
+from api.settings import reachable
 
 EXIT_BAD_SETTING = 2
 """A process that ends with this code would end the same way again: it is not started again."""
@@ -16,7 +20,12 @@ EXIT_BAD_SETTING = 2
 EXIT_TRY_AGAIN = 1
 """As after a crash: the next start may go better."""
 
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+ENV_FILE = ".env"
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
+"""Lists every setting; a test holds it to that."""
+
+LONG_WORD = 7
+_NAMED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -30,7 +39,7 @@ class BadSetting(Exception):
 class LaunchSettings(BaseSettings):
     """An empty value in the environment or in `.env` counts as not set."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
 
     data_dir: Path = Path("data")
     api_host: str = "127.0.0.1"
@@ -80,12 +89,6 @@ class LaunchSettings(BaseSettings):
         return missing
 
 
-def reachable(host: str) -> str:
-    """Where to reach, on this machine, what listens on `host`; ready for a URL."""
-    host = _REACHED_AT.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
 def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
     """Read settings of any class from the environment and `.env`, `given` first. Raises `BadSetting`; values are never repeated."""
     try:
@@ -95,6 +98,34 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
         raise BadSetting("; ".join(_sentence(names, problem["loc"], problem["msg"]) for problem in error.errors())) from error
     except SettingsError as error:
         raise BadSetting(str(error)) from error
+    except (OSError, UnicodeError) as error:
+        raise BadSetting(
+            f"{ENV_FILE} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}"
+        ) from error
+
+
+def check_names() -> None:
+    """Raises `BadSetting` for a name that nobody reads and that is nearly one of ours."""
+    if not EXAMPLE.exists():
+        return
+    known = set(_NAMED.findall(EXAMPLE.read_text(encoding="utf-8").replace("\n#", "\n")))
+    try:
+        written = {name.upper() for name in _NAMED.findall(Path(ENV_FILE).read_text(encoding="utf-8"))}
+    except (OSError, UnicodeError):
+        written = set()  # who reads the settings says why
+    around = {name.upper() for name in os.environ}
+    missing = known - written - around
+    for name in sorted(written - known):
+        _refuse_if_near(name, missing, ENV_FILE)
+    # a shell holds names of other programs, too: only what is close to a long word of ours is meant for us
+    own = {name for name in missing if len(name.partition("_")[0]) >= LONG_WORD}
+    for name in sorted(around - known - written):
+        _refuse_if_near(name, own, "the environment", nearness=0.85)
+
+
+def _refuse_if_near(name: str, missing: Collection[str], where: str, nearness: float = 0.8) -> None:
+    if found := get_close_matches(name, missing, 1, nearness):
+        raise BadSetting(f"{name} in {where} is no setting: did you mean {found[0]}?")
 
 
 def secrets_of(launch: LaunchSettings) -> Secrets:

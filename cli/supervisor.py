@@ -15,11 +15,13 @@ from api.schemas import ReadyOut
 from api.secrets import Secrets
 from api.settings import Settings
 from bots.settings import BotSettings
-from cli.child import Child, Refused, Say, command_for
+from cli.child import Child, GaveUp, Refused, Say, command_for
 from cli.ready import Place, api_ready, web_ready
-from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load, secrets_of
+from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 
+EXIT_GAVE_UP = 1
 SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]
+BOTS = {"telegram", "discord"}
 COLOURS = {"sandbox": 35, "api": 36, "worker": 31, "web": 32, "telegram": 34, "discord": 33, "run": 1}
 PROVIDER_PATIENCE = 15.0
 SLOW_START = 10.0
@@ -34,23 +36,29 @@ class Plan:
     settings: Settings
     api: Place
     web: Place
+    bots: BotSettings
 
     @property
     def ports(self) -> dict[str, Place]:
         """By the setting that gives the port."""
-        sandbox = {"SANDBOX_PORT": Place(self.settings.sandbox_host, self.settings.sandbox_port)} if "sandbox" in self.names else {}
-        return {"API_PORT": self.api, "WEB_PORT": self.web, **sandbox}
+        ports = {"API_PORT": self.api, "WEB_PORT": self.web}
+        if "sandbox" in self.names:
+            ports["SANDBOX_PORT"] = Place(self.settings.sandbox_host, self.settings.sandbox_port)
+        if "telegram" in self.names and self.bots.telegram_updates == "webhook":
+            ports["TELEGRAM_WEBHOOK_PORT"] = Place(self.bots.telegram_webhook_host, self.bots.telegram_webhook_port)
+        return ports
 
 
 def make_plan() -> Plan:
     """Raises `BadSetting`."""
+    check_names()
     launch = load(LaunchSettings)
     names = [name for name in SERVED if launch.idle(name) is None]
     secrets = secrets_of(launch)
     settings = load(Settings, launch.given("api", secrets))
     web = load(WebSettings, launch.given("web", secrets))
-    load(BotSettings)
-    return Plan(names, secrets, settings, Place(settings.api_host, settings.api_port), Place(web.web_host, web.web_port))
+    api, site = Place(settings.api_host, settings.api_port), Place(web.web_host, web.web_port)
+    return Plan(names, secrets, settings, api, site, load(BotSettings))
 
 
 def check_ports(ports: dict[str, Place]) -> None:
@@ -92,7 +100,7 @@ def make_say() -> Say:
 
 def welcome(plan: Plan, state: ReadyOut) -> list[str]:
     """What a person wants to know when all is up."""
-    bots = [name for name in plan.names if name in {"telegram", "discord"}]
+    bots = [name for name in plan.names if name in BOTS]
     sandbox = "sandbox: sample results made on this machine; set OPENROUTER_API_KEY for real ones"
     lines = [
         "",
@@ -161,6 +169,8 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
         error = task.exception() if task.done() else None
         if isinstance(error, Refused):
             return EXIT_BAD_SETTING
+        if isinstance(error, GaveUp):
+            return EXIT_GAVE_UP
         if error is not None:
             raise error
     return 0
@@ -168,7 +178,7 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
 
 async def serve(plan: Plan, started: float) -> int:
     say = make_say()
-    children = [Child(name, command_for(name), say) for name in plan.names]
+    children = [Child(name, command_for(name), say, may_be_missing=name in BOTS) for name in plan.names]
     announcement = asyncio.create_task(announce(plan, started))
     return await supervise(children, announcement)
 

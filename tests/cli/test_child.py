@@ -3,10 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from cli.child import LONGEST_LINE, Child, Refused
+from cli.child import GIVE_UP_AFTER, LONGEST_LINE, Child, GaveUp, Refused, Times
 from tests.processes import wait_gone
 
 
@@ -28,8 +29,17 @@ class Lines:
                 await self._more.wait()
 
 
-def child(lines: Lines, code: str, *, first_wait: float = 0.01, term_within: float = 20.0) -> Child:
-    return Child("it", [sys.executable, "-uSc", code], lines.say, first_wait, term_within)
+def child(
+    lines: Lines,
+    code: str,
+    *,
+    first_wait: float = 0.01,
+    healthy_after: float = 60.0,
+    term_within: float = 20.0,
+    may_be_missing: bool = False,
+) -> Child:
+    times = Times(first_wait, healthy_after, term_within)
+    return Child("it", [sys.executable, "-uSc", code], lines.say, times, may_be_missing=may_be_missing)
 
 
 async def test_passes_lines_on_and_starts_again_with_growing_waits() -> None:
@@ -59,6 +69,46 @@ async def test_a_bad_setting_is_not_tried_again() -> None:
     with pytest.raises(Refused):
         await child(lines, "import sys; print('SETTING is bad'); sys.exit(2)").start()
     assert lines.all == ["SETTING is bad"]
+
+
+async def test_what_never_runs_is_given_up_after_a_few_starts_alike() -> None:
+    lines = Lines()
+    with pytest.raises(GaveUp):
+        await child(lines, "raise SystemExit('no database')").start()
+    assert lines.all.count("no database") == GIVE_UP_AFTER
+    assert lines.all[-1] == f"ended with exit code 1, {GIVE_UP_AFTER} times in a row: giving up"
+
+
+async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -> None:
+    """It gets on, if slowly: each start ends elsewhere."""
+    lines = Lines()
+    count = "import pathlib; path = pathlib.Path({!r}); path.touch(); path.write_text(path.read_text() + 'x'); n = len(path.read_text())"
+    one = child(lines, count.format(str(tmp_path / "starts")) + "\nprint('start', n)\nraise SystemExit(n % 2 + 3)")
+    life = one.start()
+    await lines.until(lambda said: f"start {GIVE_UP_AFTER * 2}" in said)
+    await one.stop()
+    await life
+
+
+async def test_what_was_well_once_is_started_again_for_ever() -> None:
+    """What it needs, such as its database, may be away for longer than a few starts take."""
+    lines = Lines()
+    one = child(lines, "print('up'); raise SystemExit(1)", healthy_after=0.0)
+    life = one.start()
+    await lines.until(lambda said: said.count("up") > GIVE_UP_AFTER * 2)
+    await one.stop()
+    await life
+
+
+@pytest.mark.parametrize("code", [1, 2])
+async def test_one_that_may_be_missing_is_left_stopped_and_ends_with_the_others(code: int) -> None:
+    lines = Lines()
+    one = child(lines, f"raise SystemExit({code})", may_be_missing=True)
+    life = one.start()
+    await lines.until(lambda said: "left stopped; the others go on" in said)
+    assert not life.done()
+    await one.stop()
+    await life
 
 
 async def test_stops_at_once_while_waiting_to_start_again() -> None:

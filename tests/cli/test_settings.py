@@ -8,9 +8,9 @@ import pytest
 from admin_web.settings import WebSettings
 from api.provider.sandbox import SandboxSettings
 from api.secrets import ensure_secrets
-from api.settings import Settings
+from api.settings import Settings, reachable
 from bots.settings import BotSettings
-from cli.settings import BadSetting, LaunchSettings, environment_names, load, reachable
+from cli.settings import BadSetting, LaunchSettings, check_names, environment_names, load
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,51 @@ def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("OPENROUTER_API_KEY", "")
     assert load(LaunchSettings).idle("sandbox") is None
     assert "OPENROUTER_API_KEY" in os.environ
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("OPENROUTR_API_KEY", "OPENROUTER_API_KEY"),
+        ("telegram_token", "TELEGRAM_BOT_TOKEN"),
+        ("export DISCORD_TOKEN", "DISCORD_BOT_TOKEN"),
+        ("SMTP_PASS", "SMTP_PASSWORD"),
+        ("API_HOSTS", "API_HOST"),
+    ],
+)
+def test_a_name_in_the_file_that_is_nearly_a_setting_is_refused(name: str, meant: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"# {meant}=1\n{name} = 1\n")
+    with pytest.raises(BadSetting, match=rf"^{name.rsplit(maxsplit=1)[-1].upper()} in \.env is no setting: did you mean {meant}\?$"):
+        check_names()
+
+
+def test_names_of_other_programs_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a shell's environment they may be near ours; beside the right name a wrong one is somebody's own."""
+    (tmp_path / ".env").write_text("AWS_REGION=x\nCOMPOSE_PROJECT_NAME=x\nOPENAI_API_KEY=x\nSMTP_PASS=x\nSMTP_PASSWORD=x\nAPI_PORT=1\n")
+    for name in ("APP_PORT", "DB_HOST", "WORKERS", "DATABASE_PORT", "POSTGRES_PORT", "WEB_HOSTS"):
+        monkeypatch.setenv(name, "1")
+    check_names()
+    monkeypatch.setenv("OPENROUTR_API_KEY", "1")
+    with pytest.raises(BadSetting, match="OPENROUTR_API_KEY in the environment is no setting: did you mean OPENROUTER_API_KEY"):
+        check_names()
+    monkeypatch.setenv("OPENROUTER_API_KEY", "1")
+    check_names()
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("API_HOST=straße".encode("latin-1"))
+    with pytest.raises(BadSetting, match=r"^\.env cannot be read: it is not UTF-8 text$"):
+        load(LaunchSettings)
+
+
+def test_the_sandbox_is_found_wherever_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for host in ("127.0.0.1", "::1", "0.0.0.0", "::", "sandbox"):
+        monkeypatch.setenv("SANDBOX_HOST", host)
+        found[host] = load(Settings).provider_url.removesuffix(":8010/api/v1")
+    assert found == {
+        "127.0.0.1": "http://127.0.0.1", "::1": "http://[::1]", "0.0.0.0": "http://127.0.0.1", "::": "http://[::1]", "sandbox": "http://sandbox",
+    }  # fmt: skip
 
 
 def test_where_to_reach_what_listens_everywhere() -> None:
