@@ -1,5 +1,6 @@
 """`python -m admin_web`: the web under gunicorn."""
 
+import sqlite3
 import sys
 from typing import Any
 
@@ -31,7 +32,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def main(settings: WebSettings) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get three seconds to end."""
+    """Serve until SIGTERM or SIGINT; open requests get three seconds to end. Raises `SystemExit` with a sentence."""
+    try:
+        app = create_app(settings)
+    except (OSError, sqlite3.Error) as error:
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise SystemExit(f"The web cannot keep its sessions in {settings.data_dir} (DATA_DIR): {why}") from None
     host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
     options = {
         "bind": f"{host}:{settings.web_port}",
@@ -45,7 +51,7 @@ def main(settings: WebSettings) -> None:
         "errorlog": "-",
         "loglevel": "warning",
     }
-    _Server(create_app(settings), options).run()
+    _Server(app, options).run()
 
 
 def _settings() -> WebSettings:

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+NOBODY = 65_534
 TOOLS = ["sh", "dirname", "readlink", "id", "cksum", "cat", "rm", "printf"]
 
 
@@ -50,10 +52,12 @@ class Place:
         (self.root / venv / ".stamp").write_text(f"{checksum} here")
         return written
 
-    def call(self, *arguments: str, script: Path | None = None, cwd: Path = Path("/")) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: str, script: Path | None = None, cwd: Path = Path("/"), user: int | None = None, **extra: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(script or self.root / "run"), *arguments],
-            cwd=cwd, env={"PATH": str(self.bin), "HOME": str(self.root)}, capture_output=True, text=True, check=False, timeout=60,
+            [str(script or self.root / "run"), *arguments], cwd=cwd, env={"PATH": str(self.bin), "HOME": str(self.root), **extra},
+            user=user, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
 
@@ -121,6 +125,50 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
     assert log.read_text().splitlines() == ["pip sync -q --require-hashes --compile-bytecode --python .venv/bin/python locks/run.txt"]
     assert place.call().returncode == 0
     assert len(log.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("setting", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
+def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, place: Place, tmp_path: Path) -> None:
+    """With PYTHONHOME no Python here would even start."""
+    place.installed("run", ".venv")
+    (place.root / ".venv" / "bin" / "python").write_text(
+        f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else echo "${{{setting}-unset}}"; fi\n'
+    )
+    assert place.call(**{setting: str(tmp_path)}).stdout == "unset\n"
+    shutil.rmtree(place.root / ".venv")
+    place.program(
+        "python3",
+        f'if [ "${{{setting}-unset}}" != unset ]; then exit 1; fi',
+        'case "$2" in *sys.executable*) echo "$0"; exit;; esac',
+        "exit 9",
+    )
+    place.program("uv", "exit 8")
+    assert place.call(**{setting: str(tmp_path)}).returncode == 8
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["nothing installed", "something older installed"])
+def test_a_folder_that_cannot_be_written_to_is_named(there: bool) -> None:
+    """Root may write everywhere, and nobody else into pytest's own folder."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        Path(folder).chmod(0o755)
+        place = Place(Path(folder))
+        place.python()
+        if there:
+            place.installed("run", ".venv")
+            (place.root / "locks" / "run.txt").write_text("# changed\n")
+        place.root.chmod(0o555)
+        done = place.call(user=NOBODY if os.geteuid() == 0 else None)
+        place.root.chmod(0o755)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"{place.root} cannot be written to, and what locks/run.txt lists is installed there: ")
+
+
+def test_one_that_is_installed_starts_from_a_folder_that_cannot_be_written_to(place: Place) -> None:
+    written = place.installed("run", ".venv")
+    written.touch()
+    place.root.chmod(0o555)
+    assert place.call().returncode == 0
+    assert written.read_text().splitlines() == [str(place.root), "-m", "cli.supervisor"]
 
 
 def test_a_failed_installation_is_not_taken_for_done(place: Place) -> None:

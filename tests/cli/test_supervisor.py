@@ -143,6 +143,39 @@ def test_a_bad_setting_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "app.duckdb").exists()
 
 
+def test_a_misspelt_setting_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with supervisor(tmp_path, OPENROUTR_API_KEY="sk-or-1") as one:
+        assert one.process.wait(60) == 2
+        assert one.errors() == "Cannot start: OPENROUTR_API_KEY in the environment is no setting: did you mean OPENROUTER_API_KEY?\n"
+    assert not (tmp_path / "data").exists()
+
+
+def test_everything_works_on_the_other_loopback_address(tmp_path: Path) -> None:
+    with supervisor(tmp_path, SANDBOX_HOST="::1", API_HOST="::1", WEB_HOST="::1") as one:
+        one.until(lambda line: line.startswith("Ready after"))
+        assert "All You Can GET AI is ready." in one.lines
+        assert f"  Web       http://[::1]:{one.env['WEB_PORT']}" in one.lines
+
+
+def test_a_database_that_cannot_be_opened_is_an_end_with_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "app.duckdb").write_bytes(b"garbage")
+    with supervisor(tmp_path) as one:
+        one.until(lambda line: line == "Stopped.\n")
+        assert one.process.wait(STOPS_WITHIN) == 2
+    assert sum("./run restore FILE" in line for line in one.lines) == 1
+    assert not [line for line in one.lines if "Traceback" in line or "starting it again" in line]
+
+
+def test_the_port_of_a_webhook_is_looked_at_before(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        telegram = {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_UPDATES": "webhook", "TELEGRAM_WEBHOOK_PORT": str(port)}
+        with supervisor(tmp_path, **telegram) as one:
+            assert one.process.wait(60) == 2
+            assert one.errors().startswith(f"Cannot start: Port {port} (TELEGRAM_WEBHOOK_PORT) is taken")
+
+
 def test_a_bad_setting_that_only_its_process_knows_stops_all(tmp_path: Path) -> None:
     with supervisor(tmp_path, SANDBOX_VIDEO_SECONDS="-1") as one:
         one.until(lambda line: "SANDBOX_VIDEO_SECONDS should be greater than or equal to 0" in line)
