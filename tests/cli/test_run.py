@@ -53,12 +53,19 @@ class Place:
         return written
 
     def call(
-        self, *arguments: str, script: Path | None = None, cwd: Path = Path("/"), user: int | None = None, **extra: str
+        self, *arguments: str, script: Path | None = None, cwd: Path = Path("/"), user: int | None = None, also_set: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": str(self.bin), "HOME": str(self.root), **dict.fromkeys(also_set, "/nowhere")}
         return subprocess.run(
-            [str(script or self.root / "run"), *arguments], cwd=cwd, env={"PATH": str(self.bin), "HOME": str(self.root), **extra},
-            user=user, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+            [str(script or self.root / "run"), *arguments],
+            cwd=cwd,
+            env=env,
+            user=user,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
 
 @pytest.fixture
@@ -128,13 +135,13 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
 
 
 @pytest.mark.parametrize("setting", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
-def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, place: Place, tmp_path: Path) -> None:
+def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, place: Place) -> None:
     """With PYTHONHOME no Python here would even start."""
     place.installed("run", ".venv")
     (place.root / ".venv" / "bin" / "python").write_text(
         f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else echo "${{{setting}-unset}}"; fi\n'
     )
-    assert place.call(**{setting: str(tmp_path)}).stdout == "unset\n"
+    assert place.call(also_set=(setting,)).stdout == "unset\n"
     shutil.rmtree(place.root / ".venv")
     place.program(
         "python3",
@@ -143,7 +150,7 @@ def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, pl
         "exit 9",
     )
     place.program("uv", "exit 8")
-    assert place.call(**{setting: str(tmp_path)}).returncode == 8
+    assert place.call(also_set=(setting,)).returncode == 8
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["nothing installed", "something older installed"])

@@ -114,4 +114,4 @@ def test_installs_from_the_locks_only() -> None:
 def test_build_context_holds_what_is_copied_and_no_secret() -> None:
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     assert kept[0] == "*"
-    assert {line.removeprefix("!") for line in kept if line.startswith("!")} == {*PRODUCT, "locks"}
+    assert {line.removeprefix("!") for line in kept if line.startswith("!")} == {*PRODUCT, "locks", ".env.example"}
