@@ -1,7 +1,7 @@
 """Where a job stands, in words for whoever runs the studio. Templates of admins have this module as `words`."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -225,4 +225,6 @@ def date_words(day: date) -> str:
 @lru_cache(1024)
 def _date_words(day: date, language: str) -> str:
     """A chart and its table say every day twice."""
-    return format_date(day, "d MMM" if language == "de" else "MMM d", locale=Locale(language))
+    this_year = day.year == datetime.now(UTC).year
+    pattern = ("d MMM" if this_year else "d MMM y") if language == "de" else ("MMM d" if this_year else "MMM d, y")
+    return format_date(day, pattern, locale=Locale(language))

@@ -1,6 +1,6 @@
 """Calls of admins about the studio: figures and warnings, everybody's jobs, the models, the shared budgets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -35,9 +35,18 @@ class OperatorCalls(ApiHttp):
     def spend_of(self, user_id: str, days: int = 31) -> MySpendOut:
         return parse(MySpendOut, self.send("GET", address("/admin/users/{}/spend", user_id), params=query(days=days)))
 
-    def spend_of_part(self, *, user_id: str, kind: str | None, model: str | None, since: str | None, until: str | None) -> BreakdownOut:
-        params = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
-        return parse(BreakdownOut, self.send("GET", "/admin/spend", params=params))
+    def spend_of_part(self, part: Mapping[str, str | None]) -> BreakdownOut:
+        """`part`: `user_id`, `kind`, `model`, `since`, `until`; what is not there or None is any."""
+        return parse(BreakdownOut, self.send("GET", "/admin/spend", params=query(**part), timeout=SWEEPING))
+
+    @contextmanager
+    def spend_csv(self, part: Mapping[str, str | None]) -> Iterator[httpx.Response]:
+        response = self.open("GET", "/admin/spend.csv", params=query(**part), headers={"accept-encoding": "identity"}, timeout=SLOW)
+        try:
+            check(response, (200,))
+            yield response
+        finally:
+            response.close()
 
     # --- jobs
 

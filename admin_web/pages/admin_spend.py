@@ -3,13 +3,13 @@
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.admin_acts import account_id, admin_page, asked, one_of
 from admin_web.admin_words import KINDS
 from admin_web.caller import api, soon
-from api.budget.schemas import BreakdownOut
+from admin_web.pages.media import passed_on
 
 pages = Blueprint("admin_spend", __name__, url_prefix="/admin/spend")
 
@@ -19,22 +19,37 @@ FILTERS = ("user", "model", "since", "until")
 @pages.get("")
 def show() -> ResponseReturnValue:
     models = soon(lambda api: api.all_models(limit=100))
-    kept = {name: value for name in FILTERS if (value := asked(name, 200))}
-    if kept.get("model") and (kind := one_of(set(KINDS), "kind")):
-        kept["kind"] = kind
-    user_id = account_id(kept.get("user", ""))
-    spend: BreakdownOut | None = None
-    if user_id is not None:
-        days = {name: _day(name) for name in ("since", "until")}
-        spend = api().spend_of_part(user_id=user_id, kind=kept.get("kind"), model=kept.get("model"), **days)
+    kept, part = _asked()
+    spend = api().spend_of_part(part) if part is not None else None
 
     def link(**other: str | None) -> str:
         """The same page, with `other` instead of some filters."""
         wanted: dict[str, Any] = {name: value for name, value in {**kept, **other}.items() if value}
         return url_for("admin_spend.show", **wanted)
 
-    who = next((one.name for one in spend.users if one.user_id == user_id), None) if spend else None
+    who = next((one.name for one in spend.users if one.user_id == part["user_id"]), None) if spend and part else None
     return admin_page("admin/spend.html", spend=spend, kept=kept, who=who, link=link, models=models().items)
+
+
+@pages.get("/spend.csv")
+def export() -> ResponseReturnValue:
+    """All that the page adds up, a line a day, account and model."""
+    _, part = _asked()
+    if part is None:
+        abort(404)
+    return passed_on(api().spend_csv(part))
+
+
+def _asked() -> tuple[dict[str, str], dict[str, str | None] | None]:
+    """What was typed, and what is asked of the api; None when no single account is called so."""
+    kept = {name: value for name in FILTERS if (value := asked(name, 200))}
+    if kept.get("model") and (kind := one_of(set(KINDS), "kind")):
+        kept["kind"] = kind
+    user_id = account_id(kept.get("user", ""))
+    if user_id is None:
+        return kept, None
+    days = {name: _day(name) for name in ("since", "until")}
+    return kept, {"user_id": user_id, "kind": kept.get("kind"), "model": kept.get("model"), **days}
 
 
 def _day(name: str) -> str | None:

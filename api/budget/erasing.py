@@ -1,5 +1,6 @@
 """What stays of an account's money when the account is deleted: amounts, without whose they were. So the server's sums stay right."""
 
+from api.budget import days
 from api.budget.service import user_scope
 from api.db import Db
 
@@ -15,6 +16,7 @@ class Anonymiser:
         async with self._db.transaction() as sql:
             await sql.execute("UPDATE holds SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
             await sql.execute("UPDATE ledger SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
+            await days.hand_over(sql, user_id, NOBODY)
             await sql.execute(
                 "INSERT INTO budgets (scope, month, held_micro, spent_micro) "
                 "SELECT $2::text, month, held_micro, spent_micro FROM budgets WHERE scope = $1 ON CONFLICT (scope, month) DO UPDATE SET "

@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from api.auth.caller import AdminCaller, UserCaller
 from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
@@ -36,8 +37,25 @@ async def spend(
     kind: Kind | None = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> BreakdownOut:
-    """Who spent what on which model on which day, up to `until` or today: 7 days of everybody, 31 of an account or on a model."""
+    """Who spent what on which model on which day, from `since` to `until` (today). Without `since`: 7 days of everybody, 31 of
+    an account or on a model."""
     return await services.spending.of_part(since=since, until=until, user_id=user_id, kind=kind, model=model)
+
+
+@router.get("/admin/spend.csv", response_class=StreamingResponse)
+async def spend_csv(
+    services: ServicesDep,
+    _admin: AdminCaller,
+    since: date | None = None,
+    until: date | None = None,
+    user_id: Annotated[str | None, Query(max_length=64)] = None,
+    kind: Kind | None = None,
+    model: Annotated[str | None, Query(max_length=200)] = None,
+) -> StreamingResponse:
+    """The same as a file for spreadsheets: a line a day, account, kind and model."""
+    lines = await services.spending.csv_of_part(since=since, until=until, user_id=user_id, kind=kind, model=model)
+    headers = {"Content-Disposition": 'attachment; filename="spend.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 @router.get("/users/me/spend", tags=["users"])

@@ -1,19 +1,21 @@
 """What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months are."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from api import ids
-from api.budget.breakdown import TOP, Names, Part, broken_down
+from api.budget import days as sums
+from api.budget.breakdown import TOP, Names, Part, broken_down, csv_lines, days_of
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
 
 COUNTED_EVERY = timedelta(minutes=1)
 USED_DAYS = 7
+_SUMS = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,9 @@ class Spending:
     async def of_user(self, user_id: str, days: int) -> MySpendOut:
         """Of the last `days` days, today included."""
         since = start_of(days)
+        part = await sums.chosen(self._db, since.date(), _tomorrow(), user_id=user_id)
         rows = await self._db.fetch(
-            """
-            SELECT CAST(created_at AS DATE) AS day, kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
-            FROM ledger WHERE user_id = $1 AND created_at >= $2 GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 3
-            """,
-            user_id,
-            since,
+            f"WITH {part.sql} SELECT day, kind, model, {_SUMS} FROM chosen GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 3", *part.values
         )
         by_model: dict[tuple[Kind, str], list[Row]] = {}
         for row in rows:
@@ -94,52 +92,48 @@ class Spending:
         """Up to `until`, None = today. Raises `InvalidRequest`."""
         return await broken_down(self._db, Part(until or ids.now().date(), since, user_id, kind, model), self._names)
 
+    async def csv_of_part(
+        self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None
+    ) -> AsyncIterator[str]:
+        """The same as the text of a file. Raises `InvalidRequest` before the first line."""
+        part = Part(until or ids.now().date(), since, user_id, kind, model)
+        days_of(part)
+        return csv_lines(self._db, part, self._names)
+
 
 async def by_day(sql: Sql, since: datetime) -> list[OfDay]:
     """Days without spend are left out."""
-    rows = await sql.fetch(
-        """
-        SELECT CAST(created_at AS DATE) AS day, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
-        FROM ledger WHERE created_at >= $1 GROUP BY 1 ORDER BY 1
-        """,
-        since,
-    )
+    part = await sums.chosen(sql, since.date(), _tomorrow())
+    rows = await sql.fetch(f"WITH {part.sql} SELECT day, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 1", *part.values)
     return [OfDay(row["day"], Spent(row["micro"], row["n"])) for row in rows]
 
 
 async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
     """The dearest first."""
-    rows = await sql.fetch(
-        """
-        SELECT kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
-        FROM ledger WHERE created_at >= $1 GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1
-        """,
-        since,
-    )
+    part = await sums.chosen(sql, since.date(), _tomorrow())
+    rows = await sql.fetch(f"WITH {part.sql} SELECT kind, model, {_SUMS} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1", *part.values)
     return [OfModel(cast(Kind, row["kind"]), row["model"], Spent(row["micro"], row["n"])) for row in rows]
 
 
 async def by_user(sql: Sql, since: datetime) -> list[Spender]:
     """Those who spent most."""
+    part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
-        """
-        WITH spent AS MATERIALIZED (
-            SELECT user_id, CAST(sum(amount_micro) AS BIGINT) AS micro, count(*) AS n
-            FROM ledger WHERE created_at >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
-        )
-        SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS name
-        FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1
-        """,
-        since,
-        TOP,
+        f"WITH {part.sql}, spent AS MATERIALIZED (SELECT user_id, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}) "
+        "SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS name "
+        "FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1",
+        *part.values,
     )
     return [Spender(row["user_id"], row["name"], Spent(row["micro"], row["n"])) for row in rows]
 
 
 def start_of(days: int) -> datetime:
     """Midnight at which the last `days` days began; 1 = today's."""
-    today = ids.now().date()
-    return datetime.combine(today - timedelta(days=days - 1), time(), UTC)
+    return sums.midnight(_tomorrow() - timedelta(days=days))
+
+
+def _tomorrow() -> date:
+    return ids.now().date() + timedelta(days=1)
 
 
 def days_since(since: datetime) -> list[date]:

@@ -13,7 +13,8 @@ import time_machine
 from api import ids
 from api.admin import stats as stats_module
 from api.admin.warnings import _of_key
-from api.budget import spending
+from api.budget import days, spending
+from api.budget.erasing import Anonymiser
 from api.provider.sandbox_faults import Fault
 from api.provider.wire import key_state
 from tests.api.harness import Api, running_api
@@ -47,6 +48,9 @@ async def book(api: Api, user_id: str, days_ago: int, micro: int, model: str = "
         micro,
         ids.now() - timedelta(days=days_ago),
     )
+    # the days that are over were added up before this was booked behind their back
+    await api.services.db.execute("DELETE FROM marks WHERE name = $1", days.MARK)
+    await api.services.db.execute("DELETE FROM spend_days")
 
 
 async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> None:
@@ -75,21 +79,36 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
     async def part(query: str) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         """How many days, who, on what, and the sums of the days on which something was spent."""
         one = await asked(admin, f"/admin/spend?{query}")
-        users = [(each["name"].partition("@")[0], each["spent_usd"]) for each in one["users"]]
+        users = [((each["name"] or "").partition("@")[0], each["spent_usd"]) for each in one["users"]]
         models = [(each["model"], each["spent_usd"]) for each in one["models"]]
         return len(one["days"]), users, models, [each["spent_usd"] for each in one["days"] if each["count"]]
 
     everybody = [("ben", "9.000000"), ("ana", "3.500000")], [("m/one", "10.000000"), ("m/two", "2.500000")], ["2.000000", "10.500000"]
     assert await part("") == (7, *everybody), "of everybody a week"
-    assert await part("since=2026-01-01") == (7, *everybody)
+    longer = [("ana", "10.500000"), ("ben", "9.000000")], [("m/one", "17.000000"), ("m/two", "2.500000")]
+    longer_days = ["7.000000", "2.000000", "10.500000"]
+    early = (ids.now().date() - timedelta(days=90)).isoformat()
+    assert await part(f"since={early}") == (10, *longer, longer_days), "from the first day on which anything was spent"
+    await days.keep(api.services.db, ids.now())
+    await days.keep(api.services.db, ids.now())
+    assert await part("") == (7, *everybody), "the same out of the sums that are kept"
+    assert await part(f"since={early}") == (10, *longer, longer_days)
+    kept = await api.services.db.fetch("SELECT day FROM spend_days")
+    assert len(kept) == 2, "of the days that are over"
+    lines = (await admin.get(f"/admin/spend.csv?since={early}")).text.splitlines()
+    assert lines[0] == "day,person,person_id,kind,model,requests,usd"
+    assert [line.partition(f"{ana_id},")[2] for line in lines[1:3]] == ["image,m/one,1,7.000000", "video,m/two,1,2.000000"]
+    assert len(lines) == 6
     today = ids.now().date().isoformat()
     assert await part(f"since={today}&kind=video") == (1, [("ana", "0.500000")], [("m/two", "0.500000")], ["0.500000"])
     on_one = await part("kind=image&model=m/one")
     assert on_one == (31, [("ben", "9.000000"), ("ana", "8.000000")], [("m/one", "17.000000")], ["7.000000", "10.000000"])
     assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == ([("ben", "9.000000")], [("m/one", "9.000000")], ["9.000000"])
     assert await part("until=2020-01-01") == (7, [], [], [])
-    for no_day in ("0001-01-01", "9999-12-31"):
-        assert (await admin.get(f"/admin/spend?until={no_day}")).status_code == 422
+    for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
+        assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
+    await Anonymiser(api.services.db).erase_user(ana_id)
+    assert (await part(f"since={early}"))[1:] == ([("", "10.500000"), ("ben", "9.000000")], longer[1], longer_days)
 
 
 async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,7 @@ OPERATING = [
     Row("GET", "/admin/bots", ADMIN),
     Row("GET", "/admin/users/{user_id}/spend", ADMIN, made="account"),
     Row("GET", "/admin/spend", ADMIN),
+    Row("GET", "/admin/spend.csv", ADMIN),
     Row("GET", "/admin/audit", ADMIN),
     Row("GET", "/admin/audit.csv", ADMIN),
     Row("POST", "/admin/broadcast", ADMIN, json=BAD, passes=422),

@@ -26,6 +26,7 @@ NOT_EXPORTED = {
     "link_codes": "hashes, five minutes long",
     "one_time_tokens": "hashes",
     "devices": "hashes",
+    "spend_days": "sums of the ledger",
     "holds": "what the ledger and the budgets say, while it is being spent",
     "text_lookups": "what the ledger will say once the provider has said it",
     "guest_moves": "says which account a guest's things are in: here",
