@@ -69,9 +69,11 @@ def money_words(job: AdminGenerationOut) -> str:
     """What became of the money that was set aside for it."""
     if job.phase != "done":
         return _("held until it is over")
+    if job.refunded and job.status == "failed":
+        return _("booked, but not for its person: it failed")
     if job.refunded:
         return _("booked, and given back by an admin")
-    if job.cost_usd is None:
+    if not job.cost_usd:
         return _("given back")
     return _("booked")
 

@@ -41,6 +41,7 @@ from api.generations import gallery_routes, webhooks
 from api.generations import routes as generation_routes
 from api.generations.admin import GenerationAdmin
 from api.generations.gallery import Gallery
+from api.generations.late import ASKED_EVERY, LateCosts
 from api.generations.reader import GenerationReader
 from api.generations.service import GenerationService
 from api.generations.steps import Callbacks, Steps
@@ -51,6 +52,7 @@ from api.links import routes as link_routes
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.media import routes as media_routes
+from api.media.fetcher import ImageFetcher
 from api.media.room import Room
 from api.media.service import MediaService
 from api.media.storage import MediaStore
@@ -163,6 +165,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     if worker is not None:
         making = Worker(db, wake, steps, sweeper_of(services), worker)
         await making.start(services.background)
+        services.background.add("late-costs", LateCosts(db, provider, services.budget).run, first=ASKED_EVERY)
         stack.push_async_callback(making.close)
     return services
 
@@ -185,7 +188,14 @@ def _keep_up(services: Services) -> None:
 
 def _provider(settings: Settings, metrics: Metrics) -> Provider:
     key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else SANDBOX_KEY
-    return OpenRouter(settings.provider_url, key, app_url=settings.public_url, sandbox=settings.is_sandbox, watch=metrics.provider_call)
+    return OpenRouter(
+        settings.provider_url,
+        key,
+        app_url=settings.public_url,
+        sandbox=settings.is_sandbox,
+        watch=metrics.provider_call,
+        fetch=ImageFetcher().stream,
+    )
 
 
 def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, metrics: Metrics, cost: Cost) -> _Built:

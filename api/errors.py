@@ -174,6 +174,7 @@ class StorageUnavailable(DomainError):
     """The store for files does not answer, or refuses."""
 
     code, status, title = "storage_unavailable", 503, "The server's storage cannot be used"
+    usual_reason = "storage_unavailable"
 
 
 class TimedOut(DomainError):

@@ -106,7 +106,7 @@ def end_late() -> ResponseReturnValue:
     def words(count: int) -> str:
         if not count:
             return _("No job is past its time. Nothing was changed.")
-        return ngettext("%(n)s job is ended as failed, not charged.", "%(n)s jobs are ended as failed, not charged.", count)
+        return ngettext("%(n)s job is ended as failed.", "%(n)s jobs are ended as failed.", count)
 
     return act(lambda: api().end_late_jobs(), words, url_for("admin_jobs.ask_clean_up"))
 

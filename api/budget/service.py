@@ -15,7 +15,7 @@ from api import ids
 from api.budget import days, store
 from api.budget.comparing import Comparison, KeyReader
 from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
-from api.budget.store import Booked, Difference, Hold
+from api.budget.store import Booked, Difference, Entry, Hold
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
 from api.schemas import MICRO, Kind, micro, usd
@@ -28,6 +28,8 @@ GLOBAL: SharedScope = "global"
 AUDIT_SECONDS = 3600.0
 OVERRUNS_OF = timedelta(days=30)
 OVERRUNS_SHOWN = 20
+GIVEN_BACK_PART = 10
+"""While less than a tenth of a person's month was given back for failures, the next one is too."""
 
 _WHOSE = {
     "users": "the budget of all users together",
@@ -169,7 +171,7 @@ class BudgetService:
         await self._hold(sql, user_scope(user_id), month, amount, monthly_micro)
         for scope in (group, GLOBAL):
             await self._hold(sql, scope, month, amount, self._limit(decided, scope))
-        hold = Hold(ids.new_id(), user_id, month, subject, amount, group)
+        hold = Hold(ids.new_id(), user_id, month, subject, amount, group, monthly_micro)
         await store.add_hold(sql, hold, now)
         return hold.id
 
@@ -186,24 +188,59 @@ class BudgetService:
         whose = _WHOSE.get(scope, "your budget")
         raise BudgetExceeded(f"This can cost up to {dollars(amount)}, and {whose} for this month has {dollars(left)}{of} left.")
 
-    async def settle(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str) -> bool:
-        """Book the real cost, also one above the hold. Does nothing, and says so with False, when the hold is closed already."""
-        now = ids.now()
-        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, now)
+    async def settle(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str, surplus_micro: int = 0) -> bool:
+        """Book the real cost, also one above the hold. `surplus_micro` of it is for more than what was asked for: it is given back at once.
+        Does nothing, and says so with False, when the hold is closed already."""
+        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now())
         if hold is None:
             return False
         if cost_micro > hold.amount_micro:
             log.warning("cost_above_hold", subject=hold.subject, model=model, held=hold.amount_micro, cost=cost_micro)
-        await store.add_entry(sql, ids.new_id(), hold, cost=cost_micro, kind=kind, model=model, created_at=now)
-        await self._close(sql, hold, cost_micro)
+        entry = await self._book(sql, hold, hold.amount_micro, cost_micro, kind, model)
+        if surplus_micro:
+            await self._give_back(sql, entry, surplus_micro, store.SURPLUS)
         return True
+
+    async def fail(self, sql: Sql, hold_id: str, *, cost_micro: int | None, kind: Kind, model: str, late: bool = False) -> int:
+        """Close the hold of something that came to nothing: what it was billed is booked, and given back to the person as the rule says
+        (ARCHITECTURE.md, "Who pays for a failure"). `late`: the hold was released before that was known. Returns what the person pays."""
+        if not cost_micro:
+            await self.release(sql, hold_id)
+            return 0
+        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now(), before="released" if late else "held")
+        if hold is None:
+            return 0
+        # the counter first: failures of one person at the same moment wait for each other, and see what was given back
+        entry = await self._book(sql, hold, 0 if late else hold.amount_micro, cost_micro, kind, model)
+        given = await store.given_back(sql, hold.user_id, hold.month)
+        if hold.limit_micro is not None and given * GIVEN_BACK_PART >= max(hold.limit_micro, 1):
+            return cost_micro
+        await self._give_back(sql, entry, cost_micro, store.FAILED)
+        return 0
+
+    async def book_late(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str) -> None:
+        """The cost of something that its person stopped, which came after the hold had been released."""
+        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now(), before="released")
+        if hold is not None:
+            await self._book(sql, hold, 0, cost_micro, kind, model)
+
+    async def _book(self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str) -> Entry:
+        """`held`: what of the counters' holds is freed by it."""
+        await self._close(sql, hold, held, cost)
+        await store.add_entry(sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now())
+        return Entry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
+
+    async def _give_back(self, sql: Sql, entry: Entry, amount: int, why: str) -> None:
+        """To the person, in the month in which it was held. The budgets that people share keep it: the provider was paid."""
+        await store.add_refund(sql, ids.new_id(), entry, amount, ids.now(), why=why)
+        await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -amount)
 
     async def release(self, sql: Sql, hold_id: str) -> bool:
         """Give the held amount back. False when the hold is closed already."""
         hold = await store.close_hold(sql, hold_id, "released", None, ids.now())
         if hold is None:
             return False
-        await self._close(sql, hold, 0)
+        await self._close(sql, hold, hold.amount_micro, 0)
         return True
 
     async def correct(self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str) -> int:
@@ -214,9 +251,9 @@ class BudgetService:
         hold, before = found
         change = cost_micro - before
         if change:
-            corrected = replace(hold, subject=f"corrected:{hold.subject}", amount_micro=0)
+            corrected = replace(hold, subject=f"corrected:{hold.subject}")
             await store.add_entry(sql, ids.new_id(), corrected, cost=change, kind=kind, model=model, created_at=ids.now())
-            await self._close(sql, corrected, change)
+            await self._close(sql, corrected, 0, change)
         return change
 
     async def booked(self, user_id: str, subject: str) -> Booked | None:
@@ -224,19 +261,17 @@ class BudgetService:
         return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:
-        """Give what was booked for a hold back to its user, in the month in which it was held; the caller sees to it that this happens
-        once. The budgets that users share keep it: the provider was paid. Returns the amount."""
+        """Give what is booked for a hold back to its user; the caller sees to it that this happens once. Returns the amount."""
         entry = await store.entry_of(sql, hold_id)
-        if entry is None:
+        if entry is None or entry.amount_micro <= 0:
             return 0
-        await store.add_refund(sql, ids.new_id(), entry, ids.now())
-        await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -entry.amount_micro)
+        await self._give_back(sql, entry, entry.amount_micro, store.REFUND)
         return entry.amount_micro
 
-    async def _close(self, sql: Sql, hold: Hold, cost: int) -> None:
+    async def _close(self, sql: Sql, hold: Hold, held: int, cost: int) -> None:
         for scope in (user_scope(hold.user_id), hold.group, GLOBAL):
             if scope is not None:
-                await store.close_counter(sql, scope, hold.month, hold.amount_micro, cost)
+                await store.close_counter(sql, scope, hold.month, held, cost)
 
     async def release_stale(self, subject_prefix: str, older_than: timedelta) -> int:
         """Release the holds of work that died with its process. Returns how many."""

@@ -8,6 +8,8 @@ from api.db import Row, Sql
 
 REFUND = "refund:"
 """What the subject of an entry begins with that is between us and the user."""
+SURPLUS, FAILED = f"{REFUND}surplus:", f"{REFUND}failed:"
+"""Given back by itself: it was more than what was asked for, or it came to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`group` is the scope of all accounts of its kind; None for holds older than these counters."""
+    """`group` is the scope of all accounts of its kind; `limit_micro` is what its person could spend in the month. None for holds that are
+    older than these columns."""
 
     id: str
     user_id: str
@@ -26,6 +29,7 @@ class Hold:
     subject: str
     amount_micro: int
     group: str | None
+    limit_micro: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Difference:
 
 
 def _hold(row: Row) -> Hold:
-    return Hold(row["id"], row["user_id"], row["month"], row["subject"], row["amount_micro"], row["group_scope"])
+    return Hold(row["id"], row["user_id"], row["month"], row["subject"], row["amount_micro"], row["group_scope"], row["limit_micro"])
 
 
 async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
@@ -89,17 +93,20 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
 
 async def add_hold(sql: Sql, hold: Hold, created_at: datetime) -> None:
     query = """
-        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, state, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, 'held', $7)"""
-    await sql.execute(query, hold.id, hold.user_id, hold.month, hold.subject, hold.amount_micro, hold.group, created_at)
+        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, limit_micro, state, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8)"""
+    values = (hold.id, hold.user_id, hold.month, hold.subject, hold.amount_micro, hold.group, hold.limit_micro)
+    await sql.execute(query, *values, created_at)
 
 
-async def close_hold(sql: Sql, hold_id: str, state: str, settled_micro: int | None, closed_at: datetime) -> Hold | None:
-    """None when the hold was closed before, or never was."""
+async def close_hold(
+    sql: Sql, hold_id: str, state: str, settled_micro: int | None, closed_at: datetime, *, before: str = "held"
+) -> Hold | None:
+    """None when the hold is not in the state `before`, or never was."""
     query = """
-        UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1 AND state = 'held'
-        RETURNING id, user_id, month, subject, amount_micro, group_scope"""
-    row = await sql.fetch_one(query, hold_id, state, settled_micro, closed_at)
+        UPDATE holds SET state = $2, settled_micro = $3, closed_at = $4 WHERE id = $1 AND state = $5
+        RETURNING id, user_id, month, subject, amount_micro, group_scope, limit_micro"""
+    row = await sql.fetch_one(query, hold_id, state, settled_micro, closed_at, before)
     return None if row is None else _hold(row)
 
 
@@ -121,7 +128,8 @@ async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
 async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:
     """With what was booked before; None for a hold that was never settled."""
     query = """
-        SELECT id, user_id, month, subject, amount_micro, group_scope, settled_micro FROM holds WHERE id = $1 AND state = 'settled'"""
+        SELECT id, user_id, month, subject, amount_micro, group_scope, limit_micro, settled_micro FROM holds
+        WHERE id = $1 AND state = 'settled'"""
     row = await sql.fetch_one(query, hold_id)
     if row is None:
         return None
@@ -143,7 +151,7 @@ async def add_entry(sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was booked when a hold was settled."""
+    """What is booked for a hold; `amount_micro` is what has not been given back."""
 
     user_id: str
     month: str
@@ -155,18 +163,30 @@ class Entry:
 
 
 async def entry_of(sql: Sql, hold_id: str) -> Entry | None:
-    query = "SELECT user_id, month, hold_id, subject, kind, model, amount_micro FROM ledger WHERE hold_id = $1 AND amount_micro > 0"
+    query = """
+        SELECT user_id, month, hold_id, subject, kind, model,
+            (SELECT CAST(sum(amount_micro) AS BIGINT) FROM ledger WHERE hold_id = $1) AS amount_micro
+        FROM ledger WHERE hold_id = $1 AND amount_micro > 0 ORDER BY id LIMIT 1"""
     row = await sql.fetch_one(query, hold_id)
     return None if row is None else Entry(**row)
 
 
-async def add_refund(sql: Sql, entry_id: str, entry: Entry, created_at: datetime) -> None:
+async def add_refund(sql: Sql, entry_id: str, entry: Entry, amount: int, created_at: datetime, *, why: str = REFUND) -> None:
     """They count for the user and in no shared budget."""
     query = """
         INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    subject, amount = REFUND + entry.subject, -entry.amount_micro
-    await sql.execute(query, entry_id, entry.user_id, entry.month, entry.hold_id, subject, entry.kind, entry.model, amount, created_at)
+    values = (entry.user_id, entry.month, entry.hold_id, why + entry.subject, entry.kind, entry.model, -amount, created_at)
+    await sql.execute(query, entry_id, *values)
+
+
+async def given_back(sql: Sql, user_id: str, month: str) -> int:
+    """What a person was given back for failures."""
+    query = """
+        SELECT coalesce(CAST(sum(-amount_micro) AS BIGINT), 0) AS micro FROM ledger
+        WHERE user_id = $1 AND month = $2 AND starts_with(subject, $3)"""
+    row = await sql.fetch_one(query, user_id, month, FAILED)
+    return 0 if row is None else int(row["micro"])
 
 
 async def has_reading(sql: Sql, day: str) -> bool:

@@ -15,10 +15,11 @@ from api.deliveries.service import DeliveryService
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import lists, moves, store
 from api.generations.asked import Origin
+from api.generations.ending import close_failed, target_of
 from api.generations.lists import Filter, JobSort
 from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, RefundIn, ResolveIn
 from api.generations.service import GenerationService
-from api.generations.steps import PROVIDER_TIME_MAX, target_of
+from api.generations.steps import PROVIDER_TIME_MAX
 from api.generations.store import Generation, Listed
 from api.ids import now
 from api.schemas import Page
@@ -105,10 +106,7 @@ class GenerationAdmin:
         ended = await moves.end(sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error)
         if ended is None:
             return False
-        if cost is not None:
-            await self._budget.settle(sql, row.hold_id, cost_micro=cost, kind=row.kind, model=row.model)
-        else:
-            await self._budget.release(sql, row.hold_id)
+        await close_failed(sql, self._budget, ended, ended.status, cost)
         await self._announce(sql, ended)
         return True
 
@@ -159,7 +157,7 @@ class GenerationAdmin:
         return len(found)
 
     async def time_out(self, admin: Caller) -> int:
-        """Fails what is past its deadline at the provider, not charged."""
+        """Fails what is past its deadline at the provider."""
         late = 0
         for generation_id in await moves.overdue_ids(self._db, now()):
             async with self._db.transaction() as sql:

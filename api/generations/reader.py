@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from api.db import Db
 from api.deliveries.service import About
-from api.errors import NotFound, OutcomeUnknown
+from api.errors import NotFound
 from api.generations import moves, store
 from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
 from api.generations.store import Generation, Listed
@@ -147,10 +147,5 @@ def error_of(row: Listed) -> ErrorOut | None:
         code=row.error_code,
         message=row.error_message or "",
         reason=row.error_reason,
-        charged_usd=None if unsure(row) else usd(row.cost_micro or 0),
+        charged_usd=None if row.charged_micro is None else usd(row.charged_micro),
     )
-
-
-def unsure(row: Listed) -> bool:
-    """It failed, and nobody can say yet whether the provider bills it."""
-    return row.cost_micro is None and row.error_code == OutcomeUnknown.code

@@ -29,9 +29,9 @@ from api.generations import drafts, moves, store
 from api.generations.again import fitting, request_of
 from api.generations.asked import Asked, Origin, body_hash, check_address, estimate_of, key_of, new_row
 from api.generations.drafts import Draft
-from api.generations.reader import GenerationReader, unsure
+from api.generations.ending import target_of
+from api.generations.reader import GenerationReader
 from api.generations.schemas import AddressIn, AgainIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
-from api.generations.steps import target_of
 from api.generations.store import Generation, Input
 from api.ids import new_id, now
 from api.media.service import MediaService
@@ -323,5 +323,5 @@ def failure_of(row: Generation) -> DomainError:
     """A failed generation as the error that a program waiting for it gets."""
     kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
     error = kind(row.error_message or "It could not be made.")
-    error.reason, error.charged_micro = row.error_reason, None if unsure(row) else row.cost_micro or 0
+    error.reason, error.charged_micro = row.error_reason, row.charged_micro
     return error

@@ -3,6 +3,7 @@
 A paid call is made at most once: `submitting` is committed before it, and a job found in `submitting` is never sent again.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from api.budget.service import BudgetService
 from api.catalog.service import Catalog
 from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
-from api.deliveries.store import Target
 from api.errors import (
+    Conflict,
     ContentRefused,
     DomainError,
     OutcomeUnknown,
@@ -26,6 +27,7 @@ from api.errors import (
 )
 from api.fault_points import fault_point
 from api.generations import moves, store
+from api.generations.ending import Ending, target_of
 from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
 from api.generations.store import Generation
@@ -42,6 +44,7 @@ RESCUES_MAX = 3
 SUBMIT_TRIES_MAX = 3
 RETRY_FIRST = 1.0
 FETCH_TRIES_MAX = 8
+FETCH_FIRST = 1.0
 PROVIDER_TIME_MAX = timedelta(minutes=60)
 POLL_FIRST = 1.0
 POLL_QUICK = 2.0
@@ -78,10 +81,10 @@ class Steps:
         self._wake = wake
         self._provider = provider
         self._catalog = catalog
-        self._budget = budget
         self._media = media
         self._deliveries = deliveries
         self._callbacks = callbacks
+        self._ending = Ending(db, wake, budget, media, deliveries)
 
     async def run(self, job: Generation) -> None:
         if job.rescues > RESCUES_MAX:
@@ -101,7 +104,7 @@ class Steps:
             inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
             ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
         except DomainError as error:
-            await self._fail(job, error)
+            await self._ending.fail(job, error, 0)
             return
         if not await moves.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
             return
@@ -160,20 +163,20 @@ class Steps:
             if job.kind == "video" and await moves.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
-                await self._fail(job, _unknown_outcome(error.reason or "connection_lost"))
+                await self._ending.fail(job, _unknown_outcome(error.reason or "connection_lost"), _billed(job, error))
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
             wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             if not await self._release(job, "submit", wait, status="queued", tries=job.tries + 1):
-                await self._fail(job, domain_error(error))  # cancelled meanwhile: it is not tried again
+                await self._ending.fail(job, domain_error(error), _billed(job, error))  # cancelled meanwhile: it is not tried again
         else:
-            await self._fail(job, domain_error(error))
+            await self._ending.fail(job, domain_error(error), _billed(job, error))
 
     async def _unknown(self, job: Generation) -> None:
         """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
         Without one an image ends here, not charged to the user; a video, which costs much more, is left to the operator."""
         if job.kind == "image":
             log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
-            await self._fail(job, _unknown_outcome("server_stopped"))
+            await self._ending.fail(job, _unknown_outcome("server_stopped"), None)
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
         elif self._callbacks and now() < (until := (job.started_at or job.created_at) + PROVIDER_TIME_MAX):
@@ -187,7 +190,7 @@ class Steps:
             await self._review(job)
         else:
             sentence = "The server stopped several times while this was being made. It was not repeated."
-            await self._fail(job, OutcomeUnknown(sentence, reason="server_stopped"))
+            await self._ending.fail(job, OutcomeUnknown(sentence, reason="server_stopped"), 0 if job.phase == "submit" else None)
 
     async def _review(self, job: Generation) -> None:
         """Only a person can tell what became of it: the hold stays, and whoever waits is told so once."""
@@ -198,7 +201,7 @@ class Steps:
             target = target_of(job)
             if target is not None and (await self._status(sql, job)) == "processing":
                 await self._deliveries.announce_notice(sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt)
-        self._ring(job)
+        self._ending.ring(job)
 
     async def _follow(self, job: Generation, video: VideoJob) -> None:
         await self._release(
@@ -223,11 +226,11 @@ class Steps:
                 await self._fetch(job, video.cost_micro)
         elif video.state == "running":
             if job.deadline_at is not None and now() > job.deadline_at:
-                await self._fail(job, TimedOut("The provider did not finish this video within an hour."))
+                await self._ending.fail(job, TimedOut("The provider did not finish this video within an hour."), None)
             else:
                 await self._release(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
         else:
-            await self._fail(job, _video_error(video))
+            await self._ending.fail(job, _video_error(video), video.cost_micro or 0)
 
     def _interval(self, job: Generation) -> float:
         """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
@@ -241,7 +244,7 @@ class Steps:
         log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
         gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
         if gone or (job.deadline_at is not None and now() > job.deadline_at):
-            await self._fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"))
+            await self._ending.fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"), None)
             return
         wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
         await self._release(job, "poll", wait, tries=job.tries + 1)
@@ -249,100 +252,65 @@ class Steps:
     async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
         cost = cost_micro if cost_micro is not None else job.estimate_micro
         if (await self._status(self._db, job)) == "cancelled":
-            await self._complete(job, [], cost)
+            await self._ending.complete(job, [], cost)
             return
         try:
             kept = await self._media.keep_video(job.user_id, job.id, self._provider.fetch_video(job.provider_id or ""))
         except (ProviderError, DomainError) as error:
-            log.warning("fetch_failed", job=job.id, error=str(error), tries=job.tries + 1)
-            if job.tries + 1 < FETCH_TRIES_MAX:
-                await self._release(job, "fetch", min(30.0, 2.0**job.tries), tries=job.tries + 1)
-            else:
-                failure = (
-                    error
-                    if isinstance(error, StorageFull | StorageUnavailable)
-                    else ProviderUnavailable("The finished video could not be fetched.", reason="not_fetched")
-                )
-                await self._fail(job, failure)
+            await self._fetch_failed(job, error, cost)
             return
         fault_point("kept")
-        await self._complete(job, [kept], cost)
+        await self._ending.complete(job, [kept], cost)
+
+    async def _fetch_failed(self, job: Generation, error: ProviderError | DomainError, cost: int) -> None:
+        """Fetching costs nothing, so what may pass is tried again; another look at the same unusable file would show the same."""
+        log.warning("fetch_failed", job=job.id, error=str(error), reason=error.reason, tries=job.tries + 1)
+        if isinstance(error, ProviderError):
+            passing = error.passing or error.status == 404
+            failure: DomainError = ProviderUnavailable(
+                "The finished video could not be fetched.", reason="cut_short" if error.reason == "cut_short" else "not_fetched"
+            )
+        else:
+            passing = error.reason == "cut_short" or isinstance(error, StorageFull | StorageUnavailable | Conflict)
+            of_store = isinstance(error, StorageFull | StorageUnavailable)
+            failure = error if of_store else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
+        if passing and job.tries + 1 < FETCH_TRIES_MAX:
+            wait = error.retry_after if error.retry_after is not None else min(30.0, FETCH_FIRST * 2.0**job.tries)
+            await self._release(job, "fetch", wait, tries=job.tries + 1)
+        else:
+            await self._ending.fail(job, failure, cost)
 
     async def _status(self, sql: Sql, job: Generation) -> str | None:
         row = await store.get(sql, job.id)
         return row.status if row else None
 
     async def _keep_images(self, job: Generation, result: ImageResult) -> None:
-        kept = []
-        try:
-            for position, image in enumerate(result.images):
-                kept.append(await self._media.keep_image(job.user_id, job.id, position, image.data))
-        except (StorageFull, StorageUnavailable) as error:
-            await self._fail(job, error)
-            return
-        except DomainError as error:
-            log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
-            await self._fail(job, ProviderUnavailable("The provider's answer held no usable image.", reason="unusable_image"))
+        """As many as were asked for, of those that can be kept."""
+        wanted, cost = _int(job.options.get("n")) or 1, result.cost_micro if result.cost_micro is not None else job.estimate_micro
+        kept: list[KeptFile] = []
+        reason: Reason = "unusable_image"
+        for image in result.images:
+            if len(kept) == wanted:
+                break
+            try:
+                kept.append(await self._media.keep_image(job.user_id, job.id, len(kept), image.data))
+            except (StorageFull, StorageUnavailable) as error:
+                await self._ending.fail(job, error, cost)
+                return
+            except DomainError as error:
+                log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
+                reason = error.reason or reason
+        if not kept:
+            await self._ending.fail(job, ProviderUnavailable("The provider's answer held no usable image.", reason=reason), cost)
             return
         fault_point("kept")
-        await self._complete(job, kept, result.cost_micro if result.cost_micro is not None else job.estimate_micro)
-
-    async def _complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int) -> None:
-        """Result, money and delivery in one transaction; a cancelled job only settles."""
-        files = self._media.listed(kept) if kept else None
-        async with self._db.transaction() as sql:
-            outcome = {"status": "completed", "cost_micro": cost_micro, "finished_at": now(), "files_json": files}
-            finished = await moves.finish(sql, job, outcome)
-            status, owner_id = finished or (None, job.user_id)
-            if status is not None:
-                await self._budget.settle(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
-            if status == "completed":
-                for file in kept:
-                    await self._media.record(sql, file, owner_id)
-                await self._announce(job, sql, "generation_completed")
-        if status is None:
-            await self._stale(job, kept)
-            return
-        fault_point("finished")
-        if status == "cancelled":
-            await self._media.discard(kept)
-        self._ring(job)
-        log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=cost_micro)
-
-    async def _stale(self, job: Generation, kept: Sequence[KeptFile]) -> None:
-        """Somebody else has the job, and writes the same files under the same names; unless it was deleted, then they are nobody's."""
-        log.warning("stale_worker", job=job.id, attempt=job.attempt)
-        if await store.get(self._db, job.id) is None:
-            await self._media.discard(kept)
-
-    async def _fail(self, job: Generation, error: DomainError) -> None:
-        async with self._db.transaction() as sql:
-            outcome = {
-                "status": "failed",
-                "error_code": error.code,
-                "error_message": error.detail,
-                "error_reason": error.reason,
-                "finished_at": now(),
-            }
-            finished = await moves.finish(sql, job, outcome)
-            if finished is None:
-                log.warning("stale_worker", job=job.id, attempt=job.attempt)
-                return
-            status, _ = finished
-            await self._budget.release(sql, job.hold_id)
-            if status == "failed":
-                await self._announce(job, sql, "generation_failed")
-        self._ring(job)
-        log.info("generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code)
-
-    async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
-        if (target := target_of(job)) is not None:
-            await self._deliveries.announce(sql, job.id, target, event)
-
-    def _ring(self, job: Generation) -> None:
-        self._wake.ring(f"generation:{job.id}")
-        if job.platform:
-            self._deliveries.ring(job.platform)
+        surplus = 0
+        if len(result.images) > wanted:
+            surplus = cost - math.ceil(cost * wanted / len(result.images))
+            log.warning(
+                "more_pictures_than_asked", job=job.id, model=job.model, wanted=wanted, came=len(result.images), surplus_micro=surplus
+            )
+        await self._ending.complete(job, kept, cost, surplus)
 
     async def _release(
         self, job: Generation, phase: Phase, seconds: float, *, status: GenerationStatus | None = None, **changes: object
@@ -352,19 +320,21 @@ class Steps:
         return done
 
 
-def target_of(job: Generation) -> Target | None:
-    """The chat that waits for it; None when it was asked for elsewhere."""
-    if job.platform is None or job.chat_id is None:
-        return None
-    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private), job.user_id)
-
-
 def _int(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _billed(job: Generation, error: ProviderError) -> int | None:
+    """What a failed paid call cost; None where only the provider knows."""
+    if error.cost_micro is not None:
+        return error.cost_micro
+    if error.made:
+        return job.estimate_micro
+    return None if error.outcome == "unknown" else 0
 
 
 def _unknown_outcome(reason: Reason) -> OutcomeUnknown:

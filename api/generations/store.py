@@ -64,6 +64,11 @@ class Listed:
         """The user's view; a cancelled job may still be followed for its cost."""
         return self.status in {"completed", "failed", "cancelled"}
 
+    @property
+    def charged_micro(self) -> int | None:
+        """What its person pays for it as things stand; None: nobody knows yet what it cost."""
+        return 0 if self.refunded_at is not None else self.cost_micro
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation(Listed):
@@ -200,6 +205,32 @@ async def leaked_holds(sql: Sql) -> list[Generation]:
         f"SELECT {COLUMNS} FROM generations WHERE phase = 'done' AND hold_id IN (SELECT id FROM holds WHERE state = 'held')"
     )
     return [row_of(row) for row in rows]
+
+
+async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> list[Generation]:
+    """Videos begun and over since then that came to nothing, that the provider knows, and of which we do not know what they were billed."""
+    rows = await sql.fetch(
+        f"""
+        WITH young AS MATERIALIZED (
+            SELECT id, status, phase, kind, cost_micro, finished_at, provider_id FROM generations WHERE id >= $1
+        )
+        SELECT {COLUMNS} FROM generations WHERE id IN (
+            SELECT id FROM young
+            WHERE kind = 'video' AND phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL AND finished_at >= $2
+              AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
+        ) ORDER BY id LIMIT $3
+        """,
+        ids.floor(begun),
+        ended,
+        limit,
+    )
+    return [row_of(row) for row in rows]
+
+
+async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
+    """False when it was counted before, or is gone."""
+    query = "UPDATE generations SET cost_micro = $2 WHERE id = $1 AND phase = 'done' AND cost_micro IS NULL RETURNING id"
+    return await sql.fetch_one(query, generation_id, cost_micro) is not None
 
 
 async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:

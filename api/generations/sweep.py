@@ -35,7 +35,7 @@ class Sweeper:
         """The end of a job and of its hold are one transaction, so that there is nothing to find unless something went wrong."""
         for row in await store.leaked_holds(self._db):
             async with self._db.transaction() as sql:
-                if row.cost_micro is not None:
+                if row.cost_micro:
                     closed = await self._budget.settle(sql, row.hold_id, cost_micro=row.cost_micro, kind=row.kind, model=row.model)
                 else:
                     closed = await self._budget.release(sql, row.hold_id)

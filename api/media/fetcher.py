@@ -1,4 +1,4 @@
-"""Fetching an image from an address that a user gave, without becoming that user's way into our network.
+"""Fetching from an address that a user or the provider's answer gave, without becoming anybody's way into our network.
 
 The name is resolved once, every address of it is checked, and the connection goes to the address that was checked: a second
 look-up could give another one. Whatever goes wrong, the user reads one sentence that says nothing about our network.
@@ -8,13 +8,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 import structlog
 
-from api.errors import InvalidRequest, TooLarge
+from api.errors import InvalidRequest, ProviderUnavailable, TooLarge
 from api.provider.proxies import proxy_of
 
 log = structlog.get_logger("fetcher")
@@ -22,6 +23,9 @@ log = structlog.get_logger("fetcher")
 IMAGE_MAX = 10_000_000
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
+STREAM_SECONDS = 600.0
+PLACES_MAX = 4
+"""An address, and so many redirects less one."""
 
 _NOT_FETCHED = "The image could not be fetched from this address."
 
@@ -72,12 +76,14 @@ class ImageFetcher:
         trust: ssl.SSLContext | None = None,
         port: int = 443,
         total_seconds: float = TOTAL_SECONDS,
+        stream_seconds: float = STREAM_SECONDS,
     ) -> None:
         self._resolve = resolve
         self._is_allowed = is_allowed
         self._trust = trust
         self._port = port
         self._total_seconds = total_seconds
+        self._stream_seconds = stream_seconds
 
     async def fetch(self, url: str) -> bytes:
         """Up to 10 MB, not looked into. Raises `InvalidRequest` or `TooLarge`."""
@@ -115,11 +121,44 @@ class ImageFetcher:
         return addresses[0]
 
     async def _get(self, parts: SplitResult, host: str, address: str) -> bytes:
+        headers = {"Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8", "Accept-Encoding": "identity"}
+        async with self._opened(parts, host, address, headers) as response:
+            if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
+                log.info("image_not_fetched", host=host, status=response.status_code)
+                raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
+            return await _all(response.aiter_raw())
+
+    async def stream(self, url: str, most: int) -> AsyncIterator[bytes]:
+        """What stands there, in chunks, up to `most` bytes; a redirect is followed where the same guard lets it. Raises `InvalidRequest`,
+        `TooLarge`, and `ProviderUnavailable` for what another try may mend."""
+        clock = asyncio.get_running_loop().time
+        until, count = clock() + self._stream_seconds, 0
+        try:
+            for _ in range(PLACES_MAX):
+                parts = self._checked(url)
+                host = parts.hostname or ""
+                async with self._opened(parts, host, await self._address(host), {"Accept": "*/*"}) as response:
+                    if response.has_redirect_location:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    response.raise_for_status()
+                    async for chunk in response.aiter_bytes():
+                        count += len(chunk)
+                        if count > most or clock() > until:
+                            raise TooLarge(f"The file is larger than {most // 1_000_000} MB, or comes too slowly.")
+                        yield chunk
+                    return
+            raise InvalidRequest("The address leads on and on.", field="image_url", reason="address_not_fetched")
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            log.info("file_not_fetched", error=repr(error))
+            raise ProviderUnavailable("The file could not be fetched from this address.", reason="not_fetched") from error
+
+    @asynccontextmanager
+    async def _opened(self, parts: SplitResult, host: str, address: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
         """Connects to `address`; the certificate still has to be the one of `host`."""
         literal = f"[{address}]" if ":" in address else address
         target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=(parts.path or "/").encode() + _query(parts))
         name = host if self._port == 443 else f"{host}:{self._port}"
-        headers = {"Host": name, "Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8", "Accept-Encoding": "identity"}
         # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address. A proxy is told the
         # address that was checked; behind one httpx would take that for the name, so the name is forced.
         client = httpx.AsyncClient(
@@ -129,11 +168,9 @@ class ImageFetcher:
             verify=self._trust or _Named(host),
             timeout=httpx.Timeout(10, connect=CONNECT_SECONDS),
         )
-        async with client, client.stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as response:
-            if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
-                log.info("image_not_fetched", host=host, status=response.status_code)
-                raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
-            return await _all(response.aiter_raw())
+        sent = {"Host": name, **headers}
+        async with client, client.stream("GET", target, headers=sent, extensions={"sni_hostname": host}) as response:
+            yield response
 
 
 class _Named(ssl.SSLContext):

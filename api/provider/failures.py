@@ -71,8 +71,9 @@ class Details:
         self.availability: Mapping[str, Any] = availability if isinstance(availability, dict) else {}
         message = fields.get("message")
         self.message = storable(message) if isinstance(message, str) else ""
-        self.kind = str(self.metadata.get("error_type") or fields.get("error_type") or "")
         code = fields.get("code", fields.get("http_status"))
+        word = code if isinstance(code, str) else ""
+        self.kind = str(self.metadata.get("error_type") or fields.get("error_type") or word)
         self.status = code if isinstance(code, int) and 100 <= code <= 599 else None
 
     def refuses(self, status: int) -> bool:
@@ -147,7 +148,7 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     529: ("provider_unavailable", "overloaded", "The AI provider is overloaded. Please try again in a little while."),
 }
 _BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
-    409: ("provider_unavailable", "not_fetched", "The provider has not finished this yet."),
+    409: ("provider_unavailable", "provider_failed", "The provider has not finished this yet."),
     410: ("invalid_request", "not_fetched", "The provider no longer has this file."),
     413: ("invalid_request", "request_refused", "The request is too large for the provider."),
     499: ("provider_unavailable", "provider_failed", _FAILED),
@@ -212,7 +213,9 @@ def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> Provide
     return ProviderError("provider_unavailable", "The connection to the AI provider broke off.", outcome=outcome, reason="connection_lost")
 
 
-def garbage(paid: Paid, status: int | None = None) -> ProviderError:
+def garbage(paid: Paid, status: int | None = None, cost_micro: int | None = None) -> ProviderError:
     """A success that can't be read: the work may have been done and billed."""
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
-    return ProviderError("provider_unavailable", _UNREADABLE, outcome=outcome, status=status, reason="unreadable_answer")
+    return ProviderError(
+        "provider_unavailable", _UNREADABLE, outcome=outcome, status=status, reason="unreadable_answer", cost_micro=cost_micro
+    )

@@ -3,13 +3,8 @@
 import re
 from typing import Any
 
-import structlog
-
-from api.provider.types import Citation, ImageData
-from api.provider.wire import Unreadable, images_of_message
+from api.provider.types import Citation
 from api.storable import storable
-
-log = structlog.get_logger("provider")
 
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _TITLE_MAX = 200
@@ -22,20 +17,6 @@ def text_of_message(message: dict[str, Any]) -> str:
         texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in {"text", "output_text"}]
         return "".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""
-
-
-def pictures_of_message(message: dict[str, Any]) -> list[ImageData]:
-    """Beside the words of an answer or among them. One that cannot be read is left out."""
-    content, images = message.get("content"), message.get("images")
-    parts = content if isinstance(content, list) else []
-    items = [*(images if isinstance(images, list) else []), *(part for part in parts if isinstance(part, dict) and "image_url" in part)]
-    found: list[ImageData] = []
-    for item in items:
-        try:
-            found += images_of_message({"images": [item]})
-        except Unreadable:
-            log.warning("picture_of_answer_unreadable")
-    return found
 
 
 def thinking_of(message: dict[str, Any]) -> int | None:

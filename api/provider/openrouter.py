@@ -1,6 +1,7 @@
 """OpenRouter's HTTP API behind the `Provider` protocol.
 
-The key goes to one origin only: redirects, polling addresses and image addresses of the answers are never followed.
+The key goes to one origin only. Files that the answers keep elsewhere are fetched without it, by somebody who minds where he goes; polling
+addresses are never followed.
 """
 
 import asyncio
@@ -13,16 +14,21 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+import structlog
 
-from api.provider import lists, wire
+from api.errors import DomainError, ProviderUnavailable
+from api.provider import lists, pictures, wire
 from api.provider.breaker import Breaker
-from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, refuses_at_end, tidy
+from api.provider.downloads import Moved, file_of
+from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, refuses_at_end
 from api.provider.http import http_client
-from api.provider.message import text_of_message
 from api.provider.pauses import Pauses
+from api.provider.pictures import Drawn
 from api.provider.stream import text_parts
 from api.provider.types import (
+    Fetch,
     ImageAsk,
+    ImageData,
     ImageResult,
     ImageRoute,
     KeyState,
@@ -33,13 +39,19 @@ from api.provider.types import (
     VideoAsk,
     VideoJob,
 )
+from api.schemas import Reason
 
+log = structlog.get_logger("provider")
 T = TypeVar("T")
 
 TITLE = "All You Can GET AI"
 _ANSWER_MAX = 32 * 1024 * 1024
 _PICTURES_MAX = 256 * 1024 * 1024
 _ERROR_MAX = 256 * 1024
+_PICTURE_MAX = 50_000_000
+_VIDEO_MAX = 200_000_000
+"""Of files that are kept elsewhere; what we keep has the same limits."""
+_PLACES_MAX = 3
 _CHAT_IMAGES_AT_ONCE = 3
 _LISTS_AT_ONCE = 6
 _CHAT_SLUGS = ("flux", "gpt-5-image-mini")
@@ -47,7 +59,7 @@ _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
 """Seconds. Whoever asked can wait so long; a longer wait is their decision."""
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
-_NO_IMAGE = "The model made no image."
+_NOT_FETCHED = "The file could not be fetched from where the provider keeps it."
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
 """Between two bytes: keep-alive comments come much more often."""
@@ -61,9 +73,17 @@ Watch = Callable[[str], AbstractContextManager[object]]
 
 class OpenRouter:
     """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics; None sends no address. `watch` is
-    around each call, with its path."""
+    around each call, with its path. `fetch` gets what is kept elsewhere; None: such files count as not fetched."""
 
-    def __init__(self, base_url: str, api_key: str, app_url: str | None = None, sandbox: bool = False, watch: Watch = nullcontext) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        app_url: str | None = None,
+        sandbox: bool = False,
+        watch: Watch = nullcontext,
+        fetch: Fetch | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {api_key}", "X-OpenRouter-Title": TITLE}
         if app_url is not None:
             headers["HTTP-Referer"] = app_url
@@ -73,6 +93,7 @@ class OpenRouter:
         self._breaker = Breaker()
         self._pauses = Pauses()
         self._watch = watch
+        self._fetch = fetch
 
     @property
     def is_sandbox(self) -> bool:
@@ -100,9 +121,9 @@ class OpenRouter:
     async def image(self, ask: ImageAsk) -> ImageResult:
         if ask.route != "chat":
             path = "/images" if ask.route == "images" else "/images/generations"
-            return await self._image_call(path, ask, _pictures)
+            return await self._image_call(path, ask, pictures.of_images)
         if ask.n == 1:
-            return await self._image_call("/chat/completions", ask, _chat_pictures)
+            return await self._image_call("/chat/completions", ask, pictures.of_chat)
         return await self._several(ask)
 
     async def _several(self, ask: ImageAsk) -> ImageResult:
@@ -112,7 +133,7 @@ class OpenRouter:
         async def one(number: int) -> ImageResult:
             seed = None if ask.seed is None else ask.seed + number
             async with slots:
-                return await self._image_call("/chat/completions", replace(ask, n=1, seed=seed), _chat_pictures)
+                return await self._image_call("/chat/completions", replace(ask, n=1, seed=seed), pictures.of_chat)
 
         tasks = [asyncio.create_task(one(number)) for number in range(ask.n)]
         try:
@@ -122,24 +143,61 @@ class OpenRouter:
                 task.cancel()
         errors = [error for task in tasks if (error := task.exception()) is not None]
         results = [task.result() for task in tasks if task.exception() is None]
-        if not results or not all(isinstance(error, ProviderError) for error in errors):
-            raise _worst(errors)
+        refused = [error for error in errors if isinstance(error, ProviderError)]
+        spent = [error.cost_micro for error in refused if error.cost_micro is not None]
+        if not results or len(refused) < len(errors):
+            worst = _worst(errors)
+            if isinstance(worst, ProviderError) and spent:
+                worst.cost_micro = sum(spent)
+            raise worst
         costs = [result.cost_micro for result in results]
         return ImageResult(
             images=tuple(image for result in results for image in result.images),
-            cost_micro=None if None in costs else sum(cost for cost in costs if cost is not None),
+            cost_micro=None if None in costs else sum([cost for cost in costs if cost is not None] + spent),
             provider_id=results[0].provider_id,
             text=results[0].text,
         )
 
-    async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], ImageResult]) -> ImageResult:
+    async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]) -> ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
         async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
             raw = await _read(response, _PICTURES_MAX, Paid.AT_ONCE)
             told = response.headers.get("x-generation-id")
         # tens of megabytes of base64: not on the event loop
-        result = await asyncio.to_thread(_understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
-        return result if result.provider_id is not None else replace(result, provider_id=told)
+        drawn = await asyncio.to_thread(_understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+        images, lost = await self._at_hand(drawn)
+        if not images:
+            raise drawn.failure(lost)
+        if missing := [*drawn.missing, *lost]:
+            log.warning("pictures_missing", model=ask.model, missing=missing)
+        return ImageResult(images, drawn.cost_micro, drawn.provider_id or told, drawn.text)
+
+    async def _at_hand(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Reason]]:
+        """The pictures themselves, in order, and why others could not be had."""
+        images: list[ImageData] = []
+        lost: list[Reason] = []
+        for found in drawn.found:
+            if isinstance(found, ImageData):
+                images.append(found)
+                continue
+            try:
+                data = b"".join([chunk async for chunk in self._elsewhere(found.url, _PICTURE_MAX)])
+            except ProviderError as error:
+                log.warning("picture_not_fetched", reason=error.reason)
+                lost.append("not_fetched")
+            else:
+                images.append(pictures.fetched(data))
+        return tuple(images), lost
+
+    async def _elsewhere(self, url: str, most: int) -> AsyncIterator[bytes]:
+        if self._fetch is None:
+            raise ProviderError("provider_unavailable", _NOT_FETCHED, outcome="refused", reason="not_fetched")
+        try:
+            async for chunk in self._fetch(url, most):
+                yield chunk
+        except DomainError as error:
+            code = "provider_unavailable" if isinstance(error, ProviderUnavailable) else "invalid_request"
+            raise ProviderError(code, _NOT_FETCHED, outcome="refused", reason="not_fetched") from error
 
     async def start_video(self, ask: VideoAsk) -> VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
@@ -151,17 +209,21 @@ class OpenRouter:
         return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job, gated=True)
 
     async def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
-        path = f"/videos/{_checked(provider_id)}/content?index=0"
-        async with self._call("GET", path, Paid.NO, timeout=_DOWNLOAD) as response:
-            if response.headers.get("content-type", "").startswith(("application/json", "text/")):
-                raise garbage(Paid.NO, response.status_code)
-            told = response.headers.get("content-length", "")
-            count = 0
-            async for chunk in response.aiter_raw():
-                count += len(chunk)
-                yield chunk
-        if count == 0 or (told.isdecimal() and int(told) != count):
-            raise garbage(Paid.NO)
+        place = f"{self._base}/videos/{_checked(provider_id)}/content?index=0"
+        for _ in range(_PLACES_MAX):
+            try:
+                if place.startswith(f"{self._base}/"):
+                    async with self._call("GET", place.removeprefix(self._base), Paid.NO, timeout=_DOWNLOAD, moves=True) as response:
+                        async for chunk in file_of(response):
+                            yield chunk
+                else:
+                    async for chunk in self._elsewhere(place, _VIDEO_MAX):
+                        yield chunk
+            except Moved as moved:
+                place = moved.url
+            else:
+                return
+        raise ProviderError("invalid_request", _NOT_FETCHED, outcome="refused", reason="not_fetched")
 
     async def models(self) -> Sequence[ModelInfo]:
         listed, images, videos = await asyncio.gather(
@@ -224,10 +286,12 @@ class OpenRouter:
         content: bytes | None = None,
         timeout: httpx.Timeout = _QUICK,
         gated: bool = True,
+        moves: bool = False,
     ) -> AsyncIterator[httpx.Response]:
         """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read.
 
-        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while that one is too busy.
+        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while that one is too busy. `moves`: a
+        redirect is an answer too.
         """
         # a compressed video would have a length that says nothing
         headers = {"Content-Type": "application/json"} if method == "POST" else {"Accept-Encoding": "identity"}
@@ -236,19 +300,19 @@ class OpenRouter:
         if gated:
             self._breaker.enter()
         with self._watch(path), self._pauses.learning(model):
-            async with self._answered(method, path, paid, data, headers, timeout) as response:
+            async with self._answered(method, path, paid, data, headers, timeout, moves) as response:
                 yield response
 
     @asynccontextmanager
     async def _answered(
-        self, method: str, path: str, paid: Paid, data: bytes | None, headers: Mapping[str, str], timeout: httpx.Timeout
+        self, method: str, path: str, paid: Paid, data: bytes | None, headers: Mapping[str, str], timeout: httpx.Timeout, moves: bool
     ) -> AsyncIterator[httpx.Response]:
         """The same, once the breaker has let it through and has to be told."""
         heard = False
         try:
             async with self._client.stream(method, self._base + path, content=data, headers=headers, timeout=timeout) as response:
                 heard = True
-                if not response.is_success:
+                if not response.is_success and not (moves and response.has_redirect_location):
                     error = of_response(response.status_code, response.headers, await _read_some(response), paid)
                     (self._breaker.failed if response.status_code >= 500 and not error.upstream else self._breaker.succeeded)()
                     raise error
@@ -299,14 +363,34 @@ async def _read_some(response: httpx.Response) -> bytes:
 
 def _understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
     """`read` applied to the JSON of a 2xx answer, which may still hold an error instead."""
+    cost = None
     try:
-        answer = wire.read_json(raw)
-        # a video job has an `error` of its own, a string
-        if isinstance(answer, dict) and isinstance(answer.get("error"), dict) and "status" not in answer:
-            raise of_error_in_answer(answer["error"], paid)
+        answer = pictures.loaded(raw)
+        if isinstance(answer, dict):
+            cost = wire.cost_micro(answer.get("usage"))
+            if (error := _error_in(answer, paid)) is not None:
+                error.cost_micro = cost
+                raise error
         return read(answer)
     except (ValueError, RecursionError, wire.Unreadable):
-        raise garbage(paid) from None
+        raise garbage(paid, cost_micro=cost) from None
+
+
+def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
+    """At the top, or on the choice. A video job has an `error` of its own, a string."""
+    told = answer.get("error") if "status" not in answer else None
+    choices = answer.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    if not told and choice.get("finish_reason") == "error":
+        told = {}
+    told = told if told is not None else choice.get("error")
+    if told is None:
+        return None
+    if refuses_at_end(choice):
+        return ProviderError(
+            "content_refused", "The model refused this request because of its content.", outcome="refused", reason="safety"
+        )
+    return of_error_in_answer(told, paid)
 
 
 def _entries(answer: object) -> list[Mapping[str, Any]]:
@@ -318,36 +402,6 @@ def _entries(answer: object) -> list[Mapping[str, Any]]:
 
 def _job(answer: object) -> VideoJob:
     return wire.video_job(answer)
-
-
-def _pictures(answer: dict[str, Any]) -> ImageResult:
-    images = wire.images_of_data(answer)
-    cost = wire.cost_micro(answer.get("usage"))
-    if not images:
-        raise ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", cost_micro=cost, reason="no_image")
-    return ImageResult(images, cost)
-
-
-def _chat_pictures(answer: dict[str, Any]) -> ImageResult:
-    choice = wire.choice_of(answer)
-    cost = wire.cost_micro(answer.get("usage"))
-    if choice.get("error") or choice.get("finish_reason") == "error":
-        raise _no_picture(choice, {}, "", cost) if refuses_at_end(choice) else of_error_in_answer(choice.get("error"), Paid.AT_ONCE)
-    message = wire.mapping(choice.get("message"))
-    images, text = wire.images_of_message(message), text_of_message(message)
-    if not images:
-        raise _no_picture(choice, message, text, cost)
-    provider_id = answer.get("id")
-    return ImageResult(images, cost, provider_id if isinstance(provider_id, str) else None, text)
-
-
-def _no_picture(choice: dict[str, Any], message: dict[str, Any], text: str, cost: int | None) -> ProviderError:
-    if refuses_at_end(choice) or message.get("refusal"):
-        sentence = "The model refused this request because of its content."
-        return ProviderError("content_refused", sentence, outcome="refused", cost_micro=cost, reason="safety")
-    if text:
-        return ProviderError("content_refused", tidy(text), outcome="refused", cost_micro=cost, reason="words_only")
-    return ProviderError("provider_unavailable", _NO_IMAGE, outcome="refused", cost_micro=cost, reason="no_image")
 
 
 def _worst(errors: list[BaseException]) -> BaseException:

@@ -17,7 +17,7 @@ CallKind = Literal[
 
 FaultKind = Literal[
     "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay", "lost", "drop", "empty",
-    "ends_as", "off", "duplicate", "late", "bad_signature",
+    "instead", "ends_as", "off", "duplicate", "late", "bad_signature",
 ]  # fmt: skip
 
 
@@ -42,7 +42,8 @@ class Fault(_Strict):
     | `lost` | the work is done and counted, the connection breaks before the answer | |
     | `drop` | the connection breaks before any work | |
     | `empty` | a well-formed answer without content | |
-    | `ends_as` | `videos.job`: the status in which the job ends, also an invented word | value message |
+    | `instead` | all is done, but `value` (a body, or a data URL of one) is answered with `metadata` as headers | status value metadata |
+    | `ends_as` | `videos.job`: how it ends, also an invented word; `metadata` `cost`: billed all the same | value message metadata |
     | `off` `duplicate` `late` `bad_signature` | `webhooks` | seconds |
     """
 

@@ -1,6 +1,7 @@
 """What the sandbox's routes share: the way in and out of a call, ids, money, and the threads that draw."""
 
 import asyncio
+import base64
 import json
 import secrets
 import string
@@ -165,6 +166,8 @@ async def _spoilt(work: Work, response: Response) -> Response:
         raise Dropped
     if fault.kind == "garbage":
         return Response(b"<html><body>502 Bad Gateway</body>", 200, media_type="text/html")
+    if fault.kind == "instead":
+        return _instead(fault)
     if fault.kind == "error_in_200":
         work.call.cost_usd = 0
         return JSONResponse(_failed_body(fault))
@@ -182,6 +185,15 @@ async def _replayed(request: Request, fault: Fault, pause: float) -> AsyncIterat
     if fault.breaks:
         await asyncio.sleep(0.05)
         break_connection(request)
+
+
+def _instead(fault: Fault) -> Response:
+    head, comma, text = fault.value.partition(",")
+    if comma and head.startswith("data:") and head.endswith(";base64"):
+        body, media_type = base64.b64decode(text), head[5:-7]
+    else:
+        body, media_type = fault.value.encode(), "application/json"
+    return Response(body, fault.status, {str(name): str(value) for name, value in (fault.metadata or {}).items()}, media_type)
 
 
 def _failed_body(fault: Fault) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Job:
     base: str
     ends_as: str = "completed"
     error: str | None = None
+    billed: float | None = None
+    """In dollars, of a job that failed; None: nothing, and nothing is said of it."""
     status: str = "pending"
     generation_id: str = field(default_factory=new_id)
     data: bytes | None = None
@@ -79,6 +81,8 @@ class Job:
         if self.status == "completed":
             body["unsigned_urls"] = [self.content_url()]
             body["usage"] = {"cost": self.cost, "is_byok": False}
+        elif self.billed is not None and self.status in TERMINAL:
+            body["usage"] = {"cost": self.billed, "is_byok": False}
         if self.error is not None and self.status in TERMINAL:
             body["error"] = self.error
         return body
@@ -133,11 +137,12 @@ class Videos:
         fate = self._studio.faults.take("videos.job", ask.model)
         if fate is not None and fate.kind == "ends_as":
             job.ends_as, job.error = fate.value, fate.message or _ERRORS.get(fate.value)
+            job.billed = (fate.metadata or {}).get("cost")
         if work.hit_by("error_in_200"):
             return JSONResponse({})  # what is answered instead says that there is no job
         self._jobs[job.id] = job
         self._forget_old()
-        work.call.cost_usd = job.cost if job.ends_as not in _ERRORS else 0
+        work.call.cost_usd = job.cost if job.ends_as not in _ERRORS else job.billed or 0
         task = asyncio.create_task(self._make(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -157,7 +162,7 @@ class Videos:
         data = b"" if work.hit_by("empty") else job.data
         broken = work.fault is not None and work.fault.kind in {"cut", "garbage"}
         if work.hit_by("garbage"):
-            return Response(b"this is no video", media_type="video/mp4")
+            return Response(b"<html><body>502 Bad Gateway</body>", media_type="video/mp4")
         headers = {"Content-Length": str(len(data)), "Content-Disposition": f'inline; filename="{job.id}.mp4"'}
         return StreamingResponse(_chunks(work, data, broken=broken), media_type="video/mp4", headers=headers)
 
@@ -181,7 +186,7 @@ class Videos:
         else:
             job.data, _ = await asyncio.gather(self._studio.draw(film, replace(job.movie, stop=self._stop)), self._pass_states(job, whole))
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
-        cost = job.cost if job.status == "completed" else 0.0
+        cost = job.cost if job.status == "completed" else job.billed or 0.0
         self._studio.remember(
             job.generation_id, {"model": job.model, "api_type": "video", "usage": cost, "total_cost": cost, "tokens_prompt": 0}
         )

@@ -9,7 +9,8 @@ import httpx
 import structlog
 
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
-from api.provider.message import citations_of, pictures_of_message, text_of_message, thinking_of
+from api.provider.message import citations_of, text_of_message, thinking_of
+from api.provider.pictures import of_message
 from api.provider.thinking import Splitter
 from api.provider.types import FinishReason, ImageData, ProviderError, TextBegun, TextDelta, TextDone, TextImage, TextPart, TextThinking
 from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
@@ -130,7 +131,10 @@ class _Heard:
             parts.append(TextThinking(thought))
         refusal = message.get("refusal")
         parts += self._written(self._words.feed(text_of_message(message) or (refusal if isinstance(refusal, str) else "")))
-        parts += [TextImage(picture) for picture in pictures_of_message(message) if self._first(picture)]
+        found, missing = of_message(message)
+        if missing:
+            log.warning("pictures_of_answer_missing", missing=missing)
+        parts += [TextImage(picture) for picture in found if isinstance(picture, ImageData) and self._first(picture)]
         for citation in citations_of(message):
             if citation.url not in self._cited:
                 self._cited.add(citation.url)

@@ -1,7 +1,7 @@
 """What we ask the provider and what we get: values only, no HTTP and no domain."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
@@ -129,7 +129,7 @@ class ImageData:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """At least one image. `text` is what a chat model wrote beside it."""
+    """At least one image; there may be fewer than were asked for, or more. `text` is what a chat model wrote beside it."""
 
     images: tuple[ImageData, ...]
     cost_micro: int | None
@@ -197,6 +197,14 @@ class KeyState:
     used_micro: int | None = None
 
 
+MADE: frozenset[Reason] = frozenset({"unusable_image", "not_fetched"})
+"""Reasons that say that the work was done, so that another try would be paid a second time."""
+
+Fetch = Callable[[str, int], AsyncIterator[bytes]]
+"""What stands at a foreign address, up to so many bytes, without a credential. Raises `DomainError`, `ProviderUnavailable` for what may
+pass."""
+
+
 class ProviderError(Exception):
     """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what it proves.
 
@@ -230,9 +238,19 @@ class ProviderError(Exception):
         self.reason = reason
 
     @property
+    def passing(self) -> bool:
+        """Waiting may help."""
+        return self.code in self.RETRYABLE and self.reason != "key_refused"
+
+    @property
     def retryable(self) -> bool:
-        """Waiting may help, and costs nothing."""
-        return self.code in self.RETRYABLE and not self.cost_micro and self.reason != "key_refused"
+        """Waiting may help, and a paid call is not paid a second time."""
+        return self.passing and not self.cost_micro and not self.made
+
+    @property
+    def made(self) -> bool:
+        """The provider did the work, whether it says what that cost or not."""
+        return self.reason in MADE
 
 
 class Provider(Protocol):

@@ -1,7 +1,5 @@
 """Requests and answers of the provider as plain JSON values; what can't be read raises `Unreadable`."""
 
-import base64
-import binascii
 import json
 import re
 from datetime import UTC, datetime
@@ -9,23 +7,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from api.provider.failures import refuses_content, tidy
-from api.provider.types import (
-    ImageAsk,
-    ImageData,
-    ImageInput,
-    KeyState,
-    TextAsk,
-    TextMessage,
-    Usage,
-    VideoAsk,
-    VideoJob,
-    VideoState,
-)
+from api.provider.types import ImageAsk, ImageInput, KeyState, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
 from api.schemas import MICRO, micro
 from api.storable import storable_json
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 _CHAT_SIZES = {
     "1024x1024": "1:1",
     "832x1248": "2:3",
@@ -185,7 +171,7 @@ def image_body(ask: ImageAsk) -> dict[str, Any]:
         )
     if ask.route == "generations":
         size = ask.size or _GENERATIONS_SIZES.get(ask.aspect_ratio or "")
-        # such gateways answer with an address unless asked for the bytes, and foreign addresses are never fetched
+        # such gateways answer with an address unless asked for the bytes
         return _given(model=ask.model, prompt=ask.prompt, n=ask.n, size=size, response_format="b64_json", user=ask.user)
     return _chat_image_body(ask)
 
@@ -221,55 +207,11 @@ def video_body(ask: VideoAsk) -> dict[str, Any]:
     )
 
 
-def _decoded(text: str, told: str | None) -> ImageData:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise Unreadable from error
-    if not data:
-        raise Unreadable
-    found = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        found = "image/webp"
-    return ImageData(found or told or "application/octet-stream", data)
-
-
-def _from_url(url: object) -> ImageData:
-    """Only data URLs: an address of somebody else's choice is never fetched. Bare base64 is taken, as the schema allows it."""
-    if not isinstance(url, str) or url.startswith(("http:", "https:")):
-        raise Unreadable
-    if not url.startswith("data:"):
-        return _decoded(url, None)
-    head, comma, text = url.partition(",")
-    if not comma or not head.endswith(";base64"):
-        raise Unreadable
-    return _decoded(text, head[5:].partition(";")[0] or None)
-
-
-def images_of_data(answer: dict[str, Any]) -> tuple[ImageData, ...]:
-    """From `POST /images` and `POST /images/generations`."""
-    items = answer.get("data")
-    if not isinstance(items, list):
-        raise Unreadable
-    images = []
-    for item in map(mapping, items):
-        text, told = item.get("b64_json"), item.get("media_type")
-        images.append(_decoded(text, told if isinstance(told, str) else None) if isinstance(text, str) else _from_url(item.get("url")))
-    return tuple(images)
-
-
 def choice_of(answer: dict[str, Any]) -> dict[str, Any]:
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         raise Unreadable
     return mapping(choices[0])
-
-
-def images_of_message(message: dict[str, Any]) -> tuple[ImageData, ...]:
-    items = message.get("images") or []
-    if not isinstance(items, list):
-        raise Unreadable
-    return tuple(_from_url(mapping(mapping(item).get("image_url")).get("url")) for item in items)
 
 
 def video_job(answer: object) -> VideoJob:

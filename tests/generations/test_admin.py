@@ -31,6 +31,11 @@ async def lost(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, **body: obje
     return made
 
 
+async def spent_by_all(api: Api) -> str:
+    (shared,) = [each for each in await api.services.budget.shared() if each.scope == "global"]
+    return f"{shared.spent_usd:.6f}"
+
+
 async def actions(api: Api) -> list[str]:
     return [row["action"] for row in await api.services.db.fetch("SELECT action FROM audit WHERE action LIKE 'generation%' ORDER BY id")]
 
@@ -50,7 +55,9 @@ async def test_a_lost_video_is_resolved_and_told_once(
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     seen = (await user.get(f"/generations/{made['id']}")).json()
     assert (seen["status"], seen["error"]["code"], seen["needs_review"]) == ("failed", "outcome_unknown", False)
-    assert await money(user) == (made["estimate_usd"] if charged else "0.000000", "0.000000")
+    assert seen["error"]["charged_usd"] == ("0.000000" if charged else None)
+    assert await money(user) == ("0.000000", "0.000000"), "it came to nothing"
+    assert await spent_by_all(api) == (made["estimate_usd"] if charged else "0.000000")
     (delivery,) = await claim(api)
     assert delivery["event"]["type"] == "generation_failed"
     assert await actions(api) == ["generation_resolve"]

@@ -1,6 +1,7 @@
 """User addresses: only the open internet, only the address that was checked, only so much."""
 
 import asyncio
+import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import InvalidRequest, TooLarge
+from api.errors import InvalidRequest, ProviderUnavailable, TooLarge
 from api.media import fetcher
 from api.media.fetcher import ImageFetcher, is_public, resolve
 from tests.fakes.proxy import private_certificate, running_proxy
@@ -121,12 +122,13 @@ async def test_a_name_of_this_machine_resolves_to_what_is_refused() -> None:
 
 @dataclass
 class Site:
-    """An https server for `site.test` on loopback that answers every request with `answer`."""
+    """An https server for `site.test` on loopback that answers with the next of `answers`, and every further request with `answer`."""
 
     port: int
     trust: ssl.SSLContext
     requests: list[bytes] = field(default_factory=list)
     answer: bytes = b""
+    answers: list[bytes] = field(default_factory=list)
     hang: bool = False
 
     def fetcher(self, *addresses: str, **options: float) -> ImageFetcher:
@@ -152,7 +154,7 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         site.requests.append(await reader.readuntil(b"\r\n\r\n"))
         if site.hang:
             await reader.read()
-        writer.write(site.answer)
+        writer.write(site.answers.pop(0) if site.answers else site.answer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=certificate.server)
@@ -240,3 +242,48 @@ async def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
         site.hang = True
         with pytest.raises(InvalidRequest, match="could not be fetched"):
             await site.fetcher(total_seconds=0.3).fetch(site.url())
+
+
+async def streamed(fetcher: ImageFetcher, url: str, most: int = 1000) -> bytes:
+    return b"".join([chunk async for chunk in fetcher.stream(url, most)])
+
+
+def everywhere(site: Site, **options: float) -> ImageFetcher:
+    """Looks names up as often as it is asked to."""
+    return ImageFetcher(resolve=resolving("127.0.0.1"), is_allowed="127.0.0.1".__eq__, trust=site.trust, port=site.port, **options)
+
+
+async def test_a_file_elsewhere_is_streamed_through_a_redirect_and_without_its_compression(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as site:
+        site.answers = [
+            answer(b"", "302 Found", "Location: /b.mp4?signed=1\r\n"),
+            answer(gzip.compress(b"the video"), headers="Content-Encoding: gzip\r\n"),
+        ]
+        assert await streamed(everywhere(site), site.url()) == b"the video"
+        assert site.requests[1].startswith(b"GET /b.mp4?signed=1 ")
+
+
+@pytest.mark.parametrize("target", ["http://site.test/b", "https://169.254.169.254/b", "https://10.0.0.1.nip.io:1/b", "file:///etc/passwd"])
+async def test_a_redirect_has_to_pass_the_same_guard(tmp_path: Path, target: str) -> None:
+    async with running_site(tmp_path) as site:
+        site.answer = answer(b"", "302 Found", f"Location: {target}\r\n")
+        with pytest.raises(InvalidRequest):
+            await streamed(everywhere(site), site.url())
+        assert len(site.requests) == 1
+
+
+async def test_redirects_end_and_so_do_files(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as site:
+        site.answer = answer(b"", "302 Found", "Location: /a.png\r\n")
+        with pytest.raises(InvalidRequest, match="on and on"):
+            await streamed(everywhere(site), site.url())
+        assert len(site.requests) == fetcher.PLACES_MAX
+        site.answer = answer(gzip.compress(bytes(5000)), headers="Content-Encoding: gzip\r\n")
+        with pytest.raises(TooLarge):
+            await streamed(everywhere(site), site.url())
+        site.answer = answer(b"x")
+        with pytest.raises(TooLarge):
+            await streamed(everywhere(site, stream_seconds=-1), site.url())
+        site.answer = answer(b"gone", "410 Gone")
+        with pytest.raises(ProviderUnavailable, match="could not be fetched"):
+            await streamed(everywhere(site), site.url())

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 class Raw:
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+    """What is sent first, one a request."""
 
 
 def http(body: str, *, status: str = "200 OK", kind: str = "application/json", extra: str = "") -> bytes:
@@ -19,14 +21,14 @@ def http(body: str, *, status: str = "200 OK", kind: str = "application/json", e
 
 @asynccontextmanager
 async def raw_server(answer: bytes) -> AsyncIterator[Raw]:
-    """Reads one request, sends `answer`, closes."""
+    """Reads one request, sends `answer` or the next of `answers`, closes."""
     raw = Raw()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
         raw.requests.append(head + await reader.readexactly(length))
-        writer.write(answer)
+        writer.write(raw.answers.pop(0) if raw.answers else answer)
         await writer.drain()
         writer.close()
 

@@ -1,18 +1,26 @@
 """Video jobs from submit to file, and every way in which they go wrong."""
 
 import asyncio
+import gzip
+import json
+from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from api.media.fetcher import ImageFetcher
 from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import Fault
-from api.provider.types import ImageInput, ProviderError, VideoAsk, VideoJob
+from api.provider.types import Fetch, ImageInput, ProviderError, VideoAsk, VideoJob
+from tests.media.test_fetcher import answer, running_site
 from tests.provider.raw_server import http, raw_server
+from tests.rules.source import ROOT
 from tests.sandbox_server import Sandbox
 
+CASES = ROOT / "tests" / "cases"
 LITE, WAN, KLING, SEEDANCE = "google/veo-3.1-lite", "alibaba/wan-2.6", "kwaivgi/kling-v3.0-std", "bytedance/seedance-2.0-fast"
 SMALL = VideoAsk(SEEDANCE, "waves at night", duration=4, resolution="480p", aspect_ratio="1:1", seed=3)
 
@@ -175,6 +183,73 @@ async def test_a_file_that_is_not_there_yet(provider: OpenRouter, sandbox: Sandb
     with pytest.raises(ProviderError) as late:
         await anext(aiter(provider.fetch_video(job.provider_id)))
     assert (late.value.status, late.value.retryable) == (410, False)
+
+
+async def contents(first: bytes, *, fetch: Fetch | None = None) -> bytes:
+    async with raw_server(first) as raw:
+        client = OpenRouter(raw.url, "secret-key", fetch=fetch)
+        try:
+            return b"".join([chunk async for chunk in client.fetch_video("abc")])
+        finally:
+            await client.close()
+
+
+def plain(body: bytes, headers: str = "", status: str = "200 OK", length: int | None = None) -> bytes:
+    told = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\nContent-Length: {told}\r\n{headers}\r\n".encode() + body
+
+
+FILE = (CASES / "video-fetch" / "freefirst.mp4").read_bytes()
+
+
+async def test_a_compressed_body_is_unpacked() -> None:
+    assert await contents(plain(gzip.compress(FILE), "Content-Encoding: gzip\r\n")) == FILE
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda url: plain(b"", f"Location: {url}\r\n", "302 Found"),
+        lambda url: plain(json.dumps({"url": url}).encode()),
+        lambda url: plain(json.dumps({"id": "abc", "urls": [url], "expires_at": 1}).encode()),
+        lambda url: plain(json.dumps({"data": [{"video": {"url": url}}]}).encode()),
+    ],
+    ids=["redirect", "url", "urls", "data"],
+)
+async def test_a_file_that_is_kept_elsewhere_is_fetched_there_without_the_key(tmp_path: Path, told: Callable[[str], bytes]) -> None:
+    async with running_site(tmp_path) as site:
+        site.answer = answer(FILE)
+        assert await contents(told(site.url()), fetch=site.fetcher().stream) == FILE
+        assert b"secret-key" not in site.requests[0]
+        assert b"authorization" not in site.requests[0].lower()
+
+
+async def test_the_key_goes_along_to_the_providers_own_addresses_only() -> None:
+    async with raw_server(b"") as raw:
+        raw.answers = [plain(b"", "Location: /api/v1/files/abc\r\n", "302 Found"), plain(FILE)]
+        client = OpenRouter(raw.url, "secret-key")
+        assert b"".join([chunk async for chunk in client.fetch_video("abc")]) == FILE
+        await client.close()
+        assert raw.requests[1].startswith(b"GET /api/v1/files/abc ")
+        assert b"secret-key" in raw.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (plain(b"<html>502"), "unreadable_answer"),
+        (plain(b'{"status": "ok"}'), "unreadable_answer"),
+        (plain(b'{"error": {"code": 503, "message": "later"}}'), "overloaded"),
+        (plain(FILE[:100], length=len(FILE)), "connection_lost"),
+        (plain(b""), "cut_short"),
+        (plain(b"", "Location: https://169.254.169.254/x\r\n", "302 Found"), "not_fetched"),
+        (plain(b"", "Location: http://[\r\n", "302 Found"), "unreadable_answer"),
+    ],
+)
+async def test_what_is_no_file_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        await contents(body, fetch=ImageFetcher().stream)
+    assert (caught.value.reason, caught.value.outcome) == (reason, "refused")
 
 
 @pytest.mark.parametrize("kind", ["cut", "empty"])

@@ -7,7 +7,7 @@ from decimal import Decimal
 from api.generations.schemas import ErrorOut, GenerationOut
 from api.schemas import MediaKind
 from api.users.schemas import UserOut
-from bots.core.language import _
+from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
 from bots.core.texts.mistakes import cause, charged
 from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
@@ -49,7 +49,14 @@ def _progress(made: GenerationOut) -> str:
 
 def caption(made: GenerationOut) -> str:
     """Under a finished result."""
-    return f"{shorten(made.prompt, PROMPT_IN_CAPTION)}\n{_facts_line(made, made.cost_usd, about=False)}"
+    return "\n".join(filter(None, [shorten(made.prompt, PROMPT_IN_CAPTION), _facts_line(made, made.cost_usd, about=False), _missing(made)]))
+
+
+def _missing(made: GenerationOut) -> str:
+    """Of several pictures that were asked for."""
+    asked = made.options.get("n")
+    count = asked - len(made.images) if made.kind == "image" and isinstance(asked, int) else 0
+    return ngettext("%(n)s of the pictures could not be made.", "%(n)s of the pictures could not be made.", count) if count > 0 else ""
 
 
 def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
@@ -127,7 +134,7 @@ def jobs(made: Sequence[GenerationOut]) -> str:
 
 
 def _job(made: GenerationOut) -> str:
-    cost = [] if made.cost_usd is None else [money(made.cost_usd)]
+    cost = [] if made.cost_usd is None or made.refunded else [money(made.cost_usd)]
     return " · ".join([f"#{made.short_id}", kind(made.kind), state(made.status), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
 
 

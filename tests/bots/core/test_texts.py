@@ -168,6 +168,13 @@ def test_a_caption_repeats_the_prompt_and_tells_the_real_cost() -> None:
     assert second == "FLUX.2 Klein · $0.041 · #k7m2pqx"
 
 
+def test_a_caption_says_that_pictures_are_missing() -> None:
+    images = [{"id": "1", "url": "/media/1", "content_type": "image/png", "size": 1}]
+    assert texts.caption(generation(options={"n": 3}, images=images)).splitlines()[2] == "2 of the pictures could not be made."
+    for made in (generation(options={"n": 1}, images=images), generation(options={}, images=images)):
+        assert len(texts.caption(made).splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "why"),
     [

@@ -1,0 +1,192 @@
+"""Pictures out of the provider's answers, in every shape in which they were seen. One that cannot be read never costs the others."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from api.provider.failures import Details, refuses_at_end, tidy
+from api.provider.message import text_of_message
+from api.provider.types import ImageData, ProviderError
+from api.provider.wire import Unreadable, choice_of, cost_micro, mapping, read_json
+from api.schemas import Reason
+
+_MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_URL_SAFE = str.maketrans("-_", "+/")
+_MARKDOWN = re.compile(r"!\[[^\]]*\]\(\s*<?((?:data:|https?://)[^)>]+?)>?\s*\)", re.IGNORECASE)
+_SAID: dict[Reason, tuple[str, str]] = {
+    "safety": ("content_refused", "The model refused this request because of its content."),
+    "not_fetched": ("provider_unavailable", "The picture could not be fetched from where the provider keeps it."),
+    "unusable_image": ("provider_unavailable", "The provider's answer held no picture that can be read."),
+    "no_image": ("provider_unavailable", "The model made no image."),
+}
+"""Code and sentence of an answer without a picture: of several reasons the first here is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A picture of which the answer has only the address."""
+
+    url: str
+
+
+Found = ImageData | Hosted
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a paid answer holds. `missing`: why each of the others is not in `found`. `text`: what the model wrote beside it."""
+
+    found: tuple[Found, ...]
+    missing: tuple[Reason, ...] = ()
+    cost_micro: int | None = None
+    provider_id: str | None = None
+    text: str = ""
+
+    def failure(self, more: list[Reason]) -> ProviderError:
+        """Nothing of it can be shown; `more` are reasons that were found since."""
+        reasons = {*self.missing, *more}
+        reason: Reason = next((one for one in _SAID if one in reasons), "no_image")
+        code, sentence = _SAID[reason]
+        if self.text and reason == "no_image":
+            code, reason, sentence = "content_refused", "words_only", tidy(self.text)
+        return ProviderError(code, sentence, outcome="refused", cost_micro=self.cost_micro, reason=reason)
+
+
+def of_images(answer: dict[str, Any]) -> Drawn:
+    """Of `POST /images` and `POST /images/generations`. Raises `Unreadable` when it has no place for pictures."""
+    items = answer.get("data", answer.get("images"))
+    found, missing = _all(items if isinstance(items, list) else [mapping(items)])
+    return Drawn(found, missing, cost_micro(answer.get("usage")))
+
+
+def of_chat(answer: dict[str, Any]) -> Drawn:
+    """Of `POST /chat/completions`. Raises `Unreadable`, and `ProviderError` for an error in its place."""
+    choice = choice_of(answer)
+    message = mapping(choice.get("message") or {})
+    found, missing = of_message(message)
+    if not found and (refuses_at_end(choice) or message.get("refusal")):
+        missing = (*missing, "safety")
+    provider_id = answer.get("id")
+    text = _MARKDOWN.sub("", text_of_message(message)).strip()
+    cost = cost_micro(answer.get("usage"))
+    return Drawn(found, missing, cost, provider_id if isinstance(provider_id, str) else None, text)
+
+
+def of_message(message: dict[str, Any]) -> tuple[tuple[Found, ...], tuple[Reason, ...]]:
+    """Beside the words, among them as parts, or as Markdown; and why others cannot be read."""
+    beside, content = message.get("images") or [], message.get("content")
+    items = list(beside) if isinstance(beside, list) else [beside]
+    if isinstance(content, list):
+        items += [part for part in content if isinstance(part, dict) and _address(part) is not None]
+    if not items:
+        items += _MARKDOWN.findall(text_of_message(message))
+    return _all(items)
+
+
+def _all(items: list[Any]) -> tuple[tuple[Found, ...], tuple[Reason, ...]]:
+    found: list[Found] = []
+    missing: list[Reason] = []
+    for item in items:
+        text = item if isinstance(item, str) else _address(item)
+        if text is None:
+            missing.append(_why(item))
+            continue
+        told = item.get("media_type") if isinstance(item, dict) else None
+        try:
+            found.append(_picture(text.strip(), told if isinstance(told, str) else None))
+        except Unreadable:
+            missing.append("unusable_image")
+    return tuple(found), tuple(missing)
+
+
+def _address(item: object) -> str | None:
+    """The text that is, or leads to, the picture: whatever it is called."""
+    if not isinstance(item, dict):
+        return None
+    for name in ("b64_json", "image_url", "url", "image", "result"):
+        value = item.get(name)
+        if isinstance(value, dict):
+            value = _address(value)
+        if isinstance(value, str) and value.strip():
+            return value
+    return None
+
+
+def _why(item: object) -> Reason:
+    error = item.get("error") if isinstance(item, dict) else None
+    return "safety" if error and Details(error).refuses(400) else "no_image"
+
+
+def _picture(text: str, told: str | None) -> Found:
+    start = text[:8].lower()
+    if start.startswith(("http://", "https://")):
+        return Hosted(text)
+    if not start.startswith("data:"):
+        return _decoded(text, told)
+    head, comma, rest = text.partition(",")
+    kind, *marks = [part.strip() for part in head[5:].lower().split(";")]
+    if not comma or "base64" not in marks:
+        raise Unreadable
+    return _decoded(rest, kind or told)
+
+
+def _decoded(text: str, told: str | None) -> ImageData:
+    """Base64 with line breaks, with the alphabet of addresses or without its padding is as good."""
+    plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    try:
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except binascii.Error as error:
+        raise Unreadable from error
+    if not data:
+        raise Unreadable
+    return ImageData(_kind(data) or told or "application/octet-stream", data)
+
+
+def _kind(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+
+
+def fetched(data: bytes) -> ImageData:
+    """The picture behind an address."""
+    return ImageData(_kind(data) or "application/octet-stream", data)
+
+
+def loaded(raw: bytes) -> object:
+    """The JSON of an answer, also of one that came as events although none were asked for. Raises ValueError, RecursionError."""
+    text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return _joined(list(_events(text))) if text.startswith((b"data:", b"event:", b":")) else read_json(text)
+
+
+def _events(raw: bytes) -> Iterator[dict[str, Any]]:
+    for line in raw.splitlines():
+        if line.startswith(b"data:") and (data := line[5:].strip()).startswith(b"{"):
+            event = read_json(data)
+            if isinstance(event, dict):
+                yield event
+
+
+def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Parts of a chat answer as one message; finished pictures as a list of them, without the previews."""
+    answer: dict[str, Any] = {}
+    content: list[Any] = []
+    images: list[Any] = []
+    done: list[Any] = []
+    last: dict[str, Any] = {}
+    for event in events:
+        answer |= {name: event[name] for name in ("id", "usage", "error", "data") if event.get(name)}
+        if str(event.get("type", "")).endswith(".completed"):
+            done.append(event)
+        for choice in event.get("choices") or []:
+            last |= {name: value for name, value in mapping(choice).items() if value is not None}
+            part = mapping(choice.get("delta") or choice.get("message") or {})
+            said, beside = part.get("content"), part.get("images")
+            content += said if isinstance(said, list) else [{"type": "text", "text": said or ""}]
+            images += beside if isinstance(beside, list) else []
+    if last:
+        return answer | {"choices": [last | {"message": {**mapping(last.get("message") or {}), "content": content, "images": images}}]}
+    return answer | {"data": done} if done else answer
