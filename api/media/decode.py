@@ -4,7 +4,9 @@ Memory is bounded whatever comes: a JPEG is scaled while it is decoded, what els
 picture is decoded at a time. Whatever a decoder raises for bytes that somebody made up leaves here as a domain error.
 """
 
+import ctypes
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from api.media.mending import is_cut_short, mended
 from api.schemas import Reason
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
+if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+    # M_MMAP_THRESHOLD: pixels go back to the system when they are freed; glibc would keep them, as much for each thread as it ever had
+    mallopt(-3, 1_000_000)
 
 INPUT_EDGE_MAX = 4096
 """Input images are made smaller than this before they are kept: models look at less anyway."""

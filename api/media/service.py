@@ -81,6 +81,7 @@ class MediaService:
         self._links = Links(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
+        self._converting = asyncio.Semaphore(1)
         self._stop = Event()
         self._fitter = Fitter(db, files, self._stop)
 
@@ -130,7 +131,8 @@ class MediaService:
                 return await self._keep_mp4(received, user_id, generation_id)
             with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
                 made = Path(folder, "made.mp4")
-                await self._decoded(transcode.to_mp4, received.path, container, made, self._stop)
+                async with self._converting:  # not among the decoders: it may take minutes, and uploads would wait
+                    await asyncio.to_thread(transcode.to_mp4, received.path, container, made, self._stop)
                 log.info("made_mp4", generation=generation_id, container=container, before=received.size)
                 async with self._files.receive(read_file(made), VIDEO_MAX) as converted:
                     return await self._keep_mp4(converted, user_id, generation_id)

@@ -3,6 +3,8 @@
 import io
 import random
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 from api.errors import TooLarge, UnsupportedMedia
 from api.media import decode
 from api.media.decode import INPUT_EDGE_MAX, clean_picture, made_picture
-from tests.media.samples import case, picture, turned_picture
+from tests.media.samples import CASES, case, picture, turned_picture
 
 
 def opened(data: bytes) -> Image.Image:
@@ -322,6 +324,30 @@ def test_a_photo_that_is_decoded_whole_is_scaled_in_strips(monkeypatch: pytest.M
     assert (found.width, found.height, found.image.size, found.image.mode) == (301, 203, (76, 51), "RGBA")
     for place in ((0, 0), (37, 25), (75, 50), (10, 40)):
         assert found.image.getpixel(place) == pytest.approx(image.reduce(4).getpixel(place), abs=2)
+
+
+def test_memory_is_bounded_and_given_back() -> None:
+    """Eight large pictures in four threads of another process: what it had at most, and what it keeps of it, in MB more than at first."""
+    script = """
+import io, sys
+from concurrent.futures import ThreadPoolExecutor
+from PIL import Image
+from api.media.decode import clean_picture, made_picture
+def memory(name):
+    return int(next(line for line in open("/proc/self/status") if line.startswith(name)).split()[1]) // 1024
+flat = io.BytesIO()
+Image.new("L", (7000, 6000)).save(flat, "PNG", compress_level=1)
+photo = open(sys.argv[1], "rb").read()
+clean_picture(photo)
+before = memory("VmRSS")
+with ThreadPoolExecutor(4) as threads:
+    list(threads.map(lambda data: (made_picture(data), clean_picture(data)) and None, [flat.getvalue(), photo] * 4))
+print(memory("VmHWM") - before, memory("VmRSS") - before)
+"""
+    run = subprocess.run([sys.executable, "-c", script, CASES / "big-photos/k41.jpg"], capture_output=True, text=True, check=True)
+    most, kept = (int(each) for each in run.stdout.split())
+    assert most < 400
+    assert kept < 40
 
 
 def test_large_photos_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
