@@ -56,7 +56,8 @@ async def test_a_video_of_any_container_is_made(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for count, (name, size) in enumerate(VIDEOS.items(), start=1):
-        monkeypatch.setattr(sandbox_videos, "film", lambda *_, data=case(name): data)
+        data = case(name)
+        monkeypatch.setattr(sandbox_videos, "film", lambda *_, data=data: data)
         done = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
         assert done["status"] == "completed", (name, done)
         video = done["video"]
