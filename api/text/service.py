@@ -6,7 +6,7 @@ An answer runs in a task of its own. A client that goes away only stops it; what
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import cast
 
@@ -18,7 +18,7 @@ from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
-from api.errors import Conflict, DomainError, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
+from api.errors import Conflict, DomainError, ModelUnavailable, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
@@ -127,14 +127,14 @@ class TextService:
         `Conflict` (the same key at the same moment), `StorageFull`.
         """
         await self._media.room.require()
-        model = await self._preferences.model(caller.user_id, caller.role, "text", body.model)
+        conversation, is_new = await self.conversations.asked_in(caller, body)
+        model = await self._model(caller, body)
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:
             detail = f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}."
             allowed = Between(least=0, most=most) if most else ()
             raise OptionUnsupported(detail, field="images", model=model.name, allowed=allowed)
-        conversation, is_new = await self.conversations.asked_in(caller, body)
         history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED, body.after)
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
         messages = await self._messages(caller.user_id, model, history, body)
@@ -161,6 +161,14 @@ class TextService:
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
         self._running.add(running)
         return running
+
+    async def _model(self, caller: Caller, body: TextIn) -> Model:
+        """The one that is named; for going on the one that has answered, while it may still be used; else the preferred one."""
+        if body.model is None and body.after is not None:
+            answered = await store.model_of(self._db, body.after)
+            with suppress(ModelUnavailable):
+                return await self._preferences.model(caller.user_id, caller.role, "text", answered)
+        return await self._preferences.model(caller.user_id, caller.role, "text", body.model)
 
     async def _messages(self, user_id: str, model: Model, history: Sequence[Message], body: TextIn) -> list[TextMessage]:
         images = [await self._media.input_image(user_id, media_id) for media_id in body.images or ()]

@@ -159,6 +159,11 @@ async def conversation_of(sql: Sql, answer_id: str) -> str | None:
     return None if row is None else str(row["conversation_id"])
 
 
+async def model_of(sql: Sql, answer_id: str) -> str | None:
+    row = await sql.fetch_one("SELECT model FROM messages WHERE id = $1", answer_id)
+    return None if row is None else row["model"]
+
+
 async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
     await sql.execute("UPDATE messages SET cost_micro = $2 WHERE id = $1", answer_id, cost_micro)
 

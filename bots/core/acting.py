@@ -22,15 +22,21 @@ from api.generations.schemas import (
     VideoIn,
 )
 from api.schemas import Kind, MediaKind, Page
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn
+from api.text.schemas import ChargeOut, DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn, ThinkingEvent
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from bots.core.api import BotApi, Who, read
 from bots.core.http import BAD_ANSWER, ApiError, unavailable
 
 PAGE = 100
 
-TextEvent = StartEvent | DeltaEvent | DoneEvent | ErrorEvent
-_TEXT_EVENTS: dict[str, type[TextEvent]] = {"start": StartEvent, "delta": DeltaEvent, "done": DoneEvent, "error": ErrorEvent}
+TextEvent = StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | ErrorEvent
+_TEXT_EVENTS: dict[str, type[TextEvent]] = {
+    "start": StartEvent,
+    "thinking": ThinkingEvent,
+    "delta": DeltaEvent,
+    "done": DoneEvent,
+    "error": ErrorEvent,
+}
 
 
 class UserApi:
@@ -91,6 +97,10 @@ class UserApi:
             async with aclosing(self._text(ask, headers, fresh=True)) as events:
                 async for event in events:
                     yield event
+
+    async def charge(self, answer_id: str) -> ChargeOut:
+        """What was booked for an answer that was stopped."""
+        return read(ChargeOut, await self._call("GET", f"/generate/text/{_segment(answer_id)}/charge"))
 
     async def new_conversation(self, new: NewConversationIn) -> None:
         """The next question in this chat begins another conversation."""

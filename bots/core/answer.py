@@ -58,7 +58,7 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
 async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float) -> None:
     command = resolve(inbound.command)
     limits = await chat.limits_for(inbound.address)
-    showing = _Showing(chat, inbound, limits)
+    showing = _Showing(chat, inbound, limits, afresh=command is not None and command.afresh)
     if command is None:
         pressed = inbound.pressed is not None
         sentence = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
@@ -132,12 +132,12 @@ def _sentence(error: ApiError, context: Context) -> str:
 class _Showing:
     """The messages of one answer: each reply edits what the one before, or the pressed button, has shown."""
 
-    def __init__(self, chat: Chat, inbound: Inbound, limits: Limits) -> None:
+    def __init__(self, chat: Chat, inbound: Inbound, limits: Limits, *, afresh: bool) -> None:
         self._chat = chat
         self._limits = limits
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
-        self._shown = None if inbound.pressed is None else Shown((inbound.pressed,))
+        self._shown = None if inbound.pressed is None or afresh else Shown((inbound.pressed,))
         self._sent = 0
 
     async def show(self, reply: Reply) -> Shown | None:

@@ -11,6 +11,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
 
+from api.generations.schemas import ErrorOut
 from api.schemas import Problem
 
 API_UNAVAILABLE = "api_unavailable"
@@ -81,6 +82,20 @@ def below_http() -> Iterator[None]:
         if str(error) != CLOSED:
             raise
         raise unavailable(error) from error
+
+
+def told(error: ErrorOut, retry_after: float | None) -> ApiError:
+    """What an event of a stream says in the place of an answer."""
+    problem = Problem(
+        title=error.code,
+        status=0,
+        detail=error.message,
+        code=error.code,
+        reason=error.reason,
+        charged_usd=error.charged_usd,
+        retry_after=retry_after,
+    )
+    return ApiError(error.code, error.message, retry_after=retry_after, problem=problem)
 
 
 def unavailable(error: BaseException) -> ApiError:

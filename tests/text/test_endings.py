@@ -248,13 +248,14 @@ async def test_a_picture_that_cannot_be_kept_does_not_cost_the_words(
 
 async def test_going_on_goes_on_behind_that_answer(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
     sandbox.break_with(replay(case("finish-reason/length.sse")))
-    first = (await ask(ana, "Tell me all.")).json()
+    first = (await ask(ana, "Tell me all.", model="anthropic/claude-haiku-4.5")).json()
     sandbox.reset()
     await ask(ana, "Something else.", conversation_id=first["conversation_id"])
     on = (await ask(ana, "Go on.", after=first["id"])).json()
     assert on["conversation_id"] == first["conversation_id"]
-    sent = sandbox.calls("chat")[-1]["body"]["messages"]
-    assert [message["content"] for message in sent] == ["Tell me all.", first["text"], "Go on."]
+    sent = sandbox.calls("chat")[-1]["body"]
+    assert sent["model"] == "anthropic/claude-haiku-4.5", "the model that has answered goes on"
+    assert [message["content"] for message in sent["messages"]] == ["Tell me all.", first["text"], "Go on."]
     async with await api.user("eve") as eve:
         assert (await ask(eve, "Go on.", after=first["id"])).status_code == 404
         assert await money(eve) == NOTHING

@@ -28,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
 
 ACTIONS: tuple[Command, ...] = (
     talking.STOP_ANSWER,
+    talking.GO_ON,
     talking.UNREADABLE,
     results.VARY,
     results.ORIGINAL,

@@ -36,7 +36,8 @@ class Command:
     options offers all three. `private_only`: offer it only where nobody else reads along. `secret`: its answers are for the sender only.
     `slow`: worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some platforms
     take only as the very first answer. `on_message`: its title in the menu of a message, where a platform has those; that message is
-    then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds.
+    then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds. `afresh`: its replies leave the message
+    alone whose button was pressed.
     `description` and `argument_description` are English; show `described(language)` and the like, with the keys of `LANGUAGES`.
     """
 
@@ -55,6 +56,7 @@ class Command:
     asks: bool = False
     on_message: str = ""
     argument_models: tuple[Kind, ...] = ()
+    afresh: bool = False
 
     def described(self, language: str) -> str:
         return translated(self.description, language)

@@ -1,21 +1,40 @@
 """/ask, /new and /help, and the button that stops an answer."""
 
+import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast, get_args
 
 from api.catalog.schemas import ModelOut
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, TextIn
+from api.generations.schemas import MediaOut
+from api.schemas import Effort
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn, TextOut, ThinkingEvent
 from bots.core import texts
 from bots.core.acting import TextEvent
+from bots.core.cards import Buttons
 from bots.core.commands import making
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import quoted_result, source
-from bots.core.http import ApiError
+from bots.core.http import ApiError, told
 from bots.core.language import N_, spoken
 from bots.core.options import Option, find_model, parse
+from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.running import RUNNING, Answering, until
-from bots.core.types import Ask, Button, Inbound, Reply
+from bots.core.types import Ask, Button, File, Inbound, Reply
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
+
+EFFORT = Option(
+    "effort",
+    N_("How much the model thinks first: low, medium or high"),
+    ("effort",),
+    example="low",
+    choices=get_args(Effort),
+    pattern="|".join(get_args(Effort)),
+)
+CHARGE_WAITS = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Seconds between the questions what an answer has cost that was just stopped: it is being settled."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
@@ -25,47 +44,128 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         return
     given, text = await source(inbound, context)
     images = given.images if given is not None else ()
-    asked = parse(text, inbound.options, (MODEL,), prose=True)
+    asked = parse(text, inbound.options, (MODEL, EFFORT), prose=True)
     prompt = asked.prompt or (texts.describe_picture() if images else "")
     if not prompt:
         yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()))
         return
     model = await _model(asked.options.get("model"), len(images), context)
-    ask = TextIn(prompt=prompt, model=model, chat_thread=inbound.address.thread_id or "", images=list(images) or None, stream=True)
+    ask = TextIn(
+        prompt=prompt,
+        model=model,
+        chat_thread=inbound.address.thread_id or "",
+        effort=cast(Effort | None, asked.options.get("effort")),
+        images=list(images) or None,
+        stream=True,
+    )
     with RUNNING.answering(inbound) as answering:
         async with aclosing(_written(ask, answering, context)) as replies:
             async for reply in replies:
                 yield reply
 
 
+@dataclass(slots=True)
+class _Growing:
+    """An answer that is being written, as far as it is known here."""
+
+    id: str = ""
+    text: str = ""
+    thinks: bool = False
+
+    def hear(self, event: TextEvent) -> None:
+        match event:
+            case StartEvent():
+                self.id = event.id
+            case ThinkingEvent():
+                self.text, self.thinks = "" if event.forget else self.text, True
+            case DeltaEvent():
+                self.text, self.thinks = self.text + event.text, False
+
+    @property
+    def written(self) -> str:
+        return self.text.strip()
+
+    def preview(self, stop: Buttons) -> Reply | None:
+        if self.written:
+            return Reply(self.written + texts.WRITING, buttons=stop, preview=True, markdown=True)
+        return Reply(texts.thinking(), buttons=stop, preview=True) if self.thinks else None
+
+
 async def _written(ask: TextIn, answering: Answering, context: Context) -> Replies:
     """The growing answer, and then the whole one, or what there is of it and why it ends."""
     stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
-    written = ""
+    growing = _Growing()
     try:
         async with aclosing(until(answering.stopped, context.user.text(ask))) as events:
             async for event in events:
-                if isinstance(event, DeltaEvent):
-                    written += event.text
-                ended = _ended(event)
-                if ended is not None:
-                    yield ended
+                if isinstance(event, ErrorEvent):
+                    raise told(event.error, event.retry_after)
+                if isinstance(event, DoneEvent):
+                    for reply in await _whole(event.answer, context):
+                        yield reply
                     return
-                if written.strip():
-                    yield Reply(written.strip() + texts.WRITING, buttons=stop, preview=True, markdown=True)
-        yield Reply(texts.stopped(written.strip()), markdown=True)
+                growing.hear(event)
+                if (preview := growing.preview(stop)) is not None:
+                    yield preview
+        yield Reply(texts.stopped(growing.written, await _charged(growing.id, context)), markdown=True)
     except ApiError as error:
-        if not written.strip():
+        if not growing.written:
             raise
         why = texts.error(error.code, error.detail, error.retry_after, error.problem)
-        yield Reply(texts.cut_short(written.strip(), why), markdown=True)
+        yield Reply(texts.cut_short(growing.written, why), markdown=True)
 
 
-def _ended(event: TextEvent) -> Reply | None:
-    """The last reply, if this is the last event. Raises `ApiError`."""
-    if isinstance(event, ErrorEvent):
-        raise ApiError(event.error.code, event.error.message, retry_after=event.retry_after)
-    return Reply(event.answer.text.strip() or texts.empty_answer(), markdown=True) if isinstance(event, DoneEvent) else None
+async def _whole(answer: TextOut, context: Context) -> list[Reply]:
+    """The answer as it stays, and the pictures that its model has made."""
+    on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),) if answer.finish_reason == "length" else ()
+    replies = [Reply(texts.answered(answer), buttons=on, markdown=True)]
+    files = [await _picture(image, place, context) for place, image in enumerate(answer.images, 1)]
+    sent = tuple(file for file in files if file is not None)
+    if sent:
+        replies.append(Reply("", files=sent, fresh=True))
+    if len(sent) < len(files):
+        replies.append(Reply(texts.pictures_elsewhere(context.public_url, answer.conversation_id), fresh=True))
+    return replies
+
+
+async def _picture(image: MediaOut, place: int, context: Context) -> File | None:
+    """None: the chat does not take so large a one, or it is gone."""
+    try:
+        data = await context.bot.media(image.url, context.limits.upload_bytes)
+    except ApiError:
+        return None
+    name = f"picture-{place}{SUFFIXES.get(image.content_type, '')}"
+    return File(kind_of(image, len(data), context.limits), name, image.content_type, data, image.width, image.height)
+
+
+async def _charged(answer_id: str, context: Context) -> Decimal | None:
+    """What was booked for an answer that was stopped; None where that cannot be told."""
+    for wait in CHARGE_WAITS if answer_id else ():
+        await asyncio.sleep(wait)
+        try:
+            charge = await context.user.charge(answer_id)
+        except ApiError:
+            return None
+        if charge.charged_usd is not None:
+            return charge.charged_usd
+    return None
+
+
+async def _go_on(inbound: Inbound, context: Context) -> Replies:
+    """A continuation of an answer that was cut at its limit, in a message of its own, however long ago that was."""
+    if RUNNING.pressed_twice(inbound):
+        yield Reply(texts.pressed_twice(), secret=True)
+        return
+    ask = TextIn(prompt=texts.go_on(), after=inbound.text.strip(), stream=True)
+    try:
+        with RUNNING.answering(inbound) as answering:
+            async with aclosing(_written(ask, answering, context)) as replies:
+                async for reply in replies:
+                    yield reply
+    except ApiError as error:
+        if error.code not in ("not_found", "not_linked"):
+            raise
+        yield Reply(texts.only_who_asked(), secret=True)
 
 
 async def _model(said: object, images: int, context: Context) -> str | None:
@@ -120,7 +220,7 @@ ASK = Command(
     argument="question",
     argument_description=N_("What you want to know"),
     argument_required=True,
-    options=(MODEL,),
+    options=(MODEL, EFFORT),
     image=True,
     slow=True,
     asks=True,
@@ -130,3 +230,4 @@ NEW = Command("new", N_("Begin a new conversation: I forget what we talked about
 UNREADABLE = Command("unreadable", "", _unreadable, listed=False, secret=True)
 HELP = Command("help", N_("What I can do"), _help, secret=True)
 STOP_ANSWER = Command("stop_answer", "", _stop_answer, listed=False)
+GO_ON = Command("go_on", "", _go_on, listed=False, slow=True, afresh=True)

@@ -67,7 +67,9 @@ CAUSES: dict[Reason, str] = {
     "storage_unavailable": N_("The server's storage can't be used right now. Please tell the operator."),
     "storage_full": N_("The server's storage is full. Please tell the operator."),
     "server_stopped": N_("The server was stopped while this was being made."),
-    "thinking_only": N_("The model used up all its room for thinking, so there is no answer."),
+    "thinking_only": N_(
+        "The model used up all its room for thinking, so there is no answer. Let it think less (option effort: low) or take another model."
+    ),
     "empty_answer": N_("The model gave no answer. Please try again."),
 }
 """Why something was not made, by the api's reason. `detail` and `wait` as above."""

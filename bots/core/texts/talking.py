@@ -1,11 +1,19 @@
 """Questions and answers, the help."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
+from api.text.schemas import CitationOut, TextOut
 from bots.core.language import _
+from bots.core.splitting import shorten
+from bots.core.texts.mistakes import charged
+from bots.core.texts.words import money
 
 WRITING = " …"
 """Behind a streamed answer that is still growing."""
+SOURCES_MOST = 20
+MARKS = set("\\`*_[]()<>#~|!")
+"""What could be Markdown in the middle of a line."""
 
 
 def new_conversation() -> str:
@@ -26,17 +34,71 @@ def one_moment() -> str:
     return _("One moment …")
 
 
-def empty_answer() -> str:
-    return _("The model gave no answer. Please try again.")
-
-
 def stop_button() -> str:
     return _("⏹ Stop")
 
 
-def stopped(text: str) -> str:
-    """A streamed answer that its reader has ended; `text` may be empty."""
-    return "\n\n".join([text, _("[Stopped.]")]) if text else _("Stopped.")
+def go_on_button() -> str:
+    return _("▶️ Go on")
+
+
+def go_on() -> str:
+    """What the model is asked when an answer was cut at the limit of its length."""
+    return _("Please go on exactly where you stopped, without repeating anything.")
+
+
+def only_who_asked() -> str:
+    return _("Only the person who asked can go on with this, and only while the conversation is there.")
+
+
+def thinking() -> str:
+    """While a model thinks and has written nothing yet."""
+    return _("💭 Thinking …")
+
+
+def answered(answer: TextOut) -> str:
+    """The whole answer: its words, how it ended where that was not by itself, where its model has read, and what it cost."""
+    said = answer.text.strip()
+    if not said and answer.images:
+        said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
+    return "\n\n".join(filter(None, [said, _sources(answer.citations), _ending(answer)]))
+
+
+def _ending(answer: TextOut) -> str:
+    cost = charged(answer.cost_usd)
+    if answer.finish_reason == "length":
+        return _("[Cut at the limit of its length. %(cost)s]", cost=cost)
+    if answer.finish_reason == "content_filter":
+        return _("[A content filter stopped the answer here. %(cost)s]", cost=cost)
+    return money(answer.cost_usd) if answer.cost_usd else ""
+
+
+def _sources(citations: Sequence[CitationOut]) -> str:
+    """In Markdown."""
+    return "\n".join(f"[{each.number}] [{_linked(each)}]({_address(each.url)})" for each in citations[:SOURCES_MOST])
+
+
+def _linked(citation: CitationOut) -> str:
+    """The name of a source, in which nothing is Markdown."""
+    name = citation.title or citation.url.partition("://")[2].partition("/")[0]
+    return "".join(f"\\{sign}" if sign in MARKS else sign for sign in shorten(name, 80))
+
+
+def _address(url: str) -> str:
+    return url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C")
+
+
+def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
+    """A picture of an answer is too large for the chat."""
+    url = f"{public_url}/generate/text?conversation={conversation_id}"
+    where = _("You find it in the conversation on the web page.") if public_url is None else _("You find it here: %(url)s", url=url)
+    return _("A picture of this answer is too large for this chat.") + " " + where
+
+
+def stopped(text: str, cost: Decimal | None) -> str:
+    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: nobody knows it yet."""
+    said = " ".join(filter(None, [_("Stopped."), charged(cost)]))
+    return f"{text}\n\n[{said}]" if text else said
 
 
 def nothing_to_stop() -> str:

@@ -47,6 +47,7 @@ BUTTONS = {
     "confirm": ("Yes, for $…", "a question about a price", "makes it; pressed twice it is made once"),
     "decline": ("No", "a question about a price", "leaves it; only for who asked"),
     "stop_answer": ("⏹ Stop", "an answer that is being written", "ends it, at the provider, too; what was written stays"),
+    "go_on": ("▶️ Go on", "an answer that was cut at its limit", "goes on with it in a new message, however old it is; only for who asked"),
     "model": ("Models …", "/settings", "the models in use"),
     "models": ("Answers, Images, Videos, More, Back", "/model", "a page of the models of that kind"),
     "use_model": ("a model's name, The studio's choice", "/model", "that model is used from now on"),
@@ -105,7 +106,9 @@ def _values(option: Option) -> str:
         return f"{option.least} to {option.most}"
     if option.type == "switch":
         return "nothing, or `--no-` before its name"
-    return f"{', '.join(option.choices)}, and others" if option.choices else f"such as `{option.example}`"
+    if option.choices:
+        return ", ".join(option.choices) + ("" if option.pattern == "|".join(option.choices) else ", and others")
+    return f"such as `{option.example}`"
 
 
 def test_the_page_says_what_the_code_has() -> None:
