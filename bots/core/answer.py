@@ -193,7 +193,9 @@ def cleaned(inbound: Inbound) -> Inbound:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
 
     sender = replace(inbound.sender, name=clean(inbound.sender.name))
-    quoted = None if inbound.quoted is None else replace(inbound.quoted, text=clean(inbound.quoted.text))
+    quoted = inbound.quoted
+    if quoted is not None:
+        quoted = replace(quoted, text=clean(quoted.text), author=clean(quoted.author))
     options = {name: clean(value) for name, value in inbound.options.items()}
     return replace(inbound, text=clean(inbound.text), command=clean(inbound.command), sender=sender, quoted=quoted, options=options)
 

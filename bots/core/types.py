@@ -37,12 +37,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this bot wrote it."""
+    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this bot wrote it. `author` is the name of
+    whoever else did. `picked`: the person has marked the words in it."""
 
     message_id: str
     text: str = ""
     mine: bool = False
     attachments: tuple[Attachment, ...] = ()
+    author: str = ""
+    picked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ class Files:
         return Attachment(name, (content_type or "application/octet-stream").partition(";")[0], size, read)
 
     def of_message(self, said: discord.Message) -> tuple[Attachment, ...]:
-        return tuple(self.attachment(one.filename, one.content_type, one.size, one.url) for one in said.attachments)
+        """With those of a message that it passes on."""
+        passed_on = [one for shown in said.message_snapshots for one in shown.attachments]
+        return tuple(self.attachment(one.filename, one.content_type, one.size, one.url) for one in (*said.attachments, *passed_on))
 
     def of_raw(self, raw: Mapping[str, Any]) -> Attachment:
         return self.attachment(str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"]))
@@ -70,11 +72,14 @@ def on_message(interaction: discord.Interaction, command: Command, address: Addr
     data: Mapping[str, Any] = interaction.data or {}
     target = str(data["target_id"])
     raw = data["resolved"]["messages"][target]
+    whole = (raw, *(one.get("message", {}) for one in raw.get("message_snapshots") or ()))
+    author = raw["author"]
     quoted = Quoted(
         target,
-        _unescaped(clean(str(raw.get("content", "")))),
-        str(raw["author"]["id"]) == str(interaction.application_id) or raw.get("application_id") == str(interaction.application_id),
-        tuple(files.of_raw(one) for one in raw.get("attachments", [])),
+        _unescaped(clean("\n".join(words for one in whole if (words := str(one.get("content") or ""))))),
+        str(author["id"]) == str(interaction.application_id) or raw.get("application_id") == str(interaction.application_id),
+        tuple(files.of_raw(one) for part in whole for one in part.get("attachments") or ()),
+        clean(str(author.get("global_name") or author.get("username") or "")),
     )
     return Inbound(
         address=address,
@@ -119,17 +124,19 @@ def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
     """A direct message, or one that mentions or answers the bot: a question, unless it is written as a command. Nothing for others."""
     quoted = _quoted(said, bot_id, files)
     mentioned = any(one.id == bot_id for one in said.mentions)
-    empty = not said.content and not said.attachments
+    words = _words(said)
+    empty = not words and not files.of_message(said)
     private = said.guild is None
     if not private and not mentioned and (quoted is None or not quoted.mine or empty):
         return None
-    text = clean(said.content)
+    text = clean(words)
     for mention in (f"<@{bot_id}>", f"<@!{bot_id}>"):
         text = text.replace(mention, " ")
     text = text.strip()
     command = UNREADABLE if empty and not private else "ask"
     plain = command == "ask"
-    if text.startswith("/") and len(text) > 1 and not text[1].isspace():
+    # what was passed on commands nothing
+    if said.content and text.startswith("/") and len(text) > 1 and not text[1].isspace():
         command, _, text = text[1:].partition(" ")
         plain = False
     return Inbound(
@@ -171,7 +178,13 @@ def _quoted(said: discord.Message, bot_id: int, files: Files) -> Quoted | None:
     shown = said.reference.resolved
     if not isinstance(shown, discord.Message):
         return Quoted(str(said.reference.message_id))
-    return Quoted(str(shown.id), _unescaped(clean(shown.content)), shown.author.id == bot_id, files.of_message(shown))
+    mine = shown.author.id == bot_id
+    return Quoted(str(shown.id), _unescaped(clean(_words(shown))), mine, files.of_message(shown), clean(shown.author.display_name))
+
+
+def _words(said: discord.Message) -> str:
+    """What it says, with what it passes on: Discord keeps the words of a forwarded message apart from the message."""
+    return "\n".join(words for words in (said.content, *(shown.content for shown in said.message_snapshots)) if words)
 
 
 def _unescaped(text: str) -> str:

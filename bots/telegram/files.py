@@ -1,6 +1,8 @@
 """Files that people send, as the core takes them: their bytes come through the bot, their addresses stay in it."""
 
-from telegram import Bot, Message
+from collections.abc import Sequence
+
+from telegram import Bot, Message, PhotoSize
 from telegram.error import BadRequest, TelegramError
 
 from bots.core.http import ApiError
@@ -15,9 +17,7 @@ DOWNLOAD_BYTES = 20_000_000
 def attachments(message: Message) -> tuple[Attachment, ...]:
     """Of one message: a photo in its largest size that can be fetched, or any other file."""
     if message.photo:
-        fitting = [size for size in message.photo if (size.file_size or 0) <= DOWNLOAD_BYTES]
-        best = max(fitting or message.photo, key=lambda size: size.width * size.height)
-        return (_attachment(message, best.file_id, f"photo-{message.message_id}.jpg", "image/jpeg", best.file_size),)
+        return (_photo(message, message.photo),)
     for file in (message.document, message.video, message.audio):
         if file is not None:
             name = file.file_name or f"file-{message.message_id}"
@@ -32,6 +32,24 @@ def attachments(message: Message) -> tuple[Attachment, ...]:
     if sticker is not None and not sticker.is_animated and not sticker.is_video:
         return (_attachment(message, sticker.file_id, f"sticker-{message.message_id}.webp", "image/webp", sticker.file_size),)
     return ()
+
+
+def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
+    """Of a message in another chat that this one answers: a photo, or a file."""
+    answered = message.external_reply
+    if answered is not None and answered.photo:
+        return (_photo(message, answered.photo),)
+    file = None if answered is None else answered.document
+    if file is None:
+        return ()
+    name = file.file_name or f"file-{message.message_id}"
+    return (_attachment(message, file.file_id, name, file.mime_type or "application/octet-stream", file.file_size),)
+
+
+def _photo(message: Message, sizes: Sequence[PhotoSize]) -> Attachment:
+    fitting = [size for size in sizes if (size.file_size or 0) <= DOWNLOAD_BYTES]
+    best = max(fitting or sizes, key=lambda size: size.width * size.height)
+    return _attachment(message, best.file_id, f"photo-{message.message_id}.jpg", "image/jpeg", best.file_size)
 
 
 def _attachment(message: Message, file_id: str, name: str, content_type: str, size: int | None) -> Attachment:

@@ -9,7 +9,7 @@ from telegram.error import TelegramError
 
 from bots.core.types import Address, Button, Inbound, Quoted, Sender
 from bots.telegram.carrying import asked
-from bots.telegram.files import attachments
+from bots.telegram.files import attachments, attachments_elsewhere
 from bots.telegram.markup import clean
 
 PLATFORM = "telegram"
@@ -19,14 +19,16 @@ _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w+))?(?=\s|$)"
 
 
 def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbound | None:
-    """One message, or those of one album, of which at most one has words.
+    """One message, or those of one album: all their captions are what was said, in order, a command before the others.
 
     None for what is not meant for this bot: other bots' commands, group talk, messages without a person behind them.
     """
-    message = next((one for one in messages if one.text or one.caption), messages[0])
+    worded = [(one, words) for one in messages if (words := clean(one.text or one.caption or "").strip())]
+    worded.sort(key=lambda each: _COMMAND.match(each[1]) is None)
+    message = worded[0][0] if worded else messages[0]
     if message.from_user is None or message.from_user.is_bot:
         return None
-    said = _said(message, bot)
+    said = _said(message, "\n".join(words for _, words in worded), bot)
     if said is None:
         return None
     command, text, plain = said
@@ -78,10 +80,9 @@ def from_stop(stopped: object, update_id: int, meant: Callable[[int, int], Butto
     return Inbound(address, Sender(str(chat_id), name), str(update_id), button.action, button.value)
 
 
-def _said(message: Message, bot: Bot) -> tuple[str, str, bool] | None:
-    """The command, what is behind it, and whether it was not written but only meant; a caption counts as text."""
-    text = clean(message.text or message.caption or "").strip()
-    match = _COMMAND.match(text)
+def _said(message: Message, text: str, bot: Bot) -> tuple[str, str, bool] | None:
+    """The command, what is behind it, and whether it was not written but only meant. What was passed on commands nothing."""
+    match = None if message.forward_origin is not None else _COMMAND.match(text)
     if match is not None:
         if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
             return None
@@ -114,11 +115,25 @@ def _answered(message: Message) -> Message | None:
 
 
 def _quoted(message: Message, bot: Bot) -> Quoted | None:
+    picked = message.quote.text if message.quote is not None else None
     answered = _answered(message)
     if answered is None:
+        return _quoted_elsewhere(message, picked)
+    words = answered.text or answered.caption or "" if picked is None else picked
+    author = answered.from_user.full_name if answered.from_user is not None else ""
+    if answered.sender_chat is not None:
+        author = answered.sender_chat.effective_name or author
+    mine = _answers(message, bot)
+    return Quoted(str(answered.message_id), clean(words), mine, attachments(answered), clean(author), picked is not None)
+
+
+def _quoted_elsewhere(message: Message, picked: str | None) -> Quoted | None:
+    """A message of another chat that was answered here: Telegram shows its pictures, and the words that were marked."""
+    answered = message.external_reply
+    if answered is None:
         return None
-    text = message.quote.text if message.quote is not None else answered.text or answered.caption or ""
-    return Quoted(str(answered.message_id), clean(text), _answers(message, bot), attachments(answered))
+    files = attachments_elsewhere(message)
+    return Quoted(str(answered.message_id or ""), clean(picked or ""), attachments=files, picked=picked is not None)
 
 
 class _Moderates:

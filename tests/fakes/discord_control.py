@@ -70,12 +70,17 @@ class Control:
         attachment: dict[str, str] | None = None,
         reply_to: str | None = None,
         ping: bool = True,
+        forwards: str | None = None,
     ) -> dict[str, Any]:
         self.world.user(user_id)
         channel = self.world.place(channel_id, guild, user_id)
         body: dict[str, Any] = {"content": text, "pinged": ping}
         if reply_to is not None:
             body["message_reference"] = {"message_id": reply_to}
+        if forwards is not None:
+            if text or attachment:
+                raise ValueError("a forwarded message has no words or files of its own")
+            body["forwards"] = forwards
         files = [] if attachment is None else [decoded(attachment)]
         message = await self.rest.create(channel.id, user_id, body, files)
         return {"id": message.id, "channel_id": channel.id}

@@ -177,9 +177,12 @@ class FakeDiscord:
         attachment: tuple[str, str, bytes] | None = None,
         reply_to: str | None = None,
         ping: bool = True,
+        forwards: str | None = None,
     ) -> str:
-        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`. `ping`: an answer mentions its addressee."""
+        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`. `ping`: an answer mentions its addressee.
+        `forwards`: the id of a message that is passed on; Discord lets nobody add words to that."""
         sent = {"user_id": user_id, "channel_id": channel_id, "text": text, "guild": guild, "reply_to": reply_to, "ping": ping}
+        sent["forwards"] = forwards
         return str(self._do("says", attachment=_encoded(attachment), **sent)["id"])
 
     def edits(self, message_id: str, text: str) -> None:

@@ -163,6 +163,7 @@ class Rest:
             mentions=[one for one in re.findall(r"<@!?(\d+)>", body.get("content") or "") if one in self.world.users],
             allowed_mentions=body.get("allowed_mentions"),
             pinged=bool(body.get("pinged", True)),
+            forwards=body.get("forwards"),
         )
         self._ping(message)
         self.world.messages[message.id] = message

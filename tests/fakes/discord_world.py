@@ -11,6 +11,8 @@ EPOCH_MS = 1_420_070_400_000
 APPLICATION_ID = "900000000000000001"
 GUILD_ID = "700000000000000001"
 GUILD_CHANNEL_ID = "710000000000000001"
+SNAPSHOT = {"type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags", "mentions", "mention_roles", "components"}
+"""What Discord shows of a message that is passed on: all except who wrote it."""
 TOKEN_SECONDS = 15 * 60
 ANSWER_SECONDS = 3.0
 
@@ -71,6 +73,7 @@ class Message:
     edited_by: list[str] = field(default_factory=list)
     deleted: bool = False
     pinged: bool = True
+    forwards: str | None = None
 
     @property
     def ephemeral(self) -> bool:
@@ -261,6 +264,11 @@ class World:
             answered = self.messages[message.reference]
             nested = {**answered.__dict__, "reference": None}
             body["referenced_message"] = None if answered.deleted else self.message_json(Message(**nested))
+        if message.forwards:
+            passed = self.messages[message.forwards]
+            kept = {name: value for name, value in self.message_json(passed).items() if name in SNAPSHOT}
+            body["message_reference"] = {"message_id": passed.id, "channel_id": passed.channel_id, "type": 1}
+            body["message_snapshots"] = [{"message": kept}]
         if message.interaction_id:
             body["application_id"] = body["webhook_id"] = self.bot_id
         return body

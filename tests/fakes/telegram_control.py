@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from inspect import isawaitable
+from itertools import zip_longest
 from typing import Any
 
 from aiohttp import web
@@ -92,6 +93,7 @@ class Control:
         photo: str | None = None,
         document: list[str] | None = None,
         quote: str = "",
+        forwarded_from: str | None = None,
         album: str | None = None,
     ) -> int:
         """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode, as on Telegram."""
@@ -114,6 +116,7 @@ class Control:
             thread_id=thread_id,
             reply_to=reply_to,
             quote=quote,
+            forwarded_from=forwarded_from,
             album=album,
             **fields,
         )
@@ -121,11 +124,12 @@ class Control:
             self.world.push("message", self.world.as_json(message))
         return message.message_id
 
-    def says_album(self, chat_id: int, user_id: int, photos: list[str], caption: str = "", private: bool = True) -> list[int]:
-        """Photos sent together: a message for each, the caption on the first."""
+    def says_album(self, chat_id: int, user_id: int, photos: list[str], captions: list[str], private: bool = True) -> list[int]:
+        """Photos sent together: a message for each, with its caption."""
         album = f"album{next(self.world.numbers)}"
         return [
-            self.says(chat_id, user_id, "" if place else caption, private, photo=photo, album=album) for place, photo in enumerate(photos)
+            self.says(chat_id, user_id, caption, private, photo=photo, album=album)
+            for photo, caption in zip_longest(photos, captions, fillvalue="")
         ]
 
     def edits(self, chat_id: int, message_id: int, text: str) -> None:

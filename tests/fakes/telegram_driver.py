@@ -145,17 +145,26 @@ class FakeTelegram:
         photo: bytes | None = None,
         document: tuple[str, str, bytes] | None = None,
         quote: str | None = None,
+        forwarded_from: str | None = None,
     ) -> int:
-        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the chat has topics."""
+        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the chat has topics. `forwarded_from`: the
+        name of whoever wrote what is only passed on."""
         file = None if document is None else [document[0], document[1], base64.b64encode(document[2]).decode()]
         picture = None if photo is None else base64.b64encode(photo).decode()
-        place = {"private": private, "forum": forum, "thread_id": thread_id, "reply_to": reply_to, "quote": quote}
+        place = {
+            "private": private,
+            "forum": forum,
+            "thread_id": thread_id,
+            "reply_to": reply_to,
+            "quote": quote,
+            "forwarded_from": forwarded_from,
+        }
         return int(self._do("says", chat_id=chat_id, user_id=user_id, text=text, photo=picture, document=file, **place))
 
-    def user_says_album(self, chat_id: int, user_id: int, photos: list[bytes], caption: str = "", *, private: bool = True) -> list[int]:
-        """Photos sent together, the caption on the first; their message ids."""
+    def user_says_album(self, chat_id: int, user_id: int, photos: list[bytes], *captions: str, private: bool = True) -> list[int]:
+        """Photos sent together, with a caption each as far as they reach; their message ids."""
         encoded = [base64.b64encode(one).decode() for one in photos]
-        made: list[int] = self._do("says_album", chat_id=chat_id, user_id=user_id, photos=encoded, caption=caption, private=private)
+        made: list[int] = self._do("says_album", chat_id=chat_id, user_id=user_id, photos=encoded, captions=captions, private=private)
         return made
 
     def user_edits(self, chat_id: int, message_id: int, text: str) -> None:

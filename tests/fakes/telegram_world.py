@@ -69,6 +69,7 @@ class Message:
     spoiler: bool = False
     asks: dict[str, Any] | None = None
     quote: str = ""
+    forwarded_from: str | None = None
     history: list[tuple[str, list[list[dict[str, Any]]]]] = field(default_factory=list)
     deleted: bool = False
 
@@ -221,6 +222,8 @@ class World:
             body["reply_to_message"] = self.as_json(answered, nested=True)
         if message.quote:
             body["quote"] = {"text": message.quote, "position": 0, "is_manual": True}
+        if message.forwarded_from is not None:
+            body["forward_origin"] = {"type": "hidden_user", "date": message.date, "sender_user_name": message.forwarded_from}
         if message.album is not None:
             body["media_group_id"] = message.album
         if message.keyboard:

@@ -15,6 +15,7 @@ from bots.core.acting import TextEvent
 from bots.core.cards import Buttons
 from bots.core.commands import making
 from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.quoting import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.http import ApiError, told
 from bots.core.language import N_, spoken
@@ -45,7 +46,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
     given, text = await source(inbound, context)
     images = given.images if given is not None else ()
     asked = parse(text, inbound.options, (MODEL, EFFORT), prose=True)
-    prompt = asked.prompt or (texts.describe_picture() if images else "")
+    prompt = with_quoted(inbound, asked.prompt or (texts.describe_picture() if images else ""))
     if not prompt:
         yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()))
         return

@@ -29,6 +29,21 @@ def describe_picture() -> str:
     return _("Describe this picture.")
 
 
+def ask_about_words() -> str:
+    """What the model is asked when somebody sends words of others without any of their own."""
+    return _("What is this about?")
+
+
+def quoted_of(name: str) -> str:
+    """Before words that a question answers; `name` may be empty."""
+    return _("%(name)s wrote:", name=name) if name else _("Somebody wrote:")
+
+
+def quoted_own() -> str:
+    """Before words of the bot's own, for the model that it asks."""
+    return _("You wrote:")
+
+
 def one_moment() -> str:
     """Until there is something to show."""
     return _("One moment …")

@@ -14,6 +14,7 @@ from api.provider.sandbox_faults import Fault
 from bots.core import texts
 from bots.core.answer import SILENT_SECONDS
 from bots.core.api import ACT_TIMEOUT, BotApi
+from bots.core.commands.quoting import with_quoted
 from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.test_making import png
@@ -175,6 +176,35 @@ async def test_pictures_go_along_to_a_model_that_can_see(place: Place, sandbox: 
         assert last.markdown
         sent = sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"]
         assert {part["type"] for part in sent} == {"text", "image_url"}
+
+
+@pytest.mark.parametrize(
+    ("quoted", "private", "asked"),
+    [
+        (Quoted("m2", "The moon is cheese.\nMostly.", author="Ana"), True, "Ana wrote:\n> The moon is cheese.\n> Mostly.\n\nis that so?"),
+        (Quoted("m2", "The moon is cheese."), False, "Somebody wrote:\n> The moon is cheese.\n\nis that so?"),
+        (Quoted("m2", "It is rock.", mine=True), False, "You wrote:\n> It is rock.\n\nis that so?"),
+        (Quoted("m2", "It is rock.", mine=True, picked=True), True, "You wrote:\n> It is rock.\n\nis that so?"),
+        (Quoted("m2", "It is rock.", mine=True), True, "is that so?"),
+        (Quoted("m2", "", author="Ana"), True, "is that so?"),
+    ],
+)
+async def test_the_words_that_a_question_answers_go_along(
+    place: Place, sandbox: Sandbox, quoted: Quoted, private: bool, asked: str
+) -> None:
+    await place.answer(
+        dataclasses.replace(place.inbound("/ask is that so?", quoted=quoted), address=Address("terminal", "c1", private=private))
+    )
+    assert sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"] == asked
+
+
+async def test_words_of_others_alone_are_asked_about_and_long_ones_shortened(place: Place, sandbox: Sandbox) -> None:
+    await place.say("/ask", quoted=Quoted("m2", "The moon is cheese.", author="Ana"))
+    assert sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"] == "Ana wrote:\n> The moon is cheese.\n\nWhat is this about?"
+    sent = with_quoted(place.inbound("/ask", quoted=Quoted("m2", "moon\n" * 4_000, author="Ana")), "why?")
+    assert sent.startswith("Ana wrote:\n> moon\n> moon\n")
+    assert sent.endswith("…\n\nwhy?")
+    assert len(sent) <= 10_000
 
 
 async def test_an_answer_of_many_messages_comes_as_a_file(place: Place) -> None:

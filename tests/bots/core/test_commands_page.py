@@ -8,7 +8,8 @@ from bots.core.options import Option
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
 
 SHOWS = {
-    "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked at",
+    "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked at, and words that are answered are put "
+    "before the question",
     "image": "a card with Refresh and Cancel, then the pictures with their buttons",
     "video": "a card with Refresh and Cancel, then the video with its buttons",
     "edit": "the same, for a changed picture; a video is filmed anew with the new words",

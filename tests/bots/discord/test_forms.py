@@ -10,7 +10,7 @@ from api.schemas import Kind
 from bots.core.api import Who
 from bots.core.commands import Command, Context
 from bots.core.options import Option
-from bots.core.types import Address, Ask, Button, Chat, Inbound, Quoted, Reply, Shown
+from bots.core.types import Address, Ask, Button, Chat, Inbound, Reply, Shown
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 
@@ -163,7 +163,8 @@ async def test_the_menu_of_a_message_hands_it_over(fake: FakeDiscord, connect: C
     first, second = script.asked
     assert (first.command, first.text, first.quoted and (first.quoted.text, first.quoted.mine)) == ("describe", "", ("my cat", False))
     assert read == [PNG]
-    assert second.quoted == Quoted(mine, "snow_fox *k7m2*", mine=True)
+    assert second.quoted is not None
+    assert (second.quoted.message_id, second.quoted.text, second.quoted.mine) == (mine, "snow_fox *k7m2*", True)
 
 
 async def test_the_menus_edit_asks_first(fake: FakeDiscord, connect: Connect) -> None:

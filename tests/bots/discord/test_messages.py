@@ -65,6 +65,17 @@ async def test_an_answer_to_a_result_brings_it_along(fake: FakeDiscord, connect:
         assert await quoted.attachments[0].read() == b"a fox"
 
 
+async def test_what_is_forwarded_is_what_was_said(fake: FakeDiscord, connect: Connect) -> None:
+    script = Script(hear)
+    async with connect(script):
+        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "/image of their cat", guild=GUILD_ID, attachment=("cat.png", "image/png", b"a cat"))
+        fake.says(PERSON, DM, "", forwards=theirs)
+        await fake.message(DM, "their cat")
+        assert [await one.read() for one in script.asked[0].attachments] == [b"a cat"]
+    (passed,) = script.asked
+    assert (passed.command, passed.text, passed.plain, passed.quoted) == ("ask", "/image of their cat", True, None)
+
+
 @pytest.mark.parametrize("intent", ["off", "granted"])
 async def test_what_the_content_intent_adds(fake: FakeDiscord, connect: Connect, intent: str) -> None:
     """Without it a bot hears mentions, and answers that ping it, but not answers to what it said by an interaction."""
@@ -84,6 +95,7 @@ async def test_what_the_content_intent_adds(fake: FakeDiscord, connect: Connect,
     pinned = next(one.quoted for one in script.asked if one.text == "and this")
     assert pinned is not None
     if intent == "granted":
+        assert pinned.author.startswith("Person")
         assert heard == [("ask", "without a ping"), ("ask", "and this"), ("ask", "first"), ("ask", "second"), ("ask", "last")]
         assert (pinned.text, len(pinned.attachments)) == ("my cat", 1)
     else:

@@ -62,6 +62,7 @@ async def test_the_answered_message_comes_along_with_its_picture(fake: FakeTeleg
         assert quoted is not None
         assert (quoted.message_id, quoted.text, quoted.mine) == (str(someone), "my dog", False)
         assert [await one.read() for one in quoted.attachments] == [data]
+        assert (quoted.author, quoted.picked) == (f"Person {USER + 1}", False)
 
 
 async def test_the_bots_own_message_is_known_as_its_own(fake: FakeTelegram) -> None:
@@ -73,7 +74,54 @@ async def test_the_bots_own_message_is_known_as_its_own(fake: FakeTelegram) -> N
         fake.user_says(CHAT, USER, "and now at night", reply_to=int(shown.message_ids[0]), quote="fox")
         quoted = (await heard.next()).quoted
     assert quoted is not None
-    assert (quoted.mine, quoted.text, len(quoted.attachments)) == (True, "fox", 1)
+    assert (quoted.mine, quoted.text, len(quoted.attachments), quoted.picked) == (True, "fox", 1, True)
+
+
+async def test_all_captions_of_an_album_are_what_was_said(fake: FakeTelegram) -> None:
+    heard = Heard()
+    async with polling(fake, heard):
+        fake.user_says_album(CHAT, USER, [picture()] * 3, "before", "after", "what changed between these two?")
+        album = await heard.next()
+        assert (album.command, album.text) == ("ask", "before\nafter\nwhat changed between these two?")
+        assert len(album.attachments) == 3
+        fake.user_says_album(CHAT, USER, [picture()] * 2, "the cat", "/edit make it blue")
+        edit = await heard.next()
+        assert (edit.command, edit.text) == ("edit", "make it blue\nthe cat"), "a command counts wherever it stands"
+
+
+async def test_what_is_passed_on_is_what_was_said_and_commands_nothing(fake: FakeTelegram) -> None:
+    heard = Heard()
+    async with polling(fake, heard):
+        fake.user_says(CHAT, USER, "/image of a secret", forwarded_from="Ana", photo=picture())
+        passed = await heard.next()
+    assert (passed.command, passed.text, passed.plain, len(passed.attachments)) == ("ask", "/image of a secret", True, 1)
+
+
+async def test_an_answer_to_a_message_of_another_chat_brings_what_was_marked_and_its_picture(fake: FakeTelegram) -> None:
+    data = picture()
+    heard = Heard()
+    async with polling(fake, heard):
+        shown = fake.user_says(CHAT, USER, "look", photo=data)
+        await heard.next()
+        file = next(one for one in fake.messages(CHAT) if one.message_id == shown).file
+        assert file is not None
+        said = {
+            "message_id": 900,
+            "date": 1,
+            "chat": {"id": CHAT, "type": "private", "first_name": "P"},
+            "from": {"id": USER, "is_bot": False, "first_name": "P"},
+            "external_reply": {
+                "origin": {"type": "hidden_user", "date": 1, "sender_user_name": "Ana"},
+                "photo": [{"file_id": file.id, "file_unique_id": "u1", "width": 64, "height": 48}],
+            },
+            "quote": {"text": "the marked words", "position": 0},
+            "text": "is that so?",
+        }
+        fake.push("message", said)
+        quoted = (await heard.next()).quoted
+        assert quoted is not None
+        assert (quoted.text, quoted.picked, quoted.mine) == ("the marked words", True, False)
+        assert [await one.read() for one in quoted.attachments] == [data]
 
 
 async def test_what_opened_a_topic_is_not_answered_by_everything_in_it(fake: FakeTelegram) -> None:
