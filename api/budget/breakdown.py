@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import count
 
 from api.budget import days
 from api.budget.days import Chosen
@@ -19,7 +18,6 @@ TOP = 20
 DAYS_OF_ALL, DAYS_OF_ONE = 7, 31
 """What is shown where no first day was chosen."""
 DAYS_MOST = 3660
-CSV_PAGE = 5_000
 COLUMNS = ("day", "person", "person_id", "kind", "model", "requests", "usd")
 DAY = timedelta(days=1)
 
@@ -63,14 +61,13 @@ async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
 
 async def csv_lines(db: Db, part: Part, names_of: Names) -> AsyncIterator[str]:
     """The whole part as a table: a line a day, account, kind and model."""
-    chosen = await days.chosen(db, *days_of(part), user_id=part.user_id, kind=part.kind, model=part.model)
+    first, end = days_of(part)
     yield csv_text([COLUMNS])
-    for offset in count(0, CSV_PAGE):
-        rows = await days.rows(db, chosen, CSV_PAGE, offset)
+    for day in await _shown(db, part, first, end):
+        chosen = await days.chosen(db, day, day + DAY, user_id=part.user_id, kind=part.kind, model=part.model)
+        rows = await days.rows(db, chosen)
         names = await names_of({row["user_id"] for row in rows})
         yield csv_text(_line(row, names) for row in rows)
-        if len(rows) < CSV_PAGE:
-            return
 
 
 def _line(row: Row, names: Mapping[str, str]) -> Sequence[str]:
@@ -98,15 +95,15 @@ async def _shown(db: Db, part: Part, first: date, end: date) -> list[date]:
     return [first + DAY * number for number in range((end - first).days)]
 
 
-async def _rows(db: Db, chosen: Chosen) -> Sequence[Row]:
+async def _rows(db: Db, part: Chosen) -> Sequence[Row]:
     """By what costs most; of the accounts only the first."""
     sums = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
     return await db.fetch(
-        f"WITH {chosen.sql}, "
+        f"WITH {part.sql}, "
         f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}), "
         f"days AS MATERIALIZED (SELECT day, {sums} FROM chosen GROUP BY 1) "
         "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days "
         "UNION ALL SELECT 'user', user_id, micro, n FROM spenders "
         f"UNION ALL SELECT kind, model, {sums} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1",
-        *chosen.values,
+        *part.values,
     )

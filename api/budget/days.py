@@ -71,16 +71,12 @@ async def first_day(sql: Sql) -> date | None:
     return min((row["day"] for row in rows if row["day"] is not None), default=None)
 
 
-async def rows(sql: Sql, part: Chosen, limit: int, offset: int) -> Sequence[Row]:
+async def rows(sql: Sql, part: Chosen) -> Sequence[Row]:
     """One a day, account, kind and model, in order."""
-    numbers = len(part.values) + 1, len(part.values) + 2
     return await sql.fetch(
         f"WITH {part.sql} SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, "
-        "CAST(sum(requests) AS BIGINT) AS n FROM chosen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 "
-        f"LIMIT ${numbers[0]} OFFSET ${numbers[1]}",
+        "CAST(sum(requests) AS BIGINT) AS n FROM chosen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *part.values,
-        limit,
-        offset,
     )
 
 

@@ -18,9 +18,10 @@ import structlog
 
 from api.errors import DomainError, ProviderUnavailable
 from api.provider import lists, pictures, wire
+from api.provider.bodies import read_body, read_some, understood
 from api.provider.breaker import Breaker
 from api.provider.downloads import Moved, file_of
-from api.provider.failures import Paid, garbage, of_error_in_answer, of_network, of_response, refuses_at_end
+from api.provider.failures import Paid, of_network, of_response
 from api.provider.http import http_client
 from api.provider.pauses import Pauses
 from api.provider.pictures import Drawn
@@ -47,7 +48,6 @@ T = TypeVar("T")
 TITLE = "All You Can GET AI"
 _ANSWER_MAX = 32 * 1024 * 1024
 _PICTURES_MAX = 256 * 1024 * 1024
-_ERROR_MAX = 256 * 1024
 _PICTURE_MAX = 50_000_000
 _VIDEO_MAX = 200_000_000
 """Of files that are kept elsewhere; what we keep has the same limits."""
@@ -161,10 +161,10 @@ class OpenRouter:
     async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]) -> ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
         async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
-            raw = await _read(response, _PICTURES_MAX, Paid.AT_ONCE)
+            raw = await read_body(response, _PICTURES_MAX, Paid.AT_ONCE)
             told = response.headers.get("x-generation-id")
         # tens of megabytes of base64: not on the event loop
-        drawn = await asyncio.to_thread(_understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+        drawn = await asyncio.to_thread(understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
         images, lost = await self._at_hand(drawn)
         if not images:
             raise drawn.failure(lost)
@@ -202,8 +202,8 @@ class OpenRouter:
     async def start_video(self, ask: VideoAsk) -> VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
         async with self._call("POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT) as response:
-            raw = await _read(response, _ANSWER_MAX, Paid.JOB)
-        return _understood(raw, Paid.JOB, _job)
+            raw = await read_body(response, _ANSWER_MAX, Paid.JOB)
+        return understood(raw, Paid.JOB, _job)
 
     async def check_video(self, provider_id: str) -> VideoJob:
         return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job, gated=True)
@@ -271,8 +271,8 @@ class OpenRouter:
 
     async def _get_once(self, path: str, read: Callable[[object], T], gated: bool) -> T:
         async with self._call("GET", path, Paid.NO, gated=gated) as response:
-            raw = await _read(response, _ANSWER_MAX, Paid.NO)
-        return _understood(raw, Paid.NO, read)
+            raw = await read_body(response, _ANSWER_MAX, Paid.NO)
+        return understood(raw, Paid.NO, read)
 
     @asynccontextmanager
     async def _call(
@@ -313,7 +313,7 @@ class OpenRouter:
             async with self._client.stream(method, self._base + path, content=data, headers=headers, timeout=timeout) as response:
                 heard = True
                 if not response.is_success and not (moves and response.has_redirect_location):
-                    error = of_response(response.status_code, response.headers, await _read_some(response), paid)
+                    error = of_response(response.status_code, response.headers, await read_some(response), paid)
                     (self._breaker.failed if response.status_code >= 500 and not error.upstream else self._breaker.succeeded)()
                     raise error
                 self._breaker.succeeded()
@@ -336,61 +336,6 @@ def _checked(provider_id: str) -> str:
     if not wire.JOB_ID.fullmatch(provider_id):
         raise ProviderError("invalid_request", "This is not a job of the provider.", outcome="not_sent")
     return provider_id
-
-
-async def _read(response: httpx.Response, most: int, paid: Paid) -> bytes:
-    """The whole body. An answer that is larger than any real one is not kept in memory."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > most:
-            raise garbage(paid, response.status_code)
-    return bytes(body)
-
-
-async def _read_some(response: httpx.Response) -> bytes:
-    """The beginning of an error body; that it breaks off does not matter, the status says enough."""
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > _ERROR_MAX:
-                break
-    except httpx.HTTPError:
-        pass
-    return bytes(body)
-
-
-def _understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
-    """`read` applied to the JSON of a 2xx answer, which may still hold an error instead."""
-    cost = None
-    try:
-        answer = pictures.loaded(raw)
-        if isinstance(answer, dict):
-            cost = wire.cost_micro(answer.get("usage"))
-            if (error := _error_in(answer, paid)) is not None:
-                error.cost_micro = cost
-                raise error
-        return read(answer)
-    except (ValueError, RecursionError, wire.Unreadable):
-        raise garbage(paid, cost_micro=cost) from None
-
-
-def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
-    """At the top, or on the choice. A video job has an `error` of its own, a string."""
-    told = answer.get("error") if "status" not in answer else None
-    choices = answer.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    if not told and choice.get("finish_reason") == "error":
-        told = {}
-    told = told if told is not None else choice.get("error")
-    if told is None:
-        return None
-    if refuses_at_end(choice):
-        return ProviderError(
-            "content_refused", "The model refused this request because of its content.", outcome="refused", reason="safety"
-        )
-    return of_error_in_answer(told, paid)
 
 
 def _entries(answer: object) -> list[Mapping[str, Any]]:

@@ -36,6 +36,7 @@ SQL_PARTS = {
     "where": "conditions of our own text and $1, $2, ...",
     "behind_it": "such a condition, of api/db/conditions.py",
     "sums": "what is added up, written once",
+    "part.sql": "a table of sums by day, of api/budget/days.py",
     "joined": "a table of our own, or nothing",
     "by(order)": "of our own orders, by api/db/conditions.py",
     "limit + 1": "a number",
