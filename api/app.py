@@ -36,6 +36,7 @@ from api.deliveries.owners import Accounts
 from api.deliveries.service import DeliveryService
 from api.deps import Services
 from api.edge import Edge
+from api.errors import StorageFull, StorageUnavailable
 from api.generations import admin_routes as generation_admin_routes
 from api.generations import gallery_routes, webhooks
 from api.generations import routes as generation_routes
@@ -62,6 +63,7 @@ from api.opening import open_database
 from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
+from api.refusal import CannotStart
 from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
@@ -160,6 +162,8 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     stack.push_async_callback(services.text.close)
     stack.push_async_callback(services.media.close)
     await services.media.look()
+    if (why := await services.media.refused()) is not None:
+        raise _no_store(settings, why)
     stack.push_async_callback(services.background.close)
     _keep_up(services)
     if worker is not None:
@@ -260,10 +264,17 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
 
 
 def _media(settings: Settings, secrets: Secrets, db: Db, key: str) -> MediaService:
-    files = MediaStore(settings.media_root, settings.data_dir / "spool", installation=secrets.installation)
+    try:
+        files = MediaStore(settings.media_root, settings.data_dir / "spool", installation=secrets.installation)
+    except (StorageFull, StorageUnavailable) as error:
+        raise _no_store(settings, error.detail) from error
     folders = [settings.data_dir, *([] if settings.is_postgres else [settings.duckdb_path.parent]), *([files.root] if files.root else [])]
     room = Room(folders, None if settings.disk_floor_mb is None else settings.disk_floor_mb * 1_000_000)
     return MediaService(db, files, room, signing_key=key)
+
+
+def _no_store(settings: Settings, why: str) -> CannotStart:
+    return CannotStart(f"{why} ({'MEDIA_URL' if settings.media_url else 'DATA_DIR'}: {settings.media_root}).")
 
 
 def sweeper_of(services: Services) -> Sweeper:

@@ -28,23 +28,29 @@ RECEIVING = ".receiving"
 PROBE_SECONDS = 5.0
 OPEN_SECONDS = 15.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_WRONG = {
+    "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed",
+    "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+}  # fmt: skip
+"""What S3 says to a name or a key that is not right."""
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 
 
 class Bucket:
-    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. Writing raises `StorageFull` and
+    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. Making one and writing raise `StorageFull` and
     `StorageUnavailable`, reading `StorageUnavailable` and FileNotFoundError."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._store: ObjectStore
         self.root: Path | None = None
-        if parts.scheme == "file":
-            self.root = Path(unquote(parts.path))
-            self._store = LocalStore(self.root, mkdir=True, automatic_cleanup=True)
-        else:
-            # its own patience is three minutes, too long for a request that waits
-            self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})
+        with storage_errors(writing=True):
+            if parts.scheme == "file":
+                self.root = Path(unquote(parts.path))
+                self._store = LocalStore(self.root, mkdir=True, automatic_cleanup=True)
+            else:
+                # its own patience is three minutes, too long for a request that waits
+                self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})
 
     async def put(self, content: bytes | Path, key: str) -> None:
         """Readers see all of it or nothing. A file that is given as a path may be gone afterwards."""
@@ -114,6 +120,19 @@ class Bucket:
             async with asyncio.timeout(PROBE_SECONDS):
                 await self.put(b"x", CHECK)
                 await self.delete(CHECK)
+
+    async def refused(self, trouble: StorageUnavailable) -> str | None:
+        """Of one that cannot be written: why it never was as it should be, so that no waiting helps. A folder is so, and a bucket that is
+        not there or does not let this key in. None for one that may still be read, or is away."""
+        if self.root is not None:
+            return trouble.detail
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                async for _ in obstore.list(self._store):
+                    break
+        except (BaseError, OSError) as error:
+            return _unavailable(error).detail if _said(error) in _WRONG else None
+        return None
 
 
 @contextmanager

@@ -97,6 +97,10 @@ class MediaService:
         """As `MediaStore.look`."""
         await self._files.look()
 
+    async def refused(self) -> str | None:
+        """As `MediaStore.refused`."""
+        return await self._files.refused()
+
     async def tend(self) -> float:
         """One turn of background work: moves to the store what waits for it. Returns after how many seconds the next one is due."""
         await self._files.tend()

@@ -111,6 +111,11 @@ class MediaStore:
             log.warning("store_back", waiting=waiting)
         self.state = StoreState(None, waiting, self.state.others)
 
+    async def refused(self) -> str | None:
+        """Why it cannot be used as it is set; None for one that works, or may work later. To be asked after `look`."""
+        trouble = self.state.trouble
+        return await self._bucket.refused(trouble) if isinstance(trouble, StorageUnavailable) else None
+
     async def tend(self) -> None:
         """To be called now and then: looks, and moves to the store what waits for it."""
         await self.look()

@@ -69,6 +69,25 @@ def test_one_that_cannot_start_says_why_in_its_last_line(name: str, extra: dict[
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("place", ["media", "media/below", "media/.receiving"])
+def test_a_folder_for_files_that_cannot_be_written_ends_the_start(place: str, tmp_path: Path) -> None:
+    """A file is in its way, which stops root, too."""
+    (tmp_path / "media").mkdir()
+    url = (tmp_path / "media").as_uri()
+    if place == "media/.receiving":
+        (tmp_path / place).touch()
+    else:
+        (tmp_path / "media").rmdir()
+        (tmp_path / "media").touch()
+        url = (tmp_path / place).as_uri()
+    process = start(tmp_path, "api", MEDIA_URL=url)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.splitlines()[-1].startswith("Cannot start: The store for files cannot be used: ")
+    assert said.endswith(f" (MEDIA_URL: {url}).\n")
+    assert "Traceback" not in said
+
+
 def test_the_web_says_where_it_cannot_keep_its_sessions(tmp_path: Path) -> None:
     (tmp_path / "data" / "web-sessions.db").mkdir(parents=True)
     process = start(tmp_path, "web")

@@ -11,6 +11,7 @@ from api.errors import StorageUnavailable
 from api.ids import now
 from api.media.bucket import Bucket
 from api.media.storage import key_of
+from api.refusal import CannotStart
 from tests.api.harness import running_api
 from tests.generations.conftest import sandbox, shared_sandbox
 from tests.generations.test_jobs import SEEDREAM, finished
@@ -101,12 +102,46 @@ async def test_a_server_that_is_away_is_trouble(with_key: Choose, tmp_path: Path
     assert await files.read("ab/cd/x.png") == b"x"
 
 
+@pytest.mark.parametrize(
+    ("name", "bucket", "said"),
+    [("user", "nobodys", "NoSuchBucket"), ("wrong", "media", "InvalidAccessKeyId")],
+    ids=["no such bucket", "no such key"],
+)
+async def test_a_bucket_that_is_not_there_for_us_ends_the_start(
+    with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str, bucket: str, said: str
+) -> None:
+    with_key("owner")
+    await Bucket("s3://media").put(b"x", "ab/cd/there.png")
+    with_key(name)
+    url = f"s3://{bucket}/studio"
+    with pytest.raises(CannotStart, match=rf"^The store for files cannot be used: {said} \(MEDIA_URL: {url}\)\.$") as caught:
+        async with running_api(tmp_path, sandbox, media_url=url):
+            pass
+    assert caught.value.final
+
+
+async def test_a_bucket_that_is_away_holds_no_start_up(
+    with_key: Choose, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_key("owner")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    async with running_api(tmp_path, sandbox, media_url="s3://media") as api:
+        assert (await api.client.get("/readyz")).json()["checks"]["media"]["ok"] is False
+
+
 @pytest.mark.parametrize("name", ["user", "reader"])
 async def test_what_was_paid_is_kept_until_the_bucket_takes_it(with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str) -> None:
-    """The bucket is not there, or the key may only read: both look fine to who only asks whether something is there."""
-    with_key(name)
+    """The bucket has gone while it ran, or the key may only read: both look fine to who only asks whether something is there."""
     url, spool = f"s3://later-{name}/studio", tmp_path / "data" / "spool"
+    with_key("owner")
+    if name == "reader":
+        await Bucket(url).put(b"x", "made by the operator")
+        with_key(name)
     async with running_api(tmp_path, sandbox, media_url=url) as api, await api.user() as user:
+        if name == "user":
+            with_key(name)
+            api.services.media._files._bucket = Bucket("s3://gone/studio")
+            await api.services.media.look()
         ready = await api.client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["media"]["ok"]) == (503, False)
         made = (await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM})).json()
@@ -119,7 +154,6 @@ async def test_what_was_paid_is_kept_until_the_bucket_takes_it(with_key: Choose,
         (warned,) = [each for each in await api.services.board.warnings.now() if each.code == "storage_unavailable"]
         assert (warned.facts["waiting"], "AccessDenied" in warned.facts["detail"]) == ("4", True)
     with_key("owner")
-    await Bucket(url).put(b"x", "made by the operator")
     async with running_api(tmp_path, sandbox, media_url=url) as api:
         await api.services.media.tend()
         assert (await api.client.get("/readyz")).status_code == 200
