@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -24,6 +25,8 @@ ENV_FILE = ".env"
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 """Lists every setting; a test holds it to that."""
 
+_FOREIGN = re.compile(r"AWS_\w+|(?:HTTPS?|ALL|NO)_PROXY|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)")
+"""Settings of S3, of proxies and of certificates."""
 LONG_WORD = 7
 _NAMED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
 
@@ -92,6 +95,7 @@ class LaunchSettings(BaseSettings):
 def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
     """Read settings of any class from the environment and `.env`, `given` first. Raises `BadSetting`; values are never repeated."""
     try:
+        _pass_on()
         return settings(**(given or {}))
     except ValidationError as error:
         names = environment_names(settings)
@@ -102,6 +106,13 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
         raise BadSetting(
             f"{ENV_FILE} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}"
         ) from error
+
+
+def _pass_on() -> None:
+    """What `.env` says to libraries, which look into the environment only. As for settings, the environment wins."""
+    for name, value in dotenv_values(ENV_FILE, interpolate=False).items():
+        if value and _FOREIGN.fullmatch(name):
+            os.environ.setdefault(name, value)
 
 
 def check_names() -> None:

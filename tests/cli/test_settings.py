@@ -153,3 +153,20 @@ def test_the_sandbox_is_found_wherever_it_listens(monkeypatch: pytest.MonkeyPatc
 
 def test_where_to_reach_what_listens_everywhere() -> None:
     assert [reachable(host) for host in ("0.0.0.0", "::", "::1", "10.0.0.1")] == ["127.0.0.1", "[::1]", "[::1]", "10.0.0.1"]
+
+
+def test_what_libraries_read_may_stand_in_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "HTTPS_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "kept for the end of the test")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_REGION", "of-the-environment")
+    (tmp_path / ".env").write_text(
+        "AWS_ACCESS_KEY_ID=ours\nAWS_REGION=of-the-file\nHTTPS_PROXY='http://proxy:3128'\nSSL_CERT_FILE=\nPATH=/nowhere\n"
+    )
+    load(LaunchSettings)
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "ours"
+    assert os.environ["AWS_REGION"] == "of-the-environment"
+    assert os.environ["HTTPS_PROXY"] == "http://proxy:3128"
+    assert "SSL_CERT_FILE" not in os.environ
+    assert os.environ["PATH"] != "/nowhere"
