@@ -58,8 +58,9 @@ class Ending:
         if await store.get(self._db, job.id) is None:
             await self._media.discard(kept)
 
-    async def fail(self, job: Generation, error: DomainError, cost_micro: int | None) -> None:
-        """`cost_micro`: what the provider bills for it all the same, which its person pays who stopped it; None: nobody can say yet."""
+    async def fail(self, job: Generation, error: DomainError, cost_micro: int | None, provider_id: str | None = None) -> None:
+        """`cost_micro`: what the provider bills for it all the same, which its person pays who stopped it; None: nobody can say yet.
+        `provider_id`: by it the provider can be asked later."""
         async with self._db.transaction() as sql:
             outcome = {
                 "status": "failed",
@@ -67,6 +68,7 @@ class Ending:
                 "error_code": error.code,
                 "error_message": error.detail,
                 "error_reason": error.reason,
+                "provider_id": provider_id,
                 "finished_at": now(),
             }
             finished = await moves.finish(sql, job, outcome)

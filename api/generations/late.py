@@ -1,4 +1,4 @@
-"""What the provider bills after a job was over: a video that came after our deadline, an outcome that was lost and then told."""
+"""What the provider bills after a job was over: a video that came after our deadline, an answer that broke off, an outcome told later."""
 
 from datetime import timedelta
 
@@ -38,14 +38,20 @@ class LateCosts:
 
     async def _ask(self, job: Generation, provider_id: str) -> None:
         try:
-            video = await self._provider.check_video(provider_id)
+            cost = await (self._cost_of_video(job, provider_id) if job.kind == "video" else self._provider.cost_of(provider_id))
         except ProviderError as error:
             log.info("late_cost_not_known", job=job.id, reason=error.reason, status=error.status)
             return
-        if video.state == "running":
+        if cost is None:
             return
-        cost = video.cost_micro if video.cost_micro is not None else job.estimate_micro if video.state == "completed" else 0
         async with self._db.transaction() as sql:
             if await store.count_late(sql, job.id, cost):
                 await close_failed(sql, self._budget, job, job.status, cost, late=True)
-        log.warning("late_cost", job=job.id, model=job.model, state=video.state, cost_micro=cost)
+        log.warning("late_cost", job=job.id, kind=job.kind, model=job.model, cost_micro=cost)
+
+    async def _cost_of_video(self, job: Generation, provider_id: str) -> int | None:
+        """None while it is made."""
+        video = await self._provider.check_video(provider_id)
+        if video.state == "running":
+            return None
+        return video.cost_micro if video.cost_micro is not None else job.estimate_micro if video.state == "completed" else 0

@@ -195,7 +195,8 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
             error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $7::text END,
             finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END,
             files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END,
-            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END
+            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END,
+            provider_id = coalesce($12::text, provider_id)
         WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($9::text[])
         RETURNING status, user_id
         """,
@@ -210,6 +211,7 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
         endings(cast(GenerationStatus, outcome["status"])),
         outcome.get("files_json"),
         outcome.get("error_reason"),
+        outcome.get("provider_id"),
     )
     return (cast(GenerationStatus, row["status"]), cast(str, row["user_id"])) if row else None
 

@@ -163,7 +163,7 @@ class Steps:
             if job.kind == "video" and await moves.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
-                await self._ending.fail(job, _unknown_outcome(error.reason or "connection_lost"), _billed(job, error))
+                await self._ending.fail(job, _unknown_outcome(error.reason or "connection_lost"), _billed(job, error), error.provider_id)
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
             wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             if not await self._release(job, "submit", wait, status="queued", tries=job.tries + 1):

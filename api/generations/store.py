@@ -208,15 +208,15 @@ async def leaked_holds(sql: Sql) -> list[Generation]:
 
 
 async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> list[Generation]:
-    """Videos begun and over since then that came to nothing, that the provider knows, and of which we do not know what they were billed."""
+    """Jobs begun and over since then that came to nothing, that the provider knows, and of which we do not know what they were billed."""
     rows = await sql.fetch(
         f"""
         WITH young AS MATERIALIZED (
-            SELECT id, status, phase, kind, cost_micro, finished_at, provider_id FROM generations WHERE id >= $1
+            SELECT id, status, phase, cost_micro, finished_at, provider_id FROM generations WHERE id >= $1
         )
         SELECT {COLUMNS} FROM generations WHERE id IN (
             SELECT id FROM young
-            WHERE kind = 'video' AND phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL AND finished_at >= $2
+            WHERE phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL AND finished_at >= $2
               AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
         ) ORDER BY id LIMIT $3
         """,

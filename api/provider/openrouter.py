@@ -110,7 +110,7 @@ class OpenRouter:
             async for part in parts:
                 yield part
 
-    async def text_cost(self, provider_id: str) -> int | None:
+    async def cost_of(self, provider_id: str) -> int | None:
         try:
             return await self._get(f"/generation?id={quote(provider_id, safe='')}", wire.generation_cost)
         except ProviderError as error:
@@ -160,11 +160,16 @@ class OpenRouter:
 
     async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]) -> ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
-        async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
-            raw = await read_body(response, _PICTURES_MAX, Paid.AT_ONCE)
-            told = response.headers.get("x-generation-id")
-        # tens of megabytes of base64: not on the event loop
-        drawn = await asyncio.to_thread(understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+        told: str | None = None
+        try:
+            async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
+                told = response.headers.get("x-generation-id")
+                raw = await read_body(response, _PICTURES_MAX, Paid.AT_ONCE)
+            # tens of megabytes of base64: not on the event loop
+            drawn = await asyncio.to_thread(understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+        except ProviderError as error:
+            error.provider_id = told
+            raise
         images, lost = await self._at_hand(drawn)
         if not images:
             raise drawn.failure(lost)

@@ -164,8 +164,9 @@ async def _spoilt(work: Work, response: Response) -> Response:
         return response
     if fault.kind == "lost":
         raise Dropped
+    named = {name: response.headers[name] for name in ("X-Generation-Id",) if name in response.headers}
     if fault.kind == "garbage":
-        return Response(b"<html><body>502 Bad Gateway</body>", 200, media_type="text/html")
+        return Response(b"<html><body>502 Bad Gateway</body>", 200, named, "text/html")
     if fault.kind == "instead":
         return _instead(fault)
     if fault.kind == "error_in_200":
@@ -174,7 +175,7 @@ async def _spoilt(work: Work, response: Response) -> Response:
     if isinstance(response, StreamingResponse):
         return response
     if fault.kind == "cut":
-        return StreamingResponse(half(work.request, bytes(response.body)), response.status_code, media_type=response.media_type)
+        return StreamingResponse(half(work.request, bytes(response.body)), response.status_code, named, response.media_type)
     return response
 
 

@@ -211,6 +211,7 @@ class ProviderError(Exception):
     `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
     invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier of one model that failed, not the provider.
     `cost_micro`: what it was charged all the same, so that a repetition would be paid a second time; None when that is not said.
+    `provider_id`: what the provider calls the work, where it said so before its answer broke off.
     """
 
     RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
@@ -235,6 +236,7 @@ class ProviderError(Exception):
         self.retry_after = retry_after
         self.upstream = upstream
         self.cost_micro = cost_micro
+        self.provider_id: str | None = None
         self.reason = reason
 
     @property
@@ -263,7 +265,7 @@ class Provider(Protocol):
         """Streamed. Closing the iterator closes the provider's stream."""
         ...
 
-    async def text_cost(self, provider_id: str) -> int | None:
+    async def cost_of(self, provider_id: str) -> int | None:
         """What a call has cost, in micro-dollars; None while the provider does not know it yet."""
         ...
 

@@ -71,7 +71,7 @@ class Lookups:
 
     async def _ask(self, row: Row) -> None:
         try:
-            cost = await self._provider.text_cost(row["provider_id"])
+            cost = await self._provider.cost_of(row["provider_id"])
         except ProviderError as error:
             log.info("text_price_not_said", answer=row["id"], error=error.message)
             cost = None

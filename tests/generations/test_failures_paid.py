@@ -206,3 +206,15 @@ async def test_a_bill_of_our_own_key_at_a_supplier_is_booked(api: Api, user: htt
     sandbox.break_with(answered("byok-cost/byok_img.images.json"))
     assert (await finished(api, await image(user)))["cost_usd"] == "0.039000"
     assert (await money(user))[0] == "0.039000"
+
+
+@pytest.mark.parametrize("kind", ["cut", "garbage"])
+async def test_an_answer_that_broke_off_is_booked_once_the_provider_says_what_it_cost(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, kind: str
+) -> None:
+    sandbox.break_with(Fault.model_validate({"call": "images", "kind": kind}), generation=0)
+    failed = await finished(api, await image(user))
+    assert (failed["error"]["code"], failed["error"]["charged_usd"], failed["cost_usd"]) == ("outcome_unknown", None, None)
+    await late(api)
+    assert (await money(user), await spent_by_all(api)) == (("0.000000", "0.000000"), "0.040000")
+    assert len(sandbox.calls("images")) == 1
