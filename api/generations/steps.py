@@ -173,7 +173,7 @@ class Steps:
 
     async def _unknown(self, job: Generation) -> None:
         """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
-        Without one an image ends here, not charged to the user; a video, which costs much more, is left to the operator."""
+        Without one an image ends here; a video, which costs much more, is left to the operator."""
         if job.kind == "image":
             log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
             await self._ending.fail(job, _unknown_outcome("server_stopped"), None)

@@ -177,6 +177,16 @@ async def test_a_failure_is_pushed_with_its_reason(place: Place, sandbox: Sandbo
     assert told.reply.text.endswith("Nothing was charged.")
 
 
+async def test_a_result_says_that_a_picture_is_missing(place: Place, sandbox: Sandbox) -> None:
+    body = case("partial-images/partial_filtered.images.json").decode()
+    sandbox.break_with(Fault(call="images", kind="instead", status=200, value=body))
+    await place.say("/image two foxes --n 2 --model seedream")
+    async with pumping(place.stage, place.bot):
+        told = await place.stage.seen("1 of the pictures could not be made.")
+    assert len(told.reply.files) == 1
+    assert "$0.04" in told.reply.text
+
+
 async def test_the_cancel_button_ends_the_job_and_closes_the_card(place: Place, sandbox: Sandbox) -> None:
     hold_videos(sandbox)
     (card,) = await place.say("/video waves")
