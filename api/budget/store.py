@@ -112,17 +112,21 @@ async def close_hold(
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """`settled_micro` is 0 while it is open, and when it was released."""
+    """`paid_micro`: what its person pays, 0 while it is open."""
 
     is_open: bool
-    settled_micro: int
+    paid_micro: int
 
 
 async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
-    row = await sql.fetch_one("SELECT user_id, state, settled_micro FROM holds WHERE subject = $1", subject)
+    row = await sql.fetch_one("SELECT id, user_id, state, created_at FROM holds WHERE subject = $1", subject)
     if row is None or row["user_id"] != user_id:
         return None
-    return Booked(row["state"] == "held", row["settled_micro"] or 0)
+    query = """
+        SELECT coalesce(CAST(sum(amount_micro) AS BIGINT), 0) AS paid FROM ledger
+        WHERE user_id = $1 AND created_at >= $2 AND hold_id = $3"""
+    found = await sql.fetch_one(query, user_id, row["created_at"], row["id"])
+    return Booked(row["state"] == "held", 0 if found is None else found["paid"])
 
 
 async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:

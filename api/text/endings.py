@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
@@ -19,6 +20,7 @@ from api.text.lookups import Lookups
 from api.text.schemas import TextOut
 from api.text.store import Message
 
+T = TypeVar("T")
 log = structlog.get_logger("text")
 
 SUBJECT = "text:"
@@ -36,53 +38,58 @@ class Endings:
         self._lookups = lookups
         self._sandbox = sandbox
 
-    async def finish(self, running: Answer, cost: int | None) -> TextOut:
-        """Settle, and keep what there is. Where that cannot be kept, it is settled all the same."""
+    async def finish(self, running: Answer, cost: int | None, *, failed: bool) -> TextOut:
+        """Settle, and keep what there is; where that cannot be kept, it is settled all the same. `failed`: nothing came of it, so that its
+        cost is booked as that of a failure."""
         kept = await self._keep_pictures(running)
-        images = self._media.shown(self._media.listed(kept))
-        answered = running.answered(cost or 0, images, sandbox=self._sandbox)
         try:
-            await _patiently(lambda: self._close(running, answered, cost, kept))
+            answered = await _patiently(lambda: self._close(running, cost, kept, failed=failed))
         except DbUnavailable:
             raise
         except Exception:
             log.exception("text_not_kept", answer=running.id)
             await self._media.discard(kept)
-            answered = running.answered(cost or 0, (), sandbox=self._sandbox)
-            await _patiently(lambda: self._close_hold(running, cost))
+            answered = await _patiently(lambda: self._close_hold(running, cost, failed=failed))
         if cost is not None and running.unpriced is not None:
             self._lookups.wake()
         return answered
 
-    async def _close(self, running: Answer, answered: TextOut, cost: int | None, kept: Sequence[KeptFile]) -> None:
+    async def _close(self, running: Answer, cost: int | None, kept: Sequence[KeptFile], *, failed: bool) -> TextOut:
+        images = self._media.shown(self._media.listed(kept))
         async with self._db.transaction() as sql:
-            if not await self._settle(sql, running, cost):
-                return  # this is the repetition of one whose commit was done
+            paid = await self._settle(sql, running, cost, failed=failed)
+            answered = running.answered(paid or 0, images, sandbox=self._sandbox)
+            if paid is None:
+                return answered  # the repetition of one whose commit was done
             for file in kept:
                 await self._media.record(sql, file)
             if running.written or kept:
                 await _remember(sql, running, answered, [file.file.id for file in kept], ids.now())
             if running.key is not None:
                 # what was paid for is given again; where nothing was, the key is free for another try
-                if running.finish is not None or (cost and running.has_begun):
+                if running.finish is not None or (paid and running.has_begun):
                     await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
                 else:
                     await idempotency.free(sql, SUBJECT + running.id)
+        return answered
 
-    async def _close_hold(self, running: Answer, cost: int | None) -> None:
+    async def _close_hold(self, running: Answer, cost: int | None, *, failed: bool) -> TextOut:
         async with self._db.transaction() as sql:
-            await self._settle(sql, running, cost)
+            paid = await self._settle(sql, running, cost, failed=failed)
             await idempotency.free(sql, SUBJECT + running.id)
+        return running.answered(paid or 0, (), sandbox=self._sandbox)
 
-    async def _settle(self, sql: Sql, running: Answer, cost: int | None) -> bool:
-        """False: it was settled before."""
+    async def _settle(self, sql: Sql, running: Answer, cost: int | None, *, failed: bool) -> int | None:
+        """What the person pays; None: it was settled before."""
         if cost is None:
-            return await self._budget.release(sql, running.hold_id)
+            return 0 if await self._budget.release(sql, running.hold_id) else None
+        if failed:
+            return await self._budget.fail(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id)
         if not await self._budget.settle(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id):
-            return False
+            return None
         if (provider_id := running.unpriced) is not None:
             await self._lookups.add(sql, running, provider_id)
-        return True
+        return cost
 
     async def _keep_pictures(self, running: Answer) -> list[KeptFile]:
         """One that cannot be kept is left out; the words are worth more."""
@@ -119,14 +126,12 @@ async def _remember(sql: Sql, running: Answer, answered: TextOut, images: Sequen
         await store.add_message(sql, conversation.id, running.user_id, message)
 
 
-async def _patiently(work: Callable[[], Awaitable[None]]) -> None:
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
     """While the database is away for a moment, what was paid for waits to be written."""
     for wait in SETTLE_WAITS:
         try:
-            await work()
+            return await work()
         except DbUnavailable as error:
             log.warning("text_waits_for_database", error=str(error))
-            await asyncio.sleep(wait)
-        else:
-            return
-    await work()
+        await asyncio.sleep(wait)
+    return await work()

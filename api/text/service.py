@@ -22,7 +22,7 @@ from api.errors import Conflict, DomainError, ModelUnavailable, NotFound, Option
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
-from api.schemas import Between, usd
+from api.schemas import Between, micro, usd
 from api.text import store
 from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
@@ -234,12 +234,12 @@ class TextService:
         asked = not running.stopped
         failure = await self._stream(running) if asked else None
         cost = cost_of(running, failure) if asked else None
-        answered = await self._endings.finish(running, cost)
+        answered = await self._endings.finish(running, cost, failed=failure is not None and not running.has_begun)
         error = _error_of(running, failure, answered)
         if error is None:
             running.out.put_nowait(DoneEvent(answer=answered))
         else:
-            error.charged_micro = cost or 0
+            error.charged_micro = micro(answered.cost_usd)
             running.out.put_nowait(error)
 
     async def _stream(self, running: Answer) -> ProviderError | None:
@@ -265,7 +265,7 @@ class TextService:
         booked = await self._budget.booked(user_id, SUBJECT + answer_id)
         if booked is None:
             raise NotFound("There is no such answer among yours.")
-        return ChargeOut(charged_usd=None if booked.is_open else usd(booked.settled_micro))
+        return ChargeOut(charged_usd=None if booked.is_open else usd(booked.paid_micro))
 
     async def erase_user(self, user_id: str) -> None:
         async with self._db.transaction() as sql:

@@ -89,7 +89,7 @@ async def test_a_price_that_is_known_late_takes_the_place_of_the_estimate(db: Db
     assert row is not None
     booked = await budget.booked("u", row["subject"])
     assert booked is not None
-    assert (booked.is_open, booked.settled_micro) == (False, cost)
+    assert (booked.is_open, booked.paid_micro) == (False, cost)
     assert await budget.booked("somebody else", row["subject"]) is None
     await assert_adds_up(db)
 

@@ -274,6 +274,18 @@ async def test_what_was_booked_can_be_asked_for(api: Api, ana: httpx.AsyncClient
     assert (await ana.get(f"/generate/text/{start[1]['id']}/charge")).json() == {"charged_usd": "0.000000"}
 
 
+async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    usage = f"data: {json.dumps({'choices': [], 'usage': {'cost': 0.002}})}\n\ndata: [DONE]"
+    sandbox.break_with(replay(events(finish="content_filter").replace("data: [DONE]", usage)))
+    start, end = await streamed(ana)
+    assert (end[1]["error"]["reason"], end[1]["error"]["charged_usd"]) == ("safety", "0.000000")
+    await agree(ana, "0.000000")
+    assert (await ana.get(f"/generate/text/{start[1]['id']}/charge")).json() == {"charged_usd": "0.000000"}
+    row = await api.services.db.fetch_one("SELECT spent_micro FROM budgets WHERE scope = 'global'")
+    assert row is not None
+    assert row["spent_micro"] == 2000, "the provider was paid"
+
+
 async def test_an_answer_that_cannot_be_kept_is_settled_and_given(
     api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
