@@ -9,7 +9,7 @@ from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, qu
 from api.catalog.schemas import ModelOut
 from api.generations.schemas import AgainIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, UploadOut, VideoFromImageIn, VideoIn
 from api.schemas import Kind, Page
-from api.text.schemas import ConversationDetailOut, ConversationOut, TextIn, TextOut
+from api.text.schemas import ChargeOut, ConversationDetailOut, ConversationOut, TextIn, TextOut
 
 MODELS_AT_ONCE = 100
 
@@ -68,6 +68,9 @@ class MakingCalls(ApiHttp):
             yield response
         finally:
             response.close()
+
+    def stop_text(self, answer_id: str) -> ChargeOut:
+        return parse(ChargeOut, self.send("POST", address("/generate/text/{}/stop", answer_id)))
 
     def conversations(self, *, q: str | None = None, cursor: str | None = None, limit: int) -> Page[ConversationOut]:
         return parse(Page[ConversationOut], self.send("GET", "/conversations", params=query(q=q, cursor=cursor, limit=limit)))

@@ -19,7 +19,7 @@ from admin_web.markdown import as_html
 from admin_web.options import LABELS, grouped, price_words, shape
 from admin_web.programs import program
 from admin_web.settings import WebSettings
-from admin_web.words import charged, failure, notice_words
+from admin_web.words import ENDINGS, charged, failure, notice_words
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
@@ -51,6 +51,7 @@ def prepare(app: Flask) -> None:
         failure=failure,
         charged=charged,
         notice_words=notice_words,
+        endings=ENDINGS,
         is_sandbox=is_sandbox,
         words=admin_words,
         url_for=_url_for,
@@ -72,6 +73,7 @@ def prepare(app: Flask) -> None:
         price_words=price_words,
         markdown=as_html,
         shared_file=shared_file,
+        host=host,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -84,6 +86,11 @@ def _url_for(endpoint: str, **values: Any) -> str:
 def _built(_root: str, endpoint: str, **values: Any) -> str:
     """A page has about a hundred addresses, most of them those of the page before, and building one takes as long as a line."""
     return url_for(endpoint, **values)
+
+
+def host(url: str) -> str:
+    """Of an address, for a link that has no better name."""
+    return urlsplit(url).hostname or url
 
 
 def page(template: str, status: int = 200, /, **values: object) -> Response:

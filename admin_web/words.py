@@ -10,6 +10,7 @@ from admin_web.language import DEFAULT, N_, _, chosen, money, ngettext
 from admin_web.options import LABELS
 from api.generations.schemas import ErrorOut
 from api.schemas import Between, FieldProblem, Problem, Reason
+from api.text.schemas import Finish
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -99,10 +100,19 @@ CAUSES: dict[Reason, str] = {
     "storage_unavailable": N_("The store for files cannot be used right now. Tell the person who runs this site."),
     "storage_full": N_("There is no room for new files. Tell the person who runs this site."),
     "server_stopped": N_("The server was stopped while this was being made."),
-    "thinking_only": N_("The model used up all its room for thinking, so there is no answer."),
+    "thinking_only": N_(
+        "The model used up all its room for thinking, so there is no answer. Let it think less (below the question) or take another model."
+    ),
     "empty_answer": N_("The model gave no answer. Try it again."),
 }
 """Why something was not made, by the api's reason, and what to do about it. `detail`: what the provider or the model said."""
+ENDINGS: dict[Finish, str] = {
+    "length": N_("Cut at the limit of its length."),
+    "content_filter": N_("A content filter stopped the answer here."),
+    "stopped": N_("Stopped."),
+    "broken": N_("The answer broke off here."),
+}
+"""How an answer ended that did not end by itself."""
 NOTICES = {
     "linked": N_("A chat was linked with your account."),
     "link_conflict": N_("A chat could not be linked: it belongs to another account."),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 import httpx
-from flask import Blueprint, Response, flash, jsonify, redirect, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from httpx_sse import EventSource, SSEError
 
@@ -20,17 +20,18 @@ from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.words import FormError, charged, failure, in_words
 from api.schemas import Page
-from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, TextIn
+from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
 from api.users.schemas import PreferencesIn, UserOut
 
 pages = Blueprint("text", __name__)
 
-FIELDS = ("prompt", "model", "conversation_id", "system")
+FIELDS = ("prompt", "model", "conversation_id", "after", "effort", "system")
 AT_ONCE = 40
 """Conversations in the list at the side."""
 REDRAW_SECONDS = 0.15
 """The answer is drawn anew this often while it is written."""
 UNSURE_WAITS = (0.2, 0.4, 0.8, 1.6, 3.0)
+CHARGE_WAITS = (0.2, 0.4, 0.8, 1.6)
 
 
 @pages.get("/generate")
@@ -72,8 +73,9 @@ def submit() -> ResponseReturnValue:
 
 @pages.post("/generate/text/stream")
 def stream() -> ResponseReturnValue:
-    """Server-sent events: `start {conversation_id}`, `html {html}` with the answer so far, then `done {html, note, balance}` or
-    `error {message}`. What is wrong before the first event is a JSON answer with the words for it."""
+    """Server-sent events: `start {id, conversation_id}`, `thinking {html}` and `html {html}` with the answer so far, then
+    `done {html, ending, note, balance}` or `error {html, message, balance}`. What is wrong before the first event is a JSON answer with
+    the words for it."""
     stack = ExitStack()
     try:
         ask = _ask(attached(), stream=True)
@@ -93,6 +95,18 @@ def stream() -> ResponseReturnValue:
     response = Response(streamed, content_type="text/event-stream; charset=utf-8", headers={"X-Accel-Buffering": "no"})
     response.call_on_close(stack.close)
     return response
+
+
+@pages.post("/generate/text/<answer_id>/stop")
+def stop(answer_id: str) -> ResponseReturnValue:
+    """What was charged for an answer that its reader has stopped, or whose stream was lost."""
+    cost = api().stop_text(answer_id).charged_usd
+    for wait in CHARGE_WAITS:
+        if cost is not None:
+            break
+        time.sleep(wait)  # another process of the api settles it, in a moment
+        cost = api().stop_text(answer_id).charged_usd
+    return jsonify(note=charged(cost), balance=money(left(api().me())))
 
 
 @pages.post("/generate/text/<conversation_id>/rename")
@@ -118,7 +132,10 @@ def delete(conversation_id: str) -> ResponseReturnValue:
 
 
 def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
-    asked = read(TextIn, {**given(*FIELDS), "images": [image.id for image in images] or None, "stream": stream})
+    fields = given(*FIELDS)
+    if "after" in fields:
+        fields.pop("model", None)  # who has answered goes on
+    asked = read(TextIn, {**fields, "images": [image.id for image in images] or None, "stream": stream})
     if asked.model:
         use_model("text", asked.model)
     if web_session().get("text_system", "") != (asked.system or ""):
@@ -152,13 +169,18 @@ def _events(upstream: httpx.Response) -> Iterator[str]:
                 if time.monotonic() - drawn >= REDRAW_SECONDS:
                     yield _event("html", html=as_html(text))
                     drawn = time.monotonic()
+            elif event.event == "thinking":
+                text = "" if json.loads(event.data)["forget"] else text
+                yield _event("thinking", html=as_html(text))
             elif event.event == "start":
-                yield _event("start", conversation_id=str(json.loads(event.data)["conversation_id"]))
+                begun = StartEvent.model_validate_json(event.data)
+                yield _event("start", id=begun.id, conversation_id=begun.conversation_id)
             elif event.event == "done":
                 yield _done(DoneEvent.model_validate_json(event.data), api().me())
             elif event.event == "error":
                 broken = ErrorEvent.model_validate_json(event.data).error
-                yield _event("error", html=as_html(text), message=f"{failure(broken)} {charged(broken.charged_usd)}".strip())
+                message = f"{failure(broken)} {charged(broken.charged_usd)}".strip()
+                yield _event("error", html=as_html(text), message=message, balance=money(left(api().me())))
     except (httpx.HTTPError, SSEError):
         # the connection to the api is lost: what is on the page stays there, and the page says so by itself
         return
@@ -167,7 +189,8 @@ def _events(upstream: httpx.Response) -> Iterator[str]:
 def _done(done: DoneEvent, person: UserOut) -> str:
     answer = done.answer
     note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
-    return _event("done", html=as_html(answer.text), note=note, balance=money(left(person)))
+    ending = render_template("generate/_ending.html", answer=answer, is_last=True, nonce=new_nonce()).strip()
+    return _event("done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person)))
 
 
 def _event(name: str, **data: str) -> str:

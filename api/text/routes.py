@@ -85,10 +85,10 @@ async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
     yield DoneEvent(answer=earlier)
 
 
-@router.get("/generate/text/{answer_id}/charge")
-async def read_charge(services: ServicesDep, caller: UserCaller, answer_id: str) -> ChargeOut:
-    """For whoever has stopped an answer, or lost its stream."""
-    return await services.text.charge(caller.user_id, answer_id)
+@router.post("/generate/text/{answer_id}/stop")
+async def stop_text(services: ServicesDep, caller: UserCaller, answer_id: str) -> ChargeOut:
+    """Stop an answer, and say what was booked for it; also of one that is over, or whose stream was lost."""
+    return await services.text.stop(caller.user_id, answer_id)
 
 
 @router.get("/conversations")

@@ -46,6 +46,8 @@ BUSY_SECONDS = 2.0
 STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
+STOP_SECONDS = 5.0
+"""How long it is waited for that a stopped answer is settled."""
 PICTURE_ONLY = "[picture]"
 """What stands for an earlier answer without words: providers take no empty ones."""
 
@@ -260,8 +262,14 @@ class TextService:
             running.streaming = False
         return None
 
-    async def charge(self, user_id: str, answer_id: str) -> ChargeOut:
-        """What was booked for an answer of the user's. Raises `NotFound`."""
+    async def stop(self, user_id: str, answer_id: str) -> ChargeOut:
+        """Stop an answer of the user's that is being written here; one that another process writes ends with its stream. Raises
+        `NotFound`."""
+        for running in self._running:
+            if running.id == answer_id and running.user_id == user_id and running.task is not None:
+                running.stop()
+                await asyncio.wait({running.task}, timeout=STOP_SECONDS)
+                break
         booked = await self._budget.booked(user_id, SUBJECT + answer_id)
         if booked is None:
             raise NotFound("There is no such answer among yours.")

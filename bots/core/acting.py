@@ -98,9 +98,9 @@ class UserApi:
                 async for event in events:
                     yield event
 
-    async def charge(self, answer_id: str) -> ChargeOut:
-        """What was booked for an answer that was stopped."""
-        return read(ChargeOut, await self._call("GET", f"/generate/text/{_segment(answer_id)}/charge"))
+    async def stop_text(self, answer_id: str) -> ChargeOut:
+        """End an answer, and learn what was booked for it."""
+        return read(ChargeOut, await self._call("POST", f"/generate/text/{_segment(answer_id)}/stop"))
 
     async def new_conversation(self, new: NewConversationIn) -> None:
         """The next question in this chat begins another conversation."""

@@ -162,7 +162,7 @@ MAKING = [
     Row("POST", "/generate/estimate", USER, json=BAD, passes=422),
     Row("POST", "/generate/text", USER, json=BAD, passes=422),
     Row("POST", "/generate/text", USER, made="conversation", json={"prompt": "more", "conversation_id": "{conversation_id}"}),
-    Row("GET", "/generate/text/{answer_id}/charge", USER, made="conversation"),
+    Row("POST", "/generate/text/{answer_id}/stop", USER, made="conversation"),
     Row("POST", "/generate/text", USER, made="conversation", json={"prompt": "more", "after": "{answer_id}"}),
     Row("POST", "/generate/text", USER, made="generation", json={"prompt": "what is it?", "images": ["{media_id}"]}),
     Row("POST", "/generate/image", USER, json=BAD, passes=422),

@@ -265,13 +265,13 @@ async def test_going_on_goes_on_behind_that_answer(api: Api, ana: httpx.AsyncCli
 
 async def test_what_was_booked_can_be_asked_for(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
     answer = (await ask(ana)).json()
-    charge = await ana.get(f"/generate/text/{answer['id']}/charge")
+    charge = await ana.post(f"/generate/text/{answer['id']}/stop")
     assert charge.json() == {"charged_usd": answer["cost_usd"]}
     async with await api.user("eve") as eve:
-        assert (await eve.get(f"/generate/text/{answer['id']}/charge")).status_code == 404
+        assert (await eve.post(f"/generate/text/{answer['id']}/stop")).status_code == 404
     sandbox.break_with(Fault(call="chat", kind="status", status=503))
     start, _ = await streamed(ana)
-    assert (await ana.get(f"/generate/text/{start[1]['id']}/charge")).json() == {"charged_usd": "0.000000"}
+    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {"charged_usd": "0.000000"}
 
 
 async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
@@ -280,7 +280,7 @@ async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(api: Api, 
     start, end = await streamed(ana)
     assert (end[1]["error"]["reason"], end[1]["error"]["charged_usd"]) == ("safety", "0.000000")
     await agree(ana, "0.000000")
-    assert (await ana.get(f"/generate/text/{start[1]['id']}/charge")).json() == {"charged_usd": "0.000000"}
+    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {"charged_usd": "0.000000"}
     row = await api.services.db.fetch_one("SELECT spent_micro FROM budgets WHERE scope = 'global'")
     assert row is not None
     assert row["spent_micro"] == 2000, "the provider was paid"

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ import uvicorn
 from api import ids
 from api.auth.caller import Caller
 from api.provider.sandbox_faults import Fault
+from api.schemas import micro
 from api.text import service
 from api.text.answer import Answer
 from api.text.schemas import DeltaEvent, StartEvent, TextIn
@@ -140,3 +142,18 @@ async def test_a_client_that_goes_away_stops_its_answer(api: Api, ana: httpx.Asy
     spent, held = await api.services.budget.of_user(user_id)
     assert spent > 0
     assert held == 0
+
+
+async def test_stopping_by_its_id_says_what_was_booked(api: Api, ana: httpx.AsyncClient, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story."))
+    await first_words(api, running)
+    async with await api.user("eve") as eve:
+        assert (await eve.post(f"/generate/text/{running.id}/stop")).status_code == 404
+    assert running.streaming
+    answer = await ana.post(f"/generate/text/{running.id}/stop")
+    spent, held = await spent_and_held(api, caller)
+    assert micro(Decimal(answer.json()["charged_usd"])) == spent
+    assert held == 0
+    assert spent > 0
+    assert (await ana.post(f"/generate/text/{running.id}/stop")).json() == answer.json()

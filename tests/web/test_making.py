@@ -1,7 +1,6 @@
 """Text, images and videos from form to file, and what happens to bad input."""
 
 import io
-import json
 import re
 import time
 from collections.abc import Callable
@@ -261,64 +260,6 @@ def test_options_follow_the_model_and_the_price_follows_the_options(browser: Bro
         browser.post("/generate/video/estimate", {"model": models[0], "duration": seconds}, X_Fragment="1").text for seconds in ("4", "8")
     ]
     assert prices[0] != prices[1]
-
-
-def test_text_without_scripts_is_a_page(browser: Browser) -> None:
-    browser.get("/generate/text")
-    answer = browser.post("/generate/text", {**browser.fields, "prompt": "Say <b>hello</b>"})
-    assert answer.status_code == 302
-    page = browser.get(answer.location.partition("#")[0]).text
-    assert "message-assistant" in page
-    assert "Say &lt;b&gt;hello&lt;/b&gt;" in page
-    assert "<b>hello</b>" not in page
-    assert browser.fields["conversation_id"]
-
-
-def events(text: str) -> list[tuple[str, dict[str, str]]]:
-    return [(name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.+)", text)]
-
-
-def test_text_streams_as_clean_html(browser: Browser) -> None:
-    browser.get("/generate/text")
-    prompt = "Write Python code <script>hit()</script>"
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": prompt}, X_Fragment="1")
-    assert answer.mimetype == "text/event-stream"
-    seen = events(answer.text)
-    names = [name for name, _ in seen]
-    assert names[0] == "start"
-    assert names[-1] == "done"
-    assert names.count("html") > 1
-    assert "<script" not in answer.text
-    assert "&lt;script&gt;" in seen[-1][1]["html"], "the sandbox repeats the question"
-    assert '<span class="k">def</span>' in seen[-1][1]["html"]
-    assert re.fullmatch(r"\$\d+\.\d+", seen[-1][1]["balance"])
-
-
-def test_conversations_are_found_renamed_and_deleted(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
-    browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "All about foxes"}, X_Fragment="1")
-    conversation = events(answer.text)[0][1]["conversation_id"]
-    browser.get(f"/generate/text?conversation={conversation}")
-    browser.post(f"/generate/text/{conversation}/rename", {"title": "Winter <i>animals</i>"})
-    found = browser.get("/generate/text/history?q=winter", {"X-Fragment": "1"}).text
-    assert "Winter &lt;i&gt;animals&lt;/i&gt;" in found
-    assert "Nothing found." in browser.get("/generate/text/history?q=summer", {"X-Fragment": "1"}).text
-    stranger = signed_in(app, register())
-    assert stranger.post(f"/generate/text/{conversation}/delete", {"sure": "yes"}).status_code == 404
-    assert "The whole conversation is deleted." in browser.post(f"/generate/text/{conversation}/delete").text
-    browser.post(f"/generate/text/{conversation}/delete", {"sure": "yes"})
-    assert browser.get(f"/generate/text?conversation={conversation}").status_code == 404
-
-
-def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
-    browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Hello", "model": "no/such-model"}, X_Fragment="1")
-    assert answer.status_code == 422
-    assert answer.get_json()["error"]["message"]
-    lost = {**browser.fields, "prompt": "Hello", "conversation_id": "never-kept"}
-    assert browser.post("/generate/text/stream", lost, X_Fragment="1").status_code == 404
-    after_a_stop = browser.post("/generate/text/stream", {**lost, "unsure": "1"}, X_Fragment="1")
-    assert events(after_a_stop.text)[-1][0] == "done", "a new conversation"
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])

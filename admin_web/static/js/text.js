@@ -48,7 +48,7 @@ function finish(article) {
     // a long line scrolls sideways, also by keyboard
     block.tabIndex = 0;
   }
-  article.querySelector("footer").append(copyButton(answer));
+  if (answer.childNodes.length) article.querySelector("footer").append(copyButton(answer));
 }
 
 // The question goes back into its field, to be asked once more or in other words.
@@ -103,12 +103,14 @@ function emptyAnswer() {
   const article = message("assistant");
   const answer = document.createElement("div");
   answer.className = "answer";
+  const ending = document.createElement("div");
+  ending.className = "ending";
   const footer = document.createElement("footer");
   footer.className = "muted";
   footer.append(document.createElement("span"));
-  article.append(answer, footer);
+  article.append(answer, ending, footer);
   article.setAttribute("aria-busy", "true");
-  return { article, answer, note: footer.firstElementChild };
+  return { article, answer, ending, note: footer.firstElementChild };
 }
 
 // One block of a server-sent stream: its event name and its data.
@@ -150,16 +152,27 @@ async function listAgain() {
   if (answer.ok) document.getElementById("conversations").innerHTML = await answer.text();
 }
 
+// What was held for the answer is free again: the price says what is left beside it.
+function settled(balance) {
+  document.querySelector("[data-balance]").textContent = balance;
+  form.elements.prompt.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 async function read(stream, signal, shown) {
-  const { article, answer, note } = shown;
-  let end = words.cut;
+  const { article, answer, ending, note } = shown;
+  let told = null;
   try {
     for await (const { name, data } of events(stream)) {
       const follow = nearEnd();
       if (name === "start") {
+        shown.id = data.id;
         if (form.elements.conversation_id.value !== data.conversation_id) form.elements.unsure.value = "1";
         form.elements.conversation_id.value = data.conversation_id;
+      } else if (name === "thinking") {
+        answer.innerHTML = data.html;
+        note.textContent = words.thinking;
       } else {
+        note.textContent = "";
         // not before something is written: until then there is nothing to come back to
         const here = `${words.show}?conversation=${encodeURIComponent(form.elements.conversation_id.value)}`;
         if (location.pathname + location.search !== here) history.replaceState(null, "", here);
@@ -167,23 +180,36 @@ async function read(stream, signal, shown) {
       }
       if (name === "done") {
         form.elements.unsure.value = "";
-        end = data.note;
-        document.querySelector("[data-balance]").textContent = data.balance;
-        // what was held for the answer is free again: the price says what is left beside it
-        form.elements.prompt.dispatchEvent(new Event("input", { bubbles: true }));
+        told = data.note;
+        ending.innerHTML = data.ending;
+        settled(data.balance);
       } else if (name === "error") {
-        end = words.stays;
+        told = words.stays;
         complain(form, data);
+        settled(data.balance);
       }
       if (follow) article.scrollIntoView({ block: "end" });
     }
   } finally {
     const follow = nearEnd();
-    note.textContent = signal.aborted ? words.stopped : end;
+    note.textContent = signal.aborted ? words.stopped : (told ?? words.cut);
+    if (told === null) end(shown);
     article.removeAttribute("aria-busy");
-    finish(article);
+    if (told === words.stays && !answer.childNodes.length) article.remove();
+    else finish(article);
     if (follow) article.scrollIntoView({ block: "end" });
   }
+}
+
+// The server learns only with its next word that nobody reads any more. What a stopped or cut answer has cost is said where it is known.
+async function end({ id, note }) {
+  if (!id) return;
+  const headers = { "X-Fragment": "1", "X-CSRFToken": form.elements.csrf_token.value };
+  const answer = await fetch(words.end.replace("ID", id), { method: "POST", headers }).catch(() => null);
+  if (!answer?.ok) return;
+  const said = await answer.json();
+  note.textContent = `${note.textContent} ${said.note}`.trim();
+  settled(said.balance);
 }
 
 // What began as a new conversation can be renamed and deleted as soon as something stands in it.
@@ -228,7 +254,7 @@ async function answerTo(prompt, signal) {
   try {
     await read(answer.body, signal, shown);
   } finally {
-    if (shown.answer.childNodes.length) begun();
+    if (shown.answer.childNodes.length || shown.ending.children.length) begun();
     // of a first answer without a word nothing is kept that one could go on with
     else if (form.elements.unsure.value) form.elements.conversation_id.value = form.elements.unsure.value = "";
     // one that was stopped is kept a moment later
@@ -258,6 +284,21 @@ form.addEventListener("submit", async (event) => {
     // not where that would bring up a keyboard over the answer
     if (matchMedia("(pointer: fine)").matches) form.elements.prompt.focus();
   }
+});
+
+// An answer that was cut at its limit goes on below, as a question of its own.
+talk.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-go-on]")) return;
+  event.preventDefault();
+  if (form.hasAttribute("aria-busy")) return;
+  const { after, prompt } = event.target.elements;
+  const draft = form.elements.prompt.value;
+  form.elements.after.value = after.value;
+  form.elements.prompt.value = prompt.value;
+  event.target.remove();
+  form.requestSubmit();
+  form.elements.after.value = "";
+  form.elements.prompt.value = draft;
 });
 
 // Enter sends where there is a real keyboard; Shift+Enter makes a new line.

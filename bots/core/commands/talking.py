@@ -34,8 +34,8 @@ EFFORT = Option(
     choices=get_args(Effort),
     pattern="|".join(get_args(Effort)),
 )
-CHARGE_WAITS = (0.05, 0.2, 0.5, 1.0, 2.0)
-"""Seconds between the questions what an answer has cost that was just stopped: it is being settled."""
+CHARGE_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each question what an answer has cost that was just stopped: another process may still be settling it."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
@@ -144,7 +144,7 @@ async def _charged(answer_id: str, context: Context) -> Decimal | None:
     for wait in CHARGE_WAITS if answer_id else ():
         await asyncio.sleep(wait)
         try:
-            charge = await context.user.charge(answer_id)
+            charge = await context.user.stop_text(answer_id)
         except ApiError:
             return None
         if charge.charged_usd is not None:
