@@ -22,6 +22,7 @@ Turn = Callable[[], Awaitable[float]]
 """One turn; returns after how many seconds the next one is due."""
 
 LEAST, MOST = 1.0, 60.0
+AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
 BROKEN_AFTER = 10
 """Turns in a row with an error that nobody expected: about five minutes of work that is needed and not done."""
 _AWAY = (DbUnavailable, ProviderError, DomainError, OSError)
@@ -127,3 +128,17 @@ class Background:
     def _break(self, name: str) -> None:
         log.critical("background_broken", work=name, hint="the process ends, so that it is started anew")
         self.broken.set()
+
+
+async def until_back(write: Callable[[], Awaitable[None]]) -> None:
+    """Write what must not be lost, such as what a paid call brought, as soon as the database can be written again."""
+    pause = AGAIN_FIRST
+    while True:
+        try:
+            await write()
+        except DbUnavailable as error:
+            log.warning("write_waits", error=str(error), again_in=pause)
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, AGAIN_MOST)

@@ -17,6 +17,7 @@ T = TypeVar("T")
 log = get_logger("db")
 
 POOL_MAX = 16
+CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 """A server whose machine is gone says nothing; the network gives it up after a quarter of an hour."""
 SCRIPT_SECONDS = 24 * 3600.0
@@ -50,7 +51,7 @@ def _translated() -> Iterator[None]:
     except asyncpg.DataError:
         raise
     except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise DbUnavailable(str(error) or type(error).__name__) from error
+        raise DbUnavailable(str(error) or "it does not answer") from error
 
 
 class _Connection:
@@ -169,6 +170,11 @@ async def open_postgres(url: str) -> PostgresDb:
     """Raises `DbUnavailable` when the server cannot be reached."""
     with _translated():
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=POOL_MAX, command_timeout=COMMAND_SECONDS, server_settings={"timezone": "UTC"}
+            url,
+            min_size=1,
+            max_size=POOL_MAX,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings={"timezone": "UTC"},
         )
     return PostgresDb(pool)

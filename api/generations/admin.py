@@ -90,7 +90,7 @@ class GenerationAdmin:
             raise InvalidRequest("Give the provider's id with the outcome provider_id, and only with it.", field="provider_id")
         async with self._db.transaction() as sql:
             if body.provider_id is not None:
-                done = await moves.adopt_provider_id(sql, row.id, body.provider_id, now(), now() + PROVIDER_TIME_MAX)
+                done = await moves.adopt_provider_id(sql, row.id, body.provider_id, now())
             else:
                 done = await self._lost(sql, row, charged=body.outcome == "failed_charged")
             if not done:
@@ -159,7 +159,7 @@ class GenerationAdmin:
     async def time_out(self, admin: Caller) -> int:
         """Fails what is past its deadline at the provider."""
         late = 0
-        for generation_id in await moves.overdue_ids(self._db, now()):
+        for generation_id in await moves.overdue_ids(self._db, int(PROVIDER_TIME_MAX * 1000)):
             async with self._db.transaction() as sql:
                 row = await moves.end(sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=TimedOut(LATE))
                 if row is None:

@@ -58,7 +58,7 @@ def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sand
         lease_token=None,
         run_at=at,
         nudges=0,
-        deadline_at=None,
+        followed_ms=None,
         callback_token=token(128),
         provider_id=None,
         hold_id="",

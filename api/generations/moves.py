@@ -38,6 +38,7 @@ _PLACED = """
                 > CASE due.kind WHEN 'video' THEN $2::bigint ELSE $3::bigint END AS waits
         FROM due
     )"""
+WAIT_MOST = timedelta(minutes=30)
 _MUCH_LATER = timedelta(days=1)
 _OPEN = "phase NOT IN ('done', 'needs_review')"
 """As the index of PostgreSQL has it. The embedded engine needs it too, in each part of a statement: without it a claim among a million jobs
@@ -132,10 +133,16 @@ async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime
     await sql.execute("UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3", until, list(ids), lease_token)
 
 
-async def over(sql: Sql, now: datetime) -> list[tuple[str, int]]:
-    """Jobs, each with its attempt, whose lease was not renewed in time."""
-    rows = await sql.fetch(f"SELECT id, attempt FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1", now)
-    return [(row["id"], row["attempt"]) for row in rows]
+async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
+    """Jobs whose lease was not renewed in time, each with its end."""
+    rows = await sql.fetch(f"SELECT id, run_at FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1", now)
+    return [(row["id"], row["run_at"]) for row in rows]
+
+
+async def bring_back(sql: Sql, now: datetime) -> int:
+    """Jobs that wait for longer than any wait there is were left by a clock that has been set back since: they are due now. How many."""
+    rows = await sql.fetch(f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id", now, now + WAIT_MOST)
+    return len(rows)
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
@@ -250,20 +257,27 @@ async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
     )
 
 
-async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime, deadline: datetime) -> bool:
-    """A webhook or an operator names the job whose submit answer was lost: follow it from here. The attempt moves on, as the state was
-    not the one that a worker may still hold."""
+async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime) -> bool:
+    """A webhook, an operator, or a worker that lost its lease names the job whose submit answer was lost: follow it from here. The attempt
+    moves on, as the state was not the one that a worker may still hold."""
     row = await sql.fetch_one(
         """
-        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3, deadline_at = $4, lease_token = NULL,
+        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3, followed_ms = 0, lease_token = NULL,
             attempt = attempt + 1, tries = 0, rescues = 0
-        WHERE id = $1 AND status || '/' || phase = ANY($5::text[]) RETURNING id
+        WHERE id = $1 AND status || '/' || phase = ANY($4::text[]) RETURNING id
         """,
         generation_id,
         provider_id,
         now,
-        deadline,
         in_phase("submit_unknown", "needs_review"),
+    )
+    return row is not None
+
+
+async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bool:
+    """For the operator, who sees it with a job that nobody follows any more. False when there is no such job, or it has another one."""
+    row = await sql.fetch_one(
+        "UPDATE generations SET provider_id = $2 WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id", generation_id, provider_id
     )
     return row is not None
 
@@ -295,8 +309,6 @@ async def end(
     return row_of(row) if row else None
 
 
-async def overdue_ids(sql: Sql, now: datetime) -> list[str]:
-    rows = await sql.fetch(
-        "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND deadline_at IS NOT NULL AND deadline_at < $1 ORDER BY id", now
-    )
+async def overdue_ids(sql: Sql, most_ms: int) -> list[str]:
+    rows = await sql.fetch("SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 ORDER BY id", most_ms)
     return [cast(str, row["id"]) for row in rows]

@@ -8,9 +8,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from structlog import get_logger
 
+from api.background import until_back
 from api.budget.service import BudgetService
 from api.catalog.service import Catalog
 from api.db import Db, Sql
@@ -45,7 +47,9 @@ SUBMIT_TRIES_MAX = 3
 RETRY_FIRST = 1.0
 FETCH_TRIES_MAX = 8
 FETCH_FIRST = 1.0
-PROVIDER_TIME_MAX = timedelta(minutes=60)
+PROVIDER_TIME_MAX = 3600.0
+"""Seconds, as the waits between the looks add up. No clock is asked, for it may jump while a video that is paid for is made."""
+UNKNOWN_LOOK = 300.0
 POLL_FIRST = 1.0
 POLL_QUICK = 2.0
 POLL_QUICK_FOR = 180.0
@@ -113,13 +117,13 @@ class Steps:
         try:
             answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
         except ProviderError as error:
-            await self.submit_failed(job, error)
+            await until_back(partial(self.submit_failed, job, error))
             return
         fault_point("answered")
         if isinstance(answer, ImageResult):
-            await self._keep_images(job, answer)
+            await until_back(partial(self._keep_images, job, answer))
         else:
-            await self._follow(job, answer)
+            await until_back(partial(self._follow, job, answer))
 
     def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
         model = self._catalog.resolve("image", job.model).info
@@ -179,8 +183,8 @@ class Steps:
             await self._ending.fail(job, _unknown_outcome("server_stopped"), None)
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
-        elif self._callbacks and now() < (until := (job.started_at or job.created_at) + PROVIDER_TIME_MAX):
-            await self._release(job, "submit_unknown", (until - now()).total_seconds())
+        elif self._callbacks and not _waited_enough(job):
+            await self._wait(job, "submit_unknown", UNKNOWN_LOOK)
         else:
             await self._review(job)
 
@@ -204,16 +208,20 @@ class Steps:
         self._ending.ring(job)
 
     async def _follow(self, job: Generation, video: VideoJob) -> None:
-        await self._release(
-            job,
-            "poll",
-            POLL_FIRST,
-            provider_id=video.provider_id,
-            provider_state=video.raw_status,
-            submitted_at=now(),
-            deadline_at=now() + PROVIDER_TIME_MAX,
-            tries=0,
-        )
+        about = {"provider_id": video.provider_id, "provider_state": video.raw_status}
+        if not await self._release(job, "poll", POLL_FIRST, status=None, submitted_at=now(), followed_ms=0, tries=0, **about):
+            await self._adopt(job, video)
+
+    async def _adopt(self, job: Generation, video: VideoJob) -> None:
+        """The lease was lost while the provider took a video that is paid for: whoever has the job now does not know which one it is."""
+        about = {"job": job.id, "provider_id": video.provider_id, "model": job.model, "estimate_micro": job.estimate_micro}
+        if await moves.adopt_provider_id(self._db, job.id, video.provider_id, now()):
+            log.warning("video_adopted", **about)
+            self._wake.ring("worker")
+        elif not await moves.name_provider_id(self._db, job.id, video.provider_id):
+            log.error("paid_video_of_no_job", **about)
+        elif (row := await store.get(self._db, job.id)) is not None and row.phase == "done":
+            log.error("paid_video_of_ended_job", status=row.status, **about)
 
     async def _poll(self, job: Generation) -> None:
         try:
@@ -225,10 +233,10 @@ class Steps:
             if await moves.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
                 await self._fetch(job, video.cost_micro)
         elif video.state == "running":
-            if job.deadline_at is not None and now() > job.deadline_at:
+            if _waited_enough(job):
                 await self._ending.fail(job, TimedOut("The provider did not finish this video within an hour."), None)
             else:
-                await self._release(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
+                await self._wait(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
         else:
             await self._ending.fail(job, _video_error(video), video.cost_micro or 0)
 
@@ -236,18 +244,18 @@ class Steps:
         """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
         if self._callbacks:
             return POLL_BEHIND_WEBHOOKS
-        age = (now() - (job.submitted_at or job.created_at)).total_seconds()
+        age = (job.followed_ms or 0) / 1000
         return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
 
     async def _poll_failed(self, job: Generation, error: ProviderError) -> None:
         """The provider works on although we cannot see it: keep asking until the deadline, unless it does not know the job."""
         log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
         gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
-        if gone or (job.deadline_at is not None and now() > job.deadline_at):
+        if gone or _waited_enough(job):
             await self._ending.fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"), None)
             return
         wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
-        await self._release(job, "poll", wait, tries=job.tries + 1)
+        await self._wait(job, "poll", wait, tries=job.tries + 1)
 
     async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
         cost = cost_micro if cost_micro is not None else job.estimate_micro
@@ -260,7 +268,7 @@ class Steps:
             await self._fetch_failed(job, error, cost)
             return
         fault_point("kept")
-        await self._ending.complete(job, [kept], cost)
+        await until_back(partial(self._ending.complete, job, [kept], cost))
 
     async def _fetch_failed(self, job: Generation, error: ProviderError | DomainError, cost: int) -> None:
         """Fetching costs nothing, so what may pass is tried again; another look at the same unusable file would show the same."""
@@ -312,12 +320,21 @@ class Steps:
             )
         await self._ending.complete(job, kept, cost, surplus)
 
+    async def _wait(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
+        """For the provider, which has to be done some time."""
+        followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
+        await self._release(job, phase, seconds, status=None, followed_ms=followed_ms, **changes)
+
     async def _release(
         self, job: Generation, phase: Phase, seconds: float, *, status: GenerationStatus | None = None, **changes: object
     ) -> bool:
         done = await moves.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), status=status, **changes)
         self._wake.ring("worker")
         return done
+
+
+def _waited_enough(job: Generation) -> bool:
+    return (job.followed_ms or 0) >= PROVIDER_TIME_MAX * 1000
 
 
 def _int(value: object) -> int | None:

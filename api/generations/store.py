@@ -79,7 +79,7 @@ class Generation(Listed):
     lease_token: str | None
     run_at: datetime
     nudges: int
-    deadline_at: datetime | None
+    followed_ms: int | None
     callback_token: str
     hold_id: str
     chat_id: str | None
@@ -96,7 +96,7 @@ _LISTED = (
     "started_at, submitted_at, finished_at, refunded_at, files_json"
 )
 COLUMNS = (
-    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, deadline_at, callback_token, hold_id, chat_id, thread_id, message_id, "
+    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, followed_ms, callback_token, hold_id, chat_id, thread_id, message_id, "
     "card_message_id, user_name, chat_private"
 )
 _NAMES = COLUMNS.split(", ")

@@ -12,7 +12,6 @@ from api.deps import ServicesDep
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
 from api.fault_points import fault_point
 from api.generations import moves, store
-from api.generations.steps import PROVIDER_TIME_MAX
 from api.ids import now
 from api.provider.webhooks import verify
 from api.wake import Wake
@@ -49,7 +48,7 @@ class Webhooks:
         if job is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
             return
-        await moves.adopt_provider_id(self._db, job.id, provider_id, now(), now() + PROVIDER_TIME_MAX)
+        await moves.adopt_provider_id(self._db, job.id, provider_id, now())
         await moves.nudge(self._db, job.id, now())
         self._wake.ring("worker")
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from structlog import get_logger
+
 from api.background import Background
 from api.db import Db
 from api.generations import moves
@@ -15,6 +17,8 @@ from api.generations.store import Generation
 from api.generations.sweep import Sweeper
 from api.ids import now, token
 from api.wake import Wake
+
+log = get_logger("worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Worker:
         self._times = times
         self._background: Background | None = None
         self._closing = False
-        self._seen_over: dict[tuple[str, int], float] = {}
+        self._seen_over: dict[tuple[str, datetime], float] = {}
         self._lapsed: list[str] = []
         self._lease_token = token(128)
         self._submits: dict[asyncio.Task[None], Generation] = {}
@@ -161,6 +165,9 @@ class Worker:
         if ids:
             await moves.extend(self._db, ids, self._lease_token, self._until(now()))
         patience = 0.0 if self._db.engine == "duckdb" else self._times.beat * LAPSED_BEATS
+        if brought := await moves.bring_back(self._db, now()):
+            log.warning("clock_was_set_back", jobs=brought)
+            self._wake.ring("worker")
         over = [key for key in await moves.over(self._db, now()) if key[0] not in ids]
         at = time.monotonic()
         self._seen_over = {key: self._seen_over.get(key, at) for key in over}

@@ -9,12 +9,10 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 from api.app import start
 from api.generations import store, worker
-from api.ids import now
 from api.metrics import Metrics
 from api.settings import Settings
 from api.users.passwords import Cost
@@ -28,7 +26,7 @@ OWN = {"id": "id || '-' || n", "short_id": "short_id || n", "callback_token": "c
 async def fill(settings: Settings, cost: Cost) -> None:
     async with AsyncExitStack() as stack:
         services = await start(settings, stack, cost, Metrics(), worker=None)
-        await store.insert(services.db, replace(job("processing", "poll", deadline_at=now() + timedelta(hours=1)), provider_id="gen-vid-"))
+        await store.insert(services.db, replace(job("processing", "poll"), provider_id="gen-vid-"))
         columns = ", ".join(OWN.get(name, name) for name in store.COLUMNS.split(", "))
         await services.db.execute(
             f"INSERT INTO generations ({store.COLUMNS}) SELECT {columns} FROM generations, range(1, {JOBS}) AS numbers(n)"

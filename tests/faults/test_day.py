@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -155,8 +154,8 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
 
 async def resolve(api: Api, admin: httpx.AsyncClient) -> None:
     """An hour later nobody has told what became of some videos, and the operator decides."""
-    waiting = "UPDATE generations SET started_at = $1, run_at = $2 WHERE phase = 'submit_unknown' RETURNING id"
-    rows = await api.services.db.fetch(waiting, now() - steps.PROVIDER_TIME_MAX - timedelta(minutes=1), now())
+    waiting = "UPDATE generations SET followed_ms = $1, run_at = $2 WHERE phase = 'submit_unknown' RETURNING id"
+    rows = await api.services.db.fetch(waiting, int(steps.PROVIDER_TIME_MAX * 1000), now())
     with api.services.wake.listen("worker") as listener:
         api.services.wake.ring("worker")
         while left := await api.services.db.fetch("SELECT id FROM generations WHERE phase = 'submit_unknown'"):

@@ -128,7 +128,7 @@ class Jobs(RuleBasedStateMachine):
     def webhook(self, pick: int, adopt: bool) -> None:
         if (row := self.row(pick)) is not None:
             if adopt:
-                self.run(moves.adopt_provider_id(self.db, row.id, "p", now(), now()))
+                self.run(moves.adopt_provider_id(self.db, row.id, "p", now()))
             self.run(moves.nudge(self.db, row.id, now()))
 
     @rule(pick=st.integers(0, 5), charged=st.booleans(), late=st.booleans())

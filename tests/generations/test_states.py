@@ -84,7 +84,7 @@ async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None
                 await moves.finish(db, leased, {"status": status, "finished_at": at})
             else:
                 await moves.claim(db, get_args(Phase), "other", at, at, 1)
-                await moves.adopt_provider_id(db, leased.id, "p", at, at)
+                await moves.adopt_provider_id(db, leased.id, "p", at)
                 await moves.cancel_unsubmitted(db, leased.id, at)
                 await moves.cancel_submitted(db, leased.id, at)
                 await moves.end(db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("late"))
