@@ -70,7 +70,8 @@ class TextService:
     async def sweep(self) -> float:
         """Release the holds of answers that died with their process."""
         await idempotency.purge(self._db, ids.now(), STALE_AFTER)
-        if released := await self._budget.release_stale(SUBJECT, STALE_AFTER):
+        here = {running.hold_id for running in self._running}  # these live, whatever the clock says
+        if released := await self._budget.release_stale(SUBJECT, STALE_AFTER, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS
 

@@ -107,6 +107,22 @@ async def test_a_quiet_stream_says_that_it_lives(api: Api, caller: Caller, sandb
     await ended(running)
 
 
+async def test_a_clock_that_jumps_makes_no_answer_under_way_free(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    async for event in api.services.text.events(running):
+        if isinstance(event, DeltaEvent):
+            break
+    held = (await spent_and_held(api, caller))[1]
+    with time_machine.travel(ids.now() + timedelta(hours=5)):
+        await api.services.text.sweep()
+        assert (await spent_and_held(api, caller))[1] == held > 0
+        running.stop()
+        await ended(running)
+    spent, held = await spent_and_held(api, caller)
+    assert (spent > 0, held) == (True, 0)
+
+
 async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: Caller) -> None:
     with time_machine.travel(ids.now() - timedelta(hours=1)):
         async with api.services.db.transaction() as sql:
