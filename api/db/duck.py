@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NoReturn, TypeVar
@@ -132,25 +133,16 @@ class _Writer(_Cursor):
         self._is_open = self._has_changed = False
 
 
-def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row] | Exception]:
-    """One commit for all; when one of them fails, each again on its own, so that each gets its own result."""
-    if len(writes) > 1:
-        cursor.begin()
-        try:
-            results: list[Sequence[Row] | Exception] = [cursor.run(write.query, write.args) for write in writes]
-            cursor.commit()
-        except (duckdb.Error, Duplicate, DbUnavailable):
-            cursor.rollback()
-        else:
-            return results
-    return [_run_alone(cursor, write) for write in writes]
-
-
-def _run_alone(cursor: _Writer, write: _Write) -> Sequence[Row] | Exception:
+def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
+    """One commit for all, or nothing of any."""
+    cursor.begin()
     try:
-        return cursor.run(write.query, write.args)
-    except (duckdb.Error, Duplicate, DbUnavailable) as error:
-        return error
+        results = [cursor.run(write.query, write.args) for write in writes]
+        cursor.commit()
+    except BaseException:
+        cursor.rollback()
+        raise
+    return results
 
 
 class _Transaction:
@@ -242,14 +234,24 @@ class DuckDb:
         while self._waiting:
             async with self._gate:
                 batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                results = await self.on_writer(lambda cursor, writes=batch: _run_batch(cursor, writes))  # type: ignore[misc]
+                results = await self._results(batch)
             for write, result in zip(batch, results, strict=True):
                 if write.done.done():
                     continue
-                if isinstance(result, Exception):
+                if isinstance(result, BaseException):
                     write.done.set_exception(result)
                 else:
                     write.done.set_result(result)
+
+    async def _results(self, batch: list[_Write]) -> Sequence[Sequence[Row] | BaseException]:
+        """When one of them fails, each again on its own, so that each gets its own result. Whatever a value does to the driver, nobody
+        waits for ever."""
+        if len(batch) > 1:
+            (together,) = await asyncio.gather(self.on_writer(lambda cursor: _run_batch(cursor, batch)), return_exceptions=True)
+            if not isinstance(together, BaseException):
+                return together
+        alone = [self.on_writer(partial(_Writer.run, query=write.query, args=write.args)) for write in batch]
+        return await asyncio.gather(*alone, return_exceptions=True)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:

@@ -1,6 +1,7 @@
 """Both engines behind the four calls keep the same promises."""
 
 import asyncio
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from shutil import copytree
 
@@ -49,6 +50,23 @@ async def test_writes_at_once_each_get_their_own_result(db: Db) -> None:
     assert sum(isinstance(result, Duplicate) for result in results) == BATCH_MAX * 2
     assert all(result is None or isinstance(result, Duplicate) for result in results)
     assert len(await names(db)) == BATCH_MAX * 2
+
+
+class Nowhere(tzinfo):
+    """As any value may break the driver with an error that is not the driver's."""
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        raise ValueError("no such place")
+
+
+async def test_a_value_that_breaks_the_driver_holds_up_nobody(db: Db) -> None:
+    """On its own, and among others."""
+    for others in (0, 2):
+        tries = [db.execute(INSERT, f"{others} {number}", now()) for number in range(others)]
+        tries.insert(1, db.execute(INSERT, "broken", datetime(2026, 1, 1, tzinfo=Nowhere())))  # type: ignore[abstract]
+        results = await asyncio.wait_for(asyncio.gather(*tries, return_exceptions=True), 10)
+        assert [isinstance(result, Exception) for result in results].count(True) == 1
+    assert await names(db) == {"2 0", "2 1"}
 
 
 async def test_a_transaction_is_whole_or_nothing(db: Db) -> None:
