@@ -3,10 +3,12 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
+from api import ids
 from api.auth.caller import AdminCaller, UserCaller
+from api.budget.breakdown import Part
 from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
 from api.deps import ServicesDep
 from api.schemas import Kind
@@ -27,35 +29,28 @@ async def set_budget(services: ServicesDep, admin: AdminCaller, body: BudgetIn) 
     return await services.budget.overview()
 
 
-@router.get("/admin/spend")
-async def spend(
-    services: ServicesDep,
-    _admin: AdminCaller,
+def _part(
     since: date | None = None,
     until: date | None = None,
     user_id: Annotated[str | None, Query(max_length=64)] = None,
     kind: Kind | None = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
-) -> BreakdownOut:
+) -> Part:
+    return Part(until or ids.now().date(), since, user_id, kind, model)
+
+
+@router.get("/admin/spend")
+async def spend(services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]) -> BreakdownOut:
     """Who spent what on which model on which day, from `since` to `until` (today). Without `since`: 7 days of everybody, 31 of
     an account or on a model."""
-    return await services.spending.of_part(since=since, until=until, user_id=user_id, kind=kind, model=model)
+    return await services.spending.of_part(part)
 
 
 @router.get("/admin/spend.csv", response_class=StreamingResponse)
-async def spend_csv(
-    services: ServicesDep,
-    _admin: AdminCaller,
-    since: date | None = None,
-    until: date | None = None,
-    user_id: Annotated[str | None, Query(max_length=64)] = None,
-    kind: Kind | None = None,
-    model: Annotated[str | None, Query(max_length=200)] = None,
-) -> StreamingResponse:
+async def spend_csv(services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]) -> StreamingResponse:
     """The same as a file for spreadsheets: a line a day, account, kind and model."""
-    lines = await services.spending.csv_of_part(since=since, until=until, user_id=user_id, kind=kind, model=model)
     headers = {"Content-Disposition": 'attachment; filename="spend.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8")
+    return StreamingResponse(services.spending.csv_of_part(part), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 @router.get("/users/me/spend", tags=["users"])

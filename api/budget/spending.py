@@ -86,17 +86,12 @@ class Spending:
                 self._used = ids.now(), {(each.kind, each.model): each.spent.count for each in found}
             return self._used[1]
 
-    async def of_part(
-        self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None
-    ) -> BreakdownOut:
-        """Up to `until`, None = today. Raises `InvalidRequest`."""
-        return await broken_down(self._db, Part(until or ids.now().date(), since, user_id, kind, model), self._names)
+    async def of_part(self, part: Part) -> BreakdownOut:
+        """Raises `InvalidRequest`."""
+        return await broken_down(self._db, part, self._names)
 
-    async def csv_of_part(
-        self, *, since: date | None, until: date | None, user_id: str | None, kind: Kind | None, model: str | None
-    ) -> AsyncIterator[str]:
+    def csv_of_part(self, part: Part) -> AsyncIterator[str]:
         """The same as the text of a file. Raises `InvalidRequest` before the first line."""
-        part = Part(until or ids.now().date(), since, user_id, kind, model)
         days_of(part)
         return csv_lines(self._db, part, self._names)
 
