@@ -159,6 +159,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     await services.auth.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
     await services.deliveries.start()
+    await services.text.start()
     stack.push_async_callback(services.text.close)
     stack.push_async_callback(services.media.close)
     await services.media.look()

@@ -73,7 +73,7 @@ def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sand
         chat_id=address.chat_id if address else None,
         thread_id=address.thread_id if address else None,
         message_id=address.message_id if address else None,
-        card_message_id=None,
+        card_message_id=address.card_message_id if address else None,
         user_name=address.user_name if address else None,
         chat_private=address.private if address else None,
         parent_id=asked.parent_id,

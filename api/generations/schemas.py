@@ -16,12 +16,14 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class AddressIn(In):
-    """The chat that asked. Only bots may send it, and only for their own platform and the act token's chat."""
+    """The chat that asked. Only bots may send it, and only for their own platform and the act token's chat. `card_message_id`: the message
+    that will be the waiting card, where it is known before there is anything to wait for."""
 
     platform: str = Field(max_length=20)
     chat_id: str = Field(min_length=1, max_length=64)
     thread_id: str | None = Field(default=None, max_length=64)
     message_id: str | None = Field(default=None, max_length=64)
+    card_message_id: str | None = Field(default=None, max_length=64)
     user_name: str | None = Field(default=None, max_length=120)
     private: bool = False
 

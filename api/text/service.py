@@ -67,11 +67,16 @@ class TextService:
         self.lookups = Lookups(db, provider, budget)
         self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
-    async def sweep(self) -> float:
+    async def start(self) -> None:
+        """With the embedded engine there is one api: whatever another one was answering has ended with it, and may be asked again."""
+        if self._db.engine == "duckdb":
+            await self.sweep(timedelta(0))
+
+    async def sweep(self, age: timedelta = STALE_AFTER) -> float:
         """Release the holds of answers that died with their process."""
-        await idempotency.purge(self._db, ids.now(), STALE_AFTER)
+        await idempotency.purge(self._db, ids.now(), age)
         here = {running.hold_id for running in self._running}  # these live, whatever the clock says
-        if released := await self._budget.release_stale(SUBJECT, STALE_AFTER, but_not=here):
+        if released := await self._budget.release_stale(SUBJECT, age, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS
 

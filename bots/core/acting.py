@@ -26,6 +26,7 @@ from api.text.schemas import ChargeOut, DeltaEvent, DoneEvent, ErrorEvent, NewCo
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from bots.core.api import BotApi, Who, read
 from bots.core.http import BAD_ANSWER, ApiError, unavailable
+from bots.core.patience import Patience, Waiting
 
 PAGE = 100
 
@@ -40,11 +41,15 @@ _TEXT_EVENTS: dict[str, type[TextEvent]] = {
 
 
 class UserApi:
-    """The api for one person in one chat. Paid calls carry the update's id, so that an update handled twice is paid once."""
+    """The api for one person in one chat. Paid calls carry the update's id, so that an update handled twice is paid once. No call takes
+    silence for an answer, see `bots.core.patience`."""
 
-    def __init__(self, bot: BotApi, who: Who) -> None:
+    def __init__(self, bot: BotApi, who: Who, patience: Patience | None = None) -> None:
+        """Without a patience of its own it has that of `bot`."""
         self._bot = bot
         self._who = who
+        self._uploads = 0
+        self.waiting = Waiting(bot.waiters, (who.update_id.partition(":")[0], who.chat_id), patience)
 
     @property
     def who(self) -> Who:
@@ -84,19 +89,23 @@ class UserApi:
         return read(EstimateOut, await self._call("POST", "/generate/estimate", body=ask))
 
     async def text(self, ask: TextIn) -> AsyncGenerator[TextEvent, None]:
-        """The events of a streamed answer; `done` or `error` is the last, otherwise the stream was cut: `api_unavailable`. Closing it ends
-        the answer at the provider, too."""
+        """The events of a streamed answer; `done` or `error` is the last. Closing it ends the answer at the provider, too. After a stream
+        that was cut it is asked for once more with the same key: another `start` begins it anew."""
         headers = {"Idempotency-Key": self._who.update_id}
-        try:
-            async with aclosing(self._text(ask, headers, fresh=False)) as events:
-                async for event in events:
-                    yield event
-        except ApiError as error:
-            if error.status != 401:
-                raise
-            async with aclosing(self._text(ask, headers, fresh=True)) as events:
-                async for event in events:
-                    yield event
+        fresh = False
+        while True:
+            await self.waiting.turn()
+            try:
+                async with aclosing(self._text(ask, headers, fresh=fresh)) as events:
+                    async for event in events:
+                        if not isinstance(event, StartEvent):
+                            self.waiting.known()
+                        yield event
+                return
+            except ApiError as error:
+                fresh = error.status == 401 and not fresh
+                if not fresh:
+                    await self.waiting.after(error)
 
     async def stop_text(self, answer_id: str) -> ChargeOut:
         """End an answer, and learn what was booked for it."""
@@ -124,7 +133,9 @@ class UserApi:
         return read(GenerationOut, await self._call("POST", f"/generations/drafts/{_segment(draft_id)}/confirm"))
 
     async def upload(self, name: str, content_type: str, data: bytes) -> UploadOut:
-        return read(UploadOut, await self._call("POST", "/uploads", files={"file": (name, data, content_type)}))
+        self._uploads += 1
+        headers = {"Idempotency-Key": f"{self._who.update_id}:{self._uploads}"}
+        return read(UploadOut, await self._call("POST", "/uploads", files={"file": (name, data, content_type)}, headers=headers))
 
     async def generations(self, limit: int, status: GenerationStatus | None = None, kind: MediaKind | None = None) -> list[GenerationOut]:
         """The newest first."""
@@ -147,21 +158,34 @@ class UserApi:
         return read(GenerationOut, answer)
 
     async def card(self, generation_id: str, card: CardIn) -> None:
-        await self._call("PUT", f"/generations/{_segment(generation_id)}/card", body=card)
+        """Told until the api knows it, as nobody else will."""
+        await self._call("PUT", f"/generations/{_segment(generation_id)}/card", harmless=True, body=card)
 
     async def _paid(self, path: str, body: BaseModel, headers: dict[str, str] | None = None) -> httpx.Response:
         return await self._call("POST", path, body=body, headers={"Idempotency-Key": self._who.update_id} | (headers or {}))
 
-    async def _call(self, method: str, path: str, **rest: Any) -> httpx.Response:
+    async def _call(self, method: str, path: str, *, harmless: bool = False, **rest: Any) -> httpx.Response:
+        """`harmless`: it may be repeated for as long as it takes."""
+
+        async def ask() -> httpx.Response:
+            try:
+                return await self._bot.call(method, path, await self._token(), **rest)
+            except ApiError as error:
+                if error.status != 401:
+                    raise
+            return await self._bot.call(method, path, await self._token(fresh=True), **rest)
+
+        return await self.waiting.until_known(ask, harmless=harmless)
+
+    async def _token(self, *, fresh: bool = False) -> str:
         try:
-            return await self._bot.call(method, path, await self._bot.act(self._who), **rest)
+            return await self._bot.act(self._who, fresh=fresh, patient=self.waiting.began.is_set())
         except ApiError as error:
-            if error.status != 401:
-                raise
-        return await self._bot.call(method, path, await self._bot.act(self._who, fresh=True), **rest)
+            error.unsent = True  # what it is for was not asked yet
+            raise
 
     async def _text(self, ask: TextIn, headers: dict[str, str], fresh: bool) -> AsyncGenerator[TextEvent, None]:
-        token = await self._bot.act(self._who, fresh=fresh)
+        token = await self._token(fresh=fresh)
         async with aclosing(self._bot.events("/generate/text", token, ask, headers)) as events:
             async for event in events:
                 kind = _TEXT_EVENTS.get(event.event)

@@ -17,6 +17,7 @@ from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.http import ApiError
 from bots.core.options import Mistake
 from bots.core.pacing import paced
+from bots.core.patience import Waiting
 from bots.core.splitting import split, utf16_units
 from bots.core.types import Chat, File, Inbound, Limits, Reply, SendFailed, Shown
 
@@ -29,6 +30,7 @@ BUSY_SECONDS = 4.5
 PATIENCE_SECONDS = 900.0
 """How long a reply waits when the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
+LAST_WORD_SECONDS = 0.8
 TRIES = 3
 COPIES = 2
 """So many copies of one reply a chat may show, where a send had an unclear end."""
@@ -37,8 +39,9 @@ PARTS_MOST = 5
 FILE_SENTENCE = 200
 
 
-async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
-    """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled."""
+async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool = False) -> None:
+    """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled. `last_word`: nobody brings
+    this update again, so that an answer that is cancelled says so."""
     if resolve(inbound.command) is None and not inbound.address.private and inbound.pressed is None:
         return  # said to somebody else
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
@@ -52,10 +55,10 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound) -> None:
         heard if inbound.sender.language else None,
     )
     with language.speaking(language.chosen(await api.language(who), heard)):
-        await _answer(chat, api, who, inbound, silent_until)
+        await _answer(chat, api, who, inbound, silent_until, last_word=last_word)
 
 
-async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float) -> None:
+async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool) -> None:
     command = resolve(inbound.command)
     limits = await chat.limits_for(inbound.address)
     showing = _Showing(chat, inbound, limits, afresh=command is not None and command.afresh)
@@ -67,9 +70,7 @@ async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_un
     context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
     busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
     try:
-        said = _safe(command, inbound, context)
-        if inbound.pressed is None:
-            said = _heard(said, silent_until)
+        said = _heard(_safe(command, inbound, context), inbound, context.user.waiting, silent_until)
         async with aclosing(paced(said, limits.edit_seconds)) as replies:
             async for reply in replies:
                 if busy is not None:
@@ -77,7 +78,12 @@ async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_un
                 shown = await showing.show(reply)
                 if reply.card is not None and shown is not None:
                     await _keep_card(context, showing, reply.card, shown)
+    except asyncio.CancelledError:
+        if last_word:
+            await showing.cut()
+        raise
     finally:
+        context.user.waiting.close()
         if busy is not None:
             busy.cancel()
             await asyncio.wait({busy})
@@ -105,18 +111,25 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
         yield Reply(texts.unexpected(reference), secret=True, fresh=fresh)
 
 
-async def _heard(replies: Replies, silent_until: float) -> Replies:
-    """The replies; when the first one does not come in time, a word that it will."""
+async def _heard(replies: Replies, inbound: Inbound, waiting: Waiting, silent_until: float) -> Replies:
+    """The replies; when the first one does not come in time, a word that it will. Where an answer waits for the api, one that it does: once
+    in a place, at once."""
+    pressed = inbound.pressed is not None
     async with aclosing(replies):
-        coming = asyncio.ensure_future(anext(replies, None))
+        coming, began = asyncio.ensure_future(anext(replies, None)), asyncio.ensure_future(waiting.began.wait())
         try:
-            await asyncio.wait({coming}, timeout=max(0.0, silent_until - asyncio.get_running_loop().time()))
-            if not coming.done():
+            silent = None if pressed else max(0.0, silent_until - asyncio.get_running_loop().time())
+            await asyncio.wait({coming, began}, timeout=silent, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done() and not began.done():
                 yield Reply(texts.one_moment(), preview=True)
+                await asyncio.wait({coming, began}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done() and waiting.first:
+                yield Reply(texts.still_waiting(), fresh=pressed, secret=pressed, notice=True)
             first = await coming
         finally:
             coming.cancel()
-            await asyncio.wait({coming})
+            began.cancel()
+            await asyncio.wait({coming, began})
         if first is not None:
             yield first
         async for reply in replies:
@@ -137,7 +150,11 @@ class _Showing:
         self._limits = limits
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
-        self._shown = None if inbound.pressed is None or afresh else Shown((inbound.pressed,))
+        self._pressed = None if inbound.pressed is None or afresh else Shown((inbound.pressed,))
+        self._shown = self._pressed
+        self._notice: Shown | None = None
+        self._growing: Reply | None = None
+        self._whole = False
         self._sent = 0
 
     async def show(self, reply: Reply) -> Shown | None:
@@ -161,8 +178,29 @@ class _Showing:
             if not reply.preview:
                 log.warning("reply_not_shown", reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
             return None
+        self._growing = reply if reply.preview and reply.markdown else None
+        self._whole = not (reply.preview or reply.notice)
+        if reply.notice and self._pressed is not None:
+            self._notice = shown  # beside the button's message, which is still the one to edit
+            return shown
         self._shown = shown if shown.message_ids else None  # what a platform shows of a growing text may be no message
+        await self._take_notice_away()
         return shown
+
+    async def cut(self) -> None:
+        """The last word of an answer that is stopped before it is whole."""
+        if self._whole:
+            return
+        written = "" if self._growing is None else self._growing.text.removesuffix(texts.WRITING)
+        last = Reply(texts.cut_short(written, texts.interrupted()), markdown=bool(written), secret=not written)
+        with suppress(SendFailed, TimeoutError):
+            await asyncio.wait_for(self._once(last, self._shown if self._shown != self._pressed else None), LAST_WORD_SECONDS)
+
+    async def _take_notice_away(self) -> None:
+        notice, self._notice = self._notice, None
+        if notice is not None and notice.message_ids:
+            with suppress(SendFailed):
+                await self._chat.show(self._to, Reply("", gone=True), notice)
 
     async def _once(self, reply: Reply, replacing: Shown | None) -> Shown:
         return await self._chat.show(self._to, reply, replacing)

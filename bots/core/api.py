@@ -16,7 +16,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.generations.schemas import FitIn, MediaOut, ShareOut
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
-from bots.core.http import BAD_ANSWER, ApiError, below_http, make_client, refused
+from bots.core.http import API_UNAVAILABLE, BAD_ANSWER, ApiError, below_http, make_client, refused
+from bots.core.patience import Patience, Waiters
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,7 +28,8 @@ ACT_CACHE = 5_000
 ACT_TIMEOUT = httpx.Timeout(4.0, connect=3.0)
 """Every command begins with it: when the api is away, people know within five seconds."""
 CLAIM_MARGIN = 15.0
-STREAM_READ_SECONDS = 120.0
+STREAM_READ_SECONDS = 45.0
+"""An api that is well says something every 15 seconds while it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class _Act:
 class BotApi:
     """One per process. `public_url` is where people find the web, when that is known."""
 
-    def __init__(self, api_url: str, bot_key: str, public_url: str | None = None) -> None:
+    def __init__(self, api_url: str, bot_key: str, public_url: str | None = None, patience: Patience | None = None) -> None:
         self.public_url = public_url
+        self.waiters = Waiters(self._look, patience or Patience())
         self._client = make_client(api_url)
         self._key = bot_key
         self._acts: dict[tuple[str, str], _Act] = {}
@@ -65,7 +68,14 @@ class BotApi:
         await self.close()
 
     async def close(self) -> None:
+        await self.waiters.close()
         await self._client.aclose()
+
+    async def _look(self) -> None:
+        with below_http():
+            answer = await self._client.get("/healthz")
+        if not answer.is_success:
+            raise refused(answer)
 
     async def profile(self, profile: BotProfileIn) -> None:
         await self.call("PUT", "/bot/profile", self._key, body=profile)
@@ -121,22 +131,27 @@ class BotApi:
                         raise ApiError("too_large", f"more than {most} bytes", status=413)
         return bytes(taken)
 
-    async def act(self, who: Who, fresh: bool = False) -> str:
-        """A token that acts for this person in this chat, from memory while it lasts. Raises `ApiError` `not_linked`."""
-        return (await self._act(who, fresh)).token
+    async def act(self, who: Who, *, fresh: bool = False, patient: bool = False) -> str:
+        """A token that acts for this person in this chat, from memory while it lasts. `patient`: people know already that it takes long.
+        Raises `ApiError` `not_linked`."""
+        return (await self._act(who, fresh=fresh, patient=patient)).token
 
     async def language(self, who: Who) -> str | None:
         """The one that the person has chosen. None also for a stranger, and while the api is away: nobody waits for it."""
+        if self.waiters.away:
+            return None
         try:
-            return (await self._act(who, fresh=False)).language
-        except ApiError:
+            return (await self._act(who)).language
+        except ApiError as error:
+            if error.code == API_UNAVAILABLE:
+                self.waiters.missed()
             return None
 
     def forget(self, who: Who) -> None:
         """What was known of this person has changed."""
         self._acts = {key: act for key, act in self._acts.items() if key[0] != who.platform_user_id}
 
-    async def _act(self, who: Who, fresh: bool) -> _Act:
+    async def _act(self, who: Who, *, fresh: bool = False, patient: bool = False) -> _Act:
         key = (who.platform_user_id, who.chat_id)
         known = self._acts.get(key)
         if known is not None and not fresh and known.until > time.monotonic():
@@ -149,7 +164,8 @@ class BotApi:
             language=cast(Literal["en", "de"] | None, who.language),
         )
         asked_at = time.monotonic()
-        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body, timeout=ACT_TIMEOUT))
+        timeout = None if patient else ACT_TIMEOUT
+        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body, timeout=timeout))
         if len(self._acts) >= ACT_CACHE:
             self._acts.clear()
         made = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN), act.language)

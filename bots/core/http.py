@@ -23,7 +23,7 @@ MAX_CONNECTIONS = 200
 
 class ApiError(Exception):
     """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer.
-    `cost` and `draft_id` come with `confirm_cost`; `problem` is all that the api has said."""
+    `cost` and `draft_id` come with `confirm_cost`; `problem` is all that the api has said. `unsent`: the api has certainly not got it."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class ApiError(Exception):
         cost: Decimal | None = None,
         draft_id: str | None = None,
         problem: Problem | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
@@ -44,6 +45,7 @@ class ApiError(Exception):
         self.cost = cost
         self.draft_id = draft_id
         self.problem = problem
+        self.unsent = unsent
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +67,9 @@ def make_client(base_url: str) -> httpx.AsyncClient:
 
 TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, TimeoutError)
 """All that can go wrong below HTTP; the aiohttp transport lets a few of its own errors through."""
+
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, aiohttp.ClientConnectorError)
 
 
 CLOSED = "Connection closed."
@@ -99,7 +104,7 @@ def told(error: ErrorOut, retry_after: float | None) -> ApiError:
 
 
 def unavailable(error: BaseException) -> ApiError:
-    return ApiError(API_UNAVAILABLE, f"{type(error).__name__}: {error}")
+    return ApiError(API_UNAVAILABLE, f"{type(error).__name__}: {error}", unsent=isinstance(error, _UNSENT))
 
 
 def refused(response: httpx.Response) -> ApiError:

@@ -10,17 +10,18 @@ from bots.core.api import BotApi
 from bots.core.delivery import pump
 from bots.core.http import ApiError
 from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
+from bots.core.patience import Patience
 from bots.core.types import Chat
 from bots.settings import BotSettings
 
 log = structlog.get_logger()
 
 
-def open_api(settings: BotSettings) -> BotApi:
+def open_api(settings: BotSettings, patience: Patience | None = None) -> BotApi:
     """Raises `SystemExit` with a sentence when there is no credential."""
     if settings.bot_key is None:
         raise SystemExit("BOT_KEY is not set: start the bots with ./run, which gives each its credential.")
-    return BotApi(settings.api_url, settings.bot_key.get_secret_value(), settings.public_url)
+    return BotApi(settings.api_url, settings.bot_key.get_secret_value(), settings.public_url, patience)
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -8,6 +8,7 @@ from api.schemas import Kind
 from bots.core.acting import UserApi
 from bots.core.api import BotApi, Who
 from bots.core.http import ApiError
+from bots.core.patience import NONE
 
 KEPT_SECONDS = 60.0
 KEPT = 500
@@ -35,7 +36,7 @@ class Suggestions:
         until, models = self._known.get(key, (0.0, []))
         if until > time.monotonic():
             return models
-        models = await UserApi(self._api, who).models(kind)
+        models = await UserApi(self._api, who, NONE).models(kind)
         if len(self._known) >= KEPT:
             self._known.clear()
         self._known[key] = (time.monotonic() + KEPT_SECONDS, models)

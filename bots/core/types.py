@@ -7,13 +7,15 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else reads along."""
+    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else reads along. `answer_id` is the message
+    that will be the answer, where that is known beforehand."""
 
     platform: str
     chat_id: str
     thread_id: str | None = None
     message_id: str | None = None
     private: bool = True
+    answer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Reply:
     `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
     `ask`: a text is wanted; a form, where one may be opened now, needs no message.
     `gone`: the message that this replaces is to be removed; there is nothing to show.
+    `notice`: it stands only until the answer comes. What replaces it is news: where edits make no sound it is a message of its own.
     `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for before it is sent.
     """
 
@@ -145,6 +148,7 @@ class Reply:
     markdown: bool = False
     ask: Ask | None = None
     gone: bool = False
+    notice: bool = False
     again: bool = False
 
 

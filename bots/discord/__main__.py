@@ -37,7 +37,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can mend."""
 
     async def answered(chat: Chat, inbound: Inbound) -> None:
-        await answer(chat, api, inbound)
+        await answer(chat, api, inbound, last_word=True)
 
     suggest = Suggestions(api).models
     read_all = True
@@ -45,6 +45,9 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     while not stop.is_set():
         client = await log_in(settings, answered, suggest, stop, read_all=read_all)
         if client is None:
+            return
+        if not await answers(api, stop):
+            await client.leave()
             return
         assert client.user is not None
         began = time.monotonic()
@@ -84,6 +87,15 @@ async def log_in(settings: BotSettings, answered: Answer, suggest: Suggest, stop
         await wait_for_stop(stop, pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
         pause = min(pause * 2, BACKOFF_MOST)
     return None
+
+
+async def answers(api: BotApi, stop: asyncio.Event) -> bool:
+    """Returns once the api does: until then nothing is taken from Discord. False when stopped meanwhile."""
+    back, stopping = asyncio.ensure_future(api.waiters.back()), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({back, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (back, stopping):
+        task.cancel()
+    return not stop.is_set()
 
 
 async def until_ended(client: Studio, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> BaseException | None:

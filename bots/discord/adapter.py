@@ -42,7 +42,8 @@ PERMISSIONS = discord.Permissions(
 RATE_LIMIT_SECONDS = 30.0
 """A longer wait than this is an error, and the delivery's turn comes again. The library allows no less."""
 SUGGEST_SECONDS = 2.0
-FINISH_SECONDS = 1.5
+FINISH_SECONDS = 1.2
+LAST_WORD_SECONDS = 0.9
 CLOSE_SECONDS = 1.0
 SHARD_SECONDS = 60.0
 BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
@@ -241,7 +242,8 @@ class Studio(discord.AutoShardedClient):
         """Where a result can be pushed later: here, or the person's direct messages where the bot is no member."""
         private = interaction.context.dm_channel
         if inbound.reachable(interaction) and interaction.channel_id is not None:
-            return Address(inbound.PLATFORM, str(interaction.channel_id), message_id=original, private=private)
+            first = original if interaction.type is discord.InteractionType.application_command else None
+            return Address(inbound.PLATFORM, str(interaction.channel_id), message_id=original, private=private, answer_id=first)
         try:
             dm = await self.channel_chat.rest.open_dm(str(interaction.user.id))
         except SendFailed as failure:
@@ -278,11 +280,13 @@ class Studio(discord.AutoShardedClient):
             self._running.discard(task)
 
     async def leave(self) -> None:
-        """Stop within three seconds: answers get a moment to end, the gateway a moment to say goodbye."""
+        """Stop within about three seconds: answers get a moment to end, then one for a last word, the gateway a moment to say goodbye."""
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=FINISH_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=LAST_WORD_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.close(), CLOSE_SECONDS)
 

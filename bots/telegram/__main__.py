@@ -25,6 +25,7 @@ NO_ADDRESS = (
 )
 REFUSED = "TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave for the bot."
 
+FOLDER = "telegram"
 WEBHOOK_PORTS = (443, 80, 88, 8443)
 
 
@@ -39,7 +40,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
-    telegram = Telegram(make_bot(token, settings.telegram_api_url), answered)
+    telegram = Telegram(make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER)
     try:
         if await until(stop, telegram.connect()):
             await work(telegram, api, stop, settings)
@@ -61,7 +62,7 @@ def reachable_for_telegram(public_url: str | None) -> bool:
 
 async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event, settings: BotSettings) -> None:
     """Takes updates and delivers until `stop` is set or one of the two fails."""
-    polling = asyncio.create_task(until(stop, updates(telegram, settings)))
+    polling = asyncio.create_task(until(stop, updates(telegram, api, settings)))
     serving = asyncio.create_task(serve(telegram.chat, api, profile(telegram), stop))
     try:
         await asyncio.wait({polling, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,7 +75,9 @@ async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event, settings: B
     serving.result()
 
 
-async def updates(telegram: Telegram, settings: BotSettings) -> None:
+async def updates(telegram: Telegram, api: BotApi, settings: BotSettings) -> None:
+    """What waits at Telegram while the api is away waits there."""
+    await api.waiters.back()
     if settings.telegram_updates != "webhook" or settings.public_url is None:
         await telegram.poll()
         return

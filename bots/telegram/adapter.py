@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +25,9 @@ from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.pressing import Pressing
 from bots.telegram.registration import register
+from bots.telegram.resuming import Resuming
 from bots.telegram.retrying import Retrying
+from bots.telegram.unfinished import Kept, Unfinished
 from bots.telegram.webhook import Webhook
 
 log = structlog.get_logger()
@@ -78,10 +81,11 @@ def make_bot(token: str, api_url: str) -> Bot:
 
 
 class Telegram:
-    """One bot on Telegram. `chat` may be used once `connect` has returned."""
+    """One bot on Telegram. `chat` may be used once `connect` has returned. `folder`: where updates are kept until they are answered."""
 
-    def __init__(self, bot: Bot, answer: Answer) -> None:
+    def __init__(self, bot: Bot, answer: Answer, folder: Path | None = None) -> None:
         self.bot = bot
+        self._unfinished = Unfinished(None if folder is None else folder / bot.token.partition(":")[0])
         self.chat = TelegramChat(bot)
         self._answer = answer
         self._albums = Albums(self._answer_messages)
@@ -102,6 +106,7 @@ class Telegram:
     async def poll(self) -> None:
         """Takes updates for ever, until cancelled. Raises `TokenRefused`."""
         self._polled = True
+        await self.resume()
         await self._retrying.until_done(self._leave_webhook)
         while True:
             await self._retrying.until_done(self._take_updates)
@@ -110,6 +115,7 @@ class Telegram:
         """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`, `PortTaken`."""
         webhook = Webhook(self.bot, public_url, listen, self.take)
         try:
+            await self.resume()
             await webhook.open()
             await self._retrying.until_done(lambda: webhook.announce(UPDATES))
             await asyncio.Event().wait()
@@ -134,12 +140,25 @@ class Telegram:
             await self.take(raw)
             self._offset = raw["update_id"] + 1
 
+    async def resume(self) -> None:
+        """Begins with what an earlier process had taken and not finished."""
+        left = self._unfinished.left()
+        if left:
+            log.info("updates_resumed", count=len(left))
+        for kept in left:
+            await self._begin(kept.raw, kept)
+
     async def take(self, raw: Any) -> None:
-        """Begins to answer an update, as Telegram wrote it, when there is room for one more."""
+        """Begins to answer an update, as Telegram wrote it, when there is room for one more. From then on a kill does not lose it."""
+        await self._begin(raw)
+
+    async def _begin(self, raw: Any, kept: Kept | None = None) -> None:
         try:
             update = Update.de_json(raw, self.bot)
         except (TypeError, ValueError, LookupError, AttributeError):
             log.exception("update_not_understood")
+            if kept is not None:
+                kept.done()
             return
         await self._slots.acquire()
         if update.update_id in self._seen:
@@ -148,7 +167,9 @@ class Telegram:
         self._seen[update.update_id] = None
         while len(self._seen) > SEEN:
             self._seen.popitem(last=False)
-        self._start(self._handle(update)).add_done_callback(lambda _: self._slots.release())
+        if kept is None:
+            kept = await self._unfinished.keep(raw)
+        self._start(self._handle(update, kept)).add_done_callback(lambda _: self._slots.release())
 
     async def drain(self) -> None:
         """Lets what is being answered end, for a moment, and tells Telegram which updates are done. After `poll` or `listen`."""
@@ -183,33 +204,39 @@ class Telegram:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _handle(self, update: Update) -> None:
+    async def _handle(self, update: Update, kept: Kept) -> None:
+        """What is cut in the middle is not done: the next start goes on with it."""
         try:
             if update.callback_query is not None:
-                await self._answer_press(update.callback_query, update.update_id)
+                await self._answer_press(update.callback_query, kept)
             elif update.message is not None and update.message.media_group_id is not None:
-                await self._albums.add(update.message, update.update_id)
+                await self._albums.add(update.message, kept)
             elif update.message is not None:
-                await self._answer_messages([update.message], update.update_id)
+                await self._answer_messages([update.message], kept)
             elif STOPPED in update.api_kwargs:
                 await self._answer_stop(update.api_kwargs[STOPPED], update.update_id)
+        except asyncio.CancelledError:
+            kept.cut()
+            raise
         except Exception:
             log.exception("update_broke", update_id=update.update_id)
+        kept.done()
 
-    async def _answer_messages(self, messages: list[Message], update_id: int) -> None:
-        inbound = from_messages(messages, update_id, self.bot)
+    async def _answer_messages(self, messages: list[Message], kept: Kept) -> None:
+        inbound = from_messages(messages, kept.update_id, self.bot)
         if inbound is None:
             return
         command = resolve(inbound.command)
         aside = command is not None and command.secret and not inbound.address.private
-        await self._answer(Aside(self.chat, inbound.address, inbound.sender.id) if aside else self.chat, inbound)
+        chat: Chat = Aside(self.chat, inbound.address, inbound.sender.id) if aside else self.chat
+        await self._answer(Resuming(chat, kept), inbound)
 
-    async def _answer_press(self, query: CallbackQuery, update_id: int) -> None:
+    async def _answer_press(self, query: CallbackQuery, kept: Kept) -> None:
         pressing = Pressing(self.chat, query, self.bot.username)
         _ = self._start(pressing.acknowledge())
-        inbound = from_press(query, update_id, self.bot)
+        inbound = from_press(query, kept.update_id, self.bot)
         if inbound is not None:
-            await self._answer(pressing, inbound)
+            await self._answer(Resuming(pressing, kept), inbound)
 
     async def _answer_stop(self, stopped: object, update_id: int) -> None:
         inbound = from_stop(stopped, update_id, self.chat.stopped)

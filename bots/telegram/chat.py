@@ -56,6 +56,7 @@ class TelegramChat:
         self._edited: OrderedDict[int, tuple[float, int]] = OrderedDict()
         self._stops: OrderedDict[tuple[int, int], Button] = OrderedDict()
         self._with_file: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._notices: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._moved: dict[int, int] = {}
         self._no_drafts: OrderedDict[int, None] = OrderedDict()
 
@@ -106,10 +107,17 @@ class TelegramChat:
     async def _show(self, place: Place, reply: Reply, replacing: Shown | None) -> Shown:
         if reply.gone:
             return await self._take_away(place, reply, replacing)
+        if replacing is not None and self._is_notice(place, replacing):
+            shown = await self._show(place, reply, None)
+            await self._delete(place.chat_id, number(replacing.message_ids[0]))
+            return shown
         drafts = not place.public and place.chat_id not in self._no_drafts
         planned = plan(reply, replacing, Setting(self._bot.username, place.public, drafts))
         key = None if reply.preview and replacing is None else _key(place, reply, replacing)
-        return await self._carry_out(place, planned, key, keep=replacing is None and reply.nonce is not None)
+        shown = await self._carry_out(place, planned, key, keep=replacing is None and reply.nonce is not None)
+        if reply.notice:
+            _remember(self._notices, (place.chat_id, number(shown.message_ids[0])), None)
+        return shown
 
     async def _carry_out(self, place: Place, planned: Plan, key: str | None, *, keep: bool) -> Shown:
         """`keep`: remember the messages even when all went well, because the reply may be shown a second time."""
@@ -242,6 +250,10 @@ class TelegramChat:
             public=not to.private,
             album=album if not reply.fresh else (),
         )
+
+    def _is_notice(self, place: Place, shown: Shown) -> bool:
+        """Edits make no sound, and what people have waited for should."""
+        return (place.chat_id, number(shown.message_ids[0])) in self._notices
 
     def _showed(self, chat_id: int, message_id: int, step: Text) -> None:
         _remember(self._last, (chat_id, message_id), (step.words, step.buttons))

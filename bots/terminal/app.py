@@ -18,6 +18,7 @@ from bots.core.answer import answer
 from bots.core.api import BotApi
 from bots.core.http import ApiError
 from bots.core.language import speaking
+from bots.core.patience import NONE, Patience
 from bots.core.run import open_api, serve, stop_on_signals
 from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
@@ -47,7 +48,7 @@ async def _run(settings: BotSettings, folder: Path) -> bool:
     stop = stop_on_signals()
     somebody = sys.stdin.isatty() and sys.stdout.isatty()
     chat = TerminalChat(Console(highlight=False, markup=False, emoji=False), folder)
-    async with open_api(settings) as api:
+    async with open_api(settings, Patience(held=0.0)) as api:  # whoever sits there is told at once that nothing runs
         talk = Talk(chat, api, stop)
         pumping = asyncio.create_task(serve(chat, api, BotProfileIn(name=PLATFORM), stop))
         try:
@@ -115,7 +116,7 @@ class Talk:
 
     async def _forget_cancelled(self) -> None:
         """A cancelled job sends nothing."""
-        user = UserApi(self._api, self._person.who)
+        user = UserApi(self._api, self._person.who, NONE)
         for generation_id in set(self._chat.waiting.values()):
             with suppress(ApiError):
                 if (await user.generation(generation_id)).status == "cancelled":

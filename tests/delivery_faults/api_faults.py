@@ -7,7 +7,7 @@ from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["status", "reset_before", "reset_after", "half", "hang"]
+Kind = Literal["status", "no_database", "reset_before", "reset_after", "half", "hang"]
 
 
 @dataclass
@@ -20,11 +20,12 @@ class Fault:
 
 @dataclass
 class ApiFaults:
-    """`struck` counts the faults that were met: a fault that nothing meets proves nothing. `news` is set when a call is met or over, and
-    replaced by another one then."""
+    """`always`: paths that never answer. `struck` counts the faults that were met: a fault that nothing meets proves nothing. `news` is set
+    when a call is met or over, and replaced by another one then."""
 
     app: ASGIApp
     fault: Fault | None = None
+    always: str | None = None
     struck: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,6 +43,8 @@ class ApiFaults:
             self._tell()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.always is not None and re.search(self.always, scope["path"]):
+            await asyncio.Event().wait()
         fault = self._met(scope)
         if fault is None:
             await self.app(scope, receive, send)
@@ -49,6 +52,13 @@ class ApiFaults:
         if fault.kind == "status":
             await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
             await send({"type": "http.response.body", "body": b""})
+            return
+        if fault.kind == "no_database":
+            problem = (
+                b'{"title": "Database unavailable", "status": 503, "detail": "Away.", "code": "database_unavailable", "retry_after": 5}'
+            )
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"%d" % len(problem))]})
+            await send({"type": "http.response.body", "body": problem})
             return
         if fault.kind == "hang":
             await asyncio.Event().wait()

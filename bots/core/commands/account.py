@@ -42,7 +42,7 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
         private=inbound.address.private,
     )
     try:
-        redeemed = await context.bot.redeem(redeem)
+        redeemed = await context.user.waiting.until_known(lambda: context.bot.redeem(redeem), harmless=True)
     except ApiError as error:
         if error.code not in _REFUSED:
             raise
@@ -61,13 +61,18 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _yes(inbound: Inbound, context: Context) -> Replies:
-    await context.bot.answer_link(AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=True))
+    await _answer(inbound, context, accept=True)
     yield Reply(texts.link_accepted(), secret=True)
 
 
 async def _no(inbound: Inbound, context: Context) -> Replies:
-    await context.bot.answer_link(AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=False))
+    await _answer(inbound, context, accept=False)
     yield Reply(texts.link_declined(), secret=True)
+
+
+async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> None:
+    said = AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=accept)
+    await context.user.waiting.until_known(lambda: context.bot.answer_link(said), harmless=True)
 
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:

@@ -224,6 +224,7 @@ def address(inbound: Inbound) -> AddressIn:
         chat_id=where.chat_id,
         thread_id=where.thread_id,
         message_id=where.message_id,
+        card_message_id=where.answer_id,
         user_name=inbound.sender.name[:120],
         private=where.private,
     )

@@ -76,7 +76,7 @@ class _Growing:
     def hear(self, event: TextEvent) -> None:
         match event:
             case StartEvent():
-                self.id = event.id
+                self.id, self.text = event.id, ""  # a stream that was cut begins anew
             case ThinkingEvent():
                 self.text, self.thinks = "" if event.forget else self.text, True
             case DeltaEvent():

@@ -6,6 +6,7 @@ from decimal import Decimal
 from api.schemas import Between, Problem, Reason
 from bots.core.http import API_UNAVAILABLE, BAD_ANSWER
 from bots.core.language import DEFAULT, N_, _, spoken
+from bots.core.patience import NOT_KNOWN
 from bots.core.splitting import shorten
 from bots.core.texts.words import money, number, seconds
 
@@ -41,6 +42,10 @@ ERRORS: dict[str, str] = {
     "storage_unavailable": N_("The server's storage can't be used right now. Please tell the operator."),
     "still_running": N_("This takes longer than usual. The result will arrive here when it is ready."),
     API_UNAVAILABLE: N_("I can't reach my server right now. Please try again in a minute."),
+    NOT_KNOWN: N_(
+        "My server has not answered for minutes, so I don't know whether it is doing this. "
+        "Please look at /jobs before you ask for it again."
+    ),
     BAD_ANSWER: N_("My server answered something I don't understand. Please tell the operator."),
 }
 """By the api's error code. `detail` is the api's own sentence, `wait` is empty or ` in 20 seconds`."""

@@ -49,6 +49,11 @@ def one_moment() -> str:
     return _("One moment …")
 
 
+def still_waiting() -> str:
+    """While the api does not answer."""
+    return _("I'm still waiting for my server. Your message is not lost: I answer as soon as the server does.")
+
+
 def stop_button() -> str:
     return _("⏹ Stop")
 
@@ -85,6 +90,8 @@ def _ending(answer: TextOut) -> str:
         return _("[Cut at the limit of its length. %(cost)s]", cost=cost)
     if answer.finish_reason == "content_filter":
         return _("[A content filter stopped the answer here. %(cost)s]", cost=cost)
+    if answer.finish_reason in ("stopped", "broken"):  # who stops an answer by hand is not shown it once more
+        return _("[The answer stops here. %(why)s]", why=f"{interrupted()} {cost}")
     return money(answer.cost_usd) if answer.cost_usd else ""
 
 
@@ -123,6 +130,11 @@ def nothing_to_stop() -> str:
 def cut_short(text: str, why: str) -> str:
     """A streamed answer that broke off; `text` may be empty."""
     return "\n\n".join([text, _("[The answer stops here. %(why)s]", why=why)]) if text else why
+
+
+def interrupted() -> str:
+    """Why an answer was cut short, when it was a restart."""
+    return _("I was interrupted by a restart. Ask me to go on, or ask once more.")
 
 
 def answer_as_file() -> str:

@@ -165,6 +165,14 @@ async def served(app: Any, port: int = 0) -> AsyncIterator[int]:
             await serving
 
 
+async def there_only(scope: Any, receive: Any, send: Any) -> None:
+    """An api that has started, and knows nobody."""
+    status = 200 if scope["path"] == "/healthz" else 401
+    problem = b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated"}'
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(problem))]})
+    await send({"type": "http.response.body", "body": problem})
+
+
 @asynccontextmanager
 async def entered(api: Api, url: str) -> AsyncIterator[Place]:
     """A place in a running api for one test: nobody is linked, nothing was made, nothing waits, and the account is new."""

@@ -6,14 +6,12 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from api.provider.sandbox_faults import Fault
 from bots.core import texts
-from bots.core.answer import SILENT_SECONDS
-from bots.core.api import ACT_TIMEOUT, BotApi
+from bots.core.api import BotApi
 from bots.core.commands.quoting import with_quoted
 from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
@@ -144,20 +142,6 @@ async def held_nothing(place: Place) -> bool:
     return str((await place.web.get("/users/me")).json()["held_usd"]) == "0.000000"
 
 
-async def test_an_api_that_restarts_in_the_middle_keeps_what_was_written(place: Place, sandbox: Sandbox) -> None:
-    sandbox.break_with(token=3600, first_token=0)
-    async with served(place.api.app) as port, BotApi(f"http://127.0.0.1:{port}", place.bot._key) as bot:
-        place.bot = bot
-        asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
-        await place.stage.until(lambda: any(act.reply.preview for act in place.stage.acts))
-    last = (await asking)[-1]
-    assert not last.preview
-    assert last.buttons == ()
-    written, _, why = last.text.partition("\n\n[The answer stops here. ")
-    assert written
-    assert why.startswith(texts.ERRORS["api_unavailable"]), last.text
-
-
 async def test_stop_as_a_command_ends_the_answer_too(place: Place, sandbox: Sandbox) -> None:
     sandbox.break_with(token=3600, first_token=3600)
     asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
@@ -241,24 +225,6 @@ async def test_any_text_is_answered(place: Place) -> None:
             assert "Something went wrong" not in last.text, line
 
 
-async def test_an_api_that_hangs_is_told_soon(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within five seconds there is a sentence, and then the reason."""
-    assert SILENT_SECONDS < 5
-    assert ACT_TIMEOUT.connect is not None
-    assert ACT_TIMEOUT.connect < 5
-
-    async def hanging(_scope: object, _receive: object, _send: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr("bots.core.answer.SILENT_SECONDS", 0.05)
-    monkeypatch.setattr("bots.core.api.ACT_TIMEOUT", httpx.Timeout(0.3))
-    async with served(hanging) as port, BotApi(f"http://127.0.0.1:{port}", "key") as nobody:
-        place.bot = nobody
-        waiting, told = await place.say("/balance")
-    assert (waiting.text, waiting.preview) == (texts.one_moment(), True)
-    assert told.text == texts.ERRORS["api_unavailable"]
-
-
 async def test_help_in_a_group_explains_who_is_heard(place: Place) -> None:
     (reply,) = await place.say("/help", chat="-5", private=False)
     assert "privacy mode" in reply.text
@@ -287,13 +253,6 @@ async def test_a_defect_is_a_sentence_with_a_reference_never_a_traceback(place: 
     assert reply.text.startswith("Something went wrong on my side.")
     assert "secret inner detail" not in reply.text
     assert len(reply.text.rsplit(" ", 1)[1]) == 8
-
-
-async def test_an_api_that_is_away_is_told_in_words(place: Place) -> None:
-    async with BotApi("http://127.0.0.1:9", "key") as nobody:
-        place.bot = nobody
-        (reply,) = await place.say("/balance")
-    assert reply.text == texts.ERRORS["api_unavailable"]
 
 
 async def test_something_else_on_the_apis_port_is_told_in_words(place: Place) -> None:

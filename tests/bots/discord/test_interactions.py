@@ -76,7 +76,7 @@ async def test_what_a_person_sends(fake: FakeDiscord, connect: Connect) -> None:
     assert asked.command == "video"
     assert asked.text == "waves"
     assert asked.options == {"duration": "8", "generate_audio": "true", "resolution": "720p"}
-    assert asked.address == Address("discord", GUILD_CHANNEL_ID, message_id=shown.id, private=False)
+    assert asked.address == Address("discord", GUILD_CHANNEL_ID, message_id=shown.id, private=False, answer_id=shown.id)
     assert asked.sender.id == PERSON
     assert asked.sender.language == "de"
     assert asked.update_id == interaction

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from bots.core.types import Chat, Inbound, Reply
 from bots.discord.__main__ import log_in, run
 from bots.discord.adapter import Studio
 from bots.settings import BotSettings
+from tests.bots.core.stage import served, there_only
 from tests.bots.discord.conftest import Connect, Script, no_models
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, TOKEN, FakeDiscord
 
@@ -24,11 +25,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @asynccontextmanager
-async def process(fake: FakeDiscord, closed_port: int, token: str = TOKEN, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The bot with an api that is away, which must not keep it from Discord."""
+async def process(fake: FakeDiscord, port: int, token: str = TOKEN, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot; its api is at this port, or not."""
     env = {
         "PATH": os.environ["PATH"],
-        "API_URL": f"http://127.0.0.1:{closed_port}",
+        "API_URL": f"http://127.0.0.1:{port}",
         "BOT_KEY": "key",
         "DISCORD_BOT_TOKEN": token,
         "DISCORD_API_URL": fake.api_url,
@@ -51,20 +52,31 @@ async def process(fake: FakeDiscord, closed_port: int, token: str = TOKEN, **mor
         await made.communicate()
 
 
-async def test_the_core_answers_even_while_the_api_is_away(fake: FakeDiscord, unused_tcp_port: int) -> None:
-    async with process(fake, unused_tcp_port):
+async def test_the_core_answers_even_while_the_api_is_away(fake: FakeDiscord) -> None:
+    async with AsyncExitStack() as up, process(fake, await up.enter_async_context(served(there_only))):
         await fake.connected(30)
+        await up.aclose()
         helped = await fake.answer(fake.slash(PERSON, DM, "help"), "/image")
         assert not helped.ephemeral, "nobody else reads along"
         asked = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "server")
-        assert asked.ephemeral
+        assert not asked.ephemeral
         fake.says(PERSON, DM, "/nonsense")
         await fake.message(DM, "nonsense")
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_it_at_once(fake: FakeDiscord, unused_tcp_port: int, sent: signal.Signals) -> None:
+async def test_no_gateway_before_the_api_is_there(fake: FakeDiscord, unused_tcp_port: int) -> None:
     async with process(fake, unused_tcp_port) as bot:
+        assert bot.stdout is not None
+        while b"api_away" not in await asyncio.wait_for(bot.stdout.readline(), 30):
+            pass
+        assert (fake.scene().identified, fake.scene().connected) == (0, 0)
+        async with served(there_only, unused_tcp_port):
+            await fake.connected(30)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_it_at_once(fake: FakeDiscord, sent: signal.Signals) -> None:
+    async with served(there_only) as port, process(fake, port) as bot:
         await fake.connected(30)
         before = time.monotonic()
         bot.send_signal(sent)
@@ -172,8 +184,8 @@ async def test_two_shards_are_one_bot(fake: FakeDiscord, connect: Connect) -> No
 
 
 @asynccontextmanager
-async def running(fake: FakeDiscord, closed_port: int) -> AsyncIterator[asyncio.Task[str]]:
-    """The whole bot in this process, its api away. The task's result is its last word."""
+async def running(fake: FakeDiscord) -> AsyncIterator[asyncio.Task[str]]:
+    """The whole bot in this process. The task's result is its last word."""
     stop = asyncio.Event()
 
     async def bot(api: BotApi) -> str:
@@ -183,7 +195,7 @@ async def running(fake: FakeDiscord, closed_port: int) -> AsyncIterator[asyncio.
             return str(end)
         return ""
 
-    async with BotApi(f"http://127.0.0.1:{closed_port}", "key") as api:
+    async with served(there_only) as port, BotApi(f"http://127.0.0.1:{port}", "key") as api:
         task = asyncio.ensure_future(bot(api))
         try:
             await fake.connected()
@@ -198,7 +210,7 @@ async def test_an_intent_that_discord_refuses_is_done_without(
     fake: FakeDiscord, unused_tcp_port: int, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     fake.portal(content_intent="shown")
-    async with running(fake, unused_tcp_port):
+    async with running(fake):
         fake.says(PERSON, DM, "/help")
         await fake.message(DM, "/image")
     # where it is written depends on whether a test before has set up the log
@@ -206,15 +218,15 @@ async def test_an_intent_that_discord_refuses_is_done_without(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_a_token_that_discord_takes_back_ends_the_bot(fake: FakeDiscord, unused_tcp_port: int) -> None:
-    async with running(fake, unused_tcp_port) as bot:
+async def test_a_token_that_discord_takes_back_ends_the_bot(fake: FakeDiscord) -> None:
+    async with running(fake) as bot:
         fake.drop(4004)
         assert "DISCORD_BOT_TOKEN is refused" in await asyncio.wait_for(bot, 10)
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_a_connection_that_ends_for_good_is_begun_anew(fake: FakeDiscord, unused_tcp_port: int) -> None:
-    async with running(fake, unused_tcp_port) as bot:
+async def test_a_connection_that_ends_for_good_is_begun_anew(fake: FakeDiscord) -> None:
+    async with running(fake) as bot:
         fake.drop(4012)
         await fake.until(lambda scene: scene.identified == 2 and scene.connected)
         fake.says(PERSON, DM, "/help")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -52,8 +53,8 @@ class Heard:
 
 
 @asynccontextmanager
-async def polling(fake: FakeTelegram, answer: Answer) -> AsyncIterator[Telegram]:
-    telegram = Telegram(make_bot(fake.token, fake.api_url), answer)
+async def polling(fake: FakeTelegram, answer: Answer, folder: Path | None = None) -> AsyncIterator[Telegram]:
+    telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.poll())
     try:

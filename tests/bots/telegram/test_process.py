@@ -6,17 +6,19 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from bots.core import texts
 from bots.core.types import Chat, Inbound, Reply
 from bots.telegram import adapter, retrying
 from bots.telegram.adapter import Telegram, make_bot
 from bots.telegram.retrying import TokenRefused
+from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 from tests.plain_http import PLAIN
@@ -26,12 +28,13 @@ ANOTHER_TOKEN = "424242:AAAnotherTokenThatNobodyKnows0123456789"
 
 
 @asynccontextmanager
-async def process(fake: FakeTelegram, closed_port: int, token: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The bot with an api that is away, which must not keep it from Telegram."""
+async def process(fake: FakeTelegram, port: int, folder: Path, token: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The bot; its api is at this port, or not."""
     env = {
         "PATH": os.environ["PATH"],
-        "API_URL": f"http://127.0.0.1:{closed_port}",
+        "API_URL": f"http://127.0.0.1:{port}",
         "BOT_KEY": "key",
+        "DATA_DIR": str(folder),
         "TELEGRAM_BOT_TOKEN": fake.token if token is None else token,
         "TELEGRAM_API_URL": fake.api_url,
     }
@@ -58,37 +61,54 @@ async def output(bot: asyncio.subprocess.Process) -> str:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-async def test_it_answers_while_the_api_is_away_and_stops_on_a_signal(
-    fake: FakeTelegram, unused_tcp_port: int, sent: signal.Signals
-) -> None:
-    async with process(fake, unused_tcp_port) as bot:
-        await fake.polling(30)
-        fake.user_says(CHAT, USER, "/help@fake_bot")
-        await fake.message(CHAT, "/image")
-        fake.fault("sendMessage", "status", status=500)
-        fake.user_says(CHAT, USER, "why?")
-        await fake.message(CHAT, "server")
-        before = time.monotonic()
-        bot.send_signal(sent)
-        assert await asyncio.wait_for(bot.wait(), 20) == 0
-        # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short are longer still.
-        assert time.monotonic() - before < 8
-        said = await output(bot)
+async def test_it_goes_on_when_the_api_goes_away_and_stops_on_a_signal(fake: FakeTelegram, tmp_path: Path, sent: signal.Signals) -> None:
+    async with AsyncExitStack() as up:
+        port = await up.enter_async_context(served(there_only))
+        async with process(fake, port, tmp_path) as bot:
+            await fake.polling(30)
+            await up.aclose()
+            fake.user_says(CHAT, USER, "/help@fake_bot")
+            await fake.message(CHAT, "/image")
+            fake.fault("sendMessage", "status", status=500)
+            fake.user_says(CHAT, USER, "why?")
+            await fake.message(CHAT, texts.still_waiting())
+            before = time.monotonic()
+            bot.send_signal(sent)
+            assert await asyncio.wait_for(bot.wait(), 20) == 0
+            # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short are longer still.
+            assert time.monotonic() - before < 8
+            said = await output(bot)
     assert fake.scene().waiting_updates == []
+    (kept,) = (tmp_path / "telegram").rglob("*.json")
+    assert "why?" in kept.read_text()
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert "Traceback" not in said
     assert fake.token not in said
     assert "telegram_connected" in said
 
 
-async def test_a_wrong_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int) -> None:
-    async with process(fake, unused_tcp_port, token=ANOTHER_TOKEN) as bot:
+async def test_nothing_is_taken_from_telegram_before_the_api_is_there(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+    for number in range(10):
+        fake.user_says(CHAT + number, USER + number, "why?")
+    async with process(fake, unused_tcp_port, tmp_path):
+        await fake.wait_for(lambda scene: scene.calls_of("getMyShortDescription"), 30)  # all that a start does is done
+        assert not fake.scene().calls_of("getUpdates")
+        async with served(there_only, unused_tcp_port):
+            for number in range(10):
+                await fake.message(CHAT + number, texts.ERRORS["not_authenticated"])
+    assert len(fake.scene().by_bot()) == 10
+    assert not list((tmp_path / "telegram").rglob("*.json"))
+
+
+async def test_a_wrong_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+    async with process(fake, unused_tcp_port, tmp_path, token=ANOTHER_TOKEN) as bot:
         assert await asyncio.wait_for(bot.wait(), 30) != 0
         said = await output(bot)
     assert said.splitlines() == ["TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave for the bot."]
 
 
-async def test_a_missing_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int) -> None:
-    async with process(fake, unused_tcp_port, token="") as bot:
+async def test_a_missing_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+    async with process(fake, unused_tcp_port, tmp_path, token="") as bot:
         assert await asyncio.wait_for(bot.wait(), 30) != 0
         assert (await output(bot)).startswith("TELEGRAM_BOT_TOKEN is not set")
 

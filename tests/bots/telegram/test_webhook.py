@@ -1,8 +1,9 @@
 """Updates that Telegram brings: from the fake, through the bot's own server, to the core."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from bots.settings import BotSettings
 from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
 from bots.telegram.adapter import Answer, Telegram, make_bot
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
+from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
 from tests.plain_http import PLAIN
@@ -21,9 +23,9 @@ PUBLIC = "https://ai.example.org/studio"
 
 
 @asynccontextmanager
-async def listening(fake: FakeTelegram, answer: Answer, port: int) -> AsyncIterator[Telegram]:
+async def listening(fake: FakeTelegram, answer: Answer, port: int, folder: Path | None = None) -> AsyncIterator[Telegram]:
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
-    telegram = Telegram(make_bot(fake.token, fake.api_url), answer)
+    telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
     await fake.wait_for(lambda scene: [one for one in scene.calls_of("setWebhook") if one.status == 200])
@@ -115,9 +117,10 @@ async def test_telegrams_no_to_the_address_ends_it_with_its_reason(fake: FakeTel
     await telegram.close()
 
 
-def settings(fake: FakeTelegram, port: int) -> BotSettings:
+def settings(fake: FakeTelegram, port: int, folder: Path) -> BotSettings:
     return BotSettings(
         _env_file=None,
+        data_dir=folder,
         telegram_bot_token=SecretStr(fake.token),
         telegram_api_url=fake.api_url,
         telegram_updates="webhook",
@@ -126,18 +129,18 @@ def settings(fake: FakeTelegram, port: int) -> BotSettings:
     )
 
 
-async def test_the_process_listens_where_its_settings_say(fake: FakeTelegram, unused_tcp_port_factory: Callable[[], int]) -> None:
-    port, stop = unused_tcp_port_factory(), asyncio.Event()
+async def test_the_process_listens_where_its_settings_say(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+    port, stop = unused_tcp_port, asyncio.Event()
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
-    async with asyncio.timeout(30), BotApi(f"http://127.0.0.1:{unused_tcp_port_factory()}", "key", None) as api:
-        running = asyncio.create_task(run(settings(fake, port), api, stop))
+    async with asyncio.timeout(30), served(there_only) as there, BotApi(f"http://127.0.0.1:{there}", "key", None) as api:
+        running = asyncio.create_task(run(settings(fake, port, tmp_path), api, stop))
         fake.user_says(CHAT, USER, "/help")
         await fake.message(CHAT, "/image")
         stop.set()
         await asyncio.wait_for(running, 10)
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port):
             with pytest.raises(SystemExit, match=f"127.0.0.1:{port}"):
-                await run(settings(fake, port), api, asyncio.Event())
+                await run(settings(fake, port, tmp_path), api, asyncio.Event())
         fake.fault("setWebhook", "status", status=400, description="Bad Request: bad webhook: failed to resolve host")
         with pytest.raises(SystemExit, match="failed to resolve host"):
-            await run(settings(fake, port), api, asyncio.Event())
+            await run(settings(fake, port, tmp_path), api, asyncio.Event())

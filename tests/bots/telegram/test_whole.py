@@ -22,7 +22,9 @@ PERSON = CHAT
 
 @asynccontextmanager
 async def bot(fake: FakeTelegram, place: Place) -> AsyncIterator[None]:
-    settings = BotSettings(_env_file=None, telegram_bot_token=SecretStr(fake.token), telegram_api_url=fake.api_url)
+    settings = BotSettings(
+        _env_file=None, telegram_bot_token=SecretStr(fake.token), telegram_api_url=fake.api_url, data_dir=place.api.data_dir
+    )
     stop = asyncio.Event()
     running = asyncio.create_task(run(settings, place.bot, stop))
     try:

@@ -1,0 +1,145 @@
+"""Updates that Telegram has forgotten and nobody has answered yet: a stop, a kill or a full disk does not lose them."""
+
+import asyncio
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from structlog.testing import capture_logs
+
+from bots.core.types import Chat, Inbound, Reply
+from bots.telegram import adapter
+from bots.telegram.unfinished import KEPT_SECONDS, KILLS_MOST, Unfinished
+from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
+from tests.bots.telegram.test_webhook import listening
+from tests.fakes.telegram import FakeTelegram
+
+
+class Stuck(Heard):
+    """Shows something and never comes to its end."""
+
+    def __init__(self, *texts: str) -> None:
+        async def answer(chat: Chat, inbound: Inbound) -> None:
+            for text in texts:
+                await chat.show(inbound.address, Reply(text))
+            self.stuck.set()
+            await asyncio.Event().wait()
+
+        self.stuck = asyncio.Event()
+        super().__init__(answer)
+
+
+async def says_done(chat: Chat, inbound: Inbound) -> None:
+    await chat.show(inbound.address, Reply(f"{inbound.text} done"))
+
+
+@pytest.fixture(autouse=True)
+def short_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "STOP_SECONDS", 0.01)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.json"))
+
+
+async def test_what_was_cut_is_answered_by_the_next_start_in_the_same_message(fake: FakeTelegram, tmp_path: Path) -> None:
+    stuck = Stuck("one moment")
+    async with polling(fake, stuck, tmp_path):
+        asked = fake.user_says(CHAT, USER, "why?")
+        await asyncio.wait_for(stuck.stuck.wait(), 10)
+        await fake.wait_for(lambda scene: scene.waiting_updates == [] or None)
+    heard = Heard(says_done)
+    async with polling(fake, heard, tmp_path):
+        again = await heard.next()
+        await fake.message(CHAT, "why? done")
+    assert again.update_id == (await stuck.next()).update_id, "the key of what it asks for"
+    (shown,) = fake.scene().by_bot(CHAT)
+    assert (shown.reply_to, shown.text) == (asked, "why? done")
+    assert files(tmp_path) == []
+    async with polling(fake, heard, tmp_path):
+        fake.user_says(CHAT, USER, "next")
+        assert (await heard.next()).text == "next"
+
+
+async def test_a_message_that_is_gone_meanwhile_is_said_anew(fake: FakeTelegram, tmp_path: Path) -> None:
+    stuck = Stuck("one moment", "and another")
+    async with polling(fake, stuck, tmp_path):
+        fake.user_says(CHAT, USER, "why?")
+        await asyncio.wait_for(stuck.stuck.wait(), 10)
+    first = fake.scene().by_bot(CHAT)[0]
+    fake.delete(CHAT, first.message_id)
+    async with polling(fake, Heard(says_done), tmp_path):
+        await fake.message(CHAT, "why? done")
+
+
+async def test_a_webhook_is_told_that_an_update_was_taken_when_it_is_kept(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+    """And not when it is answered: Telegram brings a chat's next message only then, the one that stops an answer, too."""
+    stuck = Stuck()
+    async with listening(fake, stuck, unused_tcp_port, tmp_path):
+        for text in ("one", "two"):
+            fake.user_says(CHAT, USER, text)
+            assert (await stuck.next()).text == text
+        assert len(files(tmp_path)) == 2
+    heard = Heard(says_done)
+    async with listening(fake, heard, unused_tcp_port, tmp_path):
+        assert {(await heard.next()).text for _ in range(2)} == {"one", "two"}
+        await fake.message(CHAT, "one done")
+        await fake.message(CHAT, "two done")
+    assert files(tmp_path) == []
+
+
+async def test_an_album_is_kept_whole(fake: FakeTelegram, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    stuck, heard = Stuck(), Heard()
+    async with polling(fake, stuck, tmp_path):
+        fake.user_says_album(CHAT, USER, [buffer.getvalue()] * 3, "/edit at night")
+        first = await stuck.next()
+    assert len(files(tmp_path)) == 3
+    async with polling(fake, heard, tmp_path):
+        again = await heard.next()
+    assert (again.update_id, len(again.attachments)) == (first.update_id, 3)
+    assert files(tmp_path) == []
+    assert heard.inbounds.empty()
+
+
+async def test_what_kills_the_process_again_and_again_is_given_up(fake: FakeTelegram, tmp_path: Path) -> None:
+    """Stops that were asked for do not count."""
+    for _ in range(KILLS_MOST + 2):
+        stuck = Stuck()
+        async with polling(fake, stuck, tmp_path):
+            if not files(tmp_path):
+                fake.user_says(CHAT, USER, "why?")
+            await stuck.next()
+    (path,) = files(tmp_path)
+    folder = Unfinished(path.parent)
+    for _ in range(KILLS_MOST + 1):
+        assert len(folder.left()) == 1
+    with capture_logs() as logged:
+        assert folder.left() == []
+    assert [one["event"] for one in logged] == ["update_given_up"]
+    assert files(tmp_path) == []
+
+
+async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
+    now = [1000.0]
+    folder = Unfinished(tmp_path, lambda: now[0])
+    await folder.keep({"update_id": 2, "message": {}})
+    (tmp_path / "3.json").write_text("no json")
+    (tmp_path / "4.json").write_text(json.dumps({"update": {}}))
+    assert [kept.update_id for kept in folder.left()] == [2]
+    now[0] += KEPT_SECONDS + 1
+    assert folder.left() == []
+    assert files(tmp_path) == []
+
+
+async def test_an_update_that_can_not_be_kept_is_answered_all_the_same(fake: FakeTelegram, tmp_path: Path) -> None:
+    (tmp_path / "telegram").write_text("in the way")
+    heard = Heard(says_done)
+    with capture_logs() as logged:
+        async with polling(fake, heard, tmp_path / "telegram"):
+            fake.user_says(CHAT, USER, "why?")
+            await fake.message(CHAT, "why? done")
+    assert "update_not_kept" in [one["event"] for one in logged]
