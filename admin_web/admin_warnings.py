@@ -29,7 +29,7 @@ WORDS = {
     "budget_nearly_used": (N_("%(scope)s: %(percent)s %% of the budget is used"), N_("At 100 %% every request is refused.")),
     "provider_out_of_credit": (
         N_("The AI provider is out of credit"),
-        N_("Every request fails until the account is topped up at the provider."),
+        N_("Images and videos wait for a quarter of an hour, answers fail at once. Top the account up at the provider."),
     ),
     "provider_credit_low": (N_("Little credit is left at the AI provider"), N_("%(left)s. Top the account up before it runs out.")),
     "provider_key_expiring": (N_("The provider's key ends in %(days)s days"), N_("Make a new one there and set OPENROUTER_API_KEY.")),

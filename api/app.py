@@ -232,7 +232,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
     ]
     secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
     callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
-    steps = Steps(db, wake, provider, catalog, budget, media, deliveries, callbacks)
+    steps = Steps(db, wake, provider, catalog, budget, users, media, deliveries, callbacks)
     board = board_of(settings, db, provider, budget, deliveries, media)
     services = Services(
         settings=settings,

@@ -63,10 +63,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox_server(*, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
+def sandbox_server(port: int = 0, /, *, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
     """Seconds by word: `first_token token image video keepalive generation`; those not named are as fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
-    with drawing(ROUGH), socket.create_server(("127.0.0.1", 0)) as listener:
+    with drawing(ROUGH), socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         running = server(create_app(chosen, webhook_secret=webhook_secret), port)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)

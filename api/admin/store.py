@@ -107,6 +107,18 @@ async def failed_with(sql: Sql, code: str, since: datetime) -> int:
     return int(row["n"]) if row else 0
 
 
+async def waiting_for(sql: Sql, reason: str) -> int:
+    """Jobs that the provider does not take for this reason, and that are tried again."""
+    row = await sql.fetch_one(
+        """
+        SELECT count(*) AS n FROM generations
+        WHERE phase = 'submit' AND status = 'queued' AND followed_ms IS NOT NULL AND provider_state = $1
+        """,
+        reason,
+    )
+    return int(row["n"]) if row else 0
+
+
 async def bots(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """

@@ -66,7 +66,7 @@ class Warnings:
             *await self._jobs(),
             *_deliveries(await self._stats.deliveries()),
             *await self._budgets(),
-            *await self._provider_kept(),
+            *await self._of_provider(),
             *await self._storage(),
             *await self._backup(),
         ]
@@ -106,6 +106,14 @@ class Warnings:
         if differences := len(self._budget.differences):
             found.append(WarningOut(code="books_differ", count=differences, target="budgets"))
         return found
+
+    async def _of_provider(self) -> list[WarningOut]:
+        """Jobs that wait for credit are counted each time: the queue stands still for them."""
+        found, waiting = await self._provider_kept(), await store.waiting_for(self._db, "out_of_credit")
+        if not waiting:
+            return found
+        others = [each for each in found if each.code not in {"provider_out_of_credit", "provider_credit_low"}]
+        return [*others, _provider("provider_out_of_credit", {}, count=waiting)]
 
     async def _provider_kept(self) -> list[WarningOut]:
         """Asked at most once a minute, and not waited for long: a board that is open asks often."""

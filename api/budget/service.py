@@ -142,6 +142,11 @@ class BudgetService:
         found = await store.counter(self._db, user_scope(user_id), month_of(ids.now()))
         return (found.spent_micro, found.held_micro) if found else (0, 0)
 
+    async def is_over(self, user_id: str, monthly_micro: int, moment: datetime) -> bool:
+        """Whether the user has used more than the limit in the month of that moment, what is held included."""
+        found = await store.counter(self._db, user_scope(user_id), month_of(moment))
+        return found is not None and found.spent_micro + found.held_micro > monthly_micro
+
     async def of_users(self, user_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """The same of several; those without a counter this month are left out."""
         found = await store.counters(self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now()))

@@ -15,14 +15,14 @@ from api.generations.store import COLUMNS, Generation, row_of
 
 IMAGES_PER_USER = 3
 VIDEOS_PER_USER = 2
-"""Jobs of one user at the provider at a time; more of them wait in the queue."""
+"""Jobs of one user at the provider at a time, also those that the user has cancelled there; more of them wait in the queue."""
 
 
 # Whose turn it is. $1: now; $2, $3: places of a user for videos and images; $4: jobs that are due by then.
 _PLACED = """
     running AS MATERIALIZED (
         SELECT user_id, kind, count(*) AS jobs FROM generations
-        WHERE (status = 'processing' AND phase IN ('submitting', 'poll', 'fetch'))
+        WHERE phase IN ('submitting', 'poll', 'fetch')
            OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL AND run_at > $1::timestamptz)
         GROUP BY user_id, kind
     ), due AS MATERIALIZED (

@@ -9,6 +9,7 @@ from api.schemas import In, Kind, MediaKind, Out, Reason, Time, Usd
 PROMPT_MAX = 10_000
 
 Mode = Literal["text_to_image", "image_to_image", "text_to_video", "image_to_video"]
+Waiting = Literal["provider"]
 GenerationStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=PROMPT_MAX)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -181,6 +182,9 @@ class GenerationOut(Out):
     """True while an operator has to find out what became of it at the provider."""
     queue_position: int | None = None
     """While queued: 1 is next, in the order in which jobs are really taken."""
+    waiting: Waiting | None = None
+    """While queued: what it waits for beside its turn. `provider`: it cannot be reached, has too much to do, or its account is empty;
+    nothing was sent or is charged by then, and it is tried again for a quarter of an hour."""
     elapsed_seconds: int | None = None
     """Since it left the queue, until now or its end; null while queued."""
     typical_seconds: tuple[int, int] | None = None
@@ -199,6 +203,7 @@ class StatusOut(Out):
     video_url: str | None = None
     error: ErrorOut | None = None
     queue_position: int | None = None
+    waiting: Waiting | None = None
     elapsed_seconds: int | None = None
     typical_seconds: tuple[int, int] | None = None
     progress: float | None = None

@@ -4,9 +4,9 @@ A paid call is made at most once: `submitting` is committed before it, and a job
 """
 
 import math
-import random
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,8 +18,8 @@ from api.catalog.service import Catalog
 from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.errors import (
+    BudgetExceeded,
     Conflict,
-    ContentRefused,
     DomainError,
     OutcomeUnknown,
     ProviderUnavailable,
@@ -30,21 +30,24 @@ from api.errors import (
 from api.fault_points import fault_point
 from api.generations import moves, store
 from api.generations.ending import Ending, target_of
+from api.generations.failures import billed, unknown_outcome, video_error
 from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
 from api.generations.store import Generation
+from api.generations.waiting import Credit, may_wait, next_wait, pause
 from api.ids import now
 from api.media.service import KeptFile, MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageAsk, ImageInput, ImageResult, Provider, ProviderError, VideoAsk, VideoJob
 from api.schemas import Reason
+from api.users.service import UserService
 from api.wake import Wake
 
 log = get_logger("worker")
 
 RESCUES_MAX = 3
 SUBMIT_TRIES_MAX = 3
-RETRY_FIRST = 1.0
+"""Of a call whose answer may be better the next time, though the provider works."""
 FETCH_TRIES_MAX = 8
 FETCH_FIRST = 1.0
 PROVIDER_TIME_MAX = 3600.0
@@ -77,6 +80,7 @@ class Steps:
         provider: Provider,
         catalog: Catalog,
         budget: BudgetService,
+        users: UserService,
         media: MediaService,
         deliveries: DeliveryService,
         callbacks: Callbacks | None,
@@ -85,10 +89,13 @@ class Steps:
         self._wake = wake
         self._provider = provider
         self._catalog = catalog
+        self._budget = budget
+        self._users = users
         self._media = media
         self._deliveries = deliveries
         self._callbacks = callbacks
         self._ending = Ending(db, wake, budget, media, deliveries)
+        self._credit = Credit()
 
     async def run(self, job: Generation) -> None:
         if job.rescues > RESCUES_MAX:
@@ -105,6 +112,7 @@ class Steps:
     async def _submit(self, job: Generation) -> None:
         try:
             await self._media.room.require()
+            await self._within_limit(job)
             inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
             ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
         except DomainError as error:
@@ -113,17 +121,26 @@ class Steps:
         if not await moves.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
             return
         fault_point("submitting")
+        began = time.monotonic()
         self._wake.ring(f"generation:{job.id}")
         try:
-            answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
+            with self._credit.asking():
+                answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
         except ProviderError as error:
-            await until_back(partial(self.submit_failed, job, error))
+            tried = replace(job, followed_ms=(job.followed_ms or 0) + round((time.monotonic() - began) * 1000))
+            await until_back(partial(self.submit_failed, tried, error))
             return
         fault_point("answered")
         if isinstance(answer, ImageResult):
             await until_back(partial(self._keep_images, job, answer))
         else:
             await until_back(partial(self._follow, job, answer))
+
+    async def _within_limit(self, job: Generation) -> None:
+        """What was asked for before may have cost more than was held for it. Raises `BudgetExceeded`."""
+        user = await self._users.find(job.user_id)
+        if user is not None and await self._budget.is_over(user.id, user.monthly_micro, job.created_at):
+            raise BudgetExceeded("What was made before this cost more than was expected, and your budget for this month is used up.")
 
     def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
         model = self._catalog.resolve("image", job.model).info
@@ -167,20 +184,33 @@ class Steps:
             if job.kind == "video" and await moves.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
-                await self._ending.fail(job, _unknown_outcome(error.reason or "connection_lost"), _billed(job, error), error.provider_id)
+                await self._ending.fail(job, unknown_outcome(error.reason or "connection_lost"), billed(job, error), error.provider_id)
+        elif not await self._tried_again(job, error):
+            await self._ending.fail(job, domain_error(error), billed(job, error))
+
+    async def _tried_again(self, job: Generation, error: ProviderError) -> bool:
+        """False when it is over: in vain, or cancelled meanwhile."""
+        changes: dict[str, object]
+        if may_wait(error):
+            if (seconds := next_wait(job, error)) is None:
+                return False
+            # it has not begun: neither for whoever waits nor for how long its model usually takes
+            followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
+            changes = {"followed_ms": followed_ms, "started_at": None, "provider_state": error.reason}
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
-            wait = error.retry_after if error.retry_after is not None else RETRY_FIRST * 2.0**job.tries * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-            if not await self._release(job, "submit", wait, status="queued", tries=job.tries + 1):
-                await self._ending.fail(job, domain_error(error), _billed(job, error))  # cancelled meanwhile: it is not tried again
+            seconds, changes = pause(job, error), {}
         else:
-            await self._ending.fail(job, domain_error(error), _billed(job, error))
+            return False
+        done = await self._release(job, "submit", seconds, status="queued", tries=job.tries + 1, **changes)
+        self._wake.ring(f"generation:{job.id}")
+        return done
 
     async def _unknown(self, job: Generation) -> None:
         """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
         Without one an image ends here; a video, which costs much more, is left to the operator."""
         if job.kind == "image":
             log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
-            await self._ending.fail(job, _unknown_outcome("server_stopped"), None)
+            await self._ending.fail(job, unknown_outcome("server_stopped"), None)
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
         elif self._callbacks and not _waited_enough(job):
@@ -238,7 +268,7 @@ class Steps:
             else:
                 await self._wait(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
         else:
-            await self._ending.fail(job, _video_error(video), video.cost_micro or 0)
+            await self._ending.fail(job, video_error(video), video.cost_micro or 0)
 
     def _interval(self, job: Generation) -> float:
         """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
@@ -343,29 +373,3 @@ def _int(value: object) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _billed(job: Generation, error: ProviderError) -> int | None:
-    """What a failed paid call cost; None where only the provider knows."""
-    if error.cost_micro is not None:
-        return error.cost_micro
-    if error.made:
-        return job.estimate_micro
-    return None if error.outcome == "unknown" else 0
-
-
-def _unknown_outcome(reason: Reason) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "Whether the provider made this is not known, because its answer did not arrive. It was not repeated. "
-        "Ask again if you still want it.",
-        reason=reason,
-    )
-
-
-def _video_error(video: VideoJob) -> DomainError:
-    said = f": {video.error}" if video.error else "."
-    if video.refused:
-        return ContentRefused(f"The provider refused this{said}")
-    if video.state == "expired":
-        return TimedOut("The provider gave up on this video because it took too long.")
-    return ProviderUnavailable(f"The provider could not make this video{said}", reason="provider_failed")

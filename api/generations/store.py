@@ -55,6 +55,8 @@ class Listed:
     started_at: datetime | None
     submitted_at: datetime | None
     finished_at: datetime | None
+    followed_ms: int | None
+    """How long it was waited for at the provider, all waits together. While queued: None, or how long the provider has not taken it."""
     refunded_at: datetime | None = None
     files_json: str | None = None
     """What it made, for `MediaService.shown`; None: look the files up."""
@@ -63,6 +65,10 @@ class Listed:
     def finished(self) -> bool:
         """The user's view; a cancelled job may still be followed for its cost."""
         return self.status in {"completed", "failed", "cancelled"}
+
+    @property
+    def waits_for_provider(self) -> bool:
+        return self.status == "queued" and self.followed_ms is not None
 
     @property
     def charged_micro(self) -> int | None:
@@ -79,7 +85,6 @@ class Generation(Listed):
     lease_token: str | None
     run_at: datetime
     nudges: int
-    followed_ms: int | None
     callback_token: str
     hold_id: str
     chat_id: str | None
@@ -93,10 +98,10 @@ class Generation(Listed):
 _LISTED = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, attempt, rescues, provider_id, "
     "estimate_micro, cost_micro, error_code, error_message, error_reason, source, sandbox, platform, parent_id, favourite, created_at, "
-    "started_at, submitted_at, finished_at, refunded_at, files_json"
+    "started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
 )
 COLUMNS = (
-    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, followed_ms, callback_token, hold_id, chat_id, thread_id, message_id, "
+    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, callback_token, hold_id, chat_id, thread_id, message_id, "
     "card_message_id, user_name, chat_private"
 )
 _NAMES = COLUMNS.split(", ")

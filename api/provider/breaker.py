@@ -1,5 +1,6 @@
 """Stops asking a provider that is down: calls then fail at once, with nothing sent, until one of them may try again."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api import ids
@@ -11,13 +12,21 @@ FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)
 
 
+def _away(left: float) -> ProviderError:
+    message = "The AI provider can't be reached at the moment. Please try again in a little while."
+    return ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=left, reason="unreachable")
+
+
 class Breaker:
     """Call `enter` before a request and then exactly one of `succeeded`, `failed` and `unsure`. One for each client.
 
     While it is open the pause doubles with each try that fails. An answer of any other call closes it, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int | None = None, refusal: Callable[[float], ProviderError] = _away) -> None:
+        """`failures`: how many open it. `refusal`: what `enter` raises, by the seconds after which another try is of use."""
+        self._most = failures
+        self._refusal = refusal
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until: datetime | None = None
@@ -29,8 +38,7 @@ class Breaker:
             return
         left = (self._open_until - ids.now()).total_seconds()
         if left > 0 or self._trying:
-            message = "The AI provider can't be reached at the moment. Please try again in a little while."
-            raise ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=max(left, 1.0), reason="unreachable")
+            raise self._refusal(max(left, 1.0))
         self._trying = True
 
     def succeeded(self) -> None:
@@ -47,7 +55,7 @@ class Breaker:
             if self._trying:
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
                 self._open_until = ids.now() + self._pause
-        elif self._failures >= FAILURES:
+        elif self._failures >= (self._most or FAILURES):
             self._open_until = ids.now() + self._pause
         self._trying = False
 

@@ -15,6 +15,7 @@ from api.admin import stats as stats_module
 from api.admin.warnings import _of_key
 from api.budget import days, spending
 from api.budget.erasing import Anonymiser
+from api.generations import waiting
 from api.provider.sandbox_faults import Fault
 from api.provider.wire import key_state
 from tests.api.harness import Api, running_api
@@ -246,13 +247,17 @@ async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(a
 
 
 @one_engine
-async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(api: Api, sandbox: Sandbox) -> None:
+async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(
+    api: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
     admin, ana = await api.admin(), await api.user()
     sandbox.break_with(Fault(call="images", kind="status", status=402), Fault(call="chat", kind="status", status=402))
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 502
     (warning,) = (await asked(admin, "/admin/warnings"))["items"]
     assert (warning["code"], warning["count"]) == ("provider_out_of_credit", 1)
     sandbox.break_with()
+    monkeypatch.setattr(waiting, "PATIENCE", 900.0)
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
     api.services.board.warnings._asked = None
     assert (await asked(admin, "/admin/warnings"))["items"] == []

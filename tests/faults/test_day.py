@@ -19,7 +19,7 @@ import httpx
 import pytest
 import uvicorn
 
-from api.generations import steps
+from api.generations import steps, waiting
 from api.ids import now
 from api.provider import breaker, sandbox_chat, sandbox_images, sandbox_videos
 from api.provider.sandbox_faults import CallKind, Fault
@@ -114,8 +114,9 @@ async def listening(api: Api, listener: socket.socket) -> AsyncIterator[None]:
 async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
     tmp_path: Path, sandbox: Sandbox, duckdb_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("RETRY_FIRST", 0.01), ("POLL_FIRST", 0.05), ("POLL_BEHIND_WEBHOOKS", 0.4)):
+    for name, seconds in (("POLL_FIRST", 0.05), ("POLL_BEHIND_WEBHOOKS", 0.4)):
         monkeypatch.setattr(steps, name, seconds)
+    monkeypatch.setattr(waiting, "FIRST", 0.01)
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # each fault has to be met
     with socket.create_server(("127.0.0.1", 0)) as listener:
         hooks = f"http://127.0.0.1:{listener.getsockname()[1]}"

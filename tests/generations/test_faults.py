@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.db.open import open_db
-from api.generations import steps, store
+from api.generations import steps, store, waiting
 from api.ids import now
 from api.provider.sandbox_faults import Fault
 from api.provider.types import ProviderError
@@ -35,7 +35,8 @@ def paid_calls(sandbox: Sandbox) -> int:
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are real ones; only shorter."""
-    monkeypatch.setattr(steps, "RETRY_FIRST", 0.02)
+    monkeypatch.setattr(waiting, "FIRST", 0.02)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.2)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,13 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_failed_image_says_why_and_costs_nothing(
-    user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, status: int, code: str, reason: str
+    user: httpx.AsyncClient,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    status: int,
+    code: str,
+    reason: str,
 ) -> None:
     sandbox.break_with(fault)
     answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
@@ -64,6 +71,7 @@ async def test_a_failed_image_says_why_and_costs_nothing(
     assert len(answer.json()["detail"]) > 20
     assert await money(user) == ("0.000000", "0.000000")
     sandbox.reset()
+    monkeypatch.setattr(waiting, "PATIENCE", 900.0)
     again = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     assert again.status_code == 200, "a retry by the user works"
 
@@ -138,7 +146,15 @@ async def test_a_job_cancelled_during_its_submit_is_not_tried_again(api: Api, us
     assert (await user.post(f"/generations/{made['id']}/cancel")).json()["status"] == "cancelled"
     services = api.services
     worker = steps.Steps(
-        services.db, services.wake, services.provider, services.catalog, services.budget, services.media, services.deliveries, None
+        services.db,
+        services.wake,
+        services.provider,
+        services.catalog,
+        services.budget,
+        services.users,
+        services.media,
+        services.deliveries,
+        None,
     )
     await worker.submit_failed(row, ProviderError("rate_limited", "busy", outcome="refused", status=429, retry_after=0))
     after = await store.get(services.db, row.id)

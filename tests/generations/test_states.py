@@ -163,6 +163,18 @@ async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
     assert [one.kind for one in await moves.claim_submits(db, "w", now(), until, 50)] == ["video"]
 
 
+@pytest.mark.parametrize("phase", ["submitting", "poll", "fetch"])
+async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_there(db: Db, phase: Phase) -> None:
+    at = now()
+    until = at + timedelta(seconds=60)
+    given_up = [job("cancelled", phase, lease_token="w", run_at=until) for _ in range(moves.VIDEOS_PER_USER)]
+    for one in (*given_up, *(job(run_at=at) for _ in range(3))):
+        await store.insert(db, one)
+    assert await moves.claim_submits(db, "w", at, until, 50) == []
+    await moves.finish(db, given_up[0], {"status": "failed", "finished_at": at})
+    assert len(await moves.claim_submits(db, "w", at, until, 50)) == 1
+
+
 async def test_workers_that_claim_at_the_same_moment_never_get_the_same_job(postgres_url: str) -> None:
     """Each with its own connections, in random bites, until nothing is left."""
     dbs = [await open_db(postgres_url) for _ in range(2)]

@@ -44,7 +44,7 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 
 def steps_of(api: Api) -> Steps:
     own = api.services
-    return Steps(own.db, own.wake, own.provider, own.catalog, own.budget, own.media, own.deliveries, None)
+    return Steps(own.db, own.wake, own.provider, own.catalog, own.budget, own.users, own.media, own.deliveries, None)
 
 
 def worker_of(api: Api, times: Times = SHORT) -> Worker:

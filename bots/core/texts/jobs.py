@@ -36,8 +36,8 @@ def accepted(made: GenerationOut) -> str:
 
 
 def _progress(made: GenerationOut) -> str:
-    facts = [state(made.status)]
-    if made.queue_position is not None and made.queue_position > 1:
+    facts = [_standing(made)]
+    if made.queue_position is not None and made.queue_position > 1 and made.waiting is None:
         facts.append(_("place %(place)s in the queue", place=made.queue_position))
     if made.started_at is not None and made.status == "processing":
         passed = (datetime.now(UTC) - made.started_at).total_seconds()
@@ -45,6 +45,10 @@ def _progress(made: GenerationOut) -> str:
     if made.typical_seconds is not None:
         facts.append(_("usually takes %(span)s", span=span(*made.typical_seconds)))
     return " · ".join(facts)
+
+
+def _standing(made: GenerationOut) -> str:
+    return _("waiting for the provider") if made.waiting == "provider" else state(made.status)
 
 
 def caption(made: GenerationOut) -> str:
@@ -135,7 +139,7 @@ def jobs(made: Sequence[GenerationOut]) -> str:
 
 def _job(made: GenerationOut) -> str:
     cost = [] if made.cost_usd is None or made.refunded else [money(made.cost_usd)]
-    return " · ".join([f"#{made.short_id}", kind(made.kind), state(made.status), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
+    return " · ".join([f"#{made.short_id}", kind(made.kind), _standing(made), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
 
 
 def balance(user: UserOut) -> str:

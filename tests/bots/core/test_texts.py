@@ -44,6 +44,10 @@ def test_german_is_spoken_in_german_ways() -> None:
         ]
         assert texts.money(Decimal("1234.567")) == "1.234,57 $"
         assert texts.error("rate_limited", "", 61) == "Das war etwas schnell. Bitte versuch es in 2 Minuten noch einmal."
+    waits = made.model_copy(update={"waiting": "provider", "typical_seconds": None})
+    assert texts.accepted(waits).splitlines()[-1] == "waiting for the provider"
+    with speaking("de"):
+        assert "wartet auf den Anbieter" in texts.jobs([waits])
     assert texts.yes() == "Yes"
 
 

@@ -1,0 +1,71 @@
+"""Jobs that the provider did not take wait for it, as long as that proves that nothing was done: with longer and longer breaks, for a
+quarter of an hour, however often it was tried."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from structlog import get_logger
+
+from api.generations.store import Generation
+from api.provider.breaker import Breaker
+from api.provider.types import ProviderError
+
+log = get_logger("worker")
+
+PATIENCE = 15 * 60.0
+"""In seconds, as those below. From the first try on, which counts, too."""
+FIRST = 1.0
+LONGEST = 30.0
+_NO_CREDIT = "The AI provider's account is out of credit. The operator has to top it up."
+
+
+def may_wait(error: ProviderError) -> bool:
+    """Nothing was done, and it is the provider or the way to it that is at fault, not this job."""
+    if error.outcome == "unknown" or error.cost_micro or error.made:
+        return False
+    if error.code == "provider_out_of_credit":
+        return True
+    away = error.outcome == "not_sent" or error.code == "rate_limited" or (error.status or 0) >= 500
+    return error.passing and away
+
+
+def next_wait(job: Generation, error: ProviderError) -> float | None:
+    """The seconds until it is tried again; None once there is no use in waiting."""
+    left = PATIENCE - (job.followed_ms or 0) / 1000
+    if left <= 0 or (error.outcome == "refused" and (error.retry_after or 0.0) > left):
+        return None
+    return min(pause(job, error), left)
+
+
+def pause(job: Generation, error: ProviderError) -> float:
+    """Longer with each try, and never shorter than the provider has asked for. In seconds."""
+    longer = min(LONGEST, FIRST * 2.0 ** min(job.tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    return max(longer, error.retry_after or 0.0)
+
+
+class Credit:
+    """While the provider's account is empty the queue stands still, but for one job at a time that tries."""
+
+    def __init__(self) -> None:
+        self._breaker = Breaker(failures=1, refusal=_no_credit)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around a paid call. Raises `ProviderError` while there is no credit: then nothing is sent."""
+        self._breaker.enter()
+        ended = self._breaker.unsure
+        try:
+            yield
+            ended = self._breaker.succeeded
+        except ProviderError as error:
+            if error.code == "provider_out_of_credit" and error.retry_after is None:
+                log.critical("provider_out_of_credit", hint="jobs wait until the account is topped up at the provider")
+                ended = self._breaker.failed
+            raise
+        finally:
+            ended()
+
+
+def _no_credit(left: float) -> ProviderError:
+    return ProviderError("provider_out_of_credit", _NO_CREDIT, outcome="not_sent", retry_after=left, reason="out_of_credit")
