@@ -19,7 +19,7 @@ from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.patience import Waiting
 from bots.core.splitting import split, utf16_units
-from bots.core.types import Chat, File, Inbound, Limits, Reply, SendFailed, Shown
+from bots.core.types import Attachment, Chat, File, Inbound, Limits, Reply, SendFailed, Shown
 
 log = structlog.get_logger()
 
@@ -230,12 +230,21 @@ def cleaned(inbound: Inbound) -> Inbound:
     def clean(text: str) -> str:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
 
-    sender = replace(inbound.sender, name=clean(inbound.sender.name))
+    def named(files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+        return tuple(replace(file, name=clean(file.name)) for file in files)
+
     quoted = inbound.quoted
     if quoted is not None:
-        quoted = replace(quoted, text=clean(quoted.text), author=clean(quoted.author))
-    options = {name: clean(value) for name, value in inbound.options.items()}
-    return replace(inbound, text=clean(inbound.text), command=clean(inbound.command), sender=sender, quoted=quoted, options=options)
+        quoted = replace(quoted, text=clean(quoted.text), author=clean(quoted.author), attachments=named(quoted.attachments))
+    return replace(
+        inbound,
+        text=clean(inbound.text),
+        command=clean(inbound.command),
+        sender=replace(inbound.sender, name=clean(inbound.sender.name)),
+        quoted=quoted,
+        options={name: clean(value) for name, value in inbound.options.items()},
+        attachments=named(inbound.attachments),
+    )
 
 
 def _with_nonce(reply: Reply, seed: str) -> Reply:

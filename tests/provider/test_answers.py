@@ -134,6 +134,10 @@ async def test_no_other_text_holds_halves_either() -> None:
         repr(part).encode()
         assert "\\x00" not in repr(part)
         assert "\\ud83d" not in repr(part)
+    async with raw_server(http(json.dumps({"id": "v", "status": "failed", "error": f"Bad {odd}"}))) as raw:
+        client = OpenRouter(raw.url, "k")
+        assert (await client.check_video("v")).error == "Bad x\ufffd"
+        await client.close()
     error = {"error": {"code": 400, "message": f"Bad {odd}"}}
     with pytest.raises(ProviderError) as caught:
         await collected(http(json.dumps(error), status="400 Bad Request"), [])

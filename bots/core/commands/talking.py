@@ -120,7 +120,7 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     """The answer as it stays, and the pictures that its model has made."""
     on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),) if answer.finish_reason == "length" else ()
     replies = [Reply(texts.answered(answer), buttons=on, markdown=True)]
-    files = [await _picture(image, place, context) for place, image in enumerate(answer.images, 1)]
+    files = [await _picture(image, context) for image in answer.images]
     sent = tuple(file for file in files if file is not None)
     if sent:
         replies.append(Reply("", files=sent, fresh=True))
@@ -129,13 +129,13 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     return replies
 
 
-async def _picture(image: MediaOut, place: int, context: Context) -> File | None:
+async def _picture(image: MediaOut, context: Context) -> File | None:
     """None: the chat does not take so large a one, or it is gone."""
     try:
         data = await context.bot.media(image.url, context.limits.upload_bytes)
     except ApiError:
         return None
-    name = f"picture-{place}{SUFFIXES.get(image.content_type, '')}"
+    name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
     return File(kind_of(image, len(data), context.limits), name, image.content_type, data, image.width, image.height)
 
 

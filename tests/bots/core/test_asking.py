@@ -191,6 +191,15 @@ async def test_words_of_others_alone_are_asked_about_and_long_ones_shortened(pla
     assert len(sent) <= 10_000
 
 
+async def test_a_file_whose_name_is_no_text_is_taken(place: Place, sandbox: Sandbox) -> None:
+    for name in ("half \ud83d.png", "nul\x00.png", "\ude00"):
+        for more in (
+            {"attachments": (attachment(png(), name=name),)},
+            {"quoted": Quoted("m2", attachments=(attachment(png(), name=name),))},
+        ):
+            assert "I was given 1 picture with it" in (await place.say("/ask what is it?", **more))[-1].text
+
+
 async def test_an_answer_of_many_messages_comes_as_a_file(place: Place) -> None:
     place.stage.limits = dataclasses.replace(LIMITS, text=400)
     replies = [reply for reply in await place.say("/ask tell me something long") if not reply.preview]

@@ -145,7 +145,8 @@ async def test_pictures_of_an_answer_come_as_files(place: Place, sandbox: Sandbo
     words, files = [reply for reply in await asked(place, sandbox, with_picture("Here it is.")) if not reply.preview]
     assert words.text.startswith("Here it is.")
     (file,) = files.files
-    assert (file.kind, file.name, file.content_type, file.data) == ("photo", "picture-1.png", "image/png", picture())
+    assert (file.kind, file.content_type, file.data) == ("photo", "image/png", picture())
     alone = [reply for reply in await asked(place, sandbox, with_picture()) if not reply.preview]
     assert alone[0].text.startswith("Here is the picture.")
     assert len(alone[1].files) == 1
+    assert alone[1].files[0].name != file.name, "where files are saved, none takes the place of another"
