@@ -15,6 +15,7 @@ WORKERS = 2
 THREADS = 24
 """A streamed answer or a video holds a thread for as long as it lasts."""
 STOP_SECONDS = 3
+"""For all that is open, beside what the api still answers."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -32,7 +33,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def main(settings: WebSettings) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get three seconds to end. Raises `SystemExit` with a sentence."""
+    """Serve until SIGTERM or SIGINT; open requests get as long as the api gives its answers. Raises `SystemExit` with a sentence."""
     try:
         app = create_app(settings)
     except (OSError, sqlite3.Error) as error:
@@ -44,7 +45,7 @@ def main(settings: WebSettings) -> None:
         "worker_class": "gthread",
         "workers": WORKERS,
         "threads": THREADS,
-        "graceful_timeout": STOP_SECONDS,
+        "graceful_timeout": settings.drain_seconds + STOP_SECONDS,
         "timeout": 60,
         "keepalive": 5,
         "proc_name": "allucanget-web",

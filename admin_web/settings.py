@@ -22,6 +22,7 @@ class WebSettings(BaseSettings):
     public_url: str | None = None
     public_api_url: str | None = None
     data_dir: Path = Path("data")
+    drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     web_session_key: SecretStr
     """Seals the sessions at rest; a new key signs everybody out."""
 

@@ -1,6 +1,7 @@
 """`python -m api`: one uvicorn worker, because one process owns the DuckDB file."""
 
 import logging
+import socket
 import sys
 from types import FrameType
 
@@ -16,7 +17,7 @@ from api.refusal import CannotStart
 from api.settings import Settings
 
 STOP_SECONDS = 3
-"""Open streams are cut after this, so that a stop takes no longer than ten seconds in all."""
+"""What is open is cut after this, once no answer runs any more."""
 
 
 class _Start:
@@ -50,16 +51,32 @@ class _Start:
 
 
 class _Server(uvicorn.Server):
-    """Long polls are ended at the first signal, so that they do not keep the process for their 25 seconds."""
+    """At the first signal long polls are ended, so that they do not keep the process for their 25 seconds, and answers that run get their
+    time. At the second nobody waits for anything."""
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)
         self._state = state
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._services is not None:
-            self._services.wake.close()
-        super().handle_exit(sig, frame)
+        services = self._services
+        again = services is not None and services.stop.asked
+        if services is not None:
+            services.stop.ask()
+            services.wake.close()
+        if not again:
+            super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if (services := self._services) is not None:
+            for server in self.servers:
+                server.close()
+            for connection in list(self.server_state.connections):
+                connection.shutdown()  # after what it answers just now
+            await services.text.drain(services.stop)
+            if services.stop.at_once:
+                self.config.timeout_graceful_shutdown = 1
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second whether to end."""

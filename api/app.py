@@ -67,6 +67,7 @@ from api.refusal import CannotStart
 from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
+from api.stopping import Stop
 from api.text import routes as text_routes
 from api.text.service import TextService
 from api.users import routes as user_routes
@@ -123,7 +124,8 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None, times: 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             worker = (times or Times()) if settings.worker == "inside" else None
-            app.state.services = await start(settings, stack, password_cost or Cost(), metrics, worker=worker)
+            stop = Stop(settings.drain_seconds)
+            app.state.services = await start(settings, stack, password_cost or Cost(), metrics, stop, worker=worker)
             log.info("api_ready")
             yield
 
@@ -146,7 +148,7 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None, times: 
     return app
 
 
-async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: Metrics, *, worker: Times | None) -> Services:
+async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: Metrics, stop: Stop, *, worker: Times | None) -> Services:
     """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs, at this pace.
     Raises `CannotStart`."""
     secrets = ensure_secrets(settings.data_dir)
@@ -154,8 +156,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     stack.push_async_callback(db.close)
     provider = _provider(settings, metrics)
     stack.push_async_callback(provider.close)
-    wake = Wake()
-    services, steps = _build(settings, secrets, db, wake, provider, metrics, cost)
+    services, steps = _build(settings, secrets, db, provider, metrics, cost, stop)
     await services.auth.bots.adopt_keys(secrets.bot_keys)
     await services.catalog.load()
     await services.deliveries.start()
@@ -168,7 +169,7 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     stack.push_async_callback(services.background.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, wake, steps, sweeper_of(services), worker)
+        making = Worker(db, services.wake, steps, sweeper_of(services), stop, worker)
         await making.start(services.background)
         services.background.add("late-costs", LateCosts(db, provider, services.budget).run, first=ASKED_EVERY)
         stack.push_async_callback(making.close)
@@ -203,7 +204,8 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
     )
 
 
-def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: Provider, metrics: Metrics, cost: Cost) -> _Built:
+def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, metrics: Metrics, cost: Cost, stop: Stop) -> _Built:
+    wake = Wake()
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
     budget = BudgetService(db, None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd), provider)
     media = _media(settings, secrets, db, key)
@@ -230,8 +232,7 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         auth.erase,
         Anonymiser(db).erase_user,
     ]
-    secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
-    callbacks = Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
+    secret, callbacks = _hooks(settings)
     steps = Steps(db, wake, provider, catalog, budget, users, media, deliveries, callbacks)
     board = board_of(settings, db, provider, budget, deliveries, media)
     services = Services(
@@ -259,9 +260,16 @@ def _build(settings: Settings, secrets: Secrets, db: Db, wake: Wake, provider: P
         webhooks=Webhooks(db, wake, secret),
         mail=mail,
         wake=wake,
+        stop=stop,
         background=Background(metrics),
     )
     return services, steps
+
+
+def _hooks(settings: Settings) -> tuple[str | None, Callbacks | None]:
+    """What signs them, and where they are sent to."""
+    secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
+    return secret, Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
 
 
 def _media(settings: Settings, secrets: Secrets, db: Db, key: str) -> MediaService:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from api.media.service import MediaService
     from api.provider.types import Provider
     from api.settings import Settings
+    from api.stopping import Stop
     from api.text.service import TextService
     from api.users.export import ExportService
     from api.users.preferences import Preferences
@@ -63,6 +64,7 @@ class Services:
     webhooks: Webhooks
     mail: Mailer
     wake: Wake
+    stop: Stop
     background: Background
 
 

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     global_monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
     worker: Literal["inside", "off"] = "inside"
 
+    drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     disk_floor_mb: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     backup_hours: Annotated[int, Field(ge=0, le=8760)] = 24
     backup_keep: Annotated[int, Field(ge=1, le=1000)] = 14

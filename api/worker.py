@@ -13,6 +13,7 @@ from api.generations.worker import Times
 from api.metrics import Metrics
 from api.refusal import CannotStart
 from api.settings import Settings
+from api.stopping import Stop
 from api.users.passwords import Cost
 
 
@@ -27,14 +28,14 @@ def main(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> int:
     """The exit code."""
-    stop = asyncio.Event()
+    stop = Stop(settings.drain_seconds)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     async with AsyncExitStack() as stack:
-        services = await start(settings, stack, Cost(), Metrics(), worker=Times())
+        services = await start(settings, stack, Cost(), Metrics(), stop, worker=Times())
         get_logger("worker").info("worker_ready")
-        waits = [asyncio.create_task(event.wait()) for event in (stop, services.background.broken)]
+        waits = [asyncio.create_task(wait) for wait in (stop.wait(), services.background.broken.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

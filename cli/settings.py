@@ -59,6 +59,7 @@ class LaunchSettings(BaseSettings):
     bot_key: SecretStr | None = None
 
     worker: Literal["inside", "off"] = "inside"
+    drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: str | None = None
     telegram_bot_token: SecretStr | None = None

@@ -8,20 +8,25 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from admin_web.settings import WebSettings
 from api.schemas import ReadyOut
 from api.secrets import Secrets
 from api.settings import Settings
 from bots.settings import BotSettings
-from cli.child import Child, GaveUp, Refused, Say, command_for
+from cli.child import TIMES, Child, GaveUp, Refused, Say, command_for
 from cli.ready import Place, api_ready, web_ready
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 
 EXIT_GAVE_UP = 1
 SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]
 BOTS = {"telegram", "discord"}
+DRAINING = {"api", "worker", "web"}
+"""They wait for what is under way at the provider before they end."""
+NEEDED_TO_DRAIN = "sandbox"
+END_WITHIN = 15
+"""Seconds that one of them may take when the time for that is over."""
 COLOURS = {"sandbox": 35, "api": 36, "worker": 31, "web": 32, "telegram": 34, "discord": 33, "run": 1}
 PROVIDER_PATIENCE = 15.0
 SLOW_START = 10.0
@@ -146,6 +151,8 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
         if asked.is_set():  # asked twice: the person does not want to wait
             for child in children:
                 child.kill()
+        else:
+            print("Stopping, once the provider has made what it is making. Ctrl-C again stops everything at once.", flush=True)
         asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -160,7 +167,8 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
     finally:
         stop.cancel()
         announcement.cancel()
-        await asyncio.gather(*(child.stop() for child in children))
+        await asyncio.gather(*(child.stop() for child in children if child.name != NEEDED_TO_DRAIN))
+        await asyncio.gather(*(child.stop() for child in children if child.name == NEEDED_TO_DRAIN))
         await asyncio.gather(stop, announcement, *lives, return_exceptions=True)
 
 
@@ -178,7 +186,10 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
 
 async def serve(plan: Plan, started: float) -> int:
     say = make_say()
-    children = [Child(name, command_for(name), say, may_be_missing=name in BOTS) for name in plan.names]
+    draining = replace(TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
+    children = [
+        Child(name, command_for(name), say, draining if name in DRAINING else TIMES, may_be_missing=name in BOTS) for name in plan.names
+    ]
     announcement = asyncio.create_task(announce(plan, started))
     return await supervise(children, announcement)
 

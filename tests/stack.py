@@ -79,6 +79,7 @@ class Stack:
         self._env = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "DATA_DIR": str(data_dir),
+            "DRAIN_SECONDS": "0",
             "SANDBOX_PORT": str(sandbox),
             "API_PORT": str(api),
             "WEB_PORT": str(web),
@@ -107,7 +108,15 @@ class Stack:
 
     def stop(self, name: str) -> int:
         """Ask it to end; its exit code. Raises `subprocess.TimeoutExpired` when it does not."""
+        self.ask(name)
+        return self.ended(name)
+
+    def ask(self, name: str) -> None:
+        """The signal alone."""
         self._processes[name].send_signal(signal.SIGTERM)
+
+    def ended(self, name: str) -> int:
+        """The exit code of one that was asked to end."""
         code = self._processes[name].wait(STOP_WITHIN)
         self._signal(name, signal.SIGKILL)
         del self._processes[name]

@@ -16,6 +16,7 @@ from api.generations.steps import Steps
 from api.generations.store import Generation
 from api.generations.sweep import Sweeper
 from api.ids import now, token
+from api.stopping import Stop
 from api.wake import Wake
 
 log = get_logger("worker")
@@ -33,7 +34,7 @@ class Times:
     look_shared: float = 1.0
     """With PostgreSQL another process may add jobs, whose ring is not heard here."""
     grace: float = 5.0
-    """What steps that are under way get at a stop."""
+    """What steps that are not paid for get at a stop."""
     pause_most: float = 5.0
     """Between looks while the database is away: people wait."""
 
@@ -77,11 +78,12 @@ class Pace:
 class Worker:
     """`start()` it once, `close()` it before the background's work is ended: steps under way are still kept alive then."""
 
-    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, times: Times) -> None:
+    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: Times) -> None:
         self._db = db
         self._wake = wake
         self._steps = steps
         self._sweeper = sweeper
+        self._stop = stop
         self._times = times
         self._background: Background | None = None
         self._closing = False
@@ -103,11 +105,13 @@ class Worker:
         background.add("sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files)
 
     async def close(self) -> None:
-        """Takes nothing new; what is under way gets its time to end."""
+        """Takes nothing new. Paid calls get their time to end: what they make would be lost and paid all the same. The rest goes on at the
+        next start."""
         self._closing = True
+        await self._stop.drained("jobs", list(self._submits))
         running = [*self._submits, *self._follows]
         if running:
-            _, late = await asyncio.wait(running, timeout=self._times.grace)
+            _, late = await asyncio.wait(running, timeout=0 if self._stop.at_once else self._times.grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -121,7 +125,7 @@ class Worker:
     async def _round(self) -> float:
         """Take what is due; returns how long there is nothing more to take, in seconds. A step that ends rings."""
         look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
-        if self._closing:
+        if self._closing or self._stop.asked:
             return look
         at = now()
         free = SUBMIT_PLACES - len(self._submits)

@@ -23,6 +23,7 @@ from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
 from api.schemas import Between, micro, usd
+from api.stopping import Stop
 from api.text import store
 from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
@@ -79,6 +80,11 @@ class TextService:
         if released := await self._budget.release_stale(SUBJECT, age, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS
+
+    async def drain(self, stop: Stop) -> None:
+        """Lets what runs end by itself, and stops it when there is no time for that: its reader is told."""
+        await stop.drained("answers", [answer.task for answer in self._running if answer.task is not None])
+        await self.close()
 
     async def close(self) -> None:
         """Stop what runs, and settle it. Call it before the database is closed."""

@@ -103,7 +103,7 @@ async def running_api(
     tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, times: Times | None = None, **settings: Any
 ) -> AsyncIterator[Api]:
     """Ready when the models are known; other settings as keyword arguments."""
-    values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, **settings}
+    values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, "drain_seconds": 0, **settings}
     app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP, times=times)
     async with (
         app.router.lifespan_context(app),

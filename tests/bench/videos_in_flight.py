@@ -15,6 +15,7 @@ from api.app import start
 from api.generations import store, worker
 from api.metrics import Metrics
 from api.settings import Settings
+from api.stopping import Stop
 from api.users.passwords import Cost
 from tests.generations.test_states import job
 from tests.sandbox_server import sandbox_server
@@ -25,7 +26,7 @@ OWN = {"id": "id || '-' || n", "short_id": "short_id || n", "callback_token": "c
 
 async def fill(settings: Settings, cost: Cost) -> None:
     async with AsyncExitStack() as stack:
-        services = await start(settings, stack, cost, Metrics(), worker=None)
+        services = await start(settings, stack, cost, Metrics(), Stop(0), worker=None)
         await store.insert(services.db, replace(job("processing", "poll"), provider_id="gen-vid-"))
         columns = ", ".join(OWN.get(name, name) for name in store.COLUMNS.split(", "))
         await services.db.execute(
@@ -36,7 +37,7 @@ async def fill(settings: Settings, cost: Cost) -> None:
 async def measure(settings: Settings, cost: Cost, seconds: float) -> tuple[int, float]:
     """Most tasks at a time, and processor seconds."""
     async with AsyncExitStack() as stack:
-        await start(settings, stack, cost, Metrics(), worker=worker.Times())
+        await start(settings, stack, cost, Metrics(), Stop(0), worker=worker.Times())
         before, most = resource.getrusage(resource.RUSAGE_SELF), 0
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.child import GIVE_UP_AFTER, LONGEST_LINE, Child, GaveUp, Refused, Times
+from cli.supervisor import supervise
 from tests.processes import wait_gone
 
 
@@ -129,6 +130,26 @@ async def test_its_last_words_are_passed_on() -> None:
     await one.stop()
     await life
     assert lines.all == ["up", "bye"]
+
+
+async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path: Path) -> None:
+    """One that refuses to start ends all of them."""
+    note = tmp_path / "ended"
+    end = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit({last}))\nprint('up')\ntime.sleep(3600)"
+    writes = f"(time.sleep({{wait}}), open({str(note)!r}, 'a').write({{name!r}}))"
+    lines = Lines()
+
+    def one(name: str, wait: float) -> Child:
+        code = end.format(last=writes.format(wait=wait, name=name))
+        return Child(name, [sys.executable, "-uSc", code], lines.say, Times(term_within=20.0))
+
+    waits = f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\nsys.exit(2)"
+    refuses = Child("web", [sys.executable, "-uSc", waits], lines.say)
+    stopped = asyncio.create_task(supervise([one("sandbox", 0.0), one("api", 0.3), refuses], asyncio.create_task(asyncio.sleep(0))))
+    await lines.until(lambda said: said.count("up") == 2)
+    (tmp_path / "go").touch()
+    assert await stopped == 2
+    assert note.read_text() == "apisandbox"
 
 
 async def test_one_that_ignores_the_request_is_killed() -> None:

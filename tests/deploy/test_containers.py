@@ -10,6 +10,7 @@ from api.settings import Settings
 from bots.settings import BotSettings
 from cli.process import PROCESSES
 from cli.settings import LaunchSettings, environment_names
+from cli.supervisor import END_WITHIN
 from tests.rules.source import PRODUCT, ROOT
 from tests.rules.test_settings import NOT_OURS, names
 
@@ -78,6 +79,12 @@ def test_the_api_finds_the_sandbox() -> None:
     assert OURS["sandbox"]["environment"]["SANDBOX_PORT"] == inside["SANDBOX_PORT"]
     found = Settings(sandbox_host=inside["SANDBOX_HOST"], sandbox_port=int(inside["SANDBOX_PORT"]), openrouter_base_url=None)
     assert found.model_copy(update={"openrouter_api_key": None}).provider_url == "http://sandbox:8010/api/v1"
+
+
+def test_a_stop_has_the_time_that_it_needs_and_the_order() -> None:
+    for name, service in OURS.items():
+        assert int(service["stop_grace_period"].removesuffix("s")) > Settings.model_fields["drain_seconds"].default + END_WITHIN, name
+    assert "sandbox" in OURS["api"]["depends_on"], "compose stops it after the api, which waits for what it makes"
 
 
 def test_each_listening_process_has_a_health_check_of_its_own() -> None:

@@ -24,6 +24,7 @@ from api.generations.worker import LAPSED_BEATS, Times, Worker
 from api.ids import now
 from api.metrics import Metrics
 from api.provider.sandbox_faults import Fault
+from api.stopping import Stop
 from api.wake import Wake
 from tests.api.harness import Api, running_api
 from tests.generations.conftest import settings_of
@@ -49,7 +50,7 @@ def steps_of(api: Api) -> Steps:
 
 def worker_of(api: Api, times: Times = SHORT) -> Worker:
     own = api.services
-    return Worker(own.db, Wake(), steps_of(api), sweeper_of(own), times)
+    return Worker(own.db, Wake(), steps_of(api), sweeper_of(own), Stop(0), times)
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ def test_it_stops_within_five_seconds_with_a_request_open(tmp_path: Path) -> Non
     port = free_ports(1)[0]
     with (
         socket.create_server(("127.0.0.1", 0)) as hanging_api,
-        start(tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}") as web,
+        start(tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}", DRAIN_SECONDS="0") as web,
     ):
         end = time.monotonic() + START_WITHIN
         while True:
