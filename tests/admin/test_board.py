@@ -18,7 +18,7 @@ from api.budget.erasing import Anonymiser
 from api.generations import waiting
 from api.provider.sandbox_faults import Fault
 from api.provider.wire import key_state
-from tests.api.harness import Api, running_api
+from tests.api.harness import Api, forget_days, running_api
 from tests.auth.world import one_engine
 from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
@@ -49,9 +49,7 @@ async def book(api: Api, user_id: str, days_ago: int, micro: int, model: str = "
         micro,
         ids.now() - timedelta(days=days_ago),
     )
-    # the days that are over were added up before this was booked behind their back
-    await api.services.db.execute("DELETE FROM marks WHERE name = $1", days.MARK)
-    await api.services.db.execute("DELETE FROM spend_days")
+    await forget_days(api.services.db)
 
 
 async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> None:

@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
+from api.budget import days
+from api.db import Db
 from api.deps import Services
 from api.generations.worker import Times
 from api.secrets import ensure_secrets
@@ -113,3 +115,9 @@ async def running_api(
         if refresh:
             await running.services.catalog.refreshed.wait()
         yield running
+
+
+async def forget_days(db: Db) -> None:
+    """The sums of the days that are over, for a test that books something on one of them."""
+    await db.execute("DELETE FROM marks WHERE name = $1", days.MARK)
+    await db.execute("DELETE FROM spend_days")

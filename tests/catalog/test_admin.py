@@ -10,7 +10,7 @@ import pytest
 
 from api import ids
 from api.provider.sandbox_faults import Fault
-from tests.api.harness import Api, running_api
+from tests.api.harness import Api, forget_days, running_api
 from tests.sandbox_server import Sandbox, sandbox_server
 
 KLEIN = "black-forest-labs/flux.2-klein-4b"
@@ -100,6 +100,7 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
                 model,
                 ids.now() - timedelta(days=days),
             )
+    await forget_days(api.services.db)
     api.services.spending._used = None
     most = await pages(sort="used")
     assert [(item["id"], item["used"]) for item in most[:2]] == [(KLEIN, 3), (MINI, 2)], "those of a week"
