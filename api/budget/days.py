@@ -11,6 +11,8 @@ from api.db import Db, Row, Sql
 
 MARK = "spend-days"
 EARLIEST = date(2000, 1, 1)
+REQUESTS = "CASE WHEN subject LIKE '%:%:%' THEN 0 ELSE 1 END"
+"""What is given back or corrected is an entry of its own (`refund:text:ID`), about a request that is counted already."""
 SETTLED_AFTER = timedelta(hours=1)
 """No booking takes so long: a day of this age gets no more entries."""
 
@@ -37,9 +39,9 @@ async def keep(db: Db, at: datetime) -> None:
         )
         begin = await _kept_until(sql)
         await sql.execute(
-            """
+            f"""
             INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)
-            SELECT CAST(created_at AS DATE), user_id, kind, model, CAST(sum(amount_micro) AS BIGINT), count(*)
+            SELECT CAST(created_at AS DATE), user_id, kind, model, CAST(sum(amount_micro) AS BIGINT), CAST(sum({REQUESTS}) AS BIGINT)
             FROM ledger WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 3, 4
             """,
             begin,
@@ -59,7 +61,7 @@ async def chosen(
     return Chosen(
         "chosen AS MATERIALIZED ("
         f"SELECT day, user_id, kind, model, amount_micro, requests FROM spend_days WHERE day >= $1 AND day < $2{where} "
-        "UNION ALL SELECT CAST(created_at AS DATE), user_id, kind, model, amount_micro, 1 "
+        f"UNION ALL SELECT CAST(created_at AS DATE), user_id, kind, model, amount_micro, {REQUESTS} "
         f"FROM ledger WHERE created_at >= $3 AND created_at < $4{where})",
         (first, kept.date(), kept, midnight(end), *given.values()),
     )

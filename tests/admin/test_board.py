@@ -38,16 +38,19 @@ async def asked(client: httpx.AsyncClient, path: str) -> Any:
     return answer.json()
 
 
-async def book(api: Api, user_id: str, days_ago: int, micro: int, model: str = "m/one", kind: str = "image") -> None:
+async def book(
+    api: Api, user_id: str, days_ago: int, micro: int, model: str = "m/one", kind: str = "image", subject: str = "generation:x"
+) -> None:
     await api.services.db.execute(
         "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at) "
-        "VALUES ($1, $2, '2026-01', '', '', $3, $4, $5, $6)",
+        "VALUES ($1, $2, '2026-01', '', $7, $3, $4, $5, $6)",
         ids.new_id(),
         user_id,
         kind,
         model,
         micro,
         ids.now() - timedelta(days=days_ago),
+        subject,
     )
     await forget_days(api.services.db)
 
@@ -57,7 +60,8 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
     ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
     await book(api, ana_id, 0, 1_000_000)
     await book(api, ana_id, 0, 500_000, "m/two", "video")
-    await book(api, ana_id, 2, 2_000_000, "m/two", "video")
+    await book(api, ana_id, 2, 2_500_000, "m/two", "video")
+    await book(api, ana_id, 2, -500_000, "m/two", "video", "refund:generation:x")
     await book(api, ana_id, 9, 7_000_000)
     await book(api, ben_id, 0, 9_000_000)
     found = await asked(ana, "/users/me/spend?days=3")
