@@ -19,6 +19,7 @@ ACTIONS = {
     "password_reset_link": N_("Made a reset link"),
     "password_reset": N_("Used a reset link"),
     "user_delete": N_("Deleted the account"),
+    "user_emptied": N_("Deleted what a guest made"),
     "refresh_reuse": N_("Session ended: token used twice"),
     "link": N_("Linked a chat"),
     "unlink": N_("Unlinked a chat"),
@@ -28,6 +29,7 @@ ACTIONS = {
     "budget_limit_set": N_("Changed a shared budget"),
     "model_added": N_("Added a model"),
     "model_changed": N_("Changed a model"),
+    "report": N_("Reported a fault"),
     "broadcast": N_("Wrote to all linked chats"),
     "broadcast_stop": N_("Stopped a broadcast"),
     "studio_settings": N_("Changed what admins see"),
@@ -78,6 +80,7 @@ FACTS = {
     "provider_id": N_("id at the provider"),
     "show_content": N_("prompts and results are shown"),
     "from": N_("from"),
+    "short_id": N_("job"),
 }
 ROLES = {"user": N_("User"), "admin": N_("Admin")}
 VALUES: dict[str, dict[str, str]] = {

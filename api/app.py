@@ -212,7 +212,8 @@ def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, met
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)
     erasers: list[Eraser] = []
-    users = _users(settings, db, budget, erasers, cost)
+    contents: list[Eraser] = []
+    users = _users(settings, db, budget, erasers, contents, cost)
     preferences = Preferences(db, catalog)
     owners = Accounts(users, preferences, lambda user_id, platform: links.chats(user_id, platform))  # noqa: PLW0108  (built below)
     deliveries = DeliveryService(db, wake, reader.render, owners)
@@ -223,15 +224,8 @@ def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, met
     generation_service = GenerationService(
         db, wake, users, preferences, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
     )
-    erasers += [
-        generation_service.erase_user,
-        text.erase_user,
-        media.erase_user,
-        links.erase,
-        deliveries.erase_user,
-        auth.erase,
-        Anonymiser(db).erase_user,
-    ]
+    contents += [generation_service.erase_user, text.erase_user, media.erase_user, deliveries.erase_user]
+    erasers += [*contents, links.erase, auth.erase, Anonymiser(db).erase_user]
     secret, callbacks = _hooks(settings)
     steps = Steps(db, wake, provider, catalog, budget, users, media, deliveries, callbacks)
     board = board_of(settings, db, provider, budget, deliveries, media)
@@ -293,7 +287,7 @@ def sweeper_of(services: Services) -> Sweeper:
     return Sweeper(services.db, services.budget, services.media.sweep_of(folders, live))
 
 
-def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eraser], cost: Cost) -> UserService:
+def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eraser], contents: list[Eraser], cost: Cost) -> UserService:
     return UserService(
         db,
         passwords=Passwords(cost),
@@ -301,6 +295,7 @@ def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eras
         monthly_usd=settings.default_monthly_usd,
         guest_monthly_usd=settings.guest_monthly_usd,
         erasers=erasers,
+        contents=contents,
         hosts=_hosts(settings),
     )
 

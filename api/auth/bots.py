@@ -87,7 +87,8 @@ class BotService:
     async def act(self, platform: Platform, body: ActIn) -> ActOut:
         """Raises `NotLinked`, `NotAllowed` (account disabled)."""
         user_id = await self._links.owner(platform, body.platform_user_id)
-        if user_id is None and self._chat_signup == "open":
+        new_guest = user_id is None and self._chat_signup == "open"
+        if new_guest:
             user_id = await self._links.guest(platform, body.platform_user_id, display_name=body.display_name, chat_id=body.chat_id)
         if user_id is None:
             raise NotLinked("This chat is not linked to an account yet.")
@@ -97,7 +98,7 @@ class BotService:
         await self._users.hear_language(user, body.language)
         token = self._signer.act(user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id)
         chosen = None if user.language == "auto" else user.language
-        return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id, language=chosen)
+        return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id, language=chosen, new_guest=new_guest)
 
     async def _add(self, sql: Sql, platform: str, key: str) -> Credential:
         """Adds a key that is not known yet, and revokes all but the newest two of its platform."""

@@ -126,6 +126,14 @@ async def _recent_or_chat(caller: Annotated[Caller, Depends(_user)]) -> Caller:
     return caller
 
 
+async def _own_data(caller: Annotated[Caller, Depends(_user)], services: ServicesDep) -> Caller:
+    if caller.session_id is None:
+        user = await services.users.find(caller.user_id)
+        if user is None or not user.guest:
+            raise NotAllowed("A chat cannot do this. Use the web page.")
+    return await _recent_or_chat(caller)
+
+
 async def _admin(caller: Annotated[Caller, Depends(_session)]) -> Caller:
     if caller.role != "admin":
         raise NotAllowed("Only admins can do this.")
@@ -151,6 +159,9 @@ RecentCaller = Annotated[Caller, Depends(_recent)]
 
 RecentOrChatCaller = Annotated[Caller, Depends(_recent_or_chat)]
 """The same, or a bot acting for a linked person."""
+
+OwnDataCaller = Annotated[Caller, Depends(_own_data)]
+"""A signed-in person who gave the password just now, or a bot acting for a guest, who has nothing but the chat."""
 
 AdminCaller = Annotated[Caller, Depends(_admin)]
 """A signed-in admin; a bot is refused, also when it acts for one."""

@@ -29,7 +29,8 @@ class GenerationFailed(Out):
 
 class Notice(Out):
     """A fact to tell a chat: `code` names the sentence, `facts` fill it. Codes: `linked` {account_hint}, `link_conflict` {}, `unlinked`
-    {account_hint}, `chat_unlinked` {platform, name}, `link_refused` {platform, name, account_hint}, `broadcast` {text}."""
+    {account_hint}, `chat_unlinked` {platform, name}, `link_refused` {platform, name, account_hint}, `broadcast` {text}, `report`
+    {name, reason, short_id}."""
 
     type: Literal["notice"] = "notice"
     code: str

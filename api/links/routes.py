@@ -5,7 +5,19 @@ from fastapi import APIRouter
 from api.auth.caller import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
 from api.deps import ServicesDep
 from api.errors import NotAllowed
-from api.links.schemas import AnswerIn, BotProfileIn, BotsOut, CodeIn, CodeOut, CodeStateOut, LinkOut, RedeemIn, RedeemOut
+from api.links.schemas import (
+    AnswerIn,
+    BotProfileIn,
+    BotsOut,
+    CodeIn,
+    CodeOut,
+    CodeStateOut,
+    LinkOut,
+    RedeemIn,
+    RedeemOut,
+    ReportedOut,
+    ReportIn,
+)
 from api.schemas import Page, Platform
 
 router = APIRouter(tags=["links"])
@@ -44,6 +56,15 @@ async def unlink(platform: Platform, platform_user_id: str, caller: RecentOrChat
     if caller.platform is not None and (caller.platform, caller.platform_user_id) != (platform, platform_user_id):
         raise NotAllowed("A chat can only unlink itself. Use the web page.")
     await services.links.unlink(caller.user_id, platform, platform_user_id, from_chat=caller.chat_id)
+
+
+@router.post("/users/me/reports", status_code=201)
+async def report(body: ReportIn, caller: UserCaller, services: ServicesDep) -> ReportedOut:
+    """Tells the admins that something does not work: in their chats, and in the audit log. Once an hour for the same thing."""
+    if body.generation_id is None:
+        return await services.links.report(caller.user_id, code=body.code or "other")
+    made = await services.generations.reader.owned(caller.user_id, body.generation_id)
+    return await services.links.report(caller.user_id, code=made.error_reason or made.error_code or "other", short_id=made.short_id)
 
 
 @router.post("/bot/links/redeem")

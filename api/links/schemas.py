@@ -9,6 +9,19 @@ from api.schemas import In, Out, Platform, Time
 LinkState = Literal["waiting", "redeemed", "confirmed", "expired", "burned"]
 
 
+class ReportIn(In):
+    """What went wrong for a person in a chat: a generation of theirs, or an error's code or reason."""
+
+    generation_id: str | None = Field(default=None, max_length=64)
+    code: str | None = Field(default=None, pattern=r"^[a-z_]{1,40}$")
+
+
+class ReportedOut(Out):
+    """`chats`: in how many chats admins hear of it; the audit log has it in any case."""
+
+    chats: int
+
+
 class CodeIn(In):
     platform: Platform
 
@@ -82,12 +95,14 @@ class ActIn(In):
 
 
 class ActOut(Out):
-    """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null: none was chosen."""
+    """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null: none was chosen. `new_guest`: this
+    call has made the account."""
 
     access_token: str
     expires_in: int
     user_id: str
     language: Literal["en", "de"] | None = None
+    new_guest: bool = False
 
 
 class BotProfileIn(In):

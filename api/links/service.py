@@ -15,7 +15,7 @@ from api import ids
 from api.db import Db, Sql
 from api.errors import Conflict, NotFound, RateLimited
 from api.links import store
-from api.links.schemas import AnswerIn, BotProfileIn, CodeOut, CodeStateOut, LinkOut, LinkState, RedeemIn, RedeemOut
+from api.links.schemas import AnswerIn, BotProfileIn, CodeOut, CodeStateOut, LinkOut, LinkState, RedeemIn, RedeemOut, ReportedOut
 from api.links.store import Code, Link
 from api.schemas import Platform
 from api.users import audit, throttle
@@ -29,6 +29,7 @@ NOT_VALID = "This code is not valid (any more). Make a new one on the web page."
 STARTS = Limit(
     20, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1), "That were many codes. Please wait before you make another."
 )
+REPORTS = Limit(1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "The admins know it already.")
 WRONG_CODES = Limit(5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), NOT_VALID)
 
 
@@ -179,6 +180,20 @@ class LinkService:
         if owner is None:
             raise Conflict("This chat was unlinked just now. Try again.")
         return owner
+
+    async def report(self, user_id: str, *, code: str, short_id: str = "") -> ReportedOut:
+        """To each chat of each admin. What was reported within the hour is told once."""
+        admins, names = await self._users.admins(), await self._users.names({user_id})
+        chats = [link for admin in admins for link in await store.links_of(self._db, admin)]
+        facts = {"name": names.get(user_id, "?"), "reason": code, "short_id": short_id}
+        rung: set[str] = set()
+        async with self._db.transaction() as sql:
+            if await throttle.take(sql, f"report:{user_id}:{code}", REPORTS) is None:
+                for admin in admins:
+                    rung |= await self._tell_chats(sql, admin, "report", facts)
+                await audit.record(sql, "report", actor_id=user_id, subject=user_id, after={"reason": code, "short_id": short_id})
+        self._ring_all(rung)
+        return ReportedOut(chats=len(chats))
 
     async def save_profile(self, platform: Platform, body: BotProfileIn) -> None:
         await store.save_bot(self._db, platform, body.name, body.link_template, ids.now())

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from api.auth.caller import AdminCaller, RecentCaller, UserCaller
+from api.auth.caller import AdminCaller, OwnDataCaller, UserCaller
 from api.auth.schemas import SessionOut, SessionSort
 from api.deps import ServicesDep
 from api.schemas import Page
@@ -43,7 +43,11 @@ async def change_me(body: ProfileIn, caller: UserCaller, services: ServicesDep) 
 
 
 @router.delete("/me", status_code=204)
-async def erase_me(caller: RecentCaller, services: ServicesDep) -> None:
+async def erase_me(caller: OwnDataCaller, services: ServicesDep) -> None:
+    """The account and everything of it. Of a guest, in its chat, what it has said and got: the chat and what was spent stay."""
+    if caller.session_id is None:
+        await services.users.empty(caller.user_id)
+        return
     await services.users.erase(caller.user_id, actor_id=caller.user_id)
 
 
@@ -59,7 +63,7 @@ async def change_preferences(body: PreferencesIn, caller: UserCaller, services: 
 
 
 @router.get("/me/export", response_class=StreamingResponse)
-async def export_me(caller: RecentCaller, services: ServicesDep) -> StreamingResponse:
+async def export_me(caller: OwnDataCaller, services: ServicesDep) -> StreamingResponse:
     """A zip of everything that is held about the account: JSON files, and the media."""
     headers = {"Content-Disposition": 'attachment; filename="allucanget-export.zip"', "Cache-Control": "no-store"}
     return StreamingResponse(services.export.archive(caller.user_id), headers=headers, media_type="application/zip")

@@ -27,6 +27,7 @@ class UserOut(Out):
     role: Role
     status: Status
     invited: bool = False
+    guest: bool = False
     language: Language
     monthly_usd: Usd
     spent_usd: Usd

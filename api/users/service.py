@@ -44,6 +44,7 @@ class UserService:
         monthly_usd: Decimal,
         guest_monthly_usd: Decimal,
         erasers: Sequence[Eraser],
+        contents: Sequence[Eraser] = (),
         hosts: Sequence[str] = (),
     ) -> None:
         self._db = db
@@ -52,6 +53,7 @@ class UserService:
         self._monthly_micro = micro(monthly_usd)
         self._guest_micro = micro(guest_monthly_usd)
         self._erasers = erasers
+        self._contents = contents
         self._words = (*PRODUCT_WORDS, *hosts)
         self._has_admin = False
 
@@ -66,6 +68,10 @@ class UserService:
     async def names(self, ids: Collection[str]) -> dict[str, str]:
         """What these accounts are called: the e-mail address, a guest's name."""
         return await store.names(self._db, ids)
+
+    async def admins(self) -> list[str]:
+        """The ids of those who run this studio."""
+        return await store.admins(self._db)
 
     async def hear_language(self, user: User, language: str | None) -> None:
         """What the platform of a chat says of the person, who may never have chosen a language."""
@@ -244,6 +250,13 @@ class UserService:
             await store.delete(sql, user_id)
             await audit.record(sql, "user_delete", actor_id=actor_id, subject=user_id, before={"role": user.role, "guest": user.guest})
 
+    async def empty(self, user_id: str) -> None:
+        """Deletes what a guest has said and got. The chat and what was spent stay: otherwise deleting would be a new budget."""
+        for erase in self._contents:
+            await erase(user_id)
+        async with self._db.transaction() as sql:
+            await audit.record(sql, "user_emptied", actor_id=user_id, subject=user_id)
+
     async def sweep(self) -> None:
         """Deletes once more what belongs to accounts that were deleted lately: a request that was under way then may have written after."""
         for user_id in await audit.subjects(self._db, "user_delete", since=ids.now() - SWEPT):
@@ -272,6 +285,7 @@ def _out(user: User, spent: int, held: int) -> UserOut:
         role=user.role,
         status=user.status,
         invited=user.invited,
+        guest=user.guest,
         language=user.language,
         monthly_usd=usd(user.monthly_micro),
         spent_usd=usd(spent),

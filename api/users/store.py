@@ -104,6 +104,11 @@ async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:
     return {row["id"]: row["name"] for row in rows}
 
 
+async def admins(sql: Sql) -> list[str]:
+    rows = await sql.fetch("SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id")
+    return [row["id"] for row in rows]
+
+
 async def standing(sql: Sql, user_id: str) -> Standing | None:
     row = await sql.fetch_one("SELECT role, status FROM users WHERE id = $1", user_id)
     return Standing(cast(Role, row["role"]), cast(Status, row["status"])) if row else None

@@ -21,6 +21,7 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
+from api.links.schemas import ReportedOut, ReportIn
 from api.schemas import Kind, MediaKind, Page
 from api.text.schemas import ChargeOut, DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn, ThinkingEvent
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
@@ -63,12 +64,24 @@ class UserApi:
         self._bot.forget(self._who)
         return changed
 
+    async def export(self, most: int) -> bytes:
+        """A guest's everything, as a zip. Raises `ApiError` with code `too_large` beyond `most` bytes."""
+        return await self._bot.bytes_of("/users/me/export", most, await self._bot.act(self._who))
+
+    async def erase(self) -> None:
+        """What a guest has said and got."""
+        await self._call("DELETE", "/users/me")
+
     async def preferences(self) -> PreferencesOut:
         return read(PreferencesOut, await self._call("GET", "/users/me/preferences"))
 
     async def prefer(self, change: PreferencesIn) -> PreferencesOut:
         """What is not given stays."""
         return read(PreferencesOut, await self._call("PUT", "/users/me/preferences", body=change))
+
+    async def report(self, report: ReportIn) -> ReportedOut:
+        """Tells the admins."""
+        return read(ReportedOut, await self._call("POST", "/users/me/reports", body=report))
 
     async def unlink(self, platform: str) -> None:
         """Takes this person's identity on the platform off its account."""

@@ -12,12 +12,13 @@ from api.generations.schemas import CardIn
 from bots.core import language, texts
 from bots.core.acting import UserApi
 from bots.core.api import BotApi, Who
-from bots.core.cards import price_question
+from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.http import ApiError
 from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.patience import Waiting
+from bots.core.remedies import of_error
 from bots.core.splitting import split, utf16_units
 from bots.core.types import Attachment, Chat, File, Inbound, Limits, Reply, SendFailed, Shown
 
@@ -56,6 +57,9 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool =
     )
     with language.speaking(language.chosen(await api.language(who), heard)):
         await _answer(chat, api, who, inbound, silent_until, last_word=last_word)
+        if api.is_new_guest(who):
+            about = replace(inbound, update_id=f"{inbound.update_id}:guest", pressed=None)
+            await _Showing(chat, about, await chat.limits_for(inbound.address), afresh=True).show(Reply(texts.guest_now(), secret=True))
 
 
 async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool) -> None:
@@ -104,7 +108,9 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
             return
         if error.status >= 500 or error.status == 0:
             log.warning("command_failed", command=command.name, code=error.code, detail=error.detail)
-        yield Reply(_sentence(error, context), secret=True, fresh=fresh)
+        yield Reply(
+            _sentence(error, inbound, context), buttons=of_error(error, replace(inbound, command=command.name)), secret=True, fresh=fresh
+        )
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("command_broke", command=command.name, reference=reference)
@@ -136,7 +142,9 @@ async def _heard(replies: Replies, inbound: Inbound, waiting: Waiting, silent_un
             yield reply
 
 
-def _sentence(error: ApiError, context: Context) -> str:
+def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
+    if inbound.pressed is not None and not inbound.address.private and error.code in ("not_found", "not_linked"):
+        return texts.not_yours()
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)
     return texts.error(error.code, error.detail, error.retry_after, error.problem)
@@ -263,7 +271,7 @@ async def _keep_card(context: Context, showing: _Showing, generation_id: str, sh
         log.warning("card_not_stored", generation=generation_id, code=error.code, detail=error.detail)
         return
     if made.status not in ("queued", "processing"):
-        await showing.show(Reply(texts.card_closed(made)))
+        await showing.show(closed_card(made))
 
 
 async def _busy(chat: Chat, inbound: Inbound) -> None:

@@ -60,6 +60,7 @@ class BotApi:
         self._client = make_client(api_url)
         self._key = bot_key
         self._acts: dict[tuple[str, str], _Act] = {}
+        self._new_guests: set[tuple[str, str]] = set()
 
     async def __aenter__(self) -> "BotApi":
         return self
@@ -119,9 +120,14 @@ class BotApi:
 
     async def media(self, url: str, most: int) -> bytes:
         """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond `most` bytes."""
+        return await self.bytes_of(url, most)
+
+    async def bytes_of(self, url: str, most: int, token: str | None = None) -> bytes:
+        """As `media`; with a token what only that one opens."""
+        headers = {} if token is None else _headers(token, None, None)
         taken = bytearray()
         with below_http():
-            async with self._client.stream("GET", url) as response:
+            async with self._client.stream("GET", url, headers=headers) as response:
                 if not response.is_success:
                     await response.aread()
                     raise refused(response)
@@ -147,6 +153,13 @@ class BotApi:
                 self.waiters.missed()
             return None
 
+    def is_new_guest(self, who: Who) -> bool:
+        """Whether this person has just got an account by writing here; true once."""
+        key = (who.platform_user_id, who.chat_id)
+        new = key in self._new_guests
+        self._new_guests.discard(key)
+        return new
+
     def forget(self, who: Who) -> None:
         """What was known of this person has changed."""
         self._acts = {key: act for key, act in self._acts.items() if key[0] != who.platform_user_id}
@@ -170,6 +183,8 @@ class BotApi:
             self._acts.clear()
         made = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN), act.language)
         self._acts[key] = made
+        if act.new_guest:
+            self._new_guests.add(key)
         return made
 
     async def call(

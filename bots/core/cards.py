@@ -35,6 +35,12 @@ def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
     return Reply(texts.accepted(made), buttons=(buttons,), card=made.id, fresh=fresh)
 
 
+def closed_card(made: GenerationOut) -> Reply:
+    """What a waiting card becomes. A failure is told once: its own message takes the place of the card."""
+    failed = made.status == "failed"
+    return Reply(texts.card_closed(made), gone=failed, quiet=failed)
+
+
 def price_question(cost: Decimal, draft_id: str, asker: str, *, fresh: bool) -> Reply:
     """`asker` is the sender's id: the api knows who may say yes, but not who may say no."""
     buttons = (Button(texts.yes_for(cost), "confirm", draft_id, "primary"), Button(texts.no(), "decline", asker))

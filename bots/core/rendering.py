@@ -11,8 +11,9 @@ from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationF
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.api import BotApi
-from bots.core.cards import Buttons, result_buttons
+from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.http import ApiError
+from bots.core.remedies import of_failed
 from bots.core.types import File, Limits, Reply
 
 NONCE_MAX = 25
@@ -55,12 +56,12 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
     if isinstance(event, Notice):
         return Told(_reply(delivery, limits, texts.notice(event.code, event.facts)))
     made = event.generation
-    card = Reply(texts.card_closed(made))
+    card = closed_card(made)
     has_card = delivery.address.card_message_id is not None
     if delivery.shown or (made.status == "cancelled" and has_card):
         return Told(None, card)
     if isinstance(event, GenerationFailed):
-        return Told(_reply(delivery, limits, texts.not_made(made)), card)
+        return Told(_reply(delivery, limits, texts.not_made(made), buttons=of_failed(made)), card)
     plain = _reply(delivery, limits, f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}", buttons=result_buttons(made))
     try:
         return replace(await _completed(delivery, event, api, limits), card=card, without_files=plain)

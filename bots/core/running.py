@@ -16,6 +16,8 @@ T = TypeVar("T")
 TWICE_SECONDS = 3.0
 """A second press of the same button within this time is a finger that trembled."""
 PRESSES = 1_000
+REMEMBERED = 500
+"""What was asked for in vain, to be asked for once more by a button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Running:
     def __init__(self) -> None:
         self._answers: dict[str, Answering] = {}
         self._presses: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        self._in_vain: OrderedDict[str, Inbound] = OrderedDict()
 
     @contextmanager
     def answering(self, inbound: Inbound) -> Iterator[Answering]:
@@ -52,6 +55,17 @@ class Running:
         """The last answer that is being written to this person here."""
         mine = [one for one in self._answers.values() if self.owns(inbound, one) and one.place == _place(inbound)]
         return mine[-1] if mine else None
+
+    def remember(self, inbound: Inbound) -> str:
+        """A name for what was asked for in vain, good for as long as this process runs."""
+        token = secrets.token_hex(6)
+        self._in_vain[token] = inbound
+        if len(self._in_vain) > REMEMBERED:
+            self._in_vain.popitem(last=False)
+        return token
+
+    def in_vain(self, token: str) -> Inbound | None:
+        return self._in_vain.get(token)
 
     def pressed_twice(self, inbound: Inbound) -> bool:
         """Whether this person pressed this very button a moment ago."""

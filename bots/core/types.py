@@ -131,8 +131,9 @@ class Reply:
     `fresh`: a message of its own, although the command or the pressed button has shown one already; the core heeds it, adapters need not.
     `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
     `ask`: a text is wanted; a form, where one may be opened now, needs no message.
-    `gone`: the message that this replaces is to be removed; there is nothing to show.
     `notice`: it stands only until the answer comes. What replaces it is news: where edits make no sound it is a message of its own.
+    `gone`: the message that this replaces is to be removed; there is nothing to show, and with `quiet` nothing to say about it. `text` is
+    for where it can't be removed.
     `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for before it is sent.
     """
 

@@ -74,9 +74,10 @@ class TerminalChat:
                 await asyncio.wait_for(self.idle.wait(), HOLD_SECONDS)
         self._forget_choices(message_id)
         if reply.gone:
-            reply = Reply(texts.removed())
+            reply = Reply("" if reply.quiet else texts.removed())
         paths = [await asyncio.to_thread(self._save, file) for file in reply.files]
-        self._write(message_id, reply)
+        if reply.text or reply.files:
+            self._write(message_id, reply)
         for path in paths:
             self.console.print(Text.assemble(f"  {texts.saved()} ", (str(path), f"bold link {path.as_uri()}")), soft_wrap=True)
         self._offer(message_id, reply)

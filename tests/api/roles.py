@@ -74,6 +74,7 @@ ACCOUNTS = [
     Row("GET", "/users/me/preferences", USER),
     Row("PUT", "/users/me/preferences", USER, json={"time_zone": "Europe/Berlin"}),
     Row("GET", "/users/me/spend", USER),
+    Row("POST", "/users/me/reports", USER, json=BAD, passes=422),
     Row("DELETE", "/users/me", RECENT, passes=204, lonely=True),
     Row("GET", "/users/me/export", RECENT),
     Row("GET", "/users", ADMIN),

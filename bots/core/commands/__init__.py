@@ -30,6 +30,10 @@ ACTIONS: tuple[Command, ...] = (
     talking.STOP_ANSWER,
     talking.GO_ON,
     talking.UNREADABLE,
+    results.OTHER,
+    results.WITH,
+    results.REPEAT,
+    results.TELL,
     results.VARY,
     results.ORIGINAL,
     results.SHOW,
@@ -47,6 +51,9 @@ ACTIONS: tuple[Command, ...] = (
     account.LINK_NO,
     account.UNLINK_YES,
     account.UNLINK_NO,
+    account.EXPORT,
+    account.ERASE,
+    account.ERASE_YES,
 )
 """Only buttons and adapters lead here. A button may name a command, too."""
 

@@ -5,7 +5,8 @@ from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.types import Button, Inbound, Reply
+from bots.core.options import Mistake
+from bots.core.types import Button, File, Inbound, Reply
 
 _REFUSED = {"not_found": texts.code_useless, "invalid_request": texts.code_useless, "conflict": texts.already_linked}
 """By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it was."""
@@ -17,13 +18,14 @@ async def _start(inbound: Inbound, context: Context) -> Replies:
             yield reply
         return
     try:
-        await context.user.me()
+        person = await context.user.me()
     except ApiError as error:
         if error.code != "not_linked":
             raise
         yield Reply(texts.greeting(inbound.sender.name, context.public_url))
     else:
-        yield Reply(texts.welcome_back(inbound.sender.name))
+        hello = texts.welcome_back(inbound.sender.name)
+        yield Reply(f"{hello}\n\n{texts.guest()} {texts.balance(person)}" if person.guest else hello)
 
 
 async def _link(inbound: Inbound, context: Context) -> Replies:
@@ -76,7 +78,8 @@ async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> None:
 
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:
-    yield Reply(texts.balance(await context.user.me()), secret=True)
+    person = await context.user.me()
+    yield Reply(f"{texts.balance(person)}\n\n{texts.guest()}" if person.guest else texts.balance(person), secret=True)
 
 
 async def _unlink(inbound: Inbound, context: Context) -> Replies:
@@ -98,8 +101,57 @@ async def _unlink_no(inbound: Inbound, _context: Context) -> Replies:
     yield Reply(texts.still_linked() if mine else texts.not_yours(), secret=True, fresh=not mine)
 
 
-async def _privacy(_inbound: Inbound, context: Context) -> Replies:
-    yield Reply(texts.privacy(context.public_url), secret=True)
+async def _privacy(inbound: Inbound, context: Context) -> Replies:
+    if not await _is_guest(context):
+        yield Reply(texts.privacy(context.public_url), secret=True)
+        return
+    mine = inbound.sender.id
+    buttons = (
+        Button(texts.export_button(), EXPORT.name, mine),
+        Button(texts.erase_button(), ERASE.name, mine, "danger"),
+    )
+    yield Reply(texts.privacy_of_guest(), buttons=(buttons,), secret=True)
+
+
+async def _is_guest(context: Context) -> bool:
+    """What is kept is told to everybody, also while the api is away."""
+    try:
+        return (await context.user.me()).guest
+    except ApiError:
+        return False
+
+
+async def _export(inbound: Inbound, context: Context) -> Replies:
+    _only_for(inbound)
+    if not inbound.address.private:
+        raise Mistake(texts.only_in_private())
+    try:
+        data = await context.user.export(context.limits.upload_bytes)
+    except ApiError as error:
+        if error.code != "too_large":
+            raise
+        raise Mistake(texts.export_too_large()) from error
+    yield Reply("", files=(File("document", "allucanget-export.zip", "application/zip", data),), secret=True, fresh=True)
+
+
+async def _erase(inbound: Inbound, _context: Context) -> Replies:
+    _only_for(inbound)
+    buttons = (
+        Button(texts.delete_yes(), ERASE_YES.name, inbound.sender.id, "danger"),
+        Button(texts.no(), UNLINK_NO.name, inbound.sender.id),
+    )
+    yield Reply(texts.erase_question(), buttons=(buttons,), secret=True)
+
+
+async def _erase_yes(inbound: Inbound, context: Context) -> Replies:
+    _only_for(inbound)
+    await context.user.erase()
+    yield Reply(texts.erased(), secret=True)
+
+
+def _only_for(inbound: Inbound) -> None:
+    if inbound.text != inbound.sender.id:
+        raise Mistake(texts.not_yours())
 
 
 START = Command(
@@ -121,3 +173,6 @@ LINK_YES = Command("link_yes", "", _yes, secret=True, listed=False)
 LINK_NO = Command("link_no", "", _no, secret=True, listed=False)
 UNLINK_YES = Command("unlink_yes", "", _unlink_yes, secret=True, listed=False)
 UNLINK_NO = Command("unlink_no", "", _unlink_no, secret=True, listed=False)
+EXPORT = Command("export", "", _export, secret=True, listed=False, slow=True)
+ERASE = Command("erase", "", _erase, secret=True, listed=False)
+ERASE_YES = Command("erase_yes", "", _erase_yes, secret=True, listed=False)

@@ -51,7 +51,7 @@ async def _use(inbound: Inbound, context: Context) -> Replies:
         await context.user.prefer(PreferencesIn(**{f"{chosen}_model": None}))
         yield await _overview(inbound, context)
         return
-    found = next((one for one in await context.user.models(chosen) if _digest(one) == wanted), None)
+    found = next((one for one in await context.user.models(chosen) if digest(one) == wanted), None)
     if found is None:
         raise Mistake(texts.model_gone())
     await context.user.prefer(PreferencesIn(**{f"{chosen}_model": found.id}))
@@ -79,7 +79,7 @@ async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> 
 
     def pick(model: ModelOut) -> Button:
         now = current is not None and model.id == current.id
-        return Button(texts.picked(model.name, now=now), "use_model", f"{kind}:{_digest(model)}:{mine}", "primary" if now else "plain")
+        return Button(texts.picked(model.name, now=now), "use_model", f"{kind}:{digest(model)}:{mine}", "primary" if now else "plain")
 
     rows = _rows([pick(one) for one in shown])
     turn = [Button(texts.default_model(), "use_model", f"{kind}:{DEFAULT}:{mine}")]
@@ -155,7 +155,7 @@ def _kind(said: str) -> Kind:
     return found
 
 
-def _digest(model: ModelOut) -> str:
+def digest(model: ModelOut) -> str:
     """Names a model where its id would be too long."""
     return hashlib.sha256(model.id.encode()).hexdigest()[:12]
 

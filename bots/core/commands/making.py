@@ -26,7 +26,7 @@ from bots.core.commands.sources import Source, source
 from bots.core.http import ApiError
 from bots.core.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, parse
-from bots.core.types import Address, Ask, Inbound, Reply
+from bots.core.types import Address, Ask, Button, Inbound, Reply
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,6 +34,7 @@ ASK_VALUE_BYTES = 50
 """What a form can carry beside its action."""
 NOTHING_TO_ADD = {"-", "–", "—", "."}
 """What people answer who are asked for words and have none."""
+NUMBERS_IN_A_ROW = 5
 MOTION = "Natural, gentle motion."
 
 _RATIO = r"\d{1,3}:\d{1,3}"
@@ -67,7 +68,7 @@ async def _image(inbound: Inbound, context: Context) -> Replies:
     if not parsed.prompt:
         yield _asking(IMAGE.name, texts.image_what(), given, parsed)
         return
-    yield await _make_image(inbound, context, given, parsed)
+    yield await make_image(inbound, context, given, parsed)
 
 
 async def _video(inbound: Inbound, context: Context) -> Replies:
@@ -85,11 +86,13 @@ async def _edit(inbound: Inbound, context: Context) -> Replies:
         raise Mistake(texts.edit_which())
     kind: MediaKind = "image" if given.images else "video"
     parsed = _parsed(text, inbound, kind)
-    if not parsed.prompt:
+    if not parsed.prompt and (which := which_picture(EDIT.name, given, inbound)) is not None:
+        yield which
+    elif not parsed.prompt:
         before = given.made.prompt if given.made is not None and kind == "video" else ""
         yield _asking(EDIT.name, texts.edit_what(kind), given, parsed, default=before, fresh=inbound.pressed is not None)
     elif kind == "image":
-        yield await _make_image(inbound, context, given, parsed)
+        yield await make_image(inbound, context, given, parsed)
     else:  # no model changes a finished video: it is filmed anew, with other words
         assert given.made is not None
         yield await remade(inbound, context, given.made.id, given.made.kind, parsed)
@@ -100,6 +103,9 @@ async def _animate(inbound: Inbound, context: Context) -> Replies:
     if given is None or not given.images:
         raise Mistake(texts.animate_which())
     parsed = _parsed(text, inbound, "video")
+    if not parsed.prompt and (which := which_picture(ANIMATE.name, given, inbound)) is not None:
+        yield which
+        return
     before = given.made.prompt if given.made is not None else ""
     if not parsed.prompt and inbound.pressed is not None:
         yield _asking(ANIMATE.name, texts.animate_what(), given, parsed, default=before, fresh=True)
@@ -107,6 +113,17 @@ async def _animate(inbound: Inbound, context: Context) -> Replies:
     if not parsed.prompt or parsed.prompt in NOTHING_TO_ADD:
         parsed = Parsed(before or MOTION, parsed.options)
     yield await _make_video(inbound, context, given, parsed)
+
+
+def which_picture(action: str, given: Source, inbound: Inbound, *, all_button: str = "") -> Reply | None:
+    """A button for each picture of a result that has several. None: it is clear which one is meant."""
+    if given.made is None or given.place is not None or len(given.images) < 2:
+        return None
+    made = given.made
+    each = [Button(f"{place}", action, f"{made.id}/{place}") for place in range(1, len(given.images) + 1)]
+    rows = tuple(tuple(each[start : start + NUMBERS_IN_A_ROW]) for start in range(0, len(each), NUMBERS_IN_A_ROW))
+    together = ((Button(all_button, action, f"{made.id}/0"),),) if all_button else ()
+    return Reply(texts.which_picture(made, len(given.images)), buttons=(*rows, *together), fresh=inbound.pressed is not None)
 
 
 def _asking(action: str, sentence: str, given: Source | None, parsed: Parsed, *, default: str = "", fresh: bool = False) -> Reply:
@@ -123,7 +140,7 @@ def _flag(name: str) -> str:
     return next(option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name)
 
 
-async def _make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+async def make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
     options = await _with_model("image", context, given, parsed)
     fields: dict[str, object] = {**options}
     if given is not None and given.images:
@@ -194,7 +211,7 @@ async def _with_model(kind: MediaKind, context: Context, given: Source | None, p
         return options
     models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
     wanted = [given.made.model if given.made is not None else None, getattr(preferred, f"{kind}_model")]
-    able = first_able(models, wanted, _takes_images if kind == "image" else _films_images)
+    able = first_able(models, wanted, takes_images if kind == "image" else films_images)
     return options if able is None else {**options, "model": able}
 
 
@@ -205,11 +222,11 @@ def first_able(models: Sequence[ModelOut], wanted: Sequence[str | None], able: C
     return next((one.id for one in ordered if able(one)), None)
 
 
-def _takes_images(model: ModelOut) -> bool:
+def takes_images(model: ModelOut) -> bool:
     return model.capabilities.max_input_images > 0
 
 
-def _films_images(model: ModelOut) -> bool:
+def films_images(model: ModelOut) -> bool:
     return "first_frame" in model.capabilities.frame_images
 
 

@@ -1,21 +1,28 @@
 """What can be done with a finished result: the buttons under it, /again, and the answer to the question about a price."""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
 
+from api.catalog.schemas import ModelOut
 from api.generations.schemas import AgainIn, Changes, GenerationOut, MediaOut
+from api.links.schemas import ReportIn
 from bots.core import texts
 from bots.core.cards import delete_question, result_buttons, waiting_card
+from bots.core.commands.choosing import digest
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.making import OPTIONS, address, remade
-from bots.core.commands.sources import named, quoted_result
+from bots.core.commands.making import OPTIONS, address, films_images, make_image, remade, takes_images, which_picture
+from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.options import Mistake, parse
+from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.running import RUNNING
-from bots.core.types import File, Inbound, Reply
+from bots.core.types import Button, File, Inbound, Reply
 
 SEEDS = 2**31
+OTHERS = 8
 
 
 async def _again(inbound: Inbound, context: Context) -> Replies:
@@ -30,9 +37,17 @@ async def _again(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _vary(inbound: Inbound, context: Context) -> Replies:
-    """Another seed; a model that takes none varies by itself."""
+    """Another seed; a model that takes none varies by itself. One picture of several is what the new one begins with."""
     if RUNNING.pressed_twice(inbound):
         yield _already()
+        return
+    first = named(inbound.text)
+    before = of_result(await context.user.generation(_id(inbound)), first.place)
+    if first.place is None and (which := which_picture(VARY.name, before, inbound, all_button=texts.all_again())) is not None:
+        yield which
+        return
+    if before.place is not None and before.made is not None:
+        yield await make_image(inbound, context, before, Parsed(before.made.prompt, {}))
         return
     wanted = _id(inbound)
     where = address(inbound)
@@ -45,6 +60,57 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
             raise
         made = await context.user.again(wanted, AgainIn(address=where))
     yield waiting_card(made, fresh=True)
+
+
+async def _other(inbound: Inbound, context: Context) -> Replies:
+    """The models that could do it instead of the one that has failed."""
+    made = await context.user.generation(_id(inbound))
+    models = await _others(made, context)
+    if not models:
+        raise Mistake(texts.no_other_model())
+    rows = tuple((Button(one.name, "with", f"{made.id}:{digest(one)}"),) for one in models[:OTHERS])
+    yield Reply(texts.other_which(made), buttons=rows, fresh=True)
+
+
+async def _with(inbound: Inbound, context: Context) -> Replies:
+    """A generation's id and another model."""
+    if RUNNING.pressed_twice(inbound):
+        yield _already()
+        return
+    generation_id, _, wanted = inbound.text.partition(":")
+    made = await context.user.generation(generation_id)
+    found = next((one for one in await _others(made, context) if digest(one) == wanted), None)
+    if found is None:
+        raise Mistake(texts.model_gone())
+    yield replace(await remade(inbound, context, made.id, made.kind, Parsed("", {"model": found.id})), fresh=False)
+
+
+async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
+    able: Callable[[ModelOut], bool] = {"image_to_image": takes_images, "image_to_video": films_images}.get(made.mode, lambda _: True)
+    return [one for one in await context.user.models(made.kind) if one.id != made.model and able(one)]
+
+
+async def _repeat(inbound: Inbound, context: Context) -> Replies:
+    """What was asked for in vain, once more."""
+    before = RUNNING.in_vain(inbound.text.strip())
+    command = None if before is None else next((one for one in context.commands if one.name == before.command), None)
+    if before is None or command is None:
+        raise Mistake(texts.say_it_again())
+    if (before.sender.id, before.address.platform) != (inbound.sender.id, inbound.address.platform):
+        raise Mistake(texts.not_yours())
+    if RUNNING.pressed_twice(inbound):
+        yield _already()
+        return
+    async with aclosing(command.run(replace(before, update_id=inbound.update_id), context)) as replies:
+        async for reply in replies:
+            yield reply
+
+
+async def _tell(inbound: Inbound, context: Context) -> Replies:
+    """A generation's id, or the code of what went wrong."""
+    about = named(inbound.text).generation_id
+    report = ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
+    yield Reply(texts.admin_told((await context.user.report(report)).chats), secret=True, fresh=True)
 
 
 async def _original(inbound: Inbound, context: Context) -> Replies:
@@ -138,6 +204,10 @@ AGAIN = Command(
     argument_description=N_("What should be different, such as --n 2"),
     slow=True,
 )
+OTHER = Command("other", "", _other, listed=False)
+WITH = Command("with", "", _with, listed=False, slow=True)
+REPEAT = Command("repeat", "", _repeat, listed=False, slow=True)
+TELL = Command("tell", "", _tell, listed=False)
 VARY = Command("vary", "", _vary, listed=False, slow=True)
 ORIGINAL = Command("original", "", _original, listed=False, slow=True)
 SHOW = Command("show", "", _show, listed=False, slow=True)

@@ -14,33 +14,40 @@ from bots.core.types import Attachment, Inbound
 UPLOAD_BYTES = 20 * 1024 * 1024
 MOST = 16
 _UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
-_REFERENCE = re.compile(rf"\s*(?:#?(?P<id>{_UUID})|#(?P<short>[a-z0-9]{{7}})|@(?P<image>{_UUID}))(?:\s+|$)")
-"""Buttons and forms carry one of these before the text: a generation's id, its short id, an uploaded image's id."""
+_PLACE = r"(?:/(?P<{}>\d{{1,2}}))?"
+_REFERENCE = re.compile(
+    rf"\s*(?:#?(?P<id>{_UUID}){_PLACE.format('place')}|#(?P<short>[a-z0-9]{{7}}){_PLACE.format('number')}|@(?P<image>{_UUID}))(?:\s+|$)"
+)
+"""Buttons and forms carry one of these before the text: a generation's id, its short id, perhaps with one of its pictures behind, such as
+`/2`; an uploaded image's id."""
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|webp|gif|heic|heif|avif|bmp|tiff?)$", re.IGNORECASE)
 _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What stands first in a text: a generation's id or short id, or an image's id; and the text behind."""
+    """What stands first in a text: a generation's id or short id, or an image's id; and the text behind. `place`: which of its pictures, 0
+    for all together; None = not said."""
 
     generation_id: str | None
     image_id: str | None
     text: str
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`images` are ids of the api; `made` is the earlier result that they come from, if they do."""
+    """`images` are ids of the api; `made` is the earlier result that they come from, if they do, `place` which of its pictures is meant."""
 
     images: tuple[str, ...]
     made: GenerationOut | None = None
+    place: int | None = None
 
     @property
     def reference(self) -> str:
         """For a button or a form."""
         if self.made is not None:
-            return self.made.id
+            return self.made.id if self.place is None else f"{self.made.id}/{self.place}"
         return f"@{self.images[0]}"
 
 
@@ -48,7 +55,8 @@ def named(text: str) -> Named:
     found = _REFERENCE.match(text)
     if found is None:
         return Named(None, None, text.strip())
-    return Named(found["id"] or found["short"], found["image"], text[found.end() :].strip())
+    place = found["place"] or found["number"]
+    return Named(found["id"] or found["short"], found["image"], text[found.end() :].strip(), None if place is None else int(place))
 
 
 def quoted_result(inbound: Inbound) -> str | None:
@@ -62,7 +70,7 @@ async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str
     """What the person means, and the text without its name. Raises `Mistake` for files that are no images, `ApiError` `not_found`."""
     first = named(inbound.text)
     if first.generation_id is not None:
-        return _of(await context.user.generation(first.generation_id)), first.text
+        return of_result(await context.user.generation(first.generation_id), first.place), first.text
     if first.image_id is not None:
         return Source((first.image_id,)), first.text
     if inbound.attachments:
@@ -79,7 +87,7 @@ async def _quoted(inbound: Inbound, context: Context) -> Source | None:
     short = quoted_result(inbound)
     if short is not None:
         try:
-            return _of(await context.user.generation(short))
+            return of_result(await context.user.generation(short))
         except ApiError as error:
             if error.code != "not_found":
                 raise
@@ -91,10 +99,16 @@ async def _quoted(inbound: Inbound, context: Context) -> Source | None:
     return Source(tuple(found)) if found else None
 
 
-def _of(made: GenerationOut) -> Source:
+def of_result(made: GenerationOut, place: int | None = None) -> Source:
+    """The pictures of a result, or the one at that place, counted from 1. Raises `Mistake`."""
     if made.status != "completed":
         raise Mistake(texts.not_ready(made))
-    return Source(tuple(one.id for one in made.images), made)
+    images = tuple(one.id for one in made.images)
+    if not place:
+        return Source(images, made)
+    if place > len(images):
+        raise Mistake(texts.no_such_picture(made, len(images)))
+    return Source((images[place - 1],), made, place)
 
 
 async def _upload(file: Attachment, context: Context) -> str:

@@ -161,6 +161,14 @@ def again_button() -> str:
     return _("🔁 Again")
 
 
+def other_model_button() -> str:
+    return _("🧠 Other model")
+
+
+def tell_admin_button() -> str:
+    return _("🔔 Tell the admin")
+
+
 def vary_button() -> str:
     return _("🎲 Vary")
 
@@ -242,6 +250,34 @@ def edit_which() -> str:
 
 def animate_which() -> str:
     return _("Which picture? Answer one with /animate, or send one with that as its caption.")
+
+
+def which_picture(made: GenerationOut, count: int) -> str:
+    return _("#%(id)s has %(count)s pictures. Which one?", id=made.short_id, count=count)
+
+
+def no_such_picture(made: GenerationOut, count: int) -> str:
+    return ngettext("#%(id)s has only %(n)s picture.", "#%(id)s has only %(n)s pictures.", count, id=made.short_id)
+
+
+def all_again() -> str:
+    return _("All of them anew")
+
+
+def other_which(made: GenerationOut) -> str:
+    return _("With which model shall I try “%(prompt)s”?", prompt=shorten(made.prompt, PROMPT_IN_LIST))
+
+
+def no_other_model() -> str:
+    return _("There is no other model that you may use for this.")
+
+
+def say_it_again() -> str:
+    return _("I don't remember what that was about. Please ask for it once more.")
+
+
+def admin_told(chats: int) -> str:
+    return _("I told the admin.") if chats else _("I noted it for the admin, who finds it on the web page.")
 
 
 def edit_what(of: MediaKind) -> str:

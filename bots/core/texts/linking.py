@@ -1,7 +1,7 @@
 """Hello, the link between a chat and an account, and notices about it."""
 
 from bots.core.language import N_, _
-from bots.core.texts.mistakes import ERRORS
+from bots.core.texts.mistakes import CAUSES, ERRORS
 
 
 def yes() -> str:
@@ -83,11 +83,54 @@ def still_linked() -> str:
     return _("All right, everything stays as it is.")
 
 
-def privacy(public_url: str | None) -> str:
-    kept = _(
+def guest() -> str:
+    return _(
+        "You are a guest: your account belongs to this chat alone. /privacy downloads or deletes everything; /link joins it to an account."
+    )
+
+
+def guest_now() -> str:
+    return _("You are a guest here. /balance says what you have, /privacy how to download or delete everything.")
+
+
+def export_button() -> str:
+    return _("⬇️ Download everything")
+
+
+def erase_button() -> str:
+    return _("🗑️ Delete everything")
+
+
+def privacy_of_guest() -> str:
+    return _kept() + "\n\n" + _("You are a guest: nobody can sign in for you, so you get and delete everything here.")
+
+
+def erase_question() -> str:
+    return _("Delete everything that you wrote to me and that I made for you, for good?")
+
+
+def erased() -> str:
+    return _("All of it is deleted. I only keep which chat this is and what was spent, so that your budget stays what it is.")
+
+
+def export_too_large() -> str:
+    return _(
+        "What you have is too large for this chat. Link this chat to an account: its profile on the web has a download without a limit."
+    )
+
+
+def only_in_private() -> str:
+    return _("Others can read along here. Please ask me for that in our own chat.")
+
+
+def _kept() -> str:
+    return _(
         "I keep what you ask for and what was made from it, which chats are yours, and what it cost, until you delete it. "
         "Prompts and images that you send go to the AI provider that makes the result. Of a group I read only what is meant for me."
     )
+
+
+def privacy(public_url: str | None) -> str:
     if public_url:
         yours = _(
             "You can download everything about you, or delete it with your whole account, at %(url)s/profile. "
@@ -99,7 +142,7 @@ def privacy(public_url: str | None) -> str:
             "You can download everything about you, or delete it with your whole account, on your profile on the web page. "
             "/unlink takes this chat off your account."
         )
-    return f"{kept}\n\n{yours}"
+    return f"{_kept()}\n\n{yours}"
 
 
 NOTICES: dict[str, str] = {
@@ -107,6 +150,7 @@ NOTICES: dict[str, str] = {
         "The connection broke while %(short_id)s was being started, and what became of it at the AI provider is not known. "
         "The operator is looking into it; until then its cost is only reserved. You hear from me when it is clear."
     ),
+    "report": N_("%(name)s asks you to look at this: %(why)s"),
     "broadcast": N_("A message from the operator of this studio:\n\n%(text)s"),
     "linked": N_("This chat is now linked to %(account_hint)s. Try /image a fox in snow!"),
     "link_conflict": N_("This chat is already linked to another account. Unlink it there first, then try again."),
@@ -124,6 +168,16 @@ def notice(code: str, facts: dict[str, str]) -> str:
     sentence = NOTICES.get(code)
     if sentence is None:
         return facts.get("text", _("There is news about your account. Please look at the web page."))
-    known = {"account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?", "text": ""}
+    why = f"{_of_reason(facts.get('reason', ''))} {_about(facts.get('short_id', ''))}".strip()
+    known = {"why": why, "account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?", "text": ""}
     told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
     return _(sentence, **(known | told))
+
+
+def _of_reason(reason: str) -> str:
+    known = next((CAUSES[one] for one in CAUSES if one == reason), ERRORS.get(reason, ""))
+    return _(known, detail="…", wait="") if known else reason
+
+
+def _about(short_id: str) -> str:
+    return f"(#{short_id})" if short_id else ""

@@ -188,7 +188,7 @@ def button_gone() -> str:
 
 
 def not_yours() -> str:
-    return _("That button is for somebody else.")
+    return _("Only the person who asked can use this, as long as it is there.")
 
 
 # --- options

@@ -33,8 +33,16 @@ SHOWS = {
 
 BUTTONS = {
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
-    "vary": ("🎲 Vary", "a result", "the same request with another seed"),
-    "edit": ("✏️ Edit", "a result", "asks what should be different (a form, or a message to answer), then a job with a card"),
+    "other": ("🧠 Other model", "a failure that another model may not have", "the models that could do it"),
+    "with": ("a model's name", "that list", "the same request with that model, as a new job with a card"),
+    "repeat": ("🔁 Again", "an error that may not come again", "what was asked for, once more; only for who asked"),
+    "tell": ("🔔 Tell the admin", "a failure that only an admin can mend", "that the admins know it; once an hour for the same thing"),
+    "vary": ("🎲 Vary", "a result", "the same request with another seed; one picture of several is what the new one begins with"),
+    "edit": (
+        "✏️ Edit",
+        "a result",
+        "asks which of several pictures, what should be different (a form, or a message to answer), then a job with a card",
+    ),
     "animate": ("🎬 Animate", "a picture", "asks what should happen (a dash leaves it to the model), then a job with a card"),
     "original": ("⬇️ Original", "a result", "the file as it was made, as a document; its address when it is too large for the chat"),
     "favourite": ("⭐ Favourite", "a result", "marks it, or takes the mark away; only its owner reads the note"),
@@ -56,7 +64,10 @@ BUTTONS = {
     "link_yes": ("Yes", "/link", "asks to confirm on the web"),
     "link_no": ("No", "/link", "the code is not valid any more"),
     "unlink_yes": ("Yes", "/unlink", "unlinks the chat"),
-    "unlink_no": ("No", "/unlink", "everything stays as it is"),
+    "unlink_no": ("No", "/unlink, a guest's question about deleting", "everything stays as it is"),
+    "export": ("⬇️ Download everything", "a guest's /privacy", "all that is held, as a zip"),
+    "erase": ("🗑️ Delete everything", "a guest's /privacy", "asks once"),
+    "erase_yes": ("Yes, delete it", "that question", "deletes all but the chat and what was spent"),
 }
 """By action: what the button is called, where it stands, what pressing it shows."""
 
@@ -67,7 +78,7 @@ HEAD = """# Commands and buttons
 
 Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an answer to the bot or a mention is a
 question; an answer to one of the bot's results says what should be different. Sending a picture with a command as its caption uses the
-picture, and so does answering one. `#k7m2pqx` behind a command names a result. Errors, budgets and other notes are for the sender alone
+picture, and so does answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors, budgets and other notes are for the sender alone
 where the platform can do that.
 
 This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it anew.

@@ -90,7 +90,7 @@ async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out
     there: dict[str, Any] = {"person": "88", "chat": "-5", "private": False}
     for action in ("again", "vary", "edit", "animate", "original", "favourite", "delete"):
         (reply,) = await press(place, shown, action, message=f"m-{action}", **there)
-        assert reply.text == texts.ERRORS["not_found"], action
+        assert reply.text == texts.not_yours(), action
         assert reply.secret
         assert reply.fresh
     assert len(await gallery(place)) == 1
@@ -101,7 +101,7 @@ async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out
     (removed,) = await press(place, shown, "delete", moderates=yes, **there)
     assert removed.gone
     (stays,) = await press(place, shown, "delete", moderates=_no, **there)
-    assert stays.text == texts.ERRORS["not_found"]
+    assert stays.text == texts.not_yours()
     assert len(await gallery(place)) == 1
 
 
