@@ -19,8 +19,9 @@ from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.patience import Waiting
 from bots.core.remedies import of_error
+from bots.core.running import RUNNING
 from bots.core.splitting import split, utf16_units
-from bots.core.types import Attachment, Chat, File, Inbound, Limits, Reply, SendFailed, Shown
+from bots.core.types import Address, Attachment, Chat, File, Inbound, Limits, Reply, SendFailed, Shown
 
 log = structlog.get_logger()
 
@@ -55,11 +56,34 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool =
         f"{inbound.address.platform}:{inbound.update_id}",
         heard if inbound.sender.language else None,
     )
-    with language.speaking(language.chosen(await api.language(who), heard)):
+    chosen, stranger = await api.language(who)
+    if stranger and not inbound.address.private and inbound.pressed is None and not RUNNING.may_hear(inbound):
+        chat = Silent(chat)
+    with language.speaking(language.chosen(chosen, heard)):
         await _answer(chat, api, who, inbound, silent_until, last_word=last_word)
         if api.is_new_guest(who):
             about = replace(inbound, update_id=f"{inbound.update_id}:guest", pressed=None)
             await _Showing(chat, about, await chat.limits_for(inbound.address), afresh=True).show(Reply(texts.guest_now(), secret=True))
+
+
+class Silent:
+    """The chat, to a stranger in a group who was answered a while ago: everybody would read each answer. Only what the platform shows to
+    nobody else is shown. Commands still run, for a code that was written there has to be burned."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self.limits = chat.limits
+
+    async def limits_for(self, to: Address) -> Limits:
+        return await self._chat.limits_for(to)
+
+    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+        if reply.secret and (await self._chat.limits_for(to)).discreet:
+            return await self._chat.show(to, reply, replacing)
+        return replacing or Shown(())
+
+    async def busy(self, to: Address) -> None:
+        """Nothing comes."""
 
 
 async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool) -> None:

@@ -142,16 +142,17 @@ class BotApi:
         Raises `ApiError` `not_linked`."""
         return (await self._act(who, fresh=fresh, patient=patient)).token
 
-    async def language(self, who: Who) -> str | None:
-        """The one that the person has chosen. None also for a stranger, and while the api is away: nobody waits for it."""
+    async def language(self, who: Who) -> tuple[str | None, bool]:
+        """The one that the person has chosen, and whether this is a stranger, who has no account. While the api is away nobody waits for
+        it: then none was chosen, and nobody is a stranger."""
         if self.waiters.away:
-            return None
+            return None, False
         try:
-            return (await self._act(who)).language
+            return (await self._act(who)).language, False
         except ApiError as error:
             if error.code == API_UNAVAILABLE:
                 self.waiters.missed()
-            return None
+            return None, error.code == "not_linked"
 
     def is_new_guest(self, who: Who) -> bool:
         """Whether this person has just got an account by writing here; true once."""

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 TWICE_SECONDS = 3.0
 """A second press of the same button within this time is a finger that trembled."""
+STRANGER_SECONDS = 3600.0
+"""How often somebody without an account gets an answer that others read, too."""
 PRESSES = 1_000
 REMEMBERED = 500
 """What was asked for in vain, to be asked for once more by a button."""
@@ -31,7 +33,9 @@ class Answering:
 
 
 class Running:
-    def __init__(self) -> None:
+    def __init__(self, stranger_seconds: float = STRANGER_SECONDS) -> None:
+        self._stranger_seconds = stranger_seconds
+        self._strangers: OrderedDict[str, float] = OrderedDict()
         self._answers: dict[str, Answering] = {}
         self._presses: OrderedDict[tuple[str, ...], float] = OrderedDict()
         self._in_vain: OrderedDict[str, Inbound] = OrderedDict()
@@ -66,6 +70,17 @@ class Running:
 
     def in_vain(self, token: str) -> Inbound | None:
         return self._in_vain.get(token)
+
+    def may_hear(self, inbound: Inbound) -> bool:
+        """Whether it is time to answer this stranger where others read along; true once an hour."""
+        person, now = _person(inbound), time.monotonic()
+        if now - self._strangers.get(person, float("-inf")) < self._stranger_seconds:
+            return False
+        self._strangers.pop(person, None)
+        self._strangers[person] = now
+        if len(self._strangers) > PRESSES:
+            self._strangers.popitem(last=False)
+        return True
 
     def pressed_twice(self, inbound: Inbound) -> bool:
         """Whether this person pressed this very button a moment ago."""

@@ -165,7 +165,7 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message. `repeatable`: a
-    reply with a nonce is shown once, however often it is sent."""
+    reply with a nonce is shown once, however often it is sent. `discreet`: a secret reply is shown to nobody but its person."""
 
     text: int
     caption: int
@@ -173,6 +173,7 @@ class Limits:
     upload_bytes: int
     edit_seconds: float
     repeatable: bool = False
+    discreet: bool = False
 
 
 class Chat(Protocol):

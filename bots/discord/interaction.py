@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -56,7 +56,7 @@ class InteractionChat(Messages):
 
     async def limits_for(self, to: Address) -> Limits:
         elsewhere = await self._channel.limits_for(to)
-        return max(limits(self._asked.file_bytes), elsewhere, key=lambda one: one.upload_bytes)
+        return replace(max(limits(self._asked.file_bytes), elsewhere, key=lambda one: one.upload_bytes), discreet=True)
 
     async def busy(self, to: Address) -> None:
         """Discord shows "is thinking" by itself."""

@@ -4,10 +4,11 @@ import asyncio
 
 import structlog
 from telegram import CallbackQuery, Message
+from telegram.constants import ChatType
 from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
-from bots.core.types import Address, Reply, Shown
+from bots.core.types import Address, Reply, SendFailed, Shown
 from bots.telegram.before import Before
 from bots.telegram.carrying import above
 from bots.telegram.chat import TelegramChat
@@ -19,6 +20,8 @@ NOTE_UNITS = 200
 """A longer text does not fit into the window over the chat."""
 NOTE_SECONDS = 0.8
 """The waiting sign of the button ends after this at the latest."""
+GROUP_NOTE_SECONDS = 2.0
+"""In a group the window is worth more: what comes later may have to be said before everybody."""
 
 
 class Pressing(Before):
@@ -30,6 +33,7 @@ class Pressing(Before):
         self._album = above(query.message, own_name) if isinstance(query.message, Message) else ()
         self._pressed = "" if query.message is None else str(query.message.message_id)
         self._acknowledged = False
+        self._private = query.message is not None and query.message.chat.type == ChatType.PRIVATE
         self._shown = asyncio.Event()
         if isinstance(query.message, Message) and query.message.effective_attachment is not None:
             chat.has_file(query.message.chat.id, query.message.message_id)
@@ -43,16 +47,27 @@ class Pressing(Before):
             if await self._acknowledge(note):
                 return Shown(())
         self._shown.set()
+        if reply.secret and not to.private and replacing is None:
+            return await self._aside(to, reply)
         if replacing is None or replacing.message_ids != (self._pressed,):
             return await self._chat.show(to, reply, replacing)
         if reply.gone:
             replacing = Shown((*map(str, self._album), self._pressed))
         return await self._chat.show(to, reply, replacing, self._album)
 
+    async def _aside(self, to: Address, reply: Reply) -> Shown:
+        """No window for it, but the person's own chat, if there is one: in the group everybody would read it."""
+        try:
+            return await self._chat.show(Address(to.platform, str(self._query.from_user.id)), reply)
+        except SendFailed as failed:
+            if not failed.final:
+                raise
+        return await self._chat.show(to, reply)
+
     async def acknowledge(self) -> None:
         """Without words, unless the first answer is meant for a window. Telegram refuses late answers, and nothing depends on this one."""
         showing = asyncio.create_task(self._shown.wait())
-        await asyncio.wait({showing}, timeout=NOTE_SECONDS)
+        await asyncio.wait({showing}, timeout=NOTE_SECONDS if self._private else GROUP_NOTE_SECONDS)
         showing.cancel()
         if not self._acknowledged:
             self._acknowledged = True

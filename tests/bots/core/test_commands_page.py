@@ -78,8 +78,8 @@ HEAD = """# Commands and buttons
 
 Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an answer to the bot or a mention is a
 question; an answer to one of the bot's results says what should be different. Sending a picture with a command as its caption uses the
-picture, and so does answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors, budgets and other notes are for the sender alone
-where the platform can do that.
+picture, and so does answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors, budgets and
+other notes are for the sender alone where the platform can do that. In a group, somebody without an account is answered once an hour.
 
 This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it anew.
 """

@@ -312,6 +312,22 @@ async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> 
     assert len(fake.scene().calls_of("answerCallbackQuery")) == 1
 
 
+async def test_what_fits_no_window_goes_to_the_persons_own_chat(fake: FakeTelegram) -> None:
+    long = Reply("x" * 201, secret=True)
+
+    async def answer(chat: Chat, inbound: Inbound) -> None:
+        if inbound.pressed is not None:
+            await chat.show(inbound.address, long)
+
+    async with polling(fake, Heard(answer)) as telegram:
+        fake.user_says(USER, USER, "hi")
+        fake.user_says(GROUP, USER, "/x", private=False)
+        shown = await telegram.chat.show(place(GROUP), CARD)
+        fake.press(GROUP, int(shown.message_ids[0]), "Again", USER)
+        await fake.message(USER, long.text)
+    assert [one.text for one in fake.scene().by_bot(GROUP)] == ["card"]
+
+
 PRIVATELY = "I answered you in our own chat, because that is only for you."
 
 
