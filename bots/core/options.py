@@ -1,7 +1,7 @@
 """Options in the text of a command, such as `a fox --ar 16:9 --n 2`, and the platform's own ones: both become the api's fields."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -130,13 +130,19 @@ def _switch(option: Option, flag: str, said: str) -> bool:
     return said.lower() in _ON
 
 
-def find_model(said: str, models: Sequence[ModelOut]) -> str:
-    """The id of the model that is meant: its id or name, or a part of them that fits one model only. Raises `Mistake`."""
+def fitting_models(said: str, models: Sequence[ModelOut]) -> list[ModelOut]:
+    """Those that have this id or name, otherwise those that have it as a part of them."""
     wanted = said.casefold()
-    for exact in models:
-        if wanted in (exact.id.casefold(), exact.name.casefold()):
-            return exact.id
-    fitting = [model for model in models if wanted in model.id.casefold() or wanted in model.name.casefold()]
+    exact = [one for one in models if wanted in (one.id.casefold(), one.name.casefold())]
+    return exact or [one for one in models if wanted in one.id.casefold() or wanted in one.name.casefold()]
+
+
+def find_model(said: str, models: Sequence[ModelOut], elsewhere: Collection[str] = ()) -> str:
+    """The id of the model that is meant: its id or name, or a part of them that fits one model only. `elsewhere`: ids of models that do
+    other things, too; of several the one that does only this is meant. Raises `Mistake`."""
+    fitting = fitting_models(said, models)
+    if len(fitting) > 1:
+        fitting = [one for one in fitting if one.id not in elsewhere] or fitting
     if len(fitting) == 1:
         return fitting[0].id
     if fitting:

@@ -18,6 +18,7 @@ from discord.shard import Shard
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
+from bots.core import language, texts
 from bots.core.api import Who
 from bots.core.commands import COMMANDS, Command, resolve
 from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
@@ -198,7 +199,8 @@ class Studio(discord.AutoShardedClient):
         models: list[ModelOut] = []
         with suppress(TimeoutError):
             models = await asyncio.wait_for(self._suggest(who, kinds, typed, CHOICES), SUGGEST_SECONDS)
-        choices = [{"name": one.name[:LABEL], "value": one.id if len(one.id) <= 100 else one.name[:100]} for one in models]
+        with language.speaking(language.chosen(str(interaction.locale))):
+            choices = [_choice(one, several=len(kinds) > 1) for one in models]
         try:
             await self.channel_chat.rest.suggest(interaction.id, interaction.token, choices)
         except SendFailed as failure:
@@ -293,6 +295,12 @@ class Studio(discord.AutoShardedClient):
 
 def _named(name: str, commands: Sequence[Command]) -> Command | None:
     return next((one for one in commands if one.name == name), None)
+
+
+def _choice(model: ModelOut, *, several: bool) -> dict[str, str]:
+    """`several`: models of other kinds are offered beside it, perhaps this one once more."""
+    value = f"{model.kind} {model.id}" if several else model.id
+    return {"name": (texts.of_kind(model) if several else model.name)[:LABEL], "value": value if len(value) <= 100 else model.name[:100]}
 
 
 def _kinds(command: Command, option: str) -> Sequence[Kind]:

@@ -11,11 +11,12 @@ from bots.core import language, texts
 from bots.core.cards import Buttons
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import LANGUAGES, N_
-from bots.core.options import Mistake, find_model
+from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
 
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 PAGE = 8
+MEANT = 8
 IN_A_ROW = 2
 THRESHOLDS = (Decimal(0), Decimal("0.10"), Decimal("0.50"), Decimal(2))
 AUTOMATIC = "auto"
@@ -31,11 +32,18 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
     first, _, rest = said.partition(" ")
     kinds = (first,) if first in KINDS else KINDS
     models = [one for kind in kinds for one in await context.user.models(kind)]
-    wanted = find_model(rest.strip() if first in KINDS else said, models) if rest.strip() or first not in KINDS else None
-    if wanted is None:
+    words = rest.strip() if first in KINDS else said
+    if not words:
         yield await _choice(inbound, context, kinds[0], 0)
         return
-    yield await _chosen(context, next(one for one in models if one.id == wanted))
+    meant = fitting_models(words, models)
+    if len(meant) < 2:
+        find_model(words, models)
+        yield await _chosen(context, meant[0])
+        return
+    # a model may be of several kinds: which of them is meant, only the person knows
+    buttons = [Button(texts.of_kind(one), "use_model", f"{one.kind}:{digest(one)}:{inbound.sender.id}") for one in meant[:MEANT]]
+    yield Reply(texts.model_meant(words), buttons=tuple((one,) for one in buttons), secret=True)
 
 
 async def _models(inbound: Inbound, context: Context) -> Replies:

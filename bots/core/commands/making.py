@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,14 +18,14 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
-from api.schemas import MediaKind
+from api.schemas import Kind, MediaKind
 from bots.core import texts
 from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import Source, source
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.options import Mistake, Option, Parsed, Value, find_model, parse
+from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
 
 M = TypeVar("M", bound=BaseModel)
@@ -201,7 +201,15 @@ async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dic
     """The options with the model by its id."""
     if "model" not in parsed.options:
         return parsed.options
-    return {**parsed.options, "model": find_model(str(parsed.options["model"]), await context.user.models(kind))}
+    return {**parsed.options, "model": await named_model(str(parsed.options["model"]), kind, context)}
+
+
+async def named_model(said: str, kind: Kind, context: Context) -> str:
+    """The id of a model of that kind. Of several, one that does only this. Raises `Mistake`."""
+    models = await context.user.models(kind)
+    others = [one for one in get_args(Kind) if one != kind] if len(fitting_models(said, models)) > 1 else []
+    elsewhere = {model.id for other in others for model in await context.user.models(other)}
+    return find_model(said, models, elsewhere)
 
 
 async def _with_model(kind: MediaKind, context: Context, given: Source | None, parsed: Parsed) -> dict[str, Value]:

@@ -19,7 +19,7 @@ from bots.core.commands.quoting import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.http import ApiError, told
 from bots.core.language import N_, spoken
-from bots.core.options import Option, find_model, parse
+from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.running import RUNNING, Answering, until
 from bots.core.types import Ask, Button, File, Inbound, Reply
@@ -172,7 +172,7 @@ async def _go_on(inbound: Inbound, context: Context) -> Replies:
 async def _model(said: object, images: int, context: Context) -> str | None:
     """The id of the model that was named; None for the preferred one, unless there are pictures and it can't see."""
     if said is not None:
-        return find_model(str(said), await context.user.models("text"))
+        return await making.named_model(str(said), "text", context)
     if not images:
         return None
     preferred = (await context.user.preferences()).text_model

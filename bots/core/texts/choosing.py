@@ -7,6 +7,7 @@ from api.catalog.schemas import ModelOut, Per, PriceOut
 from api.schemas import Kind
 from api.users.schemas import UserOut
 from bots.core.language import N_, _
+from bots.core.splitting import shorten
 from bots.core.texts.words import money
 
 _KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
@@ -50,6 +51,15 @@ def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:
 
 def model_chosen(model: ModelOut) -> str:
     return _("From now on I use %(name)s for this (%(kind)s).", name=model.name, kind=_(_KINDS[model.kind]))
+
+
+def of_kind(model: ModelOut) -> str:
+    """`Images: Nano Banana`: a model may be of several kinds. The kind stands first, for long names are cut."""
+    return f"{models_button(model.kind)}: {model.name}"
+
+
+def model_meant(said: str) -> str:
+    return _("“%(said)s” could be these. Which one, and for what?", said=shorten(said, 40))
 
 
 def model_gone() -> str:

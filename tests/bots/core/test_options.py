@@ -97,5 +97,8 @@ def test_a_model_is_found_by_what_people_call_it(said: str, id_: str) -> None:
 def test_a_model_that_is_not_clear_is_asked_for() -> None:
     with pytest.raises(Mistake, match=r"“flux” could be FLUX\.2 Klein or FLUX\.2\."):
         find_model("flux", MODELS)
+    assert find_model("flux", MODELS, elsewhere={"bfl/flux-2"}) == "bfl/flux-2-klein", "the one that does only this"
+    with pytest.raises(Mistake, match="FLUX"):
+        find_model("flux", MODELS, elsewhere={"bfl/flux-2", "bfl/flux-2-klein"})
     with pytest.raises(Mistake, match=r"“veo”\. There are: FLUX\.2 Klein, FLUX\.2, Seedream\."):
         find_model("veo", MODELS)
