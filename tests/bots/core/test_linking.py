@@ -69,7 +69,7 @@ async def test_somebody_elses_yes_is_refused_and_leaves_the_question(place: Plac
 async def test_a_code_shown_in_a_group_is_burned(place: Place) -> None:
     for command in ("start", "link"):
         code = await _code(place)
-        (reply,) = await place.say(f"/{command} {code['code']}", chat="-5", private=False)
+        (reply,) = await place.say(f"/{command} {code['code']}", chat="-5", private=False, person=f"9200-{command}")
         assert reply.text == texts.code_burned()
         assert await _state(place, code) == "burned"
         assert (await place.say(f"/link {code['code']}"))[-1].text == texts.code_useless()
