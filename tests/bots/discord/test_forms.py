@@ -190,10 +190,9 @@ async def test_models_are_suggested_while_typing(fake: FakeDiscord, connect: Con
         typing = fake.types(PERSON, DM, "image", "model", "flu")
         choices = await fake.until(lambda scene: scene.interactions[typing].choices)
         other = fake.types(PERSON, DM, "model", "name", "")
-        await fake.until(lambda scene: scene.interactions[other].choices)
+        named = (await fake.until(lambda scene: scene.interactions[other].choices))[0]
     assert len(choices) == 25
     assert choices[0]["value"] == "maker/model-0"
-    named = fake.scene().interactions[other].choices[0]
     assert named["value"] == "image maker/model-0"
     assert named["name"].startswith("Images: Model x"), "a model may be of several kinds"
     assert heard == [(PERSON, ("image",), "flu", 25), (PERSON, ("text", "video"), "", 25)]
