@@ -59,7 +59,7 @@ _OFF = {"false", "no", "off", "0"}
 def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, prose: bool = False) -> Parsed:
     """Raises `Mistake`. A native option and the same one in the text: the text counts. `prose`: what looks like an option and is none
     belongs to the text, for people ask about `git rebase --onto`, too."""
-    options = {option.name: _value(option, option.flags[0], native[option.name]) for option in known if option.name in native}
+    options = {option.name: _value(option, option.name, native[option.name]) for option in known if option.name in native}
     typed: set[str] = set()
     prompt = []
     place = 0
@@ -74,7 +74,7 @@ def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, pros
             said = _VALUE.match(text, place)
             if said is None or _FLAG.match(said[0].lstrip()):
                 raise Mistake(texts.option_needs_value(flag, option.example))
-            value = _value(option, flag, said["word"] if said["quoted"] is None else said["quoted"])
+            value = _value(option, f"--{flag}", said["word"] if said["quoted"] is None else said["quoted"])
             place = said.end()
         if option.name in typed:
             raise Mistake(texts.option_twice(flag))

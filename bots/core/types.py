@@ -162,10 +162,14 @@ class Shown:
     refs: tuple[str | None, ...] = ()
 
 
+PictureWay = Literal["caption", "option", "path"]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message. `repeatable`: a
-    reply with a nonce is shown once, however often it is sent. `discreet`: a secret reply is shown to nobody but its person."""
+    reply with a nonce is shown once, however often it is sent. `discreet`: a secret reply is shown to nobody but its person.
+    `picture`: how one goes with a command: its caption is the command, it is one of the command's options, its path is in the line."""
 
     text: int
     caption: int
@@ -174,6 +178,7 @@ class Limits:
     edit_seconds: float
     repeatable: bool = False
     discreet: bool = False
+    picture: PictureWay = "option"
 
 
 class Chat(Protocol):

@@ -7,9 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import structlog
+
+from bots.core.texts.introducing import is_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
-from bots.discord.render import LIMITS, Part, edited, limits, nonce, parts
+from bots.discord.render import LIMITS, TEXT, Part, edited, limits, nonce, parts
 from bots.discord.rest import FORM_INVALID, NO_HISTORY, UNKNOWN_MESSAGE, Refused, Rest, TokenDead
+
+log = structlog.get_logger()
 
 REMEMBERED = 500
 
@@ -27,6 +32,7 @@ class Memory:
         self._tokens: dict[str, str] = {}
         self._sent: dict[str, str] = {}
         self._asks: dict[str, Ask] = {}
+        self._elsewhere: dict[str, str] = {}
 
     def same(self, message_id: str, part: Part) -> bool:
         return not part.files and self._texts.get(message_id) == json.dumps(part.payload)
@@ -43,6 +49,13 @@ class Memory:
     def made_with(self, token: str, message_id: str) -> None:
         """A message that the bot's own token cannot reach."""
         _keep(self._tokens, message_id, token)
+
+    def elsewhere(self, message_id: str) -> str | None:
+        """Where the result is that this card waited for, if it could not be shown beside it."""
+        return self._elsewhere.get(message_id)
+
+    def went_elsewhere(self, message_id: str, link: str) -> None:
+        _keep(self._elsewhere, message_id, link)
 
     def sent_as(self, key: str) -> str | None:
         """The message that this channel got with this nonce: Discord itself forgets after minutes."""
@@ -161,7 +174,11 @@ class ChannelChat(Messages):
             known = await self._there_already(to.chat_id, part)
         if known is not None:
             return known
-        if to.message_id is not None and index == 0:
+        token = None if to.message_id is None else self.memory.token_of(to.message_id)
+        if token is not None and (shown := await self._in_place(token, part)) is not None:
+            self.memory.sent(key, shown)
+            return shown
+        if to.message_id is not None and index == 0 and token is None:
             payload["message_reference"] = {"message_id": to.message_id, "channel_id": to.chat_id, "fail_if_not_exists": False}
         try:
             message_id = await self.rest.send(to.chat_id, payload, part.files)
@@ -172,7 +189,19 @@ class ChannelChat(Messages):
             del payload["message_reference"]
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         self.memory.sent(key, message_id)
+        if token is not None and to.message_id is not None:
+            self.memory.went_elsewhere(to.message_id, link_to(to.chat_id, message_id))
         return message_id
+
+    async def _in_place(self, token: str, part: Part) -> str | None:
+        """Beside its card, where the bot is no member: an interaction has five more messages, for 15 minutes. None: that is over."""
+        try:
+            shown = await self.rest.follow_up(token, part.payload, part.files)
+        except (TokenDead, Refused) as refused:
+            log.info("not_in_place", reason=str(refused))
+            return None
+        self.memory.made_with(token, shown)
+        return shown
 
     async def _there_already(self, channel_id: str, part: Part) -> str | None:
         """What an earlier try has shown, perhaps one of a process that has ended: Discord forgets a nonce after minutes. A bot that may not
@@ -196,8 +225,11 @@ class ChannelChat(Messages):
 
     async def _edit_by_token(self, token: str, message_id: str, part: Part) -> None:
         """A card where the bot is no member: only its interaction reaches it, for 15 minutes."""
+        payload, link = edited(part), self.memory.elsewhere(message_id)
+        if link is not None:
+            payload["content"] = f"{payload['content']}\n{is_there(link)}"[:TEXT]
         try:
-            await self.rest.edit_by_token(token, message_id, edited(part), part.files)
+            await self.rest.edit_by_token(token, message_id, payload, part.files)
         except TokenDead as dead:
             raise SendFailed("the interaction is over and the channel is closed to the bot", final=True) from dead
 
@@ -208,4 +240,16 @@ class ChannelChat(Messages):
         await self.edit(to, message_id, part)
 
     async def _delete(self, to: Address, message_id: str) -> None:
-        await self.rest.delete(to.chat_id, message_id)
+        token = self.memory.token_of(message_id)
+        if token is None:
+            await self.rest.delete(to.chat_id, message_id)
+            return
+        try:
+            await self.rest.delete_by_token(token, message_id)
+        except TokenDead as dead:
+            raise SendFailed("the interaction is over and the channel is closed to the bot", final=True) from dead
+
+
+def link_to(channel_id: str, message_id: str = "") -> str:
+    """A direct message, or the chat of all of them."""
+    return f"https://discord.com/channels/@me/{channel_id}/{message_id}".rstrip("/")

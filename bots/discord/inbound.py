@@ -93,7 +93,8 @@ def on_message(interaction: discord.Interaction, command: Command, address: Addr
 
 def press(interaction: discord.Interaction, address: Address) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
-    action, _, value = str(data["custom_id"]).partition(":")
+    chosen = data.get("values") or [data["custom_id"]]
+    action, _, value = str(chosen[0]).partition(":")
     return Inbound(
         address=address,
         sender=_sender(interaction),

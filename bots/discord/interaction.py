@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bots.core.types import Address, Ask, Limits, Reply, SendFailed
-from bots.discord.chat import ChannelChat, Messages
+from bots.core.texts.introducing import comes_here_or_there
+from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
+from bots.discord.chat import ChannelChat, Messages, link_to
 from bots.discord.render import Part, edited, form, limits
 from bots.discord.rest import ACKNOWLEDGED, DEFER_MESSAGE, DEFER_UPDATE, EPHEMERAL, TOO_MANY_FOLLOW_UPS, Refused, TokenDead
 
@@ -60,6 +61,11 @@ class InteractionChat(Messages):
 
     async def busy(self, to: Address) -> None:
         """Discord shows "is thinking" by itself."""
+
+    async def _show(self, to: Address, reply: Reply, replacing: Shown | None) -> Shown:
+        if reply.card is not None and not self._asked.reachable:
+            reply = replace(reply, text=f"{reply.text}\n{comes_here_or_there(link_to(to.chat_id))}")
+        return await super()._show(to, reply, replacing)
 
     async def acknowledge(self) -> None:
         """Tell Discord that an answer will come. Raises `Taken`; an interaction that is over already is answered in its channel."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bots.core.splitting import shorten
+from bots.core.texts.introducing import more_choices
 from bots.core.types import Ask, Button, File, Limits, Reply
 from bots.discord.markdown import clean, markdown_parts, plain_parts
 
@@ -17,6 +18,7 @@ REQUEST_BYTES = 24 * MIB
 """Discord takes 25 MiB a request; the rest is for the form around the files."""
 FILES = 10
 ROWS, BUTTONS_IN_ROW, LABEL = 5, 5, 80
+MENU, MENU_ID = 25, "menu"
 FORM_TITLE, FORM_DESCRIPTION, FORM_TEXT = 45, 100, 4000
 FORM = "form"
 """A button of this action opens the form of `Ask`: its value is that one's `action:value`."""
@@ -122,8 +124,23 @@ def _groups(files: Sequence[File]) -> list[tuple[File, ...]]:
 
 
 def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
+    """What is too much for rows of buttons is in a menu below them, and in more of those if need be."""
     short = [row[start : start + BUTTONS_IN_ROW] for row in rows for start in range(0, len(row), BUTTONS_IN_ROW)]
-    return [{"type": 1, "components": [_button(one) for one in row]} for row in short[:ROWS]]
+    if len(short) <= ROWS:
+        return [{"type": 1, "components": [_button(one) for one in row]} for row in short]
+    for kept in range(ROWS - 1, -1, -1):
+        rest = [button for row in short[kept:] for button in row]
+        menus = [rest[start : start + MENU] for start in range(0, len(rest), MENU)]
+        if kept + len(menus) <= ROWS:
+            break
+    buttons = [{"type": 1, "components": [_button(one) for one in row]} for row in short[:kept]]
+    return [*buttons, *({"type": 1, "components": [_menu(one, number)]} for number, one in enumerate(menus[: ROWS - kept]))]
+
+
+def _menu(buttons: Sequence[Button], number: int) -> dict[str, Any]:
+    """What is chosen comes as if its button had been pressed."""
+    options = [{"label": shorten(clean(one.label), LABEL), "value": f"{one.action}:{one.value}"} for one in buttons]
+    return {"type": 3, "custom_id": f"{MENU_ID}:{number}", "placeholder": more_choices(), "options": options}
 
 
 def _button(button: Button) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
 from bots.telegram.carrying import ARROW, placeholder, question
 from bots.telegram.markup import Marked, cut, ending, marked
 
-LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5)
+LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5, picture="caption")
 """Texts are counted in UTF-16 units. A chat takes about one message a second."""
 GROUP_LIMITS = replace(LIMITS, edit_seconds=3.0)
 """A group takes about twenty messages and edits a minute."""

@@ -19,7 +19,7 @@ from bots.core.types import Address, Ask, Button, File, Limits, Reply, Shown
 
 HOLD_SECONDS = 20.0
 """How long a push waits for the end of an answer that is being written."""
-LIMITS = Limits(text=100_000, caption=100_000, photo_bytes=1 << 29, upload_bytes=1 << 29, edit_seconds=0.05)
+LIMITS = Limits(text=100_000, caption=100_000, photo_bytes=1 << 29, upload_bytes=1 << 29, edit_seconds=0.05, picture="path")
 
 
 @dataclass(frozen=True, slots=True)

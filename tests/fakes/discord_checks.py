@@ -97,7 +97,25 @@ def _check_components(rows: list[dict[str, Any]]) -> None:
         if row.get("type") != 1 or not 1 <= len(buttons) <= 5:
             raise bad_form("Must be between 1 and 5 in length.", "components")
         for button in buttons:
-            _check_button(button, seen)
+            if button.get("type") == 3:
+                _check_menu(row, button, seen)
+            else:
+                _check_button(button, seen)
+
+
+def _check_menu(row: dict[str, Any], menu: dict[str, Any], seen: set[str]) -> None:
+    """A select menu has a row of its own."""
+    options = menu.get("options", [])
+    if len(row["components"]) != 1 or not 1 <= len(options) <= 25:
+        raise bad_form("Must be between 1 and 25 in length.", "options")
+    texts = [one.get(name, "") for one in options for name in ("label", "value")]
+    if not all(1 <= len(text) <= 100 for text in texts) or len(menu.get("placeholder", "")) > 150:
+        raise bad_form("Must be between 1 and 100 in length.", "options")
+    if len({one["value"] for one in options}) != len(options):
+        raise bad_form("The specified option value is already used", "options")
+    if not 1 <= len(menu.get("custom_id", "")) <= 100 or menu["custom_id"] in seen:
+        raise bad_form("Component custom id cannot be duplicated", "custom_id")
+    seen.add(menu["custom_id"])
 
 
 def _check_button(button: dict[str, Any], seen: set[str]) -> None:

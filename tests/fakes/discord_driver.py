@@ -49,7 +49,9 @@ class SeenMessage:
 
     @property
     def buttons(self) -> list[str]:
-        return [button["label"] for row in self.components for button in row["components"]]
+        """The labels, those in menus last."""
+        parts = [part for row in self.components for part in row["components"]]
+        return [one["label"] for part in parts for one in part.get("options", [part])]
 
     @property
     def text(self) -> str:

@@ -81,9 +81,14 @@ class People:
         if message.channel_id != channel_id or message.deleted:
             raise LookupError("no such message in this channel")
         found = next((one for one in buttons(message.components) if button in (one.get("label"), one.get("custom_id"))), None)
-        if found is None or found.get("disabled"):
+        data: dict[str, Any]
+        if found is None:
+            menu, chosen = _choice(message.components, button)
+            data = {"custom_id": menu["custom_id"], "component_type": 3, "values": [chosen]}
+        elif found.get("disabled"):
             raise LookupError(f"no button {button} on message {message_id}")
-        data = {"custom_id": found["custom_id"], "component_type": 2}
+        else:
+            data = {"custom_id": found["custom_id"], "component_type": 2}
         first = self.world.interactions.get(message.interaction_id or "")
         installed = first.user_installed if first is not None else False
         return await self._interact(COMPONENT, user_id, channel_id, data, message=message, user_installed=installed)
@@ -194,3 +199,12 @@ def _typed_options(command: dict[str, Any], given: dict[str, Any]) -> list[dict[
     if unknown:
         raise ValueError(f"/{command['name']} has no option {', '.join(sorted(unknown))}")
     return made
+
+
+def _choice(components: list[dict[str, Any]], label: str) -> tuple[dict[str, Any], str]:
+    """A menu with an option of that label, and the option's value."""
+    for menu in buttons(components):
+        for option in menu.get("options", []):
+            if option["label"] == label:
+                return menu, str(option["value"])
+    raise LookupError(f"no button and no choice {label} on the message")

@@ -83,7 +83,7 @@ async def _video(inbound: Inbound, context: Context) -> Replies:
 async def _edit(inbound: Inbound, context: Context) -> Replies:
     given, text = await source(inbound, context)
     if given is None:
-        raise Mistake(texts.edit_which())
+        raise Mistake(texts.edit_which(context.limits.picture))
     kind: MediaKind = "image" if given.images else "video"
     parsed = _parsed(text, inbound, kind)
     if not parsed.prompt and (which := which_picture(EDIT.name, given, inbound)) is not None:
@@ -101,7 +101,7 @@ async def _edit(inbound: Inbound, context: Context) -> Replies:
 async def _animate(inbound: Inbound, context: Context) -> Replies:
     given, text = await source(inbound, context)
     if given is None or not given.images:
-        raise Mistake(texts.animate_which())
+        raise Mistake(texts.animate_which(context.limits.picture))
     parsed = _parsed(text, inbound, "video")
     if not parsed.prompt and (which := which_picture(ANIMATE.name, given, inbound)) is not None:
         yield which

@@ -205,7 +205,7 @@ async def _new(inbound: Inbound, context: Context) -> Replies:
 
 async def _help(inbound: Inbound, context: Context) -> Replies:
     usages = [(_usage(command), command.described(spoken())) for command in context.commands if command.listed]
-    yield Reply(texts.help_page(usages, private=inbound.address.private), secret=True)
+    yield Reply(texts.help_page(usages, private=inbound.address.private, way=context.limits.picture), secret=True)
 
 
 def _usage(command: Command) -> str:

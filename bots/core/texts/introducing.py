@@ -18,6 +18,20 @@ def about_short(language: str) -> str:
     return translated(ABOUT_SHORT, language)
 
 
+def more_choices() -> str:
+    """On a menu with what is no button."""
+    return _("More …")
+
+
+def comes_here_or_there(link: str) -> str:
+    """On the card of a job, where the bot can only answer for a quarter of an hour."""
+    return _("It comes here if it is ready within 15 minutes, otherwise to our direct messages: %(link)s", link=link)
+
+
+def is_there(link: str) -> str:
+    return _("You find it in our direct messages: %(link)s", link=link)
+
+
 def answered_in_private() -> str:
     """In a group, to whoever asked for something that is nobody else's business."""
     return _("I answered you in our own chat, because that is only for you.")

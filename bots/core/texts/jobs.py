@@ -11,6 +11,7 @@ from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
 from bots.core.texts.mistakes import cause, charged
 from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
+from bots.core.types import PictureWay
 
 
 def cancel_button() -> str:
@@ -244,12 +245,24 @@ def cancel_one(made: GenerationOut) -> str:
 # --- pictures and results that are meant
 
 
-def edit_which() -> str:
-    return _("Which picture? Answer one with /edit and what should be different, or send one with that as its caption.")
+def edit_which(way: PictureWay) -> str:
+    match way:
+        case "caption":
+            return _("Which picture? Answer one with /edit and what should be different, or send one with that as its caption.")
+        case "option":
+            return _("Which picture? Choose “Edit” in the menu of a message with one, or attach one: /edit has the option image.")
+        case "path":
+            return _("Which picture? Name it, such as /edit #k7m2pqx make it night, or attach one: /edit @fox.png make it night")
 
 
-def animate_which() -> str:
-    return _("Which picture? Answer one with /animate, or send one with that as its caption.")
+def animate_which(way: PictureWay) -> str:
+    match way:
+        case "caption":
+            return _("Which picture? Answer one with /animate, or send one with that as its caption.")
+        case "option":
+            return _("Which picture? Choose “Animate” in the menu of a message with one, or attach one: /animate has the option image.")
+        case "path":
+            return _("Which picture? Name it, such as /animate #k7m2pqx, or attach one: /animate @fox.png")
 
 
 def which_picture(made: GenerationOut, count: int) -> str:

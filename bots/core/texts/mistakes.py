@@ -205,16 +205,16 @@ def option_needs_value(flag: str, example: str) -> str:
 
 
 def option_not_like(flag: str, value: str, example: str) -> str:
-    return _("--%(flag)s should be like %(example)s, not “%(value)s”.", flag=flag, example=example, value=shorten(value, 40))
+    return _("%(flag)s should be like %(example)s, not “%(value)s”.", flag=flag, example=example, value=shorten(value, 40))
 
 
 def option_not_between(flag: str, value: str, least: int | None, most: int | None) -> str:
     value = shorten(value, 40)
-    return _("--%(flag)s should be a number from %(least)s to %(most)s, not “%(value)s”.", flag=flag, least=least, most=most, value=value)
+    return _("%(flag)s should be a number from %(least)s to %(most)s, not “%(value)s”.", flag=flag, least=least, most=most, value=value)
 
 
 def option_not_on_or_off(flag: str, value: str) -> str:
-    return _("--%(flag)s should be on or off, not “%(value)s”.", flag=flag, value=shorten(value, 40))
+    return _("%(flag)s should be on or off, not “%(value)s”.", flag=flag, value=shorten(value, 40))
 
 
 def option_twice(flag: str) -> str:

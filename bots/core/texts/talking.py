@@ -8,6 +8,7 @@ from bots.core.language import _
 from bots.core.splitting import shorten
 from bots.core.texts.mistakes import charged
 from bots.core.texts.words import money
+from bots.core.types import PictureWay
 
 WRITING = " …"
 """Behind a streamed answer that is still growing."""
@@ -145,20 +146,33 @@ def unreadable() -> str:
     return _("I can't read what was said there. Please mention me in the message, or use a command such as /ask.")
 
 
-def help_page(commands: Sequence[tuple[str, str]], *, private: bool) -> str:
+def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: PictureWay) -> str:
     """`commands`: usage and description of each."""
     lines = [f"{usage}: {description}" for usage, description in commands]
-    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(), "", _here() if private else _in_groups()])
+    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(way), "", _here(way) if private else _in_groups()])
 
 
-def _options_hint() -> str:
+def _options_hint(way: PictureWay) -> str:
+    if way == "option":
+        return _(
+            "Each command has its options in the menu: aspect_ratio, n, seed, size, model; for videos also duration, "
+            "resolution, generate_audio."
+        )
     return _(
         "Options go behind the prompt: --ar 16:9, --n 2, --seed 7, --size 1024x1024, --model name.\n"
         "For videos also: --duration 8, --res 720p, --audio."
     )
 
 
-def _here() -> str:
+def _here(way: PictureWay) -> str:
+    if way == "path":
+        return _("Just write, and I answer. A picture comes along with its path, such as @fox.png.")
+    if way == "option":
+        return _(
+            "Just write, and I answer. Answer a picture with what should be different, and I change it; /edit and /animate take one as "
+            "their option image, and the menu of a message has them, too. In groups I only heed commands, answers to my messages and "
+            "messages that mention me."
+        )
     return _(
         "Just write, and I answer. Answer a picture with what should be different, and I change it; send one with /edit or /animate as its "
         "caption. In groups I only heed commands, answers to my messages and messages that mention me."

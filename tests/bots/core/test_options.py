@@ -47,7 +47,7 @@ def test_lines_of_a_prompt_stay() -> None:
 def test_native_options_are_checked_alike_and_typed_ones_win() -> None:
     native = {"n": "2", "seed": "7", "unknown": "x"}
     assert parse("a fox --seed 8", native, IMAGE_OPTIONS).options == {"n": 2, "seed": 8}
-    with pytest.raises(Mistake, match="--n should be a number from 1 to 10, not “99”"):
+    with pytest.raises(Mistake, match=r"^n should be a number from 1 to 10, not “99”"):
         parse("a fox", {"n": "99"}, IMAGE_OPTIONS)
 
 

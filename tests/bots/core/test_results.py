@@ -1,5 +1,6 @@
 """The buttons of results and cards: they need nothing but their id, and only their owner."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest_asyncio
 
 from bots.core import texts
 from bots.core.types import Button, Quoted, Reply
-from tests.bots.core.stage import Place, attachment, pumping
+from tests.bots.core.stage import LIMITS, Place, attachment, pumping
 from tests.bots.core.test_making import hold_videos, png
 from tests.sandbox_server import Sandbox
 
@@ -198,3 +199,17 @@ async def test_a_button_of_another_time_is_answered_too(place: Place) -> None:
     (reply,) = await place.say("/reticulate 7", pressed="m1", chat="-5", private=False)
     assert reply.text == texts.button_gone()
     assert reply.secret
+
+
+async def test_what_is_asked_for_exists_on_the_platform(place: Place) -> None:
+    said = {}
+    for way in ("caption", "option", "path"):
+        place.stage.limits = replace(LIMITS, picture=way)
+        said[way] = "\n".join([(await place.say(line))[-1].text for line in ("/edit make it night", "/animate", "/help")])
+    assert "as its caption" in said["caption"]
+    for way in ("option", "path"):
+        assert "caption" not in said[way]
+    assert "option image" in said["option"]
+    assert "aspect_ratio" in said["option"]
+    assert "--ar 16:9, --n 2" not in said["option"]
+    assert "@fox.png" in said["path"]

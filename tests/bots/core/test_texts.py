@@ -227,7 +227,7 @@ def test_the_balance_never_shows_less_than_nothing() -> None:
 
 
 def test_the_help_names_every_listed_command() -> None:
-    page = texts.help_page([(f"/{command.name}", command.description) for command in COMMANDS], private=True)
+    page = texts.help_page([(f"/{command.name}", command.description) for command in COMMANDS], private=True, way="caption")
     assert all(f"/{command.name}: {command.description}" in page for command in COMMANDS)
 
 

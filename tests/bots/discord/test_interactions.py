@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -251,11 +252,48 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(fake: FakeD
         address = script.asked[0].address
         assert address.chat_id != away
         assert address.private is False
-        await client.channel_chat.show(address, Reply("your fox", nonce="n1"))
-        pushed = await fake.message(address.chat_id, "your fox")
-        assert pushed.channel_id == address.chat_id
+        there = f"https://discord.com/channels/@me/{address.chat_id}"
+        assert there in card.content, "the card says where else to look"
+        push = replace(address, message_id=card.id)
+        await client.channel_chat.show(push, Reply("your fox", nonce="n1"))
+        assert (await fake.message(away, "your fox")).interaction_id == interaction, "in place, while the interaction lasts"
+        await client.channel_chat.show(push, Reply("your fox", nonce="n1"))
+        assert len([one for one in fake.scene().by_bot() if one.content == "your fox"]) == 1
+        for number in range(5):
+            await client.channel_chat.show(push, Reply(f"fox {number}", nonce=f"n{number + 2}"))
+        pushed = await fake.message(address.chat_id, "fox 4")
         await client.channel_chat.show(address, Reply("closed"), replacing=Shown((card.id,)))
-        assert (await fake.answer(interaction, "closed")).id == card.id
+        closed = await fake.answer(interaction, "closed")
+        assert closed.id == card.id
+        assert f"{there}/{pushed.id}" in closed.content
+
+
+async def test_what_was_asked_where_only_the_person_has_the_app_is_taken_back_there(fake: FakeDiscord, connect: Connect) -> None:
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        await chat.show(inbound.address, Reply("waiting", card="g1"))
+
+    script = Script(play)
+    async with connect(script) as client:
+        interaction = fake.slash(PERSON, "710000000000000099", "image", {"prompt": "fox"}, guild="700000000000000099", user_installed=True)
+        card = await fake.answer(interaction, "waiting")
+        await client.channel_chat.show(script.asked[0].address, Reply("", gone=True), replacing=Shown((card.id,)))
+        await fake.until(lambda scene: card.id not in [one.id for one in scene.by_bot()] or None)
+
+
+async def test_what_is_chosen_in_a_menu_is_a_pressed_button(fake: FakeDiscord, connect: Connect) -> None:
+    rows = tuple((Button(f"row {number}", "set", f"{number}"),) for number in range(8))
+
+    async def play(chat: Chat, inbound: Inbound) -> None:
+        if inbound.pressed is None:
+            await chat.show(inbound.address, Reply("settings", buttons=rows))
+
+    script = Script(play)
+    async with connect(script):
+        shown = await fake.answer(fake.slash(PERSON, DM, "ask", {"question": "why"}), "settings")
+        assert shown.buttons == [f"row {number}" for number in range(8)]
+        fake.press(PERSON, DM, shown.id, "row 7")
+        await fake.until(lambda _scene: len(script.asked) == 2)
+    assert (script.asked[1].command, script.asked[1].text, script.asked[1].pressed) == ("set", "7", shown.id)
 
 
 async def test_an_interaction_that_another_process_took_is_left_alone(fake: FakeDiscord, connect: Connect) -> None:

@@ -51,6 +51,17 @@ def test_long_labels_and_rows_keep_discords_limits() -> None:
     assert [len(row["components"]) for row in part.payload["components"]] == [5, 5, 2]
 
 
+@pytest.mark.parametrize(("rows", "menus"), [(5, 0), (6, 1), (8, 1), (30, 2), (60, 3)])
+def test_rows_that_do_not_fit_become_menus(rows: int, menus: int) -> None:
+    buttons = tuple((Button(f"x{row}.{place}", "a", f"{row}.{place}"),) for row in range(rows) for place in range(1))
+    (part,) = parts(Reply("text", buttons=buttons))
+    check_message(part.payload, [], webhook=False)
+    shown = [one for row in part.payload["components"] for one in row["components"]]
+    assert sum(one["type"] == 3 for one in shown) == menus
+    labels = [one["label"] for piece in shown for one in piece.get("options", [piece])]
+    assert labels == [f"x{row}.0" for row in range(rows)], "none is lost"
+
+
 def test_text_before_its_files_and_buttons_last() -> None:
     files = tuple(File("photo", f"{number}.png", "image/png", b"x") for number in range(12))
     made = parts(Reply("word " * 700, files=files, buttons=((Button("Again", "again", "1"),),)))
