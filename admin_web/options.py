@@ -14,6 +14,7 @@ LABELS = {
     "aspect_ratio": N_("Aspect ratio"),
     "size": N_("Size in pixels"),
     "image_size": N_("Resolution"),
+    "quality": N_("Quality"),
     "resolution": N_("Resolution"),
     "duration": N_("Length"),
     "n": N_("How many"),
@@ -54,6 +55,7 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
         _choice("aspect_ratio", can.aspect_ratios, values),
         _choice("size", can.sizes, values),
         _choice("image_size", can.image_sizes, values),
+        _choice("quality", can.qualities, values),
         _choice("resolution", can.resolutions, values),
         _choice("duration", tuple(str(seconds) for seconds in can.durations), values, unit=" s"),
     ]
@@ -65,7 +67,7 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
         found.append(OptionField("generate_audio", _label("generate_audio"), "switch", values.get("generate_audio", "")))
     if can.seed:
         found.append(OptionField("seed", _label("seed"), "number", values.get("seed", ""), help=_("The same number, the same result.")))
-    if can.negative_prompt:
+    if model.kind == "image":
         unwanted = values.get("negative_prompt", "")
         found.append(OptionField("negative_prompt", _label("negative_prompt"), "text", unwanted, help=_("What should not be seen.")))
     return found

@@ -26,13 +26,12 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
     _choose(options, model, "size", body.size, can.sizes)
     _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
     _choose(options, model, "image_size", body.image_size, can.image_sizes)
+    _choose(options, model, "quality", body.quality, can.qualities)
     if body.size is None:
         _image_defaults(options, model, edits=inputs > 0)
     if isinstance(body, ImageIn):
         _seed(options, model, body.seed)
         if body.negative_prompt:
-            if not can.negative_prompt:
-                raise _unsupported(model, "negative_prompt")
             options["negative_prompt"] = body.negative_prompt
     return options
 

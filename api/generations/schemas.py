@@ -30,7 +30,8 @@ class AddressIn(In):
 
 
 class ImageIn(In):
-    """`input_images`: ids of uploads or of earlier images of the caller."""
+    """`input_images`: ids of uploads or of earlier images of the caller. `negative_prompt`: what should not be seen, which is said to the
+    model in words. `image_size` is the resolution's tier, `quality` how much work the model puts in, both in its own words."""
 
     prompt: Prompt
     model: ModelId | None = None
@@ -38,6 +39,7 @@ class ImageIn(In):
     size: str | None = Field(default=None, max_length=20)
     aspect_ratio: str | None = Field(default=None, max_length=10)
     image_size: str | None = Field(default=None, max_length=10)
+    quality: str | None = Field(default=None, max_length=10)
     seed: Seed | None = None
     negative_prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
     input_images: list[str] | None = Field(default=None, max_length=16)
@@ -79,6 +81,7 @@ class Changes(In):
     size: str | None = Field(default=None, max_length=20)
     aspect_ratio: str | None = Field(default=None, max_length=10)
     image_size: str | None = Field(default=None, max_length=10)
+    quality: str | None = Field(default=None, max_length=10)
     resolution: str | None = Field(default=None, max_length=10)
     duration: int | None = Field(default=None, ge=1, le=600)
     generate_audio: bool | None = None
@@ -103,6 +106,7 @@ class EstimateIn(In):
     size: str | None = Field(default=None, max_length=20)
     aspect_ratio: str | None = Field(default=None, max_length=10)
     image_size: str | None = Field(default=None, max_length=10)
+    quality: str | None = Field(default=None, max_length=10)
     resolution: str | None = Field(default=None, max_length=10)
     duration: int | None = Field(default=None, ge=1, le=600)
     generate_audio: bool | None = None

@@ -81,8 +81,6 @@ class GenerationService:
             return earlier
         model = await self._preferences.model(caller.user_id, caller.role, "image", body.model)
         options = checked_image_options(model, body)
-        if body.negative_prompt:
-            options["negative_prompt"] = body.negative_prompt
         inputs, made_by = await self._own_images(caller.user_id, body.input_images or ())
         mode: Mode = "image_to_image" if inputs else "text_to_image"
         asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
@@ -152,7 +150,12 @@ class GenerationService:
         return await self.reader.owned(caller.user_id, generation_id)
 
     async def _accept(self, caller: Caller, asked: Asked, origin: Origin) -> Generation:
-        estimate = estimate_of(asked.model, asked.options, inputs=len(asked.inputs), chars=len(asked.request.prompt))
+        estimate = estimate_of(
+            asked.model,
+            asked.options,
+            inputs=len(asked.inputs),
+            chars=len(asked.request.prompt) + len(str(asked.options.get("negative_prompt", ""))),
+        )
         if estimate is None:
             raise PriceUnknown(f"The price of {asked.model.name} is not known, so it cannot be used before an admin sets one.")
         await self._media.room.require()

@@ -153,6 +153,8 @@ class Steps:
             size=_text(options.get("size")),
             aspect_ratio=_text(options.get("aspect_ratio")),
             image_size=_text(options.get("image_size")),
+            quality=_text(options.get("quality")),
+            avoid=_text(options.get("negative_prompt")),
             seed=_int(options.get("seed")),
             inputs=tuple(inputs),
             modalities=model.modalities or ("image",),

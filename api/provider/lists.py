@@ -8,6 +8,7 @@ from api.provider.schemas import Capabilities, PriceItem
 from api.provider.types import ModelInfo
 from api.provider.wire import CHAT_RATIOS, CHAT_SIZES
 
+_CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
 _CHAT_MAX_N = 4
 """The chat route makes one image a call; this many calls are made for one request."""
@@ -117,6 +118,7 @@ def _chat_image_model(entry: Mapping[str, Any], inputs: tuple[str, ...], outputs
         sizes=CHAT_SIZES,
         aspect_ratios=CHAT_RATIOS,
         image_sizes=_CHAT_TIERS,
+        qualities=_CHAT_QUALITIES if "quality" in _words(entry.get("supported_parameters")) else (),
         seed="seed" in _words(entry.get("supported_parameters")),
         max_n=_CHAT_MAX_N,
         max_input_images=_INPUT_IMAGES_MAX if "image" in inputs else 0,
@@ -147,6 +149,7 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
         sizes=tuple(word for word in _parameter_words(known, "size") if "x" in word),
         aspect_ratios=_parameter_words(known, "aspect_ratio"),
         image_sizes=_parameter_words(known, "resolution"),
+        qualities=_parameter_words(known, "quality"),
         seed="seed" in known,
         max_n=min(_parameter_max(known, "n", 1), 10),
         max_input_images=min(_parameter_max(known, "input_references", 0), 16),

@@ -16,6 +16,8 @@ class Capabilities(_Frozen):
     aspect_ratios: tuple[str, ...] = ()
     image_sizes: tuple[str, ...] = ()
     """Resolution tiers of images: `1K`, `2K`, ..."""
+    qualities: tuple[str, ...] = ()
+    """Of images: `low`, `high`, ..."""
     resolutions: tuple[str, ...] = ()
     """Of videos: `720p`, ..."""
     durations: tuple[int, ...] = ()
@@ -23,7 +25,6 @@ class Capabilities(_Frozen):
     """`first_frame`, `last_frame`: which frames an image can give to a video."""
     generate_audio: bool = False
     seed: bool = False
-    negative_prompt: bool = False
     max_n: int = 1
     max_input_images: int = 0
     """0: the model takes no input image. For a text model: images it can look at."""

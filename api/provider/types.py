@@ -115,6 +115,9 @@ class ImageAsk:
     size: str | None = None
     aspect_ratio: str | None = None
     image_size: str | None = None
+    quality: str | None = None
+    avoid: str | None = None
+    """What should not be seen. No route has a field for it: it goes into the prompt, in words."""
     seed: int | None = None
     inputs: tuple[ImageInput, ...] = ()
     modalities: tuple[str, ...] = ("image",)

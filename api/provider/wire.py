@@ -160,11 +160,12 @@ def image_body(ask: ImageAsk) -> dict[str, Any]:
         references = [_image_part(image) for image in ask.inputs] or None
         return _given(
             model=ask.model,
-            prompt=ask.prompt,
+            prompt=_image_prompt(ask),
             n=ask.n if ask.n > 1 else None,
             size=ask.size,
             aspect_ratio=ask.aspect_ratio,
             resolution=ask.image_size,
+            quality=ask.quality,
             seed=ask.seed,
             input_references=references,
             user=ask.user,
@@ -172,16 +173,20 @@ def image_body(ask: ImageAsk) -> dict[str, Any]:
     if ask.route == "generations":
         size = ask.size or _GENERATIONS_SIZES.get(ask.aspect_ratio or "")
         # such gateways answer with an address unless asked for the bytes
-        return _given(model=ask.model, prompt=ask.prompt, n=ask.n, size=size, response_format="b64_json", user=ask.user)
+        return _given(model=ask.model, prompt=_image_prompt(ask), n=ask.n, size=size, response_format="b64_json", user=ask.user)
     return _chat_image_body(ask)
+
+
+def _image_prompt(ask: ImageAsk) -> str:
+    return ask.prompt if ask.avoid is None else f"{ask.prompt}\n\nDo not show any of this: {ask.avoid}"
 
 
 def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
     ratio, size = ask.aspect_ratio, ask.size
     if size in _CHAT_SIZES:
         ratio, size = _CHAT_SIZES[size], None
-    config = _given(aspect_ratio=ratio, image_size=ask.image_size, size=size)
-    message = _message(TextMessage("user", ask.prompt, ask.inputs))
+    config = _given(aspect_ratio=ratio, image_size=ask.image_size, quality=ask.quality, size=size)
+    message = _message(TextMessage("user", _image_prompt(ask), ask.inputs))
     return _given(
         model=ask.model, messages=[message], modalities=list(ask.modalities), image_config=config or None, seed=ask.seed, user=ask.user
     )

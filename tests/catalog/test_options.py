@@ -39,6 +39,12 @@ def test_a_video_gets_the_models_defaults() -> None:
 def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
     asked = image(KLEIN, n=3, aspect_ratio="16:9", image_size="2k", seed=7)
     assert asked == {"n": 3, "aspect_ratio": "16:9", "image_size": "2K", "seed": 7}
+    assert image(KLEIN, negative_prompt="dogs")["negative_prompt"] == "dogs", "every model can be told in words"
+    fine = replace(KLEIN, capabilities=KLEIN.capabilities.model_copy(update={"qualities": ("auto", "low", "high")}))
+    assert image(fine, quality="High")["quality"] == "high"
+    assert "quality" not in image(fine)
+    with pytest.raises(OptionUnsupported, match="takes as quality: auto, low, high"):
+        image(fine, quality="max")
     silent = video(VEO, duration=8, resolution="1080P", aspect_ratio="9:16", generate_audio=False)
     assert silent == {"duration": 8, "resolution": "1080p", "aspect_ratio": "9:16", "generate_audio": False}
 
@@ -50,7 +56,7 @@ def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
         (KLEIN, {"size": "1024x1024"}, "size", "FLUX.2 Klein 4B does not take the option size."),
         (KLEIN, {"aspect_ratio": "3:2"}, "aspect_ratio", "FLUX.2 Klein 4B takes as aspect ratio: 1:1, 16:9."),
         (KLEIN, {"image_size": "4K"}, "image_size", "FLUX.2 Klein 4B takes as image size: 1K, 2K."),
-        (KLEIN, {"negative_prompt": "dogs"}, "negative_prompt", "FLUX.2 Klein 4B does not take the option negative prompt."),
+        (KLEIN, {"quality": "high"}, "quality", "FLUX.2 Klein 4B does not take the option quality."),
         (KLEIN, {"input_images": ["a", "b"]}, "input_images", "FLUX.2 Klein 4B takes at most 1 input image."),
         (GPT_IMAGE, {"input_images": ["a"]}, "input_images", "GPT Image 2 takes no input images."),
         (GPT_IMAGE, {"seed": 1}, "seed", "GPT Image 2 does not take the option seed."),

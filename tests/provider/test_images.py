@@ -13,6 +13,7 @@ from api.provider.openrouter import OpenRouter
 from api.provider.sandbox_faults import Fault
 from api.provider.sandbox_media import drawn
 from api.provider.types import ImageAsk, ImageData, ImageInput, ImageRoute, ProviderError
+from api.provider.wire import image_body
 from tests.plain_http import PLAIN
 from tests.provider.raw_server import http, raw_server
 from tests.sandbox_server import Sandbox
@@ -182,3 +183,12 @@ async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(
     with pytest.raises(ProviderError) as caught:
         await _answered(json.dumps({"choices": [choice], "usage": {"cost": 0.01}}), "chat")
     assert (caught.value.reason, caught.value.retryable, caught.value.cost_micro) == ("safety", False, 10_000)
+
+
+@pytest.mark.parametrize("route", ["images", "chat", "generations"])
+def test_what_to_avoid_is_said_in_words_and_the_quality_in_the_routes_field(route: ImageRoute) -> None:
+    body = image_body(ImageAsk(model="m", route=route, prompt="a fox", quality="high", avoid="dogs, text"))
+    assert json.dumps("a fox\n\nDo not show any of this: dogs, text") in json.dumps(body)
+    wanted = {"images": body.get("quality"), "chat": (body.get("image_config") or {}).get("quality"), "generations": "high"}
+    assert wanted[route] == "high"
+    assert "negative_prompt" not in json.dumps(body)

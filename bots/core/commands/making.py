@@ -38,6 +38,7 @@ NUMBERS_IN_A_ROW = 5
 MOTION = "Natural, gentle motion."
 
 _RATIO = r"\d{1,3}:\d{1,3}"
+QUALITIES = ("auto", "low", "medium", "high")
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
 _SEED = Option("seed", N_("The same seed gives the same picture again"), ("seed",), "number", "7", least=0, most=2**31 - 1)
 _ASPECT = Option("aspect_ratio", N_("Width to height"), ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
@@ -47,7 +48,8 @@ IMAGE_OPTIONS = (
     _ASPECT,
     Option("n", N_("How many pictures"), ("n",), "number", "2", least=1, most=10),
     Option("size", N_("Width and height in pixels"), ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
-    Option("image_size", N_("How fine"), ("quality", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]"),
+    Option("image_size", N_("How fine"), ("res", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]|\d{3,4}"),
+    Option("quality", N_("How much work the model puts in"), ("quality",), example="high", choices=QUALITIES, pattern=r"[A-Za-z]{2,10}"),
     _SEED,
     Option("negative_prompt", N_("What should not be there"), ("no", "negative"), example='"text, people"'),
 )

@@ -81,7 +81,7 @@ CAUSES: dict[Reason, str] = {
 
 REASONS: dict[str, str] = {
     "model_reads_less": N_("this is too long for %(model)s."),
-    "two_sizes": N_("give either --size, or --ar and --quality: not both."),
+    "two_sizes": N_("give either --size, or --ar and --res: not both."),
     "blank": N_("the name must not be empty."),
     "zone_unknown": N_("I don't know this time zone. They are called such as Europe/Berlin."),
     "address_not_https": N_("this is not an https address."),
@@ -94,7 +94,8 @@ REASONS: dict[str, str] = {
 OPTIONS: dict[str, str] = {
     "aspect_ratio": "--ar",
     "size": "--size",
-    "image_size": "--quality",
+    "image_size": "--res",
+    "quality": "--quality",
     "resolution": "--res",
     "duration": "--duration",
     "n": "--n",

@@ -189,6 +189,24 @@ async def test_a_result_says_that_a_picture_is_missing(place: Place, sandbox: Sa
     assert "$0.04" in told.reply.text
 
 
+async def test_quality_and_what_to_avoid_reach_the_model(place: Place, sandbox: Sandbox) -> None:
+    await place.say('/image a fox --model gpt-image-2 --quality high --no "dogs, text"')
+    async with pumping(place.stage, place.bot):
+        await place.stage.seen("a fox\n")
+    made = (await place.web.get("/generations")).json()["items"][0]
+    assert (made["options"]["quality"], made["options"]["negative_prompt"]) == ("high", "dogs, text")
+    (call,) = [one for one in sandbox.calls() if one["method"] == "POST"]
+    assert call["body"]["quality"] == "high"
+    assert call["body"]["prompt"] == "a fox\n\nDo not show any of this: dogs, text"
+    assert made["prompt"] == "a fox"
+    (card, *_) = await place.say("/image a fox --res 2K --model klein")
+    assert card.card is not None
+    assert (await place.web.get("/generations")).json()["items"][0]["options"]["image_size"] == "2K"
+    assert (await place.say("/image a fox --quality high --model klein"))[-1].text == (
+        "This model can't do that: FLUX.2 Klein 4B does not take the option quality."
+    )
+
+
 async def test_the_cancel_button_ends_the_job_and_closes_the_card(place: Place, sandbox: Sandbox) -> None:
     hold_videos(sandbox)
     (card,) = await place.say("/video waves")

@@ -55,7 +55,7 @@ def test_native_options_are_checked_alike_and_typed_ones_win() -> None:
     ("text", "sentence"),
     [
         ("a fox --arr 16:9", "I don't know the option --arr. Did you mean --ar?"),
-        ("a fox --zzz", "I don't know the option --zzz. I know --model, --ar, --n, --size, --quality, --seed, --no."),
+        ("a fox --zzz", "I don't know the option --zzz. I know --model, --ar, --n, --size, --res, --quality, --seed, --no."),
         ("a fox --ar", "The option --ar needs a value, such as --ar 16:9."),
         ("a fox --ar --n 2", "The option --ar needs a value, such as --ar 16:9."),
         ("a fox --ar wide", "--ar should be like 16:9, not “wide”."),
