@@ -245,7 +245,7 @@ async def test_help_lists_the_commands_and_the_options(place: Place) -> None:
     assert "/image prompt: Make a picture" in reply.text
     assert "Just write, and I answer." in reply.text
     assert "/start" not in reply.text
-    assert "--ar 16:9" in reply.text
+    assert "aspect_ratio" in reply.text
 
 
 async def test_an_unknown_command_is_named_in_private_and_ignored_in_groups(place: Place) -> None:

@@ -91,7 +91,7 @@ async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
         await fake.until(lambda scene: [one for one in scene.by_bot() if "fox?" in one.text and not one.buttons and not one.attachments])
         typing = fake.types(PERSON, GUILD_CHANNEL_ID, "image", "model", "flux", guild=GUILD_ID)
         assert await fake.until(lambda scene: scene.interactions[typing].choices)
-        assert (await fake.answer(press(fake, fox, "🔁 Again", OTHER), "not linked")).ephemeral
+        assert (await fake.answer(press(fake, fox, "🔁 Again", OTHER), "Only the person who asked can use this")).ephemeral
 
     fake.advance(30 * DAY)
     async with bot(fake, place):
