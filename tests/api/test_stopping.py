@@ -73,7 +73,7 @@ async def ended_as(api: Api, generation_id: str) -> tuple[str, str]:
 
 
 @one_engine
-async def test_a_stop_takes_no_job_and_keeps_what_is_being_made(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
     sandbox.break_with(image=1.0)
     async with running_api(tmp_path, sandbox, times=QUICK, drain_seconds=60, **settings_of(database)) as api:
         user = await api.user()
@@ -81,6 +81,9 @@ async def test_a_stop_takes_no_job_and_keeps_what_is_being_made(tmp_path: Path, 
         await until(api, made["id"], phase="submitting")
         api.services.stop.ask()
         waits = (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
+        row = await store.get(api.services.db, waits["id"])
+        assert row is not None
+        assert (await api.services.generations.wait(row, 0.4)).phase == "submit", "there is a place for it"
     calls = len(sandbox.calls("images"))
     async with running_api(tmp_path, sandbox, worker="off", **settings_of(database)) as api:
         assert await ended_as(api, made["id"]) == ("completed", "done")
