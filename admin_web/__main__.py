@@ -1,58 +1,144 @@
-"""`python -m admin_web`: the web under gunicorn."""
+"""`python -m admin_web`: the web, in two processes that share a port, so that pages are made on two cores."""
 
+import asyncio
+import gc
+import os
+import signal
+import socket
 import sqlite3
 import sys
-from typing import Any
+import threading
+import traceback
+from contextlib import suppress
+from typing import NoReturn
 
+import uvicorn
 from flask import Flask
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from admin_web.app import create_app
+from admin_web.app import MAX_BODY, create_app
+from admin_web.serving import Served
 from admin_web.settings import WebSettings
+from api.listening import Listener, allow_many_files
 
 WORKERS = 2
 THREADS = 24
-"""A streamed answer or a video holds a thread for as long as it lasts."""
+"""Pages that one process makes at once. A streamed answer takes one while its next part is waited for."""
 STOP_SECONDS = 3
 """For all that is open, beside what the api still answers."""
-
-
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, app: Flask, options: dict[str, Any]) -> None:
-        self._app = app
-        self._options = options
-        super().__init__()
-
-    def load_config(self) -> None:
-        for name, value in self._options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        return self._app
+BACKLOG = 2048
+TURN_SECONDS = 0.001
+"""After which a thread that makes a page lets another one on. With Python's 5 ms the loop, which hands over requests and answers, waits
+so often that eight pages at once take a third longer."""
 
 
 def main(settings: WebSettings) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get as long as the api gives its answers. Raises `SystemExit` with a sentence."""
+    """Serve until SIGTERM or SIGINT; open requests get as long as the api gives its answers, and none at a second signal. A worker that
+    ends by itself ends all. Raises `SystemExit` with a sentence."""
+    allow_many_files()
+    sys.setswitchinterval(TURN_SECONDS)
+    port = _listen(settings.web_host, settings.web_port)
+    app = _app(settings)
+    gc.freeze()  # what is here by now is shared by the workers until one of them writes to it
+    alive, held = os.pipe()
+    patience = settings.drain_seconds + STOP_SECONDS
+    workers = [_fork(app, port, alive, held, patience) for _ in range(WORKERS)]
+    port.close()
+    asked = False
+
+    def kill() -> None:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            kill()
+        else:
+            asked = True
+            os.close(held)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    ended, code = os.wait()
+    failed = not asked
+    if failed:
+        kill()
+    for worker in workers:
+        if worker != ended:
+            os.waitpid(worker, 0)
+    if failed:
+        sys.stderr.write(f"A worker ended by itself: {os.waitstatus_to_exitcode(code)}\n")
+        raise SystemExit(1)
+
+
+def _app(settings: WebSettings) -> Flask:
+    """Raises `SystemExit` with a sentence."""
     try:
-        app = create_app(settings)
+        return create_app(settings)
     except (OSError, sqlite3.Error) as error:
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise SystemExit(f"The web cannot keep its sessions in {settings.data_dir} (DATA_DIR): {why}") from None
-    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    options = {
-        "bind": f"{host}:{settings.web_port}",
-        "worker_class": "gthread",
-        "workers": WORKERS,
-        "threads": THREADS,
-        "graceful_timeout": settings.drain_seconds + STOP_SECONDS,
-        "timeout": 60,
-        "keepalive": 5,
-        "proc_name": "allucanget-web",
-        "errorlog": "-",
-        "loglevel": "warning",
-    }
-    _Server(app, options).run()
+
+
+def _listen(host: str, number: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    port = socket.socket(family, kind, protocol)
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        port.bind(address)
+    except OSError as error:
+        port.close()
+        sys.stderr.write(f"WEB_HOST, WEB_PORT: {host}:{number} cannot be listened on: {error.strerror}\n")
+        raise SystemExit(1) from None
+    port.listen(BACKLOG)
+    return port
+
+
+def _fork(app: Flask, port: socket.socket, alive: int, held: int, patience: int) -> int:
+    """A worker, which ends when nobody holds the other end of `alive` any more. Its id."""
+    worker = os.fork()
+    if worker == 0:
+        os.close(held)
+        _work(app, port, alive, patience)
+    return worker
+
+
+def _work(app: Flask, port: socket.socket, alive: int, patience: int) -> NoReturn:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # uvicorn raises again what it has caught
+    served = Served(app, threads=THREADS, body_max=MAX_BODY)
+    config = uvicorn.Config(
+        served,
+        http=Listener,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=patience,
+    )
+    server = uvicorn.Server(config)
+
+    def end() -> None:
+        asyncio.get_running_loop().remove_reader(alive)
+        server.should_exit = True
+        served.refuse_unfinished()
+        threading.Timer(patience + 1, os._exit, [0]).start()
+
+    async def serve() -> None:
+        asyncio.get_running_loop().add_reader(alive, end)
+        await server.serve([port])
+        os._exit(0)  # a thread that still waits for the api is not waited for
+
+    try:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(serve())
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _settings() -> WebSettings:

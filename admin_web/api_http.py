@@ -74,7 +74,8 @@ class Access(Protocol):
 
 def open_http(api_url: str) -> httpx.Client:
     """The one place that makes the web's HTTP client. It carries passwords, so no proxy of the environment gets to see them."""
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=40)
+    # without an end: who reads a file slowly must not keep others' pages waiting for a connection
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=40)
     # reading the certificates takes longer than a page: not where none is looked at
     tls = httpx.create_ssl_context() if api_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": AGENT}, verify=tls, trust_env=False)

@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from http import HTTPStatus
 from types import FrameType
 
 import uvicorn
@@ -13,6 +14,8 @@ from structlog import get_logger
 from api import log
 from api.app import create_app
 from api.deps import Services
+from api.listening import Listener, allow_many_files
+from api.problems import ProblemResponse, plain_problem
 from api.refusal import CannotStart
 from api.settings import Settings
 
@@ -48,6 +51,13 @@ class _Start:
         finally:
             for message in failed:
                 await send(message)
+
+
+class _Listener(Listener):
+    methods = "DELETE, GET, HEAD, POST, PUT"
+
+    def refusal(self, status: HTTPStatus) -> tuple[str, bytes]:
+        return ProblemResponse.media_type, plain_problem(status).model_dump_json(exclude_none=True).encode()
 
 
 class _Server(uvicorn.Server):
@@ -98,12 +108,16 @@ class _Server(uvicorn.Server):
 def main(settings: Settings) -> None:
     """Raises `CannotStart`."""
     log.configure()
+    allow_many_files()
     app = create_app(settings)
     start = _Start(app)
     config = uvicorn.Config(
         start,
         host=settings.api_host,
         port=settings.api_port,
+        http=_Listener,
+        ws="none",
+        server_header=False,
         log_config=None,
         timeout_graceful_shutdown=STOP_SECONDS,
         proxy_headers=True,

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problem documents: the one place where they become HTTP."""
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -20,8 +22,10 @@ _PLAIN = {
     403: "not_allowed",
     404: "not_found",
     405: "method_not_allowed",
+    408: "timed_out",
     413: "too_large",
     416: "range_not_satisfiable",
+    431: "too_large",
 }
 _LIMITS = {"ge", "le", "gt", "lt", "min_length", "max_length"}
 """What of a validation's facts is told: never a value."""
@@ -62,6 +66,11 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
     return ProblemResponse(problem.model_dump(mode="json", exclude_none=True), problem.status, headers)
+
+
+def plain_problem(status: HTTPStatus) -> Problem:
+    """Where there is no error of ours, only a status."""
+    return Problem(title=status.phrase, status=status, detail=status.phrase, code=_PLAIN.get(status, "invalid_request"))
 
 
 def problem_response(error: DomainError) -> ProblemResponse:

@@ -1,5 +1,6 @@
 """The commands of `./run`. Each one uses the same settings and secrets as the processes do, and imports what it needs when it runs."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,4 +160,5 @@ def bad_setting_ends() -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     app(prog_name="./run")

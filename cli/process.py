@@ -39,6 +39,7 @@ DRAWN_BY_RICH = "terminal"
 
 def run(name: str, *, stay: bool = False) -> int:
     """Returns when the process is done; the exit code. One with nothing to do is done at once, or may `stay` until it is stopped."""
+    os.umask(0o077)  # whatever is written is for this user only, whoever made the folder
     gc.disable()  # what imports make is here to stay: looking through it again and again takes a fifth of the start
     if name != DRAWN_BY_RICH:
         sys.modules["rich"] = None  # type: ignore[assignment]

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -313,11 +313,20 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
                 raise CannotOpen("missing", f"{path} is not there")
             if not _begins_as_a_log(log_file):
                 raise CannotOpen("log", "it does not begin as a log does")
-        return duckdb.connect(str(path), config=CONFIG)
+        connection = duckdb.connect(str(path), config=CONFIG)
+        _make_private(path, log_file)
+        return connection
     except OSError as error:
         raise CannotOpen("refused", f"{error.filename or path}: {error.strerror}") from error
     except duckdb.Error as error:
         raise _cannot_open(error) from error
+
+
+def _make_private(*files: Path) -> None:
+    """Also those that were made when others could read them, where they are ours."""
+    for file in files:
+        with suppress(OSError):
+            file.chmod(0o600)
 
 
 def _is_filled(log_file: Path) -> bool:

@@ -48,6 +48,8 @@ class Bucket:
             if parts.scheme == "file":
                 self.root = Path(unquote(parts.path))
                 self._store = LocalStore(self.root, mkdir=True, automatic_cleanup=True)
+                with suppress(PermissionError):  # somebody else's
+                    self.root.chmod(0o700)
             else:
                 # its own patience is three minutes, too long for a request that waits
                 self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})

@@ -10,7 +10,13 @@ from tests.stack import get, running_stack
 
 
 def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running_stack(data_dir=tmp_path / "data") as stack:
+    folder = tmp_path / "data"
+    for made_beforehand in (folder, folder / "media"):
+        made_beforehand.mkdir(mode=0o755)
+    with running_stack(data_dir=folder) as stack:
+        database = [folder / "app.duckdb", folder / "app.duckdb.wal", folder / "web-sessions.db", folder / "secrets.json"]
+        assert {path.name: oct(path.stat().st_mode & 0o777) for path in database} == {path.name: "0o600" for path in database}
+        assert oct((folder / "media").stat().st_mode & 0o777) == "0o700"
         before = stack.pids
         assert set(before) == {"sandbox", "api", "web"}
         assert len(stack.setup_token) >= 32

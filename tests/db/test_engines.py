@@ -8,7 +8,7 @@ from shutil import copytree
 import pytest
 
 from api.db import Db, DbUnavailable, Duplicate
-from api.db.duck import BATCH_MAX, DuckDb, open_duckdb
+from api.db.duck import BATCH_MAX, DuckDb, log_of, open_duckdb
 from api.db.migrate import MIGRATIONS, migrate
 from api.ids import now
 
@@ -204,3 +204,15 @@ async def test_what_was_acknowledged_is_there_after_kill(tmp_path: Path) -> None
     found = await names(db)
     await db.close()
     assert {str(number) for number in said} <= found
+
+
+async def test_a_file_that_others_could_read_is_made_private(duckdb_path: Path) -> None:
+    log = log_of(duckdb_path)
+    log.touch()
+    for file in (duckdb_path, log):
+        file.chmod(0o644)
+    opened = await open_duckdb(duckdb_path)
+    try:
+        assert {oct(file.stat().st_mode & 0o777) for file in (duckdb_path, log) if file.exists()} == {"0o600"}
+    finally:
+        await opened.close()

@@ -235,3 +235,11 @@ async def test_a_place_that_is_not_found_is_no_missing_file(bucket_here: FakeS3,
     await files.put(b"x", "ab/cd/x.png")
     assert isinstance(files.state.trouble, StorageUnavailable)
     assert await files.read("ab/cd/x.png") == b"x"
+
+
+def test_a_folder_made_beforehand_is_made_private(place: Path) -> None:
+    media = place / "media"
+    media.mkdir(parents=True)
+    media.chmod(0o755)
+    store_in(place)
+    assert oct(media.stat().st_mode & 0o777) == "0o700"
