@@ -72,7 +72,7 @@ async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_w
     world.stack.kill("telegram")
     os.killpg(paused, signal.SIGCONT)
     world.stack.start("telegram")
-    answers = await world.answered([*pictures, *questions])
+    answers = await world.answered([*pictures, *questions], but=texts.still_waiting())
     assert [len(answers[one]) for one in answers] == [1] * (PICTURES + QUESTIONS), answers
     await world.fake.wait_for(lambda scene: len([one for one in scene.by_bot(CHAT) if one.file]) == PICTURES or None, 90)
     prompts = Counter(job["prompt"] for job in world.account.jobs())

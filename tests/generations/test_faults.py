@@ -17,7 +17,7 @@ from api.provider.sandbox_faults import Fault
 from api.provider.types import ProviderError
 from tests.api.harness import Api, running_api
 from tests.auth.world import one_engine
-from tests.generations.conftest import WEBHOOK_SECRET, settings_of
+from tests.generations.conftest import QUICK, WEBHOOK_SECRET, settings_of
 from tests.generations.test_jobs import SEEDREAM, finished, money, until
 from tests.sandbox_server import Sandbox
 
@@ -196,22 +196,22 @@ async def left_behind(database: str, generation_id: str, **columns: object) -> N
 )
 async def test_a_job_found_after_a_crash_goes_on(tmp_path: Path, sandbox: Sandbox, database: str, columns: dict[str, object]) -> None:
     sandbox.break_with(video=2)
-    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
         await until(api, made["id"], phase="poll")
     await left_behind(database, made["id"], **columns)
-    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         assert (await finished(api, made))["status"] == "completed"
 
 
 async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
-    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/image", json={"prompt": "x"})).json()
     calls = paid_calls(sandbox)
     await left_behind(database, made["id"], phase="submitting", status="processing", finished_at=None)
-    async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         failed = await finished(api, made)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "outcome_unknown")
     assert paid_calls(sandbox) == calls
@@ -233,20 +233,20 @@ HOOKS: dict[str, Any] = {"openrouter_webhook_secret": WEBHOOK_SECRET, "public_ap
 
 
 async def test_a_webhook_that_came_while_the_answer_was_still_awaited_is_used(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
-    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
         row = await until(api, made["id"], phase="poll")
         await store.add_event(api.services.db, f"{row.provider_id}:video.generation.completed", row.id, "{}", now())
     await left_behind(database, made["id"], phase="submitting", provider_id=None)
-    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         assert (await finished(api, made))["status"] == "completed"
     assert len(sandbox.calls("videos.submit")) == 1
 
 
 async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
     sandbox.break_with(video=1.5)
-    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
         with api.services.wake.listen("worker") as listener:
@@ -278,7 +278,7 @@ async def test_a_signed_webhook_that_cannot_be_read_is_refused(tmp_path: Path, s
         b"\xff\xfe",
         b"",
     ]
-    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         for body in bodies:
             answer = await signed(api, "anything", body)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), body[:50]
@@ -289,7 +289,7 @@ async def test_a_signed_webhook_that_cannot_be_read_is_refused(tmp_path: Path, s
 async def test_a_webhook_that_is_not_the_providers_is_refused(
     tmp_path: Path, sandbox: Sandbox, database: str, secret: str, late: float
 ) -> None:
-    async with running_api(tmp_path, sandbox, **HOOKS, **settings_of(database)) as api:
+    async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
         row = await until(api, made["id"], phase="poll")

@@ -56,7 +56,7 @@ async def waits(api: Api, generation_id: str, tries: int = 1) -> store.Generatio
     "fault",
     [
         Fault(call="images", kind="status", status=429, times=8),
-        Fault(call="images", kind="status", status=502, times=8),
+        Fault(call="images", kind="status", status=502, times=8, retry_after=0),
         Fault(call="images", kind="status", status=503, times=8, retry_after=0),
         Fault(call="images", kind="status", status=402, times=2, retry_after=1),
     ],

@@ -112,8 +112,14 @@ async def _written(ask: TextIn, answering: Answering, context: Context) -> Repli
     except ApiError as error:
         if not growing.written:
             raise
-        why = texts.error(error.code, error.detail, error.retry_after, error.problem)
-        yield Reply(texts.cut_short(growing.written, why), markdown=True)
+        yield Reply(texts.cut_short(growing.written, _why(error)), markdown=True)
+
+
+def _why(error: ApiError) -> str:
+    problem = error.problem
+    if problem is not None and problem.reason == "server_stopped":
+        return f"{texts.interrupted()} {texts.charged(problem.charged_usd)}".strip()
+    return texts.error(error.code, error.detail, error.retry_after, problem)
 
 
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:
