@@ -128,6 +128,8 @@ async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, plac
         result = await fake.wait_for(lambda scene: labelled(scene, "✏️ Edit"))
     async with bot(fake, place):
         fake.press(CHAT, result.message_id, "✏️ Edit", PERSON)
+        which = await fake.message(CHAT, "has 2 pictures. Which one?")
+        fake.press(CHAT, which.message_id, "2", PERSON)
         question = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.asks), None))
     async with bot(fake, place):
         fake.user_says(CHAT, PERSON, "make it night", reply_to=question.message_id)
