@@ -43,12 +43,12 @@ class Discord:
         return [one for one in self.fake.scene().by_bot(waiting.chat_id) if one.id != waiting.card]
 
     def once(self, waiting: Waiting) -> None:
-        """The result stands there once, with all its files, and the card is closed."""
+        """The result stands there once, with all its files, and the card is closed; that of a failure is gone."""
         (shown,) = self.seen(waiting)
         assert (len(shown.attachments), waiting.short_id in shown.content) == (FILES[waiting.event], True)
         assert texts.maybe_second() not in shown.content
-        card = next(one for one in self.fake.scene().by_bot(waiting.chat_id) if one.id == waiting.card)
-        assert card.content.startswith("Failed" if waiting.event == "failed" else "Done")
+        cards = [one.content[:4] for one in self.fake.scene().by_bot(waiting.chat_id) if one.id == waiting.card]
+        assert cards == ([] if waiting.event == "failed" else ["Done"])
 
     def fault(self, waiting: Waiting, method: str, kind: str, **more: object) -> None:
         self.fake.fault(method, f"/channels/{waiting.chat_id}/messages", kind, **more)
