@@ -3,6 +3,7 @@
 The table is the one that remembers generations' keys, so that a key belongs to one request of any kind.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,8 +48,10 @@ async def forget_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM idempotency WHERE starts_with(key, $1)", key_of(user_id, ""))
 
 
-async def purge(sql: Sql, now: datetime, unanswered_for: timedelta) -> None:
-    """Keys that are old, and those of text that died with its process: its hold is as old."""
+async def purge(sql: Sql, now: datetime, unanswered_for: timedelta, *, but_not: Collection[str]) -> None:
+    """Keys that are old, and those of text that died with its process: its hold is as old. `but_not`: what is being answered here."""
     await sql.execute("DELETE FROM idempotency WHERE created_at < $1", now - KEPT)
-    query = "DELETE FROM idempotency WHERE answer_json IS NULL AND created_at < $1 AND starts_with(generation_id, 'text:')"
-    await sql.execute(query, now - unanswered_for)
+    query = """
+        DELETE FROM idempotency WHERE answer_json IS NULL AND created_at < $1 AND starts_with(generation_id, 'text:')
+            AND NOT (generation_id = ANY($2::text[]))"""
+    await sql.execute(query, now - unanswered_for, list(but_not))

@@ -58,6 +58,8 @@ POLL_QUICK = 2.0
 POLL_QUICK_FOR = 180.0
 POLL_SLOWEST = 10.0
 POLL_BEHIND_WEBHOOKS = 30.0
+LOOK_AGAIN_MOST = 300.0
+"""However long the provider wants to be left alone: a longer wait would be taken for a clock that was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +318,7 @@ class Steps:
             failure = error if of_store else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
         if passing and job.tries + 1 < FETCH_TRIES_MAX:
             wait = error.retry_after if error.retry_after is not None else min(30.0, FETCH_FIRST * 2.0**job.tries)
-            await self._release(job, "fetch", wait, tries=job.tries + 1)
+            await self._release(job, "fetch", min(wait, LOOK_AGAIN_MOST), tries=job.tries + 1)
         else:
             await self._ending.fail(job, failure, cost)
 
@@ -354,6 +356,7 @@ class Steps:
 
     async def _wait(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
         """For the provider, which has to be done some time."""
+        seconds = min(seconds, LOOK_AGAIN_MOST)
         followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
         await self._release(job, phase, seconds, status=None, followed_ms=followed_ms, **changes)
 

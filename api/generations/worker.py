@@ -116,6 +116,9 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    def _stops(self) -> bool:
+        return self._closing or self._stop.asked
+
     async def turn(self) -> float:
         """One look, and the wait until the next one is due or a ring."""
         with self._wake.listen("worker") as listener:
@@ -125,12 +128,14 @@ class Worker:
     async def _round(self) -> float:
         """Take what is due; returns how long there is nothing more to take, in seconds. A step that ends rings."""
         look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
-        if self._closing or self._stop.asked:
+        if self._stops():
             return look
         at = now()
         free = SUBMIT_PLACES - len(self._submits)
         if free > 0:
             jobs = await moves.claim_submits(self._db, self._lease_token, at, self._until(at), free, self._lapsed)
+            if self._stops():  # asked while they were claimed: nothing is sent, and they are taken up at the next start
+                return look
             self._begin(jobs, self._submits)
         look = min(look, await self._follow(at, look))
         due = await moves.next_due(self._db, at)

@@ -150,7 +150,7 @@ class ImageFetcher:
                     return
             raise InvalidRequest("The address leads on and on.", field="image_url", reason="address_not_fetched")
         except (httpx.HTTPError, OSError, ValueError) as error:
-            log.info("file_not_fetched", error=repr(error))
+            log.info("file_not_fetched", error=type(error).__name__)
             raise ProviderUnavailable("The file could not be fetched from this address.", reason="not_fetched") from error
 
     @asynccontextmanager

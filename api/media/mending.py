@@ -20,6 +20,10 @@ def mended(data: bytes, kind: PictureKind) -> bytes | None:
     return None
 
 
+CHUNKS_MOST = 50_000
+"""No program writes so many; a file of millions of empty ones would take all memory."""
+
+
 def is_cut_short(data: bytes, kind: PictureKind) -> bool:
     """Whether its end is missing, as far as its format tells."""
     if kind is PNG:
@@ -31,8 +35,9 @@ def is_cut_short(data: bytes, kind: PictureKind) -> bool:
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """Name and bytes of each whole chunk up to the end marker."""
-    found, start = [], len(_SIGNATURE)
-    while start + 12 <= len(data):
+    found: list[tuple[bytes, bytes]] = []
+    start = len(_SIGNATURE)
+    while start + 12 <= len(data) and len(found) < CHUNKS_MOST:
         length = int.from_bytes(data[start : start + 4], "big")
         name, end = data[start + 4 : start + 8], start + 12 + length
         if end > len(data):

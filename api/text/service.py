@@ -75,8 +75,9 @@ class TextService:
 
     async def sweep(self, age: timedelta = STALE_AFTER) -> float:
         """Release the holds of answers that died with their process."""
-        await idempotency.purge(self._db, ids.now(), age)
-        here = {running.hold_id for running in self._running}  # these live, whatever the clock says
+        # what is answered here lives, whatever the clock says
+        await idempotency.purge(self._db, ids.now(), age, but_not=[SUBJECT + running.id for running in self._running])
+        here = {running.hold_id for running in self._running}
         if released := await self._budget.release_stale(SUBJECT, age, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS

@@ -29,6 +29,8 @@ class Aside(Before):
         except SendFailed as failed:
             if not failed.final or self._told:
                 raise
+            if replacing is not None:  # what was to be edited is gone, which says nothing of the person's chat
+                return await self.show(to, reply)
             self._in_group = True
             return await self._chat.show(to, replace(reply, quiet=True), replacing)
         if not self._told:

@@ -58,7 +58,8 @@ class Pressing(Before):
     async def _aside(self, to: Address, reply: Reply) -> Shown:
         """No window for it, but the person's own chat, if there is one: in the group everybody would read it."""
         try:
-            return await self._chat.show(Address(to.platform, str(self._query.from_user.id)), reply)
+            await self._chat.show(Address(to.platform, str(self._query.from_user.id)), reply)
+            return Shown(())  # the ids of another chat name other messages here
         except SendFailed as failed:
             if not failed.final:
                 raise

@@ -34,8 +34,8 @@ def paid_calls(sandbox: Sandbox) -> int:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are real ones; only shorter."""
-    monkeypatch.setattr(waiting, "FIRST", 0.02)
+    """Waits between tries are real ones; only shorter, and too few for the breaker to take the place of what the provider said."""
+    monkeypatch.setattr(waiting, "FIRST", 0.06)
     monkeypatch.setattr(waiting, "PATIENCE", 0.2)
 
 
