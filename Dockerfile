@@ -16,8 +16,9 @@ COPY api/ api/
 COPY bots/ bots/
 COPY admin_web/ admin_web/
 COPY cli/ cli/
+COPY sandbox/ sandbox/
 COPY .env.example ./
-RUN python -m compileall -q api bots admin_web cli
+RUN python -m compileall -q api bots admin_web cli sandbox
 USER 10001
 VOLUME /data
 EXPOSE 8000 8080

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from admin_web.app import MAX_BODY, create_app
 from admin_web.serving import Served
 from admin_web.settings import WebSettings
-from api.listening import Listener, allow_many_files
+from api.http_server import Listener, allow_many_files
 
 WORKERS = 2
 THREADS = 24

@@ -3,8 +3,9 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin_web import admin_acts, assets, caller, errors, language, reauth, render
+from admin_web import assets, errors, render
 from admin_web.api_http import open_http
+from admin_web.forms import admin_acts
 from admin_web.pages import (
     admin_audit,
     admin_backups,
@@ -37,9 +38,12 @@ from admin_web.pages import (
     text,
     video,
 )
-from admin_web.security import protect
-from admin_web.session import StoredSessions, derive, open_store
+from admin_web.security import reauth
+from admin_web.security.headers import protect
+from admin_web.sessions import caller
+from admin_web.sessions.flask_session import StoredSessions, derive, open_store
 from admin_web.settings import WebSettings
+from admin_web.words import language
 
 MAX_BODY = 40 * 1024 * 1024
 PAGES = (

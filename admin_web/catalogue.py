@@ -10,7 +10,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from admin_web.language import DEFAULT, LANGUAGES, LOCALES
+from admin_web.words.language import DEFAULT, LANGUAGES, LOCALES
 
 ROOT = Path(__file__).parent
 PARTS = ("member", "admin")

@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web import admin_words, language
 from admin_web.api_http import ApiError
-from admin_web.caller import anonymous, me
-from admin_web.delivery_words import why
-from admin_web.language import N_
+from admin_web.forms.options import LABELS, grouped, price_words, shape
 from admin_web.markdown import as_html
-from admin_web.options import LABELS, grouped, price_words, shape
-from admin_web.programs import program
+from admin_web.sessions.caller import anonymous, me
 from admin_web.settings import WebSettings
-from admin_web.words import ENDINGS, charged, failure, notice_words
+from admin_web.words import admin_jobs, language
+from admin_web.words.deliveries import why
+from admin_web.words.devices import program
+from admin_web.words.errors import ENDINGS, charged, failure, notice_words
+from admin_web.words.language import N_
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
@@ -53,7 +53,7 @@ def prepare(app: Flask) -> None:
         notice_words=notice_words,
         endings=ENDINGS,
         is_sandbox=is_sandbox,
-        words=admin_words,
+        words=admin_jobs,
         url_for=_url_for,
         why=why,
     )

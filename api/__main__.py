@@ -14,10 +14,10 @@ from structlog import get_logger
 from api import log
 from api.app import create_app
 from api.deps import Services
-from api.listening import Listener, allow_many_files
+from api.http_server import Listener, allow_many_files
 from api.problems import ProblemResponse, plain_problem
-from api.refusal import CannotStart
 from api.settings import Settings
+from api.start_errors import CannotStart
 
 STOP_SECONDS = 3
 """What is open is cut after this, once no answer runs any more."""

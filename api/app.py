@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 from structlog import get_logger
 
-from api import health, shell
+from api import command_line, health
 from api import metrics as metrics_routes
 from api.admin import routes as admin_routes
 from api.admin.backups import AGAIN_AFTER
@@ -21,11 +21,12 @@ from api.auth.service import AuthService
 from api.auth.tokens import TokenSigner
 from api.background import Background
 from api.budget import routes as budget_routes
-from api.budget.erasing import Anonymiser
+from api.budget.anonymiser import Anonymiser
 from api.budget.service import BudgetService
 from api.budget.spending import Spending
 from api.catalog import routes as catalog_routes
 from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
+from api.database import open_database
 from api.db import Db
 from api.deliveries import admin_routes as delivery_admin_routes
 from api.deliveries import inbox_routes
@@ -35,39 +36,39 @@ from api.deliveries.inbox import Inbox
 from api.deliveries.owners import Accounts
 from api.deliveries.service import DeliveryService
 from api.deps import Services
-from api.edge import Edge
 from api.errors import StorageFull, StorageUnavailable
-from api.generations import admin_routes as generation_admin_routes
-from api.generations import gallery_routes, webhooks
-from api.generations import routes as generation_routes
-from api.generations.admin import GenerationAdmin
-from api.generations.gallery import Gallery
-from api.generations.late import ASKED_EVERY, LateCosts
+from api.generations.accepting import routes as generation_routes
+from api.generations.accepting.service import GenerationService
+from api.generations.gallery import routes as gallery_routes
+from api.generations.gallery.service import Gallery
+from api.generations.making import webhooks
+from api.generations.making.late_costs import ASKED_EVERY, LateCosts
+from api.generations.making.steps import Callbacks, Steps
+from api.generations.making.sweep import Sweeper
+from api.generations.making.webhooks import Webhooks
+from api.generations.making.worker import Times, Worker
+from api.generations.operating import routes as generation_admin_routes
+from api.generations.operating.service import GenerationAdmin
 from api.generations.reader import GenerationReader
-from api.generations.service import GenerationService
-from api.generations.steps import Callbacks, Steps
-from api.generations.sweep import Sweeper
-from api.generations.webhooks import Webhooks
-from api.generations.worker import Times, Worker
 from api.links import routes as link_routes
 from api.links.service import LinkService
 from api.mail import Mailer
 from api.media import routes as media_routes
+from api.media.disk_space import Room
 from api.media.fetcher import ImageFetcher
-from api.media.room import Room
 from api.media.service import MediaService
 from api.media.storage import MediaStore
 from api.metrics import Metrics
+from api.middleware import Edge
 from api.openapi import with_errors
-from api.opening import open_database
 from api.problems import add_handlers
 from api.provider.openrouter import OpenRouter
 from api.provider.types import Provider
-from api.refusal import CannotStart
 from api.schemas import micro
 from api.secrets import Secrets, ensure_secrets, renew_bot_key
 from api.settings import Settings
-from api.stopping import Stop
+from api.shutdown import Stop
+from api.start_errors import CannotStart
 from api.text import routes as text_routes
 from api.text.service import TextService
 from api.users import routes as user_routes
@@ -99,7 +100,7 @@ ROUTES = (
     webhooks,
     health,
     metrics_routes,
-    shell,
+    command_line,
 )
 
 

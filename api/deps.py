@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from api.deliveries.admin import DeliveryAdmin
     from api.deliveries.inbox import Inbox
     from api.deliveries.service import DeliveryService
-    from api.generations.admin import GenerationAdmin
-    from api.generations.gallery import Gallery
-    from api.generations.service import GenerationService
-    from api.generations.webhooks import Webhooks
+    from api.generations.accepting.service import GenerationService
+    from api.generations.gallery.service import Gallery
+    from api.generations.making.webhooks import Webhooks
+    from api.generations.operating.service import GenerationAdmin
     from api.links.service import LinkService
     from api.mail import Mailer
     from api.media.service import MediaService
     from api.provider.types import Provider
     from api.settings import Settings
-    from api.stopping import Stop
+    from api.shutdown import Stop
     from api.text.service import TextService
     from api.users.export import ExportService
     from api.users.preferences import Preferences

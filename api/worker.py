@@ -9,11 +9,11 @@ from structlog import get_logger
 
 from api import log
 from api.app import start
-from api.generations.worker import Times
+from api.generations.making.worker import Times
 from api.metrics import Metrics
-from api.refusal import CannotStart
 from api.settings import Settings
-from api.stopping import Stop
+from api.shutdown import Stop
+from api.start_errors import CannotStart
 from api.users.passwords import Cost
 
 

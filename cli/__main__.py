@@ -18,7 +18,7 @@ from cli.ready import Place
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 
 if TYPE_CHECKING:
-    from api.shell import LinkOut
+    from api.command_line import LinkOut
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,13 +62,13 @@ def create_admin(
     email: Email, yes: Annotated[bool, typer.Option("--yes", help="Do not ask before making a user an admin.")] = False
 ) -> None:
     """Print a link with which a new admin chooses a password, or make an admin of an account that is there. Works while it runs, too."""
-    from cli import operating
+    from cli import admin as admin_access
 
     with bad_setting_ends(), refusal_ends():
-        made = operating.create_admin(email, promote=yes)
+        made = admin_access.create_admin(email, promote=yes)
         if made.state == "user":
             typer.confirm(f"{email} has an account already. Make it an admin, who sees and decides everything here?", abort=True)
-            made = operating.create_admin(email, promote=True)
+            made = admin_access.create_admin(email, promote=True)
         if made.state == "admin":
             print(f"{email} is an admin already. Lost the password? ./run admin reset-password {email}")
         elif made.state == "promoted":
@@ -80,19 +80,19 @@ def create_admin(
 @admin.command("reset-password")
 def reset_password(email: Email) -> None:
     """Print a link with which somebody chooses a new password; the old one works until then. Works while it runs, too."""
-    from cli import operating
+    from cli import admin as admin_access
 
     with bad_setting_ends(), refusal_ends():
-        print_link(operating.reset_password(email), f"{email} chooses a new password here")
+        print_link(admin_access.reset_password(email), f"{email} chooses a new password here")
 
 
 @app.command()
 def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
     """Give a platform's bot a new key. The one before works on until the next new one."""
-    from cli import operating
+    from cli import admin as admin_access
 
     with bad_setting_ends(), refusal_ends():
-        known = operating.renew(platform)
+        known = admin_access.renew(platform)
         path = load(LaunchSettings).data_dir / "secrets.json"
     print(f"The {platform} bot has a new key, in {path}. {'The api knows it.' if known else 'The api takes it when it starts.'}")
     print("The bot uses it from its next start on; until then, the one before works. Do this twice to shut a leaked key out.")
@@ -101,10 +101,10 @@ def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
 @app.command()
 def backup() -> None:
     """Make a backup of the database now, into DATA_DIR/backups. Works while everything runs."""
-    from cli import keeping
+    from cli import backup
 
     with bad_setting_ends(), refusal_ends():
-        print(keeping.backup())
+        print(backup.backup())
 
 
 @app.command()
@@ -113,39 +113,39 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the database is replaced.")] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
-    from cli import keeping
+    from cli import backup
 
     with bad_setting_ends(), refusal_ends():
-        about = keeping.look_into(file)
+        about = backup.look_into(file)
         if not yes:
             typer.confirm(f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the database?", abort=True)
-        print(keeping.restore(file))
+        print(backup.restore(file))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the form that this version needs. Each start does it, too."""
-    from cli import keeping
+    from cli import backup
 
     with bad_setting_ends(), refusal_ends():
-        print(keeping.migrate_now())
+        print(backup.migrate_now())
 
 
 def print_link(link: "LinkOut", what: str) -> None:
-    from cli import operating
+    from cli import admin as admin_access
 
     assert link.expires_at is not None
     left = round((link.expires_at - now()).total_seconds() / 60)
-    print(f"{what}, once, within {left} minutes:\n{operating.page_of(link)}")
+    print(f"{what}, once, within {left} minutes:\n{admin_access.page_of(link)}")
 
 
 @contextmanager
 def refusal_ends() -> Iterator[None]:
-    from cli import operating
+    from cli import admin as admin_access
 
     try:
         yield
-    except operating.Refused as error:
+    except admin_access.Refused as error:
         print(error, file=sys.stderr)
         sys.exit(1)
 

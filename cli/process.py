@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from api.refusal import CannotStart
+from api.start_errors import CannotStart
 from cli.settings import EXIT_BAD_SETTING, EXIT_TRY_AGAIN, BadSetting, LaunchSettings, check_names, load, secrets_of
 
 PR_SET_PDEATHSIG = 1
@@ -24,7 +24,7 @@ class Process:
 
 
 PROCESSES = {
-    "sandbox": Process("api.provider.sandbox:SandboxSettings", "api.provider.sandbox:main"),
+    "sandbox": Process("sandbox.app:SandboxSettings", "sandbox.app:main"),
     "api": Process("api.settings:Settings", "api.__main__:main"),
     "worker": Process("api.settings:Settings", "api.worker:main"),
     "web": Process("admin_web.settings:WebSettings", "admin_web.__main__:main"),

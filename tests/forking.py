@@ -14,7 +14,7 @@ from pathlib import Path
 from cli.process import PROCESSES, end_with, run
 
 MAINS = {process.main.partition(":")[0] for process in PROCESSES.values()}
-LOADED = ["cli.process", "av", "api.db.duck", "api.db.postgres", *sorted(MAINS)]
+LOADED = ["cli.process", "av", "api.db.duckdb", "api.db.postgres", *sorted(MAINS)]
 
 
 def _forks() -> ForkServerContext:

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from api.provider import sandbox_media
-from api.provider.sandbox import create_app, server
-from api.provider.sandbox_faults import Fault, Timing
+from sandbox import media
+from sandbox.app import create_app, server
+from sandbox.faults import Fault, Timing
 from tests.plain_http import PLAIN
 
 FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generation": 0.0}
 
 
-WHOLE = {name: getattr(sandbox_media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
+WHOLE = {name: getattr(media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
 ROUGH = {"FPS": 2, "DRAWN_FPS": 1, "_STILL": 168}
 """Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time would go there."""
 
@@ -28,10 +28,10 @@ def drawing(how: dict[str, int]) -> Iterator[None]:
     """All sandboxes of this process draw like this; what one had drawn otherwise is forgotten when it is drawn whole."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in how.items():
-            patch.setattr(sandbox_media, name, value)
+            patch.setattr(media, name, value)
         if how is WHOLE:
-            sandbox_media.drawn.cache_clear()
-            sandbox_media.film.cache_clear()
+            media.drawn.cache_clear()
+            media.film.cache_clear()
         yield
 
 

@@ -3,13 +3,13 @@
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import audit_words
-from admin_web.admin_acts import account_id, admin_page, asked, day_start, one_of
 from admin_web.api_admin import AuditWanted
-from admin_web.caller import api
-from admin_web.language import _
+from admin_web.forms.admin_acts import account_id, admin_page, asked, day_start, one_of
 from admin_web.pages.media import passed_on
-from admin_web.words import PLATFORMS
+from admin_web.sessions.caller import api
+from admin_web.words import audit_log
+from admin_web.words.errors import PLATFORMS
+from admin_web.words.language import _
 from api.admin.schemas import AuditOut
 from api.schemas import Page
 
@@ -41,7 +41,7 @@ def show() -> ResponseReturnValue:
     found: Page[AuditOut] = Page(items=[]) if unknown else api().audit(wanted, cursor=cursor)
     kept = {name: value for name, value in typed.items() if value}
     shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
-    return admin_page("admin/audit.html", **shown, told=audit_words, place=_place, thing=_thing)
+    return admin_page("admin/audit.html", **shown, told=audit_log, place=_place, thing=_thing)
 
 
 @pages.get("/audit.csv")
@@ -80,8 +80,8 @@ def _place(entry: AuditOut) -> str:
 
 def _thing(entry: AuditOut) -> str:
     """What it was done to in words, where the words for what was done do not say it; empty for what has an id only."""
-    if entry.subject in audit_words.SUBJECTS:
-        return _(audit_words.SUBJECTS[entry.subject])
+    if entry.subject in audit_log.SUBJECTS:
+        return _(audit_log.SUBJECTS[entry.subject])
     platform = (entry.after or entry.before or {}).get("platform")
     if entry.action.startswith("bot_key_") and isinstance(platform, str):
         return PLATFORMS.get(platform, platform)

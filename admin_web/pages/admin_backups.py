@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import act, admin_page, one_of
-from admin_web.caller import api
-from admin_web.language import _
+from admin_web.forms.admin_acts import act, admin_page, one_of
 from admin_web.pages.media import passed_on
-from admin_web.reauth import FIELD
+from admin_web.security.reauth import FIELD
+from admin_web.sessions.caller import api
+from admin_web.words.language import _
 from api.admin.schemas import BackupOut
 
 pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")

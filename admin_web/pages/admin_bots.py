@@ -3,11 +3,11 @@
 from flask import Blueprint, abort, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import shown_once
-from admin_web.admin_acts import act, admin_page
-from admin_web.caller import api
-from admin_web.language import _
-from admin_web.words import PLATFORMS
+from admin_web.forms.admin_acts import act, admin_page
+from admin_web.sessions import shown_once
+from admin_web.sessions.caller import api
+from admin_web.words.errors import PLATFORMS
+from admin_web.words.language import _
 from api.admin.schemas import RotatedOut
 
 pages = Blueprint("admin_bots", __name__, url_prefix="/admin/bots")

@@ -5,13 +5,13 @@ from typing import cast
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import act, admin_page, one_of
 from admin_web.api_http import ApiError
-from admin_web.caller import api
-from admin_web.forms import Invalid, idempotency_key, new_nonce, read
-from admin_web.language import _, ngettext
+from admin_web.forms.admin_acts import act, admin_page, one_of
+from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.render import fragment
-from admin_web.words import PLATFORMS, FormError, in_words
+from admin_web.sessions.caller import api
+from admin_web.words.errors import PLATFORMS, FormError, in_words
+from admin_web.words.language import _, ngettext
 from api.admin.schemas import BroadcastIn, BroadcastOut
 from api.schemas import Platform
 

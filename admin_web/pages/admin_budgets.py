@@ -5,12 +5,12 @@ from typing import cast, get_args
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import act, admin_page
-from admin_web.admin_words import SCOPES
-from admin_web.caller import api
-from admin_web.forms import Invalid, given, read
-from admin_web.language import _, money
-from admin_web.words import FormError
+from admin_web.forms.admin_acts import act, admin_page
+from admin_web.forms.fields import Invalid, given, read
+from admin_web.sessions.caller import api
+from admin_web.words.admin_jobs import SCOPES
+from admin_web.words.errors import FormError
+from admin_web.words.language import _, money
 from api.budget.schemas import BudgetIn, BudgetsOut, SharedScope
 
 pages = Blueprint("admin_budgets", __name__, url_prefix="/admin/budgets")

@@ -9,15 +9,15 @@ from typing import Any
 from flask import Blueprint, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import audit_words
-from admin_web.admin_acts import account_id, act, admin_page, asked, day_start, one_of
-from admin_web.admin_words import STATUSES
 from admin_web.api_admin import AuditWanted
-from admin_web.caller import api, safe_next, soon
-from admin_web.forms import Invalid, given, read
-from admin_web.language import _, money, ngettext, zone
+from admin_web.forms.admin_acts import account_id, act, admin_page, asked, day_start, one_of
+from admin_web.forms.fields import Invalid, given, read
 from admin_web.render import fragment
-from admin_web.words import FormError
+from admin_web.sessions.caller import api, safe_next, soon
+from admin_web.words import audit_log
+from admin_web.words.admin_jobs import STATUSES
+from admin_web.words.errors import FormError
+from admin_web.words.language import _, money, ngettext, zone
 from api.catalog.schemas import AdminModelOut
 from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
 from api.schemas import Page
@@ -190,7 +190,7 @@ def _facts(job_id: str) -> dict[str, Any]:
     job = api().job(job_id)
     trail = soon(lambda api: api.audit(AuditWanted(subject=job.id), limit=20))
     deliveries = api().deliveries(job_id=job.id).items if job.platform else []
-    return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_words}
+    return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_log}
 
 
 def _models(kind: str) -> Callable[[], list[AdminModelOut]]:

@@ -7,14 +7,14 @@ from typing import cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import act, admin_page, asked, one_of
-from admin_web.admin_words import KINDS
 from admin_web.api_http import ApiError
-from admin_web.caller import api
-from admin_web.forms import Invalid, given, read, typed
-from admin_web.language import _, ngettext
-from admin_web.options import price_words
-from admin_web.words import FormError, in_words
+from admin_web.forms.admin_acts import act, admin_page, asked, one_of
+from admin_web.forms.fields import Invalid, given, read, typed
+from admin_web.forms.options import price_words
+from admin_web.sessions.caller import api
+from admin_web.words.admin_jobs import KINDS
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import _, ngettext
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn
 from api.schemas import Kind
 

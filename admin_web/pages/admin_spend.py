@@ -6,10 +6,10 @@ from typing import Any
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.admin_acts import account_id, admin_page, asked, one_of
-from admin_web.admin_words import KINDS
-from admin_web.caller import api, soon
+from admin_web.forms.admin_acts import account_id, admin_page, asked, one_of
 from admin_web.pages.media import passed_on
+from admin_web.sessions.caller import api, soon
+from admin_web.words.admin_jobs import KINDS
 
 pages = Blueprint("admin_spend", __name__, url_prefix="/admin/spend")
 

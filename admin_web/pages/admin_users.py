@@ -6,13 +6,13 @@ from typing import Any, cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web import shown_once
-from admin_web.admin_acts import admin_page, asked, one_of
 from admin_web.api_http import ApiError
-from admin_web.caller import api, soon
-from admin_web.forms import Invalid, given, read
-from admin_web.language import _
-from admin_web.words import FormError, in_words
+from admin_web.forms.admin_acts import admin_page, asked, one_of
+from admin_web.forms.fields import Invalid, given, read
+from admin_web.sessions import shown_once
+from admin_web.sessions.caller import api, soon
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import _
 from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")

@@ -6,12 +6,12 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import anonymous, api, safe_next, sessions, web_session
-from admin_web.entry import enter, known_device
-from admin_web.language import N_, _
 from admin_web.render import is_sandbox, ready
-from admin_web.session import SessionEnded
-from admin_web.words import FormError, in_words
+from admin_web.sessions.caller import anonymous, api, safe_next, sessions, web_session
+from admin_web.sessions.flask_session import SessionEnded
+from admin_web.sessions.sign_in import enter, known_device
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import N_, _
 from api.auth.schemas import ADMIN_PASSWORD_MIN
 
 pages = Blueprint("auth", __name__)

@@ -6,11 +6,11 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import expect_me, soon
-from admin_web.forms import chosen_model, new_nonce
-from admin_web.making import liked, price
-from admin_web.options import option_fields
+from admin_web.forms.fields import chosen_model, new_nonce
+from admin_web.forms.generation import liked, price
+from admin_web.forms.options import option_fields
 from admin_web.render import RUNNING, fragment, page
+from admin_web.sessions.caller import expect_me, soon
 from api.deliveries.schemas import InboxOut
 from api.generations.schemas import GenerationOut
 from api.schemas import Page

@@ -6,13 +6,13 @@ from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, expect_me, is_script, me, safe_next
-from admin_web.forms import idempotency_key, new_nonce
-from admin_web.language import _
-from admin_web.options import SEED_MAX
+from admin_web.forms.fields import idempotency_key, new_nonce
+from admin_web.forms.options import SEED_MAX
 from admin_web.pages.sharing import facts
 from admin_web.render import RUNNING, fragment, left, page
-from admin_web.words import in_words
+from admin_web.sessions.caller import api, expect_me, is_script, me, safe_next
+from admin_web.words.errors import in_words
+from admin_web.words.language import _
 from api.generations.schemas import AgainIn, Changes, GenerationOut, ImageIn
 
 pages = Blueprint("generations", __name__)

@@ -6,10 +6,8 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, expect_me, is_script
-from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.language import _
-from admin_web.making import (
+from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
+from admin_web.forms.generation import (
     UPLOAD_TYPES,
     Attached,
     accepted,
@@ -26,9 +24,11 @@ from admin_web.making import (
     takes_images,
     under_way,
 )
-from admin_web.options import option_fields, option_values
+from admin_web.forms.options import option_fields, option_values
 from admin_web.render import page
-from admin_web.words import FormError, in_words
+from admin_web.sessions.caller import api, expect_me, is_script
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import _
 from api.generations.schemas import GenerationOut, ImageIn
 
 pages = Blueprint("image", __name__)

@@ -3,10 +3,10 @@
 from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api, expect_me, is_script
-from admin_web.language import _
 from admin_web.render import page
-from admin_web.words import PLATFORMS
+from admin_web.sessions.caller import api, expect_me, is_script
+from admin_web.words.errors import PLATFORMS
+from admin_web.words.language import _
 
 pages = Blueprint("inbox", __name__, url_prefix="/inbox")
 

@@ -4,11 +4,11 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import anonymous, sessions, web_session
-from admin_web.entry import enter
-from admin_web.language import N_, _
 from admin_web.render import is_sandbox, ready
-from admin_web.words import FormError, in_words
+from admin_web.sessions.caller import anonymous, sessions, web_session
+from admin_web.sessions.sign_in import enter
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import N_, _
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
 
 pages = Blueprint("joining", __name__)

@@ -8,10 +8,10 @@ from flask import Blueprint, Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, web_session
-from admin_web.language import _
 from admin_web.render import fragment, page
-from admin_web.words import PLATFORMS, in_words
+from admin_web.sessions.caller import api, web_session
+from admin_web.words.errors import PLATFORMS, in_words
+from admin_web.words.language import _
 from api.links.schemas import CodeOut
 from api.schemas import Platform
 

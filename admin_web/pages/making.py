@@ -5,11 +5,11 @@ from typing import cast
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api
-from admin_web.forms import chosen_model
-from admin_web.making import price, uploaded
-from admin_web.options import option_fields
+from admin_web.forms.fields import chosen_model
+from admin_web.forms.generation import price, uploaded
+from admin_web.forms.options import option_fields
 from admin_web.render import fragment
+from admin_web.sessions.caller import api
 from api.schemas import Kind
 
 pages = Blueprint("making", __name__)

@@ -7,7 +7,7 @@ import httpx
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api
+from admin_web.sessions.caller import api
 
 pages = Blueprint("media", __name__)
 

@@ -9,12 +9,12 @@ from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api, expect_me, me, soon
-from admin_web.forms import Invalid, given, read
-from admin_web.language import LANGUAGES, N_, _, amount, zone
-from admin_web.making import preferences
+from admin_web.forms.fields import Invalid, given, read
+from admin_web.forms.generation import preferences
 from admin_web.render import page
-from admin_web.words import FormError, in_words
+from admin_web.sessions.caller import api, expect_me, me, soon
+from admin_web.words.errors import FormError, in_words
+from admin_web.words.language import LANGUAGES, N_, _, amount, zone
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from api.users.schemas import PreferencesIn, ProfileIn

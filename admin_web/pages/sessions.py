@@ -6,10 +6,10 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import api
-from admin_web.language import _
 from admin_web.render import page
-from admin_web.words import in_words
+from admin_web.sessions.caller import api
+from admin_web.words.errors import in_words
+from admin_web.words.language import _
 
 pages = Blueprint("sessions", __name__, url_prefix="/profile/sessions")
 

@@ -4,12 +4,12 @@ from flask import Blueprint, abort, flash, jsonify, make_response, redirect, ren
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
-from admin_web.caller import anonymous, api, is_script, soon
-from admin_web.forms import Invalid, idempotency_key, new_nonce, read
-from admin_web.language import N_, _
+from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.pages.media import passed_on, wanted
 from admin_web.render import fragment
-from admin_web.words import PLATFORMS
+from admin_web.sessions.caller import anonymous, api, is_script, soon
+from admin_web.words.errors import PLATFORMS
+from admin_web.words.language import N_, _
 from api.deliveries.schemas import SendIn
 from api.generations.schemas import GenerationOut, ShareOut
 from api.links.schemas import LinkOut

@@ -3,8 +3,8 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from admin_web.caller import api, expect_me
 from admin_web.render import page
+from admin_web.sessions.caller import api, expect_me
 
 pages = Blueprint("spend", __name__, url_prefix="/profile/spend")
 

@@ -12,13 +12,13 @@ from httpx_sse import EventSource, SSEError
 
 from admin_web.api_client import ApiClient
 from admin_web.api_http import ApiDown, ApiError
-from admin_web.caller import api, expect_me, is_script, soon, web_session
-from admin_web.forms import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.language import _, money
-from admin_web.making import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
+from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
+from admin_web.forms.generation import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
-from admin_web.words import FormError, charged, failure, in_words
+from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
+from admin_web.words.errors import FormError, charged, failure, in_words
+from admin_web.words.language import _, money
 from api.schemas import Page
 from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
 from api.users.schemas import PreferencesIn, UserOut

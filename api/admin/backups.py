@@ -17,7 +17,7 @@ from structlog import get_logger
 
 from api.admin.schemas import BackupOut, BackupsOut
 from api.db import Db
-from api.db.duck import DuckDb
+from api.db.duckdb import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
 from api.users import audit

@@ -6,7 +6,7 @@ from api.admin.backups import Backups, Plan
 from api.admin.broadcasts import Broadcasts
 from api.admin.db_health import DbHealth
 from api.admin.stats import Stats
-from api.admin.studio import Studio
+from api.admin.studio_settings import Studio
 from api.admin.warnings import Warnings
 from api.budget.service import BudgetService
 from api.db import Db

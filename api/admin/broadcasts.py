@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast, get_args
 
-from api import idempotency, ids
+from api import ids
 from api.admin.schemas import BroadcastIn, BroadcastOut, BroadcastSort, ReachOut
 from api.db import Db, Duplicate, Row, Sql
-from api.db.conditions import NEWEST, OLDEST, ids_of
+from api.db.page_ids import NEWEST, OLDEST, ids_of
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
+from api.text import idempotency
 from api.users import audit
 
 AT_ONCE = 10

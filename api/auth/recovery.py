@@ -7,8 +7,8 @@ newer one takes its place. Every reason for which it does not work gets the same
 from datetime import datetime, timedelta
 
 from api import ids
-from api.auth import devices, onetime, store
-from api.auth.onetime import Purpose
+from api.auth import devices, one_time_tokens, store
+from api.auth.one_time_tokens import Purpose
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut, RegisterIn, ResetIn
 from api.auth.sessions import PER_ADDRESS, Client, Opened, open_session
 from api.db import Db, Sql
@@ -49,7 +49,7 @@ class Recovery:
         token, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._users.add(sql, user)
-            await onetime.issue(sql, ids.digest(token), "invite", user.id, at=at, expires_at=at + INVITE_LIFE)
+            await one_time_tokens.issue(sql, ids.digest(token), "invite", user.id, at=at, expires_at=at + INVITE_LIFE)
             after = {"role": user.role, "monthly_micro": user.monthly_micro}
             await audit.record(sql, "user_invite", actor_id=actor_id, subject=user.id, after=after)
         return await self._invited(user, token, at)
@@ -114,10 +114,10 @@ class Recovery:
         """Raises `Conflict` when the account went away meanwhile: no token may outlive its account."""
         if not await self._users.hold_active(sql, user.id):
             raise Conflict("This account is disabled.")
-        await onetime.issue(sql, ids.digest(token), purpose, user.id, at=at, expires_at=expires_at)
+        await one_time_tokens.issue(sql, ids.digest(token), purpose, user.id, at=at, expires_at=expires_at)
 
     async def _holder(self, token: str, purpose: Purpose) -> tuple[User, datetime]:
-        found = await onetime.good(self._db, ids.digest(token), purpose, ids.now())
+        found = await one_time_tokens.good(self._db, ids.digest(token), purpose, ids.now())
         user = await self._users.find(found.user_id) if found else None
         if found is None or user is None or user.status != "active" or user.invited != (purpose == "invite"):
             raise NotFound(BAD_INVITE if purpose == "invite" else BAD_RESET)
@@ -125,7 +125,7 @@ class Recovery:
 
     async def _use(self, sql: Sql, token: str, purpose: Purpose, user: User, hashed: str) -> User:
         """One caller ever gets past this; the transaction is lost for the others."""
-        used = await onetime.use(sql, ids.digest(token), purpose, ids.now())
+        used = await one_time_tokens.use(sql, ids.digest(token), purpose, ids.now())
         chosen = await self._users.choose_password(sql, user.id, hashed, first=purpose == "invite") if used else None
         if chosen is None:
             raise NotFound(BAD_INVITE if purpose == "invite" else BAD_RESET)

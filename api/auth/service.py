@@ -8,11 +8,11 @@ from typing import Literal
 import structlog
 
 from api import ids
-from api.auth import devices, onetime, refresh, store
+from api.auth import devices, one_time_tokens, refresh_tokens, store
 from api.auth.bots import BotService, NewKey
 from api.auth.caller import Caller, Callers
 from api.auth.recovery import Recovery
-from api.auth.refresh import Refresh
+from api.auth.refresh_tokens import Refresh
 from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SessionSort, SetupIn, TokensOut
 from api.auth.sessions import PER_ACCOUNT, PER_ADDRESS, REFRESH_IDLE, WAIT, Client, Opened, open_session, shown
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
@@ -213,7 +213,7 @@ class AuthService:
             if is_credential:
                 await store.revoke_sessions(sql, caller.user_id, keep=caller.session_id, reason="credentials", at=ids.now())
                 await devices.delete_of_user(sql, caller.user_id)
-                await onetime.delete_of_user(sql, caller.user_id)
+                await one_time_tokens.delete_of_user(sql, caller.user_id)
                 await audit.record(sql, "user_credentials", actor_id=caller.user_id, subject=caller.user_id)
         if is_credential:
             await self._throttle.forget(key)
@@ -224,15 +224,15 @@ class AuthService:
         user = await self._users.find(user_id)
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
-            await onetime.delete_of_user(sql, user_id)
+            await one_time_tokens.delete_of_user(sql, user_id)
             await devices.delete_of_user(sql, user_id)
             await throttle.forget_of_user(sql, user_id, user.email if user else None)
 
     async def purge(self) -> Purged:
         """Deletes sessions that ended 30 days ago or longer, with their tokens, and one-time tokens and devices that are over."""
         async with self._db.transaction() as sql:
-            sessions, tokens = await refresh.purge(sql, ended_before=ids.now() - KEPT_AFTER_END)
-            return Purged(sessions, tokens, await onetime.purge(sql, ids.now()), await devices.purge(sql, ids.now()))
+            sessions, tokens = await refresh_tokens.purge(sql, ended_before=ids.now() - KEPT_AFTER_END)
+            return Purged(sessions, tokens, await one_time_tokens.purge(sql, ids.now()), await devices.purge(sql, ids.now()))
 
     async def _signed_in(self, user: User, opened: Opened) -> TokensOut:
         return await self._tokens(user, opened.session_id, opened.refresh_token, opened.device)
@@ -249,21 +249,23 @@ class AuthService:
     async def _rotate(self, sql: Sql, presented: str, successor: str) -> Refresh | None:
         """The used token, or None when it cannot be used (any more)."""
         at, child = ids.now(), ids.digest(successor)
-        used = await refresh.use(sql, ids.digest(presented), replaced_by=child, sealed_successor=refresh.seal(successor, presented), at=at)
+        used = await refresh_tokens.use(
+            sql, ids.digest(presented), replaced_by=child, sealed_successor=refresh_tokens.seal(successor, presented), at=at
+        )
         if used is None:
             return None
         session = await store.touch_session(sql, used.session_id, at)
         if session is None:
             raise NotAuthenticated("This session has ended. Sign in again.")
         expires_at = min(at + REFRESH_IDLE, session.expires_at)
-        await refresh.insert(sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at))
+        await refresh_tokens.insert(sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at))
         if used.parent_hash is not None:
-            await refresh.forget_successor(sql, used.parent_hash)
+            await refresh_tokens.forget_successor(sql, used.parent_hash)
         return used
 
     async def _again(self, presented: str, asked_at: datetime) -> tuple[Refresh, str]:
         """A token that could not be used, and the successor it may have once more; or the end of its session."""
-        token = await refresh.by_hash(self._db, ids.digest(presented))
+        token = await refresh_tokens.by_hash(self._db, ids.digest(presented))
         session = await store.session(self._db, token.session_id) if token else None
         if token is None or session is None or token.used_at is None or not session.is_live(ids.now()):
             raise NotAuthenticated("This session has ended. Sign in again.")
@@ -272,7 +274,7 @@ class AuthService:
             await self._end_stolen(token)
             raise NotAuthenticated("This session was ended because its token was used twice. Sign in again.")
         log.info("refresh_grace", session=token.session_id)
-        return token, refresh.unseal(token.sealed_successor, presented)
+        return token, refresh_tokens.unseal(token.sealed_successor, presented)
 
     async def _end_stolen(self, token: Refresh) -> None:
         log.warning("refresh_reuse", session=token.session_id, user=token.user_id)

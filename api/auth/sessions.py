@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from api import ids
-from api.auth import devices, refresh, store
-from api.auth.refresh import Refresh
+from api.auth import devices, refresh_tokens, store
+from api.auth.refresh_tokens import Refresh
 from api.auth.schemas import SessionOut
 from api.auth.store import Session
 from api.db import Sql
@@ -53,7 +53,7 @@ async def open_session(sql: Sql, user_id: str, client: Client, *, is_new_device:
     at, token = ids.now(), ids.token()
     session = Session(ids.new_id(), user_id, client.name, client.ip, at, at, at + SESSION_LIFE, None, None)
     await store.insert_session(sql, session)
-    await refresh.insert(sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE))
+    await refresh_tokens.insert(sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE))
     device = ids.token() if is_new_device else None
     if device is not None:
         await devices.add(sql, ids.digest(device), user_id, at=at, expires_at=at + DEVICE_LIFE)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from api.auth.schemas import SessionSort
 from api.db import Row, Sql
-from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.db.page_ids import NEWEST, OLDEST, Condition, Order, ids_of
 from api.users.schemas import Role, Status
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from api.budget import days
-from api.budget.days import Chosen
+from api.budget import day_sums
+from api.budget.day_sums import Chosen
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, PersonCostOut
 from api.db import Db, Row
 from api.errors import InvalidRequest
@@ -35,7 +35,7 @@ class Part:
 
 async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
     first, end = days_of(part)
-    chosen = await days.chosen(db, first, end, user_id=part.user_id, kind=part.kind, model=part.model)
+    chosen = await day_sums.chosen(db, first, end, user_id=part.user_id, kind=part.kind, model=part.model)
     rows = await _rows(db, chosen)
     by_day = {row["name"]: row for row in rows if row["part"] == "day"}
     models = [row for row in rows if row["part"] not in {"day", "user"}]
@@ -64,8 +64,8 @@ async def csv_lines(db: Db, part: Part, names_of: Names) -> AsyncIterator[str]:
     first, end = days_of(part)
     yield csv_text([COLUMNS])
     for day in await _shown(db, part, first, end):
-        chosen = await days.chosen(db, day, day + DAY, user_id=part.user_id, kind=part.kind, model=part.model)
-        rows = await days.rows(db, chosen)
+        chosen = await day_sums.chosen(db, day, day + DAY, user_id=part.user_id, kind=part.kind, model=part.model)
+        rows = await day_sums.rows(db, chosen)
         names = await names_of({row["user_id"] for row in rows})
         yield csv_text(_line(row, names) for row in rows)
 
@@ -82,8 +82,8 @@ def days_of(part: Part) -> tuple[date, date]:
         first, end = part.since or part.until - DAY * (usual - 1), part.until + DAY
     except OverflowError as error:
         raise InvalidRequest("There are no such days.", field="until") from error
-    first = max(min(first, part.until), days.EARLIEST)
-    if part.until < days.EARLIEST or (end - first).days > DAYS_MOST:
+    first = max(min(first, part.until), day_sums.EARLIEST)
+    if part.until < day_sums.EARLIEST or (end - first).days > DAYS_MOST:
         raise InvalidRequest(f"Choose at most {DAYS_MOST} days, of this century.", field="since")
     return first, end
 
@@ -91,7 +91,7 @@ def days_of(part: Part) -> tuple[date, date]:
 async def _shown(db: Db, part: Part, first: date, end: date) -> list[date]:
     """Each day; of a time that was chosen, those from the first one on which anything was spent."""
     if part.since is not None:
-        first = min(max(first, await days.first_day(db) or first), part.until)
+        first = min(max(first, await day_sums.first_day(db) or first), part.until)
     return [first + DAY * number for number in range((end - first).days)]
 
 

@@ -12,8 +12,8 @@ from typing import Literal, cast, get_args
 import structlog
 
 from api import ids
-from api.budget import days, store
-from api.budget.comparing import Comparison, KeyReader
+from api.budget import day_sums, store
+from api.budget.reconciliation import Comparison, KeyReader
 from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
 from api.budget.store import Booked, Difference, Entry, Hold
 from api.db import Db, Row, Sql
@@ -71,7 +71,7 @@ class BudgetService:
 
     async def keep_compared(self) -> float:
         await self.audit()
-        await days.keep(self._db, ids.now())
+        await day_sums.keep(self._db, ids.now())
         if self._comparison is not None:
             await self._comparison.record()
         return AUDIT_SECONDS

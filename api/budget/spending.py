@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from api import ids
-from api.budget import days as sums
+from api.budget import day_sums as sums
 from api.budget.breakdown import TOP, Names, Part, broken_down, csv_lines, days_of
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql

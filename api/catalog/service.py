@@ -10,8 +10,8 @@ import structlog
 
 from api import ids
 from api.catalog import store
-from api.catalog.choosing import best, first_ids, matching, names, price_of
 from api.catalog.model import Model
+from api.catalog.model_choice import best, first_ids, matching, names, price_of
 from api.catalog.pricing import price_out
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn
 from api.catalog.store import Stored

@@ -14,7 +14,7 @@ from typing import Literal
 import duckdb
 
 from api.db import Db, Sql
-from api.db.duck import DuckDb
+from api.db.duckdb import DuckDb
 from api.ids import now
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from api.db import Db, DbUnavailable
-from api.db.duck import open_duckdb
+from api.db.duckdb import open_duckdb
 
 CONNECT_WITHIN = 15.0
 

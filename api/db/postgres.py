@@ -8,7 +8,7 @@ import asyncpg
 from structlog import get_logger
 
 from api.db import DbUnavailable, Duplicate, Row, Sql
-from api.storable import storable_args
+from api.unicode import storable_args
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

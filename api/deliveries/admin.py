@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from api.auth.caller import Caller
 from api.db import Db
-from api.deliveries import elsewhere, lists, store
+from api.deliveries import fallback, lists, store
 from api.deliveries.lists import AdminFilter
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import DeliveryRowOut, DeliverySort, ToDmIn, TryOut
@@ -36,8 +36,8 @@ class DeliveryAdmin:
     async def retry(self, admin: Caller, delivery_id: str) -> DeliveryRowOut:
         """At once, and where it was asked for. Raises `NotFound`, `Conflict`."""
         row = await self._movable(delivery_id)
-        noted = elsewhere.tried(row, "retry", "an operator had it tried again", now())
-        await self._act(admin, "delivery_retry", row, elsewhere.to_first_address(noted, now()))
+        noted = fallback.tried(row, "retry", "an operator had it tried again", now())
+        await self._act(admin, "delivery_retry", row, fallback.to_first_address(noted, now()))
         return await self.one(row.id)
 
     async def to_dm(self, admin: Caller, delivery_id: str, body: ToDmIn) -> DeliveryRowOut:
@@ -48,8 +48,8 @@ class DeliveryAdmin:
         found = await self._owners.chats(row.target.user_id or "", platform) if owner is not None and not owner.guest else []
         if not found:
             raise Conflict("Its owner has no linked chat there.")
-        noted = elsewhere.tried(row, "to_dm", "an operator had it sent to the private chat", now())
-        await self._act(admin, "delivery_to_dm", row, elsewhere.to_private_chat(noted, found[0], platform, now()))
+        noted = fallback.tried(row, "to_dm", "an operator had it sent to the private chat", now())
+        await self._act(admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now()))
         return await self.one(row.id)
 
     async def _act(self, admin: Caller, action: str, row: Delivery, after: Delivery) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from api.db import Sql
-from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.db.page_ids import NEWEST, OLDEST, Condition, Order, ids_of
 from api.deliveries.schemas import DeliverySort
 from api.deliveries.store import COLUMNS, Delivery, row_of
 

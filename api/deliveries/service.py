@@ -8,7 +8,7 @@ from datetime import timedelta
 from structlog import get_logger
 
 from api.db import Db, Sql
-from api.deliveries import elsewhere, store
+from api.deliveries import fallback, store
 from api.deliveries.owners import Owner, Owners
 from api.deliveries.schemas import (
     AckIn,
@@ -137,7 +137,7 @@ class DeliveryService:
             if row.lost and not await self._survives(row):
                 continue
             if about is None and row.notice is None:
-                await self._move(row, elsewhere.dead(elsewhere.tried(row, "final", "the generation was deleted", now()), now()))
+                await self._move(row, fallback.dead(fallback.tried(row, "final", "the generation was deleted", now()), now()))
                 continue
             user_id = about.user_id if about else row.target.user_id
             if user_id not in owners:
@@ -147,8 +147,8 @@ class DeliveryService:
 
     async def _survives(self, row: Delivery) -> bool:
         """Notes that a bot was lost with it. False when that makes it hopeless: then it goes elsewhere."""
-        noted = elsewhere.tried(row, "lost", "the bot ended, or was cut off, while it had this", now())
-        if elsewhere.hopeless(noted):
+        noted = fallback.tried(row, "lost", "the bot ended, or was cut off, while it had this", now())
+        if fallback.hopeless(noted):
             await self._give_up(row, noted)
             return False
         await store.set_trail(self._db, row, noted.trail)
@@ -186,14 +186,14 @@ class DeliveryService:
             await store.put_back(self._db, row.id, body.lease, now())
             self.ring(platform)
             return
-        outcome = elsewhere.outcome_of(body)
+        outcome = fallback.outcome_of(body)
         log.warning("delivery_failed", delivery=delivery_id, attempt=row.attempt, outcome=outcome, reason=body.reason)
-        after = elsewhere.tried(row, outcome, body.reason, now())
+        after = fallback.tried(row, outcome, body.reason, now())
         after = replace(after, doubts=row.doubts + (outcome == "uncertain"), mishaps=row.mishaps + (outcome == "broke"))
-        if body.final or elsewhere.hopeless(after) or (row.shown and row.attempt >= elsewhere.CARD_TRIES):
+        if body.final or fallback.hopeless(after) or (row.shown and row.attempt >= fallback.CARD_TRIES):
             await self._give_up(row, after)
         else:
-            await self._move(row, elsewhere.later(after, body, now()))
+            await self._move(row, fallback.later(after, body, now()))
 
     async def _give_up(self, row: Delivery, after: Delivery, *, here: bool = True) -> None:
         """This chat is not tried any more. `here`: the owner's private chat on this platform may still be."""
@@ -202,11 +202,11 @@ class DeliveryService:
         after = replace(after, target=replace(after.target, user_id=user_id))
         owner = await self._owners.find(user_id)
         if row.shown or (about is not None and about.generation.status == "cancelled"):
-            after = elsewhere.ended(after, now())
-        elif here and after.doubts < elsewhere.DOUBTS_MAX and (chat := await self._private_chat(after, owner)) is not None:
-            after = elsewhere.to_private_chat(after, chat, row.target.platform, now())
+            after = fallback.ended(after, now())
+        elif here and after.doubts < fallback.DOUBTS_MAX and (chat := await self._private_chat(after, owner)) is not None:
+            after = fallback.to_private_chat(after, chat, row.target.platform, now())
         else:
-            after = elsewhere.to_web(after, owner, now())
+            after = fallback.to_web(after, owner, now())
         if await self._move(row, after):
             log.warning("delivery_given_up", delivery=row.id, state=after.state, moved=after.origin is not None, reason=after.reason)
 
@@ -224,8 +224,8 @@ class DeliveryService:
 
     async def expire(self) -> float:
         """What no bot could show for days goes to its owner's inbox."""
-        for row in await store.overdue(self._db, now() - elsewhere.EXPIRES, now()):
-            after = elsewhere.tried(row, "expired", "it could not be shown for days", now())
+        for row in await store.overdue(self._db, now() - fallback.EXPIRES, now()):
+            after = fallback.tried(row, "expired", "it could not be shown for days", now())
             await self._give_up(row, after, here=False)
         return EXPIRE_EVERY
 

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from api import ids
 from api.db import Sql
-from api.db.conditions import NEWEST, OLDEST, Condition, Order, ids_of
+from api.db.page_ids import NEWEST, OLDEST, Condition, Order, ids_of
 from api.errors import InvalidRequest
 from api.generations import store
 from api.generations.store import Listed

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
-from api.generations import moves, store
+from api.generations import store
+from api.generations.making import transitions
 from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
 from api.generations.store import Generation, Listed
 from api.ids import now
@@ -54,7 +55,7 @@ class GenerationReader:
     async def outs(self, rows: Sequence[Listed]) -> list[GenerationOut]:
         media = await self.files(rows)
         queued = [row.id for row in rows if row.status == "queued"]
-        positions = await moves.queue_positions(self._db, queued, now()) if queued else {}
+        positions = await transitions.queue_positions(self._db, queued, now()) if queued else {}
         outs = []
         for row in rows:
             files = media.get(row.id, [])
@@ -110,7 +111,9 @@ class GenerationReader:
             needs_review=row.phase == "needs_review" and not row.finished,
             video_url=files[0].url if files else None,
             error=error_of(row),
-            queue_position=(await moves.queue_positions(self._db, [row.id], now())).get(row.id, 1) if row.status == "queued" else None,
+            queue_position=(await transitions.queue_positions(self._db, [row.id], now())).get(row.id, 1)
+            if row.status == "queued"
+            else None,
             waiting="provider" if row.waits_for_provider else None,
             elapsed_seconds=elapsed(row),
             typical_seconds=None if row.finished else await self.typical(row.model),

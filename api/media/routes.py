@@ -10,7 +10,7 @@ from api.auth.caller import UserCaller
 from api.deps import Services, ServicesDep
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import FitIn, MediaOut, UploadOut
-from api.media.kinds import EXTENSIONS
+from api.media.file_types import EXTENSIONS
 from api.media.service import UPLOAD_MAX
 from api.media.store import MediaRow
 

@@ -15,20 +15,21 @@ from typing import TypeVar
 
 import structlog
 
-from api import idempotency, ids
+from api import ids
 from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
-from api.media import clips, decode, kinds, store, transcode
+from api.media import file_types, pictures, store, transcode, videos
+from api.media.disk_space import Room
 from api.media.fetcher import ImageFetcher
-from api.media.fitting import Fitter
-from api.media.links import Links
-from api.media.room import Room
+from api.media.orphans import MediaSweep
+from api.media.signed_links import Links
+from api.media.smaller_copies import Fitter
 from api.media.spool import Received, read_file
 from api.media.storage import MediaStore, StoreState, key_of
 from api.media.store import MediaRow, Role
-from api.media.sweeping import MediaSweep
 from api.provider.types import ImageInput
+from api.text import idempotency
 
 T = TypeVar("T")
 log = structlog.get_logger("media")
@@ -116,19 +117,19 @@ class MediaService:
     async def keep_image(self, user_id: str, generation_id: str, position: int, data: bytes) -> KeptFile:
         """What a provider made. Kept unchanged when chats and browsers show it, even if it cannot be looked into; else written anew as PNG
         or JPEG. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_image`, `StorageFull`."""
-        picture = await self._decoded(decode.made_picture, data)
+        picture = await self._decoded(pictures.made_picture, data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:
         """A picture that a model made beside its words: like an upload it goes with the last conversation that shows it. Raises as
         `keep_image`."""
-        return await self._keep_picture(await self._decoded(decode.made_picture, data), "upload", user_id, None)
+        return await self._keep_picture(await self._decoded(pictures.made_picture, data), "upload", user_id, None)
 
     async def keep_video(self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]) -> KeptFile:
         """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with the reason `cut_short` (fetched again it
         may be whole) or `unusable_video`, `TooLarge`, `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
         async with self._files.receive(chunks, VIDEO_MAX) as received:
-            container = kinds.video_format(received.head)
+            container = file_types.video_format(received.head)
             if container is None:
                 raise UnsupportedMedia("The file is no video that can be shown.", reason="unusable_video")
             if container == "mp4":
@@ -142,7 +143,7 @@ class MediaService:
                     return await self._keep_mp4(converted, user_id, generation_id)
 
     async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
-        clip = await self._decoded(clips.read_clip, received.path)
+        clip = await self._decoded(videos.read_clip, received.path)
         key = key_of(received.sha256, generation_id, "mp4")
         await self._files.put(received.path, key)
         thumbnail = await self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id)
@@ -162,7 +163,7 @@ class MediaService:
         return KeptFile(row, thumbnail)
 
     async def _keep_picture(
-        self, picture: decode.Picture, role: Role, user_id: str, generation_id: str | None, position: int = 0
+        self, picture: pictures.Picture, role: Role, user_id: str, generation_id: str | None, position: int = 0
     ) -> KeptFile:
         media_id = ids.new_id()
         owner = generation_id or media_id
@@ -186,7 +187,9 @@ class MediaService:
         )
         return KeptFile(row, thumbnail)
 
-    async def _keep_thumbnail(self, made: decode.Thumbnail | None, user_id: str, generation_id: str | None, owner: str) -> MediaRow | None:
+    async def _keep_thumbnail(
+        self, made: pictures.Thumbnail | None, user_id: str, generation_id: str | None, owner: str
+    ) -> MediaRow | None:
         if made is None:
             return None
         sha256 = hashlib.sha256(made.data).hexdigest()
@@ -223,7 +226,7 @@ class MediaService:
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
         await self.room.require()
-        picture = await self._decoded(decode.clean_picture, data)
+        picture = await self._decoded(pictures.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
         made = UploadOut(id=kept.file.id, content_type=kept.file.content_type, width=kept.file.width, height=kept.file.height)
         try:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from api.errors import TooLarge
 from api.media.bucket import CHUNK, forget_old, move, new_file, storage_errors, sync, write_synced
-from api.media.kinds import HEAD
+from api.media.file_types import HEAD
 
 
 @dataclass(frozen=True, slots=True)

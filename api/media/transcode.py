@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from api.errors import Conflict, TooLarge, UnsupportedMedia
-from api.media.clips import shown_size
-from api.media.decode import decode_picture, typed_errors
-from api.media.kinds import JPEG, WEBP
+from api.media.file_types import JPEG, WEBP
+from api.media.pictures import decode_picture, typed_errors
+from api.media.videos import shown_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

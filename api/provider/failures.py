@@ -15,7 +15,7 @@ import httpx
 from api.provider.http import NO_BYTES_SENT
 from api.provider.types import Outcome, ProviderError
 from api.schemas import Reason
-from api.storable import storable
+from api.unicode import storable
 
 
 class Paid(Enum):

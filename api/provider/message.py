@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from api.provider.types import Citation
-from api.storable import storable
+from api.unicode import storable
 
 _WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _TITLE_MAX = 200

@@ -17,13 +17,13 @@ import httpx
 import structlog
 
 from api.errors import DomainError, ProviderUnavailable
-from api.provider import lists, pictures, wire
+from api.provider import model_lists, pictures, wire
 from api.provider.bodies import read_body, read_some, understood
 from api.provider.breaker import Breaker
+from api.provider.busy_models import Pauses
 from api.provider.downloads import Moved, file_of
 from api.provider.failures import Paid, of_network, of_response
 from api.provider.http import http_client
-from api.provider.pauses import Pauses
 from api.provider.pictures import Drawn
 from api.provider.stream import text_parts
 from api.provider.types import (
@@ -240,11 +240,11 @@ class OpenRouter:
 
         async def image_model(entry: Mapping[str, Any]) -> ModelInfo:
             async with slots:
-                return lists.image_model(entry, await self._endpoints(entry["id"]))
+                return model_lists.image_model(entry, await self._endpoints(entry["id"]))
 
         image_models = await asyncio.gather(*(image_model(entry) for entry in images))
-        chat = lists.chat_models(listed, frozenset(entry["id"] for entry in images))
-        return [*chat, *image_models, *map(lists.video_model, videos)]
+        chat = model_lists.chat_models(listed, frozenset(entry["id"] for entry in images))
+        return [*chat, *image_models, *map(model_lists.video_model, videos)]
 
     async def _endpoints(self, model: str) -> object:
         """Prices of one image model; None when even a second try fails: one model without a price, not no models."""
@@ -344,7 +344,7 @@ def _checked(provider_id: str) -> str:
 
 
 def _entries(answer: object) -> list[Mapping[str, Any]]:
-    found = lists.entries(answer)
+    found = model_lists.entries(answer)
     if found is None:
         raise wire.Unreadable
     return found

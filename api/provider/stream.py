@@ -14,7 +14,7 @@ from api.provider.pictures import of_message
 from api.provider.thinking import Splitter
 from api.provider.types import FinishReason, ImageData, ProviderError, TextBegun, TextDelta, TextDone, TextImage, TextPart, TextThinking
 from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
-from api.storable import storable
+from api.unicode import storable
 
 log = structlog.get_logger("provider")
 

@@ -8,7 +8,7 @@ import re
 from typing import Literal
 
 from api.provider.types import TextDelta, TextThinking
-from api.storable import storable
+from api.unicode import storable
 
 _OPENING = ("<think>", "<thinking>", "<thought>")
 _CLOSING = re.compile(r"</(?:think|thinking|thought)>", re.IGNORECASE)

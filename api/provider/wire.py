@@ -9,7 +9,7 @@ from typing import Any
 from api.provider.failures import refuses_content, tidy
 from api.provider.types import ImageAsk, ImageInput, KeyState, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
 from api.schemas import MICRO, micro
-from api.storable import storable_json
+from api.unicode import storable_json
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _CHAT_SIZES = {

@@ -8,15 +8,15 @@ from typing import TypeVar
 
 import structlog
 
-from api import idempotency, ids
+from api import ids
 from api.budget.service import BudgetService
 from api.db import Db, DbUnavailable, Sql
 from api.errors import DomainError
 from api.media.service import KeptFile, MediaService
 from api.schemas import micro
-from api.text import store
+from api.text import idempotency, store
 from api.text.answer import Answer
-from api.text.lookups import Lookups
+from api.text.cost_lookups import Lookups
 from api.text.schemas import TextOut
 from api.text.store import Message
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import structlog
 
-from api import idempotency, ids
+from api import ids
 from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
@@ -23,13 +23,13 @@ from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
 from api.schemas import Between, micro, usd
-from api.stopping import Stop
-from api.text import store
+from api.shutdown import Stop
+from api.text import idempotency, store
 from api.text.answer import Answer, Event, cost_of, error_event, is_empty, no_answer
 from api.text.context import ANSWER_TOKENS, answer_tokens, fitting
 from api.text.conversations import Conversations
+from api.text.cost_lookups import Lookups
 from api.text.endings import SUBJECT, Endings
-from api.text.lookups import Lookups
 from api.text.schemas import ChargeOut, DoneEvent, StartEvent, TextIn, TextOut
 from api.text.store import Message
 from api.users.preferences import Preferences

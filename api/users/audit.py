@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from api import ids
 from api.db import Row, Sql
-from api.db.conditions import NEWEST, OLDEST, Condition, ids_of
+from api.db.page_ids import NEWEST, OLDEST, Condition, ids_of
 from api.users import store
 
 Facts = Mapping[str, str | int | bool | None]

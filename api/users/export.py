@@ -13,7 +13,7 @@ import structlog
 
 from api.db import Db, Row
 from api.errors import NotFound
-from api.media.archive import Sink, add_file
+from api.media.zip_stream import Sink, add_file
 
 log = structlog.get_logger("export")
 

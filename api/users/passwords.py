@@ -12,7 +12,7 @@ from argon2.low_level import Type
 
 from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MAX_BYTES, PASSWORD_MIN
 from api.errors import InvalidRequest
-from api.users import guessable
+from api.users import weak_passwords
 from api.users.schemas import Role
 
 AT_ONCE = 4
@@ -36,9 +36,9 @@ async def check(password: str, role: Role, *, words: Collection[str] = (), field
     if len(password.encode()) > PASSWORD_MAX_BYTES:
         detail = f"The password must have at most {PASSWORD_MAX_BYTES} bytes."
         raise InvalidRequest(detail, field=field, reason="password_long", most=PASSWORD_MAX_BYTES)
-    why = await asyncio.to_thread(guessable.reason, password, words)
+    why = await asyncio.to_thread(weak_passwords.reason, password, words)
     if why is not None:
-        raise InvalidRequest(why, field=field, reason=guessable.REASONS[why])
+        raise InvalidRequest(why, field=field, reason=weak_passwords.REASONS[why])
 
 
 class Passwords:

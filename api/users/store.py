@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from api.db import Row, Sql
-from api.db.conditions import NEWEST, OLDEST, Order, behind, by, cursor_of
+from api.db.page_ids import NEWEST, OLDEST, Order, behind, by, cursor_of
 from api.users.schemas import Language, Role, Sort, Standings, Status
 
 

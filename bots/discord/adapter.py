@@ -25,10 +25,10 @@ from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
 from bots.discord import inbound
 from bots.discord.chat import ChannelChat, Memory
 from bots.discord.commands import CHOICES, changed, on_message, registered
+from bots.discord.connector import connector_for
 from bots.discord.interaction import Asked, InteractionChat, Taken
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import Refused, Rest
-from bots.discord.way import connector_for
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from bots.core.texts.introducing import is_there
+from bots.core.texts.introduction import is_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
 from bots.discord.render import LIMITS, TEXT, Part, edited, limits, nonce, parts
 from bots.discord.rest import FORM_INVALID, NO_HISTORY, UNKNOWN_MESSAGE, Refused, Rest, TokenDead

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bots.core.texts.introducing import comes_here_or_there
+from bots.core.texts.introduction import comes_here_or_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
 from bots.discord.chat import ChannelChat, Messages, link_to
 from bots.discord.render import Part, edited, form, limits

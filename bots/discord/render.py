@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bots.core.splitting import shorten
-from bots.core.texts.introducing import more_choices
+from bots.core.texts.introduction import more_choices
 from bots.core.types import Ask, Button, File, Limits, Reply
 from bots.discord.markdown import clean, markdown_parts, plain_parts
 

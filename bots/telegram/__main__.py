@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from api.links.schemas import BotProfileIn
 from bots.core import log as logs
-from bots.core.answer import answer
 from bots.core.api import BotApi
-from bots.core.run import open_api, serve, stop_on_signals
+from bots.core.dispatch import answer
+from bots.core.process import open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound
 from bots.settings import BotSettings
 from bots.telegram.adapter import Telegram, make_bot
-from bots.telegram.retrying import TokenRefused
+from bots.telegram.retries import TokenRefused
 from bots.telegram.webhook import PortTaken, WebhookRefused
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."

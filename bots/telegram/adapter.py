@@ -20,14 +20,14 @@ from bots.core.commands import resolve
 from bots.core.proxies import proxy_of
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
-from bots.telegram.aside import Aside
+from bots.telegram.button_presses import Pressing
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
-from bots.telegram.pressing import Pressing
+from bots.telegram.private_answers import Aside
 from bots.telegram.registration import register
-from bots.telegram.resuming import Resuming
-from bots.telegram.retrying import Retrying
-from bots.telegram.unfinished import Kept, Unfinished
+from bots.telegram.resumed_answers import Resuming
+from bots.telegram.retries import Retrying
+from bots.telegram.update_files import Kept, Unfinished
 from bots.telegram.webhook import Webhook
 
 log = structlog.get_logger()

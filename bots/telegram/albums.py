@@ -7,7 +7,7 @@ from typing import Any
 
 from telegram import Message
 
-from bots.telegram.unfinished import Kept
+from bots.telegram.update_files import Kept
 
 QUIET_SECONDS = 0.6
 """An album is whole when so long nothing more of it came. Its messages come in one answer, or right behind each other."""

@@ -9,7 +9,7 @@ import httpx
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
 
 from bots.core.types import SendFailed
-from bots.telegram.pace import PATIENCE, Pace
+from bots.telegram.rate_limits import PATIENCE, Pace
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from telegram.error import ChatMigrated, InvalidToken
 from bots.core.splitting import utf16_units
 from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
 from bots.telegram.calls import Calls, Refusal
-from bots.telegram.carrying import below
+from bots.telegram.hidden_links import below
 from bots.telegram.markup import Marked, clean, cut
 from bots.telegram.render import GROUP_LIMITS, LIMITS, Album, Draft, Plan, Setting, Step, Text, number, plan
 from bots.telegram.sending import Place, Sender, Sent

@@ -8,8 +8,8 @@ from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
 from bots.core.types import Address, Button, Inbound, Quoted, Sender
-from bots.telegram.carrying import asked
 from bots.telegram.files import attachments, attachments_elsewhere
+from bots.telegram.hidden_links import asked
 from bots.telegram.markup import clean
 
 PLATFORM = "telegram"

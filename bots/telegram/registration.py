@@ -11,7 +11,7 @@ from telegram.error import BadRequest, RetryAfter
 
 from bots.core.commands import COMMANDS, Command
 from bots.core.language import DEFAULT, LANGUAGES
-from bots.core.texts.introducing import about, about_short
+from bots.core.texts.introduction import about, about_short
 
 log = structlog.get_logger()
 

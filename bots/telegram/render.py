@@ -8,7 +8,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bots.core.splitting import utf16_units
 from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
-from bots.telegram.carrying import ARROW, placeholder, question
+from bots.telegram.hidden_links import ARROW, placeholder, question
 from bots.telegram.markup import Marked, cut, ending, marked
 
 LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5, picture="caption")

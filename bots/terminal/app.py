@@ -14,16 +14,16 @@ from rich.console import Console
 from api.links.schemas import BotProfileIn
 from bots.core import log, texts
 from bots.core.acting import UserApi
-from bots.core.answer import answer
 from bots.core.api import BotApi
+from bots.core.dispatch import answer
 from bots.core.http import ApiError
 from bots.core.language import speaking
 from bots.core.patience import NONE, Patience
-from bots.core.run import open_api, serve, stop_on_signals
+from bots.core.process import open_api, serve, stop_on_signals
 from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
-from bots.terminal.lines import piped, typed
-from bots.terminal.reading import PLATFORM, Person, heard
+from bots.terminal.inbound import PLATFORM, Person, heard
+from bots.terminal.input_lines import piped, typed
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
-from api.budget import days
+from api.budget import day_sums
 from api.db import Db
 from api.deps import Services
-from api.generations.worker import Times
+from api.generations.making.worker import Times
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from api.users.passwords import Cost
@@ -119,5 +119,5 @@ async def running_api(
 
 async def forget_days(db: Db) -> None:
     """The sums of the days that are over, for a test that books something on one of them."""
-    await db.execute("DELETE FROM marks WHERE name = $1", days.MARK)
+    await db.execute("DELETE FROM marks WHERE name = $1", day_sums.MARK)
     await db.execute("DELETE FROM spend_days")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.auth.world import one_engine
+from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.api.harness import Api, running_api
-from tests.auth.world import one_engine
-from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
 
 __all__ = ["sandbox", "shared_sandbox"]

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from api.generations import store
-from api.generations.worker import Times
+from api.generations.making.worker import Times
+from tests.api.db.test_postgres import Server, reset, server
+from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
-from tests.db.test_postgres import Server, reset, server
-from tests.generations.conftest import sandbox, shared_sandbox
 from tests.sandbox_server import Sandbox
 from tests.stack import ROOT, free_ports
 

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from api.__main__ import _Listener as ApiListener
-from api.listening import Listener, allow_many_files
+from api.http_server import Listener, allow_many_files
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], AbstractAsyncContextManager[Client]]

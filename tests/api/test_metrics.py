@@ -7,9 +7,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.provider.sandbox_faults import Fault
+from sandbox.faults import Fault
+from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
-from tests.generations.conftest import sandbox, shared_sandbox
 from tests.sandbox_server import Sandbox
 
 __all__ = ["sandbox", "shared_sandbox"]

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from api.errors import BY_CODE
 from api.ids import now
-from api.provider.webhooks import sign
+from sandbox.webhooks import sign
 from tests.api.harness import running_api
 from tests.api.roles import ROWS, Access, Refusal, Row
 from tests.api.roles_world import MARK, MAY, NEVER, THINGS, Caller, Made, World, ask, filled, make_people

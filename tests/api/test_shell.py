@@ -10,8 +10,8 @@ import pytest
 
 from api.ids import now
 from api.secrets import ensure_secrets, renew_bot_key
+from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.api.harness import PASSWORD, Api, running_api
-from tests.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.sandbox_server import Sandbox
 
 __all__ = ["sandbox", "shared_sandbox"]

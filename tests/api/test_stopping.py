@@ -11,13 +11,13 @@ import pytest
 
 from api.__main__ import STOP_SECONDS
 from api.generations import store
-from api.provider.sandbox_faults import Fault
-from api.stopping import Stop
+from api.shutdown import Stop
+from sandbox.faults import Fault
+from tests.api.auth.world import one_engine
+from tests.api.generations.conftest import QUICK, sandbox, settings_of, shared_sandbox
+from tests.api.generations.test_jobs import SEEDREAM, until
 from tests.api.harness import Api, running_api
-from tests.auth.world import one_engine
 from tests.e2e.people import Account
-from tests.generations.conftest import QUICK, sandbox, settings_of, shared_sandbox
-from tests.generations.test_jobs import SEEDREAM, until
 from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack, get, running_stack

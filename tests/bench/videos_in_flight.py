@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from api.app import start
-from api.generations import store, worker
+from api.generations import store
+from api.generations.making import worker
 from api.metrics import Metrics
 from api.settings import Settings
-from api.stopping import Stop
+from api.shutdown import Stop
 from api.users.passwords import Cost
-from tests.generations.test_states import job
+from tests.api.generations.test_states import job
 from tests.sandbox_server import sandbox_server
 
 JOBS = 10_000

@@ -22,8 +22,8 @@ from flask import Flask
 from werkzeug.test import Client
 
 from admin_web.app import create_app
-from admin_web.session import open_store
-from admin_web.session_store import Tokens
+from admin_web.sessions.flask_session import open_store
+from admin_web.sessions.store import Tokens
 from admin_web.settings import WebSettings
 from api.auth import sessions
 from api.auth.tokens import TokenSigner

@@ -16,11 +16,11 @@ from bots.core.http import make_client
 from bots.discord.adapter import Studio, point_at
 from bots.telegram import adapter
 from bots.telegram.adapter import make_bot
+from tests.api.provider.raw_server import http, raw_server
 from tests.bots.discord.conftest import Script, no_models
 from tests.fakes.discord import running_discord
 from tests.fakes.proxy import Proxy, private_certificate, running_proxy
 from tests.fakes.telegram import running_telegram
-from tests.provider.raw_server import http, raw_server
 
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 Behind = Callable[[str, str], AbstractAsyncContextManager[Proxy]]

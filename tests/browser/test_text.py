@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from api.provider.sandbox_faults import Fault
+from sandbox.faults import Fault
+from tests.api.provider.test_answers import events
+from tests.api.text.test_endings import replay, with_picture
 from tests.browser.look import look
 from tests.cases import case
-from tests.provider.test_answers import events
 from tests.sandbox_server import Sandbox
 from tests.stack import Stack
-from tests.text.test_endings import replay, with_picture
 
 QUESTION = "Your question"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from admin_web.settings import WebSettings
-from api.provider.sandbox import SandboxSettings
 from api.secrets import ensure_secrets
 from api.settings import Settings, reachable
 from bots.settings import BotSettings
 from cli.settings import BadSetting, LaunchSettings, check_names, environment_names, load
+from sandbox.app import SandboxSettings
 
 
 @pytest.fixture(autouse=True)

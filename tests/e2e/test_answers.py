@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 
 from bots.core import texts
+from tests.api.provider.test_answers import events, said
+from tests.api.text.test_endings import replay, with_picture
 from tests.cases import case
 from tests.e2e.people import Account, Person, Shown, containing, person_on
-from tests.provider.test_answers import events, said
 from tests.sandbox_server import Sandbox
 from tests.stack import running_stack
-from tests.text.test_endings import replay, with_picture
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.provider.sandbox_faults import Fault
+from sandbox.faults import Fault
 from tests.e2e.people import Account
 from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox

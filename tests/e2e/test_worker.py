@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.db.test_postgres import Server, reset, server
 from tests.api.test_failover import demote, promote
-from tests.db.test_postgres import Server, reset, server
 from tests.e2e.people import Account
 from tests.stack import running_stack
 

@@ -19,15 +19,16 @@ import httpx
 import pytest
 import uvicorn
 
-from api.generations import steps, waiting
+from api.generations.making import provider_waits, steps
 from api.ids import now
-from api.provider import breaker, sandbox_chat, sandbox_images, sandbox_videos
-from api.provider.sandbox_faults import CallKind, Fault
+from api.provider import breaker
 from api.schemas import usd
+from sandbox import chat, images, videos
+from sandbox.faults import CallKind, Fault
+from tests.api.generations.test_jobs import DALLE, KLEIN, SEEDREAM, finished, until
 from tests.api.harness import Api, running_api
-from tests.generations.test_jobs import DALLE, KLEIN, SEEDREAM, finished, until
-from tests.media.samples import clip, picture
-from tests.media.test_storage import kept_in
+from tests.api.media.samples import clip, picture
+from tests.api.media.test_storage import kept_in
 from tests.sandbox_server import Sandbox, sandbox_server
 
 SECRET = "a webhook secret of the tests"
@@ -92,8 +93,8 @@ def day() -> list[Ask]:
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """It draws nothing, which takes most of its time: each picture and each video is the same small real one."""
     film, image = clip(tmp_path / "clip.mp4"), picture()
-    monkeypatch.setattr(sandbox_videos, "film", lambda movie: film)
-    for module in (sandbox_images, sandbox_chat):
+    monkeypatch.setattr(videos, "film", lambda movie: film)
+    for module in (images, chat):
         monkeypatch.setattr(module, "drawn", lambda *args, **more: image)
     with sandbox_server(webhook_secret=SECRET) as running:
         yield running
@@ -116,7 +117,7 @@ async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
 ) -> None:
     for name, seconds in (("POLL_FIRST", 0.05), ("POLL_BEHIND_WEBHOOKS", 0.4)):
         monkeypatch.setattr(steps, name, seconds)
-    monkeypatch.setattr(waiting, "FIRST", 0.01)
+    monkeypatch.setattr(provider_waits, "FIRST", 0.01)
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # each fault has to be met
     with socket.create_server(("127.0.0.1", 0)) as listener:
         hooks = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -6,10 +6,10 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from admin_web.settings import WebSettings
-from api.provider.sandbox import SandboxSettings
 from api.settings import Settings
 from bots.settings import BotSettings
 from cli.settings import LaunchSettings, environment_names
+from sandbox.app import SandboxSettings
 from tests.rules.source import ROOT
 
 CLASSES: list[type[BaseSettings]] = [Settings, WebSettings, BotSettings, SandboxSettings, LaunchSettings]

@@ -1,20 +1,20 @@
 """The registry: every command, alias and button action, listed by hand. Adapters register commands with their platform from here."""
 
-from bots.core.commands import account, choosing, jobs, making, results, talking
+from bots.core.commands import account, ask, image_video, jobs, preferences, results
 from bots.core.commands.command import Command, Context, Replies
 
 __all__ = ["ACTIONS", "ALIASES", "COMMANDS", "Command", "Context", "Replies", "resolve"]
 
 COMMANDS: tuple[Command, ...] = (
-    talking.ASK,
-    making.IMAGE,
-    making.VIDEO,
-    making.EDIT,
-    making.ANIMATE,
+    ask.ASK,
+    image_video.IMAGE,
+    image_video.VIDEO,
+    image_video.EDIT,
+    image_video.ANIMATE,
     results.AGAIN,
-    talking.NEW,
-    choosing.MODEL,
-    choosing.SETTINGS,
+    ask.NEW,
+    preferences.MODEL,
+    preferences.SETTINGS,
     jobs.JOBS,
     jobs.CANCEL,
     jobs.GALLERY,
@@ -22,14 +22,14 @@ COMMANDS: tuple[Command, ...] = (
     account.LINK,
     account.UNLINK,
     account.PRIVACY,
-    talking.HELP,
+    ask.HELP,
     account.START,
 )
 
 ACTIONS: tuple[Command, ...] = (
-    talking.STOP_ANSWER,
-    talking.GO_ON,
-    talking.UNREADABLE,
+    ask.STOP_ANSWER,
+    ask.GO_ON,
+    ask.UNREADABLE,
     results.OTHER,
     results.WITH,
     results.REPEAT,
@@ -44,9 +44,9 @@ ACTIONS: tuple[Command, ...] = (
     results.CONFIRM,
     results.DECLINE,
     jobs.REFRESH,
-    choosing.MODELS,
-    choosing.USE_MODEL,
-    choosing.SET,
+    preferences.MODELS,
+    preferences.USE_MODEL,
+    preferences.SET,
     account.LINK_YES,
     account.LINK_NO,
     account.UNLINK_YES,

@@ -9,7 +9,7 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
 from bots.core.http import ApiError
 from bots.core.language import N_
-from bots.core.running import RUNNING
+from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound, Reply
 
 LISTED = 8

@@ -10,15 +10,15 @@ from api.generations.schemas import AgainIn, Changes, GenerationOut, MediaOut
 from api.links.schemas import ReportIn
 from bots.core import texts
 from bots.core.cards import delete_question, result_buttons, waiting_card
-from bots.core.commands.choosing import digest
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.making import OPTIONS, address, films_images, make_image, remade, takes_images, which_picture
+from bots.core.commands.image_video import OPTIONS, address, films_images, make_image, remade, takes_images, which_picture
+from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.http import ApiError
 from bots.core.language import N_
+from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
-from bots.core.running import RUNNING
 from bots.core.types import Button, File, Inbound, Reply
 
 SEEDS = 2**31

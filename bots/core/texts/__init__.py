@@ -3,11 +3,11 @@
 One namespace: callers write `texts.caption(made)`, wherever the sentence stands.
 """
 
-from bots.core.texts.choosing import *  # noqa: F403
-from bots.core.texts.delivering import *  # noqa: F403
+from bots.core.texts.ask import *  # noqa: F403
+from bots.core.texts.deliveries import *  # noqa: F403
+from bots.core.texts.errors import *  # noqa: F403
 from bots.core.texts.jobs import *  # noqa: F403
-from bots.core.texts.linking import *  # noqa: F403
-from bots.core.texts.mistakes import *  # noqa: F403
+from bots.core.texts.links import *  # noqa: F403
+from bots.core.texts.preferences import *  # noqa: F403
 from bots.core.texts.screen import *  # noqa: F403
-from bots.core.texts.talking import *  # noqa: F403
 from bots.core.texts.words import *  # noqa: F403

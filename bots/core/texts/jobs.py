@@ -9,7 +9,7 @@ from api.schemas import MediaKind
 from api.users.schemas import UserOut
 from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
-from bots.core.texts.mistakes import cause, charged
+from bots.core.texts.errors import cause, charged
 from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
 from bots.core.types import PictureWay
 

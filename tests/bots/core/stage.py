@@ -13,9 +13,9 @@ import uvicorn
 
 from api.ids import now
 from api.secrets import ensure_secrets
-from bots.core.answer import answer
 from bots.core.api import BotApi
-from bots.core.delivery import pump
+from bots.core.delivery_pump import pump
+from bots.core.dispatch import answer
 from bots.core.outbox import Times
 from bots.core.types import Address, Attachment, Chat, Inbound, Limits, Reply, Sender, SendFailed, Shown
 from tests.api.harness import Api

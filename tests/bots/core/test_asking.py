@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 import pytest_asyncio
 
-from api.provider.sandbox_faults import Fault
 from bots.core import texts
 from bots.core.api import BotApi
-from bots.core.commands.quoting import with_quoted
+from bots.core.commands.quotes import with_quoted
 from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
+from sandbox.faults import Fault
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.test_making import png
 from tests.sandbox_server import Sandbox

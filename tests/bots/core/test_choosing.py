@@ -52,7 +52,7 @@ async def test_a_model_is_chosen_by_buttons_or_by_name_and_used_from_then_on(pla
 
 
 async def test_long_lists_of_models_have_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bots.core.commands.choosing.PAGE", 1)
+    monkeypatch.setattr("bots.core.commands.preferences.PAGE", 1)
     (overview,) = await place.say("/model")
     first = await press(place, overview, "Images")
     second = await press(place, first, "More")

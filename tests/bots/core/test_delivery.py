@@ -10,10 +10,10 @@ import pytest
 
 from api.deliveries import service
 from api.generations.schemas import MediaOut
-from api.media import fitting
+from api.media import smaller_copies
 from api.secrets import ensure_secrets
 from bots.core.api import BotApi
-from bots.core.delivery import AT_ONCE, pump
+from bots.core.delivery_pump import AT_ONCE, pump
 from bots.core.http import ApiError
 from bots.core.rendering import kind_of
 from bots.core.types import Address, Reply, SendFailed
@@ -225,7 +225,7 @@ async def _made_an_image(place: Place) -> dict[str, Any]:
 async def test_a_file_somewhat_too_large_is_sent_as_a_smaller_copy(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await _made_an_image(place)
     most = made["images"][0]["size"] * 2 // 3
-    monkeypatch.setattr(fitting, "STEPS", (most,))
+    monkeypatch.setattr(smaller_copies, "STEPS", (most,))
     place.stage.limits = replace(place.stage.limits, upload_bytes=most)
     async with pumping(place.stage, place.bot):
         pushed = await place.stage.seen("smaller copy")

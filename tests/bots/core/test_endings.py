@@ -8,12 +8,12 @@ import pytest_asyncio
 
 from bots.core import texts
 from bots.core.types import Reply
+from tests.api.media.samples import picture
+from tests.api.provider.test_answers import events, said
+from tests.api.text.test_endings import replay, with_picture
 from tests.bots.core.stage import Place
 from tests.cases import case
-from tests.media.samples import picture
-from tests.provider.test_answers import events, said
 from tests.sandbox_server import Sandbox
-from tests.text.test_endings import replay, with_picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

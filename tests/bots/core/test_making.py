@@ -6,11 +6,11 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from api.provider.sandbox_faults import Fault
 from bots.core import texts
 from bots.core.types import Attachment, Quoted, Reply
+from sandbox.faults import Fault
+from tests.api.media.samples import case
 from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
-from tests.media.samples import case
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -2,8 +2,8 @@ import pytest
 
 from api.catalog.schemas import ModelOut, PriceOut
 from api.provider.schemas import Capabilities
-from bots.core.commands.making import IMAGE_OPTIONS, VIDEO_OPTIONS
-from bots.core.commands.talking import MODEL
+from bots.core.commands.ask import MODEL
+from bots.core.commands.image_video import IMAGE_OPTIONS, VIDEO_OPTIONS
 from bots.core.options import Mistake, find_model, parse
 
 

@@ -10,14 +10,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.provider.sandbox_faults import Fault
 from bots.core import texts
-from bots.core.answer import SILENT_SECONDS, answer
 from bots.core.api import ACT_TIMEOUT, BotApi
+from bots.core.dispatch import SILENT_SECONDS, answer
 from bots.core.patience import Patience
+from sandbox.faults import Fault
 from tests.bots.core.stage import Place, attachment, served
 from tests.bots.core.test_making import png
-from tests.delivery_faults.api_faults import ApiFaults, Kind
+from tests.faults.deliveries.api_faults import ApiFaults, Kind
 from tests.sandbox_server import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

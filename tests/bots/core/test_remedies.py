@@ -5,11 +5,11 @@ from typing import get_args
 import pytest
 import pytest_asyncio
 
-from api.provider.sandbox_faults import Fault
 from api.schemas import Reason
 from bots.core import texts
-from bots.core.remedies import BY_REASON
+from bots.core.failure_buttons import BY_REASON
 from bots.core.types import Reply
+from sandbox.faults import Fault
 from tests.bots.core.stage import Place, pumping
 from tests.bots.core.test_results import press
 from tests.sandbox_server import Sandbox

@@ -1,7 +1,7 @@
 import pytest
 
 from bots.core.api import BotApi, Who
-from bots.core.suggesting import Suggestions
+from bots.core.model_suggestions import Suggestions
 from tests.bots.core.stage import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,7 +24,7 @@ async def test_models_are_suggested_by_what_is_typed(place: Place, unused_tcp_po
     async with BotApi(f"http://127.0.0.1:{unused_tcp_port}", "key") as away:
         suggestions._api = away
         assert await suggestions.models(WHO, ("image", "video"), "", 25) == every, "remembered for a while"
-        monkeypatch.setattr("bots.core.suggesting.KEPT_SECONDS", 0.0)
+        monkeypatch.setattr("bots.core.model_suggestions.KEPT_SECONDS", 0.0)
         suggestions._api, suggestions._known = place.bot, {}
         assert await suggestions.models(WHO, ("image",), "", 25)
         suggestions._api = away

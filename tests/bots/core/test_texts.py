@@ -12,7 +12,7 @@ from api.schemas import Reason
 from api.users.schemas import UserOut
 from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
-from bots.core.commands.making import OPTIONS
+from bots.core.commands.image_video import OPTIONS
 from bots.core.http import refused
 from bots.core.language import chosen, speaking
 from tests.bots.core.samples import AT, generation

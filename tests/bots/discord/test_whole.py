@@ -13,9 +13,9 @@ from api.secrets import ensure_secrets
 from bots.core.api import BotApi
 from bots.discord.__main__ import run
 from bots.settings import BotSettings
+from tests.api.media.samples import case
 from tests.bots.core.stage import Place
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
-from tests.media.samples import case
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 
-from bots.core.answer import answer
 from bots.core.api import BotApi
-from bots.core.delivery import pump
+from bots.core.delivery_pump import pump
+from bots.core.dispatch import answer
 from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, Shown
 
 PLATFORM = "terminal"

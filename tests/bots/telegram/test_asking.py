@@ -4,8 +4,8 @@ import pytest
 from telegram import MessageEntity
 
 from bots.core.types import Ask, Button, Reply, Shown
-from bots.telegram.carrying import PEN, question
 from bots.telegram.chat import TelegramChat
+from bots.telegram.hidden_links import PEN, question
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.bots.telegram.test_inbound import picture
 from tests.fakes.telegram import FakeTelegram, SeenMessage

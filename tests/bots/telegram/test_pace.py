@@ -3,10 +3,10 @@
 import pytest
 
 from bots.core.types import Reply, SendFailed
-from bots.telegram import pace
+from bots.telegram import rate_limits
 from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
-from bots.telegram.pace import GROUP, PRIVATE, Pace, Rate
+from bots.telegram.rate_limits import GROUP, PRIVATE, Pace, Rate
 from tests.bots.telegram.conftest import CHAT, place
 from tests.fakes.telegram import FakeTelegram
 
@@ -40,13 +40,13 @@ def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock
 
 
 def test_all_chats_together_are_held_back_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "EVERYWHERE", Rate(0.1, 5))
+    monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
     turns = Pace(clock)
     assert [turns.turn(chat) for chat in range(1, 8)] == pytest.approx([0.0] * 5 + [0.1, 0.2])
 
 
 def test_a_chat_that_waits_takes_nobodys_turn(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "EVERYWHERE", Rate(0.1, 5))
+    monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
     turns = Pace(clock)
     for _ in range(24):
         turns.turn(-5)
@@ -80,7 +80,7 @@ def test_a_flood_answer_holds_only_its_chat(clock: Clock) -> None:
 
 
 def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "REMEMBERED", 10)
+    monkeypatch.setattr(rate_limits, "REMEMBERED", 10)
     turns = Pace(clock)
     for chat in range(1, 100):
         turns.turn(chat)
@@ -89,7 +89,7 @@ def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_the_flood_control_is_never_met(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "PRIVATE", Rate(0.02, 18))
+    monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.02, 18))
     for number in range(19):
         await chat.show(place(), Reply(f"{number}"))
     scene = fake.scene()
@@ -99,7 +99,7 @@ async def test_the_flood_control_is_never_met(chat: TelegramChat, fake: FakeTele
 
 async def test_without_a_pace_the_flood_control_is_met(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would prove nothing."""
-    monkeypatch.setattr(pace, "PRIVATE", Rate(0.001, 100))
+    monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.001, 100))
     told = None
     for number in range(40):
         try:

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from bots.core import texts
 from bots.core.types import Chat, Inbound, Reply
-from bots.telegram import adapter, retrying
+from bots.telegram import adapter, retries
 from bots.telegram.adapter import Telegram, make_bot
-from bots.telegram.retrying import TokenRefused
+from bots.telegram.retries import TokenRefused
 from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
@@ -115,8 +115,8 @@ async def test_a_missing_token_is_one_line(fake: FakeTelegram, unused_tcp_port: 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "BACKOFF_LEAST", 0.01)
-    monkeypatch.setattr(retrying, "BACKOFF_MOST", 0.05)
+    monkeypatch.setattr(retries, "BACKOFF_LEAST", 0.01)
+    monkeypatch.setattr(retries, "BACKOFF_MOST", 0.05)
 
 
 @pytest.mark.usefixtures("short_pauses")

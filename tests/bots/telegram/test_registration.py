@@ -2,7 +2,7 @@
 
 from bots.core.commands import COMMANDS
 from bots.core.language import LANGUAGES, translated
-from bots.core.texts.introducing import ABOUT, ABOUT_SHORT
+from bots.core.texts.introduction import ABOUT, ABOUT_SHORT
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram, Scene
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bots.core.types import Chat, Inbound, Reply
 from bots.telegram import adapter
-from bots.telegram.unfinished import KEPT_SECONDS, KILLS_MOST, Unfinished
+from bots.telegram.update_files import KEPT_SECONDS, KILLS_MOST, Unfinished
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.bots.telegram.test_webhook import listening
 from tests.fakes.telegram import FakeTelegram

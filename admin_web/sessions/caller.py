@@ -1,0 +1,122 @@
+"""Who is asking: the api as the signed-in person of this request, and their profile."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
+from urllib.parse import quote
+
+from flask import Flask, Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
+
+from admin_web.api_client import ApiClient
+from admin_web.api_http import AGENT
+from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
+from admin_web.words.language import _, speak
+from api.users.schemas import UserOut
+
+T = TypeVar("T")
+
+AT_ONCE = 32
+"""Calls that all pages of this process have under way beside their own."""
+
+_PLAIN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
+"""One slash, then visible ASCII without a backslash: everything else stands percent-encoded in an address."""
+
+PUBLIC = {
+    "static",
+    "auth.login",
+    "auth.login_submit",
+    "auth.setup",
+    "auth.setup_submit",
+    "joining.register",
+    "joining.register_submit",
+    "joining.reset",
+    "joining.reset_submit",
+    "machine.healthz",
+    "sharing.shared",
+    "sharing.media",
+}
+
+
+def prepare(app: Flask) -> None:
+    app.extensions["asking"] = ThreadPoolExecutor(AT_ONCE, "asking")
+
+
+def web_session() -> WebSession:
+    return cast("WebSession", cast("Any", session)._get_current_object())  # noqa: SLF001 - werkzeug's documented way to the object
+
+
+def sessions() -> StoredSessions:
+    return cast("StoredSessions", current_app.session_interface)
+
+
+def anonymous() -> ApiClient:
+    """The api for somebody who is not signed in. It counts failed logins by the browser's address and names sessions by its kind."""
+    browser = {"x-forwarded-for": request.remote_addr or "", "user-agent": f"{AGENT} {request.user_agent.string[:150]}"}
+    return ApiClient(current_app.extensions["api_http"], headers=browser)
+
+
+def api() -> ApiClient:
+    """The api as the signed-in person."""
+    if "api" not in g:
+        held = web_session()
+        if held.sid is None:
+            raise RuntimeError("a page that asks the api as a person must not be public")
+        access = SessionAccess(sessions().store, held.sid, anonymous(), held.tokens)
+        g.api = ApiClient(current_app.extensions["api_http"], access)
+    return cast("ApiClient", g.api)
+
+
+def soon(ask: Callable[[ApiClient], T]) -> Callable[[], T]:
+    """Asks the api while the page asks for other things. What is returned waits for the answer, and raises what asking raised."""
+    pool: ThreadPoolExecutor = current_app.extensions["asking"]
+    return pool.submit(ask, api()).result
+
+
+def expect_me() -> None:
+    """For a page that asks for more: the profile comes meanwhile."""
+    if "me" not in g and "coming" not in g:
+        g.coming = soon(lambda api: api.me())
+
+
+def me() -> UserOut:
+    """Asked once per request, so role and balance are never older than the page."""
+    if "me" not in g:
+        g.me = g.coming() if "coming" in g else api().me()
+        speak(g.me.language)
+    return cast("UserOut", g.me)
+
+
+def is_script() -> bool:
+    """A request by our own scripts, which want a fragment or JSON, not a page."""
+    return request.headers.get("X-Fragment") == "1"
+
+
+def require_sign_in() -> Response | None:
+    """Everything that is not named public needs a session."""
+    if request.endpoint is None or request.endpoint in PUBLIC or web_session().sid is not None:
+        return None
+    return to_login()
+
+
+def to_login() -> Response:
+    if is_script() or request.endpoint == "media.serve":
+        return make_response(jsonify(error={"message": _("Please sign in again."), "hint": "", "code": "not_authenticated"}), 401)
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    target = url_for("auth.login")
+    return cast("Response", redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target))
+
+
+def session_ended() -> Response:
+    sessions().sign_out(web_session())
+    g.pop("api", None)
+    if not is_script():
+        flash(_("You have been signed out. Please sign in again; if that does not work, ask an admin."), "info")
+    return to_login()
+
+
+def safe_next(target: str | None) -> str:
+    """Only a path of our own, so that a login link cannot lead away.
+
+    Browsers drop control characters from an address and read a backslash as a slash, so only what they leave as it is passes."""
+    return target if target and _PLAIN_PATH.fullmatch(target) else url_for("dashboard.show")

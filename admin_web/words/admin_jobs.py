@@ -1,0 +1,232 @@
+"""Where a job stands, in words for whoever runs the studio. Templates of admins have this module as `words`."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_decimal
+
+from admin_web.words.language import N_, _, ago, chosen, locale, moment
+from api.admin.schemas import BotOut, BroadcastOut
+from api.catalog.schemas import AdminModelOut
+from api.deliveries.schemas import DeliveryRowOut
+from api.generations.schemas import AdminGenerationOut
+from api.users.schemas import Role
+
+STATUSES = {
+    "queued": N_("In line"),
+    "processing": N_("Being made"),
+    "review": N_("Needs a decision"),
+    "completed": N_("Ready"),
+    "failed": N_("Failed"),
+    "cancelled": N_("Cancelled"),
+}
+KINDS = {"image": N_("Image"), "video": N_("Video"), "text": N_("Text")}
+MODES = {
+    "text_to_image": N_("Image from words"),
+    "image_to_image": N_("Image from an image"),
+    "text_to_video": N_("Video from words"),
+    "image_to_video": N_("Video from an image"),
+}
+SOURCES = {"web": N_("Web"), "api": N_("API"), "telegram": N_("Telegram"), "discord": N_("Discord"), "terminal": N_("Terminal")}
+PHASES = {
+    "submit": N_("waits for its turn"),
+    "submitting": N_("is being handed to the provider"),
+    "submit_unknown": N_("handed over, but the provider's answer was lost"),
+    "poll": N_("the provider works on it"),
+    "fetch": N_("the result is being copied"),
+    "needs_review": N_("waits for a person"),
+    "done": N_("over"),
+}
+ZERO = Decimal(0)
+_UNITS = ("Byte", "kB", "MB", "GB", "TB")
+TONES = {"completed": "good", "failed": "bad", "cancelled": "", "queued": "", "processing": "busy", "review": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`tone` is how it looks: good, bad, busy, warn or nothing."""
+
+    key: str
+    words: str
+    tone: str
+
+
+def state_of(job: AdminGenerationOut) -> State:
+    key = "review" if job.phase == "needs_review" else job.status
+    return State(key, _(STATUSES[key]), TONES[key])
+
+
+def phase_words(phase: str) -> str:
+    """A phase that came later than these words is shown by its name."""
+    return _(PHASES[phase]) if phase in PHASES else phase
+
+
+def money_words(job: AdminGenerationOut) -> str:
+    """What became of the money that was set aside for it."""
+    if job.phase != "done":
+        return _("held until it is over")
+    if job.refunded and job.status == "failed":
+        return _("booked, but not for its person: it failed")
+    if job.refunded:
+        return _("booked, and given back by an admin")
+    if not job.cost_usd:
+        return _("given back")
+    return _("booked")
+
+
+def in_list(words: dict[str, str], key: str) -> str:
+    return _(words[key]) if key in words else key
+
+
+# --- models
+
+PRICE_OF = {
+    "image": N_("Your own price for one image, in dollars"),
+    "video": N_("Your own price for a second of video, in dollars"),
+    "text": N_("Your own price for one answer, in dollars"),
+}
+CAPABILITIES = {
+    "sizes": N_("Sizes"),
+    "aspect_ratios": N_("Aspect ratios"),
+    "image_sizes": N_("Image sizes"),
+    "qualities": N_("Qualities"),
+    "resolutions": N_("Resolutions"),
+    "durations": N_("Lengths in seconds"),
+    "frame_images": N_("Starts or ends with an image"),
+    "generate_audio": N_("Makes sound"),
+    "seed": N_("Takes a seed"),
+    "max_n": N_("Images at once"),
+    "max_input_images": N_("Input images"),
+    "context_length": N_("Context in tokens"),
+    "max_output_tokens": N_("Answer in tokens"),
+}
+
+
+def standing(model: AdminModelOut) -> State:
+    if model.vanished:
+        return State("vanished", _("Not listed any more"), "bad")
+    if not model.enabled:
+        return State("off", _("Switched off"), "")
+    if not model.price_known:
+        return State("price", _("Needs a price"), "warn")
+    return State("on", _("Offered"), "good")
+
+
+def audience(roles: list[Role] | None) -> str:
+    if roles is None or len(roles) > 1:
+        return _("Everybody")
+    return _("Admins") if roles == ["admin"] else _("Users")
+
+
+def capabilities(model: AdminModelOut) -> list[tuple[str, str]]:
+    """(what, how much) for each thing that the model can; what it cannot is left out."""
+    found = []
+    for name, value in model.capabilities.model_dump().items():
+        if not value:
+            continue
+        words = _("yes") if value is True else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
+        found.append((_(CAPABILITIES[name]) if name in CAPABILITIES else name.replace("_", " "), words))
+    return found
+
+
+# --- budgets
+
+SCOPES = {
+    "users": N_("All users together"),
+    "admins": N_("All admins together"),
+    "guests": N_("All guests together"),
+    "global": N_("The whole studio"),
+}
+
+
+def part(spent: Decimal, limit: Decimal) -> str:
+    """In percent, rounded down: 100 % is all of it."""
+    if limit == 0:
+        return "–" if spent <= 0 else "100 %"
+    return f"{int(100 * spent / limit)} %"
+
+
+# --- deliveries, bots, health
+
+DELIVERY_STATES = {
+    "troubled": N_("In trouble"),
+    "pending": N_("On its way"),
+    "done": N_("Arrived"),
+    "dead": N_("Reached nobody"),
+    "inbox": N_("On the web instead"),
+}
+DELIVERY_TONES = {"troubled": "warn", "pending": "busy", "done": "good", "dead": "bad", "inbox": "warn"}
+EVENTS = {"generation_completed": N_("Result"), "generation_failed": N_("Failure"), "notice": N_("Notice")}
+TRIES = {
+    "failed": N_("Did not work, tried again later"),
+    "final": N_("Refused by the chat for good"),
+    "uncertain": N_("May have arrived"),
+    "broke": N_("The bot failed over it"),
+    "lost": N_("The bot ended in the middle"),
+    "expired": N_("Too old to be sent"),
+    "retry": N_("An admin sent it again"),
+    "to_dm": N_("An admin sent it to the private chat"),
+}
+BROADCAST_STATES = {"sending": N_("Being sent"), "sent": N_("Sent"), "stopped": N_("Stopped")}
+BROADCAST_TONES = {"sending": "busy", "sent": "good", "stopped": "warn"}
+CHECKS = {
+    "database": N_("Database"),
+    "media": N_("Files"),
+    "disk": N_("Disk"),
+    "provider": N_("AI provider"),
+    "background": N_("Background work"),
+}
+
+
+def delivery_state(state: str) -> State:
+    return State(state, in_list(DELIVERY_STATES, state), DELIVERY_TONES.get(state, ""))
+
+
+def broadcast_state(one: BroadcastOut) -> State:
+    key = "stopped" if one.stopped_at else "sending" if one.waiting or one.pending else "sent"
+    return State(key, _(BROADCAST_STATES[key]), BROADCAST_TONES[key])
+
+
+def delivery_what(row: DeliveryRowOut) -> str:
+    """Such as `Result c4xc2zs`, or the code of a notice."""
+    what = in_list(EVENTS, row.event)
+    about = row.short_id or (row.notice or "").replace("_", " ")
+    return f"{what} {about}".strip()
+
+
+def check_state(is_ok: bool) -> State:
+    return State("ok", _("works"), "good") if is_ok else State("bad", _("does not work"), "bad")
+
+
+def bot_state(bot: BotOut) -> State:
+    if bot.connected:
+        return State("on", _("connected since %(when)s", when=moment(bot.since)) if bot.since else _("connected"), "good")
+    if bot.last_seen_at is None:
+        return State("never", _("never seen"), "")
+    return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
+
+
+def number_words(value: float) -> str:
+    return format_decimal(value, "#,##0.#", locale=locale())
+
+
+def size_words(size: int) -> str:
+    """Such as `14.7 MB`."""
+    power = min(len(_UNITS) - 1, max(0, (len(str(size)) - 1) // 3))
+    return f"{number_words(size / 1000**power)} {_UNITS[power]}"
+
+
+def date_words(day: date) -> str:
+    return _date_words(day, chosen())
+
+
+@lru_cache(1024)
+def _date_words(day: date, language: str) -> str:
+    """A chart and its table say every day twice."""
+    this_year = day.year == datetime.now(UTC).year
+    pattern = ("d MMM" if this_year else "d MMM y") if language == "de" else ("MMM d" if this_year else "MMM d, y")
+    return format_date(day, pattern, locale=Locale(language))

@@ -1,0 +1,181 @@
+"""Which language and which time zone a page speaks, and its sentences in that language.
+
+English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others; they are read when the web starts,
+so there is no compiled file that could be old. `python -m admin_web.catalogue` finds what is not translated yet.
+"""
+
+import gettext as std
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Literal, cast
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, g, has_request_context, request, session
+from markupsafe import Markup
+
+LOCALES = Path(__file__).parents[1] / "locale"
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+Language = Literal["en", "de"]
+DEFAULT: Language = "en"
+MINUTE, DAYS = 60, 30 * 86_400
+CENT = Decimal("0.01")
+
+
+def prepare(app: Flask) -> None:
+    for language in LANGUAGES:
+        _catalogue(language)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    # the extension adds the method, so no type knows it
+    app.jinja_env.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    # the extension's own `_` takes a third of the time of a page with a table
+    app.jinja_env.globals.update(language=chosen, _=_in_template)
+
+
+@cache
+def _catalogue(language: str) -> std.NullTranslations:
+    """Of a file later in the alphabet a sentence wins; the test of the catalogues sees to it that no sentence is in two."""
+    merged: std.NullTranslations = std.NullTranslations()
+    for path in sorted((LOCALES / language).glob("*.po")):
+        compiled = io.BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, locale=language))
+        compiled.seek(0)
+        found = std.GNUTranslations(compiled)
+        found.add_fallback(merged)
+        merged = found
+    return merged
+
+
+def _(sentence: str, /, **values: object) -> str:
+    """The sentence in the language of this request; `%(name)s` in it is filled from `values`."""
+    return _filled(_catalogue(chosen()).gettext(sentence), values)
+
+
+def _in_template(sentence: str, /, **values: object) -> Markup:
+    """What stands in a sentence is escaped when it is filled in; `%%` is a percent sign."""
+    if not values:
+        return _plain(chosen(), sentence)
+    return Markup(_catalogue(chosen()).gettext(sentence)) % values  # noqa: S704 - our own sentences
+
+
+@lru_cache(4096)
+def _plain(language: str, sentence: str) -> Markup:
+    return Markup(_catalogue(language).gettext(sentence)) % {}  # noqa: S704 - our own sentences
+
+
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
+    return _filled(_catalogue(chosen()).ngettext(one, many, n), {"n": n, "num": n, **values})
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for a sentence that is translated where it is shown
+    return sentence
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    return text % values if values else text
+
+
+def speak(language: str) -> None:
+    """The signed-in person's own language, for this page and, without asking again, for the fragments that follow it."""
+    g.language = language if language in LANGUAGES else asked_for()
+    if session.get("language") != g.language:
+        session["language"] = g.language
+
+
+def chosen() -> str:
+    """The person's language; of a visitor the one that the browser asks for."""
+    try:
+        language: str | None = g.get("language")
+    except RuntimeError:
+        return DEFAULT  # no page is being made
+    if language is None and has_request_context():
+        held = session.get("language")
+        g.language = language = held if held in LANGUAGES else asked_for()
+    return language or DEFAULT
+
+
+def asked_for() -> Language:
+    """By the browser."""
+    return "de" if request.accept_languages.best_match(LANGUAGES) == "de" else "en"
+
+
+def zone() -> tzinfo:
+    """The person's time zone as the profile has it, else as the browser has said it."""
+    if "zone" not in g:
+        held = session.get("time_zone")
+        g.zone = _zone(held if isinstance(held, str) else "") or _zone(request.cookies.get("tz", "")) or UTC
+    return cast("tzinfo", g.zone)
+
+
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):  # an unknown name, one that is no name, one that is a folder
+        return None
+
+
+def locale() -> Locale:
+    return Locale(chosen())
+
+
+def moment(at: datetime) -> str:
+    """Day and time, to the minute."""
+    return format_datetime(at, _("MMM d, y, HH:mm"), tzinfo=zone(), locale=locale())
+
+
+def day(at: datetime) -> str:
+    return format_datetime(at, _("MMMM d, y"), tzinfo=zone(), locale=locale())
+
+
+def clock(at: datetime) -> str:
+    return format_datetime(at, "HH:mm", tzinfo=zone(), locale=locale())
+
+
+def ago(at: datetime) -> str:
+    """How long it is ago, or until it comes, in the largest unit that fits; after a month the day."""
+    passed = (datetime.now(UTC) - at).total_seconds()
+    if abs(passed) < MINUTE:
+        return _("just now")
+    if passed > DAYS:
+        return day(at)
+    size = next(seconds for _name, seconds in TIMEDELTA_UNITS if seconds <= abs(passed))
+    return _ago(round(passed / size) * size, chosen())
+
+
+@lru_cache(1024)
+def _ago(seconds: int, language: str) -> str:
+    """Long tables say the same few over and over."""
+    return format_timedelta(timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=Locale(language))
+
+
+def lasting(time: timedelta) -> str:
+    """In the largest unit of which there are two."""
+    return format_timedelta(time, threshold=2, locale=locale())
+
+
+def money(value: Decimal | None) -> str:
+    """Dollars with two digits, more where two would hide the amount."""
+    if value is None:
+        return _("unknown")
+    digits = f"{value:.2f}" if value == 0 or abs(value) >= CENT else f"{value:.6f}".rstrip("0")
+    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
+
+
+def dollars(value: Decimal) -> str:
+    """The price of a thing: at least cents, at most four digits behind the point."""
+    digits = f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
+    return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
+
+
+def amount(value: Decimal) -> str:
+    """For an input: no digit is lost when it is sent back as it is."""
+    whole, _, cents = f"{value:.6f}".partition(".")
+    return f"{whole}{',' if chosen() == 'de' else '.'}{cents.rstrip('0').ljust(2, '0')}"

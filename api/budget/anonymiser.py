@@ -1,0 +1,27 @@
+"""What stays of an account's money when the account is deleted: amounts, without whose they were. So the server's sums stay right."""
+
+from api.budget import day_sums
+from api.budget.service import user_scope
+from api.db import Db
+
+NOBODY = "deleted"
+
+
+class Anonymiser:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def erase_user(self, user_id: str) -> None:
+        """A hold that is still open is closed later by its id, and counted for nobody then."""
+        async with self._db.transaction() as sql:
+            await sql.execute("UPDATE holds SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
+            await sql.execute("UPDATE ledger SET user_id = $2 WHERE user_id = $1", user_id, NOBODY)
+            await day_sums.hand_over(sql, user_id, NOBODY)
+            await sql.execute(
+                "INSERT INTO budgets (scope, month, held_micro, spent_micro) "
+                "SELECT $2::text, month, held_micro, spent_micro FROM budgets WHERE scope = $1 ON CONFLICT (scope, month) DO UPDATE SET "
+                "held_micro = budgets.held_micro + excluded.held_micro, spent_micro = budgets.spent_micro + excluded.spent_micro",
+                user_scope(user_id),
+                user_scope(NOBODY),
+            )
+            await sql.execute("DELETE FROM budgets WHERE scope = $1", user_scope(user_id))

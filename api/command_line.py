@@ -1,0 +1,154 @@
+"""What the operator's shell may ask: `./run admin ...`, `./run bot-key` and `./run backup`. While the api runs, it answers here, because
+only one process can open the database; otherwise the command does it on the database itself."""
+
+import asyncio
+import hmac
+import ipaddress
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import EmailStr
+
+from api import ids
+from api.admin.schemas import BackupOut
+from api.auth import one_time_tokens
+from api.auth.one_time_tokens import Purpose
+from api.auth.recovery import RESET_LIFE
+from api.db import Db, Sql
+from api.deps import ServicesDep
+from api.errors import Conflict
+from api.schemas import In, Out, Time
+from api.secrets import ensure_secrets
+from api.users import audit
+from api.users.service import UserService
+from api.users.store import User
+
+router = APIRouter(prefix="/internal", tags=["machines"], include_in_schema=False)
+
+_BY_SHELL = {"from": "shell"}
+
+
+class AdminIn(In):
+    """`promote`: whoever has an account with this address already is made an admin."""
+
+    email: EmailStr
+    promote: bool = False
+
+
+class ResetIn(In):
+    email: EmailStr
+
+
+class LinkOut(Out):
+    """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user` and `admin` say what the account is,
+    and nothing was done; `promoted` needs no link."""
+
+    state: Literal["invite", "reset", "user", "admin", "promoted"]
+    token: str | None = None
+    expires_at: Time | None = None
+
+
+class Shell:
+    """Acts that are written down as done by nobody who is signed in."""
+
+    def __init__(self, db: Db, users: UserService) -> None:
+        self._db = db
+        self._users = users
+
+    async def create_admin(self, body: AdminIn) -> LinkOut:
+        """A link for somebody new, or who was invited and has no password yet. `user`: asks to `promote` an account. Raises `Conflict`."""
+        user = await self._users.find_by_email(body.email)
+        if user is None:
+            return await self._invite(body.email)
+        _check_active(user)
+        if user.role != "admin" and not body.promote:
+            return LinkOut(state="user")
+        if user.role != "admin":
+            await self._users.set_role(user.id, "admin", actor_id=None)
+        if user.invited:
+            return await self._link("invite", user)
+        return LinkOut(state="admin" if user.role == "admin" else "promoted")
+
+    async def reset_password(self, body: ResetIn) -> LinkOut:
+        """The old password works until the link is used. Raises `Conflict`."""
+        user = await self._users.find_by_email(body.email)
+        if user is None:
+            raise Conflict("No account has this e-mail address.")
+        _check_active(user)
+        return await self._link("invite" if user.invited else "reset", user)
+
+    async def _invite(self, email: str) -> LinkOut:
+        user, secret, at = self._users.new_invited(email, "admin", None), ids.token(), ids.now()
+        async with self._db.transaction() as sql:
+            await self._users.add(sql, user)
+            await one_time_tokens.issue(sql, ids.digest(secret), "invite", user.id, at=at, expires_at=at + RESET_LIFE)
+            await audit.record(sql, "user_invite", actor_id=None, subject=user.id, after={"role": "admin", **_BY_SHELL})
+        return LinkOut(state="invite", token=secret, expires_at=at + RESET_LIFE)
+
+    async def _link(self, purpose: Purpose, user: User) -> LinkOut:
+        secret, at = ids.token(), ids.now()
+        async with self._db.transaction() as sql:
+            await self._hold(sql, user)
+            await one_time_tokens.issue(sql, ids.digest(secret), purpose, user.id, at=at, expires_at=at + RESET_LIFE)
+            action = "user_invite" if purpose == "invite" else "password_reset_link"
+            await audit.record(sql, action, actor_id=None, subject=user.id, after=_BY_SHELL)
+        return LinkOut(state=purpose, token=secret, expires_at=at + RESET_LIFE)
+
+    async def _hold(self, sql: Sql, user: User) -> None:
+        if not await self._users.hold_active(sql, user.id):
+            raise Conflict("This account was switched off just now.")
+
+
+def _check_active(user: User) -> None:
+    if user.status != "active":
+        raise Conflict("This account is disabled. An admin can enable it on the web.")
+
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="operator key")
+
+
+async def _operator(
+    request: Request, services: ServicesDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """From this machine, with its key. For everybody else there is nothing here."""
+    if bearer is not None and _is_local(request):
+        secrets = await asyncio.to_thread(ensure_secrets, services.settings.data_dir)
+        if hmac.compare_digest(bearer.credentials.encode(), secrets.operator_key.encode()):
+            return
+    raise HTTPException(404)
+
+
+def _is_local(request: Request) -> bool:
+    """Through a proxy the client is whoever the proxy names."""
+    host = request.client.host if request.client else ""
+    try:
+        return ipaddress.ip_address(host).is_loopback or host == request.scope["server"][0]
+    except ValueError:
+        return False
+
+
+OperatorCaller = Annotated[None, Depends(_operator)]
+"""The shell of whoever runs this server."""
+
+
+@router.post("/admins")
+async def create_admin(body: AdminIn, services: ServicesDep, _operator: OperatorCaller) -> LinkOut:
+    return await Shell(services.db, services.users).create_admin(body)
+
+
+@router.post("/password-resets")
+async def reset_password(body: ResetIn, services: ServicesDep, _operator: OperatorCaller) -> LinkOut:
+    return await Shell(services.db, services.users).reset_password(body)
+
+
+@router.post("/bot-keys", status_code=204)
+async def adopt_bot_keys(services: ServicesDep, _operator: OperatorCaller) -> None:
+    """Takes what `secrets.json` holds now; the key before works on until the next rotation."""
+    secrets = await asyncio.to_thread(ensure_secrets, services.settings.data_dir)
+    await services.auth.bots.adopt_keys(secrets.bot_keys)
+
+
+@router.post("/backups")
+async def make_backup(services: ServicesDep, _operator: OperatorCaller) -> BackupOut:
+    return await services.board.backups.make(None)

@@ -1,0 +1,356 @@
+"""DuckDB: one process, one writer thread that commits waiting writes together, two reader threads.
+
+Reads never wait for writes. A transaction has the writer alone. Why it is built so: ARCHITECTURE.md, "DuckDB".
+"""
+
+import asyncio
+import errno
+import os
+import queue
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, NoReturn, TypeVar
+
+import duckdb
+import structlog
+
+from api.db import CannotOpen, DbUnavailable, Duplicate, Row, Sql
+from api.db.cached_rows import Kept, Key, concerns, key_of, only_reads
+from api.unicode import storable_args
+
+T = TypeVar("T")
+End = Callable[[duckdb.FatalException], NoReturn]
+log = structlog.get_logger("db")
+
+BATCH_MAX = 64
+PARSED_MAX = 1000
+READERS = 2
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "256MB",
+    # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole table; the default is 50
+    "dynamic_or_filter_threshold": 256,
+}
+_ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
+_DAMAGED_BLOCK = "Corrupt database file"
+_DAMAGED = re.compile(rf"{_DAMAGED_BLOCK}|not a valid DuckDB database|read enough bytes|[Dd]eserializ")
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EISDIR, errno.ENOTDIR, errno.EIO, errno.EMFILE)
+_LOG_HEAD = bytes.fromhex("6400626500")
+"""What each log begins with. One that begins otherwise DuckDB passes over in silence, and overwrites at the next write."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    query: str
+    args: tuple[object, ...]
+    done: asyncio.Future[Sequence[Row]]
+
+
+class _Cursor:
+    """One thread's connection. What it has run before it keeps parsed: that is up to a third of the time of a short statement."""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, end: End) -> None:
+        self._end = end
+        self._connection = root.cursor()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._parsed: dict[str, duckdb.Statement | str] = {}
+
+    def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
+        """All rows at once: a result left open would be a read transaction that never ends. A row cannot be changed: it may be kept."""
+        try:
+            self._connection.execute(self._statement(query), storable_args(args) or None)
+            names = [column[0] for column in self._connection.description]
+            return [MappingProxyType(dict(zip(names, row, strict=True))) for row in self._connection.fetchall()]
+        except duckdb.FatalException as error:
+            self._end(error)
+        except duckdb.ConstraintException as error:
+            if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
+                raise Duplicate(str(error)) from error
+            raise
+        except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
+            raise DbUnavailable(str(error)) from error
+        except duckdb.Error as error:
+            if _first_line(error).startswith(_DAMAGED_BLOCK):
+                raise CannotOpen("damaged", _first_line(error)) from error
+            raise
+
+    def _statement(self, query: str) -> duckdb.Statement | str:
+        """The text itself where it holds several, as a migration's does."""
+        found = self._parsed.get(query)
+        if found is None:
+            if len(self._parsed) >= PARSED_MAX:
+                self._parsed.clear()
+            statements = self._connection.extract_statements(query)
+            found = self._parsed[query] = statements[0] if len(statements) == 1 else query
+        return found
+
+
+class _Writer(_Cursor):
+    """The connection that writes. What was kept of a table that it has changed is forgotten as soon as the change is committed."""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept, end: End) -> None:
+        super().__init__(root, end)
+        self._kept = kept
+        self._is_open = False
+        self._has_changed = False
+
+    def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
+        self._has_changed = self._has_changed or concerns(query)
+        try:
+            return super().run(query, args)
+        finally:
+            if not self._is_open:
+                self._settle()
+
+    def begin(self) -> None:
+        super().run("BEGIN")
+        self._is_open = True
+
+    def commit(self) -> None:
+        try:
+            super().run("COMMIT")
+        finally:
+            self._settle()
+
+    def rollback(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            log.debug("nothing_to_roll_back")
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._has_changed:
+            self._kept.forget()
+        self._is_open = self._has_changed = False
+
+
+def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
+    """One commit for all, or nothing of any."""
+    cursor.begin()
+    try:
+        results = [cursor.run(write.query, write.args) for write in writes]
+        cursor.commit()
+    except BaseException:
+        cursor.rollback()
+        raise
+    return results
+
+
+class _Transaction:
+    """Statements of one open transaction. After a failed one DuckDB would let COMMIT keep nothing in silence: `broken` prevents that."""
+
+    def __init__(self, db: "DuckDb") -> None:
+        self._db = db
+        self.broken = False
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        try:
+            return await self._db.on_writer(lambda cursor: cursor.run(query, args))
+        except Exception:
+            self.broken = True
+            raise
+
+    async def fetch_one(self, query: str, *args: object) -> Row | None:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+    async def execute(self, query: str, *args: object) -> None:
+        await self.fetch(query, *args)
+
+
+class DuckDb:
+    """The embedded engine. Built by `open_duckdb`."""
+
+    engine: Literal["duckdb", "postgresql"] = "duckdb"
+    skip_locked = ""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, path: Path, end: End) -> None:
+        self.path = path
+        self._root = root
+        self._local = threading.local()
+        self._read_cursors: queue.SimpleQueue[_Cursor] = queue.SimpleQueue()
+        for _ in range(READERS):
+            self._read_cursors.put(_Cursor(root, end))
+        self._kept = Kept()
+        self._write_cursor = _Writer(root, self._kept, end)
+        self._writer = ThreadPoolExecutor(1, "duckdb-writer")
+        self._readers = ThreadPoolExecutor(READERS, "duckdb-reader", initializer=self._take_cursor)
+        self._gate = asyncio.Lock()
+        self._waiting: list[_Write] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    def _take_cursor(self) -> None:
+        self._local.cursor = self._read_cursors.get_nowait()
+
+    async def on_writer(self, work: Callable[[_Writer], T]) -> T:
+        """Run on the writer thread. The thread takes work in order, so what a cancelled task left there ends before what comes next."""
+        future = asyncio.get_running_loop().run_in_executor(self._writer, work, self._write_cursor)
+        return await asyncio.shield(future)
+
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]:
+        if not only_reads(query):
+            return await self._write(query, args)
+        version, key = self._kept.version, key_of(query, args)
+        kept = self._kept.get(version, key)
+        if kept is not None:
+            return kept
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query, args, version, key)
+
+    def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
+        """On a reader's thread."""
+        cursor: _Cursor = self._local.cursor
+        rows = cursor.run(query, args)
+        if self._kept.fits(query, lambda: (row["name"] for row in cursor.run(_ALL_TABLES))):
+            self._kept.keep(version, key, rows)
+        return rows
+
+    async def fetch_one(self, query: str, *args: object) -> Row | None:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
+
+    async def check(self) -> None:
+        await self.fetch_one("SELECT 1 AS one")
+
+    async def execute(self, query: str, *args: object) -> None:
+        await self._write(query, args)
+
+    async def _write(self, query: str, args: tuple[object, ...]) -> Sequence[Row]:
+        done: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(query, args, done))
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run_waiting(), name="duckdb-batches")
+        return await done
+
+    async def _run_waiting(self) -> None:
+        while self._waiting:
+            async with self._gate:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                results = await self._results(batch)
+            for write, result in zip(batch, results, strict=True):
+                if write.done.done():
+                    continue
+                if isinstance(result, BaseException):
+                    write.done.set_exception(result)
+                else:
+                    write.done.set_result(result)
+
+    async def _results(self, batch: list[_Write]) -> Sequence[Sequence[Row] | BaseException]:
+        """When one of them fails, each again on its own, so that each gets its own result. Whatever a value does to the driver, nobody
+        waits for ever."""
+        if len(batch) > 1:
+            (together,) = await asyncio.gather(self.on_writer(lambda cursor: _run_batch(cursor, batch)), return_exceptions=True)
+            if not isinstance(together, BaseException):
+                return together
+        alone = [self.on_writer(partial(_Writer.run, query=write.query, args=write.args)) for write in batch]
+        return await asyncio.gather(*alone, return_exceptions=True)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Sql]:
+        """The writer alone, until the block ends. Do not await anything slow inside."""
+        async with self._gate:
+            transaction = _Transaction(self)
+            try:
+                await self.on_writer(lambda cursor: cursor.begin())
+                yield transaction
+                if transaction.broken:
+                    raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
+            except BaseException:
+                await self.on_writer(_Writer.rollback)
+                raise
+            await self.on_writer(lambda cursor: cursor.commit())
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """All that was committed is in the file, and nobody writes until the block ends. Writes wait; reads go on."""
+        async with self._gate:
+            await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
+            yield
+
+    async def checkpoint(self) -> None:
+        async with self._gate:
+            await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
+
+    async def close(self) -> None:
+        if self._runner is not None:
+            await self._runner
+        await self.checkpoint()
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._root.close()
+
+
+def end_process(error: duckdb.FatalException) -> NoReturn:
+    """After what DuckDB calls fatal it does nothing more for this process."""
+    log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=error)
+    os._exit(70)
+
+
+async def open_duckdb(path: Path, end: End = end_process) -> DuckDb:
+    """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is what happens after a fatal error."""
+    return DuckDb(await asyncio.to_thread(_connect, path), path, end)
+
+
+def log_of(path: Path) -> Path:
+    """What was committed and is not in the file yet."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    log_file = log_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if _is_filled(log_file):
+            if not path.exists():  # an empty database would be made, and the log deleted
+                raise CannotOpen("missing", f"{path} is not there")
+            if not _begins_as_a_log(log_file):
+                raise CannotOpen("log", "it does not begin as a log does")
+        connection = duckdb.connect(str(path), config=CONFIG)
+        _make_private(path, log_file)
+        return connection
+    except OSError as error:
+        raise CannotOpen("refused", f"{error.filename or path}: {error.strerror}") from error
+    except duckdb.Error as error:
+        raise _cannot_open(error) from error
+
+
+def _make_private(*files: Path) -> None:
+    """Also those that were made when others could read them, where they are ours."""
+    for file in files:
+        with suppress(OSError):
+            file.chmod(0o600)
+
+
+def _is_filled(log_file: Path) -> bool:
+    return log_file.exists() and log_file.stat().st_size > 0
+
+
+def _begins_as_a_log(log_file: Path) -> bool:
+    """Also one of which a crash left less than its beginning, or nothing but the zeros of a file that was never written."""
+    content = log_file.read_bytes()
+    head = content[: len(_LOG_HEAD)]
+    return _LOG_HEAD.startswith(head) or not content.strip(b"\0")
+
+
+def _cannot_open(error: duckdb.Error) -> CannotOpen:
+    """By DuckDB's words, for its classes are alike for all of this."""
+    said = _first_line(error)
+    if "Could not set lock" in said:
+        return CannotOpen("locked", said)
+    if any(os.strerror(code) in said for code in _REFUSALS):
+        return CannotOpen("refused", said)
+    if "replaying WAL" in said:
+        return CannotOpen("log", said)
+    return CannotOpen("damaged" if _DAMAGED.search(said) else "refused", said)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,59 @@
+"""What a chat asked for and has to confirm because of its price: kept for a day, because a button has no room for it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from api.db import Sql
+from api.generations.accepting.repeat import Request
+from api.generations.schemas import ImageIn, VideoFromImageIn, VideoIn
+
+KEPT = timedelta(days=1)
+_KINDS: dict[str, type[Request]] = {kind.__name__: kind for kind in (ImageIn, VideoIn, VideoFromImageIn)}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`key` and `body_hash` are those of the request as it came: confirmed, they belong to what is made."""
+
+    id: str
+    user_id: str
+    request: Request
+    body_hash: str
+    parent_id: str | None
+    key: str | None
+    created_at: datetime
+
+
+async def add(sql: Sql, draft: Draft) -> None:
+    await sql.execute(
+        """
+        INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, parent_id, key, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        draft.id,
+        draft.user_id,
+        type(draft.request).__name__,
+        draft.request.model_dump_json(exclude_none=True),
+        draft.body_hash,
+        draft.parent_id,
+        draft.key,
+        draft.created_at,
+    )
+
+
+async def get(sql: Sql, draft_id: str) -> Draft | None:
+    row = await sql.fetch_one(
+        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at FROM generation_drafts WHERE id = $1", draft_id
+    )
+    if row is None:
+        return None
+    request = _KINDS[row["kind"]].model_validate_json(row["request_json"])
+    return Draft(row["id"], row["user_id"], request, row["body_hash"], row["parent_id"], row["key"], row["created_at"])
+
+
+async def purge(sql: Sql, before: datetime) -> None:
+    await sql.execute("DELETE FROM generation_drafts WHERE created_at < $1", before)
+
+
+async def delete_of_user(sql: Sql, user_id: str) -> None:
+    await sql.execute("DELETE FROM generation_drafts WHERE user_id = $1", user_id)

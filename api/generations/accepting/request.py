@@ -1,0 +1,106 @@
+"""A checked request, before and as it becomes a row."""
+
+import hashlib
+from dataclasses import dataclass
+
+from api.auth.caller import Caller
+from api.catalog.model import Model
+from api.catalog.pricing import image_micro
+from api.catalog.video_pricing import video_micro
+from api.errors import NotAllowed
+from api.generations.accepting.repeat import Request
+from api.generations.schemas import AddressIn, Mode
+from api.generations.store import Generation, Input, Options
+from api.ids import new_id, now, short_id, token
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request, before money."""
+
+    model: Model
+    mode: Mode
+    options: Options
+    inputs: tuple[Input, ...]
+    request: Request
+    body_hash: str
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from. `key` is its Idempotency-Key."""
+
+    source: str
+    key: str | None = None
+
+
+def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sandbox: bool) -> Generation:
+    """Queued; its hold is not known yet."""
+    address = asked.request.address
+    at = now()
+    return Generation(
+        id=new_id(),
+        short_id=short_id(),
+        user_id=caller.user_id,
+        kind="video" if asked.model.kind == "video" else "image",
+        mode=asked.mode,
+        model=asked.model.id,
+        model_name=asked.model.name,
+        prompt=asked.request.prompt,
+        options=asked.options,
+        inputs=asked.inputs,
+        status="queued",
+        phase="submit",
+        attempt=0,
+        rescues=0,
+        tries=0,
+        lease_token=None,
+        run_at=at,
+        nudges=0,
+        followed_ms=None,
+        callback_token=token(128),
+        provider_id=None,
+        hold_id="",
+        estimate_micro=estimate,
+        cost_micro=None,
+        error_code=None,
+        error_message=None,
+        error_reason=None,
+        source=origin.source,
+        sandbox=sandbox,
+        platform=address.platform if address else None,
+        chat_id=address.chat_id if address else None,
+        thread_id=address.thread_id if address else None,
+        message_id=address.message_id if address else None,
+        card_message_id=address.card_message_id if address else None,
+        user_name=address.user_name if address else None,
+        chat_private=address.private if address else None,
+        parent_id=asked.parent_id,
+        favourite=False,
+        created_at=at,
+        started_at=None,
+        submitted_at=None,
+        finished_at=None,
+    )
+
+
+def estimate_of(model: Model, options: Options, *, inputs: int, chars: int) -> int | None:
+    if model.kind == "video":
+        return video_micro(model, options, images=inputs)
+    return image_micro(model, options, input_images=inputs, prompt_chars=chars)
+
+
+def check_address(caller: Caller, address: AddressIn | None) -> None:
+    """A result goes only to the chat that the act token was made for."""
+    if address is not None and (caller.platform, caller.chat_id) != (address.platform, address.chat_id):
+        raise NotAllowed("Results can only be sent to the chat that asked.")
+
+
+def body_hash(body: Request, parent_id: str | None) -> str:
+    """A confirmation is the same request."""
+    return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{body.model_dump_json(exclude={'confirm'})}".encode()).hexdigest()
+
+
+def key_of(caller: Caller, key: str) -> str:
+    return f"{caller.user_id}:{key}"

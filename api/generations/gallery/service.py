@@ -1,0 +1,145 @@
+"""What a member does with several results at once, and with one that others are to see."""
+
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+from structlog import get_logger
+
+from api import ids
+from api.db import Db
+from api.errors import NotFound
+from api.generations import lists, store
+from api.generations.accepting.service import GenerationService
+from api.generations.gallery import shares
+from api.generations.gallery.shares import Share
+from api.generations.lists import Filter
+from api.generations.reader import GenerationReader
+from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
+from api.generations.store import Generation
+from api.media.file_types import EXTENSIONS
+from api.media.service import MediaService
+from api.media.zip_stream import Sink, add_file
+from api.schemas import Page
+
+log = get_logger("gallery")
+
+USED_KEPT, USED_MOST = timedelta(minutes=1), 1_000
+
+
+class Gallery:
+    """`signing_key` is the server's secret; `public_url` the web's address, for links that are shared."""
+
+    def __init__(self, db: Db, generations: GenerationService, media: MediaService, *, signing_key: str, public_url: str | None) -> None:
+        self._db = db
+        self._generations = generations
+        self._media = media
+        self._signer = shares.Signer(signing_key)
+        self._public_url = public_url
+        self._used: dict[str, tuple[datetime, Page[UsedModelOut]]] = {}
+        """The one that was asked for longest ago comes first."""
+
+    @property
+    def _reader(self) -> GenerationReader:
+        return self._generations.reader
+
+    async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
+        rows, cursor = await lists.page(self._db, wanted, limit)
+        return Page(items=await self._reader.outs(rows), next_cursor=cursor)
+
+    async def used_models(self, user_id: str) -> Page[UsedModelOut]:
+        """Kept for a minute: every page of the gallery asks for them, and all that the user has is looked at."""
+        kept = self._used.pop(user_id, None)
+        if kept is None or kept[0] < ids.now() - USED_KEPT:
+            found = await lists.used_models(self._db, user_id)
+            kept = (ids.now(), Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found]))
+        self._used[user_id] = kept
+        if len(self._used) > USED_MOST:
+            del self._used[next(iter(self._used))]
+        return kept[1]
+
+    async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
+        """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""
+        owned = await self._owned(user_id, generation_ids)
+        if not owned:
+            raise NotFound("None of these is yours.")
+        rows = [row for row in owned if row.phase == "done"]
+        for row in rows:
+            await self._generations.erase(row.id)
+        gone = {row.id for row in rows}
+        return DeletedOut(deleted=sorted(gone), kept=[each for each in dict.fromkeys(generation_ids) if each not in gone])
+
+    async def chosen(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
+        """Those with files, in the order asked for. Raises `NotFound` when there is none."""
+        found = {row.id: row for row in await self._owned(user_id, generation_ids) if row.status == "completed"}
+        rows = [found[each] for each in dict.fromkeys(generation_ids) if each in found]
+        if not rows:
+            raise NotFound("None of these is a finished image or video of yours.")
+        return rows
+
+    async def archive(self, rows: Sequence[Generation]) -> AsyncIterator[bytes]:
+        """A zip of their files, written while it is sent. A file that is missing in the media store is left out."""
+        sink = Sink()
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+            for row in rows:
+                files = (await self._reader.files([row])).get(row.id, [])
+                for number, file in enumerate(files, 1):
+                    try:
+                        chunks = await self._media.whole(file.id)
+                    except NotFound:
+                        log.warning("file_left_out", media=file.id)
+                        continue
+                    place = f"-{number}" if len(files) > 1 else ""
+                    name = f"{row.short_id}{place}.{EXTENSIONS.get(file.content_type, 'bin')}"
+                    async for part in add_file(archive, sink, name, chunks):
+                        yield part
+        yield sink.take()
+
+    async def share(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
+        """Raises `NotFound`, also for one that has no result (yet)."""
+        row = await self._finished(user_id, generation_id)
+        at = ids.now()
+        made = Share(ids.new_id(), row.id, at, at + timedelta(hours=hours))
+        await shares.purge(self._db)
+        await shares.add(self._db, made)
+        return self._out(made)
+
+    async def link(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
+        """An open link that lasts at least half of that, or a new one. Raises as `share`."""
+        lasting = ids.now() + timedelta(hours=hours) / 2
+        known = [one for one in await self.shares(user_id, generation_id) if one.expires_at > lasting]
+        return known[0] if known else await self.share(user_id, generation_id, hours)
+
+    async def shares(self, user_id: str, generation_id: str) -> list[ShareOut]:
+        row = await self._reader.owned(user_id, generation_id)
+        return [self._out(each) for each in await shares.of_generation(self._db, row.id)]
+
+    async def unshare(self, user_id: str, generation_id: str, share_id: str) -> None:
+        """The link opens nothing from now on. Raises `NotFound`."""
+        row = await self._reader.owned(user_id, generation_id)
+        if not await shares.delete(self._db, share_id, row.id):
+            raise NotFound("There is no such link.")
+
+    async def shared(self, token: str) -> SharedOut:
+        """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one text for every reason."""
+        share_id = self._signer.share_id(token)
+        share = await shares.get(self._db, share_id) if share_id else None
+        row = await store.get(self._db, share.generation_id) if share else None
+        if share is None or row is None:
+            raise NotFound("This link does not work any more.")
+        (out,) = await self._reader.outs([row])
+        return SharedOut(**out.model_dump(include=set(SharedOut.model_fields)), expires_at=share.expires_at)
+
+    async def _finished(self, user_id: str, generation_id: str) -> Generation:
+        row = await self._reader.owned(user_id, generation_id)
+        if row.status != "completed":
+            raise NotFound("There is nothing to show yet.")
+        return row
+
+    async def _owned(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
+        return [row for row in await store.by_ids(self._db, generation_ids) if row.user_id == user_id]
+
+    def _out(self, share: Share) -> ShareOut:
+        token = self._signer.token(share.id)
+        url = f"{self._public_url}/shared/{token}" if self._public_url else None
+        return ShareOut(id=share.id, token=token, url=url, created_at=share.created_at, expires_at=share.expires_at)

@@ -1,0 +1,113 @@
+"""How a job ends: its result, its money and the word to whoever waits are one transaction."""
+
+from collections.abc import Sequence
+
+from structlog import get_logger
+
+from api.budget.service import BudgetService
+from api.db import Db, Sql
+from api.deliveries.service import DeliveryService
+from api.deliveries.store import Target
+from api.errors import DomainError
+from api.fault_points import fault_point
+from api.generations import store
+from api.generations.making import transitions
+from api.generations.store import Generation
+from api.ids import now
+from api.media.service import KeptFile, MediaService
+from api.wake import Wake
+
+log = get_logger("worker")
+
+
+class Ending:
+    def __init__(self, db: Db, wake: Wake, budget: BudgetService, media: MediaService, deliveries: DeliveryService) -> None:
+        self._db = db
+        self._wake = wake
+        self._budget = budget
+        self._media = media
+        self._deliveries = deliveries
+
+    async def complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0) -> None:
+        """A cancelled job only settles. `surplus_micro` of the cost is for more than what was asked for: its person does not pay it."""
+        files = self._media.listed(kept) if kept else None
+        paid = cost_micro - surplus_micro
+        async with self._db.transaction() as sql:
+            outcome = {"status": "completed", "cost_micro": paid, "finished_at": now(), "files_json": files}
+            finished = await transitions.finish(sql, job, outcome)
+            status, owner_id = finished or (None, job.user_id)
+            if status is not None:
+                await self._budget.settle(
+                    sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, surplus_micro=surplus_micro
+                )
+            if status == "completed":
+                for file in kept:
+                    await self._media.record(sql, file, owner_id)
+                await self._announce(job, sql, "generation_completed")
+        if status is None:
+            await self._stale(job, kept)
+            return
+        fault_point("finished")
+        if status == "cancelled":
+            await self._media.discard(kept)
+        self.ring(job)
+        log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=paid)
+
+    async def _stale(self, job: Generation, kept: Sequence[KeptFile]) -> None:
+        """Somebody else has the job, and writes the same files under the same names; unless it was deleted, then they are nobody's."""
+        log.warning("stale_worker", job=job.id, attempt=job.attempt)
+        if await store.get(self._db, job.id) is None:
+            await self._media.discard(kept)
+
+    async def fail(self, job: Generation, error: DomainError, cost_micro: int | None, provider_id: str | None = None) -> None:
+        """`cost_micro`: what the provider bills for it all the same, which its person pays who stopped it; None: nobody can say yet.
+        `provider_id`: by it the provider can be asked later."""
+        async with self._db.transaction() as sql:
+            outcome = {
+                "status": "failed",
+                "cost_micro": cost_micro,
+                "error_code": error.code,
+                "error_message": error.detail,
+                "error_reason": error.reason,
+                "provider_id": provider_id,
+                "finished_at": now(),
+            }
+            finished = await transitions.finish(sql, job, outcome)
+            if finished is None:
+                log.warning("stale_worker", job=job.id, attempt=job.attempt)
+                return
+            status, _ = finished
+            await close_failed(sql, self._budget, job, status, cost_micro)
+            if status == "failed":
+                await self._announce(job, sql, "generation_failed")
+        self.ring(job)
+        log.info(
+            "generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code, reason=error.reason, cost_micro=cost_micro
+        )
+
+    async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
+        if (target := target_of(job)) is not None:
+            await self._deliveries.announce(sql, job.id, target, event)
+
+    def ring(self, job: Generation) -> None:
+        self._wake.ring(f"generation:{job.id}")
+        if job.platform:
+            self._deliveries.ring(job.platform)
+
+
+async def close_failed(
+    sql: Sql, budget: BudgetService, job: Generation, status: str, cost_micro: int | None, *, late: bool = False
+) -> None:
+    """The money of a job that came to nothing, as ARCHITECTURE.md says under "Who pays for a failure". `late`: it was over already."""
+    if status == "cancelled" and cost_micro:
+        book = budget.book_late if late else budget.settle
+        await book(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
+    elif not await budget.fail(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, late=late) and cost_micro:
+        await store.mark_refunded(sql, job.id, now())
+
+
+def target_of(job: Generation) -> Target | None:
+    """The chat that waits for it; None when it was asked for elsewhere."""
+    if job.platform is None or job.chat_id is None:
+        return None
+    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private), job.user_id)

@@ -1,0 +1,57 @@
+"""What the provider bills after a job was over: a video that came after our deadline, an answer that broke off, an outcome told later."""
+
+from datetime import timedelta
+
+from structlog import get_logger
+
+from api import ids
+from api.budget.service import BudgetService
+from api.db import Db
+from api.generations import store
+from api.generations.making.ending import close_failed
+from api.generations.store import Generation
+from api.provider.types import Provider, ProviderError
+
+log = get_logger("late")
+
+ASKED_FOR = timedelta(days=2)
+BEGUN_WITHIN = timedelta(days=7)
+AT_ONCE = 200
+ASKED_EVERY = 300.0
+
+
+class LateCosts:
+    def __init__(self, db: Db, provider: Provider, budget: BudgetService) -> None:
+        self._db = db
+        self._provider = provider
+        self._budget = budget
+
+    async def run(self) -> float:
+        """Asks the provider about jobs that ended without their cost, until it says how they ended there. Returns when to ask again, in
+        seconds."""
+        at = ids.now()
+        for job in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
+            provider_id = job.provider_id or await store.reported_provider_id(self._db, job.id)
+            if provider_id is not None:
+                await self._ask(job, provider_id)
+        return ASKED_EVERY
+
+    async def _ask(self, job: Generation, provider_id: str) -> None:
+        try:
+            cost = await (self._cost_of_video(job, provider_id) if job.kind == "video" else self._provider.cost_of(provider_id))
+        except ProviderError as error:
+            log.info("late_cost_not_known", job=job.id, reason=error.reason, status=error.status)
+            return
+        if cost is None:
+            return
+        async with self._db.transaction() as sql:
+            if await store.count_late(sql, job.id, cost):
+                await close_failed(sql, self._budget, job, job.status, cost, late=True)
+        log.warning("late_cost", job=job.id, kind=job.kind, model=job.model, cost_micro=cost)
+
+    async def _cost_of_video(self, job: Generation, provider_id: str) -> int | None:
+        """None while it is made."""
+        video = await self._provider.check_video(provider_id)
+        if video.state == "running":
+            return None
+        return video.cost_micro if video.cost_micro is not None else job.estimate_micro if video.state == "completed" else 0

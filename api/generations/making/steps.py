@@ -1,0 +1,381 @@
+"""What a worker does with one leased job: one step, then a fenced write. The states and their moves are drawn in ARCHITECTURE.md.
+
+A paid call is made at most once: `submitting` is committed before it, and a job found in `submitting` is never sent again.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from structlog import get_logger
+
+from api.background import until_back
+from api.budget.service import BudgetService
+from api.catalog.service import Catalog
+from api.db import Db, Sql
+from api.deliveries.service import DeliveryService
+from api.errors import (
+    BudgetExceeded,
+    Conflict,
+    DomainError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    StorageFull,
+    StorageUnavailable,
+    TimedOut,
+)
+from api.fault_points import fault_point
+from api.generations import store
+from api.generations.making import transitions
+from api.generations.making.ending import Ending, target_of
+from api.generations.making.failures import billed, unknown_outcome, video_error
+from api.generations.making.provider_waits import Credit, may_wait, next_wait, pause
+from api.generations.schemas import GenerationStatus
+from api.generations.states import Phase
+from api.generations.store import Generation
+from api.ids import now
+from api.media.service import KeptFile, MediaService
+from api.provider.domain_errors import domain_error
+from api.provider.types import ImageAsk, ImageInput, ImageResult, Provider, ProviderError, VideoAsk, VideoJob
+from api.schemas import Reason
+from api.users.service import UserService
+from api.wake import Wake
+
+log = get_logger("worker")
+
+RESCUES_MAX = 3
+SUBMIT_TRIES_MAX = 3
+"""Of a call whose answer may be better the next time, though the provider works."""
+FETCH_TRIES_MAX = 8
+FETCH_FIRST = 1.0
+PROVIDER_TIME_MAX = 3600.0
+"""Seconds, as the waits between the looks add up. No clock is asked, for it may jump while a video that is paid for is made."""
+UNKNOWN_LOOK = 300.0
+POLL_FIRST = 1.0
+POLL_QUICK = 2.0
+POLL_QUICK_FOR = 180.0
+POLL_SLOWEST = 10.0
+POLL_BEHIND_WEBHOOKS = 30.0
+LOOK_AGAIN_MOST = 300.0
+"""However long the provider wants to be left alone: a longer wait would be taken for a clock that was set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Where the provider reports finished videos; None when webhooks are off."""
+
+    base_url: str
+
+    def url(self, job: Generation) -> str:
+        return f"{self.base_url}/webhooks/openrouter/{job.callback_token}"
+
+
+class Steps:
+    """Each method leaves the job released, finished, or somebody else's."""
+
+    def __init__(
+        self,
+        db: Db,
+        wake: Wake,
+        provider: Provider,
+        catalog: Catalog,
+        budget: BudgetService,
+        users: UserService,
+        media: MediaService,
+        deliveries: DeliveryService,
+        callbacks: Callbacks | None,
+    ) -> None:
+        self._db = db
+        self._wake = wake
+        self._provider = provider
+        self._catalog = catalog
+        self._budget = budget
+        self._users = users
+        self._media = media
+        self._deliveries = deliveries
+        self._callbacks = callbacks
+        self._ending = Ending(db, wake, budget, media, deliveries)
+        self._credit = Credit()
+
+    async def run(self, job: Generation) -> None:
+        if job.rescues > RESCUES_MAX:
+            await self._give_up(job)
+        elif job.phase == "submit":
+            await self._submit(job)
+        elif job.phase == "submit_unknown":
+            await self._unknown(job)
+        elif job.phase == "poll":
+            await self._poll(job)
+        else:
+            await self._fetch(job, job.cost_micro)
+
+    async def _submit(self, job: Generation) -> None:
+        try:
+            await self._media.room.require()
+            await self._within_limit(job)
+            inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
+            ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
+        except DomainError as error:
+            await self._ending.fail(job, error, 0)
+            return
+        if not await transitions.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
+            return
+        fault_point("submitting")
+        began = time.monotonic()
+        self._wake.ring(f"generation:{job.id}")
+        try:
+            with self._credit.asking():
+                answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
+        except ProviderError as error:
+            tried = replace(job, followed_ms=(job.followed_ms or 0) + round((time.monotonic() - began) * 1000))
+            await until_back(partial(self.submit_failed, tried, error))
+            return
+        fault_point("answered")
+        if isinstance(answer, ImageResult):
+            await until_back(partial(self._keep_images, job, answer))
+        else:
+            await until_back(partial(self._follow, job, answer))
+
+    async def _within_limit(self, job: Generation) -> None:
+        """What was asked for before may have cost more than was held for it. Raises `BudgetExceeded`."""
+        user = await self._users.find(job.user_id)
+        if user is not None and await self._budget.is_over(user.id, user.monthly_micro, job.created_at):
+            raise BudgetExceeded("What was made before this cost more than was expected, and your budget for this month is used up.")
+
+    def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
+        model = self._catalog.resolve("image", job.model).info
+        options = job.options
+        return ImageAsk(
+            model=job.model,
+            route=model.route or self._provider.guess_route(job.model),
+            prompt=job.prompt,
+            n=_int(options.get("n")) or 1,
+            size=_text(options.get("size")),
+            aspect_ratio=_text(options.get("aspect_ratio")),
+            image_size=_text(options.get("image_size")),
+            quality=_text(options.get("quality")),
+            avoid=_text(options.get("negative_prompt")),
+            seed=_int(options.get("seed")),
+            inputs=tuple(inputs),
+            modalities=model.modalities or ("image",),
+            user=job.user_id,
+        )
+
+    def _video_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> VideoAsk:
+        frames = {item.frame: image for item, image in zip(job.inputs, inputs, strict=True)}
+        options = job.options
+        audio = options.get("generate_audio")
+        return VideoAsk(
+            model=job.model,
+            prompt=job.prompt,
+            duration=_int(options.get("duration")),
+            resolution=_text(options.get("resolution")),
+            aspect_ratio=_text(options.get("aspect_ratio")),
+            generate_audio=audio if isinstance(audio, bool) else None,
+            seed=_int(options.get("seed")),
+            first_frame=frames.get("first_frame"),
+            last_frame=frames.get("last_frame"),
+            callback_url=self._callbacks.url(job) if self._callbacks else None,
+            user=job.user_id,
+        )
+
+    async def submit_failed(self, job: Generation, error: ProviderError) -> None:
+        """What a failed paid call means for its job."""
+        log.warning("submit_failed", job=job.id, code=error.code, outcome=error.outcome, status=error.status, tries=job.tries + 1)
+        if error.outcome == "unknown":
+            if job.kind == "video" and await transitions.advance(self._db, job, "submit_unknown"):
+                await self._unknown(job)
+            elif job.kind == "image":
+                await self._ending.fail(job, unknown_outcome(error.reason or "connection_lost"), billed(job, error), error.provider_id)
+        elif not await self._tried_again(job, error):
+            await self._ending.fail(job, domain_error(error), billed(job, error))
+
+    async def _tried_again(self, job: Generation, error: ProviderError) -> bool:
+        """False when it is over: in vain, or cancelled meanwhile."""
+        changes: dict[str, object]
+        if may_wait(error):
+            if (seconds := next_wait(job, error)) is None:
+                return False
+            # it has not begun: neither for whoever waits nor for how long its model usually takes
+            followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
+            changes = {"followed_ms": followed_ms, "started_at": None, "provider_state": error.reason}
+        elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
+            seconds, changes = pause(job, error), {}
+        else:
+            return False
+        done = await self._release(job, "submit", seconds, status="queued", tries=job.tries + 1, **changes)
+        self._wake.ring(f"generation:{job.id}")
+        return done
+
+    async def _unknown(self, job: Generation) -> None:
+        """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
+        Without one an image ends here; a video, which costs much more, is left to the operator."""
+        if job.kind == "image":
+            log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
+            await self._ending.fail(job, unknown_outcome("server_stopped"), None)
+        elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
+            await self._follow(job, VideoJob(provider_id, "running", "reported"))
+        elif self._callbacks and not _waited_enough(job):
+            await self._wait(job, "submit_unknown", UNKNOWN_LOOK)
+        else:
+            await self._review(job)
+
+    async def _give_up(self, job: Generation) -> None:
+        """The process died with it again and again."""
+        if job.kind == "video" and job.phase != "submit":
+            await self._review(job)
+        else:
+            sentence = "The server stopped several times while this was being made. It was not repeated."
+            await self._ending.fail(job, OutcomeUnknown(sentence, reason="server_stopped"), 0 if job.phase == "submit" else None)
+
+    async def _review(self, job: Generation) -> None:
+        """Only a person can tell what became of it: the hold stays, and whoever waits is told so once."""
+        log.error("needs_review", job=job.id, model=job.model, phase=job.phase, estimate_micro=job.estimate_micro)
+        async with self._db.transaction() as sql:
+            if not await transitions.release(sql, job, "needs_review", now(), now()):
+                return
+            target = target_of(job)
+            if target is not None and (await self._status(sql, job)) == "processing":
+                await self._deliveries.announce_notice(sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt)
+        self._ending.ring(job)
+
+    async def _follow(self, job: Generation, video: VideoJob) -> None:
+        about = {"provider_id": video.provider_id, "provider_state": video.raw_status}
+        if not await self._release(job, "poll", POLL_FIRST, status=None, submitted_at=now(), followed_ms=0, tries=0, **about):
+            await self._adopt(job, video)
+
+    async def _adopt(self, job: Generation, video: VideoJob) -> None:
+        """The lease was lost while the provider took a video that is paid for: whoever has the job now does not know which one it is."""
+        about = {"job": job.id, "provider_id": video.provider_id, "model": job.model, "estimate_micro": job.estimate_micro}
+        if await transitions.adopt_provider_id(self._db, job.id, video.provider_id, now()):
+            log.warning("video_adopted", **about)
+            self._wake.ring("worker")
+        elif not await transitions.name_provider_id(self._db, job.id, video.provider_id):
+            log.error("paid_video_of_no_job", **about)
+        elif (row := await store.get(self._db, job.id)) is not None and row.phase == "done":
+            log.error("paid_video_of_ended_job", status=row.status, **about)
+
+    async def _poll(self, job: Generation) -> None:
+        try:
+            video = await self._provider.check_video(job.provider_id or "")
+        except ProviderError as error:
+            await self._poll_failed(job, error)
+            return
+        if video.state == "completed":
+            if await transitions.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
+                await self._fetch(job, video.cost_micro)
+        elif video.state == "running":
+            if _waited_enough(job):
+                await self._ending.fail(job, TimedOut("The provider did not finish this video within an hour."), None)
+            else:
+                await self._wait(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
+        else:
+            await self._ending.fail(job, video_error(video), video.cost_micro or 0)
+
+    def _interval(self, job: Generation) -> float:
+        """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
+        if self._callbacks:
+            return POLL_BEHIND_WEBHOOKS
+        age = (job.followed_ms or 0) / 1000
+        return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
+
+    async def _poll_failed(self, job: Generation, error: ProviderError) -> None:
+        """The provider works on although we cannot see it: keep asking until the deadline, unless it does not know the job."""
+        log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
+        gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
+        if gone or _waited_enough(job):
+            await self._ending.fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"), None)
+            return
+        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
+        await self._wait(job, "poll", wait, tries=job.tries + 1)
+
+    async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
+        cost = cost_micro if cost_micro is not None else job.estimate_micro
+        if (await self._status(self._db, job)) == "cancelled":
+            await self._ending.complete(job, [], cost)
+            return
+        try:
+            kept = await self._media.keep_video(job.user_id, job.id, self._provider.fetch_video(job.provider_id or ""))
+        except (ProviderError, DomainError) as error:
+            await self._fetch_failed(job, error, cost)
+            return
+        fault_point("kept")
+        await until_back(partial(self._ending.complete, job, [kept], cost))
+
+    async def _fetch_failed(self, job: Generation, error: ProviderError | DomainError, cost: int) -> None:
+        """Fetching costs nothing, so what may pass is tried again; another look at the same unusable file would show the same."""
+        log.warning("fetch_failed", job=job.id, error=str(error), reason=error.reason, tries=job.tries + 1)
+        if isinstance(error, ProviderError):
+            passing = error.passing or error.status == 404
+            failure: DomainError = ProviderUnavailable(
+                "The finished video could not be fetched.", reason="cut_short" if error.reason == "cut_short" else "not_fetched"
+            )
+        else:
+            passing = error.reason == "cut_short" or isinstance(error, StorageFull | StorageUnavailable | Conflict)
+            of_store = isinstance(error, StorageFull | StorageUnavailable)
+            failure = error if of_store else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
+        if passing and job.tries + 1 < FETCH_TRIES_MAX:
+            wait = error.retry_after if error.retry_after is not None else min(30.0, FETCH_FIRST * 2.0**job.tries)
+            await self._release(job, "fetch", min(wait, LOOK_AGAIN_MOST), tries=job.tries + 1)
+        else:
+            await self._ending.fail(job, failure, cost)
+
+    async def _status(self, sql: Sql, job: Generation) -> str | None:
+        row = await store.get(sql, job.id)
+        return row.status if row else None
+
+    async def _keep_images(self, job: Generation, result: ImageResult) -> None:
+        """As many as were asked for, of those that can be kept."""
+        wanted, cost = _int(job.options.get("n")) or 1, result.cost_micro if result.cost_micro is not None else job.estimate_micro
+        kept: list[KeptFile] = []
+        reason: Reason = "unusable_image"
+        for image in result.images:
+            if len(kept) == wanted:
+                break
+            try:
+                kept.append(await self._media.keep_image(job.user_id, job.id, len(kept), image.data))
+            except (StorageFull, StorageUnavailable) as error:
+                await self._ending.fail(job, error, cost)
+                return
+            except DomainError as error:
+                log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
+                reason = error.reason or reason
+        if not kept:
+            await self._ending.fail(job, ProviderUnavailable("The provider's answer held no usable image.", reason=reason), cost)
+            return
+        fault_point("kept")
+        surplus = 0
+        if len(result.images) > wanted:
+            surplus = cost - math.ceil(cost * wanted / len(result.images))
+            log.warning(
+                "more_pictures_than_asked", job=job.id, model=job.model, wanted=wanted, came=len(result.images), surplus_micro=surplus
+            )
+        await self._ending.complete(job, kept, cost, surplus)
+
+    async def _wait(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
+        """For the provider, which has to be done some time."""
+        seconds = min(seconds, LOOK_AGAIN_MOST)
+        followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
+        await self._release(job, phase, seconds, status=None, followed_ms=followed_ms, **changes)
+
+    async def _release(
+        self, job: Generation, phase: Phase, seconds: float, *, status: GenerationStatus | None = None, **changes: object
+    ) -> bool:
+        done = await transitions.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), status=status, **changes)
+        self._wake.ring("worker")
+        return done
+
+
+def _waited_enough(job: Generation) -> bool:
+    return (job.followed_ms or 0) >= PROVIDER_TIME_MAX * 1000
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

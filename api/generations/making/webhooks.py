@@ -1,0 +1,75 @@
+"""`POST /webhooks/openrouter/{token}`: the provider says that a video has finished. A nudge only: the worker asks for the truth."""
+
+import json
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from structlog import get_logger
+
+from api.db import Db, Duplicate
+from api.deps import ServicesDep
+from api.errors import InvalidRequest, NotAuthenticated, NotFound
+from api.fault_points import fault_point
+from api.generations import store
+from api.generations.making import transitions
+from api.ids import now
+from api.provider.webhooks import verify
+from api.wake import Wake
+
+router = APIRouter(tags=["machines"])
+log = get_logger("webhooks")
+
+BODY_MAX = 64 * 1024
+_TYPE = re.compile(r"[a-z0-9._-]{1,100}")
+_PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Webhooks:
+    """`secret` None: webhooks are off."""
+
+    def __init__(self, db: Db, wake: Wake, secret: str | None) -> None:
+        self._db = db
+        self._wake = wake
+        self._secret = secret
+
+    async def receive(self, token: str, signature: str, body: bytes) -> None:
+        """Keeps each event once and wakes its job. Nothing in the body is believed but which job it is about."""
+        if self._secret is None:
+            raise NotFound("Webhooks are switched off.")
+        if not verify(self._secret, signature, body, now().timestamp()):
+            raise NotAuthenticated("The signature does not fit.")
+        event_type, provider_id = _read(body)
+        job = await store.by_callback(self._db, token)
+        try:
+            await store.add_event(self._db, f"{provider_id}:{event_type}", job.id if job else None, body.decode(errors="replace"), now())
+        except Duplicate:
+            log.info("webhook_repeated", provider_id=provider_id)
+        fault_point("hooked")
+        if job is None:
+            log.warning("webhook_for_unknown_job", provider_id=provider_id)
+            return
+        await transitions.adopt_provider_id(self._db, job.id, provider_id, now())
+        await transitions.nudge(self._db, job.id, now())
+        self._wake.ring("worker")
+
+
+def _read(body: bytes) -> tuple[str, str]:
+    try:
+        event: Any = json.loads(body)
+        event_type, provider_id = str(event["type"]), str(event["data"]["id"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidRequest("This is not a webhook of the provider.") from error
+    if not _TYPE.fullmatch(event_type):
+        raise InvalidRequest("This is not an event of the provider.")
+    if not _PROVIDER_ID.fullmatch(provider_id):
+        raise InvalidRequest("This is not a job id of the provider.")
+    return event_type, provider_id
+
+
+@router.post("/webhooks/openrouter/{token}", status_code=204, include_in_schema=False, max_body_size=BODY_MAX)
+async def openrouter(
+    token: str, request: Request, services: ServicesDep, signature: Annotated[str, Header(alias="X-OpenRouter-Signature")] = ""
+) -> Response:
+    await services.webhooks.receive(token, signature, await request.body())
+    return Response(status_code=204)

@@ -1,0 +1,194 @@
+"""The loop that takes due jobs and runs their steps. No job has a task of its own while it waits: only its row does."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from structlog import get_logger
+
+from api.background import Background
+from api.db import Db
+from api.generations.making import transitions
+from api.generations.making.steps import Steps
+from api.generations.making.sweep import Sweeper
+from api.generations.states import Phase
+from api.generations.store import Generation
+from api.ids import now, token
+from api.shutdown import Stop
+from api.wake import Wake
+
+log = get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """In seconds."""
+
+    lease: float = 60.0
+    beat: float = 10.0
+    sweep: float = 300.0
+    sweep_files: float = 6 * 3600.0
+    look: float = 15.0
+    look_shared: float = 1.0
+    """With PostgreSQL another process may add jobs, whose ring is not heard here."""
+    grace: float = 5.0
+    """What steps that are not paid for get at a stop."""
+    pause_most: float = 5.0
+    """Between looks while the database is away: people wait."""
+
+
+LAPSED_BEATS = 1.5
+"""A lease that is over is taken when it is still not renewed after so many beats. Until then its worker may only have missed one, because
+the database was away or the clock has jumped: it lives, and perhaps waits for an answer that is paid for."""
+
+# Submits can take minutes each, polls take milliseconds: each has its own places, so that neither waits for the other.
+FOLLOW_PHASES: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fetch")
+SUBMIT_PLACES = 24
+FOLLOW_PLACES = 16
+FOLLOWS_PER_SECOND = 40.0
+"""Polls over all jobs together, so that thousands of videos under way flood neither the provider nor the database."""
+
+
+class Pace:
+    """At most `rate` a second, never more than a second's worth at once."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._left = rate
+        self._at = time.monotonic()
+
+    def allowed(self) -> int:
+        """How many may start now."""
+        at = time.monotonic()
+        self._left = min(self._rate, self._left + (at - self._at) * self._rate)
+        self._at = at
+        return int(self._left)
+
+    def take(self, number: int) -> None:
+        self._left -= number
+
+    @property
+    def wait(self) -> float:
+        """Seconds until some more may start: not for each one, because a look costs more than a poll."""
+        return max(0.0, (min(self._rate, self._rate / 5 + 1) - self._left) / self._rate)
+
+
+class Worker:
+    """`start()` it once, `close()` it before the background's work is ended: steps under way are still kept alive then."""
+
+    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: Times) -> None:
+        self._db = db
+        self._wake = wake
+        self._steps = steps
+        self._sweeper = sweeper
+        self._stop = stop
+        self._times = times
+        self._background: Background | None = None
+        self._closing = False
+        self._seen_over: dict[tuple[str, datetime], float] = {}
+        self._lapsed: list[str] = []
+        self._lease_token = token(128)
+        self._submits: dict[asyncio.Task[None], Generation] = {}
+        self._follows: dict[asyncio.Task[None], Generation] = {}
+        self._pace = Pace(FOLLOWS_PER_SECOND)
+
+    async def start(self, background: Background) -> None:
+        self._background = background
+        if self._db.engine == "duckdb":
+            await transitions.free_leases(self._db, now())
+        background.add("worker", self.turn, most=self._times.pause_most, needed=True)
+        background.add("worker-heartbeat", self.beat, most=min(self._times.pause_most, self._times.beat / 2), needed=True)
+        # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
+        background.add("sweep", self.sweep, first=self._times.sweep)
+        background.add("sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files)
+
+    async def close(self) -> None:
+        """Takes nothing new. Paid calls get their time to end: what they make would be lost and paid all the same. The rest goes on at the
+        next start."""
+        self._closing = True
+        await self._stop.drained("jobs", list(self._submits))
+        running = [*self._submits, *self._follows]
+        if running:
+            _, late = await asyncio.wait(running, timeout=0 if self._stop.at_once else self._times.grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _stops(self) -> bool:
+        return self._closing or self._stop.asked
+
+    async def turn(self) -> float:
+        """One look, and the wait until the next one is due or a ring."""
+        with self._wake.listen("worker") as listener:
+            await listener.wait(await self._round())
+        return 0.0
+
+    async def _round(self) -> float:
+        """Take what is due; returns how long there is nothing more to take, in seconds. A step that ends rings."""
+        look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
+        if self._stops():
+            return look
+        at = now()
+        free = SUBMIT_PLACES - len(self._submits)
+        if free > 0:
+            jobs = await transitions.claim_submits(self._db, self._lease_token, at, self._until(at), free, self._lapsed)
+            if self._stops():  # asked while they were claimed: nothing is sent, and they are taken up at the next start
+                return look
+            self._begin(jobs, self._submits)
+        look = min(look, await self._follow(at, look))
+        due = await transitions.next_due(self._db, at)
+        return look if due is None else min(look, max(0.0, (due - now()).total_seconds()))
+
+    def _until(self, at: datetime) -> datetime:
+        return at + timedelta(seconds=self._times.lease)
+
+    async def _follow(self, at: datetime, look: float) -> float:
+        """Take due follow-ups; returns when to look again for what the pace held back."""
+        free = FOLLOW_PLACES - len(self._follows)
+        if free <= 0:
+            return look
+        allowed = self._pace.allowed()
+        if allowed < 1:
+            return self._pace.wait
+        wanted = min(free, allowed)
+        jobs = await transitions.claim(self._db, FOLLOW_PHASES, self._lease_token, at, self._until(at), wanted, self._lapsed)
+        self._pace.take(len(jobs))
+        self._begin(jobs, self._follows)
+        return self._pace.wait if len(jobs) == wanted < free else look
+
+    def _begin(self, jobs: Sequence[Generation], running: dict[asyncio.Task[None], Generation]) -> None:
+        """Whatever one job does, the others go on; its lease ends and it is taken again, a few times."""
+        assert self._background is not None
+        for job in jobs:
+            task = self._background.once("step", self._steps.run(job), job=job.id, phase=job.phase, attempt=job.attempt)
+            running[task] = job
+            task.add_done_callback(running.pop)
+            task.add_done_callback(lambda _: self._wake.ring("worker"))
+
+    async def beat(self) -> float:
+        """Renew the leases of what is under way here, and see whose were not renewed elsewhere."""
+        ids = [job.id for job in (*self._submits.values(), *self._follows.values())]
+        self._lapsed = []
+        if ids:
+            await transitions.extend(self._db, ids, self._lease_token, self._until(now()))
+        patience = 0.0 if self._db.engine == "duckdb" else self._times.beat * LAPSED_BEATS
+        if brought := await transitions.bring_back(self._db, now()):
+            log.warning("clock_was_set_back", jobs=brought)
+            self._wake.ring("worker")
+        over = [key for key in await transitions.over(self._db, now()) if key[0] not in ids]
+        at = time.monotonic()
+        self._seen_over = {key: self._seen_over.get(key, at) for key in over}
+        self._lapsed = [key[0] for key, since in self._seen_over.items() if at - since >= patience]
+        if self._lapsed:
+            self._wake.ring("worker")
+        return self._times.beat
+
+    async def sweep(self) -> float:
+        await self._sweeper.run()
+        return self._times.sweep
+
+    async def sweep_files(self) -> float:
+        await self._sweeper.files()
+        return self._times.sweep_files

@@ -1,0 +1,112 @@
+"""Files that no row names go into the trash, and rows whose file is nowhere go. Both are what crashes leave; neither is urgent.
+
+Nothing is taken that any database at hand names: one that a restore set aside, or a backup. A store where others keep files is left alone.
+"""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence, Set
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+
+from structlog import get_logger
+
+from api import ids
+from api.db import Db
+from api.media import referenced_keys, store
+from api.media.storage import MediaStore
+
+log = get_logger("media")
+
+GRACE = timedelta(hours=1)
+"""A file is kept before its row is written."""
+TRASH_KEPT = timedelta(days=30)
+FOLDERS = ["".join(pair) for pair in product("0123456789abcdef", repeat=2)]
+"""Looked into one by one, so that neither all keys nor all files are ever in memory."""
+MOST = 50_000
+"""Taken at a time; the rest the next time."""
+FEW = 20
+ROOT = Path(__file__).parents[2]
+
+
+class MediaSweep:
+    """`folders` hold databases of the past; `live` is the file of the present one, when it is a file."""
+
+    def __init__(self, db: Db, files: MediaStore, folders: Sequence[Path], live: Path | None) -> None:
+        self._db = db
+        self._files = files
+        self._folders = folders
+        self._live = live
+        self._missing: set[str] = set()
+
+    async def run(self) -> list[str]:
+        """Returns the generations that lost a row. Raises `StorageUnavailable`, `DbUnavailable`."""
+        before = ids.now() - GRACE
+        if left := await self._files.forget_received(before):
+            log.warning("received_files_deleted", files=left)
+        await self._files.claim()
+        if self._files.state.others:
+            return []
+        seen, rows, orphans, gone = 0, 0, list[str](), list[str]()
+        for folder in FOLDERS:
+            files = await self._files.files(folder)
+            known = await store.keys(self._db, folder)
+            old = {key: media_id for key, (media_id, made) in known.items() if made < before}
+            seen, rows = seen + len(files), rows + len(old)
+            orphans += [key for key, written in files.items() if written < before and key not in known]
+            gone += [old[key] for key in await self._missing_in(folder, old.keys() - files.keys())]
+            if len(orphans) > MOST or len(gone) > MOST:
+                break
+        await self._throw_away(orphans[:MOST], seen)
+        await self._files.empty_trash(ids.now() - TRASH_KEPT)
+        return await self._forget(gone, rows)
+
+    async def _missing_in(self, folder: str, keys: Set[str]) -> list[str]:
+        """Without those that only wait for the store, and those that the trash had."""
+        if not keys:
+            return []
+        thrown = await self._files.thrown_away(folder)
+        missing = []
+        for key in keys:
+            if key in thrown and await self._files.recover(key):
+                log.warning("file_back_from_trash", key=key)
+            elif not await self._files.waits(key):
+                missing.append(key)
+        return missing
+
+    async def _throw_away(self, orphans: Sequence[str], seen: int) -> None:
+        needed = await self._named_elsewhere(orphans) if orphans else set()
+        if needed is None:
+            return
+        thrown = sorted(set(orphans) - needed)
+        if len(thrown) > FEW and len(thrown) * 2 > seen:
+            log.critical("files_unknown", files=seen, unknown=len(thrown), hint="is this the right store, or database? no file is moved")
+        elif thrown:
+            await self._files.throw_away(thrown)
+            log.warning("orphan_files_in_trash", files=len(thrown), needed_elsewhere=len(needed))
+
+    async def _named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
+        """Those that another database names. None: nobody knows, because one of them cannot be read."""
+        databases = await asyncio.to_thread(referenced_keys.databases, self._folders, self._live)
+        if not databases:
+            return set()
+        command = (sys.executable, "-m", "api.media.referenced_keys", *map(str, databases))
+        child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        found, said = await child.communicate("\n".join(keys).encode())
+        if child.returncode != 0:
+            log.error("database_at_hand_unreadable", databases=[str(each) for each in databases], said=said.decode(errors="replace")[-500:])
+            return None
+        return set(found.decode().split())
+
+    async def _forget(self, gone: Sequence[str], rows: int) -> list[str]:
+        """Rows whose file was not there the last time either."""
+        if len(gone) * 2 > rows:
+            log.critical("media_missing", rows=rows, missing=len(gone), hint="is this the right store? no row is deleted")
+            return []
+        lost, self._missing = sorted(self._missing.intersection(gone)), set(gone)
+        if not lost:
+            return []
+        log.error("rows_without_file_deleted", media=lost)
+        return await store.delete(self._db, lost)

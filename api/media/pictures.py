@@ -1,0 +1,287 @@
+"""Looking into pictures, by Pillow. Everything here is slow and runs in a thread.
+
+Memory is bounded whatever comes: a JPEG is scaled while it is decoded, what else is large is converted in strips, and only one large
+picture is decoded at a time. Whatever a decoder raises for bytes that somebody made up leaves here as a domain error.
+"""
+
+import ctypes
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from typing import cast
+
+from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import JpegImageFile
+
+from api.errors import DomainError, TooLarge, UnsupportedMedia
+from api.media import file_types
+from api.media.file_types import JPEG, PNG, PictureKind
+from api.media.picture_repair import is_cut_short, mended
+from api.schemas import Reason
+
+Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
+if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+    # M_MMAP_THRESHOLD: pixels go back to the system when they are freed; glibc would keep them, as much for each thread as it ever had
+    mallopt(-3, 1_000_000)
+
+INPUT_EDGE_MAX = 4096
+"""Input images are made smaller than this before they are kept: models look at less anyway."""
+THUMBNAIL_EDGE = 512
+KEPT_PIXELS = 30_000_000
+"""What has more is scaled down by 2, 4 or 8 while it is decoded."""
+THUMBNAIL_PIXELS = 1_500_000
+"""The same when only a thumbnail is wanted."""
+MEMORY_MAX, MEMORY_LARGE = 512_000_000, 150_000_000
+"""Bytes that decoding one picture may take, and more than which only one picture at a time may."""
+
+_BYTES = {"PNG": 4, "GIF": 4, "BMP": 4, "TIFF": 4, "HEIF": 8, "AVIF": 10, "WEBP": 16}
+"""Measured: memory that a decoder takes for each pixel."""
+_LARGE = Lock()
+_STRIP_PIXELS = 4_000_000
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_THEIR_SIDE = {5, 6, 7, 8}
+_TAKEN = "PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP and TIFF are taken."
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """WebP."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file, its size as it is shown, and its thumbnail; without both when nobody could look into it."""
+
+    data: bytes
+    kind: PictureKind
+    width: int | None
+    height: int | None
+    thumbnail: Thumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are the file's own as it is shown, before it was scaled down."""
+
+    image: Image.Image
+    kind: PictureKind
+    width: int
+    height: int
+
+
+@contextmanager
+def typed_errors(detail: str, reason: Reason | None = None) -> Iterator[None]:
+    """What is not one of ours already becomes `UnsupportedMedia`: decoders fail in any way there is on bytes that somebody made up."""
+    try:
+        yield
+    except DomainError:
+        raise
+    except MemoryError as error:
+        raise TooLarge("There is not enough memory to look into this file.") from error
+    except Exception as error:
+        raise UnsupportedMedia(detail, reason=reason) from error
+
+
+def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
+    """To its end, scaled down to about `pixels`. Raises `UnsupportedMedia`, `TooLarge`."""
+    kind = file_types.picture_kind(data[: file_types.HEAD])
+    if kind is None:
+        raise UnsupportedMedia(f"This is not an image that can be read. {_TAKEN}")
+    detail = f"This {kind.extension.upper()} image is damaged and cannot be read."
+    try:
+        with typed_errors(detail):
+            return _decoded(data, kind, pixels)
+    except UnsupportedMedia:
+        repaired = mended(data, kind)
+        if repaired is None:
+            raise
+        with typed_errors(detail):
+            return _decoded(repaired, kind, pixels)
+
+
+def made_picture(data: bytes) -> Picture:
+    """A provider's picture. What chats and browsers show stays as it is; what they do not is written anew as PNG or JPEG. One that
+    cannot be looked into is kept as it is, too, when a browser may show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
+    kind = file_types.picture_kind(data[: file_types.HEAD])
+    try:
+        found = decode_picture(data, THUMBNAIL_PIXELS if kind is not None and kind.plain else KEPT_PIXELS)
+    except (UnsupportedMedia, TooLarge) as error:
+        size = _head_size(data, kind) if kind is not None and kind.browsers else None
+        if kind is not None and is_cut_short(data, kind):
+            raise UnsupportedMedia("The image ends before its end.", reason="cut_short") from error
+        if kind is None or size is None:
+            raise UnsupportedMedia(error.detail, reason="unusable_image") from error
+        return Picture(data, kind, *size, None)
+    if found.kind.plain:
+        return Picture(data, found.kind, found.width, found.height, thumbnail(found.image))
+    lossless = found.image.mode == "RGBA" or found.kind in {file_types.BMP, file_types.TIFF}
+    return _written(found.image, PNG if lossless else JPEG, quality=95)
+
+
+def clean_picture(data: bytes) -> Picture:
+    """A user's image, written anew: turned as its EXIF says, then without EXIF or anything else that is not pixels. Raises
+    `UnsupportedMedia`, `TooLarge`."""
+    found = decode_picture(data)
+    image = found.image
+    image.thumbnail((INPUT_EDGE_MAX, INPUT_EDGE_MAX))
+    if found.kind in {PNG, file_types.WEBP}:
+        return _written(image, found.kind, quality=92)
+    lossless = image.mode == "RGBA" or found.kind in {file_types.GIF, file_types.BMP}
+    return _written(image, PNG if lossless else JPEG, quality=92)
+
+
+def thumbnail(image: Image.Image) -> Thumbnail:
+    """Of RGB or RGBA pixels."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE))
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=80)
+    return Thumbnail(out.getvalue(), *small.size)
+
+
+def _written(image: Image.Image, kind: PictureKind, quality: int) -> Picture:
+    out = io.BytesIO()
+    if kind is PNG:
+        image.save(out, kind.name)
+    else:
+        image.save(out, kind.name, quality=quality)
+    return Picture(out.getvalue(), kind, *image.size, thumbnail(image))
+
+
+def _opened(data: bytes, kind: PictureKind) -> Image.Image:
+    """Its head is read, nothing is decoded."""
+    if kind is JPEG:
+        return JpegImageFile(io.BytesIO(data))  # not by way of `Image.open`, which takes one with an index of pictures for another format
+    if kind is file_types.HEIF:
+        from pillow_heif import HeifImageFile  # here, because no start should wait for it
+
+        return HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+    return Image.open(io.BytesIO(data), formats=(kind.name,))
+
+
+def _head_size(data: bytes, kind: PictureKind) -> tuple[int, int] | None:
+    """As it is shown, or as it is stored where its EXIF cannot be read."""
+    try:
+        with typed_errors("The image cannot be read."):
+            image = _opened(data, kind)
+            size = image.size
+            return size[::-1] if _orientation(image) in _ON_THEIR_SIDE else size
+    except DomainError:
+        return None
+
+
+def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
+    image = _opened(data, kind)
+    width, height = image.size
+    scale = next((scale for scale in (1, 2, 4) if width * height <= pixels * scale**2), 8)
+    memory = _memory(image, kind, scale)
+    if memory > MEMORY_MAX:
+        raise TooLarge(
+            f"The image has {width * height / 1_000_000:.0f} megapixels, which is too many for a {kind.extension.upper()} image."
+        )
+    turn: AbstractContextManager[object] = _LARGE if memory > MEMORY_LARGE else nullcontext()
+    with turn:
+        before = image.size
+        if kind is JPEG:
+            image.draft(None, (width // scale, height // scale))
+        drafted = image.size != before
+        image.load()
+        orientation = _orientation(image)
+        # some decoders turn it by themselves, and say so by the size
+        width, height = (width, height) if drafted else image.size
+        image = _plain(image, 1 if drafted else scale)
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    if orientation in _ON_THEIR_SIDE:
+        width, height = height, width
+    return Decoded(image, kind, width, height)
+
+
+def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:
+    """Bytes that decoding will take."""
+    if not isinstance(image, JpegImageFile):
+        return image.width * image.height * _BYTES[kind.name]
+    each = 4 / scale**2
+    if image.info.get("progressive"):  # all of its coefficients are in memory before the first row can be made
+        sampling = [(across, down) for _, across, down, _ in image.layer]
+        most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+        each += 2 * sum(across * down for across, down in sampling) / most
+    return image.width * image.height * each
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 where the EXIF cannot be read."""
+    try:
+        with typed_errors("The EXIF cannot be read."):
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except DomainError:
+        return 1
+
+
+def _plain(image: Image.Image, scale: int) -> Image.Image:
+    """RGB or RGBA in sRGB, scaled down; in strips, because each conversion would hold all of a large picture once more."""
+    wanted = "RGBA" if image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"} else "RGB"
+    to_srgb, levels = _to_srgb(image, wanted), _levels(image)
+    made = Image.new(wanted, (-(-image.width // scale), -(-image.height // scale)))
+    rows = max(1, _STRIP_PIXELS // (image.width * scale)) * scale
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+        if levels is not None:
+            strip = _levelled(strip, *levels)
+        if to_srgb is None or strip.mode != to_srgb.input_mode:
+            strip = strip.convert(wanted)
+        if to_srgb is not None and strip.mode == to_srgb.input_mode:
+            strip = ImageCms.applyTransform(strip, to_srgb) or strip
+        made.paste(strip.reduce(scale) if scale > 1 else strip, (0, top // scale))
+    return made
+
+
+def _levelled(image: Image.Image, factor: float, offset: float) -> Image.Image:
+    return image.convert("F").point(lambda value: value * factor + offset).convert("L")
+
+
+def _levels(image: Image.Image) -> tuple[float, float] | None:
+    """Factor and offset that bring grey of more than 8 bits to 0..255; Pillow would clip it."""
+    if image.mode.startswith("I;16"):
+        return 1 / 257, 0.0
+    if image.mode not in {"I", "F"}:
+        return None
+    least, most = cast("tuple[float, float]", image.getextrema())
+    top = next((top for top in (1.0 if image.mode == "F" else 255.0, 255.0, 65535.0) if least >= 0 and most <= top), None)
+    if top is not None:
+        return 255 / top, 0.0
+    return 255 / (most - least), -least * 255 / (most - least)
+
+
+def _to_srgb(image: Image.Image, wanted: str) -> ImageCms.ImageCmsTransform | None:
+    """None without a profile that can be used."""
+    embedded = image.info.get("icc_profile")
+    if not embedded:
+        return None
+    try:
+        with typed_errors("The colour profile cannot be read."):
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+            space = profile.profile.xcolor_space.strip()
+            given = wanted if space == "RGB" else {("GRAY", "L"): "L", ("CMYK", "CMYK"): "CMYK"}.get((space, image.mode))
+            made = wanted if given == wanted else "RGB"
+            return (
+                None if given is None or made != wanted else ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), given, made)
+            )
+    except DomainError:
+        return None

@@ -1,0 +1,116 @@
+"""Looking into videos, by PyAV. Everything here is slow and runs in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from PIL import ImageStat
+
+from api.errors import UnsupportedMedia
+from api.media.pictures import Thumbnail, thumbnail, typed_errors
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+POSTER_STEP, POSTER_SECONDS = 0.25, 5.0
+"""How often a frame is looked at, and for how long, when a video begins with one that shows nothing."""
+_DARK, _FLAT = 20, 4
+"""Mean brightness, and spread of it, of 0 to 255, below which a frame shows nothing."""
+_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"meta", b"udta"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """`width` and `height` as it is shown; no thumbnail where its frames cannot be decoded."""
+
+    width: int
+    height: int
+    duration_ms: int | None
+    thumbnail: Thumbnail | None
+
+
+def read_clip(path: Path) -> Clip:
+    """Size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_video`."""
+    with typed_errors("The video cannot be read.", "unusable_video"):
+        with path.open("rb") as file:
+            _check_whole(file, path.stat().st_size)
+        return _read(path)
+
+
+def _check_whole(file: BinaryIO, size: int) -> None:
+    """An MP4 is a row of boxes that begin with their length: the last one has to end where the file does."""
+    seen: set[bytes] = set()
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        head = file.read(16)
+        name, length = head[4:8], int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length == 0:
+            length = size - start
+        if length < 8:
+            break
+        if start + length > size and (name in _BOXES or not {b"moov", b"mdat"} <= seen):
+            raise UnsupportedMedia("The video ends before its end.", reason="cut_short")
+        seen.add(name)
+        start += length
+
+
+def _read(path: Path) -> Clip:
+    import av  # FFmpeg: a tenth of a second that no start should wait for
+
+    with av.open(str(path), format="mp4") as container:
+        if not container.streams.video:
+            raise UnsupportedMedia("The file holds no video.", reason="unusable_video")
+        stream = container.streams.video[0]
+        seconds = None
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = stream.duration * stream.time_base
+        elif container.duration is not None:
+            seconds = Fraction(container.duration, av.time_base)
+        duration_ms = None if seconds is None else round(seconds * 1000)
+        frame = _poster(container, stream)
+        width, height = shown_size(stream, 0 if frame is None else frame.rotation)
+        return Clip(width, height, duration_ms, None if frame is None else _thumbnail(frame, (width, height)))
+
+
+def shown_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
+    """With square pixels, and turned. `rotation`: degrees against the clock."""
+    width = round(stream.width * (stream.sample_aspect_ratio or 1))
+    return (width, stream.height) if rotation % 180 == 0 else (stream.height, width)
+
+
+def _poster(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """The first frame that shows something, or the first one. None when none can be decoded: other players may do better."""
+    import av.error
+
+    first, looked_at = None, 0.0
+    try:
+        for frame in container.decode(stream):
+            first, at = first or frame, frame.time or 0.0
+            if frame is not first and at < looked_at:
+                continue
+            if _shows_something(frame):
+                return frame
+            if at > POSTER_SECONDS:
+                break
+            looked_at = at + POSTER_STEP
+    except av.error.FFmpegError:
+        return first
+    return first
+
+
+def _shows_something(frame: VideoFrame) -> bool:
+    brightness = ImageStat.Stat(frame.reformat(width=64, height=64, format="gray").to_image())  # type: ignore[no-untyped-call]
+    return brightness.mean[0] > _DARK and brightness.stddev[0] > _FLAT
+
+
+def _thumbnail(frame: VideoFrame, shown: tuple[int, int]) -> Thumbnail:
+    upright = frame.to_image().rotate(frame.rotation, expand=True)  # type: ignore[no-untyped-call]
+    return thumbnail(upright.convert("RGB").resize(shown))

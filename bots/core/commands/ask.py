@@ -1,0 +1,240 @@
+"""/ask, /new and /help, and the button that stops an answer."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast, get_args
+
+from api.catalog.schemas import ModelOut
+from api.generations.schemas import MediaOut
+from api.schemas import Effort
+from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn, TextOut, ThinkingEvent
+from bots.core import texts
+from bots.core.acting import TextEvent
+from bots.core.cards import Buttons
+from bots.core.commands import image_video
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.quotes import with_quoted
+from bots.core.commands.sources import quoted_result, source
+from bots.core.http import ApiError, told
+from bots.core.language import N_, spoken
+from bots.core.ongoing import RUNNING, Answering, until
+from bots.core.options import Option, parse
+from bots.core.rendering import SUFFIXES, kind_of
+from bots.core.types import Ask, Button, File, Inbound, Reply
+
+MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
+
+EFFORT = Option(
+    "effort",
+    N_("How much the model thinks first: low, medium or high"),
+    ("effort",),
+    example="low",
+    choices=get_args(Effort),
+    pattern="|".join(get_args(Effort)),
+)
+CHARGE_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each question what an answer has cost that was just stopped: another process may still be settling it."""
+
+
+async def _ask(inbound: Inbound, context: Context) -> Replies:
+    if inbound.plain and not inbound.attachments and inbound.text.strip() and quoted_result(inbound) is not None:
+        async for reply in image_video.EDIT.run(inbound, context):
+            yield reply
+        return
+    given, text = await source(inbound, context)
+    images = given.images if given is not None else ()
+    asked = parse(text, inbound.options, (MODEL, EFFORT), prose=True)
+    prompt = with_quoted(inbound, asked.prompt or (texts.describe_picture() if images else ""))
+    if not prompt:
+        yield Reply(texts.ask_what(), ask=Ask(ASK.name, "", texts.ask_what()))
+        return
+    model = await _model(asked.options.get("model"), len(images), context)
+    ask = TextIn(
+        prompt=prompt,
+        model=model,
+        chat_thread=inbound.address.thread_id or "",
+        effort=cast(Effort | None, asked.options.get("effort")),
+        images=list(images) or None,
+        stream=True,
+    )
+    with RUNNING.answering(inbound) as answering:
+        async with aclosing(_written(ask, answering, context)) as replies:
+            async for reply in replies:
+                yield reply
+
+
+@dataclass(slots=True)
+class _Growing:
+    """An answer that is being written, as far as it is known here."""
+
+    id: str = ""
+    text: str = ""
+    thinks: bool = False
+
+    def hear(self, event: TextEvent) -> None:
+        match event:
+            case StartEvent():
+                self.id, self.text = event.id, ""  # a stream that was cut begins anew
+            case ThinkingEvent():
+                self.text, self.thinks = "" if event.forget else self.text, True
+            case DeltaEvent():
+                self.text, self.thinks = self.text + event.text, False
+
+    @property
+    def written(self) -> str:
+        return self.text.strip()
+
+    def preview(self, stop: Buttons) -> Reply | None:
+        if self.written:
+            return Reply(self.written + texts.WRITING, buttons=stop, preview=True, markdown=True)
+        return Reply(texts.thinking(), buttons=stop, preview=True) if self.thinks else None
+
+
+async def _written(ask: TextIn, answering: Answering, context: Context) -> Replies:
+    """The growing answer, and then the whole one, or what there is of it and why it ends."""
+    stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
+    growing = _Growing()
+    try:
+        async with aclosing(until(answering.stopped, context.user.text(ask))) as events:
+            async for event in events:
+                if isinstance(event, ErrorEvent):
+                    raise told(event.error, event.retry_after)
+                if isinstance(event, DoneEvent):
+                    for reply in await _whole(event.answer, context):
+                        yield reply
+                    return
+                growing.hear(event)
+                if (preview := growing.preview(stop)) is not None:
+                    yield preview
+        yield Reply(texts.stopped(growing.written, await _charged(growing.id, context)), markdown=True)
+    except ApiError as error:
+        if not growing.written:
+            raise
+        yield Reply(texts.cut_short(growing.written, _why(error)), markdown=True)
+
+
+def _why(error: ApiError) -> str:
+    problem = error.problem
+    if problem is not None and problem.reason == "server_stopped":
+        return f"{texts.interrupted()} {texts.charged(problem.charged_usd)}".strip()
+    return texts.error(error.code, error.detail, error.retry_after, problem)
+
+
+async def _whole(answer: TextOut, context: Context) -> list[Reply]:
+    """The answer as it stays, and the pictures that its model has made."""
+    on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),) if answer.finish_reason == "length" else ()
+    replies = [Reply(texts.answered(answer), buttons=on, markdown=True)]
+    files = [await _picture(image, context) for image in answer.images]
+    sent = tuple(file for file in files if file is not None)
+    if sent:
+        replies.append(Reply("", files=sent, fresh=True))
+    if len(sent) < len(files):
+        replies.append(Reply(texts.pictures_elsewhere(context.public_url, answer.conversation_id), fresh=True))
+    return replies
+
+
+async def _picture(image: MediaOut, context: Context) -> File | None:
+    """None: the chat does not take so large a one, or it is gone."""
+    try:
+        data = await context.bot.media(image.url, context.limits.upload_bytes)
+    except ApiError:
+        return None
+    name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
+    return File(kind_of(image, len(data), context.limits), name, image.content_type, data, image.width, image.height)
+
+
+async def _charged(answer_id: str, context: Context) -> Decimal | None:
+    """What was booked for an answer that was stopped; None where that cannot be told."""
+    for wait in CHARGE_WAITS if answer_id else ():
+        await asyncio.sleep(wait)
+        try:
+            charge = await context.user.stop_text(answer_id)
+        except ApiError:
+            return None
+        if charge.charged_usd is not None:
+            return charge.charged_usd
+    return None
+
+
+async def _go_on(inbound: Inbound, context: Context) -> Replies:
+    """A continuation of an answer that was cut at its limit, in a message of its own, however long ago that was."""
+    if RUNNING.pressed_twice(inbound):
+        yield Reply(texts.pressed_twice(), secret=True)
+        return
+    ask = TextIn(prompt=texts.go_on(), after=inbound.text.strip(), stream=True)
+    try:
+        with RUNNING.answering(inbound) as answering:
+            async with aclosing(_written(ask, answering, context)) as replies:
+                async for reply in replies:
+                    yield reply
+    except ApiError as error:
+        if error.code not in ("not_found", "not_linked"):
+            raise
+        yield Reply(texts.only_who_asked(), secret=True)
+
+
+async def _model(said: object, images: int, context: Context) -> str | None:
+    """The id of the model that was named; None for the preferred one, unless there are pictures and it can't see."""
+    if said is not None:
+        return await image_video.named_model(str(said), "text", context)
+    if not images:
+        return None
+    preferred = (await context.user.preferences()).text_model
+
+    def sees(model: ModelOut) -> bool:
+        return model.capabilities.max_input_images >= images
+
+    return image_video.first_able(await context.user.models("text"), [preferred], sees)
+
+
+async def _stop_answer(inbound: Inbound, _context: Context) -> Replies:
+    one = RUNNING.find(inbound.text.strip())
+    if one is None:
+        yield Reply(texts.nothing_to_stop(), secret=True, fresh=True)
+    elif not RUNNING.owns(inbound, one):
+        yield Reply(texts.not_yours(), secret=True, fresh=True)
+    else:
+        one.stopped.set()  # the answer itself says so
+
+
+async def _unreadable(_inbound: Inbound, _context: Context) -> Replies:
+    """An adapter was told that somebody means the bot, but not what was said."""
+    yield Reply(texts.unreadable(), secret=True)
+
+
+async def _new(inbound: Inbound, context: Context) -> Replies:
+    await context.user.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
+    yield Reply(texts.new_conversation())
+
+
+async def _help(inbound: Inbound, context: Context) -> Replies:
+    usages = [(_usage(command), command.described(spoken())) for command in context.commands if command.listed]
+    yield Reply(texts.help_page(usages, private=inbound.address.private, way=context.limits.picture), secret=True)
+
+
+def _usage(command: Command) -> str:
+    if command.argument is None:
+        return f"/{command.name}"
+    return f"/{command.name} {command.argument}" if command.argument_required else f"/{command.name} [{command.argument}]"
+
+
+ASK = Command(
+    "ask",
+    N_("Ask a question, also about a picture"),
+    _ask,
+    argument="question",
+    argument_description=N_("What you want to know"),
+    argument_required=True,
+    options=(MODEL, EFFORT),
+    image=True,
+    slow=True,
+    asks=True,
+    on_message=N_("Describe"),
+)
+NEW = Command("new", N_("Begin a new conversation: I forget what we talked about here"), _new)
+UNREADABLE = Command("unreadable", "", _unreadable, listed=False, secret=True)
+HELP = Command("help", N_("What I can do"), _help, secret=True)
+STOP_ANSWER = Command("stop_answer", "", _stop_answer, listed=False)
+GO_ON = Command("go_on", "", _go_on, listed=False, slow=True, afresh=True)

@@ -1,0 +1,321 @@
+"""/image, /video, /edit and /animate: ask for a generation and show its waiting card.
+
+The result is pushed later by `bots.core.delivery_pump`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from api.catalog.schemas import ModelOut
+from api.generations.schemas import (
+    PROMPT_MAX,
+    AddressIn,
+    AgainIn,
+    Changes,
+    EstimateIn,
+    GenerationOut,
+    ImageIn,
+    VideoFromImageIn,
+    VideoIn,
+)
+from api.schemas import Kind, MediaKind
+from bots.core import texts
+from bots.core.cards import waiting_card
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.sources import Source, source
+from bots.core.http import ApiError
+from bots.core.language import N_
+from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
+from bots.core.types import Address, Ask, Button, Inbound, Reply
+
+M = TypeVar("M", bound=BaseModel)
+
+ASK_VALUE_BYTES = 50
+"""What a form can carry beside its action."""
+NOTHING_TO_ADD = {"-", "–", "—", "."}
+"""What people answer who are asked for words and have none."""
+NUMBERS_IN_A_ROW = 5
+MOTION = "Natural, gentle motion."
+
+_RATIO = r"\d{1,3}:\d{1,3}"
+QUALITIES = ("auto", "low", "medium", "high")
+_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
+_SEED = Option("seed", N_("The same seed gives the same picture again"), ("seed",), "number", "7", least=0, most=2**31 - 1)
+_ASPECT = Option("aspect_ratio", N_("Width to height"), ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
+
+IMAGE_OPTIONS = (
+    Option("model", N_("Which model draws"), ("model", "m"), example="flux", models=("image",)),
+    _ASPECT,
+    Option("n", N_("How many pictures"), ("n",), "number", "2", least=1, most=10),
+    Option("size", N_("Width and height in pixels"), ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
+    Option("image_size", N_("How fine"), ("res", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]|\d{3,4}"),
+    Option("quality", N_("How much work the model puts in"), ("quality",), example="high", choices=QUALITIES, pattern=r"[A-Za-z]{2,10}"),
+    _SEED,
+    Option("negative_prompt", N_("What should not be there"), ("no", "negative"), example='"text, people"'),
+)
+VIDEO_OPTIONS = (
+    Option("model", N_("Which model films"), ("model", "m"), example="veo", models=("video",)),
+    _ASPECT,
+    Option("duration", N_("Length in seconds"), ("duration", "d"), "number", "8", least=1, most=600),
+    Option("resolution", N_("How fine"), ("res", "resolution"), example="720p", choices=("480p", "720p", "1080p"), pattern=r"\d{3,4}p|\dK"),
+    Option("generate_audio", N_("With sound"), ("audio", "sound"), "switch"),
+    _SEED,
+)
+OPTIONS: dict[MediaKind, tuple[Option, ...]] = {"image": IMAGE_OPTIONS, "video": VIDEO_OPTIONS}
+
+
+async def _image(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    parsed = _parsed(text, inbound, "image")
+    if not parsed.prompt:
+        yield _asking(IMAGE.name, texts.image_what(), given, parsed)
+        return
+    yield await make_image(inbound, context, given, parsed)
+
+
+async def _video(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    parsed = _parsed(text, inbound, "video")
+    if not parsed.prompt:
+        yield _asking(VIDEO.name, texts.video_what(), given, parsed)
+        return
+    yield await _make_video(inbound, context, given, parsed)
+
+
+async def _edit(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    if given is None:
+        raise Mistake(texts.edit_which(context.limits.picture))
+    kind: MediaKind = "image" if given.images else "video"
+    parsed = _parsed(text, inbound, kind)
+    if not parsed.prompt and (which := which_picture(EDIT.name, given, inbound)) is not None:
+        yield which
+    elif not parsed.prompt:
+        before = given.made.prompt if given.made is not None and kind == "video" else ""
+        yield _asking(EDIT.name, texts.edit_what(kind), given, parsed, default=before, fresh=inbound.pressed is not None)
+    elif kind == "image":
+        yield await make_image(inbound, context, given, parsed)
+    else:  # no model changes a finished video: it is filmed anew, with other words
+        assert given.made is not None
+        yield await remade(inbound, context, given.made.id, given.made.kind, parsed)
+
+
+async def _animate(inbound: Inbound, context: Context) -> Replies:
+    given, text = await source(inbound, context)
+    if given is None or not given.images:
+        raise Mistake(texts.animate_which(context.limits.picture))
+    parsed = _parsed(text, inbound, "video")
+    if not parsed.prompt and (which := which_picture(ANIMATE.name, given, inbound)) is not None:
+        yield which
+        return
+    before = given.made.prompt if given.made is not None else ""
+    if not parsed.prompt and inbound.pressed is not None:
+        yield _asking(ANIMATE.name, texts.animate_what(), given, parsed, default=before, fresh=True)
+        return
+    if not parsed.prompt or parsed.prompt in NOTHING_TO_ADD:
+        parsed = Parsed(before or MOTION, parsed.options)
+    yield await _make_video(inbound, context, given, parsed)
+
+
+def which_picture(action: str, given: Source, inbound: Inbound, *, all_button: str = "") -> Reply | None:
+    """A button for each picture of a result that has several. None: it is clear which one is meant."""
+    if given.made is None or given.place is not None or len(given.images) < 2:
+        return None
+    made = given.made
+    each = [Button(f"{place}", action, f"{made.id}/{place}") for place in range(1, len(given.images) + 1)]
+    rows = tuple(tuple(each[start : start + NUMBERS_IN_A_ROW]) for start in range(0, len(each), NUMBERS_IN_A_ROW))
+    together = ((Button(all_button, action, f"{made.id}/0"),),) if all_button else ()
+    return Reply(texts.which_picture(made, len(given.images)), buttons=(*rows, *together), fresh=inbound.pressed is not None)
+
+
+def _asking(action: str, sentence: str, given: Source | None, parsed: Parsed, *, default: str = "", fresh: bool = False) -> Reply:
+    """The words are still missing. What is known by now travels with the question, as far as there is room."""
+    known = [] if given is None else [given.reference]
+    for name, value in parsed.options.items():
+        known.append(f"--{_flag(name)} {value}" if not isinstance(value, bool) else f"--{'' if value else 'no-'}{_flag(name)}")
+    while known and len(" ".join(known).encode()) > ASK_VALUE_BYTES:
+        known.pop()
+    return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), fresh=fresh)
+
+
+def _flag(name: str) -> str:
+    return next(option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name)
+
+
+async def make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+    options = await _with_model("image", context, given, parsed)
+    fields: dict[str, object] = {**options}
+    if given is not None and given.images:
+        fields["input_images"] = list(_inputs(given))
+    ask = _request(ImageIn, {"prompt": parsed.prompt, "address": address(inbound), **fields})
+    return await _made(context.user.image(ask), inbound, context, "image", fields)
+
+
+def _inputs(given: Source) -> tuple[str, ...]:
+    """Of a result with several pictures the first one is changed; what people send along counts all."""
+    return given.images[:1] if given.made is not None else given.images
+
+
+async def _make_video(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+    options = await _with_model("video", context, given, parsed)
+    fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
+    if given is not None and given.images:
+        ask = _request(VideoFromImageIn, {"image_id": given.images[0], **fields})
+        return await _made(context.user.video_from_image(ask), inbound, context, "video", options)
+    return await _made(context.user.video(_request(VideoIn, fields)), inbound, context, "video", options)
+
+
+async def remade(inbound: Inbound, context: Context, generation_id: str, kind: MediaKind, parsed: Parsed) -> Reply:
+    """An earlier request once more, with changes."""
+    options = await _named_model(kind, context, parsed)
+    changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
+    ask = AgainIn(changes=changes, address=address(inbound))
+    return await _made(context.user.again(generation_id, ask), inbound, context, kind, None)
+
+
+async def _made(
+    asking: Coroutine[object, object, GenerationOut],
+    inbound: Inbound,
+    context: Context,
+    kind: MediaKind,
+    fields: Mapping[str, object] | None,
+) -> Reply:
+    """The waiting card. With the budget used up people want to know the price and what is left; every other error goes on as it is.
+    `fields` are what the price depends on, None when they are not known here."""
+    try:
+        return waiting_card(await asking, fresh=inbound.pressed is not None)
+    except ApiError as error:
+        if error.code != "budget_exceeded":
+            raise
+    estimate = await context.user.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields or {})}))
+    fresh = inbound.pressed is not None
+    return Reply(texts.over_budget(None if fields is None else estimate.cost_usd, estimate.balance_usd), secret=True, fresh=fresh)
+
+
+def _parsed(text: str, inbound: Inbound, kind: MediaKind) -> Parsed:
+    parsed = parse(text, inbound.options, OPTIONS[kind])
+    if len(parsed.prompt) > PROMPT_MAX:
+        raise Mistake(texts.prompt_too_long(len(parsed.prompt), PROMPT_MAX))
+    return parsed
+
+
+async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dict[str, Value]:
+    """The options with the model by its id."""
+    if "model" not in parsed.options:
+        return parsed.options
+    return {**parsed.options, "model": await named_model(str(parsed.options["model"]), kind, context)}
+
+
+async def named_model(said: str, kind: Kind, context: Context) -> str:
+    """The id of a model of that kind. Of several, one that does only this. Raises `Mistake`."""
+    models = await context.user.models(kind)
+    others = [one for one in get_args(Kind) if one != kind] if len(fitting_models(said, models)) > 1 else []
+    elsewhere = {model.id for other in others for model in await context.user.models(other)}
+    return find_model(said, models, elsewhere)
+
+
+async def _with_model(kind: MediaKind, context: Context, given: Source | None, parsed: Parsed) -> dict[str, Value]:
+    """Where a picture is given and no model is named, one that can use it: the picture's own, the preferred one, or any."""
+    options = await _named_model(kind, context, parsed)
+    if "model" in options or given is None or not given.images:
+        return options
+    models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
+    wanted = [given.made.model if given.made is not None else None, getattr(preferred, f"{kind}_model")]
+    able = first_able(models, wanted, takes_images if kind == "image" else films_images)
+    return options if able is None else {**options, "model": able}
+
+
+def first_able(models: Sequence[ModelOut], wanted: Sequence[str | None], able: Callable[[ModelOut], bool]) -> str | None:
+    """The id of the first model that is able: of the wanted ones, then the default, then any."""
+    by_id = {one.id: one for one in models}
+    ordered = [by_id[one] for one in wanted if one in by_id] + sorted(models, key=lambda one: not one.default)
+    return next((one.id for one in ordered if able(one)), None)
+
+
+def takes_images(model: ModelOut) -> bool:
+    return model.capabilities.max_input_images > 0
+
+
+def films_images(model: ModelOut) -> bool:
+    return "first_frame" in model.capabilities.frame_images
+
+
+def _priced(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name in EstimateIn.model_fields}
+
+
+def address(inbound: Inbound) -> AddressIn:
+    where: Address = inbound.address
+    return AddressIn(
+        platform=where.platform,
+        chat_id=where.chat_id,
+        thread_id=where.thread_id,
+        message_id=where.message_id,
+        card_message_id=where.answer_id,
+        user_name=inbound.sender.name[:120],
+        private=where.private,
+    )
+
+
+def _request(model: type[M], fields: Mapping[str, object]) -> M:
+    """Raises `Mistake` for what the options let through and the api's type does not."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Mistake(texts.bad_field(str(first["loc"][-1]) if first["loc"] else "", first["msg"])) from error
+
+
+_WHAT = N_("What it should show")
+IMAGE = Command(
+    "image",
+    N_("Make a picture"),
+    _image,
+    argument="prompt",
+    argument_description=_WHAT,
+    argument_required=True,
+    options=IMAGE_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+)
+VIDEO = Command(
+    "video",
+    N_("Make a video, from words or from an image"),
+    _video,
+    argument="prompt",
+    argument_description=_WHAT,
+    argument_required=True,
+    options=VIDEO_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+)
+EDIT = Command(
+    "edit",
+    N_("Change a picture: answer one with this, or attach it"),
+    _edit,
+    argument="change",
+    argument_description=N_("What should be different"),
+    argument_required=True,
+    options=IMAGE_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+    on_message=N_("Edit"),
+)
+ANIMATE = Command(
+    "animate",
+    N_("Make a video of a picture: answer one with this, or attach it"),
+    _animate,
+    argument="motion",
+    argument_description=N_("What should happen in it"),
+    options=VIDEO_OPTIONS,
+    image=True,
+    slow=True,
+    asks=True,
+    on_message=N_("Animate"),
+)

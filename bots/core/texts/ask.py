@@ -1,0 +1,187 @@
+"""Questions and answers, the help."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from api.text.schemas import CitationOut, TextOut
+from bots.core.language import _
+from bots.core.splitting import shorten
+from bots.core.texts.errors import charged
+from bots.core.texts.words import money
+from bots.core.types import PictureWay
+
+WRITING = " …"
+"""Behind a streamed answer that is still growing."""
+SOURCES_MOST = 20
+MARKS = set("\\`*_[]()<>#~|!")
+"""What could be Markdown in the middle of a line."""
+
+
+def new_conversation() -> str:
+    return _("A new conversation. Your next question begins it; the old one is kept on the web page.")
+
+
+def ask_what() -> str:
+    return _("What would you like to know? For example: /ask Why is the sky blue?")
+
+
+def describe_picture() -> str:
+    """What the model is asked when somebody sends a picture without a word."""
+    return _("Describe this picture.")
+
+
+def ask_about_words() -> str:
+    """What the model is asked when somebody sends words of others without any of their own."""
+    return _("What is this about?")
+
+
+def quoted_of(name: str) -> str:
+    """Before words that a question answers; `name` may be empty."""
+    return _("%(name)s wrote:", name=name) if name else _("Somebody wrote:")
+
+
+def quoted_own() -> str:
+    """Before words of the bot's own, for the model that it asks."""
+    return _("You wrote:")
+
+
+def one_moment() -> str:
+    """Until there is something to show."""
+    return _("One moment …")
+
+
+def still_waiting() -> str:
+    """While the api does not answer."""
+    return _("I'm still waiting for my server. Your message is not lost: I answer as soon as the server does.")
+
+
+def stop_button() -> str:
+    return _("⏹ Stop")
+
+
+def go_on_button() -> str:
+    return _("▶️ Go on")
+
+
+def go_on() -> str:
+    """What the model is asked when an answer was cut at the limit of its length."""
+    return _("Please go on exactly where you stopped, without repeating anything.")
+
+
+def only_who_asked() -> str:
+    return _("Only the person who asked can go on with this, and only while the conversation is there.")
+
+
+def thinking() -> str:
+    """While a model thinks and has written nothing yet."""
+    return _("💭 Thinking …")
+
+
+def answered(answer: TextOut) -> str:
+    """The whole answer: its words, how it ended where that was not by itself, where its model has read, and what it cost."""
+    said = answer.text.strip()
+    if not said and answer.images:
+        said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
+    return "\n\n".join(filter(None, [said, _sources(answer.citations), _ending(answer)]))
+
+
+def _ending(answer: TextOut) -> str:
+    cost = charged(answer.cost_usd)
+    if answer.finish_reason == "length":
+        return _("[Cut at the limit of its length. %(cost)s]", cost=cost)
+    if answer.finish_reason == "content_filter":
+        return _("[A content filter stopped the answer here. %(cost)s]", cost=cost)
+    if answer.finish_reason in ("stopped", "broken"):  # who stops an answer by hand is not shown it once more
+        return _("[The answer stops here. %(why)s]", why=f"{interrupted()} {cost}")
+    return money(answer.cost_usd) if answer.cost_usd else ""
+
+
+def _sources(citations: Sequence[CitationOut]) -> str:
+    """In Markdown."""
+    return "\n".join(f"[{each.number}] [{_linked(each)}]({_address(each.url)})" for each in citations[:SOURCES_MOST])
+
+
+def _linked(citation: CitationOut) -> str:
+    """The name of a source, in which nothing is Markdown."""
+    name = citation.title or citation.url.partition("://")[2].partition("/")[0]
+    return "".join(f"\\{sign}" if sign in MARKS else sign for sign in shorten(name, 80))
+
+
+def _address(url: str) -> str:
+    return url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C")
+
+
+def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
+    """A picture of an answer is too large for the chat."""
+    url = f"{public_url}/generate/text?conversation={conversation_id}"
+    where = _("You find it in the conversation on the web page.") if public_url is None else _("You find it here: %(url)s", url=url)
+    return _("A picture of this answer is too large for this chat.") + " " + where
+
+
+def stopped(text: str, cost: Decimal | None) -> str:
+    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: nobody knows it yet."""
+    said = " ".join(filter(None, [_("Stopped."), charged(cost)]))
+    return f"{text}\n\n[{said}]" if text else said
+
+
+def nothing_to_stop() -> str:
+    return _("That answer has ended already.")
+
+
+def cut_short(text: str, why: str) -> str:
+    """A streamed answer that broke off; `text` may be empty."""
+    return "\n\n".join([text, _("[The answer stops here. %(why)s]", why=why)]) if text else why
+
+
+def interrupted() -> str:
+    """Why an answer was cut short, when it was a restart."""
+    return _("I was interrupted by a restart. Ask me to go on, or ask once more.")
+
+
+def answer_as_file() -> str:
+    return _("The answer is too long for a chat: all of it is in this file.")
+
+
+def unreadable() -> str:
+    return _("I can't read what was said there. Please mention me in the message, or use a command such as /ask.")
+
+
+def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: PictureWay) -> str:
+    """`commands`: usage and description of each."""
+    lines = [f"{usage}: {description}" for usage, description in commands]
+    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(way), "", _here(way) if private else _in_groups()])
+
+
+def _options_hint(way: PictureWay) -> str:
+    if way == "option":
+        return _(
+            "Each command has its options in the menu: aspect_ratio, n, seed, size, model; for videos also duration, "
+            "resolution, generate_audio."
+        )
+    return _(
+        "Options go behind the prompt: --ar 16:9, --n 2, --seed 7, --size 1024x1024, --model name.\n"
+        "For videos also: --duration 8, --res 720p, --audio."
+    )
+
+
+def _here(way: PictureWay) -> str:
+    if way == "path":
+        return _("Just write, and I answer. A picture comes along with its path, such as @fox.png.")
+    if way == "option":
+        return _(
+            "Just write, and I answer. Answer a picture with what should be different, and I change it; /edit and /animate take one as "
+            "their option image, and the menu of a message has them, too. In groups I only heed commands, answers to my messages and "
+            "messages that mention me."
+        )
+    return _(
+        "Just write, and I answer. Answer a picture with what should be different, and I change it; send one with /edit or /animate as its "
+        "caption. In groups I only heed commands, answers to my messages and messages that mention me."
+    )
+
+
+def _in_groups() -> str:
+    return _(
+        "In groups I only heed commands, answers to my messages and messages that mention me; everything else I neither read nor keep. "
+        "If mentions do not reach me, the group's operator has to switch my privacy mode off and add me again. "
+        "Notes about your account and your budget are for you alone wherever the platform can do that."
+    )

@@ -1,0 +1,90 @@
+"""The api is away, or breaks: pages of the product, nothing lost, and everything goes on when it is back."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from admin_web.api_http import open_http
+from admin_web.app import create_app
+from admin_web.settings import WebSettings
+from tests.admin_web.browser import Browser
+
+
+@pytest.fixture
+def app(settings: WebSettings) -> Iterator[Flask]:
+    """One of its own, to be broken."""
+    made = create_app(settings)
+    yield made
+    made.extensions["api_http"].close()
+
+
+@pytest.fixture
+def unplugged(app: Flask, browser: Browser) -> Iterator[Browser]:
+    """Signed in; then the api is gone until `plug`."""
+    real = app.extensions["api_http"]
+    app.extensions["api_http"] = open_http("http://127.0.0.1:9")
+    yield browser
+    app.extensions["api_http"].close()
+    app.extensions["api_http"] = real
+
+
+def test_every_page_says_so(unplugged: Browser) -> None:
+    for path in ("/", "/gallery", "/generate/text", "/generate/image", "/generate/video", "/profile", "/admin/users"):
+        answer = unplugged.get(path)
+        assert answer.status_code == 503
+        assert "The studio is waking up" in answer.text
+        assert "Traceback" not in answer.text
+
+
+def test_the_login_page_stands_and_says_so(app: Flask, unplugged: Browser) -> None:
+    visitor = Browser(app)
+    assert "does not answer right now" in visitor.get("/login").text
+    answer = visitor.post("/login", {"email": "a@example.org", "password": "typed with care"})
+    assert answer.status_code == 503
+    assert visitor.fields["email"] == "a@example.org"
+    assert "typed with care" not in answer.text
+
+
+def test_scripts_get_words(unplugged: Browser) -> None:
+    answer = unplugged.post("/generate/text/stream", {"prompt": "Hello"}, X_Fragment="1")
+    assert answer.status_code == 503
+    assert answer.get_json()["error"]["code"] == "api_unavailable"
+
+
+def test_a_form_waits_and_can_be_sent_again(app: Flask, browser: Browser) -> None:
+    browser.get("/generate/image")
+    real, app.extensions["api_http"] = app.extensions["api_http"], open_http("http://127.0.0.1:9")
+    answer = browser.post("/generate/image", {**browser.fields, "prompt": "A long and careful prompt"})
+    app.extensions["api_http"].close()
+    app.extensions["api_http"] = real
+    assert answer.status_code == 503
+    assert browser.fields["prompt"] == "A long and careful prompt"
+    assert re.search(r'name="nonce" value="[\w-]{10,}"', answer.text)
+    assert browser.post("/generate/image", browser.fields).status_code == 302
+
+
+def test_signing_out_works_without_the_api(unplugged: Browser) -> None:
+    held = unplugged.cookie
+    assert unplugged.post("/logout").location == "/login"
+    unplugged.client.set_cookie("sid", held or "")
+    assert unplugged.get("/").status_code == 302
+
+
+def test_a_fault_of_our_own_is_a_page_without_a_traceback(app: Flask, visitor: Browser) -> None:
+    def broken() -> str:
+        raise RuntimeError("a secret of the inside")
+
+    app.view_functions["auth.setup"] = broken
+    answer = visitor.get("/setup")
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.text
+    assert "a secret of the inside" not in answer.text
+
+
+def test_what_is_too_large_is_said(app: Flask, browser: Browser) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+    answer = browser.post("/generate/text", {"prompt": "x" * 2000})
+    assert answer.status_code == 413
+    assert "That is too large" in answer.text

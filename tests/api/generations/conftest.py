@@ -1,0 +1,44 @@
+"""An api on each engine, with a fast sandbox that every test finds clean."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.generations.making.worker import Times
+from tests.api.harness import Api, running_api
+from tests.sandbox_server import Sandbox, sandbox_server
+
+WEBHOOK_SECRET = "a webhook secret of the tests"
+QUICK = Times(beat=0.2, grace=0.05)
+"""Jobs that a test left with a slow provider are not waited for."""
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with sandbox_server(webhook_secret=WEBHOOK_SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+def settings_of(database: str) -> dict[str, Any]:
+    return {"database_url": database if database.startswith("postgresql") else f"duckdb://{database}"}
+
+
+@pytest.fixture
+async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as running:
+        yield running
+
+
+@pytest.fixture
+async def user(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with await api.user() as client:
+        yield client

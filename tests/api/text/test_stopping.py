@@ -1,0 +1,175 @@
+"""An answer that is stopped closes the provider's stream, settles what was used, and never leaves money held."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+import time_machine
+import uvicorn
+
+from api import ids
+from api.auth.caller import Caller
+from api.schemas import micro
+from api.text import service
+from api.text.answer import Answer
+from api.text.schemas import DeltaEvent, StartEvent, TextIn
+from sandbox.faults import Fault
+from tests.api.harness import Api
+from tests.sandbox_server import Sandbox
+
+
+@pytest.fixture
+async def caller(ana: httpx.AsyncClient) -> Caller:
+    return Caller((await ana.get("/users/me")).json()["id"], "user")
+
+
+async def spent_and_held(api: Api, caller: Caller) -> tuple[int, int]:
+    return await api.services.budget.of_user(caller.user_id)
+
+
+async def first_words(api: Api, running: Answer) -> None:
+    async for event in api.services.text.events(running):
+        if isinstance(event, DeltaEvent):
+            return
+
+
+async def ended(running: Answer) -> None:
+    assert running.task is not None
+    await running.task
+
+
+async def test_stopping_settles_what_was_used(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story."))
+    await first_words(api, running)
+    assert (await spent_and_held(api, caller))[1] > 0
+    running.stop()
+    await ended(running)
+    spent, held = await spent_and_held(api, caller)
+    assert spent > 0
+    assert held == 0
+    kept = await api.services.text.conversations.detail(caller.user_id, running.conversation.id)
+    assert [message.role for message in kept.messages] == ["user", "assistant"]
+    assert kept.messages[1].text
+
+
+async def test_stopping_before_anything_was_asked_costs_nothing(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    running.stop()
+    await ended(running)
+    assert await spent_and_held(api, caller) == (0, 0)
+    assert sandbox.calls("chat") == []
+
+
+async def test_stopping_a_complete_answer_changes_nothing(api: Api, caller: Caller) -> None:
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    await ended(running)
+    before = await spent_and_held(api, caller)
+    running.stop()
+    await asyncio.sleep(0)
+    assert await spent_and_held(api, caller) == before
+    assert before[0] > 0
+
+
+async def test_closing_the_service_settles_what_runs(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = [await api.services.text.begin(caller, TextIn(prompt="x")) for _ in range(3)]
+    for each in running:
+        await first_words(api, each)
+    await api.services.text.close()
+    spent, held = await spent_and_held(api, caller)
+    assert spent > 0
+    assert held == 0
+
+
+async def test_a_conversation_deleted_meanwhile_stays_deleted(api: Api, caller: Caller) -> None:
+    text = api.services.text
+    first = await text.answer(caller, TextIn(prompt="x"))
+    running = await text.begin(caller, TextIn(prompt="y", conversation_id=first.conversation_id))
+    await text.conversations.delete(caller.user_id, first.conversation_id)
+    await ended(running)
+    assert await api.services.db.fetch("SELECT id FROM messages") == []
+    assert (await spent_and_held(api, caller))[1] == 0
+
+
+async def test_a_quiet_stream_says_that_it_lives(api: Api, caller: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PING_SECONDS", 0.01)
+    sandbox.break_with(Fault(call="chat", kind="stall", after=0))
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    events = api.services.text.events(running)
+    assert isinstance(await anext(events), StartEvent)
+    assert await anext(events) is None
+    running.stop()
+    await ended(running)
+
+
+async def test_a_clock_that_jumps_makes_no_answer_under_way_free(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = await api.services.text.begin(caller, TextIn(prompt="x"))
+    async for event in api.services.text.events(running):
+        if isinstance(event, DeltaEvent):
+            break
+    held = (await spent_and_held(api, caller))[1]
+    with time_machine.travel(ids.now() + timedelta(hours=5)):
+        await api.services.text.sweep()
+        assert (await spent_and_held(api, caller))[1] == held > 0
+        running.stop()
+        await ended(running)
+    spent, held = await spent_and_held(api, caller)
+    assert (spent > 0, held) == (True, 0)
+
+
+async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: Caller) -> None:
+    with time_machine.travel(ids.now() - timedelta(hours=1)):
+        async with api.services.db.transaction() as sql:
+            await api.services.budget.reserve(sql, user_id=caller.user_id, monthly_micro=10, group="users", amount=5, subject="text:dead")
+    await api.services.text.sweep()
+    assert await spent_and_held(api, caller) == (0, 0)
+
+
+@pytest.fixture
+async def address(api: Api) -> AsyncIterator[str]:
+    """The api on a real port: the in-process transport never closes a stream."""
+    server = uvicorn.Server(uvicorn.Config(api.app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+async def test_a_client_that_goes_away_stops_its_answer(api: Api, ana: httpx.AsyncClient, address: str, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    user_id = (await ana.get("/users/me")).json()["id"]
+    body = {"prompt": "Tell me a long story.", "stream": True}
+    client = httpx.AsyncClient(headers={"Authorization": ana.headers["Authorization"]}, trust_env=False)
+    async with client, client.stream("POST", f"{address}/generate/text", json=body) as answer:
+        async for line in answer.aiter_lines():
+            if line == "event: delta":
+                break
+        running = [task for task in asyncio.all_tasks() if task.get_name().startswith("text 0")]
+        assert len(running) == 1
+    _, left = await asyncio.wait(running, timeout=20)
+    assert not left
+    spent, held = await api.services.budget.of_user(user_id)
+    assert spent > 0
+    assert held == 0
+
+
+async def test_stopping_by_its_id_says_what_was_booked(api: Api, ana: httpx.AsyncClient, caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.break_with(Fault(call="chat", kind="stall", after=3))
+    running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story."))
+    await first_words(api, running)
+    async with await api.user("eve") as eve:
+        assert (await eve.post(f"/generate/text/{running.id}/stop")).status_code == 404
+    assert running.streaming
+    answer = await ana.post(f"/generate/text/{running.id}/stop")
+    spent, held = await spent_and_held(api, caller)
+    assert micro(Decimal(answer.json()["charged_usd"])) == spent
+    assert held == 0
+    assert spent > 0
+    assert (await ana.post(f"/generate/text/{running.id}/stop")).json() == answer.json()
