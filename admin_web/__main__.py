@@ -1,4 +1,5 @@
-"""`python -m admin_web`: the web, in two processes that share a port, so that pages are made on two cores."""
+"""`python -m admin_web`: the web, in two processes that share a port, so that pages are made on two
+cores."""
 
 import asyncio
 import gc
@@ -23,18 +24,20 @@ from api.http_server import Listener, allow_many_files
 
 WORKERS = 2
 THREADS = 24
-"""Pages that one process makes at once. A streamed answer takes one while its next part is waited for."""
+"""Pages that one process makes at once. A streamed answer takes one while its next part is waited
+for."""
 STOP_SECONDS = 3
 """For all that is open, beside what the api still answers."""
 BACKLOG = 2048
 TURN_SECONDS = 0.001
-"""After which a thread that makes a page lets another one on. With Python's 5 ms the loop, which hands over requests and answers, waits
-so often that eight pages at once take a third longer."""
+"""After which a thread that makes a page lets another one on. With Python's 5 ms the loop, which
+hands over requests and answers, waits so often that eight pages at once take a third longer."""
 
 
 def main(settings: WebSettings) -> None:
-    """Serve until SIGTERM or SIGINT; open requests get as long as the api gives its answers, and none at a second signal. A worker that
-    ends by itself ends all. Raises `SystemExit` with a sentence."""
+    """Serve until SIGTERM or SIGINT; open requests get as long as the api gives its answers, and
+    none at a second signal. A worker that ends by itself ends all. Raises `SystemExit` with a
+    sentence."""
     allow_many_files()
     sys.setswitchinterval(TURN_SECONDS)
     port = _listen(settings.web_host, settings.web_port)
@@ -79,18 +82,24 @@ def _app(settings: WebSettings) -> Flask:
         return create_app(settings)
     except (OSError, sqlite3.Error) as error:
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
-        raise SystemExit(f"The web cannot keep its sessions in {settings.data_dir} (DATA_DIR): {why}") from None
+        raise SystemExit(
+            f"The web cannot keep its sessions in {settings.data_dir} (DATA_DIR): {why}"
+        ) from None
 
 
 def _listen(host: str, number: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     port = socket.socket(family, kind, protocol)
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         port.bind(address)
     except OSError as error:
         port.close()
-        sys.stderr.write(f"WEB_HOST, WEB_PORT: {host}:{number} cannot be listened on: {error.strerror}\n")
+        sys.stderr.write(
+            f"WEB_HOST, WEB_PORT: {host}:{number} cannot be listened on: {error.strerror}\n"
+        )
         raise SystemExit(1) from None
     port.listen(BACKLOG)
     return port

@@ -19,14 +19,21 @@ class AccountCalls(ApiHttp):
         return parse(ReadyOut, response)
 
     def setup(self, token: str, email: str, password: str) -> TokensOut:
-        return parse(TokensOut, self.send("POST", "/auth/setup", json={"token": token, "email": email, "password": password}))
+        return parse(
+            TokensOut,
+            self.send(
+                "POST", "/auth/setup", json={"token": token, "email": email, "password": password}
+            ),
+        )
 
     def login(self, email: str, password: str, device: str | None) -> TokensOut:
         body = {"email": email, "password": password, **({"device": device} if device else {})}
         return parse(TokensOut, self.send("POST", "/auth/login", json=body))
 
     def refresh(self, refresh_token: str) -> TokensOut:
-        return parse(TokensOut, self.send("POST", "/auth/refresh", json={"refresh_token": refresh_token}))
+        return parse(
+            TokensOut, self.send("POST", "/auth/refresh", json={"refresh_token": refresh_token})
+        )
 
     def logout(self) -> None:
         self.send("POST", "/auth/logout")
@@ -44,7 +51,14 @@ class AccountCalls(ApiHttp):
 
     def prefer(self, change: PreferencesIn) -> PreferencesOut:
         """What is not given stays; null takes a choice back."""
-        return parse(PreferencesOut, self.send("PUT", "/users/me/preferences", json=change.model_dump(mode="json", exclude_unset=True)))
+        return parse(
+            PreferencesOut,
+            self.send(
+                "PUT",
+                "/users/me/preferences",
+                json=change.model_dump(mode="json", exclude_unset=True),
+            ),
+        )
 
     # --- invitations, resets, proving who one is
 
@@ -64,7 +78,10 @@ class AccountCalls(ApiHttp):
     # --- where one is signed in
 
     def sessions(self, cursor: str | None = None, sort: str | None = None) -> Page[SessionOut]:
-        return parse(Page[SessionOut], self.send("GET", "/auth/sessions", params=query(cursor=cursor, sort=sort)))
+        return parse(
+            Page[SessionOut],
+            self.send("GET", "/auth/sessions", params=query(cursor=cursor, sort=sort)),
+        )
 
     def end_session(self, session_id: str) -> None:
         self.send("DELETE", address("/auth/sessions/{}", session_id))

@@ -27,8 +27,17 @@ class AuditWanted:
     sort: str = ""
 
     def params(self) -> dict[str, str]:
-        times = {"since": self.since.isoformat() if self.since else None, "until": self.until.isoformat() if self.until else None}
-        return query(actor_id=self.actor_id, action=self.action, subject=self.subject, sort=self.sort, **times)
+        times = {
+            "since": self.since.isoformat() if self.since else None,
+            "until": self.until.isoformat() if self.until else None,
+        }
+        return query(
+            actor_id=self.actor_id,
+            action=self.action,
+            subject=self.subject,
+            sort=self.sort,
+            **times,
+        )
 
 
 class AdminCalls(ApiHttp):
@@ -49,7 +58,10 @@ class AdminCalls(ApiHttp):
         return parse(UserOut, self.send("GET", address("/users/{}", user_id)))
 
     def invite(self, person: NewUserIn) -> InvitedOut:
-        return parse(InvitedOut, self.send("POST", "/users", json=person.model_dump(mode="json", exclude_none=True)))
+        return parse(
+            InvitedOut,
+            self.send("POST", "/users", json=person.model_dump(mode="json", exclude_none=True)),
+        )
 
     def invite_again(self, user_id: str) -> InvitedOut:
         return parse(InvitedOut, self.send("POST", address("/users/{}/invite", user_id)))
@@ -61,13 +73,22 @@ class AdminCalls(ApiHttp):
         self.send("PUT", address("/users/{}/status", user_id), json={"status": status})
 
     def set_budget(self, user_id: str, monthly_usd: Decimal) -> None:
-        self.send("PUT", address("/users/{}/budget", user_id), json={"monthly_usd": str(monthly_usd)})
+        self.send(
+            "PUT", address("/users/{}/budget", user_id), json={"monthly_usd": str(monthly_usd)}
+        )
 
     def reset_link(self, user_id: str) -> SecretLinkOut:
         return parse(SecretLinkOut, self.send("POST", address("/users/{}/password-reset", user_id)))
 
-    def sessions_of(self, user_id: str, sort: str | None = None, limit: int = 20) -> Page[SessionOut]:
-        return parse(Page[SessionOut], self.send("GET", address("/users/{}/sessions", user_id), params=query(sort=sort, limit=limit)))
+    def sessions_of(
+        self, user_id: str, sort: str | None = None, limit: int = 20
+    ) -> Page[SessionOut]:
+        return parse(
+            Page[SessionOut],
+            self.send(
+                "GET", address("/users/{}/sessions", user_id), params=query(sort=sort, limit=limit)
+            ),
+        )
 
     def end_sessions_of(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}/sessions", user_id))
@@ -78,13 +99,21 @@ class AdminCalls(ApiHttp):
     def delete_user(self, user_id: str) -> None:
         self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)
 
-    def audit(self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25) -> Page[AuditOut]:
+    def audit(
+        self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25
+    ) -> Page[AuditOut]:
         params = {**wanted.params(), **query(cursor=cursor, limit=limit)}
         return parse(Page[AuditOut], self.send("GET", "/admin/audit", params=params))
 
     @contextmanager
     def audit_csv(self, wanted: AuditWanted) -> Iterator[httpx.Response]:
-        response = self.open("GET", "/admin/audit.csv", params=wanted.params(), headers={"accept-encoding": "identity"}, timeout=SLOW)
+        response = self.open(
+            "GET",
+            "/admin/audit.csv",
+            params=wanted.params(),
+            headers={"accept-encoding": "identity"},
+            timeout=SLOW,
+        )
         try:
             check(response, (200,))
             yield response
@@ -95,13 +124,17 @@ class AdminCalls(ApiHttp):
         return parse(StudioOut, self.send("GET", "/admin/settings"))
 
     def change_studio(self, change: StudioIn) -> StudioOut:
-        return parse(StudioOut, self.send("PUT", "/admin/settings", json=change.model_dump(mode="json")))
+        return parse(
+            StudioOut, self.send("PUT", "/admin/settings", json=change.model_dump(mode="json"))
+        )
 
     def bot_credentials(self) -> list[BotCredentialOut]:
         return parse_list(BotCredentialOut, self.send("GET", "/admin/bot-credentials"))
 
     def rotate_bot_credential(self, platform: str) -> RotatedOut:
-        return parse(RotatedOut, self.send("POST", address("/admin/bot-credentials/{}/rotate", platform)))
+        return parse(
+            RotatedOut, self.send("POST", address("/admin/bot-credentials/{}/rotate", platform))
+        )
 
     def revoke_bot_credential(self, credential_id: str) -> None:
         self.send("DELETE", address("/admin/bot-credentials/{}", credential_id))

@@ -1,4 +1,5 @@
-"""Calls about what was made: the gallery, one generation, its files, who else sees it, what it cost."""
+"""Calls about what was made: the gallery, one generation, its files, who else sees it, what it
+cost."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,12 @@ from api.schemas import Page
 
 class GalleryCalls(ApiHttp):
     def generations(self, *, limit: int = 24, **filters: str | None) -> Page[GenerationOut]:
-        """Newest first; `filters` are the api's own: `kind status q favourite model source since until cursor`."""
-        return parse(Page[GenerationOut], self.send("GET", "/generations", params=query(limit=limit, **filters)))
+        """Newest first; `filters` are the api's own: `kind status q favourite model source since
+        until cursor`."""
+        return parse(
+            Page[GenerationOut],
+            self.send("GET", "/generations", params=query(limit=limit, **filters)),
+        )
 
     def used_models(self) -> list[UsedModelOut]:
         return parse_list(UsedModelOut, self.send("GET", "/generations/models"))
@@ -27,7 +32,11 @@ class GalleryCalls(ApiHttp):
         self.send("POST", address("/generations/{}/cancel", generation_id))
 
     def set_favourite(self, generation_id: str, favourite: bool) -> None:
-        self.send("PUT", address("/generations/{}/favourite", generation_id), json={"favourite": favourite})
+        self.send(
+            "PUT",
+            address("/generations/{}/favourite", generation_id),
+            json={"favourite": favourite},
+        )
 
     def delete_generation(self, generation_id: str) -> None:
         self.send("DELETE", address("/generations/{}", generation_id))
@@ -49,10 +58,17 @@ class GalleryCalls(ApiHttp):
     # --- for others to see
 
     def share(self, generation_id: str, hours: int) -> ShareOut:
-        return parse(ShareOut, self.send("POST", address("/generations/{}/share", generation_id), json={"hours": hours}))
+        return parse(
+            ShareOut,
+            self.send(
+                "POST", address("/generations/{}/share", generation_id), json={"hours": hours}
+            ),
+        )
 
     def shares(self, generation_id: str) -> list[ShareOut]:
-        return parse_list(ShareOut, self.send("GET", address("/generations/{}/shares", generation_id)))
+        return parse_list(
+            ShareOut, self.send("GET", address("/generations/{}/shares", generation_id))
+        )
 
     def unshare(self, generation_id: str, share_id: str) -> None:
         self.send("DELETE", address("/generations/{}/shares/{}", generation_id, share_id))
@@ -62,7 +78,15 @@ class GalleryCalls(ApiHttp):
 
     def send_to_chat(self, generation_id: str, ask: SendIn, key: str) -> SentOut:
         headers = {"idempotency-key": key}
-        return parse(SentOut, self.send("POST", address("/generations/{}/send", generation_id), json=as_json(ask), headers=headers))
+        return parse(
+            SentOut,
+            self.send(
+                "POST",
+                address("/generations/{}/send", generation_id),
+                json=as_json(ask),
+                headers=headers,
+            ),
+        )
 
     # --- what no chat took
 
@@ -83,9 +107,16 @@ class GalleryCalls(ApiHttp):
     # --- files
 
     @contextmanager
-    def media(self, media_id: str, query: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-        """A file, streamed; 206, 304 and 416 are answers, not errors. The owner may read it also when its link has run out."""
-        response = self.open("GET", f"{address('/media/{}', media_id)}?{query}", headers={**headers, "accept-encoding": "identity"})
+    def media(
+        self, media_id: str, query: str, headers: Mapping[str, str]
+    ) -> Iterator[httpx.Response]:
+        """A file, streamed; 206, 304 and 416 are answers, not errors. The owner may read it also
+        when its link has run out."""
+        response = self.open(
+            "GET",
+            f"{address('/media/{}', media_id)}?{query}",
+            headers={**headers, "accept-encoding": "identity"},
+        )
         try:
             check(response, (200, 206, 304, 416))
             yield response

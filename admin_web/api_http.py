@@ -1,4 +1,5 @@
-"""How the api is asked: one client, tokens that are renewed, answers as the api's own schema types, one error type."""
+"""How the api is asked: one client, tokens that are renewed, answers as the api's own schema types,
+one error type."""
 
 import re
 import ssl
@@ -25,8 +26,9 @@ _NOT_SENDABLE = re.compile(r"[^ -~]")
 
 
 class ApiError(Exception):
-    """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which field, `cost` in dollars
-    what `confirm_cost` asks about, `request_id` under which the api has written it down, `problem` all that it has said."""
+    """The api said no. `code` is stable, `detail` a sentence, `fields` what is wrong with which
+    field, `cost` in dollars what `confirm_cost` asks about, `request_id` under which the api has
+    written it down, `problem` all that it has said."""
 
     def __init__(
         self,
@@ -52,19 +54,22 @@ class ApiError(Exception):
 
     @property
     def needs_person(self) -> bool:
-        """Before anything else the person has to sign in, or to enter the password: `errors.py` sees to both."""
+        """Before anything else the person has to sign in, or to enter the password: `errors.py`
+        sees to both."""
         return self.status == httpx.codes.UNAUTHORIZED or self.code == "reauth_required"
 
 
 class ApiDown(ApiError):
-    """The api did not answer, or not in words we know: whether it did what was asked is not known."""
+    """The api did not answer, or not in words we know: whether it did what was asked is not
+    known."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("api_unavailable", detail, status=503)
 
 
 class Access(Protocol):
-    """Where access tokens come from. Both raise `SessionEnded` when there is nothing to be had any more."""
+    """Where access tokens come from. Both raise `SessionEnded` when there is nothing to be had any
+    more."""
 
     def token(self) -> str: ...
     def renewed(self, stale: str) -> str:
@@ -73,18 +78,36 @@ class Access(Protocol):
 
 
 def open_http(api_url: str) -> httpx.Client:
-    """The one place that makes the web's HTTP client. It carries passwords, so no proxy of the environment gets to see them."""
+    """The one place that makes the web's HTTP client. It carries passwords, so no proxy of the
+    environment gets to see them."""
     # without an end: who reads a file slowly must not keep others' pages waiting for a connection
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=40)
     # reading the certificates takes longer than a page: not where none is looked at
-    tls = httpx.create_ssl_context() if api_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.Client(base_url=api_url, timeout=QUICK, limits=limits, headers={"user-agent": AGENT}, verify=tls, trust_env=False)
+    tls = (
+        httpx.create_ssl_context()
+        if api_url.startswith("https:")
+        else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
+    return httpx.Client(
+        base_url=api_url,
+        timeout=QUICK,
+        limits=limits,
+        headers={"user-agent": AGENT},
+        verify=tls,
+        trust_env=False,
+    )
 
 
 class ApiHttp:
     """Calls for one caller: anonymous without `access`, else a signed-in user."""
 
-    def __init__(self, http: httpx.Client, access: Access | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        access: Access | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """`headers` go with every call: who the browser is."""
         self._http = http
         self._access = access
@@ -102,7 +125,9 @@ class ApiHttp:
         timeout: httpx.Timeout = QUICK,
         good: tuple[int, ...] = (200, 201, 202, 204),
     ) -> httpx.Response:
-        response = self.open(method, path, json=json, params=params, files=files, headers=headers, timeout=timeout)
+        response = self.open(
+            method, path, json=json, params=params, files=files, headers=headers, timeout=timeout
+        )
         try:
             response.read()
             check(response, good)
@@ -126,14 +151,27 @@ class ApiHttp:
         """Open a response for reading; an access token that the api refuses is renewed once."""
 
         def attempt(token: str | None) -> httpx.Response:
-            sent = {name: _sendable(value) for name, value in {**self._headers, **(headers or {})}.items()}
+            sent = {
+                name: _sendable(value)
+                for name, value in {**self._headers, **(headers or {})}.items()
+            }
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
             try:
-                request = self._http.build_request(method, path, json=json, params=params, files=files, headers=sent, timeout=timeout)
+                request = self._http.build_request(
+                    method,
+                    path,
+                    json=json,
+                    params=params,
+                    files=files,
+                    headers=sent,
+                    timeout=timeout,
+                )
                 return self._http.send(request, stream=True)
             except httpx.InvalidURL as error:
-                raise ApiError("not_found", "There is no such address.", status=httpx.codes.NOT_FOUND) from error
+                raise ApiError(
+                    "not_found", "There is no such address.", status=httpx.codes.NOT_FOUND
+                ) from error
             except httpx.HTTPError as error:
                 raise ApiDown(str(error)) from error
 
@@ -157,7 +195,8 @@ def query(**values: str | int | None) -> dict[str, str]:
 
 
 def address(template: str, *parts: str) -> str:
-    """A path with each part quoted: what comes from a browser's address must not choose another endpoint."""
+    """A path with each part quoted: what comes from a browser's address must not choose another
+    endpoint."""
     # dots too: a part of two of them would lead upwards
     return template.format(*(quote(part, safe="").replace(".", "%2E") for part in parts))
 
@@ -178,7 +217,9 @@ def check(response: httpx.Response, good: tuple[int, ...]) -> None:
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
-        raise ApiDown(f"the api answered {response.status_code} without a problem document") from error
+        raise ApiDown(
+            f"the api answered {response.status_code} without a problem document"
+        ) from error
     raise ApiError(
         problem.code,
         problem.detail,
@@ -195,7 +236,9 @@ def parse(model: type[M], response: httpx.Response) -> M:
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:
-        raise ApiDown(f"the api answered {response.request.url.path} in a shape that is not {model.__name__}") from error
+        raise ApiDown(
+            f"the api answered {response.request.url.path} in a shape that is not {model.__name__}"
+        ) from error
 
 
 def parse_list(model: type[M], response: httpx.Response) -> list[M]:

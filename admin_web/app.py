@@ -81,7 +81,8 @@ PAGES = (
 
 
 def create_app(settings: WebSettings) -> Flask:
-    """Opens nothing but the session file; connections to the api are made when the first page needs one."""
+    """Opens nothing but the session file; connections to the api are made when the first page needs
+    one."""
     app = Flask("admin_web")
     app.config.update(
         SECRET_KEY=derive(settings, "forms"),
@@ -93,7 +94,8 @@ def create_app(settings: WebSettings) -> Flask:
     app.extensions["api_http"] = open_http(settings.api_url)
     app.extensions["settings"] = settings
     if settings.is_https:
-        # https ends at the operator's proxy: the address that counts failed logins is the one it names
+        # https ends at the operator's proxy: the address that counts failed logins is the one it
+        # names
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
     caller.prepare(app)
     errors.prepare(app)

@@ -1,5 +1,6 @@
-"""Static files: addresses that change with their content, and text sent compressed. Pages are not compressed: what they hold of the session
-beside what an address brought in could be guessed by their length."""
+"""Static files: addresses that change with their content, and text sent compressed. Pages are not
+compressed: what they hold of the session beside what an address brought in could be guessed by
+their length."""
 
 import gzip
 import hashlib
@@ -19,7 +20,8 @@ def prepare(app: Flask) -> None:
     packed: dict[str, bytes] = {}
 
     def asset(name: str) -> str:
-        """The address of a static file, new whenever its content is. Pages have hundreds of icons, and building an address takes time."""
+        """The address of a static file, new whenever its content is. Pages have hundreds of icons,
+        and building an address takes time."""
         if name not in addresses:
             version = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
             addresses[name] = url_for("static", filename=name, v=version)
@@ -28,14 +30,20 @@ def prepare(app: Flask) -> None:
     @cache
     def icon_svg(name: str) -> Markup:
         address = f"{asset('icons.svg')}#{name}"
-        return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}"></use></svg>').format(address)
+        return Markup(
+            '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}"></use></svg>'
+        ).format(address)
 
     def pack(response: Response) -> Response:
         name = posixpath.normpath((request.view_args or {}).get("filename", ""))
         if request.endpoint != "static" or not name.endswith(TEXT):
             return response
         response.vary.add("Accept-Encoding")
-        if response.status_code == 200 and request.method == "GET" and request.accept_encodings.quality("gzip"):
+        if (
+            response.status_code == 200
+            and request.method == "GET"
+            and request.accept_encodings.quality("gzip")
+        ):
             if name not in packed:
                 packed[name] = gzip.compress((folder / name).read_bytes(), mtime=0)
             response.close()

@@ -18,13 +18,37 @@ from admin_web.words.language import N_, _
 from api.users.schemas import UserOut
 
 _PAGES = {
-    400: (N_("That did not work"), N_("The form was too old or came from another place. Go back, reload the page and send it again.")),
-    403: (N_("This is not for your account"), N_("Your account may not see this page. An admin can change that.")),
-    404: (N_("There is nothing here"), N_("The address is wrong, or what was here has been deleted.")),
+    400: (
+        N_("That did not work"),
+        N_(
+            "The form was too old or came from another place. Go back, reload the page and send "
+            "it again."
+        ),
+    ),
+    403: (
+        N_("This is not for your account"),
+        N_("Your account may not see this page. An admin can change that."),
+    ),
+    404: (
+        N_("There is nothing here"),
+        N_("The address is wrong, or what was here has been deleted."),
+    ),
     405: (N_("That did not work"), N_("This address cannot be opened in this way.")),
-    413: (N_("That is too large"), N_("The files of one form may have 40 MB together. Go back and choose smaller ones.")),
-    500: (N_("Something broke on our side"), N_("It has been written down. Nothing you own is lost; try again in a moment.")),
-    503: (N_("The studio is waking up"), N_("Its engine does not answer right now. Running jobs go on; this page tries again by itself.")),
+    413: (
+        N_("That is too large"),
+        N_("The files of one form may have 40 MB together. Go back and choose smaller ones."),
+    ),
+    500: (
+        N_("Something broke on our side"),
+        N_("It has been written down. Nothing you own is lost; try again in a moment."),
+    ),
+    503: (
+        N_("The studio is waking up"),
+        N_(
+            "Its engine does not answer right now. Running jobs go on; this page tries again by "
+            "itself."
+        ),
+    ),
 }
 UNAUTHORIZED = 401
 NOT_FOUND = 404
@@ -52,7 +76,9 @@ def _tell_name(response: Response) -> Response:
 
 
 def error_page(status: int, error: FormError | None = None) -> Response:
-    title, text = (_(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400]))
+    title, text = (
+        _(words) for words in _PAGES.get(status, _PAGES[500] if status >= INTERNAL else _PAGES[400])
+    )
     if is_script():
         said = error or FormError(title, text)
         # a question about the cost is no failure: the browser would write one into its console
@@ -60,13 +86,22 @@ def error_page(status: int, error: FormError | None = None) -> Response:
     # what the api calls the thing that is not there helps nobody
     said_too = None if status == NOT_FOUND else error
     viewer = _viewer(status)
-    shown = {"status": status, "title": title, "text": text, "error": said_too, "request_id": g.get("request_id", "")}
+    shown = {
+        "status": status,
+        "title": title,
+        "text": text,
+        "error": said_too,
+        "request_id": g.get("request_id", ""),
+    }
     sandbox = viewer is not None and status in ANSWERED and is_sandbox()
-    return make_response(render_template("error.html", **shown, viewer=viewer, sandbox=sandbox), status)
+    return make_response(
+        render_template("error.html", **shown, viewer=viewer, sandbox=sandbox), status
+    )
 
 
 def _viewer(status: int) -> UserOut | None:
-    """Whose menu is on the page. Only where the api has just answered it is asked for them: elsewhere it may be what failed."""
+    """Whose menu is on the page. Only where the api has just answered it is asked for them:
+    elsewhere it may be what failed."""
     if status in ANSWERED and web_session().sid is not None:
         with suppress(ApiError, SessionEnded):
             return me()
@@ -74,7 +109,8 @@ def _viewer(status: int) -> UserOut | None:
 
 
 def _old_form(_error: CSRFError) -> Response:
-    """Mostly the session has ended, or another one has begun: who is not signed in is asked to do that first."""
+    """Mostly the session has ended, or another one has begun: who is not signed in is asked to do
+    that first."""
     gone = web_session().sid is None and request.endpoint not in PUBLIC
     return to_login() if gone else error_page(400)
 
@@ -87,13 +123,20 @@ def _api_error(error: ApiError) -> Response:
     # what went wrong there is written down there, under the name that the api gave it
     g.request_id = error.request_id or g.request_id
     if isinstance(error, ApiDown):
-        return _waiting() if request.method == "POST" and not is_script() else error_page(503, in_words(error) if is_script() else None)
+        return (
+            _waiting()
+            if request.method == "POST" and not is_script()
+            else error_page(503, in_words(error) if is_script() else None)
+        )
     return error_page(error.status, in_words(error))
 
 
 def _waiting() -> Response:
-    """What was typed waits in the page, and its nonce with it: sending it again cannot make a second job."""
-    return make_response(render_template("waiting.html", kept=kept_fields(), viewer=g.get("me")), 503)
+    """What was typed waits in the page, and its nonce with it: sending it again cannot make a
+    second job."""
+    return make_response(
+        render_template("waiting.html", kept=kept_fields(), viewer=g.get("me")), 503
+    )
 
 
 def _http_error(error: HTTPException) -> Response:

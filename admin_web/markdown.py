@@ -1,5 +1,6 @@
-"""What a model has written, as HTML: Markdown with highlighted code. Two guards, because a model writes what a stranger may have told it:
-the parser makes no HTML out of HTML, and whatever comes out is cut down to a list of harmless tags."""
+"""What a model has written, as HTML: Markdown with highlighted code. Two guards, because a model
+writes what a stranger may have told it: the parser makes no HTML out of HTML, and whatever comes
+out is cut down to a list of harmless tags."""
 
 from functools import cache
 
@@ -39,8 +40,11 @@ def as_html(text: str) -> Markup:
 
 @cache
 def _parser() -> MarkdownIt:
-    """A picture becomes a link: an address chosen by a model must not be opened by looking at the page."""
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "highlight": _coloured}).enable(["table", "strikethrough"])
+    """A picture becomes a link: an address chosen by a model must not be opened by looking at the
+    page."""
+    parser = MarkdownIt(
+        "commonmark", {"html": False, "breaks": True, "highlight": _coloured}
+    ).enable(["table", "strikethrough"])
     parser.disable("image")
     parser.core.ruler.push("lower_headings", lambda state: _lower(state.tokens))
     return parser

@@ -58,7 +58,9 @@ def prepare(app: Flask) -> None:
         why=why,
     )
     settings: WebSettings = app.extensions["settings"]
-    app.jinja_env.globals["api_docs"] = f"{settings.public_api_url}/docs" if settings.public_api_url else ""
+    app.jinja_env.globals["api_docs"] = (
+        f"{settings.public_api_url}/docs" if settings.public_api_url else ""
+    )
     app.jinja_env.filters.update(
         money=language.money,
         left=left,
@@ -84,7 +86,8 @@ def _url_for(endpoint: str, **values: Any) -> str:
 
 @lru_cache(10_000)
 def _built(_root: str, endpoint: str, **values: Any) -> str:
-    """A page has about a hundred addresses, most of them those of the page before, and building one takes as long as a line."""
+    """A page has about a hundred addresses, most of them those of the page before, and building one
+    takes as long as a line."""
     return url_for(endpoint, **values)
 
 
@@ -95,7 +98,9 @@ def host(url: str) -> str:
 
 def page(template: str, status: int = 200, /, **values: object) -> Response:
     """A full page with header and balance: asks for the profile first."""
-    return make_response(render_template(template, viewer=me(), sandbox=is_sandbox(), **values), status)
+    return make_response(
+        render_template(template, viewer=me(), sandbox=is_sandbox(), **values), status
+    )
 
 
 def fragment(template: str, **values: object) -> str:
@@ -103,7 +108,8 @@ def fragment(template: str, **values: object) -> str:
 
 
 def ready(ask: Callable[[], ReadyOut] | None = None) -> ReadyOut | None:
-    """What the api says of itself now; None when it does not answer. `ask`: its answer is under way already."""
+    """What the api says of itself now; None when it does not answer. `ask`: its answer is under way
+    already."""
     try:
         answer = (ask or anonymous().ready)()
     except ApiError:
@@ -146,9 +152,14 @@ def elapsed(generation: GenerationOut) -> float:
 
 
 def is_late(generation: GenerationOut) -> bool:
-    """As the board warns of it (`api/admin/warnings.py`), where it is known how long such jobs usually take."""
+    """As the board warns of it (`api/admin/warnings.py`), where it is known how long such jobs
+    usually take."""
     usual = generation.typical_seconds
-    return generation.status == "processing" and usual is not None and elapsed(generation) > max(LATE_SECONDS, LATE_TIMES * usual[0])
+    return (
+        generation.status == "processing"
+        and usual is not None
+        and elapsed(generation) > max(LATE_SECONDS, LATE_TIMES * usual[0])
+    )
 
 
 def progress(generation: GenerationOut) -> float | None:

@@ -1,7 +1,8 @@
-"""The pages, which need a thread each, behind an event loop, which needs none for a client that is slow.
+"""The pages, which need a thread each, behind an event loop, which needs none for a client that is
+slow.
 
-A thread is taken when a request is there as a whole, and given back while a part of its answer is sent. So a slow client costs a
-connection, never a thread.
+A thread is taken when a request is there as a whole, and given back while a part of its answer is
+sent. So a slow client costs a connection, never a thread.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ T = TypeVar("T")
 
 IN_MEMORY = 64 * 1024
 LARGE_AT_ONCE = 8
-"""Larger bodies that one process takes at a time, each in a temporary file. The others wait where they are."""
+"""Larger bodies that one process takes at a time, each in a temporary file. The others wait where
+they are."""
 
 
 class Served:
@@ -50,7 +52,11 @@ class Served:
                     if not self._is_stopping:
                         raise
                     await send(
-                        {"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0"), (b"connection", b"close")]}
+                        {
+                            "type": "http.response.start",
+                            "status": 503,
+                            "headers": [(b"content-length", b"0"), (b"connection", b"close")],
+                        }
                     )
                     await send({"type": "http.response.body"})
                     return
@@ -62,7 +68,9 @@ class Served:
         for task in self._arriving:
             task.cancel()
 
-    async def _whole(self, scope: Scope, receive: Receive, body: IO[bytes], stack: AsyncExitStack) -> int:
+    async def _whole(
+        self, scope: Scope, receive: Receive, body: IO[bytes], stack: AsyncExitStack
+    ) -> int:
         """Writes down what arrives; how long it is, or is said to be."""
         length = _declared(scope)
         if length is not None and length > self._body_max:
@@ -85,7 +93,8 @@ class Served:
         return length
 
     async def _answer(self, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
-        # each part of an answer may be made in another thread: what the app has put into its context goes with it
+        # each part of an answer may be made in another thread: what the app has put into its
+        # context goes with it
         loop, context = asyncio.get_running_loop(), Context()
 
         def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
@@ -94,7 +103,9 @@ class Served:
         answer = _Answer(self._app, environ)
         part = await in_thread(answer.begin)
         try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send(
+                {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+            )
             if answer.is_closed:
                 await send({"type": "http.response.body", "body": part or b""})
                 return
@@ -124,7 +135,8 @@ class _Answer:
         self.headers: list[tuple[bytes, bytes]] = []
 
     def begin(self) -> bytes | None:
-        """The first part; None for an answer without a body. Closes an answer that has no other part: for a page all is done at once."""
+        """The first part; None for an answer without a body. Closes an answer that has no other
+        part: for a page all is done at once."""
         self._made = self._app(self._environ, self._start)
         try:
             self._parts = iter(self._made)
@@ -144,9 +156,13 @@ class _Answer:
         with suppress(AttributeError):
             self._made.close()  # type: ignore[attr-defined]
 
-    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], object]:
         self.status = int(status[:3])
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+        ]
         return _never_written
 
 
@@ -203,7 +219,11 @@ def _environ(scope: Scope, body: IO[bytes], length: int) -> WSGIEnvironment:
         key = name.decode("latin-1").upper().replace("-", "_")
         key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
         text = value.decode("latin-1")
-        environ[key] = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}" if key in environ else text
+        environ[key] = (
+            f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}"
+            if key in environ
+            else text
+        )
     if length:
         environ["CONTENT_LENGTH"] = str(length)
     return environ

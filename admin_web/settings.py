@@ -1,4 +1,5 @@
-"""The web's settings: environment or `.env`, checked once at start. `.env.example` explains each."""
+"""The web's settings: environment or `.env`, checked once at start. `.env.example` explains
+each."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,9 @@ KEY_MIN_BYTES = 32
 class WebSettings(BaseSettings):
     """An empty value in the environment or in `.env` counts as not set."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=1, le=65535)] = 8080

@@ -1,5 +1,6 @@
-"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with `--fetch`, take them from npm again.
-`--folder`: the same of another folder that has such a VENDORED.md."""
+"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with
+`--fetch`, take them from npm again. `--folder`: the same of another folder that has such a
+VENDORED.md."""
 
 import argparse
 import hashlib
@@ -13,7 +14,9 @@ from pathlib import Path
 
 VENDOR = Path(__file__).parent / "static" / "vendor"
 _ROW = re.compile(
-    r"^\| `(?P<file>[^`]+)` \| `(?P<package>[^`]+)@(?P<version>[^`@]+)` \| `(?P<path>[^`]+)` \| `(?P<sha256>[0-9a-f]{64})` \|", re.MULTILINE
+    r"^\| `(?P<file>[^`]+)` \| `(?P<package>[^`]+)@(?P<version>[^`@]+)` \| `(?P<path>[^`]+)` \| "
+    r"`(?P<sha256>[0-9a-f]{64})` \|",
+    re.MULTILINE,
 )
 
 
@@ -36,7 +39,9 @@ def listed(folder: Path = VENDOR) -> list[Vendored]:
 def problems(folder: Path = VENDOR) -> list[str]:
     """One sentence for each file that is changed, missing or not listed."""
     rows = {row.file: row for row in listed(folder)}
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"VENDORED.md"}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {
+        "VENDORED.md"
+    }
     wrong = [f"{file} is not in VENDORED.md" for file in sorted(found - rows.keys())]
     wrong += [f"{file} is missing" for file in sorted(rows.keys() - found)]
     for file in sorted(rows.keys() & found):
@@ -67,7 +72,9 @@ def _copy(archive: tarfile.TarFile, row: Vendored, folder: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m admin_web.vendored")
-    parser.add_argument("--fetch", action="store_true", help="copy the files out of their npm packages again")
+    parser.add_argument(
+        "--fetch", action="store_true", help="copy the files out of their npm packages again"
+    )
     parser.add_argument("--folder", type=Path, default=VENDOR)
     asked = parser.parse_args()
     if asked.fetch:

@@ -24,7 +24,8 @@ STOP_SECONDS = 3
 
 
 class _Start:
-    """The app, and why it refused to start: the process' edge tells that in a sentence, so uvicorn's traceback of it is left out."""
+    """The app, and why it refused to start: the process' edge tells that in a sentence, so
+    uvicorn's traceback of it is left out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,12 +58,14 @@ class _Listener(Listener):
     methods = "DELETE, GET, HEAD, POST, PUT"
 
     def refusal(self, status: HTTPStatus) -> tuple[str, bytes]:
-        return ProblemResponse.media_type, plain_problem(status).model_dump_json(exclude_none=True).encode()
+        return ProblemResponse.media_type, plain_problem(status).model_dump_json(
+            exclude_none=True
+        ).encode()
 
 
 class _Server(uvicorn.Server):
-    """At the first signal long polls are ended, so that they do not keep the process for their 25 seconds, and answers that run get their
-    time. At the second nobody waits for anything."""
+    """At the first signal long polls are ended, so that they do not keep the process for their 25
+    seconds, and answers that run get their time. At the second nobody waits for anything."""
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)

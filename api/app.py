@@ -1,4 +1,5 @@
-"""The api process: builds every service once, opens and closes them with the app, lists every router by hand."""
+"""The api process: builds every service once, opens and closes them with the app, lists every
+router by hand."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -118,7 +119,9 @@ class _Api(FastAPI):
         return Edge(super().build_middleware_stack(), self.state.metrics)
 
 
-def create_app(settings: Settings, *, password_cost: Cost | None = None, times: Times | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, password_cost: Cost | None = None, times: Times | None = None
+) -> FastAPI:
     """`password_cost` and `times` are for tests: hashing as strong as it should be takes 0.1 s."""
 
     @asynccontextmanager
@@ -126,7 +129,9 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None, times: 
         async with AsyncExitStack() as stack:
             worker = (times or Times()) if settings.worker == "inside" else None
             stop = Stop(settings.drain_seconds)
-            app.state.services = await start(settings, stack, password_cost or Cost(), metrics, stop, worker=worker)
+            app.state.services = await start(
+                settings, stack, password_cost or Cost(), metrics, stop, worker=worker
+            )
             log.info("api_ready")
             yield
 
@@ -143,15 +148,24 @@ def create_app(settings: Settings, *, password_cost: Cost | None = None, times: 
     app.state.metrics = metrics
     add_handlers(app)
     for module in ROUTES:
-        # not include_router: it builds every route of a router a second time, at the first call that passes by
+        # not include_router: it builds every route of a router a second time, at the first call
+        # that passes by
         app.router.routes.extend(module.router.routes)
     health.add_docs(app)
     return app
 
 
-async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: Metrics, stop: Stop, *, worker: Times | None) -> Services:
-    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`: this process makes jobs, at this pace.
-    Raises `CannotStart`."""
+async def start(
+    settings: Settings,
+    stack: AsyncExitStack,
+    cost: Cost,
+    metrics: Metrics,
+    stop: Stop,
+    *,
+    worker: Times | None,
+) -> Services:
+    """Opens everything on `stack`, in the order in which it has to be closed backwards. `worker`:
+    this process makes jobs, at this pace. Raises `CannotStart`."""
     secrets = ensure_secrets(settings.data_dir)
     db = await open_database(settings)
     stack.push_async_callback(db.close)
@@ -172,7 +186,9 @@ async def start(settings: Settings, stack: AsyncExitStack, cost: Cost, metrics: 
     if worker is not None:
         making = Worker(db, services.wake, steps, sweeper_of(services), stop, worker)
         await making.start(services.background)
-        services.background.add("late-costs", LateCosts(db, provider, services.budget).run, first=ASKED_EVERY)
+        services.background.add(
+            "late-costs", LateCosts(db, provider, services.budget).run, first=ASKED_EVERY
+        )
         stack.push_async_callback(making.close)
     return services
 
@@ -194,7 +210,11 @@ def _keep_up(services: Services) -> None:
 
 
 def _provider(settings: Settings, metrics: Metrics) -> Provider:
-    key = settings.openrouter_api_key.get_secret_value() if settings.openrouter_api_key else SANDBOX_KEY
+    key = (
+        settings.openrouter_api_key.get_secret_value()
+        if settings.openrouter_api_key
+        else SANDBOX_KEY
+    )
     return OpenRouter(
         settings.provider_url,
         key,
@@ -205,10 +225,22 @@ def _provider(settings: Settings, metrics: Metrics) -> Provider:
     )
 
 
-def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, metrics: Metrics, cost: Cost, stop: Stop) -> _Built:
+def _build(
+    settings: Settings,
+    secrets: Secrets,
+    db: Db,
+    provider: Provider,
+    metrics: Metrics,
+    cost: Cost,
+    stop: Stop,
+) -> _Built:
     wake = Wake()
     key = settings.secret_key.get_secret_value() if settings.secret_key else secrets.secret_key
-    budget = BudgetService(db, None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd), provider)
+    budget = BudgetService(
+        db,
+        None if settings.global_monthly_usd is None else micro(settings.global_monthly_usd),
+        provider,
+    )
     media = _media(settings, secrets, db, key)
     catalog = Catalog(db, provider)
     reader = GenerationReader(db, media)
@@ -223,9 +255,23 @@ def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, met
     auth = _auth(settings, secrets, db, key, users, links, mail)
     text = TextService(db, provider, preferences, budget, media, users)
     generation_service = GenerationService(
-        db, wake, users, preferences, catalog, budget, media, deliveries, reader, sandbox=settings.is_sandbox
+        db,
+        wake,
+        users,
+        preferences,
+        catalog,
+        budget,
+        media,
+        deliveries,
+        reader,
+        sandbox=settings.is_sandbox,
     )
-    contents += [generation_service.erase_user, text.erase_user, media.erase_user, deliveries.erase_user]
+    contents += [
+        generation_service.erase_user,
+        text.erase_user,
+        media.erase_user,
+        deliveries.erase_user,
+    ]
     erasers += [*contents, links.erase, auth.erase, Anonymiser(db).erase_user]
     secret, callbacks = _hooks(settings)
     steps = Steps(db, wake, provider, catalog, budget, users, media, deliveries, callbacks)
@@ -247,8 +293,12 @@ def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, met
         media=media,
         text=text,
         generations=generation_service,
-        gallery=Gallery(db, generation_service, media, signing_key=key, public_url=settings.public_url),
-        generation_admin=GenerationAdmin(db, wake, users, board.studio, budget, deliveries, generation_service),
+        gallery=Gallery(
+            db, generation_service, media, signing_key=key, public_url=settings.public_url
+        ),
+        generation_admin=GenerationAdmin(
+            db, wake, users, board.studio, budget, deliveries, generation_service
+        ),
         deliveries=deliveries,
         delivery_admin=DeliveryAdmin(db, deliveries, reader.render, owners),
         inbox=Inbox(db, deliveries, reader.render, owners),
@@ -263,22 +313,38 @@ def _build(settings: Settings, secrets: Secrets, db: Db, provider: Provider, met
 
 def _hooks(settings: Settings) -> tuple[str | None, Callbacks | None]:
     """What signs them, and where they are sent to."""
-    secret = settings.openrouter_webhook_secret.get_secret_value() if settings.openrouter_webhook_secret else None
-    return secret, Callbacks(settings.public_api_url) if secret and settings.public_api_url else None
+    secret = (
+        settings.openrouter_webhook_secret.get_secret_value()
+        if settings.openrouter_webhook_secret
+        else None
+    )
+    return secret, Callbacks(
+        settings.public_api_url
+    ) if secret and settings.public_api_url else None
 
 
 def _media(settings: Settings, secrets: Secrets, db: Db, key: str) -> MediaService:
     try:
-        files = MediaStore(settings.media_root, settings.data_dir / "spool", installation=secrets.installation)
+        files = MediaStore(
+            settings.media_root, settings.data_dir / "spool", installation=secrets.installation
+        )
     except (StorageFull, StorageUnavailable) as error:
         raise _no_store(settings, error.detail) from error
-    folders = [settings.data_dir, *([] if settings.is_postgres else [settings.duckdb_path.parent]), *([files.root] if files.root else [])]
-    room = Room(folders, None if settings.disk_floor_mb is None else settings.disk_floor_mb * 1_000_000)
+    folders = [
+        settings.data_dir,
+        *([] if settings.is_postgres else [settings.duckdb_path.parent]),
+        *([files.root] if files.root else []),
+    ]
+    room = Room(
+        folders, None if settings.disk_floor_mb is None else settings.disk_floor_mb * 1_000_000
+    )
     return MediaService(db, files, room, signing_key=key)
 
 
 def _no_store(settings: Settings, why: str) -> CannotStart:
-    return CannotStart(f"{why} ({'MEDIA_URL' if settings.media_url else 'DATA_DIR'}: {settings.media_root}).")
+    return CannotStart(
+        f"{why} ({'MEDIA_URL' if settings.media_url else 'DATA_DIR'}: {settings.media_root})."
+    )
 
 
 def sweeper_of(services: Services) -> Sweeper:
@@ -288,7 +354,14 @@ def sweeper_of(services: Services) -> Sweeper:
     return Sweeper(services.db, services.budget, services.media.sweep_of(folders, live))
 
 
-def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eraser], contents: list[Eraser], cost: Cost) -> UserService:
+def _users(
+    settings: Settings,
+    db: Db,
+    budget: BudgetService,
+    erasers: list[Eraser],
+    contents: list[Eraser],
+    cost: Cost,
+) -> UserService:
     return UserService(
         db,
         passwords=Passwords(cost),
@@ -301,10 +374,22 @@ def _users(settings: Settings, db: Db, budget: BudgetService, erasers: list[Eras
     )
 
 
-def _auth(settings: Settings, secrets: Secrets, db: Db, key: str, users: UserService, links: LinkService, mail: Mailer) -> AuthService:
+def _auth(
+    settings: Settings,
+    secrets: Secrets,
+    db: Db,
+    key: str,
+    users: UserService,
+    links: LinkService,
+    mail: Mailer,
+) -> AuthService:
     return AuthService(
         db,
-        signer=TokenSigner([key, settings.secret_key_previous.get_secret_value()] if settings.secret_key_previous else [key]),
+        signer=TokenSigner(
+            [key, settings.secret_key_previous.get_secret_value()]
+            if settings.secret_key_previous
+            else [key]
+        ),
         users=users,
         links=links,
         mail=mail,
@@ -317,6 +402,13 @@ def _auth(settings: Settings, secrets: Secrets, db: Db, key: str, users: UserSer
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """The names under which this server is known: `studio.example.org`, and `example` and `studio` alone."""
-    found = [urlsplit(url).hostname or "" for url in (settings.public_url, settings.public_api_url) if url]
-    return sorted({word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])})
+    """The names under which this server is known: `studio.example.org`, and `example` and `studio`
+    alone."""
+    found = [
+        urlsplit(url).hostname or ""
+        for url in (settings.public_url, settings.public_api_url)
+        if url
+    ]
+    return sorted(
+        {word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])}
+    )

@@ -1,7 +1,9 @@
-"""The one place where work runs that nobody waits for: turn after turn until the process ends, or once.
+"""The one place where work runs that nobody waits for: turn after turn until the process ends, or
+once.
 
-No error ends it in silence. Each is logged at once, counted in `/metrics` and named in `/readyz` until a turn goes well, and the next turn
-waits longer. Work that the process is useless without ends it when it breaks again and again, so that whoever watches starts it anew.
+No error ends it in silence. Each is logged at once, counted in `/metrics` and named in `/readyz`
+until a turn goes well, and the next turn waits longer. Work that the process is useless without
+ends it when it breaks again and again, so that whoever watches starts it anew.
 """
 
 import asyncio
@@ -24,9 +26,11 @@ Turn = Callable[[], Awaitable[float]]
 LEAST, MOST = 1.0, 60.0
 AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
 BROKEN_AFTER = 10
-"""Turns in a row with an error that nobody expected: about five minutes of work that is needed and not done."""
+"""Turns in a row with an error that nobody expected: about five minutes of work that is needed and
+not done."""
 _AWAY = (DbUnavailable, ProviderError, DomainError, OSError)
-"""Something else is away or full, and says so in a sentence. Waiting helps; starting the process anew does not."""
+"""Something else is away or full, and says so in a sentence. Waiting helps; starting the process
+anew does not."""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,8 @@ class Count(Protocol):
 
 
 class Background:
-    """All such work of one process, by name. `broken` is set once the process has to end with an error."""
+    """All such work of one process, by name. `broken` is set once the process has to end with an
+    error."""
 
     def __init__(self, count: Count) -> None:
         self._count = count
@@ -52,15 +57,28 @@ class Background:
         self._closing = False
         self.broken = asyncio.Event()
 
-    def add(self, name: str, turn: Turn, *, first: float = 0.0, least: float = LEAST, most: float = MOST, needed: bool = False) -> None:
-        """Turn after turn, the first one after `first` seconds. After an error it waits `least` seconds, then longer, up to `most`."""
+    def add(
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        first: float = 0.0,
+        least: float = LEAST,
+        most: float = MOST,
+        needed: bool = False,
+    ) -> None:
+        """Turn after turn, the first one after `first` seconds. After an error it waits `least`
+        seconds, then longer, up to `most`."""
         state = self._state(name, needed=needed)
         task = asyncio.create_task(self._repeat(name, turn, state, first, least, most), name=name)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._ended(name, done))
 
-    def once(self, name: str, work: Coroutine[Any, Any, None], **about: object) -> asyncio.Task[None]:
-        """A task that ends, also when its work fails. `about`: what the log says of it; `name` stands for all of its kind."""
+    def once(
+        self, name: str, work: Coroutine[Any, Any, None], **about: object
+    ) -> asyncio.Task[None]:
+        """A task that ends, also when its work fails. `about`: what the log says of it; `name`
+        stands for all of its kind."""
         state = self._state(name, needed=False)
         return asyncio.create_task(self._do(name, work, state, about), name=name)
 
@@ -68,7 +86,9 @@ class Background:
     def failing(self) -> dict[str, str]:
         """What failed the last time, by name, and how."""
         return {
-            name: f"failed {state.failed} times in a row: {state.error}" if state.failed > 1 else f"failed: {state.error}"
+            name: f"failed {state.failed} times in a row: {state.error}"
+            if state.failed > 1
+            else f"failed: {state.error}"
             for name, state in self._states.items()
             if state.failed
         }
@@ -89,17 +109,31 @@ class Background:
             self._count.background_failed(name, 0)
         return self._states.setdefault(name, _State(needed))
 
-    async def _repeat(self, name: str, turn: Turn, state: _State, first: float, least: float, most: float) -> None:
+    async def _repeat(
+        self, name: str, turn: Turn, state: _State, first: float, least: float, most: float
+    ) -> None:
         pause = first
         while not self._closing:
             await asyncio.sleep(pause)
             again_in = min(most, least * 2.0 ** min(state.failed, 30))
-            pause = await self._tried(name, turn(), state, {"again_in": again_in}, otherwise=again_in)
+            pause = await self._tried(
+                name, turn(), state, {"again_in": again_in}, otherwise=again_in
+            )
 
-    async def _do(self, name: str, work: Coroutine[Any, Any, None], state: _State, about: Mapping[str, object]) -> None:
+    async def _do(
+        self, name: str, work: Coroutine[Any, Any, None], state: _State, about: Mapping[str, object]
+    ) -> None:
         await self._tried(name, work, state, about, otherwise=None)
 
-    async def _tried(self, name: str, work: Awaitable[T], state: _State, about: Mapping[str, object], *, otherwise: T) -> T:
+    async def _tried(
+        self,
+        name: str,
+        work: Awaitable[T],
+        state: _State,
+        about: Mapping[str, object],
+        *,
+        otherwise: T,
+    ) -> T:
         try:
             done = await work
         except Exception as error:
@@ -107,9 +141,14 @@ class Background:
             state.failed += 1
             if isinstance(error, _AWAY):
                 state.error, state.unexpected = str(error) or type(error).__name__, 0
-                log.warning("background_failed", work=name, times=state.failed, error=state.error, **about)
+                log.warning(
+                    "background_failed", work=name, times=state.failed, error=state.error, **about
+                )
             else:
-                state.error, state.unexpected = type(error).__name__, state.unexpected + 1  # its text may hold anybody's data
+                state.error, state.unexpected = (
+                    type(error).__name__,
+                    state.unexpected + 1,
+                )  # its text may hold anybody's data
                 log.exception("background_failed", work=name, times=state.failed, **about)
             if state.needed and state.unexpected >= BROKEN_AFTER:
                 self._break(name)
@@ -120,18 +159,26 @@ class Background:
         return done
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
-        """Only `close` ends it: anything else (a cancel from somewhere, an error that is no `Exception`) would be work that is gone."""
+        """Only `close` ends it: anything else (a cancel from somewhere, an error that is no
+        `Exception`) would be work that is gone."""
         if not self._closing:
-            log.critical("background_ended", work=name, exc_info=None if task.cancelled() else task.exception())
+            log.critical(
+                "background_ended",
+                work=name,
+                exc_info=None if task.cancelled() else task.exception(),
+            )
             self._break(name)
 
     def _break(self, name: str) -> None:
-        log.critical("background_broken", work=name, hint="the process ends, so that it is started anew")
+        log.critical(
+            "background_broken", work=name, hint="the process ends, so that it is started anew"
+        )
         self.broken.set()
 
 
 async def until_back(write: Callable[[], Awaitable[None]]) -> None:
-    """Write what must not be lost, such as what a paid call brought, as soon as the database can be written again."""
+    """Write what must not be lost, such as what a paid call brought, as soon as the database can be
+    written again."""
     pause = AGAIN_FIRST
     while True:
         try:

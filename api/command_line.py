@@ -1,5 +1,6 @@
-"""What the operator's shell may ask: `./run admin ...`, `./run bot-key` and `./run backup`. While the api runs, it answers here, because
-only one process can open the database; otherwise the command does it on the database itself."""
+"""What the operator's shell may ask: `./run admin ...`, `./run bot-key` and `./run backup`. While
+the api runs, it answers here, because only one process can open the database; otherwise the command
+does it on the database itself."""
 
 import asyncio
 import hmac
@@ -41,8 +42,8 @@ class ResetIn(In):
 
 
 class LinkOut(Out):
-    """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user` and `admin` say what the account is,
-    and nothing was done; `promoted` needs no link."""
+    """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user`
+    and `admin` say what the account is, and nothing was done; `promoted` needs no link."""
 
     state: Literal["invite", "reset", "user", "admin", "promoted"]
     token: str | None = None
@@ -57,7 +58,8 @@ class Shell:
         self._users = users
 
     async def create_admin(self, body: AdminIn) -> LinkOut:
-        """A link for somebody new, or who was invited and has no password yet. `user`: asks to `promote` an account. Raises `Conflict`."""
+        """A link for somebody new, or who was invited and has no password yet. `user`: asks to
+        `promote` an account. Raises `Conflict`."""
         user = await self._users.find_by_email(body.email)
         if user is None:
             return await self._invite(body.email)
@@ -82,15 +84,25 @@ class Shell:
         user, secret, at = self._users.new_invited(email, "admin", None), ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._users.add(sql, user)
-            await one_time_tokens.issue(sql, ids.digest(secret), "invite", user.id, at=at, expires_at=at + RESET_LIFE)
-            await audit.record(sql, "user_invite", actor_id=None, subject=user.id, after={"role": "admin", **_BY_SHELL})
+            await one_time_tokens.issue(
+                sql, ids.digest(secret), "invite", user.id, at=at, expires_at=at + RESET_LIFE
+            )
+            await audit.record(
+                sql,
+                "user_invite",
+                actor_id=None,
+                subject=user.id,
+                after={"role": "admin", **_BY_SHELL},
+            )
         return LinkOut(state="invite", token=secret, expires_at=at + RESET_LIFE)
 
     async def _link(self, purpose: Purpose, user: User) -> LinkOut:
         secret, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._hold(sql, user)
-            await one_time_tokens.issue(sql, ids.digest(secret), purpose, user.id, at=at, expires_at=at + RESET_LIFE)
+            await one_time_tokens.issue(
+                sql, ids.digest(secret), purpose, user.id, at=at, expires_at=at + RESET_LIFE
+            )
             action = "user_invite" if purpose == "invite" else "password_reset_link"
             await audit.record(sql, action, actor_id=None, subject=user.id, after=_BY_SHELL)
         return LinkOut(state=purpose, token=secret, expires_at=at + RESET_LIFE)
@@ -109,7 +121,9 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="operator key")
 
 
 async def _operator(
-    request: Request, services: ServicesDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
     """From this machine, with its key. For everybody else there is nothing here."""
     if bearer is not None and _is_local(request):
@@ -138,7 +152,9 @@ async def create_admin(body: AdminIn, services: ServicesDep, _operator: Operator
 
 
 @router.post("/password-resets")
-async def reset_password(body: ResetIn, services: ServicesDep, _operator: OperatorCaller) -> LinkOut:
+async def reset_password(
+    body: ResetIn, services: ServicesDep, _operator: OperatorCaller
+) -> LinkOut:
     return await Shell(services.db, services.users).reset_password(body)
 
 

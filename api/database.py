@@ -1,4 +1,5 @@
-"""Opens the database and brings it to the form that this version needs, or says in one sentence why that cannot be."""
+"""Opens the database and brings it to the form that this version needs, or says in one sentence why
+that cannot be."""
 
 import re
 import shlex
@@ -41,7 +42,9 @@ async def _open_duckdb(settings: Settings) -> tuple[Db, list[str]]:
     except CannotOpen as error:
         raise CannotStart(_about_file(error, settings), final=error.reason != "locked") from error
     except WrongSchema as error:
-        raise CannotStart(f"The database {path} {about_schema(error)}, or {_go_back(settings)}.") from error
+        raise CannotStart(
+            f"The database {path} {about_schema(error)}, or {_go_back(settings)}."
+        ) from error
     except DbUnavailable as error:
         raise CannotStart(f"The database {path} cannot be used: {error}", final=False) from error
 
@@ -52,13 +55,20 @@ def _about_file(error: CannotOpen, settings: Settings) -> str:
     if error.reason == "locked":
         holder = re.search(r"PID \d+", error.detail)
         return (
-            f"The database {path} is open in another process{f' ({holder[0]})' if holder else ''}: stop that one, or set another DATA_DIR."
+            f"The database {path} is open in another "
+            f"process{f' ({holder[0]})' if holder else ''}: stop that one, or set another DATA_DIR."
         )
     if error.reason == "missing":
-        return f"The database {path} is missing, but its log {wal} is there: put the database back beside it, or {_go_back(settings)}."
+        return (
+            f"The database {path} is missing, but its log {wal} is there: put the database "
+            f"back beside it, or {_go_back(settings)}."
+        )
     if error.reason == "log":
         lose = f"move {wal} away to go on without what was written last"
-        return f"What was written last, {wal}, cannot be put into the database ({error.detail}): {lose}, or {_go_back(settings)}."
+        return (
+            f"What was written last, {wal}, cannot be put into the database ({error.detail}): "
+            f"{lose}, or {_go_back(settings)}."
+        )
     if error.reason == "damaged":
         return f"The database {path} cannot be read ({error.detail}): {_go_back(settings)}."
     return f"The database {path} cannot be opened: {error.detail}"
@@ -67,10 +77,19 @@ def _about_file(error: CannotOpen, settings: Settings) -> str:
 def about_schema(error: WrongSchema) -> str:
     """What goes behind "the database", and what to do."""
     if error.reason == "newer":
-        return f"is newer than this version, which knows no {error.subject}: start the version that made it"
+        return (
+            f"is newer than this version, which knows no {error.subject}: start the version "
+            "that made it"
+        )
     if error.reason == "changed":
-        return f"was made with another {error.subject} than this version has: start the version that made it"
-    return f"was made by an early version, whose {error.subject} is not as it is now, and cannot be brought up to date: start that version"
+        return (
+            f"was made with another {error.subject} than this version has: start the version "
+            "that made it"
+        )
+    return (
+        f"was made by an early version, whose {error.subject} is not as it is now, and cannot "
+        "be brought up to date: start that version"
+    )
 
 
 def _go_back(settings: Settings) -> str:
@@ -79,7 +98,10 @@ def _go_back(settings: Settings) -> str:
     newest = max(folder.glob("allucanget-*.zip"), default=None, key=lambda path: path.name)
     if newest is None:
         return f"put back a backup of your own with ./run restore FILE (there is none in {folder}/)"
-    return f"go back to the newest backup with ./run restore {shlex.quote(str(newest))}, which keeps the files of now"
+    return (
+        f"go back to the newest backup with ./run restore {shlex.quote(str(newest))}, which "
+        "keeps the files of now"
+    )
 
 
 async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:
@@ -89,25 +111,42 @@ async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:
     try:
         return await _open(url)
     except WrongSchema as error:
-        raise CannotStart(f"The database of DATABASE_URL {about_schema(error)}, or restore it as it was then.") from error
+        raise CannotStart(
+            f"The database of DATABASE_URL {about_schema(error)}, or restore it as it was then."
+        ) from error
     except (DbUnavailable, asyncpg.PostgresError, ValueError) as error:
-        cause = error.__cause__ if isinstance(error, DbUnavailable) and error.__cause__ is not None else error
+        cause = (
+            error.__cause__
+            if isinstance(error, DbUnavailable) and error.__cause__ is not None
+            else error
+        )
         raise _about_server(cause, url) from error
 
 
 def _about_server(cause: BaseException, url: str) -> CannotStart:
-    """Nothing of the address but its host is repeated: a password with a sign in it may have become any other part."""
+    """Nothing of the address but its host is repeated: a password with a sign in it may have become
+    any other part."""
     import asyncpg
 
     if isinstance(cause, ValueError):
-        form = "postgresql://user:password@host:port/name, with signs such as / # @ : in the password as %2F %23 %40 %3A"
+        form = (
+            "postgresql://user:password@host:port/name, with signs such as / # @ : in the "
+            "password as %2F %23 %40 %3A"
+        )
         return CannotStart(f"DATABASE_URL cannot be read; it should be {form}.")
     said = str(cause).partition("\n")[0] or type(cause).__name__
     if isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError):
         return CannotStart(f"The server of DATABASE_URL does not let us in: {said}.")
     if isinstance(cause, asyncpg.InvalidCatalogNameError):
-        return CannotStart(f"The server of DATABASE_URL has no such database, create it there first: {said}.")
+        return CannotStart(
+            f"The server of DATABASE_URL has no such database, create it there first: {said}."
+        )
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return CannotStart(f"The user of DATABASE_URL may not make tables, make it the owner of its database: {said}.")
+        return CannotStart(
+            "The user of DATABASE_URL may not make tables, make it the owner of its database: "
+            f"{said}."
+        )
     host = urlsplit(url).hostname or "this machine"
-    return CannotStart(f"The PostgreSQL server of DATABASE_URL ({host}) cannot be used: {said}.", final=False)
+    return CannotStart(
+        f"The PostgreSQL server of DATABASE_URL ({host}) cannot be used: {said}.", final=False
+    )

@@ -69,7 +69,8 @@ class Services:
 
 
 async def services(request: Request) -> Services:
-    """Async, because FastAPI runs a plain function in a thread, which takes longer than the lookup."""
+    """Async, because FastAPI runs a plain function in a thread, which takes longer than the
+    lookup."""
     found: Services = request.app.state.services
     return found
 

@@ -1,6 +1,7 @@
 """The one tree of domain errors. Services raise them; `api/problems.py` turns them into HTTP once.
 
-`code` is the contract: it never changes meaning, clients switch on it. `detail` is a sentence for a person.
+`code` is the contract: it never changes meaning, clients switch on it. `detail` is a sentence for a
+person.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from api.schemas import Between, Reason
 
 
 class DomainError(Exception):
-    """`retry_after` is in seconds, where waiting helps. `charged_micro`: what was booked all the same, in micro-dollars; None for an error
-    before anything was paid."""
+    """`retry_after` is in seconds, where waiting helps. `charged_micro`: what was booked all the
+    same, in micro-dollars; None for an error before anything was paid."""
 
     code: ClassVar[str]
     status: ClassVar[int]
@@ -20,7 +21,9 @@ class DomainError(Exception):
     charged_micro: int | None = None
     usual_reason: ClassVar[Reason | None] = None
 
-    def __init__(self, detail: str, *, retry_after: float | None = None, reason: Reason | None = None) -> None:
+    def __init__(
+        self, detail: str, *, retry_after: float | None = None, reason: Reason | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after = retry_after
@@ -54,11 +57,19 @@ class NotLinked(DomainError):
 
 
 class InvalidRequest(DomainError):
-    """A value that is well-formed but cannot be used; `field` names it. `reason` and `params` as in `FieldProblem`."""
+    """A value that is well-formed but cannot be used; `field` names it. `reason` and `params` as in
+    `FieldProblem`."""
 
     code, status, title = "invalid_request", 422, "The request is not valid"
 
-    def __init__(self, detail: str, *, field: str | None = None, reason: str | None = None, **params: str | int) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        reason: str | None = None,
+        **params: str | int,
+    ) -> None:
         super().__init__(detail)
         self.field = field
         self.field_reason = reason
@@ -66,11 +77,19 @@ class InvalidRequest(DomainError):
 
 
 class OptionUnsupported(InvalidRequest):
-    """`allowed` are the values that the model takes; none = it has no such option. `model` is its name."""
+    """`allowed` are the values that the model takes; none = it has no such option. `model` is its
+    name."""
 
     code, title = "option_unsupported", "The model does not take this option"
 
-    def __init__(self, detail: str, *, field: str | None = None, model: str | None = None, allowed: Sequence[str] | Between = ()) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        model: str | None = None,
+        allowed: Sequence[str] | Between = (),
+    ) -> None:
         super().__init__(detail, field=field)
         self.model = model
         self.allowed = allowed
@@ -81,7 +100,14 @@ class ModelUnavailable(DomainError):
 
     code, status, title = "model_unavailable", 422, "This model is not available"
 
-    def __init__(self, detail: str, *, retry_after: float | None = None, model: str | None = None, allowed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        model: str | None = None,
+        allowed: Sequence[str] = (),
+    ) -> None:
         super().__init__(detail, retry_after=retry_after)
         self.model = model
         self.allowed = allowed
@@ -101,8 +127,8 @@ class ContentRefused(DomainError):
 
 
 class ConfirmCost(DomainError):
-    """It may cost more than the user wants to spend without being asked: the same request with `confirm: true` goes through. A chat's
-    request is kept for a day as `draft_id`."""
+    """It may cost more than the user wants to spend without being asked: the same request with
+    `confirm: true` goes through. A chat's request is kept for a day as `draft_id`."""
 
     code, status, title = "confirm_cost", 409, "Please confirm the cost"
 
@@ -117,18 +143,24 @@ class ProviderUnavailable(DomainError):
 
 
 class ProviderOutOfCredit(DomainError):
-    code, status, title = "provider_out_of_credit", 502, "The AI provider's account is out of credit"
+    code, status, title = (
+        "provider_out_of_credit",
+        502,
+        "The AI provider's account is out of credit",
+    )
     usual_reason = "out_of_credit"
 
 
 class NoAnswer(DomainError):
-    """The model was asked and ended without a word; `reason` says why. Asking again is paid again."""
+    """The model was asked and ended without a word; `reason` says why. Asking again is paid
+    again."""
 
     code, status, title = "no_answer", 502, "The model gave no answer"
 
 
 class OutcomeUnknown(DomainError):
-    """The provider was asked, and whether it did the work cannot be told. Never repeated automatically."""
+    """The provider was asked, and whether it did the work cannot be told. Never repeated
+    automatically."""
 
     code, status, title = "outcome_unknown", 502, "The outcome is not known"
 

@@ -26,8 +26,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
-    """503 while the database or the media store cannot be used, or nobody makes the jobs that this process should make. A provider that is
-    away is named, but jobs wait for it; so is a disk that is nearly full, but people can sign in, and see what is there."""
+    """503 while the database or the media store cannot be used, or nobody makes the jobs that this
+    process should make. A provider that is away is named, but jobs wait for it; so is a disk that
+    is nearly full, but people can sign in, and see what is there."""
     checks = {
         "database": await _database(services.db),
         "media": _media(services),
@@ -71,7 +72,9 @@ async def _disk(services: Services) -> CheckOut:
     if not space.short:
         return CheckOut(ok=True)
     free, floor = space.free // 1_000_000, space.floor // 1_000_000
-    return CheckOut(ok=False, detail=f"{free} MB are free, and below {floor} MB nothing is made or answered.")
+    return CheckOut(
+        ok=False, detail=f"{free} MB are free, and below {floor} MB nothing is made or answered."
+    )
 
 
 async def _provider(provider: Provider) -> CheckOut:
@@ -84,7 +87,9 @@ async def _provider(provider: Provider) -> CheckOut:
 
 def _background(background: Background) -> CheckOut:
     failing = background.failing
-    return CheckOut(ok=not failing, detail="; ".join(f"{name} {how}" for name, how in failing.items()))
+    return CheckOut(
+        ok=not failing, detail="; ".join(f"{name} {how}" for name, how in failing.items())
+    )
 
 
 def add_docs(app: FastAPI) -> None:

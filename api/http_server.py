@@ -1,4 +1,5 @@
-"""How a process of ours takes connections: a client that is slow, or sends too large a head, is cut off; one that is odd gets an answer.
+"""How a process of ours takes connections: a client that is slow, or sends too large a head, is cut
+off; one that is odd gets an answer.
 
 Nothing of the api is known here: the web listens in the same way.
 """
@@ -18,7 +19,8 @@ _REQUEST_LINE = re.compile(rb"[A-Z][A-Z-]{0,30} ")
 
 
 class Listener(HttpToolsProtocol):
-    """One connection. uvicorn alone would wait for ever for the rest of a request, and for a client to take an answer."""
+    """One connection. uvicorn alone would wait for ever for the rest of a request, and for a client
+    to take an answer."""
 
     head_seconds: ClassVar[float] = 20
     """From the connection or a request's first byte to the end of its headers."""
@@ -57,12 +59,22 @@ class Listener(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             pass  # nobody here speaks anything else: it goes on as HTTP
         except httptools.HttpParserInvalidMethodError:
-            self.refuse(HTTPStatus.METHOD_NOT_ALLOWED if _REQUEST_LINE.match(data) else HTTPStatus.BAD_REQUEST)
+            self.refuse(
+                HTTPStatus.METHOD_NOT_ALLOWED
+                if _REQUEST_LINE.match(data)
+                else HTTPStatus.BAD_REQUEST
+            )
         except httptools.HttpParserError:
-            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._head > self.head_max else HTTPStatus.BAD_REQUEST)
+            self.refuse(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                if self._head > self.head_max
+                else HTTPStatus.BAD_REQUEST
+            )
         else:
             self._unread = 0 if self._begun else self._unread + len(data)
-            if self._unread > self.head_max:  # of a header that does not end the parser tells nothing
+            if (
+                self._unread > self.head_max
+            ):  # of a header that does not end the parser tells nothing
                 self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
@@ -106,7 +118,9 @@ class Listener(HttpToolsProtocol):
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["allow"] = self.methods
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body)
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body
+        )
         # the client may still be writing: closed at once, its system would throw the answer away
         self.transport.write_eof()
         self._refused = True
@@ -137,7 +151,8 @@ class Listener(HttpToolsProtocol):
 
 
 def allow_many_files() -> None:
-    """Each connection is an open file, and the usual limit is low enough for one client to use up."""
+    """Each connection is an open file, and the usual limit is low enough for one client to use
+    up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MOST_FILES)), hard))

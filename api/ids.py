@@ -15,7 +15,8 @@ def new_id() -> str:
 
 
 def floor(moment: datetime) -> str:
-    """Not above any id that was made from this moment on, and above those of the second before: finds what is young by its id."""
+    """Not above any id that was made from this moment on, and above those of the second before:
+    finds what is young by its id."""
     ms = f"{int(moment.timestamp() * 1000):012x}"
     return f"{ms[:8]}-{ms[8:]}-0000-0000-000000000000"
 

@@ -7,12 +7,17 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_SECRETS = re.compile(r"(bot\d+:[A-Za-z0-9_-]{20,}|sk-or-[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+)")
+_SECRETS = re.compile(
+    r"(bot\d+:[A-Za-z0-9_-]{20,}|sk-or-[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+)"
+)
 
 
 def mask_secrets(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
     """Tokens and keys never reach a log, whoever wrote the line."""
-    return {key: _SECRETS.sub("***", value) if isinstance(value, str) else value for key, value in event.items()}
+    return {
+        key: _SECRETS.sub("***", value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -1,4 +1,5 @@
-"""Mail to users, where the operator has set a server. Without one, links are shown to the admin and nothing is sent."""
+"""Mail to users, where the operator has set a server. Without one, links are shown to the admin and
+nothing is sent."""
 
 import asyncio
 import smtplib
@@ -34,16 +35,23 @@ class MailServer:
 
 
 class Mailer:
-    """`server` None: mail is switched off. `trust` says which certificates are good, the system's list unless given."""
+    """`server` None: mail is switched off. `trust` says which certificates are good, the system's
+    list unless given."""
 
-    def __init__(self, server: MailServer | None, trust: ssl.SSLContext | None = None, answer_within: float = ANSWER_WITHIN) -> None:
+    def __init__(
+        self,
+        server: MailServer | None,
+        trust: ssl.SSLContext | None = None,
+        answer_within: float = ANSWER_WITHIN,
+    ) -> None:
         self._server = server
         self._trust = trust
         self._answer_within = answer_within
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, to: str, subject: str, text: str) -> bool:
-        """True when the server has taken it. False when mail is off or it failed, which is logged and changes nothing else."""
+        """True when the server has taken it. False when mail is off or it failed, which is logged
+        and changes nothing else."""
         if self._server is None:
             return False
         try:
@@ -51,7 +59,9 @@ class Mailer:
             async with self._gate:
                 await asyncio.to_thread(self._deliver, self._server, mail)
         except (OSError, smtplib.SMTPException, ValueError) as error:  # ssl's errors are an OSError
-            log.warning("mail_failed", server=self._server.host, error=f"{type(error).__name__}: {error}")
+            log.warning(
+                "mail_failed", server=self._server.host, error=f"{type(error).__name__}: {error}"
+            )
             return False
         return True
 
@@ -66,14 +76,18 @@ class Mailer:
 
     def _connect(self, server: MailServer, trust: ssl.SSLContext) -> smtplib.SMTP:
         if server.security == "tls":
-            return smtplib.SMTP_SSL(server.host, server.port, timeout=self._answer_within, context=trust)
+            return smtplib.SMTP_SSL(
+                server.host, server.port, timeout=self._answer_within, context=trust
+            )
         return smtplib.SMTP(server.host, server.port, timeout=self._answer_within)
 
 
 def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
-    """One plain mail to one address. Raises `ValueError` for an address that is none, or more than one.
+    """One plain mail to one address. Raises `ValueError` for an address that is none, or more than
+    one.
 
-    A line break would begin another header: an address with one is refused, and in a subject it becomes a blank.
+    A line break would begin another header: an address with one is refused, and in a subject it
+    becomes a blank.
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address("All You Can GET AI", addr_spec=plain_address(sender))
@@ -88,5 +102,7 @@ def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
 
 def plain_address(address: str) -> str:
     """One bare address, its domain as the mail system writes it. Raises `ValueError`."""
-    checked = validate_email(address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+    checked = validate_email(
+        address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
+    )
     return checked.ascii_email or checked.normalized

@@ -1,4 +1,5 @@
-"""`/metrics`, in Prometheus' text format: what this process counts, and what the database says at the moment it is asked."""
+"""`/metrics`, in Prometheus' text format: what this process counts, and what the database says at
+the moment it is asked."""
 
 import ipaddress
 import time
@@ -29,19 +30,40 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = self._counter("http_requests", "Requests answered.", "method", "route", "status")
-        self._seconds = self._histogram("http_request_seconds", "Time to the end of the answer.", "method", "route")
-        self._calls = self._counter("provider_calls", "Calls to the AI provider, by what they were about.", "about", "outcome")
-        self._call_seconds = self._histogram("provider_call_seconds", "Time to the end of the call.", "about")
-        self._failures = self._counter("background_failures", "Turns of background work that failed.", "work")
+        self._requests = self._counter(
+            "http_requests", "Requests answered.", "method", "route", "status"
+        )
+        self._seconds = self._histogram(
+            "http_request_seconds", "Time to the end of the answer.", "method", "route"
+        )
+        self._calls = self._counter(
+            "provider_calls",
+            "Calls to the AI provider, by what they were about.",
+            "about",
+            "outcome",
+        )
+        self._call_seconds = self._histogram(
+            "provider_call_seconds", "Time to the end of the call.", "about"
+        )
+        self._failures = self._counter(
+            "background_failures", "Turns of background work that failed.", "work"
+        )
         self._jobs = self._gauge("jobs", "Jobs that are not over.", "kind", "state")
-        self._job_age = self._gauge("queue_age_seconds", "How long the oldest queued job waits.", "kind")
+        self._job_age = self._gauge(
+            "queue_age_seconds", "How long the oldest queued job waits.", "kind"
+        )
         self._deliveries = self._gauge("deliveries", "Rows of the outbox.", "platform", "state")
-        self._delivery_age = self._gauge("delivery_age_seconds", "How long the oldest pending delivery is due.", "platform")
+        self._delivery_age = self._gauge(
+            "delivery_age_seconds", "How long the oldest pending delivery is due.", "platform"
+        )
         self._spent = self._gauge("spent_usd", "Booked this month.", "scope")
         self._held = self._gauge("held_usd", "Reserved this month.", "scope")
-        self._bots = self._gauge("bot_connected", "1 while the platform's bot asks for deliveries.", "platform")
-        self._warnings = self._gauge("warnings", "What needs a person, as on the admins' board.", "code")
+        self._bots = self._gauge(
+            "bot_connected", "1 while the platform's bot asks for deliveries.", "platform"
+        )
+        self._warnings = self._gauge(
+            "warnings", "What needs a person, as on the admins' board.", "code"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=PREFIX, registry=self.registry)
@@ -50,7 +72,9 @@ class Metrics:
         return Gauge(name, text, labels, namespace=PREFIX, registry=self.registry)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(name, text, labels, namespace=PREFIX, registry=self.registry, buckets=SECONDS)
+        return Histogram(
+            name, text, labels, namespace=PREFIX, registry=self.registry, buckets=SECONDS
+        )
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN)
@@ -77,7 +101,16 @@ class Metrics:
 
     async def text(self, services: Services) -> bytes:
         board = services.board
-        for gauge in (self._jobs, self._job_age, self._deliveries, self._delivery_age, self._spent, self._held, self._bots, self._warnings):
+        for gauge in (
+            self._jobs,
+            self._job_age,
+            self._deliveries,
+            self._delivery_age,
+            self._spent,
+            self._held,
+            self._bots,
+            self._warnings,
+        ):
             gauge.clear()
         for queue in await board.stats.queue():
             for state in ("queued", "processing", "needs_review"):
@@ -97,11 +130,17 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="An admin's access token; none from this machine.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="An admin's access token; none from this machine.",
+)
 
 
 async def _reader(
-    request: Request, services: ServicesDep, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
     if _is_here(request):
         return
@@ -125,4 +164,8 @@ def _is_here(request: Request) -> bool:
 async def metrics(request: Request, services: ServicesDep) -> Response:
     """For Prometheus: from this machine, or with an admin's token."""
     found: Metrics = request.app.state.metrics
-    return Response(await found.text(services), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+    return Response(
+        await found.text(services),
+        media_type=CONTENT_TYPE_LATEST,
+        headers={"Cache-Control": "no-store"},
+    )

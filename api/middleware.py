@@ -12,8 +12,9 @@ from api.problems import problem_response
 
 
 class Edge:
-    """Gives each request an id, in its answer (`X-Request-Id`) and in every log line of its work. Refuses a NUL in the address, which
-    no database could look up. Turns the framework's plain 413 into a problem document. Counts what was answered."""
+    """Gives each request an id, in its answer (`X-Request-Id`) and in every log line of its work.
+    Refuses a NUL in the address, which no database could look up. Turns the framework's plain 413
+    into a problem document. Counts what was answered."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -32,7 +33,9 @@ class Edge:
                 status = message["status"]
                 if _is_plain_413(message):
                     replaced = True
-                    await problem_response(TooLarge("This request is larger than the server takes."))(scope, receive, send_with_id)
+                    await problem_response(
+                        TooLarge("This request is larger than the server takes.")
+                    )(scope, receive, send_with_id)
                     return
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             elif replaced and message.get("body") == PLAIN_413:
@@ -40,7 +43,11 @@ class Edge:
             await send(message)
 
         with bound_contextvars(request_id=request_id):
-            app = problem_response(InvalidRequest("The address holds characters that are not text.")) if _has_nul(scope) else self._app
+            app = (
+                problem_response(InvalidRequest("The address holds characters that are not text."))
+                if _has_nul(scope)
+                else self._app
+            )
             try:
                 await app(scope, receive, send_with_id)
             finally:
@@ -51,7 +58,10 @@ PLAIN_413 = b"Content Too Large"
 
 
 def _is_plain_413(message: Message) -> bool:
-    return message["status"] == 413 and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
+    return (
+        message["status"] == 413
+        and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
+    )
 
 
 def _has_nul(scope: Scope) -> bool:

@@ -1,7 +1,8 @@
-"""What `/openapi.json` says about errors: each status that an operation may answer, and that it is a problem document.
+"""What `/openapi.json` says about errors: each status that an operation may answer, and that it is
+a problem document.
 
-What follows from an operation's shape is added to all; what else it may answer stands in `_MORE`. The tests' harness refuses an answer
-whose status stands in neither.
+What follows from an operation's shape is added to all; what else it may answer stands in `_MORE`.
+The tests' harness refuses an answer whose status stands in neither.
 """
 
 from typing import Any
@@ -19,11 +20,27 @@ _ALWAYS: Said = {
     "500": ["`internal_error`: Internal error"],
     "503": ["`database_unavailable`: Database unavailable"],
 }
-_WITH_BODY: Said = {"400": ["`invalid_request`: The body cannot be read"], "413": ["`too_large`: Too large"]}
+_WITH_BODY: Said = {
+    "400": ["`invalid_request`: The body cannot be read"],
+    "413": ["`too_large`: Too large"],
+}
 
 _PASSWORD = (errors.RateLimited,)
-_PAID = (errors.BudgetExceeded, errors.ConfirmCost, errors.PriceUnknown, errors.Conflict, errors.RateLimited, errors.TooManyJobs)
-_CHOSEN = (errors.NotFound, errors.ModelUnavailable, errors.OptionUnsupported, errors.UnsupportedMedia, errors.StorageFull)
+_PAID = (
+    errors.BudgetExceeded,
+    errors.ConfirmCost,
+    errors.PriceUnknown,
+    errors.Conflict,
+    errors.RateLimited,
+    errors.TooManyJobs,
+)
+_CHOSEN = (
+    errors.NotFound,
+    errors.ModelUnavailable,
+    errors.OptionUnsupported,
+    errors.UnsupportedMedia,
+    errors.StorageFull,
+)
 _WAITED_FOR = (
     errors.ContentRefused,
     errors.ProviderUnavailable,
@@ -32,8 +49,18 @@ _WAITED_FOR = (
     errors.TimedOut,
 )
 _MORE: dict[str, tuple[type[DomainError], ...]] = {
-    "POST /auth/setup": (errors.SetupDone, errors.NotAuthenticated, errors.Conflict, errors.RateLimited),
-    "POST /auth/register": (errors.SignupClosed, errors.NotFound, errors.Conflict, errors.RateLimited),
+    "POST /auth/setup": (
+        errors.SetupDone,
+        errors.NotAuthenticated,
+        errors.Conflict,
+        errors.RateLimited,
+    ),
+    "POST /auth/register": (
+        errors.SignupClosed,
+        errors.NotFound,
+        errors.Conflict,
+        errors.RateLimited,
+    ),
     "POST /auth/invitee": (errors.NotFound, errors.RateLimited),
     "POST /auth/reset": (errors.NotFound, errors.Conflict, errors.RateLimited),
     "POST /auth/login": (errors.NotAuthenticated, errors.RateLimited),
@@ -75,7 +102,12 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
     "POST /generations/delete": (errors.NotFound,),
     "POST /generations/zip": (errors.NotFound,),
     "GET /media/{media_id}": (errors.NotAuthenticated,),
-    "POST /media/{media_id}/fit": (errors.NotAuthenticated, errors.Conflict, errors.UnsupportedMedia, errors.StorageFull),
+    "POST /media/{media_id}/fit": (
+        errors.NotAuthenticated,
+        errors.Conflict,
+        errors.UnsupportedMedia,
+        errors.StorageFull,
+    ),
     "POST /uploads": (errors.Conflict, errors.UnsupportedMedia, errors.StorageFull),
     "POST /admin/models": (errors.Conflict,),
     "PUT /admin/models/{model_id}": (errors.Conflict,),
@@ -95,7 +127,9 @@ _MORE: dict[str, tuple[type[DomainError], ...]] = {
 
 def with_errors(schema: dict[str, Any]) -> None:
     """Adds them to the schema that FastAPI has made."""
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    problem = Problem.model_json_schema(
+        ref_template="#/components/schemas/{model}", mode="serialization"
+    )
     schemas = schema["components"]["schemas"]
     schemas.update(problem.pop("$defs"), Problem=problem)
     for name in ("HTTPValidationError", "ValidationError"):

@@ -38,7 +38,14 @@ class ProblemResponse(JSONResponse):
 def problem_of(error: DomainError) -> Problem:
     fields = None
     if isinstance(error, InvalidRequest) and error.field:
-        fields = [FieldProblem(field=error.field, message=error.detail, reason=error.field_reason, params=error.params or None)]
+        fields = [
+            FieldProblem(
+                field=error.field,
+                message=error.detail,
+                reason=error.field_reason,
+                params=error.params or None,
+            )
+        ]
     problem = Problem(
         title=error.title,
         status=error.status,
@@ -53,7 +60,9 @@ def problem_of(error: DomainError) -> Problem:
     )
     if isinstance(error, OptionUnsupported | ModelUnavailable):
         problem.model = error.model
-        problem.allowed = error.allowed if isinstance(error.allowed, Between) else list(error.allowed)
+        problem.allowed = (
+            error.allowed if isinstance(error.allowed, Between) else list(error.allowed)
+        )
     if isinstance(error, OptionUnsupported):
         problem.option = error.field
     return problem
@@ -65,12 +74,19 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
         headers["Retry-After"] = str(max(1, round(problem.retry_after)))
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", "Bearer")
-    return ProblemResponse(problem.model_dump(mode="json", exclude_none=True), problem.status, headers)
+    return ProblemResponse(
+        problem.model_dump(mode="json", exclude_none=True), problem.status, headers
+    )
 
 
 def plain_problem(status: HTTPStatus) -> Problem:
     """Where there is no error of ours, only a status."""
-    return Problem(title=status.phrase, status=status, detail=status.phrase, code=_PLAIN.get(status, "invalid_request"))
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail=status.phrase,
+        code=_PLAIN.get(status, "invalid_request"),
+    )
 
 
 def problem_response(error: DomainError) -> ProblemResponse:
@@ -90,12 +106,23 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
             field=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
             message=item["msg"],
             reason=item["type"],
-            params={name: str(value) for name, value in item.get("ctx", {}).items() if name in _LIMITS} or None,
+            params={
+                name: str(value) for name, value in item.get("ctx", {}).items() if name in _LIMITS
+            }
+            or None,
         )
         for item in error.errors()
     ]
     detail = "; ".join(f"{field.field}: {field.message}" for field in fields[:5])
-    return _respond(Problem(title="The request is not valid", status=422, detail=detail, code="invalid_request", fields=fields))
+    return _respond(
+        Problem(
+            title="The request is not valid",
+            status=422,
+            detail=detail,
+            code="invalid_request",
+            fields=fields,
+        )
+    )
 
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:
@@ -109,22 +136,37 @@ async def _http(request: Request, error: Exception) -> ProblemResponse:
 
 
 def _methods(request: Request) -> list[str]:
-    """All that this address takes. The framework names those of the first route only, and each of ours has one."""
-    fitting = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE]
+    """All that this address takes. The framework names those of the first route only, and each of
+    ours has one."""
+    fitting = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
     return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _database(request: Request, error: Exception) -> ProblemResponse:
     log.error("database_unavailable", path=request.url.path, error=str(error))
     detail = "The database cannot be used right now. Please try again in a moment."
-    return _respond(Problem(title="Database unavailable", status=503, detail=detail, code="database_unavailable", retry_after=5))
+    return _respond(
+        Problem(
+            title="Database unavailable",
+            status=503,
+            detail=detail,
+            code="database_unavailable",
+            retry_after=5,
+        )
+    )
 
 
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
     reference = get_contextvars().get("request_id", "-")
     log.error("unexpected", path=request.url.path, exc_info=error)
     detail = f"Something went wrong here. The operator finds it in the log under {reference}."
-    return _respond(Problem(title="Internal error", status=500, detail=detail, code="internal_error"))
+    return _respond(
+        Problem(title="Internal error", status=500, detail=detail, code="internal_error")
+    )
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -7,7 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, SecretStr, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
 
 T = TypeVar("T")
 
@@ -44,8 +51,8 @@ Reason = Literal[
     "thinking_only",
     "empty_answer",
 ]
-"""Why something was not made. Closed: bots and web have a sentence for each. With `words_only` and `request_refused` the error's own
-sentence is what the model or the provider said."""
+"""Why something was not made. Closed: bots and web have a sentence for each. With `words_only` and
+`request_refused` the error's own sentence is what the model or the provider said."""
 
 
 def _six_digits(value: Decimal) -> str:
@@ -115,7 +122,8 @@ class Page(Out, Generic[T]):
 
 
 class FieldProblem(Out):
-    """`reason` is a stable word for what is wrong, `params` are the facts in it: clients say it in other languages by them."""
+    """`reason` is a stable word for what is wrong, `params` are the facts in it: clients say it in
+    other languages by them."""
 
     field: str
     message: str
@@ -147,13 +155,15 @@ class Problem(Out):
     cost_usd: Usd | None = None
     """With `confirm_cost`: what it may cost at most."""
     draft_id: str | None = None
-    """With `confirm_cost`, when a chat asked: `POST /generations/drafts/{draft_id}/confirm` makes it, within a day."""
+    """With `confirm_cost`, when a chat asked: `POST /generations/drafts/{draft_id}/confirm` makes
+    it, within a day."""
     model: str | None = None
     """With `option_unsupported` the model's name, with `model_unavailable` what was asked for."""
     option: str | None = None
     """With `option_unsupported`: the field."""
     allowed: list[str] | Between | None = None
-    """With `option_unsupported` the values that the model takes, none if it has no such option; with `model_unavailable` ids of models."""
+    """With `option_unsupported` the values that the model takes, none if it has no such option;
+    with `model_unavailable` ids of models."""
 
 
 class CheckOut(Out):

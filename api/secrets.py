@@ -1,4 +1,5 @@
-"""The secrets that the first start makes, kept in `DATA_DIR/secrets.json` for every process of this machine."""
+"""The secrets that the first start makes, kept in `DATA_DIR/secrets.json` for every process of this
+machine."""
 
 import fcntl
 import os
@@ -18,8 +19,9 @@ def _bot_keys() -> dict[str, str]:
 
 
 class Secrets(BaseModel):
-    """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform, `operator_key` opens what only this
-    machine's shell may ask of the api, `installation` tells this one from others that keep files in the same store."""
+    """`setup_token` makes the first admin, `bot_keys` are the bots' credentials by platform,
+    `operator_key` opens what only this machine's shell may ask of the api, `installation` tells
+    this one from others that keep files in the same store."""
 
     secret_key: str = Field(default_factory=token, min_length=32)
     setup_token: str = Field(default_factory=token, min_length=32)
@@ -34,14 +36,17 @@ class SecretsUnusable(Exception):
 
 
 def ensure_secrets(data_dir: Path) -> Secrets:
-    """Read the secrets, or make them: once, also when several processes start at the same moment."""
+    """Read the secrets, or make them: once, also when several processes start at the same
+    moment."""
     path = data_dir / "secrets.json"
     with _alone(data_dir):
         if not path.exists():
             return _write(path, Secrets())
         found = _read(path)
         # a secret that came with a newer version is made once, too
-        return found if Secrets.model_fields.keys() <= found.model_fields_set else _write(path, found)
+        return (
+            found if Secrets.model_fields.keys() <= found.model_fields_set else _write(path, found)
+        )
 
 
 def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
@@ -49,7 +54,9 @@ def renew_bot_key(data_dir: Path, platform: Platform) -> Secrets:
     path = data_dir / "secrets.json"
     with _alone(data_dir):
         found = _read(path) if path.exists() else Secrets()
-        return _write(path, found.model_copy(update={"bot_keys": {**found.bot_keys, platform: token()}}))
+        return _write(
+            path, found.model_copy(update={"bot_keys": {**found.bot_keys, platform: token()}})
+        )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The api's settings: environment or `.env`, checked once at start. `.env.example` explains each."""
+"""The api's settings: environment or `.env`, checked once at start. `.env.example` explains
+each."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +30,9 @@ def reachable(host: str) -> str:
 class Settings(BaseSettings):
     """An empty value in the environment or in `.env` counts as not set."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     openrouter_api_key: SecretStr | None = None
     openrouter_base_url: str | None = None
@@ -79,7 +82,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_engine(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("duckdb:///", "postgresql://", "postgres://")):
+        if value is not None and not value.startswith(
+            ("duckdb:///", "postgresql://", "postgres://")
+        ):
             raise ValueError("must begin with duckdb:/// or postgresql://")
         return value
 
@@ -107,25 +112,36 @@ class Settings(BaseSettings):
     def _one_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        from api.mail import plain_address  # only where mail is used: it takes a tenth of every process' start
+        from api.mail import (
+            plain_address,
+        )  # only where mail is used: it takes a tenth of every process' start
 
         try:
             return plain_address(value)
         except ValueError as error:
-            raise ValueError("must be one plain e-mail address, such as studio@example.org") from error
+            raise ValueError(
+                "must be one plain e-mail address, such as studio@example.org"
+            ) from error
 
     @model_validator(mode="after")
     def _mail_is_whole(self) -> "Settings":
         if self.smtp_host is not None and self.smtp_from is None:
             raise ValueError("SMTP_HOST needs SMTP_FROM, the address that mails come from")
-        if self.smtp_tls == "off" and self.smtp_password is not None and self.smtp_host not in LOOPBACK:
+        if (
+            self.smtp_tls == "off"
+            and self.smtp_password is not None
+            and self.smtp_host not in LOOPBACK
+        ):
             raise ValueError("SMTP_TLS=off would send SMTP_PASSWORD readable: use starttls or tls")
         return self
 
     @model_validator(mode="after")
     def _worker_needs_postgres(self) -> "Settings":
         if self.worker == "off" and not self.is_postgres:
-            raise ValueError("WORKER=off needs DATABASE_URL=postgresql://...: with DuckDB the worker runs inside the api")
+            raise ValueError(
+                "WORKER=off needs DATABASE_URL=postgresql://...: with DuckDB the worker runs "
+                "inside the api"
+            )
         return self
 
     @property
@@ -136,7 +152,9 @@ class Settings(BaseSettings):
         from api.mail import MailServer
 
         password = self.smtp_password.get_secret_value() if self.smtp_password else ""
-        return MailServer(self.smtp_host, self.smtp_port, self.smtp_from, self.smtp_tls, self.smtp_user, password)
+        return MailServer(
+            self.smtp_host, self.smtp_port, self.smtp_from, self.smtp_tls, self.smtp_user, password
+        )
 
     @property
     def is_postgres(self) -> bool:
@@ -151,7 +169,11 @@ class Settings(BaseSettings):
     def provider_url(self) -> str:
         if self.openrouter_base_url is not None:
             return self.openrouter_base_url
-        return f"http://{reachable(self.sandbox_host)}:{self.sandbox_port}/api/v1" if self.is_sandbox else OPENROUTER
+        return (
+            f"http://{reachable(self.sandbox_host)}:{self.sandbox_port}/api/v1"
+            if self.is_sandbox
+            else OPENROUTER
+        )
 
     @property
     def backups(self) -> Path:

@@ -1,4 +1,5 @@
-"""The end of a process: asked for once, what is paid for gets its time; asked for twice, everything ends at once."""
+"""The end of a process: asked for once, what is paid for gets its time; asked for twice, everything
+ends at once."""
 
 import asyncio
 import time
@@ -11,7 +12,8 @@ log = get_logger("stopping")
 
 
 class Stop:
-    """Make it in the loop that it ends. `seconds`: what is under way gets so much time, all of it together."""
+    """Make it in the loop that it ends. `seconds`: what is under way gets so much time, all of it
+    together."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -26,14 +28,17 @@ class Stop:
         """Once more: do not wait. From signals, too."""
         event = self._second if self.asked else self._first
         self.asked, self.at_once = True, self.asked
-        self._loop.call_soon_threadsafe(event.set)  # a loop that waits for nothing else would not look before its next timer
+        self._loop.call_soon_threadsafe(
+            event.set
+        )  # a loop that waits for nothing else would not look before its next timer
 
     async def wait(self) -> None:
         """Until it is asked for."""
         await self._first.wait()
 
     async def drained(self, what: str, work: Collection[asyncio.Task[Any]]) -> None:
-        """Returns when all of it is done, when the time is over, or when nobody wants to wait. `what` is for the log."""
+        """Returns when all of it is done, when the time is over, or when nobody wants to wait.
+        `what` is for the log."""
         if self._until is None:
             self._until = time.monotonic() + self._seconds
         left = self._until - time.monotonic()

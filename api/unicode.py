@@ -1,14 +1,17 @@
-"""Text from outside, as our encoders and both database engines can keep it: what the provider's client reads and what the engines store
-goes through here."""
+"""Text from outside, as our encoders and both database engines can keep it: what the provider's
+client reads and what the engines store goes through here."""
 
 from typing import Any
 
 
 def storable(text: str) -> str:
-    """Halves of a character that belong together are joined, others become U+FFFD; NUL is left out."""
+    """Halves of a character that belong together are joined, others become U+FFFD; NUL is left
+    out."""
     if text.isascii() and "\x00" not in text:
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+    return (
+        text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+    )
 
 
 def storable_args(args: tuple[object, ...]) -> tuple[object, ...]:
@@ -23,7 +26,8 @@ def _argument(value: object) -> object:
 
 
 def storable_json(value: Any) -> Any:
-    """The same of a parsed document, its names included. Raises RecursionError where it is nested too deeply."""
+    """The same of a parsed document, its names included. Raises RecursionError where it is nested
+    too deeply."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):

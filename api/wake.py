@@ -1,11 +1,13 @@
-"""Signals inside one process. A hint and never the truth: whoever waits looks into the database before and after."""
+"""Signals inside one process. A hint and never the truth: whoever waits looks into the database
+before and after."""
 
 import asyncio
 from collections import defaultdict
 
 
 class Wake:
-    """Rings reach those who wait at that moment; with several processes the waits' time limits are the net."""
+    """Rings reach those who wait at that moment; with several processes the waits' time limits are
+    the net."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -47,7 +49,8 @@ class Listener:
     async def wait(self, seconds: float) -> bool:
         """True when it rang; the next wait needs a new ring."""
         try:
-            # not wait_for: before Python 3.12 it loses a cancel that comes at the moment of the ring
+            # not wait_for: before Python 3.12 it loses a cancel that comes at the moment of the
+            # ring
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._event.wait()
         except TimeoutError:

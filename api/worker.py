@@ -1,4 +1,5 @@
-"""The worker as a process of its own, beside one or more apis with `WORKER=off`: PostgreSQL only."""
+"""The worker as a process of its own, beside one or more apis with `WORKER=off`: PostgreSQL
+only."""
 
 import asyncio
 import signal
@@ -21,7 +22,9 @@ def main(settings: Settings) -> None:
     """Raises `CannotStart`."""
     log.configure()
     if not settings.is_postgres:
-        raise CannotStart("DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api.")
+        raise CannotStart(
+            "DATABASE_URL should be postgresql://...: with DuckDB the worker runs inside the api."
+        )
     if code := asyncio.run(_run(settings)):
         sys.exit(code)
 
@@ -35,7 +38,9 @@ async def _run(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         services = await start(settings, stack, Cost(), Metrics(), stop, worker=Times())
         get_logger("worker").info("worker_ready")
-        waits = [asyncio.create_task(wait) for wait in (stop.wait(), services.background.broken.wait())]
+        waits = [
+            asyncio.create_task(wait) for wait in (stop.wait(), services.background.broken.wait())
+        ]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()

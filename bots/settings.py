@@ -1,4 +1,5 @@
-"""The settings of the chat processes: environment or `.env`, checked once at start. `.env.example` explains each."""
+"""The settings of the chat processes: environment or `.env`, checked once at start. `.env.example`
+explains each."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,9 +10,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class BotSettings(BaseSettings):
-    """An empty value counts as not set. `bot_key` is the credential of this one process; its launcher sets it."""
+    """An empty value counts as not set. `bot_key` is the credential of this one process; its
+    launcher sets it."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     api_url: str = "http://127.0.0.1:8000"
     public_url: str | None = None
@@ -25,7 +29,9 @@ class BotSettings(BaseSettings):
     telegram_webhook_port: int = Field(default=8081, ge=1, le=65_535)
     discord_bot_token: SecretStr | None = None
     discord_api_url: str = "https://discord.com/api"
-    discord_gateway_url: str | None = Field(default=None, description="unset: Discord says where its gateway is")
+    discord_gateway_url: str | None = Field(
+        default=None, description="unset: Discord says where its gateway is"
+    )
 
     @field_validator("api_url", "public_url", "telegram_api_url", "discord_api_url")
     @classmethod

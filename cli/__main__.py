@@ -1,4 +1,5 @@
-"""The commands of `./run`. Each one uses the same settings and secrets as the processes do, and imports what it needs when it runs."""
+"""The commands of `./run`. Each one uses the same settings and secrets as the processes do, and
+imports what it needs when it runs."""
 
 import os
 import sys
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="All You Can GET AI. Without a command, ./run starts everything; ./run test and ./run check are for developers.",
+    help="All You Can GET AI. Without a command, ./run starts everything; ./run test and ./run "
+    "check are for developers.",
 )
 
 
@@ -43,7 +45,11 @@ def chat() -> None:
     try:
         httpx.get(f"{api_url}/healthz", timeout=10, trust_env=False)
     except httpx.TransportError:
-        print(f"The api does not answer at {api_url}. Start everything with ./run in another terminal first.", file=sys.stderr)
+        print(
+            f"The api does not answer at {api_url}. Start everything with ./run in another "
+            "terminal first.",
+            file=sys.stderr,
+        )
         sys.exit(1)
     sys.exit(run("terminal"))
 
@@ -59,18 +65,29 @@ def setup_link() -> None:
 
 @admin.command("create")
 def create_admin(
-    email: Email, yes: Annotated[bool, typer.Option("--yes", help="Do not ask before making a user an admin.")] = False
+    email: Email,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before making a user an admin.")
+    ] = False,
 ) -> None:
-    """Print a link with which a new admin chooses a password, or make an admin of an account that is there. Works while it runs, too."""
+    """Print a link with which a new admin chooses a password, or make an admin of an account that
+    is there. Works while it runs, too."""
     from cli import admin as admin_access
 
     with bad_setting_ends(), refusal_ends():
         made = admin_access.create_admin(email, promote=yes)
         if made.state == "user":
-            typer.confirm(f"{email} has an account already. Make it an admin, who sees and decides everything here?", abort=True)
+            typer.confirm(
+                f"{email} has an account already. Make it an admin, who sees and decides "
+                "everything here?",
+                abort=True,
+            )
             made = admin_access.create_admin(email, promote=True)
         if made.state == "admin":
-            print(f"{email} is an admin already. Lost the password? ./run admin reset-password {email}")
+            print(
+                f"{email} is an admin already. Lost the password? ./run admin reset-password "
+                f"{email}"
+            )
         elif made.state == "promoted":
             print(f"{email} is an admin now.")
         else:
@@ -79,7 +96,8 @@ def create_admin(
 
 @admin.command("reset-password")
 def reset_password(email: Email) -> None:
-    """Print a link with which somebody chooses a new password; the old one works until then. Works while it runs, too."""
+    """Print a link with which somebody chooses a new password; the old one works until then. Works
+    while it runs, too."""
     from cli import admin as admin_access
 
     with bad_setting_ends(), refusal_ends():
@@ -94,8 +112,14 @@ def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
     with bad_setting_ends(), refusal_ends():
         known = admin_access.renew(platform)
         path = load(LaunchSettings).data_dir / "secrets.json"
-    print(f"The {platform} bot has a new key, in {path}. {'The api knows it.' if known else 'The api takes it when it starts.'}")
-    print("The bot uses it from its next start on; until then, the one before works. Do this twice to shut a leaked key out.")
+    print(
+        f"The {platform} bot has a new key, in {path}. "
+        f"{'The api knows it.' if known else 'The api takes it when it starts.'}"
+    )
+    print(
+        "The bot uses it from its next start on; until then, the one before works. Do this twice "
+        "to shut a leaked key out."
+    )
 
 
 @app.command()
@@ -110,7 +134,9 @@ def backup() -> None:
 @app.command()
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the database is replaced.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before the database is replaced.")
+    ] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
     from cli import backup
@@ -118,7 +144,11 @@ def restore(
     with bad_setting_ends(), refusal_ends():
         about = backup.look_into(file)
         if not yes:
-            typer.confirm(f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the database?", abort=True)
+            typer.confirm(
+                f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the "
+                "database?",
+                abort=True,
+            )
         print(backup.restore(file))
 
 

@@ -1,4 +1,5 @@
-"""What `./run admin` and `./run bot-key` do: through the api while it runs, on the database itself otherwise."""
+"""What `./run admin` and `./run bot-key` do: through the api while it runs, on the database itself
+otherwise."""
 
 import asyncio
 import logging
@@ -28,7 +29,8 @@ class Refused(Exception):
 
 
 def create_admin(email: str, *, promote: bool) -> LinkOut:
-    """State `user`: there is an account, and it was not asked to `promote` it. Raises `Refused`, `BadSetting`."""
+    """State `user`: there is an account, and it was not asked to `promote` it. Raises `Refused`,
+    `BadSetting`."""
     return _ask("admins", _checked(AdminIn, email=email, promote=promote))
 
 
@@ -65,13 +67,25 @@ def _checked(model: type[AdminIn] | type[ResetIn], **given: object) -> AdminIn |
 def _ask(path: str, body: AdminIn | ResetIn) -> LinkOut:
     launch = load(LaunchSettings)
     answer = call_api(launch, path, body)
-    return LinkOut.model_validate_json(answer) if answer is not None else asyncio.run(_directly(launch, body))
+    return (
+        LinkOut.model_validate_json(answer)
+        if answer is not None
+        else asyncio.run(_directly(launch, body))
+    )
 
 
-def call_api(launch: LaunchSettings, path: str, body: AdminIn | ResetIn | None = None, within: float = ANSWER_WITHIN) -> bytes | None:
+def call_api(
+    launch: LaunchSettings,
+    path: str,
+    body: AdminIn | ResetIn | None = None,
+    within: float = ANSWER_WITHIN,
+) -> bytes | None:
     """What the api answers; None when none runs that has our secrets. Raises `Refused`."""
     place = Place(launch.api_host, launch.api_port)
-    headers = {"Authorization": f"Bearer {secrets_of(launch).operator_key}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {secrets_of(launch).operator_key}",
+        "Content-Type": "application/json",
+    }
     content = body.model_dump_json() if body is not None else ""
     try:
         # no proxy: the key goes to this machine only
@@ -80,7 +94,9 @@ def call_api(launch: LaunchSettings, path: str, body: AdminIn | ResetIn | None =
     except httpx.ConnectError:
         return None
     except httpx.TransportError as error:
-        raise Refused(f"The api at {place.url} does not answer. Try again, or stop it first.") from error
+        raise Refused(
+            f"The api at {place.url} does not answer. Try again, or stop it first."
+        ) from error
     if answer.is_success:
         return answer.content
     if answer.status_code in {404, 405, 501}:
@@ -102,7 +118,11 @@ async def _directly(launch: LaunchSettings, body: AdminIn | ResetIn) -> LinkOut:
         db = await open_database(settings)
     except CannotStart as error:
         url = Place(launch.api_host, launch.api_port).url
-        hint = "" if error.final else f" If an api has it, set API_PORT as for that api: none answers at {url}."
+        hint = (
+            ""
+            if error.final
+            else f" If an api has it, set API_PORT as for that api: none answers at {url}."
+        )
         raise Refused(f"{error}{hint}") from error
     try:
         users = UserService(
@@ -114,7 +134,9 @@ async def _directly(launch: LaunchSettings, body: AdminIn | ResetIn) -> LinkOut:
             erasers=[],
         )
         shell = Shell(db, users)
-        return await (shell.create_admin(body) if isinstance(body, AdminIn) else shell.reset_password(body))
+        return await (
+            shell.create_admin(body) if isinstance(body, AdminIn) else shell.reset_password(body)
+        )
     except DomainError as error:
         raise Refused(error.detail) from error
     finally:

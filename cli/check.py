@@ -1,4 +1,5 @@
-"""`./run check`: format, lint, types, import rules, unused code, dependencies, container files, shell. One line for each."""
+"""`./run check`: format, lint, types, import rules, unused code, dependencies, container files,
+shell. One line for each."""
 
 import re
 import shutil
@@ -11,13 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-# A field or property is used by who reads the JSON or the template, and an argument may be there for its protocol: vulture sees neither.
+# A field or property is used by who reads the JSON or the template, and an argument may be there
+# for its protocol: vulture sees neither.
 FIELDS = re.compile(r"unused (variable|attribute|property) .*% confidence\)$")
 
 
 @dataclass(frozen=True)
 class Step:
-    """`harmless` are the lines that do not count: with no other line the step passes, whatever its exit code."""
+    """`harmless` are the lines that do not count: with no other line the step passes, whatever its
+    exit code."""
 
     name: str
     command: Sequence[str]
@@ -38,7 +41,10 @@ STEPS = [
     Step("import rules", ["lint-imports", "--no-logo"]),
     Step("unused code", ["vulture"], harmless=FIELDS),
     Step("dependencies", ["deptry", "--no-ansi", "."]),
-    Step("compose file", ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]),
+    Step(
+        "compose file",
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
+    ),
     Step("Dockerfile", ["hadolint", "Dockerfile"]),
     Step("run", ["dash" if shutil.which("dash") else "sh", "-n", "run"]),
     Step(".ci/run", ["bash", "-n", ".ci/run"]),
@@ -63,7 +69,10 @@ def main() -> int:
     failed = []
     with ThreadPoolExecutor(2) as pool:
         for step, result in zip(STEPS, pool.map(perform, STEPS), strict=True):
-            print(f"{step.name:<14} {'ok' if result.ok else 'FAILED':<7} {result.seconds:5.1f} s", flush=True)
+            print(
+                f"{step.name:<14} {'ok' if result.ok else 'FAILED':<7} {result.seconds:5.1f} s",
+                flush=True,
+            )
             if not result.ok:
                 failed.append(step.name)
                 print(result.output, flush=True)

@@ -29,7 +29,8 @@ class GaveUp(Exception):
 
 @dataclass(frozen=True)
 class Times:
-    """In seconds. `first_wait` doubles with each crash up to `LONGEST_WAIT`, until the process ran for `healthy_after`."""
+    """In seconds. `first_wait` doubles with each crash up to `LONGEST_WAIT`, until the process ran
+    for `healthy_after`."""
 
     first_wait: float = 1.0
     healthy_after: float = 60.0
@@ -40,11 +41,20 @@ TIMES = Times()
 
 
 class Child:
-    """What has been healthy once is started again for ever: what it needs may be away for a while. What has never been is given up when
-    `GIVE_UP_AFTER` starts ended with the same code: then something is wrong that only a person can mend. One that `may_be_missing` is left
-    stopped, so that the others go on."""
+    """What has been healthy once is started again for ever: what it needs may be away for a while.
+    What has never been is given up when `GIVE_UP_AFTER` starts ended with the same code: then
+    something is wrong that only a person can mend. One that `may_be_missing` is left stopped, so
+    that the others go on."""
 
-    def __init__(self, name: str, command: list[str], say: Say, times: Times = TIMES, *, may_be_missing: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        say: Say,
+        times: Times = TIMES,
+        *,
+        may_be_missing: bool = False,
+    ) -> None:
         self.name = name
         self._command = command
         self._say = say
@@ -60,7 +70,8 @@ class Child:
         return self._life
 
     async def stop(self) -> None:
-        """Ask it to end, and end it with all that it started when it has not within `term_within`."""
+        """Ask it to end, and end it with all that it started when it has not within
+        `term_within`."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
         if self._life is None:
@@ -107,12 +118,18 @@ class Child:
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def _run(self) -> int:
-        """Its exit code. The log has a pipe of our own, because what the process started may hold the pipe longer than it lives."""
+        """Its exit code. The log has a pipe of our own, because what the process started may hold
+        the pipe longer than it lives."""
         ours, theirs = os.pipe()
         try:
-            # a session of its own: Ctrl-C in the terminal reaches the supervisor only, which then stops all in order
+            # a session of its own: Ctrl-C in the terminal reaches the supervisor only, which then
+            # stops all in order
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=theirs, stderr=theirs, start_new_session=True
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
             )
         finally:
             os.close(theirs)

@@ -10,14 +10,23 @@ import sys
 from dataclasses import dataclass
 
 from api.start_errors import CannotStart
-from cli.settings import EXIT_BAD_SETTING, EXIT_TRY_AGAIN, BadSetting, LaunchSettings, check_names, load, secrets_of
+from cli.settings import (
+    EXIT_BAD_SETTING,
+    EXIT_TRY_AGAIN,
+    BadSetting,
+    LaunchSettings,
+    check_names,
+    load,
+    secrets_of,
+)
 
 PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
 class Process:
-    """Where its settings class and its `main(settings)` are: each process imports only what is its own."""
+    """Where its settings class and its `main(settings)` are: each process imports only what is its
+    own."""
 
     settings: str
     main: str
@@ -34,13 +43,16 @@ PROCESSES = {
 }
 
 DRAWN_BY_RICH = "terminal"
-"""Everywhere else structlog would import rich, if it can, for tracebacks that we write as plain text: a sixth of a second of each start."""
+"""Everywhere else structlog would import rich, if it can, for tracebacks that we write as plain
+text: a sixth of a second of each start."""
 
 
 def run(name: str, *, stay: bool = False) -> int:
-    """Returns when the process is done; the exit code. One with nothing to do is done at once, or may `stay` until it is stopped."""
+    """Returns when the process is done; the exit code. One with nothing to do is done at once, or
+    may `stay` until it is stopped."""
     os.umask(0o077)  # whatever is written is for this user only, whoever made the folder
-    gc.disable()  # what imports make is here to stay: looking through it again and again takes a fifth of the start
+    # imports make objects that stay: collecting them again and again takes a fifth of the start
+    gc.disable()
     if name != DRAWN_BY_RICH:
         sys.modules["rich"] = None  # type: ignore[assignment]
     try:
@@ -51,7 +63,9 @@ def run(name: str, *, stay: bool = False) -> int:
             if stay:
                 signal.pause()
             return 0
-        settings = load(pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch)))
+        settings = load(
+            pkgutil.resolve_name(PROCESSES[name].settings), launch.given(name, secrets_of(launch))
+        )
     except BadSetting as error:
         return bad_setting(error)
     main = pkgutil.resolve_name(PROCESSES[name].main)
@@ -71,7 +85,8 @@ def bad_setting(error: BadSetting) -> int:
 
 
 def end_with(parent: int) -> None:
-    """Get SIGTERM when the thread that started this process ends, however it ends. Linux only; elsewhere nothing."""
+    """Get SIGTERM when the thread that started this process ends, however it ends. Linux only;
+    elsewhere nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
@@ -81,8 +96,17 @@ def end_with(parent: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cli.process")
     parser.add_argument("name", choices=PROCESSES)
-    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process, which started this one, ends")
-    parser.add_argument("--stay", action="store_true", help="with nothing to do, wait to be stopped: for containers that restart what ends")
+    parser.add_argument(
+        "--parent",
+        type=int,
+        metavar="PID",
+        help="end when this process, which started this one, ends",
+    )
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="with nothing to do, wait to be stopped: for containers that restart what ends",
+    )
     arguments = parser.parse_args()
     if arguments.parent is not None:
         end_with(arguments.parent)

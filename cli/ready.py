@@ -28,12 +28,20 @@ class Place:
 
 
 async def get(place: Place, path: str) -> tuple[int, bytes] | None:
-    """Status and body of a plain GET, or None when nobody answers (yet). No proxy, no redirect, no client library to import first."""
-    with contextlib.suppress(OSError, TimeoutError, ValueError, IndexError, asyncio.IncompleteReadError):
+    """Status and body of a plain GET, or None when nobody answers (yet). No proxy, no redirect, no
+    client library to import first."""
+    with contextlib.suppress(
+        OSError, TimeoutError, ValueError, IndexError, asyncio.IncompleteReadError
+    ):
         async with asyncio.timeout(ANSWER_WITHIN):
-            reader, writer = await asyncio.open_connection(reachable(place.host).strip("[]"), place.port)
+            reader, writer = await asyncio.open_connection(
+                reachable(place.host).strip("[]"), place.port
+            )
             try:
-                writer.write(f"GET {path} HTTP/1.0\r\nHost: {reachable(place.host)}:{place.port}\r\n\r\n".encode())
+                writer.write(
+                    f"GET {path} HTTP/1.0\r\nHost: "
+                    f"{reachable(place.host)}:{place.port}\r\n\r\n".encode()
+                )
                 head, _, body = (await reader.read()).partition(b"\r\n\r\n")
                 return int(head.split()[1]), body
             finally:
@@ -60,7 +68,8 @@ async def api_state(api: Place) -> ReadyOut:
 
 
 async def api_ready(api: Place, patience: float) -> ReadyOut:
-    """Waits until the api is ready, at most `patience` seconds from its first word: without its provider it is still of use."""
+    """Waits until the api is ready, at most `patience` seconds from its first word: without its
+    provider it is still of use."""
     state = await api_state(api)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(patience):

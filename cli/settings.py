@@ -1,4 +1,5 @@
-"""What starting a process needs to know before that process' own settings can be read, and how a bad setting is told."""
+"""What starting a process needs to know before that process' own settings can be read, and how a
+bad setting is told."""
 
 import os
 import re
@@ -25,7 +26,9 @@ ENV_FILE = ".env"
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 """Lists every setting; a test holds it to that."""
 
-_FOREIGN = re.compile(r"AWS_\w+|(?:HTTPS?|ALL|NO)_PROXY|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)")
+_FOREIGN = re.compile(
+    r"AWS_\w+|(?:HTTPS?|ALL|NO)_PROXY|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)"
+)
 """Settings of S3, of proxies and of certificates."""
 LONG_WORD = 7
 _NAMED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=", re.MULTILINE)
@@ -42,7 +45,9 @@ class BadSetting(Exception):
 class LaunchSettings(BaseSettings):
     """An empty value in the environment or in `.env` counts as not set."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, extra="ignore", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     data_dir: Path = Path("data")
     api_host: str = "127.0.0.1"
@@ -68,7 +73,10 @@ class LaunchSettings(BaseSettings):
     def idle(self, process: str) -> str | None:
         """Why this process has nothing to do, or None."""
         if process == "sandbox" and (self.openrouter_api_key or self.openrouter_base_url):
-            return "a provider is set (OPENROUTER_API_KEY, OPENROUTER_BASE_URL), so the sandbox is not needed"
+            return (
+                "a provider is set (OPENROUTER_API_KEY, OPENROUTER_BASE_URL), so the sandbox "
+                "is not needed"
+            )
         if process == "worker" and self.worker == "inside":
             return "WORKER is inside, so the api makes the jobs itself"
         if process == "telegram" and not self.telegram_bot_token:
@@ -78,7 +86,8 @@ class LaunchSettings(BaseSettings):
         return None
 
     def given(self, process: str, secrets: Secrets) -> dict[str, str]:
-        """What this process needs and nobody set, by field: the address of the api, and the one secret that is its own."""
+        """What this process needs and nobody set, by field: the address of the api, and the one
+        secret that is its own."""
         missing = {}
         if self.api_url is None:
             missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
@@ -86,7 +95,9 @@ class LaunchSettings(BaseSettings):
             missing["secret_key"] = secrets.secret_key
         if process == "web" and self.web_session_key is None:
             missing["web_session_key"] = secrets.web_session_key
-        if process == "terminal" and self.public_url is None:  # whoever sits at this machine can open the web here
+        if (
+            process == "terminal" and self.public_url is None
+        ):  # whoever sits at this machine can open the web here
             missing["public_url"] = f"http://{reachable(self.web_host)}:{self.web_port}"
         if process in secrets.bot_keys and self.bot_key is None:
             missing["bot_key"] = secrets.bot_keys[process]
@@ -94,23 +105,30 @@ class LaunchSettings(BaseSettings):
 
 
 def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
-    """Read settings of any class from the environment and `.env`, `given` first. Raises `BadSetting`; values are never repeated."""
+    """Read settings of any class from the environment and `.env`, `given` first. Raises
+    `BadSetting`; values are never repeated."""
     try:
         _pass_on()
         return settings(**(given or {}))
     except ValidationError as error:
         names = environment_names(settings)
-        raise BadSetting("; ".join(_sentence(names, problem["loc"], problem["msg"]) for problem in error.errors())) from error
+        raise BadSetting(
+            "; ".join(
+                _sentence(names, problem["loc"], problem["msg"]) for problem in error.errors()
+            )
+        ) from error
     except SettingsError as error:
         raise BadSetting(str(error)) from error
     except (OSError, UnicodeError) as error:
         raise BadSetting(
-            f"{ENV_FILE} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}"
+            f"{ENV_FILE} cannot be read: "
+            f"{error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}"
         ) from error
 
 
 def _pass_on() -> None:
-    """What `.env` says to libraries, which look into the environment only. As for settings, the environment wins."""
+    """What `.env` says to libraries, which look into the environment only. As for settings, the
+    environment wins."""
     for name, value in dotenv_values(ENV_FILE, interpolate=False).items():
         if value and _FOREIGN.fullmatch(name):
             os.environ.setdefault(name, value)
@@ -122,14 +140,17 @@ def check_names() -> None:
         return
     known = set(_NAMED.findall(EXAMPLE.read_text(encoding="utf-8").replace("\n#", "\n")))
     try:
-        written = {name.upper() for name in _NAMED.findall(Path(ENV_FILE).read_text(encoding="utf-8"))}
+        written = {
+            name.upper() for name in _NAMED.findall(Path(ENV_FILE).read_text(encoding="utf-8"))
+        }
     except (OSError, UnicodeError):
         written = set()  # who reads the settings says why
     around = {name.upper() for name in os.environ}
     missing = known - written - around
     for name in sorted(written - known):
         _refuse_if_near(name, missing, ENV_FILE)
-    # a shell holds names of other programs, too: only what is close to a long word of ours is meant for us
+    # a shell holds names of other programs, too: only what is close to a long word of ours is meant
+    # for us
     own = {name for name in missing if len(name.partition("_")[0]) >= LONG_WORD}
     for name in sorted(around - known - written):
         _refuse_if_near(name, own, "the environment", nearness=0.85)
@@ -151,7 +172,10 @@ def secrets_of(launch: LaunchSettings) -> Secrets:
 def environment_names(settings: type[BaseSettings]) -> dict[str, str]:
     """By field: the name in the environment and in `.env`."""
     prefix = settings.model_config.get("env_prefix", "")
-    return {name: (_alias(field) or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
+    return {
+        name: (_alias(field) or f"{prefix}{name}").upper()
+        for name, field in settings.model_fields.items()
+    }
 
 
 def _alias(field: FieldInfo) -> str | None:

@@ -1,4 +1,5 @@
-"""`./run`: starts every process that has something to do, keeps them alive, and stops them all together."""
+"""`./run`: starts every process that has something to do, keeps them alive, and stops them all
+together."""
 
 import asyncio
 import errno
@@ -27,7 +28,15 @@ DRAINING = {"api", "worker", "web"}
 NEEDED_TO_DRAIN = "sandbox"
 END_WITHIN = 15
 """Seconds that one of them may take when the time for that is over."""
-COLOURS = {"sandbox": 35, "api": 36, "worker": 31, "web": 32, "telegram": 34, "discord": 33, "run": 1}
+COLOURS = {
+    "sandbox": 35,
+    "api": 36,
+    "worker": 31,
+    "web": 32,
+    "telegram": 34,
+    "discord": 33,
+    "run": 1,
+}
 PROVIDER_PATIENCE = 15.0
 SLOW_START = 10.0
 
@@ -50,7 +59,9 @@ class Plan:
         if "sandbox" in self.names:
             ports["SANDBOX_PORT"] = Place(self.settings.sandbox_host, self.settings.sandbox_port)
         if "telegram" in self.names and self.bots.telegram_updates == "webhook":
-            ports["TELEGRAM_WEBHOOK_PORT"] = Place(self.bots.telegram_webhook_host, self.bots.telegram_webhook_port)
+            ports["TELEGRAM_WEBHOOK_PORT"] = Place(
+                self.bots.telegram_webhook_host, self.bots.telegram_webhook_port
+            )
         return ports
 
 
@@ -71,15 +82,23 @@ def check_ports(ports: dict[str, Place]) -> None:
     taken: dict[int, str] = {}
     for name, place in ports.items():
         if place.port in taken:
-            raise BadSetting(f"{name} and {taken[place.port]} are both {place.port}: they must differ")
+            raise BadSetting(
+                f"{name} and {taken[place.port]} are both {place.port}: they must differ"
+            )
         taken[place.port] = name
         try:
             _bind(place)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise BadSetting(f"Port {place.port} ({name}) is taken: stop the program that has it, or set {name}") from error
+                raise BadSetting(
+                    f"Port {place.port} ({name}) is taken: stop the program that has it, or set "
+                    f"{name}"
+                ) from error
             host = name.replace("PORT", "HOST")
-            raise BadSetting(f"{place.host} ({host}) port {place.port} ({name}) cannot be listened on: {error.strerror}") from error
+            raise BadSetting(
+                f"{place.host} ({host}) port {place.port} ({name}) cannot be listened on: "
+                f"{error.strerror}"
+            ) from error
 
 
 def _bind(place: Place) -> None:
@@ -109,8 +128,14 @@ def welcome(plan: Plan, state: ReadyOut) -> list[str]:
     sandbox = "sandbox: sample results made on this machine; set OPENROUTER_API_KEY for real ones"
     lines = [
         "",
-        "All You Can GET AI is ready." if state.ready else "All You Can GET AI is up, but not everything works:",
-        *(f"  {name}: {check.detail or 'not working'}" for name, check in state.checks.items() if not check.ok),
+        "All You Can GET AI is ready."
+        if state.ready
+        else "All You Can GET AI is up, but not everything works:",
+        *(
+            f"  {name}: {check.detail or 'not working'}"
+            for name, check in state.checks.items()
+            if not check.ok
+        ),
         f"  Web       {plan.web.url}",
         f"  API docs  {plan.api.url}/docs",
         "  Chat      ./run chat   (in another terminal)",
@@ -119,13 +144,19 @@ def welcome(plan: Plan, state: ReadyOut) -> list[str]:
     ]
     if state.setup_needed:
         outside = plan.settings.public_url or plan.web.url
-        lines += ["", f"First start: create the admin at {outside}/setup?token={plan.secrets.setup_token}"]
+        lines += [
+            "",
+            f"First start: create the admin at {outside}/setup?token={plan.secrets.setup_token}",
+        ]
     return [*lines, ""]
 
 
 async def announce(plan: Plan, started: float) -> None:
     """Prints the welcome once the api and the web answer."""
-    waiting = {"api": asyncio.create_task(api_ready(plan.api, PROVIDER_PATIENCE)), "web": asyncio.create_task(web_ready(plan.web))}
+    waiting = {
+        "api": asyncio.create_task(api_ready(plan.api, PROVIDER_PATIENCE)),
+        "web": asyncio.create_task(web_ready(plan.web)),
+    }
     try:
         while True:
             await asyncio.wait(waiting.values(), timeout=SLOW_START)
@@ -136,7 +167,12 @@ async def announce(plan: Plan, started: float) -> None:
         state = waiting["api"].result()
         assert isinstance(state, ReadyOut)
         seconds = time.monotonic() - started
-        print("\n".join([*welcome(plan, state), f"Ready after {seconds:.1f} s. Ctrl-C stops everything."]), flush=True)
+        print(
+            "\n".join(
+                [*welcome(plan, state), f"Ready after {seconds:.1f} s. Ctrl-C stops everything."]
+            ),
+            flush=True,
+        )
     finally:
         for task in waiting.values():
             task.cancel()
@@ -152,7 +188,11 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
             for child in children:
                 child.kill()
         else:
-            print("Stopping, once the provider has made what it is making. Ctrl-C again stops everything at once.", flush=True)
+            print(
+                "Stopping, once the provider has made what it is making. Ctrl-C again stops "
+                "everything at once.",
+                flush=True,
+            )
         asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -188,7 +228,14 @@ async def serve(plan: Plan, started: float) -> int:
     say = make_say()
     draining = replace(TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
     children = [
-        Child(name, command_for(name), say, draining if name in DRAINING else TIMES, may_be_missing=name in BOTS) for name in plan.names
+        Child(
+            name,
+            command_for(name),
+            say,
+            draining if name in DRAINING else TIMES,
+            may_be_missing=name in BOTS,
+        )
+        for name in plan.names
     ]
     announcement = asyncio.create_task(announce(plan, started))
     return await supervise(children, announcement)

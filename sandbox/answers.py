@@ -1,4 +1,5 @@
-"""Written answers of the sandbox: the same question gets the same answer, and it says that no model was asked."""
+"""Written answers of the sandbox: the same question gets the same answer, and it says that no model
+was asked."""
 
 import hashlib
 import random
@@ -30,15 +31,24 @@ _SENTENCES = (
     "Numbers are a good start; a walk around the block is a good second opinion.",
     "In the end, the simple version is the one that is still there next year.",
 )
-_CODE_BLOCK = (
-    '```python\ndef greet(name: str) -> str:\n    """Say hello politely."""\n    return f"Hello, {name}!"\n\n\nprint(greet("world"))\n```'
+_CODE_BLOCK = '''```python
+def greet(name: str) -> str:
+    """Say hello politely."""
+    return f"Hello, {name}!"
+
+
+print(greet("world"))
+```'''
+_CLOSING = (
+    "\n\n*This text comes from the local sandbox. Set `OPENROUTER_API_KEY` to ask a real model.*"
 )
-_CLOSING = "\n\n*This text comes from the local sandbox. Set `OPENROUTER_API_KEY` to ask a real model.*"
 
 
 def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> str:
-    """Markdown. `sampling`: model, seed and the like; `turns`: user messages so far; `images`: pictures that came with the last one."""
-    chance = random.Random(hashlib.sha256(f"{sampling}|{turns}|{images}|{prompt}".encode()).digest())  # noqa: S311 - repeatable, not secret
+    """Markdown. `sampling`: model, seed and the like; `turns`: user messages so far; `images`:
+    pictures that came with the last one."""
+    seed = hashlib.sha256(f"{sampling}|{turns}|{images}|{prompt}".encode()).digest()
+    chance = random.Random(seed)  # noqa: S311  (the same question gets the same answer)
     wanted = _WORDS.search(prompt)
     topic = _WORDS.sub("", prompt).strip().replace("\n", " ")
     topic = topic if len(topic) <= 120 else topic[:119] + "…"
@@ -46,13 +56,20 @@ def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> st
     if turns > 1:
         parts[0] += f" (This is your question number {turns} in this conversation.)"
     if images:
-        parts.append(f"I was given {images} picture{'s' if images > 1 else ''} with it; a real model would describe what is in there.")
+        parts.append(
+            f"I was given {images} picture{'s' if images > 1 else ''} with it; a real model would "
+            "describe what is in there."
+        )
     if any(word in prompt.lower() for word in _CODE):
         parts.append(_CODE_BLOCK)
     parts.append(" ".join(chance.sample(_SENTENCES, 2)))
-    parts.append("\n".join(f"{number}. {point}" for number, point in enumerate(chance.sample(_POINTS, 3), 1)))
+    parts.append(
+        "\n".join(f"{number}. {point}" for number, point in enumerate(chance.sample(_POINTS, 3), 1))
+    )
     text = "\n\n".join(parts)
-    length = int(wanted.group(1)) if wanted else 700 if re.search(r"\blong\b", prompt.lower()) else 0
+    length = (
+        int(wanted.group(1)) if wanted else 700 if re.search(r"\blong\b", prompt.lower()) else 0
+    )
     return _stretched(text, length, chance) if length else text + _CLOSING
 
 

@@ -1,7 +1,9 @@
-"""The sandbox provider: a local server that speaks OpenRouter's HTTP API and makes real files, without a key and without cost.
+"""The sandbox provider: a local server that speaks OpenRouter's HTTP API and makes real files,
+without a key and without cost.
 
-`python -m sandbox.app` starts it on 127.0.0.1. Everything it knows is in memory. What it does wrong, and how fast it is, can be
-set at the start (`SANDBOX_*`) and at run time over `/_sandbox` (see `sandbox_faults.py`).
+`python -m sandbox.app` starts it on 127.0.0.1. Everything it knows is in memory. What it does
+wrong, and how fast it is, can be set at the start (`SANDBOX_*`) and at run time over `/_sandbox`
+(see `sandbox_faults.py`).
 """
 
 import asyncio
@@ -27,14 +29,33 @@ from sandbox.faults import CallKind, Control, Fault, Faults, Refusal, Timing
 from sandbox.images import generations, image_endpoints, image_models, images
 from sandbox.videos import Videos
 
-_MODALITIES = frozenset({"text", "image", "embeddings", "audio", "video", "rerank", "decisions", "speech", "transcription"})
+_MODALITIES = frozenset(
+    {
+        "text",
+        "image",
+        "embeddings",
+        "audio",
+        "video",
+        "rerank",
+        "decisions",
+        "speech",
+        "transcription",
+    }
+)
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class SandboxSettings(BaseSettings):
-    """`SANDBOX_*` of the environment or `.env`; times in seconds; `SANDBOX_FAULTS` is a JSON list of `Fault`."""
+    """`SANDBOX_*` of the environment or `.env`; times in seconds; `SANDBOX_FAULTS` is a JSON list
+    of `Fault`."""
 
-    model_config = SettingsConfigDict(env_prefix="SANDBOX_", env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SANDBOX_",
+        env_file=".env",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8010
@@ -45,15 +66,26 @@ class SandboxSettings(BaseSettings):
     video_seconds: Seconds = 6.0
     faults: list[Fault] = []
     webhook_secret: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("OPENROUTER_WEBHOOK_SECRET", "openrouter_webhook_secret", "webhook_secret")
+        default=None,
+        validation_alias=AliasChoices(
+            "OPENROUTER_WEBHOOK_SECRET", "openrouter_webhook_secret", "webhook_secret"
+        ),
     )
 
     def timing(self) -> Timing:
-        return Timing(first_token=self.first_token_seconds, token=self.token_seconds, image=self.image_seconds, video=self.video_seconds)
+        return Timing(
+            first_token=self.first_token_seconds,
+            token=self.token_seconds,
+            image=self.image_seconds,
+            video=self.video_seconds,
+        )
 
 
 async def _models(work: Work) -> Response:
-    wanted = {part.strip() for part in work.request.query_params.get("output_modalities", "text").split(",")}
+    wanted = {
+        part.strip()
+        for part in work.request.query_params.get("output_modalities", "text").split(",")
+    }
     if wanted - _MODALITIES - {"all"}:
         raise Refusal(400, "output_modalities: invalid value", {"error_type": "invalid_request"})
     data = models.list_order(models.CHAT_MODELS, None if "all" in wanted else frozenset(wanted))
@@ -68,7 +100,9 @@ async def _key(work: Work) -> Response:
         "limit": None,
         "limit_remaining": None,
         "limit_reset": None,
-        **dict.fromkeys(("usage", "usage_daily", "usage_weekly", "usage_monthly"), round(work.studio.spent, 8)),
+        **dict.fromkeys(
+            ("usage", "usage_daily", "usage_weekly", "usage_monthly"), round(work.studio.spent, 8)
+        ),
         "byok_usage": 0,
         "byok_usage_daily": 0,
         "byok_usage_weekly": 0,
@@ -84,7 +118,11 @@ async def _key(work: Work) -> Response:
         "workspace_id": None,
         "organization_id": None,
         "creator_user_id": None,
-        "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
+        "rate_limit": {
+            "requests": -1,
+            "interval": "10s",
+            "note": "This field is deprecated and safe to ignore.",
+        },
     }
     return JSONResponse({"data": data})
 
@@ -107,7 +145,9 @@ def _control(faults: Faults, videos: Videos) -> list[Route]:
         try:
             faults.set(Control.model_validate_json(await request.body()))
         except ValidationError as error:
-            return JSONResponse({"detail": error.errors(include_url=False, include_context=False)}, 422)
+            return JSONResponse(
+                {"detail": error.errors(include_url=False, include_context=False)}, 422
+            )
         return JSONResponse(faults.state())
 
     async def calls(_: Request) -> Response:
@@ -126,7 +166,11 @@ def _control(faults: Faults, videos: Videos) -> list[Route]:
     ]
 
 
-def create_app(timing: Timing | None = None, faults: list[Fault] | None = None, webhook_secret: str | None = None) -> Starlette:
+def create_app(
+    timing: Timing | None = None,
+    faults: list[Fault] | None = None,
+    webhook_secret: str | None = None,
+) -> Starlette:
     state = Faults(timing or Timing(), faults or [])
     studio = Studio(state)
     videos = Videos(studio, webhook_secret)
@@ -157,7 +201,9 @@ def create_app(timing: Timing | None = None, faults: list[Fault] | None = None, 
         route("GET", "/generation", "generation", _generation),
         *_control(state, videos),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: nothing, 405: nothing})
+    return Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={404: nothing, 405: nothing}
+    )
 
 
 class _Breakable(HttpToolsProtocol):
@@ -169,7 +215,8 @@ class _Breakable(HttpToolsProtocol):
 
 
 def _calm(app: ASGIApp) -> ASGIApp:
-    """Ends the calls that a stop interrupts by closing their connections, without a traceback for each."""
+    """Ends the calls that a stop interrupts by closing their connections, without a traceback for
+    each."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -201,8 +248,12 @@ def server(app: Starlette, port: int, host: str = "127.0.0.1") -> uvicorn.Server
 
 
 def main(settings: SandboxSettings) -> None:
-    secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
-    server(create_app(settings.timing(), settings.faults, secret), settings.port, settings.host).run()
+    secret = (
+        settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
+    )
+    server(
+        create_app(settings.timing(), settings.faults, secret), settings.port, settings.host
+    ).run()
 
 
 def _start() -> None:

@@ -1,4 +1,5 @@
-"""What the sandbox's routes share: the way in and out of a call, ids, money, and the threads that draw."""
+"""What the sandbox's routes share: the way in and out of a call, ids, money, and the threads that
+draw."""
 
 import asyncio
 import base64
@@ -16,17 +17,34 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox.faults import Call, CallKind, Dropped, Fault, Faults, Refusal, before_work, break_connection, refusal_of
+from sandbox.faults import (
+    Call,
+    CallKind,
+    Dropped,
+    Fault,
+    Faults,
+    Refusal,
+    before_work,
+    break_connection,
+    refusal_of,
+)
 from sandbox.media import BadImage, read_data_url, read_image
 
 _KEEP = 1000
 _MAX_BODY = 64 * 1024 * 1024
 _UNSAID = (
-    "api_type", "app_id", "cache_discount", "cancelled", "external_user", "finish_reason", "generation_time", "http_referer", "latency",
-    "moderation_latency", "native_finish_reason", "native_tokens_cached", "native_tokens_completion", "native_tokens_completion_images",
-    "native_tokens_prompt", "native_tokens_reasoning", "num_fetches", "num_input_audio_prompt", "num_media_completion",
-    "num_media_prompt", "num_search_results", "preset_id", "provider_responses", "router", "service_tier", "streamed",
-    "tokens_completion", "tokens_prompt", "upstream_id", "upstream_inference_cost", "user_agent", "web_search_engine", "workspace_id",
+    "api_type", "app_id", "cache_discount", "cancelled", "external_user", "finish_reason",
+    "generation_time", "http_referer",
+    "latency",
+    "moderation_latency", "native_finish_reason", "native_tokens_cached",
+    "native_tokens_completion",
+    "native_tokens_completion_images",
+    "native_tokens_prompt", "native_tokens_reasoning", "num_fetches", "num_input_audio_prompt",
+    "num_media_completion",
+    "num_media_prompt", "num_search_results", "preset_id", "provider_responses", "router",
+    "service_tier", "streamed",
+    "tokens_completion", "tokens_prompt", "upstream_id", "upstream_inference_cost", "user_agent",
+    "web_search_engine", "workspace_id",
 )  # fmt: skip
 """Fields of `GET /generation` that are null where nothing is known."""
 _ALPHABET = string.ascii_letters + string.digits
@@ -101,13 +119,19 @@ class Work:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise Refusal(400, f"{place}: {first['msg']}" if place else first["msg"], {"error_type": "invalid_request"}) from None
+            raise Refusal(
+                400,
+                f"{place}: {first['msg']}" if place else first["msg"],
+                {"error_type": "invalid_request"},
+            ) from None
 
 
 Handler = Callable[[Work], Awaitable[Response]]
 
 
-def endpoint(studio: Studio, kind: CallKind, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(
+    studio: Studio, kind: CallKind, handler: Handler
+) -> Callable[[Request], Awaitable[Response]]:
     """Wraps a handler in what every call has: key check, log entry, faults, error bodies."""
 
     async def run(request: Request) -> Response:
@@ -116,7 +140,9 @@ def endpoint(studio: Studio, kind: CallKind, handler: Handler) -> Callable[[Requ
         try:
             response = await _answer(request, studio, call, kind, handler)
         except Refusal as refusal:
-            headers = {} if refusal.retry_after is None else {"Retry-After": f"{refusal.retry_after:g}"}
+            headers = (
+                {} if refusal.retry_after is None else {"Retry-After": f"{refusal.retry_after:g}"}
+            )
             response = JSONResponse(refusal.body(), refusal.status, headers)
         except (Dropped, ClientDisconnect):
             break_connection(request)
@@ -127,7 +153,9 @@ def endpoint(studio: Studio, kind: CallKind, handler: Handler) -> Callable[[Requ
     return run
 
 
-async def _answer(request: Request, studio: Studio, call: Call, kind: CallKind, handler: Handler) -> Response:
+async def _answer(
+    request: Request, studio: Studio, call: Call, kind: CallKind, handler: Handler
+) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Refusal(401, "Missing Authentication header")
@@ -140,7 +168,9 @@ async def _answer(request: Request, studio: Studio, call: Call, kind: CallKind, 
         await request.body()
     await before_work(request, work.fault)
     if (replay := work.hit_by("replay")) is not None:
-        return StreamingResponse(_replayed(request, replay, studio.faults.timing.token), media_type=replay.media_type)
+        return StreamingResponse(
+            _replayed(request, replay, studio.faults.timing.token), media_type=replay.media_type
+        )
     return await _spoilt(work, await handler(work))
 
 
@@ -151,7 +181,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except ValueError:
-        raise Refusal(400, "Request body is not valid JSON", {"error_type": "invalid_request"}) from None
+        raise Refusal(
+            400, "Request body is not valid JSON", {"error_type": "invalid_request"}
+        ) from None
     if not isinstance(body, dict):
         raise Refusal(400, "Request body must be a JSON object", {"error_type": "invalid_request"})
     return body
@@ -164,7 +196,9 @@ async def _spoilt(work: Work, response: Response) -> Response:
         return response
     if fault.kind == "lost":
         raise Dropped
-    named = {name: response.headers[name] for name in ("X-Generation-Id",) if name in response.headers}
+    named = {
+        name: response.headers[name] for name in ("X-Generation-Id",) if name in response.headers
+    }
     if fault.kind == "garbage":
         return Response(b"<html><body>502 Bad Gateway</body>", 200, named, "text/html")
     if fault.kind == "instead":
@@ -175,7 +209,12 @@ async def _spoilt(work: Work, response: Response) -> Response:
     if isinstance(response, StreamingResponse):
         return response
     if fault.kind == "cut":
-        return StreamingResponse(half(work.request, bytes(response.body)), response.status_code, named, response.media_type)
+        return StreamingResponse(
+            half(work.request, bytes(response.body)),
+            response.status_code,
+            named,
+            response.media_type,
+        )
     return response
 
 
@@ -194,14 +233,28 @@ def _instead(fault: Fault) -> Response:
         body, media_type = base64.b64decode(text), head[5:-7]
     else:
         body, media_type = fault.value.encode(), "application/json"
-    return Response(body, fault.status, {str(name): str(value) for name, value in (fault.metadata or {}).items()}, media_type)
+    return Response(
+        body,
+        fault.status,
+        {str(name): str(value) for name, value in (fault.metadata or {}).items()},
+        media_type,
+    )
 
 
 def _failed_body(fault: Fault) -> dict[str, Any]:
     """HTTP 200 that is a failure, in its two shapes: on the choice, or at the top."""
     error = refusal_of(fault).error()
     if fault.value == "choice":
-        return {"choices": [{"index": 0, "finish_reason": "error", "message": {"role": "assistant", "content": ""}, "error": error}]}
+        return {
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "error",
+                    "message": {"role": "assistant", "content": ""},
+                    "error": error,
+                }
+            ]
+        }
     return {"error": error}
 
 
@@ -228,15 +281,22 @@ def summary(value: Any) -> Any:
 
 
 def input_image(url: str, place: str) -> bytes | None:
-    """The bytes of a data URL. An outside address is taken but not fetched (None); a local one is refused."""
+    """The bytes of a data URL. An outside address is taken but not fetched (None); a local one is
+    refused."""
     if url.startswith(("http://", "https://")):
         host = url.split("/")[2].rsplit(":", 1)[0]
         if host in {"localhost", "127.0.0.1", "[::1]"}:
-            raise Refusal(400, f"Invalid reference URL: {place}: Localhost URLs are not allowed", {"error_type": "image_download_failed"})
+            raise Refusal(
+                400,
+                f"Invalid reference URL: {place}: Localhost URLs are not allowed",
+                {"error_type": "image_download_failed"},
+            )
         return None
     try:
         data = read_data_url(url)
         read_image(data)
     except BadImage as error:
-        raise Refusal(400, f"Invalid image: {place}: {error}", {"error_type": "invalid_image"}) from None
+        raise Refusal(
+            400, f"Invalid image: {place}: {error}", {"error_type": "invalid_image"}
+        ) from None
     return data

@@ -1,4 +1,5 @@
-"""`POST /chat/completions` of the sandbox: text, streamed or not, and pictures of the chat image models."""
+"""`POST /chat/completions` of the sandbox: text, streamed or not, and pictures of the chat image
+models."""
 
 import asyncio
 import base64
@@ -89,14 +90,21 @@ class _Answer:
         }
 
     def image_parts(self) -> list[dict[str, Any]]:
-        return [{"type": "image_url", "image_url": {"url": url}, "index": index} for index, url in enumerate(self.images)]
+        return [
+            {"type": "image_url", "image_url": {"url": url}, "index": index}
+            for index, url in enumerate(self.images)
+        ]
 
 
 async def chat(work: Work) -> Response:
     ask = work.parse(ChatRequest)
     model = _model(ask)
     pictures = _input_images(ask, model)
-    answer = await _draw(work, ask, model, pictures) if "image" in (ask.modalities or []) else _write(ask, model, len(pictures))
+    answer = (
+        await _draw(work, ask, model, pictures)
+        if "image" in (ask.modalities or [])
+        else _write(ask, model, len(pictures))
+    )
     if work.hit_by("empty"):
         answer.pieces, answer.images = [], []
     if not ask.stream or work.hit_by("lost"):
@@ -104,7 +112,9 @@ async def chat(work: Work) -> Response:
     headers = {"X-Generation-Id": answer.id}
     if ask.stream:
         return StreamingResponse(
-            _recorded(work, ask, answer), headers={**headers, "Cache-Control": "no-cache"}, media_type="text/event-stream"
+            _recorded(work, ask, answer),
+            headers={**headers, "Cache-Control": "no-cache"},
+            media_type="text/event-stream",
         )
     if not answer.images:
         await asyncio.sleep(work.studio.faults.timing.first_token)
@@ -132,12 +142,20 @@ def _model(ask: ChatRequest) -> models.ChatModel:
     if model is None:
         known = models.find_image(ask.model) is not None or models.find_video(ask.model) is not None
         if known:
-            raise Refusal(400, f"{ask.model} is not a chat model", {"error_type": "invalid_request"})
+            raise Refusal(
+                400, f"{ask.model} is not a chat model", {"error_type": "invalid_request"}
+            )
         raise Refusal(400, f"{ask.model} is not a valid model ID")
     wanted = ask.modalities or ["text"]
     if not set(wanted) <= set(model.outputs):
-        message = f"No endpoints found that support the requested output modalities: {', '.join(wanted)}"
-        raise Refusal(404, message, {"routing_funnel": [], "failed_routing_step": "Filter by Model Output Modalities"})
+        message = (
+            f"No endpoints found that support the requested output modalities: {', '.join(wanted)}"
+        )
+        raise Refusal(
+            404,
+            message,
+            {"routing_funnel": [], "failed_routing_step": "Filter by Model Output Modalities"},
+        )
     return model
 
 
@@ -149,11 +167,17 @@ def _input_images(ask: ChatRequest, model: models.ChatModel) -> list[bytes | Non
 
 
 def _last_question(ask: ChatRequest) -> _Message:
-    return next((message for message in reversed(ask.messages) if message.role == "user"), ask.messages[-1])
+    return next(
+        (message for message in reversed(ask.messages) if message.role == "user"), ask.messages[-1]
+    )
 
 
-def _usage(ask: ChatRequest, model: models.ChatModel, written: int, inputs: int, drawn: int) -> dict[str, Any]:
-    prompt = sum(answers.tokens(message.text()) for message in ask.messages) + _IMAGE_TOKENS * inputs
+def _usage(
+    ask: ChatRequest, model: models.ChatModel, written: int, inputs: int, drawn: int
+) -> dict[str, Any]:
+    prompt = (
+        sum(answers.tokens(message.text()) for message in ask.messages) + _IMAGE_TOKENS * inputs
+    )
     cost = model.price("prompt") * prompt + model.price("completion") * written
     cost += model.price("image") * inputs + model.price("image_output") * drawn
     return {
@@ -172,25 +196,39 @@ def _write(ask: ChatRequest, model: models.ChatModel, inputs: int) -> _Answer:
     question = _last_question(ask)
     turns = sum(1 for message in ask.messages if message.role == "user")
     sampling = f"{ask.model}|{ask.seed}|{ask.temperature}|{ask.top_p}"
-    text = answers.answer(question.text(), sampling=sampling, turns=turns, images=len(question.images()))
+    text = answers.answer(
+        question.text(), sampling=sampling, turns=turns, images=len(question.images())
+    )
     pieces = answers.pieces(text)
     limit, finish = ask.limit(), "stop"
     if limit is not None and len(pieces) > limit:
         pieces, finish = pieces[:limit], "length"
-    return _Answer(new_id(), ask.model, pieces, [], finish, _usage(ask, model, len(pieces), inputs, 0))
+    return _Answer(
+        new_id(), ask.model, pieces, [], finish, _usage(ask, model, len(pieces), inputs, 0)
+    )
 
 
 def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
     ratio = config.get("aspect_ratio") or nearest_ratio(base, models.CHAT_RATIOS) or "1:1"
     tier = config.get("image_size", "1K")
     if ratio not in models.CHAT_RATIOS:
-        raise Refusal(400, f"image_config.aspect_ratio: {ratio!r} is not supported", {"error_type": "invalid_request"})
+        raise Refusal(
+            400,
+            f"image_config.aspect_ratio: {ratio!r} is not supported",
+            {"error_type": "invalid_request"},
+        )
     if tier not in models.CHAT_TIERS:
-        raise Refusal(400, f"image_config.image_size: {tier!r} is not supported", {"error_type": "invalid_request"})
+        raise Refusal(
+            400,
+            f"image_config.image_size: {tier!r} is not supported",
+            {"error_type": "invalid_request"},
+        )
     return models.image_size(ratio, tier)
 
 
-async def _draw(work: Work, ask: ChatRequest, model: models.ChatModel, inputs: list[bytes | None]) -> _Answer:
+async def _draw(
+    work: Work, ask: ChatRequest, model: models.ChatModel, inputs: list[bytes | None]
+) -> _Answer:
     base = next((data for data in inputs if data is not None), None)
     size = _picture_size(ask.image_config or {}, base)
     prompt = _last_question(ask).text()
@@ -201,13 +239,25 @@ async def _draw(work: Work, ask: ChatRequest, model: models.ChatModel, inputs: l
         data = drawn(prompt, size, seed=ask.seed, note=ask.model, base=base)
         return "data:image/png;base64," + base64.b64encode(data).decode()
 
-    url, _ = await asyncio.gather(work.studio.draw(make), asyncio.sleep(work.studio.faults.timing.image))
-    words = answers.pieces(f"Here is your picture: {prompt[:80]}") if "text" in (ask.modalities or []) else []
-    return _Answer(new_id(), ask.model, words, [url], "stop", _usage(ask, model, len(words), len(inputs), 1))
+    url, _ = await asyncio.gather(
+        work.studio.draw(make), asyncio.sleep(work.studio.faults.timing.image)
+    )
+    words = (
+        answers.pieces(f"Here is your picture: {prompt[:80]}")
+        if "text" in (ask.modalities or [])
+        else []
+    )
+    return _Answer(
+        new_id(), ask.model, words, [url], "stop", _usage(ask, model, len(words), len(inputs), 1)
+    )
 
 
 def _whole(work: Work, answer: _Answer) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(answer.pieces) or None, "refusal": None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": "".join(answer.pieces) or None,
+        "refusal": None,
+    }
     if answer.images:
         message["images"] = answer.image_parts()
     choice: dict[str, Any] = {
@@ -222,8 +272,8 @@ def _whole(work: Work, answer: _Answer) -> dict[str, Any]:
 
 
 async def _recorded(work: Work, ask: ChatRequest, answer: _Answer) -> AsyncIterator[bytes]:
-    """The events. What was sent is billed, also where the client goes away or the connection breaks; an answer that ends in an error is
-    not."""
+    """The events. What was sent is billed, also where the client goes away or the connection
+    breaks; an answer that ends in an error is not."""
     sent, event = 0, b""
     try:
         async for event in _events(work, answer):
@@ -254,10 +304,26 @@ async def _events(work: Work, answer: _Answer) -> AsyncIterator[bytes]:
         yield b": OPENROUTER PROCESSING\n\n"
 
     def delta(part: dict[str, Any], finish: str | None = None) -> bytes:
-        return _event({**chunk, "choices": [{"index": 0, "delta": part, "finish_reason": finish, "native_finish_reason": finish}]})
+        return _event(
+            {
+                **chunk,
+                "choices": [
+                    {
+                        "index": 0,
+                        "delta": part,
+                        "finish_reason": finish,
+                        "native_finish_reason": finish,
+                    }
+                ],
+            }
+        )
 
     for number, piece in enumerate([*answer.pieces, ""]):
-        if work.fault is not None and number == work.fault.after and work.fault.kind in {"stream_error", "cut", "stall"}:
+        if (
+            work.fault is not None
+            and number == work.fault.after
+            and work.fault.kind in {"stream_error", "cut", "stall"}
+        ):
             if work.fault.kind != "stall":
                 async for last in _broken(work, chunk):
                     yield last

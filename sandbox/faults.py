@@ -1,4 +1,5 @@
-"""How fast the sandbox is and what it breaks: set at the start or at run time, for all calls or for the next few of one kind."""
+"""How fast the sandbox is and what it breaks: set at the start or at run time, for all calls or for
+the next few of one kind."""
 
 import asyncio
 import contextlib
@@ -10,13 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 CallKind = Literal[
-    "models", "images.models", "videos.models", "chat", "images", "generations", "key", "generation",
+    "models", "images.models", "videos.models", "chat", "images", "generations", "key",
+    "generation",
     "videos.submit", "videos.status", "videos.content", "videos.job", "webhooks", "*",
 ]  # fmt: skip
-"""`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*` every HTTP call."""
+"""`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*`
+every HTTP call."""
 
 FaultKind = Literal[
-    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay", "lost", "drop", "empty",
+    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay",
+    "lost", "drop", "empty",
     "instead", "ends_as", "off", "duplicate", "late", "bad_signature",
 ]  # fmt: skip
 
@@ -30,20 +34,25 @@ class Fault(_Strict):
 
     | kind | what happens | uses |
     |---|---|---|
-    | `status` | answers `status` in the provider's error shape | status message metadata retry_after |
-    | `error_in_200` | HTTP 200 that holds an error: at the top, or on the choice with `value` `choice` | status message value |
+    | `status` | answers `status` in the provider's error shape | status message metadata
+    retry_after |
+    | `error_in_200` | HTTP 200 that holds an error: at the top, or on the choice with `value`
+    `choice` | status message value |
     | `stream_error` | error chunk after `after` chunks | after status message |
     | `stall` | the stream pauses for `seconds` after `after` chunks | after seconds |
     | `cut` | the connection breaks after `after` chunks (stream) or half of the body | after |
     | `hang` | no answer for `seconds` | seconds |
     | `delay` | `seconds` more before the answer | seconds |
     | `garbage` | 200 with a body that is no JSON | |
-    | `replay` | 200 with `body` word for word, event by event; then, with `breaks`, the connection breaks | body media_type breaks |
+    | `replay` | 200 with `body` word for word, event by event; then, with `breaks`, the connection
+    breaks | body media_type breaks |
     | `lost` | the work is done and counted, the connection breaks before the answer | |
     | `drop` | the connection breaks before any work | |
     | `empty` | a well-formed answer without content | |
-    | `instead` | all is done, but `value` (a body, or a data URL of one) is answered with `metadata` as headers | status value metadata |
-    | `ends_as` | `videos.job`: how it ends, also an invented word; `metadata` `cost`: billed all the same | value message metadata |
+    | `instead` | all is done, but `value` (a body, or a data URL of one) is answered with
+    `metadata` as headers | status value metadata |
+    | `ends_as` | `videos.job`: how it ends, also an invented word; `metadata` `cost`: billed all
+    the same | value message metadata |
     | `off` `duplicate` `late` `bad_signature` | `webhooks` | seconds |
     """
 
@@ -87,7 +96,8 @@ class Control(_Strict):
 STATUS_MESSAGES = {
     400: "Invalid request",
     401: "User not found.",
-    402: "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 10114.",
+    402: "This request requires more credits, or fewer max_tokens. You requested up to 65536 "
+    "tokens, but can only afford 10114.",
     403: "Your request was flagged by moderation",
     404: "No endpoints found for this model.",
     408: "Request timed out",
@@ -104,14 +114,23 @@ STATUS_MESSAGES = {
 }
 _METADATA: dict[int, dict[str, Any]] = {
     402: {"provider_name": None},
-    403: {"reasons": ["violence"], "flagged_input": "…", "provider_name": "Sandbox", "model_slug": "sandbox"},
+    403: {
+        "reasons": ["violence"],
+        "flagged_input": "…",
+        "provider_name": "Sandbox",
+        "model_slug": "sandbox",
+    },
     429: {
         "raw": "the model is temporarily rate-limited upstream. Please retry shortly",
         "provider_name": "Sandbox",
         "limit_source": "upstream_provider_shared_pool",
         "error_type": "rate_limit_exceeded",
     },
-    502: {"provider_name": "Sandbox", "error_type": "provider_unavailable", "provider_code": "upstream_error"},
+    502: {
+        "provider_name": "Sandbox",
+        "error_type": "provider_unavailable",
+        "provider_code": "upstream_error",
+    },
     503: {"error_type": "provider_overloaded"},
 }
 
@@ -120,7 +139,12 @@ class Refusal(Exception):
     """An answer in the provider's error shape."""
 
     def __init__(
-        self, status: int, message: str | None = None, metadata: dict[str, Any] | None = None, *, retry_after: float | None = None
+        self,
+        status: int,
+        message: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        *,
+        retry_after: float | None = None,
     ) -> None:
         self.status = status
         self.message = message if message is not None else STATUS_MESSAGES.get(status, "Error")
@@ -149,7 +173,8 @@ class Dropped(Exception):
 
 @dataclass(slots=True)
 class Call:
-    """One request that came in, for the log that tests read. `work` counts what was made and billed."""
+    """One request that came in, for the log that tests read. `work` counts what was made and
+    billed."""
 
     method: str
     path: str
@@ -181,7 +206,10 @@ class Faults:
             self.active = [fault.model_copy() for fault in control.faults]
 
     def state(self) -> dict[str, Any]:
-        return {"timing": self.timing.model_dump(), "faults": [fault.model_dump() for fault in self.active]}
+        return {
+            "timing": self.timing.model_dump(),
+            "faults": [fault.model_dump() for fault in self.active],
+        }
 
     def log(self) -> list[dict[str, Any]]:
         return [asdict(call) for call in self.calls]

@@ -17,7 +17,8 @@ from sandbox.media import ImageFormat, drawn, nearest_ratio
 
 _PIXELS = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 Ratio = Literal[
-    "1:1", "1:2", "1:4", "1:8", "2:1", "2:3", "2.35:1", "3:2", "3:4", "4:1", "4:3", "4:5", "5:2", "5:4", "5:7", "7:5", "8:1",
+    "1:1", "1:2", "1:4", "1:8", "2:1", "2:3", "2.35:1", "3:2", "3:4", "4:1", "4:3", "4:5", "5:2",
+    "5:4", "5:7", "7:5", "8:1",
     "9:16", "16:9", "9:19.5", "19.5:9", "9:20", "20:9", "9:21", "21:9", "auto",
 ]  # fmt: skip
 Resolution = Literal["512", "768", "1K", "1.5K", "2K", "4K"]
@@ -68,11 +69,15 @@ class GenerationsRequest(BaseModel):
 
 
 async def image_models(work: Work) -> Response:
-    return JSONResponse({"data": [] if work.hit_by("empty") else [model.listing() for model in models.IMAGE_MODELS]})
+    return JSONResponse(
+        {"data": [] if work.hit_by("empty") else [model.listing() for model in models.IMAGE_MODELS]}
+    )
 
 
 async def image_endpoints(work: Work) -> Response:
-    model = models.find_image(f"{work.request.path_params['author']}/{work.request.path_params['slug']}")
+    model = models.find_image(
+        f"{work.request.path_params['author']}/{work.request.path_params['slug']}"
+    )
     if model is None:
         raise Refusal(404, "Model not found", {"error_type": "not_found"})
     return JSONResponse(model.endpoints())
@@ -85,14 +90,29 @@ async def images(work: Work) -> Response:
         raise Refusal(400, f"{ask.model} is not a valid model ID")
     _check(ask, model)
     inputs = [
-        input_image(item.image_url.url, f"input_references[{number}].image_url.url") for number, item in enumerate(ask.input_references)
+        input_image(item.image_url.url, f"input_references[{number}].image_url.url")
+        for number, item in enumerate(ask.input_references)
     ]
     base = next((data for data in inputs if data is not None), None)
     size = _size(ask, model, base)
-    form: ImageFormat = "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
-    data = await _make(work, ask.model, ask.prompt, size, count=ask.n, seed=ask.seed, form=form, base=base, quality=ask.output_compression)
+    form: ImageFormat = (
+        "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
+    )
+    data = await _make(
+        work,
+        ask.model,
+        ask.prompt,
+        size,
+        count=ask.n,
+        seed=ask.seed,
+        form=form,
+        base=base,
+        quality=ask.output_compression,
+    )
     tokens = answers.tokens(ask.prompt)
-    return _result(work, ask.model, data, form, tokens, model.cost(len(data), size, tokens, len(inputs)))
+    return _result(
+        work, ask.model, data, form, tokens, model.cost(len(data), size, tokens, len(inputs))
+    )
 
 
 async def generations(work: Work) -> Response:
@@ -101,14 +121,22 @@ async def generations(work: Work) -> Response:
     if listed is None and ask.model != models.GENERATIONS_MODEL:
         raise Refusal(400, f"{ask.model} is not a valid model ID")
     width, height = (int(side) for side in ask.size.split("x"))
-    data = await _make(work, ask.model, ask.prompt, (width, height), count=ask.n, seed=None, form="png", base=None)
+    data = await _make(
+        work, ask.model, ask.prompt, (width, height), count=ask.n, seed=None, form="png", base=None
+    )
     tokens = answers.tokens(ask.prompt)
-    cost = listed.cost(len(data), (width, height), tokens, 0) if listed else models.GENERATIONS_SIZES[ask.size] * len(data)
+    cost = (
+        listed.cost(len(data), (width, height), tokens, 0)
+        if listed
+        else models.GENERATIONS_SIZES[ask.size] * len(data)
+    )
     return _result(work, ask.model, data, "png", tokens, cost, as_url=ask.response_format == "url")
 
 
 def _bad(place: str, value: object) -> Refusal:
-    return Refusal(400, f"{place}: {value!r} is not supported by this model", {"error_type": "invalid_request"})
+    return Refusal(
+        400, f"{place}: {value!r} is not supported by this model", {"error_type": "invalid_request"}
+    )
 
 
 def _check(ask: ImagesRequest, model: models.ImageModel) -> None:
@@ -140,16 +168,30 @@ def _size(ask: ImagesRequest, model: models.ImageModel, base: bytes | None) -> t
         best = min(sizes, key=lambda size: abs(_shape(size.replace("x", ":")) - wanted))
         return int(best.split("x")[0]), int(best.split("x")[1])
     offered = model.parameters["aspect_ratio"]["values"]
-    nearest = ratio if ratio in offered else min(offered, key=lambda known: abs(_shape(known) - _shape(ratio)))
-    return models.image_size(nearest, tier or (ask.size if ask.size in models.TIERS else None) or "1K")
+    nearest = (
+        ratio
+        if ratio in offered
+        else min(offered, key=lambda known: abs(_shape(known) - _shape(ratio)))
+    )
+    return models.image_size(
+        nearest, tier or (ask.size if ask.size in models.TIERS else None) or "1K"
+    )
 
 
-def _pixel_size(ask: ImagesRequest, model: models.ImageModel, width: int, height: int) -> tuple[int, int]:
+def _pixel_size(
+    ask: ImagesRequest, model: models.ImageModel, width: int, height: int
+) -> tuple[int, int]:
     sizes = model.parameters.get("size", {}).get("values")
     if (sizes and ask.size not in sizes) or not (256 <= width <= 4096 and 256 <= height <= 4096):
         raise _bad("size", ask.size)
-    if ask.resolution is not None or (ask.aspect_ratio is not None and abs(_shape(ask.aspect_ratio) - width / height) > 0.03):
-        raise Refusal(400, "size: disagrees with resolution or aspect_ratio", {"error_type": "invalid_request"})
+    if ask.resolution is not None or (
+        ask.aspect_ratio is not None and abs(_shape(ask.aspect_ratio) - width / height) > 0.03
+    ):
+        raise Refusal(
+            400,
+            "size: disagrees with resolution or aspect_ratio",
+            {"error_type": "invalid_request"},
+        )
     return width, height
 
 
@@ -173,7 +215,16 @@ async def _make(
     quality: int | None = None,
 ) -> list[bytes]:
     def one(number: int) -> bytes:
-        return drawn(prompt, size, form, seed=seed, number=number, note=model, base=base, quality=90 if quality is None else quality)
+        return drawn(
+            prompt,
+            size,
+            form,
+            seed=seed,
+            number=number,
+            note=model,
+            base=base,
+            quality=90 if quality is None else quality,
+        )
 
     pause = asyncio.create_task(asyncio.sleep(work.studio.faults.timing.image))
     made = await asyncio.gather(*(work.studio.draw(one, number) for number in range(count)))
@@ -181,15 +232,39 @@ async def _make(
     return made
 
 
-def _result(work: Work, model: str, data: list[bytes], form: ImageFormat, tokens: int, cost: Decimal, *, as_url: bool = False) -> Response:
+def _result(
+    work: Work,
+    model: str,
+    data: list[bytes],
+    form: ImageFormat,
+    tokens: int,
+    cost: Decimal,
+    *,
+    as_url: bool = False,
+) -> Response:
     if work.hit_by("empty"):
         return JSONResponse({"created": int(time.time()), "data": []})
     work.call.cost_usd = usd(cost)
     generation_id = new_id()
-    work.studio.remember(generation_id, {"model": model, "api_type": "image", "usage": usd(cost), "total_cost": usd(cost)})
+    work.studio.remember(
+        generation_id,
+        {"model": model, "api_type": "image", "usage": usd(cost), "total_cost": usd(cost)},
+    )
     encoded = [base64.b64encode(item).decode() for item in data]
     items = [
-        {"url": f"data:image/{form};base64,{text}"} if as_url else {"b64_json": text, "media_type": f"image/{form}"} for text in encoded
+        {"url": f"data:image/{form};base64,{text}"}
+        if as_url
+        else {"b64_json": text, "media_type": f"image/{form}"}
+        for text in encoded
     ]
-    usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens, "cost": usd(cost), "is_byok": False}
-    return JSONResponse({"created": int(time.time()), "data": items, "usage": usage}, headers={"X-Generation-Id": generation_id})
+    usage = {
+        "prompt_tokens": tokens,
+        "completion_tokens": 0,
+        "total_tokens": tokens,
+        "cost": usd(cost),
+        "is_byok": False,
+    }
+    return JSONResponse(
+        {"created": int(time.time()), "data": items, "usage": usage},
+        headers={"X-Generation-Id": generation_id},
+    )

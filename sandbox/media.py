@@ -1,4 +1,5 @@
-"""Real picture and video files of the sandbox: a scene, the prompt on it, and a small mark that says sandbox."""
+"""Real picture and video files of the sandbox: a scene, the prompt on it, and a small mark that
+says sandbox."""
 
 import base64
 import binascii
@@ -21,9 +22,11 @@ FPS = 24
 DRAWN_FPS = 12
 """Every second frame is drawn: half the work, still fluent."""
 KEPT = 8
-"""Files that are kept in case the same is asked for again: drawing takes most of a request's time."""
+"""Files that are kept in case the same is asked for again: drawing takes most of a request's
+time."""
 _STILL = 1344
-"""Longest side at which a still is painted (twice oversampled) before it is scaled to the asked size."""
+"""Longest side at which a still is painted (twice oversampled) before it is scaled to the asked
+size."""
 _FONTS = ("DejaVuSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf", "LiberationSans-Bold.ttf")
 
 
@@ -41,7 +44,8 @@ def read_image(data: bytes) -> Image.Image:
 
 
 def nearest_ratio(data: bytes | None, ratios: Iterable[str]) -> str | None:
-    """The one of `ratios` (`16:9`) that is closest to the shape of an input image; None without an image."""
+    """The one of `ratios` (`16:9`) that is closest to the shape of an input image; None without an
+    image."""
     if data is None:
         return None
     image = read_image(data)
@@ -74,7 +78,9 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _lines(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float, most: int) -> list[str]:
+def _lines(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float, most: int
+) -> list[str]:
     lines: list[str] = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -86,7 +92,11 @@ def _lines(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width:
             lines[-1] += " …"
             break
         else:
-            lines.append(word if font.getlength(word) <= width else word[: max(1, int(len(word) * width / font.getlength(word)) - 1)] + "…")
+            lines.append(
+                word
+                if font.getlength(word) <= width
+                else word[: max(1, int(len(word) * width / font.getlength(word)) - 1)] + "…"
+            )
     return [line for line in lines if line]
 
 
@@ -109,31 +119,53 @@ def overlay(size: tuple[int, int], prompt: str, note: str = "") -> Overlay:
     lines = _lines(prompt, font, wide - 2 * margin, 3)
     step = font.getbbox("Ag")[3] * 1.22
     band_high = min(high, round(step * (len(lines) + 1) + margin * 1.6))
-    shade = Image.linear_gradient("L").resize((wide, band_high)).point([min(205, int(level * 1.05)) for level in range(256)])
+    shade = (
+        Image.linear_gradient("L")
+        .resize((wide, band_high))
+        .point([min(205, int(level * 1.05)) for level in range(256)])
+    )
     band = Image.new("RGBA", (wide, band_high), (6, 8, 20, 0))
     band.putalpha(shade)
     draw = ImageDraw.Draw(band)
     for number, line in enumerate(lines):
-        draw.text((margin, band_high - margin - step * (len(lines) - number)), line, font=font, fill=(255, 255, 255, 255))
+        draw.text(
+            (margin, band_high - margin - step * (len(lines) - number)),
+            line,
+            font=font,
+            fill=(255, 255, 255, 255),
+        )
     small = _font(max(9, round(short / 40)))
     label = f"sandbox · {note}" if note else "sandbox"
     length, tall = round(small.getlength(label)), round(small.getbbox("Ag")[3])
     pad = max(2, tall // 2)
     pill = Image.new("RGBA", (length + pad * 3, tall + pad * 2), (0, 0, 0, 0))
     sketch = ImageDraw.Draw(pill)
-    sketch.rounded_rectangle((0, 0, pill.width - 1, pill.height - 1), pill.height // 2, fill=(6, 8, 20, 120))
+    sketch.rounded_rectangle(
+        (0, 0, pill.width - 1, pill.height - 1), pill.height // 2, fill=(6, 8, 20, 120)
+    )
     sketch.text((pad * 1.5, pad * 0.8), label, font=small, fill=(255, 255, 255, 225))
-    return Overlay(((band, (0, high - band_high)), (pill, (wide - pill.width - margin // 2, margin // 2))))
+    return Overlay(
+        ((band, (0, high - band_high)), (pill, (wide - pill.width - margin // 2, margin // 2)))
+    )
 
 
 def picture(
-    prompt: str, size: tuple[int, int], *, seed: int | None, number: int = 0, note: str = "", base: bytes | None = None
+    prompt: str,
+    size: tuple[int, int],
+    *,
+    seed: int | None,
+    number: int = 0,
+    note: str = "",
+    base: bytes | None = None,
 ) -> Image.Image:
-    """One picture; `number` tells the images of one request apart; `base` is an input image to work on."""
+    """One picture; `number` tells the images of one request apart; `base` is an input image to work
+    on."""
     if base is not None:
         image = ImageOps.fit(read_image(base), size, Image.Resampling.LANCZOS)
         tint = plan(prompt, seed).palette
-        image = Image.blend(image, ImageOps.colorize(image.convert("L"), tint.near, tint.light, mid=tint.far), 0.45)
+        image = Image.blend(
+            image, ImageOps.colorize(image.convert("L"), tint.near, tint.light, mid=tint.far), 0.45
+        )
     else:
         scale = min(1.0, _STILL / max(size))
         drawn = max(16, round(size[0] * scale * 2)), max(16, round(size[1] * scale * 2))
@@ -158,7 +190,9 @@ def drawn(
     quality: int = 90,
 ) -> bytes:
     """A picture's file. Runs for a third of a second: call it in a thread."""
-    return encode(picture(prompt, size, seed=seed, number=number, note=note, base=base), form, quality)
+    return encode(
+        picture(prompt, size, seed=seed, number=number, note=note, base=base), form, quality
+    )
 
 
 def encode(image: Image.Image, form: ImageFormat, quality: int = 90) -> bytes:
@@ -189,7 +223,9 @@ def _zoomed(image: Image.Image, size: tuple[int, int], zoom: float) -> Image.Ima
     wide, high = image.size
     cut_wide, cut_high = wide / zoom, high / zoom
     left, top = (wide - cut_wide) * 0.5, (high - cut_high) * 0.45
-    return image.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + cut_wide, top + cut_high))
+    return image.resize(
+        size, Image.Resampling.BILINEAR, box=(left, top, left + cut_wide, top + cut_high)
+    )
 
 
 def _frames(movie: Movie) -> Iterator[Image.Image]:
@@ -198,9 +234,17 @@ def _frames(movie: Movie) -> Iterator[Image.Image]:
         painter = Painter(plan(movie.prompt, movie.seed), movie.size)
         yield from (painter.frame(index / DRAWN_FPS) for index in range(count))
         return
-    first = read_image(movie.first) if movie.first is not None else Painter(plan(movie.prompt, movie.seed), movie.size).frame(0)
+    first = (
+        read_image(movie.first)
+        if movie.first is not None
+        else Painter(plan(movie.prompt, movie.seed), movie.size).frame(0)
+    )
     start = ImageOps.fit(first, movie.size, Image.Resampling.BICUBIC)
-    end = ImageOps.fit(read_image(movie.last), movie.size, Image.Resampling.BICUBIC) if movie.last is not None else None
+    end = (
+        ImageOps.fit(read_image(movie.last), movie.size, Image.Resampling.BICUBIC)
+        if movie.last is not None
+        else None
+    )
     for index in range(count):
         share = index / max(1, count - 1)
         frame = _zoomed(start, movie.size, 1 + 0.22 * share)
@@ -213,7 +257,8 @@ class Stopped(Exception):
 
 @lru_cache(maxsize=KEPT)
 def film(movie: Movie) -> bytes:
-    """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it in a thread.
+    """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it
+    in a thread.
 
     Raises `Stopped` soon after `movie.stop` is set.
     """
@@ -229,7 +274,9 @@ def _encode(movie: Movie, words: Overlay, path: Path) -> None:
     import av  # FFmpeg: a tenth of a second that no start should wait for
 
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26", "threads": "1"})
+        stream = container.add_stream(
+            "libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26", "threads": "1"}
+        )
         stream.width, stream.height = movie.size
         stream.pix_fmt = "yuv420p"
         number = 0

@@ -1,4 +1,5 @@
-"""What the sandbox offers, as data in the provider's own shapes, and what each call costs there. Prices are USD."""
+"""What the sandbox offers, as data in the provider's own shapes, and what each call costs there.
+Prices are USD."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,8 +23,26 @@ MEGAPIXEL = 1024 * 1024
 IMAGE_TOKENS = 1_120
 """For a megapixel."""
 CHAT_TIERS = ("1K", "2K", "4K")
-VIDEO_SHORT_SIDE = {"360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1K": 1024, "2K": 1440, "4K": 2160}
-_CHAT_PARAMETERS = ["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop", "stream", "response_format"]
+VIDEO_SHORT_SIDE = {
+    "360p": 360,
+    "480p": 480,
+    "720p": 720,
+    "768p": 768,
+    "1080p": 1080,
+    "1K": 1024,
+    "2K": 1440,
+    "4K": 2160,
+}
+_CHAT_PARAMETERS = [
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "stop",
+    "stream",
+    "response_format",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,11 @@ class ChatModel:
                 "instruct_type": None,
             },
             "pricing": self.pricing,
-            "top_provider": {"context_length": self.context, "max_completion_tokens": self.max_output, "is_moderated": False},
+            "top_provider": {
+                "context_length": self.context,
+                "max_completion_tokens": self.max_output,
+                "is_moderated": False,
+            },
             "per_request_limits": None,
             "supported_parameters": _CHAT_PARAMETERS,
             "default_parameters": None,
@@ -105,13 +128,25 @@ class ImageModel:
 
     def cost(self, images: int, size: tuple[int, int], prompt_tokens: int, inputs: int) -> Decimal:
         megapixels = -(-size[0] * size[1] // MEGAPIXEL)
-        of_image = {"image": 1, "megapixel": megapixels, "token": IMAGE_TOKENS * megapixels, "first": 1, "further": megapixels - 1}
+        of_image = {
+            "image": 1,
+            "megapixel": megapixels,
+            "token": IMAGE_TOKENS * megapixels,
+            "first": 1,
+            "further": megapixels - 1,
+        }
         units = {"input_text": prompt_tokens, "input_image": inputs, "input_reference": inputs}
 
         def count(line: dict[str, Any]) -> int:
-            return units[line["billable"]] if line["billable"] in units else images * of_image[line.get("variant", line["unit"])]
+            return (
+                units[line["billable"]]
+                if line["billable"] in units
+                else images * of_image[line.get("variant", line["unit"])]
+            )
 
-        return sum((Decimal(str(line["cost_usd"])) * count(line) for line in self.pricing), Decimal(0))
+        return sum(
+            (Decimal(str(line["cost_usd"])) * count(line) for line in self.pricing), Decimal(0)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +187,9 @@ class VideoModel:
         sound = "with_audio" if audio else "without_audio"
         if "video_tokens" in self.skus:
             tokens = size[0] * size[1] * (24 * seconds + 1) // 1024
-            return Decimal(self.skus.get(f"video_tokens_{sound}", self.skus["video_tokens"])) * tokens
+            return (
+                Decimal(self.skus.get(f"video_tokens_{sound}", self.skus["video_tokens"])) * tokens
+            )
         if "cents_per_second_output" in self.skus:
             cents = Decimal(self.skus["cents_per_second_output"]) * seconds
             return max(cents, Decimal(self.skus["minimum_cents_per_generation"])) / 100
@@ -287,7 +324,12 @@ IMAGE_MODELS = (
         },
         (
             {"billable": "output_image", "unit": "megapixel", "cost_usd": 0.03, "variant": "first"},
-            {"billable": "output_image", "unit": "megapixel", "cost_usd": 0.015, "variant": "further"},
+            {
+                "billable": "output_image",
+                "unit": "megapixel",
+                "cost_usd": 0.015,
+                "variant": "further",
+            },
             {"billable": "input_reference", "unit": "image", "cost_usd": 0.015},
         ),
         "Priced by the megapixel.",
@@ -310,7 +352,11 @@ IMAGE_MODELS = (
 
 GENERATIONS_MODEL = "openai/dall-e-3"
 """In no list; only `POST /images/generations` takes it."""
-GENERATIONS_SIZES = {"1024x1024": Decimal("0.04"), "1792x1024": Decimal("0.08"), "1024x1792": Decimal("0.08")}
+GENERATIONS_SIZES = {
+    "1024x1024": Decimal("0.04"),
+    "1792x1024": Decimal("0.08"),
+    "1024x1792": Decimal("0.08"),
+}
 
 _VEO = ("16:9", "9:16")
 _SOUND, _SILENT = True, False
@@ -318,38 +364,63 @@ _BOTH_FRAMES = ("first_frame", "last_frame")
 
 VIDEO_MODELS = (
     VideoModel(
-        "google/veo-3.1-fast", "Google: Veo 3.1 Fast", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
+        "google/veo-3.1-fast", "Google: Veo 3.1 "
+                               "Fast", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
         {
             "duration_seconds_with_audio_720p": "0.10", "duration_seconds_with_audio_1080p": "0.12",
-            "duration_seconds_without_audio_720p": "0.08", "duration_seconds_without_audio_1080p": "0.10",
+            "duration_seconds_without_audio_720p": "0.08",
+            "duration_seconds_without_audio_1080p": "0.10",
         },
         "Quick, with sound.",
     ),
     VideoModel(
-        "google/veo-3.1-lite", "Google: Veo 3.1 Lite", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
+        "google/veo-3.1-lite", "Google: Veo 3.1 "
+                               "Lite", (8, 4, 6), ("720p", "1080p"), _VEO, _BOTH_FRAMES, _SOUND,
         {
-            "duration_seconds_with_audio_720p": "0.05", "duration_seconds_with_audio_1080p": "0.08",
-            "duration_seconds_without_audio_720p": "0.03", "duration_seconds_without_audio_1080p": "0.05",
+            "duration_seconds_with_audio_720p": "0.05",
+            "duration_seconds_with_audio_1080p": "0.08",
+            "duration_seconds_without_audio_720p": "0.03",
+            "duration_seconds_without_audio_1080p": "0.05",
         },
         "The least expensive with sound.",
     ),
     VideoModel(
-        "alibaba/wan-2.6", "Alibaba: Wan 2.6", (5, 10), ("720p", "1080p"), ("16:9", "9:16", "1:1"), ("first_frame",), _SILENT,
-        {"duration_seconds_720p": "0.04", "duration_seconds_1080p": "0.08"}, "Silent and low-priced.",
+        "alibaba/wan-2.6",
+        "Alibaba: Wan "
+                           "2.6", (5, 10), ("720p", "1080p"), ("16:9", "9:16", "1:1"),
+                           ("first_frame",), _SILENT,
+        {"duration_seconds_720p": "0.04", "duration_seconds_1080p": "0.08"}, "Silent and "
+                                                                             "low-priced.",
     ),
     VideoModel(
-        "kwaivgi/kling-v3.0-std", "Kling: v3.0 Standard", (5, 3, 8, 10), ("720p",), ("16:9", "9:16", "1:1"), _BOTH_FRAMES, _SOUND,
-        {"duration_seconds_without_audio": "0.084", "duration_seconds_with_audio": "0.126"}, "Steady motion.",
+        "kwaivgi/kling-v3.0-std",
+        "Kling: v3.0 "
+                                  "Standard", (5, 3, 8, 10), ("720p",), ("16:9", "9:16", "1:1"),
+                                  _BOTH_FRAMES, _SOUND,
+        {"duration_seconds_without_audio": "0.084", "duration_seconds_with_audio": "0.126"},
+        "Steady motion.",
     ),
     VideoModel(
-        "bytedance/seedance-2.0-fast", "ByteDance: Seedance 2.0 Fast", tuple(range(4, 16)), ("480p", "720p"),
-        ("1:1", "3:4", "9:16", "4:3", "16:9", "21:9", "9:21"), ("first_frame",), _SOUND,
-        {"video_tokens": "0.0000056", "video_tokens_without_audio": "0.0000028", "video_tokens_with_video_input": "0.0000033"},
+        "bytedance/seedance-2.0-fast",
+        "ByteDance: Seedance 2.0 "
+                                       "Fast", tuple(range(4, 16)), ("480p",
+                                       "720p"),
+        ("1:1", "3:4", "9:16", "4:3", "16:9", "21:9", "9:21"), ("first_frame",),
+        _SOUND,
+        {
+            "video_tokens": "0.0000056", "video_tokens_without_audio": "0.0000028",
+            "video_tokens_with_video_input": "0.0000033",
+        },
         "Priced by video token.",
     ),
     VideoModel(
-        "minimax/hailuo-3", "MiniMax: Hailuo 3", (6, 10), ("768p",), ("16:9", "9:16"), ("first_frame",), _SILENT,
-        {"cents_per_second_output": "5", "minimum_cents_per_generation": "25"}, "Priced in cents, with a least price.",
+        "minimax/hailuo-3", "MiniMax: Hailuo "
+                            "3", (6, 10), ("768p",), ("16:9", "9:16"), ("first_frame",), _SILENT,
+        {"cents_per_second_output": "5", "minimum_cents_per_generation": "25"}, "Priced in cents, "
+                                                                                "with "
+                                                                                "a "
+                                                                                "least "
+                                                                                "price.",
     ),
 )  # fmt: skip
 
@@ -391,6 +462,8 @@ def image_size(ratio: str, tier: str) -> tuple[int, int]:
     return max(64, round(1024 * scale * root / 8) * 8), max(64, round(1024 * scale / root / 8) * 8)
 
 
-def list_order(entries: tuple[ChatModel, ...], outputs: frozenset[str] | None) -> list[dict[str, Any]]:
+def list_order(
+    entries: tuple[ChatModel, ...], outputs: frozenset[str] | None
+) -> list[dict[str, Any]]:
     """`GET /models`: those that make at least one of `outputs`; None takes all."""
     return [entry.listing() for entry in entries if outputs is None or outputs & set(entry.outputs)]

@@ -1,4 +1,5 @@
-"""Small generated landscapes: one hash of prompt and seed decides everything, a few words of the prompt steer it."""
+"""Small generated landscapes: one hash of prompt and seed decides everything, a few words of the
+prompt steer it."""
 
 import colorsys
 import hashlib
@@ -14,11 +15,58 @@ Colour = tuple[int, int, int]
 Kind = Literal["hills", "waves", "city", "space", "orbs"]
 
 _KIND_WORDS: dict[Kind, tuple[str, ...]] = {
-    "city": ("city", "street", "building", "tokyo", "paris", "york", "neon", "robot", "tower", "cyber"),
+    "city": (
+        "city",
+        "street",
+        "building",
+        "tokyo",
+        "paris",
+        "york",
+        "neon",
+        "robot",
+        "tower",
+        "cyber",
+    ),
     "waves": ("wave", " sea", "ocean", "beach", "lake", "water", "boat", "ship", "fish", "river"),
-    "space": ("space", "planet", "galaxy", "star", "moon", "rocket", "astronaut", "mars", "universe", "cosmic"),
-    "orbs": ("abstract", "pattern", "logo", "colour", "color", "dream", "music", "icon", "bubble", "light"),
-    "hills": ("fox", "snow", "forest", "hill", "mountain", "tree", "cat", "dog", "field", "landscape", "sunset", "garden", "house"),
+    "space": (
+        "space",
+        "planet",
+        "galaxy",
+        "star",
+        "moon",
+        "rocket",
+        "astronaut",
+        "mars",
+        "universe",
+        "cosmic",
+    ),
+    "orbs": (
+        "abstract",
+        "pattern",
+        "logo",
+        "colour",
+        "color",
+        "dream",
+        "music",
+        "icon",
+        "bubble",
+        "light",
+    ),
+    "hills": (
+        "fox",
+        "snow",
+        "forest",
+        "hill",
+        "mountain",
+        "tree",
+        "cat",
+        "dog",
+        "field",
+        "landscape",
+        "sunset",
+        "garden",
+        "house",
+    ),
 }
 _PALETTE_WORDS = {
     "night": ("night", "dark", "moon", "star", "space", "galaxy", "neon", "midnight"),
@@ -45,9 +93,15 @@ _PALETTES = {
     "day": Palette((74, 144, 217), (253, 232, 199), (255, 247, 214), (146, 181, 208), (24, 66, 84)),
     "dusk": Palette((49, 38, 96), (255, 157, 107), (255, 226, 168), (170, 92, 124), (34, 20, 54)),
     "night": Palette((6, 11, 36), (55, 74, 140), (240, 240, 222), (52, 68, 122), (6, 10, 28)),
-    "snow": Palette((132, 172, 210), (240, 240, 246), (255, 252, 238), (176, 199, 220), (248, 251, 255)),
-    "forest": Palette((147, 205, 196), (251, 244, 210), (255, 250, 220), (134, 181, 152), (14, 54, 44)),
-    "autumn": Palette((236, 150, 92), (255, 235, 196), (255, 250, 226), (208, 130, 80), (84, 34, 28)),
+    "snow": Palette(
+        (132, 172, 210), (240, 240, 246), (255, 252, 238), (176, 199, 220), (248, 251, 255)
+    ),
+    "forest": Palette(
+        (147, 205, 196), (251, 244, 210), (255, 250, 220), (134, 181, 152), (14, 54, 44)
+    ),
+    "autumn": Palette(
+        (236, 150, 92), (255, 235, 196), (255, 250, 226), (208, 130, 80), (84, 34, 28)
+    ),
 }
 
 
@@ -66,7 +120,9 @@ def plan(prompt: str, seed: int | None) -> Scene:
     digest = hashlib.sha256(f"{seed}|{prompt}".encode()).digest()
     number = int.from_bytes(digest[:8], "big")
     words = prompt.lower()
-    kinds: list[Kind] = [kind for kind, hints in _KIND_WORDS.items() if any(hint in words for hint in hints)]
+    kinds: list[Kind] = [
+        kind for kind, hints in _KIND_WORDS.items() if any(hint in words for hint in hints)
+    ]
     names = [name for name, hints in _PALETTE_WORDS.items() if any(hint in words for hint in hints)]
     every: list[Kind] = ["hills", "waves", "city", "space", "orbs"]
     kind = kinds[0] if kinds else every[digest[8] % len(every)]
@@ -76,7 +132,12 @@ def plan(prompt: str, seed: int | None) -> Scene:
     palette = _turned(_PALETTES[name], (digest[10] / 255 - 0.5) * 0.08)
     snowing = "snow" in words or (name == "snow" and kind in {"hills", "city"})
     return Scene(
-        kind, palette, number, stars=name == "night", snowing=snowing, trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"}
+        kind,
+        palette,
+        number,
+        stars=name == "night",
+        snowing=snowing,
+        trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"},
     )
 
 
@@ -86,7 +147,13 @@ def _turned(palette: Palette, by: float) -> Palette:
         red, green, blue = colorsys.hls_to_rgb((hue + by) % 1, light, full)
         return round(red * 255), round(green * 255), round(blue * 255)
 
-    return Palette(turn(palette.top), turn(palette.horizon), palette.light, turn(palette.far), turn(palette.near))
+    return Palette(
+        turn(palette.top),
+        turn(palette.horizon),
+        palette.light,
+        turn(palette.far),
+        turn(palette.near),
+    )
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
@@ -125,17 +192,33 @@ class Painter:
 
     def _paint_sky(self) -> Image.Image:
         palette = self._scene.palette
-        ramp = Image.linear_gradient("L").resize((self._wide, self._high), Image.Resampling.BILINEAR)
-        sky = ImageOps.colorize(ramp, palette.top, palette.horizon, mid=mix(palette.top, palette.horizon, 0.42))
+        ramp = Image.linear_gradient("L").resize(
+            (self._wide, self._high), Image.Resampling.BILINEAR
+        )
+        sky = ImageOps.colorize(
+            ramp, palette.top, palette.horizon, mid=mix(palette.top, palette.horizon, 0.42)
+        )
         draw = ImageDraw.Draw(sky)
         if self._scene.stars:
             for x, y, bright in self._points:
                 radius = self._unit * (0.12 + 0.32 * bright**4)
-                self._disc(draw, x * self._wide, y * self._high * 0.75, radius, mix(palette.top, (255, 255, 255), 0.35 + 0.65 * bright))
+                self._disc(
+                    draw,
+                    x * self._wide,
+                    y * self._high * 0.75,
+                    radius,
+                    mix(palette.top, (255, 255, 255), 0.35 + 0.65 * bright),
+                )
         if self._scene.kind != "orbs":
             x, y = self._sun[0] * self._wide, self._sun[1] * self._high
             self._glow(sky, x, y, self._unit * 46, palette.light, 0.55)
-            self._disc(ImageDraw.Draw(sky), x, y, self._unit * (7 if self._scene.stars else 9), palette.light)
+            self._disc(
+                ImageDraw.Draw(sky),
+                x,
+                y,
+                self._unit * (7 if self._scene.stars else 9),
+                palette.light,
+            )
         return sky
 
     @staticmethod
@@ -143,25 +226,48 @@ class Painter:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     @staticmethod
-    def _glow(image: Image.Image, x: float, y: float, radius: float, colour: Colour, strength: float) -> None:
+    def _glow(
+        image: Image.Image, x: float, y: float, radius: float, colour: Colour, strength: float
+    ) -> None:
         side = max(2, int(radius * 2))
-        mask = ImageChops.invert(Image.radial_gradient("L")).resize((side, side), Image.Resampling.BICUBIC)
-        mask = mask.point([max(0, int((level - 75) / 180 * 255 * strength)) if level > 75 else 0 for level in range(256)])
-        image.paste(Image.new("RGB", (side, side), colour), (int(x - radius), int(y - radius)), mask)
+        mask = ImageChops.invert(Image.radial_gradient("L")).resize(
+            (side, side), Image.Resampling.BICUBIC
+        )
+        mask = mask.point(
+            [
+                max(0, int((level - 75) / 180 * 255 * strength)) if level > 75 else 0
+                for level in range(256)
+            ]
+        )
+        image.paste(
+            Image.new("RGB", (side, side), colour), (int(x - radius), int(y - radius)), mask
+        )
 
-    def _ridge(self, base: float, height: float, phase: int, shift: float, detail: float = 1.0) -> list[tuple[float, float]]:
+    def _ridge(
+        self, base: float, height: float, phase: int, shift: float, detail: float = 1.0
+    ) -> list[tuple[float, float]]:
         """A line of hills from left to right, in pixels."""
-        one, two, three = self._phases[phase % 24], self._phases[(phase + 7) % 24], self._phases[(phase + 13) % 24]
+        one, two, three = (
+            self._phases[phase % 24],
+            self._phases[(phase + 7) % 24],
+            self._phases[(phase + 13) % 24],
+        )
         span = self._wide / self._high
         points = []
         for step in range(97):
             x = step / 96
             at = x * span * detail + shift
-            y = math.sin(at * 2.1 + one) + 0.5 * math.sin(at * 5.3 + two) + 0.22 * math.sin(at * 11.7 + three)
+            y = (
+                math.sin(at * 2.1 + one)
+                + 0.5 * math.sin(at * 5.3 + two)
+                + 0.22 * math.sin(at * 11.7 + three)
+            )
             points.append((x * self._wide, (base - y * height / 1.7) * self._high))
         return points
 
-    def _ground(self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour) -> None:
+    def _ground(
+        self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour
+    ) -> None:
         draw.polygon([*line, (self._wide, self._high), (0, self._high)], fill=colour)
 
     def _hills(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
@@ -169,14 +275,25 @@ class Painter:
         for layer in range(5):
             share = layer / 4
             line = self._ridge(
-                0.46 + 0.115 * layer, 0.085 - 0.008 * layer, layer * 3, seconds * (0.03 + 0.06 * layer), 0.8 + 0.2 * (4 - layer)
+                0.46 + 0.115 * layer,
+                0.085 - 0.008 * layer,
+                layer * 3,
+                seconds * (0.03 + 0.06 * layer),
+                0.8 + 0.2 * (4 - layer),
             )
             colour = mix(mix(palette.far, palette.horizon, 0.35), palette.near, share**1.15)
             if self._scene.trees and layer in {2, 3}:
-                self._pines(draw, line, mix(colour, (10, 34, 40), 0.5 if self._scene.snowing else 0.25), layer)
+                self._pines(
+                    draw,
+                    line,
+                    mix(colour, (10, 34, 40), 0.5 if self._scene.snowing else 0.25),
+                    layer,
+                )
             self._ground(draw, line, colour)
 
-    def _pines(self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour, layer: int) -> None:
+    def _pines(
+        self, draw: ImageDraw.ImageDraw, line: list[tuple[float, float]], colour: Colour, layer: int
+    ) -> None:
         for step in range(2, 97, 3):
             chance = self._points[(step * layer) % 160]
             if chance[2] < 0.35:
@@ -185,23 +302,44 @@ class Painter:
             tall = self._unit * (3.5 + 4.5 * chance[0]) * (0.6 + 0.3 * layer)
             for part in (0.0, 0.28, 0.52):
                 half, top = tall * (0.3 - part * 0.3), y - tall * (0.35 + part) - tall * 0.3
-                draw.polygon([(x, top), (x - half, y - tall * part + tall * 0.05), (x + half, y - tall * part + tall * 0.05)], fill=colour)
+                draw.polygon(
+                    [
+                        (x, top),
+                        (x - half, y - tall * part + tall * 0.05),
+                        (x + half, y - tall * part + tall * 0.05),
+                    ],
+                    fill=colour,
+                )
 
     def _waves(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
         palette = self._scene.palette
         sea = int(self._high * 0.55)
-        draw.rectangle((0, sea, self._wide, self._high), fill=mix(palette.far, palette.horizon, 0.25))
+        draw.rectangle(
+            (0, sea, self._wide, self._high), fill=mix(palette.far, palette.horizon, 0.25)
+        )
         x = self._sun[0] * self._wide
         for stripe in range(9):
             y = sea + self._unit * (1.5 + stripe * 2.4)
-            half = self._unit * (3 + stripe * 1.6) * (0.75 + 0.25 * math.sin(seconds * 2.4 + stripe * 1.7))
+            half = (
+                self._unit
+                * (3 + stripe * 1.6)
+                * (0.75 + 0.25 * math.sin(seconds * 2.4 + stripe * 1.7))
+            )
             draw.rounded_rectangle(
-                (x - half, y, x + half, y + self._unit * 0.8), self._unit * 0.4, fill=mix(palette.light, palette.far, 0.2 + stripe * 0.06)
+                (x - half, y, x + half, y + self._unit * 0.8),
+                self._unit * 0.4,
+                fill=mix(palette.light, palette.far, 0.2 + stripe * 0.06),
             )
         for layer in range(5):
             way = 1 if layer % 2 else -1
             base = 0.62 + 0.085 * layer + 0.008 * math.sin(seconds * 1.6 + layer)
-            line = self._ridge(base, 0.022 + 0.007 * layer, layer * 4, way * seconds * (0.35 + 0.1 * layer), 2.2 - 0.25 * layer)
+            line = self._ridge(
+                base,
+                0.022 + 0.007 * layer,
+                layer * 4,
+                way * seconds * (0.35 + 0.1 * layer),
+                2.2 - 0.25 * layer,
+            )
             colour = mix(palette.far, palette.near, 0.15 + 0.85 * layer / 4)
             crest = [(px, py - self._unit * 0.7) for px, py in line]
             self._ground(draw, crest, mix(colour, palette.light, 0.4))
@@ -219,11 +357,19 @@ class Painter:
                 number = house + int(shift // width)
                 chance = self._points[(number * 7 + layer * 31) % 160]
                 top = self._high * (0.34 + 0.13 * layer + 0.22 * chance[0])
-                draw.rectangle((left, top, left + width * (0.82 + 0.18 * chance[1]), self._high), fill=colour)
+                draw.rectangle(
+                    (left, top, left + width * (0.82 + 0.18 * chance[1]), self._high), fill=colour
+                )
                 if layer:
                     self._windows(draw, (left, top, width * 0.8), number + layer * 50, seconds)
 
-    def _windows(self, draw: ImageDraw.ImageDraw, house: tuple[float, float, float], number: int, seconds: float) -> None:
+    def _windows(
+        self,
+        draw: ImageDraw.ImageDraw,
+        house: tuple[float, float, float],
+        number: int,
+        seconds: float,
+    ) -> None:
         left, top, width = house
         pane = width / 8
         for row in range(int((self._high - top) / (pane * 2.2))):
@@ -232,7 +378,10 @@ class Painter:
                 if chance[0] + 0.12 * math.sin(seconds * 1.5 + chance[1] * 40) < 0.55:
                     continue
                 x, y = left + pane * (0.8 + column * 1.9), top + pane * (1 + row * 2.2)
-                draw.rectangle((x, y, x + pane, y + pane * 1.2), fill=mix((255, 214, 130), (255, 246, 214), chance[2]))
+                draw.rectangle(
+                    (x, y, x + pane, y + pane * 1.2),
+                    fill=mix((255, 214, 130), (255, 246, 214), chance[2]),
+                )
 
     def _space(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
         palette = self._scene.palette
@@ -254,7 +403,13 @@ class Painter:
             )
         box = (x - radius * 1.8, y - radius * 0.42, x + radius * 1.8, y + radius * 0.42)
         for width, tone in ((1.8, 0.2), (0.7, 0.6)):
-            draw.arc(box, 350, 190, fill=mix(colour, palette.light, tone), width=max(1, round(self._unit * width)))
+            draw.arc(
+                box,
+                350,
+                190,
+                fill=mix(colour, palette.light, tone),
+                width=max(1, round(self._unit * width)),
+            )
         turn = seconds * 0.7 + self._phases[2]
         self._disc(
             draw,
@@ -271,19 +426,36 @@ class Painter:
             side = max(4, int(self._unit * (34 + 50 * chance[2])))
             edge = Image.new("L", (side * 2, side * 2), 0)
             ImageDraw.Draw(edge).ellipse((2, 2, side * 2 - 2, side * 2 - 2), fill=150)
-            red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb((self._points[0][0] + index * 0.09) % 1, 0.62, 0.75))
+            red, green, blue = (
+                round(part * 255)
+                for part in colorsys.hls_to_rgb((self._points[0][0] + index * 0.09) % 1, 0.62, 0.75)
+            )
             discs.append((edge.reduce(2), (red, green, blue)))
         return discs
 
     def _floating(self, image: Image.Image, draw: ImageDraw.ImageDraw, seconds: float) -> None:
         for index, (mask, colour) in enumerate(self._orbs):
             chance = self._points[index]
-            x = (0.12 + 0.76 * chance[0] + 0.07 * math.sin(seconds * 0.9 + self._phases[index])) * self._wide
-            y = (0.1 + 0.7 * chance[1] + 0.07 * math.cos(seconds * 0.8 + self._phases[index + 8])) * self._high
-            image.paste(Image.new("RGB", mask.size, colour), (int(x - mask.width / 2), int(y - mask.height / 2)), mask)
+            x = (
+                0.12 + 0.76 * chance[0] + 0.07 * math.sin(seconds * 0.9 + self._phases[index])
+            ) * self._wide
+            y = (
+                0.1 + 0.7 * chance[1] + 0.07 * math.cos(seconds * 0.8 + self._phases[index + 8])
+            ) * self._high
+            image.paste(
+                Image.new("RGB", mask.size, colour),
+                (int(x - mask.width / 2), int(y - mask.height / 2)),
+                mask,
+            )
 
     def _snow(self, draw: ImageDraw.ImageDraw, seconds: float) -> None:
         for index, (x, y, near) in enumerate(self._points[:110]):
             fall = (y + seconds * (0.05 + 0.13 * near)) % 1.04
             drift = x + 0.015 * math.sin(seconds * 1.2 + index)
-            self._disc(draw, drift * self._wide, fall * self._high, self._unit * (0.22 + 0.62 * near**2), (255, 255, 255))
+            self._disc(
+                draw,
+                drift * self._wide,
+                fall * self._high,
+                self._unit * (0.22 + 0.62 * near**2),
+                (255, 255, 255),
+            )

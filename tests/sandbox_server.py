@@ -20,12 +20,14 @@ FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generatio
 
 WHOLE = {name: getattr(media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
 ROUGH = {"FPS": 2, "DRAWN_FPS": 1, "_STILL": 168}
-"""Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time would go there."""
+"""Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time
+would go there."""
 
 
 @contextmanager
 def drawing(how: dict[str, int]) -> Iterator[None]:
-    """All sandboxes of this process draw like this; what one had drawn otherwise is forgotten when it is drawn whole."""
+    """All sandboxes of this process draw like this; what one had drawn otherwise is forgotten when
+    it is drawn whole."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in how.items():
             patch.setattr(media, name, value)
@@ -52,19 +54,28 @@ class Sandbox:
         body: dict[str, Any] = {"faults": [fault.model_dump() for fault in faults]}
         if timing:
             body["timing"] = {**FAST, **timing}
-        httpx.put(f"{self.origin}/_sandbox/faults", json=body, trust_env=False, verify=PLAIN).raise_for_status()
+        httpx.put(
+            f"{self.origin}/_sandbox/faults", json=body, trust_env=False, verify=PLAIN
+        ).raise_for_status()
 
     def calls(self, kind: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.get(f"{self.origin}/_sandbox/calls", trust_env=False, verify=PLAIN).json()
+        found: list[dict[str, Any]] = httpx.get(
+            f"{self.origin}/_sandbox/calls", trust_env=False, verify=PLAIN
+        ).json()
         return [call for call in found if kind in {None, call["kind"]}]
 
     def reset(self) -> None:
-        httpx.post(f"{self.origin}/_sandbox/reset", trust_env=False, verify=PLAIN).raise_for_status()
+        httpx.post(
+            f"{self.origin}/_sandbox/reset", trust_env=False, verify=PLAIN
+        ).raise_for_status()
 
 
 @contextmanager
-def sandbox_server(port: int = 0, /, *, webhook_secret: str | None = None, **timing: float) -> Iterator[Sandbox]:
-    """Seconds by word: `first_token token image video keepalive generation`; those not named are as fast as can be."""
+def sandbox_server(
+    port: int = 0, /, *, webhook_secret: str | None = None, **timing: float
+) -> Iterator[Sandbox]:
+    """Seconds by word: `first_token token image video keepalive generation`; those not named are as
+    fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
     with drawing(ROUGH), socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]

@@ -1,4 +1,5 @@
-"""The real processes on free loopback ports: the sandbox, the api, the web and, where a platform is given, the bots."""
+"""The real processes on free loopback ports: the sandbox, the api, the web and, where a platform is
+given, the bots."""
 
 import contextlib
 import http.client
@@ -22,7 +23,8 @@ ROOT = Path(__file__).parent.parent
 START_WITHIN = 60.0
 STOP_WITHIN = 12.0
 TAIL = 4000
-# What a process may have from the test's own environment: none of the settings of the developer who runs the tests.
+# What a process may have from the test's own environment: none of the settings of the developer who
+# runs the tests.
 INHERITED = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"]
 
 
@@ -43,7 +45,8 @@ class DiscordSide(TelegramSide, Protocol):
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, from below the range out of which the kernel hands out ports for connections."""
+    """Ports that nobody listens on, from below the range out of which the kernel hands out ports
+    for connections."""
     with contextlib.ExitStack() as held:
         ports: list[int] = []
         while len(ports) < number:
@@ -86,18 +89,27 @@ class Stack:
             **env,
         }
         self._processes: dict[str, Forked] = {}
-        self._ready: dict[str, Callable[[], bool]] = {"sandbox": self._sandbox_answers, "api": self._api_is_ready, "web": self._web_answers}
+        self._ready: dict[str, Callable[[], bool]] = {
+            "sandbox": self._sandbox_answers,
+            "api": self._api_is_ready,
+            "web": self._web_answers,
+        }
 
     @property
     def setup_token(self) -> str:
         return ensure_secrets(self.data_dir).setup_token
 
-    def start(self, name: str, *, wait: bool = True, extra_env: Mapping[str, str] | None = None) -> None:
-        """Start one process; `wait` until it answers (a bot has nothing to ask: its platform sees it come)."""
+    def start(
+        self, name: str, *, wait: bool = True, extra_env: Mapping[str, str] | None = None
+    ) -> None:
+        """Start one process; `wait` until it answers (a bot has nothing to ask: its platform sees
+        it come)."""
         if self.alive(name):
             raise RuntimeError(f"{name} is running")
         # in this folder no .env of the developer is found
-        self._processes[name] = Forked(name, self.data_dir, {**self._env, **(extra_env or {})}, self.log_path(name))
+        self._processes[name] = Forked(
+            name, self.data_dir, {**self._env, **(extra_env or {})}, self.log_path(name)
+        )
         if wait:
             self.wait_ready(name)
 
@@ -129,7 +141,11 @@ class Stack:
     @property
     def pids(self) -> dict[str, int]:
         """Of those that are alive, by name."""
-        return {name: process.pid for name, process in self._processes.items() if process.returncode is None}
+        return {
+            name: process.pid
+            for name, process in self._processes.items()
+            if process.returncode is None
+        }
 
     def log_path(self, name: str) -> Path:
         return self.data_dir / f"{name}.log"
@@ -145,9 +161,14 @@ class Stack:
         end = time.monotonic() + START_WITHIN
         while not is_ready():
             if not self.alive(name):
-                raise AssertionError(f"{name} ended with exit code {self._processes[name].returncode}:\n{self.log(name)[-TAIL:]}")
+                raise AssertionError(
+                    f"{name} ended with exit code "
+                    f"{self._processes[name].returncode}:\n{self.log(name)[-TAIL:]}"
+                )
             if time.monotonic() > end:
-                raise AssertionError(f"{name} is not ready after {START_WITHIN:g} s:\n{self.log(name)[-TAIL:]}")
+                raise AssertionError(
+                    f"{name} is not ready after {START_WITHIN:g} s:\n{self.log(name)[-TAIL:]}"
+                )
             time.sleep(0.05)
 
     def close(self) -> None:
@@ -166,7 +187,9 @@ class Stack:
             self._signal(name, signal.SIGKILL)
             self._processes[name].wait()
         if stuck:
-            raise AssertionError(f"did not stop within {STOP_WITHIN:g} s of SIGTERM: {', '.join(stuck)}")
+            raise AssertionError(
+                f"did not stop within {STOP_WITHIN:g} s of SIGTERM: {', '.join(stuck)}"
+            )
 
     def print_logs(self) -> None:
         for name in self.names:
@@ -181,7 +204,8 @@ class Stack:
         return answer is not None and answer[0] == 200
 
     def _api_is_ready(self) -> bool:
-        """With its provider, where that is the sandbox: a test that wants it down stops it afterwards."""
+        """With its provider, where that is the sandbox: a test that wants it down stops it
+        afterwards."""
         answer = get(f"{self.api_url}/readyz")
         if answer is None or answer[0] != 200:
             return False
@@ -197,7 +221,11 @@ def _platforms(telegram: TelegramSide | None, discord: DiscordSide | None) -> di
     if telegram is not None:
         env |= {"TELEGRAM_API_URL": telegram.api_url, "TELEGRAM_BOT_TOKEN": telegram.token}
     if discord is not None:
-        env |= {"DISCORD_API_URL": discord.api_url, "DISCORD_GATEWAY_URL": discord.gateway_url, "DISCORD_BOT_TOKEN": discord.token}
+        env |= {
+            "DISCORD_API_URL": discord.api_url,
+            "DISCORD_GATEWAY_URL": discord.gateway_url,
+            "DISCORD_BOT_TOKEN": discord.token,
+        }
     return env
 
 
@@ -210,13 +238,20 @@ def running_stack(
     data_dir: Path | None = None,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Stack]:
-    """All that `./run` would start with these settings, but `without` those named. Logs are shown when the block fails."""
+    """All that `./run` would start with these settings, but `without` those named. Logs are shown
+    when the block fails."""
     env = {**_platforms(telegram, discord), **(extra_env or {})}
-    bots = [name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None]
+    bots = [
+        name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None
+    ]
     provider = [] if "OPENROUTER_API_KEY" in env or "OPENROUTER_BASE_URL" in env else ["sandbox"]
     names = [name for name in [*provider, "api", "web", *bots] if name not in without]
     with contextlib.ExitStack() as cleanup:
-        folder = data_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True)))
+        folder = data_dir or Path(
+            cleanup.enter_context(
+                tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True)
+            )
+        )
         folder.mkdir(parents=True, exist_ok=True)
         stack = Stack(folder, env, names)
         cleanup.callback(stack.close)

@@ -40,9 +40,17 @@ def read(schema: type[M], values: Mapping[str, object]) -> M:
         return schema.model_validate(values)
     except ValidationError as error:
         problems = [problem for problem in error.errors() if problem["loc"]]
-        fields = {str(problem["loc"][0]): reason_words(problem["type"], problem.get("ctx", {})) or not_right() for problem in problems}
+        fields = {
+            str(problem["loc"][0]): reason_words(problem["type"], problem.get("ctx", {}))
+            or not_right()
+            for problem in problems
+        }
         raise Invalid(
-            FormError(_("Some of this cannot be used yet."), _("Change what is marked and send it again."), fields=fields)
+            FormError(
+                _("Some of this cannot be used yet."),
+                _("Change what is marked and send it again."),
+                fields=fields,
+            )
         ) from error
 
 

@@ -1,4 +1,5 @@
-"""What the pages that make images and videos share: uploads, earlier images, the price before spending, what is remembered."""
+"""What the pages that make images and videos share: uploads, earlier images, the price before
+spending, what is remembered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +22,10 @@ from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, Media
 from api.schemas import Kind, MediaKind, Page
 from api.users.schemas import PreferencesIn, PreferencesOut
 
-UPLOAD_TYPES = "image/png,image/jpeg,image/webp,image/gif,image/heic,image/heif,image/avif,image/bmp,image/tiff,.heic,.heif,.avif"
+UPLOAD_TYPES = (
+    "image/png,image/jpeg,image/webp,image/gif,image/heic,image/heif,image/avif,image/bmp,"
+    "image/tiff,.heic,.heif,.avif"
+)
 """With names, because few systems know a type for these three."""
 PICK_FROM = 12
 LATEST = 12
@@ -57,13 +61,17 @@ class Price:
 
 
 def attached(field: str = "image") -> list[Attached]:
-    """Images that the form already holds, then the files chosen now. A bad file is an `ApiError` of the api's upload. `field`: `image`,
-    or `last` for the picture with which a video ends."""
+    """Images that the form already holds, then the files chosen now. A bad file is an `ApiError` of
+    the api's upload. `field`: `image`, or `last` for the picture with which a video ends."""
     prefix = "last" if field == "last" else "attached"
     names = request.form.getlist(f"{prefix}_name")
     removed = set(request.form.getlist("remove"))
     held = zip_longest(request.form.getlist(f"{prefix}_id"), names, fillvalue="")
-    kept = [Attached(image_id, name or _("Image")) for image_id, name in held if image_id and image_id not in removed]
+    kept = [
+        Attached(image_id, name or _("Image"))
+        for image_id, name in held
+        if image_id and image_id not in removed
+    ]
     return kept + uploaded(field)
 
 
@@ -72,7 +80,9 @@ def uploaded(field: str = "image") -> list[Attached]:
     made = []
     for file in request.files.getlist(field):
         if file.filename:
-            image = api().upload(file.filename, file.read(), file.mimetype or "application/octet-stream")
+            image = api().upload(
+                file.filename, file.read(), file.mimetype or "application/octet-stream"
+            )
             made.append(Attached(image.id, f"{file.filename} ({image.width} × {image.height})"))
     return made
 
@@ -83,11 +93,18 @@ def earlier_images(limit: int = PICK_FROM) -> list[MediaOut]:
     return [image for generation in made for image in generation.images][:limit]
 
 
-def price(model: ModelOut | None, form: Mapping[str, str], input_images: list[str] | None = None) -> Price:
-    """What the api thinks it will cost. Options that cannot be used yet make no error here: the form says so when it is sent."""
+def price(
+    model: ModelOut | None, form: Mapping[str, str], input_images: list[str] | None = None
+) -> Price:
+    """What the api thinks it will cost. Options that cannot be used yet make no error here: the
+    form says so when it is sent."""
     if model is None:
         return Price(None)
-    values: dict[str, object] = {"kind": model.kind, "model": model.id, **option_values(model, form)}
+    values: dict[str, object] = {
+        "kind": model.kind,
+        "model": model.id,
+        **option_values(model, form),
+    }
     for name in ("seed", "negative_prompt"):
         values.pop(name, None)
     if model.kind == "text":
@@ -106,7 +123,9 @@ def price(model: ModelOut | None, form: Mapping[str, str], input_images: list[st
 
 def no_models(kind: str) -> FormError:
     return FormError(
-        _("No model for this is available right now."), _("Ask an admin to look at the provider's key and the model list."), code=kind
+        _("No model for this is available right now."),
+        _("Ask an admin to look at the provider's key and the model list."),
+        code=kind,
     )
 
 
@@ -117,13 +136,24 @@ def prefill(generation: GenerationOut) -> dict[str, str]:
 
 def began_with(generation: GenerationOut | None, frame: str | None = None) -> list[Attached]:
     """The images of an earlier request that are still there."""
-    inputs = [one.image for one in generation.inputs if one.frame == frame] if generation is not None else []
-    return [Attached(image.id, _("Earlier image"), image.thumbnail_url or image.url) for image in inputs if image is not None]
+    inputs = (
+        [one.image for one in generation.inputs if one.frame == frame]
+        if generation is not None
+        else []
+    )
+    return [
+        Attached(image.id, _("Earlier image"), image.thumbnail_url or image.url)
+        for image in inputs
+        if image is not None
+    ]
 
 
 def plain(options: Mapping[str, str | int | bool]) -> dict[str, str]:
     """Options as a form's values: a switch is `on` or empty."""
-    return {name: ("on" if value else "") if isinstance(value, bool) else str(value) for name, value in options.items()}
+    return {
+        name: ("on" if value else "") if isinstance(value, bool) else str(value)
+        for name, value in options.items()
+    }
 
 
 def takes_images(models: Sequence[ModelOut]) -> list[ModelOut]:
@@ -134,7 +164,8 @@ def takes_images(models: Sequence[ModelOut]) -> list[ModelOut]:
 
 
 def liked(kind: MediaKind) -> dict[str, str]:
-    """The form as the person left it: the options used last, and the model: the one used last in this browser, else the preferred one."""
+    """The form as the person left it: the options used last, and the model: the one used last in
+    this browser, else the preferred one."""
     kept = preferences()
     options = kept.image_options if kind == "image" else kept.video_options
     return {**plain(options), **liked_model(kind, kept)}
@@ -142,7 +173,11 @@ def liked(kind: MediaKind) -> dict[str, str]:
 
 def liked_model(kind: Kind, kept: PreferencesOut) -> dict[str, str]:
     used = web_session().get(f"{kind}_model")
-    model = used if isinstance(used, str) else {"text": kept.text_model, "image": kept.image_model, "video": kept.video_model}[kind]
+    model = (
+        used
+        if isinstance(used, str)
+        else {"text": kept.text_model, "image": kept.image_model, "video": kept.video_model}[kind]
+    )
     return {"model": model} if model else {}
 
 
@@ -162,8 +197,13 @@ def preferences() -> PreferencesOut:
 
 
 def remember(kind: MediaKind, model: ModelOut) -> None:
-    """After something was made with it: next time the form starts like this. What belongs to one picture only is not kept."""
-    options = {name: value for name, value in option_values(model, request.form).items() if name not in OF_ONE}
+    """After something was made with it: next time the form starts like this. What belongs to one
+    picture only is not kept."""
+    options = {
+        name: value
+        for name, value in option_values(model, request.form).items()
+        if name not in OF_ONE
+    }
     use_model(kind, model.id)
     with suppress(ApiError):
         api().prefer(PreferencesIn.model_validate({f"{kind}_options": options}))
@@ -173,11 +213,17 @@ def remember(kind: MediaKind, model: ModelOut) -> None:
 
 
 def accepted(generation: GenerationOut, endpoint: str) -> ResponseReturnValue:
-    """Its card for our script, which stays on the page; else the page of the form with the card on it."""
+    """Its card for our script, which stays on the page; else the page of the form with the card on
+    it."""
     if not is_script():
         return redirect(url_for(endpoint, job=generation.id))
     card = fragment("generate/_job.html", generation=generation)
-    return jsonify(card=card, balance=money(left(me())), nonce=new_nonce(), here=url_for(endpoint, job=generation.id))
+    return jsonify(
+        card=card,
+        balance=money(left(me())),
+        nonce=new_nonce(),
+        here=url_for(endpoint, job=generation.id),
+    )
 
 
 def refused(error: FormError, status: int) -> ResponseReturnValue:
@@ -190,10 +236,20 @@ def latest_of(kind: MediaKind) -> Callable[[], Page[GenerationOut]]:
     return soon(lambda api: api.generations(kind=kind, limit=LATEST * 2))
 
 
-def under_way(latest: Sequence[GenerationOut], job: GenerationOut | None) -> tuple[list[GenerationOut], list[GenerationOut]]:
-    """What the page of a form shows beside it: live cards of the job that was just asked for and of all that are running, then the
-    latest results."""
+def under_way(
+    latest: Sequence[GenerationOut], job: GenerationOut | None
+) -> tuple[list[GenerationOut], list[GenerationOut]]:
+    """What the page of a form shows beside it: live cards of the job that was just asked for and of
+    all that are running, then the latest results."""
     shown = [job] if job is not None else []
-    shown += [generation for generation in latest if generation.status in RUNNING and (job is None or generation.id != job.id)]
-    done = [generation for generation in latest if generation.status == "completed" and (job is None or generation.id != job.id)]
+    shown += [
+        generation
+        for generation in latest
+        if generation.status in RUNNING and (job is None or generation.id != job.id)
+    ]
+    done = [
+        generation
+        for generation in latest
+        if generation.status == "completed" and (job is None or generation.id != job.id)
+    ]
     return shown, done[:LATEST]

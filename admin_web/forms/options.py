@@ -1,4 +1,5 @@
-"""The options of a model as form fields, by what the model can do, and back as values for the api."""
+"""The options of a model as form fields, by what the model can do, and back as values for the
+api."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,17 +65,41 @@ def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionFiel
         counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
         found.append(OptionField("n", _label("n"), "pills", values.get("n") or "1", counts))
     if can.generate_audio:
-        found.append(OptionField("generate_audio", _label("generate_audio"), "switch", values.get("generate_audio", "")))
+        found.append(
+            OptionField(
+                "generate_audio",
+                _label("generate_audio"),
+                "switch",
+                values.get("generate_audio", ""),
+            )
+        )
     if can.seed:
-        found.append(OptionField("seed", _label("seed"), "number", values.get("seed", ""), help=_("The same number, the same result.")))
+        found.append(
+            OptionField(
+                "seed",
+                _label("seed"),
+                "number",
+                values.get("seed", ""),
+                help=_("The same number, the same result."),
+            )
+        )
     if model.kind == "image":
         unwanted = values.get("negative_prompt", "")
-        found.append(OptionField("negative_prompt", _label("negative_prompt"), "text", unwanted, help=_("What should not be seen.")))
+        found.append(
+            OptionField(
+                "negative_prompt",
+                _label("negative_prompt"),
+                "text",
+                unwanted,
+                help=_("What should not be seen."),
+            )
+        )
     return found
 
 
 def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]:
-    """What the form says, for the api. A field left over from another model is left out; a switch that is off says so."""
+    """What the form says, for the api. A field left over from another model is left out; a switch
+    that is off says so."""
     values: dict[str, object] = {}
     for field in option_fields(model, form):
         if field.kind == "switch":
@@ -84,7 +109,9 @@ def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]
     return values
 
 
-def _choice(name: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = "") -> OptionField | None:
+def _choice(
+    name: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = ""
+) -> OptionField | None:
     if not offered:
         return None
     value = values.get(name, "")
@@ -104,7 +131,11 @@ def price_words(price: PriceOut) -> str:
     if not price.usd and not price.output_usd:
         return _("free")
     if price.output_usd is not None:
-        return _("%(read)s in, %(written)s out per million tokens", read=dollars(price.usd), written=dollars(price.output_usd))
+        return _(
+            "%(read)s in, %(written)s out per million tokens",
+            read=dollars(price.usd),
+            written=dollars(price.output_usd),
+        )
     one = _(_EACH[price.per], usd=dollars(price.usd))
     if price.is_least:
         return _("from %(price)s", price=one)
@@ -125,7 +156,8 @@ def shape(ratio: str) -> tuple[float, float, float, float] | None:
 
 
 def grouped(models: Sequence[ModelOut]) -> list[tuple[str, list[tuple[ModelOut, str]]]]:
-    """By maker, in the order of the list: `Black Forest Labs: FLUX.2` is FLUX.2 of Black Forest Labs."""
+    """By maker, in the order of the list: `Black Forest Labs: FLUX.2` is FLUX.2 of Black Forest
+    Labs."""
     groups: dict[str, list[tuple[ModelOut, str]]] = {}
     for model in models:
         maker, colon, name = model.name.partition(": ")

@@ -62,7 +62,9 @@ def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
     actor, subject = account_id(typed["actor"]), account_id(typed["subject"])
     days = day_start(typed["since"]), day_start(typed["until"], after=1)
     wanted = AuditWanted(actor or "", typed["action"], subject or "", *days, sort=typed["sort"])
-    return wanted, [typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None]
+    return wanted, [
+        typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None
+    ]
 
 
 def _place(entry: AuditOut) -> str:
@@ -70,16 +72,25 @@ def _place(entry: AuditOut) -> str:
     if entry.action == "generation_delete":
         return ""
     if entry.action in {"model_added", "model_changed"}:
-        return url_for("admin_models.one", kind=(entry.after or {}).get("kind", "image"), model_id=entry.subject)
+        return url_for(
+            "admin_models.one",
+            kind=(entry.after or {}).get("kind", "image"),
+            model_id=entry.subject,
+        )
     if entry.action in PLACES:
         return url_for(PLACES[entry.action])
     if entry.action.startswith("delivery_"):
         return url_for("admin_deliveries.one", delivery_id=entry.subject)
-    return url_for("admin_jobs.one", job_id=entry.subject) if entry.action.startswith("generation_") else ""
+    return (
+        url_for("admin_jobs.one", job_id=entry.subject)
+        if entry.action.startswith("generation_")
+        else ""
+    )
 
 
 def _thing(entry: AuditOut) -> str:
-    """What it was done to in words, where the words for what was done do not say it; empty for what has an id only."""
+    """What it was done to in words, where the words for what was done do not say it; empty for what
+    has an id only."""
     if entry.subject in audit_log.SUBJECTS:
         return _(audit_log.SUBJECTS[entry.subject])
     platform = (entry.after or entry.before or {}).get("platform")

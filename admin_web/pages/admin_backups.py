@@ -15,7 +15,10 @@ from api.admin.schemas import BackupOut
 
 pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 
-SORTS: dict[str, Callable[[BackupOut], Any]] = {"oldest": lambda one: one.created_at, "largest": lambda one: -one.size}
+SORTS: dict[str, Callable[[BackupOut], Any]] = {
+    "oldest": lambda one: one.created_at,
+    "largest": lambda one: -one.size,
+}
 """The newest come first by themselves."""
 
 
@@ -24,7 +27,13 @@ def show() -> ResponseReturnValue:
     """All there are, which are never many."""
     found, sort = api().backups(), one_of(set(SORTS), "sort")
     shown = sorted(found.items, key=SORTS[sort]) if sort else found.items
-    return admin_page("admin/backups.html", backups=found, shown=shown, kept={"sort": sort} if sort else {}, password_field=FIELD)
+    return admin_page(
+        "admin/backups.html",
+        backups=found,
+        shown=shown,
+        kept={"sort": sort} if sort else {},
+        password_field=FIELD,
+    )
 
 
 @pages.post("")

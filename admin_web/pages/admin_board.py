@@ -43,7 +43,11 @@ def live() -> ResponseReturnValue:
 
 def _board() -> dict[str, object]:
     span = one_of({"today", "month"}, "span") or "month"
-    warnings, bots, database = soon(lambda api: api.warnings()), soon(lambda api: api.bots()), soon(lambda api: api.db_health())
+    warnings, bots, database = (
+        soon(lambda api: api.warnings()),
+        soon(lambda api: api.bots()),
+        soon(lambda api: api.db_health()),
+    )
     readiness = soon(lambda api: api.ready())
     stats = api().stats()
     return {

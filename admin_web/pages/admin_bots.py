@@ -19,7 +19,9 @@ SUBJECT = "bots"
 def show() -> ResponseReturnValue:
     kept = shown_once.take(SUBJECT)
     good = [one for one in api().bot_credentials() if one.revoked_at is None]
-    by_platform = {platform: [one for one in good if one.platform == platform] for platform in PLATFORMS}
+    by_platform = {
+        platform: [one for one in good if one.platform == platform] for platform in PLATFORMS
+    }
     return admin_page(
         "admin/bots.html",
         by_platform=by_platform,
@@ -46,4 +48,6 @@ def revoke(credential_id: str) -> ResponseReturnValue:
     def words(_gone: None) -> str:
         return _("That key opens nothing any more.")
 
-    return act(lambda: api().revoke_bot_credential(credential_id), words, url_for("admin_bots.show"))
+    return act(
+        lambda: api().revoke_bot_credential(credential_id), words, url_for("admin_bots.show")
+    )

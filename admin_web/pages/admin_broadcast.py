@@ -51,15 +51,23 @@ def send() -> ResponseReturnValue:
         return _show(invalid.error, 422)
 
     def words(made: BroadcastOut) -> str:
-        return ngettext("It is on its way to %(n)s chat.", "It is on its way to %(n)s chats.", made.chats)
+        return ngettext(
+            "It is on its way to %(n)s chat.", "It is on its way to %(n)s chats.", made.chats
+        )
 
-    return act(lambda: api().broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show"))
+    return act(
+        lambda: api().broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show")
+    )
 
 
 @pages.post("/<broadcast_id>/stop")
 def stop(broadcast_id: str) -> ResponseReturnValue:
     def words(made: BroadcastOut) -> str:
-        return ngettext("It is stopped: %(n)s chat does not get it.", "It is stopped: %(n)s chats do not get it.", made.unsent)
+        return ngettext(
+            "It is stopped: %(n)s chat does not get it.",
+            "It is stopped: %(n)s chats do not get it.",
+            made.unsent,
+        )
 
     return act(lambda: api().stop_broadcast(broadcast_id), words, url_for("admin_broadcast.show"))
 
@@ -67,7 +75,12 @@ def stop(broadcast_id: str) -> ResponseReturnValue:
 def _asked() -> BroadcastIn:
     text = request.form.get("text", "").replace("\r\n", "\n").strip()
     if not _platforms():
-        raise Invalid(FormError(_("Choose at least one kind of chat."), fields={"platforms": _("Choose at least one kind of chat.")}))
+        raise Invalid(
+            FormError(
+                _("Choose at least one kind of chat."),
+                fields={"platforms": _("Choose at least one kind of chat.")},
+            )
+        )
     return read(BroadcastIn, {"text": text, "platforms": _platforms()})
 
 
@@ -76,11 +89,20 @@ def _platforms() -> list[Platform]:
     return [cast("Platform", platform) for platform in PLATFORMS if platform in chosen]
 
 
-def _show(error: FormError | None = None, status: int = 200, planned: BroadcastOut | None = None) -> ResponseReturnValue:
+def _show(
+    error: FormError | None = None, status: int = 200, planned: BroadcastOut | None = None
+) -> ResponseReturnValue:
     chosen = _platforms() if request.method == "POST" else list(PLATFORMS)
     typed = request.form.get("text", "")
     nonce = request.form.get("nonce") or new_nonce()
-    shown = {"error": error, "planned": planned, "chosen": chosen, "typed": typed, "nonce": nonce, "platforms": PLATFORMS}
+    shown = {
+        "error": error,
+        "planned": planned,
+        "chosen": chosen,
+        "typed": typed,
+        "nonce": nonce,
+        "platforms": PLATFORMS,
+    }
     return admin_page("admin/broadcast.html", status, **shown, **_sent())
 
 

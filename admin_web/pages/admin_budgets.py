@@ -34,11 +34,23 @@ def save(scope: str) -> ResponseReturnValue:
     def words(_budgets: BudgetsOut) -> str:
         if body.monthly_usd is None:
             return _("%(who)s: no limit any more.", who=_(SCOPES[scope]))
-        return _("%(who)s: %(sum)s a month, from the next request on.", who=_(SCOPES[scope]), sum=money(body.monthly_usd))
+        return _(
+            "%(who)s: %(sum)s a month, from the next request on.",
+            who=_(SCOPES[scope]),
+            sum=money(body.monthly_usd),
+        )
 
-    return act(lambda: api().set_shared_budget(cast("SharedScope", scope), body.monthly_usd), words, url_for("admin_budgets.show"))
+    return act(
+        lambda: api().set_shared_budget(cast("SharedScope", scope), body.monthly_usd),
+        words,
+        url_for("admin_budgets.show"),
+    )
 
 
-def _show(wrong: str = "", error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
+def _show(
+    wrong: str = "", error: FormError | None = None, status: int = 200
+) -> ResponseReturnValue:
     typed = request.form.get("monthly_usd", "")
-    return admin_page("admin/budgets.html", status, budgets=api().budgets(), wrong=wrong, error=error, typed=typed)
+    return admin_page(
+        "admin/budgets.html", status, budgets=api().budgets(), wrong=wrong, error=error, typed=typed
+    )

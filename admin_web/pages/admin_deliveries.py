@@ -1,4 +1,5 @@
-"""What is on its way to chats, for admins: what is stuck, why, and sending it again or to somewhere else."""
+"""What is on its way to chats, for admins: what is stuck, why, and sending it again or to somewhere
+else."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -39,7 +40,10 @@ def one(delivery_id: str) -> ResponseReturnValue:
 @pages.post("/<delivery_id>/retry")
 def retry(delivery_id: str) -> ResponseReturnValue:
     def words(row: DeliveryRowOut) -> str:
-        return _("It is sent to %(platform)s again, now.", platform=PLATFORMS.get(row.platform, row.platform))
+        return _(
+            "It is sent to %(platform)s again, now.",
+            platform=PLATFORMS.get(row.platform, row.platform),
+        )
 
     return act(lambda: api().retry_delivery(delivery_id), words, _page(delivery_id))
 
@@ -48,7 +52,11 @@ def retry(delivery_id: str) -> ResponseReturnValue:
 def to_dm(delivery_id: str) -> ResponseReturnValue:
     def words(row: DeliveryRowOut) -> str:
         name = row.user or _("its owner")
-        return _("It goes to the private chat of %(name)s on %(platform)s.", name=name, platform=PLATFORMS.get(row.platform, row.platform))
+        return _(
+            "It goes to the private chat of %(name)s on %(platform)s.",
+            name=name,
+            platform=PLATFORMS.get(row.platform, row.platform),
+        )
 
     return act(lambda: api().deliver_to_dm(delivery_id), words, _page(delivery_id))
 
@@ -68,8 +76,20 @@ def _table() -> dict[str, object]:
     if user_id is not None:
         troubled = state == "troubled"
         found = api().deliveries(
-            state="" if troubled else state, troubled=troubled, platform=platform, user_id=user_id, job_id=job, sort=sort, cursor=cursor
+            state="" if troubled else state,
+            troubled=troubled,
+            platform=platform,
+            user_id=user_id,
+            job_id=job,
+            sort=sort,
+            cursor=cursor,
         )
     kept = {"state": state, "platform": platform, "user": user, "job": job, "sort": sort}
     kept = {name: value for name, value in kept.items() if value}
-    return {"found": found, "cursor": cursor, "kept": kept, "sorts": sorts, "unknown_user": user_id is None}
+    return {
+        "found": found,
+        "cursor": cursor,
+        "kept": kept,
+        "sorts": sorts,
+        "unknown_user": user_id is None,
+    }

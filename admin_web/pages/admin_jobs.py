@@ -73,7 +73,12 @@ def show() -> ResponseReturnValue:
     wanted = _wanted()
     listed = {kind: _models(kind) for kind in MODEL_KINDS if wanted.kind in {"", kind}}
     table = _table(wanted)
-    return admin_page("admin/jobs.html", wanted=wanted, models={kind: models() for kind, models in listed.items()}, **table)
+    return admin_page(
+        "admin/jobs.html",
+        wanted=wanted,
+        models={kind: models() for kind, models in listed.items()},
+        **table,
+    )
 
 
 @pages.get("/table")
@@ -96,7 +101,11 @@ def purge() -> ResponseReturnValue:
         return admin_page("admin/clean_up.html", 422, error=invalid.error, values=request.form)
 
     def words(count: int) -> str:
-        return ngettext("%(n)s old job is deleted, with its files.", "%(n)s old jobs are deleted, with their files.", count)
+        return ngettext(
+            "%(n)s old job is deleted, with its files.",
+            "%(n)s old jobs are deleted, with their files.",
+            count,
+        )
 
     return act(lambda: api().purge_jobs(body), words, url_for("admin_jobs.ask_clean_up"))
 
@@ -127,7 +136,9 @@ def cancel(job_id: str) -> ResponseReturnValue:
         if job.phase == "done":
             return _("%(id)s is cancelled. Its money is given back.", id=job.short_id)
         return _(
-            "%(id)s is cancelled for its user. The provider had started it, so its cost is still booked when it is known.", id=job.short_id
+            "%(id)s is cancelled for its user. The provider had started it, so its cost is still "
+            "booked when it is known.",
+            id=job.short_id,
         )
 
     return act(lambda: api().cancel_job(job_id), words, _back(job_id))
@@ -136,7 +147,11 @@ def cancel(job_id: str) -> ResponseReturnValue:
 @pages.post("/<job_id>/retry")
 def retry(job_id: str) -> ResponseReturnValue:
     def words(job: AdminGenerationOut) -> str:
-        return _("It is made again as %(id)s; the cost counts for %(name)s.", id=job.short_id, name=job.user_name)
+        return _(
+            "It is made again as %(id)s; the cost counts for %(name)s.",
+            id=job.short_id,
+            name=job.user_name,
+        )
 
     return act(lambda: api().retry_job(job_id), words, _back(job_id))
 
@@ -169,7 +184,11 @@ def refund(job_id: str) -> ResponseReturnValue:
     def words(job: AdminGenerationOut) -> str:
         return _("%(sum)s is given back to %(name)s.", sum=money(job.cost_usd), name=job.user_name)
 
-    return act(lambda: api().refund_job(job_id, request.form.get("reason", "").strip()[:500]), words, _back(job_id))
+    return act(
+        lambda: api().refund_job(job_id, request.form.get("reason", "").strip()[:500]),
+        words,
+        _back(job_id),
+    )
 
 
 @pages.post("/<job_id>/delete")
@@ -179,7 +198,9 @@ def delete(job_id: str) -> ResponseReturnValue:
     def words(_gone: None) -> str:
         return _("%(id)s is deleted, with its files.", id=short_id)
 
-    return act(lambda: api().delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show"))
+    return act(
+        lambda: api().delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show")
+    )
 
 
 def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
@@ -195,7 +216,9 @@ def _facts(job_id: str) -> dict[str, Any]:
 
 def _models(kind: str) -> Callable[[], list[AdminModelOut]]:
     """For the filter, up to a minute old: by a model of just now nobody filters yet."""
-    kept: dict[str, tuple[float, list[AdminModelOut]]] = current_app.extensions.setdefault("models_to_filter_by", {})
+    kept: dict[str, tuple[float, list[AdminModelOut]]] = current_app.extensions.setdefault(
+        "models_to_filter_by", {}
+    )
     if kind in kept and time.monotonic() - kept[kind][0] < MODELS_KEPT_SECONDS:
         return lambda: kept[kind][1]
     coming = soon(lambda api: api.all_models(kind=kind))

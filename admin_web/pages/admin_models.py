@@ -39,7 +39,9 @@ def show() -> ResponseReturnValue:
 def refresh() -> ResponseReturnValue:
     def words(count: int) -> str:
         return ngettext(
-            "The provider's lists are read: %(n)s model is offered.", "The provider's lists are read: %(n)s models are offered.", count
+            "The provider's lists are read: %(n)s model is offered.",
+            "The provider's lists are read: %(n)s models are offered.",
+            count,
         )
 
     return act(lambda: api().refresh_models(), words, url_for("admin_models.show"))
@@ -112,22 +114,42 @@ def set_price(kind: str, model_id: str) -> ResponseReturnValue:
         price = read(ModelChangeIn, {"price_override_usd": Decimal(wanted) if wanted else None})
     except (Invalid, InvalidOperation):
         wrong = _("This has to be an amount, such as 10 or 2.50.")
-        return _one(_kind(kind), model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422)
+        return _one(
+            _kind(kind), model_id, FormError(wrong, fields={"price_override_usd": wrong}), 422
+        )
 
     def words(model: AdminModelOut) -> str:
         if model.price_override_usd is None:
             return _("%(name)s costs what the provider says.", name=model.name)
-        return _("%(name)s has a price of your own now: %(price)s.", name=model.name, price=price_words(model.price))
+        return _(
+            "%(name)s has a price of your own now: %(price)s.",
+            name=model.name,
+            price=price_words(model.price),
+        )
 
     return _change(kind, model_id, price, words)
 
 
-def _change(kind: str, model_id: str, change: ModelChangeIn, words: Callable[[AdminModelOut], str]) -> ResponseReturnValue:
-    return act(lambda: api().change_model(model_id, _kind(kind), change), words, _page(_kind(kind), model_id))
+def _change(
+    kind: str, model_id: str, change: ModelChangeIn, words: Callable[[AdminModelOut], str]
+) -> ResponseReturnValue:
+    return act(
+        lambda: api().change_model(model_id, _kind(kind), change),
+        words,
+        _page(_kind(kind), model_id),
+    )
 
 
-def _one(kind: Kind, model_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
-    return admin_page("admin/model.html", status, model=api().any_model(model_id, kind), error=error, values=request.form)
+def _one(
+    kind: Kind, model_id: str, error: FormError | None = None, status: int = 200
+) -> ResponseReturnValue:
+    return admin_page(
+        "admin/model.html",
+        status,
+        model=api().any_model(model_id, kind),
+        error=error,
+        values=request.form,
+    )
 
 
 def _page(kind: Kind, model_id: str) -> str:

@@ -20,7 +20,9 @@ def show() -> ResponseReturnValue:
 def show_content() -> ResponseReturnValue:
     def words(studio: StudioOut) -> str:
         if studio.show_content:
-            return _("Admins see prompts, images and videos of members now. It is in the audit log.")
+            return _(
+                "Admins see prompts, images and videos of members now. It is in the audit log."
+            )
         return _("Admins see cost and status only now.")
 
     change = StudioIn(show_content=request.form.get("show_content") == "true")

@@ -27,8 +27,14 @@ def show() -> ResponseReturnValue:
         wanted: dict[str, Any] = {name: value for name, value in {**kept, **other}.items() if value}
         return url_for("admin_spend.show", **wanted)
 
-    who = next((one.name for one in spend.users if one.user_id == part["user_id"]), None) if spend and part else None
-    return admin_page("admin/spend.html", spend=spend, kept=kept, who=who, link=link, models=models().items)
+    who = (
+        next((one.name for one in spend.users if one.user_id == part["user_id"]), None)
+        if spend and part
+        else None
+    )
+    return admin_page(
+        "admin/spend.html", spend=spend, kept=kept, who=who, link=link, models=models().items
+    )
 
 
 @pages.get("/spend.csv")

@@ -67,7 +67,9 @@ def set_role(user_id: str) -> ResponseReturnValue:
     role = request.form.get("role", "")
     if role not in ROLES:
         abort(400)
-    done = _("%(name)s is now an admin.") if role == "admin" else _("%(name)s is now a normal user.")
+    done = (
+        _("%(name)s is now an admin.") if role == "admin" else _("%(name)s is now a normal user.")
+    )
     return _do(user_id, lambda: api().set_role(user_id, cast("Role", role)), done)
 
 
@@ -76,7 +78,11 @@ def set_status(user_id: str) -> ResponseReturnValue:
     status = request.form.get("status", "")
     if status not in STATUSES:
         abort(400)
-    done = _("%(name)s is disabled and signed out everywhere.") if status == "disabled" else _("%(name)s may sign in again.")
+    done = (
+        _("%(name)s is disabled and signed out everywhere.")
+        if status == "disabled"
+        else _("%(name)s may sign in again.")
+    )
     return _do(user_id, lambda: api().set_status(user_id, cast("Status", status)), done)
 
 
@@ -86,7 +92,11 @@ def set_budget(user_id: str) -> ResponseReturnValue:
         body = read(BudgetIn, given("monthly_usd"))
     except Invalid as invalid:
         return _person(user_id, invalid.error, 422)
-    return _do(user_id, lambda: api().set_budget(user_id, body.monthly_usd), _("%(name)s has a new budget."))
+    return _do(
+        user_id,
+        lambda: api().set_budget(user_id, body.monthly_usd),
+        _("%(name)s has a new budget."),
+    )
 
 
 @pages.post("/<user_id>/link")
@@ -94,7 +104,11 @@ def new_link(user_id: str) -> ResponseReturnValue:
     """A new invitation for somebody who has not taken the first one up, else a password reset."""
 
     def make() -> None:
-        made = api().invite_again(user_id) if api().user(user_id).invited else api().reset_link(user_id)
+        made = (
+            api().invite_again(user_id)
+            if api().user(user_id).invited
+            else api().reset_link(user_id)
+        )
         shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
 
     return _do(user_id, make)
@@ -102,12 +116,18 @@ def new_link(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/sessions/end")
 def end_sessions(user_id: str) -> ResponseReturnValue:
-    return _do(user_id, lambda: api().end_sessions_of(user_id), _("%(name)s is signed out everywhere."))
+    return _do(
+        user_id, lambda: api().end_sessions_of(user_id), _("%(name)s is signed out everywhere.")
+    )
 
 
 @pages.post("/<user_id>/sessions/<session_id>/end")
 def end_session(user_id: str, session_id: str) -> ResponseReturnValue:
-    return _do(user_id, lambda: api().end_session_of(user_id, session_id), _("That session of %(name)s is ended."))
+    return _do(
+        user_id,
+        lambda: api().end_session_of(user_id, session_id),
+        _("That session of %(name)s is ended."),
+    )
 
 
 @pages.get("/<user_id>/delete")
@@ -117,10 +137,17 @@ def ask_delete(user_id: str) -> ResponseReturnValue:
 
 @pages.post("/<user_id>/delete")
 def delete(user_id: str) -> ResponseReturnValue:
-    return _do(user_id, lambda: api().delete_user(user_id), _("%(name)s is deleted."), then=url_for("admin_users.show"))
+    return _do(
+        user_id,
+        lambda: api().delete_user(user_id),
+        _("%(name)s is deleted."),
+        then=url_for("admin_users.show"),
+    )
 
 
-def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = "") -> ResponseReturnValue:
+def _do(
+    user_id: str, action: Callable[[], None], done: str = "", then: str = ""
+) -> ResponseReturnValue:
     """Back to the person's page with a message, or on to `then` when it is done."""
     back = url_for("admin_users.person", user_id=user_id)
     try:
@@ -138,7 +165,10 @@ def _do(user_id: str, action: Callable[[], None], done: str = "", then: str = ""
 
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     sort = one_of(SESSION_SORTS, "sort")
-    sessions, spend = soon(lambda api: api.sessions_of(user_id, sort)), soon(lambda api: api.spend_of(user_id))
+    sessions, spend = (
+        soon(lambda api: api.sessions_of(user_id, sort)),
+        soon(lambda api: api.spend_of(user_id)),
+    )
     jobs = soon(lambda api: api.jobs(user_id=user_id, limit=5))
     found = api().user(user_id)
     kept = shown_once.take(user_id)
@@ -158,7 +188,8 @@ def _person(user_id: str, error: FormError | None = None, status: int = 200) -> 
 
 
 def _link(secret: SecretLinkOut, *, is_invite: bool) -> str:
-    """The api knows the web's address only where PUBLIC_URL is set; the admin's browser has found the web in any case."""
+    """The api knows the web's address only where PUBLIC_URL is set; the admin's browser has found
+    the web in any case."""
     if secret.link is not None:
         return secret.link
     if is_invite:

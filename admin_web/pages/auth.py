@@ -29,9 +29,19 @@ def setup() -> ResponseReturnValue:
 def setup_submit() -> ResponseReturnValue:
     token, email, password = (request.form.get(name, "") for name in ("token", "email", "password"))
     if password != request.form.get("repeat", ""):
-        return _setup(token, FormError(_("The two passwords differ."), fields={"repeat": _("Type the same password again.")}), 422)
+        return _setup(
+            token,
+            FormError(
+                _("The two passwords differ."),
+                fields={"repeat": _("Type the same password again.")},
+            ),
+            422,
+        )
     try:
-        return enter(anonymous().setup(token, email.strip(), password), welcome=N_("Your studio is ready. Make something!"))
+        return enter(
+            anonymous().setup(token, email.strip(), password),
+            welcome=N_("Your studio is ready. Make something!"),
+        )
     except ApiError as error:
         return _setup(token, in_words(error), error.status)
 
@@ -51,7 +61,11 @@ def login_submit() -> ResponseReturnValue:
     try:
         return enter(anonymous().login(email, password, known_device()))
     except ApiError as error:
-        refused = FormError(_(error.detail), code=error.code) if error.detail in REFUSALS else in_words(error)
+        refused = (
+            FormError(_(error.detail), code=error.code)
+            if error.detail in REFUSALS
+            else in_words(error)
+        )
         return _login(refused, error.status)
 
 

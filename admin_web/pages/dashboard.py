@@ -20,9 +20,14 @@ pages = Blueprint("dashboard", __name__)
 
 @pages.get("/")
 def show() -> ResponseReturnValue:
-    """One press makes an image as the form of images would: with the model and the options that were used last, at the price beside it."""
+    """One press makes an image as the form of images would: with the model and the options that
+    were used last, at the price beside it."""
     expect_me()
-    inbox, newest, models = soon(lambda api: api.inbox(limit=1)), _latest(), soon(lambda api: api.models("image"))
+    inbox, newest, models = (
+        soon(lambda api: api.inbox(limit=1)),
+        _latest(),
+        soon(lambda api: api.models("image")),
+    )
     values = liked("image")
     model = chosen_model(models(), values.get("model"))
     cost = price(model, values)

@@ -19,7 +19,13 @@ from api.schemas import Page
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
 KINDS = {"image", "video"}
-SOURCES = {"web": N_("Web"), "api": N_("API"), "telegram": "Telegram", "discord": "Discord", "terminal": "Terminal"}
+SOURCES = {
+    "web": N_("Web"),
+    "api": N_("API"),
+    "telegram": "Telegram",
+    "discord": "Discord",
+    "terminal": "Terminal",
+}
 AT_ONCE = 100
 CHUNK = 64 * 1024
 
@@ -73,7 +79,14 @@ def show() -> ResponseReturnValue:
     expect_me()
     models = soon(lambda api: api.used_models())
     found = _found(chosen, cursor)
-    return page("gallery/show.html", found=found, chosen=chosen, cursor=cursor, models=_or_none(models), sources=SOURCES)
+    return page(
+        "gallery/show.html",
+        found=found,
+        chosen=chosen,
+        cursor=cursor,
+        models=_or_none(models),
+        sources=SOURCES,
+    )
 
 
 @pages.post("/delete")
@@ -81,14 +94,19 @@ def delete() -> ResponseReturnValue:
     ids = _ids()
     if ids and request.form.get("sure") != "yes":
         sentence = ngettext(
-            "%(n)s result is deleted for good, with its files.", "%(n)s results are deleted for good, with their files.", len(ids)
+            "%(n)s result is deleted for good, with its files.",
+            "%(n)s results are deleted for good, with their files.",
+            len(ids),
         )
         kept = [("sure", "yes"), *(("ids", one) for one in ids)]
         return page("confirm.html", sentence=sentence, yes=_("Delete"), kept=kept)
     if ids:
         done = api().delete_generations(ids)
         said = ngettext("%(n)s deleted.", "%(n)s deleted.", len(done.deleted))
-        flash(said if not done.kept else f"{said} {_('What is still being made was kept.')}", "success")
+        flash(
+            said if not done.kept else f"{said} {_('What is still being made was kept.')}",
+            "success",
+        )
     there = url_for("gallery.show", **_chosen().address())
     return jsonify(go=there) if is_script() else redirect(there)
 
@@ -150,7 +168,8 @@ def _found(chosen: Chosen, cursor: str | None) -> Page[GenerationOut]:
 
 
 def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:
-    """What one can filter by: the models that the person has used. Without an answer there is one filter less."""
+    """What one can filter by: the models that the person has used. Without an answer there is one
+    filter less."""
     try:
         return models()
     except ApiError as error:

@@ -22,7 +22,13 @@ pages = Blueprint("generations", __name__)
 def show(generation_id: str) -> ResponseReturnValue:
     expect_me()
     generation = api().generation(generation_id)
-    return page("generations/show.html", generation=generation, nonce=new_nonce(), view="page", **facts(generation))
+    return page(
+        "generations/show.html",
+        generation=generation,
+        nonce=new_nonce(),
+        view="page",
+        **facts(generation),
+    )
 
 
 @pages.get("/videos/<generation_id>")
@@ -32,13 +38,16 @@ def video(generation_id: str) -> ResponseReturnValue:
 
 @pages.get("/generations/<generation_id>/card")
 def card(generation_id: str) -> ResponseReturnValue:
-    """`view=page`: with the facts beside it. A finished one also brings the balance that it has changed."""
+    """`view=page`: with the facts beside it. A finished one also brings the balance that it has
+    changed."""
     generation = api().generation(generation_id)
     balance = None if generation.status in RUNNING else left(me())
     view = request.args.get("view", "")
     template = "generations/_detail.html" if view == "page" else "generations/_card.html"
     more = facts(generation) if view == "page" else {}
-    return fragment(template, generation=generation, balance=balance, view=view, nonce=new_nonce(), **more)
+    return fragment(
+        template, generation=generation, balance=balance, view=view, nonce=new_nonce(), **more
+    )
 
 
 @pages.post("/generations/<generation_id>/cancel")
@@ -53,7 +62,11 @@ def cancel(generation_id: str) -> ResponseReturnValue:
     if is_script():
         return jsonify(toast=said)
     flash(said, "info")
-    return redirect(safe_next(request.form.get("next") or url_for("generations.show", generation_id=generation_id)))
+    return redirect(
+        safe_next(
+            request.form.get("next") or url_for("generations.show", generation_id=generation_id)
+        )
+    )
 
 
 @pages.post("/generations/<generation_id>/again")
@@ -62,12 +75,20 @@ def again(generation_id: str) -> ResponseReturnValue:
     generation = api().generation(generation_id)
     confirm = request.form.get("confirm") == "true"
     try:
-        made = _vary(generation, confirm) if request.form.get("vary") else _repeat(generation, Changes(), confirm)
+        made = (
+            _vary(generation, confirm)
+            if request.form.get("vary")
+            else _repeat(generation, Changes(), confirm)
+        )
     except ApiError as error:
         if error.code != "confirm_cost" or is_script():
             raise
         words = in_words(error)
-        return _ask(words.message, _("Yes, make it"), [("confirm", "true"), ("vary", request.form.get("vary", ""))])
+        return _ask(
+            words.message,
+            _("Yes, make it"),
+            [("confirm", "true"), ("vary", request.form.get("vary", ""))],
+        )
     return _go(url_for("generations.show", generation_id=made.id))
 
 
@@ -95,12 +116,32 @@ def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> Gener
 
 
 def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
-    """From the picture itself, the one that `vary` names, where its model takes one; else with another seed."""
-    model = next((model for model in api().models(generation.kind) if model.id == generation.model), None)
-    if generation.kind == "image" and generation.images and model is not None and model.capabilities.max_input_images:
-        options = {name: value for name, value in generation.options.items() if name in ImageIn.model_fields and name != "seed"}
-        asked = {**options, "prompt": generation.prompt, "model": generation.model, "confirm": confirm}
-        picture = next((image for image in generation.images if image.id == request.form["vary"]), generation.images[0])
+    """From the picture itself, the one that `vary` names, where its model takes one; else with
+    another seed."""
+    model = next(
+        (model for model in api().models(generation.kind) if model.id == generation.model), None
+    )
+    if (
+        generation.kind == "image"
+        and generation.images
+        and model is not None
+        and model.capabilities.max_input_images
+    ):
+        options = {
+            name: value
+            for name, value in generation.options.items()
+            if name in ImageIn.model_fields and name != "seed"
+        }
+        asked = {
+            **options,
+            "prompt": generation.prompt,
+            "model": generation.model,
+            "confirm": confirm,
+        }
+        picture = next(
+            (image for image in generation.images if image.id == request.form["vary"]),
+            generation.images[0],
+        )
         ask = ImageIn.model_validate({**asked, "input_images": [picture.id]})
         return api().image(ask, idempotency_key(ask))
     seed = secrets.randbelow(SEED_MAX) if model is not None and model.capabilities.seed else None

@@ -39,7 +39,11 @@ def show() -> ResponseReturnValue:
     expect_me()
     shown = request.args.get("job") or request.args.get("again")
     generation = api().generation(shown) if shown else None
-    values = {**liked("image"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
+    values = {
+        **liked("image"),
+        **(prefill(generation) if generation else {}),
+        **request.args.to_dict(),
+    }
     image = request.args.get("image")
     images = [_earlier(image)] if image else began_with(generation)
     return _page(values, images=images, job=generation if request.args.get("job") else None)
@@ -54,14 +58,20 @@ def submit() -> ResponseReturnValue:
             return _page(request.form, images=images)
         return accepted(_make(images), "image.show")
     except Invalid as invalid:
-        return refused(invalid.error, 422) if is_script() else _page(request.form, images=images, error=invalid.error, status=422)
+        return (
+            refused(invalid.error, 422)
+            if is_script()
+            else _page(request.form, images=images, error=invalid.error, status=422)
+        )
     except ApiError as error:
         if error.needs_person:
             raise
         if is_script():
             return refused(in_words(error), error.status)
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
-        return _page(request.form, images=images, error=in_words(error), status=error.status, nonce=nonce)
+        return _page(
+            request.form, images=images, error=in_words(error), status=error.status, nonce=nonce
+        )
 
 
 def _make(images: Sequence[Attached]) -> GenerationOut:
@@ -73,7 +83,9 @@ def _make(images: Sequence[Attached]) -> GenerationOut:
         raise Invalid(FormError(_("%(model)s takes no input image.", model=model.name), hint))
     options = option_values(model, request.form)
     ids = [image.id for image in images] or None
-    ask = read(ImageIn, {**given("prompt", "confirm"), "model": model.id, **options, "input_images": ids})
+    ask = read(
+        ImageIn, {**given("prompt", "confirm"), "model": model.id, **options, "input_images": ids}
+    )
     generation = api().image(ask, idempotency_key(ask))
     remember("image", model)
     return generation
@@ -98,7 +110,12 @@ def _page(
     latest = latest_of("image")
     models = api().models("image")
     model = chosen_model(models, values.get("model"))
-    if images and model is not None and not model.capabilities.max_input_images and request.method == "GET":
+    if (
+        images
+        and model is not None
+        and not model.capabilities.max_input_images
+        and request.method == "GET"
+    ):
         model = chosen_model(takes_images(models), None) or model
     cost = price(model, values, [image.id for image in images])
     jobs, recent = under_way(latest().items, job)

@@ -1,6 +1,16 @@
-"""Pages behind links that were sent: taking an invitation up, choosing a new password. And sign-up, where it is open."""
+"""Pages behind links that were sent: taking an invitation up, choosing a new password. And sign-up,
+where it is open."""
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
@@ -21,11 +31,16 @@ def register() -> ResponseReturnValue:
 
 @pages.post("/register")
 def register_submit() -> ResponseReturnValue:
-    invite, email, password = (request.form.get(name, "") for name in ("invite", "email", "password"))
+    invite, email, password = (
+        request.form.get(name, "") for name in ("invite", "email", "password")
+    )
     if password != request.form.get("repeat", ""):
         return _register(invite, _different(), 422)
     try:
-        return enter(anonymous().register(email.strip(), password, invite or None), welcome=N_("Welcome. Make something!"))
+        return enter(
+            anonymous().register(email.strip(), password, invite or None),
+            welcome=N_("Welcome. Make something!"),
+        )
     except ApiError as error:
         return _register(invite, in_words(error), error.status)
 
@@ -83,10 +98,18 @@ def _is_open() -> bool:
 def _reset(token: str, error: FormError | None = None, status: int = 200) -> Response:
     used = error is not None and error.code == "not_found"
     page = render_template(
-        "auth/reset.html", token=token, error=error, used=used, minimum=PASSWORD_MIN, admin_minimum=ADMIN_PASSWORD_MIN, sandbox=is_sandbox()
+        "auth/reset.html",
+        token=token,
+        error=error,
+        used=used,
+        minimum=PASSWORD_MIN,
+        admin_minimum=ADMIN_PASSWORD_MIN,
+        sandbox=is_sandbox(),
     )
     return make_response(page, status)
 
 
 def _different() -> FormError:
-    return FormError(_("The two passwords differ."), fields={"repeat": _("Type the same password again.")})
+    return FormError(
+        _("The two passwords differ."), fields={"repeat": _("Type the same password again.")}
+    )

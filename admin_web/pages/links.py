@@ -27,7 +27,8 @@ def start() -> ResponseReturnValue:
         if platform != "terminal" and platform not in api().connected_bots().connected:
             flash(
                 _(
-                    "The %(platform)s bot is not running, so no chat could take a code. Please tell the person who runs this site.",
+                    "The %(platform)s bot is not running, so no chat could take a code. Please "
+                    "tell the person who runs this site.",
                     platform=PLATFORMS[platform],
                 ),
                 "error",
@@ -39,19 +40,30 @@ def start() -> ResponseReturnValue:
             raise
         flash(in_words(error).sentence, "error")
         return redirect(url_for("profile.show", _anchor="chats"))
-    # the api shows the code once; the session keeps it sealed for the five minutes in which the page may be reloaded
+    # the api shows the code once; the session keeps it sealed for the five minutes in which the
+    # page may be reloaded
     web_session()["link_code"] = code.model_dump(mode="json")
     return redirect(url_for("links.show", code_id=code.id))
 
 
 @pages.get("/profile/links/<code_id>")
 def show(code_id: str) -> ResponseReturnValue:
-    return page("profile/link.html", state=api().link_code(code_id), code=_held(code_id), platforms=PLATFORMS)
+    return page(
+        "profile/link.html",
+        state=api().link_code(code_id),
+        code=_held(code_id),
+        platforms=PLATFORMS,
+    )
 
 
 @pages.get("/profile/links/<code_id>/state")
 def state(code_id: str) -> ResponseReturnValue:
-    return fragment("profile/_link_state.html", state=api().link_code(code_id), code=_held(code_id), platforms=PLATFORMS)
+    return fragment(
+        "profile/_link_state.html",
+        state=api().link_code(code_id),
+        code=_held(code_id),
+        platforms=PLATFORMS,
+    )
 
 
 @pages.get("/profile/links/<code_id>/qr.svg")
@@ -60,7 +72,9 @@ def qr(code_id: str) -> ResponseReturnValue:
     if code is None or code.deep_link is None:
         abort(404)
     picture = io.BytesIO()
-    segno.make(code.deep_link, error="m").save(picture, kind="svg", scale=6, border=3, light="#fff", svgclass=None, lineclass=None)
+    segno.make(code.deep_link, error="m").save(
+        picture, kind="svg", scale=6, border=3, light="#fff", svgclass=None, lineclass=None
+    )
     return Response(picture.getvalue(), content_type="image/svg+xml")
 
 
@@ -74,14 +88,23 @@ def confirm(code_id: str) -> ResponseReturnValue:
         flash(in_words(error).sentence, "error")
         return redirect(url_for("links.show", code_id=code_id))
     web_session().pop("link_code", None)
-    flash(_("The chat is linked. What you make there and here is now in one gallery, on one budget."), "success")
+    flash(
+        _("The chat is linked. What you make there and here is now in one gallery, on one budget."),
+        "success",
+    )
     return redirect(url_for("profile.show", _anchor="chats"))
 
 
 @pages.post("/profile/links/<platform>/<platform_user_id>/unlink")
 def unlink(platform: str, platform_user_id: str) -> ResponseReturnValue:
     api().unlink(platform, platform_user_id)
-    flash(_("Unlinked from %(platform)s. It can no longer spend your budget.", platform=PLATFORMS.get(platform, platform)), "info")
+    flash(
+        _(
+            "Unlinked from %(platform)s. It can no longer spend your budget.",
+            platform=PLATFORMS.get(platform, platform),
+        ),
+        "info",
+    )
     return redirect(url_for("profile.show", _anchor="chats"))
 
 

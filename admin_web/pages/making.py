@@ -1,4 +1,5 @@
-"""Fragments that follow a form while it is filled in: the options of the chosen model, the price, files as they are attached."""
+"""Fragments that follow a form while it is filled in: the options of the chosen model, the price,
+files as they are attached."""
 
 from typing import cast
 
@@ -22,19 +23,28 @@ def options(kind: str) -> ResponseReturnValue:
     model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
     if model is None:
         abort(404)
-    return fragment("generate/_options.html", model=model, fields=option_fields(model, request.form), errors={})
+    return fragment(
+        "generate/_options.html", model=model, fields=option_fields(model, request.form), errors={}
+    )
 
 
 @pages.post("/generate/<kind>/estimate")
 def estimate(kind: str) -> ResponseReturnValue:
     model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
-    return fragment("generate/_price.html", price=price(model, request.form, request.form.getlist("attached_id")))
+    return fragment(
+        "generate/_price.html",
+        price=price(model, request.form, request.form.getlist("attached_id")),
+    )
 
 
 @pages.post("/generate/attach")
 def attach() -> ResponseReturnValue:
     """Files that were dropped or pasted; what a form shows of them."""
-    return fragment("generate/_attached.html", images=uploaded(), zone="last" if request.args.get("zone") == "last" else "image")
+    return fragment(
+        "generate/_attached.html",
+        images=uploaded(),
+        zone="last" if request.args.get("zone") == "last" else "image",
+    )
 
 
 def _kind(kind: str) -> Kind:

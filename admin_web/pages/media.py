@@ -1,4 +1,5 @@
-"""Files of the api under our own origin: the browser needs no token and the content policy stays strict."""
+"""Files of the api under our own origin: the browser needs no token and the content policy stays
+strict."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack

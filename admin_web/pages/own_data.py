@@ -57,4 +57,10 @@ def _to_type() -> str:
 
 
 def _ask(error: FormError | None = None, status: int = 200) -> Response:
-    return page("profile/delete.html", status, error=error, to_type=_to_type(), typed=request.form.get("typed", ""))
+    return page(
+        "profile/delete.html",
+        status,
+        error=error,
+        to_type=_to_type(),
+        typed=request.form.get("typed", ""),
+    )

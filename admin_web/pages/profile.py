@@ -28,7 +28,17 @@ FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "making": (("confirm_above_usd",), N_("Saved.")),
 }
 MODELS: tuple[Kind, ...] = ("text", "image", "video")
-AREAS = ("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+AREAS = (
+    "Africa/",
+    "America/",
+    "Antarctica/",
+    "Asia/",
+    "Atlantic/",
+    "Australia/",
+    "Europe/",
+    "Indian/",
+    "Pacific/",
+)
 
 
 @pages.get("/profile")
@@ -43,8 +53,15 @@ def save(form: str) -> ResponseReturnValue:
         abort(404)
     names, done = FORMS[form]
     try:
-        if form == "password" and request.form.get("new_password", "") != request.form.get("repeat", ""):
-            raise Invalid(FormError(_("The two new passwords differ."), fields={"repeat": _("Type the same password again.")}))
+        if form == "password" and request.form.get("new_password", "") != request.form.get(
+            "repeat", ""
+        ):
+            raise Invalid(
+                FormError(
+                    _("The two new passwords differ."),
+                    fields={"repeat": _("Type the same password again.")},
+                )
+            )
         _save(form, names)
     except Invalid as invalid:
         return _page(request.form, form, invalid.error, 422)
@@ -63,7 +80,9 @@ def _save(form: str, names: tuple[str, ...]) -> None:
         change = read(ProfileIn, {"confirm_above_usd": limit or None})
         api().update_me(change, only={"confirm_above_usd"})
         chosen = {f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS}
-        api().prefer(read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"}))
+        api().prefer(
+            read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"})
+        )
         for kind in MODELS:
             session.pop(f"{kind}_model", None)
         return
@@ -77,12 +96,19 @@ def _save(form: str, names: tuple[str, ...]) -> None:
 
 def _values(names: tuple[str, ...]) -> Mapping[str, object]:
     """Passwords as they were typed: a space at the end belongs to them."""
-    passwords = {name: request.form[name] for name in names if name.endswith("password") and request.form.get(name)}
+    passwords = {
+        name: request.form[name]
+        for name in names
+        if name.endswith("password") and request.form.get(name)
+    }
     return {**given(*(name for name in names if not name.endswith("password"))), **passwords}
 
 
 def _page(
-    values: Mapping[str, str] | None = None, form: str = "", error: FormError | None = None, status: int = 200
+    values: Mapping[str, str] | None = None,
+    form: str = "",
+    error: FormError | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
     links, listed = soon(lambda api: api.links()), {kind: _models(kind) for kind in MODELS}
     person, kept = me(), preferences()
@@ -91,9 +117,14 @@ def _page(
         "email": person.email or "",
         "language": person.language,
         "time_zone": kept.time_zone or "",
-        "confirm_above_usd": "" if person.confirm_above_usd is None else amount(person.confirm_above_usd),
+        "confirm_above_usd": ""
+        if person.confirm_above_usd is None
+        else amount(person.confirm_above_usd),
         "spoiler": "on" if kept.spoiler else "",
-        **{f"{kind}_model": cast("str | None", getattr(kept, f"{kind}_model")) or "" for kind in MODELS},
+        **{
+            f"{kind}_model": cast("str | None", getattr(kept, f"{kind}_model")) or ""
+            for kind in MODELS
+        },
     }
     if values is not None:
         shown |= {name: values.get(name, "") for name in shown if name in values}

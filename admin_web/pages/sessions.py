@@ -20,7 +20,9 @@ SORTS = {"oldest", "seen"}
 def show() -> ResponseReturnValue:
     cursor = request.args.get("cursor") or None
     sort = wanted if (wanted := request.args.get("sort", "")) in SORTS else ""
-    return page("profile/sessions.html", found=api().sessions(cursor, sort), cursor=cursor, sort=sort)
+    return page(
+        "profile/sessions.html", found=api().sessions(cursor, sort), cursor=cursor, sort=sort
+    )
 
 
 @pages.post("/<session_id>/end")

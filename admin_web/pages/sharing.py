@@ -1,6 +1,17 @@
-"""A result for others to see: links that end, the public page behind them, and the person's own chats."""
+"""A result for others to see: links that end, the public page behind them, and the person's own
+chats."""
 
-from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    abort,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from admin_web.api_http import ApiError
@@ -26,7 +37,9 @@ def share(generation_id: str) -> ResponseReturnValue:
     if hours not in HOURS:
         abort(400)
     api().share(generation_id, hours)
-    return _back(generation_id, _("The link is made. Whoever has it sees this result until it ends."))
+    return _back(
+        generation_id, _("The link is made. Whoever has it sees this result until it ends.")
+    )
 
 
 @pages.post("/generations/<generation_id>/shares/<share_id>/end")
@@ -44,7 +57,9 @@ def send(generation_id: str) -> ResponseReturnValue:
         abort(400)
     sent = api().send_to_chat(generation_id, ask, idempotency_key(ask))
     name = PLATFORMS.get(sent.platform, sent.platform)
-    return _back(generation_id, _("On its way to %(chat)s in %(platform)s.", chat=sent.chat, platform=name))
+    return _back(
+        generation_id, _("On its way to %(chat)s in %(platform)s.", chat=sent.chat, platform=name)
+    )
 
 
 @pages.get("/shared/<token>")
@@ -91,6 +106,14 @@ def address_of(share: ShareOut) -> str:
 def _back(generation_id: str, said: str) -> ResponseReturnValue:
     if is_script():
         generation = api().generation(generation_id)
-        return jsonify(toast=said, html=fragment("generations/_share.html", generation=generation, nonce=new_nonce(), **facts(generation)))
+        return jsonify(
+            toast=said,
+            html=fragment(
+                "generations/_share.html",
+                generation=generation,
+                nonce=new_nonce(),
+                **facts(generation),
+            ),
+        )
     flash(said, "success")
     return redirect(url_for("generations.show", generation_id=generation_id, _anchor="share"))

@@ -1,4 +1,5 @@
-"""Asking for text: a conversation that streams in; without scripts the same form answers as a page."""
+"""Asking for text: a conversation that streams in; without scripts the same form answers as a
+page."""
 
 import json
 import time
@@ -6,14 +7,33 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 import httpx
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, stream_with_context, url_for
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from httpx_sse import EventSource, SSEError
 
 from admin_web.api_client import ApiClient
 from admin_web.api_http import ApiDown, ApiError
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.forms.generation import UPLOAD_TYPES, Attached, attached, liked_model, no_models, preferences, price, use_model
+from admin_web.forms.generation import (
+    UPLOAD_TYPES,
+    Attached,
+    attached,
+    liked_model,
+    no_models,
+    preferences,
+    price,
+    use_model,
+)
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
@@ -43,13 +63,18 @@ def generate() -> ResponseReturnValue:
 def show() -> ResponseReturnValue:
     expect_me()
     kept = preferences()
-    values = {**liked_model("text", kept), "system": kept.text_system or "", **request.args.to_dict()}
+    values = {
+        **liked_model("text", kept),
+        "system": kept.text_system or "",
+        **request.args.to_dict(),
+    }
     return _page({**values, "conversation_id": request.args.get("conversation", "")})
 
 
 @pages.get("/generate/text/history")
 def history() -> ResponseReturnValue:
-    """The list at the side, alone: it follows the words that are searched for, and new conversations."""
+    """The list at the side, alone: it follows the words that are searched for, and new
+    conversations."""
     current = request.args.get("conversation", "")
     return fragment("generate/_history.html", conversations=_asked_for()(api()), current=current)
 
@@ -67,15 +92,19 @@ def submit() -> ResponseReturnValue:
         if error.needs_person:
             raise
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
-        return _page(request.form, images=images, error=in_words(error), status=error.status, nonce=nonce)
-    return redirect(url_for("text.show", conversation=answer.conversation_id, model=ask.model, _anchor="latest"))
+        return _page(
+            request.form, images=images, error=in_words(error), status=error.status, nonce=nonce
+        )
+    return redirect(
+        url_for("text.show", conversation=answer.conversation_id, model=ask.model, _anchor="latest")
+    )
 
 
 @pages.post("/generate/text/stream")
 def stream() -> ResponseReturnValue:
-    """Server-sent events: `start {id, conversation_id}`, `thinking {html}` and `html {html}` with the answer so far, then
-    `done {html, ending, note, balance}` or `error {html, message, balance}`. What is wrong before the first event is a JSON answer with
-    the words for it."""
+    """Server-sent events: `start {id, conversation_id}`, `thinking {html}` and `html {html}` with
+    the answer so far, then `done {html, ending, note, balance}` or `error {html, message,
+    balance}`. What is wrong before the first event is a JSON answer with the words for it."""
     stack = ExitStack()
     try:
         ask = _ask(attached(), stream=True)
@@ -92,7 +121,11 @@ def stream() -> ResponseReturnValue:
             yield from _events(upstream)
 
     streamed = stream_with_context(body())
-    response = Response(streamed, content_type="text/event-stream; charset=utf-8", headers={"X-Accel-Buffering": "no"})
+    response = Response(
+        streamed,
+        content_type="text/event-stream; charset=utf-8",
+        headers={"X-Accel-Buffering": "no"},
+    )
     response.call_on_close(stack.close)
     return response
 
@@ -124,7 +157,12 @@ def rename(conversation_id: str) -> ResponseReturnValue:
 def delete(conversation_id: str) -> ResponseReturnValue:
     if request.form.get("sure") != "yes":
         kept = [("sure", "yes")]
-        return page("confirm.html", sentence=_("The whole conversation is deleted."), yes=_("Delete"), kept=kept)
+        return page(
+            "confirm.html",
+            sentence=_("The whole conversation is deleted."),
+            yes=_("Delete"),
+            kept=kept,
+        )
     api().delete_conversation(conversation_id)
     flash(_("Deleted."), "success")
     there = url_for("text.show")
@@ -135,7 +173,9 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
     fields = given(*FIELDS)
     if "after" in fields:
         fields.pop("model", None)  # who has answered goes on
-    asked = read(TextIn, {**fields, "images": [image.id for image in images] or None, "stream": stream})
+    asked = read(
+        TextIn, {**fields, "images": [image.id for image in images] or None, "stream": stream}
+    )
     if asked.model:
         use_model("text", asked.model)
     if web_session().get("text_system", "") != (asked.system or ""):
@@ -146,8 +186,9 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
 
 
 def _begun(ask: TextIn, stack: ExitStack) -> httpx.Response:
-    """A first answer that was stopped is kept a moment later, when the model has written on: `unsure` says that this question follows such
-    a one. It begins a new conversation where there is none to go on with."""
+    """A first answer that was stopped is kept a moment later, when the model has written on:
+    `unsure` says that this question follows such a one. It begins a new conversation where there is
+    none to go on with."""
     if request.form.get("unsure"):
         for wait in UNSURE_WAITS:
             try:
@@ -180,17 +221,24 @@ def _events(upstream: httpx.Response) -> Iterator[str]:
             elif event.event == "error":
                 broken = ErrorEvent.model_validate_json(event.data).error
                 message = f"{failure(broken)} {charged(broken.charged_usd)}".strip()
-                yield _event("error", html=as_html(text), message=message, balance=money(left(api().me())))
+                yield _event(
+                    "error", html=as_html(text), message=message, balance=money(left(api().me()))
+                )
     except (httpx.HTTPError, SSEError):
-        # the connection to the api is lost: what is on the page stays there, and the page says so by itself
+        # the connection to the api is lost: what is on the page stays there, and the page says so
+        # by itself
         return
 
 
 def _done(done: DoneEvent, person: UserOut) -> str:
     answer = done.answer
     note = f"{answer.model} · {money(answer.cost_usd)}{' · sandbox' if answer.sandbox else ''}"
-    ending = render_template("generate/_ending.html", answer=answer, is_last=True, nonce=new_nonce()).strip()
-    return _event("done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person)))
+    ending = render_template(
+        "generate/_ending.html", answer=answer, is_last=True, nonce=new_nonce()
+    ).strip()
+    return _event(
+        "done", html=as_html(answer.text), ending=ending, note=note, balance=money(left(person))
+    )
 
 
 def _event(name: str, **data: str) -> str:

@@ -39,7 +39,11 @@ def show() -> ResponseReturnValue:
     expect_me()
     shown = request.args.get("job") or request.args.get("again")
     generation = api().generation(shown) if shown else None
-    values = {**liked("video"), **(prefill(generation) if generation else {}), **request.args.to_dict()}
+    values = {
+        **liked("video"),
+        **(prefill(generation) if generation else {}),
+        **request.args.to_dict(),
+    }
     was_from_image = generation is not None and generation.mode == "image_to_video"
     from_image = "image" in request.args or request.args.get("from") == "image" or was_from_image
     image = request.args.get("image", "")
@@ -66,7 +70,14 @@ def submit() -> ResponseReturnValue:
     except Invalid as invalid:
         if is_script():
             return refused(invalid.error, 422)
-        return _page(request.form, from_image=from_image, images=images, last=last, error=invalid.error, status=422)
+        return _page(
+            request.form,
+            from_image=from_image,
+            images=images,
+            last=last,
+            error=invalid.error,
+            status=422,
+        )
     except ApiError as error:
         if error.needs_person:
             raise
@@ -74,28 +85,49 @@ def submit() -> ResponseReturnValue:
             return refused(in_words(error), error.status)
         nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
         wrong = in_words(error)
-        return _page(request.form, from_image=from_image, images=images, last=last, error=wrong, status=error.status, nonce=nonce)
+        return _page(
+            request.form,
+            from_image=from_image,
+            images=images,
+            last=last,
+            error=wrong,
+            status=error.status,
+            nonce=nonce,
+        )
 
 
 def _make() -> GenerationOut:
     model = _model()
-    ask = read(VideoIn, {**given("prompt", "confirm"), "model": model.id, **option_values(model, request.form)})
+    ask = read(
+        VideoIn,
+        {**given("prompt", "confirm"), "model": model.id, **option_values(model, request.form)},
+    )
     generation = api().video(ask, idempotency_key(ask))
     remember("video", model)
     return generation
 
 
 def _make_from_image(images: Sequence[Attached], last: Sequence[Attached]) -> GenerationOut:
-    """A chosen file wins over an address, an address over an earlier image: what took more effort was meant. A last frame that is left
-    over from another model is left out."""
-    source: dict[str, object] = {"image_id": images[-1].id} if images else given("image_url") or given("image_id")
+    """A chosen file wins over an address, an address over an earlier image: what took more effort
+    was meant. A last frame that is left over from another model is left out."""
+    source: dict[str, object] = (
+        {"image_id": images[-1].id} if images else given("image_url") or given("image_id")
+    )
     if not source:
         words = {"image": _("A file, an address, or one of your images.")}
         raise Invalid(FormError(_("Choose the image that the video starts from."), fields=words))
     model = _model()
     if "last_frame" in model.capabilities.frame_images:
         source |= {"last_image_id": last[-1].id} if last else given("last_image_id")
-    ask = read(VideoFromImageIn, {**given("prompt", "confirm"), **source, "model": model.id, **option_values(model, request.form)})
+    ask = read(
+        VideoFromImageIn,
+        {
+            **given("prompt", "confirm"),
+            **source,
+            "model": model.id,
+            **option_values(model, request.form),
+        },
+    )
     generation = api().video_from_image(ask, idempotency_key(ask))
     remember("video", model)
     return generation

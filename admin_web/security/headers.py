@@ -8,7 +8,8 @@ from flask_wtf.csrf import CSRFProtect
 from admin_web.settings import WebSettings
 
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -17,7 +18,8 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 def protect(app: Flask, settings: WebSettings) -> None:
     """CSRF tokens, the browser's own word on where a POST comes from, and headers."""
     app.config["WTF_CSRF_TIME_LIMIT"] = None
-    # The Referer check of the library needs to see https, which ends at the operator's proxy; `_same_site` does its work.
+    # The Referer check of the library needs to see https, which ends at the operator's proxy;
+    # `_same_site` does its work.
     app.config["WTF_CSRF_SSL_STRICT"] = False
     own_hosts = {urlsplit(settings.public_url).netloc} if settings.public_url else set()
 
@@ -28,7 +30,11 @@ def protect(app: Flask, settings: WebSettings) -> None:
         if said is not None and said not in {"same-origin", "none"}:
             abort(400, "This form was sent from another site.")
         origin = request.headers.get("Origin")
-        if said is None and origin is not None and origin.partition("://")[2] not in {request.host, *own_hosts}:
+        if (
+            said is None
+            and origin is not None
+            and origin.partition("://")[2] not in {request.host, *own_hosts}
+        ):
             abort(400, "This form was sent from another site.")
 
     def headers(response: Response) -> Response:
@@ -46,7 +52,8 @@ def protect(app: Flask, settings: WebSettings) -> None:
             # the address changes with the file
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         elif request.path.endswith(".js"):
-            # a script that another one imports has no version in its address: an old one beside a new one would not fit
+            # a script that another one imports has no version in its address: an old one beside a
+            # new one would not fit
             response.headers["Cache-Control"] = "no-cache"
         return response
 

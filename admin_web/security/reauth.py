@@ -1,4 +1,5 @@
-"""The password once more, before something that needs it: what was asked for waits in the page that asks for the password."""
+"""The password once more, before something that needs it: what was asked for waits in the page that
+asks for the password."""
 
 from dataclasses import replace
 
@@ -14,8 +15,8 @@ NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_passw
 
 
 def prove() -> Response | None:
-    """Runs before every page. A form that was sent again from the page below brings the password; with a right one it goes on as if
-    nothing had been asked."""
+    """Runs before every page. A form that was sent again from the page below brings the password;
+    with a right one it goes on as if nothing had been asked."""
     if request.method != "POST" or FIELD not in request.form or web_session().sid is None:
         return None
     try:
@@ -25,18 +26,31 @@ def prove() -> Response | None:
             raise
         said = in_words(error)
         wrong = said.fields.get("current_password")
-        return ask(replace(said, message=wrong, hint="", fields={FIELD: wrong}) if wrong else said, error.status)
+        return ask(
+            replace(said, message=wrong, hint="", fields={FIELD: wrong}) if wrong else said,
+            error.status,
+        )
     return None
 
 
 def ask(error: FormError | None = None, status: int = 403) -> Response:
-    """The page that asks. A form is sent on to where it was going; of a page that was opened only its address is kept."""
+    """The page that asks. A form is sent on to where it was going; of a page that was opened only
+    its address is kept."""
     again = request.full_path.rstrip("?")
     is_form = request.method == "POST"
     fields = kept_fields() if is_form else [("next", again)]
-    return page("auth/reauth.html", status, error=error, kept=fields, target=again if is_form else None, field=FIELD)
+    return page(
+        "auth/reauth.html",
+        status,
+        error=error,
+        kept=fields,
+        target=again if is_form else None,
+        field=FIELD,
+    )
 
 
 def kept_fields() -> list[tuple[str, str]]:
     """What was typed into the form of this request, without secrets."""
-    return [(name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT]
+    return [
+        (name, value) for name, value in request.form.items(multi=True) if name not in NEVER_KEPT
+    ]

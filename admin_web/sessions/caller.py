@@ -6,7 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, flash, g, jsonify, make_response, redirect, request, session, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    request,
+    session,
+    url_for,
+)
 
 from admin_web.api_client import ApiClient
 from admin_web.api_http import AGENT
@@ -20,7 +32,8 @@ AT_ONCE = 32
 """Calls that all pages of this process have under way beside their own."""
 
 _PLAIN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
-"""One slash, then visible ASCII without a backslash: everything else stands percent-encoded in an address."""
+"""One slash, then visible ASCII without a backslash: everything else stands percent-encoded in an
+address."""
 
 PUBLIC = {
     "static",
@@ -51,8 +64,12 @@ def sessions() -> StoredSessions:
 
 
 def anonymous() -> ApiClient:
-    """The api for somebody who is not signed in. It counts failed logins by the browser's address and names sessions by its kind."""
-    browser = {"x-forwarded-for": request.remote_addr or "", "user-agent": f"{AGENT} {request.user_agent.string[:150]}"}
+    """The api for somebody who is not signed in. It counts failed logins by the browser's address
+    and names sessions by its kind."""
+    browser = {
+        "x-forwarded-for": request.remote_addr or "",
+        "user-agent": f"{AGENT} {request.user_agent.string[:150]}",
+    }
     return ApiClient(current_app.extensions["api_http"], headers=browser)
 
 
@@ -68,7 +85,8 @@ def api() -> ApiClient:
 
 
 def soon(ask: Callable[[ApiClient], T]) -> Callable[[], T]:
-    """Asks the api while the page asks for other things. What is returned waits for the answer, and raises what asking raised."""
+    """Asks the api while the page asks for other things. What is returned waits for the answer, and
+    raises what asking raised."""
     pool: ThreadPoolExecutor = current_app.extensions["asking"]
     return pool.submit(ask, api()).result
 
@@ -101,22 +119,41 @@ def require_sign_in() -> Response | None:
 
 def to_login() -> Response:
     if is_script() or request.endpoint == "media.serve":
-        return make_response(jsonify(error={"message": _("Please sign in again."), "hint": "", "code": "not_authenticated"}), 401)
+        return make_response(
+            jsonify(
+                error={
+                    "message": _("Please sign in again."),
+                    "hint": "",
+                    "code": "not_authenticated",
+                }
+            ),
+            401,
+        )
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     target = url_for("auth.login")
-    return cast("Response", redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target))
+    return cast(
+        "Response",
+        redirect(f"{target}?next={quote(wanted)}" if wanted not in {"", "/"} else target),
+    )
 
 
 def session_ended() -> Response:
     sessions().sign_out(web_session())
     g.pop("api", None)
     if not is_script():
-        flash(_("You have been signed out. Please sign in again; if that does not work, ask an admin."), "info")
+        flash(
+            _(
+                "You have been signed out. Please sign in again; if that does not work, ask an "
+                "admin."
+            ),
+            "info",
+        )
     return to_login()
 
 
 def safe_next(target: str | None) -> str:
     """Only a path of our own, so that a login link cannot lead away.
 
-    Browsers drop control characters from an address and read a backslash as a slash, so only what they leave as it is passes."""
+    Browsers drop control characters from an address and read a backslash as a slash, so only what
+    they leave as it is passes."""
     return target if target and _PLAIN_PATH.fullmatch(target) else url_for("dashboard.show")

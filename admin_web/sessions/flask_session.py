@@ -1,7 +1,8 @@
 """Flask's session on our store, and the access tokens of a signed-in session.
 
-A visitor who has not signed in has no row: the little that a form needs (the CSRF token, a message) is in a signed cookie.
-Signing in makes a row under a fresh id; the cookie then holds that id and nothing else.
+A visitor who has not signed in has no row: the little that a form needs (the CSRF token, a message)
+is in a signed cookie. Signing in makes a row under a fresh id; the cookie then holds that id and
+nothing else.
 """
 
 import base64
@@ -40,16 +41,24 @@ def derive(settings: WebSettings, purpose: str) -> bytes:
 
 
 def open_store(settings: WebSettings) -> SessionStore:
-    store = SessionStore(settings.data_dir, Fernet(base64.urlsafe_b64encode(derive(settings, "sessions"))))
+    store = SessionStore(
+        settings.data_dir, Fernet(base64.urlsafe_b64encode(derive(settings, "sessions")))
+    )
     store.prepare()
     return store
 
 
 class WebSession(CallbackDict[str, object], SessionMixin):
-    """`sid` is None for a visitor. `cookie` is what the browser sent, whether or not it was good. `tokens` are those that the session had
-    when this request began."""
+    """`sid` is None for a visitor. `cookie` is what the browser sent, whether or not it was good.
+    `tokens` are those that the session had when this request began."""
 
-    def __init__(self, values: dict[str, object], sid: str | None, cookie: str | None, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self,
+        values: dict[str, object],
+        sid: str | None,
+        cookie: str | None,
+        tokens: Tokens | None = None,
+    ) -> None:
         def changed(session: object) -> None:
             cast("WebSession", session).modified = True
 
@@ -80,7 +89,11 @@ class StoredSessions(SessionInterface):
         if "." in cookie:
             return WebSession(self._visitor(cookie), None, cookie)
         row = self.store.load(cookie)
-        return WebSession({}, None, cookie) if row is None else WebSession(row.data, cookie, cookie, row.tokens)
+        return (
+            WebSession({}, None, cookie)
+            if row is None
+            else WebSession(row.data, cookie, cookie, row.tokens)
+        )
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         held = cast("WebSession", session)
@@ -96,7 +109,8 @@ class StoredSessions(SessionInterface):
             response.delete_cookie(self.cookie, secure=self.secure, httponly=True, samesite="Lax")
 
     def sign_in(self, session: WebSession, tokens: Tokens) -> None:
-        """A fresh id, and nothing carried over from the visitor: a planted cookie gains nobody a session."""
+        """A fresh id, and nothing carried over from the visitor: a planted cookie gains nobody a
+        session."""
         self.sign_out(session)
         session.sid = secrets.token_urlsafe(32)
         session.tokens = tokens
@@ -116,7 +130,15 @@ class StoredSessions(SessionInterface):
         return values if isinstance(values, dict) else {}
 
     def _set(self, response: Response, value: str, seconds: int) -> None:
-        response.set_cookie(self.cookie, value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="Lax")
+        response.set_cookie(
+            self.cookie,
+            value,
+            max_age=seconds,
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="Lax",
+        )
 
 
 def as_tokens(answer: TokensOut) -> Tokens:
@@ -124,11 +146,15 @@ def as_tokens(answer: TokensOut) -> Tokens:
 
 
 class SessionAccess:
-    """Access tokens of one session. A refresh token is spent by one holder of the session's lock; the new pair is stored
-    before anybody uses it, so two tabs, two threads or two processes never show the api a spent token."""
+    """Access tokens of one session. A refresh token is spent by one holder of the session's lock;
+    the new pair is stored before anybody uses it, so two tabs, two threads or two processes never
+    show the api a spent token."""
 
-    def __init__(self, store: SessionStore, sid: str, anonymous: ApiClient, held: Tokens | None = None) -> None:
-        """`held`: as the request has read them already. They are read again when the api refuses them or they are about to end."""
+    def __init__(
+        self, store: SessionStore, sid: str, anonymous: ApiClient, held: Tokens | None = None
+    ) -> None:
+        """`held`: as the request has read them already. They are read again when the api refuses
+        them or they are about to end."""
         self._store = store
         self._sid = sid
         self._api = anonymous
@@ -151,7 +177,8 @@ class SessionAccess:
             return tokens.access
 
     def _refresh(self, refresh_token: str) -> TokensOut:
-        """A lost answer is asked for once more: within its grace the api gives the same pair again."""
+        """A lost answer is asked for once more: within its grace the api gives the same pair
+        again."""
         try:
             try:
                 return self._api.refresh(refresh_token)

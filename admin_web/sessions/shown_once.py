@@ -1,4 +1,5 @@
-"""A secret that the api gave out once: it waits, sealed in the session, for the next page and is gone when that has shown it."""
+"""A secret that the api gave out once: it waits, sealed in the session, for the next page and is
+gone when that has shown it."""
 
 from pydantic import BaseModel
 

@@ -17,7 +17,8 @@ DEVICE_SECONDS = 180 * 86_400
 
 
 def known_device() -> str | None:
-    """What the last sign-in of this browser left: with it, a stranger's guesses at the account do not hold its owner up."""
+    """What the last sign-in of this browser left: with it, a stranger's guesses at the account do
+    not hold its owner up."""
     return request.cookies.get(_name())
 
 
@@ -32,7 +33,15 @@ def enter(tokens: TokensOut, welcome: str = "") -> Response:
     response = cast("Response", redirect(safe_next(request.form.get("next"))))
     if tokens.device_token is not None:
         secure = _is_https()
-        response.set_cookie(_name(), tokens.device_token, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Strict")
+        response.set_cookie(
+            _name(),
+            tokens.device_token,
+            max_age=DEVICE_SECONDS,
+            path="/",
+            secure=secure,
+            httponly=True,
+            samesite="Strict",
+        )
     return response
 
 

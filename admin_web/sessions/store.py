@@ -1,4 +1,5 @@
-"""Where signed-in sessions are kept: one SQLite file, everything in it sealed, ids only as hashes."""
+"""Where signed-in sessions are kept: one SQLite file, everything in it sealed, ids only as
+hashes."""
 
 import fcntl
 import hashlib
@@ -45,9 +46,11 @@ class Row:
 
 
 class SessionStore:
-    """Rows by session id. Connections are opened per call: they cross no thread and no fork, and it costs 0.1 ms.
+    """Rows by session id. Connections are opened per call: they cross no thread and no fork, and it
+    costs 0.1 ms.
 
-    `data` and `tokens` are written apart, so that a page that stores a message never puts back an older token pair.
+    `data` and `tokens` are written apart, so that a page that stores a message never puts back an
+    older token pair.
     """
 
     def __init__(self, directory: Path, fernet: Fernet) -> None:
@@ -66,17 +69,29 @@ class SessionStore:
         """Also sweeps what has expired: logins are rare and this keeps the file small."""
         now = int(time.time())
         with self._open() as db:
-            db.execute("DELETE FROM sessions WHERE expires_at < ? OR seen_at < ?", (now, now - IDLE_SECONDS))
             db.execute(
-                "INSERT INTO sessions (id, data, tokens, seen_at, expires_at) VALUES (?, ?, ?, ?, ?)",
-                (_hash(sid), self._seal(data), self._seal(asdict(tokens)), now, now + ABSOLUTE_SECONDS),
+                "DELETE FROM sessions WHERE expires_at < ? OR seen_at < ?",
+                (now, now - IDLE_SECONDS),
+            )
+            db.execute(
+                "INSERT INTO sessions (id, data, tokens, seen_at, expires_at) VALUES (?, ?, ?, ?, "
+                "?)",
+                (
+                    _hash(sid),
+                    self._seal(data),
+                    self._seal(asdict(tokens)),
+                    now,
+                    now + ABSOLUTE_SECONDS,
+                ),
             )
 
     def load(self, sid: str) -> Row | None:
         """None when there is no such session, it has expired, or it was sealed with another key."""
         now = int(time.time())
         with self._open() as db:
-            found = db.execute("SELECT data, tokens, seen_at, expires_at FROM sessions WHERE id = ?", (_hash(sid),)).fetchone()
+            found = db.execute(
+                "SELECT data, tokens, seen_at, expires_at FROM sessions WHERE id = ?", (_hash(sid),)
+            ).fetchone()
             if found is None:
                 return None
             data, tokens, seen_at, expires_at = found
@@ -96,7 +111,13 @@ class SessionStore:
     def save_tokens(self, sid: str, tokens: Tokens) -> bool:
         """False when the session has ended meanwhile."""
         with self._open() as db:
-            return db.execute("UPDATE sessions SET tokens = ? WHERE id = ?", (self._seal(asdict(tokens)), _hash(sid))).rowcount == 1
+            return (
+                db.execute(
+                    "UPDATE sessions SET tokens = ? WHERE id = ?",
+                    (self._seal(asdict(tokens)), _hash(sid)),
+                ).rowcount
+                == 1
+            )
 
     def delete(self, sid: str) -> None:
         with self._open() as db:
@@ -104,7 +125,8 @@ class SessionStore:
 
     @contextmanager
     def refreshing(self, sid: str) -> Iterator[None]:
-        """Only one holder per session, over all threads and worker processes. The system frees it when a holder dies."""
+        """Only one holder per session, over all threads and worker processes. The system frees it
+        when a holder dies."""
         stripe = int(_hash(sid)[:8], 16) % LOCKS
         with (self._locks / f"{stripe}.lock").open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

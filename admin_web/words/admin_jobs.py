@@ -1,4 +1,5 @@
-"""Where a job stands, in words for whoever runs the studio. Templates of admins have this module as `words`."""
+"""Where a job stands, in words for whoever runs the studio. Templates of admins have this module as
+`words`."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -31,7 +32,13 @@ MODES = {
     "text_to_video": N_("Video from words"),
     "image_to_video": N_("Video from an image"),
 }
-SOURCES = {"web": N_("Web"), "api": N_("API"), "telegram": N_("Telegram"), "discord": N_("Discord"), "terminal": N_("Terminal")}
+SOURCES = {
+    "web": N_("Web"),
+    "api": N_("API"),
+    "telegram": N_("Telegram"),
+    "discord": N_("Discord"),
+    "terminal": N_("Terminal"),
+}
 PHASES = {
     "submit": N_("waits for its turn"),
     "submitting": N_("is being handed to the provider"),
@@ -43,7 +50,14 @@ PHASES = {
 }
 ZERO = Decimal(0)
 _UNITS = ("Byte", "kB", "MB", "GB", "TB")
-TONES = {"completed": "good", "failed": "bad", "cancelled": "", "queued": "", "processing": "busy", "review": "warn"}
+TONES = {
+    "completed": "good",
+    "failed": "bad",
+    "cancelled": "",
+    "queued": "",
+    "processing": "busy",
+    "review": "warn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +142,16 @@ def capabilities(model: AdminModelOut) -> list[tuple[str, str]]:
     for name, value in model.capabilities.model_dump().items():
         if not value:
             continue
-        words = _("yes") if value is True else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else f"{value}"
-        found.append((_(CAPABILITIES[name]) if name in CAPABILITIES else name.replace("_", " "), words))
+        words = (
+            _("yes")
+            if value is True
+            else ", ".join(map(str, value))
+            if isinstance(value, (list, tuple))
+            else f"{value}"
+        )
+        found.append(
+            (_(CAPABILITIES[name]) if name in CAPABILITIES else name.replace("_", " "), words)
+        )
     return found
 
 
@@ -159,8 +181,18 @@ DELIVERY_STATES = {
     "dead": N_("Reached nobody"),
     "inbox": N_("On the web instead"),
 }
-DELIVERY_TONES = {"troubled": "warn", "pending": "busy", "done": "good", "dead": "bad", "inbox": "warn"}
-EVENTS = {"generation_completed": N_("Result"), "generation_failed": N_("Failure"), "notice": N_("Notice")}
+DELIVERY_TONES = {
+    "troubled": "warn",
+    "pending": "busy",
+    "done": "good",
+    "dead": "bad",
+    "inbox": "warn",
+}
+EVENTS = {
+    "generation_completed": N_("Result"),
+    "generation_failed": N_("Failure"),
+    "notice": N_("Notice"),
+}
 TRIES = {
     "failed": N_("Did not work, tried again later"),
     "final": N_("Refused by the chat for good"),
@@ -204,7 +236,11 @@ def check_state(is_ok: bool) -> State:
 
 def bot_state(bot: BotOut) -> State:
     if bot.connected:
-        return State("on", _("connected since %(when)s", when=moment(bot.since)) if bot.since else _("connected"), "good")
+        return State(
+            "on",
+            _("connected since %(when)s", when=moment(bot.since)) if bot.since else _("connected"),
+            "good",
+        )
     if bot.last_seen_at is None:
         return State("never", _("never seen"), "")
     return State("off", _("away, last seen %(when)s", when=ago(bot.last_seen_at)), "bad")
@@ -228,5 +264,9 @@ def date_words(day: date) -> str:
 def _date_words(day: date, language: str) -> str:
     """A chart and its table say every day twice."""
     this_year = day.year == datetime.now(UTC).year
-    pattern = ("d MMM" if this_year else "d MMM y") if language == "de" else ("MMM d" if this_year else "MMM d, y")
+    pattern = (
+        ("d MMM" if this_year else "d MMM y")
+        if language == "de"
+        else ("MMM d" if this_year else "MMM d, y")
+    )
     return format_date(day, pattern, locale=Locale(language))

@@ -3,7 +3,16 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from admin_web.words.admin_jobs import DELIVERY_STATES, KINDS, PHASES, SCOPES, SOURCES, STATUSES, in_list, size_words
+from admin_web.words.admin_jobs import (
+    DELIVERY_STATES,
+    KINDS,
+    PHASES,
+    SCOPES,
+    SOURCES,
+    STATUSES,
+    in_list,
+    size_words,
+)
 from admin_web.words.language import N_, _, money
 
 ACTIONS = {
@@ -116,13 +125,23 @@ def action_words(action: str, after: Mapping[str, object] | None = None) -> str:
     return _(ACTIONS[action]) if action in ACTIONS else action.replace("_", " ").capitalize()
 
 
-def changes(before: Mapping[str, object] | None, after: Mapping[str, object] | None) -> list[tuple[str, str, str]]:
+def changes(
+    before: Mapping[str, object] | None, after: Mapping[str, object] | None
+) -> list[tuple[str, str, str]]:
     """(what, before, after) for each fact that is on both sides and differs."""
     old, new = before or {}, after or {}
-    return [(_name(key), _value(key, old[key]), _value(key, new[key])) for key in old if key in new and old[key] != new[key]]
+    return [
+        (_name(key), _value(key, old[key]), _value(key, new[key]))
+        for key in old
+        if key in new and old[key] != new[key]
+    ]
 
 
-def facts(before: Mapping[str, object] | None, after: Mapping[str, object] | None, without: Collection[str] = ()) -> list[tuple[str, str]]:
+def facts(
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+    without: Collection[str] = (),
+) -> list[tuple[str, str]]:
     """(what, value) for each fact that did not change, or that is on one side only."""
     old, new = before or {}, after or {}
     return [

@@ -1,4 +1,5 @@
-"""What the api says when something cannot be done as things stand: one code for all, so its own sentences are what is translated."""
+"""What the api says when something cannot be done as things stand: one code for all, so its own
+sentences are what is translated."""
 
 from admin_web.words.language import N_
 

@@ -1,10 +1,18 @@
-"""What a session was opened with, in words: the web says which browser it served, other programs name themselves."""
+"""What a session was opened with, in words: the web says which browser it served, other programs
+name themselves."""
 
 from admin_web.api_http import AGENT
 from admin_web.words.language import _
 
-# The first that is found counts: Edge and Opera call themselves Chrome too, Chrome calls itself Safari.
-_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+# The first that is found counts: Edge and Opera call themselves Chrome too, Chrome calls itself
+# Safari.
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
 _SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "iPhone"),

@@ -40,7 +40,9 @@ HINTS = {
     "too_large": N_("Use a smaller file."),
     "unsupported_media": N_("Use a picture: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF."),
     "storage_full": N_("Tell the person who runs this site."),
-    "storage_unavailable": N_("Try again in a moment. If it stays so, tell the person who runs this site."),
+    "storage_unavailable": N_(
+        "Try again in a moment. If it stays so, tell the person who runs this site."
+    ),
     "still_running": N_("It goes on in the background; you find it in the gallery."),
     "timed_out": N_("Try it again; another model may be quicker."),
     "api_unavailable": N_("Nothing you typed is lost. Try again in a moment."),
@@ -77,35 +79,56 @@ MESSAGES = {
     "timed_out": N_("It took too long."),
     "api_unavailable": API_DOWN,
 }
-"""The api speaks English: in another language its sentence is said by its code, without the numbers that were in it."""
+"""The api speaks English: in another language its sentence is said by its code, without the numbers
+that were in it."""
 CAUSES: dict[Reason, str] = {
     "unreachable": N_("The AI provider cannot be reached. Try again in a moment."),
     "connection_lost": N_("The connection to the AI provider broke before its answer was here."),
     "timed_out": N_("The AI provider took too long. Try it again; another model may be quicker."),
-    "overloaded": N_("The AI provider is overloaded. Try again in a moment, or choose another model."),
+    "overloaded": N_(
+        "The AI provider is overloaded. Try again in a moment, or choose another model."
+    ),
     "busy": N_("The AI provider is busy: too much is asked of it at once. Try again in a moment."),
-    "provider_failed": N_("Something broke at the AI provider. Try again in a moment, or choose another model."),
+    "provider_failed": N_(
+        "Something broke at the AI provider. Try again in a moment, or choose another model."
+    ),
     "unreadable_answer": N_("The answer of the AI provider cannot be read."),
-    "no_image": N_("The model answered without a picture. Say it in another way, or choose another model."),
+    "no_image": N_(
+        "The model answered without a picture. Say it in another way, or choose another model."
+    ),
     "words_only": N_("The model answered with words instead of a picture: “%(detail)s”"),
-    "unusable_image": N_("The picture that the model made cannot be read. Another model may do better."),
+    "unusable_image": N_(
+        "The picture that the model made cannot be read. Another model may do better."
+    ),
     "not_fetched": N_("It was made, but could not be fetched from the AI provider."),
-    "unusable_video": N_("The video that the model made cannot be read. Another model may do better."),
+    "unusable_video": N_(
+        "The video that the model made cannot be read. Another model may do better."
+    ),
     "cut_short": N_("What the AI provider sent ends in the middle."),
     "safety": N_("The model refused this because of its content. Say it in another way."),
-    "key_refused": N_("The AI provider does not accept this server's key. Tell the person who runs this site."),
-    "out_of_credit": N_("The account at the AI provider is empty. Tell the person who runs this site."),
-    "model_gone": N_("The AI provider does not offer this model, or not to this server. Choose another one."),
+    "key_refused": N_(
+        "The AI provider does not accept this server's key. Tell the person who runs this site."
+    ),
+    "out_of_credit": N_(
+        "The account at the AI provider is empty. Tell the person who runs this site."
+    ),
+    "model_gone": N_(
+        "The AI provider does not offer this model, or not to this server. Choose another one."
+    ),
     "request_refused": N_("The AI provider does not take this request: “%(detail)s”"),
-    "storage_unavailable": N_("The store for files cannot be used right now. Tell the person who runs this site."),
+    "storage_unavailable": N_(
+        "The store for files cannot be used right now. Tell the person who runs this site."
+    ),
     "storage_full": N_("There is no room for new files. Tell the person who runs this site."),
     "server_stopped": N_("The server was stopped while this was being made."),
     "thinking_only": N_(
-        "The model used up all its room for thinking, so there is no answer. Let it think less (below the question) or take another model."
+        "The model used up all its room for thinking, so there is no answer. Let it think less "
+        "(below the question) or take another model."
     ),
     "empty_answer": N_("The model gave no answer. Try it again."),
 }
-"""Why something was not made, by the api's reason, and what to do about it. `detail`: what the provider or the model said."""
+"""Why something was not made, by the api's reason, and what to do about it. `detail`: what the
+provider or the model said."""
 ENDINGS: dict[Finish, str] = {
     "length": N_("Cut at the limit of its length."),
     "content_filter": N_("A content filter stopped the answer here."),
@@ -145,9 +168,16 @@ _REASONS = {
         "This password is among the first that are guessed: it is a common one with little added. "
         "Several words that do not belong together are good."
     ),
-    "password_repeats": N_("This password repeats itself. Several words that do not belong together are good."),
-    "password_run": N_("This password follows the keyboard or the alphabet. Several words that do not belong together are good."),
-    "password_named": N_("This password is mostly a name that others know: yours, this server's or this product's."),
+    "password_repeats": N_(
+        "This password repeats itself. Several words that do not belong together are good."
+    ),
+    "password_run": N_(
+        "This password follows the keyboard or the alphabet. Several words that do not belong "
+        "together are good."
+    ),
+    "password_named": N_(
+        "This password is mostly a name that others know: yours, this server's or this product's."
+    ),
     "password_wrong": N_("The current password is not right."),
     "zone_unknown": N_("This time zone is not known. They are called such as Europe/Berlin."),
     "model_reads_less": N_("This is too long for %(model)s."),
@@ -175,7 +205,12 @@ class FormError:
     @property
     def spoken(self) -> dict[str, object]:
         """For our own scripts."""
-        error = {"message": self.message, "hint": self.hint, "code": self.code, "cost": "" if self.cost is None else money(self.cost)}
+        error = {
+            "message": self.message,
+            "hint": self.hint,
+            "code": self.code,
+            "cost": "" if self.cost is None else money(self.cost),
+        }
         return {"error": error, "fields": self.fields}
 
     @property
@@ -185,14 +220,26 @@ class FormError:
 
 
 def in_words(error: ApiError) -> FormError:
-    wait = "" if error.retry_after is None else _("Try again in %(time)s.", time=waiting(error.retry_after))
+    wait = (
+        ""
+        if error.retry_after is None
+        else _("Try again in %(time)s.", time=waiting(error.retry_after))
+    )
     if error.problem is not None and error.problem.reason is not None:
         paid = charged(error.problem.charged_usd)
-        return FormError(cause(error.problem.reason, error.detail, error.code), f"{wait} {paid}".strip(), error.code)
+        return FormError(
+            cause(error.problem.reason, error.detail, error.code),
+            f"{wait} {paid}".strip(),
+            error.code,
+        )
     hint = _(HINTS[error.code]) if error.code in HINTS and error.detail not in CONFLICTS else ""
     facts = _by_facts(error.problem) if error.problem is not None and chosen() != DEFAULT else ""
-    fields = {problem.field.rpartition(".")[2]: facts or field_words(problem) for problem in error.fields}
-    return FormError(facts or said(error.code, error.detail), wait or hint, error.code, fields, error.cost)
+    fields = {
+        problem.field.rpartition(".")[2]: facts or field_words(problem) for problem in error.fields
+    }
+    return FormError(
+        facts or said(error.code, error.detail), wait or hint, error.code, fields, error.cost
+    )
 
 
 def failure(error: ErrorOut) -> str:
@@ -219,21 +266,36 @@ def _by_facts(problem: Problem) -> str:
     """The sentence that the facts make; empty when there are none."""
     allowed = _allowed(problem.allowed)
     if problem.code == "option_unsupported" and problem.option:
-        values = {"model": problem.model or _("This model"), "option": _(_OPTIONS.get(problem.option, problem.option))}
+        values = {
+            "model": problem.model or _("This model"),
+            "option": _(_OPTIONS.get(problem.option, problem.option)),
+        }
         if not allowed:
             return _("%(model)s does not take the option “%(option)s”.", **values)
-        return _("%(model)s does not take “%(option)s” like that. Possible: %(allowed)s.", **values, allowed=allowed)
+        return _(
+            "%(model)s does not take “%(option)s” like that. Possible: %(allowed)s.",
+            **values,
+            allowed=allowed,
+        )
     if problem.code == "model_unavailable" and problem.model:
         if not allowed:
             return _("The model “%(model)s” cannot be used.", model=problem.model)
-        return _("The model “%(model)s” cannot be used. Possible: %(allowed)s.", model=problem.model, allowed=allowed)
+        return _(
+            "The model “%(model)s” cannot be used. Possible: %(allowed)s.",
+            model=problem.model,
+            allowed=allowed,
+        )
     return ""
 
 
 def _allowed(values: Sequence[str] | Between | None) -> str:
     if not isinstance(values, Between):
         return ", ".join(values or ())
-    return _("%(least)s to %(most)s", least=values.least, most=values.most) if values.least < values.most else str(values.most)
+    return (
+        _("%(least)s to %(most)s", least=values.least, most=values.most)
+        if values.least < values.most
+        else str(values.most)
+    )
 
 
 def said(code: str, detail: str) -> str:
@@ -246,14 +308,17 @@ def said(code: str, detail: str) -> str:
 
 
 def notice_words(code: str, facts: Mapping[str, str]) -> str:
-    """A message that was meant for a chat. One that came later than these words is shown by its own text or name."""
+    """A message that was meant for a chat. One that came later than these words is shown by its own
+    text or name."""
     if code not in NOTICES:
         return facts.get("text") or code.replace("_", " ").capitalize()
     return _(NOTICES[code], **{"name": "", "platform": "", **facts})
 
 
 def field_words(problem: FieldProblem) -> str:
-    return reason_words(problem.reason, problem.params or {}) or (problem.message if chosen() == DEFAULT else not_right())
+    return reason_words(problem.reason, problem.params or {}) or (
+        problem.message if chosen() == DEFAULT else not_right()
+    )
 
 
 def reason_words(reason: str | None, facts: Mapping[str, object]) -> str:

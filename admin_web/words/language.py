@@ -1,7 +1,8 @@
 """Which language and which time zone a page speaks, and its sentences in that language.
 
-English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others; they are read when the web starts,
-so there is no compiled file that could be old. `python -m admin_web.catalogue` finds what is not translated yet.
+English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others;
+they are read when the web starts, so there is no compiled file that could be old. `python -m
+admin_web.catalogue` finds what is not translated yet.
 """
 
 import gettext as std
@@ -41,7 +42,8 @@ def prepare(app: Flask) -> None:
 
 @cache
 def _catalogue(language: str) -> std.NullTranslations:
-    """Of a file later in the alphabet a sentence wins; the test of the catalogues sees to it that no sentence is in two."""
+    """Of a file later in the alphabet a sentence wins; the test of the catalogues sees to it that
+    no sentence is in two."""
     merged: std.NullTranslations = std.NullTranslations()
     for path in sorted((LOCALES / language).glob("*.po")):
         compiled = io.BytesIO()
@@ -84,7 +86,8 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
 
 
 def speak(language: str) -> None:
-    """The signed-in person's own language, for this page and, without asking again, for the fragments that follow it."""
+    """The signed-in person's own language, for this page and, without asking again, for the
+    fragments that follow it."""
     g.language = language if language in LANGUAGES else asked_for()
     if session.get("language") != g.language:
         session["language"] = g.language
@@ -111,14 +114,22 @@ def zone() -> tzinfo:
     """The person's time zone as the profile has it, else as the browser has said it."""
     if "zone" not in g:
         held = session.get("time_zone")
-        g.zone = _zone(held if isinstance(held, str) else "") or _zone(request.cookies.get("tz", "")) or UTC
+        g.zone = (
+            _zone(held if isinstance(held, str) else "")
+            or _zone(request.cookies.get("tz", ""))
+            or UTC
+        )
     return cast("tzinfo", g.zone)
 
 
 def _zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # an unknown name, one that is no name, one that is a folder
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ):  # an unknown name, one that is no name, one that is a folder
         return None
 
 
@@ -140,7 +151,8 @@ def clock(at: datetime) -> str:
 
 
 def ago(at: datetime) -> str:
-    """How long it is ago, or until it comes, in the largest unit that fits; after a month the day."""
+    """How long it is ago, or until it comes, in the largest unit that fits; after a month the
+    day."""
     passed = (datetime.now(UTC) - at).total_seconds()
     if abs(passed) < MINUTE:
         return _("just now")
@@ -153,7 +165,9 @@ def ago(at: datetime) -> str:
 @lru_cache(1024)
 def _ago(seconds: int, language: str) -> str:
     """Long tables say the same few over and over."""
-    return format_timedelta(timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=Locale(language))
+    return format_timedelta(
+        timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=Locale(language)
+    )
 
 
 def lasting(time: timedelta) -> str:
@@ -171,7 +185,9 @@ def money(value: Decimal | None) -> str:
 
 def dollars(value: Decimal) -> str:
     """The price of a thing: at least cents, at most four digits behind the point."""
-    digits = f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
+    digits = (
+        f"{value:.2f}" if value >= 1 or round(value, 2) == value else f"{value:.4f}".rstrip("0")
+    )
     return f"{digits.replace('.', ',')} $" if chosen() == "de" else f"${digits}"
 
 

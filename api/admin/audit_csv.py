@@ -24,6 +24,15 @@ async def lines(db: Db, wanted: Filter) -> AsyncIterator[str]:
 
 
 def _row(entry: Entry) -> Sequence[str]:
-    facts = [json.dumps(each, ensure_ascii=False) if each is not None else "" for each in (entry.before, entry.after)]
-    names = (entry.action, entry.actor or "", entry.actor_id or "", entry.about or "", entry.subject)
+    facts = [
+        json.dumps(each, ensure_ascii=False) if each is not None else ""
+        for each in (entry.before, entry.after)
+    ]
+    names = (
+        entry.action,
+        entry.actor or "",
+        entry.actor_id or "",
+        entry.about or "",
+        entry.subject,
+    )
     return (entry.created_at.isoformat(), *names, *facts)

@@ -1,7 +1,9 @@
-"""`python -m api.admin.backup_copy DATABASE ZIP`: one backup, made in a process of its own, at low priority.
+"""`python -m api.admin.backup_copy DATABASE ZIP`: one backup, made in a process of its own, at low
+priority.
 
-A process of its own because closing a file gives up all locks that a process has on it, and the api's lock on its database must stay. It
-says `ready`, waits for a line, says `copied` as soon as the database may be written again, and one line of JSON at the end.
+A process of its own because closing a file gives up all locks that a process has on it, and the
+api's lock on its database must stay. It says `ready`, waits for a line, says `copied` as soon as
+the database may be written again, and one line of JSON at the end.
 """
 
 import json
@@ -47,14 +49,22 @@ def make(database: Path, target: Path) -> None:
 
 
 def _look_into(copy: Path) -> dict[str, object]:
-    """Opens the copy, which proves that it can be opened, counts every table and lists the media files that belong to it."""
+    """Opens the copy, which proves that it can be opened, counts every table and lists the media
+    files that belong to it."""
     with duckdb.connect(str(copy), config=CONFIG) as db:
-        tables = [name for (name,) in db.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        tables = [
+            name
+            for (name,) in db.execute(
+                "SELECT table_name FROM duckdb_tables() ORDER BY 1"
+            ).fetchall()
+        ]
         rows = {name: _count(db, name) for name in tables}
         last = db.execute("SELECT max(name) FROM schema_migrations").fetchone()
         listed = copy.with_name(MANIFEST)
         db.execute(
-            "COPY (SELECT key, sha256, size, content_type FROM media ORDER BY key) TO '" + str(listed).replace("'", "''") + "' (HEADER)"
+            "COPY (SELECT key, sha256, size, content_type FROM media ORDER BY key) TO '"
+            + str(listed).replace("'", "''")
+            + "' (HEADER)"
         )
         db.execute("CHECKPOINT")
     return {"schema": last[0] if last else None, "duckdb": duckdb.__version__, "rows": rows}

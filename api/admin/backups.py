@@ -1,7 +1,9 @@
-"""Backups of the embedded database: made while everything runs, by hand and by themselves, and kept as long as set.
+"""Backups of the embedded database: made while everything runs, by hand and by themselves, and kept
+as long as set.
 
-The file is copied while nobody writes: about a second for 600 MB, longer on a busy disk. DuckDB's own COPY FROM DATABASE needs more memory
-than the database itself may have: with a million generations it ended without any.
+The file is copied while nobody writes: about a second for 600 MB, longer on a busy disk. DuckDB's
+own COPY FROM DATABASE needs more memory than the database itself may have: with a million
+generations it ended without any.
 """
 
 import asyncio
@@ -31,7 +33,8 @@ AGAIN_AFTER = 600.0
 PAUSE_MAX = 3600.0
 ROOT = Path(__file__).parents[2]
 INSTEAD = (
-    "The database is a PostgreSQL server. Back it up with its own tools, such as pg_dump -Fc, or with the backups of whoever runs it, "
+    "The database is a PostgreSQL server. Back it up with its own tools, such as pg_dump -Fc, or "
+    "with the backups of whoever runs it, "
     "and keep the media store beside it."
 )
 
@@ -79,7 +82,9 @@ class Backups:
             raise Conflict("A backup is being made already.")
         async with self._making:
             made = await self._make(db)
-        await audit.record(self._db, "backup_made", actor_id=actor_id, subject=made.name, after={"size": made.size})
+        await audit.record(
+            self._db, "backup_made", actor_id=actor_id, subject=made.name, after={"size": made.size}
+        )
         log.info("backup_made", name=made.name, size=made.size)
         return made
 
@@ -87,18 +92,29 @@ class Backups:
         folder = self._plan.folder.absolute()
         await asyncio.to_thread(_prepare, folder, db.path)
         target = folder / f"allucanget-{now():{STAMP}}.zip"
-        command = (sys.executable, "-m", "api.admin.backup_copy", str(db.path.absolute()), str(target))
-        child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        command = (
+            sys.executable,
+            "-m",
+            "api.admin.backup_copy",
+            str(db.path.absolute()),
+            str(target),
+        )
+        child = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
         assert child.stdin is not None
         assert child.stdout is not None
-        # it starts first, for that takes longer than the copy; then nobody writes until it says that it has copied, or ends
+        # it starts first, for that takes longer than the copy; then nobody writes until it says
+        # that it has copied, or ends
         await child.stdout.readline()
         async with db.still():
             child.stdin.write(b"\n")
             await child.stdout.readline()
         _, said = await child.communicate()
         if child.returncode != 0:
-            log.error("backup_failed", code=child.returncode, said=said.decode(errors="replace")[-2000:])
+            log.error(
+                "backup_failed", code=child.returncode, said=said.decode(errors="replace")[-2000:]
+            )
             raise Conflict("The backup could not be made. The reason is in the log of the api.")
         return await asyncio.to_thread(self._rotate, target.name)
 
@@ -117,7 +133,8 @@ class Backups:
         return path
 
     async def due_at(self) -> datetime | None:
-        """When the next one is made by itself; None: never. The first one when the database is as old as a backup may get."""
+        """When the next one is made by itself; None: never. The first one when the database is as
+        old as a backup may get."""
         if self._plan.every_hours == 0 or not isinstance(self._db, DuckDb):
             return None
         newest = await asyncio.to_thread(self._found)

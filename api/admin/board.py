@@ -27,7 +27,12 @@ class Board:
 
 
 def board_of(
-    settings: Settings, db: Db, provider: Provider, budget: BudgetService, deliveries: DeliveryService, media: MediaService
+    settings: Settings,
+    db: Db,
+    provider: Provider,
+    budget: BudgetService,
+    deliveries: DeliveryService,
+    media: MediaService,
 ) -> Board:
     stats = Stats(db)
     backups = Backups(db, Plan(settings.backups, settings.backup_hours, settings.backup_keep))

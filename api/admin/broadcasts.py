@@ -1,5 +1,5 @@
-"""A message to every linked chat. Its chats wait in a table of their own and become deliveries a few at a time: what members asked for
-never waits behind it, and no platform's limits are met."""
+"""A message to every linked chat. Its chats wait in a table of their own and become deliveries a
+few at a time: what members asked for never waits behind it, and no platform's limits are met."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,8 @@ _LINKED = """
     WHERE users.status = 'active' AND links.platform = ANY($1::text[])
 """
 _ROWS = """
-    SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at, broadcasts.stopped_at,
+    SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at,
+        broadcasts.stopped_at,
            coalesce(users.email, users.display_name) AS sender
     FROM broadcasts LEFT JOIN users ON users.id = broadcasts.actor_id
 """
@@ -43,14 +44,17 @@ class Broadcasts:
         self._rung = asyncio.Event()
 
     async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
-        """Or only say whom it would reach. `key`: the same key with the same text sends once. Raises `Conflict`."""
+        """Or only say whom it would reach. `key`: the same key with the same text sends once.
+        Raises `Conflict`."""
         platforms = list(body.platforms or _PLATFORMS)
         reach = await self._reach(platforms)
         if body.dry_run:
             return _planned(None, body.text, reach)
         body_hash = hashlib.sha256(f"broadcast:{body.model_dump_json()}".encode()).hexdigest()
         try:
-            made = await self._accept(body, platforms, reach, actor_id=actor_id, key=key, body_hash=body_hash)
+            made = await self._accept(
+                body, platforms, reach, actor_id=actor_id, key=key, body_hash=body_hash
+            )
         except Duplicate as error:
             earlier = await idempotency.recall(self._db, idempotency.key_of(actor_id, key or ""))
             if earlier is None or earlier.body_hash != body_hash or earlier.answer_json is None:
@@ -60,17 +64,32 @@ class Broadcasts:
         return made
 
     async def _reach(self, platforms: Sequence[Platform]) -> list[ReachOut]:
-        rows = await self._db.fetch(f"SELECT links.platform, count(*) AS n {_LINKED} GROUP BY 1", list(platforms))
+        rows = await self._db.fetch(
+            f"SELECT links.platform, count(*) AS n {_LINKED} GROUP BY 1", list(platforms)
+        )
         found = {row["platform"]: row["n"] for row in rows}
         return [ReachOut(platform=platform, chats=found.get(platform, 0)) for platform in platforms]
 
     async def _accept(
-        self, body: BroadcastIn, platforms: Sequence[Platform], reach: list[ReachOut], *, actor_id: str, key: str | None, body_hash: str
+        self,
+        body: BroadcastIn,
+        platforms: Sequence[Platform],
+        reach: list[ReachOut],
+        *,
+        actor_id: str,
+        key: str | None,
+        body_hash: str,
     ) -> BroadcastOut:
         made = _planned(ids.new_id(), body.text, reach)
         async with self._db.transaction() as sql:
             if key is not None:
-                await idempotency.claim(sql, idempotency.key_of(actor_id, key), body_hash, f"{CODE}:{made.id}", made.created_at)
+                await idempotency.claim(
+                    sql,
+                    idempotency.key_of(actor_id, key),
+                    body_hash,
+                    f"{CODE}:{made.id}",
+                    made.created_at,
+                )
                 await idempotency.keep(sql, f"{CODE}:{made.id}", made.model_dump_json())
             await sql.execute(
                 f"INSERT INTO broadcast_chats (broadcast_id, platform, platform_user_id) "
@@ -79,36 +98,60 @@ class Broadcasts:
                 made.id,
             )
             await sql.execute(
-                "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) VALUES ($1, $2, "
+                "$3, $4, $5)",
                 made.id,
                 actor_id,
                 made.text,
                 made.chats,
                 made.created_at,
             )
-            await audit.record(sql, CODE, actor_id=actor_id, subject=str(made.id), after={"chats": made.chats, "text": made.text})
+            await audit.record(
+                sql,
+                CODE,
+                actor_id=actor_id,
+                subject=str(made.id),
+                after={"chats": made.chats, "text": made.text},
+            )
         return made
 
-    async def page(self, cursor: str | None, limit: int, sort: BroadcastSort = "newest") -> Page[BroadcastOut]:
+    async def page(
+        self, cursor: str | None, limit: int, sort: BroadcastSort = "newest"
+    ) -> Page[BroadcastOut]:
         """With how far each is."""
-        found, more = await ids_of(self._db, "broadcasts", [], OLDEST if sort == "oldest" else NEWEST, cursor, limit)
-        rows = await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = ANY($1::text[])", found) if found else ()
-        return Page(items=await self._outs(sorted(rows, key=lambda row: found.index(row["id"]))), next_cursor=more)
+        found, more = await ids_of(
+            self._db, "broadcasts", [], OLDEST if sort == "oldest" else NEWEST, cursor, limit
+        )
+        rows = (
+            await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = ANY($1::text[])", found)
+            if found
+            else ()
+        )
+        return Page(
+            items=await self._outs(sorted(rows, key=lambda row: found.index(row["id"]))),
+            next_cursor=more,
+        )
 
     async def stop(self, broadcast_id: str, *, actor_id: str) -> BroadcastOut:
-        """What was sent stays, the rest is not sent. Raises `NotFound`, and `Conflict` when nothing of it waits any more."""
+        """What was sent stays, the rest is not sent. Raises `NotFound`, and `Conflict` when nothing
+        of it waits any more."""
         before = await self._one(broadcast_id)
         async with self._db.transaction() as sql:
             # first those that wait: whoever feeds has taken them, or finds none
             await sql.execute("DELETE FROM broadcast_chats WHERE broadcast_id = $1", broadcast_id)
             await self._deliveries.withdraw(sql, broadcast_id)
             row = await sql.fetch_one(
-                "UPDATE broadcasts SET stopped_at = $2 WHERE id = $1 AND stopped_at IS NULL RETURNING id", broadcast_id, ids.now()
+                "UPDATE broadcasts SET stopped_at = $2 WHERE id = $1 AND stopped_at IS NULL "
+                "RETURNING id",
+                broadcast_id,
+                ids.now(),
             )
             if row is None or not (before.waiting or before.pending):
                 raise Conflict("Nothing of it waits any more: it was sent, or stopped before.")
             after: audit.Facts = {"chats": before.chats, "waiting": before.waiting + before.pending}
-            await audit.record(sql, "broadcast_stop", actor_id=actor_id, subject=broadcast_id, after=after)
+            await audit.record(
+                sql, "broadcast_stop", actor_id=actor_id, subject=broadcast_id, after=after
+            )
         return await self._one(broadcast_id)
 
     async def _one(self, broadcast_id: str) -> BroadcastOut:
@@ -124,9 +167,11 @@ class Broadcasts:
     async def _counts(self, broadcast_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         rows = await self._db.fetch(
             """
-            SELECT broadcast_id, state, count(*) AS n FROM deliveries WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
+            SELECT broadcast_id, state, count(*) AS n FROM deliveries
+                WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
             UNION ALL
-            SELECT broadcast_id, 'waiting' AS state, count(*) AS n FROM broadcast_chats WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
+            SELECT broadcast_id, 'waiting' AS state, count(*) AS n FROM broadcast_chats
+                WHERE broadcast_id = ANY($1::text[]) GROUP BY 1, 2
             """,
             list(broadcast_ids),
         )
@@ -147,13 +192,18 @@ class Broadcasts:
 
     async def feed(self) -> bool:
         """Makes deliveries of some chats that wait. False when none waits any more."""
-        rows = await self._db.fetch("SELECT platform, count(*) AS n FROM broadcast_chats GROUP BY 1")
+        rows = await self._db.fetch(
+            "SELECT platform, count(*) AS n FROM broadcast_chats GROUP BY 1"
+        )
         for row in rows:
             await self._feed_platform(row["platform"])
         return bool(rows)
 
     async def _feed_platform(self, platform: str) -> None:
-        query = "SELECT count(*) AS n FROM deliveries WHERE broadcast_id IS NOT NULL AND platform = $1 AND state = 'pending'"
+        query = (
+            "SELECT count(*) AS n FROM deliveries WHERE broadcast_id IS NOT NULL AND platform "
+            "= $1 AND state = 'pending'"
+        )
         busy = await self._db.fetch_one(query, platform)
         room = AT_ONCE - (busy["n"] if busy else 0)
         if room <= 0:
@@ -173,11 +223,13 @@ class Broadcasts:
 
 
 async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
-    """Some that wait, the oldest first, out of the table; a chat that was unlinked since is left out."""
+    """Some that wait, the oldest first, out of the table; a chat that was unlinked since is left
+    out."""
     taken = await sql.fetch(
         """
         DELETE FROM broadcast_chats WHERE platform = $1 AND (broadcast_id, platform_user_id) IN (
-            SELECT broadcast_id, platform_user_id FROM broadcast_chats WHERE platform = $1 ORDER BY broadcast_id, platform_user_id LIMIT $2
+            SELECT broadcast_id, platform_user_id FROM broadcast_chats
+                WHERE platform = $1 ORDER BY broadcast_id, platform_user_id LIMIT $2
         ) RETURNING broadcast_id, platform_user_id
         """,
         platform,
@@ -188,7 +240,8 @@ async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
         found += await sql.fetch(
             """
             SELECT links.chat_id, links.user_id, broadcasts.text, broadcasts.id AS broadcast_id
-            FROM links, broadcasts WHERE links.platform = $1 AND links.platform_user_id = $2 AND broadcasts.id = $3
+            FROM links, broadcasts
+            WHERE links.platform = $1 AND links.platform_user_id = $2 AND broadcasts.id = $3
             """,
             platform,
             each["platform_user_id"],
@@ -199,12 +252,21 @@ async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
 
 def _planned(broadcast_id: str | None, text: str, reach: list[ReachOut]) -> BroadcastOut:
     chats = sum(each.chats for each in reach)
-    row = {"id": broadcast_id, "text": text, "chats": chats, "created_at": ids.now(), "stopped_at": None, "sender": None}
+    row = {
+        "id": broadcast_id,
+        "text": text,
+        "chats": chats,
+        "created_at": ids.now(),
+        "stopped_at": None,
+        "sender": None,
+    }
     return _out(row, {"waiting": chats}).model_copy(update={"reach": reach})
 
 
 def _out(row: Row, counts: dict[str, int]) -> BroadcastOut:
-    states = {state: counts.get(state, 0) for state in ("waiting", "pending", "done", "inbox", "dead")}
+    states = {
+        state: counts.get(state, 0) for state in ("waiting", "pending", "done", "inbox", "dead")
+    }
     return BroadcastOut(
         id=row["id"],
         text=row["text"],

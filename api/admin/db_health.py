@@ -31,7 +31,11 @@ class DbHealth:
         written = time.perf_counter()
         if self._migrations is None:
             self._migrations = await store.migrations(db)
-        size, free = await asyncio.to_thread(_on_disk, self._path) if self._path else (await store.postgres_size(db), None)
+        size, free = (
+            await asyncio.to_thread(_on_disk, self._path)
+            if self._path
+            else (await store.postgres_size(db), None)
+        )
         return DbHealthOut(
             engine=db.engine,
             version=version,
@@ -47,4 +51,6 @@ class DbHealth:
 def _on_disk(path: Path) -> tuple[int, int]:
     """Bytes of the file with its log, and what is free beside it."""
     parts = (path, path.with_name(path.name + ".wal"))
-    return sum(part.stat().st_size for part in parts if part.exists()), shutil.disk_usage(path.parent).free
+    return sum(part.stat().st_size for part in parts if part.exists()), shutil.disk_usage(
+        path.parent
+    ).free

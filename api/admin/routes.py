@@ -80,15 +80,25 @@ async def audit(
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Page[AuditOut]:
-    """`subject` is the id of what it was done to; for accounts the e-mail address is as good as the id."""
+    """`subject` is the id of what it was done to; for accounts the e-mail address is as good as the
+    id."""
     return await services.admin.audit(replace(wanted, cursor=cursor), limit)
 
 
 @router.get("/audit.csv", response_class=StreamingResponse)
-async def audit_csv(caller: AdminCaller, services: ServicesDep, wanted: AuditFilter) -> StreamingResponse:
+async def audit_csv(
+    caller: AdminCaller, services: ServicesDep, wanted: AuditFilter
+) -> StreamingResponse:
     """The same as a file for spreadsheets, all of it."""
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(await services.admin.audit_csv(wanted), headers=headers, media_type="text/csv; charset=utf-8")
+    headers = {
+        "Content-Disposition": 'attachment; filename="audit.csv"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        await services.admin.audit_csv(wanted),
+        headers=headers,
+        media_type="text/csv; charset=utf-8",
+    )
 
 
 @router.post("/broadcast", status_code=202, responses={200: {"description": "A dry run."}})
@@ -97,7 +107,9 @@ async def broadcast(
     response: Response,
     caller: AdminCaller,
     services: ServicesDep,
-    key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)] = None,
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
+    ] = None,
 ) -> BroadcastOut:
     """To the private chats of everybody who linked one, a few a second."""
     if body.dry_run:
@@ -118,7 +130,9 @@ async def broadcasts(
 
 
 @router.post("/broadcasts/{broadcast_id}/stop")
-async def stop_broadcast(broadcast_id: str, caller: AdminCaller, services: ServicesDep) -> BroadcastOut:
+async def stop_broadcast(
+    broadcast_id: str, caller: AdminCaller, services: ServicesDep
+) -> BroadcastOut:
     """What was sent stays, the rest is not sent. 409 when nothing of it waits any more."""
     return await services.board.broadcasts.stop(broadcast_id, actor_id=caller.user_id)
 
@@ -130,7 +144,8 @@ async def backups(caller: AdminCaller, services: ServicesDep) -> BackupsOut:
 
 @router.post("/backups", status_code=201)
 async def make_backup(caller: AdminCaller, services: ServicesDep) -> BackupOut:
-    """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL, which has tools of its own."""
+    """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL,
+    which has tools of its own."""
     return await services.board.backups.make(caller.user_id)
 
 
@@ -138,7 +153,9 @@ async def make_backup(caller: AdminCaller, services: ServicesDep) -> BackupOut:
 async def backup(name: str, caller: RecentAdminCaller, services: ServicesDep) -> FileResponse:
     """The whole database: it needs a recent password, and is written to the audit log."""
     path = await services.board.backups.path(name, caller.user_id)
-    return FileResponse(path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"})
+    return FileResponse(
+        path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"}
+    )
 
 
 @router.get("/settings")
@@ -165,7 +182,8 @@ async def bot_credentials(caller: AdminCaller, services: ServicesDep) -> Page[Bo
 
 @router.post("/bot-credentials/{platform}/rotate", status_code=201)
 async def rotate(platform: Platform, caller: AdminCaller, services: ServicesDep) -> RotatedOut:
-    """A new key for the platform's bot. The one before works on until it is revoked, or until the next rotation."""
+    """A new key for the platform's bot. The one before works on until it is revoked, or until the
+    next rotation."""
     return await services.auth.bots.rotate(platform, actor_id=caller.user_id)
 
 

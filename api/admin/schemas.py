@@ -9,8 +9,8 @@ from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
 
 class AuditOut(Out):
-    """Who did what to whom. `actor` and `about` are what the accounts are called now; null for nobody, for an account that was deleted,
-    and for a subject that is no account."""
+    """Who did what to whom. `actor` and `about` are what the accounts are called now; null for
+    nobody, for an account that was deleted, and for a subject that is no account."""
 
     id: str
     created_at: Time
@@ -35,7 +35,8 @@ class PurgeOut(Out):
 
 
 class BotCredentialOut(Out):
-    """`newest` is the one that a rotation made last; an older one that is not revoked works, too, until the next rotation."""
+    """`newest` is the one that a rotation made last; an older one that is not revoked works, too,
+    until the next rotation."""
 
     id: str
     platform: Platform
@@ -46,7 +47,8 @@ class BotCredentialOut(Out):
 
 
 class RotatedOut(Out):
-    """`key` is shown now and never again. Bots of this machine take it at their next start; to others give it as BOT_KEY."""
+    """`key` is shown now and never again. Bots of this machine take it at their next start; to
+    others give it as BOT_KEY."""
 
     id: str
     platform: Platform
@@ -65,7 +67,8 @@ class UserCountOut(Out):
 
 
 class TokenCountsOut(Out):
-    """What opens something at the moment: open sessions, refresh tokens that were not used, invitations and reset links, bots' keys."""
+    """What opens something at the moment: open sessions, refresh tokens that were not used,
+    invitations and reset links, bots' keys."""
 
     sessions: int
     refresh_tokens: int
@@ -81,7 +84,8 @@ class GenerationCountOut(Out):
 
 
 class SpenderOut(Out):
-    """`name`: e-mail address or name; null for an account that was deleted. `count`: booked requests."""
+    """`name`: e-mail address or name; null for an account that was deleted. `count`: booked
+    requests."""
 
     user_id: str
     name: str | None
@@ -115,8 +119,8 @@ class DaySpendOut(Out):
 
 
 class QueueOut(Out):
-    """Jobs of one kind that are not over. `waiting_seconds`: how long the oldest queued one waits; `running_seconds`: how long the first
-    one of those being made runs."""
+    """Jobs of one kind that are not over. `waiting_seconds`: how long the oldest queued one waits;
+    `running_seconds`: how long the first one of those being made runs."""
 
     kind: MediaKind
     queued: int
@@ -136,8 +140,8 @@ class DeliveryCountOut(Out):
 
 
 class TypicalOut(Out):
-    """From the start to the end, of what was completed in the last 7 days: half take up to `half_seconds`, nine of ten up to
-    `most_seconds`."""
+    """From the start to the end, of what was completed in the last 7 days: half take up to
+    `half_seconds`, nine of ten up to `most_seconds`."""
 
     kind: MediaKind
     model: str
@@ -147,8 +151,8 @@ class TypicalOut(Out):
 
 
 class StatsOut(Out):
-    """Queue and waiting deliveries are as of `at`; what has to be counted over everything is up to a minute older: `counted_at`.
-    `days`: the last 31, oldest first, those without spend too."""
+    """Queue and waiting deliveries are as of `at`; what has to be counted over everything is up to
+    a minute older: `counted_at`. `days`: the last 31, oldest first, those without spend too."""
 
     at: Time
     counted_at: Time
@@ -171,8 +175,9 @@ class TableOut(Out):
 
 
 class DbHealthOut(Out):
-    """`size_bytes`: on DuckDB the file with its log. `free_bytes` of the disk, null for a server elsewhere. `answered_ms`: how long the
-    simplest question took just now; `write_ms` the same of a write."""
+    """`size_bytes`: on DuckDB the file with its log. `free_bytes` of the disk, null for a server
+    elsewhere. `answered_ms`: how long the simplest question took just now; `write_ms` the same of a
+    write."""
 
     engine: Literal["duckdb", "postgresql"]
     version: str
@@ -203,14 +208,26 @@ WarningCode = Literal[
     "backup_old",
     "books_differ",
 ]
-Target = Literal["generations", "queue", "running", "deliveries", "budgets", "models", "health", "backups", "bots"]
+Target = Literal[
+    "generations",
+    "queue",
+    "running",
+    "deliveries",
+    "budgets",
+    "models",
+    "health",
+    "backups",
+    "bots",
+]
 
 
 class WarningOut(Out):
-    """Something that needs a person. `target` is the page where it is fixed. `count`: how many there are; 1 where counting makes no sense.
-    `facts` fill the sentence: `scope percent` of a budget, `platform minutes` of deliveries, `minutes` of jobs in line and of late
-    ones, `detail` of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk and
-    `floor_mb` that have to be, `detail` of a store for files that is away and `waiting` for it, `days` of the newest backup."""
+    """Something that needs a person. `target` is the page where it is fixed. `count`: how many
+    there are; 1 where counting makes no sense. `facts` fill the sentence: `scope percent` of a
+    budget, `platform minutes` of deliveries, `minutes` of jobs in line and of late ones, `detail`
+    of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk and
+    `floor_mb` that have to be, `detail` of a store for files that is away and `waiting` for it,
+    `days` of the newest backup."""
 
     code: WarningCode
     count: int
@@ -225,8 +242,8 @@ class WarningsOut(Out):
 
 
 class BotOut(Out):
-    """`connected`: it asked for deliveries just now. `since`: since when without a break, or when it was seen last. `name` and
-    `link_template` are what it said of itself."""
+    """`connected`: it asked for deliveries just now. `since`: since when without a break, or when
+    it was seen last. `name` and `link_template` are what it said of itself."""
 
     platform: Platform
     connected: bool
@@ -237,7 +254,8 @@ class BotOut(Out):
 
 
 class StudioIn(In):
-    """`show_content`: admins see prompts, images and videos of members, too. It is written to the audit log."""
+    """`show_content`: admins see prompts, images and videos of members, too. It is written to the
+    audit log."""
 
     show_content: bool
 
@@ -263,9 +281,10 @@ BroadcastSort = Literal["newest", "oldest"]
 
 
 class BroadcastOut(Out):
-    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its reader finds it on the web; `unsent`: it is
-    not sent to them any more, because it was stopped or they were unlinked. `by`: the admin's e-mail address or name; null for an account
-    that was deleted. `id` null: it was a dry run. `stopped_at` null: nobody stopped it."""
+    """`waiting`: not with their bots yet; `pending`: with them; `inbox`: no chat took it, its
+    reader finds it on the web; `unsent`: it is not sent to them any more, because it was stopped or
+    they were unlinked. `by`: the admin's e-mail address or name; null for an account that was
+    deleted. `id` null: it was a dry run. `stopped_at` null: nobody stopped it."""
 
     id: str | None
     text: str
@@ -290,8 +309,8 @@ class BackupOut(Out):
 
 
 class BackupsOut(Out):
-    """Newest first. `supported` false: `instead` says what to do. `every_hours`: how often one is made by itself, 0 = never; the newest
-    `keep` are kept."""
+    """Newest first. `supported` false: `instead` says what to do. `every_hours`: how often one is
+    made by itself, 0 = never; the newest `keep` are kept."""
 
     supported: bool
     instead: str | None

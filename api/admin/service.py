@@ -22,7 +22,9 @@ PURGE_SECONDS = 3600.0
 
 
 class AdminService:
-    def __init__(self, db: Db, *, users: UserService, auth: AuthService, links: LinkService) -> None:
+    def __init__(
+        self, db: Db, *, users: UserService, auth: AuthService, links: LinkService
+    ) -> None:
         self._db = db
         self._users = users
         self._auth = auth
@@ -47,11 +49,16 @@ class AdminService:
         return user.id if user else name
 
     async def purge(self) -> PurgeOut:
-        """Deletes what is over for good, also what requests that were under way wrote for accounts that are gone."""
+        """Deletes what is over for good, also what requests that were under way wrote for accounts
+        that are gone."""
         await self._users.sweep()
         await self._links.sweep()
         done = await self._auth.purge()
-        return PurgeOut(**asdict(done), link_codes=await self._links.purge(), throttles=await throttle.purge(self._db, ids.now()))
+        return PurgeOut(
+            **asdict(done),
+            link_codes=await self._links.purge(),
+            throttles=await throttle.purge(self._db, ids.now()),
+        )
 
     async def keep_purged(self) -> float:
         done = await self.purge()

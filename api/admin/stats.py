@@ -1,4 +1,5 @@
-"""The operator's figures. What has to be counted over whole tables is kept for a minute: a board that is open asks often."""
+"""The operator's figures. What has to be counted over whole tables is kept for a minute: a board
+that is open asks often."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +36,8 @@ DAYS = 31
 
 
 class _AtOnce(Generic[T]):
-    """One reading for all who ask while it is going on: a board asks for its figures and for its warnings at the same moment."""
+    """One reading for all who ask while it is going on: a board asks for its figures and for its
+    warnings at the same moment."""
 
     def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
         self._read = read
@@ -58,7 +60,8 @@ class Stats:
         self._counting = asyncio.Lock()
 
     async def all(self) -> StatsOut:
-        """Fresh where it is cheap, and up to a minute old where not. Today, the month and the days are of one moment: they are compared."""
+        """Fresh where it is cheap, and up to a minute old where not. Today, the month and the days
+        are of one moment: they are compared."""
         async with self._counting:
             if self._counted is None or self._counted.counted_at < ids.now() - COUNTED_EVERY:
                 self._counted = await self._count()
@@ -81,7 +84,11 @@ class Stats:
             today=await self._spend(1),
             month=await self._spend(at.day),
             days=[
-                DaySpendOut(day=day, spent_usd=usd(days.get(day, nothing).micro), count=days.get(day, nothing).count)
+                DaySpendOut(
+                    day=day,
+                    spent_usd=usd(days.get(day, nothing).micro),
+                    count=days.get(day, nothing).count,
+                )
                 for day in spending.days_since(spending.start_of(DAYS))
             ],
             queue=await self.queue(),
@@ -97,11 +104,21 @@ class Stats:
             spent_usd=usd(sum(each.spent.micro for each in models)),
             count=sum(each.spent.count for each in models),
             users=[
-                SpenderOut(user_id=each.user_id, name=each.name, spent_usd=usd(each.spent.micro), count=each.spent.count)
+                SpenderOut(
+                    user_id=each.user_id,
+                    name=each.name,
+                    spent_usd=usd(each.spent.micro),
+                    count=each.spent.count,
+                )
                 for each in await spending.by_user(self._db, since)
             ],
             models=[
-                ModelSpendOut(kind=each.kind, model=each.model, spent_usd=usd(each.spent.micro), count=each.spent.count)
+                ModelSpendOut(
+                    kind=each.kind,
+                    model=each.model,
+                    spent_usd=usd(each.spent.micro),
+                    count=each.spent.count,
+                )
                 for each in models[:TOP]
             ],
         )
@@ -135,14 +152,25 @@ def _since(moment: datetime | None, at: datetime) -> int | None:
 def _deliveries(rows: Sequence[Row]) -> list[DeliveryCountOut]:
     at = ids.now()
     return [
-        DeliveryCountOut(platform=row["platform"], state=row["state"], count=row["count"], waiting_seconds=_since(row["oldest"], at))
+        DeliveryCountOut(
+            platform=row["platform"],
+            state=row["state"],
+            count=row["count"],
+            waiting_seconds=_since(row["oldest"], at),
+        )
         for row in rows
     ]
 
 
 def _typical(row: Row) -> TypicalOut:
     half, most = round(row["half"], 1), round(row["most"], 1)
-    return TypicalOut(kind=row["kind"], model=row["model"], count=row["count"], half_seconds=half, most_seconds=most)
+    return TypicalOut(
+        kind=row["kind"],
+        model=row["model"],
+        count=row["count"],
+        half_seconds=half,
+        most_seconds=most,
+    )
 
 
 def _bot(row: Row) -> BotOut:

@@ -1,4 +1,5 @@
-"""Figures over all tables, read only. Ids are UUIDv7, so `id >= ids.floor(moment)` finds what is young by the primary key."""
+"""Figures over all tables, read only. Ids are UUIDv7, so `id >= ids.floor(moment)` finds what is
+young by the primary key."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +11,8 @@ from api.db import Db, Row, Sql
 async def users(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """
-        SELECT role, status, guest, (password_hash IS NULL AND NOT guest) AS invited, count(*) AS count
+        SELECT role, status, guest, (password_hash IS NULL AND NOT guest) AS invited, count(*)
+            AS count
         FROM users GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
         """
     )
@@ -19,9 +21,12 @@ async def users(sql: Sql) -> Sequence[Row]:
 async def tokens(sql: Sql, at: datetime) -> Row:
     row = await sql.fetch_one(
         """
-        SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1) AS sessions,
-               (SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > $1) AS refresh_tokens,
-               (SELECT count(*) FROM one_time_tokens WHERE used_at IS NULL AND expires_at > $1) AS one_time_tokens,
+        SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1)
+            AS sessions,
+               (SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > $1)
+                   AS refresh_tokens,
+               (SELECT count(*) FROM one_time_tokens WHERE used_at IS NULL AND expires_at > $1)
+                   AS one_time_tokens,
                (SELECT count(*) FROM bot_credentials WHERE revoked_at IS NULL) AS bot_credentials
         """,
         at,
@@ -31,17 +36,22 @@ async def tokens(sql: Sql, at: datetime) -> Row:
 
 
 async def generations(sql: Sql) -> Sequence[Row]:
-    return await sql.fetch("SELECT kind, model, status, count(*) AS count FROM generations GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3, 1")
+    return await sql.fetch(
+        "SELECT kind, model, status, count(*) AS count FROM generations GROUP BY 1, 2, 3 ORDER BY "
+        "4 DESC, 2, 3, 1"
+    )
 
 
 async def queue(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """
         SELECT kind, count(*) FILTER (WHERE status = 'queued') AS queued,
-               count(*) FILTER (WHERE status = 'processing' AND phase <> 'needs_review') AS processing,
+               count(*) FILTER (WHERE status = 'processing' AND phase <> 'needs_review')
+                   AS processing,
                count(*) FILTER (WHERE phase = 'needs_review') AS needs_review,
                min(created_at) FILTER (WHERE status = 'queued') AS oldest,
-               min(started_at) FILTER (WHERE status = 'processing' AND phase <> 'needs_review') AS first_started
+               min(started_at) FILTER (WHERE status = 'processing' AND phase <> 'needs_review')
+                   AS first_started
         FROM generations WHERE phase <> 'done' GROUP BY 1 ORDER BY 1
         """
     )
@@ -51,9 +61,11 @@ async def running(sql: Sql, before: datetime) -> Sequence[Row]:
     """What was started before then and is still being made, the first one first."""
     return await sql.fetch(
         """
-        WITH open AS MATERIALIZED (SELECT kind, model, status, phase, started_at FROM generations WHERE phase <> 'done')
+        WITH open AS MATERIALIZED (SELECT kind, model, status, phase, started_at FROM generations
+            WHERE phase <> 'done')
         SELECT kind, model, started_at FROM open
-        WHERE status = 'processing' AND phase <> 'needs_review' AND started_at < $1 ORDER BY started_at
+        WHERE status = 'processing' AND phase <> 'needs_review' AND started_at < $1
+        ORDER BY started_at
         """,
         before,
     )
@@ -63,7 +75,8 @@ async def deliveries(sql: Sql) -> Sequence[Row]:
     """Those that are not done."""
     return await sql.fetch(
         """
-        SELECT platform, state, count(*) AS count, min(due_at) FILTER (WHERE state = 'pending') AS oldest
+        SELECT platform, state, count(*) AS count, min(due_at) FILTER (WHERE state = 'pending')
+            AS oldest
         FROM deliveries WHERE state <> 'done' GROUP BY 1, 2 ORDER BY 1, 2
         """
     )
@@ -82,11 +95,14 @@ async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
     return await sql.fetch(
         """
         WITH done AS MATERIALIZED (
-            SELECT kind, model, extract(epoch FROM finished_at - started_at) AS seconds FROM generations
-            WHERE id >= $1 AND status = 'completed' AND started_at IS NOT NULL AND finished_at IS NOT NULL
+            SELECT kind, model, extract(epoch FROM finished_at - started_at) AS seconds
+                FROM generations
+            WHERE id >= $1 AND status = 'completed' AND started_at IS NOT NULL
+            AND finished_at IS NOT NULL
         )
-        SELECT kind, model, count(*) AS count, CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS half,
-               CAST(percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS most
+        SELECT kind, model, count(*) AS count,
+            CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS half,
+            CAST(percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS most
         FROM done GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1
         """,
         ids.floor(since),
@@ -94,7 +110,8 @@ async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
 
 
 async def failed_with(sql: Sql, code: str, since: datetime) -> int:
-    """Generations since then; those before the last that was completed do not count: the trouble was over by then."""
+    """Generations since then; those before the last that was completed do not count: the trouble
+    was over by then."""
     row = await sql.fetch_one(
         """
         WITH young AS MATERIALIZED (SELECT id, status, error_code FROM generations WHERE id >= $1)
@@ -112,7 +129,8 @@ async def waiting_for(sql: Sql, reason: str) -> int:
     row = await sql.fetch_one(
         """
         SELECT count(*) AS n FROM generations
-        WHERE phase = 'submit' AND status = 'queued' AND followed_ms IS NOT NULL AND provider_state = $1
+        WHERE phase = 'submit' AND status = 'queued' AND followed_ms IS NOT NULL
+        AND provider_state = $1
         """,
         reason,
     )
@@ -123,10 +141,12 @@ async def bots(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """
         WITH seen AS MATERIALIZED (
-            SELECT platform, max(last_seen_at) AS last_seen_at FROM bot_credentials WHERE revoked_at IS NULL GROUP BY 1
+            SELECT platform, max(last_seen_at) AS last_seen_at FROM bot_credentials
+                WHERE revoked_at IS NULL GROUP BY 1
         )
         SELECT seen.platform, seen.last_seen_at, bots.name, bots.link_template,
-               (SELECT max(connected_at) FROM bot_credentials c WHERE c.platform = seen.platform AND c.revoked_at IS NULL
+               (SELECT max(connected_at) FROM bot_credentials c
+                   WHERE c.platform = seen.platform AND c.revoked_at IS NULL
                   AND c.last_seen_at = seen.last_seen_at) AS connected_at
         FROM seen LEFT JOIN bots ON bots.platform = seen.platform ORDER BY seen.platform
         """
@@ -134,7 +154,9 @@ async def bots(sql: Sql) -> Sequence[Row]:
 
 
 async def migrations(sql: Sql) -> list[str]:
-    return [row["name"] for row in await sql.fetch("SELECT name FROM schema_migrations ORDER BY name")]
+    return [
+        row["name"] for row in await sql.fetch("SELECT name FROM schema_migrations ORDER BY name")
+    ]
 
 
 async def engine(sql: Sql) -> str:
@@ -145,7 +167,10 @@ async def engine(sql: Sql) -> str:
 async def touch(sql: Sql, name: str, at: datetime) -> None:
     """A write that changes nothing."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at", name, at
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
+        "created_at = excluded.created_at",
+        name,
+        at,
     )
 
 
@@ -157,7 +182,11 @@ async def postgres_size(sql: Sql) -> int:
 async def tables(db: Db) -> list[tuple[str, int]]:
     """With about how many rows each has, by the engine's own books; the largest first."""
     if db.engine == "duckdb":
-        query = "SELECT table_name AS name, estimated_size AS n FROM duckdb_tables() ORDER BY 2 DESC, 1"
+        query = (
+            "SELECT table_name AS name, estimated_size AS n FROM duckdb_tables() ORDER BY 2 DESC, 1"
+        )
     else:
-        query = "SELECT relname AS name, n_live_tup AS n FROM pg_stat_user_tables ORDER BY 2 DESC, 1"
+        query = (
+            "SELECT relname AS name, n_live_tup AS n FROM pg_stat_user_tables ORDER BY 2 DESC, 1"
+        )
     return [(row["name"], int(row["n"])) for row in await db.fetch(query)]

@@ -26,13 +26,16 @@ class Studio:
             before = await _read(sql, SHOW_CONTENT)
             await sql.execute(
                 "INSERT INTO studio_settings (name, value_json, changed_at) VALUES ($1, $2, $3) "
-                "ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json, changed_at = excluded.changed_at",
+                "ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json, changed_at = "
+                "excluded.changed_at",
                 SHOW_CONTENT,
                 json.dumps(body.show_content),
                 now(),
             )
             facts = {"before": {SHOW_CONTENT: before}, "after": {SHOW_CONTENT: body.show_content}}
-            await audit.record(sql, "studio_settings", actor_id=actor_id, subject=SHOW_CONTENT, **facts)
+            await audit.record(
+                sql, "studio_settings", actor_id=actor_id, subject=SHOW_CONTENT, **facts
+            )
         return await self.settings()
 
 

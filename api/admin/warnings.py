@@ -50,7 +50,15 @@ _GRAVEST = (
 
 
 class Warnings:
-    def __init__(self, db: Db, stats: Stats, budget: BudgetService, provider: Provider, backups: Backups, media: MediaService) -> None:
+    def __init__(
+        self,
+        db: Db,
+        stats: Stats,
+        budget: BudgetService,
+        provider: Provider,
+        backups: Backups,
+        media: MediaService,
+    ) -> None:
         self._db = db
         self._stats = stats
         self._budget = budget
@@ -75,25 +83,41 @@ class Warnings:
     async def _jobs(self) -> list[WarningOut]:
         queue = await self._stats.queue()
         count = sum(each.needs_review for each in queue)
-        found = [WarningOut(code="needs_review", count=count, target="generations")] if count else []
+        found = (
+            [WarningOut(code="needs_review", count=count, target="generations")] if count else []
+        )
         longest = max((each.waiting_seconds or 0 for each in queue), default=0)
         if longest > STUCK_SECONDS:
             waiting, facts = sum(each.queued for each in queue), {"minutes": str(longest // 60)}
-            found.append(WarningOut(code="jobs_waiting", count=waiting, target="queue", facts=facts))
+            found.append(
+                WarningOut(code="jobs_waiting", count=waiting, target="queue", facts=facts)
+            )
         if max((each.running_seconds or 0 for each in queue), default=0) > LATE_SECONDS:
             found += await self._late()
         return found
 
     async def _late(self) -> list[WarningOut]:
-        usual = {(each.kind, each.model): each.half_seconds * LATE_TIMES for each in (await self._stats.all()).typical}
+        usual = {
+            (each.kind, each.model): each.half_seconds * LATE_TIMES
+            for each in (await self._stats.all()).typical
+        }
         at, late = ids.now(), []
         for row in await store.running(self._db, at - timedelta(seconds=LATE_SECONDS)):
             seconds = (at - row["started_at"]).total_seconds()
-            if seconds > max(LATE_SECONDS, usual.get((row["kind"], row["model"]), LATE_UNKNOWN_SECONDS)):
+            if seconds > max(
+                LATE_SECONDS, usual.get((row["kind"], row["model"]), LATE_UNKNOWN_SECONDS)
+            ):
                 late.append(seconds)
         if not late:
             return []
-        return [WarningOut(code="jobs_late", count=len(late), target="running", facts={"minutes": str(int(max(late) // 60))})]
+        return [
+            WarningOut(
+                code="jobs_late",
+                count=len(late),
+                target="running",
+                facts={"minutes": str(int(max(late) // 60))},
+            )
+        ]
 
     async def _budgets(self) -> list[WarningOut]:
         found = []
@@ -102,17 +126,26 @@ class Warnings:
             if each.monthly_usd is not None and used * 100 >= each.monthly_usd * NEARLY_PERCENT:
                 percent = 100 if each.monthly_usd == 0 else int(used * 100 / each.monthly_usd)
                 facts = {"scope": each.scope, "percent": str(percent)}
-                found.append(WarningOut(code="budget_nearly_used", count=1, target="budgets", facts=facts))
+                found.append(
+                    WarningOut(code="budget_nearly_used", count=1, target="budgets", facts=facts)
+                )
         if differences := len(self._budget.differences):
             found.append(WarningOut(code="books_differ", count=differences, target="budgets"))
         return found
 
     async def _of_provider(self) -> list[WarningOut]:
         """Jobs that wait for credit are counted each time: the queue stands still for them."""
-        found, waiting = await self._provider_kept(), await store.waiting_for(self._db, "out_of_credit")
+        found, waiting = (
+            await self._provider_kept(),
+            await store.waiting_for(self._db, "out_of_credit"),
+        )
         if not waiting:
             return found
-        others = [each for each in found if each.code not in {"provider_out_of_credit", "provider_credit_low"}]
+        others = [
+            each
+            for each in found
+            if each.code not in {"provider_out_of_credit", "provider_credit_low"}
+        ]
         return [*others, _provider("provider_out_of_credit", {}, count=waiting)]
 
     async def _provider_kept(self) -> list[WarningOut]:
@@ -129,9 +162,15 @@ class Warnings:
         except TimeoutError:
             return [_provider("provider_down", {"detail": f"No answer within {ASKED_WITHIN:g} s."})]
         except ProviderError as error:
-            code = "provider_out_of_credit" if error.code == "provider_out_of_credit" else "provider_down"
+            code = (
+                "provider_out_of_credit"
+                if error.code == "provider_out_of_credit"
+                else "provider_down"
+            )
             return [_provider(code, {"detail": error.message})]
-        refused = await store.failed_with(self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK)
+        refused = await store.failed_with(
+            self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK
+        )
         return _of_key(key, refused)
 
     async def _backup(self) -> list[WarningOut]:
@@ -148,11 +187,16 @@ class Warnings:
         found, state, space = [], self._media.state, await self._media.room.tightest()
         if state.trouble is not None:
             facts = {"detail": state.trouble.detail, "waiting": str(state.waiting)}
-            found.append(WarningOut(code="storage_unavailable", count=1, target="health", facts=facts))
+            found.append(
+                WarningOut(code="storage_unavailable", count=1, target="health", facts=facts)
+            )
         if state.others:
             found.append(WarningOut(code="store_shared", count=state.others, target="health"))
         if space.free < max(FREE_BYTES_LEAST, space.floor):
-            facts = {"free_mb": str(space.free // 1_000_000), "floor_mb": str(space.floor // 1_000_000)}
+            facts = {
+                "free_mb": str(space.free // 1_000_000),
+                "floor_mb": str(space.floor // 1_000_000),
+            }
             code: WarningCode = "storage_full" if space.short else "disk_nearly_full"
             found.append(WarningOut(code=code, count=1, target="health", facts=facts))
         return found
@@ -160,14 +204,21 @@ class Warnings:
 
 def _deliveries(counts: Sequence[DeliveryCountOut]) -> list[WarningOut]:
     found = [
-        WarningOut(code="deliveries_dead", count=each.count, target="deliveries", facts={"platform": each.platform})
+        WarningOut(
+            code="deliveries_dead",
+            count=each.count,
+            target="deliveries",
+            facts={"platform": each.platform},
+        )
         for each in counts
         if each.state == "dead"
     ]
     for each in counts:
         if each.state == "pending" and (each.waiting_seconds or 0) > STUCK_SECONDS:
             facts = {"platform": each.platform, "minutes": str((each.waiting_seconds or 0) // 60)}
-            found.append(WarningOut(code="deliveries_stuck", count=each.count, target="bots", facts=facts))
+            found.append(
+                WarningOut(code="deliveries_stuck", count=each.count, target="bots", facts=facts)
+            )
     return found
 
 
@@ -185,4 +236,6 @@ def _of_key(key: KeyState, refused: int) -> list[WarningOut]:
 
 
 def _provider(code: str, facts: dict[str, str], count: int = 1) -> WarningOut:
-    return WarningOut.model_validate({"code": code, "count": count, "target": "health", "facts": facts})
+    return WarningOut.model_validate(
+        {"code": code, "count": count, "target": "health", "facts": facts}
+    )

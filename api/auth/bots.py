@@ -1,4 +1,5 @@
-"""What a bot's credential opens: a short token that acts for the user of a chat identity. And how credentials are changed."""
+"""What a bot's credential opens: a short token that acts for the user of a chat identity. And how
+credentials are changed."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,7 +20,8 @@ from api.users import audit
 from api.users.service import UserService
 
 VALID_AT_ONCE = 2
-"""The newest keys of a platform that work: so the bot that has the older one works on until it is given the newer one."""
+"""The newest keys of a platform that work: so the bot that has the older one works on until it is
+given the newer one."""
 
 
 NewKey = Callable[[Platform], str]
@@ -28,7 +30,14 @@ NewKey = Callable[[Platform], str]
 
 class BotService:
     def __init__(
-        self, db: Db, *, signer: TokenSigner, users: UserService, links: LinkService, chat_signup: Literal["link", "open"], new_key: NewKey
+        self,
+        db: Db,
+        *,
+        signer: TokenSigner,
+        users: UserService,
+        links: LinkService,
+        chat_signup: Literal["link", "open"],
+        new_key: NewKey,
     ) -> None:
         self._new_key = new_key
         self._db = db
@@ -38,26 +47,33 @@ class BotService:
         self._chat_signup = chat_signup
 
     async def adopt_keys(self, keys: Mapping[str, str]) -> None:
-        """Takes the credentials that were made for the platforms of this machine. Those known already stay as they are; a new one
-        counts as a rotation."""
+        """Takes the credentials that were made for the platforms of this machine. Those known
+        already stay as they are; a new one counts as a rotation."""
         for platform, key in keys.items():
             async with self._db.transaction() as sql:
                 await self._add(sql, platform, key)
 
     async def rotate(self, platform: Platform, *, actor_id: str) -> RotatedOut:
-        """A new key, shown this once. The one before works on until it is revoked or the next rotation."""
+        """A new key, shown this once. The one before works on until it is revoked or the next
+        rotation."""
         key = await asyncio.to_thread(self._new_key, platform)
         async with self._db.transaction() as sql:
             made = await self._add(sql, platform, key)
             after = {"platform": platform, "credential": made.id}
-            await audit.record(sql, "bot_key_rotate", actor_id=actor_id, subject=made.id, after=after)
+            await audit.record(
+                sql, "bot_key_rotate", actor_id=actor_id, subject=made.id, after=after
+            )
         return RotatedOut(id=made.id, platform=platform, key=key, created_at=made.created_at)
 
     async def connected(self) -> list[Platform]:
         """The platforms whose bot has asked for its deliveries lately."""
         since = ids.now() - GONE_AFTER
         found = await store.credentials(self._db)
-        seen = {one.platform for one in found if one.revoked_at is None and one.last_seen_at is not None and one.last_seen_at > since}
+        seen = {
+            one.platform
+            for one in found
+            if one.revoked_at is None and one.last_seen_at is not None and one.last_seen_at > since
+        }
         return [cast(Platform, platform) for platform in sorted(seen)]
 
     async def credentials(self) -> list[BotCredentialOut]:
@@ -82,23 +98,42 @@ class BotService:
             revoked = await store.revoke_credential(sql, credential_id, ids.now())
             if revoked is None:
                 raise NotFound("There is no such credential, or it was revoked before.")
-            await audit.record(sql, "bot_key_revoke", actor_id=actor_id, subject=revoked.id, before={"platform": revoked.platform})
+            await audit.record(
+                sql,
+                "bot_key_revoke",
+                actor_id=actor_id,
+                subject=revoked.id,
+                before={"platform": revoked.platform},
+            )
 
     async def act(self, platform: Platform, body: ActIn) -> ActOut:
         """Raises `NotLinked`, `NotAllowed` (account disabled)."""
         user_id = await self._links.owner(platform, body.platform_user_id)
         new_guest = user_id is None and self._chat_signup == "open"
         if new_guest:
-            user_id = await self._links.guest(platform, body.platform_user_id, display_name=body.display_name, chat_id=body.chat_id)
+            user_id = await self._links.guest(
+                platform,
+                body.platform_user_id,
+                display_name=body.display_name,
+                chat_id=body.chat_id,
+            )
         if user_id is None:
             raise NotLinked("This chat is not linked to an account yet.")
         user = await self._users.find(user_id)
         if user is None or user.status != "active":
             raise NotAllowed("This account is disabled.")
         await self._users.hear_language(user, body.language)
-        token = self._signer.act(user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id)
+        token = self._signer.act(
+            user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id
+        )
         chosen = None if user.language == "auto" else user.language
-        return ActOut(access_token=token, expires_in=int(ACT_LIFE.total_seconds()), user_id=user_id, language=chosen, new_guest=new_guest)
+        return ActOut(
+            access_token=token,
+            expires_in=int(ACT_LIFE.total_seconds()),
+            user_id=user_id,
+            language=chosen,
+            new_guest=new_guest,
+        )
 
     async def _add(self, sql: Sql, platform: str, key: str) -> Credential:
         """Adds a key that is not known yet, and revokes all but the newest two of its platform."""
@@ -106,7 +141,9 @@ class BotService:
         await store.lock_credentials(sql, platform, at)
         made = Credential(ids.new_id(), platform, at)
         if await store.add_credential(sql, made, ids.digest(key)):
-            valid = [one for one in await store.credentials(sql, platform) if one.revoked_at is None]
+            valid = [
+                one for one in await store.credentials(sql, platform) if one.revoked_at is None
+            ]
             for old in valid[VALID_AT_ONCE:]:
                 await store.revoke_credential(sql, old.id, at)
         return made

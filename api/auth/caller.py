@@ -1,4 +1,5 @@
-"""Who asks. A route says in its signature who may call it; session, role and status are read from the database each time."""
+"""Who asks. A route says in its signature who may call it; session, role and status are read from
+the database each time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,8 +28,8 @@ GONE_AFTER = timedelta(seconds=75)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`session_id` and `proved_at` (when the person last gave the password) are set for a signed-in person, the three chat fields for a
-    bot that acts for one."""
+    """`session_id` and `proved_at` (when the person last gave the password) are set for a signed-in
+    person, the three chat fields for a bot that acts for one."""
 
     user_id: str
     role: Role
@@ -78,7 +79,12 @@ class Callers:
             raise NotAuthenticated("This session has ended. Sign in again.")
         if found.status != "active":
             raise NotAuthenticated("This account cannot sign in.")
-        return Caller(claims.sub, found.role, session_id=claims.sid, proved_at=found.proved_at or found.created_at)
+        return Caller(
+            claims.sub,
+            found.role,
+            session_id=claims.sid,
+            proved_at=found.proved_at or found.created_at,
+        )
 
     async def _acting(self, claims: ActClaims) -> Caller:
         if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:
@@ -87,11 +93,23 @@ class Callers:
         if standing is None or standing.status != "active":
             raise NotAuthenticated("This account cannot be used.")
         # A bot never has more than a user's rights, whoever it acts for.
-        return Caller(claims.sub, "user", platform=claims.platform, chat_id=claims.chat_id, platform_user_id=claims.platform_user_id)
+        return Caller(
+            claims.sub,
+            "user",
+            platform=claims.platform,
+            chat_id=claims.chat_id,
+            platform_user_id=claims.platform_user_id,
+        )
 
 
-_user_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="An access token, or a bot's act token.")
-_bot_bearer = HTTPBearer(auto_error=False, scheme_name="bot credential", description="The credential of one platform's bot.")
+_user_bearer = HTTPBearer(
+    auto_error=False, scheme_name="token", description="An access token, or a bot's act token."
+)
+_bot_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bot credential",
+    description="The credential of one platform's bot.",
+)
 
 
 def _secret(bearer: HTTPAuthorizationCredentials | None) -> str:
@@ -155,13 +173,15 @@ SessionCaller = Annotated[Caller, Depends(_session)]
 """A signed-in person; a bot is refused."""
 
 RecentCaller = Annotated[Caller, Depends(_recent)]
-"""A signed-in person who gave the password in the last 15 minutes, at the sign-in or at `/auth/reauth`."""
+"""A signed-in person who gave the password in the last 15 minutes, at the sign-in or at
+`/auth/reauth`."""
 
 RecentOrChatCaller = Annotated[Caller, Depends(_recent_or_chat)]
 """The same, or a bot acting for a linked person."""
 
 OwnDataCaller = Annotated[Caller, Depends(_own_data)]
-"""A signed-in person who gave the password just now, or a bot acting for a guest, who has nothing but the chat."""
+"""A signed-in person who gave the password just now, or a bot acting for a guest, who has nothing
+but the chat."""
 
 AdminCaller = Annotated[Caller, Depends(_admin)]
 """A signed-in admin; a bot is refused, also when it acts for one."""

@@ -1,18 +1,27 @@
-"""SQL of `devices`: places from which an account's owner has signed in. A stranger's guesses do not hold them up."""
+"""SQL of `devices`: places from which an account's owner has signed in. A stranger's guesses do not
+hold them up."""
 
 from datetime import datetime
 
 from api.db import Sql
 
 
-async def add(sql: Sql, token_hash: str, user_id: str, *, at: datetime, expires_at: datetime) -> None:
+async def add(
+    sql: Sql, token_hash: str, user_id: str, *, at: datetime, expires_at: datetime
+) -> None:
     await sql.execute(
-        "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)", token_hash, user_id, at, expires_at
+        "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+        token_hash,
+        user_id,
+        at,
+        expires_at,
     )
 
 
 async def is_known(sql: Sql, token_hash: str, user_id: str, at: datetime) -> bool:
-    row = await sql.fetch_one("SELECT user_id, expires_at FROM devices WHERE token_hash = $1", token_hash)
+    row = await sql.fetch_one(
+        "SELECT user_id, expires_at FROM devices WHERE token_hash = $1", token_hash
+    )
     return row is not None and row["user_id"] == user_id and row["expires_at"] > at
 
 

@@ -1,4 +1,5 @@
-"""SQL of `one_time_tokens`: invitations and password resets, each good for one use by whoever was given it."""
+"""SQL of `one_time_tokens`: invitations and password resets, each good for one use by whoever was
+given it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,16 @@ class OneTime:
     expires_at: datetime
 
 
-async def issue(sql: Sql, token_hash: str, purpose: Purpose, user_id: str, *, at: datetime, expires_at: datetime) -> None:
+async def issue(
+    sql: Sql, token_hash: str, purpose: Purpose, user_id: str, *, at: datetime, expires_at: datetime
+) -> None:
     """Older ones of the same purpose stop working."""
-    await sql.execute("DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose)
     await sql.execute(
-        "INSERT INTO one_time_tokens (token_hash, user_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose
+    )
+    await sql.execute(
+        "INSERT INTO one_time_tokens (token_hash, user_id, purpose, created_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5)",
         token_hash,
         user_id,
         purpose,
@@ -30,8 +36,16 @@ async def issue(sql: Sql, token_hash: str, purpose: Purpose, user_id: str, *, at
 
 async def good(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> OneTime | None:
     """One that could be used now."""
-    row = await sql.fetch_one("SELECT user_id, purpose, expires_at, used_at FROM one_time_tokens WHERE token_hash = $1", token_hash)
-    if row is None or row["purpose"] != purpose or row["used_at"] is not None or row["expires_at"] <= at:
+    row = await sql.fetch_one(
+        "SELECT user_id, purpose, expires_at, used_at FROM one_time_tokens WHERE token_hash = $1",
+        token_hash,
+    )
+    if (
+        row is None
+        or row["purpose"] != purpose
+        or row["used_at"] is not None
+        or row["expires_at"] <= at
+    ):
         return None
     return OneTime(row["user_id"], row["expires_at"])
 
@@ -40,7 +54,8 @@ async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool
     """True for one caller ever."""
     row = await sql.fetch_one(
         "UPDATE one_time_tokens SET used_at = $3 "
-        "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING user_id",
+        "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING "
+        "user_id",
         token_hash,
         purpose,
         at,
@@ -49,8 +64,19 @@ async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool
 
 
 async def delete_of_user(sql: Sql, user_id: str, purpose: Purpose | None = None) -> None:
-    await sql.execute("DELETE FROM one_time_tokens WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2::text)", user_id, purpose)
+    await sql.execute(
+        "DELETE FROM one_time_tokens WHERE user_id = $1 AND ($2::text IS NULL OR purpose = "
+        "$2::text)",
+        user_id,
+        purpose,
+    )
 
 
 async def purge(sql: Sql, at: datetime) -> int:
-    return len(await sql.fetch("DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 RETURNING user_id", at))
+    return len(
+        await sql.fetch(
+            "DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 RETURNING "
+            "user_id",
+            at,
+        )
+    )

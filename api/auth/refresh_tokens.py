@@ -1,7 +1,8 @@
 """SQL of `refresh_tokens`, and the seal of a successor.
 
-A used token keeps what it was exchanged for, readable only to whoever has the used token itself. So a client that lost the answer can
-ask again within the grace, and the database alone gives no token away.
+A used token keeps what it was exchanged for, readable only to whoever has the used token itself. So
+a client that lost the answer can ask again within the grace, and the database alone gives no token
+away.
 """
 
 import base64
@@ -29,7 +30,10 @@ class Refresh:
     sealed_successor: str | None = None
 
 
-_COLUMNS = "token_hash, session_id, user_id, parent_hash, issued_at, expires_at, used_at, replaced_by, sealed_successor"
+_COLUMNS = (
+    "token_hash, session_id, user_id, parent_hash, issued_at, expires_at, used_at, "
+    "replaced_by, sealed_successor"
+)
 
 
 def _refresh(row: Row | None) -> Refresh | None:
@@ -38,7 +42,8 @@ def _refresh(row: Row | None) -> Refresh | None:
 
 async def insert(sql: Sql, token: Refresh) -> None:
     await sql.execute(
-        "INSERT INTO refresh_tokens (token_hash, session_id, user_id, parent_hash, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO refresh_tokens (token_hash, session_id, user_id, parent_hash, issued_at, "
+        "expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
         token.token_hash,
         token.session_id,
         token.user_id,
@@ -49,10 +54,16 @@ async def insert(sql: Sql, token: Refresh) -> None:
 
 
 async def by_hash(sql: Sql, token_hash: str) -> Refresh | None:
-    return _refresh(await sql.fetch_one(f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1", token_hash))
+    return _refresh(
+        await sql.fetch_one(
+            f"SELECT {_COLUMNS} FROM refresh_tokens WHERE token_hash = $1", token_hash
+        )
+    )
 
 
-async def use(sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime) -> Refresh | None:
+async def use(
+    sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: str, at: datetime
+) -> Refresh | None:
     """One caller ever gets the token."""
     return _refresh(
         await sql.fetch_one(
@@ -68,14 +79,19 @@ async def use(sql: Sql, token_hash: str, *, replaced_by: str, sealed_successor: 
 
 async def forget_successor(sql: Sql, token_hash: str) -> None:
     """Its child is in use, so the token can never be answered again."""
-    await sql.execute("UPDATE refresh_tokens SET sealed_successor = NULL WHERE token_hash = $1", token_hash)
+    await sql.execute(
+        "UPDATE refresh_tokens SET sealed_successor = NULL WHERE token_hash = $1", token_hash
+    )
 
 
 async def purge(sql: Sql, *, ended_before: datetime) -> tuple[int, int]:
-    """Deletes ended sessions with their tokens; how many of each. Used tokens of a live session stay: they are how reuse is seen."""
+    """Deletes ended sessions with their tokens; how many of each. Used tokens of a live session
+    stay: they are how reuse is seen."""
     ended = "coalesce(revoked_at, expires_at) < $1 OR expires_at < $1"
     tokens = await sql.fetch(
-        f"DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE {ended}) RETURNING session_id", ended_before
+        f"DELETE FROM refresh_tokens WHERE session_id IN (SELECT id FROM sessions WHERE {ended}) "
+        "RETURNING session_id",
+        ended_before,
     )
     sessions = await sql.fetch(f"DELETE FROM sessions WHERE {ended} RETURNING id", ended_before)
     return len(sessions), len(tokens)

@@ -27,8 +27,11 @@ router = APIRouter(tags=["auth"])
 
 
 def _client(request: Request) -> Client:
-    """The web server in front of us is trusted to name the browser's address (uvicorn's `forwarded_allow_ips`)."""
-    return Client(request.headers.get("user-agent", "")[:200], request.client.host if request.client else "")
+    """The web server in front of us is trusted to name the browser's address (uvicorn's
+    `forwarded_allow_ips`)."""
+    return Client(
+        request.headers.get("user-agent", "")[:200], request.client.host if request.client else ""
+    )
 
 
 ClientDep = Annotated[Client, Depends(_client)]

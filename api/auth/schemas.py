@@ -61,8 +61,9 @@ class RefreshIn(In):
 
 
 class TokensOut(Out):
-    """`expires_in` is the access token's life in seconds. `device_token`, where there is one, is to be kept for the next login: whoever
-    shows it is not held up when a stranger guesses at the account."""
+    """`expires_in` is the access token's life in seconds. `device_token`, where there is one, is to
+    be kept for the next login: whoever shows it is not held up when a stranger guesses at the
+    account."""
 
     access_token: str
     refresh_token: str

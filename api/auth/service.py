@@ -13,8 +13,25 @@ from api.auth.bots import BotService, NewKey
 from api.auth.caller import Caller, Callers
 from api.auth.recovery import Recovery
 from api.auth.refresh_tokens import Refresh
-from api.auth.schemas import LoginIn, ReauthIn, RegisterIn, SessionOut, SessionSort, SetupIn, TokensOut
-from api.auth.sessions import PER_ACCOUNT, PER_ADDRESS, REFRESH_IDLE, WAIT, Client, Opened, open_session, shown
+from api.auth.schemas import (
+    LoginIn,
+    ReauthIn,
+    RegisterIn,
+    SessionOut,
+    SessionSort,
+    SetupIn,
+    TokensOut,
+)
+from api.auth.sessions import (
+    PER_ACCOUNT,
+    PER_ADDRESS,
+    REFRESH_IDLE,
+    WAIT,
+    Client,
+    Opened,
+    open_session,
+    shown,
+)
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotAuthenticated, NotFound, SetupDone, SignupClosed
@@ -46,7 +63,8 @@ class Purged:
 
 
 class AuthService:
-    """Holds too what turns bearer secrets into callers (`callers`), what bots may ask (`bots`), and one-time links (`recovery`)."""
+    """Holds too what turns bearer secrets into callers (`callers`), what bots may ask (`bots`), and
+    one-time links (`recovery`)."""
 
     def __init__(
         self,
@@ -63,7 +81,14 @@ class AuthService:
         new_bot_key: NewKey,
     ) -> None:
         self.callers = Callers(db, signer, users, links)
-        self.bots = BotService(db, signer=signer, users=users, links=links, chat_signup=chat_signup, new_key=new_bot_key)
+        self.bots = BotService(
+            db,
+            signer=signer,
+            users=users,
+            links=links,
+            chat_signup=chat_signup,
+            new_key=new_bot_key,
+        )
         self.recovery = Recovery(db, users=users, mail=mail, public_url=public_url)
         self._db = db
         self._signer = signer
@@ -73,22 +98,27 @@ class AuthService:
         self._throttle = Throttle(db)
 
     async def setup(self, body: SetupIn, client: Client) -> TokensOut:
-        """Makes the first admin and signs in. Raises `SetupDone`, `NotAllowed` (wrong token), `InvalidRequest`."""
+        """Makes the first admin and signs in. Raises `SetupDone`, `NotAllowed` (wrong token),
+        `InvalidRequest`."""
         if not await self._users.setup_needed():
             raise SetupDone("The first admin exists already. Sign in instead.")
         await self._throttle.take(f"setup:{client.net}", PER_ADDRESS)
         if not hmac.compare_digest(body.token.encode(), self._setup_token.encode()):
-            raise NotAllowed("The setup link is not valid. The one that counts was printed at the first start.")
+            raise NotAllowed(
+                "The setup link is not valid. The one that counts was printed at the first start."
+            )
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "admin")
         async with self._db.transaction() as sql:
             await self._users.add_first_admin(sql, user)
-            await audit.record(sql, "setup", actor_id=user.id, subject=user.id, after={"ip": client.ip})
+            await audit.record(
+                sql, "setup", actor_id=user.id, subject=user.id, after={"ip": client.ip}
+            )
             opened = await open_session(sql, user.id, client, is_new_device=True)
         return await self._signed_in(user, opened)
 
     async def register(self, body: RegisterIn, client: Client) -> TokensOut:
-        """Makes an account, or takes an invitation up, and signs in. Raises `SignupClosed`, `NotFound` (invitation), `Conflict` (e-mail
-        taken), `RateLimited`, `InvalidRequest`."""
+        """Makes an account, or takes an invitation up, and signs in. Raises `SignupClosed`,
+        `NotFound` (invitation), `Conflict` (e-mail taken), `RateLimited`, `InvalidRequest`."""
         if body.invite is not None:
             return await self._signed_in(*await self.recovery.accept(body, client))
         if self._web_signup != "open":
@@ -101,7 +131,8 @@ class AuthService:
         return await self._signed_in(user, opened)
 
     async def login(self, body: LoginIn, client: Client) -> TokensOut:
-        """Raises `NotAuthenticated` with one text for unknown user and wrong password, `RateLimited`.
+        """Raises `NotAuthenticated` with one text for unknown user and wrong password,
+        `RateLimited`.
 
         A known device has a count of tries of its own: whatever strangers try, its owner gets in.
         """
@@ -116,7 +147,8 @@ class AuthService:
         if proved is None or proved.status != "active":
             raise _not_right()
         async with self._db.transaction() as sql:
-            # the password may have been changed, or the account switched off, while this one was verified
+            # the password may have been changed, or the account switched off, while this one was
+            # verified
             if not await self._users.hold_with_password(sql, proved):
                 raise _not_right()
             opened = await open_session(sql, proved.id, client, is_new_device=not known)
@@ -125,7 +157,8 @@ class AuthService:
         return await self._signed_in(proved, opened)
 
     async def reauth(self, caller: Caller, body: ReauthIn) -> None:
-        """The password once more: opens what needs a recent proof for 15 minutes. Raises `InvalidRequest`, `RateLimited`, `NotFound`."""
+        """The password once more: opens what needs a recent proof for 15 minutes. Raises
+        `InvalidRequest`, `RateLimited`, `NotFound`."""
         key = f"password:{caller.user_id}"
         await self._throttle.take(key, PER_ACCOUNT)
         user = await self._users.find(caller.user_id)
@@ -136,8 +169,9 @@ class AuthService:
         await store.prove_session(self._db, caller.session_id, ids.now())
 
     async def refresh(self, presented: str) -> TokensOut:
-        """A new pair for a refresh token that was never used. A used one ends the session, but within 10 s gives the same successor
-        again, in case the answer was lost or several ask at once. Raises `NotAuthenticated`."""
+        """A new pair for a refresh token that was never used. A used one ends the session, but
+        within 10 s gives the same successor again, in case the answer was lost or several ask at
+        once. Raises `NotAuthenticated`."""
         asked_at, successor = ids.now(), ids.token()
         async with self._db.transaction() as sql:
             rotated = await self._rotate(sql, presented, successor)
@@ -152,15 +186,27 @@ class AuthService:
         if caller.session_id is not None:
             await store.revoke_session(self._db, caller.session_id, "logout", ids.now())
 
-    async def sessions(self, caller: Caller, *, cursor: str | None, limit: int, sort: SessionSort = "newest") -> Page[SessionOut]:
+    async def sessions(
+        self, caller: Caller, *, cursor: str | None, limit: int, sort: SessionSort = "newest"
+    ) -> Page[SessionOut]:
         """Live ones."""
-        return await self.sessions_of(caller.user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort)
+        return await self.sessions_of(
+            caller.user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort
+        )
 
     async def sessions_of(
-        self, user_id: str, current_id: str | None, *, cursor: str | None, limit: int, sort: SessionSort = "newest"
+        self,
+        user_id: str,
+        current_id: str | None,
+        *,
+        cursor: str | None,
+        limit: int,
+        sort: SessionSort = "newest",
     ) -> Page[SessionOut]:
         """The same of any user; `current_id` is the session that is marked as the one that asks."""
-        found, more = await store.live_sessions(self._db, user_id, sort=sort, cursor=cursor, limit=limit, at=ids.now())
+        found, more = await store.live_sessions(
+            self._db, user_id, sort=sort, cursor=cursor, limit=limit, at=ids.now()
+        )
         return Page(items=[shown(session, current_id) for session in found], next_cursor=more)
 
     async def end_sessions_of(self, user_id: str, *, actor_id: str) -> None:
@@ -175,7 +221,9 @@ class AuthService:
         async with self._db.transaction() as sql:
             user = await self._users.set_status(sql, user_id, status, actor_id=actor_id)
             if status == "disabled":
-                await store.revoke_sessions(sql, user_id, keep=None, reason="disabled", at=ids.now())
+                await store.revoke_sessions(
+                    sql, user_id, keep=None, reason="disabled", at=ids.now()
+                )
         return await self._users.out(user)
 
     async def end_session(self, caller: Caller, session_id: str) -> None:
@@ -189,17 +237,31 @@ class AuthService:
         """An admin ends one session of a user. Raises `NotFound`."""
         async with self._db.transaction() as sql:
             session = await store.session(sql, session_id)
-            if session is None or session.user_id != user_id or not await store.revoke_session(sql, session_id, "admin", ids.now()):
+            if (
+                session is None
+                or session.user_id != user_id
+                or not await store.revoke_session(sql, session_id, "admin", ids.now())
+            ):
                 raise NotFound("There is no such session.")
-            await audit.record(sql, "user_session_end", actor_id=actor_id, subject=user_id, after={"client": session.client})
+            await audit.record(
+                sql,
+                "user_session_end",
+                actor_id=actor_id,
+                subject=user_id,
+                after={"client": session.client},
+            )
 
     async def end_other_sessions(self, caller: Caller) -> None:
-        await store.revoke_sessions(self._db, caller.user_id, keep=caller.session_id, reason="ended", at=ids.now())
+        await store.revoke_sessions(
+            self._db, caller.user_id, keep=caller.session_id, reason="ended", at=ids.now()
+        )
 
     async def change_profile(self, caller: Caller, body: ProfileIn) -> UserOut:
-        """A new e-mail or password needs the current password, which is throttled like a login, and ends the other sessions.
+        """A new e-mail or password needs the current password, which is throttled like a login, and
+        ends the other sessions.
 
-        Raises `NotAllowed` (a bot may not), `InvalidRequest`, `Conflict` (e-mail taken), `RateLimited`.
+        Raises `NotAllowed` (a bot may not), `InvalidRequest`, `Conflict` (e-mail taken),
+        `RateLimited`.
         """
         is_credential = body.email is not None or body.new_password is not None
         key = f"password:{caller.user_id}"
@@ -211,10 +273,14 @@ class AuthService:
         async with self._db.transaction() as sql:
             await self._users.save_change(sql, caller.user_id, change)
             if is_credential:
-                await store.revoke_sessions(sql, caller.user_id, keep=caller.session_id, reason="credentials", at=ids.now())
+                await store.revoke_sessions(
+                    sql, caller.user_id, keep=caller.session_id, reason="credentials", at=ids.now()
+                )
                 await devices.delete_of_user(sql, caller.user_id)
                 await one_time_tokens.delete_of_user(sql, caller.user_id)
-                await audit.record(sql, "user_credentials", actor_id=caller.user_id, subject=caller.user_id)
+                await audit.record(
+                    sql, "user_credentials", actor_id=caller.user_id, subject=caller.user_id
+                )
         if is_credential:
             await self._throttle.forget(key)
         return await self._users.show(caller.user_id)
@@ -229,15 +295,25 @@ class AuthService:
             await throttle.forget_of_user(sql, user_id, user.email if user else None)
 
     async def purge(self) -> Purged:
-        """Deletes sessions that ended 30 days ago or longer, with their tokens, and one-time tokens and devices that are over."""
+        """Deletes sessions that ended 30 days ago or longer, with their tokens, and one-time tokens
+        and devices that are over."""
         async with self._db.transaction() as sql:
-            sessions, tokens = await refresh_tokens.purge(sql, ended_before=ids.now() - KEPT_AFTER_END)
-            return Purged(sessions, tokens, await one_time_tokens.purge(sql, ids.now()), await devices.purge(sql, ids.now()))
+            sessions, tokens = await refresh_tokens.purge(
+                sql, ended_before=ids.now() - KEPT_AFTER_END
+            )
+            return Purged(
+                sessions,
+                tokens,
+                await one_time_tokens.purge(sql, ids.now()),
+                await devices.purge(sql, ids.now()),
+            )
 
     async def _signed_in(self, user: User, opened: Opened) -> TokensOut:
         return await self._tokens(user, opened.session_id, opened.refresh_token, opened.device)
 
-    async def _tokens(self, user: User, session_id: str, refresh_token: str, device: str | None = None) -> TokensOut:
+    async def _tokens(
+        self, user: User, session_id: str, refresh_token: str, device: str | None = None
+    ) -> TokensOut:
         return TokensOut(
             access_token=self._signer.access(user.id, session_id),
             refresh_token=refresh_token,
@@ -250,7 +326,11 @@ class AuthService:
         """The used token, or None when it cannot be used (any more)."""
         at, child = ids.now(), ids.digest(successor)
         used = await refresh_tokens.use(
-            sql, ids.digest(presented), replaced_by=child, sealed_successor=refresh_tokens.seal(successor, presented), at=at
+            sql,
+            ids.digest(presented),
+            replaced_by=child,
+            sealed_successor=refresh_tokens.seal(successor, presented),
+            at=at,
         )
         if used is None:
             return None
@@ -258,21 +338,31 @@ class AuthService:
         if session is None:
             raise NotAuthenticated("This session has ended. Sign in again.")
         expires_at = min(at + REFRESH_IDLE, session.expires_at)
-        await refresh_tokens.insert(sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at))
+        await refresh_tokens.insert(
+            sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at)
+        )
         if used.parent_hash is not None:
             await refresh_tokens.forget_successor(sql, used.parent_hash)
         return used
 
     async def _again(self, presented: str, asked_at: datetime) -> tuple[Refresh, str]:
-        """A token that could not be used, and the successor it may have once more; or the end of its session."""
+        """A token that could not be used, and the successor it may have once more; or the end of
+        its session."""
         token = await refresh_tokens.by_hash(self._db, ids.digest(presented))
         session = await store.session(self._db, token.session_id) if token else None
-        if token is None or session is None or token.used_at is None or not session.is_live(ids.now()):
+        if (
+            token is None
+            or session is None
+            or token.used_at is None
+            or not session.is_live(ids.now())
+        ):
             raise NotAuthenticated("This session has ended. Sign in again.")
         # the direct parent of the newest token has its seal: using that one takes it away
         if token.sealed_successor is None or asked_at - token.used_at > GRACE:
             await self._end_stolen(token)
-            raise NotAuthenticated("This session was ended because its token was used twice. Sign in again.")
+            raise NotAuthenticated(
+                "This session was ended because its token was used twice. Sign in again."
+            )
         log.info("refresh_grace", session=token.session_id)
         return token, refresh_tokens.unseal(token.sealed_successor, presented)
 
@@ -280,7 +370,13 @@ class AuthService:
         log.warning("refresh_reuse", session=token.session_id, user=token.user_id)
         async with self._db.transaction() as sql:
             if await store.revoke_session(sql, token.session_id, "refresh_reuse", ids.now()):
-                await audit.record(sql, "refresh_reuse", actor_id=None, subject=token.user_id, after={"session": token.session_id})
+                await audit.record(
+                    sql,
+                    "refresh_reuse",
+                    actor_id=None,
+                    subject=token.user_id,
+                    after={"session": token.session_id},
+                )
 
 
 def _not_right() -> NotAuthenticated:

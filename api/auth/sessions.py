@@ -23,7 +23,8 @@ PER_ADDRESS = Limit(50, timedelta(minutes=15), timedelta(seconds=1), timedelta(m
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a session remembers of where it was opened: the program's name for itself and its address."""
+    """What a session remembers of where it was opened: the program's name for itself and its
+    address."""
 
     name: str
     ip: str
@@ -42,7 +43,8 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A new session with its first refresh token; `device` is the secret of a place that was not known before."""
+    """A new session with its first refresh token; `device` is the secret of a place that was not
+    known before."""
 
     session_id: str
     refresh_token: str
@@ -51,9 +53,13 @@ class Opened:
 
 async def open_session(sql: Sql, user_id: str, client: Client, *, is_new_device: bool) -> Opened:
     at, token = ids.now(), ids.token()
-    session = Session(ids.new_id(), user_id, client.name, client.ip, at, at, at + SESSION_LIFE, None, None)
+    session = Session(
+        ids.new_id(), user_id, client.name, client.ip, at, at, at + SESSION_LIFE, None, None
+    )
     await store.insert_session(sql, session)
-    await refresh_tokens.insert(sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE))
+    await refresh_tokens.insert(
+        sql, Refresh(ids.digest(token), session.id, user_id, None, at, at + REFRESH_IDLE)
+    )
     device = ids.token() if is_new_device else None
     if device is not None:
         await devices.add(sql, ids.digest(device), user_id, at=at, expires_at=at + DEVICE_LIFE)

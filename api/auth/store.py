@@ -12,7 +12,8 @@ from api.users.schemas import Role, Status
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in and the family of its refresh tokens; `expires_at` is absolute. `proved_at`: when the password was given again."""
+    """One sign-in and the family of its refresh tokens; `expires_at` is absolute. `proved_at`: when
+    the password was given again."""
 
     id: str
     user_id: str
@@ -63,7 +64,8 @@ def _session(row: Row) -> Session:
 
 async def insert_session(sql: Sql, session: Session) -> None:
     await sql.execute(
-        "INSERT INTO sessions (id, user_id, client, ip, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO sessions (id, user_id, client, ip, created_at, last_seen_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
         session.id,
         session.user_id,
         session.client,
@@ -89,18 +91,26 @@ _ORDERS: Mapping[SessionSort, Order] = {
 async def live_sessions(
     sql: Sql, user_id: str, *, sort: SessionSort, cursor: str | None, limit: int, at: datetime
 ) -> tuple[list[Session], str | None]:
-    """By when they signed in, or the one that was seen last first; with the cursor of the next page. Raises `InvalidRequest` for a cursor
-    of another sort."""
-    conditions: list[Condition] = [("user_id = {0}", user_id), ("revoked_at IS NULL AND expires_at > {0}", at)]
+    """By when they signed in, or the one that was seen last first; with the cursor of the next
+    page. Raises `InvalidRequest` for a cursor of another sort."""
+    conditions: list[Condition] = [
+        ("user_id = {0}", user_id),
+        ("revoked_at IS NULL AND expires_at > {0}", at),
+    ]
     found, more = await ids_of(sql, "sessions", conditions, _ORDERS[sort], cursor, limit)
-    rows = await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])", found) if found else ()
+    rows = (
+        await sql.fetch(f"SELECT {_SESSION} FROM sessions WHERE id = ANY($1::text[])", found)
+        if found
+        else ()
+    )
     return sorted((_session(row) for row in rows), key=lambda each: found.index(each.id)), more
 
 
 async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
     """None when this session is not this user's. One statement, because every call waits for it."""
     row = await sql.fetch_one(
-        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status FROM sessions, users "
+        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status FROM "
+        "sessions, users "
         "WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2",
         session_id,
         user_id,
@@ -109,9 +119,11 @@ async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:
-    """Marks a live session as used; None when it has ended. In a transaction it keeps out a revocation until the end."""
+    """Marks a live session as used; None when it has ended. In a transaction it keeps out a
+    revocation until the end."""
     row = await sql.fetch_one(
-        f"UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING {_SESSION}",
+        "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL AND "
+        f"expires_at > $2 RETURNING {_SESSION}",
         session_id,
         at,
     )
@@ -125,12 +137,18 @@ async def prove_session(sql: Sql, session_id: str, at: datetime) -> None:
 async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -> bool:
     """False when it had ended before."""
     row = await sql.fetch_one(
-        "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING id", session_id, reason, at
+        "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 WHERE id = $1 AND revoked_at IS "
+        "NULL RETURNING id",
+        session_id,
+        reason,
+        at,
     )
     return row is not None
 
 
-async def revoke_sessions(sql: Sql, user_id: str, *, keep: str | None, reason: str, at: datetime) -> None:
+async def revoke_sessions(
+    sql: Sql, user_id: str, *, keep: str | None, reason: str, at: datetime
+) -> None:
     """All sessions of the user but `keep`."""
     await sql.execute(
         "UPDATE sessions SET revoked_at = $4, revoke_reason = $3 "
@@ -156,14 +174,18 @@ def _credential(row: Row) -> Credential:
 
 async def credential_by_hash(sql: Sql, key_hash: str) -> Credential | None:
     """One that is not revoked."""
-    row = await sql.fetch_one(f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE key_hash = $1", key_hash)
+    row = await sql.fetch_one(
+        f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE key_hash = $1", key_hash
+    )
     return _credential(row) if row and row["revoked_at"] is None else None
 
 
 async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credential]:
-    """Newest first, revoked ones too: they are kept, so that a revoked key is never taken for a new one."""
+    """Newest first, revoked ones too: they are kept, so that a revoked key is never taken for a new
+    one."""
     rows = await sql.fetch(
-        f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE $1::text IS NULL OR platform = $1::text ORDER BY created_at DESC, id DESC",
+        f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE $1::text IS NULL OR platform = $1::text "
+        "ORDER BY created_at DESC, id DESC",
         platform,
     )
     return [_credential(row) for row in rows]
@@ -185,7 +207,10 @@ async def add_credential(sql: Sql, credential: Credential, key_hash: str) -> boo
 async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Credential | None:
     """None when there is none, or when it was revoked before."""
     row = await sql.fetch_one(
-        f"UPDATE bot_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING {_CREDENTIAL}", credential_id, at
+        "UPDATE bot_credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL "
+        f"RETURNING {_CREDENTIAL}",
+        credential_id,
+        at,
     )
     return _credential(row) if row else None
 
@@ -193,7 +218,8 @@ async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Crede
 async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before: datetime) -> None:
     """A bot that was not seen since `gone_before` connects anew."""
     await sql.execute(
-        "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE WHEN last_seen_at IS NULL OR last_seen_at < $3 "
+        "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE WHEN last_seen_at IS "
+        "NULL OR last_seen_at < $3 "
         "THEN $2::timestamptz ELSE coalesce(connected_at, $2::timestamptz) END WHERE id = $1",
         credential_id,
         at,
@@ -202,9 +228,11 @@ async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before
 
 
 async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
-    """Makes everybody who is about to change the platform's keys wait until this transaction ends."""
+    """Makes everybody who is about to change the platform's keys wait until this transaction
+    ends."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
+        "created_at = excluded.created_at",
         f"bot-keys:{platform}",
         at,
     )

@@ -1,4 +1,5 @@
-"""Access and act tokens: short-lived JWTs that say who asks, and nothing that must be fresh (role, status, session are rows)."""
+"""Access and act tokens: short-lived JWTs that say who asks, and nothing that must be fresh (role,
+status, session are rows)."""
 
 import hashlib
 from collections.abc import Sequence
@@ -74,7 +75,8 @@ def _derive(secret: str) -> _Key:
 
 
 class TokenSigner:
-    """Signs with the first secret and verifies with any of them, chosen by `kid`: that is how a key is changed."""
+    """Signs with the first secret and verifies with any of them, chosen by `kid`: that is how a key
+    is changed."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         keys = [_derive(secret) for secret in secrets]
@@ -97,14 +99,16 @@ class TokenSigner:
         return self._sign("act+jwt", ACT_LIFE, claims)
 
     def read(self, token: str) -> AccessClaims | ActClaims:
-        """Raises `NotAuthenticated` for anything that we did not sign just like this, and for what has expired."""
+        """Raises `NotAuthenticated` for anything that we did not sign just like this, and for what
+        has expired."""
         claims = self._verified(token)
         if claims.exp <= ids.now().timestamp():
             raise _refused()
         return claims
 
     def _verify(self, token: str) -> AccessClaims | ActClaims:
-        """All but the end of its life. It takes a millisecond, and each token is read many times."""
+        """All but the end of its life. It takes a millisecond, and each token is read many
+        times."""
         try:
             header = jwt.get_unverified_header(token)
             kid, typ = header.get("kid"), header.get("typ")
@@ -117,7 +121,10 @@ class TokenSigner:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                options={"require": ["iss", "aud", "exp", "iat", "jti", "sub"], "verify_exp": False},
+                options={
+                    "require": ["iss", "aud", "exp", "iat", "jti", "sub"],
+                    "verify_exp": False,
+                },
             )
         except jwt.InvalidTokenError as error:
             raise _refused() from error
@@ -136,7 +143,9 @@ class TokenSigner:
             "exp": issued + int(life.total_seconds()),
             "jti": ids.new_id(),
         }
-        return jwt.encode(payload, self._signing.secret, ALGORITHM, headers={"kid": self._signing.id, "typ": typ})
+        return jwt.encode(
+            payload, self._signing.secret, ALGORITHM, headers={"kid": self._signing.id, "typ": typ}
+        )
 
 
 def _claims(model: type[C], payload: dict[str, Any]) -> C:

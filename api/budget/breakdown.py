@@ -1,4 +1,5 @@
-"""Who spent what on which model on which day: out of the ledger, of everybody, of one account or on one model."""
+"""Who spent what on which model on which day: out of the ledger, of everybody, of one account or on
+one model."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ class Part:
 
 async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
     first, end = days_of(part)
-    chosen = await day_sums.chosen(db, first, end, user_id=part.user_id, kind=part.kind, model=part.model)
+    chosen = await day_sums.chosen(
+        db, first, end, user_id=part.user_id, kind=part.kind, model=part.model
+    )
     rows = await _rows(db, chosen)
     by_day = {row["name"]: row for row in rows if row["part"] == "day"}
     models = [row for row in rows if row["part"] not in {"day", "user"}]
@@ -48,14 +51,29 @@ async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
         spent_usd=usd(sum(row["micro"] for row in by_day.values())),
         count=sum(row["n"] for row in by_day.values()),
         days=[
-            DayOut(day=day, spent_usd=usd(found["micro"] if found else 0), count=found["n"] if found else 0)
+            DayOut(
+                day=day,
+                spent_usd=usd(found["micro"] if found else 0),
+                count=found["n"] if found else 0,
+            )
             for day in shown
             for found in [by_day.get(day.isoformat())]
         ],
         users=[
-            PersonCostOut(user_id=row["name"], name=names.get(row["name"]), spent_usd=usd(row["micro"]), count=row["n"]) for row in users
+            PersonCostOut(
+                user_id=row["name"],
+                name=names.get(row["name"]),
+                spent_usd=usd(row["micro"]),
+                count=row["n"],
+            )
+            for row in users
         ],
-        models=[ModelCostOut(kind=row["part"], model=row["name"], spent_usd=usd(row["micro"]), count=row["n"]) for row in models],
+        models=[
+            ModelCostOut(
+                kind=row["part"], model=row["name"], spent_usd=usd(row["micro"]), count=row["n"]
+            )
+            for row in models
+        ],
     )
 
 
@@ -64,7 +82,9 @@ async def csv_lines(db: Db, part: Part, names_of: Names) -> AsyncIterator[str]:
     first, end = days_of(part)
     yield csv_text([COLUMNS])
     for day in await _shown(db, part, first, end):
-        chosen = await day_sums.chosen(db, day, day + DAY, user_id=part.user_id, kind=part.kind, model=part.model)
+        chosen = await day_sums.chosen(
+            db, day, day + DAY, user_id=part.user_id, kind=part.kind, model=part.model
+        )
         rows = await day_sums.rows(db, chosen)
         names = await names_of({row["user_id"] for row in rows})
         yield csv_text(_line(row, names) for row in rows)
@@ -72,7 +92,15 @@ async def csv_lines(db: Db, part: Part, names_of: Names) -> AsyncIterator[str]:
 
 def _line(row: Row, names: Mapping[str, str]) -> Sequence[str]:
     who = row["user_id"]
-    return row["day"].isoformat(), names.get(who, ""), who, row["kind"], row["model"], str(row["n"]), f"{usd(row['micro']):.6f}"
+    return (
+        row["day"].isoformat(),
+        names.get(who, ""),
+        who,
+        row["kind"],
+        row["model"],
+        str(row["n"]),
+        f"{usd(row['micro']):.6f}",
+    )
 
 
 def days_of(part: Part) -> tuple[date, date]:
@@ -100,7 +128,8 @@ async def _rows(db: Db, part: Chosen) -> Sequence[Row]:
     sums = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
     return await db.fetch(
         f"WITH {part.sql}, "
-        f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}), "
+        f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 "
+        f"DESC, 1 LIMIT {TOP}), "
         f"days AS MATERIALIZED (SELECT day, {sums} FROM chosen GROUP BY 1) "
         "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days "
         "UNION ALL SELECT 'user', user_id, micro, n FROM spenders "

@@ -1,6 +1,8 @@
-"""Sums of the ledger by day, account, kind and model, kept for the days that are over, so that a long time is quick to add up.
+"""Sums of the ledger by day, account, kind and model, kept for the days that are over, so that a
+long time is quick to add up.
 
-Up to the mark the kept sums count, behind it the ledger itself: what is read is exact whether or not sums were kept yet.
+Up to the mark the kept sums count, behind it the ledger itself: what is read is exact whether or
+not sums were kept yet.
 """
 
 from collections.abc import Sequence
@@ -12,14 +14,16 @@ from api.db import Db, Row, Sql
 MARK = "spend-days"
 EARLIEST = date(2000, 1, 1)
 REQUESTS = "CASE WHEN subject LIKE '%:%:%' THEN 0 ELSE 1 END"
-"""What is given back or corrected is an entry of its own (`refund:text:ID`), about a request that is counted already."""
+"""What is given back or corrected is an entry of its own (`refund:text:ID`), about a request that
+is counted already."""
 SETTLED_AFTER = timedelta(hours=1)
 """No booking takes so long: a day of this age gets no more entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """SQL of a table `chosen` (day, user_id, kind, model, amount_micro, requests), and its parameters."""
+    """SQL of a table `chosen` (day, user_id, kind, model, amount_micro, requests), and its
+    parameters."""
 
     sql: str
     values: Sequence[object]
@@ -33,7 +37,8 @@ async def keep(db: Db, at: datetime) -> None:
     async with db.transaction() as sql:
         # whoever comes second waits here, and then finds nothing left to do
         await sql.execute(
-            "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET created_at = marks.created_at",
+            "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE "
+            "SET created_at = marks.created_at",
             MARK,
             midnight(EARLIEST),
         )
@@ -41,17 +46,26 @@ async def keep(db: Db, at: datetime) -> None:
         await sql.execute(
             f"""
             INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)
-            SELECT CAST(created_at AS DATE), user_id, kind, model, CAST(sum(amount_micro) AS BIGINT), CAST(sum({REQUESTS}) AS BIGINT)
+            SELECT CAST(created_at AS DATE), user_id, kind, model,
+                CAST(sum(amount_micro) AS BIGINT), CAST(sum({REQUESTS}) AS BIGINT)
             FROM ledger WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 3, 4
             """,
             begin,
             end,
         )
-        await sql.execute("UPDATE marks SET created_at = $2 WHERE name = $1 AND created_at < $2", MARK, end)
+        await sql.execute(
+            "UPDATE marks SET created_at = $2 WHERE name = $1 AND created_at < $2", MARK, end
+        )
 
 
 async def chosen(
-    sql: Sql, first: date, end: date, *, user_id: str | None = None, kind: str | None = None, model: str | None = None
+    sql: Sql,
+    first: date,
+    end: date,
+    *,
+    user_id: str | None = None,
+    kind: str | None = None,
+    model: str | None = None,
 ) -> Chosen:
     """From `first` until before `end`, both midnights in UTC; None = any."""
     kept = min(max(await _kept_until(sql), midnight(first)), midnight(end))
@@ -60,8 +74,10 @@ async def chosen(
     where = "".join(f" AND {name} = ${number}" for number, name in enumerate(given, 5))
     return Chosen(
         "chosen AS MATERIALIZED ("
-        f"SELECT day, user_id, kind, model, amount_micro, requests FROM spend_days WHERE day >= $1 AND day < $2{where} "
-        f"UNION ALL SELECT CAST(created_at AS DATE), user_id, kind, model, amount_micro, {REQUESTS} "
+        "SELECT day, user_id, kind, model, amount_micro, requests FROM spend_days WHERE day >= "
+        f"$1 AND day < $2{where} "
+        "UNION ALL SELECT CAST(created_at AS DATE), user_id, kind, model, amount_micro, "
+        f"{REQUESTS} "
         f"FROM ledger WHERE created_at >= $3 AND created_at < $4{where})",
         (first, kept.date(), kept, midnight(end), *given.values()),
     )
@@ -69,14 +85,18 @@ async def chosen(
 
 async def first_day(sql: Sql) -> date | None:
     """On which anything was spent."""
-    rows = await sql.fetch("SELECT CAST(min(created_at) AS DATE) AS day FROM ledger UNION ALL SELECT min(day) FROM spend_days")
+    rows = await sql.fetch(
+        "SELECT CAST(min(created_at) AS DATE) AS day FROM ledger UNION ALL SELECT min(day) FROM "
+        "spend_days"
+    )
     return min((row["day"] for row in rows if row["day"] is not None), default=None)
 
 
 async def rows(sql: Sql, part: Chosen) -> Sequence[Row]:
     """One a day, account, kind and model, in order."""
     return await sql.fetch(
-        f"WITH {part.sql} SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, "
+        f"WITH {part.sql} SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS "
+        "micro, "
         "CAST(sum(requests) AS BIGINT) AS n FROM chosen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *part.values,
     )
@@ -89,7 +109,8 @@ async def hand_over(sql: Sql, user_id: str, to: str) -> None:
         INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)
         SELECT day, $2::text, kind, model, amount_micro, requests FROM spend_days WHERE user_id = $1
         ON CONFLICT (day, user_id, kind, model) DO UPDATE SET
-            amount_micro = spend_days.amount_micro + excluded.amount_micro, requests = spend_days.requests + excluded.requests
+            amount_micro = spend_days.amount_micro + excluded.amount_micro,
+                requests = spend_days.requests + excluded.requests
         """,
         user_id,
         to,

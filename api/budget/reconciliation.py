@@ -1,7 +1,8 @@
-"""Once a day: what the provider says that our key has spent, beside what our ledger says. Nothing is corrected by itself.
+"""Once a day: what the provider says that our key has spent, beside what our ledger says. Nothing
+is corrected by itself.
 
-A difference has reasons: calls whose outcome stayed unknown and that nobody was charged for, work that was under way at midnight, and a key
-that something else uses too.
+A difference has reasons: calls whose outcome stayed unknown and that nobody was charged for, work
+that was under way at midnight, and a key that something else uses too.
 """
 
 from datetime import timedelta
@@ -48,11 +49,16 @@ class Comparison:
             return
         for compared in (await self.days())[:1]:
             difference = abs(compared.difference_usd)
-            notable = difference > max(usd(NOTABLE_MICRO), abs(compared.provider_usd) / NOTABLE_PART)
-            (log.warning if notable else log.info)("provider_usage_compared", **compared.model_dump(mode="json"))
+            notable = difference > max(
+                usd(NOTABLE_MICRO), abs(compared.provider_usd) / NOTABLE_PART
+            )
+            (log.warning if notable else log.info)(
+                "provider_usage_compared", **compared.model_dump(mode="json")
+            )
 
     async def days(self) -> list[ComparedOut]:
-        """Between each two readings, newest first. A sum that went down is another key's: it begins anew."""
+        """Between each two readings, newest first. A sum that went down is another key's: it begins
+        anew."""
         readings = await store.readings(self._db, ids.now() - SHOWN)
         return [
             ComparedOut(
@@ -60,7 +66,12 @@ class Comparison:
                 until=later["read_at"],
                 provider_usd=usd(later["used_micro"] - earlier["used_micro"]),
                 booked_usd=usd(later["booked_micro"] - earlier["booked_micro"]),
-                difference_usd=usd(later["used_micro"] - earlier["used_micro"] - later["booked_micro"] + earlier["booked_micro"]),
+                difference_usd=usd(
+                    later["used_micro"]
+                    - earlier["used_micro"]
+                    - later["booked_micro"]
+                    + earlier["booked_micro"]
+                ),
             )
             for later, earlier in pairwise(readings)
             if later["used_micro"] >= earlier["used_micro"]

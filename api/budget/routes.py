@@ -18,7 +18,8 @@ router = APIRouter(tags=["admin"])
 
 @router.get("/admin/budgets")
 async def read_budgets(services: ServicesDep, _admin: AdminCaller) -> BudgetsOut:
-    """The shared budgets of this month, and whether counters, holds and ledger added up when they were last compared."""
+    """The shared budgets of this month, and whether counters, holds and ledger added up when they
+    were last compared."""
     return await services.budget.overview()
 
 
@@ -40,26 +41,42 @@ def _part(
 
 
 @router.get("/admin/spend")
-async def spend(services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]) -> BreakdownOut:
-    """Who spent what on which model on which day, from `since` to `until` (today). Without `since`: 7 days of everybody, 31 of
-    an account or on a model."""
+async def spend(
+    services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+) -> BreakdownOut:
+    """Who spent what on which model on which day, from `since` to `until` (today). Without `since`:
+    7 days of everybody, 31 of an account or on a model."""
     return await services.spending.of_part(part)
 
 
 @router.get("/admin/spend.csv", response_class=StreamingResponse)
-async def spend_csv(services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]) -> StreamingResponse:
+async def spend_csv(
+    services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+) -> StreamingResponse:
     """The same as a file for spreadsheets: a line a day, account, kind and model."""
-    headers = {"Content-Disposition": 'attachment; filename="spend.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(services.spending.csv_of_part(part), headers=headers, media_type="text/csv; charset=utf-8")
+    headers = {
+        "Content-Disposition": 'attachment; filename="spend.csv"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        services.spending.csv_of_part(part), headers=headers, media_type="text/csv; charset=utf-8"
+    )
 
 
 @router.get("/users/me/spend", tags=["users"])
-async def my_spend(services: ServicesDep, caller: UserCaller, days: Annotated[int, Query(ge=1, le=366)] = 30) -> MySpendOut:
+async def my_spend(
+    services: ServicesDep, caller: UserCaller, days: Annotated[int, Query(ge=1, le=366)] = 30
+) -> MySpendOut:
     """By day and by model, of the last days with today."""
     return await services.spending.of_user(caller.user_id, days)
 
 
 @router.get("/admin/users/{user_id}/spend")
-async def spend_of(services: ServicesDep, _admin: AdminCaller, user_id: str, days: Annotated[int, Query(ge=1, le=366)] = 30) -> MySpendOut:
+async def spend_of(
+    services: ServicesDep,
+    _admin: AdminCaller,
+    user_id: str,
+    days: Annotated[int, Query(ge=1, le=366)] = 30,
+) -> MySpendOut:
     """The same of any account."""
     return await services.spending.of_user(user_id, days)

@@ -9,11 +9,13 @@ from pydantic import Field
 from api.schemas import In, Kind, Out, Time, Usd
 
 SharedScope = Literal["users", "admins", "guests", "global"]
-"""All accounts of a kind together, or all accounts. An account counts in exactly one of the first three, and in `global`."""
+"""All accounts of a kind together, or all accounts. An account counts in exactly one of the first
+three, and in `global`."""
 
 
 class BudgetOut(Out):
-    """This month. `monthly_usd` null: no limit. `decided`: an admin set it; otherwise it is the setting's."""
+    """This month. `monthly_usd` null: no limit. `decided`: an admin set it; otherwise it is the
+    setting's."""
 
     scope: SharedScope
     monthly_usd: Usd | None
@@ -34,15 +36,16 @@ class DifferenceOut(Out):
 
 
 class AuditedOut(Out):
-    """When the books were last compared by this process, and what did not add up; nothing is corrected by itself."""
+    """When the books were last compared by this process, and what did not add up; nothing is
+    corrected by itself."""
 
     at: Time
     differences: list[DifferenceOut]
 
 
 class OverrunOut(Out):
-    """Something that cost more than what was held for it. It was booked whole, also above a budget. `subject`: `generation:<id>`, or
-    `text:<id>`."""
+    """Something that cost more than what was held for it. It was booked whole, also above a budget.
+    `subject`: `generation:<id>`, or `text:<id>`."""
 
     at: Time
     subject: str
@@ -53,8 +56,9 @@ class OverrunOut(Out):
 
 
 class ComparedOut(Out):
-    """What the provider says was spent with our key between two readings, a day apart, and what was booked meanwhile.
-    `difference_usd` is above zero where the provider charged more than we booked."""
+    """What the provider says was spent with our key between two readings, a day apart, and what was
+    booked meanwhile. `difference_usd` is above zero where the provider charged more than we
+    booked."""
 
     since: Time
     until: Time
@@ -64,7 +68,8 @@ class ComparedOut(Out):
 
 
 class BudgetsOut(Out):
-    """`overruns`: the latest of the last 30 days, newest first. `provider_usage`: of the last days, newest first."""
+    """`overruns`: the latest of the last 30 days, newest first. `provider_usage`: of the last days,
+    newest first."""
 
     month: str
     items: list[BudgetOut]
@@ -77,7 +82,9 @@ class BudgetIn(In):
     """`monthly_usd` null: no limit."""
 
     scope: SharedScope
-    monthly_usd: Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=14, decimal_places=6)] | None
+    monthly_usd: (
+        Annotated[Decimal, Field(ge=0, le=10_000_000, max_digits=14, decimal_places=6)] | None
+    )
 
 
 class SpendDayOut(Out):
@@ -104,8 +111,8 @@ class ModelCostOut(Out):
 
 
 class MySpendOut(Out):
-    """`days`: each day of the time asked for, oldest first, those without spend too. `models`: what cost most first. `items`: by day and
-    model, only where something was spent."""
+    """`days`: each day of the time asked for, oldest first, those without spend too. `models`: what
+    cost most first. `items`: by day and model, only where something was spent."""
 
     spent_usd: Usd
     count: int
@@ -124,8 +131,9 @@ class PersonCostOut(Out):
 
 
 class BreakdownOut(Out):
-    """From `since` to `until`, days in UTC and both of them in it: fewer than asked for when that were too many. `days`: oldest first,
-    those without spend too. `users` (the 20 that spent most) and `models`: the dearest first."""
+    """From `since` to `until`, days in UTC and both of them in it: fewer than asked for when that
+    were too many. `days`: oldest first, those without spend too. `users` (the 20 that spent most)
+    and `models`: the dearest first."""
 
     since: date
     until: date

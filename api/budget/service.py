@@ -1,7 +1,8 @@
-"""Money before work: reserve, then settle with the real cost or release. All amounts are micro-dollars.
+"""Money before work: reserve, then settle with the real cost or release. All amounts are
+micro-dollars.
 
-A hold counts in three scopes: the user's, its group's and everybody's. It belongs to the month (UTC) in which it was made, and is
-closed there even when the month is over.
+A hold counts in three scopes: the user's, its group's and everybody's. It belongs to the month
+(UTC) in which it was made, and is closed there even when the month is over.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +15,15 @@ import structlog
 from api import ids
 from api.budget import day_sums, store
 from api.budget.reconciliation import Comparison, KeyReader
-from api.budget.schemas import AuditedOut, BudgetIn, BudgetOut, BudgetsOut, DifferenceOut, OverrunOut, SharedScope
+from api.budget.schemas import (
+    AuditedOut,
+    BudgetIn,
+    BudgetOut,
+    BudgetsOut,
+    DifferenceOut,
+    OverrunOut,
+    SharedScope,
+)
 from api.budget.store import Booked, Difference, Entry, Hold
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
@@ -61,9 +70,12 @@ def dollars(micro: int) -> str:
 
 
 class BudgetService:
-    """`global_limit_micro`: what all users together may spend in a month, until an admin decides; None = no such limit."""
+    """`global_limit_micro`: what all users together may spend in a month, until an admin decides;
+    None = no such limit."""
 
-    def __init__(self, db: Db, global_limit_micro: int | None = None, provider: KeyReader | None = None) -> None:
+    def __init__(
+        self, db: Db, global_limit_micro: int | None = None, provider: KeyReader | None = None
+    ) -> None:
         self._db = db
         self._comparison = None if provider is None else Comparison(db, provider)
         self._global_limit = global_limit_micro
@@ -77,7 +89,8 @@ class BudgetService:
         return AUDIT_SECONDS
 
     async def audit(self) -> list[Difference]:
-        """Counters that are not the sum of their open holds and ledger entries: logged as errors, never corrected by itself."""
+        """Counters that are not the sum of their open holds and ledger entries: logged as errors,
+        never corrected by itself."""
         found = await store.differences(self._db, GLOBAL)
         self._compared = (ids.now(), found)
         for each in found:
@@ -98,20 +111,33 @@ class BudgetService:
         return self._compared[1] if self._compared else []
 
     async def overview(self) -> BudgetsOut:
-        """The books are as this process compared them last: doing it anew takes long where much was booked."""
+        """The books are as this process compared them last: doing it anew takes long where much was
+        booked."""
         if self._compared is None:
             await self.audit()
         at, differences = self._compared or (ids.now(), [])
         audited = AuditedOut(at=at, differences=[_difference_out(each) for each in differences])
-        overruns = [_overrun_out(row) for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)]
+        overruns = [
+            _overrun_out(row)
+            for row in await store.overruns(self._db, ids.now() - OVERRUNS_OF, OVERRUNS_SHOWN)
+        ]
         compared = [] if self._comparison is None else await self._comparison.days()
         items = await self.shared()
-        return BudgetsOut(month=month_of(ids.now()), items=items, audit=audited, overruns=overruns, provider_usage=compared)
+        return BudgetsOut(
+            month=month_of(ids.now()),
+            items=items,
+            audit=audited,
+            overruns=overruns,
+            provider_usage=compared,
+        )
 
     async def shared(self) -> list[BudgetOut]:
         """This month's budgets of groups of accounts, and of all."""
         scopes = cast(tuple[SharedScope, ...], get_args(SharedScope))
-        decided, counters = await store.limits(self._db), await store.counters(self._db, scopes, month_of(ids.now()))
+        decided, counters = (
+            await store.limits(self._db),
+            await store.counters(self._db, scopes, month_of(ids.now())),
+        )
         items = []
         for scope in scopes:
             limit, found = self._limit(decided, scope), counters.get(scope)
@@ -132,7 +158,9 @@ class BudgetService:
             before = self._limit(await store.limits(sql), body.scope)
             await store.set_limit(sql, body.scope, limit)
             facts = {"before": {"monthly_micro": before}, "after": {"monthly_micro": limit}}
-            await audit.record(sql, "budget_limit_set", actor_id=actor_id, subject=body.scope, **facts)
+            await audit.record(
+                sql, "budget_limit_set", actor_id=actor_id, subject=body.scope, **facts
+            )
 
     def _limit(self, decided: dict[str, int | None], scope: str) -> int | None:
         return decided.get(scope, self._global_limit if scope == GLOBAL else None)
@@ -143,19 +171,29 @@ class BudgetService:
         return (found.spent_micro, found.held_micro) if found else (0, 0)
 
     async def is_over(self, user_id: str, monthly_micro: int, moment: datetime) -> bool:
-        """Whether the user has used more than the limit in the month of that moment, what is held included."""
+        """Whether the user has used more than the limit in the month of that moment, what is held
+        included."""
         found = await store.counter(self._db, user_scope(user_id), month_of(moment))
         return found is not None and found.spent_micro + found.held_micro > monthly_micro
 
     async def of_users(self, user_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """The same of several; those without a counter this month are left out."""
-        found = await store.counters(self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now()))
-        return {scope.removeprefix("user:"): (each.spent_micro, each.held_micro) for scope, each in found.items()}
+        found = await store.counters(
+            self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now())
+        )
+        return {
+            scope.removeprefix("user:"): (each.spent_micro, each.held_micro)
+            for scope, each in found.items()
+        }
 
     async def balance(self, user_id: str, monthly_micro: int, group: Group) -> int:
         """What the user can still ask for this month, by the tightest of all budgets."""
         month, decided = month_of(ids.now()), await store.limits(self._db)
-        limits = {user_scope(user_id): monthly_micro, group: self._limit(decided, group), GLOBAL: self._limit(decided, GLOBAL)}
+        limits = {
+            user_scope(user_id): monthly_micro,
+            group: self._limit(decided, group),
+            GLOBAL: self._limit(decided, GLOBAL),
+        }
         left = []
         for scope, limit in limits.items():
             if limit is not None:
@@ -163,16 +201,19 @@ class BudgetService:
                 left.append(limit - (found.spent_micro + found.held_micro if found else 0))
         return max(0, min(left))
 
-    async def reserve(self, sql: Sql, *, user_id: str, monthly_micro: int, group: Group, amount: int, subject: str) -> str:
+    async def reserve(
+        self, sql: Sql, *, user_id: str, monthly_micro: int, group: Group, amount: int, subject: str
+    ) -> str:
         """Hold `amount` for `subject` and return the hold's id.
 
-        `sql` has to be a transaction that ends when this raises `BudgetExceeded`: the user's part may be held by then.
-        `Duplicate` when the subject has a hold already.
+        `sql` has to be a transaction that ends when this raises `BudgetExceeded`: the user's part
+        may be held by then. `Duplicate` when the subject has a hold already.
         """
         now = ids.now()
         month = month_of(now)
         decided = await store.limits(sql)
-        # always user, group, global, here and in closing: one order of locks, so that PostgreSQL never sees a deadlock
+        # always user, group, global, here and in closing: one order of locks, so that PostgreSQL
+        # never sees a deadlock
         await self._hold(sql, user_scope(user_id), month, amount, monthly_micro)
         for scope in (group, GLOBAL):
             await self._hold(sql, scope, month, amount, self._limit(decided, scope))
@@ -191,52 +232,96 @@ class BudgetService:
         left = max(0, (limit or 0) - used)
         of = "" if scope in _WHOSE else f" of {dollars(limit or 0)}"
         whose = _WHOSE.get(scope, "your budget")
-        raise BudgetExceeded(f"This can cost up to {dollars(amount)}, and {whose} for this month has {dollars(left)}{of} left.")
+        raise BudgetExceeded(
+            f"This can cost up to {dollars(amount)}, and {whose} for this month has "
+            f"{dollars(left)}{of} left."
+        )
 
-    async def settle(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str, surplus_micro: int = 0) -> bool:
-        """Book the real cost, also one above the hold. `surplus_micro` of it is for more than what was asked for: it is given back at once.
-        Does nothing, and says so with False, when the hold is closed already."""
+    async def settle(
+        self,
+        sql: Sql,
+        hold_id: str,
+        *,
+        cost_micro: int,
+        kind: Kind,
+        model: str,
+        surplus_micro: int = 0,
+    ) -> bool:
+        """Book the real cost, also one above the hold. `surplus_micro` of it is for more than what
+        was asked for: it is given back at once. Does nothing, and says so with False, when the hold
+        is closed already."""
         hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now())
         if hold is None:
             return False
         if cost_micro > hold.amount_micro:
-            log.warning("cost_above_hold", subject=hold.subject, model=model, held=hold.amount_micro, cost=cost_micro)
+            log.warning(
+                "cost_above_hold",
+                subject=hold.subject,
+                model=model,
+                held=hold.amount_micro,
+                cost=cost_micro,
+            )
         entry = await self._book(sql, hold, hold.amount_micro, cost_micro, kind, model)
         if surplus_micro:
             await self._give_back(sql, entry, surplus_micro, store.SURPLUS)
         return True
 
-    async def fail(self, sql: Sql, hold_id: str, *, cost_micro: int | None, kind: Kind, model: str, late: bool = False) -> int:
-        """Close the hold of something that came to nothing: what it was billed is booked, and given back to the person as the rule says
-        (ARCHITECTURE.md, "Who pays for a failure"). `late`: the hold was released before that was known. Returns what the person pays."""
+    async def fail(
+        self,
+        sql: Sql,
+        hold_id: str,
+        *,
+        cost_micro: int | None,
+        kind: Kind,
+        model: str,
+        late: bool = False,
+    ) -> int:
+        """Close the hold of something that came to nothing: what it was billed is booked, and given
+        back to the person as the rule says (ARCHITECTURE.md, "Who pays for a failure"). `late`: the
+        hold was released before that was known. Returns what the person pays."""
         if not cost_micro:
             await self.release(sql, hold_id)
             return 0
-        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now(), before="released" if late else "held")
+        hold = await store.close_hold(
+            sql, hold_id, "settled", cost_micro, ids.now(), before="released" if late else "held"
+        )
         if hold is None:
             return 0
-        # the counter first: failures of one person at the same moment wait for each other, and see what was given back
-        entry = await self._book(sql, hold, 0 if late else hold.amount_micro, cost_micro, kind, model)
+        # the counter first: failures of one person at the same moment wait for each other, and see
+        # what was given back
+        entry = await self._book(
+            sql, hold, 0 if late else hold.amount_micro, cost_micro, kind, model
+        )
         given = await store.given_back(sql, hold.user_id, hold.month)
         if hold.limit_micro is not None and given * GIVEN_BACK_PART >= max(hold.limit_micro, 1):
             return cost_micro
         await self._give_back(sql, entry, cost_micro, store.FAILED)
         return 0
 
-    async def book_late(self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str) -> None:
-        """The cost of something that its person stopped, which came after the hold had been released."""
-        hold = await store.close_hold(sql, hold_id, "settled", cost_micro, ids.now(), before="released")
+    async def book_late(
+        self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str
+    ) -> None:
+        """The cost of something that its person stopped, which came after the hold had been
+        released."""
+        hold = await store.close_hold(
+            sql, hold_id, "settled", cost_micro, ids.now(), before="released"
+        )
         if hold is not None:
             await self._book(sql, hold, 0, cost_micro, kind, model)
 
-    async def _book(self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str) -> Entry:
+    async def _book(
+        self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str
+    ) -> Entry:
         """`held`: what of the counters' holds is freed by it."""
         await self._close(sql, hold, held, cost)
-        await store.add_entry(sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now())
+        await store.add_entry(
+            sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now()
+        )
         return Entry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
 
     async def _give_back(self, sql: Sql, entry: Entry, amount: int, why: str) -> None:
-        """To the person, in the month in which it was held. The budgets that people share keep it: the provider was paid."""
+        """To the person, in the month in which it was held. The budgets that people share keep it:
+        the provider was paid."""
         await store.add_refund(sql, ids.new_id(), entry, amount, ids.now(), why=why)
         await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -amount)
 
@@ -248,8 +333,11 @@ class BudgetService:
         await self._close(sql, hold, hold.amount_micro, 0)
         return True
 
-    async def correct(self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str) -> int:
-        """Book what something has really cost, once that is known, beside the estimate that was booked for it. Returns the difference."""
+    async def correct(
+        self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str
+    ) -> int:
+        """Book what something has really cost, once that is known, beside the estimate that was
+        booked for it. Returns the difference."""
         found = await store.correct_hold(sql, hold_id, cost_micro)
         if found is None:
             return 0
@@ -257,7 +345,15 @@ class BudgetService:
         change = cost_micro - before
         if change:
             corrected = replace(hold, subject=f"corrected:{hold.subject}")
-            await store.add_entry(sql, ids.new_id(), corrected, cost=change, kind=kind, model=model, created_at=ids.now())
+            await store.add_entry(
+                sql,
+                ids.new_id(),
+                corrected,
+                cost=change,
+                kind=kind,
+                model=model,
+                created_at=ids.now(),
+            )
             await self._close(sql, corrected, 0, change)
         return change
 
@@ -266,7 +362,8 @@ class BudgetService:
         return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:
-        """Give what is booked for a hold back to its user; the caller sees to it that this happens once. Returns the amount."""
+        """Give what is booked for a hold back to its user; the caller sees to it that this happens
+        once. Returns the amount."""
         entry = await store.entry_of(sql, hold_id)
         if entry is None or entry.amount_micro <= 0:
             return 0
@@ -278,7 +375,9 @@ class BudgetService:
             if scope is not None:
                 await store.close_counter(sql, scope, hold.month, held, cost)
 
-    async def release_stale(self, subject_prefix: str, older_than: timedelta, *, but_not: Collection[str]) -> int:
+    async def release_stale(
+        self, subject_prefix: str, older_than: timedelta, *, but_not: Collection[str]
+    ) -> int:
         """Release the holds of work that died with its process. Returns how many."""
         released = 0
         for hold_id in await store.open_hold_ids(self._db, subject_prefix, ids.now() - older_than):
@@ -291,7 +390,9 @@ class BudgetService:
 
 def _overrun_out(row: Row) -> OverrunOut:
     amounts = {"held_usd": usd(row["held"]), "cost_usd": usd(row["cost"])}
-    return OverrunOut(at=row["at"], subject=row["subject"], kind=row["kind"], model=row["model"], **amounts)
+    return OverrunOut(
+        at=row["at"], subject=row["subject"], kind=row["kind"], model=row["model"], **amounts
+    )
 
 
 def _difference_out(each: Difference) -> DifferenceOut:

@@ -1,4 +1,5 @@
-"""What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months are."""
+"""What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months
+are."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -56,12 +57,17 @@ class Spending:
         since = start_of(days)
         part = await sums.chosen(self._db, since.date(), _tomorrow(), user_id=user_id)
         rows = await self._db.fetch(
-            f"WITH {part.sql} SELECT day, kind, model, {_SUMS} FROM chosen GROUP BY 1, 2, 3 ORDER BY 1, 4 DESC, 3", *part.values
+            f"WITH {part.sql} SELECT day, kind, model, {_SUMS} FROM chosen GROUP BY 1, 2, 3 ORDER "
+            "BY 1, 4 DESC, 3",
+            *part.values,
         )
         by_model: dict[tuple[Kind, str], list[Row]] = {}
         for row in rows:
             by_model.setdefault((row["kind"], row["model"]), []).append(row)
-        models = sorted(((key, _sum(found)) for key, found in by_model.items()), key=lambda each: (-each[1].micro, each[0]))
+        models = sorted(
+            ((key, _sum(found)) for key, found in by_model.items()),
+            key=lambda each: (-each[1].micro, each[0]),
+        )
         total = _sum(rows)
         return MySpendOut(
             spent_usd=usd(total.micro),
@@ -71,9 +77,18 @@ class Spending:
                 for day in days_since(since)
                 for spent in [_sum([row for row in rows if row["day"] == day])]
             ],
-            models=[ModelCostOut(kind=kind, model=model, spent_usd=usd(spent.micro), count=spent.count) for (kind, model), spent in models],
+            models=[
+                ModelCostOut(kind=kind, model=model, spent_usd=usd(spent.micro), count=spent.count)
+                for (kind, model), spent in models
+            ],
             items=[
-                SpendDayOut(day=row["day"], kind=row["kind"], model=row["model"], spent_usd=usd(row["micro"]), count=row["n"])
+                SpendDayOut(
+                    day=row["day"],
+                    kind=row["kind"],
+                    model=row["model"],
+                    spent_usd=usd(row["micro"]),
+                    count=row["n"],
+                )
                 for row in rows
             ],
         )
@@ -83,7 +98,10 @@ class Spending:
         async with self._counting:
             if self._used is None or self._used[0] < ids.now() - COUNTED_EVERY:
                 found = await by_model(self._db, start_of(USED_DAYS))
-                self._used = ids.now(), {(each.kind, each.model): each.spent.count for each in found}
+                self._used = (
+                    ids.now(),
+                    {(each.kind, each.model): each.spent.count for each in found},
+                )
             return self._used[1]
 
     async def of_part(self, part: Part) -> BreakdownOut:
@@ -99,23 +117,34 @@ class Spending:
 async def by_day(sql: Sql, since: datetime) -> list[OfDay]:
     """Days without spend are left out."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
-    rows = await sql.fetch(f"WITH {part.sql} SELECT day, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 1", *part.values)
+    rows = await sql.fetch(
+        f"WITH {part.sql} SELECT day, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 1", *part.values
+    )
     return [OfDay(row["day"], Spent(row["micro"], row["n"])) for row in rows]
 
 
 async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
     """The dearest first."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
-    rows = await sql.fetch(f"WITH {part.sql} SELECT kind, model, {_SUMS} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1", *part.values)
-    return [OfModel(cast(Kind, row["kind"]), row["model"], Spent(row["micro"], row["n"])) for row in rows]
+    rows = await sql.fetch(
+        f"WITH {part.sql} SELECT kind, model, {_SUMS} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, "
+        "2, 1",
+        *part.values,
+    )
+    return [
+        OfModel(cast(Kind, row["kind"]), row["model"], Spent(row["micro"], row["n"]))
+        for row in rows
+    ]
 
 
 async def by_user(sql: Sql, since: datetime) -> list[Spender]:
     """Those who spent most."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
-        f"WITH {part.sql}, spent AS MATERIALIZED (SELECT user_id, {_SUMS} FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}) "
-        "SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS name "
+        f"WITH {part.sql}, spent AS MATERIALIZED (SELECT user_id, {_SUMS} FROM chosen GROUP BY 1 "
+        f"ORDER BY 2 DESC, 1 LIMIT {TOP}) "
+        "SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS "
+        "name "
         "FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1",
         *part.values,
     )

@@ -20,8 +20,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`group` is the scope of all accounts of its kind; `limit_micro` is what its person could spend in the month. None for holds that are
-    older than these columns."""
+    """`group` is the scope of all accounts of its kind; `limit_micro` is what its person could
+    spend in the month. None for holds that are older than these columns."""
 
     id: str
     user_id: str
@@ -45,43 +45,70 @@ class Difference:
 
 
 def _hold(row: Row) -> Hold:
-    return Hold(row["id"], row["user_id"], row["month"], row["subject"], row["amount_micro"], row["group_scope"], row["limit_micro"])
+    return Hold(
+        row["id"],
+        row["user_id"],
+        row["month"],
+        row["subject"],
+        row["amount_micro"],
+        row["group_scope"],
+        row["limit_micro"],
+    )
 
 
 async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
-    row = await sql.fetch_one("SELECT spent_micro, held_micro FROM budgets WHERE scope = $1 AND month = $2", scope, month)
+    row = await sql.fetch_one(
+        "SELECT spent_micro, held_micro FROM budgets WHERE scope = $1 AND month = $2", scope, month
+    )
     return None if row is None else Counter(row["spent_micro"], row["held_micro"])
 
 
 async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Counter]:
     """By scope; those without one are left out."""
-    query = "SELECT scope, spent_micro, held_micro FROM budgets WHERE scope = ANY($1::text[]) AND month = $2"
-    return {row["scope"]: Counter(row["spent_micro"], row["held_micro"]) for row in await sql.fetch(query, list(scopes), month)}
+    query = (
+        "SELECT scope, spent_micro, held_micro FROM budgets WHERE scope = ANY($1::text[]) AND "
+        "month = $2"
+    )
+    return {
+        row["scope"]: Counter(row["spent_micro"], row["held_micro"])
+        for row in await sql.fetch(query, list(scopes), month)
+    }
 
 
 async def add_counter(sql: Sql, scope: str, month: str) -> None:
     """Two requests may both find the month's row missing: the second one's insert does nothing."""
-    query = "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, 0) ON CONFLICT DO NOTHING"
+    query = (
+        "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, 0) ON "
+        "CONFLICT DO NOTHING"
+    )
     await sql.execute(query, scope, month)
 
 
 async def hold_within(sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> bool:
-    """The one guard of every budget: check and change are the same statement, so that no race gets between them."""
+    """The one guard of every budget: check and change are the same statement, so that no race gets
+    between them."""
     query = """
         UPDATE budgets SET held_micro = held_micro + $3
-        WHERE scope = $1 AND month = $2 AND ($4::bigint IS NULL OR held_micro + spent_micro + $3 <= $4::bigint)
+        WHERE scope = $1 AND month = $2
+        AND ($4::bigint IS NULL OR held_micro + spent_micro + $3 <= $4::bigint)
         RETURNING scope"""
     return await sql.fetch_one(query, scope, month, amount, limit) is not None
 
 
 async def close_counter(sql: Sql, scope: str, month: str, amount: int, cost: int) -> None:
-    query = "UPDATE budgets SET held_micro = held_micro - $3, spent_micro = spent_micro + $4 WHERE scope = $1 AND month = $2"
+    query = (
+        "UPDATE budgets SET held_micro = held_micro - $3, spent_micro = spent_micro + $4 "
+        "WHERE scope = $1 AND month = $2"
+    )
     await sql.execute(query, scope, month, amount, cost)
 
 
 async def limits(sql: Sql) -> dict[str, int | None]:
     """What admins decided, by scope; None: no limit. A scope that is missing keeps the setting."""
-    return {row["scope"]: row["limit_micro"] for row in await sql.fetch("SELECT scope, limit_micro FROM budget_limits")}
+    return {
+        row["scope"]: row["limit_micro"]
+        for row in await sql.fetch("SELECT scope, limit_micro FROM budget_limits")
+    }
 
 
 async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
@@ -93,14 +120,29 @@ async def set_limit(sql: Sql, scope: str, limit: int | None) -> None:
 
 async def add_hold(sql: Sql, hold: Hold, created_at: datetime) -> None:
     query = """
-        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, limit_micro, state, created_at)
+        INSERT INTO holds (id, user_id, month, subject, amount_micro, group_scope, limit_micro,
+            state, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'held', $8)"""
-    values = (hold.id, hold.user_id, hold.month, hold.subject, hold.amount_micro, hold.group, hold.limit_micro)
+    values = (
+        hold.id,
+        hold.user_id,
+        hold.month,
+        hold.subject,
+        hold.amount_micro,
+        hold.group,
+        hold.limit_micro,
+    )
     await sql.execute(query, *values, created_at)
 
 
 async def close_hold(
-    sql: Sql, hold_id: str, state: str, settled_micro: int | None, closed_at: datetime, *, before: str = "held"
+    sql: Sql,
+    hold_id: str,
+    state: str,
+    settled_micro: int | None,
+    closed_at: datetime,
+    *,
+    before: str = "held",
 ) -> Hold | None:
     """None when the hold is not in the state `before`, or never was."""
     query = """
@@ -119,7 +161,9 @@ class Booked:
 
 
 async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
-    row = await sql.fetch_one("SELECT id, user_id, state, created_at FROM holds WHERE subject = $1", subject)
+    row = await sql.fetch_one(
+        "SELECT id, user_id, state, created_at FROM holds WHERE subject = $1", subject
+    )
     if row is None or row["user_id"] != user_id:
         return None
     query = """
@@ -132,7 +176,8 @@ async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
 async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:
     """With what was booked before; None for a hold that was never settled."""
     query = """
-        SELECT id, user_id, month, subject, amount_micro, group_scope, limit_micro, settled_micro FROM holds
+        SELECT id, user_id, month, subject, amount_micro, group_scope, limit_micro, settled_micro
+            FROM holds
         WHERE id = $1 AND state = 'settled'"""
     row = await sql.fetch_one(query, hold_id)
     if row is None:
@@ -142,15 +187,31 @@ async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold
 
 
 async def open_hold_ids(sql: Sql, subject_prefix: str, before: datetime) -> list[str]:
-    query = "SELECT id FROM holds WHERE state = 'held' AND starts_with(subject, $1) AND created_at < $2"
+    query = (
+        "SELECT id FROM holds WHERE state = 'held' AND starts_with(subject, $1) AND created_at < $2"
+    )
     return [row["id"] for row in await sql.fetch(query, subject_prefix, before)]
 
 
-async def add_entry(sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str, model: str, created_at: datetime) -> None:
+async def add_entry(
+    sql: Sql, entry_id: str, hold: Hold, *, cost: int, kind: str, model: str, created_at: datetime
+) -> None:
     query = """
-        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
+        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
+            created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    await sql.execute(query, entry_id, hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost, created_at)
+    await sql.execute(
+        query,
+        entry_id,
+        hold.user_id,
+        hold.month,
+        hold.id,
+        hold.subject,
+        kind,
+        model,
+        cost,
+        created_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +230,31 @@ class Entry:
 async def entry_of(sql: Sql, hold_id: str) -> Entry | None:
     query = """
         SELECT user_id, month, hold_id, subject, kind, model,
-            (SELECT CAST(sum(amount_micro) AS BIGINT) FROM ledger WHERE hold_id = $1) AS amount_micro
+            (SELECT CAST(sum(amount_micro) AS BIGINT) FROM ledger WHERE hold_id = $1)
+                AS amount_micro
         FROM ledger WHERE hold_id = $1 AND amount_micro > 0 ORDER BY id LIMIT 1"""
     row = await sql.fetch_one(query, hold_id)
     return None if row is None else Entry(**row)
 
 
-async def add_refund(sql: Sql, entry_id: str, entry: Entry, amount: int, created_at: datetime, *, why: str = REFUND) -> None:
+async def add_refund(
+    sql: Sql, entry_id: str, entry: Entry, amount: int, created_at: datetime, *, why: str = REFUND
+) -> None:
     """They count for the user and in no shared budget."""
     query = """
-        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at)
+        INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro,
+            created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-    values = (entry.user_id, entry.month, entry.hold_id, why + entry.subject, entry.kind, entry.model, -amount, created_at)
+    values = (
+        entry.user_id,
+        entry.month,
+        entry.hold_id,
+        why + entry.subject,
+        entry.kind,
+        entry.model,
+        -amount,
+        created_at,
+    )
     await sql.execute(query, entry_id, *values)
 
 
@@ -201,22 +275,28 @@ async def add_reading(sql: Sql, day: str, read_at: datetime, used_micro: int) ->
     """With all that was ever booked; refunds are between us and the user. Raises `Duplicate`."""
     query = """
         INSERT INTO provider_usage (day, read_at, used_micro, booked_micro)
-        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0) FROM ledger
+        SELECT $1::text, $2::timestamptz, $3::bigint, coalesce(CAST(sum(amount_micro) AS BIGINT), 0)
+            FROM ledger
         WHERE NOT starts_with(subject, $4)"""
     await sql.execute(query, day, read_at, used_micro, REFUND)
 
 
 async def readings(sql: Sql, since: datetime) -> list[Row]:
     """Newest first."""
-    query = "SELECT read_at, used_micro, booked_micro FROM provider_usage WHERE read_at >= $1 ORDER BY day DESC"
+    query = (
+        "SELECT read_at, used_micro, booked_micro FROM provider_usage WHERE read_at >= $1 "
+        "ORDER BY day DESC"
+    )
     return list(await sql.fetch(query, since))
 
 
 async def overruns(sql: Sql, since: datetime, limit: int) -> list[Row]:
     query = """
-        SELECT ledger.created_at AS at, ledger.subject, ledger.kind, ledger.model, ledger.amount_micro AS cost, holds.amount_micro AS held
+        SELECT ledger.created_at AS at, ledger.subject, ledger.kind, ledger.model,
+            ledger.amount_micro AS cost, holds.amount_micro AS held
         FROM ledger JOIN holds ON holds.id = ledger.hold_id
-        WHERE ledger.created_at >= $1 AND ledger.amount_micro > holds.amount_micro ORDER BY ledger.id DESC LIMIT $2"""
+        WHERE ledger.created_at >= $1 AND ledger.amount_micro > holds.amount_micro
+        ORDER BY ledger.id DESC LIMIT $2"""
     return list(await sql.fetch(query, since, limit))
 
 
@@ -224,23 +304,41 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
     """One statement, so that it sees one moment also while others write."""
     query = """
         WITH amounts AS (
-            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared FROM holds WHERE state = 'held'
+            SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared
+                FROM holds WHERE state = 'held'
             UNION ALL
-            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro AS spent,
+            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro
+                AS spent,
                    NOT starts_with(ledger.subject, $2) AS shared
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
         ), scoped AS (
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
-            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts WHERE group_scope IS NOT NULL AND shared
+            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts
+            WHERE group_scope IS NOT NULL AND shared
             UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts WHERE shared
         ), sums AS (
-            SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT) AS spent FROM scoped GROUP BY scope, month
+            SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT)
+                AS spent FROM scoped GROUP BY scope, month
         )
-        SELECT coalesce(budgets.scope, sums.scope) AS scope, coalesce(budgets.month, sums.month) AS month,
-               coalesce(budgets.held_micro, 0) AS held_micro, coalesce(sums.held, 0) AS held_by_holds_micro,
-               coalesce(budgets.spent_micro, 0) AS spent_micro, coalesce(sums.spent, 0) AS spent_by_ledger_micro
+        SELECT coalesce(budgets.scope, sums.scope) AS scope, coalesce(budgets.month, sums.month)
+            AS month,
+               coalesce(budgets.held_micro, 0) AS held_micro, coalesce(sums.held, 0)
+                   AS held_by_holds_micro,
+               coalesce(budgets.spent_micro, 0) AS spent_micro, coalesce(sums.spent, 0)
+                   AS spent_by_ledger_micro
         FROM budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
-        WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0) OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
+        WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0)
+        OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
         ORDER BY 2, 1"""
-    names = ("scope", "month", "held_micro", "held_by_holds_micro", "spent_micro", "spent_by_ledger_micro")
-    return [Difference(*(row[name] for name in names)) for row in await sql.fetch(query, global_scope, REFUND)]
+    names = (
+        "scope",
+        "month",
+        "held_micro",
+        "held_by_holds_micro",
+        "spent_micro",
+        "spent_by_ledger_micro",
+    )
+    return [
+        Difference(*(row[name] for name in names))
+        for row in await sql.fetch(query, global_scope, REFUND)
+    ]

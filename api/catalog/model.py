@@ -16,8 +16,8 @@ Options = Mapping[str, str | int | bool]
 class Model:
     """`price_override_micro` beats the price list: per image, per second of video, per text answer.
 
-    `listed` is False for a model that an operator added by hand because the provider's lists do not know it. `roles`: who may use it;
-    None = everybody.
+    `listed` is False for a model that an operator added by hand because the provider's lists do not
+    know it. `roles`: who may use it; None = everybody.
     """
 
     info: ModelInfo
@@ -41,7 +41,8 @@ class Model:
 
     @property
     def price_lines(self) -> tuple[PriceItem, ...] | None:
-        """None without a price list, and for one with a negative price, which is the provider's way to say that it varies."""
+        """None without a price list, and for one with a negative price, which is the provider's way
+        to say that it varies."""
         items = self.info.price
         return None if items is None or any(item.usd < 0 for item in items) else items
 

@@ -1,4 +1,5 @@
-"""Options follow the model: what it does not take is refused before any money moves, what is left out gets the model's default."""
+"""Options follow the model: what it does not take is refused before any money moves, what is left
+out gets the model's default."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ VIDEO_SECONDS = 5
 
 
 def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
-    """The options that the model will really get. Raises `OptionUnsupported` with the field and what is allowed."""
+    """The options that the model will really get. Raises `OptionUnsupported` with the field and
+    what is allowed."""
     can = model.info.capabilities
     options: Options = {"n": _count(model, body.n)}
     inputs = len(body.input_images or ())
@@ -36,22 +38,37 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
     return options
 
 
-def checked_video_options(model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False) -> Options:
-    """As for images. `from_image`: the first frame is given; a `VideoFromImageIn` says so by itself."""
+def checked_video_options(
+    model: Model, body: VideoIn | EstimateIn, *, from_image: bool = False
+) -> Options:
+    """As for images. `from_image`: the first frame is given; a `VideoFromImageIn` says so by
+    itself."""
     can = model.info.capabilities
     from_image = from_image or isinstance(body, VideoFromImageIn)
     if isinstance(body, EstimateIn):
         from_image = from_image or bool(body.input_images or body.image_id)
     if from_image and "first_frame" not in can.frame_images:
-        raise OptionUnsupported(f"{model.name} cannot start a video from an image.", field="image_id", model=model.name)
-    if isinstance(body, VideoFromImageIn | EstimateIn) and body.last_image_id is not None and "last_frame" not in can.frame_images:
-        raise OptionUnsupported(f"{model.name} cannot end a video with an image.", field="last_image_id", model=model.name)
+        raise OptionUnsupported(
+            f"{model.name} cannot start a video from an image.", field="image_id", model=model.name
+        )
+    if (
+        isinstance(body, VideoFromImageIn | EstimateIn)
+        and body.last_image_id is not None
+        and "last_frame" not in can.frame_images
+    ):
+        raise OptionUnsupported(
+            f"{model.name} cannot end a video with an image.",
+            field="last_image_id",
+            model=model.name,
+        )
     options: Options = {}
     _choose(options, model, "duration", body.duration, can.durations)
     _choose(options, model, "resolution", body.resolution, can.resolutions)
     _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
     if body.generate_audio and not can.generate_audio:
-        raise OptionUnsupported(f"{model.name} makes silent videos only.", field="generate_audio", model=model.name)
+        raise OptionUnsupported(
+            f"{model.name} makes silent videos only.", field="generate_audio", model=model.name
+        )
     if can.generate_audio:
         options["generate_audio"] = body.generate_audio is not False
     if isinstance(body, VideoIn):
@@ -59,10 +76,14 @@ def checked_video_options(model: Model, body: VideoIn | EstimateIn, *, from_imag
     if can.durations:
         options.setdefault("duration", _seconds(can.durations))
     if can.resolutions:
-        options.setdefault("resolution", "720p" if "720p" in can.resolutions else min(can.resolutions, key=_pixels))
+        options.setdefault(
+            "resolution", "720p" if "720p" in can.resolutions else min(can.resolutions, key=_pixels)
+        )
     # an image brings its own shape: only the model can know how it treats another one
     if can.aspect_ratios and not from_image:
-        options.setdefault("aspect_ratio", "16:9" if "16:9" in can.aspect_ratios else can.aspect_ratios[0])
+        options.setdefault(
+            "aspect_ratio", "16:9" if "16:9" in can.aspect_ratios else can.aspect_ratios[0]
+        )
     return options
 
 
@@ -70,19 +91,36 @@ def _count(model: Model, wanted: int | None) -> int:
     most = model.info.capabilities.max_n
     if wanted is not None and wanted > most:
         allowed = "one image at a time" if most == 1 else f"at most {most} images at a time"
-        raise OptionUnsupported(f"{model.name} makes {allowed}.", field="n", model=model.name, allowed=Between(least=1, most=most))
+        raise OptionUnsupported(
+            f"{model.name} makes {allowed}.",
+            field="n",
+            model=model.name,
+            allowed=Between(least=1, most=most),
+        )
     return wanted or 1
 
 
 def _check_inputs(model: Model, count: int) -> None:
     most = model.info.capabilities.max_input_images
     if count > most:
-        allowed = f"takes at most {most} input image{'s' if most > 1 else ''}" if most else "takes no input images"
+        allowed = (
+            f"takes at most {most} input image{'s' if most > 1 else ''}"
+            if most
+            else "takes no input images"
+        )
         counts = Between(least=0, most=most) if most else ()
-        raise OptionUnsupported(f"{model.name} {allowed}.", field="input_images", model=model.name, allowed=counts)
+        raise OptionUnsupported(
+            f"{model.name} {allowed}.", field="input_images", model=model.name, allowed=counts
+        )
 
 
-def _choose(options: Options, model: Model, name: str, wanted: str | int | None, allowed: Sequence[str | int]) -> None:
+def _choose(
+    options: Options,
+    model: Model,
+    name: str,
+    wanted: str | int | None,
+    allowed: Sequence[str | int],
+) -> None:
     """Take over the model's own spelling of `wanted` (`2k` is `2K`)."""
     if wanted is None:
         return
@@ -95,9 +133,16 @@ def _choose(options: Options, model: Model, name: str, wanted: str | int | None,
 def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> OptionUnsupported:
     words = name.replace("_", " ")
     if not allowed:
-        return OptionUnsupported(f"{model.name} does not take the option {words}.", field=name, model=model.name)
+        return OptionUnsupported(
+            f"{model.name} does not take the option {words}.", field=name, model=model.name
+        )
     values = [str(value) for value in allowed]
-    return OptionUnsupported(f"{model.name} takes as {words}: {', '.join(values)}.", field=name, model=model.name, allowed=values)
+    return OptionUnsupported(
+        f"{model.name} takes as {words}: {', '.join(values)}.",
+        field=name,
+        model=model.name,
+        allowed=values,
+    )
 
 
 def _seed(options: Options, model: Model, seed: int | None) -> None:
@@ -111,7 +156,9 @@ def _seed(options: Options, model: Model, seed: int | None) -> None:
 def _image_defaults(options: Options, model: Model, *, edits: bool) -> None:
     can = model.info.capabilities
     if can.image_sizes:
-        options.setdefault("image_size", "1K" if "1K" in can.image_sizes else min(can.image_sizes, key=_pixels))
+        options.setdefault(
+            "image_size", "1K" if "1K" in can.image_sizes else min(can.image_sizes, key=_pixels)
+        )
     # an edit keeps the shape of its input, unless told otherwise
     if "1:1" in can.aspect_ratios and not edits:
         options.setdefault("aspect_ratio", "1:1")

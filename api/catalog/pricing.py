@@ -1,7 +1,9 @@
-"""What a request can cost at most, from the model's price list, in micro-dollars. None = cannot be known in advance.
+"""What a request can cost at most, from the model's price list, in micro-dollars. None = cannot be
+known in advance.
 
-The price lists' words are the provider's: openrouter.md of the reference names the ones that have been seen. Several
-providers may offer one model at different prices: the highest counts, because that is what may be charged.
+The price lists' words are the provider's: openrouter.md of the reference names the ones that have
+been seen. Several providers may offer one model at different prices: the highest counts, because
+that is what may be charged.
 """
 
 import math
@@ -34,7 +36,9 @@ def tokens(chars: int) -> int:
     return math.ceil(chars / CHARS_PER_TOKEN)
 
 
-def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt_chars: int = 0) -> int | None:
+def image_micro(
+    model: Model, options: Options, *, input_images: int = 0, prompt_chars: int = 0
+) -> int | None:
     """Of one request for `n` images with checked options."""
     n = int(options.get("n", 1))
     if model.price_override_micro is not None:
@@ -47,46 +51,63 @@ def image_micro(model: Model, options: Options, *, input_images: int = 0, prompt
     extra = _most(items, _INPUT_TEXT, "token") * tokens(prompt_chars) + input_images * (
         _most(items, _INPUT_IMAGE, "image")
         + _most(items, _INPUT_IMAGE, "megapixel") * MEGAPIXELS_PER_INPUT_IMAGE
-        + max(_most(items, _INPUT_IMAGE, "token"), _most(items, ("prompt",), "token")) * TOKENS_PER_INPUT_IMAGE
+        + max(_most(items, _INPUT_IMAGE, "token"), _most(items, ("prompt",), "token"))
+        * TOKENS_PER_INPUT_IMAGE
     )
     return micro(n * (each + extra))
 
 
 def _output_image_usd(items: tuple[PriceItem, ...] | None, options: Options) -> Decimal | None:
-    """Dollars for one image; None when the list has no line that prices it, or one that says nothing: no image is free."""
+    """Dollars for one image; None when the list has no line that prices it, or one that says
+    nothing: no image is free."""
     if items is None:
         return None
     text = _most(items, ("completion",), "token")
-    lines = [item for item in items if item.billable in _OUTPUT_IMAGE and _fits_variant(item, options)]
-    whole = [item.usd for item in lines if item.unit in {"image", "request"} and not _is_per_token(item)]
+    lines = [
+        item for item in items if item.billable in _OUTPUT_IMAGE and _fits_variant(item, options)
+    ]
+    whole = [
+        item.usd for item in lines if item.unit in {"image", "request"} and not _is_per_token(item)
+    ]
     by_token = [item.usd * _image_tokens(options) for item in lines if _is_per_token(item)]
     prices = whole + by_token
     if any(item.unit == "megapixel" for item in lines):
-        prices.append(_megapixels_usd([item for item in lines if item.unit == "megapixel"], _megapixels(options)))
+        prices.append(
+            _megapixels_usd(
+                [item for item in lines if item.unit == "megapixel"], _megapixels(options)
+            )
+        )
     if not any(prices):
         prices = [text * _image_tokens(options)]
     return max(prices) + _most(items, ("request",), "request") or None
 
 
 def _is_per_token(item: PriceItem) -> bool:
-    """The live lists give some models' price of an image token under the word for a whole image; no image costs so little."""
+    """The live lists give some models' price of an image token under the word for a whole image; no
+    image costs so little."""
     return item.unit == "token" or (item.unit == "image" and 0 < item.usd < LEAST_USD_OF_AN_IMAGE)
 
 
 def _fits_variant(item: PriceItem, options: Options) -> bool:
-    """A line for a size tier only counts for that tier; any other variant counts, as it may be the one charged."""
+    """A line for a size tier only counts for that tier; any other variant counts, as it may be the
+    one charged."""
     variant = (item.variant or "").upper()
     return variant not in _EDGES or variant == str(options.get("image_size", "1K")).upper()
 
 
 def _megapixels_usd(lines: list[PriceItem], count: int) -> Decimal:
     def most(pattern: str) -> Decimal | None:
-        return max((line.usd for line in lines if re.search(pattern, line.variant or "", re.IGNORECASE)), default=None)
+        return max(
+            (line.usd for line in lines if re.search(pattern, line.variant or "", re.IGNORECASE)),
+            default=None,
+        )
 
     first = most("first")
     further = most("further|additional|subsequent|extra|next")
     plain = max(line.usd for line in lines)
-    return (plain if first is None else first) + (count - 1) * (plain if further is None else further)
+    return (plain if first is None else first) + (count - 1) * (
+        plain if further is None else further
+    )
 
 
 def _megapixels(options: Options) -> int:
@@ -97,16 +118,21 @@ def _megapixels(options: Options) -> int:
 
 
 def _image_tokens(options: Options) -> int:
-    """The most that models bill for one image: 4,160 tokens at 1 megapixel in high quality, about twice that above."""
+    """The most that models bill for one image: 4,160 tokens at 1 megapixel in high quality, about
+    twice that above."""
     return 4_200 if _megapixels(options) == 1 else 8_400
 
 
 def _most(items: Iterable[PriceItem], billables: tuple[str, ...], unit: str) -> Decimal:
-    return max((item.usd for item in items if item.billable in billables and item.unit == unit), default=Decimal(0))
+    return max(
+        (item.usd for item in items if item.billable in billables and item.unit == unit),
+        default=Decimal(0),
+    )
 
 
 def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) -> int | None:
-    """Of one answer of at most `max_tokens` tokens to `chars` characters of context and `images` images."""
+    """Of one answer of at most `max_tokens` tokens to `chars` characters of context and `images`
+    images."""
     if model.price_override_micro is not None:
         return model.price_override_micro
     items = model.price_lines
@@ -138,7 +164,9 @@ def price_out(model: Model) -> PriceOut:
         price.usd, price.per = least_of(items)
         price.is_least = price.usd is not None
     elif items is not None:
-        price.usd, price.output_usd = (_most(items, (unit,), "token") * MICRO for unit in ("prompt", "completion"))
+        price.usd, price.output_usd = (
+            _most(items, (unit,), "token") * MICRO for unit in ("prompt", "completion")
+        )
         price.per = "tokens"
     price.summary = _summary(price)
     return price
@@ -153,7 +181,10 @@ def _summary(price: PriceOut) -> str:
     if price.output_usd is not None:
         return f"{_dollars(price.usd)} in, {_dollars(price.output_usd)} out per million tokens"
     before = "about " if price.is_about else "from " if price.is_least else ""
-    return f"{before}{_dollars(price.usd)} {'an' if price.per in {'image', 'answer'} else 'a'} {price.per}"
+    return (
+        f"{before}{_dollars(price.usd)} {'an' if price.per in {'image', 'answer'} else 'a'} "
+        f"{price.per}"
+    )
 
 
 def _dollars(usd: Decimal) -> str:

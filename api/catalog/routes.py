@@ -1,6 +1,7 @@
 """`GET /models`, and what admins do with models.
 
-A model's id holds slashes, and a model that makes text and images is there once for each: `?kind=` says which one is meant.
+A model's id holds slashes, and a model that makes text and images is there once for each: `?kind=`
+says which one is meant.
 """
 
 from typing import Annotated
@@ -8,7 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.auth.caller import AdminCaller, UserCaller
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn, RefreshedOut
+from api.catalog.schemas import (
+    AdminModelOut,
+    ModelChangeIn,
+    ModelOut,
+    ModelSort,
+    NewModelIn,
+    RefreshedOut,
+)
 from api.catalog.service import model_out
 from api.deps import ServicesDep
 from api.errors import InvalidRequest
@@ -29,12 +37,24 @@ async def list_models(
     models = services.catalog.list_models(kind, caller.role)
     start = 0
     if cursor is not None:
-        start = next((place + 1 for place, model in enumerate(models) if f"{model.kind}:{model.id}" == cursor), -1)
+        start = next(
+            (
+                place + 1
+                for place, model in enumerate(models)
+                if f"{model.kind}:{model.id}" == cursor
+            ),
+            -1,
+        )
         if start < 0:
-            raise InvalidRequest("This cursor is not valid any more. Start again without it.", field="cursor")
+            raise InvalidRequest(
+                "This cursor is not valid any more. Start again without it.", field="cursor"
+            )
     page = models[start : start + limit]
     more = start + limit < len(models)
-    return Page(items=[model_out(model) for model in page], next_cursor=f"{page[-1].kind}:{page[-1].id}" if more else None)
+    return Page(
+        items=[model_out(model) for model in page],
+        next_cursor=f"{page[-1].kind}:{page[-1].id}" if more else None,
+    )
 
 
 @router.get("/admin/models", tags=["admin"])
@@ -47,8 +67,8 @@ async def list_all_models(
     sort: ModelSort = "kind",
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[AdminModelOut]:
-    """Also those that are switched off or have vanished from the provider's lists. By price: of a typical request, unknown ones last.
-    By use: what was asked for most often in the last 7 days."""
+    """Also those that are switched off or have vanished from the provider's lists. By price: of a
+    typical request, unknown ones last. By use: what was asked for most often in the last 7 days."""
     return await services.catalog.all(kind, q, cursor, limit, sort, await services.spending.used())
 
 
@@ -65,13 +85,19 @@ async def refresh_models(services: ServicesDep, admin: AdminCaller) -> Refreshed
 
 
 @router.get("/admin/models/{model_id:path}", tags=["admin"])
-async def read_model(services: ServicesDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None) -> AdminModelOut:
+async def read_model(
+    services: ServicesDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None
+) -> AdminModelOut:
     return await services.catalog.show(model_id, kind)
 
 
 @router.put("/admin/models/{model_id:path}", tags=["admin"])
 async def change_model(
-    services: ServicesDep, admin: AdminCaller, model_id: str, body: ModelChangeIn, kind: Kind | None = None
+    services: ServicesDep,
+    admin: AdminCaller,
+    model_id: str,
+    body: ModelChangeIn,
+    kind: Kind | None = None,
 ) -> AdminModelOut:
     """Holds for the next request on; jobs that were accepted go on."""
     return await services.catalog.change(model_id, kind, body, admin.user_id)

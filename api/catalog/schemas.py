@@ -15,8 +15,9 @@ ModelSort = Literal["kind", "name", "cheapest", "dearest", "used"]
 
 
 class PriceOut(Out):
-    """`summary` is a short sentence for people, such as `about $0.014 an image`; the rest are its facts. `usd` null: not known; 0: free.
-    `output_usd`: of a million tokens written, `usd` is then of a million read. `is_least`: many cost more; `is_about`: some do."""
+    """`summary` is a short sentence for people, such as `about $0.014 an image`; the rest are its
+    facts. `usd` null: not known; 0: free. `output_usd`: of a million tokens written, `usd` is then
+    of a million read. `is_least`: many cost more; `is_about`: some do."""
 
     items: list[PriceItem]
     summary: str
@@ -37,9 +38,10 @@ class ModelOut(Out):
 
 
 class AdminModelOut(ModelOut):
-    """`vanished`: the provider's lists do not have it any more, so nobody is offered it. `by_hand`: an admin added it without a list.
-    `price_override_usd` is for an image, a second of video or a text answer. `roles` null: everybody.
-    `seen_at`: when the lists had it last. `used`: how many requests were booked on it in the last 7 days; only in the list of all.
+    """`vanished`: the provider's lists do not have it any more, so nobody is offered it. `by_hand`:
+    an admin added it without a list. `price_override_usd` is for an image, a second of video or a
+    text answer. `roles` null: everybody. `seen_at`: when the lists had it last. `used`: how many
+    requests were booked on it in the last 7 days; only in the list of all.
     """
 
     enabled: bool
@@ -56,8 +58,8 @@ Price = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=11, decimal_places=
 
 
 class ModelChangeIn(In):
-    """What is not given stays. `default` can only be given, not taken: make another model the default. `price_override_usd` null: the
-    provider's price; `roles` null: everybody."""
+    """What is not given stays. `default` can only be given, not taken: make another model the
+    default. `price_override_usd` null: the provider's price; `roles` null: everybody."""
 
     enabled: bool | None = None
     default: bool | None = None
@@ -66,7 +68,8 @@ class ModelChangeIn(In):
 
 
 class NewModelIn(In):
-    """A model that the provider's lists do not have. Without a price it is shown, and refused as `price_unknown`."""
+    """A model that the provider's lists do not have. Without a price it is shown, and refused as
+    `price_unknown`."""
 
     id: Annotated[str, Field(max_length=200, pattern=r"^[\w.~-]+/[\w.:-]+$")]
     kind: Kind

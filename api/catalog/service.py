@@ -1,4 +1,5 @@
-"""The catalogue: the provider's live lists, kept in the database, with the operator's decisions; read from memory."""
+"""The catalogue: the provider's live lists, kept in the database, with the operator's decisions;
+read from memory."""
 
 import asyncio
 import re
@@ -37,7 +38,8 @@ Used = Mapping[tuple[Kind, str], int]
 NOBODY: Used = {}
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
-"""In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of its dearest image."""
+"""In no list, as on some gateways; so the sandbox shows the third image route too. Micro-dollars of
+its dearest image."""
 
 _RATIOS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16")
 _UNLISTED_SIZES = ("1024x1024", "1792x1024", "1024x1792")
@@ -80,7 +82,9 @@ class Catalog:
         try:
             await self.refresh()
         except Duplicate:
-            log.info("models_refreshed_elsewhere")  # another api wrote the same lists at this moment
+            log.info(
+                "models_refreshed_elsewhere"
+            )  # another api wrote the same lists at this moment
             return RETRY_FIRST
         return REFRESH_SECONDS
 
@@ -94,7 +98,11 @@ class Catalog:
         async with self._refreshing:
             infos = {(info.id, info.kind): info for info in await self._provider.models()}
             if not infos:
-                raise ProviderError("provider_unavailable", "The provider's model lists are empty.", outcome="refused")
+                raise ProviderError(
+                    "provider_unavailable",
+                    "The provider's model lists are empty.",
+                    outcome="refused",
+                )
             async with self._db.transaction() as sql:
                 await self._save(sql, infos)
             await self._reload()
@@ -114,40 +122,55 @@ class Catalog:
                 continue
             if not info.price_read:
                 info = replace(info, price=row.model.info.price)
-            if not row.model.listed or row.model.name != info.name or row.data_json != store.data_json(info):
+            if (
+                not row.model.listed
+                or row.model.name != info.name
+                or row.data_json != store.data_json(info)
+            ):
                 await store.update_listed(sql, info)
         await store.touch_listed(sql, ids.now())
         await self._heal_defaults(sql)
 
     async def _heal_defaults(self, sql: Sql) -> None:
         """Each kind has one default, and it can be used: a vanished or disabled one is replaced."""
-        usable = [row.model for row in await store.all_models(sql) if row.offered and row.model.enabled]
+        usable = [
+            row.model for row in await store.all_models(sql) if row.offered and row.model.enabled
+        ]
         for kind in KINDS:
             models = [model for model in usable if model.kind == kind]
             if models and not any(model.is_default for model in models):
                 # nobody chooses one that was added by hand but the admin
-                await store.set_default(sql, kind, best(kind, [model for model in models if model.listed] or models).id)
+                await store.set_default(
+                    sql, kind, best(kind, [model for model in models if model.listed] or models).id
+                )
 
     async def add(self, new: NewModelIn, actor_id: str) -> AdminModelOut:
         """Offer a model that no list has. Raises `Conflict` when it is offered already."""
         price = None if new.price_override_usd is None else micro(new.price_override_usd)
         async with self._db.transaction() as sql:
-            known = next((row for row in await store.by_id(sql, new.id) if row.model.kind == new.kind), None)
+            known = next(
+                (row for row in await store.by_id(sql, new.id) if row.model.kind == new.kind), None
+            )
             if known is not None and known.offered:
                 raise Conflict(f"{new.id} is in the catalogue already.")
             if known is None:
                 await store.add_by_hand(sql, self._unlisted(new.id, new.kind), price, ids.now())
             else:
                 await store.offer_by_hand(sql, known.model.info)
-                await store.decide(sql, replace(known.model, enabled=True, price_override_micro=price))
+                await store.decide(
+                    sql, replace(known.model, enabled=True, price_override_micro=price)
+                )
             await self._heal_defaults(sql)
             after: audit.Facts = {"kind": new.kind, "price_override_micro": price}
             await audit.record(sql, "model_added", actor_id=actor_id, subject=new.id, after=after)
         await self._reload()
         return await self.show(new.id, new.kind)
 
-    async def change(self, model_id: str, kind: Kind | None, body: ModelChangeIn, actor_id: str) -> AdminModelOut:
-        """Raises `NotFound`, `InvalidRequest` (several kinds, or a default taken away) and `Conflict` for a default that cannot be used."""
+    async def change(
+        self, model_id: str, kind: Kind | None, body: ModelChangeIn, actor_id: str
+    ) -> AdminModelOut:
+        """Raises `NotFound`, `InvalidRequest` (several kinds, or a default taken away) and
+        `Conflict` for a default that cannot be used."""
         async with self._db.transaction() as sql:
             row = _one(await store.by_id(sql, model_id), model_id, kind)
             changed = _decided(row.model, body)
@@ -156,75 +179,144 @@ class Catalog:
             await store.decide(sql, changed)
             if body.default:
                 if not (changed.enabled and row.offered):
-                    raise Conflict("A model that is switched off or has vanished cannot be the default.")
+                    raise Conflict(
+                        "A model that is switched off or has vanished cannot be the default."
+                    )
                 await store.set_default(sql, changed.kind, changed.id)
             await self._heal_defaults(sql)
             after = _facts(replace(changed, is_default=body.default or row.model.is_default))
-            await audit.record(sql, "model_changed", actor_id=actor_id, subject=model_id, before=_facts(row.model), after=after)
+            await audit.record(
+                sql,
+                "model_changed",
+                actor_id=actor_id,
+                subject=model_id,
+                before=_facts(row.model),
+                after=after,
+            )
         await self._reload()
         return await self.show(model_id, row.model.kind)
 
     async def show(self, model_id: str, kind: Kind | None) -> AdminModelOut:
-        """Raises `NotFound`, and `InvalidRequest` when there are several kinds of it and none was given."""
+        """Raises `NotFound`, and `InvalidRequest` when there are several kinds of it and none was
+        given."""
         return _admin_out(_one(await store.by_id(self._db, model_id), model_id, kind))
 
     async def all(
-        self, kind: Kind | None, words: str | None, cursor: str | None, limit: int, sort: ModelSort = "kind", used: Used = NOBODY
+        self,
+        kind: Kind | None,
+        words: str | None,
+        cursor: str | None,
+        limit: int,
+        sort: ModelSort = "kind",
+        used: Used = NOBODY,
     ) -> Page[AdminModelOut]:
-        """Also those that nobody is offered. Raises `InvalidRequest` for a cursor that names no model."""
+        """Also those that nobody is offered. Raises `InvalidRequest` for a cursor that names no
+        model."""
         rows = sorted(await store.all_models(self._db), key=_SORTS[sort])
         if sort == "used":
             rows.sort(key=lambda row: -_use(row, used))
         places = [f"{row.model.kind}:{row.model.id}" for row in rows]
         if cursor is not None and cursor not in places:
-            raise InvalidRequest("This cursor is not valid any more. Start again without it.", field="cursor")
+            raise InvalidRequest(
+                "This cursor is not valid any more. Start again without it.", field="cursor"
+            )
         rest = rows[places.index(cursor) + 1 :] if cursor is not None else rows
         found = [row for row in rest if _shown(row, kind, words)]
-        last = f"{found[limit - 1].model.kind}:{found[limit - 1].model.id}" if len(found) > limit else None
-        items = [_admin_out(row).model_copy(update={"used": _use(row, used)}) for row in found[:limit]]
+        last = (
+            f"{found[limit - 1].model.kind}:{found[limit - 1].model.id}"
+            if len(found) > limit
+            else None
+        )
+        items = [
+            _admin_out(row).model_copy(update={"used": _use(row, used)}) for row in found[:limit]
+        ]
         return Page(items=items, next_cursor=last)
 
     async def refresh_now(self, actor_id: str) -> int:
-        """How many are offered then. Raises `ProviderUnavailable` and the like; what we had stays."""
+        """How many are offered then. Raises `ProviderUnavailable` and the like; what we had
+        stays."""
         try:
             await self.refresh()
         except ProviderError as error:
             raise domain_error(error) from error
-        await audit.record(self._db, "models_refreshed", actor_id=actor_id, subject="models", after={"count": len(self._models)})
+        await audit.record(
+            self._db,
+            "models_refreshed",
+            actor_id=actor_id,
+            subject="models",
+            after={"count": len(self._models)},
+        )
         return len(self._models)
 
     def _unlisted(self, model_id: str, kind: Kind) -> ModelInfo:
         """What can be guessed of a model that no list knows."""
-        info = ModelInfo(id=model_id, name=model_id.rpartition("/")[2], kind=kind, capabilities=Capabilities(), price=None)
+        info = ModelInfo(
+            id=model_id,
+            name=model_id.rpartition("/")[2],
+            kind=kind,
+            capabilities=Capabilities(),
+            price=None,
+        )
         if kind != "image":
             return info
         route = self._provider.guess_route(model_id)
-        by_ratio = Capabilities(aspect_ratios=_RATIOS, image_sizes=("1K", "2K"), max_n=4, max_input_images=1)
+        by_ratio = Capabilities(
+            aspect_ratios=_RATIOS, image_sizes=("1K", "2K"), max_n=4, max_input_images=1
+        )
         by_size = Capabilities(sizes=_UNLISTED_SIZES, max_n=10)
-        return replace(info, route=route, modalities=("image",), capabilities=by_ratio if route == "chat" else by_size)
+        return replace(
+            info,
+            route=route,
+            modalities=("image",),
+            capabilities=by_ratio if route == "chat" else by_size,
+        )
 
     def list_models(self, kind: Kind | None = None, role: Role | None = None) -> list[Model]:
-        """What this role may choose: the default first, then by name. A role that may not use the default gets another one."""
-        models = [model for model in self._models.values() if model.enabled and kind in {None, model.kind} and model.allows(role)]
+        """What this role may choose: the default first, then by name. A role that may not use the
+        default gets another one."""
+        models = [
+            model
+            for model in self._models.values()
+            if model.enabled and kind in {None, model.kind} and model.allows(role)
+        ]
         for each in KINDS:
             of_kind = [model for model in models if model.kind == each]
             if of_kind and not any(model.is_default for model in of_kind):
                 instead = best(each, of_kind)
                 models[models.index(instead)] = replace(instead, is_default=True)
-        return sorted(models, key=lambda model: (KINDS.index(model.kind), not model.is_default, model.name.lower(), model.id))
+        return sorted(
+            models,
+            key=lambda model: (
+                KINDS.index(model.kind),
+                not model.is_default,
+                model.name.lower(),
+                model.id,
+            ),
+        )
 
     def resolve(self, kind: Kind, model_id: str | None = None, role: Role | None = None) -> Model:
-        """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the default among others; None = the default.
+        """`model_id`: an id, a name, or words that only one model has (`flux klein`), or the
+        default among others; None = the default.
 
-        Raises `ModelUnavailable` with what to choose instead. While no list could ever be had, an image model's id is
-        taken as it is, with a guessed route and no price.
+        Raises `ModelUnavailable` with what to choose instead. While no list could ever be had, an
+        image model's id is taken as it is, with a guessed route and no price.
         """
         models = self.list_models(kind, role)
         if model_id is None:
             if not models:
-                raise ModelUnavailable(f"There is no {kind} model yet: the provider's lists could not be read so far.", retry_after=10)
+                raise ModelUnavailable(
+                    f"There is no {kind} model yet: the provider's lists could not be read so far.",
+                    retry_after=10,
+                )
             return models[0]
-        known = next((model for (of, known), model in self._models.items() if of == kind and known.lower() == model_id.lower()), None)
+        known = next(
+            (
+                model
+                for (of, known), model in self._models.items()
+                if of == kind and known.lower() == model_id.lower()
+            ),
+            None,
+        )
         if known is not None and known.id not in {model.id for model in models}:
             # its whole id was said: words that also fit another one must not lead there
             raise self._not_there(kind, model_id, models, role)
@@ -232,17 +324,27 @@ class Catalog:
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            detail = f"Several models are called {model_id!r}: {names(found)}. Please say which one."
+            detail = (
+                f"Several models are called {model_id!r}: {names(found)}. Please say which one."
+            )
             raise ModelUnavailable(detail, model=model_id, allowed=first_ids(found))
         if not self._models and kind == "image" and re.fullmatch(r"[\w.-]+/[\w.:-]+", model_id):
-            return Model(self._unlisted(model_id, kind), enabled=True, is_default=False, listed=False)
+            return Model(
+                self._unlisted(model_id, kind), enabled=True, is_default=False, listed=False
+            )
         raise self._not_there(kind, model_id, models, role)
 
-    def _not_there(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> ModelUnavailable:
-        return ModelUnavailable(self._why_not(kind, wanted, models, role), model=wanted, allowed=first_ids(models))
+    def _not_there(
+        self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None
+    ) -> ModelUnavailable:
+        return ModelUnavailable(
+            self._why_not(kind, wanted, models, role), model=wanted, allowed=first_ids(models)
+        )
 
     def _why_not(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> str:
-        same = [model for (_, known), model in self._models.items() if known.lower() == wanted.lower()]
+        same = [
+            model for (_, known), model in self._models.items() if known.lower() == wanted.lower()
+        ]
         of_kind = [model for model in same if model.kind == kind]
         if any(not model.allows(role) for model in of_kind):
             return f"The operator keeps {same[0].name} for others. Try {names(models)}."
@@ -285,13 +387,17 @@ def _one(rows: Sequence[Stored], model_id: str, kind: Kind | None) -> Stored:
         raise NotFound(f"There is no model {model_id!r}.")
     if len(found) > 1:
         kinds = " and ".join(row.model.kind for row in found)
-        raise InvalidRequest(f"There is a model of this name for {kinds}. Please say which kind.", field="kind")
+        raise InvalidRequest(
+            f"There is a model of this name for {kinds}. Please say which kind.", field="kind"
+        )
     return found[0]
 
 
 def _shown(row: Stored, kind: Kind | None, words: str | None) -> bool:
     model = row.model
-    return kind in {None, model.kind} and (words or "").lower() in f"{model.id} {model.name}".lower()
+    return (
+        kind in {None, model.kind} and (words or "").lower() in f"{model.id} {model.name}".lower()
+    )
 
 
 def _by_price(row: Stored, sign: int) -> tuple[bool, int, str, str]:
@@ -319,7 +425,12 @@ def _decided(model: Model, body: ModelChangeIn) -> Model:
     if body.enabled is not None:
         model = replace(model, enabled=body.enabled)
     if "price_override_usd" in given:
-        model = replace(model, price_override_micro=None if body.price_override_usd is None else micro(body.price_override_usd))
+        model = replace(
+            model,
+            price_override_micro=None
+            if body.price_override_usd is None
+            else micro(body.price_override_usd),
+        )
     if "roles" in given:
         model = replace(model, roles=None if body.roles is None else tuple(sorted(set(body.roles))))
     return model

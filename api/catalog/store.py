@@ -13,7 +13,8 @@ from api.provider.types import ModelInfo
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A row. Of the unlisted ones only those `by_hand` are offered; the others have vanished from the provider's lists."""
+    """A row. Of the unlisted ones only those `by_hand` are offered; the others have vanished from
+    the provider's lists."""
 
     model: Model
     data_json: str
@@ -28,7 +29,9 @@ class Stored:
 def data_json(info: ModelInfo, *, by_hand: bool = False) -> str:
     data = {
         "capabilities": info.capabilities.model_dump(mode="json"),
-        "price": None if info.price is None else [item.model_dump(mode="json") for item in info.price],
+        "price": None
+        if info.price is None
+        else [item.model_dump(mode="json") for item in info.price],
         "route": info.route,
         "modalities": info.modalities,
         "by_hand": by_hand,
@@ -38,7 +41,11 @@ def data_json(info: ModelInfo, *, by_hand: bool = False) -> str:
 
 def _stored(row: Row) -> Stored:
     data = json.loads(row["data_json"])
-    price = None if data["price"] is None else tuple(PriceItem.model_validate(item) for item in data["price"])
+    price = (
+        None
+        if data["price"] is None
+        else tuple(PriceItem.model_validate(item) for item in data["price"])
+    )
     info = ModelInfo(
         id=row["id"],
         name=row["name"],
@@ -49,31 +56,50 @@ def _stored(row: Row) -> Stored:
         modalities=tuple(data["modalities"]),
     )
     roles = None if row["roles_json"] is None else tuple(json.loads(row["roles_json"]))
-    model = Model(info, row["enabled"], row["is_default"], row["price_override_micro"], row["listed"], roles)
+    model = Model(
+        info, row["enabled"], row["is_default"], row["price_override_micro"], row["listed"], roles
+    )
     return Stored(model, row["data_json"], data["by_hand"], row["seen_at"])
 
 
-COLUMNS = "id, kind, name, data_json, enabled, is_default, price_override_micro, listed, roles_json, seen_at"
+COLUMNS = (
+    "id, kind, name, data_json, enabled, is_default, price_override_micro, listed, "
+    "roles_json, seen_at"
+)
 
 
 async def all_models(sql: Sql) -> list[Stored]:
-    return [_stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models ORDER BY kind, id")]
+    return [
+        _stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models ORDER BY kind, id")
+    ]
 
 
 async def by_id(sql: Sql, model_id: str) -> list[Stored]:
     """One for each kind in which the model is known."""
-    return [_stored(row) for row in await sql.fetch(f"SELECT {COLUMNS} FROM models WHERE id = $1 ORDER BY kind", model_id)]
+    return [
+        _stored(row)
+        for row in await sql.fetch(
+            f"SELECT {COLUMNS} FROM models WHERE id = $1 ORDER BY kind", model_id
+        )
+    ]
 
 
 async def add_listed(sql: Sql, infos: Sequence[ModelInfo], now: datetime) -> None:
-    """New models, switched on. One statement for hundreds of rows; a row that another process added first stays."""
+    """New models, switched on. One statement for hundreds of rows; a row that another process added
+    first stays."""
     query = """
         INSERT INTO models (id, kind, name, data_json, enabled, is_default, listed, seen_at)
         SELECT new.id, new.kind, new.name, new.data_json, TRUE, FALSE, TRUE, $5
-        FROM (SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS kind, unnest($3::text[]) AS name,
+        FROM (SELECT unnest($1::text[]) AS id, unnest($2::text[]) AS kind, unnest($3::text[])
+        AS name,
                      unnest($4::text[]) AS data_json) AS new
         ON CONFLICT DO NOTHING"""
-    columns = [info.id for info in infos], [info.kind for info in infos], [info.name for info in infos], [data_json(info) for info in infos]
+    columns = (
+        [info.id for info in infos],
+        [info.kind for info in infos],
+        [info.name for info in infos],
+        [data_json(info) for info in infos],
+    )
     await sql.execute(query, *columns, now)
 
 
@@ -83,19 +109,32 @@ async def update_listed(sql: Sql, info: ModelInfo) -> None:
 
 
 async def unlist(sql: Sql, model_id: str, kind: str) -> None:
-    await sql.execute("UPDATE models SET listed = FALSE WHERE id = $1 AND kind = $2", model_id, kind)
+    await sql.execute(
+        "UPDATE models SET listed = FALSE WHERE id = $1 AND kind = $2", model_id, kind
+    )
 
 
 async def touch_listed(sql: Sql, now: datetime) -> None:
     await sql.execute("UPDATE models SET seen_at = $1 WHERE listed", now)
 
 
-async def add_by_hand(sql: Sql, info: ModelInfo, price_override_micro: int | None, now: datetime) -> None:
+async def add_by_hand(
+    sql: Sql, info: ModelInfo, price_override_micro: int | None, now: datetime
+) -> None:
     """A row that exists already stays as it is."""
     query = """
-        INSERT INTO models (id, kind, name, data_json, enabled, is_default, price_override_micro, listed, seen_at)
+        INSERT INTO models (id, kind, name, data_json, enabled, is_default, price_override_micro,
+            listed, seen_at)
         VALUES ($1, $2, $3, $4, TRUE, FALSE, $5, FALSE, $6) ON CONFLICT DO NOTHING"""
-    await sql.execute(query, info.id, info.kind, info.name, data_json(info, by_hand=True), price_override_micro, now)
+    await sql.execute(
+        query,
+        info.id,
+        info.kind,
+        info.name,
+        data_json(info, by_hand=True),
+        price_override_micro,
+        now,
+    )
 
 
 async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
@@ -106,7 +145,10 @@ async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
 
 async def decide(sql: Sql, model: Model) -> None:
     """Keep what the operator decided of a model, but for which one is the default."""
-    query = "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 WHERE id = $1 AND kind = $2"
+    query = (
+        "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 WHERE id "
+        "= $1 AND kind = $2"
+    )
     roles = None if model.roles is None else json.dumps(model.roles)
     await sql.execute(query, model.id, model.kind, model.enabled, model.price_override_micro, roles)
 

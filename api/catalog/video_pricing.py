@@ -1,7 +1,9 @@
-"""What a video can cost at most, from its model's price list, in micro-dollars. None = cannot be known in advance.
+"""What a video can cost at most, from its model's price list, in micro-dollars. None = cannot be
+known in advance.
 
-A list has no fixed words. Those of the live lists in autumn 2026: a price a second (by resolution, sound, and what it begins with), a
-video, a video token, a megapixel and second, an input image, and the least of a whole request; `cents_*` are in cents.
+A list has no fixed words. Those of the live lists in autumn 2026: a price a second (by resolution,
+sound, and what it begins with), a video, a video token, a megapixel and second, an input image, and
+the least of a whole request; `cents_*` are in cents.
 """
 
 import math
@@ -29,7 +31,8 @@ _KEY = re.compile(
     + _RESOLUTION.format(n=2)
     + r"(?:_without_video_input|_precise|_creative)?"
 )
-"""What is asked for with a video to begin with (`with_video_input`, `video_continuation`) or with references is never ours."""
+"""What is asked for with a video to begin with (`with_video_input`, `video_continuation`) or with
+references is never ours."""
 _SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160, "8k": 4320}
 _UNKNOWN_RESOLUTION = "1080p"
 
@@ -38,7 +41,8 @@ Per = Literal["second", "token", "megapixel_second", "video"]
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """A line of a video price list, read: dollars `per` what. None in a field: the line holds for every value of it."""
+    """A line of a video price list, read: dollars `per` what. None in a field: the line holds for
+    every value of it."""
 
     usd: Decimal
     per: Per
@@ -54,7 +58,8 @@ class Sku:
     def of(self, seconds: int, pixels: int) -> Decimal:
         """Dollars for a video of `seconds` with `pixels` in a frame."""
         if self.per == "token":
-            # the first frame is counted beside the seconds: 1920 x 1088 for 5 s are billed as 246,840 tokens
+            # the first frame is counted beside the seconds: 1920 x 1088 for 5 s are billed as
+            # 246,840 tokens
             return self.usd * math.ceil(pixels * (FRAMES_PER_SECOND * seconds + 1) / TOKEN_PIXELS)
         if self.per == "megapixel_second":
             return self.usd * pixels * seconds / MEGAPIXEL
@@ -67,7 +72,15 @@ def read_sku(item: PriceItem) -> Sku | None:
     found = _KEY.fullmatch(key)
     if found is None:
         return None
-    per: Per = "token" if found["token"] else "megapixel_second" if found["megapixel"] else "video" if found["video"] else "second"
+    per: Per = (
+        "token"
+        if found["token"]
+        else "megapixel_second"
+        if found["megapixel"]
+        else "video"
+        if found["video"]
+        else "second"
+    )
     return Sku(
         usd=item.usd / 100 if key.startswith("cents_") else item.usd,
         per=per,
@@ -84,7 +97,11 @@ def video_micro(model: Model, options: Options, *, images: int = 0) -> int | Non
         return None if duration is None else model.price_override_micro * int(duration)
     items = model.price_lines
     lines = [] if items is None else _fitting(_skus(items), options, images > 0)
-    if items is None or not lines or (duration is None and any(line.per != "video" for line in lines)):
+    if (
+        items is None
+        or not lines
+        or (duration is None and any(line.per != "video" for line in lines))
+    ):
         return None
     weight = max(line.weight for line in lines)
     pixels = _pixels(options, model.info.capabilities.resolutions)
@@ -94,10 +111,17 @@ def video_micro(model: Model, options: Options, *, images: int = 0) -> int | Non
     return micro(max(whole, _cents(items, "minimum_cents_per_generation"))) if each else None
 
 
-def least_of(items: Iterable[PriceItem]) -> tuple[Decimal | None, Literal["second", "video"] | None]:
-    """The least of the list in dollars, and what it is for; a token counts as what a second of the smallest video takes."""
+def least_of(
+    items: Iterable[PriceItem],
+) -> tuple[Decimal | None, Literal["second", "video"] | None]:
+    """The least of the list in dollars, and what it is for; a token counts as what a second of the
+    smallest video takes."""
     found = _skus(items)
-    seconds = [line.of(1, _area(line.resolution or "480p", 16 / 9)) for line in found if line.per != "video"]
+    seconds = [
+        line.of(1, _area(line.resolution or "480p", 16 / 9))
+        for line in found
+        if line.per != "video"
+    ]
     if seconds:
         return min(seconds), "second"
     videos = [line.usd for line in found if line.per == "video"]
@@ -118,7 +142,8 @@ def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:
     fitting = [
         line
         for line in lines
-        if line.from_image in {None, from_image} and (resolution is None or line.resolution in {None, str(resolution).lower()})
+        if line.from_image in {None, from_image}
+        and (resolution is None or line.resolution in {None, str(resolution).lower()})
     ]
     audio = options.get("generate_audio") is True
     by_sound = [line for line in fitting if line.audio in {None, audio}]
@@ -127,7 +152,8 @@ def _fitting(lines: list[Sku], options: Options, from_image: bool) -> list[Sku]:
 
 
 def _pixels(options: Options, resolutions: Sequence[str]) -> int:
-    """The most that a frame may have: models keep either the shorter side of a resolution or its area when a ratio is another one."""
+    """The most that a frame may have: models keep either the shorter side of a resolution or its
+    area when a ratio is another one."""
     asked = options.get("resolution")
     names = [str(asked)] if asked is not None else list(resolutions) or [_UNKNOWN_RESOLUTION]
     wide, colon, high = str(options.get("aspect_ratio", "")).partition(":")
@@ -140,7 +166,8 @@ def _is_number(text: str) -> bool:
 
 
 def _area(resolution: str, ratio: float) -> int:
-    """Pixels of a frame whose shorter side is the resolution. Encoders round sides up to whole blocks of 16."""
+    """Pixels of a frame whose shorter side is the resolution. Encoders round sides up to whole
+    blocks of 16."""
     name = resolution.lower()
     digits = re.match(r"\d+", name)
     short = _SHORT_SIDES.get(name) or (int(digits[0]) if digits else 2160)

@@ -1,7 +1,8 @@
 """The database behind four calls: `fetch fetch_one execute transaction`.
 
-SQL is text with `$1` parameters that runs on DuckDB and on PostgreSQL. Values are text, int, bool, float, None, aware
-datetimes, bytes and lists of text; JSON goes in and out as text. Drivers' errors become `Duplicate` or `DbUnavailable`.
+SQL is text with `$1` parameters that runs on DuckDB and on PostgreSQL. Values are text, int, bool,
+float, None, aware datetimes, bytes and lists of text; JSON goes in and out as text. Drivers' errors
+become `Duplicate` or `DbUnavailable`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,14 @@ class DbUnavailable(Exception):
 
 
 class CannotOpen(DbUnavailable):
-    """`locked`: another process has it. `damaged`: it, or a part of it, cannot be read. `log`: what was written last lies in a log beside
-    it that cannot be put in. `missing`: the log is there without its database. `refused`: the system says no. `detail` is what the engine
-    says, in one line."""
+    """`locked`: another process has it. `damaged`: it, or a part of it, cannot be read. `log`: what
+    was written last lies in a log beside it that cannot be put in. `missing`: the log is there
+    without its database. `refused`: the system says no. `detail` is what the engine says, in one
+    line."""
 
-    def __init__(self, reason: Literal["locked", "damaged", "log", "missing", "refused"], detail: str) -> None:
+    def __init__(
+        self, reason: Literal["locked", "damaged", "log", "missing", "refused"], detail: str
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -41,14 +45,16 @@ class Sql(Protocol):
 
 
 class Db(Sql, Protocol):
-    """An open database. `transaction()` commits at the end of its block, or rolls back what an exception ends."""
+    """An open database. `transaction()` commits at the end of its block, or rolls back what an
+    exception ends."""
 
     @property
     def engine(self) -> Literal["duckdb", "postgresql"]: ...
 
     @property
     def skip_locked(self) -> str:
-        """What a claim's subselect ends with, so that claimers pass each other by; empty where one writer makes it needless."""
+        """What a claim's subselect ends with, so that claimers pass each other by; empty where one
+        writer makes it needless."""
         ...
 
     async def check(self) -> None:

@@ -1,8 +1,10 @@
-"""What DuckDB answered about tables that seldom change, kept in memory until one of them is written to.
+"""What DuckDB answered about tables that seldom change, kept in memory until one of them is written
+to.
 
-Most of what a call reads is small and the same as a second ago: who asks, what they may do, what is switched on. A statement costs DuckDB
-about a millisecond however little it reads. One process has the file open and one thread writes to it, so what is kept is never older than
-the last write that anybody was told of. PostgreSQL has other writers: there nothing is kept.
+Most of what a call reads is small and the same as a second ago: who asks, what they may do, what is
+switched on. A statement costs DuckDB about a millisecond however little it reads. One process has
+the file open and one thread writes to it, so what is kept is never older than the last write that
+anybody was told of. PostgreSQL has other writers: there nothing is kept.
 """
 
 import re
@@ -11,18 +13,32 @@ from functools import lru_cache
 
 from api.db import Row
 
-TABLES = frozenset({"users", "sessions", "links", "bots", "bot_credentials", "models", "budget_limits", "studio_settings"})
+TABLES = frozenset(
+    {
+        "users",
+        "sessions",
+        "links",
+        "bots",
+        "bot_credentials",
+        "models",
+        "budget_limits",
+        "studio_settings",
+    }
+)
 MOST_ROWS = 10_000
 _WORD = re.compile(r"\w+")
 _READS = re.compile(r"[\s(]*(SELECT|WITH|FROM|VALUES)\b", re.IGNORECASE)
-_CHANGES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|CREATE|ALTER|DROP)\b|;", re.IGNORECASE)
+_CHANGES = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|CREATE|ALTER|DROP)\b|;", re.IGNORECASE
+)
 _NAMES_ITS_TABLE = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH)\b", re.IGNORECASE)
 
 Key = tuple[object, ...]
 
 
 class Kept:
-    """`forget` is for the writer's thread, after a commit that `concerns` it; the rest is for any thread."""
+    """`forget` is for the writer's thread, after a commit that `concerns` it; the rest is for any
+    thread."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -36,14 +52,16 @@ class Kept:
         return None if rows is None else list(rows)
 
     def keep(self, version: int, key: Key, rows: Sequence[Row]) -> None:
-        """`version`: of before they were read, so that what a write has overtaken is never found."""
+        """`version`: of before they were read, so that what a write has overtaken is never
+        found."""
         if self._rows > MOST_ROWS:
             self._clear()
         self._rows += 1 + len(rows)
         self._answers[version, key] = tuple(rows)
 
     def fits(self, query: str, tables: Callable[[], Iterable[str]]) -> bool:
-        """Whether it reads nothing but what may be kept. `tables`: all that there are, asked for once a query."""
+        """Whether it reads nothing but what may be kept. `tables`: all that there are, asked for
+        once a query."""
         found = self._fits.get(query)
         if found is None:
             named = _words(query).intersection(table.lower() for table in tables())
@@ -69,13 +87,15 @@ def _words(query: str) -> set[str]:
 
 @lru_cache(1000)
 def only_reads(query: str) -> bool:
-    """Certainly. A word that looks like a change makes it a write, and so does a beginning that is not known."""
+    """Certainly. A word that looks like a change makes it a write, and so does a beginning that is
+    not known."""
     return _READS.match(query) is not None and _CHANGES.search(query) is None
 
 
 @lru_cache(1000)
 def concerns(query: str) -> bool:
-    """Whether it may change something that is kept: it names one of the tables, or may change any without naming it."""
+    """Whether it may change something that is kept: it names one of the tables, or may change any
+    without naming it."""
     if only_reads(query):
         return False
     return not TABLES.isdisjoint(_words(query)) or _NAMES_ITS_TABLE.match(query) is None

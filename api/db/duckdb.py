@@ -1,6 +1,7 @@
 """DuckDB: one process, one writer thread that commits waiting writes together, two reader threads.
 
-Reads never wait for writes. A transaction has the writer alone. Why it is built so: ARCHITECTURE.md, "DuckDB".
+Reads never wait for writes. A transaction has the writer alone. Why it is built so:
+ARCHITECTURE.md, "DuckDB".
 """
 
 import asyncio
@@ -35,15 +36,29 @@ READERS = 2
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
     "memory_limit": "256MB",
-    # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole table; the default is 50
+    # `id = ANY(...)` of a list: up to so many it reads only the rows, above it reads the whole
+    # table; the default is 50
     "dynamic_or_filter_threshold": 256,
 }
 _ALL_TABLES = "SELECT table_name AS name FROM duckdb_tables()"
 _DAMAGED_BLOCK = "Corrupt database file"
-_DAMAGED = re.compile(rf"{_DAMAGED_BLOCK}|not a valid DuckDB database|read enough bytes|[Dd]eserializ")
-_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EISDIR, errno.ENOTDIR, errno.EIO, errno.EMFILE)
+_DAMAGED = re.compile(
+    rf"{_DAMAGED_BLOCK}|not a valid DuckDB database|read enough bytes|[Dd]eserializ"
+)
+_REFUSALS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.EMFILE,
+)
 _LOG_HEAD = bytes.fromhex("6400626500")
-"""What each log begins with. One that begins otherwise DuckDB passes over in silence, and overwrites at the next write."""
+"""What each log begins with. One that begins otherwise DuckDB passes over in silence, and
+overwrites at the next write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,8 @@ class _Write:
 
 
 class _Cursor:
-    """One thread's connection. What it has run before it keeps parsed: that is up to a third of the time of a short statement."""
+    """One thread's connection. What it has run before it keeps parsed: that is up to a third of the
+    time of a short statement."""
 
     def __init__(self, root: duckdb.DuckDBPyConnection, end: End) -> None:
         self._end = end
@@ -63,18 +79,27 @@ class _Cursor:
         self._parsed: dict[str, duckdb.Statement | str] = {}
 
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
-        """All rows at once: a result left open would be a read transaction that never ends. A row cannot be changed: it may be kept."""
+        """All rows at once: a result left open would be a read transaction that never ends. A row
+        cannot be changed: it may be kept."""
         try:
             self._connection.execute(self._statement(query), storable_args(args) or None)
             names = [column[0] for column in self._connection.description]
-            return [MappingProxyType(dict(zip(names, row, strict=True))) for row in self._connection.fetchall()]
+            return [
+                MappingProxyType(dict(zip(names, row, strict=True)))
+                for row in self._connection.fetchall()
+            ]
         except duckdb.FatalException as error:
             self._end(error)
         except duckdb.ConstraintException as error:
             if "duplicate key" in str(error).lower() or "unique constraint" in str(error).lower():
                 raise Duplicate(str(error)) from error
             raise
-        except (duckdb.TransactionException, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.ConnectionException) as error:
+        except (
+            duckdb.TransactionException,
+            duckdb.IOException,
+            duckdb.OutOfMemoryException,
+            duckdb.ConnectionException,
+        ) as error:
             raise DbUnavailable(str(error)) from error
         except duckdb.Error as error:
             if _first_line(error).startswith(_DAMAGED_BLOCK):
@@ -93,7 +118,8 @@ class _Cursor:
 
 
 class _Writer(_Cursor):
-    """The connection that writes. What was kept of a table that it has changed is forgotten as soon as the change is committed."""
+    """The connection that writes. What was kept of a table that it has changed is forgotten as soon
+    as the change is committed."""
 
     def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept, end: End) -> None:
         super().__init__(root, end)
@@ -146,7 +172,8 @@ def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
 
 
 class _Transaction:
-    """Statements of one open transaction. After a failed one DuckDB would let COMMIT keep nothing in silence: `broken` prevents that."""
+    """Statements of one open transaction. After a failed one DuckDB would let COMMIT keep nothing
+    in silence: `broken` prevents that."""
 
     def __init__(self, db: "DuckDb") -> None:
         self._db = db
@@ -192,7 +219,8 @@ class DuckDb:
         self._local.cursor = self._read_cursors.get_nowait()
 
     async def on_writer(self, work: Callable[[_Writer], T]) -> T:
-        """Run on the writer thread. The thread takes work in order, so what a cancelled task left there ends before what comes next."""
+        """Run on the writer thread. The thread takes work in order, so what a cancelled task left
+        there ends before what comes next."""
         future = asyncio.get_running_loop().run_in_executor(self._writer, work, self._write_cursor)
         return await asyncio.shield(future)
 
@@ -203,7 +231,9 @@ class DuckDb:
         kept = self._kept.get(version, key)
         if kept is not None:
             return kept
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query, args, version, key)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, self._read, query, args, version, key
+        )
 
     def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
         """On a reader's thread."""
@@ -244,13 +274,18 @@ class DuckDb:
                     write.done.set_result(result)
 
     async def _results(self, batch: list[_Write]) -> Sequence[Sequence[Row] | BaseException]:
-        """When one of them fails, each again on its own, so that each gets its own result. Whatever a value does to the driver, nobody
-        waits for ever."""
+        """When one of them fails, each again on its own, so that each gets its own result. Whatever
+        a value does to the driver, nobody waits for ever."""
         if len(batch) > 1:
-            (together,) = await asyncio.gather(self.on_writer(lambda cursor: _run_batch(cursor, batch)), return_exceptions=True)
+            (together,) = await asyncio.gather(
+                self.on_writer(lambda cursor: _run_batch(cursor, batch)), return_exceptions=True
+            )
             if not isinstance(together, BaseException):
                 return together
-        alone = [self.on_writer(partial(_Writer.run, query=write.query, args=write.args)) for write in batch]
+        alone = [
+            self.on_writer(partial(_Writer.run, query=write.query, args=write.args))
+            for write in batch
+        ]
         return await asyncio.gather(*alone, return_exceptions=True)
 
     @asynccontextmanager
@@ -262,7 +297,9 @@ class DuckDb:
                 await self.on_writer(lambda cursor: cursor.begin())
                 yield transaction
                 if transaction.broken:
-                    raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
+                    raise DbUnavailable(
+                        "a statement of this transaction failed, so nothing of it was kept"
+                    )
             except BaseException:
                 await self.on_writer(_Writer.rollback)
                 raise
@@ -270,7 +307,8 @@ class DuckDb:
 
     @asynccontextmanager
     async def still(self) -> AsyncIterator[None]:
-        """All that was committed is in the file, and nobody writes until the block ends. Writes wait; reads go on."""
+        """All that was committed is in the file, and nobody writes until the block ends. Writes
+        wait; reads go on."""
         async with self._gate:
             await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
             yield
@@ -290,12 +328,17 @@ class DuckDb:
 
 def end_process(error: duckdb.FatalException) -> NoReturn:
     """After what DuckDB calls fatal it does nothing more for this process."""
-    log.critical("db_invalid", hint="the file is kept as it is; the process ends so that it is opened anew", exc_info=error)
+    log.critical(
+        "db_invalid",
+        hint="the file is kept as it is; the process ends so that it is opened anew",
+        exc_info=error,
+    )
     os._exit(70)
 
 
 async def open_duckdb(path: Path, end: End = end_process) -> DuckDb:
-    """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is what happens after a fatal error."""
+    """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is
+    what happens after a fatal error."""
     return DuckDb(await asyncio.to_thread(_connect, path), path, end)
 
 
@@ -334,7 +377,8 @@ def _is_filled(log_file: Path) -> bool:
 
 
 def _begins_as_a_log(log_file: Path) -> bool:
-    """Also one of which a crash left less than its beginning, or nothing but the zeros of a file that was never written."""
+    """Also one of which a crash left less than its beginning, or nothing but the zeros of a file
+    that was never written."""
     content = log_file.read_bytes()
     head = content[: len(_LOG_HEAD)]
     return _LOG_HEAD.startswith(head) or not content.strip(b"\0")

@@ -1,7 +1,9 @@
-"""Numbered SQL files, each applied once and whole. `NNNN_name.sql` runs on both engines, `NNNN_name.<engine>.sql` after it on one.
+"""Numbered SQL files, each applied once and whole. `NNNN_name.sql` runs on both engines,
+`NNNN_name.<engine>.sql` after it on one.
 
-A file that has landed never changes: the database keeps the checksum of what it was brought to its form with, and `landed.txt` beside the
-files is what a test compares them with. A number may come later than a higher one: what is missing is applied, whatever came before.
+A file that has landed never changes: the database keeps the checksum of what it was brought to its
+form with, and `landed.txt` beside the files is what a test compares them with. A number may come
+later than a higher one: what is missing is applied, whatever came before.
 """
 
 import asyncio
@@ -18,16 +20,22 @@ from api.db.duckdb import DuckDb
 from api.ids import now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_TABLE = "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL, checksum TEXT)"
-_COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY, applied_at "
+    "TIMESTAMPTZ NOT NULL, checksum TEXT)"
+)
+_COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
+    "current_schema()"
+)
 _ONE_AT_A_TIME = 6_129_548_713
 """Processes that start at once wait for each other at this lock; the number is ours by chance."""
 
 
 class WrongSchema(Exception):
-    """The database and these files do not go together, and nothing was applied. `subject` is the migration that is not the same any more
-    (`changed`), the one that only newer code has (`newer`), or the column that a database of before checksums lacks or has too much
-    (`other_form`)."""
+    """The database and these files do not go together, and nothing was applied. `subject` is the
+    migration that is not the same any more (`changed`), the one that only newer code has (`newer`),
+    or the column that a database of before checksums lacks or has too much (`other_form`)."""
 
     def __init__(self, reason: Literal["changed", "newer", "other_form"], subject: str) -> None:
         super().__init__(f"{reason}: {subject}")
@@ -49,7 +57,8 @@ class Migration:
 
 
 async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing, in order; returns the names applied. Raises `WrongSchema` before anything is applied."""
+    """Apply what is missing, in order; returns the names applied. Raises `WrongSchema` before
+    anything is applied."""
     found = await asyncio.to_thread(migrations, folder)
     ours = {each.name: each for each in found if each.engine in {None, db.engine}}
     await _compare(db, ours)
@@ -61,9 +70,15 @@ async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
 
 def migrations(folder: Path) -> list[Migration]:
     """By number; what runs on both engines before what runs on one."""
-    paths = sorted(folder.glob("*.sql"), key=lambda path: (path.name.split(".")[0], len(path.suffixes)))
+    paths = sorted(
+        folder.glob("*.sql"), key=lambda path: (path.name.split(".")[0], len(path.suffixes))
+    )
     return [
-        Migration(path.stem, path.suffixes[0].lstrip(".") if len(path.suffixes) > 1 else None, path.read_text(encoding="utf-8"))
+        Migration(
+            path.stem,
+            path.suffixes[0].lstrip(".") if len(path.suffixes) > 1 else None,
+            path.read_text(encoding="utf-8"),
+        )
         for path in paths
     ]
 
@@ -76,7 +91,10 @@ async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
         await sql.execute(_TABLE)
         if ("schema_migrations", "checksum") not in await _columns(sql):
             await sql.execute("ALTER TABLE schema_migrations ADD COLUMN checksum TEXT")
-        applied = {row["name"]: row["checksum"] for row in await sql.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name")}
+        applied = {
+            row["name"]: row["checksum"]
+            for row in await sql.fetch("SELECT name, checksum FROM schema_migrations ORDER BY name")
+        }
         for name, checksum in applied.items():
             if name not in ours:
                 raise WrongSchema("newer", name)
@@ -87,18 +105,22 @@ async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
 
 
 async def _adopt(sql: Sql, applied: Sequence[Migration]) -> None:
-    """A database of before checksums: it is taken when its tables have the columns that these files make. Raises `WrongSchema`."""
+    """A database of before checksums: it is taken when its tables have the columns that these files
+    make. Raises `WrongSchema`."""
     made = await asyncio.to_thread(_made_by, [each.text for each in applied if each.engine is None])
     tables = {table for table, _ in made}
     there = {(table, column) for table, column in await _columns(sql) if table in tables}
     if different := sorted(made ^ there):
         raise WrongSchema("other_form", ".".join(different[0]))
     for each in applied:
-        await sql.execute("UPDATE schema_migrations SET checksum = $1 WHERE name = $2", each.checksum, each.name)
+        await sql.execute(
+            "UPDATE schema_migrations SET checksum = $1 WHERE name = $2", each.checksum, each.name
+        )
 
 
 def _made_by(texts: Sequence[str]) -> set[tuple[str, str]]:
-    """Table and column, as an empty database has them afterwards. Files for one engine alone make no columns."""
+    """Table and column, as an empty database has them afterwards. Files for one engine alone make
+    no columns."""
     with duckdb.connect() as scratch:
         for text in texts:
             scratch.execute(text)
@@ -113,10 +135,15 @@ async def _apply(db: Db, migration: Migration) -> bool:
     async with db.transaction() as sql:
         if db.engine == "postgresql":
             await sql.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
-        if await sql.fetch_one("SELECT name FROM schema_migrations WHERE name = $1", migration.name):
+        if await sql.fetch_one(
+            "SELECT name FROM schema_migrations WHERE name = $1", migration.name
+        ):
             return False
         await sql.execute(migration.text)
         await sql.execute(
-            "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)", migration.name, now(), migration.checksum
+            "INSERT INTO schema_migrations (name, applied_at, checksum) VALUES ($1, $2, $3)",
+            migration.name,
+            now(),
+            migration.checksum,
         )
     return True

@@ -1,5 +1,6 @@
-"""The ids of one page of a list, with filters and in an order: only what is asked for is in the statement, so that either engine can use
-what it has for it. A page begins behind the last row of the page before, wherever that row would stand by now."""
+"""The ids of one page of a list, with filters and in an order: only what is asked for is in the
+statement, so that either engine can use what it has for it. A page begins behind the last row of
+the page before, wherever that row would stand by now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ Condition = tuple[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`key` is SQL of our own; rows that are alike in it are in the order of their ids. Only rows `among` which the condition holds are
-    listed: those that have a key, which is never null, and not more of them than can be sorted for one page."""
+    """`key` is SQL of our own; rows that are alike in it are in the order of their ids. Only rows
+    `among` which the condition holds are listed: those that have a key, which is never null, and
+    not more of them than can be sorted for one page."""
 
     key: str = "id"
     type: Literal["text", "bigint"] = "text"
@@ -32,10 +34,15 @@ OLDEST = Order(descending=False)
 
 
 async def ids_of(
-    sql: Sql, table: str, conditions: Sequence[Condition], order: Order, cursor: str | None, limit: int
+    sql: Sql,
+    table: str,
+    conditions: Sequence[Condition],
+    order: Order,
+    cursor: str | None,
+    limit: int,
 ) -> tuple[list[str], str | None]:
-    """Up to `limit` ids in their order, and the cursor of the page behind them, None for the last one. Raises `InvalidRequest` for a cursor
-    that is none of this order's."""
+    """Up to `limit` ids in their order, and the cursor of the page behind them, None for the last
+    one. Raises `InvalidRequest` for a cursor that is none of this order's."""
     asked = [(text, value) for text, value in conditions if value is not None]
     texts = [text.format(f"${number}") for number, (text, _) in enumerate(asked, 1)]
     values = [value for _, value in asked]
@@ -47,21 +54,31 @@ async def ids_of(
         values += more
     rows: Sequence[Row] = ()
     if not asked and order == NEWEST and (since := _lately(cursor)) is not None:
-        rows = await _rows(sql, table, [*texts, f"id >= ${len(values) + 1}"], order, [*values, since], limit)
+        rows = await _rows(
+            sql, table, [*texts, f"id >= ${len(values) + 1}"], order, [*values, since], limit
+        )
     if len(rows) <= limit:
         rows = await _rows(sql, table, texts, order, values, limit)
     last = rows[limit - 1] if len(rows) > limit else None
-    return [row["id"] for row in rows[:limit]], None if last is None else cursor_of(order, last["id"], last["sort_key"])
+    return [row["id"] for row in rows[:limit]], None if last is None else cursor_of(
+        order, last["id"], last["sort_key"]
+    )
 
 
-async def _rows(sql: Sql, table: str, texts: Sequence[str], order: Order, values: Sequence[object], limit: int) -> Sequence[Row]:
+async def _rows(
+    sql: Sql, table: str, texts: Sequence[str], order: Order, values: Sequence[object], limit: int
+) -> Sequence[Row]:
     where = f"WHERE {' AND '.join(texts)} " if texts else ""
-    query = f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT ${len(values) + 1}"
+    query = (
+        f"SELECT id, {order.key} AS sort_key FROM {table} {where}{by(order)} LIMIT "
+        f"${len(values) + 1}"
+    )
     return await sql.fetch(query, *values, limit + 1)
 
 
 def _lately(cursor: str | None) -> str | None:
-    """An id of some time before the page: it is tried first, because without a bound the embedded engine sorts tens of thousands of ids."""
+    """An id of some time before the page: it is tried first, because without a bound the embedded
+    engine sorts tens of thousands of ids."""
     end = ids.moment(cursor) if cursor is not None else ids.now()
     return None if end is None else ids.floor(max(end, _FIRST) - LATELY)
 
@@ -69,18 +86,25 @@ def _lately(cursor: str | None) -> str | None:
 def by(order: Order) -> str:
     """Its ORDER BY."""
     direction = "DESC" if order.descending else "ASC"
-    return f"ORDER BY id {direction}" if order.key == "id" else f"ORDER BY {order.key} {direction}, id {direction}"
+    return (
+        f"ORDER BY id {direction}"
+        if order.key == "id"
+        else f"ORDER BY {order.key} {direction}, id {direction}"
+    )
 
 
 def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:
-    """The condition for the rows behind the cursor, with its parameters, the first of which is `$number`."""
+    """The condition for the rows behind the cursor, with its parameters, the first of which is
+    `$number`."""
     beyond = "<" if order.descending else ">"
     if order.key == "id":
         return f"id {beyond} ${number}", [cursor]
     last, _, text = cursor.partition(":")
     value = _bigint(text) if order.type == "bigint" else text
     if value is None:
-        raise InvalidRequest("This cursor belongs to another list. Start again without it.", field="cursor")
+        raise InvalidRequest(
+            "This cursor belongs to another list. Start again without it.", field="cursor"
+        )
     key, at = order.key, f"${number + 1}::{order.type}"
     return f"({key} {beyond} {at} OR ({key} = {at} AND id {beyond} ${number}))", [last, value]
 

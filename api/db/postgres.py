@@ -19,14 +19,38 @@ log = get_logger("db")
 POOL_MAX = 16
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
-"""A server whose machine is gone says nothing; the network gives it up after a quarter of an hour."""
+"""A server whose machine is gone says nothing; the network gives it up after a quarter of an
+hour."""
 SCRIPT_SECONDS = 24 * 3600.0
 """A text without parameters may be a migration, which builds indexes."""
 TRIES = 3
-"""Of a statement on its own that lost against another one (a deadlock, a serialization failure): it has left nothing behind."""
-_OURS = ("0A", "0B", "20", "21", "22", "23", "24", "26", "2B", "2D", "2F", "34", "38", "39", "3B", "3F", "42", "44", "54", "P0")
-"""Classes of SQLSTATE that say that a statement or its values are wrong. All others say that the server cannot do it now: it is read-only
-(the old one after a failover), shuts down, starts, cancels, is full, has lost a connection, or let another transaction win."""
+"""Of a statement on its own that lost against another one (a deadlock, a serialization failure): it
+has left nothing behind."""
+_OURS = (
+    "0A",
+    "0B",
+    "20",
+    "21",
+    "22",
+    "23",
+    "24",
+    "26",
+    "2B",
+    "2D",
+    "2F",
+    "34",
+    "38",
+    "39",
+    "3B",
+    "3F",
+    "42",
+    "44",
+    "54",
+    "P0",
+)
+"""Classes of SQLSTATE that say that a statement or its values are wrong. All others say that the
+server cannot do it now: it is read-only (the old one after a failover), shuts down, starts,
+cancels, is full, has lost a connection, or let another transaction win."""
 
 
 class _Lost(DbUnavailable):
@@ -42,7 +66,9 @@ def _translated() -> Iterator[None]:
         raise Duplicate(str(error)) from error
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
         raise _Lost(str(error)) from error
-    except asyncpg.InvalidCachedStatementError as error:  # the tables were changed meanwhile; the next try prepares it anew
+    except (
+        asyncpg.InvalidCachedStatementError
+    ) as error:  # the tables were changed meanwhile; the next try prepares it anew
         raise _Lost(str(error)) from error
     except asyncpg.PostgresError as error:
         if (error.sqlstate or "")[:2] in _OURS:
@@ -64,7 +90,10 @@ class _Connection:
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         try:
             with _translated():
-                return [dict(record) for record in await self._connection.fetch(query, *storable_args(args))]
+                return [
+                    dict(record)
+                    for record in await self._connection.fetch(query, *storable_args(args))
+                ]
         except Exception:
             self.broken = True
             raise
@@ -76,7 +105,9 @@ class _Connection:
     async def execute(self, query: str, *args: object) -> None:
         try:
             with _translated():
-                await self._connection.execute(query, *storable_args(args), timeout=None if args else SCRIPT_SECONDS)
+                await self._connection.execute(
+                    query, *storable_args(args), timeout=None if args else SCRIPT_SECONDS
+                )
         except Exception:
             self.broken = True
             raise
@@ -92,7 +123,10 @@ class PostgresDb:
         self._pool = pool
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
-        return [dict(record) for record in await self._alone(lambda: self._pool.fetch(query, *storable_args(args)))]
+        return [
+            dict(record)
+            for record in await self._alone(lambda: self._pool.fetch(query, *storable_args(args)))
+        ]
 
     async def fetch_one(self, query: str, *args: object) -> Row | None:
         rows = await self.fetch(query, *args)
@@ -102,7 +136,9 @@ class PostgresDb:
         await self._alone(lambda: self._pool.execute(query, *storable_args(args)))
 
     async def check(self) -> None:
-        row = await self.fetch_one("SELECT current_setting('transaction_read_only') AS refuses_writes")
+        row = await self.fetch_one(
+            "SELECT current_setting('transaction_read_only') AS refuses_writes"
+        )
         if row is None or row["refuses_writes"] != "off":
             raise DbUnavailable("the server takes no writes")
 
@@ -150,12 +186,15 @@ class PostgresDb:
         try:
             yield inner
             if inner.broken:
-                raise DbUnavailable("a statement of this transaction failed, so nothing of it was kept")
+                raise DbUnavailable(
+                    "a statement of this transaction failed, so nothing of it was kept"
+                )
         except BaseException as error:
             try:
                 with _translated():
                     await own.rollback()
-            except DbUnavailable as lost:  # then the server rolls back by itself, and what was raised before is the reason
+            except DbUnavailable as lost:
+                # the server rolls back by itself, and the error raised before is the reason
                 log.warning("not_rolled_back", error=str(lost))
             await self._expire(error)
             raise

@@ -1,4 +1,5 @@
-"""What operators see and do: which results are stuck, why, and how they get to their owners. Each act is in the audit log."""
+"""What operators see and do: which results are stuck, why, and how they get to their owners. Each
+act is in the audit log."""
 
 from collections.abc import Sequence
 
@@ -25,7 +26,9 @@ class DeliveryAdmin:
         self._render = render
         self._owners = owners
 
-    async def page(self, wanted: AdminFilter, limit: int, sort: DeliverySort) -> Page[DeliveryRowOut]:
+    async def page(
+        self, wanted: AdminFilter, limit: int, sort: DeliverySort
+    ) -> Page[DeliveryRowOut]:
         rows, cursor = await lists.page(self._db, wanted, limit, sort)
         return Page(items=await self._outs(rows), next_cursor=cursor)
 
@@ -41,24 +44,41 @@ class DeliveryAdmin:
         return await self.one(row.id)
 
     async def to_dm(self, admin: Caller, delivery_id: str, body: ToDmIn) -> DeliveryRowOut:
-        """To the owner's linked private chat. Raises `NotFound`, `Conflict` when it is over, or when there is no such chat."""
+        """To the owner's linked private chat. Raises `NotFound`, `Conflict` when it is over, or
+        when there is no such chat."""
         row = await self._movable(delivery_id)
         platform = body.platform or row.target.platform
         owner = await self._owners.find(row.target.user_id)
-        found = await self._owners.chats(row.target.user_id or "", platform) if owner is not None and not owner.guest else []
+        found = (
+            await self._owners.chats(row.target.user_id or "", platform)
+            if owner is not None and not owner.guest
+            else []
+        )
         if not found:
             raise Conflict("Its owner has no linked chat there.")
         noted = fallback.tried(row, "to_dm", "an operator had it sent to the private chat", now())
-        await self._act(admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now()))
+        await self._act(
+            admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now())
+        )
         return await self.one(row.id)
 
     async def _act(self, admin: Caller, action: str, row: Delivery, after: Delivery) -> None:
-        before: audit.Facts = {"state": row.state, "platform": row.target.platform, "user_id": row.target.user_id}
+        before: audit.Facts = {
+            "state": row.state,
+            "platform": row.target.platform,
+            "user_id": row.target.user_id,
+        }
         async with self._db.transaction() as sql:
             if not await store.move(sql, row, after):
                 raise Conflict("It was moved on just now. Look again.")
-            facts: audit.Facts = {"state": after.state, "platform": after.target.platform, "user_id": after.target.user_id}
-            await audit.record(sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=facts)
+            facts: audit.Facts = {
+                "state": after.state,
+                "platform": after.target.platform,
+                "user_id": after.target.user_id,
+            }
+            await audit.record(
+                sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=facts
+            )
         self._deliveries.ring(after.target.platform)
 
     async def _row(self, delivery_id: str) -> Delivery:
@@ -80,7 +100,10 @@ class DeliveryAdmin:
     async def _outs(self, rows: Sequence[Delivery]) -> list[DeliveryRowOut]:
         about = await self._render([row.generation_id for row in rows if row.generation_id])
         names = await self._owners.names([row.target.user_id for row in rows if row.target.user_id])
-        return [_out(row, about.get(row.generation_id or ""), names.get(row.target.user_id or "")) for row in rows]
+        return [
+            _out(row, about.get(row.generation_id or ""), names.get(row.target.user_id or ""))
+            for row in rows
+        ]
 
 
 def _out(row: Delivery, about: About | None, user: str | None) -> DeliveryRowOut:

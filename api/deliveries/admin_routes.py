@@ -28,9 +28,11 @@ async def page(
     sort: DeliverySort = "newest",
     cursor: Id = None,
 ) -> Page[DeliveryRowOut]:
-    """`troubled`: failed at least once and not shown yet, whatever its state. `sort` tries (the most first) shows what is not done, due
-    (the next first) what is pending."""
-    return await services.delivery_admin.page(AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit, sort)
+    """`troubled`: failed at least once and not shown yet, whatever its state. `sort` tries (the
+    most first) shows what is not done, due (the next first) what is pending."""
+    return await services.delivery_admin.page(
+        AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit, sort
+    )
 
 
 @router.get("/{delivery_id}")
@@ -45,6 +47,8 @@ async def retry(delivery_id: str, caller: AdminCaller, services: ServicesDep) ->
 
 
 @router.post("/{delivery_id}/to-dm")
-async def to_dm(delivery_id: str, caller: AdminCaller, services: ServicesDep, body: ToDmIn | None = None) -> DeliveryRowOut:
+async def to_dm(
+    delivery_id: str, caller: AdminCaller, services: ServicesDep, body: ToDmIn | None = None
+) -> DeliveryRowOut:
     """Sends it to the owner's linked private chat. 409 when there is none."""
     return await services.delivery_admin.to_dm(caller, delivery_id, body or ToDmIn())

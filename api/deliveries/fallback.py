@@ -1,5 +1,5 @@
-"""What becomes of a delivery that was not shown: again later, in the owner's private chat, on the web, or before an operator. Nothing here
-reads or writes: rows in, rows out."""
+"""What becomes of a delivery that was not shown: again later, in the owner's private chat, on the
+web, or before an operator. Nothing here reads or writes: rows in, rows out."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,48 +11,80 @@ from api.links.service import PrivateChat
 
 UNCERTAIN_WAIT = timedelta(seconds=60)
 PASSED_AFTER = timedelta(seconds=5)
-"""So long results of other requests wait behind one whose send had an unclear end: it says nothing about the next send."""
+"""So long results of other requests wait behind one whose send had an unclear end: it says nothing
+about the next send."""
 BACKOFF_LEAST = timedelta(seconds=2)
 BACKOFF_MAX = timedelta(minutes=2)
 MISHAPS_MAX = 4
-"""Defects and lost bots that one delivery may cause. After that it goes another way: it would hold up its chat, or kill the bot again."""
+"""Defects and lost bots that one delivery may cause. After that it goes another way: it would hold
+up its chat, or kill the bot again."""
 DOUBTS_MAX = 2
 """Copies that a chat may show."""
 CARD_TRIES = 12
-"""A waiting card that can't be closed that often stays open: pressing its button says that it is done."""
+"""A waiting card that can't be closed that often stays open: pressing its button says that it is
+done."""
 EXPIRES = timedelta(days=2)
 
 
 def tried(row: Delivery, outcome: str, reason: str, at: datetime) -> Delivery:
     """With one more entry of its trail; the same thing again only counts."""
-    here = Try(at.isoformat(), row.target.platform, row.target.chat_id, row.target.private, outcome, reason[:500])
+    here = Try(
+        at.isoformat(),
+        row.target.platform,
+        row.target.chat_id,
+        row.target.private,
+        outcome,
+        reason[:500],
+    )
     last = row.trail[-1] if row.trail else None
     if last is not None and replace(last, at=here.at, times=1) == here:
-        return replace(row, reason=reason, trail=(*row.trail[:-1], replace(here, times=last.times + 1)))
+        return replace(
+            row, reason=reason, trail=(*row.trail[:-1], replace(here, times=last.times + 1))
+        )
     return replace(row, reason=reason, trail=(*row.trail, here))
 
 
 def outcome_of(fail: FailIn) -> str:
-    return "final" if fail.final else "broke" if fail.broke else "uncertain" if fail.uncertain else "failed"
+    return (
+        "final"
+        if fail.final
+        else "broke"
+        if fail.broke
+        else "uncertain"
+        if fail.uncertain
+        else "failed"
+    )
 
 
 def hopeless(row: Delivery) -> bool:
-    """It may have been shown as often as it may, or it does harm. `row` is as it stands after the last try."""
+    """It may have been shown as often as it may, or it does harm. `row` is as it stands after the
+    last try."""
     return (row.doubts >= DOUBTS_MAX and not row.repeatable) or row.mishaps >= MISHAPS_MAX
 
 
 def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
-    """The same address again. What may have been shown is not repeated at once, unless the platform shows it once only. What the chat has
-    asked to wait for holds for everything there; an unclear end does not."""
+    """The same address again. What may have been shown is not repeated at once, unless the platform
+    shows it once only. What the chat has asked to wait for holds for everything there; an unclear
+    end does not."""
     if fail.retry_after is not None:
         return replace(row, due_at=at + timedelta(seconds=fail.retry_after), passable_at=None)
     if fail.uncertain and not row.repeatable:
         return replace(row, due_at=at + UNCERTAIN_WAIT, passable_at=at + PASSED_AFTER)
-    return replace(row, due_at=at + min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10)), passable_at=None)
+    return replace(
+        row,
+        due_at=at + min(BACKOFF_MAX, BACKOFF_LEAST * 2 ** min(row.attempt - 1, 10)),
+        passable_at=None,
+    )
 
 
 def to_private_chat(row: Delivery, chat: PrivateChat, platform: str, at: datetime) -> Delivery:
-    there = Target(platform, chat.chat_id, user_name=row.target.user_name, private=True, user_id=row.target.user_id)
+    there = Target(
+        platform,
+        chat.chat_id,
+        user_name=row.target.user_name,
+        private=True,
+        user_id=row.target.user_id,
+    )
     return afresh(replace(row, target=there, origin=row.origin or row.target), at)
 
 
@@ -62,11 +94,22 @@ def to_first_address(row: Delivery, at: datetime) -> Delivery:
 
 def afresh(row: Delivery, at: datetime) -> Delivery:
     """As if it had just been written."""
-    return replace(row, state="pending", attempt=0, doubts=0, mishaps=0, due_at=at, since_at=at, done_at=None, passable_at=None)
+    return replace(
+        row,
+        state="pending",
+        attempt=0,
+        doubts=0,
+        mishaps=0,
+        due_at=at,
+        since_at=at,
+        done_at=None,
+        passable_at=None,
+    )
 
 
 def to_web(row: Delivery, owner: Owner | None, at: datetime) -> Delivery:
-    """Into its owner's inbox; nobody signs in for a guest, or for none: then an operator has to see it."""
+    """Into its owner's inbox; nobody signs in for a guest, or for none: then an operator has to see
+    it."""
     return replace(row, state="dead" if owner is None or owner.guest else "inbox", done_at=at)
 
 

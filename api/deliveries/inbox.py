@@ -42,7 +42,10 @@ class Inbox:
 
     async def read(self, caller: Caller, delivery_id: str | None) -> None:
         """None: all of them. Raises `NotFound`."""
-        if not await lists.read(self._db, caller.user_id, delivery_id, now()) and delivery_id is not None:
+        if (
+            not await lists.read(self._db, caller.user_id, delivery_id, now())
+            and delivery_id is not None
+        ):
             raise NotFound("There is no such message in your inbox.")
 
     async def put_aside(self, caller: Caller, delivery_id: str) -> None:
@@ -50,9 +53,12 @@ class Inbox:
         if not await lists.put_aside(self._db, caller.user_id, delivery_id, now()):
             raise NotFound("There is no such message in your inbox.")
 
-    async def send(self, caller: Caller, generation_id: str, body: SendIn, key: str | None) -> SentOut:
-        """Puts a finished generation of the caller's into a linked private chat; the same `key`, or one that is on its way already, is not
-        sent again. Raises `NotFound`, `NotLinked`, `Conflict` (nothing to send)."""
+    async def send(
+        self, caller: Caller, generation_id: str, body: SendIn, key: str | None
+    ) -> SentOut:
+        """Puts a finished generation of the caller's into a linked private chat; the same `key`, or
+        one that is on its way already, is not sent again. Raises `NotFound`, `NotLinked`,
+        `Conflict` (nothing to send)."""
         about = (await self._render([generation_id])).get(generation_id)
         if about is None or about.user_id != caller.user_id:
             raise NotFound("There is no generation with this id.")
@@ -60,24 +66,35 @@ class Inbox:
             raise Conflict("It is not finished, so there is nothing to send yet.")
         chat = await self._chat(caller, body)
         under_way = await store.pending_of(self._db, generation_id, body.platform, chat.chat_id)
-        delivery_id = under_way or await self._insert(caller, generation_id, body.platform, chat, key or new_id())
+        delivery_id = under_way or await self._insert(
+            caller, generation_id, body.platform, chat, key or new_id()
+        )
         self._deliveries.ring(body.platform)
         return SentOut(delivery_id=delivery_id, platform=body.platform, chat=chat.name)
 
     async def _chat(self, caller: Caller, body: SendIn) -> PrivateChat:
         owner = await self._owners.find(caller.user_id)
         found = await self._owners.chats(caller.user_id, body.platform)
-        chat = next((one for one in found if body.platform_user_id in (None, one.platform_user_id)), None)
+        chat = next(
+            (one for one in found if body.platform_user_id in (None, one.platform_user_id)), None
+        )
         if chat is None or owner is None or owner.guest:
             raise NotLinked("Link this chat to your account first.")
         return chat
 
-    async def _insert(self, caller: Caller, generation_id: str, platform: str, chat: PrivateChat, key: str) -> str:
+    async def _insert(
+        self, caller: Caller, generation_id: str, platform: str, chat: PrivateChat, key: str
+    ) -> str:
         target = Target(platform, chat.chat_id, private=True, user_id=caller.user_id)
         whole = f"{store.REQUESTED}{caller.user_id}:{generation_id}:{platform}:{chat.chat_id}:{key}"
         try:
             return await store.insert(
-                self._db, target, dedupe_key=whole, event="generation_completed", generation_id=generation_id, now=now()
+                self._db,
+                target,
+                dedupe_key=whole,
+                event="generation_completed",
+                generation_id=generation_id,
+                now=now(),
             )
         except Duplicate:
             row = await store.by_key(self._db, whole)

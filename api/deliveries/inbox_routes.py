@@ -46,7 +46,10 @@ async def send(
     body: SendIn,
     caller: SessionCaller,
     services: ServicesDep,
-    key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)] = None,
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
+    ] = None,
 ) -> SentOut:
-    """To a linked private chat of the caller's. 404 `not_linked` when there is none, 409 when it is not finished."""
+    """To a linked private chat of the caller's. 404 `not_linked` when there is none, 409 when it is
+    not finished."""
     return await services.inbox.send(caller, generation_id, body, key)

@@ -14,13 +14,19 @@ ORDERS: Mapping[DeliverySort, Order] = {
     "newest": NEWEST,
     "oldest": OLDEST,
     "tries": Order("attempt", "bigint", among="state <> 'done'"),
-    "due": Order("CAST(extract(epoch FROM due_at) * 1000 AS BIGINT)", "bigint", descending=False, among="state = 'pending'"),
+    "due": Order(
+        "CAST(extract(epoch FROM due_at) * 1000 AS BIGINT)",
+        "bigint",
+        descending=False,
+        among="state = 'pending'",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class AdminFilter:
-    """None means any. `troubled`: failed at least once and still not shown. `cursor` is of the page before."""
+    """None means any. `troubled`: failed at least once and still not shown. `cursor` is of the page
+    before."""
 
     state: str | None = None
     platform: str | None = None
@@ -30,21 +36,31 @@ class AdminFilter:
     cursor: str | None = None
 
 
-async def page(sql: Sql, wanted: AdminFilter, limit: int, sort: DeliverySort = "newest") -> tuple[list[Delivery], str | None]:
-    """With the cursor of the next page. By `tries` only what is not done, by `due` only what is pending: all that ever was done would take
-    too long, and has neither. Raises `InvalidRequest` for a cursor of another sort."""
+async def page(
+    sql: Sql, wanted: AdminFilter, limit: int, sort: DeliverySort = "newest"
+) -> tuple[list[Delivery], str | None]:
+    """With the cursor of the next page. By `tries` only what is not done, by `due` only what is
+    pending: all that ever was done would take too long, and has neither. Raises `InvalidRequest`
+    for a cursor of another sort."""
     conditions: list[Condition] = [
         ("state = {0}", wanted.state),
         ("platform = {0}", wanted.platform),
         ("user_id = {0}", wanted.user_id),
         ("generation_id = {0}", wanted.generation_id),
-        ("(state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = {0}::boolean", wanted.troubled),
+        (
+            "(state <> 'done' AND (state <> 'pending' OR reason IS NOT NULL)) = {0}::boolean",
+            wanted.troubled,
+        ),
     ]
     return await _whole(sql, conditions, ORDERS[sort], wanted.cursor, limit)
 
 
-async def inbox(sql: Sql, user_id: str, cursor: str | None, limit: int) -> tuple[list[Delivery], str | None]:
-    return await _whole(sql, [("user_id = {0}", user_id), ("state = {0}", "inbox")], NEWEST, cursor, limit)
+async def inbox(
+    sql: Sql, user_id: str, cursor: str | None, limit: int
+) -> tuple[list[Delivery], str | None]:
+    return await _whole(
+        sql, [("user_id = {0}", user_id), ("state = {0}", "inbox")], NEWEST, cursor, limit
+    )
 
 
 async def _whole(
@@ -60,7 +76,11 @@ async def _whole(
 
 
 async def unread(sql: Sql, user_id: str) -> int:
-    row = await sql.fetch_one("SELECT count(*) AS n FROM deliveries WHERE user_id = $1 AND state = 'inbox' AND read_at IS NULL", user_id)
+    row = await sql.fetch_one(
+        "SELECT count(*) AS n FROM deliveries WHERE user_id = $1 AND state = 'inbox' AND read_at "
+        "IS NULL",
+        user_id,
+    )
     return cast(int, row["n"]) if row else 0
 
 

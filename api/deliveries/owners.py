@@ -35,7 +35,12 @@ class Owners(Protocol):
 class Accounts:
     """The owners as the other domains know them."""
 
-    def __init__(self, users: UserService, preferences: Preferences, chats: Callable[[str, str], Awaitable[Sequence[PrivateChat]]]) -> None:
+    def __init__(
+        self,
+        users: UserService,
+        preferences: Preferences,
+        chats: Callable[[str, str], Awaitable[Sequence[PrivateChat]]],
+    ) -> None:
         self._users = users
         self._preferences = preferences
         self._chats = chats

@@ -28,15 +28,19 @@ async def claim(
 
 @router.post("/{delivery_id}/begin", status_code=204)
 async def begin(delivery_id: str, body: BeginIn, bot: BotCaller, services: ServicesDep) -> Response:
-    """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not send it."""
+    """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not
+    send it."""
     await services.deliveries.begin(bot.platform, delivery_id, body)
     return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/link")
 async def link(delivery_id: str, body: LinkIn, bot: BotCaller, services: ServicesDep) -> ShareOut:
-    """A public link to what the delivery is about, for a chat that does not take its files. It ends after three days."""
-    user_id, generation_id = await services.deliveries.subject(bot.platform, delivery_id, body.lease)
+    """A public link to what the delivery is about, for a chat that does not take its files. It ends
+    after three days."""
+    user_id, generation_id = await services.deliveries.subject(
+        bot.platform, delivery_id, body.lease
+    )
     return await services.gallery.link(user_id, generation_id, LINK_HOURS)
 
 

@@ -9,7 +9,8 @@ from api.schemas import In, Out, Page, Platform, Time
 
 DeliverySort = Literal["newest", "oldest", "tries", "due"]
 State = Literal["pending", "done", "dead", "inbox"]
-"""`inbox`: no chat took it, it waits on the web for its owner. `dead`: nobody can be told; an operator sees it."""
+"""`inbox`: no chat took it, it waits on the web for its owner. `dead`: nobody can be told; an
+operator sees it."""
 FileKind = Literal["photo", "video", "document"]
 
 
@@ -28,9 +29,10 @@ class GenerationFailed(Out):
 
 
 class Notice(Out):
-    """A fact to tell a chat: `code` names the sentence, `facts` fill it. Codes: `linked` {account_hint}, `link_conflict` {}, `unlinked`
-    {account_hint}, `chat_unlinked` {platform, name}, `link_refused` {platform, name, account_hint}, `broadcast` {text}, `report`
-    {name, reason, short_id}."""
+    """A fact to tell a chat: `code` names the sentence, `facts` fill it. Codes: `linked`
+    {account_hint}, `link_conflict` {}, `unlinked` {account_hint}, `chat_unlinked` {platform, name},
+    `link_refused` {platform, name, account_hint}, `broadcast` {text}, `report` {name, reason,
+    short_id}."""
 
     type: Literal["notice"] = "notice"
     code: str
@@ -41,7 +43,8 @@ Event = Annotated[GenerationCompleted | GenerationFailed | Notice, Field(discrim
 
 
 class AddressOut(Out):
-    """`message_id` is the request to answer, `card_message_id` the waiting card to close; both may be missing."""
+    """`message_id` is the request to answer, `card_message_id` the waiting card to close; both may
+    be missing."""
 
     platform: str
     chat_id: str
@@ -63,9 +66,10 @@ class FileRef(Out):
 class DeliveryOut(Out):
     """A leased outbox row. `attempt` starts at 1.
 
-    `maybe_shown`: an earlier try had an unclear end, so this may be a second copy. `shown`: the result stands in the chat, only the waiting
-    card is left to close. `moved`: the chat that asked did not take it, this is the owner's private chat. `language` is the owner's,
-    `spoiler` the owner's wish for groups. `refs` are files that the platform has already.
+    `maybe_shown`: an earlier try had an unclear end, so this may be a second copy. `shown`: the
+    result stands in the chat, only the waiting card is left to close. `moved`: the chat that asked
+    did not take it, this is the owner's private chat. `language` is the owner's, `spoiler` the
+    owner's wish for groups. `refs` are files that the platform has already.
     """
 
     id: str
@@ -82,8 +86,8 @@ class DeliveryOut(Out):
 
 
 class BeginIn(In):
-    """It is being sent from now on; the lease is good for another 60 seconds. `repeatable`: the platform shows it once, however often it
-    is sent."""
+    """It is being sent from now on; the lease is good for another 60 seconds. `repeatable`: the
+    platform shows it once, however often it is sent."""
 
     lease: str = Field(max_length=64)
     repeatable: bool = False
@@ -100,8 +104,8 @@ class FileRefIn(In):
 
 
 class AckIn(In):
-    """`card_open`: the result is shown, but the waiting card is not closed yet; another ack follows. `refs`: what the platform now calls
-    the files."""
+    """`card_open`: the result is shown, but the waiting card is not closed yet; another ack
+    follows. `refs`: what the platform now calls the files."""
 
     lease: str = Field(max_length=64)
     message_ids: list[str] = Field(default_factory=list, max_length=20)
@@ -110,8 +114,9 @@ class AckIn(In):
 
 
 class FailIn(In):
-    """`final`: the chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds the platform asked to wait.
-    `broke`: a defect of the bot's, no word of the platform. `untried`: nothing was tried, it goes back as it was."""
+    """`final`: the chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds
+    the platform asked to wait. `broke`: a defect of the bot's, no word of the platform. `untried`:
+    nothing was tried, it goes back as it was."""
 
     lease: str = Field(max_length=64)
     reason: str = Field(max_length=500)
@@ -123,9 +128,10 @@ class FailIn(In):
 
 
 class TryOut(Out):
-    """One thing that became of a delivery, `times` in a row. `outcome`: `failed` (tried again later), `final` (the chat can never take it),
-    `uncertain` (it may have arrived), `broke` (a defect of the bot's), `lost` (the bot ended in the middle), `expired`, and what an
-    operator did: `retry`, `to_dm`."""
+    """One thing that became of a delivery, `times` in a row. `outcome`: `failed` (tried again
+    later), `final` (the chat can never take it), `uncertain` (it may have arrived), `broke` (a
+    defect of the bot's), `lost` (the bot ended in the middle), `expired`, and what an operator did:
+    `retry`, `to_dm`."""
 
     at: Time
     platform: str
@@ -137,8 +143,9 @@ class TryOut(Out):
 
 
 class DeliveryRowOut(Out):
-    """An outbox row as an operator sees it. `leased`: a bot is showing it right now. `reason` is the last one. `notice` is the code of a
-    notice, None for results; `short_id` and `kind` are the generation's."""
+    """An outbox row as an operator sees it. `leased`: a bot is showing it right now. `reason` is
+    the last one. `notice` is the code of a notice, None for results; `short_id` and `kind` are the
+    generation's."""
 
     id: str
     state: State
@@ -171,7 +178,8 @@ class ToDmIn(In):
 
 
 class SendIn(In):
-    """Which of the caller's linked chats; `platform_user_id` where there is more than one on the platform."""
+    """Which of the caller's linked chats; `platform_user_id` where there is more than one on the
+    platform."""
 
     platform: Platform
     platform_user_id: str | None = Field(default=None, max_length=64)
@@ -186,8 +194,9 @@ class SentOut(Out):
 
 
 class InboxItemOut(Out):
-    """A result or notice that no chat took. `event` is what the bots get, with fresh media links. `reason` says in the platform's words why
-    the last try failed; `maybe_shown`: it may stand in the chat all the same."""
+    """A result or notice that no chat took. `event` is what the bots get, with fresh media links.
+    `reason` says in the platform's words why the last try failed; `maybe_shown`: it may stand in
+    the chat all the same."""
 
     id: str
     event: Event

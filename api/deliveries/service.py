@@ -1,4 +1,5 @@
-"""The outbox: what a chat has to be told, kept until its bot says that it was shown, or its owner finds it elsewhere."""
+"""The outbox: what a chat has to be told, kept until its bot says that it was shown, or its owner
+finds it elsewhere."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,7 +43,8 @@ EXPIRE_EVERY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A generation as its owner sees it, whose it is, and the chat message that is its waiting card."""
+    """A generation as its owner sees it, whose it is, and the chat message that is its waiting
+    card."""
 
     generation: GenerationOut
     user_id: str
@@ -64,21 +66,38 @@ class DeliveryService:
         self._owners = owners
 
     async def start(self) -> None:
-        """With the embedded engine there is one api, which was away: what a bot had claimed is due at once. A bot that is showing it right
-        now claims it again and knows it."""
+        """With the embedded engine there is one api, which was away: what a bot had claimed is due
+        at once. A bot that is showing it right now claims it again and knows it."""
         if self._db.engine == "duckdb":
             await store.free_leases(self._db, now())
 
     async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
         """Write the row in the transaction that makes `event` true; `ring` after its commit."""
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
-        await store.insert(sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now())
+        await store.insert(
+            sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now()
+        )
 
-    async def announce_notice(self, sql: Sql, generation_id: str, target: Target, code: str, facts: Mapping[str, str], number: int) -> None:
-        """Tell the chat that waits for a generation a fact about it. `number` tells one time of the same fact from the next."""
+    async def announce_notice(
+        self,
+        sql: Sql,
+        generation_id: str,
+        target: Target,
+        code: str,
+        facts: Mapping[str, str],
+        number: int,
+    ) -> None:
+        """Tell the chat that waits for a generation a fact about it. `number` tells one time of the
+        same fact from the next."""
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{code}:{number}"
         await store.insert(
-            sql, target, dedupe_key=key, event="notice", generation_id=generation_id, notice=notice_of(code, facts), now=now()
+            sql,
+            target,
+            dedupe_key=key,
+            event="notice",
+            generation_id=generation_id,
+            notice=notice_of(code, facts),
+            now=now(),
         )
 
     async def notify(
@@ -92,18 +111,28 @@ class DeliveryService:
         user_id: str | None = None,
         broadcast_id: str | None = None,
     ) -> None:
-        """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user finds it on the web if the chat does not
-        take it."""
+        """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user
+        finds it on the web if the chat does not take it."""
         target = Target(platform, chat_id, private=True, user_id=user_id)
         notice = notice_of(code, facts)
-        await store.insert(sql, target, dedupe_key=new_id(), event="notice", notice=notice, now=now(), broadcast_id=broadcast_id)
+        await store.insert(
+            sql,
+            target,
+            dedupe_key=new_id(),
+            event="notice",
+            notice=notice,
+            now=now(),
+            broadcast_id=broadcast_id,
+        )
 
     def ring(self, platform: str) -> None:
         self._wake.ring(f"deliveries:{platform}")
 
-    async def claim(self, platform: str, wait: float, limit: int, gone: Callable[[], Awaitable[bool]]) -> list[DeliveryOut]:
-        """Leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells that the bot has hung up:
-        what it would never see is not claimed for it."""
+    async def claim(
+        self, platform: str, wait: float, limit: int, gone: Callable[[], Awaitable[bool]]
+    ) -> list[DeliveryOut]:
+        """Leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells that
+        the bot has hung up: what it would never see is not claimed for it."""
         until = now() + timedelta(seconds=wait)
         look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
         with self._wake.listen(f"deliveries:{platform}") as listener:
@@ -123,7 +152,9 @@ class DeliveryService:
 
     async def _lease(self, platform: str, limit: int) -> list[Delivery]:
         async with self._db.transaction() as sql:
-            return await store.claim(sql, platform, token(128), now(), now() + LEASE, limit, PER_LANE)
+            return await store.claim(
+                sql, platform, token(128), now(), now() + LEASE, limit, PER_LANE
+            )
 
     async def _out(self, rows: Sequence[Delivery]) -> list[DeliveryOut]:
         ids = [row.generation_id for row in rows if row.generation_id]
@@ -137,7 +168,12 @@ class DeliveryService:
             if row.lost and not await self._survives(row):
                 continue
             if about is None and row.notice is None:
-                await self._move(row, fallback.dead(fallback.tried(row, "final", "the generation was deleted", now()), now()))
+                await self._move(
+                    row,
+                    fallback.dead(
+                        fallback.tried(row, "final", "the generation was deleted", now()), now()
+                    ),
+                )
                 continue
             user_id = about.user_id if about else row.target.user_id
             if user_id not in owners:
@@ -146,8 +182,11 @@ class DeliveryService:
         return found
 
     async def _survives(self, row: Delivery) -> bool:
-        """Notes that a bot was lost with it. False when that makes it hopeless: then it goes elsewhere."""
-        noted = fallback.tried(row, "lost", "the bot ended, or was cut off, while it had this", now())
+        """Notes that a bot was lost with it. False when that makes it hopeless: then it goes
+        elsewhere."""
+        noted = fallback.tried(
+            row, "lost", "the bot ended, or was cut off, while it had this", now()
+        )
         if fallback.hopeless(noted):
             await self._give_up(row, noted)
             return False
@@ -156,13 +195,20 @@ class DeliveryService:
 
     async def begin(self, platform: str, delivery_id: str, body: BeginIn) -> None:
         """Raises `Conflict` when the lease is over: somebody else may be showing it."""
-        if not await store.begin(self._db, delivery_id, platform, body.lease, now() + LEASE, body.repeatable):
+        if not await store.begin(
+            self._db, delivery_id, platform, body.lease, now() + LEASE, body.repeatable
+        ):
             raise _lease_over()
 
     async def subject(self, platform: str, delivery_id: str, lease: str) -> tuple[str, str]:
-        """Owner and id of the generation that a leased delivery is about. Raises `Conflict`, `NotFound` for a notice."""
+        """Owner and id of the generation that a leased delivery is about. Raises `Conflict`,
+        `NotFound` for a notice."""
         row = await self._leased(platform, delivery_id, lease)
-        about = (await self._render([row.generation_id])).get(row.generation_id) if row.generation_id else None
+        about = (
+            (await self._render([row.generation_id])).get(row.generation_id)
+            if row.generation_id
+            else None
+        )
         if about is None:
             raise NotFound("This delivery is about no generation.")
         return about.user_id, about.generation.id
@@ -170,13 +216,19 @@ class DeliveryService:
     async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
         """Raises `Conflict` when the lease is over."""
         if body.card_open:
-            row = await store.shown(self._db, delivery_id, platform, body.lease, body.message_ids, now() + LEASE)
+            row = await store.shown(
+                self._db, delivery_id, platform, body.lease, body.message_ids, now() + LEASE
+            )
         else:
-            row = await store.done(self._db, delivery_id, platform, body.lease, body.message_ids, now())
+            row = await store.done(
+                self._db, delivery_id, platform, body.lease, body.message_ids, now()
+            )
         if row is None:
             raise _lease_over()
         for one in body.refs if row["generation_id"] else []:
-            await store.keep_ref(self._db, platform, row["generation_id"], one.media_id, one.kind, one.ref)
+            await store.keep_ref(
+                self._db, platform, row["generation_id"], one.media_id, one.kind, one.ref
+            )
         self.ring(platform)
 
     async def fail(self, platform: str, delivery_id: str, body: FailIn) -> None:
@@ -187,34 +239,66 @@ class DeliveryService:
             self.ring(platform)
             return
         outcome = fallback.outcome_of(body)
-        log.warning("delivery_failed", delivery=delivery_id, attempt=row.attempt, outcome=outcome, reason=body.reason)
+        log.warning(
+            "delivery_failed",
+            delivery=delivery_id,
+            attempt=row.attempt,
+            outcome=outcome,
+            reason=body.reason,
+        )
         after = fallback.tried(row, outcome, body.reason, now())
-        after = replace(after, doubts=row.doubts + (outcome == "uncertain"), mishaps=row.mishaps + (outcome == "broke"))
-        if body.final or fallback.hopeless(after) or (row.shown and row.attempt >= fallback.CARD_TRIES):
+        after = replace(
+            after,
+            doubts=row.doubts + (outcome == "uncertain"),
+            mishaps=row.mishaps + (outcome == "broke"),
+        )
+        if (
+            body.final
+            or fallback.hopeless(after)
+            or (row.shown and row.attempt >= fallback.CARD_TRIES)
+        ):
             await self._give_up(row, after)
         else:
             await self._move(row, fallback.later(after, body, now()))
 
     async def _give_up(self, row: Delivery, after: Delivery, *, here: bool = True) -> None:
-        """This chat is not tried any more. `here`: the owner's private chat on this platform may still be."""
-        about = (await self._render([row.generation_id])).get(row.generation_id) if row.generation_id else None
+        """This chat is not tried any more. `here`: the owner's private chat on this platform may
+        still be."""
+        about = (
+            (await self._render([row.generation_id])).get(row.generation_id)
+            if row.generation_id
+            else None
+        )
         user_id = about.user_id if about else row.target.user_id
         after = replace(after, target=replace(after.target, user_id=user_id))
         owner = await self._owners.find(user_id)
         if row.shown or (about is not None and about.generation.status == "cancelled"):
             after = fallback.ended(after, now())
-        elif here and after.doubts < fallback.DOUBTS_MAX and (chat := await self._private_chat(after, owner)) is not None:
+        elif (
+            here
+            and after.doubts < fallback.DOUBTS_MAX
+            and (chat := await self._private_chat(after, owner)) is not None
+        ):
             after = fallback.to_private_chat(after, chat, row.target.platform, now())
         else:
             after = fallback.to_web(after, owner, now())
         if await self._move(row, after):
-            log.warning("delivery_given_up", delivery=row.id, state=after.state, moved=after.origin is not None, reason=after.reason)
+            log.warning(
+                "delivery_given_up",
+                delivery=row.id,
+                state=after.state,
+                moved=after.origin is not None,
+                reason=after.reason,
+            )
 
     async def _private_chat(self, row: Delivery, owner: Owner | None) -> PrivateChat | None:
         if owner is None or owner.guest or row.target.user_id is None:
             return None
         found = await self._owners.chats(row.target.user_id, row.target.platform)
-        return next((one for one in found if one.chat_id != row.target.chat_id and not row.target.private), None)
+        return next(
+            (one for one in found if one.chat_id != row.target.chat_id and not row.target.private),
+            None,
+        )
 
     async def _move(self, row: Delivery, after: Delivery) -> bool:
         moved = await store.move(self._db, row, after)
@@ -259,9 +343,15 @@ def event_of(row: Delivery, about: About | None) -> Event:
     return GenerationFailed(generation=about.generation)
 
 
-def _leased_out(row: Delivery, about: About | None, owner: Owner | None, known: Sequence[FileRef]) -> DeliveryOut:
+def _leased_out(
+    row: Delivery, about: About | None, owner: Owner | None, known: Sequence[FileRef]
+) -> DeliveryOut:
     target = row.target
-    at_home = about is not None and (about.platform, about.chat_id) == (target.platform, target.chat_id) and not row.requested
+    at_home = (
+        about is not None
+        and (about.platform, about.chat_id) == (target.platform, target.chat_id)
+        and not row.requested
+    )
     address = AddressOut(
         platform=target.platform,
         chat_id=target.chat_id,
@@ -271,7 +361,11 @@ def _leased_out(row: Delivery, about: About | None, owner: Owner | None, known: 
         user_name=target.user_name,
         private=target.private,
     )
-    media = {one.id for one in [*about.generation.images, about.generation.video] if one} if about else set()
+    media = (
+        {one.id for one in [*about.generation.images, about.generation.video] if one}
+        if about
+        else set()
+    )
     return DeliveryOut(
         id=row.id,
         lease=row.lease or "",

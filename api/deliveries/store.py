@@ -15,7 +15,8 @@ REQUESTED = "send:"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place in a chat, as the outbox keeps it, and whose it is: None when nobody has to find it elsewhere."""
+    """A place in a chat, as the outbox keeps it, and whose it is: None when nobody has to find it
+    elsewhere."""
 
     platform: str
     chat_id: str
@@ -41,7 +42,8 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The columns are explained in migrations 0007 and 0017. `lost`: claimed just now, and a bot was lost with it before."""
+    """The columns are explained in migrations 0007 and 0017. `lost`: claimed just now, and a bot
+    was lost with it before."""
 
     id: str
     dedupe_key: str
@@ -99,18 +101,33 @@ _PLAIN = [
     "passable_at",
 ]
 COLUMNS = ", ".join(
-    [*_PLAIN, "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, notice_json, origin_json, trail_json"]
+    [
+        *_PLAIN,
+        (
+            "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, "
+            "notice_json, "
+            "origin_json, trail_json"
+        ),
+    ]
 )
 
 
 def row_of(row: Row) -> Delivery:
     return Delivery(
         target=Target(
-            row["platform"], row["chat_id"], row["thread_id"], row["message_id"], row["user_name"], row["chat_private"], row["user_id"]
+            row["platform"],
+            row["chat_id"],
+            row["thread_id"],
+            row["message_id"],
+            row["user_name"],
+            row["chat_private"],
+            row["user_id"],
         ),
         notice=json.loads(row["notice_json"]) if row["notice_json"] else None,
         origin=Target(**json.loads(row["origin_json"])) if row["origin_json"] else None,
-        trail=tuple(Try(**one) for one in json.loads(row["trail_json"])) if row["trail_json"] else (),
+        trail=tuple(Try(**one) for one in json.loads(row["trail_json"]))
+        if row["trail_json"]
+        else (),
         **{name: row[name] for name in _PLAIN},
     )
 
@@ -130,10 +147,13 @@ async def insert(
     delivery_id = new_id()
     await sql.execute(
         """
-        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, event,
-            generation_id, notice_json, state, attempt, begun, repeatable, shown, doubts, mishaps, due_at, since_at, created_at,
+        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id, message_id,
+            user_name, chat_private, event,
+            generation_id, notice_json, state, attempt, begun, repeatable, shown, doubts, mishaps,
+                due_at, since_at, created_at,
             broadcast_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, false, false, false, 0, 0, $13, $13, $13, $14)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, false, false,
+        false, 0, 0, $13, $13, $13, $14)
         """,
         delivery_id,
         dedupe_key,
@@ -159,14 +179,16 @@ def _trail(tries: Sequence[Try]) -> str:
 
 _TURNS = """
     WITH waiting AS MATERIALIZED (
-        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun, generation_id, passable_at,
+        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun, generation_id,
+            passable_at,
             due_at > $2 AND lease IS NULL AND coalesce(passable_at <= $2, false) AS passed
         FROM deliveries WHERE platform = $1 AND state = 'pending'
     ), held AS (
         SELECT chat_id, thread, min(id) AS id FROM waiting
         WHERE due_at > $2 AND (begun OR lease IS NULL) AND NOT passed GROUP BY chat_id, thread
     ), behind AS (
-        SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting WHERE passed GROUP BY chat_id, thread, generation_id
+        SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting
+            WHERE passed GROUP BY chat_id, thread, generation_id
     ), placed AS (
         SELECT id, chat_id, thread, due_at, lease, generation_id,
             row_number() OVER (PARTITION BY chat_id, thread ORDER BY passed, id) AS place
@@ -177,12 +199,14 @@ _TURNS = """
         LEFT JOIN held ON held.chat_id = placed.chat_id AND held.thread = placed.thread
         LEFT JOIN behind ON behind.chat_id = placed.chat_id AND behind.thread = placed.thread
             AND behind.generation_id = placed.generation_id
-        WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id) AND (behind.id IS NULL OR placed.id <= behind.id)
+        WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id)
+        AND (behind.id IS NULL OR placed.id <= behind.id)
     )
 """
-"""What may be claimed, now or when its `due_at` comes. A lane is one thread of one chat: nothing overtakes a row of its lane that is being
-sent or waits for its next try, and only the first rows of a lane are in the bots' hands. A row that may be passed holds up only what is
-about the same generation."""
+"""What may be claimed, now or when its `due_at` comes. A lane is one thread of one chat: nothing
+overtakes a row of its lane that is being sent or waits for its next try, and only the first rows of
+a lane are in the bots' hands. A row that may be passed holds up only what is about the same
+generation."""
 
 
 async def next_due(sql: Sql, platform: str, now: datetime, per_lane: int) -> datetime | None:
@@ -190,21 +214,30 @@ async def next_due(sql: Sql, platform: str, now: datetime, per_lane: int) -> dat
         {_TURNS}
         SELECT min(due) AS due FROM (
             SELECT due_at AS due FROM turns
-            UNION ALL SELECT passable_at FROM waiting WHERE passable_at > $2 AND due_at > $2 AND lease IS NULL
+            UNION ALL SELECT passable_at FROM waiting
+            WHERE passable_at > $2 AND due_at > $2 AND lease IS NULL
         ) AS times
     """
     row = await sql.fetch_one(query, platform, now, per_lane)
     return cast(datetime, row["due"]) if row and row["due"] else None
 
 
-async def claim(sql: Sql, platform: str, lease: str, now: datetime, until: datetime, limit: int, per_lane: int) -> list[Delivery]:
-    """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes come before anybody's second. Call it in
-    a transaction: it takes the platform's turn."""
+async def claim(
+    sql: Sql, platform: str, lease: str, now: datetime, until: datetime, limit: int, per_lane: int
+) -> list[Delivery]:
+    """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes
+    come before anybody's second. Call it in a transaction: it takes the platform's turn."""
     await sql.execute(
-        "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1", platform
+        "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) ON CONFLICT (platform) DO UPDATE "
+        "SET turn = claim_turns.turn + 1",
+        platform,
     )
     ready = await sql.fetch(
-        f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4", platform, now, per_lane, limit
+        f"{_TURNS} SELECT id, lease FROM turns WHERE due_at <= $2 ORDER BY place, id LIMIT $4",
+        platform,
+        now,
+        per_lane,
+        limit,
     )
     if not ready:
         return []
@@ -220,7 +253,10 @@ async def claim(sql: Sql, platform: str, lease: str, now: datetime, until: datet
         until,
     )
     lost = {row["id"] for row in ready if row["lease"] is not None}
-    return sorted((replace(row_of(row), lost=row["id"] in lost) for row in rows), key=lambda delivery: delivery.id)
+    return sorted(
+        (replace(row_of(row), lost=row["id"] in lost) for row in rows),
+        key=lambda delivery: delivery.id,
+    )
 
 
 async def set_trail(sql: Sql, row: Delivery, trail: Sequence[Try]) -> None:
@@ -233,30 +269,56 @@ async def get(sql: Sql, delivery_id: str) -> Delivery | None:
 
 
 async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Delivery | None:
-    """The row, while this lease holds it; also after its time is over, if nobody has claimed it since."""
+    """The row, while this lease holds it; also after its time is over, if nobody has claimed it
+    since."""
     row = await get(sql, delivery_id)
-    return row if row and row.target.platform == platform and row.lease == lease and row.state == "pending" else None
+    return (
+        row
+        if row and row.target.platform == platform and row.lease == lease and row.state == "pending"
+        else None
+    )
 
 
 _HELD = "WHERE id = $1 AND platform = $2 AND lease = $3 AND state = 'pending'"
 """While this lease holds it; also after its time is over, if nobody has claimed it since."""
 
 
-async def begin(sql: Sql, delivery_id: str, platform: str, lease: str, until: datetime, repeatable: bool) -> bool:
+async def begin(
+    sql: Sql, delivery_id: str, platform: str, lease: str, until: datetime, repeatable: bool
+) -> bool:
     query = f"UPDATE deliveries SET begun = true, due_at = $4, repeatable = $5 {_HELD} RETURNING id"
     return await sql.fetch_one(query, delivery_id, platform, lease, until, repeatable) is not None
 
 
-async def shown(sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], until: datetime) -> Row | None:
+async def shown(
+    sql: Sql,
+    delivery_id: str,
+    platform: str,
+    lease: str,
+    message_ids: Sequence[str],
+    until: datetime,
+) -> Row | None:
     """Only the waiting card is left."""
-    query = f"UPDATE deliveries SET shown = true, message_ids_json = $4, due_at = $5 {_HELD} RETURNING generation_id"
-    return await sql.fetch_one(query, delivery_id, platform, lease, json.dumps(list(message_ids)), until)
+    query = (
+        f"UPDATE deliveries SET shown = true, message_ids_json = $4, due_at = $5 {_HELD} "
+        "RETURNING generation_id"
+    )
+    return await sql.fetch_one(
+        query, delivery_id, platform, lease, json.dumps(list(message_ids)), until
+    )
 
 
-async def done(sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], now: datetime) -> Row | None:
+async def done(
+    sql: Sql, delivery_id: str, platform: str, lease: str, message_ids: Sequence[str], now: datetime
+) -> Row | None:
     ids = "CASE WHEN shown THEN message_ids_json ELSE $4 END"
-    query = f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 {_HELD} RETURNING generation_id"
-    return await sql.fetch_one(query, delivery_id, platform, lease, json.dumps(list(message_ids)), now)
+    query = (
+        f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 "
+        f"{_HELD} RETURNING generation_id"
+    )
+    return await sql.fetch_one(
+        query, delivery_id, platform, lease, json.dumps(list(message_ids)), now
+    )
 
 
 async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> None:
@@ -273,11 +335,14 @@ async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> Non
 
 
 async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
-    """Writes what a failed try, the time or an operator made of a row. False when somebody was quicker."""
+    """Writes what a failed try, the time or an operator made of a row. False when somebody was
+    quicker."""
     row = await sql.fetch_one(
         """
-        UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7, message_id = $8, chat_private = $9, user_id = $10,
-            attempt = $11, lease = NULL, begun = false, doubts = $12, mishaps = $13, due_at = $14, since_at = $15, reason = $16,
+        UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7,
+            message_id = $8, chat_private = $9, user_id = $10,
+            attempt = $11, lease = NULL, begun = false, doubts = $12, mishaps = $13, due_at = $14,
+                since_at = $15, reason = $16,
             origin_json = $17, trail_json = $18, done_at = $19, passable_at = $20, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """,
@@ -309,7 +374,8 @@ async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
     """Waiting since longer than that, and with no bot."""
     rows = await sql.fetch(
         f"""
-        SELECT {COLUMNS} FROM deliveries WHERE state = 'pending' AND since_at < $1 AND (lease IS NULL OR due_at <= $2)
+        SELECT {COLUMNS} FROM deliveries
+            WHERE state = 'pending' AND since_at < $1 AND (lease IS NULL OR due_at <= $2)
         ORDER BY id LIMIT 500
         """,
         before,
@@ -323,7 +389,8 @@ async def pending_of(sql: Sql, generation_id: str, platform: str, chat_id: str) 
     row = await sql.fetch_one(
         """
         SELECT id FROM deliveries
-        WHERE generation_id = $1 AND platform = $2 AND chat_id = $3 AND state = 'pending' AND event = 'generation_completed'
+        WHERE generation_id = $1 AND platform = $2 AND chat_id = $3 AND state = 'pending'
+        AND event = 'generation_completed'
         """,
         generation_id,
         platform,
@@ -338,7 +405,11 @@ async def by_key(sql: Sql, dedupe_key: str) -> Delivery | None:
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
-    await sql.execute("UPDATE deliveries SET due_at = $1 WHERE state = 'pending' AND lease IS NOT NULL AND due_at > $1", now)
+    await sql.execute(
+        "UPDATE deliveries SET due_at = $1 WHERE state = 'pending' AND lease IS NOT NULL AND "
+        "due_at > $1",
+        now,
+    )
 
 
 async def forget(sql: Sql, generation_id: str) -> None:
@@ -353,24 +424,33 @@ async def forget_user(sql: Sql, user_id: str) -> None:
 async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
     """What no bot is sending at this moment."""
     await sql.execute(
-        "DELETE FROM deliveries WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL OR due_at <= $2)", broadcast_id, now
+        "DELETE FROM deliveries WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL "
+        "OR due_at <= $2)",
+        broadcast_id,
+        now,
     )
 
 
-async def refs(sql: Sql, platform: str, generation_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+async def refs(
+    sql: Sql, platform: str, generation_ids: Sequence[str]
+) -> list[tuple[str, str, str]]:
     """Media id, kind and what the platform calls the file."""
     rows = await sql.fetch(
-        "SELECT media_id, kind, ref FROM platform_files WHERE platform = $1 AND generation_id = ANY($2::text[])",
+        "SELECT media_id, kind, ref FROM platform_files WHERE platform = $1 AND generation_id = "
+        "ANY($2::text[])",
         platform,
         list(generation_ids),
     )
     return [(row["media_id"], row["kind"], row["ref"]) for row in rows]
 
 
-async def keep_ref(sql: Sql, platform: str, generation_id: str, media_id: str, kind: str, ref: str) -> None:
+async def keep_ref(
+    sql: Sql, platform: str, generation_id: str, media_id: str, kind: str, ref: str
+) -> None:
     await sql.execute(
         """
-        INSERT INTO platform_files (platform, media_id, kind, ref, generation_id) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO platform_files (platform, media_id, kind, ref, generation_id)
+            VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (platform, media_id, kind) DO UPDATE SET ref = excluded.ref
         """,
         platform,

@@ -1,4 +1,5 @@
-"""Pages of generations: of one member, and of all. The ids come first, and only the rows that are shown are read whole."""
+"""Pages of generations: of one member, and of all. The ids come first, and only the rows that are
+shown are read whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,13 +23,14 @@ ORDERS: Mapping[JobSort, Order] = {
     "longest": Order(_TOOK, "bigint", among="started_at IS NOT NULL AND finished_at IS NOT NULL"),
 }
 SORTED_WITHIN = timedelta(days=7)
-"""What no index is sorted by is sorted for so long a time only: a year has too many jobs for one page."""
+"""What no index is sorted by is sorted for so long a time only: a year has too many jobs for one
+page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows; None means any. `cursor` is of the page before. `text` is looked for in the prompt, or is a short id. Asked for
-    from `since` on and before `until`."""
+    """What a list shows; None means any. `cursor` is of the page before. `text` is looked for in
+    the prompt, or is a short id. Asked for from `since` on and before `until`."""
 
     user_id: str | None = None
     kind: str | None = None
@@ -45,17 +47,26 @@ class Filter:
     """False: `text` is a short id only."""
 
 
-async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -> tuple[list[Listed], str | None]:
+async def page(
+    sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest"
+) -> tuple[list[Listed], str | None]:
     """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
     words = wanted.text.lower() if wanted.text else None
-    found = "(short_id = {0} OR position({0} IN lower(prompt)) > 0)" if wanted.prompts else "short_id = {0}"
+    found = (
+        "(short_id = {0} OR position({0} IN lower(prompt)) > 0)"
+        if wanted.prompts
+        else "short_id = {0}"
+    )
     conditions: list[Condition] = [
         ("user_id = {0}", wanted.user_id),
         ("kind = {0}", wanted.kind),
         ("status = {0}", wanted.status),
         ("model = {0}", wanted.model),
         ("source = {0}", wanted.source),
-        ("phase = {0}" if wanted.phase == "done" else "phase = {0} AND phase <> 'done'", wanted.phase),
+        (
+            "phase = {0}" if wanted.phase == "done" else "phase = {0} AND phase <> 'done'",
+            wanted.phase,
+        ),
         ("favourite = {0}", wanted.favourite),
         (found, words),
         # ids sort by time, and are what there is an index for
@@ -68,12 +79,15 @@ async def page(sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest") -
 
 async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
     """Of all that this user has in the gallery, by name."""
-    rows = await sql.fetch("SELECT DISTINCT kind, model FROM generations WHERE user_id = $1 ORDER BY 2, 1", user_id)
+    rows = await sql.fetch(
+        "SELECT DISTINCT kind, model FROM generations WHERE user_id = $1 ORDER BY 2, 1", user_id
+    )
     return [(cast(MediaKind, row["kind"]), row["model"]) for row in rows]
 
 
 def within(wanted: Filter, sort: JobSort, at: datetime) -> Filter:
-    """The same, and for a sort without an index a few days only: the last before `until`, else the first from `since` on, else the last."""
+    """The same, and for a sort without an index a few days only: the last before `until`, else the
+    first from `since` on, else the last."""
     if ORDERS[sort].key == "id":
         return wanted
     try:

@@ -31,7 +31,9 @@ class GenerationReader:
 
     async def owned(self, user_id: str, generation_id: str) -> Generation:
         """By id or short id. Another user's is as unknown as none: `NotFound`."""
-        found = await store.get(self._db, generation_id) or await store.by_short_id(self._db, generation_id.lower())
+        found = await store.get(self._db, generation_id) or await store.by_short_id(
+            self._db, generation_id.lower()
+        )
         if found is None or found.user_id != user_id:
             raise NotFound("There is no generation with this id.")
         return found
@@ -40,8 +42,12 @@ class GenerationReader:
         row = await self.owned(user_id, generation_id)
         out = (await self.outs([row]))[0]
         images = await self._media.own_images(user_id, [one.media_id for one in row.inputs])
-        out.inputs = [InputOut(image=images.get(one.media_id), frame=one.frame) for one in row.inputs]
-        out.parent_deleted = row.parent_id is not None and await store.get(self._db, row.parent_id) is None
+        out.inputs = [
+            InputOut(image=images.get(one.media_id), frame=one.frame) for one in row.inputs
+        ]
+        out.parent_deleted = (
+            row.parent_id is not None and await store.get(self._db, row.parent_id) is None
+        )
         return out
 
     async def render(self, ids: Sequence[str]) -> Mapping[str, About]:
@@ -49,7 +55,8 @@ class GenerationReader:
         rows = await store.by_ids(self._db, ids) if ids else []
         outs = await self.outs(rows)
         return {
-            row.id: About(out, row.user_id, row.platform, row.chat_id, row.card_message_id) for row, out in zip(rows, outs, strict=True)
+            row.id: About(out, row.user_id, row.platform, row.chat_id, row.card_message_id)
+            for row, out in zip(rows, outs, strict=True)
         }
 
     async def outs(self, rows: Sequence[Listed]) -> list[GenerationOut]:
@@ -100,7 +107,9 @@ class GenerationReader:
         """By generation, in order; those without are left out."""
         done = [row for row in rows if row.status == "completed"]
         found = await self._media.of_generations([row.id for row in done if row.files_json is None])
-        return found | {row.id: self._media.shown(row.files_json) for row in done if row.files_json is not None}
+        return found | {
+            row.id: self._media.shown(row.files_json) for row in done if row.files_json is not None
+        }
 
     async def status(self, user_id: str, generation_id: str) -> StatusOut:
         row = await self.owned(user_id, generation_id)
@@ -111,7 +120,9 @@ class GenerationReader:
             needs_review=row.phase == "needs_review" and not row.finished,
             video_url=files[0].url if files else None,
             error=error_of(row),
-            queue_position=(await transitions.queue_positions(self._db, [row.id], now())).get(row.id, 1)
+            queue_position=(await transitions.queue_positions(self._db, [row.id], now())).get(
+                row.id, 1
+            )
             if row.status == "queued"
             else None,
             waiting="provider" if row.waits_for_provider else None,
@@ -142,7 +153,11 @@ class GenerationReader:
 
 def elapsed(row: Listed) -> int | None:
     """Seconds since it left the queue, until now or its end."""
-    return None if row.started_at is None else max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
+    return (
+        None
+        if row.started_at is None
+        else max(0, round(((row.finished_at or now()) - row.started_at).total_seconds()))
+    )
 
 
 def error_of(row: Listed) -> ErrorOut | None:

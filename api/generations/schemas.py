@@ -17,8 +17,9 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class AddressIn(In):
-    """The chat that asked. Only bots may send it, and only for their own platform and the act token's chat. `card_message_id`: the message
-    that will be the waiting card, where it is known before there is anything to wait for."""
+    """The chat that asked. Only bots may send it, and only for their own platform and the act
+    token's chat. `card_message_id`: the message that will be the waiting card, where it is known
+    before there is anything to wait for."""
 
     platform: str = Field(max_length=20)
     chat_id: str = Field(min_length=1, max_length=64)
@@ -30,8 +31,9 @@ class AddressIn(In):
 
 
 class ImageIn(In):
-    """`input_images`: ids of uploads or of earlier images of the caller. `negative_prompt`: what should not be seen, which is said to the
-    model in words. `image_size` is the resolution's tier, `quality` how much work the model puts in, both in its own words."""
+    """`input_images`: ids of uploads or of earlier images of the caller. `negative_prompt`: what
+    should not be seen, which is said to the model in words. `image_size` is the resolution's tier,
+    `quality` how much work the model puts in, both in its own words."""
 
     prompt: Prompt
     model: ModelId | None = None
@@ -63,8 +65,9 @@ class VideoIn(In):
 
 
 class VideoFromImageIn(VideoIn):
-    """Exactly one of `image_url` (https) and `image_id` (an upload or an earlier image of the caller). `last_image_id`: another such
-    image, with which the video ends, where the model can do that."""
+    """Exactly one of `image_url` (https) and `image_id` (an upload or an earlier image of the
+    caller). `last_image_id`: another such image, with which the video ends, where the model can do
+    that."""
 
     image_url: str | None = Field(default=None, max_length=2048)
     image_id: str | None = Field(default=None, max_length=64)
@@ -72,8 +75,8 @@ class VideoFromImageIn(VideoIn):
 
 
 class Changes(In):
-    """What is to be another way than in the earlier request; the rest stays. With another model, old options that it does not take
-    are left out."""
+    """What is to be another way than in the earlier request; the rest stays. With another model,
+    old options that it does not take are left out."""
 
     prompt: Prompt | None = None
     model: ModelId | None = None
@@ -96,8 +99,9 @@ class AgainIn(In):
 
 
 class EstimateIn(In):
-    """The same options as the request that it prices. The prompt's length counts where a model's input is paid. `image_id` and
-    `last_image_id` as in `VideoFromImageIn`: the model has to take them, whatever they show."""
+    """The same options as the request that it prices. The prompt's length counts where a model's
+    input is paid. `image_id` and `last_image_id` as in `VideoFromImageIn`: the model has to take
+    them, whatever they show."""
 
     kind: Kind
     model: ModelId | None = None
@@ -133,7 +137,8 @@ class ErrorOut(Out):
 
 
 class MediaOut(Out):
-    """`url` is a signed path on the api, good for some minutes; `thumbnail_url` a small WebP or poster frame."""
+    """`url` is a signed path on the api, good for some minutes; `thumbnail_url` a small WebP or
+    poster frame."""
 
     id: str
     url: str
@@ -146,15 +151,16 @@ class MediaOut(Out):
 
 
 class InputOut(Out):
-    """An image that a generation began with. `frame` is `first_frame` or `last_frame` of a video; `image` null: deleted since."""
+    """An image that a generation began with. `frame` is `first_frame` or `last_frame` of a video;
+    `image` null: deleted since."""
 
     image: MediaOut | None
     frame: str | None = None
 
 
 class GenerationOut(Out):
-    """`options` are the ones really used, defaults filled in. `cost_usd` is set when it is known. `inputs` and `parent_deleted` are told
-    where a single one is read."""
+    """`options` are the ones really used, defaults filled in. `cost_usd` is set when it is known.
+    `inputs` and `parent_deleted` are told where a single one is read."""
 
     id: str
     short_id: str
@@ -187,19 +193,22 @@ class GenerationOut(Out):
     queue_position: int | None = None
     """While queued: 1 is next, in the order in which jobs are really taken."""
     waiting: Waiting | None = None
-    """While queued: what it waits for beside its turn. `provider`: it cannot be reached, has too much to do, or its account is empty;
-    nothing was sent or is charged by then, and it is tried again for a quarter of an hour."""
+    """While queued: what it waits for beside its turn. `provider`: it cannot be reached, has too
+    much to do, or its account is empty; nothing was sent or is charged by then, and it is tried
+    again for a quarter of an hour."""
     elapsed_seconds: int | None = None
     """Since it left the queue, until now or its end; null while queued."""
     typical_seconds: tuple[int, int] | None = None
-    """While unfinished: (low, high), between which the middle half of the model's last jobs took; null while too few are known."""
+    """While unfinished: (low, high), between which the middle half of the model's last jobs took;
+    null while too few are known."""
     created_at: Time
     started_at: Time | None = None
     finished_at: Time | None = None
 
 
 class StatusOut(Out):
-    """`progress` counts from 0 to 1 and is an estimate from earlier jobs; the provider gives none. Other fields as of a generation."""
+    """`progress` counts from 0 to 1 and is an estimate from earlier jobs; the provider gives none.
+    Other fields as of a generation."""
 
     id: str
     status: GenerationStatus
@@ -214,7 +223,8 @@ class StatusOut(Out):
 
 
 class CardIn(In):
-    """The chat message that shows a generation while it is made; it is closed when the result arrives."""
+    """The chat message that shows a generation while it is made; it is closed when the result
+    arrives."""
 
     message_id: str = Field(min_length=1, max_length=64)
 
@@ -237,13 +247,15 @@ class FitIn(In):
 
 
 class AdminGenerationOut(GenerationOut):
-    """What an operator sees beside. `phase` is where the work stands: `submit submitting submit_unknown poll fetch needs_review done`.
-    `user_name`: the account's e-mail, or a guest's name."""
+    """What an operator sees beside. `phase` is where the work stands: `submit submitting
+    submit_unknown poll fetch needs_review done`. `user_name`: the account's e-mail, or a guest's
+    name."""
 
     user_id: str
     user_name: str = ""
     hidden: bool = False
-    """True: the prompt is empty and there are no files, because `show_content` of `/admin/settings` is off."""
+    """True: the prompt is empty and there are no files, because `show_content` of `/admin/settings`
+    is off."""
     phase: str
     attempt: int
     rescues: int
@@ -253,15 +265,16 @@ class AdminGenerationOut(GenerationOut):
 
 
 class ResolveIn(In):
-    """`failed_free`: not charged. `failed_charged`: the estimate is booked. `provider_id`: followed under this id of the provider's."""
+    """`failed_free`: not charged. `failed_charged`: the estimate is booked. `provider_id`: followed
+    under this id of the provider's."""
 
     outcome: Literal["failed_free", "failed_charged", "provider_id"]
     provider_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,128}$")
 
 
 class RefundIn(In):
-    """The cost goes back to the user's budget; this server's own budgets keep it, because the provider does. `reason` is for the audit
-    log."""
+    """The cost goes back to the user's budget; this server's own budgets keep it, because the
+    provider does. `reason` is for the audit log."""
 
     reason: str | None = Field(default=None, max_length=500)
 
@@ -278,7 +291,9 @@ class CountOut(Out):
 
 
 class IdsIn(In):
-    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(min_length=1, max_length=100)
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(
+        min_length=1, max_length=100
+    )
 
 
 class DeletedOut(Out):

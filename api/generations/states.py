@@ -1,4 +1,5 @@
-"""Every state of a generation and every move between them: the one table that all writes ask. ARCHITECTURE.md shows it ("States")."""
+"""Every state of a generation and every move between them: the one table that all writes ask.
+ARCHITECTURE.md shows it ("States")."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -25,13 +26,39 @@ MOVES: Mapping[State, tuple[State, ...]] = {
         ("failed", "done"),
         ("cancelled", "submit_unknown"),
     ),
-    ("processing", "poll"): (("processing", "fetch"), ("processing", "needs_review"), ("failed", "done"), ("cancelled", "poll")),
-    ("processing", "fetch"): (("processing", "needs_review"), ("completed", "done"), ("failed", "done"), ("cancelled", "fetch")),
-    ("processing", "needs_review"): (("processing", "poll"), ("failed", "done"), ("cancelled", "needs_review")),
+    ("processing", "poll"): (
+        ("processing", "fetch"),
+        ("processing", "needs_review"),
+        ("failed", "done"),
+        ("cancelled", "poll"),
+    ),
+    ("processing", "fetch"): (
+        ("processing", "needs_review"),
+        ("completed", "done"),
+        ("failed", "done"),
+        ("cancelled", "fetch"),
+    ),
+    ("processing", "needs_review"): (
+        ("processing", "poll"),
+        ("failed", "done"),
+        ("cancelled", "needs_review"),
+    ),
     # the user has stopped waiting; the work is followed for its cost
-    ("cancelled", "submitting"): (("cancelled", "poll"), ("cancelled", "submit_unknown"), ("cancelled", "done")),
-    ("cancelled", "submit_unknown"): (("cancelled", "poll"), ("cancelled", "needs_review"), ("cancelled", "done")),
-    ("cancelled", "poll"): (("cancelled", "fetch"), ("cancelled", "needs_review"), ("cancelled", "done")),
+    ("cancelled", "submitting"): (
+        ("cancelled", "poll"),
+        ("cancelled", "submit_unknown"),
+        ("cancelled", "done"),
+    ),
+    ("cancelled", "submit_unknown"): (
+        ("cancelled", "poll"),
+        ("cancelled", "needs_review"),
+        ("cancelled", "done"),
+    ),
+    ("cancelled", "poll"): (
+        ("cancelled", "fetch"),
+        ("cancelled", "needs_review"),
+        ("cancelled", "done"),
+    ),
     ("cancelled", "fetch"): (("cancelled", "needs_review"), ("cancelled", "done")),
     ("cancelled", "needs_review"): (("cancelled", "poll"), ("cancelled", "done")),
     ("completed", "done"): (),
@@ -46,22 +73,33 @@ def name(state: State) -> str:
 
 
 def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
-    """The states from which a write may go to `phase`; also the phase itself, for a write that only changes other columns, but
-    for `submitting`: the intent to pay is written once, by one lease as well. `status` None leaves the row's own."""
+    """The states from which a write may go to `phase`; also the phase itself, for a write that only
+    changes other columns, but for `submitting`: the intent to pay is written once, by one lease as
+    well. `status` None leaves the row's own."""
     return sorted(
         name(state)
         for state, targets in MOVES.items()
-        if targets and ((status or state[0], phase) in targets or (state[1] == phase != "submitting" and status in {None, state[0]}))
+        if targets
+        and (
+            (status or state[0], phase) in targets
+            or (state[1] == phase != "submitting" and status in {None, state[0]})
+        )
     )
 
 
 def endings(status: GenerationStatus) -> list[str]:
-    """The states from which a job may end as `status`; a cancelled one ends from the same phases and stays cancelled."""
+    """The states from which a job may end as `status`; a cancelled one ends from the same phases
+    and stays cancelled."""
     waiting = {state for state, targets in MOVES.items() if (status, "done") in targets}
     return sorted(
         name(state)
         for state, targets in MOVES.items()
-        if state in waiting or (state[0] == "cancelled" and ("cancelled", "done") in targets and ("processing", state[1]) in waiting)
+        if state in waiting
+        or (
+            state[0] == "cancelled"
+            and ("cancelled", "done") in targets
+            and ("processing", state[1]) in waiting
+        )
     )
 
 

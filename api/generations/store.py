@@ -25,7 +25,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What lists show of a row. The embedded engine reads a row column by column, so that a page of whole rows takes half as long again."""
+    """What lists show of a row. The embedded engine reads a row column by column, so that a page of
+    whole rows takes half as long again."""
 
     id: str
     short_id: str
@@ -56,7 +57,8 @@ class Listed:
     submitted_at: datetime | None
     finished_at: datetime | None
     followed_ms: int | None
-    """How long it was waited for at the provider, all waits together. While queued: None, or how long the provider has not taken it."""
+    """How long it was waited for at the provider, all waits together. While queued: None, or how
+    long the provider has not taken it."""
     refunded_at: datetime | None = None
     files_json: str | None = None
     """What it made, for `MediaService.shown`; None: look the files up."""
@@ -96,12 +98,15 @@ class Generation(Listed):
 
 
 _LISTED = (
-    "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, attempt, rescues, provider_id, "
-    "estimate_micro, cost_micro, error_code, error_message, error_reason, source, sandbox, platform, parent_id, favourite, created_at, "
+    "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, "
+    "attempt, rescues, provider_id, "
+    "estimate_micro, cost_micro, error_code, error_message, error_reason, source, sandbox, "
+    "platform, parent_id, favourite, created_at, "
     "started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
 )
 COLUMNS = (
-    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, callback_token, hold_id, chat_id, thread_id, message_id, "
+    f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, callback_token, hold_id, "
+    "chat_id, thread_id, message_id, "
     "card_message_id, user_name, chat_private"
 )
 _NAMES = COLUMNS.split(", ")
@@ -117,7 +122,9 @@ def row_of(row: Row) -> Generation:
 async def insert(sql: Sql, generation: Generation) -> None:
     values = {name: getattr(generation, name, None) for name in _NAMES}
     values["options_json"] = json.dumps(generation.options)
-    values["inputs_json"] = json.dumps([{"media_id": item.media_id, "frame": item.frame} for item in generation.inputs])
+    values["inputs_json"] = json.dumps(
+        [{"media_id": item.media_id, "frame": item.frame} for item in generation.inputs]
+    )
     marks = ", ".join(f"${number}" for number in range(1, len(_NAMES) + 1))
     await sql.execute(f"INSERT INTO generations ({COLUMNS}) VALUES ({marks})", *values.values())
 
@@ -133,14 +140,18 @@ async def by_short_id(sql: Sql, short_id: str) -> Generation | None:
 
 
 async def by_ids(sql: Sql, ids: Sequence[str]) -> list[Generation]:
-    rows = await sql.fetch(f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids))
+    rows = await sql.fetch(
+        f"SELECT {COLUMNS} FROM generations WHERE id = ANY($1::text[])", list(ids)
+    )
     return [row_of(row) for row in rows]
 
 
 async def listed(sql: Sql, ids: Sequence[str]) -> list[Listed]:
     """In the order asked for; those that are not there are left out."""
     found = {}
-    for row in await sql.fetch(f"SELECT {_LISTED} FROM generations WHERE id = ANY($1::text[])", list(ids)):
+    for row in await sql.fetch(
+        f"SELECT {_LISTED} FROM generations WHERE id = ANY($1::text[])", list(ids)
+    ):
         values: dict[str, Any] = {**row, "options": json.loads(row["options_json"])}
         del values["options_json"]
         found[row["id"]] = Listed(**values)
@@ -148,7 +159,9 @@ async def listed(sql: Sql, ids: Sequence[str]) -> list[Listed]:
 
 
 async def by_callback(sql: Sql, callback_token: str) -> Generation | None:
-    row = await sql.fetch_one(f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token)
+    row = await sql.fetch_one(
+        f"SELECT {COLUMNS} FROM generations WHERE callback_token = $1", callback_token
+    )
     return row_of(row) if row else None
 
 
@@ -156,7 +169,8 @@ async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> lis
     """Finished ones, favourites left out."""
     rows = await sql.fetch(
         """
-        SELECT id FROM generations WHERE phase = 'done' AND NOT favourite AND created_at < $1 AND ($2::text IS NULL OR status = $2::text)
+        SELECT id FROM generations WHERE phase = 'done' AND NOT favourite AND created_at < $1
+            AND ($2::text IS NULL OR status = $2::text)
         ORDER BY id
         """,
         created_before,
@@ -166,16 +180,22 @@ async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> lis
 
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
-    row = await sql.fetch_one("SELECT count(*) AS n FROM generations WHERE user_id = $1 AND status IN ('queued', 'processing')", user_id)
+    row = await sql.fetch_one(
+        "SELECT count(*) AS n FROM generations WHERE user_id = $1 AND status IN ('queued', "
+        "'processing')",
+        user_id,
+    )
     return cast(int, row["n"]) if row else 0
 
 
 async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
-    """How long the last ones of a model took that were asked for since then and completed, from the provider's acceptance to the end."""
+    """How long the last ones of a model took that were asked for since then and completed, from the
+    provider's acceptance to the end."""
     rows = await sql.fetch(
         """
         SELECT started_at, finished_at FROM generations
-        WHERE id >= $2 AND model = $1 AND status = 'completed' AND started_at IS NOT NULL ORDER BY id DESC LIMIT 50
+        WHERE id >= $2 AND model = $1 AND status = 'completed' AND started_at IS NOT NULL
+        ORDER BY id DESC LIMIT 50
         """,
         model,
         ids.floor(since),
@@ -183,10 +203,13 @@ async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
     return [(row["finished_at"] - row["started_at"]).total_seconds() for row in rows]
 
 
-async def add_event(sql: Sql, dedupe_key: str, generation_id: str | None, body: str, now: datetime) -> None:
+async def add_event(
+    sql: Sql, dedupe_key: str, generation_id: str | None, body: str, now: datetime
+) -> None:
     """Raises `Duplicate` when the event was received before."""
     await sql.execute(
-        "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) VALUES ($1, "
+        "$2, $3, $4)",
         dedupe_key,
         generation_id,
         body,
@@ -196,7 +219,9 @@ async def add_event(sql: Sql, dedupe_key: str, generation_id: str | None, body: 
 
 async def reported_provider_id(sql: Sql, generation_id: str) -> str | None:
     """What a signed webhook with this job's token called the job."""
-    row = await sql.fetch_one("SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1", generation_id)
+    row = await sql.fetch_one(
+        "SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1", generation_id
+    )
     return cast(str, row["dedupe_key"]).rpartition(":")[0] if row else None
 
 
@@ -207,21 +232,25 @@ async def forget_events(sql: Sql, before: datetime) -> None:
 async def leaked_holds(sql: Sql) -> list[Generation]:
     """Jobs that are over although their money is still held."""
     rows = await sql.fetch(
-        f"SELECT {COLUMNS} FROM generations WHERE phase = 'done' AND hold_id IN (SELECT id FROM holds WHERE state = 'held')"
+        f"SELECT {COLUMNS} FROM generations WHERE phase = 'done' AND hold_id IN (SELECT id FROM "
+        "holds WHERE state = 'held')"
     )
     return [row_of(row) for row in rows]
 
 
 async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> list[Generation]:
-    """Jobs begun and over since then that came to nothing, that the provider knows, and of which we do not know what they were billed."""
+    """Jobs begun and over since then that came to nothing, that the provider knows, and of which we
+    do not know what they were billed."""
     rows = await sql.fetch(
         f"""
         WITH young AS MATERIALIZED (
-            SELECT id, status, phase, cost_micro, finished_at, provider_id FROM generations WHERE id >= $1
+            SELECT id, status, phase, cost_micro, finished_at, provider_id FROM generations
+                WHERE id >= $1
         )
         SELECT {COLUMNS} FROM generations WHERE id IN (
             SELECT id FROM young
-            WHERE phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL AND finished_at >= $2
+            WHERE phase = 'done' AND status IN ('failed', 'cancelled') AND cost_micro IS NULL
+            AND finished_at >= $2
               AND (provider_id IS NOT NULL OR id IN (SELECT generation_id FROM webhook_events))
         ) ORDER BY id LIMIT $3
         """,
@@ -234,14 +263,18 @@ async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> l
 
 async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
     """False when it was counted before, or is gone."""
-    query = "UPDATE generations SET cost_micro = $2 WHERE id = $1 AND phase = 'done' AND cost_micro IS NULL RETURNING id"
+    query = (
+        "UPDATE generations SET cost_micro = $2 WHERE id = $1 AND phase = 'done' AND "
+        "cost_micro IS NULL RETURNING id"
+    )
     return await sql.fetch_one(query, generation_id, cost_micro) is not None
 
 
 async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
     """False when it cost nothing, is not over, or was refunded before."""
     row = await sql.fetch_one(
-        "UPDATE generations SET refunded_at = $2 WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id",
+        "UPDATE generations SET refunded_at = $2 WHERE id = $1 AND refunded_at IS NULL AND phase "
+        "= 'done' AND cost_micro > 0 RETURNING id",
         generation_id,
         now,
     )
@@ -250,15 +283,21 @@ async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
 
 async def forget_files(sql: Sql, generation_ids: Sequence[str]) -> None:
     """Some of these files are gone: what is left is looked up from now on."""
-    await sql.execute("UPDATE generations SET files_json = NULL WHERE id = ANY($1::text[])", list(generation_ids))
+    await sql.execute(
+        "UPDATE generations SET files_json = NULL WHERE id = ANY($1::text[])", list(generation_ids)
+    )
 
 
 async def set_card(sql: Sql, generation_id: str, message_id: str) -> None:
-    await sql.execute("UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id)
+    await sql.execute(
+        "UPDATE generations SET card_message_id = $2 WHERE id = $1", generation_id, message_id
+    )
 
 
 async def set_favourite(sql: Sql, generation_id: str, favourite: bool) -> None:
-    await sql.execute("UPDATE generations SET favourite = $2 WHERE id = $1", generation_id, favourite)
+    await sql.execute(
+        "UPDATE generations SET favourite = $2 WHERE id = $1", generation_id, favourite
+    )
 
 
 async def delete(sql: Sql, generation_id: str) -> Generation | None:
@@ -266,22 +305,36 @@ async def delete(sql: Sql, generation_id: str) -> Generation | None:
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM webhook_events WHERE generation_id = $1", generation_id)
     await sql.execute("DELETE FROM shares WHERE generation_id = $1", generation_id)
-    row = await sql.fetch_one(f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}", generation_id)
+    row = await sql.fetch_one(
+        f"DELETE FROM generations WHERE id = $1 RETURNING {COLUMNS}", generation_id
+    )
     return row_of(row) if row else None
 
 
 async def ids_of_user(sql: Sql, user_id: str) -> list[str]:
-    return [cast(str, row["id"]) for row in await sql.fetch("SELECT id FROM generations WHERE user_id = $1", user_id)]
+    return [
+        cast(str, row["id"])
+        for row in await sql.fetch("SELECT id FROM generations WHERE user_id = $1", user_id)
+    ]
 
 
-async def remember_key(sql: Sql, key: str, body_hash: str, generation_id: str, now: datetime) -> None:
+async def remember_key(
+    sql: Sql, key: str, body_hash: str, generation_id: str, now: datetime
+) -> None:
     """Raises `Duplicate` when the key was used before."""
     await sql.execute(
-        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, $4)", key, body_hash, generation_id, now
+        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, "
+        "$4)",
+        key,
+        body_hash,
+        generation_id,
+        now,
     )
 
 
 async def recall_key(sql: Sql, key: str) -> tuple[str, str] | None:
     """(body_hash, generation_id) of an earlier request with this key."""
-    row = await sql.fetch_one("SELECT body_hash, generation_id FROM idempotency WHERE key = $1", key)
+    row = await sql.fetch_one(
+        "SELECT body_hash, generation_id FROM idempotency WHERE key = $1", key
+    )
     return (row["body_hash"], row["generation_id"]) if row else None

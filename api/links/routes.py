@@ -25,7 +25,8 @@ router = APIRouter(tags=["links"])
 
 @router.post("/links/codes", status_code=201)
 async def start(body: CodeIn, caller: RecentCaller, services: ServicesDep) -> CodeOut:
-    """A code for 5 minutes, to be used in a private chat with the bot. An older one for the platform stops working."""
+    """A code for 5 minutes, to be used in a private chat with the bot. An older one for the
+    platform stops working."""
     return await services.links.start(caller.user_id, body.platform)
 
 
@@ -51,20 +52,30 @@ async def bots(caller: UserCaller, services: ServicesDep) -> BotsOut:
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)
-async def unlink(platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, services: ServicesDep) -> None:
+async def unlink(
+    platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, services: ServicesDep
+) -> None:
     """On the web with a recent password; a chat can unlink only whom it acts for."""
-    if caller.platform is not None and (caller.platform, caller.platform_user_id) != (platform, platform_user_id):
+    if caller.platform is not None and (caller.platform, caller.platform_user_id) != (
+        platform,
+        platform_user_id,
+    ):
         raise NotAllowed("A chat can only unlink itself. Use the web page.")
-    await services.links.unlink(caller.user_id, platform, platform_user_id, from_chat=caller.chat_id)
+    await services.links.unlink(
+        caller.user_id, platform, platform_user_id, from_chat=caller.chat_id
+    )
 
 
 @router.post("/users/me/reports", status_code=201)
 async def report(body: ReportIn, caller: UserCaller, services: ServicesDep) -> ReportedOut:
-    """Tells the admins that something does not work: in their chats, and in the audit log. Once an hour for the same thing."""
+    """Tells the admins that something does not work: in their chats, and in the audit log. Once an
+    hour for the same thing."""
     if body.generation_id is None:
         return await services.links.report(caller.user_id, code=body.code or "other")
     made = await services.generations.reader.owned(caller.user_id, body.generation_id)
-    return await services.links.report(caller.user_id, code=made.error_reason or made.error_code or "other", short_id=made.short_id)
+    return await services.links.report(
+        caller.user_id, code=made.error_reason or made.error_code or "other", short_id=made.short_id
+    )
 
 
 @router.post("/bot/links/redeem")

@@ -10,7 +10,8 @@ LinkState = Literal["waiting", "redeemed", "confirmed", "expired", "burned"]
 
 
 class ReportIn(In):
-    """What went wrong for a person in a chat: a generation of theirs, or an error's code or reason."""
+    """What went wrong for a person in a chat: a generation of theirs, or an error's code or
+    reason."""
 
     generation_id: str | None = Field(default=None, max_length=64)
     code: str | None = Field(default=None, pattern=r"^[a-z_]{1,40}$")
@@ -27,7 +28,8 @@ class CodeIn(In):
 
 
 class CodeOut(Out):
-    """`code` is shown once. `deep_link` opens the bot with the code, where the platform has such links."""
+    """`code` is shown once. `deep_link` opens the bot with the code, where the platform has such
+    links."""
 
     id: str
     code: str
@@ -85,7 +87,8 @@ class AnswerIn(In):
 
 
 class ActIn(In):
-    """Who speaks, as the platform vouches for it; `chat_id` is where results may go, `language` the person's as the platform has it."""
+    """Who speaks, as the platform vouches for it; `chat_id` is where results may go, `language` the
+    person's as the platform has it."""
 
     platform_user_id: str = Field(min_length=1, max_length=64)
     display_name: str = Field(default="", max_length=120)
@@ -95,8 +98,8 @@ class ActIn(In):
 
 
 class ActOut(Out):
-    """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null: none was chosen. `new_guest`: this
-    call has made the account."""
+    """A token that acts for the linked user in this chat; `expires_in` seconds. `language` null:
+    none was chosen. `new_guest`: this call has made the account."""
 
     access_token: str
     expires_in: int
@@ -106,7 +109,8 @@ class ActOut(Out):
 
 
 class BotProfileIn(In):
-    """What a bot says of itself when it has connected. `link_template` opens it with a code in place of `{code}`."""
+    """What a bot says of itself when it has connected. `link_template` opens it with a code in
+    place of `{code}`."""
 
     name: str = Field(min_length=1, max_length=120)
     link_template: str | None = Field(default=None, max_length=300)

@@ -1,8 +1,10 @@
-"""Linking a chat identity to an account: the code is made on the web, used in a private chat, and both sides say yes.
+"""Linking a chat identity to an account: the code is made on the web, used in a private chat, and
+both sides say yes.
 
 waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> confirmed
    |                    +--chat: no--> burned
-   +--used in public, or replaced by a newer code--> burned        any but confirmed, after 5 minutes --> expired
+   +--used in public, or replaced by a newer code--> burned        any but confirmed, after 5
+   minutes --> expired
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +17,17 @@ from api import ids
 from api.db import Db, Sql
 from api.errors import Conflict, NotFound, RateLimited
 from api.links import store
-from api.links.schemas import AnswerIn, BotProfileIn, CodeOut, CodeStateOut, LinkOut, LinkState, RedeemIn, RedeemOut, ReportedOut
+from api.links.schemas import (
+    AnswerIn,
+    BotProfileIn,
+    CodeOut,
+    CodeStateOut,
+    LinkOut,
+    LinkState,
+    RedeemIn,
+    RedeemOut,
+    ReportedOut,
+)
 from api.links.store import Code, Link
 from api.schemas import Platform
 from api.users import audit, throttle
@@ -27,17 +39,32 @@ CODES_KEPT = timedelta(days=1)
 SWEPT = timedelta(days=1)
 NOT_VALID = "This code is not valid (any more). Make a new one on the web page."
 STARTS = Limit(
-    20, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1), "That were many codes. Please wait before you make another."
+    20,
+    timedelta(hours=1),
+    timedelta(minutes=5),
+    timedelta(hours=1),
+    "That were many codes. Please wait before you make another.",
 )
-REPORTS = Limit(1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "The admins know it already.")
-WRONG_CODES = Limit(5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), NOT_VALID)
+REPORTS = Limit(
+    1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "The admins know it already."
+)
+WRONG_CODES = Limit(
+    5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), NOT_VALID
+)
 
 
 class Notify(Protocol):
     """Puts a notice for a chat into the outbox, in the transaction of what it tells."""
 
     async def __call__(
-        self, sql: Sql, *, platform: str, chat_id: str, code: str, facts: Mapping[str, str], user_id: str | None = None
+        self,
+        sql: Sql,
+        *,
+        platform: str,
+        chat_id: str,
+        code: str,
+        facts: Mapping[str, str],
+        user_id: str | None = None,
     ) -> None: ...
 
 
@@ -50,9 +77,17 @@ class PrivateChat(NamedTuple):
 
 
 class LinkService:
-    """`ring` wakes a platform's bot when a notice for it has been committed; without it the bot finds it at its next look."""
+    """`ring` wakes a platform's bot when a notice for it has been committed; without it the bot
+    finds it at its next look."""
 
-    def __init__(self, db: Db, *, users: UserService, notify: Notify, ring: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        db: Db,
+        *,
+        users: UserService,
+        notify: Notify,
+        ring: Callable[[str], None] | None = None,
+    ) -> None:
         self._db = db
         self._users = users
         self._notify = notify
@@ -60,7 +95,8 @@ class LinkService:
         self._throttle = Throttle(db)
 
     async def owner(self, platform: str, platform_user_id: str) -> str | None:
-        """The id of the user that the identity belongs to. One read by key: it runs on every call of a bot."""
+        """The id of the user that the identity belongs to. One read by key: it runs on every call
+        of a bot."""
         link = await store.link(self._db, platform, platform_user_id)
         return link.user_id if link else None
 
@@ -70,7 +106,11 @@ class LinkService:
     async def chats(self, user_id: str, platform: str) -> list[PrivateChat]:
         """The newest first."""
         found = await store.links_of(self._db, user_id)
-        return [PrivateChat(one.platform_user_id, one.chat_id, one.display_name) for one in reversed(found) if one.platform == platform]
+        return [
+            PrivateChat(one.platform_user_id, one.chat_id, one.display_name)
+            for one in reversed(found)
+            if one.platform == platform
+        ]
 
     async def start(self, user_id: str, platform: Platform) -> CodeOut:
         """A new code; an older one for the same platform is burned. Raises `RateLimited`."""
@@ -86,7 +126,10 @@ class LinkService:
             raise RateLimited(STARTS.sentence, retry_after=max(1.0, (blocked - at).total_seconds()))
         template = await store.link_template(self._db, platform)
         return CodeOut(
-            id=code.id, code=secret, deep_link=template.replace("{code}", secret) if template else None, expires_at=code.expires_at
+            id=code.id,
+            code=secret,
+            deep_link=template.replace("{code}", secret) if template else None,
+            expires_at=code.expires_at,
         )
 
     async def state(self, user_id: str, code_id: str) -> CodeStateOut:
@@ -97,7 +140,8 @@ class LinkService:
         return _shown(code)
 
     async def redeem(self, platform: Platform, body: RedeemIn) -> RedeemOut:
-        """The chat's first step. Raises `NotFound` (one text for every reason), `RateLimited`, `Conflict` (identity linked already)."""
+        """The chat's first step. Raises `NotFound` (one text for every reason), `RateLimited`,
+        `Conflict` (identity linked already)."""
         code_hash = ids.digest(body.code)
         if not body.private:
             # the same answer whether or not there is such a code
@@ -118,7 +162,9 @@ class LinkService:
         if code is None:
             raise NotFound(NOT_VALID)
         await self._throttle.give_back(sender)
-        return RedeemOut(state="redeemed", code_id=code.id, account_hint=await self._hint(code.user_id))
+        return RedeemOut(
+            state="redeemed", code_id=code.id, account_hint=await self._hint(code.user_id)
+        )
 
     async def answer(self, platform: Platform, body: AnswerIn) -> RedeemOut:
         """The chat's yes or no. Raises `NotFound` when this sender has no such open code."""
@@ -126,11 +172,14 @@ class LinkService:
         code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
         if code is None:
             raise NotFound(NOT_VALID)
-        return RedeemOut(state=_state(code), code_id=code.id, account_hint=await self._hint(code.user_id))
+        return RedeemOut(
+            state=_state(code), code_id=code.id, account_hint=await self._hint(code.user_id)
+        )
 
     async def confirm(self, user_id: str, code_id: str) -> CodeStateOut:
-        """The web's yes: makes the link. Raises `NotFound`, and `Conflict` when the chat has not said yes, when it is too late, or when
-        the identity got linked elsewhere meanwhile; then the code is burned and the chat is told."""
+        """The web's yes: makes the link. Raises `NotFound`, and `Conflict` when the chat has not
+        said yes, when it is too late, or when the identity got linked elsewhere meanwhile; then the
+        code is burned and the chat is told."""
         async with self._db.transaction() as sql:
             code = await store.confirm(sql, code_id, user_id, ids.now())
             # an account that is being deleted gets no link any more
@@ -142,30 +191,57 @@ class LinkService:
         if self._ring is not None:
             self._ring(code.platform)
         if not linked:
-            raise Conflict("This chat belongs to another account. It has to be unlinked there first.")
+            raise Conflict(
+                "This chat belongs to another account. It has to be unlinked there first."
+            )
         return _shown(code)
 
-    async def unlink(self, user_id: str, platform: str, platform_user_id: str, *, from_chat: str | None = None) -> None:
-        """The bot's act tokens for this identity stop working with it. The chat is told, and the account's other chats; not `from_chat`,
-        which asked for it and gets the answer. Raises `NotFound`, `Conflict` (a guest is nothing but its chat)."""
+    async def unlink(
+        self, user_id: str, platform: str, platform_user_id: str, *, from_chat: str | None = None
+    ) -> None:
+        """The bot's act tokens for this identity stop working with it. The chat is told, and the
+        account's other chats; not `from_chat`, which asked for it and gets the answer. Raises
+        `NotFound`, `Conflict` (a guest is nothing but its chat)."""
         user = await self._users.find(user_id)
         if user is not None and user.guest:
-            raise Conflict("A guest account belongs to its chat. Link the chat to an account to change that.")
+            raise Conflict(
+                "A guest account belongs to its chat. Link the chat to an account to change that."
+            )
         async with self._db.transaction() as sql:
             gone = await store.delete_link(sql, platform, platform_user_id, user_id)
             if gone is None:
                 raise NotFound("This chat is not linked to your account.")
-            await audit.record(sql, "unlink", actor_id=user_id, subject=user_id, before=_identity(platform, platform_user_id))
+            await audit.record(
+                sql,
+                "unlink",
+                actor_id=user_id,
+                subject=user_id,
+                before=_identity(platform, platform_user_id),
+            )
             if gone.chat_id != from_chat:
                 hint = await self._hint(user_id, sql)
-                await self._notify(sql, platform=platform, chat_id=gone.chat_id, code="unlinked", facts={"account_hint": hint})
-            rung = {platform, *await self._tell_chats(sql, user_id, "chat_unlinked", _about(gone.platform, gone.display_name))}
+                await self._notify(
+                    sql,
+                    platform=platform,
+                    chat_id=gone.chat_id,
+                    code="unlinked",
+                    facts={"account_hint": hint},
+                )
+            rung = {
+                platform,
+                *await self._tell_chats(
+                    sql, user_id, "chat_unlinked", _about(gone.platform, gone.display_name)
+                ),
+            }
         self._ring_all(rung)
 
-    async def guest(self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str) -> str:
+    async def guest(
+        self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str
+    ) -> str:
         """The id of the user of this identity, which gets a guest account when it has none.
 
-        Who was a guest before a link that is gone is the same guest again: unlinking gives nobody a new budget.
+        Who was a guest before a link that is gone is the same guest again: unlinking gives nobody a
+        new budget.
         """
         guest = self._users.new_guest(display_name)
         made = Link(platform, platform_user_id, guest.id, display_name, chat_id, guest.created_at)
@@ -191,7 +267,13 @@ class LinkService:
             if await throttle.take(sql, f"report:{user_id}:{code}", REPORTS) is None:
                 for admin in admins:
                     rung |= await self._tell_chats(sql, admin, "report", facts)
-                await audit.record(sql, "report", actor_id=user_id, subject=user_id, after={"reason": code, "short_id": short_id})
+                await audit.record(
+                    sql,
+                    "report",
+                    actor_id=user_id,
+                    subject=user_id,
+                    after={"reason": code, "short_id": short_id},
+                )
         self._ring_all(rung)
         return ReportedOut(chats=len(chats))
 
@@ -203,7 +285,8 @@ class LinkService:
         return await store.purge_codes(self._db, ids.now() - CODES_KEPT)
 
     async def sweep(self) -> None:
-        """Moves once more what guests made whose chats were linked lately: a request that was under way then may have written after."""
+        """Moves once more what guests made whose chats were linked lately: a request that was under
+        way then may have written after."""
         async with self._db.transaction() as sql:
             for guest_id, user_id in await store.moved_guests(sql, ids.now() - SWEPT):
                 if await self._users.hold_active(sql, user_id):
@@ -218,7 +301,8 @@ class LinkService:
             await store.delete_of_user(sql, user_id)
 
     async def _refuse_linked(self, platform: Platform, body: RedeemIn) -> None:
-        """A guest's identity is free to be linked. Anybody else's owner is told that somebody tried, if the code was a good one."""
+        """A guest's identity is free to be linked. Anybody else's owner is told that somebody
+        tried, if the code was a good one."""
         owner = await self.owner(platform, body.platform_user_id)
         user = await self._users.find(owner) if owner is not None else None
         if user is None or user.guest:
@@ -226,19 +310,34 @@ class LinkService:
         code = await store.open_code(self._db, ids.digest(body.code), platform, ids.now())
         if code is not None and code.user_id != user.id:
             async with self._db.transaction() as sql:
-                facts = _about(platform, body.display_name) | {"account_hint": await self._hint(code.user_id, sql)}
+                facts = _about(platform, body.display_name) | {
+                    "account_hint": await self._hint(code.user_id, sql)
+                }
                 told = await self._tell_chats(sql, user.id, "link_refused", facts)
                 await audit.record(
-                    sql, "link_refused", actor_id=code.user_id, subject=user.id, after=_identity(platform, body.platform_user_id)
+                    sql,
+                    "link_refused",
+                    actor_id=code.user_id,
+                    subject=user.id,
+                    after=_identity(platform, body.platform_user_id),
                 )
             self._ring_all(told)
         raise Conflict("This chat is linked to an account already. Unlink it there first.")
 
-    async def _tell_chats(self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]) -> set[str]:
+    async def _tell_chats(
+        self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]
+    ) -> set[str]:
         """A notice to each chat of the account; the platforms to be rung after the commit."""
         told = await store.links_of(sql, user_id)
         for link in told:
-            await self._notify(sql, platform=link.platform, chat_id=link.chat_id, code=code, facts=facts, user_id=user_id)
+            await self._notify(
+                sql,
+                platform=link.platform,
+                chat_id=link.chat_id,
+                code=code,
+                facts=facts,
+                user_id=user_id,
+            )
         return {link.platform for link in told}
 
     def _ring_all(self, platforms: set[str]) -> None:
@@ -247,21 +346,35 @@ class LinkService:
                 self._ring(platform)
 
     async def _link(self, sql: Sql, code: Code) -> bool:
-        """Writes the link and its notice; False, with the code burned, when the identity belongs to another account."""
+        """Writes the link and its notice; False, with the code burned, when the identity belongs to
+        another account."""
         at = ids.now()
-        platform, identity, chat_id = cast(tuple[str, str, str], (code.platform, code.platform_user_id, code.chat_id))
+        platform, identity, chat_id = cast(
+            tuple[str, str, str], (code.platform, code.platform_user_id, code.chat_id)
+        )
         link = Link(platform, identity, code.user_id, code.display_name or "", chat_id, at)
         if not await store.insert_link(sql, link) and not await self._from_guest(sql, link):
             await store.unconfirm(sql, code.id, at)
-            await self._notify(sql, platform=platform, chat_id=chat_id, code="link_conflict", facts={})
+            await self._notify(
+                sql, platform=platform, chat_id=chat_id, code="link_conflict", facts={}
+            )
             return False
-        await audit.record(sql, "link", actor_id=code.user_id, subject=code.user_id, after=_identity(platform, identity))
+        await audit.record(
+            sql,
+            "link",
+            actor_id=code.user_id,
+            subject=code.user_id,
+            after=_identity(platform, identity),
+        )
         hint = await self._hint(code.user_id, sql)
-        await self._notify(sql, platform=platform, chat_id=chat_id, code="linked", facts={"account_hint": hint})
+        await self._notify(
+            sql, platform=platform, chat_id=chat_id, code="linked", facts={"account_hint": hint}
+        )
         return True
 
     async def _from_guest(self, sql: Sql, link: Link) -> bool:
-        """Takes the identity over when a guest has it, with all that the guest made (or when the account itself has it already)."""
+        """Takes the identity over when a guest has it, with all that the guest made (or when the
+        account itself has it already)."""
         present = await store.link(sql, link.platform, link.platform_user_id)
         if present is None:
             return False

@@ -39,7 +39,8 @@ class Code:
 
 _LINK = "platform, platform_user_id, user_id, display_name, chat_id, created_at"
 _CODE = (
-    "id, user_id, platform, created_at, expires_at, redeemed_at, platform_user_id, display_name, chat_id, "
+    "id, user_id, platform, created_at, expires_at, redeemed_at, platform_user_id, display_name, "
+    "chat_id, "
     "accepted_at, confirmed_at, burned_at"
 )
 _OPEN = "confirmed_at IS NULL AND burned_at IS NULL AND expires_at > $1"
@@ -54,7 +55,11 @@ def _code(row: Row | None) -> Code | None:
 
 
 async def link(sql: Sql, platform: str, platform_user_id: str) -> Link | None:
-    row = await sql.fetch_one(f"SELECT {_LINK} FROM links WHERE platform = $1 AND platform_user_id = $2", platform, platform_user_id)
+    row = await sql.fetch_one(
+        f"SELECT {_LINK} FROM links WHERE platform = $1 AND platform_user_id = $2",
+        platform,
+        platform_user_id,
+    )
     return _link(row) if row else None
 
 
@@ -66,7 +71,8 @@ async def links_of(sql: Sql, user_id: str) -> Sequence[Link]:
 async def insert_link(sql: Sql, link: Link) -> bool:
     """False when the identity belongs to somebody already."""
     row = await sql.fetch_one(
-        "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
+        "created_at) VALUES ($1, $2, $3, $4, $5, $6) "
         "ON CONFLICT (platform, platform_user_id) DO NOTHING RETURNING user_id",
         link.platform,
         link.platform_user_id,
@@ -96,7 +102,8 @@ async def take_over(sql: Sql, link: Link, previous_user_id: str) -> bool:
 
 async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: str) -> Link | None:
     row = await sql.fetch_one(
-        f"DELETE FROM links WHERE platform = $1 AND platform_user_id = $2 AND user_id = $3 RETURNING {_LINK}",
+        "DELETE FROM links WHERE platform = $1 AND platform_user_id = $2 AND user_id = $3 "
+        f"RETURNING {_LINK}",
         platform,
         platform_user_id,
         user_id,
@@ -105,12 +112,18 @@ async def delete_link(sql: Sql, platform: str, platform_user_id: str, user_id: s
 
 
 async def burn_open_codes(sql: Sql, user_id: str, platform: str, at: datetime) -> None:
-    await sql.execute(f"UPDATE link_codes SET burned_at = $1 WHERE user_id = $2 AND platform = $3 AND {_OPEN}", at, user_id, platform)
+    await sql.execute(
+        f"UPDATE link_codes SET burned_at = $1 WHERE user_id = $2 AND platform = $3 AND {_OPEN}",
+        at,
+        user_id,
+        platform,
+    )
 
 
 async def insert_code(sql: Sql, code: Code, code_hash: str) -> None:
     await sql.execute(
-        "INSERT INTO link_codes (id, code_hash, user_id, platform, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO link_codes (id, code_hash, user_id, platform, created_at, expires_at) VALUES "
+        "($1, $2, $3, $4, $5, $6)",
         code.id,
         code_hash,
         code.user_id,
@@ -126,7 +139,8 @@ async def code(sql: Sql, code_id: str) -> Code | None:
 
 async def burn_unredeemed(sql: Sql, code_hash: str, platform: str, at: datetime) -> None:
     await sql.execute(
-        f"UPDATE link_codes SET burned_at = $1 WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
+        "UPDATE link_codes SET burned_at = $1 WHERE code_hash = $2 AND platform = $3 AND "
+        f"redeemed_at IS NULL AND {_OPEN}",
         at,
         code_hash,
         platform,
@@ -134,13 +148,22 @@ async def burn_unredeemed(sql: Sql, code_hash: str, platform: str, at: datetime)
 
 
 async def redeem(
-    sql: Sql, code_hash: str, platform: str, *, platform_user_id: str, display_name: str, chat_id: str, at: datetime
+    sql: Sql,
+    code_hash: str,
+    platform: str,
+    *,
+    platform_user_id: str,
+    display_name: str,
+    chat_id: str,
+    at: datetime,
 ) -> Code | None:
     """One caller ever gets the code."""
     return _code(
         await sql.fetch_one(
-            "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, chat_id = $6 "
-            f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN} RETURNING {_CODE}",
+            "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, "
+            "chat_id = $6 "
+            f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN} "
+            f"RETURNING {_CODE}",
             at,
             code_hash,
             platform,
@@ -151,11 +174,14 @@ async def redeem(
     )
 
 
-async def accept(sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime) -> Code | None:
+async def accept(
+    sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
+) -> Code | None:
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET accepted_at = $1 "
-            f"WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT NULL AND {_OPEN} RETURNING {_CODE}",
+            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT "
+            f"NULL AND {_OPEN} RETURNING {_CODE}",
             at,
             code_id,
             platform,
@@ -164,11 +190,14 @@ async def accept(sql: Sql, code_id: str, platform: str, platform_user_id: str, a
     )
 
 
-async def decline(sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime) -> Code | None:
+async def decline(
+    sql: Sql, code_id: str, platform: str, platform_user_id: str, at: datetime
+) -> Code | None:
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET burned_at = $1 "
-            f"WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT NULL AND {_OPEN} RETURNING {_CODE}",
+            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT "
+            f"NULL AND {_OPEN} RETURNING {_CODE}",
             at,
             code_id,
             platform,
@@ -182,7 +211,8 @@ async def confirm(sql: Sql, code_id: str, user_id: str, at: datetime) -> Code | 
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET confirmed_at = $1 "
-            f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} RETURNING {_CODE}",
+            f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} RETURNING "
+            f"{_CODE}",
             at,
             code_id,
             user_id,
@@ -191,7 +221,9 @@ async def confirm(sql: Sql, code_id: str, user_id: str, at: datetime) -> Code | 
 
 
 async def unconfirm(sql: Sql, code_id: str, at: datetime) -> None:
-    await sql.execute("UPDATE link_codes SET confirmed_at = NULL, burned_at = $2 WHERE id = $1", code_id, at)
+    await sql.execute(
+        "UPDATE link_codes SET confirmed_at = NULL, burned_at = $2 WHERE id = $1", code_id, at
+    )
 
 
 async def delete_of_user(sql: Sql, user_id: str) -> None:
@@ -208,7 +240,8 @@ async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
 
 async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
     await sql.execute(
-        "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) VALUES "
+        "($1, $2, $3, $4, $5)",
         guest_id,
         link.user_id,
         link.platform,
@@ -220,14 +253,19 @@ async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
 async def guest_before(sql: Sql, platform: str, platform_user_id: str) -> str | None:
     """The guest that the identity was before it was linked; it is not noted as moved any more."""
     row = await sql.fetch_one(
-        "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id", platform, platform_user_id
+        "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id",
+        platform,
+        platform_user_id,
     )
     return row["guest_id"] if row else None
 
 
 async def guests_of(sql: Sql, user_id: str) -> list[str]:
     """The guests whose things the account took over."""
-    return [row["guest_id"] for row in await sql.fetch("SELECT guest_id FROM guest_moves WHERE user_id = $1", user_id)]
+    return [
+        row["guest_id"]
+        for row in await sql.fetch("SELECT guest_id FROM guest_moves WHERE user_id = $1", user_id)
+    ]
 
 
 async def purge_codes(sql: Sql, before: datetime) -> int:
@@ -238,7 +276,8 @@ async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Co
     """One that could be redeemed now."""
     return _code(
         await sql.fetch_one(
-            f"SELECT {_CODE} FROM link_codes WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
+            f"SELECT {_CODE} FROM link_codes WHERE code_hash = $2 AND platform = $3 AND "
+            f"redeemed_at IS NULL AND {_OPEN}",
             at,
             code_hash,
             platform,
@@ -252,10 +291,14 @@ async def move_things(sql: Sql, from_user: str, to_user: str) -> None:
         await sql.execute(f"UPDATE {table} SET user_id = $2 WHERE user_id = $1", from_user, to_user)
 
 
-async def save_bot(sql: Sql, platform: str, name: str, link_template: str | None, at: datetime) -> None:
+async def save_bot(
+    sql: Sql, platform: str, name: str, link_template: str | None, at: datetime
+) -> None:
     await sql.execute(
-        "INSERT INTO bots (platform, name, link_template, seen_at) VALUES ($1, $2, $3, $4) ON CONFLICT (platform) "
-        "DO UPDATE SET name = excluded.name, link_template = excluded.link_template, seen_at = excluded.seen_at",
+        "INSERT INTO bots (platform, name, link_template, seen_at) VALUES ($1, $2, $3, $4) ON "
+        "CONFLICT (platform) "
+        "DO UPDATE SET name = excluded.name, link_template = excluded.link_template, seen_at = "
+        "excluded.seen_at",
         platform,
         name,
         link_template,

@@ -1,6 +1,8 @@
-"""The place where files stay: a folder on a disk, or an S3 bucket with a prefix. Whatever it says is one of three errors.
+"""The place where files stay: a folder on a disk, or an S3 bucket with a prefix. Whatever it says
+is one of three errors.
 
-Names that begin with a dot are ours, not files of users: `.receiving`, `.installations`, `.trash`, `.check`.
+Names that begin with a dot are ours, not files of users: `.receiving`, `.installations`, `.trash`,
+`.check`.
 """
 
 import asyncio
@@ -37,8 +39,9 @@ _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 
 
 class Bucket:
-    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. Making one and writing raise `StorageFull` and
-    `StorageUnavailable`, reading `StorageUnavailable` and FileNotFoundError."""
+    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. Making one
+    and writing raise `StorageFull` and `StorageUnavailable`, reading `StorageUnavailable` and
+    FileNotFoundError."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -52,10 +55,13 @@ class Bucket:
                     self.root.chmod(0o700)
             else:
                 # its own patience is three minutes, too long for a request that waits
-                self._store = S3Store.from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)})
+                self._store = S3Store.from_url(
+                    url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+                )
 
     async def put(self, content: bytes | Path, key: str) -> None:
-        """Readers see all of it or nothing. A file that is given as a path may be gone afterwards."""
+        """Readers see all of it or nothing. A file that is given as a path may be gone
+        afterwards."""
         with storage_errors(writing=True):
             if self.root is None:
                 await obstore.put_async(self._store, key, content)
@@ -84,7 +90,8 @@ class Bucket:
             return bytes(await found.bytes_async())
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end`. Opens at once, so that an error comes before the first byte is promised."""
+        """Bytes `start` to before `end`. Opens at once, so that an error comes before the first
+        byte is promised."""
         with storage_errors():
             async with asyncio.timeout(OPEN_SECONDS):
                 found = await obstore.get_async(self._store, key, options={"range": (start, end)})
@@ -107,14 +114,19 @@ class Bucket:
         return True
 
     async def listed(self, prefix: str) -> AsyncIterator[dict[str, datetime]]:
-        """What is below a folder, with the time when it was written; some at a time, in no order."""
+        """What is below a folder, with the time when it was written; some at a time, in no
+        order."""
         with storage_errors():
             async for batch in obstore.list(self._store, prefix):
                 yield {each["path"]: each["last_modified"] for each in batch}
 
     async def forget_received(self, before: datetime) -> int:
         """Deletes what a process that died in the middle of writing left. Returns how many."""
-        return 0 if self.root is None else await asyncio.to_thread(forget_old, self.root / RECEIVING, before)
+        return (
+            0
+            if self.root is None
+            else await asyncio.to_thread(forget_old, self.root / RECEIVING, before)
+        )
 
     async def probe(self) -> None:
         """Raises what writing raises: a small object is written and deleted again."""
@@ -124,8 +136,9 @@ class Bucket:
                 await self.delete(CHECK)
 
     async def refused(self, trouble: StorageUnavailable) -> str | None:
-        """Of one that cannot be written: why it never was as it should be, so that no waiting helps. A folder is so, and a bucket that is
-        not there or does not let this key in. None for one that may still be read, or is away."""
+        """Of one that cannot be written: why it never was as it should be, so that no waiting
+        helps. A folder is so, and a bucket that is not there or does not let this key in. None for
+        one that may still be read, or is away."""
         if self.root is not None:
             return trouble.detail
         try:
@@ -139,14 +152,17 @@ class Bucket:
 
 @contextmanager
 def storage_errors(*, writing: bool = False) -> Iterator[None]:
-    """What a disk or a store can say, as ours. FileNotFoundError is an answer only to who reads a file of a store that is there."""
+    """What a disk or a store can say, as ours. FileNotFoundError is an answer only to who reads a
+    file of a store that is there."""
     try:
         yield
     except TimeoutError as error:
         raise StorageUnavailable("The store for files does not answer.") from error
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFull("The server's storage is full. The operator has to make room.") from error
+            raise StorageFull(
+                "The server's storage is full. The operator has to make room."
+            ) from error
         if isinstance(error, FileNotFoundError) and not writing and _said(error) != "NoSuchBucket":
             raise
         raise _unavailable(error) from error

@@ -1,4 +1,5 @@
-"""How much room the disks have, and the floor below which nothing more is bought: a result that cannot be kept is money lost."""
+"""How much room the disks have, and the floor below which nothing more is bought: a result that
+cannot be kept is money lost."""
 
 import asyncio
 import os
@@ -28,7 +29,8 @@ class Space:
 
 
 class Room:
-    """On the disks of these folders. `floor` in bytes, 0: none, None: chosen by the size of the disk."""
+    """On the disks of these folders. `floor` in bytes, 0: none, None: chosen by the size of the
+    disk."""
 
     def __init__(self, folders: Iterable[Path], floor: int | None) -> None:
         self._folders = tuple(folders)
@@ -36,10 +38,14 @@ class Room:
 
     async def tightest(self) -> Space:
         """Of the disk that has the least to spare."""
-        return await asyncio.to_thread(lambda: min(map(self._space, self._folders), key=lambda space: space.free - space.floor))
+        return await asyncio.to_thread(
+            lambda: min(map(self._space, self._folders), key=lambda space: space.free - space.floor)
+        )
 
     def _space(self, folder: Path) -> Space:
-        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        there = next(
+            each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
+        )
         disk = os.statvfs(there)
         free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         floor = int(min(FLOOR, size * FLOOR_SHARE)) if self._floor is None else self._floor

@@ -1,7 +1,9 @@
-"""Fetching from an address that a user or the provider's answer gave, without becoming anybody's way into our network.
+"""Fetching from an address that a user or the provider's answer gave, without becoming anybody's
+way into our network.
 
-The name is resolved once, every address of it is checked, and the connection goes to the address that was checked: a second
-look-up could give another one. Whatever goes wrong, the user reads one sentence that says nothing about our network.
+The name is resolved once, every address of it is checked, and the connection goes to the address
+that was checked: a second look-up could give another one. Whatever goes wrong, the user reads one
+sentence that says nothing about our network.
 """
 
 import asyncio
@@ -47,7 +49,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 def is_public(address: str) -> bool:
-    """True for an address on the open internet; False for anything else, or anything that is no address."""
+    """True for an address on the open internet; False for anything else, or anything that is no
+    address."""
     try:
         ip: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:
@@ -66,7 +69,8 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class ImageFetcher:
-    """The arguments are for tests, which have no open internet: names, trust and port of their own."""
+    """The arguments are for tests, which have no open internet: names, trust and port of their
+    own."""
 
     def __init__(
         self,
@@ -94,22 +98,44 @@ class ImageFetcher:
                 return await self._get(parts, host, await self._address(host))
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             log.info("image_not_fetched", host=host, error=repr(error))
-            raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched") from error
+            raise InvalidRequest(
+                _NOT_FETCHED, field="image_url", reason="address_not_fetched"
+            ) from error
 
     def _checked(self, url: str) -> SplitResult:
-        if not url.isascii() or not url.isprintable() or " " in url or "\\" in url or len(url) > 2048:
-            raise InvalidRequest("This is not an https address.", field="image_url", reason="address_not_https")
+        if (
+            not url.isascii()
+            or not url.isprintable()
+            or " " in url
+            or "\\" in url
+            or len(url) > 2048
+        ):
+            raise InvalidRequest(
+                "This is not an https address.", field="image_url", reason="address_not_https"
+            )
         try:
             parts = urlsplit(url)
             port = parts.port or 443
         except ValueError as error:
-            raise InvalidRequest("This is not an https address.", field="image_url", reason="address_not_https") from error
+            raise InvalidRequest(
+                "This is not an https address.", field="image_url", reason="address_not_https"
+            ) from error
         if parts.scheme != "https" or not parts.hostname:
-            raise InvalidRequest("Only https addresses are fetched.", field="image_url", reason="address_not_https")
+            raise InvalidRequest(
+                "Only https addresses are fetched.", field="image_url", reason="address_not_https"
+            )
         if port != self._port or parts.username is not None or parts.password is not None:
-            raise InvalidRequest("The address may hold no port, user or password.", field="image_url", reason="address_not_plain")
+            raise InvalidRequest(
+                "The address may hold no port, user or password.",
+                field="image_url",
+                reason="address_not_plain",
+            )
         if ":" in parts.hostname or parts.hostname.rpartition(".")[2].isdigit():
-            raise InvalidRequest("The address has to have a name, not numbers.", field="image_url", reason="address_not_plain")
+            raise InvalidRequest(
+                "The address has to have a name, not numbers.",
+                field="image_url",
+                reason="address_not_plain",
+            )
         return parts
 
     async def _address(self, host: str) -> str:
@@ -121,23 +147,32 @@ class ImageFetcher:
         return addresses[0]
 
     async def _get(self, parts: SplitResult, host: str, address: str) -> bytes:
-        headers = {"Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8", "Accept-Encoding": "identity"}
+        headers = {
+            "Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8",
+            "Accept-Encoding": "identity",
+        }
         async with self._opened(parts, host, address, headers) as response:
-            if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
+            if (
+                response.status_code != 200
+                or response.headers.get("content-encoding", "identity") != "identity"
+            ):
                 log.info("image_not_fetched", host=host, status=response.status_code)
                 raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
             return await _all(response.aiter_raw())
 
     async def stream(self, url: str, most: int) -> AsyncIterator[bytes]:
-        """What stands there, in chunks, up to `most` bytes; a redirect is followed where the same guard lets it. Raises `InvalidRequest`,
-        `TooLarge`, and `ProviderUnavailable` for what another try may mend."""
+        """What stands there, in chunks, up to `most` bytes; a redirect is followed where the same
+        guard lets it. Raises `InvalidRequest`, `TooLarge`, and `ProviderUnavailable` for what
+        another try may mend."""
         clock = asyncio.get_running_loop().time
         until, count = clock() + self._stream_seconds, 0
         try:
             for _ in range(PLACES_MAX):
                 parts = self._checked(url)
                 host = parts.hostname or ""
-                async with self._opened(parts, host, await self._address(host), {"Accept": "*/*"}) as response:
+                async with self._opened(
+                    parts, host, await self._address(host), {"Accept": "*/*"}
+                ) as response:
                     if response.has_redirect_location:
                         url = urljoin(url, response.headers["location"])
                         continue
@@ -145,22 +180,37 @@ class ImageFetcher:
                     async for chunk in response.aiter_bytes():
                         count += len(chunk)
                         if count > most or clock() > until:
-                            raise TooLarge(f"The file is larger than {most // 1_000_000} MB, or comes too slowly.")
+                            raise TooLarge(
+                                f"The file is larger than {most // 1_000_000} MB, or comes too "
+                                "slowly."
+                            )
                         yield chunk
                     return
-            raise InvalidRequest("The address leads on and on.", field="image_url", reason="address_not_fetched")
+            raise InvalidRequest(
+                "The address leads on and on.", field="image_url", reason="address_not_fetched"
+            )
         except (httpx.HTTPError, OSError, ValueError) as error:
             log.info("file_not_fetched", error=type(error).__name__)
-            raise ProviderUnavailable("The file could not be fetched from this address.", reason="not_fetched") from error
+            raise ProviderUnavailable(
+                "The file could not be fetched from this address.", reason="not_fetched"
+            ) from error
 
     @asynccontextmanager
-    async def _opened(self, parts: SplitResult, host: str, address: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _opened(
+        self, parts: SplitResult, host: str, address: str, headers: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         """Connects to `address`; the certificate still has to be the one of `host`."""
         literal = f"[{address}]" if ":" in address else address
-        target = httpx.URL(scheme="https", host=literal, port=self._port, raw_path=(parts.path or "/").encode() + _query(parts))
+        target = httpx.URL(
+            scheme="https",
+            host=literal,
+            port=self._port,
+            raw_path=(parts.path or "/").encode() + _query(parts),
+        )
         name = host if self._port == 443 else f"{host}:{self._port}"
-        # httpx's own transport, not the shared client: only it keeps the certificate's name apart from the address. A proxy is told the
-        # address that was checked; behind one httpx would take that for the name, so the name is forced.
+        # httpx's own transport, not the shared client: only it keeps the certificate's name apart
+        # from the address. A proxy is told the address that was checked; behind one httpx would
+        # take that for the name, so the name is forced.
         client = httpx.AsyncClient(
             trust_env=False,
             proxy=proxy_of(f"https://{host}"),
@@ -169,7 +219,12 @@ class ImageFetcher:
             timeout=httpx.Timeout(10, connect=CONNECT_SECONDS),
         )
         sent = {"Host": name, **headers}
-        async with client, client.stream("GET", target, headers=sent, extensions={"sni_hostname": host}) as response:
+        async with (
+            client,
+            client.stream(
+                "GET", target, headers=sent, extensions={"sni_hostname": host}
+            ) as response,
+        ):
             yield response
 
 
@@ -183,7 +238,13 @@ class _Named(ssl.SSLContext):
         self._name = name
         self.load_default_certs()
 
-    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False, *_: object) -> ssl.SSLObject:
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        *_: object,
+    ) -> ssl.SSLObject:
         return super().wrap_bio(incoming, outgoing, server_side, self._name)
 
 

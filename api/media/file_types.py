@@ -8,7 +8,8 @@ HEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class PictureKind:
-    """`name` is Pillow's. `plain`: every chat shows it and every provider takes it; `browsers`: every browser shows it."""
+    """`name` is Pillow's. `plain`: every chat shows it and every provider takes it; `browsers`:
+    every browser shows it."""
 
     name: str
     content_type: str
@@ -27,7 +28,9 @@ HEIF = PictureKind("HEIF", "image/heic", "heic")
 TIFF = PictureKind("TIFF", "image/tiff", "tiff")
 PICTURES = (PNG, JPEG, WEBP, GIF, BMP, AVIF, HEIF, TIFF)
 """A fixed list: Pillow knows many more, each a way in for a crafted file."""
-EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.browsers} | {"video/mp4": "mp4"}
+EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.browsers} | {
+    "video/mp4": "mp4"
+}
 """Of the files that are kept."""
 
 _STARTS = (
@@ -42,7 +45,18 @@ _STARTS = (
     (b"MM\0+", TIFF),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_HEIF_BRANDS = {
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"hevm",
+    b"hevs",
+    b"mif1",
+    b"msf1",
+}
 _FIRST_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b"pnot", b"uuid"}
 
 
@@ -51,14 +65,18 @@ def picture_kind(head: bytes) -> PictureKind | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
     if head[4:8] == b"ftyp":
-        brands = {head[start : start + 4] for start in (8, *range(16, min(HEAD, int.from_bytes(head[:4], "big")), 4))}
+        brands = {
+            head[start : start + 4]
+            for start in (8, *range(16, min(HEAD, int.from_bytes(head[:4], "big")), 4))
+        }
         # `mif1` is said of both, so the one that names a codec decides
         return AVIF if brands & _AVIF_BRANDS else HEIF if head[8:12] in _HEIF_BRANDS else None
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
 
 
 def video_format(head: bytes) -> str | None:
-    """FFmpeg's name of the container. Never left to FFmpeg to find out: some of what it knows are lists of other files' addresses."""
+    """FFmpeg's name of the container. Never left to FFmpeg to find out: some of what it knows are
+    lists of other files' addresses."""
     if picture_kind(head) in {HEIF, AVIF}:
         return None
     if head[4:8] in _FIRST_BOXES:

@@ -1,6 +1,8 @@
-"""Files that no row names go into the trash, and rows whose file is nowhere go. Both are what crashes leave; neither is urgent.
+"""Files that no row names go into the trash, and rows whose file is nowhere go. Both are what
+crashes leave; neither is urgent.
 
-Nothing is taken that any database at hand names: one that a restore set aside, or a backup. A store where others keep files is left alone.
+Nothing is taken that any database at hand names: one that a restore set aside, or a backup. A store
+where others keep files is left alone.
 """
 
 import asyncio
@@ -32,9 +34,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class MediaSweep:
-    """`folders` hold databases of the past; `live` is the file of the present one, when it is a file."""
+    """`folders` hold databases of the past; `live` is the file of the present one, when it is a
+    file."""
 
-    def __init__(self, db: Db, files: MediaStore, folders: Sequence[Path], live: Path | None) -> None:
+    def __init__(
+        self, db: Db, files: MediaStore, folders: Sequence[Path], live: Path | None
+    ) -> None:
         self._db = db
         self._files = files
         self._folders = folders
@@ -55,7 +60,9 @@ class MediaSweep:
             known = await store.keys(self._db, folder)
             old = {key: media_id for key, (media_id, made) in known.items() if made < before}
             seen, rows = seen + len(files), rows + len(old)
-            orphans += [key for key, written in files.items() if written < before and key not in known]
+            orphans += [
+                key for key, written in files.items() if written < before and key not in known
+            ]
             gone += [old[key] for key in await self._missing_in(folder, old.keys() - files.keys())]
             if len(orphans) > MOST or len(gone) > MOST:
                 break
@@ -82,28 +89,45 @@ class MediaSweep:
             return
         thrown = sorted(set(orphans) - needed)
         if len(thrown) > FEW and len(thrown) * 2 > seen:
-            log.critical("files_unknown", files=seen, unknown=len(thrown), hint="is this the right store, or database? no file is moved")
+            log.critical(
+                "files_unknown",
+                files=seen,
+                unknown=len(thrown),
+                hint="is this the right store, or database? no file is moved",
+            )
         elif thrown:
             await self._files.throw_away(thrown)
             log.warning("orphan_files_in_trash", files=len(thrown), needed_elsewhere=len(needed))
 
     async def _named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
-        """Those that another database names. None: nobody knows, because one of them cannot be read."""
+        """Those that another database names. None: nobody knows, because one of them cannot be
+        read."""
         databases = await asyncio.to_thread(referenced_keys.databases, self._folders, self._live)
         if not databases:
             return set()
         command = (sys.executable, "-m", "api.media.referenced_keys", *map(str, databases))
-        child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        child = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
         found, said = await child.communicate("\n".join(keys).encode())
         if child.returncode != 0:
-            log.error("database_at_hand_unreadable", databases=[str(each) for each in databases], said=said.decode(errors="replace")[-500:])
+            log.error(
+                "database_at_hand_unreadable",
+                databases=[str(each) for each in databases],
+                said=said.decode(errors="replace")[-500:],
+            )
             return None
         return set(found.decode().split())
 
     async def _forget(self, gone: Sequence[str], rows: int) -> list[str]:
         """Rows whose file was not there the last time either."""
         if len(gone) * 2 > rows:
-            log.critical("media_missing", rows=rows, missing=len(gone), hint="is this the right store? no row is deleted")
+            log.critical(
+                "media_missing",
+                rows=rows,
+                missing=len(gone),
+                hint="is this the right store? no row is deleted",
+            )
             return []
         lost, self._missing = sorted(self._missing.intersection(gone)), set(gone)
         if not lost:

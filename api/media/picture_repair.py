@@ -11,11 +11,16 @@ _MATTERS = {b"tRNS", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"eXIf"}
 
 
 def mended(data: bytes, kind: PictureKind) -> bytes | None:
-    """The picture without optional parts that are damaged or too large, and with its end marker. None where there is nothing to mend."""
+    """The picture without optional parts that are damaged or too large, and with its end marker.
+    None where there is nothing to mend."""
     if kind is JPEG and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         return data + b"\xff\xd9"
     if kind is PNG:
-        made = _SIGNATURE + b"".join(chunk for name, chunk in _chunks(data) if _is_kept(name, chunk)) + _END
+        made = (
+            _SIGNATURE
+            + b"".join(chunk for name, chunk in _chunks(data) if _is_kept(name, chunk))
+            + _END
+        )
         return None if made == data else made
     return None
 

@@ -1,7 +1,8 @@
 """Looking into pictures, by Pillow. Everything here is slow and runs in a thread.
 
-Memory is bounded whatever comes: a JPEG is scaled while it is decoded, what else is large is converted in strips, and only one large
-picture is decoded at a time. Whatever a decoder raises for bytes that somebody made up leaves here as a domain error.
+Memory is bounded whatever comes: a JPEG is scaled while it is decoded, what else is large is
+converted in strips, and only one large picture is decoded at a time. Whatever a decoder raises for
+bytes that somebody made up leaves here as a domain error.
 """
 
 import ctypes
@@ -24,7 +25,8 @@ from api.schemas import Reason
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
 if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-    # M_MMAP_THRESHOLD: pixels go back to the system when they are freed; glibc would keep them, as much for each thread as it ever had
+    # M_MMAP_THRESHOLD: pixels go back to the system when they are freed; glibc would keep them, as
+    # much for each thread as it ever had
     mallopt(-3, 1_000_000)
 
 INPUT_EDGE_MAX = 4096
@@ -66,7 +68,8 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file, its size as it is shown, and its thumbnail; without both when nobody could look into it."""
+    """A file, its size as it is shown, and its thumbnail; without both when nobody could look into
+    it."""
 
     data: bytes
     kind: PictureKind
@@ -77,7 +80,8 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are the file's own as it is shown, before it was scaled down."""
+    """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are the file's own as it is shown,
+    before it was scaled down."""
 
     image: Image.Image
     kind: PictureKind
@@ -87,7 +91,8 @@ class Decoded:
 
 @contextmanager
 def typed_errors(detail: str, reason: Reason | None = None) -> Iterator[None]:
-    """What is not one of ours already becomes `UnsupportedMedia`: decoders fail in any way there is on bytes that somebody made up."""
+    """What is not one of ours already becomes `UnsupportedMedia`: decoders fail in any way there is
+    on bytes that somebody made up."""
     try:
         yield
     except DomainError:
@@ -116,11 +121,14 @@ def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
 
 
 def made_picture(data: bytes) -> Picture:
-    """A provider's picture. What chats and browsers show stays as it is; what they do not is written anew as PNG or JPEG. One that
-    cannot be looked into is kept as it is, too, when a browser may show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
+    """A provider's picture. What chats and browsers show stays as it is; what they do not is
+    written anew as PNG or JPEG. One that cannot be looked into is kept as it is, too, when a
+    browser may show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
     try:
-        found = decode_picture(data, THUMBNAIL_PIXELS if kind is not None and kind.plain else KEPT_PIXELS)
+        found = decode_picture(
+            data, THUMBNAIL_PIXELS if kind is not None and kind.plain else KEPT_PIXELS
+        )
     except (UnsupportedMedia, TooLarge) as error:
         size = _head_size(data, kind) if kind is not None and kind.browsers else None
         if kind is not None and is_cut_short(data, kind):
@@ -135,8 +143,8 @@ def made_picture(data: bytes) -> Picture:
 
 
 def clean_picture(data: bytes) -> Picture:
-    """A user's image, written anew: turned as its EXIF says, then without EXIF or anything else that is not pixels. Raises
-    `UnsupportedMedia`, `TooLarge`."""
+    """A user's image, written anew: turned as its EXIF says, then without EXIF or anything else
+    that is not pixels. Raises `UnsupportedMedia`, `TooLarge`."""
     found = decode_picture(data)
     image = found.image
     image.thumbnail((INPUT_EDGE_MAX, INPUT_EDGE_MAX))
@@ -167,7 +175,8 @@ def _written(image: Image.Image, kind: PictureKind, quality: int) -> Picture:
 def _opened(data: bytes, kind: PictureKind) -> Image.Image:
     """Its head is read, nothing is decoded."""
     if kind is JPEG:
-        return JpegImageFile(io.BytesIO(data))  # not by way of `Image.open`, which takes one with an index of pictures for another format
+        # not by way of `Image.open`, which takes one with an index of pictures for another format
+        return JpegImageFile(io.BytesIO(data))
     if kind is file_types.HEIF:
         from pillow_heif import HeifImageFile  # here, because no start should wait for it
 
@@ -193,7 +202,8 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
     memory = _memory(image, kind, scale)
     if memory > MEMORY_MAX:
         raise TooLarge(
-            f"The image has {width * height / 1_000_000:.0f} megapixels, which is too many for a {kind.extension.upper()} image."
+            f"The image has {width * height / 1_000_000:.0f} megapixels, which is too many for a "
+            f"{kind.extension.upper()} image."
         )
     turn: AbstractContextManager[object] = _LARGE if memory > MEMORY_LARGE else nullcontext()
     with turn:
@@ -218,7 +228,9 @@ def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:
     if not isinstance(image, JpegImageFile):
         return image.width * image.height * _BYTES[kind.name]
     each = 4 / scale**2
-    if image.info.get("progressive"):  # all of its coefficients are in memory before the first row can be made
+    if image.info.get(
+        "progressive"
+    ):  # all of its coefficients are in memory before the first row can be made
         sampling = [(across, down) for _, across, down, _ in image.layer]
         most = max(across for across, _ in sampling) * max(down for _, down in sampling)
         each += 2 * sum(across * down for across, down in sampling) / most
@@ -235,8 +247,13 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain(image: Image.Image, scale: int) -> Image.Image:
-    """RGB or RGBA in sRGB, scaled down; in strips, because each conversion would hold all of a large picture once more."""
-    wanted = "RGBA" if image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"} else "RGB"
+    """RGB or RGBA in sRGB, scaled down; in strips, because each conversion would hold all of a
+    large picture once more."""
+    wanted = (
+        "RGBA"
+        if image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"}
+        else "RGB"
+    )
     to_srgb, levels = _to_srgb(image, wanted), _levels(image)
     made = Image.new(wanted, (-(-image.width // scale), -(-image.height // scale)))
     rows = max(1, _STRIP_PIXELS // (image.width * scale)) * scale
@@ -263,7 +280,14 @@ def _levels(image: Image.Image) -> tuple[float, float] | None:
     if image.mode not in {"I", "F"}:
         return None
     least, most = cast("tuple[float, float]", image.getextrema())
-    top = next((top for top in (1.0 if image.mode == "F" else 255.0, 255.0, 65535.0) if least >= 0 and most <= top), None)
+    top = next(
+        (
+            top
+            for top in (1.0 if image.mode == "F" else 255.0, 255.0, 65535.0)
+            if least >= 0 and most <= top
+        ),
+        None,
+    )
     if top is not None:
         return 255 / top, 0.0
     return 255 / (most - least), -least * 255 / (most - least)
@@ -278,10 +302,16 @@ def _to_srgb(image: Image.Image, wanted: str) -> ImageCms.ImageCmsTransform | No
         with typed_errors("The colour profile cannot be read."):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
             space = profile.profile.xcolor_space.strip()
-            given = wanted if space == "RGB" else {("GRAY", "L"): "L", ("CMYK", "CMYK"): "CMYK"}.get((space, image.mode))
+            given = (
+                wanted
+                if space == "RGB"
+                else {("GRAY", "L"): "L", ("CMYK", "CMYK"): "CMYK"}.get((space, image.mode))
+            )
             made = wanted if given == wanted else "RGB"
             return (
-                None if given is None or made != wanted else ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), given, made)
+                None
+                if given is None or made != wanted
+                else ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), given, made)
             )
     except DomainError:
         return None

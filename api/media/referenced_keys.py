@@ -1,7 +1,9 @@
-"""`python -m api.media.referenced_keys DATABASE ...`: which of the keys on its input do these databases and backups name?
+"""`python -m api.media.referenced_keys DATABASE ...`: which of the keys on its input do these
+databases and backups name?
 
-A process of its own because one of them may be so damaged that reading it ends the process. It prints the keys that are named. Whatever
-cannot be read is an error: then nobody knows what it names.
+A process of its own because one of them may be so damaged that reading it ends the process. It
+prints the keys that are named. Whatever cannot be read is an error: then nobody knows what it
+names.
 """
 
 import csv
@@ -36,7 +38,8 @@ def _is_database(path: Path) -> bool:
 
 
 def named(path: Path, keys: set[str]) -> set[str]:
-    """Those of `keys` that it names. A zip without a list of files is none of our backups, and a database without media none of ours."""
+    """Those of `keys` that it names. A zip without a list of files is none of our backups, and a
+    database without media none of ours."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             if MANIFEST not in archive.namelist():
@@ -47,7 +50,12 @@ def named(path: Path, keys: set[str]) -> set[str]:
     with duckdb.connect(str(path), read_only=True, config=CONFIG) as db:
         if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'media'").fetchall():
             return set()
-        return {key for (key,) in db.execute("SELECT key FROM media WHERE key = ANY($1::text[])", [sorted(keys)]).fetchall()}
+        return {
+            key
+            for (key,) in db.execute(
+                "SELECT key FROM media WHERE key = ANY($1::text[])", [sorted(keys)]
+            ).fetchall()
+        }
 
 
 def main(paths: list[str]) -> None:

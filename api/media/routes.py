@@ -36,7 +36,12 @@ Signature = Annotated[str | None, Query(max_length=100)]
 @router.head("/media/{media_id}", include_in_schema=False)
 @router.get("/media/{media_id}", response_class=StreamingResponse, responses=FILE_RESPONSES)
 async def read_media(
-    request: Request, services: ServicesDep, media_id: str, exp: Expires = None, sig: Signature = None, download: bool = False
+    request: Request,
+    services: ServicesDep,
+    media_id: str,
+    exp: Expires = None,
+    sig: Signature = None,
+    download: bool = False,
 ) -> Response:
     """The file. Either the link is signed, or the bearer owns it."""
     row = await _readable(request, services, media_id, exp, sig)
@@ -68,20 +73,36 @@ async def read_media(
 
 
 @router.post("/media/{media_id}/fit")
-async def fit(request: Request, services: ServicesDep, media_id: str, body: FitIn, exp: Expires = None, sig: Signature = None) -> MediaOut:
-    """The file as it is when it has at most `max_bytes`, else a smaller copy, made once and kept. Who may read the file may ask: with the
-    `exp` and `sig` of its link, or as its owner. 409 `conflict` with `retry_after` while it is being made; 413 when it cannot be."""
-    return await services.media.fit(await _readable(request, services, media_id, exp, sig), body.max_bytes)
+async def fit(
+    request: Request,
+    services: ServicesDep,
+    media_id: str,
+    body: FitIn,
+    exp: Expires = None,
+    sig: Signature = None,
+) -> MediaOut:
+    """The file as it is when it has at most `max_bytes`, else a smaller copy, made once and kept.
+    Who may read the file may ask: with the `exp` and `sig` of its link, or as its owner. 409
+    `conflict` with `retry_after` while it is being made; 413 when it cannot be."""
+    return await services.media.fit(
+        await _readable(request, services, media_id, exp, sig), body.max_bytes
+    )
 
 
-async def _readable(request: Request, services: Services, media_id: str, exp: int | None, sig: str | None) -> MediaRow:
+async def _readable(
+    request: Request, services: Services, media_id: str, exp: int | None, sig: str | None
+) -> MediaRow:
     """A link that has run out falls back to the bearer, if there is one."""
     row = await services.media.find(media_id)
-    signed = exp is not None and sig is not None and services.media.link_is_valid(media_id, exp, sig)
+    signed = (
+        exp is not None and sig is not None and services.media.link_is_valid(media_id, exp, sig)
+    )
     if not signed:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise NotAuthenticated("This link is not valid any more. Open the page again for a fresh one.")
+            raise NotAuthenticated(
+                "This link is not valid any more. Open the page again for a fresh one."
+            )
         caller = await services.auth.callers.caller(token)
         if row is None or row.user_id != caller.user_id:
             raise NotFound("There is no such file among yours.")
@@ -98,12 +119,16 @@ def _disposition(row: MediaRow, *, download: bool) -> str:
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
-    """(start, before end), an empty range when nothing is there; None: send all, as for several ranges and for what cannot be read."""
+    """(start, before end), an empty range when nothing is there; None: send all, as for several
+    ranges and for what cannot be read."""
     found = _RANGE.fullmatch(header.strip()) if header else None
     if found is None or found[0] == "bytes=-":
         return None
     # Python reads no number of more than 4,300 digits
-    first, last = (None if not digits else int(digits) if len(digits) < 19 else BEYOND for digits in found.groups())
+    first, last = (
+        None if not digits else int(digits) if len(digits) < 19 else BEYOND
+        for digits in found.groups()
+    )
     if first is None:
         return max(0, size - (last or 0)), size
     if last is not None and last < first:
@@ -112,7 +137,9 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 @router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)
-async def upload(services: ServicesDep, caller: UserCaller, file: UploadFile, key: Key = None) -> UploadOut:
-    """An input image of up to 40 MB: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF, whatever its declared type says. It is kept as PNG,
-    JPEG or WebP, its longer side at most 4096 pixels."""
+async def upload(
+    services: ServicesDep, caller: UserCaller, file: UploadFile, key: Key = None
+) -> UploadOut:
+    """An input image of up to 40 MB: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF, whatever its
+    declared type says. It is kept as PNG, JPEG or WebP, its longer side at most 4096 pixels."""
     return await services.media.upload(caller.user_id, await file.read(), key)

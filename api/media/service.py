@@ -1,6 +1,7 @@
 """Media: files of generations and uploads, their rows, thumbnails and signed links.
 
-A file is kept first and recorded later, in the transaction that finishes its generation: no transaction ever waits for a disk.
+A file is kept first and recorded later, in the transaction that finishes its generation: no
+transaction ever waits for a disk.
 """
 
 import asyncio
@@ -46,7 +47,8 @@ DECODERS = 2
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A stored file with its thumbnail, not recorded yet. Without one where nobody could look into the file."""
+    """A stored file with its thumbnail, not recorded yet. Without one where nobody could look into
+    the file."""
 
     file: MediaRow
     thumbnail: MediaRow | None
@@ -75,7 +77,15 @@ _LISTED = tuple(each.name for each in fields(_Listed))
 class MediaService:
     """`signing_key` is the server's secret; `fetcher` gets images by URL."""
 
-    def __init__(self, db: Db, files: MediaStore, room: Room, *, signing_key: str, fetcher: ImageFetcher | None = None) -> None:
+    def __init__(
+        self,
+        db: Db,
+        files: MediaStore,
+        room: Room,
+        *,
+        signing_key: str,
+        fetcher: ImageFetcher | None = None,
+    ) -> None:
         self._db = db
         self._files = files
         self.room = room
@@ -103,7 +113,8 @@ class MediaService:
         return await self._files.refused()
 
     async def tend(self) -> float:
-        """One turn of background work: moves to the store what waits for it. Returns after how many seconds the next one is due."""
+        """One turn of background work: moves to the store what waits for it. Returns after how many
+        seconds the next one is due."""
         await self._files.tend()
         return TEND_AWAY if self.state.trouble or self.state.waiting else TEND
 
@@ -114,31 +125,47 @@ class MediaService:
         async with self._decoders:
             return await asyncio.to_thread(work, *args)
 
-    async def keep_image(self, user_id: str, generation_id: str, position: int, data: bytes) -> KeptFile:
-        """What a provider made. Kept unchanged when chats and browsers show it, even if it cannot be looked into; else written anew as PNG
-        or JPEG. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_image`, `StorageFull`."""
+    async def keep_image(
+        self, user_id: str, generation_id: str, position: int, data: bytes
+    ) -> KeptFile:
+        """What a provider made. Kept unchanged when chats and browsers show it, even if it cannot
+        be looked into; else written anew as PNG or JPEG. Raises `UnsupportedMedia` with the reason
+        `cut_short` or `unusable_image`, `StorageFull`."""
         picture = await self._decoded(pictures.made_picture, data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:
-        """A picture that a model made beside its words: like an upload it goes with the last conversation that shows it. Raises as
-        `keep_image`."""
-        return await self._keep_picture(await self._decoded(pictures.made_picture, data), "upload", user_id, None)
+        """A picture that a model made beside its words: like an upload it goes with the last
+        conversation that shows it. Raises as `keep_image`."""
+        return await self._keep_picture(
+            await self._decoded(pictures.made_picture, data), "upload", user_id, None
+        )
 
-    async def keep_video(self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]) -> KeptFile:
-        """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with the reason `cut_short` (fetched again it
-        may be whole) or `unusable_video`, `TooLarge`, `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
+    async def keep_video(
+        self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]
+    ) -> KeptFile:
+        """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with
+        the reason `cut_short` (fetched again it may be whole) or `unusable_video`, `TooLarge`,
+        `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
         async with self._files.receive(chunks, VIDEO_MAX) as received:
             container = file_types.video_format(received.head)
             if container is None:
-                raise UnsupportedMedia("The file is no video that can be shown.", reason="unusable_video")
+                raise UnsupportedMedia(
+                    "The file is no video that can be shown.", reason="unusable_video"
+                )
             if container == "mp4":
                 return await self._keep_mp4(received, user_id, generation_id)
             with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
                 made = Path(folder, "made.mp4")
-                async with self._converting:  # not among the decoders: it may take minutes, and uploads would wait
-                    await asyncio.to_thread(transcode.to_mp4, received.path, container, made, self._stop)
-                log.info("made_mp4", generation=generation_id, container=container, before=received.size)
+                async with (
+                    self._converting
+                ):  # not among the decoders: it may take minutes, and uploads would wait
+                    await asyncio.to_thread(
+                        transcode.to_mp4, received.path, container, made, self._stop
+                    )
+                log.info(
+                    "made_mp4", generation=generation_id, container=container, before=received.size
+                )
                 async with self._files.receive(read_file(made), VIDEO_MAX) as converted:
                     return await self._keep_mp4(converted, user_id, generation_id)
 
@@ -146,7 +173,9 @@ class MediaService:
         clip = await self._decoded(videos.read_clip, received.path)
         key = key_of(received.sha256, generation_id, "mp4")
         await self._files.put(received.path, key)
-        thumbnail = await self._keep_thumbnail(clip.thumbnail, user_id, generation_id, generation_id)
+        thumbnail = await self._keep_thumbnail(
+            clip.thumbnail, user_id, generation_id, generation_id
+        )
         row = MediaRow(
             user_id=user_id,
             generation_id=generation_id,
@@ -163,7 +192,12 @@ class MediaService:
         return KeptFile(row, thumbnail)
 
     async def _keep_picture(
-        self, picture: pictures.Picture, role: Role, user_id: str, generation_id: str | None, position: int = 0
+        self,
+        picture: pictures.Picture,
+        role: Role,
+        user_id: str,
+        generation_id: str | None,
+        position: int = 0,
     ) -> KeptFile:
         media_id = ids.new_id()
         owner = generation_id or media_id
@@ -208,7 +242,8 @@ class MediaService:
         )
 
     async def record(self, sql: Sql, kept: KeptFile, owner_id: str | None = None) -> str:
-        """Insert the rows of a kept file, inside the caller's transaction. `owner_id`: whose it is by now. Returns the media id."""
+        """Insert the rows of a kept file, inside the caller's transaction. `owner_id`: whose it is
+        by now. Returns the media id."""
         for row in kept.rows:
             await store.add(sql, replace(row, user_id=owner_id or row.user_id))
         return kept.file.id
@@ -218,8 +253,9 @@ class MediaService:
         await self._delete([row.key for each in kept for row in each.rows])
 
     async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
-        """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of the same file, that one. Raises
-        `UnsupportedMedia`, `TooLarge`, `StorageFull`, and `Conflict` when the key was used for something else."""
+        """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of
+        the same file, that one. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`, and
+        `Conflict` when the key was used for something else."""
         if len(data) > UPLOAD_MAX:
             raise TooLarge(f"An image may have up to {UPLOAD_MAX // 1_000_000} MB.")
         body_hash = hashlib.sha256(data).hexdigest()
@@ -228,12 +264,23 @@ class MediaService:
         await self.room.require()
         picture = await self._decoded(pictures.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
-        made = UploadOut(id=kept.file.id, content_type=kept.file.content_type, width=kept.file.width, height=kept.file.height)
+        made = UploadOut(
+            id=kept.file.id,
+            content_type=kept.file.content_type,
+            width=kept.file.width,
+            height=kept.file.height,
+        )
         try:
             async with self._db.transaction() as sql:
                 await self.record(sql, kept)
                 if key is not None:
-                    await idempotency.claim(sql, idempotency.key_of(user_id, key), body_hash, UPLOADED + made.id, ids.now())
+                    await idempotency.claim(
+                        sql,
+                        idempotency.key_of(user_id, key),
+                        body_hash,
+                        UPLOADED + made.id,
+                        ids.now(),
+                    )
                     await idempotency.keep(sql, UPLOADED + made.id, made.model_dump_json())
         except Duplicate as error:
             await self.discard([kept])
@@ -243,7 +290,11 @@ class MediaService:
         return made
 
     async def _uploaded(self, user_id: str, key: str | None, body_hash: str) -> UploadOut | None:
-        found = None if key is None else await idempotency.recall(self._db, idempotency.key_of(user_id, key))
+        found = (
+            None
+            if key is None
+            else await idempotency.recall(self._db, idempotency.key_of(user_id, key))
+        )
         if found is None:
             return None
         if found.body_hash != body_hash or found.answer_json is None:
@@ -255,8 +306,8 @@ class MediaService:
         return await self.upload(user_id, await self._fetcher.fetch(url))
 
     async def check_input(self, user_id: str, media_id: str) -> str | None:
-        """The generation that made it, None for an upload. Raises `NotFound` unless it is an upload of this user or an image that this
-        user made."""
+        """The generation that made it, None for an upload. Raises `NotFound` unless it is an upload
+        of this user or an image that this user made."""
         return (await self._own_image(user_id, media_id)).generation_id
 
     async def input_image(self, user_id: str, media_id: str) -> ImageInput:
@@ -276,10 +327,15 @@ class MediaService:
 
     async def own_images(self, user_id: str, media_ids: Sequence[str]) -> dict[str, MediaOut]:
         """Those of them that are there and the user's, with fresh links."""
-        return {row.id: self._out(row) for row in await store.own_images(self._db, user_id, media_ids)} if media_ids else {}
+        return (
+            {row.id: self._out(row) for row in await store.own_images(self._db, user_id, media_ids)}
+            if media_ids
+            else {}
+        )
 
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[MediaOut]]:
-        """What finished generations made, in order, with fresh links. An id without files is left out."""
+        """What finished generations made, in order, with fresh links. An id without files is left
+        out."""
         found: dict[str, list[MediaOut]] = {}
         if not generation_ids:
             return found
@@ -349,8 +405,8 @@ class MediaService:
         await self._erase(await store.of_user(self._db, user_id))
 
     async def _erase(self, rows: Sequence[MediaRow]) -> None:
-        """Files first: after a crash in between, the rows still say what is left to do. A store that is away keeps nobody from deleting:
-        without their rows the files are swept."""
+        """Files first: after a crash in between, the rows still say what is left to do. A store
+        that is away keeps nobody from deleting: without their rows the files are swept."""
         if rows:
             await self._delete(sorted({row.key for row in rows}))
             await store.delete(self._db, [row.id for row in rows])

@@ -11,7 +11,8 @@ STEP_SECONDS = 240
 
 
 class Links:
-    """`key` is the server's secret; the signing key is derived from it, apart from every other use."""
+    """`key` is the server's secret; the signing key is derived from it, apart from every other
+    use."""
 
     def __init__(self, key: str) -> None:
         self._key = hmac.new(key.encode(), b"media links", hashlib.sha256).digest()

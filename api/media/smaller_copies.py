@@ -1,6 +1,8 @@
-"""Copies of finished files that a chat's limit lets through: made when a chat first needs one, kept, and used again.
+"""Copies of finished files that a chat's limit lets through: made when a chat first needs one,
+kept, and used again.
 
-One at a time, and in the background: who asks waits a while, and asks again when it was not long enough.
+One at a time, and in the background: who asks waits a while, and asks again when it was not long
+enough.
 """
 
 import asyncio
@@ -26,7 +28,8 @@ WAIT_SECONDS = 20.0
 
 
 class Fitter:
-    """`stop` is set when the process ends: what is being made then is given up, and made when it is asked for again."""
+    """`stop` is set when the process ends: what is being made then is given up, and made when it is
+    asked for again."""
 
     def __init__(self, db: Db, files: MediaStore, stop: Event) -> None:
         self._db = db
@@ -40,13 +43,15 @@ class Fitter:
         await asyncio.gather(*self._making.values(), return_exceptions=True)
 
     async def fit(self, row: MediaRow, max_bytes: int) -> MediaRow:
-        """`row` itself or a copy of at most `max_bytes`. Raises `TooLarge` when there can be none, `UnsupportedMedia`, `NotFound`, and
-        `Conflict` with `retry_after` while it is being made."""
+        """`row` itself or a copy of at most `max_bytes`. Raises `TooLarge` when there can be none,
+        `UnsupportedMedia`, `NotFound`, and `Conflict` with `retry_after` while it is being made."""
         if row.size <= max_bytes:
             return row
         step = max((step for step in STEPS if step <= max_bytes), default=0)
         if not step or row.role not in {"image", "video"}:
-            raise TooLarge(f"The file has {row.size / 1_000_000:.1f} MB, and a copy of this size is not made.")
+            raise TooLarge(
+                f"The file has {row.size / 1_000_000:.1f} MB, and a copy of this size is not made."
+            )
         found = await store.copy_of(self._db, row, step)
         if found is not None:
             return found
@@ -60,7 +65,9 @@ class Fitter:
             task.add_done_callback(lambda done: self._forget(row, step, done))
         done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
         if not done:
-            raise Conflict("A smaller copy of this file is being made.", retry_after=transcode.ASK_AGAIN)
+            raise Conflict(
+                "A smaller copy of this file is being made.", retry_after=transcode.ASK_AGAIN
+            )
         return task.result()
 
     def _forget(self, row: MediaRow, step: int, done: asyncio.Task[MediaRow]) -> None:

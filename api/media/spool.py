@@ -1,6 +1,8 @@
-"""Files on this machine's disk: those that are being received, and whole ones that wait until the store takes them.
+"""Files on this machine's disk: those that are being received, and whole ones that wait until the
+store takes them.
 
-All processes of an installation share it (`DATA_DIR/spool`), so that each can show what waits there.
+All processes of an installation share it (`DATA_DIR/spool`), so that each can show what waits
+there.
 """
 
 import asyncio
@@ -45,7 +47,8 @@ class Spool:
 
     @asynccontextmanager
     async def receive(self, chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[Received]:
-        """Write a stream down and remove it again at the end, unless somebody moved it away. Raises `TooLarge` above `most` bytes."""
+        """Write a stream down and remove it again at the end, unless somebody moved it away. Raises
+        `TooLarge` above `most` bytes."""
         with storage_errors(writing=True):
             path = await asyncio.to_thread(new_file, self._receiving)
         try:
@@ -110,7 +113,9 @@ class Spool:
         for path in self._waiting.iterdir() if self._waiting.exists() else ():
             with suppress(FileNotFoundError):
                 state = path.stat()
-                found.append((state.st_mtime, Waiting(path.name.replace(",", "/"), path, state.st_size)))
+                found.append(
+                    (state.st_mtime, Waiting(path.name.replace(",", "/"), path, state.st_size))
+                )
         return [each for _, each in sorted(found, key=lambda one: one[0])]
 
     async def forget_received(self, before: datetime) -> int:
@@ -128,6 +133,8 @@ async def pieces(file: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
     """Bytes `start` to before `end`, then closes it."""
     with file:
         await asyncio.to_thread(file.seek, start)
-        while start < end and (chunk := await asyncio.to_thread(file.read, min(CHUNK, end - start))):
+        while start < end and (
+            chunk := await asyncio.to_thread(file.read, min(CHUNK, end - start))
+        ):
             start += len(chunk)
             yield chunk

@@ -1,7 +1,9 @@
-"""Where files are kept: in the store, and on this machine's disk for as long as the store does not take them.
+"""Where files are kept: in the store, and on this machine's disk for as long as the store does not
+take them.
 
-Names are made of the content's SHA-256 and of the owner (`ab/cd/<sha256>-<owner>.png`): the same work done twice for the same owner
-writes the same file, and no two owners ever share one, so that erasing needs no counting of references.
+Names are made of the content's SHA-256 and of the owner (`ab/cd/<sha256>-<owner>.png`): the same
+work done twice for the same owner writes the same file, and no two owners ever share one, so that
+erasing needs no counting of references.
 """
 
 import asyncio
@@ -36,8 +38,9 @@ def key_of(sha256: str, owner: str, extension: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """`trouble`: why nothing can be written; None when all is well. Then and for a while afterwards files wait on this machine's disk.
-    `others`: how many more installations keep files in the same store."""
+    """`trouble`: why nothing can be written; None when all is well. Then and for a while afterwards
+    files wait on this machine's disk. `others`: how many more installations keep files in the same
+    store."""
 
     trouble: StorageFull | StorageUnavailable | None = None
     waiting: int = 0
@@ -45,7 +48,8 @@ class StoreState:
 
 
 class MediaStore:
-    """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` the id of who uses the store."""
+    """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` the id of who
+    uses the store."""
 
     def __init__(self, url: str, spool: Path, *, installation: str) -> None:
         self._bucket = Bucket(url)
@@ -59,13 +63,16 @@ class MediaStore:
         """The folder, when the store is one."""
         return self._bucket.root
 
-    def receive(self, chunks: AsyncIterator[bytes], most: int) -> AbstractAsyncContextManager[Received]:
+    def receive(
+        self, chunks: AsyncIterator[bytes], most: int
+    ) -> AbstractAsyncContextManager[Received]:
         """As `Spool.receive`."""
         return self._spool.receive(chunks, most)
 
     async def put(self, content: bytes | Path, key: str) -> None:
-        """Keeps it: in the store, or on this machine's disk until the store takes it, for it may have been paid. A received file is moved.
-        Raises `StorageFull` and `StorageUnavailable` when that disk does not take it either."""
+        """Keeps it: in the store, or on this machine's disk until the store takes it, for it may
+        have been paid. A received file is moved. Raises `StorageFull` and `StorageUnavailable` when
+        that disk does not take it either."""
         if self.state.trouble is None:
             try:
                 await self._bucket.put(content, key)
@@ -75,10 +82,14 @@ class MediaStore:
                 return
         await self._spool.put(content, key)
 
-    def _troubled(self, error: StorageFull | StorageUnavailable, waiting: int | None = None) -> None:
+    def _troubled(
+        self, error: StorageFull | StorageUnavailable, waiting: int | None = None
+    ) -> None:
         if self.state.trouble is None:
             log.error("store_away", error=error.detail)
-        self.state = StoreState(error, self.state.waiting if waiting is None else waiting, self.state.others)
+        self.state = StoreState(
+            error, self.state.waiting if waiting is None else waiting, self.state.others
+        )
 
     async def read(self, key: str) -> bytes:
         """Raises FileNotFoundError and `StorageUnavailable`."""
@@ -88,7 +99,8 @@ class MediaStore:
         return await self._bucket.read(key)
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end`. Raises at once, before the first byte is promised: FileNotFoundError, `StorageUnavailable`."""
+        """Bytes `start` to before `end`. Raises at once, before the first byte is promised:
+        FileNotFoundError, `StorageUnavailable`."""
         if (file := await self._spool.open(key)) is not None:
             return pieces(file, start, end)
         return await self._bucket.stream(key, start, end)
@@ -112,9 +124,12 @@ class MediaStore:
         self.state = StoreState(None, waiting, self.state.others)
 
     async def refused(self) -> str | None:
-        """Why it cannot be used as it is set; None for one that works, or may work later. To be asked after `look`."""
+        """Why it cannot be used as it is set; None for one that works, or may work later. To be
+        asked after `look`."""
         trouble = self.state.trouble
-        return await self._bucket.refused(trouble) if isinstance(trouble, StorageUnavailable) else None
+        return (
+            await self._bucket.refused(trouble) if isinstance(trouble, StorageUnavailable) else None
+        )
 
     async def tend(self) -> None:
         """To be called now and then: looks, and moves to the store what waits for it."""
@@ -126,7 +141,9 @@ class MediaStore:
                 await self._move(file)
         except (StorageFull, StorageUnavailable) as error:
             self._troubled(error)
-        self.state = StoreState(self.state.trouble, len(await self._spool.waiting()), self.state.others)
+        self.state = StoreState(
+            self.state.trouble, len(await self._spool.waiting()), self.state.others
+        )
 
     async def _move(self, file: Waiting) -> None:
         """Raises what writing raises, unless the store takes others, but not this one."""
@@ -142,19 +159,25 @@ class MediaStore:
         log.info("file_moved_to_store", key=file.key)
 
     async def claim(self) -> None:
-        """Leaves our mark in the store and looks for those of others. Raises what reading and writing raise."""
+        """Leaves our mark in the store and looks for those of others. Raises what reading and
+        writing raise."""
         ours = f"{INSTALLATIONS}/{self._installation}"
         found = [key async for batch in self._bucket.listed(INSTALLATIONS) for key in batch]
         if ours not in found:
             await self._bucket.put(f"{socket.gethostname()} {now():%Y-%m-%d}\n".encode(), ours)
         others = [key for key in found if key != ours]
         if others and not self.state.others:
-            log.error("store_shared", others=others, hint="nothing is swept; delete the mark of an installation that is no more")
+            log.error(
+                "store_shared",
+                others=others,
+                hint="nothing is swept; delete the mark of an installation that is no more",
+            )
         self.state = StoreState(self.state.trouble, self.state.waiting, len(others))
         self._claimed = True
 
     async def files(self, prefix: str) -> dict[str, datetime]:
-        """Our files in this folder, with the time when each was written. Raises `StorageUnavailable`."""
+        """Our files in this folder, with the time when each was written. Raises
+        `StorageUnavailable`."""
         found: dict[str, datetime] = {}
         async for batch in self._bucket.listed(prefix):
             found |= {key: written for key, written in batch.items() if FILE.fullmatch(key)}
@@ -171,7 +194,11 @@ class MediaStore:
 
     async def thrown_away(self, prefix: str) -> set[str]:
         """Files of this folder that are in the trash."""
-        return {key.removeprefix(f"{TRASH}/") async for batch in self._bucket.listed(f"{TRASH}/{prefix}") for key in batch}
+        return {
+            key.removeprefix(f"{TRASH}/")
+            async for batch in self._bucket.listed(f"{TRASH}/{prefix}")
+            for key in batch
+        }
 
     async def recover(self, key: str) -> bool:
         """False: it is not in the trash."""
@@ -189,4 +216,6 @@ class MediaStore:
 
     async def forget_received(self, before: datetime) -> int:
         """Deletes what processes that died in the middle of it left. Returns how many."""
-        return await self._spool.forget_received(before) + await self._bucket.forget_received(before)
+        return await self._spool.forget_received(before) + await self._bucket.forget_received(
+            before
+        )

@@ -1,4 +1,5 @@
-"""Finished files written anew: smaller ones for chats that take no larger, MP4 of what is none. All of it is slow and runs in a thread."""
+"""Finished files written anew: smaller ones for chats that take no larger, MP4 of what is none. All
+of it is slow and runs in a thread."""
 
 from __future__ import annotations
 
@@ -30,15 +31,18 @@ LEAST_BITS = 100_000
 """A second of video below this is not worth looking at."""
 AUDIO_BITS = 96_000
 FILLED = (0.92, 0.7)
-"""How much of the limit is aimed at, first and when that came out too large: an encoder meets its rate only on average."""
+"""How much of the limit is aimed at, first and when that came out too large: an encoder meets its
+rate only on average."""
 QUALITIES = (90, 80)
 EDGE_LEAST = 256
 ASK_AGAIN = 5.0
 """Seconds."""
 QUALITY = "20"
-"""Of a video that is only to become an MP4, as x264 counts it: hardly to be told from what it was."""
+"""Of a video that is only to become an MP4, as x264 counts it: hardly to be told from what it
+was."""
 MISSING = 0.1
-"""Of its length that a container may promise too much; more is missing because the file was cut short."""
+"""Of its length that a container may promise too much; more is missing because the file was cut
+short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ class Shrunk:
 
 
 def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
-    """Written anew with less detail, and with fewer pixels where that is not enough. Raises `TooLarge` when nothing helps,
-    `UnsupportedMedia`."""
+    """Written anew with less detail, and with fewer pixels where that is not enough. Raises
+    `TooLarge` when nothing helps, `UnsupportedMedia`."""
     image = decode_picture(data).image
     kind = WEBP if image.mode == "RGBA" else JPEG
     while max(image.size) >= EDGE_LEAST:
@@ -62,13 +66,15 @@ def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
             image.save(out, kind.name, quality=quality)
             if out.tell() <= most:
                 return out.getvalue(), Shrunk(kind.content_type, kind.extension, *image.size)
-        image = image.resize((max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.LANCZOS)
+        image = image.resize(
+            (max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.LANCZOS
+        )
     raise _too_large(most)
 
 
 def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
-    """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too long for that, `UnsupportedMedia`,
-    and `Conflict` when the process ends."""
+    """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too
+    long for that, `UnsupportedMedia`, and `Conflict` when the process ends."""
     with typed_errors("The video cannot be made smaller.", "unusable_video"):
         for filled in FILLED:
             size = _encode(source, "mp4", target, stop, int(most * filled))
@@ -78,8 +84,9 @@ def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
 
 
 def to_mp4(source: Path, container: str, target: Path, stop: Event) -> None:
-    """An MP4 (H.264, AAC) of a video that is none. `container`: FFmpeg's name. Raises `UnsupportedMedia` with the reason `cut_short` or
-    `unusable_video`, and `Conflict` when the process ends."""
+    """An MP4 (H.264, AAC) of a video that is none. `container`: FFmpeg's name. Raises
+    `UnsupportedMedia` with the reason `cut_short` or `unusable_video`, and `Conflict` when the
+    process ends."""
     with typed_errors("The video cannot be made an MP4.", "unusable_video"):
         _encode(source, container, target, stop)
 
@@ -88,19 +95,26 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge(f"The file cannot be made as small as {most / 1_000_000:g} MB.")
 
 
-def _encode(source: Path, container: str, target: Path, stop: Event, aim: int | None = None) -> tuple[int, int]:
+def _encode(
+    source: Path, container: str, target: Path, stop: Event, aim: int | None = None
+) -> tuple[int, int]:
     """Width and height as made. `aim`: bytes to come near to; else the quality counts."""
     import av  # here and below, as in `read_clip`
 
     rotation = _rotation(source, container)
-    with av.open(str(source), format=container) as read, av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made:
+    with (
+        av.open(str(source), format=container) as read,
+        av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made,
+    ):
         video, audio = read.streams.video[0], next(iter(read.streams.audio), None)
         rate = video.average_rate or Fraction(25)
         bits = None if aim is None else _video_bits(read, aim, audio is not None)
         quality = {"crf": QUALITY} if bits is None else {"maxrate": str(bits), "bufsize": str(bits)}
         out = made.add_stream("libx264", rate=rate, options={"preset": "veryfast"} | quality)
         shown = shown_size(video, rotation)
-        out.width, out.height = _size(shown, None if bits is None else bits / float(rate) / BITS_PER_PIXEL)
+        out.width, out.height = _size(
+            shown, None if bits is None else bits / float(rate) / BITS_PER_PIXEL
+        )
         out.pix_fmt = "yuv420p"
         if bits is not None:
             out.bit_rate = bits
@@ -136,11 +150,17 @@ def _upright(video: VideoStream, rotation: int) -> Callable[[VideoFrame], VideoF
     """What turns a frame: a video that is written anew loses the note that it lies on its side."""
     import av.filter
 
-    steps = {90: ("cclock",), -90: ("clock",)}.get(rotation, ("clock", "clock") if abs(rotation) == 180 else ())
+    steps = {90: ("cclock",), -90: ("clock",)}.get(
+        rotation, ("clock", "clock") if abs(rotation) == 180 else ()
+    )
     if not steps:
         return lambda frame: frame
     graph = av.filter.Graph()
-    nodes = [graph.add_buffer(template=video), *(graph.add("transpose", step) for step in steps), graph.add("buffersink")]
+    nodes = [
+        graph.add_buffer(template=video),
+        *(graph.add("transpose", step) for step in steps),
+        graph.add("buffersink"),
+    ]
     graph.link_nodes(*nodes).configure()
 
     def turned(frame: VideoFrame) -> VideoFrame:
@@ -150,10 +170,14 @@ def _upright(video: VideoStream, rotation: int) -> Callable[[VideoFrame], VideoF
     return turned
 
 
-def _frames(read: InputContainer, streams: Sequence[Stream], stop: Event) -> Iterator[tuple[Stream, Any]]:
+def _frames(
+    read: InputContainer, streams: Sequence[Stream], stop: Event
+) -> Iterator[tuple[Stream, Any]]:
     for packet in read.demux(*streams):
         if stop.is_set():
-            raise Conflict("The server is being stopped.", retry_after=ASK_AGAIN, reason="server_stopped")
+            raise Conflict(
+                "The server is being stopped.", retry_after=ASK_AGAIN, reason="server_stopped"
+            )
         for frame in packet.decode():
             yield packet.stream, frame
 
@@ -174,10 +198,15 @@ def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
 
 
 def _size(size: tuple[int, int], pixels: float | None) -> tuple[int, int]:
-    """The same shape with about as many pixels as the bits are enough for, or all of them; even, as H.264 wants it."""
+    """The same shape with about as many pixels as the bits are enough for, or all of them; even, as
+    H.264 wants it."""
     width, height = size
     short = min(size)
     edges = [short, *(edge for edge in HEIGHTS if edge < short)]
-    fitting = (edge for edge in edges if pixels is None or edge * edge * width * height / short**2 <= pixels)
+    fitting = (
+        edge
+        for edge in edges
+        if pixels is None or edge * edge * width * height / short**2 <= pixels
+    )
     edge = next(fitting, edges[-1])
     return max(2, round(width * edge / short / 2) * 2), max(2, round(height * edge / short / 2) * 2)

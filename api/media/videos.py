@@ -18,10 +18,26 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 POSTER_STEP, POSTER_SECONDS = 0.25, 5.0
-"""How often a frame is looked at, and for how long, when a video begins with one that shows nothing."""
+"""How often a frame is looked at, and for how long, when a video begins with one that shows
+nothing."""
 _DARK, _FLAT = 20, 4
 """Mean brightness, and spread of it, of 0 to 255, below which a frame shows nothing."""
-_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b"pnot", b"uuid", b"moof", b"mfra", b"sidx", b"meta", b"udta"}
+_BOXES = {
+    b"ftyp",
+    b"styp",
+    b"free",
+    b"skip",
+    b"wide",
+    b"moov",
+    b"mdat",
+    b"pnot",
+    b"uuid",
+    b"moof",
+    b"mfra",
+    b"sidx",
+    b"meta",
+    b"udta",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,8 @@ class Clip:
 
 
 def read_clip(path: Path) -> Clip:
-    """Size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason `cut_short` or `unusable_video`."""
+    """Size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason `cut_short` or
+    `unusable_video`."""
     with typed_errors("The video cannot be read.", "unusable_video"):
         with path.open("rb") as file:
             _check_whole(file, path.stat().st_size)
@@ -43,7 +60,8 @@ def read_clip(path: Path) -> Clip:
 
 
 def _check_whole(file: BinaryIO, size: int) -> None:
-    """An MP4 is a row of boxes that begin with their length: the last one has to end where the file does."""
+    """An MP4 is a row of boxes that begin with their length: the last one has to end where the file
+    does."""
     seen: set[bytes] = set()
     start = 0
     while start + 8 <= size:
@@ -77,7 +95,12 @@ def _read(path: Path) -> Clip:
         duration_ms = None if seconds is None else round(seconds * 1000)
         frame = _poster(container, stream)
         width, height = shown_size(stream, 0 if frame is None else frame.rotation)
-        return Clip(width, height, duration_ms, None if frame is None else _thumbnail(frame, (width, height)))
+        return Clip(
+            width,
+            height,
+            duration_ms,
+            None if frame is None else _thumbnail(frame, (width, height)),
+        )
 
 
 def shown_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
@@ -87,7 +110,8 @@ def shown_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
 
 
 def _poster(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    """The first frame that shows something, or the first one. None when none can be decoded: other players may do better."""
+    """The first frame that shows something, or the first one. None when none can be decoded: other
+    players may do better."""
     import av.error
 
     first, looked_at = None, 0.0

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 
 class Sink:
-    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a stream."""
+    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a
+    stream."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -24,8 +25,11 @@ class Sink:
         return taken
 
 
-async def add_file(archive: zipfile.ZipFile, sink: Sink, name: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The file as it is, for pictures and videos do not get smaller; yields what can be sent by then."""
+async def add_file(
+    archive: zipfile.ZipFile, sink: Sink, name: str, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """The file as it is, for pictures and videos do not get smaller; yields what can be sent by
+    then."""
     with archive.open(zipfile.ZipInfo(name), "w") as entry:
         async for chunk in chunks:
             entry.write(chunk)

@@ -24,7 +24,8 @@ async def read_body(response: httpx.Response, most: int, paid: Paid) -> bytes:
 
 
 async def read_some(response: httpx.Response) -> bytes:
-    """The beginning of an error body; that it breaks off does not matter, the status says enough."""
+    """The beginning of an error body; that it breaks off does not matter, the status says
+    enough."""
     body = bytearray()
     try:
         async for chunk in response.aiter_bytes():
@@ -55,7 +56,9 @@ def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
     """At the top, or on the choice. A video job has an `error` of its own, a string."""
     told = answer.get("error") if "status" not in answer else None
     choices = answer.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    choice = (
+        choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    )
     if not told and choice.get("finish_reason") == "error":
         told = {}
     told = told if told is not None else choice.get("error")
@@ -63,6 +66,9 @@ def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
         return None
     if refuses_at_end(choice):
         return ProviderError(
-            "content_refused", "The model refused this request because of its content.", outcome="refused", reason="safety"
+            "content_refused",
+            "The model refused this request because of its content.",
+            outcome="refused",
+            reason="safety",
         )
     return of_error_in_answer(told, paid)

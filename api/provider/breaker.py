@@ -1,4 +1,5 @@
-"""Stops asking a provider that is down: calls then fail at once, with nothing sent, until one of them may try again."""
+"""Stops asking a provider that is down: calls then fail at once, with nothing sent, until one of
+them may try again."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,17 +15,24 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 def _away(left: float) -> ProviderError:
     message = "The AI provider can't be reached at the moment. Please try again in a little while."
-    return ProviderError("provider_unavailable", message, outcome="not_sent", retry_after=left, reason="unreachable")
+    return ProviderError(
+        "provider_unavailable", message, outcome="not_sent", retry_after=left, reason="unreachable"
+    )
 
 
 class Breaker:
-    """Call `enter` before a request and then exactly one of `succeeded`, `failed` and `unsure`. One for each client.
+    """Call `enter` before a request and then exactly one of `succeeded`, `failed` and `unsure`. One
+    for each client.
 
-    While it is open the pause doubles with each try that fails. An answer of any other call closes it, too.
+    While it is open the pause doubles with each try that fails. An answer of any other call closes
+    it, too.
     """
 
-    def __init__(self, failures: int | None = None, refusal: Callable[[float], ProviderError] = _away) -> None:
-        """`failures`: how many open it. `refusal`: what `enter` raises, by the seconds after which another try is of use."""
+    def __init__(
+        self, failures: int | None = None, refusal: Callable[[float], ProviderError] = _away
+    ) -> None:
+        """`failures`: how many open it. `refusal`: what `enter` raises, by the seconds after which
+        another try is of use."""
         self._most = failures
         self._refusal = refusal
         self._failures = 0
@@ -33,7 +41,8 @@ class Breaker:
         self._trying = False
 
     def enter(self) -> None:
-        """Raises `ProviderError` while the provider is taken to be down. After the pause one call gets through at a time."""
+        """Raises `ProviderError` while the provider is taken to be down. After the pause one call
+        gets through at a time."""
         if self._open_until is None:
             return
         left = (self._open_until - ids.now()).total_seconds()
@@ -60,5 +69,6 @@ class Breaker:
         self._trying = False
 
     def unsure(self) -> None:
-        """Says nothing of the provider, such as a call that we ended ourselves: the next one may try."""
+        """Says nothing of the provider, such as a call that we ended ourselves: the next one may
+        try."""
         self._trying = False

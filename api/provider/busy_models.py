@@ -1,4 +1,5 @@
-"""Models that are too busy: while the provider's `Retry-After` runs, no paid call is sent to them."""
+"""Models that are too busy: while the provider's `Retry-After` runs, no paid call is sent to
+them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,9 @@ class Pauses:
             del self._until[model]
             return
         message = "The AI provider is busy with this model. Please try again in a little while."
-        raise ProviderError("rate_limited", message, outcome="not_sent", status=429, retry_after=left, reason="busy")
+        raise ProviderError(
+            "rate_limited", message, outcome="not_sent", status=429, retry_after=left, reason="busy"
+        )
 
     @contextmanager
     def learning(self, model: str) -> Iterator[None]:

@@ -24,8 +24,9 @@ class Moved(Exception):
 
 
 async def file_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The bytes, without a transport's compression. Looks at them, not at the declared type. Raises `Moved`, and `ProviderError` for text
-    that is no address, or for less than what was announced."""
+    """The bytes, without a transport's compression. Looks at them, not at the declared type. Raises
+    `Moved`, and `ProviderError` for text that is no address, or for less than what was
+    announced."""
     if response.has_redirect_location:
         raise Moved(_resolved(response, response.headers["location"]))
     count, told = 0, response.headers.get("content-length", "")
@@ -42,7 +43,13 @@ async def file_of(response: httpx.Response) -> AsyncIterator[bytes]:
         raise Moved(_resolved(response, _address(bytes(text), response.status_code)))
     if count == 0 or (told.isdecimal() and int(told) != response.num_bytes_downloaded):
         sentence = "The provider sent only a part of the file."
-        raise ProviderError("provider_unavailable", sentence, outcome="refused", status=response.status_code, reason="cut_short")
+        raise ProviderError(
+            "provider_unavailable",
+            sentence,
+            outcome="refused",
+            status=response.status_code,
+            reason="cut_short",
+        )
 
 
 def _resolved(response: httpx.Response, url: str) -> str:
@@ -68,5 +75,13 @@ def _address(text: bytes, status: int) -> str:
 def _first(value: Any, depth: int) -> str | None:
     if isinstance(value, str):
         return value if value.startswith(("https://", "http://", "/")) else None
-    inside = value if isinstance(value, list) else [value.get(name) for name in _NAMES] if isinstance(value, dict) else []
-    return next((found for one in inside if depth and (found := _first(one, depth - 1)) is not None), None)
+    inside = (
+        value
+        if isinstance(value, list)
+        else [value.get(name) for name in _NAMES]
+        if isinstance(value, dict)
+        else []
+    )
+    return next(
+        (found for one in inside if depth and (found := _first(one, depth - 1)) is not None), None
+    )

@@ -1,4 +1,5 @@
-"""What a failed call means: every documented status, error shape and network error as a `ProviderError`."""
+"""What a failed call means: every documented status, error shape and network error as a
+`ProviderError`."""
 
 import json
 import math
@@ -30,13 +31,25 @@ class Paid(Enum):
 
 
 _REFUSED_TYPES = {"content_policy_violation", "refusal"}
-_REFUSED_BY_FINISH = re.compile(r"safety|prohibit|content.?filter|blocklist|recitation|spii|moderat", re.IGNORECASE)
-_REFUSED_UPSTREAM = re.compile(r"content.?polic|moderation|safety|nsfw|prohibited.?content|content.?filter", re.IGNORECASE)
+_REFUSED_BY_FINISH = re.compile(
+    r"safety|prohibit|content.?filter|blocklist|recitation|spii|moderat", re.IGNORECASE
+)
+_REFUSED_UPSTREAM = re.compile(
+    r"content.?polic|moderation|safety|nsfw|prohibited.?content|content.?filter", re.IGNORECASE
+)
 """Clear words only: a supplier's breakdown speaks of refused connections too."""
 _REFUSED = re.compile(
-    r"content.?polic|moderat|flagged|safety|nsfw|prohibited|sensitive|guardrail|inappropriate|copyright|violat|refus", re.IGNORECASE
+    r"content.?polic|moderat|flagged|safety|nsfw|prohibited|sensitive|guardrail|inappropriate|copyright|violat|refus",
+    re.IGNORECASE,
 )
-_GONE_TYPES = {"model_not_found", "wrong_endpoint", "no_endpoints", "model_deprecated", "model_unavailable_upstream", "free_variant_ended"}
+_GONE_TYPES = {
+    "model_not_found",
+    "wrong_endpoint",
+    "no_endpoints",
+    "model_deprecated",
+    "model_unavailable_upstream",
+    "free_variant_ended",
+}
 _SPENT = re.compile(r"budget|credit|limit exceeded|key limit", re.IGNORECASE)
 _SECRET = re.compile(r"(sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|data:\S+)", re.IGNORECASE)
 _UNREADABLE = "The AI provider gave an answer that could not be understood."
@@ -45,13 +58,19 @@ _RETRY_MAX = 3600.0
 
 
 def refuses_content(message: str) -> bool:
-    """Whether the provider's sentence is about what was asked for, so that asking again does not help."""
+    """Whether the provider's sentence is about what was asked for, so that asking again does not
+    help."""
     return _REFUSED.search(message) is not None
 
 
 def refuses_at_end(choice: Mapping[str, Any]) -> bool:
-    """Whether an answer ended because of its content. The supplier's own word says it where ours is only `stop` or `error`."""
-    words = [word for word in (choice.get("finish_reason"), choice.get("native_finish_reason")) if isinstance(word, str)]
+    """Whether an answer ended because of its content. The supplier's own word says it where ours is
+    only `stop` or `error`."""
+    words = [
+        word
+        for word in (choice.get("finish_reason"), choice.get("native_finish_reason"))
+        if isinstance(word, str)
+    ]
     return any(_REFUSED_BY_FINISH.search(word) for word in words)
 
 
@@ -62,13 +81,20 @@ def tidy(message: str) -> str:
 
 
 class Details:
-    """The provider's error object, read defensively: every field may be missing or of another type."""
+    """The provider's error object, read defensively: every field may be missing or of another
+    type."""
 
     def __init__(self, error: object) -> None:
-        fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else ""}
+        fields: Mapping[str, Any] = (
+            error
+            if isinstance(error, dict)
+            else {"message": error if isinstance(error, str) else ""}
+        )
         metadata, availability = fields.get("metadata"), fields.get("availability")
         self.metadata: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
-        self.availability: Mapping[str, Any] = availability if isinstance(availability, dict) else {}
+        self.availability: Mapping[str, Any] = (
+            availability if isinstance(availability, dict) else {}
+        )
         message = fields.get("message")
         self.message = storable(message) if isinstance(message, str) else ""
         code = fields.get("code", fields.get("http_status"))
@@ -77,12 +103,16 @@ class Details:
         self.status = code if isinstance(code, int) and 100 <= code <= 599 else None
 
     def refuses(self, status: int) -> bool:
-        """About the content. A 404 speaks of guardrails and policies too, but means that no provider is left by the account's settings."""
+        """About the content. A 404 speaks of guardrails and policies too, but means that no
+        provider is left by the account's settings."""
         told = any(key in self.metadata for key in ("reasons", "flagged_input", "patterns"))
         if told or self.kind in _REFUSED_TYPES:
             return True
         if status >= 500:
-            return _REFUSED_UPSTREAM.search(f"{self.message} {self.metadata.get('raw') or ''}") is not None
+            return (
+                _REFUSED_UPSTREAM.search(f"{self.message} {self.metadata.get('raw') or ''}")
+                is not None
+            )
         return status != 404 and refuses_content(self.message)
 
     @property
@@ -112,17 +142,28 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid
 
 
 def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
-    """HTTP 200 that holds an error, also in the middle of a stream. Not billed: the finish reason is `error`."""
+    """HTTP 200 that holds an error, also in the middle of a stream. Not billed: the finish reason
+    is `error`."""
     details = Details(error)
     outcome: Outcome = "unknown" if paid is Paid.JOB else "refused"
     return of_details(details.status or 502, details, outcome, _retry_after(None, details))
 
 
-def of_details(status: int, details: Details, outcome: Outcome, retry_after: float | None) -> ProviderError:
+def of_details(
+    status: int, details: Details, outcome: Outcome, retry_after: float | None
+) -> ProviderError:
     code, reason, message = _meaning(status, details)
     # a refusal is an answer, also where the status says that something broke
     proven: Outcome = "refused" if code == "content_refused" else outcome
-    return ProviderError(code, message, outcome=proven, status=status, retry_after=retry_after, upstream=details.upstream, reason=reason)
+    return ProviderError(
+        code,
+        message,
+        outcome=proven,
+        status=status,
+        retry_after=retry_after,
+        upstream=details.upstream,
+        reason=reason,
+    )
 
 
 def _outcome(status: int, paid: Paid) -> Outcome:
@@ -136,16 +177,40 @@ def _outcome(status: int, paid: Paid) -> Outcome:
 
 _Meaning = tuple[str, Reason, str]
 """Code, reason and a sentence."""
-_TIMED_OUT: _Meaning = ("provider_unavailable", "timed_out", "The AI provider did not answer in time.")
+_TIMED_OUT: _Meaning = (
+    "provider_unavailable",
+    "timed_out",
+    "The AI provider did not answer in time.",
+)
 _BY_STATUS: Mapping[int, _Meaning] = {
-    401: ("provider_unavailable", "key_refused", "The AI provider does not accept this server's key. The operator has to check it."),
-    402: ("provider_out_of_credit", "out_of_credit", "The AI provider's account is out of credit. The operator has to top it up."),
+    401: (
+        "provider_unavailable",
+        "key_refused",
+        "The AI provider does not accept this server's key. The operator has to check it.",
+    ),
+    402: (
+        "provider_out_of_credit",
+        "out_of_credit",
+        "The AI provider's account is out of credit. The operator has to top it up.",
+    ),
     408: _TIMED_OUT,
-    429: ("rate_limited", "busy", "The AI provider is busy: too many requests at once. Please try again in a little while."),
-    503: ("provider_unavailable", "overloaded", "The AI provider is overloaded. Please try again in a little while."),
+    429: (
+        "rate_limited",
+        "busy",
+        "The AI provider is busy: too many requests at once. Please try again in a little while.",
+    ),
+    503: (
+        "provider_unavailable",
+        "overloaded",
+        "The AI provider is overloaded. Please try again in a little while.",
+    ),
     504: _TIMED_OUT,
     524: _TIMED_OUT,
-    529: ("provider_unavailable", "overloaded", "The AI provider is overloaded. Please try again in a little while."),
+    529: (
+        "provider_unavailable",
+        "overloaded",
+        "The AI provider is overloaded. Please try again in a little while.",
+    ),
 }
 _BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
     409: ("provider_unavailable", "provider_failed", "The provider has not finished this yet."),
@@ -157,7 +222,11 @@ _BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
 
 def _meaning(status: int, details: Details) -> _Meaning:
     if status not in {401, 402, 429} and status >= 400 and details.refuses(status):
-        return "content_refused", "safety", details.sentence("The provider refused this request because of its content")
+        return (
+            "content_refused",
+            "safety",
+            details.sentence("The provider refused this request because of its content"),
+        )
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
@@ -171,18 +240,38 @@ def _client_error(status: int, details: Details) -> _Meaning:
     if details.availability.get("retryable") is True:
         return "provider_unavailable", "overloaded", _FAILED
     if details.model_gone:
-        return "model_unavailable", "model_gone", "The provider does not offer this model (any more)."
+        return (
+            "model_unavailable",
+            "model_gone",
+            "The provider does not offer this model (any more).",
+        )
     if status == 403 and _SPENT.search(details.message):
-        return "provider_out_of_credit", "out_of_credit", "The AI provider's account has spent its limit. The operator has to raise it."
+        return (
+            "provider_out_of_credit",
+            "out_of_credit",
+            "The AI provider's account has spent its limit. The operator has to raise it.",
+        )
     if status in {403, 404}:
-        before = "The provider does not let this server use this model" if status == 403 else "The provider found nothing that can do this"
+        before = (
+            "The provider does not let this server use this model"
+            if status == 403
+            else "The provider found nothing that can do this"
+        )
         return "model_unavailable", "model_gone", details.sentence(before)
-    return _BY_CLIENT_STATUS.get(status) or ("invalid_request", "request_refused", tidy(details.message) or "No reason was given.")
+    return _BY_CLIENT_STATUS.get(status) or (
+        "invalid_request",
+        "request_refused",
+        tidy(details.message) or "No reason was given.",
+    )
 
 
 def _retry_after(header: str | None, details: Details) -> float | None:
     """Seconds, from the header (number or date) or the error's own words; at most an hour."""
-    for given in (header, details.availability.get("retry_after"), details.metadata.get("retry_after")):
+    for given in (
+        header,
+        details.availability.get("retry_after"),
+        details.metadata.get("retry_after"),
+    ):
         if isinstance(given, bool) or given is None:
             continue
         seconds = _seconds(given)
@@ -206,16 +295,36 @@ def _seconds(given: object) -> float | None:
 def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> ProviderError:
     """No answer, or only a part of one."""
     if isinstance(error, (*NO_BYTES_SENT, httpx.InvalidURL)):
-        return ProviderError("provider_unavailable", "The AI provider can't be reached.", outcome="not_sent", reason="unreachable")
+        return ProviderError(
+            "provider_unavailable",
+            "The AI provider can't be reached.",
+            outcome="not_sent",
+            reason="unreachable",
+        )
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
     if isinstance(error, httpx.TimeoutException):
-        return ProviderError("provider_unavailable", "The AI provider did not answer in time.", outcome=outcome, reason="timed_out")
-    return ProviderError("provider_unavailable", "The connection to the AI provider broke off.", outcome=outcome, reason="connection_lost")
+        return ProviderError(
+            "provider_unavailable",
+            "The AI provider did not answer in time.",
+            outcome=outcome,
+            reason="timed_out",
+        )
+    return ProviderError(
+        "provider_unavailable",
+        "The connection to the AI provider broke off.",
+        outcome=outcome,
+        reason="connection_lost",
+    )
 
 
 def garbage(paid: Paid, status: int | None = None, cost_micro: int | None = None) -> ProviderError:
     """A success that can't be read: the work may have been done and billed."""
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
     return ProviderError(
-        "provider_unavailable", _UNREADABLE, outcome=outcome, status=status, reason="unreadable_answer", cost_micro=cost_micro
+        "provider_unavailable",
+        _UNREADABLE,
+        outcome=outcome,
+        status=status,
+        reason="unreadable_answer",
+        cost_micro=cost_micro,
     )

@@ -1,4 +1,5 @@
-"""The one factory of httpx clients. They run on aiohttp's transport, which is two to four times faster with many connections."""
+"""The one factory of httpx clients. They run on aiohttp's transport, which is two to four times
+faster with many connections."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -14,15 +15,22 @@ from api.provider.proxies import proxy_of
 KEPT_SECONDS = 15
 """An idle connection."""
 
-NO_BYTES_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+NO_BYTES_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 """Errors that prove that the request never left us."""
 
 
 def _honest(error: Exception) -> Exception:
     """The httpx error that says what is known.
 
-    httpx-aiohttp calls every lost connection a ConnectTimeout, also one that broke after the request was sent; a paid call must tell these
-    apart. It lets protocol errors of aiohttp through as they are.
+    httpx-aiohttp calls every lost connection a ConnectTimeout, also one that broke after the
+    request was sent; a paid call must tell these apart. It lets protocol errors of aiohttp through
+    as they are.
     """
     cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
     message = str(error) or type(error).__name__
@@ -81,16 +89,25 @@ class _Transport(httpx.AsyncBaseTransport):
     def _through(self, proxy: str | None) -> httpx.AsyncBaseTransport:
         if proxy is None:
             return AiohttpTransport(verify=_tls(), client=self._session, trust_env=False)
-        # httpx's own: of the two, only it speaks SOCKS too, and says of each failure whether anything was sent
+        # httpx's own: of the two, only it speaks SOCKS too, and says of each failure whether
+        # anything was sent
         limits = httpx.Limits(max_connections=self._connections, keepalive_expiry=KEPT_SECONDS)
         try:
-            return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits, proxy=proxy)
+            return httpx.AsyncHTTPTransport(
+                verify=_tls(), trust_env=False, limits=limits, proxy=proxy
+            )
         except ValueError as error:
-            raise httpx.ProxyError(f"The proxy of the environment cannot be used: {error}") from error
+            raise httpx.ProxyError(
+                f"The proxy of the environment cannot be used: {error}"
+            ) from error
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEPT_SECONDS, ssl=_tls())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        connector = aiohttp.TCPConnector(
+            limit=self._connections, keepalive_timeout=KEPT_SECONDS, ssl=_tls()
+        )
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
 
     async def aclose(self) -> None:
         for way in self._ways.values():
@@ -99,7 +116,8 @@ class _Transport(httpx.AsyncBaseTransport):
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once a process. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others."""
+    """Reading the certificates takes tens of milliseconds: once a process. `SSL_CERT_FILE` and
+    `SSL_CERT_DIR` name others."""
     return httpx.create_ssl_context()
 
 
@@ -111,7 +129,8 @@ def http_client(
     connections: int = 200,
     outside: bool = False,
 ) -> httpx.AsyncClient:
-    """A client without redirects and cookies, and without a proxy but for calls to the `outside`. Close it on the loop that used it."""
+    """A client without redirects and cookies, and without a proxy but for calls to the `outside`.
+    Close it on the loop that used it."""
     return httpx.AsyncClient(
         base_url=base_url,
         headers=headers,

@@ -1,4 +1,5 @@
-"""What a chat model's message holds beside and among its words. Parts of other kinds, and parts that are nothing, are skipped."""
+"""What a chat model's message holds beside and among its words. Parts of other kinds, and parts
+that are nothing, are skipped."""
 
 import re
 from typing import Any
@@ -14,7 +15,11 @@ def text_of_message(message: dict[str, Any]) -> str:
     """`content` is a string, parts or nothing."""
     content = message.get("content")
     if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in {"text", "output_text"}]
+        texts = [
+            part.get("text")
+            for part in content
+            if isinstance(part, dict) and part.get("type") in {"text", "output_text"}
+        ]
         return "".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""
 
@@ -28,7 +33,11 @@ def thinking_of(message: dict[str, Any]) -> int | None:
     details = message.get("reasoning_details")
     if not isinstance(details, list) or not details:
         return None
-    texts = [detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict)]
+    texts = [
+        detail.get("text") or detail.get("summary")
+        for detail in details
+        if isinstance(detail, dict)
+    ]
     return sum(len(text) for text in texts if isinstance(text, str))
 
 

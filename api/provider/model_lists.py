@@ -1,4 +1,5 @@
-"""The provider's three model lists as `ModelInfo`. An entry that can't be read is left out, not a reason to have no list."""
+"""The provider's three model lists as `ModelInfo`. An entry that can't be read is left out, not a
+reason to have no list."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -32,7 +33,11 @@ def entries(answer: object) -> list[Mapping[str, Any]] | None:
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         return None
-    return [entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str) and entry["id"]]
+    return [
+        entry
+        for entry in data
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and entry["id"]
+    ]
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -40,7 +45,11 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _numbers(value: object) -> tuple[int, ...]:
-    return tuple(sorted({item for item in value if isinstance(item, int) and item > 0})) if isinstance(value, list) else ()
+    return (
+        tuple(sorted({item for item in value if isinstance(item, int) and item > 0}))
+        if isinstance(value, list)
+        else ()
+    )
 
 
 def _count(value: object) -> int | None:
@@ -81,16 +90,20 @@ def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
 
 
 def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Prices that hold instead at certain times of the day or for long prompts; those for longer ones than ours never apply."""
+    """Prices that hold instead at certain times of the day or for long prompts; those for longer
+    ones than ours never apply."""
     listed = pricing.get("overrides")
     for one in listed if isinstance(listed, list) else ():
         least = one.get("min_prompt_tokens") if isinstance(one, dict) else None
-        if isinstance(one, dict) and not (isinstance(least, int | float) and least >= _PROMPT_TOKENS_MOST):
+        if isinstance(one, dict) and not (
+            isinstance(least, int | float) and least >= _PROMPT_TOKENS_MOST
+        ):
             yield one
 
 
 def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) -> list[ModelInfo]:
-    """Of `/models`: text models, and image models that are not in `/images/models` (`image_ids`)."""
+    """Of `/models`: text models, and image models that are not in `/images/models`
+    (`image_ids`)."""
     found = []
     for entry in listed:
         inputs, outputs = _architecture(entry)
@@ -113,7 +126,9 @@ def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
     return ModelInfo(entry["id"], _name(entry), "text", capabilities, _chat_price(entry))
 
 
-def _chat_image_model(entry: Mapping[str, Any], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> ModelInfo:
+def _chat_image_model(
+    entry: Mapping[str, Any], inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> ModelInfo:
     capabilities = Capabilities(
         sizes=CHAT_SIZES,
         aspect_ratios=CHAT_RATIOS,
@@ -124,7 +139,9 @@ def _chat_image_model(entry: Mapping[str, Any], inputs: tuple[str, ...], outputs
         max_input_images=_INPUT_IMAGES_MAX if "image" in inputs else 0,
     )
     modalities = tuple(word for word in outputs if word in {"image", "text"})
-    return ModelInfo(entry["id"], _name(entry), "image", capabilities, _chat_price(entry), "chat", modalities)
+    return ModelInfo(
+        entry["id"], _name(entry), "image", capabilities, _chat_price(entry), "chat", modalities
+    )
 
 
 def _parameter_words(parameters: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -141,7 +158,8 @@ def _parameter_max(parameters: Mapping[str, Any], name: str, default: int) -> in
 
 
 def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
-    """Of `/images/models` and the model's endpoints; `endpoints` None: the price could not be had."""
+    """Of `/images/models` and the model's endpoints; `endpoints` None: the price could not be
+    had."""
     parameters = entry.get("supported_parameters")
     known: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
     _, outputs = _architecture(entry)
@@ -167,7 +185,8 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
 
 
 def _endpoint_prices(answer: object) -> tuple[PriceItem, ...] | None:
-    """All lines of all endpoints, each once: which endpoint serves is the provider's choice, so the dearest may be billed."""
+    """All lines of all endpoints, each once: which endpoint serves is the provider's choice, so the
+    dearest may be billed."""
     endpoints = answer.get("endpoints") if isinstance(answer, dict) else None
     items: dict[PriceItem, None] = {}
     for endpoint in endpoints if isinstance(endpoints, list) else ():
@@ -180,17 +199,27 @@ def _endpoint_prices(answer: object) -> tuple[PriceItem, ...] | None:
 
 
 def _endpoint_line(line: object) -> PriceItem | None:
-    if not isinstance(line, dict) or not isinstance(line.get("billable"), str) or not isinstance(line.get("unit"), str):
+    if (
+        not isinstance(line, dict)
+        or not isinstance(line.get("billable"), str)
+        or not isinstance(line.get("unit"), str)
+    ):
         return None
     usd = _usd(line.get("cost_usd"))
     variant = line.get("variant")
     if usd is None:
         return None
-    return PriceItem(billable=line["billable"], unit=line["unit"], usd=usd, variant=variant if isinstance(variant, str) else None)
+    return PriceItem(
+        billable=line["billable"],
+        unit=line["unit"],
+        usd=usd,
+        variant=variant if isinstance(variant, str) else None,
+    )
 
 
 def video_model(entry: Mapping[str, Any]) -> ModelInfo:
-    """Of `/videos/models`. Price items keep the list's own keys and numbers: `cents_*` keys are in cents."""
+    """Of `/videos/models`. Price items keep the list's own keys and numbers: `cents_*` keys are in
+    cents."""
     frames = _words(entry.get("supported_frame_images"))
     capabilities = Capabilities(
         sizes=_words(entry.get("supported_sizes")),

@@ -1,7 +1,7 @@
 """OpenRouter's HTTP API behind the `Provider` protocol.
 
-The key goes to one origin only. Files that the answers keep elsewhere are fetched without it, by somebody who minds where he goes; polling
-addresses are never followed.
+The key goes to one origin only. Files that the answers keep elsewhere are fetched without it, by
+somebody who minds where he goes; polling addresses are never followed.
 """
 
 import asyncio
@@ -72,8 +72,9 @@ Watch = Callable[[str], AbstractContextManager[object]]
 
 
 class OpenRouter:
-    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics; None sends no address. `watch` is
-    around each call, with its path. `fetch` gets what is kept elsewhere; None: such files count as not fetched."""
+    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics;
+    None sends no address. `watch` is around each call, with its path. `fetch` gets what is kept
+    elsewhere; None: such files count as not fetched."""
 
     def __init__(
         self,
@@ -104,7 +105,14 @@ class OpenRouter:
 
     async def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
         async with (
-            self._call("POST", "/chat/completions", Paid.AT_ONCE, model=ask.model, body=wire.text_body(ask), timeout=_TEXT) as response,
+            self._call(
+                "POST",
+                "/chat/completions",
+                Paid.AT_ONCE,
+                model=ask.model,
+                body=wire.text_body(ask),
+                timeout=_TEXT,
+            ) as response,
             aclosing(text_parts(response, ask.model)) as parts,
         ):
             async for part in parts:
@@ -112,7 +120,9 @@ class OpenRouter:
 
     async def cost_of(self, provider_id: str) -> int | None:
         try:
-            return await self._get(f"/generation?id={quote(provider_id, safe='')}", wire.generation_cost)
+            return await self._get(
+                f"/generation?id={quote(provider_id, safe='')}", wire.generation_cost
+            )
         except ProviderError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -127,13 +137,16 @@ class OpenRouter:
         return await self._several(ask)
 
     async def _several(self, ask: ImageAsk) -> ImageResult:
-        """One call an image. What worked counts; it fails only when all did, and then says the least harmless outcome."""
+        """One call an image. What worked counts; it fails only when all did, and then says the
+        least harmless outcome."""
         slots = asyncio.Semaphore(_CHAT_IMAGES_AT_ONCE)
 
         async def one(number: int) -> ImageResult:
             seed = None if ask.seed is None else ask.seed + number
             async with slots:
-                return await self._image_call("/chat/completions", replace(ask, n=1, seed=seed), pictures.of_chat)
+                return await self._image_call(
+                    "/chat/completions", replace(ask, n=1, seed=seed), pictures.of_chat
+                )
 
         tasks = [asyncio.create_task(one(number)) for number in range(ask.n)]
         try:
@@ -153,20 +166,28 @@ class OpenRouter:
         costs = [result.cost_micro for result in results]
         return ImageResult(
             images=tuple(image for result in results for image in result.images),
-            cost_micro=None if None in costs else sum([cost for cost in costs if cost is not None] + spent),
+            cost_micro=None
+            if None in costs
+            else sum([cost for cost in costs if cost is not None] + spent),
             provider_id=results[0].provider_id,
             text=results[0].text,
         )
 
-    async def _image_call(self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]) -> ImageResult:
+    async def _image_call(
+        self, path: str, ask: ImageAsk, read: Callable[[dict[str, Any]], Drawn]
+    ) -> ImageResult:
         body = await asyncio.to_thread(_encode, wire.image_body(ask))
         told: str | None = None
         try:
-            async with self._call("POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE) as response:
+            async with self._call(
+                "POST", path, Paid.AT_ONCE, model=ask.model, content=body, timeout=_IMAGE
+            ) as response:
                 told = response.headers.get("x-generation-id")
                 raw = await read_body(response, _PICTURES_MAX, Paid.AT_ONCE)
             # tens of megabytes of base64: not on the event loop
-            drawn = await asyncio.to_thread(understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer)))
+            drawn = await asyncio.to_thread(
+                understood, raw, Paid.AT_ONCE, lambda answer: read(wire.mapping(answer))
+            )
         except ProviderError as error:
             error.provider_id = told
             raise
@@ -196,17 +217,27 @@ class OpenRouter:
 
     async def _elsewhere(self, url: str, most: int) -> AsyncIterator[bytes]:
         if self._fetch is None:
-            raise ProviderError("provider_unavailable", _NOT_FETCHED, outcome="refused", reason="not_fetched")
+            raise ProviderError(
+                "provider_unavailable", _NOT_FETCHED, outcome="refused", reason="not_fetched"
+            )
         try:
             async for chunk in self._fetch(url, most):
                 yield chunk
         except DomainError as error:
-            code = "provider_unavailable" if isinstance(error, ProviderUnavailable) else "invalid_request"
-            raise ProviderError(code, _NOT_FETCHED, outcome="refused", reason="not_fetched") from error
+            code = (
+                "provider_unavailable"
+                if isinstance(error, ProviderUnavailable)
+                else "invalid_request"
+            )
+            raise ProviderError(
+                code, _NOT_FETCHED, outcome="refused", reason="not_fetched"
+            ) from error
 
     async def start_video(self, ask: VideoAsk) -> VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
-        async with self._call("POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT) as response:
+        async with self._call(
+            "POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT
+        ) as response:
             raw = await read_body(response, _ANSWER_MAX, Paid.JOB)
         return understood(raw, Paid.JOB, _job)
 
@@ -218,7 +249,13 @@ class OpenRouter:
         for _ in range(_PLACES_MAX):
             try:
                 if place.startswith(f"{self._base}/"):
-                    async with self._call("GET", place.removeprefix(self._base), Paid.NO, timeout=_DOWNLOAD, moves=True) as response:
+                    async with self._call(
+                        "GET",
+                        place.removeprefix(self._base),
+                        Paid.NO,
+                        timeout=_DOWNLOAD,
+                        moves=True,
+                    ) as response:
                         async for chunk in file_of(response):
                             yield chunk
                 else:
@@ -228,7 +265,9 @@ class OpenRouter:
                 place = moved.url
             else:
                 return
-        raise ProviderError("invalid_request", _NOT_FETCHED, outcome="refused", reason="not_fetched")
+        raise ProviderError(
+            "invalid_request", _NOT_FETCHED, outcome="refused", reason="not_fetched"
+        )
 
     async def models(self) -> Sequence[ModelInfo]:
         listed, images, videos = await asyncio.gather(
@@ -247,7 +286,8 @@ class OpenRouter:
         return [*chat, *image_models, *map(model_lists.video_model, videos)]
 
     async def _endpoints(self, model: str) -> object:
-        """Prices of one image model; None when even a second try fails: one model without a price, not no models."""
+        """Prices of one image model; None when even a second try fails: one model without a price,
+        not no models."""
         path = f"/images/models/{quote(model, safe='/~:.-_')}/endpoints"
         try:
             return await self._get(path, wire.mapping)
@@ -264,7 +304,8 @@ class OpenRouter:
         return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"
 
     async def _get(self, path: str, read: Callable[[object], T], *, gated: bool = False) -> T:
-        """A question, which is free to ask twice: once more after a failure that may pass, if the wait is short."""
+        """A question, which is free to ask twice: once more after a failure that may pass, if the
+        wait is short."""
         try:
             return await self._get_once(path, read, gated)
         except ProviderError as error:
@@ -293,33 +334,55 @@ class OpenRouter:
         gated: bool = True,
         moves: bool = False,
     ) -> AsyncIterator[httpx.Response]:
-        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while the answer is read.
+        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while
+        the answer is read.
 
-        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while that one is too busy. `moves`: a
-        redirect is an answer too.
+        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while
+        that one is too busy. `moves`: a redirect is an answer too.
         """
         # a compressed video would have a length that says nothing
-        headers = {"Content-Type": "application/json"} if method == "POST" else {"Accept-Encoding": "identity"}
+        headers = (
+            {"Content-Type": "application/json"}
+            if method == "POST"
+            else {"Accept-Encoding": "identity"}
+        )
         data = _encode(body) if body is not None else content
         self._pauses.check(model)
         if gated:
             self._breaker.enter()
         with self._watch(path), self._pauses.learning(model):
-            async with self._answered(method, path, paid, data, headers, timeout, moves) as response:
+            async with self._answered(
+                method, path, paid, data, headers, timeout, moves
+            ) as response:
                 yield response
 
     @asynccontextmanager
     async def _answered(
-        self, method: str, path: str, paid: Paid, data: bytes | None, headers: Mapping[str, str], timeout: httpx.Timeout, moves: bool
+        self,
+        method: str,
+        path: str,
+        paid: Paid,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        timeout: httpx.Timeout,
+        moves: bool,
     ) -> AsyncIterator[httpx.Response]:
         """The same, once the breaker has let it through and has to be told."""
         heard = False
         try:
-            async with self._client.stream(method, self._base + path, content=data, headers=headers, timeout=timeout) as response:
+            async with self._client.stream(
+                method, self._base + path, content=data, headers=headers, timeout=timeout
+            ) as response:
                 heard = True
                 if not response.is_success and not (moves and response.has_redirect_location):
-                    error = of_response(response.status_code, response.headers, await read_some(response), paid)
-                    (self._breaker.failed if response.status_code >= 500 and not error.upstream else self._breaker.succeeded)()
+                    error = of_response(
+                        response.status_code, response.headers, await read_some(response), paid
+                    )
+                    (
+                        self._breaker.failed
+                        if response.status_code >= 500 and not error.upstream
+                        else self._breaker.succeeded
+                    )()
                     raise error
                 self._breaker.succeeded()
                 yield response
@@ -339,7 +402,9 @@ def _encode(body: dict[str, Any]) -> bytes:
 
 def _checked(provider_id: str) -> str:
     if not wire.JOB_ID.fullmatch(provider_id):
-        raise ProviderError("invalid_request", "This is not a job of the provider.", outcome="not_sent")
+        raise ProviderError(
+            "invalid_request", "This is not a job of the provider.", outcome="not_sent"
+        )
     return provider_id
 
 
@@ -355,6 +420,9 @@ def _job(answer: object) -> VideoJob:
 
 
 def _worst(errors: list[BaseException]) -> BaseException:
-    """Of calls that all failed: one whose work may have been done counts before one that was refused."""
+    """Of calls that all failed: one whose work may have been done counts before one that was
+    refused."""
     order = {"unknown": 0, "refused": 1, "not_sent": 2}
-    return min(errors, key=lambda error: order[error.outcome] if isinstance(error, ProviderError) else -1)
+    return min(
+        errors, key=lambda error: order[error.outcome] if isinstance(error, ProviderError) else -1
+    )

@@ -1,4 +1,5 @@
-"""Pictures out of the provider's answers, in every shape in which they were seen. One that cannot be read never costs the others."""
+"""Pictures out of the provider's answers, in every shape in which they were seen. One that cannot
+be read never costs the others."""
 
 import base64
 import binascii
@@ -13,13 +14,23 @@ from api.provider.types import ImageData, ProviderError
 from api.provider.wire import Unreadable, choice_of, cost_micro, mapping, read_json
 from api.schemas import Reason
 
-_MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+)
 _URL_SAFE = str.maketrans("-_", "+/")
 _MARKDOWN = re.compile(r"!\[[^\]]*\]\(\s*<?((?:data:|https?://)[^)>]+?)>?\s*\)", re.IGNORECASE)
 _SAID: dict[Reason, tuple[str, str]] = {
     "safety": ("content_refused", "The model refused this request because of its content."),
-    "not_fetched": ("provider_unavailable", "The picture could not be fetched from where the provider keeps it."),
-    "unusable_image": ("provider_unavailable", "The provider's answer held no picture that can be read."),
+    "not_fetched": (
+        "provider_unavailable",
+        "The picture could not be fetched from where the provider keeps it.",
+    ),
+    "unusable_image": (
+        "provider_unavailable",
+        "The provider's answer held no picture that can be read.",
+    ),
     "no_image": ("provider_unavailable", "The model made no image."),
 }
 """Code and sentence of an answer without a picture: of several reasons the first here is told."""
@@ -37,7 +48,8 @@ Found = ImageData | Hosted
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a paid answer holds. `missing`: why each of the others is not in `found`. `text`: what the model wrote beside it."""
+    """What a paid answer holds. `missing`: why each of the others is not in `found`. `text`: what
+    the model wrote beside it."""
 
     found: tuple[Found, ...]
     missing: tuple[Reason, ...] = ()
@@ -52,18 +64,22 @@ class Drawn:
         code, sentence = _SAID[reason]
         if self.text and reason == "no_image":
             code, reason, sentence = "content_refused", "words_only", tidy(self.text)
-        return ProviderError(code, sentence, outcome="refused", cost_micro=self.cost_micro, reason=reason)
+        return ProviderError(
+            code, sentence, outcome="refused", cost_micro=self.cost_micro, reason=reason
+        )
 
 
 def of_images(answer: dict[str, Any]) -> Drawn:
-    """Of `POST /images` and `POST /images/generations`. Raises `Unreadable` when it has no place for pictures."""
+    """Of `POST /images` and `POST /images/generations`. Raises `Unreadable` when it has no place
+    for pictures."""
     items = answer.get("data", answer.get("images"))
     found, missing = _all(items if isinstance(items, list) else [mapping(items)])
     return Drawn(found, missing, cost_micro(answer.get("usage")))
 
 
 def of_chat(answer: dict[str, Any]) -> Drawn:
-    """Of `POST /chat/completions`. Raises `Unreadable`, and `ProviderError` for an error in its place."""
+    """Of `POST /chat/completions`. Raises `Unreadable`, and `ProviderError` for an error in its
+    place."""
     choice = choice_of(answer)
     message = mapping(choice.get("message") or {})
     found, missing = of_message(message)
@@ -157,9 +173,14 @@ def fetched(data: bytes) -> ImageData:
 
 
 def loaded(raw: bytes) -> object:
-    """The JSON of an answer, also of one that came as events although none were asked for. Raises ValueError, RecursionError."""
+    """The JSON of an answer, also of one that came as events although none were asked for. Raises
+    ValueError, RecursionError."""
     text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _joined(list(_events(text))) if text.startswith((b"data:", b"event:", b":")) else read_json(text)
+    return (
+        _joined(list(_events(text)))
+        if text.startswith((b"data:", b"event:", b":"))
+        else read_json(text)
+    )
 
 
 def _events(raw: bytes) -> Iterator[dict[str, Any]]:
@@ -171,14 +192,17 @@ def _events(raw: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Parts of a chat answer as one message; finished pictures as a list of them, without the previews."""
+    """Parts of a chat answer as one message; finished pictures as a list of them, without the
+    previews."""
     answer: dict[str, Any] = {}
     content: list[Any] = []
     images: list[Any] = []
     done: list[Any] = []
     last: dict[str, Any] = {}
     for event in events:
-        answer |= {name: event[name] for name in ("id", "usage", "error", "data") if event.get(name)}
+        answer |= {
+            name: event[name] for name in ("id", "usage", "error", "data") if event.get(name)
+        }
         if str(event.get("type", "")).endswith(".completed"):
             done.append(event)
         for choice in event.get("choices") or []:
@@ -188,5 +212,16 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
             content += said if isinstance(said, list) else [{"type": "text", "text": said or ""}]
             images += beside if isinstance(beside, list) else []
     if last:
-        return answer | {"choices": [last | {"message": {**mapping(last.get("message") or {}), "content": content, "images": images}}]}
+        return answer | {
+            "choices": [
+                last
+                | {
+                    "message": {
+                        **mapping(last.get("message") or {}),
+                        "content": content,
+                        "images": images,
+                    }
+                }
+            ]
+        }
     return answer | {"data": done} if done else answer

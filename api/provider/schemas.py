@@ -10,7 +10,8 @@ class _Frozen(BaseModel):
 
 
 class Capabilities(_Frozen):
-    """An empty tuple means: the model takes no such option. Sizes are `WIDTHxHEIGHT` in pixels, durations seconds."""
+    """An empty tuple means: the model takes no such option. Sizes are `WIDTHxHEIGHT` in pixels,
+    durations seconds."""
 
     sizes: tuple[str, ...] = ()
     aspect_ratios: tuple[str, ...] = ()
@@ -35,8 +36,9 @@ class Capabilities(_Frozen):
 class PriceItem(_Frozen):
     """One line of a model's price list.
 
-    `billable` and `unit` are the provider's words, for example (`prompt`, `token`), (`output_image`, `megapixel`);
-    for videos `billable` is the price key (`duration_seconds_1080p`) and `unit` is `sku`. `usd` is per unit.
+    `billable` and `unit` are the provider's words, for example (`prompt`, `token`),
+    (`output_image`, `megapixel`); for videos `billable` is the price key (`duration_seconds_1080p`)
+    and `unit` is `sku`. `usd` is per unit.
     """
 
     billable: str

@@ -12,7 +12,17 @@ from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_
 from api.provider.message import citations_of, text_of_message, thinking_of
 from api.provider.pictures import of_message
 from api.provider.thinking import Splitter
-from api.provider.types import FinishReason, ImageData, ProviderError, TextBegun, TextDelta, TextDone, TextImage, TextPart, TextThinking
+from api.provider.types import (
+    FinishReason,
+    ImageData,
+    ProviderError,
+    TextBegun,
+    TextDelta,
+    TextDone,
+    TextImage,
+    TextPart,
+    TextThinking,
+)
 from api.provider.wire import Unreadable, choice_of, mapping, parsed, usage_of
 from api.unicode import storable
 
@@ -27,7 +37,8 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class _Reader:
-    """Bytes as they come; JSON documents out. By its first byte, whatever its type is called, it is events or one whole document."""
+    """Bytes as they come; JSON documents out. By its first byte, whatever its type is called, it is
+    events or one whole document."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -103,7 +114,8 @@ class _Heard:
         known = self._begun
         begun = TextBegun(
             storable(model)[:_NAME_MAX] if isinstance(model, str) and model else known.model,
-            known.provider_id or (storable(told)[:_NAME_MAX] if isinstance(told, str) and told else None),
+            known.provider_id
+            or (storable(told)[:_NAME_MAX] if isinstance(told, str) and told else None),
         )
         is_new, self._begun, self._is_new = self._is_new or begun != known, begun, False
         return [begun] if is_new else []
@@ -130,11 +142,19 @@ class _Heard:
         if thought is not None:
             parts.append(TextThinking(thought))
         refusal = message.get("refusal")
-        parts += self._written(self._words.feed(text_of_message(message) or (refusal if isinstance(refusal, str) else "")))
+        parts += self._written(
+            self._words.feed(
+                text_of_message(message) or (refusal if isinstance(refusal, str) else "")
+            )
+        )
         found, missing = of_message(message)
         if missing:
             log.warning("pictures_of_answer_missing", missing=missing)
-        parts += [TextImage(picture) for picture in found if isinstance(picture, ImageData) and self._first(picture)]
+        parts += [
+            TextImage(picture)
+            for picture in found
+            if isinstance(picture, ImageData) and self._first(picture)
+        ]
         for citation in citations_of(message):
             if citation.url not in self._cited:
                 self._cited.add(citation.url)
@@ -161,7 +181,10 @@ class _Heard:
             if not self._readable:
                 raise garbage(Paid.AT_ONCE)
             raise ProviderError(
-                "provider_unavailable", "The answer broke off before it was finished.", outcome="unknown", reason="connection_lost"
+                "provider_unavailable",
+                "The answer broke off before it was finished.",
+                outcome="unknown",
+                reason="connection_lost",
             )
         if self.finish == "content_filter" and not self._wrote and not self._pictures:
             raise _refused()
@@ -174,9 +197,11 @@ def _refused() -> ProviderError:
 
 
 async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[TextPart, None]:
-    """Of a 200 answer: events, or a whole JSON body from a provider that does not stream. Ends with one `TextDone`.
+    """Of a 200 answer: events, or a whole JSON body from a provider that does not stream. Ends with
+    one `TextDone`.
 
-    Raises `ProviderError` for an error in the stream and for a stream that ends unfinished; httpx errors pass through.
+    Raises `ProviderError` for an error in the stream and for a stream that ends unfinished; httpx
+    errors pass through.
     """
     heard = _Heard(model, response.headers.get("x-generation-id"))
     try:
@@ -184,7 +209,11 @@ async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[Tex
             if document == "[DONE]":
                 heard.finish = heard.finish or "stop"
                 break
-            for part in await asyncio.to_thread(heard.hear, document) if len(document) > _LARGE else heard.hear(document):
+            for part in (
+                await asyncio.to_thread(heard.hear, document)
+                if len(document) > _LARGE
+                else heard.hear(document)
+            ):
                 yield part
             if heard.failure is not None:
                 raise heard.failure

@@ -1,7 +1,7 @@
 """What a model writes, in words of its answer and words of its thinking.
 
-Some suppliers send thinking as text between tags before the answer, some only the closing tag: by then the thinking has been passed on as
-if it were the answer, and is taken back.
+Some suppliers send thinking as text between tags before the answer, some only the closing tag: by
+then the thinking has been passed on as if it were the answer, and is taken back.
 """
 
 import re
@@ -38,7 +38,8 @@ class Halves:
 
 
 class Splitter:
-    """Takes text as it comes and tells which it is. What may be the beginning of a tag waits for the next part."""
+    """Takes text as it comes and tells which it is. What may be the beginning of a tag waits for
+    the next part."""
 
     def __init__(self) -> None:
         self._halves = Halves()
@@ -53,7 +54,11 @@ class Splitter:
     def end(self) -> Parts:
         parts = self._parts(self._halves.rest(), last=True)
         if self._held:
-            parts.append(TextThinking(len(self._held)) if self._state == "thinking" else TextDelta(self._held))
+            parts.append(
+                TextThinking(len(self._held))
+                if self._state == "thinking"
+                else TextDelta(self._held)
+            )
             self._held = ""
         return parts
 
@@ -99,11 +104,15 @@ class Splitter:
             if closing is not None and (last or closing.group().endswith("\n")):
                 before = self._said + self._held[: closing.start()]
                 self._may_be_thinking = False
-                if before.count("`") % 2 == 0 and not any(tag in before.lower() for tag in _OPENING):
+                if before.count("`") % 2 == 0 and not any(
+                    tag in before.lower() for tag in _OPENING
+                ):
                     self._held, self._said, self._state = self._held[closing.end() :], "", "start"
                     return TextThinking(len(before), forget=True)
         cut = self._held.rfind("<") if self._may_be_thinking and not last else -1
-        waits = cut >= 0 and (_LONE_CLOSING.match(self._held, cut) is not None or _is_beginning(self._held[cut:]))
+        waits = cut >= 0 and (
+            _LONE_CLOSING.match(self._held, cut) is not None or _is_beginning(self._held[cut:])
+        )
         said, self._held = (self._held[:cut], self._held[cut:]) if waits else (self._held, "")
         if self._may_be_thinking:
             self._said += said

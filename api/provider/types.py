@@ -13,7 +13,8 @@ ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
 
 Outcome = Literal["not_sent", "refused", "unknown"]
-"""What a failed paid call proves: nothing left us; the provider answered and did not do it; it may have done it."""
+"""What a failed paid call proves: nothing left us; the provider answered and did not do it; it may
+have done it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class TextMessage:
 
 @dataclass(frozen=True, slots=True)
 class TextAsk:
-    """`user` is a stable opaque id of our end user. `effort`: how much the model shall think; None: as it does by itself."""
+    """`user` is a stable opaque id of our end user. `effort`: how much the model shall think; None:
+    as it does by itself."""
 
     model: str
     messages: tuple[TextMessage, ...]
@@ -47,7 +49,8 @@ class TextAsk:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cost_micro`: what the provider charged, in micro-dollars. `thinking_tokens` are among those of the completion. None: not said."""
+    """`cost_micro`: what the provider charged, in micro-dollars. `thinking_tokens` are among those
+    of the completion. None: not said."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -57,7 +60,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TextBegun:
-    """Who answers, as soon as that is known: `provider_id` names the call where its price is asked for later."""
+    """Who answers, as soon as that is known: `provider_id` names the call where its price is asked
+    for later."""
 
     model: str
     provider_id: str | None
@@ -70,7 +74,8 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextThinking:
-    """The model thinks: `chars` more characters, which are not part of the answer. `forget`: all text before was thinking, too."""
+    """The model thinks: `chars` more characters, which are not part of the answer. `forget`: all
+    text before was thinking, too."""
 
     chars: int
     forget: bool = False
@@ -105,8 +110,8 @@ TextPart = TextBegun | TextDelta | TextThinking | TextImage | Citation | Usage |
 
 @dataclass(frozen=True, slots=True)
 class ImageAsk:
-    """`modalities` is used by the chat route only: the model's own output modalities. `n` > 1 is sent where the route has it;
-    on the chat route the client makes one call per image."""
+    """`modalities` is used by the chat route only: the model's own output modalities. `n` > 1 is
+    sent where the route has it; on the chat route the client makes one call per image."""
 
     model: str
     route: ImageRoute
@@ -132,7 +137,8 @@ class ImageData:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """At least one image; there may be fewer than were asked for, or more. `text` is what a chat model wrote beside it."""
+    """At least one image; there may be fewer than were asked for, or more. `text` is what a chat
+    model wrote beside it."""
 
     images: tuple[ImageData, ...]
     cost_micro: int | None
@@ -188,12 +194,14 @@ class ModelInfo:
     route: ImageRoute | None = None
     modalities: tuple[str, ...] = ()
     price_read: bool = True
-    """False: the page that has the price could not be read this time, so an earlier price still holds."""
+    """False: the page that has the price could not be read this time, so an earlier price still
+    holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own. `used_micro`: all that it ever spent."""
+    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own.
+    `used_micro`: all that it ever spent."""
 
     left_micro: int | None
     expires_at: datetime | None
@@ -204,17 +212,19 @@ MADE: frozenset[Reason] = frozenset({"unusable_image", "not_fetched"})
 """Reasons that say that the work was done, so that another try would be paid a second time."""
 
 Fetch = Callable[[str, int], AsyncIterator[bytes]]
-"""What stands at a foreign address, up to so many bytes, without a credential. Raises `DomainError`, `ProviderUnavailable` for what may
-pass."""
+"""What stands at a foreign address, up to so many bytes, without a credential. Raises
+`DomainError`, `ProviderUnavailable` for what may pass."""
 
 
 class ProviderError(Exception):
-    """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what it proves.
+    """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what
+    it proves.
 
-    `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit content_refused
-    invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier of one model that failed, not the provider.
-    `cost_micro`: what it was charged all the same, so that a repetition would be paid a second time; None when that is not said.
-    `provider_id`: what the provider calls the work, where it said so before its answer broke off.
+    `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit
+    content_refused invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier
+    of one model that failed, not the provider. `cost_micro`: what it was charged all the same, so
+    that a repetition would be paid a second time; None when that is not said. `provider_id`: what
+    the provider calls the work, where it said so before its answer broke off.
     """
 
     RETRYABLE: ClassVar[frozenset[str]] = frozenset({"provider_unavailable", "rate_limited"})
@@ -259,7 +269,8 @@ class ProviderError(Exception):
 
 
 class Provider(Protocol):
-    """Every call raises `ProviderError` and nothing else for what the provider or the network did."""
+    """Every call raises `ProviderError` and nothing else for what the provider or the network
+    did."""
 
     @property
     def is_sandbox(self) -> bool: ...

@@ -1,4 +1,5 @@
-"""The signature of the provider's webhooks: `t=<unix seconds>,v1=<hex HMAC-SHA256 of "<t>,<body>">`."""
+"""The signature of the provider's webhooks: `t=<unix seconds>,v1=<hex HMAC-SHA256 of
+"<t>,<body>">`."""
 
 import hashlib
 import hmac
@@ -8,7 +9,8 @@ TOLERANCE = 300
 
 
 def verify(secret: str, header: str | None, body: bytes, now: float) -> bool:
-    """Whether `body`, the exact bytes received, was signed with `secret` about `now` (unix seconds)."""
+    """Whether `body`, the exact bytes received, was signed with `secret` about `now` (unix
+    seconds)."""
     if not secret or header is None or not header.isascii():
         return False
     parts = dict(part.strip().partition("=")[::2] for part in header.split(","))

@@ -1,4 +1,5 @@
-"""Requests and answers of the provider as plain JSON values; what can't be read raises `Unreadable`."""
+"""Requests and answers of the provider as plain JSON values; what can't be read raises
+`Unreadable`."""
 
 import json
 import re
@@ -7,7 +8,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from api.provider.failures import refuses_content, tidy
-from api.provider.types import ImageAsk, ImageInput, KeyState, TextAsk, TextMessage, Usage, VideoAsk, VideoJob, VideoState
+from api.provider.types import (
+    ImageAsk,
+    ImageInput,
+    KeyState,
+    TextAsk,
+    TextMessage,
+    Usage,
+    VideoAsk,
+    VideoJob,
+    VideoState,
+)
 from api.schemas import MICRO, micro
 from api.unicode import storable_json
 
@@ -30,7 +41,12 @@ CHAT_SIZES = tuple(_CHAT_SIZES)
 _GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
 _MOST = 1_000_000_000
 """Dollars or tokens. A larger number is a mistake, and no column of ours holds it."""
-_STATES: dict[str, VideoState] = {"completed": "completed", "failed": "failed", "cancelled": "cancelled", "expired": "expired"}
+_STATES: dict[str, VideoState] = {
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "expired": "expired",
+}
 
 
 class Unreadable(Exception):
@@ -62,7 +78,11 @@ def mapping(value: object) -> dict[str, Any]:
 def generation_cost(answer: object) -> int | None:
     """What `GET /generation` says of a call, in micro-dollars."""
     data = mapping(mapping(answer).get("data"))
-    return charged_micro(data.get("total_cost"), is_byok=data.get("is_byok"), upstream=data.get("upstream_inference_cost"))
+    return charged_micro(
+        data.get("total_cost"),
+        is_byok=data.get("is_byok"),
+        upstream=data.get("upstream_inference_cost"),
+    )
 
 
 def key_state(answer: dict[str, Any]) -> KeyState:
@@ -78,7 +98,11 @@ def key_state(answer: dict[str, Any]) -> KeyState:
 
 
 def _dollars(value: object) -> int | None:
-    return round(value * MICRO) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return (
+        round(value * MICRO)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else None
+    )
 
 
 def _moment(text: str) -> datetime | None:
@@ -90,8 +114,8 @@ def _moment(text: str) -> datetime | None:
 
 
 def cost_micro(usage: object) -> int | None:
-    """What a call cost, in micro-dollars rounded up: `cost`, and where the supplier bills a key of ours (`is_byok`) also what the supplier
-    takes. None when either is not said, or is no amount."""
+    """What a call cost, in micro-dollars rounded up: `cost`, and where the supplier bills a key of
+    ours (`is_byok`) also what the supplier takes. None when either is not said, or is no amount."""
     if not isinstance(usage, dict):
         return None
     details = usage.get("cost_details")
@@ -125,7 +149,12 @@ def usage_of(value: object) -> Usage | None:
         return None
     details = value.get("completion_tokens_details")
     thought = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
-    return Usage(_count(value.get("prompt_tokens")), _count(value.get("completion_tokens")), cost_micro(value), thought)
+    return Usage(
+        _count(value.get("prompt_tokens")),
+        _count(value.get("completion_tokens")),
+        cost_micro(value),
+        thought,
+    )
 
 
 def _image_part(image: ImageInput) -> dict[str, Any]:
@@ -173,12 +202,21 @@ def image_body(ask: ImageAsk) -> dict[str, Any]:
     if ask.route == "generations":
         size = ask.size or _GENERATIONS_SIZES.get(ask.aspect_ratio or "")
         # such gateways answer with an address unless asked for the bytes
-        return _given(model=ask.model, prompt=_image_prompt(ask), n=ask.n, size=size, response_format="b64_json", user=ask.user)
+        return _given(
+            model=ask.model,
+            prompt=_image_prompt(ask),
+            n=ask.n,
+            size=size,
+            response_format="b64_json",
+            user=ask.user,
+        )
     return _chat_image_body(ask)
 
 
 def _image_prompt(ask: ImageAsk) -> str:
-    return ask.prompt if ask.avoid is None else f"{ask.prompt}\n\nDo not show any of this: {ask.avoid}"
+    return (
+        ask.prompt if ask.avoid is None else f"{ask.prompt}\n\nDo not show any of this: {ask.avoid}"
+    )
 
 
 def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
@@ -188,7 +226,12 @@ def _chat_image_body(ask: ImageAsk) -> dict[str, Any]:
     config = _given(aspect_ratio=ratio, image_size=ask.image_size, quality=ask.quality, size=size)
     message = _message(TextMessage("user", _image_prompt(ask), ask.inputs))
     return _given(
-        model=ask.model, messages=[message], modalities=list(ask.modalities), image_config=config or None, seed=ask.seed, user=ask.user
+        model=ask.model,
+        messages=[message],
+        modalities=list(ask.modalities),
+        image_config=config or None,
+        seed=ask.seed,
+        user=ask.user,
     )
 
 
@@ -222,13 +265,28 @@ def choice_of(answer: dict[str, Any]) -> dict[str, Any]:
 def video_job(answer: object) -> VideoJob:
     fields = mapping(answer)
     provider_id, status = fields.get("id"), fields.get("status")
-    if not isinstance(provider_id, str) or not JOB_ID.fullmatch(provider_id) or not isinstance(status, str):
+    if (
+        not isinstance(provider_id, str)
+        or not JOB_ID.fullmatch(provider_id)
+        or not isinstance(status, str)
+    ):
         raise Unreadable
     state = _STATES.get(status, "running")
     if state in {"running", "completed"}:
-        return VideoJob(provider_id, state, status[:64], cost_micro=cost_micro(fields.get("usage")) if state == "completed" else None)
+        return VideoJob(
+            provider_id,
+            state,
+            status[:64],
+            cost_micro=cost_micro(fields.get("usage")) if state == "completed" else None,
+        )
     said = fields.get("error")
-    message = said if isinstance(said, str) else str(said.get("message", "")) if isinstance(said, dict) else ""
+    message = (
+        said
+        if isinstance(said, str)
+        else str(said.get("message", ""))
+        if isinstance(said, dict)
+        else ""
+    )
     return VideoJob(
         provider_id,
         state,

@@ -43,7 +43,8 @@ Event = StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | ErrorEvent
 class Answer:
     """One running answer. `written` grows; `out` gets what happens, and None at the end.
 
-    `key`: its Idempotency-Key, so that the same request gets the same answer. `begun`: who answers, once the provider has said it.
+    `key`: its Idempotency-Key, so that the same request gets the same answer. `begun`: who answers,
+    once the provider has said it.
     """
 
     id: str
@@ -55,7 +56,9 @@ class Answer:
     ask: TextAsk
     hold_id: str
     key: str | None = None
-    out: asyncio.Queue[StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | Exception | None] = field(default_factory=asyncio.Queue)
+    out: asyncio.Queue[StartEvent | ThinkingEvent | DeltaEvent | DoneEvent | Exception | None] = (
+        field(default_factory=asyncio.Queue)
+    )
     written: list[str] = field(default_factory=list)
     thought: int = 0
     """Characters."""
@@ -121,7 +124,8 @@ class Answer:
 
     @property
     def counted(self) -> UsageOut:
-        """Tokens as the provider counted them; what it did not count, or took for nothing, is estimated."""
+        """Tokens as the provider counted them; what it did not count, or took for nothing, is
+        estimated."""
         usage = self.usage or Usage(None, None, None)
         messages = self.ask.messages
         prompt = tokens(sum(len(message.text) for message in messages))
@@ -133,7 +137,10 @@ class Answer:
         )
 
     def cited(self) -> tuple[CitationOut, ...]:
-        return tuple(CitationOut(number=place, url=each.url, title=each.title) for place, each in enumerate(self.citations, 1))
+        return tuple(
+            CitationOut(number=place, url=each.url, title=each.title)
+            for place, each in enumerate(self.citations, 1)
+        )
 
     def answered(self, cost: int, images: Sequence[MediaOut], *, sandbox: bool) -> TextOut:
         """Also of an answer that was cut: what there is of it."""
@@ -154,15 +161,20 @@ class Answer:
 def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
     """What to book; None: nothing, the hold is released.
 
-    What the provider says that it cost counts on any path. It charges nothing for a request that it refused or that ended in an error. An
-    answer that was stopped, or whose connection broke after it had begun, is charged for what was made by then.
+    What the provider says that it cost counts on any path. It charges nothing for a request that it
+    refused or that ended in an error. An answer that was stopped, or whose connection broke after
+    it had begun, is charged for what was made by then.
     """
     if running.usage is not None and running.usage.cost_micro is not None:
         return running.usage.cost_micro
     if failure is not None and (failure.outcome != "unknown" or not running.has_begun):
         return None
     counted = running.counted
-    return used_text_micro(running.model, prompt_tokens=counted.prompt_tokens, completion_tokens=counted.completion_tokens)
+    return used_text_micro(
+        running.model,
+        prompt_tokens=counted.prompt_tokens,
+        completion_tokens=counted.completion_tokens,
+    )
 
 
 def is_empty(answered: TextOut) -> bool:
@@ -173,7 +185,11 @@ def is_empty(answered: TextOut) -> bool:
 def no_answer(answered: TextOut) -> NoAnswer:
     """Why there is nothing to read, and what it cost all the same."""
     thought = answered.usage.thinking_tokens
-    said = f"The model thought for {thought} tokens and wrote no answer." if thought else "The model gave no answer."
+    said = (
+        f"The model thought for {thought} tokens and wrote no answer."
+        if thought
+        else "The model gave no answer."
+    )
     error = NoAnswer(said, reason="thinking_only" if thought else "empty_answer")
     error.charged_micro = micro(answered.cost_usd)
     return error
@@ -182,6 +198,13 @@ def no_answer(answered: TextOut) -> NoAnswer:
 def error_event(error: Exception) -> ErrorEvent:
     if isinstance(error, DomainError):
         charged = None if error.charged_micro is None else usd(error.charged_micro)
-        told = ErrorOut(code=error.code, message=error.detail, reason=error.reason, charged_usd=charged)
+        told = ErrorOut(
+            code=error.code, message=error.detail, reason=error.reason, charged_usd=charged
+        )
         return ErrorEvent(error=told, retry_after=error.retry_after)
-    return ErrorEvent(error=ErrorOut(code="internal_error", message="Something went wrong here. The operator finds it in the log."))
+    return ErrorEvent(
+        error=ErrorOut(
+            code="internal_error",
+            message="Something went wrong here. The operator finds it in the log.",
+        )
+    )

@@ -8,7 +8,8 @@ from api.errors import InvalidRequest
 from api.text.store import Message
 
 ANSWER_TOKENS = 8_192
-"""The most that an answer may have, thinking included. Always sent: a provider holds the model's maximum against the credit otherwise."""
+"""The most that an answer may have, thinking included. Always sent: a provider holds the model's
+maximum against the credit otherwise."""
 MEMORY_TOKENS = 16_000
 """The most of a conversation that is sent along with each question: it is paid for each time."""
 
@@ -19,14 +20,24 @@ def answer_tokens(model: Model) -> int:
     return min(limit for limit in limits if limit)
 
 
-def fitting(model: Model, history: Sequence[Message], prompt_chars: int, images: int) -> list[Message]:
-    """The newest part of `history`, beginning with a question. Raises `InvalidRequest` when the prompt alone is too long."""
+def fitting(
+    model: Model, history: Sequence[Message], prompt_chars: int, images: int
+) -> list[Message]:
+    """The newest part of `history`, beginning with a question. Raises `InvalidRequest` when the
+    prompt alone is too long."""
     room = MEMORY_TOKENS
     context = model.info.capabilities.context_length
     if context is not None:
-        left = context - answer_tokens(model) - tokens(prompt_chars) - images * TOKENS_PER_INPUT_IMAGE
+        left = (
+            context - answer_tokens(model) - tokens(prompt_chars) - images * TOKENS_PER_INPUT_IMAGE
+        )
         if left < 0:
-            raise InvalidRequest(f"This is too long for {model.name}.", field="prompt", reason="model_reads_less", model=model.name)
+            raise InvalidRequest(
+                f"This is too long for {model.name}.",
+                field="prompt",
+                reason="model_reads_less",
+                model=model.name,
+            )
         room = min(room, left)
     kept: list[Message] = []
     for message in reversed(history):

@@ -22,9 +22,12 @@ class Conversations:
         self._media = media
 
     async def asked_in(self, caller: Caller, body: TextIn) -> tuple[Conversation, bool]:
-        """The conversation that a question belongs to, and whether it is a new one, not stored yet. Raises `NotFound`."""
+        """The conversation that a question belongs to, and whether it is a new one, not stored yet.
+        Raises `NotFound`."""
         if body.after is not None:
-            return await self.own(caller.user_id, await store.conversation_of(self._db, body.after) or ""), False
+            return await self.own(
+                caller.user_id, await store.conversation_of(self._db, body.after) or ""
+            ), False
         if body.conversation_id is not None:
             return await self.own(caller.user_id, body.conversation_id), False
         chat = None
@@ -34,25 +37,34 @@ class Conversations:
             if found is not None:
                 return found, False
         now = ids.now()
-        return Conversation(ids.new_id(), caller.user_id, title_of(body.prompt), now, now, chat), True
+        return Conversation(
+            ids.new_id(), caller.user_id, title_of(body.prompt), now, now, chat
+        ), True
 
     async def leave(self, caller: Caller, thread: str) -> None:
-        """The chat's next question begins a new conversation; the old one stays among the user's."""
+        """The chat's next question begins a new conversation; the old one stays among the
+        user's."""
         async with self._db.transaction() as sql:
             await store.leave_chat(sql, caller.user_id, _chat(caller, thread), ids.now())
 
-    async def page(self, user_id: str, words: str | None, cursor: str | None, limit: int) -> Page[ConversationOut]:
+    async def page(
+        self, user_id: str, words: str | None, cursor: str | None, limit: int
+    ) -> Page[ConversationOut]:
         """Last used first; with `words`, those that have them in the title or in a message."""
         found = await store.page(self._db, user_id, words, _place(cursor), limit + 1)
         shown = found[:limit]
         next_cursor = store.cursor_of(shown) if len(found) > limit else None
-        return Page(items=[ConversationOut.model_validate(each) for each in shown], next_cursor=next_cursor)
+        return Page(
+            items=[ConversationOut.model_validate(each) for each in shown], next_cursor=next_cursor
+        )
 
     async def detail(self, user_id: str, conversation_id: str) -> ConversationDetailOut:
         """Raises `NotFound`, also for another user's."""
         found = await self.own(user_id, conversation_id)
         said = await store.messages(self._db, conversation_id, SHOWN)
-        pictures = await self._media.own_images(user_id, [image for message in said for image in message.images])
+        pictures = await self._media.own_images(
+            user_id, [image for message in said for image in message.images]
+        )
         messages = [
             MessageOut(
                 id=message.id,
@@ -68,13 +80,19 @@ class Conversations:
             for message in said
         ]
         return ConversationDetailOut(
-            id=found.id, title=found.title, created_at=found.created_at, updated_at=found.updated_at, messages=messages
+            id=found.id,
+            title=found.title,
+            created_at=found.created_at,
+            updated_at=found.updated_at,
+            messages=messages,
         )
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """With the pictures that were uploaded for it and are used nowhere else."""
         await self.own(user_id, conversation_id)
-        await self._media.erase_uploads(user_id, await store.images_only_in(self._db, user_id, conversation_id))
+        await self._media.erase_uploads(
+            user_id, await store.images_only_in(self._db, user_id, conversation_id)
+        )
         async with self._db.transaction() as sql:
             await store.delete(sql, conversation_id)
 
@@ -92,7 +110,10 @@ class Conversations:
 
 def _chat(caller: Caller, thread: str) -> Chat:
     if caller.platform is None or caller.chat_id is None:
-        raise InvalidRequest("Only a bot that acts in a chat can speak of the chat's conversation.", field="chat_thread")
+        raise InvalidRequest(
+            "Only a bot that acts in a chat can speak of the chat's conversation.",
+            field="chat_thread",
+        )
     return Chat(caller.platform, caller.chat_id, thread)
 
 

@@ -1,4 +1,5 @@
-"""What answers have cost that were cut or stopped: the provider says it a while later, and it is booked instead of the estimate.
+"""What answers have cost that were cut or stopped: the provider says it a while later, and it is
+booked instead of the estimate.
 
 What is left to ask for is rows, so that a restart loses nothing of it.
 """
@@ -24,8 +25,9 @@ AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds. `waits`: before each try; after the last one the estimate stands for good. `lease`: how long one try may take. `look`:
-    between two looks at the rows, for those that another process has left."""
+    """Seconds. `waits`: before each try; after the last one the estimate stands for good. `lease`:
+    how long one try may take. `look`: between two looks at the rows, for those that another process
+    has left."""
 
     waits: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
     lease: float = 120.0
@@ -33,7 +35,9 @@ class Times:
 
 
 class Lookups:
-    def __init__(self, db: Db, provider: Provider, budget: BudgetService, times: Times | None = None) -> None:
+    def __init__(
+        self, db: Db, provider: Provider, budget: BudgetService, times: Times | None = None
+    ) -> None:
         self._db = db
         self._provider = provider
         self._budget = budget
@@ -41,21 +45,31 @@ class Lookups:
         self._new = asyncio.Event()
 
     async def add(self, sql: Sql, running: Answer, provider_id: str) -> None:
-        query = "INSERT INTO text_lookups (id, user_id, hold_id, model, provider_id, tries, due_at) VALUES ($1, $2, $3, $4, $5, 0, $6)"
+        query = (
+            "INSERT INTO text_lookups (id, user_id, hold_id, model, provider_id, tries, "
+            "due_at) VALUES ($1, $2, $3, $4, $5, 0, $6)"
+        )
         due = ids.now() + timedelta(seconds=self._times.waits[0])
-        await sql.execute(query, running.id, running.user_id, running.hold_id, running.model.id, provider_id, due)
+        await sql.execute(
+            query, running.id, running.user_id, running.hold_id, running.model.id, provider_id, due
+        )
 
     def wake(self) -> None:
         """A row was added."""
         self._new.set()
 
     async def turn(self) -> float:
-        """Ask for all that is due, then wait for what is next. Returns after how many seconds the next turn is due."""
+        """Ask for all that is due, then wait for what is next. Returns after how many seconds the
+        next turn is due."""
         self._new.clear()
         while due := await self._due():
             await asyncio.gather(*(self._ask(row) for row in due))
         row = await self._db.fetch_one("SELECT min(due_at) AS next FROM text_lookups")
-        until = self._times.look if row is None or row["next"] is None else (row["next"] - ids.now()).total_seconds()
+        until = (
+            self._times.look
+            if row is None or row["next"] is None
+            else (row["next"] - ids.now()).total_seconds()
+        )
         with suppress(TimeoutError):
             await asyncio.wait_for(self._new.wait(), max(0.0, min(until, self._times.look)))
         return 0.0
@@ -65,9 +79,12 @@ class Lookups:
         now = ids.now()
         query = f"""
             UPDATE text_lookups SET due_at = $2, tries = tries + 1
-            WHERE due_at <= $1 AND id IN (SELECT id FROM text_lookups WHERE due_at <= $1 ORDER BY due_at LIMIT $3 {self._db.skip_locked})
+            WHERE due_at <= $1 AND id IN (SELECT id FROM text_lookups
+            WHERE due_at <= $1 ORDER BY due_at LIMIT $3 {self._db.skip_locked})
             RETURNING id, hold_id, model, provider_id, tries"""
-        return list(await self._db.fetch(query, now, now + timedelta(seconds=self._times.lease), AT_ONCE))
+        return list(
+            await self._db.fetch(query, now, now + timedelta(seconds=self._times.lease), AT_ONCE)
+        )
 
     async def _ask(self, row: Row) -> None:
         try:
@@ -82,12 +99,21 @@ class Lookups:
             await self._db.execute("DELETE FROM text_lookups WHERE id = $1", row["id"])
         else:
             due = ids.now() + timedelta(seconds=self._times.waits[row["tries"]])
-            await self._db.execute("UPDATE text_lookups SET due_at = $2 WHERE id = $1", row["id"], due)
+            await self._db.execute(
+                "UPDATE text_lookups SET due_at = $2 WHERE id = $1", row["id"], due
+            )
 
     async def _book(self, row: Row, cost: int) -> None:
         async with self._db.transaction() as sql:
-            if await sql.fetch_one("DELETE FROM text_lookups WHERE id = $1 RETURNING id", row["id"]) is None:
+            if (
+                await sql.fetch_one(
+                    "DELETE FROM text_lookups WHERE id = $1 RETURNING id", row["id"]
+                )
+                is None
+            ):
                 return
-            change = await self._budget.correct(sql, row["hold_id"], cost, kind="text", model=row["model"])
+            change = await self._budget.correct(
+                sql, row["hold_id"], cost, kind="text", model=row["model"]
+            )
             await store.set_cost(sql, row["id"], cost)
         log.info("text_price_said", answer=row["id"], cost=cost, change=change)

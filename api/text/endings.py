@@ -1,4 +1,5 @@
-"""The end of an answer: what it cost is booked and what there is of it is kept, in one transaction."""
+"""The end of an answer: what it cost is booked and what there is of it is kept, in one
+transaction."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +32,9 @@ PICTURES_MOST = 16
 
 
 class Endings:
-    def __init__(self, db: Db, budget: BudgetService, media: MediaService, lookups: Lookups, *, sandbox: bool) -> None:
+    def __init__(
+        self, db: Db, budget: BudgetService, media: MediaService, lookups: Lookups, *, sandbox: bool
+    ) -> None:
         self._db = db
         self._budget = budget
         self._media = media
@@ -39,8 +42,8 @@ class Endings:
         self._sandbox = sandbox
 
     async def finish(self, running: Answer, cost: int | None, *, failed: bool) -> TextOut:
-        """Settle, and keep what there is; where that cannot be kept, it is settled all the same. `failed`: nothing came of it, so that its
-        cost is booked as that of a failure."""
+        """Settle, and keep what there is; where that cannot be kept, it is settled all the same.
+        `failed`: nothing came of it, so that its cost is booked as that of a failure."""
         kept = await self._keep_pictures(running)
         try:
             answered = await _patiently(lambda: self._close(running, cost, kept, failed=failed))
@@ -54,7 +57,9 @@ class Endings:
             self._lookups.wake()
         return answered
 
-    async def _close(self, running: Answer, cost: int | None, kept: Sequence[KeptFile], *, failed: bool) -> TextOut:
+    async def _close(
+        self, running: Answer, cost: int | None, kept: Sequence[KeptFile], *, failed: bool
+    ) -> TextOut:
         images = self._media.shown(self._media.listed(kept))
         async with self._db.transaction() as sql:
             paid = await self._settle(sql, running, cost, failed=failed)
@@ -66,7 +71,8 @@ class Endings:
             if running.written or kept:
                 await _remember(sql, running, answered, [file.file.id for file in kept], ids.now())
             if running.key is not None:
-                # what was paid for is given again; where nothing was, the key is free for another try
+                # what was paid for is given again; where nothing was, the key is free for another
+                # try
                 if running.finish is not None or (paid and running.has_begun):
                     await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
                 else:
@@ -79,13 +85,19 @@ class Endings:
             await idempotency.free(sql, SUBJECT + running.id)
         return running.answered(paid or 0, (), sandbox=self._sandbox)
 
-    async def _settle(self, sql: Sql, running: Answer, cost: int | None, *, failed: bool) -> int | None:
+    async def _settle(
+        self, sql: Sql, running: Answer, cost: int | None, *, failed: bool
+    ) -> int | None:
         """What the person pays; None: it was settled before."""
         if cost is None:
             return 0 if await self._budget.release(sql, running.hold_id) else None
         if failed:
-            return await self._budget.fail(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id)
-        if not await self._budget.settle(sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id):
+            return await self._budget.fail(
+                sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id
+            )
+        if not await self._budget.settle(
+            sql, running.hold_id, cost_micro=cost, kind="text", model=running.model.id
+        ):
             return None
         if (provider_id := running.unpriced) is not None:
             await self._lookups.add(sql, running, provider_id)
@@ -102,11 +114,16 @@ class Endings:
         return kept
 
 
-async def _remember(sql: Sql, running: Answer, answered: TextOut, images: Sequence[str], now: datetime) -> None:
-    """Question and answer, also an answer that was cut. A conversation that was deleted meanwhile stays deleted."""
+async def _remember(
+    sql: Sql, running: Answer, answered: TextOut, images: Sequence[str], now: datetime
+) -> None:
+    """Question and answer, also an answer that was cut. A conversation that was deleted meanwhile
+    stays deleted."""
     conversation = running.conversation
     if running.is_new:
-        if conversation.chat is not None and await store.was_left(sql, running.user_id, conversation.chat, conversation.created_at):
+        if conversation.chat is not None and await store.was_left(
+            sql, running.user_id, conversation.chat, conversation.created_at
+        ):
             conversation = replace(conversation, chat=None)
         await store.add_conversation(sql, conversation)
     elif not await store.touch(sql, conversation.id, now):

@@ -1,6 +1,8 @@
-"""Idempotency-Key for text: the first request with a key is answered, its repetitions get the same answer.
+"""Idempotency-Key for text: the first request with a key is answered, its repetitions get the same
+answer.
 
-The table is the one that remembers generations' keys, so that a key belongs to one request of any kind.
+The table is the one that remembers generations' keys, so that a key belongs to one request of any
+kind.
 """
 
 from collections.abc import Collection
@@ -31,12 +33,17 @@ async def recall(sql: Sql, key: str) -> Earlier | None:
 
 async def claim(sql: Sql, key: str, body_hash: str, answer_id: str, now: datetime) -> None:
     """Raises `Duplicate` when another request was quicker."""
-    query = "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, $4)"
+    query = (
+        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, "
+        "$3, $4)"
+    )
     await sql.execute(query, key, body_hash, answer_id, now)
 
 
 async def keep(sql: Sql, answer_id: str, answer_json: str) -> None:
-    await sql.execute("UPDATE idempotency SET answer_json = $2 WHERE generation_id = $1", answer_id, answer_json)
+    await sql.execute(
+        "UPDATE idempotency SET answer_json = $2 WHERE generation_id = $1", answer_id, answer_json
+    )
 
 
 async def free(sql: Sql, answer_id: str) -> None:
@@ -48,10 +55,14 @@ async def forget_user(sql: Sql, user_id: str) -> None:
     await sql.execute("DELETE FROM idempotency WHERE starts_with(key, $1)", key_of(user_id, ""))
 
 
-async def purge(sql: Sql, now: datetime, unanswered_for: timedelta, *, but_not: Collection[str]) -> None:
-    """Keys that are old, and those of text that died with its process: its hold is as old. `but_not`: what is being answered here."""
+async def purge(
+    sql: Sql, now: datetime, unanswered_for: timedelta, *, but_not: Collection[str]
+) -> None:
+    """Keys that are old, and those of text that died with its process: its hold is as old.
+    `but_not`: what is being answered here."""
     await sql.execute("DELETE FROM idempotency WHERE created_at < $1", now - KEPT)
     query = """
-        DELETE FROM idempotency WHERE answer_json IS NULL AND created_at < $1 AND starts_with(generation_id, 'text:')
+        DELETE FROM idempotency
+            WHERE answer_json IS NULL AND created_at < $1 AND starts_with(generation_id, 'text:')
             AND NOT (generation_id = ANY($2::text[]))"""
     await sql.execute(query, now - unanswered_for, list(but_not))

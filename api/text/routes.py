@@ -37,7 +37,9 @@ class _EventStream(StreamingResponse):
     """However the response ends, the answer behind it ends too."""
 
     def __init__(self, text: TextService, running: Answer) -> None:
-        super().__init__(_encoded(text.events(running)), headers=STREAM_HEADERS, media_type="text/event-stream")
+        super().__init__(
+            _encoded(text.events(running)), headers=STREAM_HEADERS, media_type="text/event-stream"
+        )
         self._running = running
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +51,11 @@ class _EventStream(StreamingResponse):
 
 async def _encoded(events: AsyncIterator[Event | None]) -> AsyncIterator[bytes]:
     async for event in events:
-        yield KEEPALIVE_COMMENT if event is None else format_sse_event(event=_name(event), data_str=event.model_dump_json())
+        yield (
+            KEEPALIVE_COMMENT
+            if event is None
+            else format_sse_event(event=_name(event), data_str=event.model_dump_json())
+        )
 
 
 def _name(event: Event) -> str:
@@ -67,16 +73,21 @@ def _name(event: Event) -> str:
 
 
 @router.post("/generate/text", response_model=TextOut)
-async def generate_text(services: ServicesDep, caller: UserCaller, body: TextIn, key: Key = None) -> TextOut | Response:
-    """The answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then `done` or `error`. Closing the stream stops
-    the answer.
+async def generate_text(
+    services: ServicesDep, caller: UserCaller, body: TextIn, key: Key = None
+) -> TextOut | Response:
+    """The answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then `done` or
+    `error`. Closing the stream stops the answer.
 
-    With an Idempotency-Key that was used before: the same answer once more, as `start` and `done` when streamed.
+    With an Idempotency-Key that was used before: the same answer once more, as `start` and `done`
+    when streamed.
     """
     if not body.stream:
         return await services.text.answer(caller, body, key)
     if (earlier := await services.text.earlier(caller, body, key)) is not None:
-        return StreamingResponse(_encoded(_again(earlier)), headers=STREAM_HEADERS, media_type="text/event-stream")
+        return StreamingResponse(
+            _encoded(_again(earlier)), headers=STREAM_HEADERS, media_type="text/event-stream"
+        )
     return _EventStream(services.text, await services.text.begin(caller, body, key))
 
 
@@ -87,7 +98,8 @@ async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
 
 @router.post("/generate/text/{answer_id}/stop")
 async def stop_text(services: ServicesDep, caller: UserCaller, answer_id: str) -> ChargeOut:
-    """Stop an answer, and say what was booked for it; also of one that is over, or whose stream was lost."""
+    """Stop an answer, and say what was booked for it; also of one that is over, or whose stream was
+    lost."""
     return await services.text.stop(caller.user_id, answer_id)
 
 
@@ -104,21 +116,29 @@ async def list_conversations(
 
 
 @router.post("/conversations/new", status_code=204)
-async def new_conversation(services: ServicesDep, caller: UserCaller, body: NewConversationIn) -> None:
+async def new_conversation(
+    services: ServicesDep, caller: UserCaller, body: NewConversationIn
+) -> None:
     """For bots: the next question in this chat and thread begins a new conversation."""
     await services.text.conversations.leave(caller, body.thread)
 
 
 @router.get("/conversations/{conversation_id}")
-async def read_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str) -> ConversationDetailOut:
+async def read_conversation(
+    services: ServicesDep, caller: UserCaller, conversation_id: str
+) -> ConversationDetailOut:
     return await services.text.conversations.detail(caller.user_id, conversation_id)
 
 
 @router.put("/conversations/{conversation_id}")
-async def rename_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str, body: RenameIn) -> ConversationOut:
+async def rename_conversation(
+    services: ServicesDep, caller: UserCaller, conversation_id: str, body: RenameIn
+) -> ConversationOut:
     return await services.text.conversations.rename(caller.user_id, conversation_id, body.title)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
-async def delete_conversation(services: ServicesDep, caller: UserCaller, conversation_id: str) -> None:
+async def delete_conversation(
+    services: ServicesDep, caller: UserCaller, conversation_id: str
+) -> None:
     await services.text.conversations.delete(caller.user_id, conversation_id)

@@ -8,15 +8,18 @@ from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
 from api.schemas import Effort, In, Out, Time, Usd
 
 Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
-"""How an answer ended: by itself, at the limit of its length, by a filter, by its reader, by a failure."""
+"""How an answer ended: by itself, at the limit of its length, by a filter, by its reader, by a
+failure."""
 
 
 class TextIn(In):
-    """`images`: ids of uploads or of earlier images of the caller, for models that can look at images.
+    """`images`: ids of uploads or of earlier images of the caller, for models that can look at
+    images.
 
-    `chat_thread`: only bots may send it; the question goes on with the conversation of the act token's chat and this thread (empty where
-    there are none), or begins one. `after`: the id of an answer of the caller's, which this goes on behind, in its conversation; what was
-    said later is not sent along. `effort`: how much the model shall think, where it thinks at all.
+    `chat_thread`: only bots may send it; the question goes on with the conversation of the act
+    token's chat and this thread (empty where there are none), or begins one. `after`: the id of an
+    answer of the caller's, which this goes on behind, in its conversation; what was said later is
+    not sent along. `effort`: how much the model shall think, where it thinks at all.
     """
 
     prompt: Prompt
@@ -39,7 +42,8 @@ class UsageOut(Out):
 
 
 class CitationOut(Out):
-    """Where the model has read something. The answer may name it by its number, which counts from 1."""
+    """Where the model has read something. The answer may name it by its number, which counts from
+    1."""
 
     number: int
     url: str
@@ -76,7 +80,8 @@ class StartEvent(Out):
 
 
 class ThinkingEvent(Out):
-    """SSE event `thinking`: the model thinks. `forget`: what the deltas have given until now was thinking, too: no part of the answer."""
+    """SSE event `thinking`: the model thinks. `forget`: what the deltas have given until now was
+    thinking, too: no part of the answer."""
 
     forget: bool = False
 
@@ -118,7 +123,8 @@ class ConversationOut(Out):
 
 
 class MessageOut(Out):
-    """`images`: what was sent along with a question, or made beside an answer; one that was deleted since is left out."""
+    """`images`: what was sent along with a question, or made beside an answer; one that was deleted
+    since is left out."""
 
     id: str
     role: Literal["user", "assistant"]

@@ -1,6 +1,8 @@
-"""Answers in text: money held first, the provider's stream passed on as it comes, the conversation kept at the end.
+"""Answers in text: money held first, the provider's stream passed on as it comes, the conversation
+kept at the end.
 
-An answer runs in a task of its own. A client that goes away only stops it; what was used by then is still settled.
+An answer runs in a task of its own. A client that goes away only stops it; what was used by then is
+still settled.
 """
 
 import asyncio
@@ -18,7 +20,15 @@ from api.budget.service import BudgetService, group_of
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate
-from api.errors import Conflict, DomainError, ModelUnavailable, NotFound, OptionUnsupported, OutcomeUnknown, PriceUnknown
+from api.errors import (
+    Conflict,
+    DomainError,
+    ModelUnavailable,
+    NotFound,
+    OptionUnsupported,
+    OutcomeUnknown,
+    PriceUnknown,
+)
 from api.media.service import MediaService
 from api.provider.domain_errors import domain_error
 from api.provider.types import ImageInput, Provider, ProviderError, TextAsk, TextMessage, TextPart
@@ -55,7 +65,13 @@ PICTURE_ONLY = "[picture]"
 
 class TextService:
     def __init__(
-        self, db: Db, provider: Provider, preferences: Preferences, budget: BudgetService, media: MediaService, users: UserService
+        self,
+        db: Db,
+        provider: Provider,
+        preferences: Preferences,
+        budget: BudgetService,
+        media: MediaService,
+        users: UserService,
     ) -> None:
         self._db = db
         self._provider = provider
@@ -69,22 +85,28 @@ class TextService:
         self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
     async def start(self) -> None:
-        """With the embedded engine there is one api: whatever another one was answering has ended with it, and may be asked again."""
+        """With the embedded engine there is one api: whatever another one was answering has ended
+        with it, and may be asked again."""
         if self._db.engine == "duckdb":
             await self.sweep(timedelta(0))
 
     async def sweep(self, age: timedelta = STALE_AFTER) -> float:
         """Release the holds of answers that died with their process."""
         # what is answered here lives, whatever the clock says
-        await idempotency.purge(self._db, ids.now(), age, but_not=[SUBJECT + running.id for running in self._running])
+        await idempotency.purge(
+            self._db, ids.now(), age, but_not=[SUBJECT + running.id for running in self._running]
+        )
         here = {running.hold_id for running in self._running}
         if released := await self._budget.release_stale(SUBJECT, age, but_not=here):
             log.warning("stale_text_holds_released", count=released)
         return SWEEP_SECONDS
 
     async def drain(self, stop: Stop) -> None:
-        """Lets what runs end by itself, and stops it when there is no time for that: its reader is told."""
-        await stop.drained("answers", [answer.task for answer in self._running if answer.task is not None])
+        """Lets what runs end by itself, and stops it when there is no time for that: its reader is
+        told."""
+        await stop.drained(
+            "answers", [answer.task for answer in self._running if answer.task is not None]
+        )
         await self.close()
 
     async def close(self) -> None:
@@ -104,10 +126,13 @@ class TextService:
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise OutcomeUnknown("The server was stopped while this was being answered.", reason="server_stopped")
+        raise OutcomeUnknown(
+            "The server was stopped while this was being answered.", reason="server_stopped"
+        )
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
-        """What happens, as it happens; None now and then while nothing does, so that proxies keep the connection."""
+        """What happens, as it happens; None now and then while nothing does, so that proxies keep
+        the connection."""
         while True:
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -120,9 +145,14 @@ class TextService:
             yield error_event(event) if isinstance(event, Exception) else event
 
     async def earlier(self, caller: Caller, body: TextIn, key: str | None) -> TextOut | None:
-        """The answer to the same request with this key. Raises `Conflict` while it is being answered, and when the request was another;
-        `NoAnswer` once more when it ended without a word."""
-        found = await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key)) if key is not None else None
+        """The answer to the same request with this key. Raises `Conflict` while it is being
+        answered, and when the request was another; `NoAnswer` once more when it ended without a
+        word."""
+        found = (
+            await idempotency.recall(self._db, idempotency.key_of(caller.user_id, key))
+            if key is not None
+            else None
+        )
         if found is None:
             return None
         if found.body_hash != _hash(body):
@@ -132,14 +162,19 @@ class TextService:
         answered = TextOut.model_validate_json(found.answer_json)
         if is_empty(answered):
             raise no_answer(answered)
-        fresh = await self._media.own_images(caller.user_id, [image.id for image in answered.images])
-        return answered.model_copy(update={"images": [fresh[image.id] for image in answered.images if image.id in fresh]})
+        fresh = await self._media.own_images(
+            caller.user_id, [image.id for image in answered.images]
+        )
+        return answered.model_copy(
+            update={"images": [fresh[image.id] for image in answered.images if image.id in fresh]}
+        )
 
     async def begin(self, caller: Caller, body: TextIn, key: str | None = None) -> Answer:
         """Check, hold the money, and start. Raises before anything is asked of the provider:
 
-        `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`, `PriceUnknown`, `BudgetExceeded`,
-        `Conflict` (the same key at the same moment), `StorageFull`.
+        `ModelUnavailable`, `OptionUnsupported`, `NotFound` (conversation, image), `InvalidRequest`,
+        `PriceUnknown`, `BudgetExceeded`, `Conflict` (the same key at the same moment),
+        `StorageFull`.
         """
         await self._media.room.require()
         conversation, is_new = await self.conversations.asked_in(caller, body)
@@ -150,14 +185,26 @@ class TextService:
             detail = f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}."
             allowed = Between(least=0, most=most) if most else ()
             raise OptionUnsupported(detail, field="images", model=model.name, allowed=allowed)
-        history = [] if is_new else await store.messages(self._db, conversation.id, REMEMBERED, body.after)
+        history = (
+            []
+            if is_new
+            else await store.messages(self._db, conversation.id, REMEMBERED, body.after)
+        )
         history = fitting(model, history, len(body.prompt) + len(body.system or ""), len(images))
         messages = await self._messages(caller.user_id, model, history, body)
         chars = sum(len(message.text) for message in messages)
         limit = answer_tokens(model)
-        amount = text_micro(model, chars=chars, max_tokens=limit, images=sum(len(message.images) for message in messages))
+        amount = text_micro(
+            model,
+            chars=chars,
+            max_tokens=limit,
+            images=sum(len(message.images) for message in messages),
+        )
         if amount is None:
-            raise PriceUnknown(f"The price of {model.name} is not known, so it cannot be used before an admin sets one.")
+            raise PriceUnknown(
+                f"The price of {model.name} is not known, so it cannot be used before an admin "
+                "sets one."
+            )
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
         hold_id = await self._hold(caller.user_id, amount, answer_id, key, _hash(body))
@@ -168,25 +215,34 @@ class TextService:
             is_new=is_new,
             question=question,
             model=model,
-            ask=TextAsk(model.id, tuple(messages), max_tokens=limit, user=caller.user_id, effort=body.effort),
+            ask=TextAsk(
+                model.id, tuple(messages), max_tokens=limit, user=caller.user_id, effort=body.effort
+            ),
             hold_id=hold_id,
             key=key,
         )
-        running.out.put_nowait(StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id))
+        running.out.put_nowait(
+            StartEvent(id=answer_id, conversation_id=conversation.id, model=model.id)
+        )
         running.task = asyncio.create_task(self._run(running), name=f"text {answer_id}")
         self._running.add(running)
         return running
 
     async def _model(self, caller: Caller, body: TextIn) -> Model:
-        """The one that is named; for going on the one that has answered, while it may still be used; else the preferred one."""
+        """The one that is named; for going on the one that has answered, while it may still be
+        used; else the preferred one."""
         if body.model is None and body.after is not None:
             answered = await store.model_of(self._db, body.after)
             with suppress(ModelUnavailable):
                 return await self._preferences.model(caller.user_id, caller.role, "text", answered)
         return await self._preferences.model(caller.user_id, caller.role, "text", body.model)
 
-    async def _messages(self, user_id: str, model: Model, history: Sequence[Message], body: TextIn) -> list[TextMessage]:
-        images = [await self._media.input_image(user_id, media_id) for media_id in body.images or ()]
+    async def _messages(
+        self, user_id: str, model: Model, history: Sequence[Message], body: TextIn
+    ) -> list[TextMessage]:
+        images = [
+            await self._media.input_image(user_id, media_id) for media_id in body.images or ()
+        ]
         room = min(IMAGES_REMEMBERED, model.info.capabilities.max_input_images - len(images))
         seen: dict[str, tuple[ImageInput, ...]] = {}
         for message in reversed(history):
@@ -197,7 +253,8 @@ class TextService:
         made: tuple[ImageInput, ...] = ()
         for message in history:
             if message.role == "assistant":
-                # models take pictures from people only: what one has made goes along with what is said next
+                # models take pictures from people only: what one has made goes along with what is
+                # said next
                 made = seen[message.id]
                 earlier.append(TextMessage("assistant", message.content or PICTURE_ONLY))
             else:
@@ -215,7 +272,9 @@ class TextService:
                 continue
         return tuple(found)
 
-    async def _hold(self, user_id: str, amount: int, answer_id: str, key: str | None, body_hash: str) -> str:
+    async def _hold(
+        self, user_id: str, amount: int, answer_id: str, key: str | None, body_hash: str
+    ) -> str:
         user = await self._users.find(user_id)
         if user is None:
             raise NotFound("This account does not exist any more.")
@@ -223,7 +282,9 @@ class TextService:
         try:
             async with self._db.transaction() as sql:
                 if key is not None:
-                    await idempotency.claim(sql, idempotency.key_of(user_id, key), body_hash, subject, ids.now())
+                    await idempotency.claim(
+                        sql, idempotency.key_of(user_id, key), body_hash, subject, ids.now()
+                    )
                 return await self._budget.reserve(
                     sql,
                     user_id=user_id,
@@ -249,7 +310,9 @@ class TextService:
         asked = not running.stopped
         failure = await self._stream(running) if asked else None
         cost = cost_of(running, failure) if asked else None
-        answered = await self._endings.finish(running, cost, failed=failure is not None and not running.has_begun)
+        answered = await self._endings.finish(
+            running, cost, failed=failure is not None and not running.has_begun
+        )
         error = _error_of(running, failure, answered)
         if error is None:
             running.out.put_nowait(DoneEvent(answer=answered))
@@ -258,10 +321,13 @@ class TextService:
             running.out.put_nowait(error)
 
     async def _stream(self, running: Answer) -> ProviderError | None:
-        """Everything that the provider says, until it ends, fails or is stopped. No error of any kind leaves the hold open."""
+        """Everything that the provider says, until it ends, fails or is stopped. No error of any
+        kind leaves the hold open."""
         running.streaming = True
         try:
-            async with aclosing(cast(AsyncGenerator[TextPart, None], self._provider.text(running.ask))) as parts:
+            async with aclosing(
+                cast(AsyncGenerator[TextPart, None], self._provider.text(running.ask))
+            ) as parts:
                 async for part in parts:
                     running.hear(part)
         except ProviderError as error:
@@ -270,14 +336,19 @@ class TextService:
             log.info("text_stopped", answer=running.id, parts=len(running.written))
         except Exception:
             log.exception("text_failed", answer=running.id)
-            return ProviderError("provider_unavailable", "The answer could not be read.", outcome="unknown", reason="unreadable_answer")
+            return ProviderError(
+                "provider_unavailable",
+                "The answer could not be read.",
+                outcome="unknown",
+                reason="unreadable_answer",
+            )
         finally:
             running.streaming = False
         return None
 
     async def stop(self, user_id: str, answer_id: str) -> ChargeOut:
-        """Stop an answer of the user's that is being written here; one that another process writes ends with its stream. Raises
-        `NotFound`."""
+        """Stop an answer of the user's that is being written here; one that another process writes
+        ends with its stream. Raises `NotFound`."""
         for running in self._running:
             if running.id == answer_id and running.user_id == user_id and running.task is not None:
                 running.stop()
@@ -294,12 +365,16 @@ class TextService:
             await idempotency.forget_user(sql, user_id)
 
 
-def _error_of(running: Answer, failure: ProviderError | None, answered: TextOut) -> DomainError | None:
+def _error_of(
+    running: Answer, failure: ProviderError | None, answered: TextOut
+) -> DomainError | None:
     """What its reader is told instead of an answer."""
     if failure is not None:
         return domain_error(failure)
     if running.finish is None:
-        return OutcomeUnknown("The server was stopped while this was being answered.", reason="server_stopped")
+        return OutcomeUnknown(
+            "The server was stopped while this was being answered.", reason="server_stopped"
+        )
     return no_answer(answered) if is_empty(answered) else None
 
 

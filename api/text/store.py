@@ -47,13 +47,19 @@ class Message:
 
 
 LOOKED_IN_FIRST = 400
-MESSAGE_COLUMNS = "id, role, content, model, cost_micro, images_json, created_at, finish_reason, citations_json"
+MESSAGE_COLUMNS = (
+    "id, role, content, model, cost_micro, images_json, created_at, finish_reason, citations_json"
+)
 COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread_id"
 
 
 def _conversation(row: Row) -> Conversation:
-    chat = None if row["platform"] is None else Chat(row["platform"], row["chat_id"], row["thread_id"])
-    return Conversation(row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"], chat)
+    chat = (
+        None if row["platform"] is None else Chat(row["platform"], row["chat_id"], row["thread_id"])
+    )
+    return Conversation(
+        row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"], chat
+    )
 
 
 def _message(row: Row) -> Message:
@@ -66,7 +72,9 @@ def _message(row: Row) -> Message:
         images=tuple(json.loads(row["images_json"])) if row["images_json"] else (),
         created_at=row["created_at"],
         finish_reason=row["finish_reason"],
-        citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"]))) if row["citations_json"] else (),
+        citations=tuple(map(CitationOut.model_validate, json.loads(row["citations_json"])))
+        if row["citations_json"]
+        else (),
     )
 
 
@@ -78,7 +86,8 @@ async def conversation(sql: Sql, conversation_id: str) -> Conversation | None:
 async def newest_of_chat(sql: Sql, user_id: str, chat: Chat) -> Conversation | None:
     query = f"""
         WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM conversations WHERE user_id = $1)
-        SELECT * FROM mine WHERE platform = $2 AND chat_id = $3 AND thread_id = $4 ORDER BY updated_at DESC, id DESC LIMIT 1"""
+        SELECT * FROM mine WHERE platform = $2 AND chat_id = $3 AND thread_id = $4
+            ORDER BY updated_at DESC, id DESC LIMIT 1"""
     row = await sql.fetch_one(query, user_id, chat.platform, chat.chat_id, chat.thread_id)
     return None if row is None else _conversation(row)
 
@@ -89,8 +98,10 @@ async def leave_chat(sql: Sql, user_id: str, chat: Chat, now: datetime) -> None:
         WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4"""
     await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id)
     query = """
-        INSERT INTO chats_left (user_id, platform, chat_id, thread_id, left_at) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (user_id, platform, chat_id, thread_id) DO UPDATE SET left_at = excluded.left_at"""
+        INSERT INTO chats_left (user_id, platform, chat_id, thread_id, left_at)
+            VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (user_id, platform, chat_id,
+        thread_id) DO UPDATE SET left_at = excluded.left_at"""
     await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id, now)
 
 
@@ -98,17 +109,24 @@ async def was_left(sql: Sql, user_id: str, chat: Chat, since: datetime) -> bool:
     """Whether the chat began a new conversation after that moment."""
     query = """
         SELECT left_at FROM chats_left
-        WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4 AND left_at >= $5"""
-    return await sql.fetch_one(query, user_id, chat.platform, chat.chat_id, chat.thread_id, since) is not None
+        WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4
+        AND left_at >= $5"""
+    return (
+        await sql.fetch_one(query, user_id, chat.platform, chat.chat_id, chat.thread_id, since)
+        is not None
+    )
 
 
 async def rename(sql: Sql, conversation_id: str, title: str) -> None:
     await sql.execute("UPDATE conversations SET title = $2 WHERE id = $1", conversation_id, title)
 
 
-async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime, str] | None, limit: int) -> list[Conversation]:
-    """Last used first. `words`: in the title or in a message, in any case. They are looked for in the last conversations first: that is
-    where most of what is looked for is, and reading all messages of somebody takes a hundred times as long."""
+async def page(
+    sql: Sql, user_id: str, words: str | None, before: tuple[datetime, str] | None, limit: int
+) -> list[Conversation]:
+    """Last used first. `words`: in the title or in a message, in any case. They are looked for in
+    the last conversations first: that is where most of what is looked for is, and reading all
+    messages of somebody takes a hundred times as long."""
     texts, values = ["user_id = $1"], list[object]([user_id])
     if before is not None:
         texts.append("updated_at <= $2 AND (updated_at < $2 OR id < $3)")
@@ -121,7 +139,9 @@ async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime
         number = len(values) + 1
         late = [*values, newest[-1]["updated_at"], min(row["id"] for row in newest)]
         said = f"user_id = $1 AND id >= ${number + 1}"
-        found = await _with_words(sql, words, [*texts, f"updated_at >= ${number}"], late, said, limit)
+        found = await _with_words(
+            sql, words, [*texts, f"updated_at >= ${number}"], late, said, limit
+        )
         if len(found) == limit:
             return found
     return await _with_words(sql, words, texts, values, "user_id = $1", limit)
@@ -130,32 +150,44 @@ async def page(sql: Sql, user_id: str, words: str | None, before: tuple[datetime
 async def _with_words(
     sql: Sql, words: str, texts: Sequence[str], values: Sequence[object], looked_in: str, limit: int
 ) -> list[Conversation]:
-    """`looked_in`: the condition for messages. They are taken out first: one engine would look in those of everybody."""
+    """`looked_in`: the condition for messages. They are taken out first: one engine would look in
+    those of everybody."""
     word = f"lower(${len(values) + 1}::text)"
     query = f"""
         WITH said AS MATERIALIZED (SELECT conversation_id, content FROM messages WHERE {looked_in})
         SELECT {COLUMNS} FROM conversations WHERE {" AND ".join(texts)}
-          AND (strpos(lower(title), {word}) > 0 OR id IN (SELECT conversation_id FROM said WHERE strpos(lower(content), {word}) > 0))
+          AND (strpos(lower(title), {word}) > 0 OR id IN (SELECT conversation_id FROM said
+          WHERE strpos(lower(content), {word}) > 0))
         ORDER BY updated_at DESC, id DESC LIMIT ${len(values) + 2}"""
     return [_conversation(row) for row in await sql.fetch(query, *values, words, limit)]
 
 
-async def _rows(sql: Sql, columns: str, texts: Sequence[str], values: Sequence[object], limit: int) -> Sequence[Row]:
-    query = f"SELECT {columns} FROM conversations WHERE {' AND '.join(texts)} ORDER BY updated_at DESC, id DESC LIMIT ${len(values) + 1}"
+async def _rows(
+    sql: Sql, columns: str, texts: Sequence[str], values: Sequence[object], limit: int
+) -> Sequence[Row]:
+    query = (
+        f"SELECT {columns} FROM conversations WHERE {' AND '.join(texts)} ORDER BY updated_at "
+        f"DESC, id DESC LIMIT ${len(values) + 1}"
+    )
     return await sql.fetch(query, *values, limit)
 
 
-async def messages(sql: Sql, conversation_id: str, last: int, until: str | None = None) -> list[Message]:
+async def messages(
+    sql: Sql, conversation_id: str, last: int, until: str | None = None
+) -> list[Message]:
     """The newest `last` messages, oldest first; `until`: of those up to this one."""
     query = f"""
-        WITH these AS MATERIALIZED (SELECT {MESSAGE_COLUMNS} FROM messages WHERE conversation_id = $1)
+        WITH these AS MATERIALIZED (SELECT {MESSAGE_COLUMNS} FROM messages
+            WHERE conversation_id = $1)
         SELECT * FROM these WHERE $3::text IS NULL OR id <= $3::text ORDER BY id DESC LIMIT $2"""
     return [_message(row) for row in reversed(await sql.fetch(query, conversation_id, last, until))]
 
 
 async def conversation_of(sql: Sql, answer_id: str) -> str | None:
     """In which an answer was given."""
-    row = await sql.fetch_one("SELECT conversation_id FROM messages WHERE id = $1 AND role = 'assistant'", answer_id)
+    row = await sql.fetch_one(
+        "SELECT conversation_id FROM messages WHERE id = $1 AND role = 'assistant'", answer_id
+    )
     return None if row is None else str(row["conversation_id"])
 
 
@@ -170,17 +202,26 @@ async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
 
 async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
     """Pictures of a conversation that no other conversation of the user shows."""
-    query = "SELECT conversation_id, images_json FROM messages WHERE user_id = $1 AND images_json IS NOT NULL"
+    query = (
+        "SELECT conversation_id, images_json FROM messages WHERE user_id = $1 AND images_json "
+        "IS NOT NULL"
+    )
     here: set[str] = set()
     elsewhere: set[str] = set()
     for row in await sql.fetch(query, user_id):
-        (here if row["conversation_id"] == conversation_id else elsewhere).update(json.loads(row["images_json"]))
+        (here if row["conversation_id"] == conversation_id else elsewhere).update(
+            json.loads(row["images_json"])
+        )
     return sorted(here - elsewhere)
 
 
 async def add_conversation(sql: Sql, new: Conversation) -> None:
     query = f"INSERT INTO conversations ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-    chat = (new.chat.platform, new.chat.chat_id, new.chat.thread_id) if new.chat else (None, None, None)
+    chat = (
+        (new.chat.platform, new.chat.chat_id, new.chat.thread_id)
+        if new.chat
+        else (None, None, None)
+    )
     await sql.execute(query, new.id, new.user_id, new.title, new.created_at, new.updated_at, *chat)
 
 
@@ -192,15 +233,27 @@ async def touch(sql: Sql, conversation_id: str, now: datetime) -> bool:
 
 async def add_message(sql: Sql, conversation_id: str, user_id: str, new: Message) -> None:
     query = f"""
-        INSERT INTO messages ({MESSAGE_COLUMNS}, conversation_id, user_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
+        INSERT INTO messages ({MESSAGE_COLUMNS}, conversation_id, user_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
     images = json.dumps(new.images) if new.images else None
     citations = json.dumps([each.model_dump() for each in new.citations]) if new.citations else None
-    values = (new.id, new.role, new.content, new.model, new.cost_micro, images, new.created_at, new.finish_reason, citations)
+    values = (
+        new.id,
+        new.role,
+        new.content,
+        new.model,
+        new.cost_micro,
+        images,
+        new.created_at,
+        new.finish_reason,
+        citations,
+    )
     await sql.execute(query, *values, conversation_id, user_id)
 
 
 async def delete(sql: Sql, conversation_id: str) -> None:
-    """The conversation first: who writes into it has its row, so their messages are there to be deleted when that is done."""
+    """The conversation first: who writes into it has its row, so their messages are there to be
+    deleted when that is done."""
     await sql.execute("DELETE FROM conversations WHERE id = $1", conversation_id)
     await sql.execute("DELETE FROM messages WHERE conversation_id = $1", conversation_id)
 

@@ -1,4 +1,5 @@
-"""The audit log: who did what to whom, written in the transaction that does it. Rows are only ever added."""
+"""The audit log: who did what to whom, written in the transaction that does it. Rows are only ever
+added."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +18,19 @@ CLOCK = timedelta(minutes=1)
 
 
 async def record(
-    sql: Sql, action: str, *, actor_id: str | None, subject: str, before: Facts | None = None, after: Facts | None = None
+    sql: Sql,
+    action: str,
+    *,
+    actor_id: str | None,
+    subject: str,
+    before: Facts | None = None,
+    after: Facts | None = None,
 ) -> None:
-    """`actor_id` is None when nobody is signed in; `subject` is an id. Never put a secret into the facts."""
+    """`actor_id` is None when nobody is signed in; `subject` is an id. Never put a secret into the
+    facts."""
     await sql.execute(
-        "INSERT INTO audit (id, actor_id, action, subject, before_json, after_json, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO audit (id, actor_id, action, subject, before_json, after_json, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
         ids.new_id(),
         actor_id,
         action,
@@ -34,7 +43,8 @@ async def record(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`actor` and `about` are the accounts' e-mail addresses or names of today; None when there is no such account."""
+    """`actor` and `about` are the accounts' e-mail addresses or names of today; None when there is
+    no such account."""
 
     id: str
     created_at: datetime
@@ -71,20 +81,29 @@ async def page(sql: Sql, wanted: Filter, limit: int) -> tuple[list[Entry], str |
         ("id >= {0}", ids.floor(wanted.since - CLOCK) if wanted.since else None),
         ("id < {0}", ids.floor(wanted.until + CLOCK) if wanted.until else None),
     ]
-    shown, cursor = await ids_of(sql, "audit", conditions, OLDEST if wanted.oldest_first else NEWEST, wanted.cursor, limit)
+    shown, cursor = await ids_of(
+        sql, "audit", conditions, OLDEST if wanted.oldest_first else NEWEST, wanted.cursor, limit
+    )
     rows = await sql.fetch("SELECT * FROM audit WHERE id = ANY($1::text[])", shown) if shown else ()
-    names = await store.names(sql, {each for row in rows for each in (row["actor_id"], row["subject"]) if each is not None})
+    names = await store.names(
+        sql,
+        {each for row in rows for each in (row["actor_id"], row["subject"]) if each is not None},
+    )
     found = {row["id"]: _entry(row, names) for row in rows}
     return [found[each] for each in shown if each in found], cursor
 
 
 async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:
-    rows = await sql.fetch("SELECT DISTINCT subject FROM audit WHERE action = $1 AND created_at >= $2", action, since)
+    rows = await sql.fetch(
+        "SELECT DISTINCT subject FROM audit WHERE action = $1 AND created_at >= $2", action, since
+    )
     return [cast(str, row["subject"]) for row in rows]
 
 
 def _entry(row: Row, names: Mapping[str, str]) -> Entry:
-    before, after = (json.loads(row[name]) if row[name] else None for name in ("before_json", "after_json"))
+    before, after = (
+        json.loads(row[name]) if row[name] else None for name in ("before_json", "after_json")
+    )
     return Entry(
         **{name: row[name] for name in ("id", "created_at", "action", "actor_id", "subject")},
         actor=names.get(row["actor_id"]),

@@ -27,12 +27,20 @@ class Cost:
     lanes: int = 1
 
 
-async def check(password: str, role: Role, *, words: Collection[str] = (), field: str = "password") -> None:
-    """Long enough for the role, not so long that hashing it is an attack, and not what everybody would guess first: a common password,
-    or one of `words` (names of the user, the product and the server), with little around it. Raises `InvalidRequest`."""
+async def check(
+    password: str, role: Role, *, words: Collection[str] = (), field: str = "password"
+) -> None:
+    """Long enough for the role, not so long that hashing it is an attack, and not what everybody
+    would guess first: a common password, or one of `words` (names of the user, the product and the
+    server), with little around it. Raises `InvalidRequest`."""
     least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
     if len(password) < least:
-        raise InvalidRequest(f"The password must have at least {least} characters.", field=field, reason="password_short", least=least)
+        raise InvalidRequest(
+            f"The password must have at least {least} characters.",
+            field=field,
+            reason="password_short",
+            least=least,
+        )
     if len(password.encode()) > PASSWORD_MAX_BYTES:
         detail = f"The password must have at most {PASSWORD_MAX_BYTES} bytes."
         raise InvalidRequest(detail, field=field, reason="password_long", most=PASSWORD_MAX_BYTES)
@@ -42,11 +50,14 @@ async def check(password: str, role: Role, *, words: Collection[str] = (), field
 
 
 class Passwords:
-    """Hashes in threads, at most four at once: each takes 46 MiB, so more would be a way to use up the memory."""
+    """Hashes in threads, at most four at once: each takes 46 MiB, so more would be a way to use up
+    the memory."""
 
     def __init__(self, cost: Cost | None = None) -> None:
         cost = cost or Cost()
-        self._hasher = PasswordHasher(time_cost=cost.time, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID)
+        self._hasher = PasswordHasher(
+            time_cost=cost.time, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID
+        )
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._nobodys = _unmatchable(cost)
 
@@ -55,7 +66,8 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Takes as long when there is no stored hash, so that the time does not tell who has an account."""
+        """Takes as long when there is no stored hash, so that the time does not tell who has an
+        account."""
         if len(password.encode()) > PASSWORD_MAX_BYTES:
             return False
         async with self._gate:

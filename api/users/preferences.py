@@ -1,5 +1,5 @@
-"""What a member likes best: a model for each kind, the options used last, and how results are shown. Clients keep it here, so that it
-is the same in each chat and on the web."""
+"""What a member likes best: a model for each kind, the options used last, and how results are
+shown. Clients keep it here, so that it is the same in each chat and on the web."""
 
 import json
 from typing import Any, cast
@@ -34,7 +34,8 @@ class Preferences:
         return bool((await _kept(self._db, user_id)).get("spoiler"))
 
     async def change(self, user_id: str, role: Role, body: PreferencesIn) -> PreferencesOut:
-        """What is not given stays. Raises `ModelUnavailable`, `InvalidRequest` (time zone), `NotFound`."""
+        """What is not given stays. Raises `ModelUnavailable`, `InvalidRequest` (time zone),
+        `NotFound`."""
         given = body.model_dump(mode="json", exclude_unset=True)
         for name, kind in MODELS.items():
             if given.get(name) is not None:
@@ -46,11 +47,16 @@ class Preferences:
             if not await store.hold_active(sql, user_id, ids.now()):
                 raise NotFound("There is no such account.")
             kept = await _kept(sql, user_id) | given
-            await store.set_preferences(sql, user_id, json.dumps({name: value for name, value in kept.items() if value is not None}))
+            await store.set_preferences(
+                sql,
+                user_id,
+                json.dumps({name: value for name, value in kept.items() if value is not None}),
+            )
         return await self.show(user_id, role)
 
     async def model(self, user_id: str, role: Role, kind: Kind, asked: str | None) -> Model:
-        """The model that was asked for, or else the preferred one while it can be used, or else the default. Raises `ModelUnavailable`."""
+        """The model that was asked for, or else the preferred one while it can be used, or else the
+        default. Raises `ModelUnavailable`."""
         if asked is None:
             kept = await _kept(self._db, user_id)
             preferred = self._usable(kind, kept.get(f"{kind}_model"), role)
@@ -76,6 +82,10 @@ async def _kept(sql: Sql, user_id: str) -> dict[str, Any]:
 def _check_zone(name: str) -> None:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:  # KeyError: a zone that is not there; OSError: the name of a folder
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+    ) as error:  # KeyError: a zone that is not there; OSError: the name of a folder
         detail = "This time zone is not known. They are called such as Europe/Berlin."
         raise InvalidRequest(detail, field="time_zone", reason="zone_unknown") from error

@@ -44,7 +44,8 @@ async def change_me(body: ProfileIn, caller: UserCaller, services: ServicesDep) 
 
 @router.delete("/me", status_code=204)
 async def erase_me(caller: OwnDataCaller, services: ServicesDep) -> None:
-    """The account and everything of it. Of a guest, in its chat, what it has said and got: the chat and what was spent stay."""
+    """The account and everything of it. Of a guest, in its chat, what it has said and got: the chat
+    and what was spent stay."""
     if caller.session_id is None:
         await services.users.empty(caller.user_id)
         return
@@ -57,7 +58,9 @@ async def preferences(caller: UserCaller, services: ServicesDep) -> PreferencesO
 
 
 @router.put("/me/preferences")
-async def change_preferences(body: PreferencesIn, caller: UserCaller, services: ServicesDep) -> PreferencesOut:
+async def change_preferences(
+    body: PreferencesIn, caller: UserCaller, services: ServicesDep
+) -> PreferencesOut:
     """Answers with all of them. A generation or a text without `model` gets the preferred one."""
     return await services.preferences.change(caller.user_id, caller.role, body)
 
@@ -65,8 +68,13 @@ async def change_preferences(body: PreferencesIn, caller: UserCaller, services: 
 @router.get("/me/export", response_class=StreamingResponse)
 async def export_me(caller: OwnDataCaller, services: ServicesDep) -> StreamingResponse:
     """A zip of everything that is held about the account: JSON files, and the media."""
-    headers = {"Content-Disposition": 'attachment; filename="allucanget-export.zip"', "Cache-Control": "no-store"}
-    return StreamingResponse(services.export.archive(caller.user_id), headers=headers, media_type="application/zip")
+    headers = {
+        "Content-Disposition": 'attachment; filename="allucanget-export.zip"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        services.export.archive(caller.user_id), headers=headers, media_type="application/zip"
+    )
 
 
 @router.get("")
@@ -80,9 +88,12 @@ async def users(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[UserOut]:
-    """`q`: a part of the e-mail or the name. `status` invited: who has not taken the invitation up. `sort`: by name; or who spent most this
-    month first, has the highest limit, used the largest part of it."""
-    return await services.users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
+    """`q`: a part of the e-mail or the name. `status` invited: who has not taken the invitation up.
+    `sort`: by name; or who spent most this month first, has the highest limit, used the largest
+    part of it."""
+    return await services.users.page(
+        q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit
+    )
 
 
 @router.post("", status_code=201)
@@ -103,32 +114,46 @@ async def invite_again(user_id: str, caller: AdminCaller, services: ServicesDep)
 
 
 @router.put("/{user_id}/role")
-async def set_role(user_id: str, body: RoleIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
+async def set_role(
+    user_id: str, body: RoleIn, caller: AdminCaller, services: ServicesDep
+) -> UserOut:
     return await services.users.set_role(user_id, body.role, actor_id=caller.user_id)
 
 
 @router.put("/{user_id}/status")
-async def set_status(user_id: str, body: StatusIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
+async def set_status(
+    user_id: str, body: StatusIn, caller: AdminCaller, services: ServicesDep
+) -> UserOut:
     """Disabling signs the user out everywhere."""
     return await services.auth.set_status(user_id, body.status, actor_id=caller.user_id)
 
 
 @router.put("/{user_id}/budget")
-async def set_budget(user_id: str, body: BudgetIn, caller: AdminCaller, services: ServicesDep) -> UserOut:
+async def set_budget(
+    user_id: str, body: BudgetIn, caller: AdminCaller, services: ServicesDep
+) -> UserOut:
     return await services.users.set_budget(user_id, body.monthly_usd, actor_id=caller.user_id)
 
 
 @router.post("/{user_id}/password-reset", status_code=201)
 async def reset_password(user_id: str, caller: AdminCaller, services: ServicesDep) -> SecretLinkOut:
-    """A one-time link with which the user chooses a new password: an hour. The old one works until then."""
+    """A one-time link with which the user chooses a new password: an hour. The old one works until
+    then."""
     return await services.auth.recovery.start_reset(user_id, actor_id=caller.user_id)
 
 
 @router.get("/{user_id}/sessions")
 async def sessions(
-    user_id: str, caller: AdminCaller, services: ServicesDep, cursor: Cursor = None, limit: Limit = 50, sort: SessionSort = "newest"
+    user_id: str,
+    caller: AdminCaller,
+    services: ServicesDep,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    sort: SessionSort = "newest",
 ) -> Page[SessionOut]:
-    return await services.auth.sessions_of(user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort)
+    return await services.auth.sessions_of(
+        user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort
+    )
 
 
 @router.delete("/{user_id}/sessions", status_code=204)
@@ -138,7 +163,9 @@ async def end_sessions(user_id: str, caller: AdminCaller, services: ServicesDep)
 
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)
-async def end_session(user_id: str, session_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+async def end_session(
+    user_id: str, session_id: str, caller: AdminCaller, services: ServicesDep
+) -> None:
     await services.auth.end_session_of(user_id, session_id, actor_id=caller.user_id)
 
 

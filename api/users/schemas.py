@@ -18,8 +18,8 @@ Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=13, decimal_pl
 
 
 class UserOut(Out):
-    """`email` is null for a guest account made by a chat. `invited` is true until the invitation is taken up. Budget figures are of
-    this month (UTC)."""
+    """`email` is null for a guest account made by a chat. `invited` is true until the invitation is
+    taken up. Budget figures are of this month (UTC)."""
 
     id: str
     email: str | None
@@ -38,7 +38,8 @@ class UserOut(Out):
 
 
 class PasswordBody(In):
-    """A body that holds a password, which counts exactly as it was typed, blanks at its ends too."""
+    """A body that holds a password, which counts exactly as it was typed, blanks at its ends
+    too."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -61,9 +62,10 @@ PreferredModel = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PreferencesIn(In):
-    """What is not given stays; null takes a choice back. A model by its id, or by words that only one model has. `image_options`,
-    `video_options` and `text_system` are what was used last, for forms: a request without them does not get them. `spoiler`: results
-    in groups are hidden until they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
+    """What is not given stays; null takes a choice back. A model by its id, or by words that only
+    one model has. `image_options`, `video_options` and `text_system` are what was used last, for
+    forms: a request without them does not get them. `spoiler`: results in groups are hidden until
+    they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
 
     text_model: PreferredModel | None = None
     image_model: PreferredModel | None = None
@@ -76,7 +78,8 @@ class PreferencesIn(In):
 
 
 class PreferencesOut(Out):
-    """A model is null when none was chosen, or when it cannot be used (any more): then the default is used."""
+    """A model is null when none was chosen, or when it cannot be used (any more): then the default
+    is used."""
 
     text_model: str | None = None
     image_model: str | None = None
@@ -109,8 +112,9 @@ class NewUserIn(In):
 
 
 class SecretLinkOut(Out):
-    """A one-time secret, shown now and never again. `link` is null when PUBLIC_URL is not set: the web then makes its own,
-    `/register?invite=TOKEN` or `/reset?token=TOKEN`. `mailed`: it was sent to the user, too."""
+    """A one-time secret, shown now and never again. `link` is null when PUBLIC_URL is not set: the
+    web then makes its own, `/register?invite=TOKEN` or `/reset?token=TOKEN`. `mailed`: it was sent
+    to the user, too."""
 
     token: str
     link: str | None

@@ -16,15 +16,23 @@ from api.users.schemas import ProfileIn, Role, Sort, Standings, Status, UserOut
 from api.users.store import Change, Standing, User
 
 Eraser = Callable[[str], Awaitable[None]]
-"""Deletes what a domain holds of the user with this id. It is called again after a crash, so it must bear that."""
+"""Deletes what a domain holds of the user with this id. It is called again after a crash, so it
+must bear that."""
 
 SETUP = "setup"
-PRODUCT_WORDS = ("allucanget", "all you can get ai", "allyoucangetai", "all you can get", "openrouter")
+PRODUCT_WORDS = (
+    "allucanget",
+    "all you can get ai",
+    "allyoucangetai",
+    "all you can get",
+    "openrouter",
+)
 SWEPT = timedelta(days=1)
 
 
 class Figures(Protocol):
-    """This month's money of a user: spent and held micro-dollars. Of several, those who spent and hold nothing are left out."""
+    """This month's money of a user: spent and held micro-dollars. Of several, those who spent and
+    hold nothing are left out."""
 
     async def of_user(self, user_id: str) -> tuple[int, int]: ...
 
@@ -32,8 +40,8 @@ class Figures(Protocol):
 
 
 class UserService:
-    """`erasers` is read when an account is deleted, so the domains built after this one can still add theirs. `hosts` are the names under
-    which this server is known, which make no password."""
+    """`erasers` is read when an account is deleted, so the domains built after this one can still
+    add theirs. `hosts` are the names under which this server is known, which make no password."""
 
     def __init__(
         self,
@@ -82,7 +90,8 @@ class UserService:
         return await store.by_email(self._db, normal(email))
 
     async def setup_needed(self) -> bool:
-        """True until the first admin exists. There is always one from then on, so the answer is kept."""
+        """True until the first admin exists. There is always one from then on, so the answer is
+        kept."""
         if not self._has_admin:
             self._has_admin = await store.has_admin(self._db)
         return not self._has_admin
@@ -94,15 +103,34 @@ class UserService:
         return await self.out(await self._existing(user_id))
 
     async def page(
-        self, *, q: str | None, role: Role | None, status: Standings | None, sort: Sort = "newest", cursor: str | None, limit: int
+        self,
+        *,
+        q: str | None,
+        role: Role | None,
+        status: Standings | None,
+        sort: Sort = "newest",
+        cursor: str | None,
+        limit: int,
     ) -> Page[UserOut]:
         month = f"{ids.now():%Y-%m}"
-        shown, more = await store.page(self._db, words=q, role=role, status=status, sort=sort, month=month, cursor=cursor, limit=limit)
+        shown, more = await store.page(
+            self._db,
+            words=q,
+            role=role,
+            status=status,
+            sort=sort,
+            month=month,
+            cursor=cursor,
+            limit=limit,
+        )
         figures = await self._figures.of_users([user.id for user in shown])
-        return Page(items=[_out(user, *figures.get(user.id, (0, 0))) for user in shown], next_cursor=more)
+        return Page(
+            items=[_out(user, *figures.get(user.id, (0, 0))) for user in shown], next_cursor=more
+        )
 
     async def new_person(self, email: str, password: str, role: Role) -> User:
-        """A person's account, not stored yet: hashing takes long and belongs outside the transaction. Raises `InvalidRequest`."""
+        """A person's account, not stored yet: hashing takes long and belongs outside the
+        transaction. Raises `InvalidRequest`."""
         user = self.new_invited(email, role, None)
         return replace(user, password_hash=await self.hash_for(user, password))
 
@@ -110,30 +138,67 @@ class UserService:
         """The account of somebody who has still to choose a password, not stored yet."""
         monthly = self._monthly_micro if monthly_usd is None else micro(monthly_usd)
         name, _, _ = email.partition("@")
-        return User(ids.new_id(), normal(email), None, name, role, "active", "auto", monthly, guest=False, created_at=ids.now())
+        return User(
+            ids.new_id(),
+            normal(email),
+            None,
+            name,
+            role,
+            "active",
+            "auto",
+            monthly,
+            guest=False,
+            created_at=ids.now(),
+        )
 
-    async def hash_for(self, user: User, password: str, *, field: str = "password", email: str | None = None) -> str:
-        """The hash of a new password, which has to be good enough for this user. Raises `InvalidRequest`."""
+    async def hash_for(
+        self, user: User, password: str, *, field: str = "password", email: str | None = None
+    ) -> str:
+        """The hash of a new password, which has to be good enough for this user. Raises
+        `InvalidRequest`."""
         address = email or user.email or ""
-        await passwords.check(password, user.role, words=(*self._words, address, *address.split("@"), user.display_name), field=field)
+        await passwords.check(
+            password,
+            user.role,
+            words=(*self._words, address, *address.split("@"), user.display_name),
+            field=field,
+        )
         return await self._passwords.hash(password)
 
-    async def choose_password(self, sql: Sql, user_id: str, password_hash: str, *, first: bool) -> User | None:
-        """The account with its new password; None when it is switched off, or when `first` is not so (any more)."""
+    async def choose_password(
+        self, sql: Sql, user_id: str, password_hash: str, *, first: bool
+    ) -> User | None:
+        """The account with its new password; None when it is switched off, or when `first` is not
+        so (any more)."""
         return await store.set_password(sql, user_id, password_hash, first=first, at=ids.now())
 
     async def hold_with_password(self, sql: Sql, user: User) -> bool:
-        """True while the account is active and has the password that `user` was read with; it stays so until the transaction ends."""
-        return user.password_hash is not None and await store.hold_with_password(sql, user.id, user.password_hash, ids.now())
+        """True while the account is active and has the password that `user` was read with; it stays
+        so until the transaction ends."""
+        return user.password_hash is not None and await store.hold_with_password(
+            sql, user.id, user.password_hash, ids.now()
+        )
 
     async def hold_active(self, sql: Sql, user_id: str) -> bool:
-        """True while the account is active: it is not switched off or deleted before the transaction ends."""
+        """True while the account is active: it is not switched off or deleted before the
+        transaction ends."""
         return await store.hold_active(sql, user_id, ids.now())
 
     def new_guest(self, display_name: str) -> User:
         """An account for a chat identity, not stored yet."""
         name = display_name or "Guest"
-        return User(ids.new_id(), None, None, name, "user", "active", "auto", self._guest_micro, guest=True, created_at=ids.now())
+        return User(
+            ids.new_id(),
+            None,
+            None,
+            name,
+            "user",
+            "active",
+            "auto",
+            self._guest_micro,
+            guest=True,
+            created_at=ids.now(),
+        )
 
     async def add(self, sql: Sql, user: User) -> None:
         """Raises `Conflict` when the e-mail has an account; the transaction is lost then."""
@@ -153,7 +218,8 @@ class UserService:
         await self.add(sql, user)
 
     async def retire_guest(self, sql: Sql, user_id: str) -> bool:
-        """Switches a guest account off because a person takes over what it made. False when it is no guest's."""
+        """Switches a guest account off because a person takes over what it made. False when it is
+        no guest's."""
         return await store.set_guest_status(sql, user_id, "disabled", ids.now())
 
     async def revive_guest(self, sql: Sql, user_id: str) -> bool:
@@ -161,8 +227,8 @@ class UserService:
         return await store.set_guest_status(sql, user_id, "active", ids.now())
 
     async def verify(self, user: User | None, password: str) -> User | None:
-        """The user, when this is the password. Takes as long for nobody and for a guest as for a wrong password. Renews a hash that was
-        made at a lower cost."""
+        """The user, when this is the password. Takes as long for nobody and for a guest as for a
+        wrong password. Renews a hash that was made at a lower cost."""
         stored = user.password_hash if user else None
         if not await self._passwords.matches(stored, password) or user is None or stored is None:
             return None
@@ -175,7 +241,9 @@ class UserService:
     async def check_change(self, user_id: str, body: ProfileIn) -> Change:
         """What the body changes, a new password hashed. Raises `InvalidRequest`, `NotFound`."""
         user = await self._existing(user_id)
-        change = Change(display_name=_name(body), language=body.language, confirm_micro=_confirm(body))
+        change = Change(
+            display_name=_name(body), language=body.language, confirm_micro=_confirm(body)
+        )
         if body.email is None and body.new_password is None:
             return change
         current = body.current_password
@@ -184,7 +252,9 @@ class UserService:
         proved = await self.prove(user, current.get_secret_value())
         change = replace(change, proved_hash=proved.password_hash)
         if body.new_password is not None:
-            hashed = await self.hash_for(user, body.new_password.get_secret_value(), field="new_password", email=body.email)
+            hashed = await self.hash_for(
+                user, body.new_password.get_secret_value(), field="new_password", email=body.email
+            )
             change = replace(change, password_hash=hashed)
         return replace(change, email=normal(body.email) if body.email else None)
 
@@ -196,8 +266,8 @@ class UserService:
         return proved
 
     async def save_change(self, sql: Sql, user_id: str, change: Change) -> None:
-        """Raises `Conflict` when the e-mail belongs to another account, `InvalidRequest` when the password was changed since it was
-        verified; the transaction is lost then."""
+        """Raises `Conflict` when the e-mail belongs to another account, `InvalidRequest` when the
+        password was changed since it was verified; the transaction is lost then."""
         try:
             saved = await store.update(sql, user_id, change, ids.now())
         except Duplicate as error:
@@ -206,22 +276,38 @@ class UserService:
             raise _wrong_password()
 
     async def set_role(self, user_id: str, role: Role, *, actor_id: str | None) -> UserOut:
-        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot sign in, so it cannot be an admin)."""
+        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot
+        sign in, so it cannot be an admin)."""
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())
             user = _there(await store.by_id(sql, user_id))
             if user.guest and role == "admin":
                 raise Conflict("A guest account cannot become an admin.")
             await self._stand(sql, user, role=role, status=user.status)
-            await audit.record(sql, "user_role", actor_id=actor_id, subject=user_id, before={"role": user.role}, after={"role": role})
+            await audit.record(
+                sql,
+                "user_role",
+                actor_id=actor_id,
+                subject=user_id,
+                before={"role": user.role},
+                after={"role": role},
+            )
         return await self.out(replace(user, role=role))
 
     async def set_status(self, sql: Sql, user_id: str, status: Status, *, actor_id: str) -> User:
-        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`; the transaction is lost then."""
+        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`; the transaction is lost
+        then."""
         await store.lock_admins(sql, ids.now())
         user = _there(await store.by_id(sql, user_id))
         await self._stand(sql, user, role=user.role, status=status)
-        await audit.record(sql, "user_status", actor_id=actor_id, subject=user_id, before={"status": user.status}, after={"status": status})
+        await audit.record(
+            sql,
+            "user_status",
+            actor_id=actor_id,
+            subject=user_id,
+            before={"status": user.status},
+            after={"status": status},
+        )
         return replace(user, status=status)
 
     async def set_budget(self, user_id: str, monthly_usd: Decimal, *, actor_id: str) -> UserOut:
@@ -230,15 +316,20 @@ class UserService:
         async with self._db.transaction() as sql:
             user = _there(await store.by_id(sql, user_id))
             await store.set_budget(sql, user_id, monthly, ids.now())
-            before, after = ({"monthly_usd": f"{usd(amount):.6f}"} for amount in (user.monthly_micro, monthly))
-            await audit.record(sql, "user_budget", actor_id=actor_id, subject=user_id, before=before, after=after)
+            before, after = (
+                {"monthly_usd": f"{usd(amount):.6f}"} for amount in (user.monthly_micro, monthly)
+            )
+            await audit.record(
+                sql, "user_budget", actor_id=actor_id, subject=user_id, before=before, after=after
+            )
         return await self.out(replace(user, monthly_micro=monthly))
 
     async def erase(self, user_id: str, *, actor_id: str) -> None:
-        """Deletes the account and all that every domain holds of it. Raises `LastAdmin`, `NotFound`.
+        """Deletes the account and all that every domain holds of it. Raises `LastAdmin`,
+        `NotFound`.
 
-        The account is switched off first, so that nothing new arrives while the domains delete. After a crash in between, deleting
-        again ends it.
+        The account is switched off first, so that nothing new arrives while the domains delete.
+        After a crash in between, deleting again ends it.
         """
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())
@@ -248,17 +339,25 @@ class UserService:
             await erase(user_id)
         async with self._db.transaction() as sql:
             await store.delete(sql, user_id)
-            await audit.record(sql, "user_delete", actor_id=actor_id, subject=user_id, before={"role": user.role, "guest": user.guest})
+            await audit.record(
+                sql,
+                "user_delete",
+                actor_id=actor_id,
+                subject=user_id,
+                before={"role": user.role, "guest": user.guest},
+            )
 
     async def empty(self, user_id: str) -> None:
-        """Deletes what a guest has said and got. The chat and what was spent stay: otherwise deleting would be a new budget."""
+        """Deletes what a guest has said and got. The chat and what was spent stay: otherwise
+        deleting would be a new budget."""
         for erase in self._contents:
             await erase(user_id)
         async with self._db.transaction() as sql:
             await audit.record(sql, "user_emptied", actor_id=user_id, subject=user_id)
 
     async def sweep(self) -> None:
-        """Deletes once more what belongs to accounts that were deleted lately: a request that was under way then may have written after."""
+        """Deletes once more what belongs to accounts that were deleted lately: a request that was
+        under way then may have written after."""
         for user_id in await audit.subjects(self._db, "user_delete", since=ids.now() - SWEPT):
             if await store.standing(self._db, user_id) is None:
                 for erase in self._erasers:
@@ -296,7 +395,9 @@ def _out(user: User, spent: int, held: int) -> UserOut:
 
 
 def _wrong_password() -> InvalidRequest:
-    return InvalidRequest("The current password is not right.", field="current_password", reason="password_wrong")
+    return InvalidRequest(
+        "The current password is not right.", field="current_password", reason="password_wrong"
+    )
 
 
 def _name(body: ProfileIn) -> str | None:

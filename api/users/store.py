@@ -12,7 +12,8 @@ from api.users.schemas import Language, Role, Sort, Standings, Status
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`email` and `password_hash` are None for a guest; somebody who was invited has no `password_hash` yet."""
+    """`email` and `password_hash` are None for a guest; somebody who was invited has no
+    `password_hash` yet."""
 
     id: str
     email: str | None
@@ -50,7 +51,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New values of an account; None leaves a field as it is, so that two changes at once do not undo each other."""
+    """New values of an account; None leaves a field as it is, so that two changes at once do not
+    undo each other."""
 
     email: str | None = None
     display_name: str | None = None
@@ -62,7 +64,10 @@ class Change:
     """The password's hash that was verified; when it is another one by now, nothing is changed."""
 
 
-COLUMNS = "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, confirm_micro, heard_language"
+COLUMNS = (
+    "id, email, password_hash, display_name, role, status, language, monthly_micro, guest, "
+    "created_at, confirm_micro, heard_language"
+)
 NEVER = -1
 
 
@@ -73,7 +78,8 @@ def _user(row: Row) -> User:
 async def insert(sql: Sql, user: User) -> None:
     """Raises `Duplicate` when the e-mail is taken."""
     await sql.execute(
-        "INSERT INTO users (id, email, password_hash, display_name, role, status, language, monthly_micro, guest, created_at, updated_at) "
+        "INSERT INTO users (id, email, password_hash, display_name, role, status, language, "
+        "monthly_micro, guest, created_at, updated_at) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
         user.id,
         user.email,
@@ -100,12 +106,17 @@ async def by_email(sql: Sql, email: str) -> User | None:
 
 async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:
     """By id: the e-mail address, a guest's name."""
-    rows = await sql.fetch("SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])", list(ids))
+    rows = await sql.fetch(
+        "SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])",
+        list(ids),
+    )
     return {row["id"]: row["name"] for row in rows}
 
 
 async def admins(sql: Sql) -> list[str]:
-    rows = await sql.fetch("SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id")
+    rows = await sql.fetch(
+        "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id"
+    )
     return [row["id"] for row in rows]
 
 
@@ -120,31 +131,53 @@ _BY_KEY = Order("sort_key", "bigint")
 _SORTS: Mapping[Sort, tuple[str, Order]] = {
     "newest": ("users.id", NEWEST),
     "oldest": ("users.id", OLDEST),
-    "name": ("lower(coalesce(nullif(display_name, ''), email, users.id))", replace(_BY_KEY, type="text", descending=False)),
+    "name": (
+        "lower(coalesce(nullif(display_name, ''), email, users.id))",
+        replace(_BY_KEY, type="text", descending=False),
+    ),
     "spent": ("coalesce(budgets.spent_micro, 0)", _BY_KEY),
     "limit": ("monthly_micro", _BY_KEY),
     # in hundredths of a percent
     "used": (
-        "CAST(floor(coalesce(budgets.spent_micro, 0) * CAST(10000 AS DOUBLE PRECISION) / greatest(monthly_micro, 1)) AS BIGINT)",
+        (
+            "CAST(floor(coalesce(budgets.spent_micro, 0) * CAST(10000 AS DOUBLE PRECISION) / "
+            "greatest(monthly_micro, 1)) AS BIGINT)"
+        ),
         _BY_KEY,
     ),
 }
 
 
 async def page(
-    sql: Sql, *, words: str | None, role: Role | None, status: Standings | None, sort: Sort, month: str, cursor: str | None, limit: int
+    sql: Sql,
+    *,
+    words: str | None,
+    role: Role | None,
+    status: Standings | None,
+    sort: Sort,
+    month: str,
+    cursor: str | None,
+    limit: int,
 ) -> tuple[Sequence[User], str | None]:
-    """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in `month` is in the budget's counter, and
-    only one query can sort by it. Raises `InvalidRequest` for a cursor of another sort."""
+    """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in
+    `month` is in the budget's counter, and only one query can sort by it. Raises `InvalidRequest`
+    for a cursor of another sort."""
     key, order = _SORTS[sort]
     texts, values = list[str](), list[object]()
     joined = ""
     if "budgets." in key:
-        joined, values = " LEFT JOIN budgets ON budgets.scope = 'user:' || users.id AND budgets.month = $1", [month]
+        joined, values = (
+            " LEFT JOIN budgets ON budgets.scope = 'user:' || users.id AND budgets.month = $1",
+            [month],
+        )
     if status == "invited":
         texts.append(_INVITED)
         status = "active"
-    for text, value in (("role = {0}", role), ("status = {0}", status), (_WORDS, words.lower() if words else None)):
+    for text, value in (
+        ("role = {0}", role),
+        ("status = {0}", status),
+        (_WORDS, words.lower() if words else None),
+    ):
         if value is not None:
             values.append(value)
             texts.append(text.format(f"${len(values)}::text"))
@@ -159,23 +192,38 @@ async def page(
         *values,
     )
     shown = [row["id"] for row in rows[:limit]]
-    found = await sql.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::text[])", shown) if shown else ()
+    found = (
+        await sql.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1::text[])", shown)
+        if shown
+        else ()
+    )
     people = {row["id"]: _user(row) for row in found}
     last = rows[limit - 1] if len(rows) > limit else None
-    return [people[each] for each in shown if each in people], cursor_of(order, last["id"], last["sort_key"]) if last else None
+    return [people[each] for each in shown if each in people], cursor_of(
+        order, last["id"], last["sort_key"]
+    ) if last else None
 
 
 async def has_admin(sql: Sql) -> bool:
     """One who can sign in: an invitation to become one does not count."""
-    return await sql.fetch_one("SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1") is not None
+    return (
+        await sql.fetch_one(
+            "SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1"
+        )
+        is not None
+    )
 
 
 async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
-    """False when `proved_hash` is not the password's any more. Raises `Duplicate` when the e-mail is taken."""
+    """False when `proved_hash` is not the password's any more. Raises `Duplicate` when the e-mail
+    is taken."""
     row = await sql.fetch_one(
-        "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, display_name), "
-        "language = coalesce($4::text, language), password_hash = coalesce($5::text, password_hash), updated_at = $6, "
-        "confirm_micro = CASE WHEN $8::bigint IS NULL THEN confirm_micro WHEN $8::bigint < 0 THEN NULL ELSE $8::bigint END "
+        "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, "
+        "display_name), "
+        "language = coalesce($4::text, language), password_hash = coalesce($5::text, "
+        "password_hash), updated_at = $6, "
+        "confirm_micro = CASE WHEN $8::bigint IS NULL THEN confirm_micro WHEN $8::bigint < 0 THEN "
+        "NULL ELSE $8::bigint END "
         "WHERE id = $1 AND ($7::text IS NULL OR password_hash = $7::text) RETURNING id",
         user_id,
         change.email,
@@ -190,19 +238,30 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
 
 
 async def hear_language(sql: Sql, user_id: str, language: str) -> None:
-    await sql.execute("UPDATE users SET heard_language = $2 WHERE id = $1 AND language = 'auto'", user_id, language)
+    await sql.execute(
+        "UPDATE users SET heard_language = $2 WHERE id = $1 AND language = 'auto'",
+        user_id,
+        language,
+    )
 
 
 async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
     """Only while the hash is still the one that was verified."""
-    row = await sql.fetch_one("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id", user_id, old, new)
+    row = await sql.fetch_one(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
+        user_id,
+        old,
+        new,
+    )
     return row is not None
 
 
 async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: datetime) -> bool:
-    """True while the account is active and this is its password; it stays so until the transaction ends."""
+    """True while the account is active and this is its password; it stays so until the transaction
+    ends."""
     row = await sql.fetch_one(
-        "UPDATE users SET updated_at = $3 WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id",
+        "UPDATE users SET updated_at = $3 WHERE id = $1 AND password_hash = $2 AND status = "
+        "'active' RETURNING id",
         user_id,
         password_hash,
         at,
@@ -212,14 +271,24 @@ async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: dat
 
 async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
     """True while the account is active; it stays so until the transaction ends."""
-    return await sql.fetch_one("UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id", user_id, at) is not None
+    return (
+        await sql.fetch_one(
+            "UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id",
+            user_id,
+            at,
+        )
+        is not None
+    )
 
 
-async def set_password(sql: Sql, user_id: str, password_hash: str, *, first: bool, at: datetime) -> User | None:
+async def set_password(
+    sql: Sql, user_id: str, password_hash: str, *, first: bool, at: datetime
+) -> User | None:
     """For an active account; `first`: only while it has none, otherwise only while it has one."""
     row = await sql.fetch_one(
         "UPDATE users SET password_hash = $2, updated_at = $4 "
-        f"WHERE id = $1 AND status = 'active' AND NOT guest AND (password_hash IS NULL) = $3 RETURNING {COLUMNS}",
+        "WHERE id = $1 AND status = 'active' AND NOT guest AND (password_hash IS NULL) = $3 "
+        f"RETURNING {COLUMNS}",
         user_id,
         password_hash,
         first,
@@ -229,7 +298,12 @@ async def set_password(sql: Sql, user_id: str, password_hash: str, *, first: boo
 
 
 async def set_budget(sql: Sql, user_id: str, monthly_micro: int, at: datetime) -> None:
-    await sql.execute("UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1", user_id, monthly_micro, at)
+    await sql.execute(
+        "UPDATE users SET monthly_micro = $2, updated_at = $3 WHERE id = $1",
+        user_id,
+        monthly_micro,
+        at,
+    )
 
 
 async def preferences(sql: Sql, user_id: str) -> str | None:
@@ -245,16 +319,22 @@ async def set_preferences(sql: Sql, user_id: str, chosen_json: str) -> None:
 async def lock_admins(sql: Sql, at: datetime) -> None:
     """Makes everybody who is about to take away an admin wait until this transaction ends."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at", at
+        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) ON CONFLICT (name) DO UPDATE "
+        "SET created_at = excluded.created_at",
+        at,
     )
 
 
 async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at: datetime) -> bool:
-    """False when nobody has this id, or when no active admin would be left. Call `lock_admins` first."""
+    """False when nobody has this id, or when no active admin would be left. Call `lock_admins`
+    first."""
     row = await sql.fetch_one(
-        "UPDATE users SET role = $2, status = $3, updated_at = $4 WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') "
-        "OR role <> 'admin' OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 FROM users o "
-        "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' AND o.password_hash IS NOT NULL)) RETURNING id",
+        "UPDATE users SET role = $2, status = $3, updated_at = $4 WHERE id = $1 AND (($2 = "
+        "'admin' AND $3 = 'active') "
+        "OR role <> 'admin' OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 "
+        "FROM users o "
+        "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' AND o.password_hash IS NOT "
+        "NULL)) RETURNING id",
         user_id,
         role,
         status,
@@ -264,7 +344,12 @@ async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at
 
 
 async def set_guest_status(sql: Sql, user_id: str, status: Status, at: datetime) -> bool:
-    row = await sql.fetch_one("UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id", user_id, status, at)
+    row = await sql.fetch_one(
+        "UPDATE users SET status = $2, updated_at = $3 WHERE id = $1 AND guest RETURNING id",
+        user_id,
+        status,
+        at,
+    )
     return row is not None
 
 

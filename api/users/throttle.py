@@ -1,4 +1,5 @@
-"""Limits on tries: counted in the database, so that a restart forgives nobody and all replicas count together."""
+"""Limits on tries: counted in the database, so that a restart forgives nobody and all replicas
+count together."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`free` tries in a `window`; after each one more the wait doubles, from `first` up to `longest`."""
+    """`free` tries in a `window`; after each one more the wait doubles, from `first` up to
+    `longest`."""
 
     free: int
     window: timedelta
@@ -35,7 +37,8 @@ class Throttle:
         self._db = db
 
     async def take(self, key: str, limit: Limit) -> None:
-        """Counts a try. Raises `RateLimited` while the key is blocked; such a try is not counted."""
+        """Counts a try. Raises `RateLimited` while the key is blocked; such a try is not
+        counted."""
         async with self._db.transaction() as sql:
             blocked_until = await take(sql, key, limit)
         if blocked_until is not None:
@@ -43,19 +46,27 @@ class Throttle:
 
     async def give_back(self, key: str) -> None:
         """The try was good: it does not count."""
-        await self._db.execute("UPDATE throttles SET failures = failures - 1, blocked_until = NULL WHERE key = $1 AND failures > 0", key)
+        await self._db.execute(
+            "UPDATE throttles SET failures = failures - 1, blocked_until = NULL WHERE key = $1 "
+            "AND failures > 0",
+            key,
+        )
 
     async def forget(self, key: str) -> None:
         await self._db.execute("DELETE FROM throttles WHERE key = $1", key)
 
 
 async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
-    """Counts a try inside the caller's transaction, which holds the key's row from then on. Answers until when it is blocked, if it is."""
+    """Counts a try inside the caller's transaction, which holds the key's row from then on. Answers
+    until when it is blocked, if it is."""
     at = ids.now()
     row = await sql.fetch_one(
-        "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET "
-        "failures = CASE WHEN throttles.window_started_at <= $3 THEN 1 ELSE throttles.failures + 1 END, "
-        "window_started_at = CASE WHEN throttles.window_started_at <= $3 THEN excluded.window_started_at "
+        "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) ON CONFLICT "
+        "(key) DO UPDATE SET "
+        "failures = CASE WHEN throttles.window_started_at <= $3 THEN 1 ELSE throttles.failures + "
+        "1 END, "
+        "window_started_at = CASE WHEN throttles.window_started_at <= $3 THEN "
+        "excluded.window_started_at "
         "ELSE throttles.window_started_at END "
         "WHERE throttles.blocked_until IS NULL OR throttles.blocked_until <= $2 RETURNING failures",
         key,
@@ -67,7 +78,9 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
         until: datetime | None = blocked["blocked_until"] if blocked else None
         return until
     wait = limit.wait(int(row["failures"]))
-    await sql.execute("UPDATE throttles SET blocked_until = $2 WHERE key = $1", key, at + wait if wait else None)
+    await sql.execute(
+        "UPDATE throttles SET blocked_until = $2 WHERE key = $1", key, at + wait if wait else None
+    )
     return None
 
 
@@ -79,10 +92,15 @@ async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
 async def purge(sql: Sql, at: datetime) -> int:
     """Deletes what no window counts any more: the longest one is an hour."""
     rows = await sql.fetch(
-        "DELETE FROM throttles WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) RETURNING key", at - KEPT, at
+        "DELETE FROM throttles WHERE window_started_at < $1 AND (blocked_until IS NULL OR "
+        "blocked_until < $2) RETURNING key",
+        at - KEPT,
+        at,
     )
     return len(rows)
 
 
 def _limited(limit: Limit, blocked_until: datetime) -> RateLimited:
-    return RateLimited(limit.sentence, retry_after=max(1.0, (blocked_until - ids.now()).total_seconds()))
+    return RateLimited(
+        limit.sentence, retry_after=max(1.0, (blocked_until - ids.now()).total_seconds())
+    )

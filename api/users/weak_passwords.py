@@ -1,6 +1,7 @@
-"""Passwords that are long enough and still guessed first: common ones, alone, padded or repeated; keyboard runs; names at hand.
+"""Passwords that are long enough and still guessed first: common ones, alone, padded or repeated;
+keyboard runs; names at hand.
 
-The list and where it comes from: `guessable.md`.
+The list and where it comes from: `weak_passwords.md`.
 """
 
 import gzip
@@ -9,7 +10,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-LIST = Path(__file__).with_name("guessable.txt.gz")
+LIST = Path(__file__).with_name("weak_passwords.txt.gz")
 PADDING = 8
 """Fewer characters than this around a common password or a name add too little."""
 UNIT = 12
@@ -17,19 +18,37 @@ UNIT = 12
 NAME_LEAST = 3
 """Shorter words than this are in too many good passwords by chance."""
 
-_RUNS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop")
+_RUNS = (
+    "01234567890",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "yxcvbnm",
+    "azertyuiop",
+)
 _RUN_LEAST = 4
 
 _BETTER = "Several words that do not belong together are good."
-COMMON = f"This password is among the first that are guessed: it is a common one with little added. {_BETTER}"
+COMMON = (
+    "This password is among the first that are guessed: it is a common one with little "
+    f"added. {_BETTER}"
+)
 REPEATED = f"This password repeats itself. {_BETTER}"
 RUN = f"This password follows the keyboard or the alphabet. {_BETTER}"
 NAMED = "This password is mostly a name that others know: yours, this server's or this product's."
-REASONS = {COMMON: "password_common", REPEATED: "password_repeats", RUN: "password_run", NAMED: "password_named"}
+REASONS = {
+    COMMON: "password_common",
+    REPEATED: "password_repeats",
+    RUN: "password_run",
+    NAMED: "password_named",
+}
 
 
 def reason(password: str, words: Collection[str] = ()) -> str | None:
-    """A sentence for the person, one of `REASONS`, or None when the password is not easily guessed."""
+    """A sentence for the person, one of `REASONS`, or None when the password is not easily
+    guessed."""
     folded = password.casefold()
     if len(_unit(folded)) < min(UNIT, len(folded)):
         return REPEATED
@@ -39,7 +58,11 @@ def reason(password: str, words: Collection[str] = ()) -> str | None:
         return RUN
     for word in words:
         name = word.casefold().strip()
-        if len(name) >= NAME_LEAST and name in folded and len(_letters_and_digits(folded.replace(name, ""))) < PADDING:
+        if (
+            len(name) >= NAME_LEAST
+            and name in folded
+            and len(_letters_and_digits(folded.replace(name, ""))) < PADDING
+        ):
             return NAMED
     return None
 
@@ -52,10 +75,15 @@ def common() -> frozenset[str]:
 
 
 def _is_common(folded: str) -> bool:
-    """As it is, without the digits and marks around it, or cut off after a common beginning that is most of it."""
+    """As it is, without the digits and marks around it, or cut off after a common beginning that is
+    most of it."""
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
     cores = {folded, core, _letters_and_digits(folded), _letters_and_digits(core)}
-    return any(len(folded) - len(each) < PADDING and each in common() for each in cores if len(each) >= NAME_LEAST)
+    return any(
+        len(folded) - len(each) < PADDING and each in common()
+        for each in cores
+        if len(each) >= NAME_LEAST
+    )
 
 
 def _unit(text: str) -> str:
@@ -67,7 +95,8 @@ def _unit(text: str) -> str:
 
 
 def _without_runs(folded: str) -> str:
-    """The text with each part that follows a row of the keyboard or the alphabet, in either direction, as one character."""
+    """The text with each part that follows a row of the keyboard or the alphabet, in either
+    direction, as one character."""
     left, at = "", 0
     while at < len(folded):
         length = _run_at(folded, at)

@@ -1,4 +1,5 @@
-"""The api as the bots see it, with the bot's own credential: one method for each endpoint, in the api's own types. All raise `ApiError`.
+"""The api as the bots see it, with the bot's own credential: one method for each endpoint, in the
+api's own types. All raise `ApiError`.
 
 `bots.core.acting` speaks for one person.
 """
@@ -34,8 +35,8 @@ STREAM_READ_SECONDS = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A person in a chat, as the platform vouches for it. `update_id` names the update that is being answered, `language` is the
-    platform's, as `bots.core.language` has it."""
+    """A person in a chat, as the platform vouches for it. `update_id` names the update that is
+    being answered, `language` is the platform's, as `bots.core.language` has it."""
 
     platform_user_id: str
     display_name: str
@@ -54,7 +55,13 @@ class _Act:
 class BotApi:
     """One per process. `public_url` is where people find the web, when that is known."""
 
-    def __init__(self, api_url: str, bot_key: str, public_url: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        bot_key: str,
+        public_url: str | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.public_url = public_url
         self.waiters = Waiters(self._look, patience or Patience())
         self._client = make_client(api_url)
@@ -91,7 +98,9 @@ class BotApi:
         """Waits up to `wait` seconds for the first delivery; empty when none came."""
         timeout = httpx.Timeout(wait + CLAIM_MARGIN, connect=5.0)
         params = {"wait": f"{wait:g}", "limit": str(limit)}
-        response = await self.call("POST", "/bot/deliveries/claim", self._key, params=params, timeout=timeout)
+        response = await self.call(
+            "POST", "/bot/deliveries/claim", self._key, params=params, timeout=timeout
+        )
         try:
             return TypeAdapter(list[DeliveryOut]).validate_json(response.content)
         except ValidationError as error:
@@ -103,7 +112,10 @@ class BotApi:
 
     async def link(self, delivery_id: str, link: LinkIn) -> ShareOut:
         """A public link to the delivery's result, for three days."""
-        return read(ShareOut, await self.call("POST", f"/bot/deliveries/{delivery_id}/link", self._key, body=link))
+        return read(
+            ShareOut,
+            await self.call("POST", f"/bot/deliveries/{delivery_id}/link", self._key, body=link),
+        )
 
     async def ack(self, delivery_id: str, ack: AckIn) -> None:
         await self.call("POST", f"/bot/deliveries/{delivery_id}/ack", self._key, body=ack)
@@ -112,14 +124,20 @@ class BotApi:
         await self.call("POST", f"/bot/deliveries/{delivery_id}/fail", self._key, body=fail)
 
     async def fit(self, url: str, most: int) -> MediaOut:
-        """The file behind a signed path, or a smaller copy of it. Raises `ApiError`: `conflict` with `retry_after` while the copy is being
-        made, `too_large` when none can be."""
+        """The file behind a signed path, or a smaller copy of it. Raises `ApiError`: `conflict`
+        with `retry_after` while the copy is being made, `too_large` when none can be."""
         path, _, signature = url.partition("?")
         params = dict(parse_qsl(signature))
-        return read(MediaOut, await self.call("POST", f"{path}/fit", self._key, body=FitIn(max_bytes=most), params=params))
+        return read(
+            MediaOut,
+            await self.call(
+                "POST", f"{path}/fit", self._key, body=FitIn(max_bytes=most), params=params
+            ),
+        )
 
     async def media(self, url: str, most: int) -> bytes:
-        """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond `most` bytes."""
+        """The bytes behind a signed path of the api. Raises `ApiError` with code `too_large` beyond
+        `most` bytes."""
         return await self.bytes_of(url, most)
 
     async def bytes_of(self, url: str, most: int, token: str | None = None) -> bytes:
@@ -138,13 +156,14 @@ class BotApi:
         return bytes(taken)
 
     async def act(self, who: Who, *, fresh: bool = False, patient: bool = False) -> str:
-        """A token that acts for this person in this chat, from memory while it lasts. `patient`: people know already that it takes long.
-        Raises `ApiError` `not_linked`."""
+        """A token that acts for this person in this chat, from memory while it lasts. `patient`:
+        people know already that it takes long. Raises `ApiError` `not_linked`."""
         return (await self._act(who, fresh=fresh, patient=patient)).token
 
     async def language(self, who: Who) -> tuple[str | None, bool]:
-        """The one that the person has chosen, and whether this is a stranger, who has no account. While the api is away nobody waits for
-        it: then none was chosen, and nobody is a stranger."""
+        """The one that the person has chosen, and whether this is a stranger, who has no account.
+        While the api is away nobody waits for it: then none was chosen, and nobody is a
+        stranger."""
         if self.waiters.away:
             return None, False
         try:
@@ -179,10 +198,14 @@ class BotApi:
         )
         asked_at = time.monotonic()
         timeout = None if patient else ACT_TIMEOUT
-        act = read(ActOut, await self.call("POST", "/bot/act", self._key, body=body, timeout=timeout))
+        act = read(
+            ActOut, await self.call("POST", "/bot/act", self._key, body=body, timeout=timeout)
+        )
         if len(self._acts) >= ACT_CACHE:
             self._acts.clear()
-        made = _Act(act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN), act.language)
+        made = _Act(
+            act.access_token, asked_at + min(ACT_SECONDS, act.expires_in - ACT_MARGIN), act.language
+        )
         self._acts[key] = made
         if act.new_guest:
             self._new_guests.add(key)
@@ -222,7 +245,9 @@ class BotApi:
         sent = _headers(token, headers, body)
         timeout = httpx.Timeout(STREAM_READ_SECONDS, connect=5.0)
         with below_http():
-            async with httpx_sse.aconnect_sse(self._client, "POST", path, content=_json(body), headers=sent, timeout=timeout) as source:
+            async with httpx_sse.aconnect_sse(
+                self._client, "POST", path, content=_json(body), headers=sent, timeout=timeout
+            ) as source:
                 if not source.response.is_success:
                     await source.response.aread()
                     raise refused(source.response)
@@ -239,8 +264,14 @@ def read(model: type[M], response: httpx.Response) -> M:
 
 
 def _unreadable(response: httpx.Response, error: ValidationError) -> ApiError:
-    where = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_input=False)[:3])
-    return ApiError(BAD_ANSWER, f"{response.request.url.path} answered something else than agreed at {where}", status=response.status_code)
+    where = ", ".join(
+        ".".join(map(str, one["loc"])) for one in error.errors(include_input=False)[:3]
+    )
+    return ApiError(
+        BAD_ANSWER,
+        f"{response.request.url.path} answered something else than agreed at {where}",
+        status=response.status_code,
+    )
 
 
 def _headers(token: str, extra: dict[str, str] | None, body: BaseModel | None) -> dict[str, str]:

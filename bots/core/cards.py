@@ -1,6 +1,7 @@
 """The buttons under a result, the card of a job that is waited for, the question about its price.
 
-A button carries an action and an id, nothing else: it works weeks later, after restarts, on any platform.
+A button carries an action and an id, nothing else: it works weeks later, after restarts, on any
+platform.
 """
 
 from decimal import Decimal
@@ -18,7 +19,11 @@ def result_buttons(made: GenerationOut) -> Buttons:
     def button(label: str, action: str) -> Button:
         return Button(label, action, made.id)
 
-    first = [button(texts.again_button(), "again"), button(texts.vary_button(), "vary"), button(texts.edit_button(), "edit")]
+    first = [
+        button(texts.again_button(), "again"),
+        button(texts.vary_button(), "vary"),
+        button(texts.edit_button(), "edit"),
+    ]
     if made.kind == "image":
         first.append(button(texts.animate_button(), "animate"))
     second = (
@@ -30,24 +35,35 @@ def result_buttons(made: GenerationOut) -> Buttons:
 
 
 def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
-    """What is shown until the result arrives. `fresh`: the message whose button was pressed stays as it is."""
-    buttons = (Button(texts.refresh_button(), "refresh", made.id), Button(texts.cancel_button(), "cancel", made.id, "danger"))
+    """What is shown until the result arrives. `fresh`: the message whose button was pressed stays
+    as it is."""
+    buttons = (
+        Button(texts.refresh_button(), "refresh", made.id),
+        Button(texts.cancel_button(), "cancel", made.id, "danger"),
+    )
     return Reply(texts.accepted(made), buttons=(buttons,), card=made.id, fresh=fresh)
 
 
 def closed_card(made: GenerationOut) -> Reply:
-    """What a waiting card becomes. A failure is told once: its own message takes the place of the card."""
+    """What a waiting card becomes. A failure is told once: its own message takes the place of the
+    card."""
     failed = made.status == "failed"
     return Reply(texts.card_closed(made), gone=failed, quiet=failed)
 
 
 def price_question(cost: Decimal, draft_id: str, asker: str, *, fresh: bool) -> Reply:
     """`asker` is the sender's id: the api knows who may say yes, but not who may say no."""
-    buttons = (Button(texts.yes_for(cost), "confirm", draft_id, "primary"), Button(texts.no(), "decline", asker))
+    buttons = (
+        Button(texts.yes_for(cost), "confirm", draft_id, "primary"),
+        Button(texts.no(), "decline", asker),
+    )
     return Reply(texts.confirm_question(cost), buttons=(buttons,), fresh=fresh)
 
 
 def delete_question(made: GenerationOut) -> Reply:
     """Takes the place of the result's own buttons."""
-    buttons = (Button(texts.delete_yes(), "delete_yes", made.id, "danger"), Button(texts.keep_button(), "keep", made.id))
+    buttons = (
+        Button(texts.delete_yes(), "delete_yes", made.id, "danger"),
+        Button(texts.keep_button(), "keep", made.id),
+    )
     return Reply(f"{texts.caption(made)}\n\n{texts.delete_what()}", buttons=(buttons,))

@@ -1,4 +1,5 @@
-"""`python -m bots.core.catalogue`: brings `locale/*.po` up to date with the code and names the sentences that are not translated."""
+"""`python -m bots.core.catalogue`: brings `locale/*.po` up to date with the code and names the
+sentences that are not translated."""
 
 import sys
 from collections.abc import Iterator
@@ -30,21 +31,37 @@ def read(language: str) -> Catalog:
 
 
 def problems() -> list[str]:
-    """One line for each sentence that is not translated, is not said any more, or lost one of its values on the way."""
+    """One line for each sentence that is not translated, is not said any more, or lost one of its
+    values on the way."""
     wrong = []
     said = sentences()
     for language in LANGUAGES.keys() - {DEFAULT}:
         held = {message.id: message for message in read(language) if message.id}
-        wrong += [f"{language}: not translated: {sentence!r}" for sentence in said if not _is_done(held.get(sentence))]
-        wrong += [f"{language}: said nowhere: {sentence!r}" for sentence in held if sentence not in said]
-        wrong += [f"{language}: {error}: {message.id!r}" for message in held.values() for error in message.check()]
+        wrong += [
+            f"{language}: not translated: {sentence!r}"
+            for sentence in said
+            if not _is_done(held.get(sentence))
+        ]
+        wrong += [
+            f"{language}: said nowhere: {sentence!r}" for sentence in held if sentence not in said
+        ]
+        wrong += [
+            f"{language}: {error}: {message.id!r}"
+            for message in held.values()
+            for error in message.check()
+        ]
     return wrong
 
 
 def update() -> None:
     for language in LANGUAGES.keys() - {DEFAULT}:
         old = read(language)
-        new = Catalog(locale=language, project="All You Can GET AI", version="1", creation_date=datetime(2026, 1, 1, tzinfo=UTC))
+        new = Catalog(
+            locale=language,
+            project="All You Can GET AI",
+            version="1",
+            creation_date=datetime(2026, 1, 1, tzinfo=UTC),
+        )
         new.revision_date = new.creation_date
         for sentence in sentences():
             held = old.get(sentence if isinstance(sentence, str) else sentence[0])
@@ -62,7 +79,9 @@ def _of(path: Path) -> Iterator[Sentence]:
 def _is_done(message: Message | None) -> bool:
     if message is None or message.fuzzy:
         return False
-    return all(message.string) if isinstance(message.string, (list, tuple)) else bool(message.string)
+    return (
+        all(message.string) if isinstance(message.string, (list, tuple)) else bool(message.string)
+    )
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """The pump: claims what the api has for this bot's chats, shows it, and says so.
 
-Each chat gets its deliveries one after another, chats do not wait for each other. A delivery is done only when the api has the ack;
-whatever is left behind by a stop or a crash is claimed again when its lease is over.
+Each chat gets its deliveries one after another, chats do not wait for each other. A delivery is
+done only when the api has the ack; whatever is left behind by a stop or a crash is claimed again
+when its lease is over.
 """
 
 import asyncio
@@ -23,12 +24,14 @@ from bots.core.types import Address, Chat, SendFailed, Shown
 log = structlog.get_logger()
 
 AT_ONCE, ROOM = 12, 4
-"""Deliveries claimed and not yet done, each perhaps with files of `Limits.upload_bytes` in memory; and when there is room to claim more."""
+"""Deliveries claimed and not yet done, each perhaps with files of `Limits.upload_bytes` in memory;
+and when there is room to claim more."""
 RETRY_MOST = 86_400.0
 
 
 async def pump(chat: Chat, api: BotApi, stop: asyncio.Event, times: Times | None = None) -> None:
-    """Runs until `stop` is set. An api that is away, or refuses, is asked again with growing pauses."""
+    """Runs until `stop` is set. An api that is away, or refuses, is asked again with growing
+    pauses."""
     await Pump(chat, api, stop, times or Times()).run()
 
 
@@ -143,16 +146,31 @@ class Pump:
             with language.speaking(language.chosen(delivery.language)):
                 return await self._show_all(held)
         except SendFailed as failure:
-            log.warning("delivery_not_shown", delivery=delivery.id, reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
+            log.warning(
+                "delivery_not_shown",
+                delivery=delivery.id,
+                reason=failure.reason,
+                final=failure.final,
+                uncertain=failure.uncertain,
+            )
             return _failed(held, failure)
         except ApiError as error:
-            log.warning("delivery_not_rendered", delivery=delivery.id, code=error.code, detail=error.detail)
-            return FailIn(lease=held.lease, reason=str(error)[:500], retry_after=error.retry_after, broke=_is_defect(error))
+            log.warning(
+                "delivery_not_rendered", delivery=delivery.id, code=error.code, detail=error.detail
+            )
+            return FailIn(
+                lease=held.lease,
+                reason=str(error)[:500],
+                retry_after=error.retry_after,
+                broke=_is_defect(error),
+            )
         except _NotOurs:
             raise
         except Exception as error:
             log.exception("delivery_broke", delivery=delivery.id)
-            return FailIn(lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True)
+            return FailIn(
+                lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True
+            )
 
     async def _show_all(self, held: Held) -> FailIn | None:
         """The result, then its card. Raises what `_try` catches."""
@@ -187,12 +205,18 @@ class Pump:
         return await self._chat.show(to, told.without_files), False
 
     async def _close_card(self, held: Held, to: Address, told: Told, card: str) -> FailIn | None:
-        """A card that can't be edited any more is no failure: the result is shown, or there is none."""
+        """A card that can't be edited any more is no failure: the result is shown, or there is
+        none."""
         assert told.card is not None
         try:
             await self._chat.show(replace(to, message_id=None), told.card, replacing=Shown((card,)))
         except SendFailed as failure:
-            log.info("card_not_closed", delivery=held.delivery.id, reason=failure.reason, final=failure.final)
+            log.info(
+                "card_not_closed",
+                delivery=held.delivery.id,
+                reason=failure.reason,
+                final=failure.final,
+            )
             if not failure.final:
                 return _failed(held, failure)
         return None
@@ -219,19 +243,32 @@ class Pump:
 
 
 def _is_defect(error: ApiError) -> bool:
-    """The api would say the same again: neither it nor the bot's credential is in trouble, and there is nothing to wait for."""
-    return 400 <= error.status < 500 and error.status not in (401, 403, 429) and error.retry_after is None
+    """The api would say the same again: neither it nor the bot's credential is in trouble, and
+    there is nothing to wait for."""
+    return (
+        400 <= error.status < 500
+        and error.status not in (401, 403, 429)
+        and error.retry_after is None
+    )
 
 
 def _address(delivery: DeliveryOut) -> Address:
     where = delivery.address
-    return Address(where.platform, where.chat_id, where.thread_id, where.message_id or where.card_message_id, where.private)
+    return Address(
+        where.platform,
+        where.chat_id,
+        where.thread_id,
+        where.message_id or where.card_message_id,
+        where.private,
+    )
 
 
 def _ack(held: Held, told: Told, became: tuple[Shown, bool]) -> AckIn:
     shown, with_files = became
     pairs = zip(told.media, shown.refs, strict=False) if with_files else ()
-    refs = [FileRefIn(media_id=media_id, kind=kind, ref=ref) for (media_id, kind), ref in pairs if ref]
+    refs = [
+        FileRefIn(media_id=media_id, kind=kind, ref=ref) for (media_id, kind), ref in pairs if ref
+    ]
     return AckIn(lease=held.lease, message_ids=list(shown.message_ids)[:20], refs=refs)
 
 

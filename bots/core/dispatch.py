@@ -21,7 +21,17 @@ from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.patience import Waiting
 from bots.core.splitting import split, utf16_units
-from bots.core.types import Address, Attachment, Chat, File, Inbound, Limits, Reply, SendFailed, Shown
+from bots.core.types import (
+    Address,
+    Attachment,
+    Chat,
+    File,
+    Inbound,
+    Limits,
+    Reply,
+    SendFailed,
+    Shown,
+)
 
 log = structlog.get_logger()
 
@@ -42,8 +52,9 @@ FILE_SENTENCE = 200
 
 
 async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool = False) -> None:
-    """Runs the command and shows its replies, in the sender's language. Never raises, but for being cancelled. `last_word`: nobody brings
-    this update again, so that an answer that is cancelled says so."""
+    """Runs the command and shows its replies, in the sender's language. Never raises, but for being
+    cancelled. `last_word`: nobody brings this update again, so that an answer that is cancelled
+    says so."""
     if resolve(inbound.command) is None and not inbound.address.private and inbound.pressed is None:
         return  # said to somebody else
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
@@ -57,18 +68,26 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool =
         heard if inbound.sender.language else None,
     )
     chosen, stranger = await api.language(who)
-    if stranger and not inbound.address.private and inbound.pressed is None and not RUNNING.may_hear(inbound):
+    if (
+        stranger
+        and not inbound.address.private
+        and inbound.pressed is None
+        and not RUNNING.may_hear(inbound)
+    ):
         chat = Silent(chat)
     with language.speaking(language.chosen(chosen, heard)):
         await _answer(chat, api, who, inbound, silent_until, last_word=last_word)
         if api.is_new_guest(who):
             about = replace(inbound, update_id=f"{inbound.update_id}:guest", pressed=None)
-            await _Showing(chat, about, await chat.limits_for(inbound.address), afresh=True).show(Reply(texts.guest_now(), secret=True))
+            await _Showing(chat, about, await chat.limits_for(inbound.address), afresh=True).show(
+                Reply(texts.guest_now(), secret=True)
+            )
 
 
 class Silent:
-    """The chat, to a stranger in a group who was answered a while ago: everybody would read each answer. Only what the platform shows to
-    nobody else is shown. Commands still run, for a code that was written there has to be burned."""
+    """The chat, to a stranger in a group who was answered a while ago: everybody would read each
+    answer. Only what the platform shows to nobody else is shown. Commands still run, for a code
+    that was written there has to be burned."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
@@ -86,7 +105,9 @@ class Silent:
         """Nothing comes."""
 
 
-async def _answer(chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool) -> None:
+async def _answer(
+    chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool
+) -> None:
     command = resolve(inbound.command)
     limits = await chat.limits_for(inbound.address)
     showing = _Showing(chat, inbound, limits, afresh=command is not None and command.afresh)
@@ -131,9 +152,14 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
             yield price_question(error.cost, error.draft_id, inbound.sender.id, fresh=fresh)
             return
         if error.status >= 500 or error.status == 0:
-            log.warning("command_failed", command=command.name, code=error.code, detail=error.detail)
+            log.warning(
+                "command_failed", command=command.name, code=error.code, detail=error.detail
+            )
         yield Reply(
-            _sentence(error, inbound, context), buttons=of_error(error, replace(inbound, command=command.name)), secret=True, fresh=fresh
+            _sentence(error, inbound, context),
+            buttons=of_error(error, replace(inbound, command=command.name)),
+            secret=True,
+            fresh=fresh,
         )
     except Exception:
         reference = secrets.token_hex(4)
@@ -141,12 +167,17 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
         yield Reply(texts.unexpected(reference), secret=True, fresh=fresh)
 
 
-async def _heard(replies: Replies, inbound: Inbound, waiting: Waiting, silent_until: float) -> Replies:
-    """The replies; when the first one does not come in time, a word that it will. Where an answer waits for the api, one that it does: once
-    in a place, at once."""
+async def _heard(
+    replies: Replies, inbound: Inbound, waiting: Waiting, silent_until: float
+) -> Replies:
+    """The replies; when the first one does not come in time, a word that it will. Where an answer
+    waits for the api, one that it does: once in a place, at once."""
     pressed = inbound.pressed is not None
     async with aclosing(replies):
-        coming, began = asyncio.ensure_future(anext(replies, None)), asyncio.ensure_future(waiting.began.wait())
+        coming, began = (
+            asyncio.ensure_future(anext(replies, None)),
+            asyncio.ensure_future(waiting.began.wait()),
+        )
         try:
             silent = None if pressed else max(0.0, silent_until - asyncio.get_running_loop().time())
             await asyncio.wait({coming, began}, timeout=silent, return_when=asyncio.FIRST_COMPLETED)
@@ -167,7 +198,11 @@ async def _heard(replies: Replies, inbound: Inbound, waiting: Waiting, silent_un
 
 
 def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
-    if inbound.pressed is not None and not inbound.address.private and error.code in ("not_found", "not_linked"):
+    if (
+        inbound.pressed is not None
+        and not inbound.address.private
+        and error.code in ("not_found", "not_linked")
+    ):
         return texts.not_yours()
     if error.code == "not_linked":
         return texts.not_linked(context.public_url)
@@ -175,7 +210,8 @@ def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
 
 
 class _Showing:
-    """The messages of one answer: each reply edits what the one before, or the pressed button, has shown."""
+    """The messages of one answer: each reply edits what the one before, or the pressed button, has
+    shown."""
 
     def __init__(self, chat: Chat, inbound: Inbound, limits: Limits, *, afresh: bool) -> None:
         self._chat = chat
@@ -190,12 +226,17 @@ class _Showing:
         self._sent = 0
 
     async def show(self, reply: Reply) -> Shown | None:
-        """What the reply became, or nothing when it could not be shown: a preview may fail, anything else is logged."""
+        """What the reply became, or nothing when it could not be shown: a preview may fail,
+        anything else is logged."""
         whole = reply.text
         if reply.preview or len(split(whole, self._limits.text, utf16_units)) <= PARTS_MOST:
             return await self._show(reply)
         room = max(1, self._limits.text - FILE_SENTENCE)
-        shown = await self._show(replace(reply, text=f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"))
+        shown = await self._show(
+            replace(
+                reply, text=f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"
+            )
+        )
         file = File("document", "answer.md", "text/markdown", whole.encode("utf-8", "replace"))
         return await self._show(Reply("", files=(file,), fresh=True, secret=reply.secret)) or shown
 
@@ -205,17 +246,26 @@ class _Showing:
             self._sent += not reply.preview
             reply = _with_nonce(reply, f"{self._seed}:{self._sent}")
         try:
-            shown = await (self._once(reply, replacing) if reply.preview else self._patiently(reply, replacing))
+            shown = await (
+                self._once(reply, replacing) if reply.preview else self._patiently(reply, replacing)
+            )
         except SendFailed as failure:
             if not reply.preview:
-                log.warning("reply_not_shown", reason=failure.reason, final=failure.final, uncertain=failure.uncertain)
+                log.warning(
+                    "reply_not_shown",
+                    reason=failure.reason,
+                    final=failure.final,
+                    uncertain=failure.uncertain,
+                )
             return None
         self._growing = reply if reply.preview and reply.markdown else None
         self._whole = not (reply.preview or reply.notice)
         if reply.notice and self._pressed is not None:
             self._notice = shown  # beside the button's message, which is still the one to edit
             return shown
-        self._shown = shown if shown.message_ids else None  # what a platform shows of a growing text may be no message
+        self._shown = (
+            shown if shown.message_ids else None
+        )  # what a platform shows of a growing text may be no message
         await self._take_notice_away()
         return shown
 
@@ -224,9 +274,16 @@ class _Showing:
         if self._whole:
             return
         written = "" if self._growing is None else self._growing.text.removesuffix(texts.WRITING)
-        last = Reply(texts.cut_short(written, texts.interrupted()), markdown=bool(written), secret=not written)
+        last = Reply(
+            texts.cut_short(written, texts.interrupted()),
+            markdown=bool(written),
+            secret=not written,
+        )
         with suppress(SendFailed, TimeoutError):
-            await asyncio.wait_for(self._once(last, self._shown if self._shown != self._pressed else None), LAST_WORD_SECONDS)
+            await asyncio.wait_for(
+                self._once(last, self._shown if self._shown != self._pressed else None),
+                LAST_WORD_SECONDS,
+            )
 
     async def _take_notice_away(self) -> None:
         notice, self._notice = self._notice, None
@@ -238,7 +295,8 @@ class _Showing:
         return await self._chat.show(self._to, reply, replacing)
 
     async def _patiently(self, reply: Reply, replacing: Shown | None) -> Shown:
-        """Tries again where that helps. What may have arrived is sent once more at most; adapters call no edit uncertain."""
+        """Tries again where that helps. What may have arrived is sent once more at most; adapters
+        call no edit uncertain."""
         doubts = 0
         for tried in range(1, TRIES + 1):
             try:
@@ -260,14 +318,21 @@ def cleaned(inbound: Inbound) -> Inbound:
     """Without what is no text: halves of characters and NULs, which nothing behind this takes."""
 
     def clean(text: str) -> str:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
+        return (
+            text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "")
+        )
 
     def named(files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
         return tuple(replace(file, name=clean(file.name)) for file in files)
 
     quoted = inbound.quoted
     if quoted is not None:
-        quoted = replace(quoted, text=clean(quoted.text), author=clean(quoted.author), attachments=named(quoted.attachments))
+        quoted = replace(
+            quoted,
+            text=clean(quoted.text),
+            author=clean(quoted.author),
+            attachments=named(quoted.attachments),
+        )
     return replace(
         inbound,
         text=clean(inbound.text),
@@ -287,12 +352,15 @@ def _with_nonce(reply: Reply, seed: str) -> Reply:
 
 
 async def _keep_card(context: Context, showing: _Showing, generation_id: str, shown: Shown) -> None:
-    """Stores which message waits for the result. If the result was quicker than that, nobody else will close the card."""
+    """Stores which message waits for the result. If the result was quicker than that, nobody else
+    will close the card."""
     try:
         await context.user.card(generation_id, CardIn(message_id=shown.message_ids[-1]))
         made = await context.user.generation(generation_id)
     except ApiError as error:
-        log.warning("card_not_stored", generation=generation_id, code=error.code, detail=error.detail)
+        log.warning(
+            "card_not_stored", generation=generation_id, code=error.code, detail=error.detail
+        )
         return
     if made.status not in ("queued", "processing"):
         await showing.show(closed_card(made))

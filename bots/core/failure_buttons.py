@@ -52,7 +52,14 @@ BY_CODE: dict[str, Remedy] = {
     "storage_full": "tell_admin",
 }
 """Where no reason is given. What is not here is mended by other words, or by waiting."""
-MADE_BY: dict[str, Kind] = {"ask": "text", "go_on": "text", "image": "image", "edit": "image", "video": "video", "animate": "video"}
+MADE_BY: dict[str, Kind] = {
+    "ask": "text",
+    "go_on": "text",
+    "image": "image",
+    "edit": "image",
+    "video": "video",
+    "animate": "video",
+}
 
 
 def of_failed(made: GenerationOut) -> Buttons:
@@ -69,7 +76,8 @@ def of_failed(made: GenerationOut) -> Buttons:
 
 
 def of_error(error: ApiError, inbound: Inbound) -> Buttons:
-    """Under the sentence that says why a command did nothing. A button that was pressed can be pressed again: it gets no second one."""
+    """Under the sentence that says why a command did nothing. A button that was pressed can be
+    pressed again: it gets no second one."""
     reason = None if error.problem is None else error.problem.reason
     remedy = _remedy(error.code, reason)
     match remedy:
@@ -77,10 +85,18 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
             return ((Button(texts.again_button(), "repeat", RUNNING.remember(inbound)),),)
         case "other_model":
             kind = MADE_BY.get(inbound.command)
-            action, value = ("model", "") if kind is None else ("models", f"{kind}:0:{inbound.sender.id}")
+            action, value = (
+                ("model", "") if kind is None else ("models", f"{kind}:0:{inbound.sender.id}")
+            )
             return ((Button(texts.other_model_button(), action, value),),)
         case "tell_admin":
-            return ((Button(texts.tell_admin_button(), "tell", error.code if reason is None else reason),),)
+            return (
+                (
+                    Button(
+                        texts.tell_admin_button(), "tell", error.code if reason is None else reason
+                    ),
+                ),
+            )
     return ()
 
 

@@ -1,4 +1,5 @@
-"""How the bots speak HTTP with the api: one factory for clients, one place where failures become `ApiError`."""
+"""How the bots speak HTTP with the api: one factory for clients, one place where failures become
+`ApiError`."""
 
 import ssl
 from collections.abc import Iterator
@@ -22,8 +23,9 @@ MAX_CONNECTIONS = 200
 
 
 class ApiError(Exception):
-    """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or `bad_answer`; `status` is 0 without an answer.
-    `cost` and `draft_id` come with `confirm_cost`; `problem` is all that the api has said. `unsent`: the api has certainly not got it."""
+    """The api refused or could not be asked. `code`: the api's own, `api_unavailable` or
+    `bad_answer`; `status` is 0 without an answer. `cost` and `draft_id` come with `confirm_cost`;
+    `problem` is all that the api has said. `unsent`: the api has certainly not got it."""
 
     def __init__(
         self,
@@ -55,10 +57,13 @@ def _tls() -> ssl.SSLContext:
 
 
 def make_client(base_url: str) -> httpx.AsyncClient:
-    """A client for one origin. No redirects and no proxies: a credential must not travel elsewhere."""
+    """A client for one origin. No redirects and no proxies: a credential must not travel
+    elsewhere."""
     return httpx.AsyncClient(
         base_url=base_url,
-        transport=AiohttpTransport(verify=_tls(), trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)),
+        transport=AiohttpTransport(
+            verify=_tls(), trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)
+        ),
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,
@@ -69,7 +74,12 @@ TRANSPORT_ERRORS = (httpx.TransportError, aiohttp.ClientError, TimeoutError)
 """All that can go wrong below HTTP; the aiohttp transport lets a few of its own errors through."""
 
 
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, aiohttp.ClientConnectorError)
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    aiohttp.ClientConnectorError,
+)
 
 
 CLOSED = "Connection closed."
@@ -104,7 +114,9 @@ def told(error: ErrorOut, retry_after: float | None) -> ApiError:
 
 
 def unavailable(error: BaseException) -> ApiError:
-    return ApiError(API_UNAVAILABLE, f"{type(error).__name__}: {error}", unsent=isinstance(error, _UNSENT))
+    return ApiError(
+        API_UNAVAILABLE, f"{type(error).__name__}: {error}", unsent=isinstance(error, _UNSENT)
+    )
 
 
 def refused(response: httpx.Response) -> ApiError:
@@ -113,8 +125,16 @@ def refused(response: httpx.Response) -> ApiError:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
         if response.status_code in (502, 503, 504):
-            return ApiError(API_UNAVAILABLE, f"HTTP {response.status_code} in front of the api", status=response.status_code)
-        return ApiError(BAD_ANSWER, f"HTTP {response.status_code} without a problem document", status=response.status_code)
+            return ApiError(
+                API_UNAVAILABLE,
+                f"HTTP {response.status_code} in front of the api",
+                status=response.status_code,
+            )
+        return ApiError(
+            BAD_ANSWER,
+            f"HTTP {response.status_code} without a problem document",
+            status=response.status_code,
+        )
     return ApiError(
         problem.code,
         problem.detail,

@@ -1,9 +1,11 @@
 """Which language is spoken, and its sentences.
 
-English is what stands in the code. `locale/<language>.po` holds the others; they are read when the process starts, so there is no compiled
-file that could be old. `python -m bots.core.catalogue` brings them up to date with the code and names what is not translated yet.
+English is what stands in the code. `locale/<language>.po` holds the others; they are read when the
+process starts, so there is no compiled file that could be old. `python -m bots.core.catalogue`
+brings them up to date with the code and names what is not translated yet.
 
-Whoever makes a `Reply` does so `with speaking(language)`: `answer()` for what people ask, the pump for what is delivered.
+Whoever makes a `Reply` does so `with speaking(language)`: `answer()` for what people ask, the pump
+for what is delivered.
 """
 
 import gettext as std
@@ -25,7 +27,8 @@ _spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
 
 def chosen(*wanted: str | None) -> str:
-    """The first of the wanted languages that there is, English otherwise. `de-AT` and `de_CH` are German."""
+    """The first of the wanted languages that there is, English otherwise. `de-AT` and `de_CH` are
+    German."""
     short = ((one or "").replace("_", "-").partition("-")[0].lower() for one in wanted)
     return next((one for one in short if one in LANGUAGES), DEFAULT)
 
@@ -36,7 +39,8 @@ def spoken() -> str:
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """Everything said inside is said in this language. Not around a `yield` of an async generator: its steps may be in other tasks."""
+    """Everything said inside is said in this language. Not around a `yield` of an async generator:
+    its steps may be in other tasks."""
     before = _spoken.set(language)
     try:
         yield

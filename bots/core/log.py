@@ -1,4 +1,5 @@
-"""The log of a chat process: one line for each event, without secrets. Libraries' own logs go the same way."""
+"""The log of a chat process: one line for each event, without secrets. Libraries' own logs go the
+same way."""
 
 import logging
 import re
@@ -42,10 +43,13 @@ def set_up(stream: TextIO = sys.stdout) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _masked(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _masked(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
     return {key: mask(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def mask(text: str) -> str:
-    """Without anything that looks like a bot token: some libraries put it into addresses and errors."""
+    """Without anything that looks like a bot token: some libraries put it into addresses and
+    errors."""
     return _TELEGRAM_TOKEN.sub("bot***", text)

@@ -21,14 +21,19 @@ class Suggestions:
         self._api = api
         self._known: dict[tuple[str, Kind], tuple[float, list[ModelOut]]] = {}
 
-    async def models(self, who: Who, kinds: Sequence[Kind], typed: str, most: int) -> list[ModelOut]:
-        """At most so many whose name or id has what is typed, names that begin with it first; none for a person who may use none."""
+    async def models(
+        self, who: Who, kinds: Sequence[Kind], typed: str, most: int
+    ) -> list[ModelOut]:
+        """At most so many whose name or id has what is typed, names that begin with it first; none
+        for a person who may use none."""
         try:
             found = [model for kind in kinds for model in await self._of_kind(who, kind)]
         except ApiError:
             return []
         wanted = typed.strip().casefold()
-        fitting = [one for one in found if wanted in one.name.casefold() or wanted in one.id.casefold()]
+        fitting = [
+            one for one in found if wanted in one.name.casefold() or wanted in one.id.casefold()
+        ]
         return sorted(fitting, key=lambda one: not one.name.casefold().startswith(wanted))[:most]
 
     async def _of_kind(self, who: Who, kind: Kind) -> list[ModelOut]:

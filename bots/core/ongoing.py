@@ -1,4 +1,5 @@
-"""What this process is doing right now: the answers that are being written, and what was pressed a moment ago."""
+"""What this process is doing right now: the answers that are being written, and what was pressed a
+moment ago."""
 
 import asyncio
 import secrets
@@ -57,7 +58,11 @@ class Running:
 
     def newest(self, inbound: Inbound) -> Answering | None:
         """The last answer that is being written to this person here."""
-        mine = [one for one in self._answers.values() if self.owns(inbound, one) and one.place == _place(inbound)]
+        mine = [
+            one
+            for one in self._answers.values()
+            if self.owns(inbound, one) and one.place == _place(inbound)
+        ]
         return mine[-1] if mine else None
 
     def remember(self, inbound: Inbound) -> str:
@@ -100,7 +105,8 @@ RUNNING = Running()
 
 
 async def until(stopped: asyncio.Event, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The events until `stopped` is set; then their source is closed, in the middle of waiting if need be."""
+    """The events until `stopped` is set; then their source is closed, in the middle of waiting if
+    need be."""
     stopping = asyncio.ensure_future(stopped.wait())
     async with aclosing(events):
         try:

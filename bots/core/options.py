@@ -1,4 +1,5 @@
-"""Options in the text of a command, such as `a fox --ar 16:9 --n 2`, and the platform's own ones: both become the api's fields."""
+"""Options in the text of a command, such as `a fox --ar 16:9 --n 2`, and the platform's own ones:
+both become the api's fields."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,8 +22,9 @@ class Mistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`name` is the api's field, `flags` how people write it in text. `choices` are for menus; other values may be typed.
-    `models`: it takes the name of a model of these kinds. `description` is English; show `described(language)`.
+    """`name` is the api's field, `flags` how people write it in text. `choices` are for menus;
+    other values may be typed. `models`: it takes the name of a model of these kinds. `description`
+    is English; show `described(language)`.
     """
 
     name: str
@@ -56,10 +58,17 @@ _ON = {"true", "yes", "on", "1"}
 _OFF = {"false", "no", "off", "0"}
 
 
-def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, prose: bool = False) -> Parsed:
-    """Raises `Mistake`. A native option and the same one in the text: the text counts. `prose`: what looks like an option and is none
-    belongs to the text, for people ask about `git rebase --onto`, too."""
-    options = {option.name: _value(option, option.name, native[option.name]) for option in known if option.name in native}
+def parse(
+    text: str, native: Mapping[str, str], known: Sequence[Option], *, prose: bool = False
+) -> Parsed:
+    """Raises `Mistake`. A native option and the same one in the text: the text counts. `prose`:
+    what looks like an option and is none belongs to the text, for people ask about `git rebase
+    --onto`, too."""
+    options = {
+        option.name: _value(option, option.name, native[option.name])
+        for option in known
+        if option.name in native
+    }
     typed: set[str] = set()
     prompt = []
     place = 0
@@ -74,7 +83,9 @@ def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, pros
             said = _VALUE.match(text, place)
             if said is None or _FLAG.match(said[0].lstrip()):
                 raise Mistake(texts.option_needs_value(flag, option.example))
-            value = _value(option, f"--{flag}", said["word"] if said["quoted"] is None else said["quoted"])
+            value = _value(
+                option, f"--{flag}", said["word"] if said["quoted"] is None else said["quoted"]
+            )
             place = said.end()
         if option.name in typed:
             raise Mistake(texts.option_twice(flag))
@@ -85,10 +96,13 @@ def parse(text: str, native: Mapping[str, str], known: Sequence[Option], *, pros
 
 
 def _next_flag(text: str, place: int, known: Sequence[Option], prose: bool) -> re.Match[str] | None:
-    """The next option in the text. A long dash before a word is ordinary prose unless the word is an option."""
+    """The next option in the text. A long dash before a word is ordinary prose unless the word is
+    an option."""
     names = {flag for option in known for flag in option.flags}
     for match in _FLAG.finditer(text, place):
-        if (match["dash"] == "--" and not prose) or match["name"].lower().removeprefix("no-") in names:
+        if (match["dash"] == "--" and not prose) or match["name"].lower().removeprefix(
+            "no-"
+        ) in names:
             return match
     return None
 
@@ -102,11 +116,17 @@ def _find(flag: str, known: Sequence[Option]) -> tuple[Option, bool]:
     if plain != flag and plain in by_flag and by_flag[plain].type == "switch":
         return by_flag[plain], True
     near = get_close_matches(flag, list(by_flag), n=1)
-    raise Mistake(texts.option_unknown(flag, [option.flags[0] for option in known], near[0] if near else None))
+    raise Mistake(
+        texts.option_unknown(flag, [option.flags[0] for option in known], near[0] if near else None)
+    )
 
 
 def _value(option: Option, flag: str, said: str) -> Value:
-    convert: dict[str, Callable[[Option, str, str], Value]] = {"text": _text, "number": _number, "switch": _switch}
+    convert: dict[str, Callable[[Option, str, str], Value]] = {
+        "text": _text,
+        "number": _number,
+        "switch": _switch,
+    }
     return convert[option.type](option, flag, said.strip())
 
 
@@ -119,7 +139,11 @@ def _text(option: Option, flag: str, said: str) -> str:
 def _number(option: Option, flag: str, said: str) -> int:
     digits = said.removesuffix("s") if option.name == "duration" else said
     number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 15 else None
-    if number is None or (option.least is not None and number < option.least) or (option.most is not None and number > option.most):
+    if (
+        number is None
+        or (option.least is not None and number < option.least)
+        or (option.most is not None and number > option.most)
+    ):
         raise Mistake(texts.option_not_between(flag, said, option.least, option.most))
     return number
 
@@ -134,17 +158,22 @@ def fitting_models(said: str, models: Sequence[ModelOut]) -> list[ModelOut]:
     """Those that have this id or name, otherwise those that have it as a part of them."""
     wanted = said.casefold()
     exact = [one for one in models if wanted in (one.id.casefold(), one.name.casefold())]
-    return exact or [one for one in models if wanted in one.id.casefold() or wanted in one.name.casefold()]
+    return exact or [
+        one for one in models if wanted in one.id.casefold() or wanted in one.name.casefold()
+    ]
 
 
 def find_model(said: str, models: Sequence[ModelOut], elsewhere: Collection[str] = ()) -> str:
-    """The id of the model that is meant: its id or name, or a part of them that fits one model only. `elsewhere`: ids of models that do
-    other things, too; of several the one that does only this is meant. Raises `Mistake`."""
+    """The id of the model that is meant: its id or name, or a part of them that fits one model
+    only. `elsewhere`: ids of models that do other things, too; of several the one that does only
+    this is meant. Raises `Mistake`."""
     fitting = fitting_models(said, models)
     if len(fitting) > 1:
         fitting = [one for one in fitting if one.id not in elsewhere] or fitting
     if len(fitting) == 1:
         return fitting[0].id
     if fitting:
-        raise Mistake(texts.model_ambiguous(said, [model.name for model in fitting[:MODELS_LISTED]]))
+        raise Mistake(
+            texts.model_ambiguous(said, [model.name for model in fitting[:MODELS_LISTED]])
+        )
     raise Mistake(texts.model_not_found(said, [model.name for model in models[:MODELS_LISTED]]))

@@ -1,4 +1,5 @@
-"""The bot's side of the outbox: what it holds, when it begins to send, what became of it. Patient with an api that is away."""
+"""The bot's side of the outbox: what it holds, when it begins to send, what became of it. Patient
+with an api that is away."""
 
 import asyncio
 import time
@@ -20,9 +21,11 @@ REMEMBERED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds. `claim`: how long one question for work waits. `fresh`: a delivery that waited longer for its turn is put back, for its
-    lease could end before it is begun. `beat`: how often the lease of what is being sent is renewed. `settle`: how long the api is told
-    what became of a delivery before that is kept for its next claim. `stop`: how long what is being sent may go on after a stop."""
+    """Seconds. `claim`: how long one question for work waits. `fresh`: a delivery that waited
+    longer for its turn is put back, for its lease could end before it is begun. `beat`: how often
+    the lease of what is being sent is renewed. `settle`: how long the api is told what became of a
+    delivery before that is kept for its next claim. `stop`: how long what is being sent may go on
+    after a stop."""
 
     claim: float = 25.0
     fresh: float = 40.0
@@ -36,7 +39,8 @@ class Times:
 
 @dataclass(slots=True)
 class Held:
-    """A claimed delivery. `lease` may be renewed by another claim, when the api thought that this one was over."""
+    """A claimed delivery. `lease` may be renewed by another claim, when the api thought that this
+    one was over."""
 
     delivery: DeliveryOut
     lease: str
@@ -44,7 +48,8 @@ class Held:
 
 
 class Outbox:
-    """What this process holds, so that no delivery is shown twice by it, whatever the api could not be told."""
+    """What this process holds, so that no delivery is shown twice by it, whatever the api could not
+    be told."""
 
     def __init__(self, api: BotApi, times: Times) -> None:
         self._api = api
@@ -53,7 +58,8 @@ class Outbox:
         self._untold: OrderedDict[str, AckIn | FailIn] = OrderedDict()
 
     async def claim(self, limit: int) -> list[Held]:
-        """What is new. Of what this process holds already only the lease is taken over, and what it has done is told once more."""
+        """What is new. Of what this process holds already only the lease is taken over, and what it
+        has done is told once more."""
         new = []
         for delivery in await self._api.claim(self._times.claim, limit):
             held = self._held.get(delivery.id)
@@ -74,7 +80,8 @@ class Outbox:
             self._held.pop(held.delivery.id, None)
 
     async def begin(self, held: Held, repeatable: bool) -> bool:
-        """False: it must not be sent, because somebody else may be sending it, or because the api can't be told that it is."""
+        """False: it must not be sent, because somebody else may be sending it, or because the api
+        can't be told that it is."""
         pause = self._times.backoff_least
         while True:
             lease = held.lease
@@ -84,7 +91,12 @@ class Outbox:
             except ApiError as error:
                 late = self._times.clock() + pause - held.at > self._times.fresh
                 if lease == held.lease and (error.code != API_UNAVAILABLE or late):
-                    log.warning("delivery_not_begun", delivery=held.delivery.id, code=error.code, detail=error.detail)
+                    log.warning(
+                        "delivery_not_begun",
+                        delivery=held.delivery.id,
+                        code=error.code,
+                        detail=error.detail,
+                    )
                     self._held.pop(held.delivery.id, None)
                     return False
             await asyncio.sleep(pause)
@@ -95,21 +107,30 @@ class Outbox:
         while True:
             await asyncio.sleep(self._times.beat)
             try:
-                await self._api.begin(held.delivery.id, BeginIn(lease=held.lease, repeatable=repeatable))
+                await self._api.begin(
+                    held.delivery.id, BeginIn(lease=held.lease, repeatable=repeatable)
+                )
             except ApiError as error:
                 log.info("lease_not_renewed", delivery=held.delivery.id, code=error.code)
 
     async def shown(self, held: Held, ack: AckIn) -> None:
-        """The result is shown, its card is not closed yet: told once, for the ack that follows says it too."""
+        """The result is shown, its card is not closed yet: told once, for the ack that follows says
+        it too."""
         try:
-            await self._api.ack(held.delivery.id, ack.model_copy(update={"lease": held.lease, "card_open": True}))
+            await self._api.ack(
+                held.delivery.id, ack.model_copy(update={"lease": held.lease, "card_open": True})
+            )
         except ApiError as error:
             log.info("shown_not_told", delivery=held.delivery.id, code=error.code)
 
     async def settle(self, held: Held, body: AckIn | FailIn) -> None:
-        """Tells the api what became of it: an ack that is lost shows the result twice. What the api does not hear is kept for the next
-        claim."""
-        delivery_id, until, pause = held.delivery.id, self._times.clock() + self._times.settle, self._times.backoff_least
+        """Tells the api what became of it: an ack that is lost shows the result twice. What the api
+        does not hear is kept for the next claim."""
+        delivery_id, until, pause = (
+            held.delivery.id,
+            self._times.clock() + self._times.settle,
+            self._times.backoff_least,
+        )
         while True:
             lease = held.lease
             try:
@@ -118,7 +139,12 @@ class Outbox:
             except ApiError as error:
                 again = error.code == API_UNAVAILABLE and self._times.clock() + pause <= until
                 if not again and lease == held.lease:
-                    log.warning("delivery_not_settled", delivery=delivery_id, code=error.code, detail=error.detail)
+                    log.warning(
+                        "delivery_not_settled",
+                        delivery=delivery_id,
+                        code=error.code,
+                        detail=error.detail,
+                    )
                     self._keep(delivery_id, body)
                     break
             await asyncio.sleep(pause)
@@ -129,7 +155,9 @@ class Outbox:
         """Nothing was tried. Told once: if the api does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
         try:
-            await self._api.fail(held.delivery.id, FailIn(lease=held.lease, reason=reason, untried=True))
+            await self._api.fail(
+                held.delivery.id, FailIn(lease=held.lease, reason=reason, untried=True)
+            )
         except ApiError as error:
             log.info("delivery_not_put_back", delivery=held.delivery.id, code=error.code)
 

@@ -1,5 +1,6 @@
-"""Patience with an api that is slow, hangs, or is away. No answer is no refusal: what was asked is asked again, with the same key, until
-the outcome is known; what was not asked yet waits until the api is back."""
+"""Patience with an api that is slow, hangs, or is away. No answer is no refusal: what was asked is
+asked again, with the same key, until the outcome is known; what was not asked yet waits until the
+api is back."""
 
 import asyncio
 import time
@@ -26,9 +27,9 @@ BUSY = "conflict"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds. `known`: how long a request is repeated that the api may have taken. `held`: how long one waits that the api has certainly
-    not taken. `least` and `most` are the pauses between two tries. `waiting`: answers that may wait at a time; more people are told to come
-    again."""
+    """Seconds. `known`: how long a request is repeated that the api may have taken. `held`: how
+    long one waits that the api has certainly not taken. `least` and `most` are the pauses between
+    two tries. `waiting`: answers that may wait at a time; more people are told to come again."""
 
     known: float = 300.0
     held: float = 86_400.0
@@ -42,7 +43,8 @@ NONE = Patience(known=0.0, held=0.0)
 
 
 class Waiters:
-    """All who wait for the api in this process, and the one look-out for them, so that an api that starts is not trampled."""
+    """All who wait for the api in this process, and the one look-out for them, so that an api that
+    starts is not trampled."""
 
     def __init__(self, look: Callable[[], Awaitable[None]], patience: Patience) -> None:
         self.patience = patience
@@ -101,9 +103,12 @@ class Waiters:
 
 
 class Waiting:
-    """The patience of one answer. `began` is set while the api is waited for, `first`: nobody else in this place was waiting then."""
+    """The patience of one answer. `began` is set while the api is waited for, `first`: nobody else
+    in this place was waiting then."""
 
-    def __init__(self, waiters: Waiters, place: tuple[str, ...], patience: Patience | None = None) -> None:
+    def __init__(
+        self, waiters: Waiters, place: tuple[str, ...], patience: Patience | None = None
+    ) -> None:
         self.place = place
         self._patience = patience or waiters.patience
         self.began = asyncio.Event()
@@ -127,7 +132,8 @@ class Waiting:
             await self.after(ApiError(API_UNAVAILABLE, "the api is away", unsent=True))
 
     async def until_known(self, ask: Callable[[], Awaitable[T]], *, harmless: bool = False) -> T:
-        """What `ask` returns, or its refusal; `ask` is called again until there is one. `harmless`: nothing comes of it."""
+        """What `ask` returns, or its refusal; `ask` is called again until there is one. `harmless`:
+        nothing comes of it."""
         while True:
             await self.turn()
             try:
@@ -139,7 +145,8 @@ class Waiting:
                 return answer
 
     async def after(self, error: ApiError, *, harmless: bool = False) -> None:
-        """Returns when it is time to ask again. Raises `error` when that would not help, and `not_known` when it took too long."""
+        """Returns when it is time to ask again. Raises `error` when that would not help, and
+        `not_known` when it took too long."""
         busy = error.code == BUSY and error.retry_after is not None
         if error.code not in SILENT and not busy:
             self.known()

@@ -1,4 +1,5 @@
-"""What every chat process does beside its adapter: announce itself, pump deliveries, stop on a signal."""
+"""What every chat process does beside its adapter: announce itself, pump deliveries, stop on a
+signal."""
 
 import asyncio
 import signal
@@ -20,8 +21,12 @@ log = structlog.get_logger()
 def open_api(settings: BotSettings, patience: Patience | None = None) -> BotApi:
     """Raises `SystemExit` with a sentence when there is no credential."""
     if settings.bot_key is None:
-        raise SystemExit("BOT_KEY is not set: start the bots with ./run, which gives each its credential.")
-    return BotApi(settings.api_url, settings.bot_key.get_secret_value(), settings.public_url, patience)
+        raise SystemExit(
+            "BOT_KEY is not set: start the bots with ./run, which gives each its credential."
+        )
+    return BotApi(
+        settings.api_url, settings.bot_key.get_secret_value(), settings.public_url, patience
+    )
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -34,7 +39,8 @@ def stop_on_signals() -> asyncio.Event:
 
 
 async def serve(chat: Chat, api: BotApi, profile: BotProfileIn, stop: asyncio.Event) -> None:
-    """Announces the bot and pumps its deliveries until `stop` is set. Starts well before the api does, too."""
+    """Announces the bot and pumps its deliveries until `stop` is set. Starts well before the api
+    does, too."""
     announcing = asyncio.create_task(_announce(api, profile))
     try:
         await pump(chat, api, stop)

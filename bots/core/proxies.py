@@ -1,4 +1,5 @@
-"""The proxy that the environment names for a chat platform, as curl reads it. The api is never asked through one."""
+"""The proxy that the environment names for a chat platform, as curl reads it. The api is never
+asked through one."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -8,7 +9,8 @@ _PORTS = {"http": ":80", "https": ":443"}
 
 
 def proxy_of(url: str) -> str | None:
-    """By `HTTPS_PROXY` or `HTTP_PROXY`, else `ALL_PROXY`; None for what `NO_PROXY` names and for this machine."""
+    """By `HTTPS_PROXY` or `HTTP_PROXY`, else `ALL_PROXY`; None for what `NO_PROXY` names and for
+    this machine."""
     named = getproxies()
     parts = urlsplit(url)
     proxy = named.get(parts.scheme) or named.get("all")

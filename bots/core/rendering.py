@@ -7,7 +7,13 @@ from typing import Literal
 
 from PIL import Image
 
-from api.deliveries.schemas import DeliveryOut, GenerationCompleted, GenerationFailed, LinkIn, Notice
+from api.deliveries.schemas import (
+    DeliveryOut,
+    GenerationCompleted,
+    GenerationFailed,
+    LinkIn,
+    Notice,
+)
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.api import BotApi
@@ -39,9 +45,11 @@ Kind = Literal["photo", "video", "document"]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`reply` None: only the card is left to change. `card` is what the waiting card becomes, if there is one.
+    """`reply` None: only the card is left to change. `card` is what the waiting card becomes, if
+    there is one.
 
-    `without_files` is what to say when the chat refuses the files for good. `media`: of each of the reply's files, its id and its kind.
+    `without_files` is what to say when the chat refuses the files for good. `media`: of each of the
+    reply's files, its id and its kind.
     """
 
     reply: Reply | None
@@ -62,9 +70,16 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
         return Told(None, card)
     if isinstance(event, GenerationFailed):
         return Told(_reply(delivery, limits, texts.not_made(made), buttons=of_failed(made)), card)
-    plain = _reply(delivery, limits, f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}", buttons=result_buttons(made))
+    plain = _reply(
+        delivery,
+        limits,
+        f"{texts.caption(made)}\n{texts.not_sendable(made, api.public_url)}",
+        buttons=result_buttons(made),
+    )
     try:
-        return replace(await _completed(delivery, event, api, limits), card=card, without_files=plain)
+        return replace(
+            await _completed(delivery, event, api, limits), card=card, without_files=plain
+        )
     except ApiError as error:
         if error.status not in (404, 410):
             raise
@@ -72,25 +87,43 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
 
 
 def nonce_of(delivery_id: str) -> str:
-    """The id without its dashes, cut: the random end of a UUIDv7 tells deliveries apart, its start is the time."""
+    """The id without its dashes, cut: the random end of a UUIDv7 tells deliveries apart, its start
+    is the time."""
     return delivery_id.replace("-", "")[-NONCE_MAX:]
 
 
-def _reply(delivery: DeliveryOut, limits: Limits, text: str, files: tuple[File, ...] = (), buttons: Buttons = ()) -> Reply:
+def _reply(
+    delivery: DeliveryOut,
+    limits: Limits,
+    text: str,
+    files: tuple[File, ...] = (),
+    buttons: Buttons = (),
+) -> Reply:
     lines = [text]
     if delivery.moved:
         lines.append(texts.moved())
     if delivery.maybe_shown and not limits.repeatable:
         lines.append(texts.maybe_second())
     again = delivery.maybe_shown or delivery.attempt > 1
-    return Reply("\n".join(lines), files=files, buttons=buttons, nonce=nonce_of(delivery.id), again=again)
+    return Reply(
+        "\n".join(lines), files=files, buttons=buttons, nonce=nonce_of(delivery.id), again=again
+    )
 
 
-async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits) -> Told:
+async def _completed(
+    delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits
+) -> Told:
     made = event.generation
     media = [*made.images, *([made.video] if made.video is not None else [])]
-    fitting = [one for one in [await _fitting(one, delivery, api, limits) for one in media] if one is not None]
-    files = [await _file(one, delivery, made, place, api, limits) for place, one in enumerate(fitting, start=1)]
+    fitting = [
+        one
+        for one in [await _fitting(one, delivery, api, limits) for one in media]
+        if one is not None
+    ]
+    files = [
+        await _file(one, delivery, made, place, api, limits)
+        for place, one in enumerate(fitting, start=1)
+    ]
     caption = texts.caption(made)
     if len(fitting) < len(media):
         caption = f"{caption}\n{await _linked(delivery, made, api)}"
@@ -103,13 +136,20 @@ async def _completed(delivery: DeliveryOut, event: GenerationCompleted, api: Bot
 
 
 async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> str:
-    """Everybody in the chat would have seen it, so a link that everybody can open takes its place."""
+    """Everybody in the chat would have seen it, so a link that everybody can open takes its
+    place."""
     share = await api.link(delivery.id, LinkIn(lease=delivery.lease))
     url = share.url or (f"{api.public_url}/shared/{share.token}" if api.public_url else None)
-    return texts.too_large_to_send(made, api.public_url) if url is None else texts.too_large_but_linked(made, url)
+    return (
+        texts.too_large_to_send(made, api.public_url)
+        if url is None
+        else texts.too_large_but_linked(made, url)
+    )
 
 
-async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: Limits) -> MediaOut | None:
+async def _fitting(
+    media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: Limits
+) -> MediaOut | None:
     """The file, or a smaller copy that the chat takes. None: only its link will do."""
     if media.size <= limits.upload_bytes:
         return media
@@ -124,7 +164,14 @@ async def _fitting(media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: 
     return smaller if smaller.size <= limits.upload_bytes else None
 
 
-async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, place: int, api: BotApi, limits: Limits) -> File:
+async def _file(
+    media: MediaOut,
+    delivery: DeliveryOut,
+    made: GenerationOut,
+    place: int,
+    api: BotApi,
+    limits: Limits,
+) -> File:
     data = await api.media(media.url, limits.upload_bytes)
     kind = kind_of(media, len(data), limits)
     return File(
@@ -136,7 +183,9 @@ async def _file(media: MediaOut, delivery: DeliveryOut, made: GenerationOut, pla
         height=media.height,
         duration=media.duration,
         thumbnail=await _poster(media, api) if kind == "video" else None,
-        ref=next((one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, kind)), None),
+        ref=next(
+            (one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, kind)), None
+        ),
         spoiler=delivery.spoiler and not delivery.address.private,
     )
 

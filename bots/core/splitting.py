@@ -6,7 +6,8 @@ SEPARATORS = ("\n\n", "\n", " ")
 """The best place to cut comes first: between paragraphs, lines, words."""
 
 LEAST_FILL = 0.5
-"""A message is at least this full before a better place to cut counts for more than fewer messages."""
+"""A message is at least this full before a better place to cut counts for more than fewer
+messages."""
 
 
 def utf16_units(text: str) -> int:
@@ -39,7 +40,8 @@ def shorten(text: str, limit: int, length: Callable[[str], int] = len) -> str:
 
 
 def _fitting(text: str, limit: int, length: Callable[[str], int]) -> int:
-    """How many characters from the start fit into `limit`; at least one, so that splitting always ends."""
+    """How many characters from the start fit into `limit`; at least one, so that splitting always
+    ends."""
     low, high = 1, min(len(text), max(limit, 1))
     while low < high:
         middle = (low + high + 1) // 2

@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else reads along. `answer_id` is the message
-    that will be the answer, where that is known beforehand."""
+    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else
+    reads along. `answer_id` is the message that will be the answer, where that is known
+    beforehand."""
 
     platform: str
     chat_id: str
@@ -29,7 +30,8 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that a person sent. `read` fetches its bytes through the platform; its address never leaves the adapter."""
+    """A file that a person sent. `read` fetches its bytes through the platform; its address never
+    leaves the adapter."""
 
     name: str
     content_type: str
@@ -39,8 +41,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this bot wrote it. `author` is the name of
-    whoever else did. `picked`: the person has marked the words in it."""
+    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this
+    bot wrote it. `author` is the name of whoever else did. `picked`: the person has marked the
+    words in it."""
 
     message_id: str
     text: str = ""
@@ -54,12 +57,13 @@ class Quoted:
 class Inbound:
     """What a person sent: a command with its text, or a pressed button.
 
-    `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a code).
-    `options` are options the platform has natively, by the API's names, always as text; `/x --ar 16:9` style is the core's matter.
-    `plain`: no command was written, it was just said to the bot: then `command` is `ask`.
-    `update_id` is unique per platform: the same update twice has the same id.
-    `pressed` is the id of the message whose button was pressed; the first reply then edits that message.
-    `moderates` asks the platform whether the sender may remove other people's messages in this chat.
+    `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a
+    code). `options` are options the platform has natively, by the API's names, always as text; `/x
+    --ar 16:9` style is the core's matter. `plain`: no command was written, it was just said to the
+    bot: then `command` is `ask`. `update_id` is unique per platform: the same update twice has the
+    same id. `pressed` is the id of the message whose button was pressed; the first reply then edits
+    that message. `moderates` asks the platform whether the sender may remove other people's
+    messages in this chat.
     """
 
     address: Address
@@ -77,7 +81,8 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Pressing it sends an Inbound whose `command` is `action` and whose `text` is `value`; both together at most 60 bytes.
+    """Pressing it sends an Inbound whose `command` is `action` and whose `text` is `value`; both
+    together at most 60 bytes.
 
     The registry of actions is the core's: an adapter only carries `action:value`.
     """
@@ -90,10 +95,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail` a small JPEG.
+    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail`
+    a small JPEG.
 
-    `ref` is the platform's own id of the same file, from an earlier showing: it spares the upload, where the platform can.
-    `spoiler`: hidden until it is touched.
+    `ref` is the platform's own id of the same file, from an earlier showing: it spares the upload,
+    where the platform can. `spoiler`: hidden until it is touched.
     """
 
     kind: Literal["photo", "video", "document"]
@@ -110,8 +116,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A line of text that is wanted from the person. What they write comes as an Inbound with `action` as its command and `value` and the
-    text, joined by one blank, as its text: by a form where the platform has them, else by an answer to the message that asks."""
+    """A line of text that is wanted from the person. What they write comes as an Inbound with
+    `action` as its command and `value` and the text, joined by one blank, as its text: by a form
+    where the platform has them, else by an answer to the message that asks."""
 
     action: str
     value: str
@@ -123,18 +130,19 @@ class Ask:
 class Reply:
     """What a chat should show.
 
-    `preview`: one of several growing versions of a streamed answer; an adapter may drop previews, never the last reply.
-    `secret`: for the sender only where the platform can (ephemeral).
-    `quiet`: no notification.
-    `card`: id of the generation whose waiting card this is; the core stores the shown message's id with it.
-    `nonce`: at most 25 characters; the same nonce within minutes is the same message, where the platform can.
-    `fresh`: a message of its own, although the command or the pressed button has shown one already; the core heeds it, adapters need not.
-    `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
-    `ask`: a text is wanted; a form, where one may be opened now, needs no message.
-    `notice`: it stands only until the answer comes. What replaces it is news: where edits make no sound it is a message of its own.
-    `gone`: the message that this replaces is to be removed; there is nothing to show, and with `quiet` nothing to say about it. `text` is
-    for where it can't be removed.
-    `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for before it is sent.
+    `preview`: one of several growing versions of a streamed answer; an adapter may drop previews,
+    never the last reply. `secret`: for the sender only where the platform can (ephemeral). `quiet`:
+    no notification. `card`: id of the generation whose waiting card this is; the core stores the
+    shown message's id with it. `nonce`: at most 25 characters; the same nonce within minutes is the
+    same message, where the platform can. `fresh`: a message of its own, although the command or the
+    pressed button has shown one already; the core heeds it, adapters need not. `markdown`: the text
+    is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
+    `ask`: a text is wanted; a form, where one may be opened now, needs no message. `notice`: it
+    stands only until the answer comes. What replaces it is news: where edits make no sound it is a
+    message of its own. `gone`: the message that this replaces is to be removed; there is nothing to
+    show, and with `quiet` nothing to say about it. `text` is for where it can't be removed.
+    `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for
+    before it is sent.
     """
 
     text: str
@@ -155,8 +163,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Messages that a reply became, in order; the last one carries the buttons. `refs`: the platform's own ids of the files, in their
-    order, where it gives any."""
+    """Messages that a reply became, in order; the last one carries the buttons. `refs`: the
+    platform's own ids of the files, in their order, where it gives any."""
 
     message_ids: tuple[str, ...]
     refs: tuple[str | None, ...] = ()
@@ -167,9 +175,11 @@ PictureWay = Literal["caption", "option", "path"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between edits of one message. `repeatable`: a
-    reply with a nonce is shown once, however often it is sent. `discreet`: a secret reply is shown to nobody but its person.
-    `picture`: how one goes with a command: its caption is the command, it is one of the command's options, its path is in the line."""
+    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between
+    edits of one message. `repeatable`: a reply with a nonce is shown once, however often it is
+    sent. `discreet`: a secret reply is shown to nobody but its person. `picture`: how one goes with
+    a command: its caption is the command, it is one of the command's options, its path is in the
+    line."""
 
     text: int
     caption: int
@@ -201,9 +211,17 @@ class Chat(Protocol):
 
 
 class SendFailed(Exception):
-    """`final`: this chat can never take it. `uncertain`: it may have arrived. `retry_after`: seconds the platform asked for."""
+    """`final`: this chat can never take it. `uncertain`: it may have arrived. `retry_after`:
+    seconds the platform asked for."""
 
-    def __init__(self, reason: str, *, final: bool = False, uncertain: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        final: bool = False,
+        uncertain: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final

@@ -23,18 +23,26 @@ from bots.settings import BotSettings
 log = structlog.get_logger()
 
 BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
-NOT_SET = "DISCORD_BOT_TOKEN is not set: it should be the token from the Discord developer portal, page Bot."
+NOT_SET = (
+    "DISCORD_BOT_TOKEN is not set: it should be the token from the Discord developer "
+    "portal, page Bot."
+)
 LONG_SECONDS = 300.0
 """A connection that held so long was a good one: the next try comes at once."""
 NO_CONTENT = (
-    "Discord refuses the Message Content Intent, although the application has it: check it in the developer portal, page Bot. "
+    "Discord refuses the Message Content Intent, although the application has it: check it in the "
+    "developer portal, page Bot. "
     "Going on without: in servers, only messages that mention the bot are heard."
 )
-REFUSED = "DISCORD_BOT_TOKEN is refused by Discord: it should be the token from the Discord developer portal, page Bot."
+REFUSED = (
+    "DISCORD_BOT_TOKEN is refused by Discord: it should be the token from the Discord "
+    "developer portal, page Bot."
+)
 
 
 async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
-    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can mend."""
+    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can
+    mend."""
 
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound, last_word=True)
@@ -52,7 +60,11 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
         assert client.user is not None
         began = time.monotonic()
         try:
-            error = await until_ended(client, partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name)), stop)
+            error = await until_ended(
+                client,
+                partial(serve, client.channel_chat, api, BotProfileIn(name=client.user.name)),
+                stop,
+            )
         finally:
             await client.leave()
         if stop.is_set():
@@ -60,13 +72,29 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
         read_all = read_all and not _is_about_intents(error)
         if isinstance(error, discord.ConnectionClosed) and error.code == 4004:
             raise SystemExit(REFUSED)
-        pause = BACKOFF_LEAST if time.monotonic() - began > LONG_SECONDS else min(pause * 2, BACKOFF_MOST)
-        log.error("connection_ended", reason=NO_CONTENT if _is_about_intents(error) else str(error) or repr(error), again_in=pause)
+        pause = (
+            BACKOFF_LEAST
+            if time.monotonic() - began > LONG_SECONDS
+            else min(pause * 2, BACKOFF_MOST)
+        )
+        log.error(
+            "connection_ended",
+            reason=NO_CONTENT if _is_about_intents(error) else str(error) or repr(error),
+            again_in=pause,
+        )
         await wait_for_stop(stop, pause)
 
 
-async def log_in(settings: BotSettings, answered: Answer, suggest: Suggest, stop: asyncio.Event, *, read_all: bool = True) -> Studio | None:
-    """A client that Discord has accepted; tries again for as long as Discord is away. None: stopped meanwhile."""
+async def log_in(
+    settings: BotSettings,
+    answered: Answer,
+    suggest: Suggest,
+    stop: asyncio.Event,
+    *,
+    read_all: bool = True,
+) -> Studio | None:
+    """A client that Discord has accepted; tries again for as long as Discord is away. None: stopped
+    meanwhile."""
     token = settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else ""
     if not token:
         raise SystemExit(NOT_SET)
@@ -90,7 +118,8 @@ async def log_in(settings: BotSettings, answered: Answer, suggest: Suggest, stop
 
 
 async def answers(api: BotApi, stop: asyncio.Event) -> bool:
-    """Returns once the api does: until then nothing is taken from Discord. False when stopped meanwhile."""
+    """Returns once the api does: until then nothing is taken from Discord. False when stopped
+    meanwhile."""
     back, stopping = asyncio.ensure_future(api.waiters.back()), asyncio.ensure_future(stop.wait())
     await asyncio.wait({back, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (back, stopping):
@@ -98,9 +127,11 @@ async def answers(api: BotApi, stop: asyncio.Event) -> bool:
     return not stop.is_set()
 
 
-async def until_ended(client: Studio, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> BaseException | None:
-    """Keeps the gateway connected and the deliveries flowing, until a stop or until the connection ends for a reason that the library
-    does not mend: that one is returned."""
+async def until_ended(
+    client: Studio, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
+) -> BaseException | None:
+    """Keeps the gateway connected and the deliveries flowing, until a stop or until the connection
+    ends for a reason that the library does not mend: that one is returned."""
     ending = asyncio.Event()
     stopping = asyncio.ensure_future(stop.wait())
     connected = asyncio.ensure_future(client.connect())

@@ -1,4 +1,5 @@
-"""The Discord client: acknowledges what people do within its first call, then lets the core answer."""
+"""The Discord client: acknowledges what people do within its first call, then lets the core
+answer."""
 
 import asyncio
 import random
@@ -37,11 +38,16 @@ Suggest = Callable[[Who, Sequence[Kind], str, int], Awaitable[list[ModelOut]]]
 
 DISCORD = "https://discord.com/api"
 PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, attach_files=True, read_message_history=True
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    read_message_history=True,
 ).value
 """What a server's owner is asked for."""
 RATE_LIMIT_SECONDS = 30.0
-"""A longer wait than this is an error, and the delivery's turn comes again. The library allows no less."""
+"""A longer wait than this is an error, and the delivery's turn comes again. The library allows no
+less."""
 SUGGEST_SECONDS = 2.0
 FINISH_SECONDS = 1.2
 LAST_WORD_SECONDS = 0.9
@@ -52,7 +58,8 @@ REMEMBERED = 1000
 
 
 class Studio(discord.AutoShardedClient):
-    """One bot account. `answer` gets each thing a person does, with a chat to show its replies in; `suggest` knows the models."""
+    """One bot account. `answer` gets each thing a person does, with a chat to show its replies in;
+    `suggest` knows the models."""
 
     def __init__(
         self,
@@ -100,8 +107,11 @@ class Studio(discord.AutoShardedClient):
             url=f"https://discord.com/oauth2/authorize?client_id={self.application_id}&permissions={PERMISSIONS}&scope=bot+applications.commands",
         )
         flags = self.application_flags
-        # Asked for only where it is switched on, for Discord refuses a bot that asks for more than it may have.
-        self._wanted.message_content = self._read_all and (flags.gateway_message_content or flags.gateway_message_content_limited)
+        # Asked for only where it is switched on, for Discord refuses a bot that asks for more than
+        # it may have.
+        self._wanted.message_content = self._read_all and (
+            flags.gateway_message_content or flags.gateway_message_content_limited
+        )
         wanted = registered(self._commands)
         try:
             if changed(await rest.commands(), wanted):
@@ -112,25 +122,38 @@ class Studio(discord.AutoShardedClient):
             log.error("commands_refused", reason=refused.reason)  # noqa: TRY400  (Discord's answer says it all)
 
     async def find_gateway(self, url: str | None, *, loopback: bool) -> None:
-        """Where to connect, and to connect again: as set, or as Discord says where that is not the real one."""
+        """Where to connect, and to connect again: as set, or as Discord says where that is not the
+        real one."""
         if url is None and loopback:
             url = (await self.http.request(Route("GET", "/gateway")))["url"]
         if url is not None:
             self._gateway = DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
 
-    async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
-        """Waits for a gateway that is away. The library's own way calls itself for each try, until the stack is full."""
+    async def launch_shard(
+        self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
+    ) -> None:
+        """Waits for a gateway that is away. The library's own way calls itself for each try, until
+        the stack is full."""
         pause = BACKOFF_LEAST
         while True:
             try:
-                made = DiscordWebSocket.from_client(self, initial=initial, gateway=self._gateway or gateway, shard_id=shard_id)
+                made = DiscordWebSocket.from_client(
+                    self, initial=initial, gateway=self._gateway or gateway, shard_id=shard_id
+                )
                 socket = await asyncio.wait_for(made, SHARD_SECONDS)
                 break
             except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning("shard_not_connected", shard=shard_id, error=str(error) or repr(error), again_in=pause)
+                log.warning(
+                    "shard_not_connected",
+                    shard=shard_id,
+                    error=str(error) or repr(error),
+                    again_in=pause,
+                )
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
             pause = min(pause * 2, BACKOFF_MOST)
-        known, queue = (getattr(self, f"_AutoShardedClient__{name}") for name in ("shards", "queue"))
+        known, queue = (
+            getattr(self, f"_AutoShardedClient__{name}") for name in ("shards", "queue")
+        )
         known[shard_id] = shard = Shard(socket, self, queue.put_nowait)
         shard.launch()
 
@@ -172,7 +195,12 @@ class Studio(discord.AutoShardedClient):
             return
         read = inbound.on_message if from_menu else inbound.slash
         asked = read(interaction, command, Address(inbound.PLATFORM, ""), self._files)
-        await self._reply(interaction, asked, hidden=command.secret, may_ask=command.asks and not asked.text.strip())
+        await self._reply(
+            interaction,
+            asked,
+            hidden=command.secret,
+            may_ask=command.asks and not asked.text.strip(),
+        )
 
     async def _on_press(self, interaction: discord.Interaction) -> None:
         asked = inbound.press(interaction, Address(inbound.PLATFORM, ""))
@@ -181,12 +209,16 @@ class Studio(discord.AutoShardedClient):
             return
         command = self._resolved(asked.command)
         hidden = interaction.message is not None and interaction.message.flags.ephemeral
-        await self._reply(interaction, asked, hidden=hidden, may_ask=command is not None and command.asks)
+        await self._reply(
+            interaction, asked, hidden=hidden, may_ask=command is not None and command.asks
+        )
 
     async def _on_form(self, interaction: discord.Interaction) -> None:
         asked = inbound.submitted(interaction, Address(inbound.PLATFORM, ""))
         command = self._resolved(asked.command)
-        await self._reply(interaction, asked, hidden=command is not None and command.secret, may_ask=False)
+        await self._reply(
+            interaction, asked, hidden=command is not None and command.secret, may_ask=False
+        )
 
     async def _on_typing(self, interaction: discord.Interaction) -> None:
         data: Any = interaction.data
@@ -194,11 +226,16 @@ class Studio(discord.AutoShardedClient):
         name, typed = inbound.focused(interaction)
         kinds = () if command is None else _kinds(command, name)
         who = Who(
-            str(interaction.user.id), interaction.user.display_name, str(interaction.channel_id), f"{inbound.PLATFORM}:{interaction.id}"
+            str(interaction.user.id),
+            interaction.user.display_name,
+            str(interaction.channel_id),
+            f"{inbound.PLATFORM}:{interaction.id}",
         )
         models: list[ModelOut] = []
         with suppress(TimeoutError):
-            models = await asyncio.wait_for(self._suggest(who, kinds, typed, CHOICES), SUGGEST_SECONDS)
+            models = await asyncio.wait_for(
+                self._suggest(who, kinds, typed, CHOICES), SUGGEST_SECONDS
+            )
         with language.speaking(language.chosen(str(interaction.locale))):
             choices = [_choice(one, several=len(kinds) > 1) for one in models]
         try:
@@ -215,9 +252,11 @@ class Studio(discord.AutoShardedClient):
         except SendFailed as failure:
             log.warning("form_not_opened", interaction=interaction.id, reason=failure.reason)
 
-    async def _reply(self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool) -> None:
-        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where a form may be the answer.
-        `hidden` counts where others read along."""
+    async def _reply(
+        self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool
+    ) -> None:
+        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where
+        a form may be the answer. `hidden` counts where others read along."""
         about = Asked(
             id=interaction.id,
             token=interaction.token,
@@ -236,16 +275,29 @@ class Studio(discord.AutoShardedClient):
             except Taken:
                 return
         try:
-            await self._answer(chat, replace(asked, address=await self._address(interaction, chat.original)))
+            await self._answer(
+                chat, replace(asked, address=await self._address(interaction, chat.original))
+            )
         finally:
             await chat.close()
 
     async def _address(self, interaction: discord.Interaction, original: str | None) -> Address:
-        """Where a result can be pushed later: here, or the person's direct messages where the bot is no member."""
+        """Where a result can be pushed later: here, or the person's direct messages where the bot
+        is no member."""
         private = interaction.context.dm_channel
         if inbound.reachable(interaction) and interaction.channel_id is not None:
-            first = original if interaction.type is discord.InteractionType.application_command else None
-            return Address(inbound.PLATFORM, str(interaction.channel_id), message_id=original, private=private, answer_id=first)
+            first = (
+                original
+                if interaction.type is discord.InteractionType.application_command
+                else None
+            )
+            return Address(
+                inbound.PLATFORM,
+                str(interaction.channel_id),
+                message_id=original,
+                private=private,
+                answer_id=first,
+            )
         try:
             dm = await self.channel_chat.rest.open_dm(str(interaction.user.id))
         except SendFailed as failure:
@@ -282,7 +334,8 @@ class Studio(discord.AutoShardedClient):
             self._running.discard(task)
 
     async def leave(self) -> None:
-        """Stop within about three seconds: answers get a moment to end, then one for a last word, the gateway a moment to say goodbye."""
+        """Stop within about three seconds: answers get a moment to end, then one for a last word,
+        the gateway a moment to say goodbye."""
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=FINISH_SECONDS)
             for task in late:
@@ -300,7 +353,10 @@ def _named(name: str, commands: Sequence[Command]) -> Command | None:
 def _choice(model: ModelOut, *, several: bool) -> dict[str, str]:
     """`several`: models of other kinds are offered beside it, perhaps this one once more."""
     value = f"{model.kind} {model.id}" if several else model.id
-    return {"name": (texts.of_kind(model) if several else model.name)[:LABEL], "value": value if len(value) <= 100 else model.name[:100]}
+    return {
+        "name": (texts.of_kind(model) if several else model.name)[:LABEL],
+        "value": value if len(value) <= 100 else model.name[:100],
+    }
 
 
 def _kinds(command: Command, option: str) -> Sequence[Kind]:
@@ -314,12 +370,21 @@ def _label(interaction: discord.Interaction) -> str:
     """What is written on the button that was pressed."""
     data: Any = interaction.data
     rows = [] if interaction.message is None else interaction.message.components
-    buttons = [one for row in rows if isinstance(row, discord.ActionRow) for one in row.children if isinstance(one, discord.Button)]
-    return next((one.label for one in buttons if one.custom_id == data["custom_id"] and one.label), "")
+    buttons = [
+        one
+        for row in rows
+        if isinstance(row, discord.ActionRow)
+        for one in row.children
+        if isinstance(one, discord.Button)
+    ]
+    return next(
+        (one.label for one in buttons if one.custom_id == data["custom_id"] and one.label), ""
+    )
 
 
 def point_at(api_url: str) -> str | None:
-    """Make discord.py talk to another Discord than the real one; the host that then may hold files, too."""
+    """Make discord.py talk to another Discord than the real one; the host that then may hold files,
+    too."""
     if api_url.rstrip("/") == DISCORD:
         return None
     Route.BASE = f"{api_url.rstrip('/')}/v10"

@@ -25,7 +25,8 @@ FileBytes = Callable[[str], int | None]
 
 
 class Memory:
-    """What a process remembers of what it has shown. Losing it costs a needless edit, a card that stays open, or a form left empty."""
+    """What a process remembers of what it has shown. Losing it costs a needless edit, a card that
+    stays open, or a form left empty."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -58,7 +59,8 @@ class Memory:
         _keep(self._elsewhere, message_id, link)
 
     def sent_as(self, key: str) -> str | None:
-        """The message that this channel got with this nonce: Discord itself forgets after minutes."""
+        """The message that this channel got with this nonce: Discord itself forgets after
+        minutes."""
         return self._sent.get(key)
 
     def sent(self, key: str, message_id: str) -> None:
@@ -79,7 +81,8 @@ def _keep(known: dict[str, T], key: str, value: T) -> None:
 
 
 class Messages(ABC):
-    """A reply as one or more messages. A reply that grows gets more of them, one that shrinks loses its last ones."""
+    """A reply as one or more messages. A reply that grows gets more of them, one that shrinks loses
+    its last ones."""
 
     def __init__(self, rest: Rest, memory: Memory) -> None:
         self.rest = rest
@@ -91,7 +94,8 @@ class Messages(ABC):
         return LIMITS
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        """Raises `SendFailed`. A reply without text and files leaves what is shown. Previews stop for as long as Discord asks to wait."""
+        """Raises `SendFailed`. A reply without text and files leaves what is shown. Previews stop
+        for as long as Discord asks to wait."""
         left = self._paused.get(to.chat_id, 0.0) - time.monotonic()
         if reply.preview and left > 0:
             raise SendFailed("Discord has asked to wait", retry_after=left)
@@ -140,7 +144,8 @@ class Messages(ABC):
                 raise
 
     async def _open_form(self, ask: Ask) -> bool:
-        """Whether a form was opened. Without one the question is a message, and a button under it opens the form."""
+        """Whether a form was opened. Without one the question is a message, and a button under it
+        opens the form."""
         return False
 
     @abstractmethod
@@ -156,7 +161,9 @@ class Messages(ABC):
 class ChannelChat(Messages):
     """Ordinary messages: pushes at any time, and answers to messages."""
 
-    def __init__(self, rest: Rest, memory: Memory, file_bytes: FileBytes = lambda _channel: None) -> None:
+    def __init__(
+        self, rest: Rest, memory: Memory, file_bytes: FileBytes = lambda _channel: None
+    ) -> None:
         super().__init__(rest, memory)
         self._file_bytes = file_bytes
 
@@ -179,13 +186,18 @@ class ChannelChat(Messages):
             self.memory.sent(key, shown)
             return shown
         if to.message_id is not None and index == 0 and token is None:
-            payload["message_reference"] = {"message_id": to.message_id, "channel_id": to.chat_id, "fail_if_not_exists": False}
+            payload["message_reference"] = {
+                "message_id": to.message_id,
+                "channel_id": to.chat_id,
+                "fail_if_not_exists": False,
+            }
         try:
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         except Refused as refused:
             if "message_reference" not in payload or refused.code not in (FORM_INVALID, NO_HISTORY):
                 raise
-            # What can't be answered to (a system message, one from before the bot may read) is not answered to.
+            # What can't be answered to (a system message, one from before the bot may read) is not
+            # answered to.
             del payload["message_reference"]
             message_id = await self.rest.send(to.chat_id, payload, part.files)
         self.memory.sent(key, message_id)
@@ -194,7 +206,8 @@ class ChannelChat(Messages):
         return message_id
 
     async def _in_place(self, token: str, part: Part) -> str | None:
-        """Beside its card, where the bot is no member: an interaction has five more messages, for 15 minutes. None: that is over."""
+        """Beside its card, where the bot is no member: an interaction has five more messages, for
+        15 minutes. None: that is over."""
         try:
             shown = await self.rest.follow_up(token, part.payload, part.files)
         except (TokenDead, Refused) as refused:
@@ -204,14 +217,18 @@ class ChannelChat(Messages):
         return shown
 
     async def _there_already(self, channel_id: str, part: Part) -> str | None:
-        """What an earlier try has shown, perhaps one of a process that has ended: Discord forgets a nonce after minutes. A bot that may not
-        read the channel can't tell."""
+        """What an earlier try has shown, perhaps one of a process that has ended: Discord forgets a
+        nonce after minutes. A bot that may not read the channel can't tell."""
         try:
             newest = await self.rest.newest(channel_id)
         except Refused:
             return None
         wanted = (part.payload["content"], len(part.files))
-        same = (one for one in newest if one["author"].get("bot") and (one["content"], len(one["attachments"])) == wanted)
+        same = (
+            one
+            for one in newest
+            if one["author"].get("bot") and (one["content"], len(one["attachments"])) == wanted
+        )
         return next((str(one["id"]) for one in same), None)
 
     async def edit(self, to: Address, message_id: str, part: Part) -> None:
@@ -231,7 +248,9 @@ class ChannelChat(Messages):
         try:
             await self.rest.edit_by_token(token, message_id, payload, part.files)
         except TokenDead as dead:
-            raise SendFailed("the interaction is over and the channel is closed to the bot", final=True) from dead
+            raise SendFailed(
+                "the interaction is over and the channel is closed to the bot", final=True
+            ) from dead
 
     async def _send(self, to: Address, reply: Reply, index: int, part: Part) -> str:
         return await self.send(to, reply, index, part)
@@ -247,7 +266,9 @@ class ChannelChat(Messages):
         try:
             await self.rest.delete_by_token(token, message_id)
         except TokenDead as dead:
-            raise SendFailed("the interaction is over and the channel is closed to the bot", final=True) from dead
+            raise SendFailed(
+                "the interaction is over and the channel is closed to the bot", final=True
+            ) from dead
 
 
 def link_to(channel_id: str, message_id: str = "") -> str:

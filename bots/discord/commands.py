@@ -1,4 +1,5 @@
-"""The core's commands as Discord's slash commands and entries in the menu of a message, in every language the core speaks."""
+"""The core's commands as Discord's slash commands and entries in the menu of a message, in every
+language the core speaks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,10 @@ Payload = dict[str, Any]
 
 def registered(commands: Sequence[Command]) -> list[Payload]:
     """Everything to register: each command, and those that belong to a message's menu once more."""
-    return [*(_slash(one) for one in commands), *(_on_message(one) for one in commands if one.on_message)]
+    return [
+        *(_slash(one) for one in commands),
+        *(_on_message(one) for one in commands if one.on_message),
+    ]
 
 
 def on_message(title: str, commands: Sequence[Command]) -> Command | None:
@@ -30,19 +34,25 @@ def on_message(title: str, commands: Sequence[Command]) -> Command | None:
 
 
 def changed(theirs: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
-    """Whether what Discord has is something else. It adds ids, versions and defaults of its own, which do not count."""
+    """Whether what Discord has is something else. It adds ids, versions and defaults of its own,
+    which do not count."""
     by_name = {(one.get("type", CHAT_INPUT), one["name"]): one for one in theirs}
-    return len(by_name) != len(wanted) or any(not _within(one, by_name.get((one["type"], one["name"]))) for one in wanted)
+    return len(by_name) != len(wanted) or any(
+        not _within(one, by_name.get((one["type"], one["name"]))) for one in wanted
+    )
 
 
 def _within(wanted: object, has: object) -> bool:
-    """Everything that is wanted is there. An empty or false value may be missing, for Discord leaves those out."""
+    """Everything that is wanted is there. An empty or false value may be missing, for Discord
+    leaves those out."""
     if isinstance(wanted, dict):
         fields = has if isinstance(has, dict) else {}
         return all(_within(value, fields.get(name)) for name, value in wanted.items())
     if isinstance(wanted, list):
         rest = has if isinstance(has, list) else []
-        return len(wanted) == len(rest) and all(_within(one, other) for one, other in zip(wanted, rest, strict=True))
+        return len(wanted) == len(rest) and all(
+            _within(one, other) for one, other in zip(wanted, rest, strict=True)
+        )
     return wanted == has or (not wanted and has is None)
 
 
@@ -80,7 +90,14 @@ def _options(command: Command) -> list[Payload]:
         }
         options.append(argument | ({"autocomplete": True} if command.argument_models else {}))
     if command.image:
-        options.append({"name": IMAGE, "type": ATTACHMENT, **_described(command.image_described, IMAGE), "required": False})
+        options.append(
+            {
+                "name": IMAGE,
+                "type": ATTACHMENT,
+                **_described(command.image_described, IMAGE),
+                "required": False,
+            }
+        )
     return [*options, *(_option(one) for one in command.options)]
 
 
@@ -111,5 +128,7 @@ def _described(in_language: Callable[[str], str], name: str) -> Payload:
 
 def _localized(in_language: Callable[[str], str], most: int) -> dict[str, str]:
     """By Discord's locales, which for our languages are named the same."""
-    others = {language: in_language(language)[:most] for language in LANGUAGES if language != DEFAULT}
+    others = {
+        language: in_language(language)[:most] for language in LANGUAGES if language != DEFAULT
+    }
     return {language: said for language, said in others.items() if said}

@@ -22,12 +22,17 @@ def connector_for(url: str) -> aiohttp.TCPConnector:
 
 
 class _Tunnel(ProxyConnector):
-    """Says of a proxy that does not let us through what aiohttp says of a connection that could not be made."""
+    """Says of a proxy that does not let us through what aiohttp says of a connection that could not
+    be made."""
 
-    async def _wrap_create_connection(self, *args: Any, req: aiohttp.ClientRequest, **kwargs: Any) -> Any:
+    async def _wrap_create_connection(
+        self, *args: Any, req: aiohttp.ClientRequest, **kwargs: Any
+    ) -> Any:
         try:
             return await super()._wrap_create_connection(*args, req=req, **kwargs)
         except ProxyTimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(str(error)) from error
         except (ProxyError, ProxyConnectionError, OSError) as error:
-            raise aiohttp.ClientProxyConnectionError(req.connection_key, OSError(str(error))) from error
+            raise aiohttp.ClientProxyConnectionError(
+                req.connection_key, OSError(str(error))
+            ) from error

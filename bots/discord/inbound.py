@@ -23,7 +23,8 @@ _ESCAPE = re.compile(r"\\([^\w\s])")
 
 
 class Files:
-    """Attachments, read through `fetch` and only from Discord's own hosts (`more`: a loopback Discord's)."""
+    """Attachments, read through `fetch` and only from Discord's own hosts (`more`: a loopback
+    Discord's)."""
 
     def __init__(self, fetch: Fetch, more: str | None = None) -> None:
         self._fetch = fetch
@@ -38,20 +39,31 @@ class Files:
             try:
                 return await self._fetch(url)
             except discord.HTTPException as error:
-                raise ApiError("not_found", f"Discord no longer has the file ({error.status}).") from error
+                raise ApiError(
+                    "not_found", f"Discord no longer has the file ({error.status})."
+                ) from error
 
-        return Attachment(name, (content_type or "application/octet-stream").partition(";")[0], size, read)
+        return Attachment(
+            name, (content_type or "application/octet-stream").partition(";")[0], size, read
+        )
 
     def of_message(self, said: discord.Message) -> tuple[Attachment, ...]:
         """With those of a message that it passes on."""
         passed_on = [one for shown in said.message_snapshots for one in shown.attachments]
-        return tuple(self.attachment(one.filename, one.content_type, one.size, one.url) for one in (*said.attachments, *passed_on))
+        return tuple(
+            self.attachment(one.filename, one.content_type, one.size, one.url)
+            for one in (*said.attachments, *passed_on)
+        )
 
     def of_raw(self, raw: Mapping[str, Any]) -> Attachment:
-        return self.attachment(str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"]))
+        return self.attachment(
+            str(raw["filename"]), raw.get("content_type"), int(raw["size"]), str(raw["url"])
+        )
 
 
-def slash(interaction: discord.Interaction, command: Command, address: Address, files: Files) -> Inbound:
+def slash(
+    interaction: discord.Interaction, command: Command, address: Address, files: Files
+) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     text, options, attached = _given(command, data.get("options", []))
     resolved = data.get("resolved", {}).get("attachments", {})
@@ -67,7 +79,9 @@ def slash(interaction: discord.Interaction, command: Command, address: Address, 
     )
 
 
-def on_message(interaction: discord.Interaction, command: Command, address: Address, files: Files) -> Inbound:
+def on_message(
+    interaction: discord.Interaction, command: Command, address: Address, files: Files
+) -> Inbound:
     """An entry of a message's menu: Discord hands over the whole message, whoever wrote it."""
     data: Mapping[str, Any] = interaction.data or {}
     target = str(data["target_id"])
@@ -76,8 +90,11 @@ def on_message(interaction: discord.Interaction, command: Command, address: Addr
     author = raw["author"]
     quoted = Quoted(
         target,
-        _unescaped(clean("\n".join(words for one in whole if (words := str(one.get("content") or ""))))),
-        str(author["id"]) == str(interaction.application_id) or raw.get("application_id") == str(interaction.application_id),
+        _unescaped(
+            clean("\n".join(words for one in whole if (words := str(one.get("content") or ""))))
+        ),
+        str(author["id"]) == str(interaction.application_id)
+        or raw.get("application_id") == str(interaction.application_id),
         tuple(files.of_raw(one) for part in whole for one in part.get("attachments") or ()),
         clean(str(author.get("global_name") or author.get("username") or "")),
     )
@@ -122,7 +139,8 @@ def submitted(interaction: discord.Interaction, address: Address) -> Inbound:
 
 
 def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
-    """A direct message, or one that mentions or answers the bot: a question, unless it is written as a command. Nothing for others."""
+    """A direct message, or one that mentions or answers the bot: a question, unless it is written
+    as a command. Nothing for others."""
     quoted = _quoted(said, bot_id, files)
     mentioned = any(one.id == bot_id for one in said.mentions)
     words = _words(said)
@@ -154,7 +172,8 @@ def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
 
 
 def reachable(interaction: discord.Interaction) -> bool:
-    """Whether the bot's own token will be able to post where this was sent from, in an hour as well."""
+    """Whether the bot's own token will be able to post where this was sent from, in an hour as
+    well."""
     if interaction.channel is None:
         return False
     if interaction.guild_id is None:
@@ -162,30 +181,52 @@ def reachable(interaction: discord.Interaction) -> bool:
     allowed = interaction.app_permissions
     in_thread = isinstance(interaction.channel, discord.Thread)
     may_send = allowed.send_messages_in_threads if in_thread else allowed.send_messages
-    return interaction.is_guild_integration() and allowed.view_channel and may_send and allowed.attach_files
+    return (
+        interaction.is_guild_integration()
+        and allowed.view_channel
+        and may_send
+        and allowed.attach_files
+    )
 
 
 def focused(interaction: discord.Interaction) -> tuple[str, str]:
     """The option that is being typed, and what is typed so far."""
     data: Mapping[str, Any] = interaction.data or {}
-    found = next((one for one in data.get("options", []) if one.get("focused")), {"name": "", "value": ""})
+    found = next(
+        (one for one in data.get("options", []) if one.get("focused")), {"name": "", "value": ""}
+    )
     return str(found["name"]), clean(str(found["value"]))
 
 
 def _quoted(said: discord.Message, bot_id: int, files: Files) -> Quoted | None:
     """The message that this one answers, with what Discord shows of it."""
-    if said.reference is None or said.reference.message_id is None or said.type is not discord.MessageType.reply:
+    if (
+        said.reference is None
+        or said.reference.message_id is None
+        or said.type is not discord.MessageType.reply
+    ):
         return None
     shown = said.reference.resolved
     if not isinstance(shown, discord.Message):
         return Quoted(str(said.reference.message_id))
     mine = shown.author.id == bot_id
-    return Quoted(str(shown.id), _unescaped(clean(_words(shown))), mine, files.of_message(shown), clean(shown.author.display_name))
+    return Quoted(
+        str(shown.id),
+        _unescaped(clean(_words(shown))),
+        mine,
+        files.of_message(shown),
+        clean(shown.author.display_name),
+    )
 
 
 def _words(said: discord.Message) -> str:
-    """What it says, with what it passes on: Discord keeps the words of a forwarded message apart from the message."""
-    return "\n".join(words for words in (said.content, *(shown.content for shown in said.message_snapshots)) if words)
+    """What it says, with what it passes on: Discord keeps the words of a forwarded message apart
+    from the message."""
+    return "\n".join(
+        words
+        for words in (said.content, *(shown.content for shown in said.message_snapshots))
+        if words
+    )
 
 
 def _unescaped(text: str) -> str:
@@ -201,12 +242,17 @@ def _moderates(interaction: discord.Interaction) -> Callable[[], Awaitable[bool]
 
 def _may_moderate(said: discord.Message) -> Callable[[], Awaitable[bool]]:
     async def moderates() -> bool:
-        return isinstance(said.author, discord.Member) and said.channel.permissions_for(said.author).manage_messages
+        return (
+            isinstance(said.author, discord.Member)
+            and said.channel.permissions_for(said.author).manage_messages
+        )
 
     return moderates
 
 
-def _given(command: Command, options: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, str], list[str]]:
+def _given(
+    command: Command, options: Sequence[Mapping[str, Any]]
+) -> tuple[str, dict[str, str], list[str]]:
     """The argument's text, the other options as text, the ids of attached files."""
     text, rest, attached = "", {}, []
     for option in options:
@@ -216,7 +262,9 @@ def _given(command: Command, options: Sequence[Mapping[str, Any]]) -> tuple[str,
             text = str(option["value"])
         else:
             value = option["value"]
-            rest[str(option["name"])] = str(value).lower() if isinstance(value, bool) else clean(str(value))
+            rest[str(option["name"])] = (
+                str(value).lower() if isinstance(value, bool) else clean(str(value))
+            )
     return text, rest, attached
 
 
@@ -230,4 +278,6 @@ def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _sender(interaction: discord.Interaction) -> Sender:
-    return Sender(str(interaction.user.id), clean(interaction.user.display_name), str(interaction.locale))
+    return Sender(
+        str(interaction.user.id), clean(interaction.user.display_name), str(interaction.locale)
+    )

@@ -1,4 +1,5 @@
-"""Replies to one interaction: its first answer within three seconds, then its token for 15 minutes, and the channel at any time."""
+"""Replies to one interaction: its first answer within three seconds, then its token for 15 minutes,
+and the channel at any time."""
 
 import asyncio
 from contextlib import suppress
@@ -10,20 +11,29 @@ from bots.core.texts.introduction import comes_here_or_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
 from bots.discord.chat import ChannelChat, Messages, link_to
 from bots.discord.render import Part, edited, form, limits
-from bots.discord.rest import ACKNOWLEDGED, DEFER_MESSAGE, DEFER_UPDATE, EPHEMERAL, TOO_MANY_FOLLOW_UPS, Refused, TokenDead
+from bots.discord.rest import (
+    ACKNOWLEDGED,
+    DEFER_MESSAGE,
+    DEFER_UPDATE,
+    EPHEMERAL,
+    TOO_MANY_FOLLOW_UPS,
+    Refused,
+    TokenDead,
+)
 
 log = structlog.get_logger()
 
 FORM_SECONDS = 1.8
-"""How long a command that may ask gets to do so. Discord gives three seconds, the way there and back included."""
+"""How long a command that may ask gets to do so. Discord gives three seconds, the way there and
+back included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What an adapter knows of an interaction.
 
-    `pressed`: the message whose button it was. `hidden`: answers are ephemeral. `reachable`: the bot's own token may use the channel.
-    `file_bytes`: how large a file in an answer may be.
+    `pressed`: the message whose button it was. `hidden`: answers are ephemeral. `reachable`: the
+    bot's own token may use the channel. `file_bytes`: how large a file in an answer may be.
     """
 
     id: int
@@ -40,7 +50,8 @@ class Taken(Exception):
 
 
 class InteractionChat(Messages):
-    """`acknowledge` first, at once or, where a form may be wanted, `acknowledge_soon`. Then `show`; at the end `close`."""
+    """`acknowledge` first, at once or, where a form may be wanted, `acknowledge_soon`. Then `show`;
+    at the end `close`."""
 
     def __init__(self, channel: ChannelChat, asked: Asked) -> None:
         super().__init__(channel.rest, channel.memory)
@@ -57,7 +68,10 @@ class InteractionChat(Messages):
 
     async def limits_for(self, to: Address) -> Limits:
         elsewhere = await self._channel.limits_for(to)
-        return replace(max(limits(self._asked.file_bytes), elsewhere, key=lambda one: one.upload_bytes), discreet=True)
+        return replace(
+            max(limits(self._asked.file_bytes), elsewhere, key=lambda one: one.upload_bytes),
+            discreet=True,
+        )
 
     async def busy(self, to: Address) -> None:
         """Discord shows "is thinking" by itself."""
@@ -68,7 +82,8 @@ class InteractionChat(Messages):
         return await super()._show(to, reply, replacing)
 
     async def acknowledge(self) -> None:
-        """Tell Discord that an answer will come. Raises `Taken`; an interaction that is over already is answered in its channel."""
+        """Tell Discord that an answer will come. Raises `Taken`; an interaction that is over
+        already is answered in its channel."""
         await self._acknowledge(hidden=self._hidden)
 
     def acknowledge_soon(self) -> None:
@@ -102,7 +117,9 @@ class InteractionChat(Messages):
                 self._waiting, self._hidden = True, hidden
             kind = DEFER_UPDATE if update else DEFER_MESSAGE
             try:
-                original = await self.rest.defer(self._asked.id, self._token, kind, ephemeral=hidden and not update)
+                original = await self.rest.defer(
+                    self._asked.id, self._token, kind, ephemeral=hidden and not update
+                )
             except SendFailed as failure:
                 log.warning("not_acknowledged", interaction=self._asked.id, reason=failure.reason)
                 if isinstance(failure, Refused) and failure.code == ACKNOWLEDGED:
@@ -134,7 +151,9 @@ class InteractionChat(Messages):
     async def _send(self, to: Address, reply: Reply, index: int, part: Part) -> str:
         hidden = self._hidden or (reply.secret and not to.private)
         await self._be_acknowledged(hidden=hidden)
-        if self._by_channel(part, hidden=hidden, limit=(await self._channel.limits_for(to)).upload_bytes):
+        if self._by_channel(
+            part, hidden=hidden, limit=(await self._channel.limits_for(to)).upload_bytes
+        ):
             try:
                 return await self._channel.send(to, reply, index, part)
             except Refused as refused:
@@ -153,25 +172,32 @@ class InteractionChat(Messages):
         return message_id
 
     def _by_channel(self, part: Part, *, hidden: bool, limit: int) -> bool:
-        """All but the first message go with the bot's own token where they can: those have a nonce, and people may answer to them."""
+        """All but the first message go with the bot's own token where they can: those have a nonce,
+        and people may answer to them."""
         fits = all(len(file.data) <= limit for file in part.files)
         return self._asked.reachable and not hidden and not self._waiting and fits
 
     async def _by_token(self, part: Part, *, hidden: bool) -> str:
         if self._waiting and hidden == self._hidden:
-            message_id = await self.rest.edit_by_token(self._token, "@original", edited(part), part.files)
+            message_id = await self.rest.edit_by_token(
+                self._token, "@original", edited(part), part.files
+            )
             self._waiting = False
             return message_id
         if self._waiting:
-            # How visible the deferred answer is was settled when it was deferred: a secret needs a message of its own.
+            # How visible the deferred answer is was settled when it was deferred: a secret needs a
+            # message of its own.
             with suppress(SendFailed):
                 await self.rest.delete_by_token(self._token, "@original")
             self._waiting = False
         flags = part.payload["flags"] | (EPHEMERAL if hidden else 0)
         return await self.rest.follow_up(self._token, {**part.payload, "flags": flags}, part.files)
 
-    async def _late(self, to: Address, reply: Reply, index: int, part: Part, *, hidden: bool) -> str:
-        """The interaction is over: the channel gets the answer, a secret goes to the person's direct messages."""
+    async def _late(
+        self, to: Address, reply: Reply, index: int, part: Part, *, hidden: bool
+    ) -> str:
+        """The interaction is over: the channel gets the answer, a secret goes to the person's
+        direct messages."""
         if hidden and not to.private:
             direct = await self.rest.open_dm(self._asked.user_id)
             return await self._channel.send(Address(to.platform, direct), reply, index, part)

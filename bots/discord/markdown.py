@@ -1,4 +1,5 @@
-"""Text as Discord shows it: plain text stays plain, and a model's Markdown becomes Discord's own, which has no tables, rules or tasks."""
+"""Text as Discord shows it: plain text stays plain, and a model's Markdown becomes Discord's own,
+which has no tables, rules or tasks."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,8 @@ def clean(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The same text, with every sign that Discord would take for formatting, a link or a mention shown as it is."""
+    """The same text, with every sign that Discord would take for formatting, a link or a mention
+    shown as it is."""
     return _PLAIN.sub(_escaped, text)
 
 
@@ -56,7 +58,8 @@ def plain_parts(text: str, limit: int) -> list[str]:
 
 
 def markdown_parts(text: str, limit: int) -> list[str]:
-    """A model's Markdown as messages of at most `limit` characters; a block of code is cut only when it is longer than a message."""
+    """A model's Markdown as messages of at most `limit` characters; a block of code is cut only
+    when it is longer than a message."""
     parts: list[str] = []
     for block in _blocks(converted(text)):
         joined = f"{parts[-1]}\n{block}" if parts else block
@@ -71,7 +74,8 @@ def markdown_parts(text: str, limit: int) -> list[str]:
 
 
 def converted(text: str) -> str:
-    """CommonMark with GitHub's additions as Discord Markdown. A block of code that does not end, as in a text still growing, is closed."""
+    """CommonMark with GitHub's additions as Discord Markdown. A block of code that does not end, as
+    in a text still growing, is closed."""
     made: list[str] = []
     lines = text.replace("\r\n", "\n").split("\n")
     place = 0
@@ -97,7 +101,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _fenced(lines: Sequence[str], place: int, fence: re.Match[str], made: list[str]) -> int:
     """Takes a block of code over; the line behind it."""
-    end = next((one for one in range(place + 1, len(lines)) if _closes(lines[one], fence["fence"])), len(lines))
+    end = next(
+        (one for one in range(place + 1, len(lines)) if _closes(lines[one], fence["fence"])),
+        len(lines),
+    )
     body = [line.replace(FENCE, "``\u200b`") for line in lines[place + 1 : end]]
     made += [f"{FENCE}{fence['language']}", *body, FENCE]
     return end + 1
@@ -116,7 +123,9 @@ def _line(lines: Sequence[str], place: int, made: list[str]) -> int:
     if heading is not None:
         level, title = heading["level"], _inline(heading["title"])
         made.append(f"{level} {title}" if len(level) <= 3 else f"**{title.replace('**', '')}**")
-    elif line.strip() and not _RULE.match(line) and _SETEXT.match(under) and line[:1] not in "->*+ |":
+    elif (
+        line.strip() and not _RULE.match(line) and _SETEXT.match(under) and line[:1] not in "->*+ |"
+    ):
         made.append(f"{'#' if '=' in under else '##'} {_inline(line.strip())}")
         return place + 2
     elif _RULE.match(line):
@@ -159,7 +168,10 @@ def _table(lines: Sequence[str], place: int, made: list[str]) -> int:
     bare = [[_bare(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in bare) for column in range(len(head))]
     if sum(widths) + 2 * len(widths) <= TABLE_WIDTH:
-        lined = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in bare]
+        lined = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in bare
+        ]
         made += [FENCE, lined[0], "  ".join("─" * width for width in widths), *lined[1:], FENCE]
     else:
         made += list(_listed(head, rows))
@@ -169,7 +181,9 @@ def _table(lines: Sequence[str], place: int, made: list[str]) -> int:
 def _listed(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     for row in rows:
         named = [
-            f"{_inline(name)}: {_inline(cell)}" if name else _inline(cell) for name, cell in zip(head[1:], row[1:], strict=True) if cell
+            f"{_inline(name)}: {_inline(cell)}" if name else _inline(cell)
+            for name, cell in zip(head[1:], row[1:], strict=True)
+            if cell
         ]
         first = _inline(row[0]).replace("**", "")
         yield f"- **{first}**" if first else "-"
@@ -189,7 +203,8 @@ def _bare(cell: str) -> str:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Blocks of code whole, other text by paragraphs, an empty line staying with what is before it."""
+    """Blocks of code whole, other text by paragraphs, an empty line staying with what is before
+    it."""
     held: list[str] = []
     inside = False
     for line in text.split("\n"):
@@ -210,7 +225,8 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _cut(block: str, limit: int, parts: list[str], room: int) -> list[str]:
-    """A block that is longer than a message. Text may begin in the `room` that the last message has left."""
+    """A block that is longer than a message. Text may begin in the `room` that the last message has
+    left."""
     if block.startswith(FENCE):
         opening, *body = block.split("\n")[:-1]
         around = len(opening) + len(FENCE) + 2

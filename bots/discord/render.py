@@ -1,4 +1,5 @@
-"""A Reply as Discord messages: text cut to size, buttons as components, files in groups that one request can carry."""
+"""A Reply as Discord messages: text cut to size, buttons as components, files in groups that one
+request can carry."""
 
 import hashlib
 import secrets
@@ -30,7 +31,14 @@ SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 4, 4096
 NOBODY = {"parse": [], "replied_user": False}
 STYLES = {"plain": 2, "primary": 1, "danger": 4}
 
-LIMITS = Limits(text=TEXT, caption=TEXT, photo_bytes=FILE_BYTES, upload_bytes=FILE_BYTES, edit_seconds=EDIT_SECONDS, repeatable=True)
+LIMITS = Limits(
+    text=TEXT,
+    caption=TEXT,
+    photo_bytes=FILE_BYTES,
+    upload_bytes=FILE_BYTES,
+    edit_seconds=EDIT_SECONDS,
+    repeatable=True,
+)
 
 
 def limits(file_bytes: int | None) -> Limits:
@@ -48,7 +56,8 @@ class Part:
 
 
 def parts(reply: Reply) -> list[Part]:
-    """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a reply that shows nothing."""
+    """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a
+    reply that shows nothing."""
     text = clean(reply.text)
     texts = markdown_parts(text, TEXT) if reply.markdown else plain_parts(text, TEXT)
     groups = _groups(reply.files)
@@ -59,7 +68,11 @@ def parts(reply: Reply) -> list[Part]:
     else:
         pieces = [(text, ()) for text in texts]
     flags = SUPPRESS_EMBEDS | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
-    rows = _rows(reply.buttons) if reply.ask is None else _rows((*reply.buttons, (form_button(reply.ask),)))
+    rows = (
+        _rows(reply.buttons)
+        if reply.ask is None
+        else _rows((*reply.buttons, (form_button(reply.ask),)))
+    )
     last = len(pieces) - 1
     return [
         Part(
@@ -81,7 +94,8 @@ def edited(part: Part) -> dict[str, Any]:
 
 
 def nonce(reply: Reply, index: int) -> str:
-    """At most 25 characters, another for each part. A reply without one gets a random one, which still covers a second try."""
+    """At most 25 characters, another for each part. A reply without one gets a random one, which
+    still covers a second try."""
     if reply.nonce is None:
         return secrets.token_hex(12)
     if index == 0:
@@ -97,7 +111,14 @@ def form(ask: Ask) -> dict[str, Any]:
     """The form that asks for a text; what is sent comes back under the id `action:value`."""
     asked = clean(ask.title).strip() or "…"
     title = shorten(asked, FORM_TITLE)
-    field = {"type": 4, "custom_id": "text", "style": 2, "required": True, "min_length": 1, "max_length": FORM_TEXT}
+    field = {
+        "type": 4,
+        "custom_id": "text",
+        "style": 2,
+        "required": True,
+        "min_length": 1,
+        "max_length": FORM_TEXT,
+    }
     if ask.default:
         field["value"] = clean(ask.default)[:FORM_TEXT]
     label = {"type": 18, "label": title, "component": field}
@@ -124,8 +145,13 @@ def _groups(files: Sequence[File]) -> list[tuple[File, ...]]:
 
 
 def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
-    """What is too much for rows of buttons is in a menu below them, and in more of those if need be."""
-    short = [row[start : start + BUTTONS_IN_ROW] for row in rows for start in range(0, len(row), BUTTONS_IN_ROW)]
+    """What is too much for rows of buttons is in a menu below them, and in more of those if need
+    be."""
+    short = [
+        row[start : start + BUTTONS_IN_ROW]
+        for row in rows
+        for start in range(0, len(row), BUTTONS_IN_ROW)
+    ]
     if len(short) <= ROWS:
         return [{"type": 1, "components": [_button(one) for one in row]} for row in short]
     for kept in range(ROWS - 1, -1, -1):
@@ -134,13 +160,27 @@ def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
         if kept + len(menus) <= ROWS:
             break
     buttons = [{"type": 1, "components": [_button(one) for one in row]} for row in short[:kept]]
-    return [*buttons, *({"type": 1, "components": [_menu(one, number)]} for number, one in enumerate(menus[: ROWS - kept]))]
+    return [
+        *buttons,
+        *(
+            {"type": 1, "components": [_menu(one, number)]}
+            for number, one in enumerate(menus[: ROWS - kept])
+        ),
+    ]
 
 
 def _menu(buttons: Sequence[Button], number: int) -> dict[str, Any]:
     """What is chosen comes as if its button had been pressed."""
-    options = [{"label": shorten(clean(one.label), LABEL), "value": f"{one.action}:{one.value}"} for one in buttons]
-    return {"type": 3, "custom_id": f"{MENU_ID}:{number}", "placeholder": more_choices(), "options": options}
+    options = [
+        {"label": shorten(clean(one.label), LABEL), "value": f"{one.action}:{one.value}"}
+        for one in buttons
+    ]
+    return {
+        "type": 3,
+        "custom_id": f"{MENU_ID}:{number}",
+        "placeholder": more_choices(),
+        "options": options,
+    }
 
 
 def _button(button: Button) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Discord's REST calls that the bot makes, through discord.py's own HTTP client and its rate limits. Every failure is a `SendFailed`.
+"""Discord's REST calls that the bot makes, through discord.py's own HTTP client and its rate
+limits. Every failure is a `SendFailed`.
 
-Payloads are written out rather than built by the library: `allowed_mentions`, flags and nonces are then seen, and tested, in one place.
+Payloads are written out rather than built by the library: `allowed_mentions`, flags and nonces are
+then seen, and tested, in one place.
 """
 
 import asyncio
@@ -18,14 +20,22 @@ from bots.core.types import File, SendFailed
 from bots.discord.render import file_name
 
 TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
-"""The whole of one call: waiting for a rate limit, and discord.py's own repeats after 5xx, included."""
+"""The whole of one call: waiting for a rate limit, and discord.py's own repeats after 5xx,
+included."""
 AGAIN_SECONDS = 10.0
-"""When to try again after a send whose fate is not known: soon enough for Discord to know the nonce still."""
+"""When to try again after a send whose fate is not known: soon enough for Discord to know the nonce
+still."""
 
 REPEAT_SECONDS = 0.9
 """discord.py repeats a call after 5xx by itself, but never sooner than a second later."""
 
-UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED, TOO_MANY_FOLLOW_UPS = 10008, 10015, 50027, 40060, 40094
+UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, DEAD_TOKEN, ACKNOWLEDGED, TOO_MANY_FOLLOW_UPS = (
+    10008,
+    10015,
+    50027,
+    40060,
+    40094,
+)
 FORM_INVALID, NO_HISTORY = 50035, 160002
 EPHEMERAL = 64
 DEFER_MESSAGE, DEFER_UPDATE, SUGGEST, OPEN_FORM = 5, 6, 8, 9
@@ -36,9 +46,11 @@ REASONS = {
     10008: "the message was deleted",
     10013: "the account was deleted",
     40005: "the file is too large for this chat",
-    50001: "the bot can't see this channel: it was removed from the server, or lacks the permission View Channel",
+    50001: "the bot can't see this channel: it was removed from the server, or lacks the "
+    "permission View Channel",
     50007: "this person takes no direct messages from the bot",
-    50013: "the bot lacks a permission in this channel: Send Messages, Attach Files or Read Message History",
+    50013: "the bot lacks a permission in this channel: Send Messages, Attach Files or Read "
+    "Message History",
     50278: "this person shares no server with the bot, so it can't write to them",
 }
 """What the operator is told, by Discord's own code."""
@@ -63,8 +75,11 @@ class Rest:
         self._http = http
         self._application_id = application_id
 
-    async def defer(self, interaction_id: int, token: str, kind: int, *, ephemeral: bool) -> str | None:
-        """Acknowledge at once; the id of the message that will carry the answer (None: Discord did not say)."""
+    async def defer(
+        self, interaction_id: int, token: str, kind: int, *, ephemeral: bool
+    ) -> str | None:
+        """Acknowledge at once; the id of the message that will carry the answer (None: Discord did
+        not say)."""
         body: Payload = {"type": kind}
         if ephemeral:
             body["data"] = {"flags": EPHEMERAL}
@@ -75,10 +90,13 @@ class Rest:
         await self._first_answer(interaction_id, token, {"type": OPEN_FORM, "data": form})
 
     async def suggest(self, interaction_id: int, token: str, choices: Sequence[Payload]) -> None:
-        await self._first_answer(interaction_id, token, {"type": SUGGEST, "data": {"choices": list(choices)}})
+        await self._first_answer(
+            interaction_id, token, {"type": SUGGEST, "data": {"choices": list(choices)}}
+        )
 
     async def _first_answer(self, interaction_id: int, token: str, body: Payload) -> Any:
-        """After a broken line or a 5xx the first try may have counted, and then the second is told so."""
+        """After a broken line or a 5xx the first try may have counted, and then the second is told
+        so."""
         route = Route(
             "POST",
             "/interactions/{interaction_id}/{webhook_token}/callback?with_response=true",
@@ -98,7 +116,8 @@ class Rest:
         return None
 
     async def send(self, channel_id: str, payload: Payload, files: Sequence[File] = ()) -> str:
-        """A new message. Its nonce makes further tries safe: what failed is never uncertain, only to be tried again soon."""
+        """A new message. Its nonce makes further tries safe: what failed is never uncertain, only
+        to be tried again soon."""
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
         try:
             return _id(await self._twice(route, {**payload, "enforce_nonce": True}, files))
@@ -109,19 +128,41 @@ class Rest:
 
     async def newest(self, channel_id: str) -> list[Payload]:
         """The last 50 messages of a channel."""
-        return list(await self._twice(Route("GET", "/channels/{channel_id}/messages?limit=50", channel_id=channel_id), None, ()))
+        return list(
+            await self._twice(
+                Route("GET", "/channels/{channel_id}/messages?limit=50", channel_id=channel_id),
+                None,
+                (),
+            )
+        )
 
-    async def edit(self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()) -> None:
-        route = Route("PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id)
+    async def edit(
+        self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()
+    ) -> None:
+        route = Route(
+            "PATCH",
+            "/channels/{channel_id}/messages/{message_id}",
+            channel_id=channel_id,
+            message_id=message_id,
+        )
         await self._twice(route, payload, files)
 
     async def delete(self, channel_id: str, message_id: str) -> None:
-        await self._call(Route("DELETE", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id))
+        await self._call(
+            Route(
+                "DELETE",
+                "/channels/{channel_id}/messages/{message_id}",
+                channel_id=channel_id,
+                message_id=message_id,
+            )
+        )
 
     async def follow_up(self, token: str, payload: Payload, files: Sequence[File] = ()) -> str:
         return _id(await self._by_token("POST", "", token, payload, files))
 
-    async def edit_by_token(self, token: str, message: str, payload: Payload, files: Sequence[File] = ()) -> str:
+    async def edit_by_token(
+        self, token: str, message: str, payload: Payload, files: Sequence[File] = ()
+    ) -> str:
         """`message` is an id or `@original`; the id of the edited message."""
         return _id(await self._by_token("PATCH", f"/messages/{message}", token, payload, files))
 
@@ -132,20 +173,41 @@ class Rest:
         await self._call(Route("POST", "/channels/{channel_id}/typing", channel_id=channel_id))
 
     async def open_dm(self, user_id: str) -> str:
-        return _id(await self._call(Route("POST", "/users/@me/channels"), {"recipient_id": user_id}))
+        return _id(
+            await self._call(Route("POST", "/users/@me/channels"), {"recipient_id": user_id})
+        )
 
     async def commands(self) -> list[Payload]:
         path = "/applications/{application_id}/commands?with_localizations=true"
         return list(await self._call(Route("GET", path, application_id=self._application_id)))
 
     async def put_commands(self, commands: list[Payload]) -> None:
-        await self._call(Route("PUT", "/applications/{application_id}/commands", application_id=self._application_id), commands)
+        await self._call(
+            Route(
+                "PUT",
+                "/applications/{application_id}/commands",
+                application_id=self._application_id,
+            ),
+            commands,
+        )
 
-    async def _by_token(self, method: str, path: str, token: str, payload: Payload | None, files: Sequence[File]) -> Any:
-        """Through the interaction's webhook. Edits are repeated once after a broken line, new messages are not: webhooks know no nonce."""
-        route = Route(method, "/webhooks/{webhook_id}/{webhook_token}" + path, webhook_id=self._application_id, webhook_token=token)
+    async def _by_token(
+        self, method: str, path: str, token: str, payload: Payload | None, files: Sequence[File]
+    ) -> Any:
+        """Through the interaction's webhook. Edits are repeated once after a broken line, new
+        messages are not: webhooks know no nonce."""
+        route = Route(
+            method,
+            "/webhooks/{webhook_id}/{webhook_token}" + path,
+            webhook_id=self._application_id,
+            webhook_token=token,
+        )
         try:
-            return await (self._call(route, payload, files) if method == "POST" else self._twice(route, payload, files))
+            return await (
+                self._call(route, payload, files)
+                if method == "POST"
+                else self._twice(route, payload, files)
+            )
         except Refused as refused:
             if refused.code in (DEAD_TOKEN, UNKNOWN_WEBHOOK):
                 raise TokenDead from refused
@@ -181,25 +243,37 @@ class Rest:
         except aiohttp.ClientConnectorError as error:
             raise SendFailed(f"Discord cannot be reached: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise SendFailed(f"the connection to Discord broke: {error!r}", uncertain=True) from error
+            raise SendFailed(
+                f"the connection to Discord broke: {error!r}", uncertain=True
+            ) from error
 
     def _free_others(self) -> None:
-        """The request that meets the global rate limit makes all others wait until it has slept; cut off, it would never wake them."""
+        """The request that meets the global rate limit makes all others wait until it has slept;
+        cut off, it would never wake them."""
         self._http._global_over.set()  # noqa: SLF001  (there is no other way to it)
 
 
 def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any]]:
-    body = {**payload, "attachments": [{"id": index, "filename": one.filename} for index, one in enumerate(parts)]}
+    body = {
+        **payload,
+        "attachments": [{"id": index, "filename": one.filename} for index, one in enumerate(parts)],
+    }
     form: list[dict[str, Any]] = [{"name": "payload_json", "value": json.dumps(body)}]
     form += [
-        {"name": f"files[{index}]", "value": one.fp, "filename": one.filename, "content_type": "application/octet-stream"}
+        {
+            "name": f"files[{index}]",
+            "value": one.fp,
+            "filename": one.filename,
+            "content_type": "application/octet-stream",
+        }
         for index, one in enumerate(parts)
     ]
     return form
 
 
 def _refused(error: discord.HTTPException) -> SendFailed:
-    """What the answer means for this chat: a 4xx never gets better by repeating, but for waiting and our own credential."""
+    """What the answer means for this chat: a 4xx never gets better by repeating, but for waiting
+    and our own credential."""
     said = f"Discord answered {error.status}: {error.text[:200]}"
     known = REASONS.get(error.code)
     reason = said if known is None else f"{known} (Discord's code {error.code})"
@@ -218,7 +292,11 @@ def _seconds(header: str | None) -> float:
 
 
 def _response_id(answer: Any) -> str | None:
-    found = answer.get("interaction", {}).get("response_message_id") if isinstance(answer, dict) else None
+    found = (
+        answer.get("interaction", {}).get("response_message_id")
+        if isinstance(answer, dict)
+        else None
+    )
     return None if found is None else str(found)
 
 

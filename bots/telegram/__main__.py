@@ -20,17 +20,22 @@ from bots.telegram.webhook import PortTaken, WebhookRefused
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."
 NO_ADDRESS = (
-    "TELEGRAM_UPDATES is webhook, which needs PUBLIC_URL: an https address, without a port or with 443, 80, 88 or 8443, "
+    "TELEGRAM_UPDATES is webhook, which needs PUBLIC_URL: an https address, without a port or "
+    "with 443, 80, 88 or 8443, "
     "where Telegram can reach this bot."
 )
-REFUSED = "TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave for the bot."
+REFUSED = (
+    "TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave "
+    "for the bot."
+)
 
 FOLDER = "telegram"
 WEBHOOK_PORTS = (443, 80, 88, 8443)
 
 
 async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
-    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can mend."""
+    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can
+    mend."""
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     if not token:
         raise SystemExit(NOT_SET)
@@ -40,7 +45,9 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
-    telegram = Telegram(make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER)
+    telegram = Telegram(
+        make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER
+    )
     try:
         if await until(stop, telegram.connect()):
             await work(telegram, api, stop, settings)
@@ -48,9 +55,13 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
         raise SystemExit(REFUSED) from None
     except PortTaken as taken:
         where = f"{settings.telegram_webhook_host}:{settings.telegram_webhook_port}"
-        raise SystemExit(f"Can't listen at {where} (TELEGRAM_WEBHOOK_HOST, TELEGRAM_WEBHOOK_PORT): {taken}") from None
+        raise SystemExit(
+            f"Can't listen at {where} (TELEGRAM_WEBHOOK_HOST, TELEGRAM_WEBHOOK_PORT): {taken}"
+        ) from None
     except WebhookRefused as refused:
-        raise SystemExit(f"Telegram brings no updates to PUBLIC_URL ({settings.public_url}): {refused}") from None
+        raise SystemExit(
+            f"Telegram brings no updates to PUBLIC_URL ({settings.public_url}): {refused}"
+        ) from None
     finally:
         await telegram.close()
 
@@ -81,7 +92,9 @@ async def updates(telegram: Telegram, api: BotApi, settings: BotSettings) -> Non
     if settings.telegram_updates != "webhook" or settings.public_url is None:
         await telegram.poll()
         return
-    await telegram.listen(settings.public_url, (settings.telegram_webhook_host, settings.telegram_webhook_port))
+    await telegram.listen(
+        settings.public_url, (settings.telegram_webhook_host, settings.telegram_webhook_port)
+    )
 
 
 async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:
@@ -101,7 +114,9 @@ async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:
 
 def profile(telegram: Telegram) -> BotProfileIn:
     bot = telegram.bot
-    return BotProfileIn(name=bot.first_name[:120], link_template=f"https://t.me/{bot.username}?start={{code}}")
+    return BotProfileIn(
+        name=bot.first_name[:120], link_template=f"https://t.me/{bot.username}?start={{code}}"
+    )
 
 
 def main(settings: BotSettings) -> None:
@@ -119,5 +134,10 @@ if __name__ == "__main__":
     try:
         given = BotSettings()
     except ValidationError as error:
-        sys.exit("\n".join(f"{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors(include_input=False)))
+        sys.exit(
+            "\n".join(
+                f"{str(one['loc'][0]).upper()}: {one['msg']}"
+                for one in error.errors(include_input=False)
+            )
+        )
     main(given)

@@ -38,7 +38,8 @@ Answer = Callable[[Chat, Inbound], Awaitable[None]]
 POLL_SECONDS = 30
 ANSWER_SECONDS = 10
 RAW_UPDATES = "get__updates"
-"""The library takes the underscores away; without the second one it would say that it has a method for this."""
+"""The library takes the underscores away; without the second one it would say that it has a method
+for this."""
 AT_ONCE = 256
 """Updates in work. Beyond that the rest waits at Telegram, which keeps it for a day."""
 SEEN = 5_000
@@ -49,7 +50,8 @@ CONFIRM_SECONDS = 1.0
 STOPPED = "stopped_message_generation"
 """The library does not know this kind yet."""
 UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY, STOPPED)
-"""Edited messages are not among them: what was asked is being made, and making it again would cost again."""
+"""Edited messages are not among them: what was asked is being made, and making it again would cost
+again."""
 
 
 @lru_cache(maxsize=1)
@@ -61,8 +63,12 @@ def _tls() -> ssl.SSLContext:
 def make_bot(token: str, api_url: str) -> Bot:
     # otherwise the library warns with every error that bears a time
     os.environ.setdefault("PTB_TIMEDELTA", "1")
-    # the proxy is given, so that it is the one that the other processes use; the library would read the environment in its own way
-    more: dict[str, Any] = {"proxy": proxy_of(api_url), "httpx_kwargs": {"verify": _tls(), "trust_env": False}}
+    # the proxy is given, so that it is the one that the other processes use; the library would read
+    # the environment in its own way
+    more: dict[str, Any] = {
+        "proxy": proxy_of(api_url),
+        "httpx_kwargs": {"verify": _tls(), "trust_env": False},
+    }
     return Bot(
         token,
         base_url=f"{api_url}/bot",
@@ -76,16 +82,21 @@ def make_bot(token: str, api_url: str) -> Bot:
             media_write_timeout=180,
             **more,
         ),
-        get_updates_request=HTTPXRequest(connection_pool_size=2, connect_timeout=10, read_timeout=10, **more),
+        get_updates_request=HTTPXRequest(
+            connection_pool_size=2, connect_timeout=10, read_timeout=10, **more
+        ),
     )
 
 
 class Telegram:
-    """One bot on Telegram. `chat` may be used once `connect` has returned. `folder`: where updates are kept until they are answered."""
+    """One bot on Telegram. `chat` may be used once `connect` has returned. `folder`: where updates
+    are kept until they are answered."""
 
     def __init__(self, bot: Bot, answer: Answer, folder: Path | None = None) -> None:
         self.bot = bot
-        self._unfinished = Unfinished(None if folder is None else folder / bot.token.partition(":")[0])
+        self._unfinished = Unfinished(
+            None if folder is None else folder / bot.token.partition(":")[0]
+        )
         self.chat = TelegramChat(bot)
         self._answer = answer
         self._albums = Albums(self._answer_messages)
@@ -98,7 +109,8 @@ class Telegram:
         self._registering: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Learns who the bot is, and registers it while it works already; tries for ever. Raises `TokenRefused`."""
+        """Learns who the bot is, and registers it while it works already; tries for ever. Raises
+        `TokenRefused`."""
         await self._retrying.until_done(self.bot.initialize)
         log.info("telegram_connected", username=self.bot.username)
         self._registering = asyncio.create_task(Retrying().until_done(lambda: register(self.bot)))
@@ -112,7 +124,8 @@ class Telegram:
             await self._retrying.until_done(self._take_updates)
 
     async def listen(self, public_url: str, listen: tuple[str, int]) -> None:
-        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`, `PortTaken`."""
+        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`,
+        `PortTaken`."""
         webhook = Webhook(self.bot, public_url, listen, self.take)
         try:
             await self.resume()
@@ -128,8 +141,11 @@ class Telegram:
     async def _take_updates(self) -> None:
         wanted = {"offset": self._offset, "timeout": POLL_SECONDS, "allowed_updates": UPDATES}
         try:
-            # not `get_updates`: there, one update that the library can't read would hold up all others for ever
-            updates = await self.bot.do_api_request(RAW_UPDATES, wanted, read_timeout=POLL_SECONDS + ANSWER_SECONDS)
+            # not `get_updates`: there, one update that the library can't read would hold up all
+            # others for ever
+            updates = await self.bot.do_api_request(
+                RAW_UPDATES, wanted, read_timeout=POLL_SECONDS + ANSWER_SECONDS
+            )
         except EndPointNotFound:  # what the library makes of a refused token here
             raise InvalidToken from None
         except Conflict as error:
@@ -149,7 +165,8 @@ class Telegram:
             await self._begin(kept.raw, kept)
 
     async def take(self, raw: Any) -> None:
-        """Begins to answer an update, as Telegram wrote it, when there is room for one more. From then on a kill does not lose it."""
+        """Begins to answer an update, as Telegram wrote it, when there is room for one more. From
+        then on a kill does not lose it."""
         await self._begin(raw)
 
     async def _begin(self, raw: Any, kept: Kept | None = None) -> None:
@@ -172,7 +189,8 @@ class Telegram:
         self._start(self._handle(update, kept)).add_done_callback(lambda _: self._slots.release())
 
     async def drain(self) -> None:
-        """Lets what is being answered end, for a moment, and tells Telegram which updates are done. After `poll` or `listen`."""
+        """Lets what is being answered end, for a moment, and tells Telegram which updates are done.
+        After `poll` or `listen`."""
         self._albums.close()
         confirming = asyncio.create_task(self._confirm())
         if self._tasks:

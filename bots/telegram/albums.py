@@ -10,7 +10,8 @@ from telegram import Message
 from bots.telegram.update_files import Kept
 
 QUIET_SECONDS = 0.6
-"""An album is whole when so long nothing more of it came. Its messages come in one answer, or right behind each other."""
+"""An album is whole when so long nothing more of it came. Its messages come in one answer, or right
+behind each other."""
 
 Whole = Callable[[list[Message], Kept], Coroutine[Any, Any, None]]
 
@@ -20,7 +21,9 @@ class _Album:
     kept: Kept
     messages: list[Message] = field(default_factory=list)
     more: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    over: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class Albums:

@@ -1,4 +1,5 @@
-"""A pressed button: its waiting sign ends soon, and what is meant only for whoever pressed it is shown to nobody else."""
+"""A pressed button: its waiting sign ends soon, and what is meant only for whoever pressed it is
+shown to nobody else."""
 
 import asyncio
 
@@ -25,7 +26,8 @@ GROUP_NOTE_SECONDS = 2.0
 
 
 class Pressing(Before):
-    """The chat, to whoever answers a press. A secret answer that comes soon is shown in a window, where links can't be touched."""
+    """The chat, to whoever answers a press. A secret answer that comes soon is shown in a window,
+    where links can't be touched."""
 
     def __init__(self, chat: TelegramChat, query: CallbackQuery, own_name: str) -> None:
         super().__init__(chat)
@@ -56,7 +58,8 @@ class Pressing(Before):
         return await self._chat.show(to, reply, replacing, self._album)
 
     async def _aside(self, to: Address, reply: Reply) -> Shown:
-        """No window for it, but the person's own chat, if there is one: in the group everybody would read it."""
+        """No window for it, but the person's own chat, if there is one: in the group everybody
+        would read it."""
         try:
             await self._chat.show(Address(to.platform, str(self._query.from_user.id)), reply)
             return Shown(())  # the ids of another chat name other messages here
@@ -66,7 +69,8 @@ class Pressing(Before):
         return await self._chat.show(to, reply)
 
     async def acknowledge(self) -> None:
-        """Without words, unless the first answer is meant for a window. Telegram refuses late answers, and nothing depends on this one."""
+        """Without words, unless the first answer is meant for a window. Telegram refuses late
+        answers, and nothing depends on this one."""
         showing = asyncio.create_task(self._shown.wait())
         await asyncio.wait({showing}, timeout=NOTE_SECONDS if self._private else GROUP_NOTE_SECONDS)
         showing.cancel()
@@ -86,5 +90,7 @@ class Pressing(Before):
 def _note(reply: Reply) -> str:
     """What fits into the window, nothing for what does not."""
     note = clean(reply.text).strip()
-    plain = reply.secret and not (reply.files or reply.buttons or reply.ask or reply.gone or reply.preview)
+    plain = reply.secret and not (
+        reply.files or reply.buttons or reply.ask or reply.gone or reply.preview
+    )
     return note if plain and utf16_units(note) <= NOTE_UNITS and "://" not in note else ""

@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 import httpx
-from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
 
 from bots.core.types import SendFailed
 from bots.telegram.rate_limits import PATIENCE, Pace
@@ -14,9 +21,16 @@ from bots.telegram.rate_limits import PATIENCE, Pace
 T = TypeVar("T")
 
 UNSENT_PAUSES = (0.5, 2.0)
-"""Nothing went out, so trying again can't show anything twice. The first try is followed by one after each pause."""
+"""Nothing went out, so trying again can't show anything twice. The first try is followed by one
+after each pause."""
 
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 
 
 class Refusal(SendFailed):
@@ -26,7 +40,8 @@ class Refusal(SendFailed):
         super().__init__(reason, final=True)
 
     def says(self, *signs: str) -> bool:
-        """Whether one of them, in small letters, is in the words: the library changes their case."""
+        """Whether one of them, in small letters, is in the words: the library changes their
+        case."""
         return any(sign in self.reason.lower() for sign in signs)
 
 
@@ -35,9 +50,16 @@ class Calls:
         self.pace = Pace() if pace is None else pace
 
     async def make(
-        self, chat_id: int, call: Callable[[], Awaitable[T]], *, cost: int = 1, patience: float = PATIENCE, repeatable: bool = False
+        self,
+        chat_id: int,
+        call: Callable[[], Awaitable[T]],
+        *,
+        cost: int = 1,
+        patience: float = PATIENCE,
+        repeatable: bool = False,
     ) -> T:
-        """`cost` in messages. `repeatable`: a second time does no harm, so that a lost answer leaves nothing uncertain.
+        """`cost` in messages. `repeatable`: a second time does no harm, so that a lost answer
+        leaves nothing uncertain.
 
         Raises `SendFailed`, and `ChatMigrated`, after which the old chat has taken nothing.
         """
@@ -80,4 +102,6 @@ def failure(error: TelegramError, repeatable: bool) -> SendFailed:
         return SendFailed(f"Telegram can't be reached: {type(error.__cause__).__name__}")
     if "Entity Too Large" in error.message:
         return Refusal("Request Entity Too Large")
-    return SendFailed(f"no clear answer from Telegram: {error.message[:200]}", uncertain=not repeatable)
+    return SendFailed(
+        f"no clear answer from Telegram: {error.message[:200]}", uncertain=not repeatable
+    )

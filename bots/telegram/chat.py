@@ -18,7 +18,18 @@ from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
 from bots.telegram.calls import Calls, Refusal
 from bots.telegram.hidden_links import below
 from bots.telegram.markup import Marked, clean, cut
-from bots.telegram.render import GROUP_LIMITS, LIMITS, Album, Draft, Plan, Setting, Step, Text, number, plan
+from bots.telegram.render import (
+    GROUP_LIMITS,
+    LIMITS,
+    Album,
+    Draft,
+    Plan,
+    Setting,
+    Step,
+    Text,
+    number,
+    plan,
+)
 from bots.telegram.sending import Place, Sender, Sent
 
 log = structlog.get_logger()
@@ -45,7 +56,8 @@ EMPTY_PICTURE = base64.b64decode(
 
 
 class TelegramChat:
-    """Every message of one reply that went out is remembered: a reply shown again, after a failure in its middle, goes on behind it."""
+    """Every message of one reply that went out is remembered: a reply shown again, after a failure
+    in its middle, goes on behind it."""
 
     def __init__(self, bot: Bot, calls: Calls | None = None) -> None:
         self._bot = bot
@@ -67,19 +79,28 @@ class TelegramChat:
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS if to.private else GROUP_LIMITS
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None, album: tuple[int, ...] = ()) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: Shown | None = None, album: tuple[int, ...] = ()
+    ) -> Shown:
         """`album`: messages that the replaced one stands below, and goes on pointing at."""
         place = self._place(to, reply, album)
         if replacing is not None and (not replacing.message_ids or reply.ask is not None):
             replacing = None
-        if replacing is not None and reply.preview and place.public and self._too_soon(place.chat_id):
+        if (
+            replacing is not None
+            and reply.preview
+            and place.public
+            and self._too_soon(place.chat_id)
+        ):
             return replacing
         try:
             return await self._show(place, reply, replacing)
         except ChatMigrated as moved:
             # the old chat took nothing, and its messages can't be edited in the new one
             self._moved[place.chat_id] = moved.new_chat_id
-            return await self._show(replace(place, chat_id=moved.new_chat_id, reply_to=None), reply, None)
+            return await self._show(
+                replace(place, chat_id=moved.new_chat_id, reply_to=None), reply, None
+            )
         except Refusal as refused:
             if place.thread_id is None or not refused.says(*NO_TOPIC):
                 raise
@@ -92,7 +113,9 @@ class TelegramChat:
         with suppress(ChatMigrated):
             await self._calls.make(
                 place.chat_id,
-                lambda: self._bot.send_chat_action(place.chat_id, ChatAction.TYPING, message_thread_id=place.thread_id),
+                lambda: self._bot.send_chat_action(
+                    place.chat_id, ChatAction.TYPING, message_thread_id=place.thread_id
+                ),
                 cost=0,
             )
 
@@ -101,7 +124,8 @@ class TelegramChat:
         return self._stops.get((chat_id, draft_id))
 
     def has_file(self, chat_id: int, message_id: int) -> None:
-        """Spares asking for an edit that Telegram refuses: a message with a file has a caption, no text."""
+        """Spares asking for an edit that Telegram refuses: a message with a file has a caption, no
+        text."""
         _remember(self._with_file, (chat_id, message_id), None)
 
     async def _show(self, place: Place, reply: Reply, replacing: Shown | None) -> Shown:
@@ -114,13 +138,18 @@ class TelegramChat:
         drafts = not place.public and place.chat_id not in self._no_drafts
         planned = plan(reply, replacing, Setting(self._bot.username, place.public, drafts))
         key = None if reply.preview and replacing is None else _key(place, reply, replacing)
-        shown = await self._carry_out(place, planned, key, keep=replacing is None and reply.nonce is not None)
+        shown = await self._carry_out(
+            place, planned, key, keep=replacing is None and reply.nonce is not None
+        )
         if reply.notice:
             _remember(self._notices, (place.chat_id, number(shown.message_ids[0])), None)
         return shown
 
-    async def _carry_out(self, place: Place, planned: Plan, key: str | None, *, keep: bool) -> Shown:
-        """`keep`: remember the messages even when all went well, because the reply may be shown a second time."""
+    async def _carry_out(
+        self, place: Place, planned: Plan, key: str | None, *, keep: bool
+    ) -> Shown:
+        """`keep`: remember the messages even when all went well, because the reply may be shown a
+        second time."""
         done = [] if key is None else self._done.pop(key, [])
         try:
             for position, step in enumerate(planned.steps):
@@ -129,7 +158,9 @@ class TelegramChat:
                 where = place if position == 0 else replace(place, reply_to=None, quiet=True)
                 last = position == len(planned.steps) - 1
                 done[position : position + 1] = [
-                    await self._take(where, self._pointing(step, place, planned, done) if last else step, known)
+                    await self._take(
+                        where, self._pointing(step, place, planned, done) if last else step, known
+                    )
                 ]
         except SendFailed as failed:
             if key is not None and not failed.final:
@@ -140,12 +171,19 @@ class TelegramChat:
         for message_id in planned.obsolete:
             await self._delete(place.chat_id, message_id)
         done = done[: len(planned.steps)]
-        return Shown(tuple(str(one) for sent in done for one in sent.message_ids), tuple(one for sent in done for one in sent.refs))
+        return Shown(
+            tuple(str(one) for sent in done for one in sent.message_ids),
+            tuple(one for sent in done for one in sent.refs),
+        )
 
     def _pointing(self, step: Step, place: Place, planned: Plan, done: Sequence[Sent]) -> Step:
         """A text below an album points at it."""
         album = place.album or _album(planned, done)
-        return replace(step, words=below(step.words, album, self._bot.username)) if album and isinstance(step, Text) else step
+        return (
+            replace(step, words=below(step.words, album, self._bot.username))
+            if album and isinstance(step, Text)
+            else step
+        )
 
     async def _take(self, place: Place, step: Step, known: Sent | None) -> Sent:
         """One step; `known` is what it became when it was taken before."""
@@ -153,7 +191,11 @@ class TelegramChat:
             return await self._draft(place, step)
         if isinstance(step, Text):
             target = known.message_ids[0] if known is not None else step.target
-            return await self._send_text(place, step) if target is None else await self._edit(place.chat_id, target, step)
+            return (
+                await self._send_text(place, step)
+                if target is None
+                else await self._edit(place.chat_id, target, step)
+            )
         if known is not None:
             return known
         if isinstance(step, Album):
@@ -166,7 +208,8 @@ class TelegramChat:
         return sent
 
     async def _draft(self, place: Place, step: Draft) -> Sent:
-        """A preview may be left out; a chat that takes no drafts gets a message, which then is edited."""
+        """A preview may be left out; a chat that takes no drafts gets a message, which then is
+        edited."""
         # one answer, one draft: what is being answered names it
         draft_id = (place.reply_to or 0) % DRAFT_IDS + 1
         if self._last.get((place.chat_id, -draft_id)) == step:
@@ -178,14 +221,19 @@ class TelegramChat:
                 return Sent(())
             _remember(self._no_drafts, place.chat_id, None)
             log.info("no_drafts_here", reason=failed.reason)
-            return await self._send_text(place, Text(step.words, step.buttons)) if step.words.text else Sent(())
+            return (
+                await self._send_text(place, Text(step.words, step.buttons))
+                if step.words.text
+                else Sent(())
+            )
         _remember(self._last, (place.chat_id, -draft_id), step)
         if step.buttons:
             _remember(self._stops, (place.chat_id, draft_id), step.buttons[0][0])
         return Sent(())
 
     async def _edit(self, chat_id: int, message_id: int, step: Text) -> Sent:
-        """Telegram refuses an edit that changes nothing, and counts it: what is known to stand there is not sent again."""
+        """Telegram refuses an edit that changes nothing, and counts it: what is known to stand
+        there is not sent again."""
         if self._last.get((chat_id, message_id)) == (step.words, step.buttons):
             return Sent((message_id,))
         captioned = (chat_id, message_id) in self._with_file
@@ -210,13 +258,20 @@ class TelegramChat:
                 raise
 
     async def _take_away(self, place: Place, reply: Reply, replacing: Shown | None) -> Shown:
-        """Telegram deletes nothing that is older than two days: that becomes the reply's text, and a picture an empty one."""
-        for message_id in () if replacing is None else (number(one) for one in replacing.message_ids):
+        """Telegram deletes nothing that is older than two days: that becomes the reply's text, and
+        a picture an empty one."""
+        for message_id in (
+            () if replacing is None else (number(one) for one in replacing.message_ids)
+        ):
             try:
                 await self._sender.delete(place.chat_id, message_id)
             except Refusal as refused:
                 if refused.says(*UNDELETABLE):
-                    await self._blank(place.chat_id, message_id, next(cut(Marked(clean(reply.text)), LIMITS.caption)))
+                    await self._blank(
+                        place.chat_id,
+                        message_id,
+                        next(cut(Marked(clean(reply.text)), LIMITS.caption)),
+                    )
                 elif not refused.says("not found"):
                     raise
         return Shown(())
@@ -266,7 +321,12 @@ class TelegramChat:
 
 def _album(planned: Plan, done: Sequence[Sent]) -> list[int]:
     """The messages of the albums among the steps that were taken."""
-    return [one for step, sent in zip(planned.steps, done, strict=False) if isinstance(step, Album) for one in sent.message_ids]
+    return [
+        one
+        for step, sent in zip(planned.steps, done, strict=False)
+        if isinstance(step, Album)
+        for one in sent.message_ids
+    ]
 
 
 def _key(place: Place, reply: Reply, replacing: Shown | None) -> str | None:

@@ -1,7 +1,9 @@
-"""What messages carry along for the bot, so that nothing has to be remembered: a link under their first sign.
+"""What messages carry along for the bot, so that nothing has to be remembered: a link under their
+first sign.
 
-The pen in front of a question names action and value: Telegram shows the question again with its answer, link and all. The arrow below an
-album names the album's messages, because buttons can't stand under the album itself.
+The pen in front of a question names action and value: Telegram shows the question again with its
+answer, link and all. The arrow below an album names the album's messages, because buttons can't
+stand under the album itself.
 """
 
 from collections.abc import Sequence
@@ -22,12 +24,15 @@ TEXT_UNITS = 4_096
 
 
 def question(ask: Ask, text: str, own_name: str) -> Marked:
-    """`default` stands below, to be copied at a touch: a field for an answer can't be filled in beforehand."""
+    """`default` stands below, to be copied at a touch: a field for an answer can't be filled in
+    beforehand."""
     says = f"{PEN} {shorten_lines(clean(text).strip() or clean(ask.title), TEXT_ROOM)}"
     entities = [_link(PEN, "ask", f"{ask.action}:{ask.value}", own_name)]
     default = shorten_lines(clean(ask.default).strip(), TEXT_ROOM)
     if default:
-        entities.append(MessageEntity(MessageEntityType.CODE, utf16_units(says) + 1, utf16_units(default)))
+        entities.append(
+            MessageEntity(MessageEntityType.CODE, utf16_units(says) + 1, utf16_units(default))
+        )
         says = f"{says}\n{default}"
     return Marked(says, tuple(entities))
 
@@ -70,7 +75,14 @@ def _link(sign: str, name: str, carried: str, own_name: str) -> MessageEntity:
 
 
 def _carried(message: Message, name: str, own_name: str) -> str:
-    link = next((one.url for one in message.entities if one.type == MessageEntityType.TEXT_LINK and one.offset == 0), None)
+    link = next(
+        (
+            one.url
+            for one in message.entities
+            if one.type == MessageEntityType.TEXT_LINK and one.offset == 0
+        ),
+        None,
+    )
     parts = urlsplit(link or "")
     if parts.hostname != OWN_HOST or parts.path.strip("/").lower() != own_name.lower():
         return ""

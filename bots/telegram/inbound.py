@@ -1,4 +1,5 @@
-"""What arrives from Telegram as `Inbound`: commands, plain questions, answers to questions, pressed buttons."""
+"""What arrives from Telegram as `Inbound`: commands, plain questions, answers to questions, pressed
+buttons."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -19,11 +20,15 @@ _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w+))?(?=\s|$)"
 
 
 def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbound | None:
-    """One message, or those of one album: all their captions are what was said, in order, a command before the others.
+    """One message, or those of one album: all their captions are what was said, in order, a command
+    before the others.
 
-    None for what is not meant for this bot: other bots' commands, group talk, messages without a person behind them.
+    None for what is not meant for this bot: other bots' commands, group talk, messages without a
+    person behind them.
     """
-    worded = [(one, words) for one in messages if (words := clean(one.text or one.caption or "").strip())]
+    worded = [
+        (one, words) for one in messages if (words := clean(one.text or one.caption or "").strip())
+    ]
     worded.sort(key=lambda each: _COMMAND.match(each[1]) is None)
     message = worded[0][0] if worded else messages[0]
     if message.from_user is None or message.from_user.is_bot:
@@ -40,7 +45,9 @@ def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbo
         text,
         attachments=tuple(file for one in messages for file in attachments(one)),
         quoted=_quoted(message, bot),
-        moderates=_Moderates(bot, message.chat.id, message.from_user.id) if _public(message) else None,
+        moderates=_Moderates(bot, message.chat.id, message.from_user.id)
+        if _public(message)
+        else None,
         plain=plain,
     )
 
@@ -52,7 +59,9 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
     if isinstance(message, Message):
         address = _address(message)
     else:  # too old for Telegram to show it again: its topic is unknown
-        address = Address(PLATFORM, str(message.chat.id), None, pressed, message.chat.type == ChatType.PRIVATE)
+        address = Address(
+            PLATFORM, str(message.chat.id), None, pressed, message.chat.type == ChatType.PRIVATE
+        )
     action, _, value = query.data.partition(":")
     return Inbound(
         address,
@@ -65,11 +74,15 @@ def from_press(query: CallbackQuery, update_id: int, bot: Bot) -> Inbound | None
     )
 
 
-def from_stop(stopped: object, update_id: int, meant: Callable[[int, int], Button | None]) -> Inbound | None:
-    """The stop sign of a draft, which the platform shows by itself; `meant` knows the button that it stands for."""
+def from_stop(
+    stopped: object, update_id: int, meant: Callable[[int, int], Button | None]
+) -> Inbound | None:
+    """The stop sign of a draft, which the platform shows by itself; `meant` knows the button that
+    it stands for."""
     try:
         chat, draft_id = stopped["chat"], stopped["draft_id"]  # type: ignore[index]
-        chat_id, name, thread = int(chat["id"]), str(chat.get("first_name", "")), stopped.get("message_thread_id")  # type: ignore[attr-defined]
+        chat_id, name = int(chat["id"]), str(chat.get("first_name", ""))
+        thread = stopped.get("message_thread_id")  # type: ignore[attr-defined]
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
     button = meant(chat_id, draft_id)
@@ -81,7 +94,8 @@ def from_stop(stopped: object, update_id: int, meant: Callable[[int, int], Butto
 
 
 def _said(message: Message, text: str, bot: Bot) -> tuple[str, str, bool] | None:
-    """The command, what is behind it, and whether it was not written but only meant. What was passed on commands nothing."""
+    """The command, what is behind it, and whether it was not written but only meant. What was
+    passed on commands nothing."""
     match = None if message.forward_origin is not None else _COMMAND.match(text)
     if match is not None:
         if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
@@ -104,13 +118,20 @@ def _public(message: Message) -> bool:
 
 def _answers(message: Message, bot: Bot) -> bool:
     answered = _answered(message)
-    return answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
+    return (
+        answered is not None and answered.from_user is not None and answered.from_user.id == bot.id
+    )
 
 
 def _answered(message: Message) -> Message | None:
-    """In a topic, what answers nothing is shown as an answer to the message that opened the topic."""
+    """In a topic, what answers nothing is shown as an answer to the message that opened the
+    topic."""
     answered = message.reply_to_message
-    opened = answered is not None and message.is_topic_message and answered.message_id == message.message_thread_id
+    opened = (
+        answered is not None
+        and message.is_topic_message
+        and answered.message_id == message.message_thread_id
+    )
     return None if opened else answered
 
 
@@ -124,20 +145,34 @@ def _quoted(message: Message, bot: Bot) -> Quoted | None:
     if answered.sender_chat is not None:
         author = answered.sender_chat.effective_name or author
     mine = _answers(message, bot)
-    return Quoted(str(answered.message_id), clean(words), mine, attachments(answered), clean(author), picked is not None)
+    return Quoted(
+        str(answered.message_id),
+        clean(words),
+        mine,
+        attachments(answered),
+        clean(author),
+        picked is not None,
+    )
 
 
 def _quoted_elsewhere(message: Message, picked: str | None) -> Quoted | None:
-    """A message of another chat that was answered here: Telegram shows its pictures, and the words that were marked."""
+    """A message of another chat that was answered here: Telegram shows its pictures, and the words
+    that were marked."""
     answered = message.external_reply
     if answered is None:
         return None
     files = attachments_elsewhere(message)
-    return Quoted(str(answered.message_id or ""), clean(picked or ""), attachments=files, picked=picked is not None)
+    return Quoted(
+        str(answered.message_id or ""),
+        clean(picked or ""),
+        attachments=files,
+        picked=picked is not None,
+    )
 
 
 class _Moderates:
-    """Asks when it is called. A class of its own, so that printing an inbound shows no bot, and so no token."""
+    """Asks when it is called. A class of its own, so that printing an inbound shows no bot, and so
+    no token."""
 
     def __init__(self, bot: Bot, chat_id: int, user_id: int) -> None:
         self._bot = bot
@@ -149,7 +184,9 @@ class _Moderates:
             member = await self._bot.get_chat_member(self._chat_id, self._user_id)
         except TelegramError:
             return False
-        return member.status == ChatMemberStatus.OWNER or (isinstance(member, ChatMemberAdministrator) and member.can_delete_messages)
+        return member.status == ChatMemberStatus.OWNER or (
+            isinstance(member, ChatMemberAdministrator) and member.can_delete_messages
+        )
 
 
 def _address(message: Message) -> Address:

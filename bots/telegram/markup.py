@@ -15,18 +15,33 @@ from bots.core.splitting import split, utf16_units
 ENTITIES = 100
 """Telegram leaves out what is beyond."""
 OWN_HOST = "t.me"
-"""No link of a model leads there: the adapter knows its own marks by it, and a link to a person calls them."""
+"""No link of a model leads there: the adapter knows its own marks by it, and a link to a person
+calls them."""
 
 _LESS_THAN = "\ufdd0"
-"""Stands for `<` while Markdown is read, for what looks like HTML would be left out. As long as `<`, and no text has it."""
+"""Stands for `<` while Markdown is read, for what looks like HTML would be left out. As long as
+`<`, and no text has it."""
 _JOINER = "\u2060"
 _NAME = re.compile(r"(?<![\w@/.])@(?=[A-Za-z]\w{3,31})")
-_KEPT = {"bold", "italic", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote", "expandable_blockquote"}
+_KEPT = {
+    "bold",
+    "italic",
+    "strikethrough",
+    "spoiler",
+    "code",
+    "pre",
+    "text_link",
+    "blockquote",
+    "expandable_blockquote",
+}
 CUT_OFF = "…\n"
 """In front of the end of a text."""
 LEAST_FILL = 0.25
 """A message is at least this full before a block of code is kept whole by beginning a new one."""
-SYMBOLS = {f"heading_level_{level}": "" for level in range(1, 7)} | {"unordered_list_item": "•", "task_uncompleted": "☐"}
+SYMBOLS = {f"heading_level_{level}": "" for level in range(1, 7)} | {
+    "unordered_list_item": "•",
+    "task_uncompleted": "☐",
+}
 """Instead of the library's own; titles need none."""
 _VERBATIM = ("code", "pre")
 
@@ -59,14 +74,22 @@ def clean(text: str) -> str:
 
 
 def from_markdown(text: str) -> Marked:
-    """Never refuses: what is not balanced stays as it is. What would show nothing is shown as it was written."""
+    """Never refuses: what is not balanced stays as it is. What would show nothing is shown as it
+    was written."""
     shown, found = convert(text.replace("<", _LESS_THAN), config=LOOK)
     shown = shown.replace(_LESS_THAN, "<").rstrip()
     if not shown.strip():
         return Marked(text)
     end = utf16_units(shown)
-    kept = [replace(one, length=min(one.length, end - one.offset)) for one in found if one.type in _KEPT and one.offset < end]
-    return Marked(shown, tuple(_entity(one) for one in kept if one.type != "text_link" or _harmless(one.url or "")))
+    kept = [
+        replace(one, length=min(one.length, end - one.offset))
+        for one in found
+        if one.type in _KEPT and one.offset < end
+    ]
+    return Marked(
+        shown,
+        tuple(_entity(one) for one in kept if one.type != "text_link" or _harmless(one.url or "")),
+    )
 
 
 def _entity(found: Found) -> MessageEntity:
@@ -77,22 +100,38 @@ def _entity(found: Found) -> MessageEntity:
 def _harmless(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and parts.hostname not in (None, OWN_HOST, "telegram.me")
+        return parts.scheme in ("http", "https") and parts.hostname not in (
+            None,
+            OWN_HOST,
+            "telegram.me",
+        )
     except ValueError:
         return False
 
 
 def silent(marked: Marked, own_name: str) -> Marked:
-    """Names of others do not ring: an invisible joiner behind the @ makes them plain text. Code keeps its characters."""
-    cuts = [match.end() for match in _NAME.finditer(marked.text) if not _is_name(marked.text, match.end(), own_name)]
+    """Names of others do not ring: an invisible joiner behind the @ makes them plain text. Code
+    keeps its characters."""
+    cuts = [
+        match.end()
+        for match in _NAME.finditer(marked.text)
+        if not _is_name(marked.text, match.end(), own_name)
+    ]
     places = [(cut, utf16_units(marked.text[:cut])) for cut in cuts]
     spared = [one for one in marked.entities if one.type in _VERBATIM]
-    places = [(cut, unit) for cut, unit in places if not any(one.offset < unit <= one.offset + one.length for one in spared)]
+    places = [
+        (cut, unit)
+        for cut, unit in places
+        if not any(one.offset < unit <= one.offset + one.length for one in spared)
+    ]
     if not places:
         return marked
     ends = [cut for cut, _ in places]
     pieces = [marked.text[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True)]
-    return Marked(_JOINER.join(pieces), tuple(_stretched(one, [unit for _, unit in places]) for one in marked.entities))
+    return Marked(
+        _JOINER.join(pieces),
+        tuple(_stretched(one, [unit for _, unit in places]) for one in marked.entities),
+    )
 
 
 def _is_name(text: str, start: int, name: str) -> bool:
@@ -104,7 +143,13 @@ def _stretched(entity: MessageEntity, units: list[int]) -> MessageEntity:
     end = entity.offset + entity.length
     before = sum(unit <= entity.offset for unit in units)
     within = sum(entity.offset < unit < end for unit in units)
-    return MessageEntity(entity.type, entity.offset + before, entity.length + within, url=entity.url, language=entity.language)
+    return MessageEntity(
+        entity.type,
+        entity.offset + before,
+        entity.length + within,
+        url=entity.url,
+        language=entity.language,
+    )
 
 
 def marked(text: str, *, markdown: bool, own_name: str | None) -> Marked:
@@ -114,9 +159,11 @@ def marked(text: str, *, markdown: bool, own_name: str | None) -> Marked:
 
 
 def cut(whole: Marked, limit: int) -> Iterator[Marked]:
-    """As messages of at most `limit` units, none of them blank. What reaches over a cut is marked on both sides.
+    """As messages of at most `limit` units, none of them blank. What reaches over a cut is marked
+    on both sides.
 
-    The marked text is cut, not its Markdown: marks may make it longer, and half a block of code would be read as something else.
+    The marked text is cut, not its Markdown: marks may make it longer, and half a block of code
+    would be read as something else.
     """
     start = len(whole.text) - len(whole.text.lstrip())
     while start < len(whole.text):
@@ -140,32 +187,48 @@ def ending(whole: Marked, limit: int) -> Marked:
 def shifted(marked: Marked, prefix: str, *more: MessageEntity) -> Marked:
     """With something in front, and more marks there."""
     units = utf16_units(prefix)
-    moved = [MessageEntity(one.type, one.offset + units, one.length, url=one.url, language=one.language) for one in marked.entities]
+    moved = [
+        MessageEntity(one.type, one.offset + units, one.length, url=one.url, language=one.language)
+        for one in marked.entities
+    ]
     return Marked(prefix + marked.text, (*more, *moved))
 
 
 def _before_code(whole: Marked, start: int, end: int, limit: int) -> int:
-    """Where to end instead, when the part would end in a block of code that has room in the next message as a whole."""
+    """Where to end instead, when the part would end in a block of code that has room in the next
+    message as a whole."""
     if end >= len(whole.text):
         return end
     first, last = utf16_units(whole.text[:start]), utf16_units(whole.text[:end])
     for one in whole.entities:
         crossed = one.offset < last < one.offset + one.length
-        if one.type == MessageEntityType.PRE and crossed and one.length <= limit and one.offset - first >= limit * LEAST_FILL:
+        if (
+            one.type == MessageEntityType.PRE
+            and crossed
+            and one.length <= limit
+            and one.offset - first >= limit * LEAST_FILL
+        ):
             return start + len(_first_units(whole.text[start:], one.offset - first).rstrip())
     return end
 
 
 def _between(whole: Marked, start: int, end: int) -> Marked:
     text = whole.text[start:end].rstrip()
-    return Marked(text, tuple(_clipped(whole.entities, utf16_units(whole.text[:start]), utf16_units(text)))[:ENTITIES])
+    return Marked(
+        text,
+        tuple(_clipped(whole.entities, utf16_units(whole.text[:start]), utf16_units(text)))[
+            :ENTITIES
+        ],
+    )
 
 
 def _first_units(text: str, units: int) -> str:
     return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le")
 
 
-def _clipped(entities: tuple[MessageEntity, ...], start: int, length: int) -> Iterator[MessageEntity]:
+def _clipped(
+    entities: tuple[MessageEntity, ...], start: int, length: int
+) -> Iterator[MessageEntity]:
     for one in entities:
         first, last = max(one.offset - start, 0), min(one.offset + one.length - start, length)
         if first < last:

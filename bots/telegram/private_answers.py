@@ -1,4 +1,5 @@
-"""Answers in a group that are for one person only: they go to that person's own chat with the bot, if there is one."""
+"""Answers in a group that are for one person only: they go to that person's own chat with the bot,
+if there is one."""
 
 from dataclasses import replace
 
@@ -13,7 +14,8 @@ log = structlog.get_logger()
 
 
 class Aside(Before):
-    """The chat, to a command whose answers are secret. A bot may write first to nobody: who never wrote to it is answered in the group."""
+    """The chat, to a command whose answers are secret. A bot may write first to nobody: who never
+    wrote to it is answered in the group."""
 
     def __init__(self, chat: TelegramChat, group: Address, person_id: str) -> None:
         super().__init__(chat)
@@ -29,7 +31,9 @@ class Aside(Before):
         except SendFailed as failed:
             if not failed.final or self._told:
                 raise
-            if replacing is not None:  # what was to be edited is gone, which says nothing of the person's chat
+            if (
+                replacing is not None
+            ):  # what was to be edited is gone, which says nothing of the person's chat
                 return await self.show(to, reply)
             self._in_group = True
             return await self._chat.show(to, replace(reply, quiet=True), replacing)

@@ -1,4 +1,5 @@
-"""How fast the bot may speak: everywhere together, in one chat, in one group. What Telegram asks for by itself counts on top."""
+"""How fast the bot may speak: everywhere together, in one chat, in one group. What Telegram asks
+for by itself counts on top."""
 
 import time
 from collections import OrderedDict
@@ -10,7 +11,8 @@ from bots.core.types import SendFailed
 REMEMBERED = 2_000
 """A chat that is forgotten may speak at once: by then it has been silent for long."""
 PATIENCE = 15.0
-"""Seconds that a call waits for its turn. Whoever would have to wait longer is told when to come again."""
+"""Seconds that a call waits for its turn. Whoever would have to wait longer is told when to come
+again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Bucket:
 
     def wait(self, now: float, cost: int) -> float:
         """Seconds until so many more fit in. More than a burst fits in when all others are out."""
-        fits_at = max(self._empty_at, now) + (min(cost, self._rate.burst) - self._rate.burst) * self._rate.seconds
+        fits_at = (
+            max(self._empty_at, now)
+            + (min(cost, self._rate.burst) - self._rate.burst) * self._rate.seconds
+        )
         return max(0.0, fits_at - now)
 
     def take(self, now: float, cost: int) -> None:
@@ -52,14 +57,16 @@ class Pace:
         self._quiet_until: dict[int, float] = {}
 
     def turn(self, chat_id: int, cost: int = 1, patience: float = PATIENCE) -> float:
-        """Takes the next turn in this chat: seconds to wait for it. Raises `SendFailed`, and takes none, when it is too far away."""
+        """Takes the next turn in this chat: seconds to wait for it. Raises `SendFailed`, and takes
+        none, when it is too far away."""
         now = self._clock()
         wait = max(self.quiet(chat_id), self._wait(chat_id, now, cost))
         if self.quiet(chat_id):
             raise SendFailed("Telegram asked to slow down in this chat", retry_after=wait)
         if wait > patience:
             raise SendFailed("too much for this chat at once", retry_after=wait)
-        # at the time that it is now: a chat that has to wait long must not take the others' turns away
+        # at the time that it is now: a chat that has to wait long must not take the others' turns
+        # away
         self._everywhere.take(now, cost)
         self._chat(chat_id).take(now, cost)
         return wait
@@ -73,7 +80,9 @@ class Pace:
 
     def slow_down(self, chat_id: int, seconds: float) -> None:
         now = self._clock()
-        self._quiet_until = {chat: until for chat, until in self._quiet_until.items() if until > now} | {chat_id: now + seconds}
+        self._quiet_until = {
+            chat: until for chat, until in self._quiet_until.items() if until > now
+        } | {chat_id: now + seconds}
 
     def _chat(self, chat_id: int) -> Bucket:
         bucket = self._chats.get(chat_id)

@@ -1,4 +1,5 @@
-"""What Telegram shows of the bot before anybody talks to it: its commands, by place and language, and what it says of itself.
+"""What Telegram shows of the bot before anybody talks to it: its commands, by place and language,
+and what it says of itself.
 
 Telegram takes few such changes a day, so that only what differs is sent.
 """
@@ -6,7 +7,13 @@ Telegram takes few such changes a day, so that only what differs is sent.
 from collections.abc import Sequence
 
 import structlog
-from telegram import Bot, BotCommand, BotCommandScope, BotCommandScopeAllPrivateChats, BotCommandScopeDefault
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScope,
+    BotCommandScopeAllPrivateChats,
+    BotCommandScopeDefault,
+)
 from telegram.error import BadRequest, RetryAfter
 
 from bots.core.commands import COMMANDS, Command
@@ -20,7 +27,8 @@ ABOUT, ABOUT_SHORT = 512, 120
 
 
 async def register(bot: Bot) -> None:
-    """The bot works without it: what Telegram refuses is only logged. Raises `TelegramError` for what may be tried again."""
+    """The bot works without it: what Telegram refuses is only logged. Raises `TelegramError` for
+    what may be tried again."""
     try:
         for language in LANGUAGES:
             # what is said for no language is shown to everybody whose language we do not speak
@@ -38,7 +46,9 @@ async def _register_commands(bot: Bot, language: str, code: str) -> None:
         (BotCommandScopeAllPrivateChats(), listed),
     )
     for scope, commands in places:
-        wanted = tuple(BotCommand(one.name, one.described(language)[:DESCRIPTION]) for one in commands)
+        wanted = tuple(
+            BotCommand(one.name, one.described(language)[:DESCRIPTION]) for one in commands
+        )
         if await bot.get_my_commands(scope=scope, language_code=code) != wanted:
             await bot.set_my_commands(wanted, scope=scope, language_code=code)
             log.info("commands_registered", scope=scope.type, language=language)

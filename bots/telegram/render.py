@@ -11,7 +11,14 @@ from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
 from bots.telegram.hidden_links import ARROW, placeholder, question
 from bots.telegram.markup import Marked, cut, ending, marked
 
-LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=1.5, picture="caption")
+LIMITS = Limits(
+    text=4096,
+    caption=1024,
+    photo_bytes=10_000_000,
+    upload_bytes=50_000_000,
+    edit_seconds=1.5,
+    picture="caption",
+)
 """Texts are counted in UTF-16 units. A chat takes about one message a second."""
 GROUP_LIMITS = replace(LIMITS, edit_seconds=3.0)
 """A group takes about twenty messages and edits a minute."""
@@ -32,7 +39,8 @@ NOTHING = Marked("")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`target` is the message that becomes this text; without it a new one is sent. `wanted`: the hint in the field for the answer."""
+    """`target` is the message that becomes this text; without it a new one is sent. `wanted`: the
+    hint in the field for the answer."""
 
     words: Marked
     buttons: Rows = ()
@@ -42,7 +50,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A text that is still growing, shown as such; it is no message. `buttons`: the first is what the platform's own stop sign means."""
+    """A text that is still growing, shown as such; it is no message. `buttons`: the first is what
+    the platform's own stop sign means."""
 
     words: Marked
     buttons: Rows = ()
@@ -57,7 +66,8 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """2 to 10 photos and videos, or as many documents; the caption goes to the first. It can't have buttons."""
+    """2 to 10 photos and videos, or as many documents; the caption goes to the first. It can't have
+    buttons."""
 
     files: tuple[File, ...]
     caption: Marked = NOTHING
@@ -76,7 +86,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`public`: others read along, so their names must not ring. `drafts`: a growing text may be shown as a draft."""
+    """`public`: others read along, so their names must not ring. `drafts`: a growing text may be
+    shown as a draft."""
 
     own_name: str
     public: bool
@@ -87,14 +98,24 @@ def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
     """Raises `SendFailed`, final, for what Telegram never takes."""
     shown = tuple(number(one) for one in replacing.message_ids) if replacing is not None else ()
     if reply.ask is not None:
-        return Plan((Text(question(reply.ask, reply.text, setting.own_name), wanted=placeholder(reply.ask)),))
+        return Plan(
+            (
+                Text(
+                    question(reply.ask, reply.text, setting.own_name), wanted=placeholder(reply.ask)
+                ),
+            )
+        )
     if not reply.files:
         return _texts(reply, shown, setting)
     groups = _groups([as_sendable(file) for file in reply.files])
     words = list(cut(_whole(reply, setting), LIMITS.text))
-    captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (reply.buttons and isinstance(groups[-1], Album))
+    captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (
+        reply.buttons and isinstance(groups[-1], Album)
+    )
     if not captioned:
-        behind = _texts(reply, (), setting) if words else Plan((Text(Marked(ARROW), reply.buttons),))
+        behind = (
+            _texts(reply, (), setting) if words else Plan((Text(Marked(ARROW), reply.buttons),))
+        )
         return Plan((*groups, *behind.steps), shown)
     if words:
         groups[0] = replace(groups[0], caption=words[0])
@@ -105,7 +126,9 @@ def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
 
 
 def _whole(reply: Reply, setting: Setting) -> Marked:
-    return marked(reply.text, markdown=reply.markdown, own_name=setting.own_name if setting.public else None)
+    return marked(
+        reply.text, markdown=reply.markdown, own_name=setting.own_name if setting.public else None
+    )
 
 
 def _texts(reply: Reply, shown: Sequence[int], setting: Setting) -> Plan:
@@ -114,7 +137,12 @@ def _texts(reply: Reply, shown: Sequence[int], setting: Setting) -> Plan:
     parts = list(cut(_whole(reply, setting), LIMITS.text))
     last = len(parts) - 1
     steps = tuple(
-        Text(part, reply.buttons if place == last else (), shown[place] if place < len(shown) else None) for place, part in enumerate(parts)
+        Text(
+            part,
+            reply.buttons if place == last else (),
+            shown[place] if place < len(shown) else None,
+        )
+        for place, part in enumerate(parts)
     )
     return Plan(steps, tuple(shown[len(parts) :]))
 
@@ -135,7 +163,8 @@ def _album_kind(file: File) -> bool:
 
 
 def as_sendable(file: File) -> File:
-    """The file in a way that Telegram takes it: what is no photo or no video to it goes as a document."""
+    """The file in a way that Telegram takes it: what is no photo or no video to it goes as a
+    document."""
     if file.thumbnail is not None and len(file.thumbnail) > THUMBNAIL_BYTES:
         file = replace(file, thumbnail=None)
     known = known_as(file)
@@ -143,7 +172,11 @@ def as_sendable(file: File) -> File:
         return replace(file, kind=known[0], thumbnail=None)
     size = len(file.data)
     if size > LIMITS.upload_bytes:
-        raise SendFailed(f"{file.name} has {size / 1e6:.0f} MB, Telegram takes {LIMITS.upload_bytes / 1e6:.0f} MB from a bot", final=True)
+        raise SendFailed(
+            f"{file.name} has {size / 1e6:.0f} MB, Telegram takes {LIMITS.upload_bytes / 1e6:.0f} "
+            "MB from a bot",
+            final=True,
+        )
     if file.kind == "photo" and (size > LIMITS.photo_bytes or not _photo_sides(file)):
         return as_document(file)
     if file.kind == "video" and file.content_type != "video/mp4":
@@ -183,8 +216,12 @@ def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
 def _key(button: Button) -> InlineKeyboardButton:
     data = f"{button.action}:{button.value}"
     if len(data.encode()) > DATA_BYTES:
-        raise SendFailed(f"the button {button.label!r} carries more than {DATA_BYTES} bytes", final=True)
-    return InlineKeyboardButton(button.label, callback_data=data, style=None if button.style == "plain" else button.style)
+        raise SendFailed(
+            f"the button {button.label!r} carries more than {DATA_BYTES} bytes", final=True
+        )
+    return InlineKeyboardButton(
+        button.label, callback_data=data, style=None if button.style == "plain" else button.style
+    )
 
 
 def number(text: str) -> int:

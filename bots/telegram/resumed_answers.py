@@ -1,4 +1,5 @@
-"""An answer that goes on after a kill: in the messages that it had shown, not in new ones beside them."""
+"""An answer that goes on after a kill: in the messages that it had shown, not in new ones beside
+them."""
 
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ from bots.telegram.update_files import Kept
 
 
 class Resuming:
-    """The chat, to the answer of one update. Each new text is noted with the update; after a kill the same text takes its place."""
+    """The chat, to the answer of one update. Each new text is noted with the update; after a kill
+    the same text takes its place."""
 
     def __init__(self, chat: Chat, kept: Kept) -> None:
         self._chat = chat

@@ -14,7 +14,8 @@ BACKOFF_LEAST, BACKOFF_MOST = 0.5, 30.0
 
 
 class TokenRefused(Exception):
-    """Telegram does not know this token. The library's own error quotes it, so that one must not be chained."""
+    """Telegram does not know this token. The library's own error quotes it, so that one must not be
+    chained."""
 
 
 class Retrying:
@@ -32,7 +33,11 @@ class Retrying:
             except InvalidToken:
                 raise TokenRefused from None
             except TelegramError as error:
-                pause = seconds_of(error) if isinstance(error, RetryAfter) else min(pause * 2, BACKOFF_MOST)
+                pause = (
+                    seconds_of(error)
+                    if isinstance(error, RetryAfter)
+                    else min(pause * 2, BACKOFF_MOST)
+                )
                 self._tell(error, pause)
                 await asyncio.sleep(pause)
             else:
@@ -47,6 +52,10 @@ class Retrying:
             return
         self._trouble = kind
         if isinstance(error, Conflict):
-            log.error("telegram_conflict", reason="another process takes this bot's updates: stop it, or give this bot its own token")
+            log.error(
+                "telegram_conflict",
+                reason="another process takes this bot's updates: stop it, or give this bot its "
+                "own token",
+            )
         else:
             log.warning("telegram_unreachable", reason=error.message[:200], again_in=pause)

@@ -1,8 +1,10 @@
-"""Updates that are not answered yet, a file each: Telegram forgets an update as soon as the next ones are asked for, so it is kept here
-first. What a stop, a kill or a long outage has left is answered by the next start; the update's id is the key of all that it asks for.
+"""Updates that are not answered yet, a file each: Telegram forgets an update as soon as the next
+ones are asked for, so it is kept here first. What a stop, a kill or a long outage has left is
+answered by the next start; the update's id is the key of all that it asks for.
 
-Telegram's offset alone could not do it: held at the oldest unfinished update, it lets at most a hundred newer ones in, brings what is
-answered already once more after a kill, and a webhook has none."""
+Telegram's offset alone could not do it: held at the oldest unfinished update, it lets at most a
+hundred newer ones in, brings what is answered already once more after a kill, and a webhook has
+none."""
 
 import asyncio
 import json
@@ -26,8 +28,8 @@ KILLS_MOST = 5
 
 @dataclass(slots=True)
 class Kept:
-    """`shown`: the messages that its answer became, each by its ids, in the order in which they came. `kills`: how often the
-    process died over it."""
+    """`shown`: the messages that its answer became, each by its ids, in the order in which they
+    came. `kills`: how often the process died over it."""
 
     raw: dict[str, Any]
     path: Path | None
@@ -83,7 +85,9 @@ class Unfinished:
         """What an earlier process did not finish, the oldest first."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        found = [kept for path in self._folder.glob("*.json") if (kept := self._read(path)) is not None]
+        found = [
+            kept for path in self._folder.glob("*.json") if (kept := self._read(path)) is not None
+        ]
         return sorted(found, key=lambda kept: kept.update_id)
 
     def _save(self, kept: Kept) -> None:

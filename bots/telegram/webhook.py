@@ -1,4 +1,5 @@
-"""Updates that Telegram brings, instead of being asked for them: a small server behind the operator's proxy."""
+"""Updates that Telegram brings, instead of being asked for them: a small server behind the
+operator's proxy."""
 
 import hashlib
 import hmac
@@ -31,7 +32,8 @@ class PortTaken(Exception):
 
 
 class Webhook:
-    """`public_url` is what Telegram knows, `listen` host and port here; the proxy between them passes `PATH` on."""
+    """`public_url` is what Telegram knows, `listen` host and port here; the proxy between them
+    passes `PATH` on."""
 
     def __init__(self, bot: Bot, public_url: str, listen: tuple[str, int], take: Take) -> None:
         self._bot = bot
@@ -57,7 +59,12 @@ class Webhook:
     async def announce(self, kinds: tuple[str, ...]) -> None:
         """Raises `WebhookRefused`, and `TelegramError` for what may be tried again."""
         try:
-            await self._bot.set_webhook(self._url, max_connections=CONNECTIONS, allowed_updates=kinds, secret_token=self._secret)
+            await self._bot.set_webhook(
+                self._url,
+                max_connections=CONNECTIONS,
+                allowed_updates=kinds,
+                secret_token=self._secret,
+            )
         except BadRequest as error:
             raise WebhookRefused(error.message) from None
         log.info("webhook_set", url=self._url)
@@ -68,7 +75,9 @@ class Webhook:
             await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
+        if not hmac.compare_digest(
+            request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()
+        ):
             return web.Response(status=403)
         try:
             raw = json.loads(await request.read())

@@ -35,7 +35,8 @@ QUIT = {"/quit", "/exit"}
 
 
 def main(settings: BotSettings) -> None:
-    """Chats until the input ends. Raises `SystemExit` when results that were waited for did not arrive."""
+    """Chats until the input ends. Raises `SystemExit` when results that were waited for did not
+    arrive."""
     folder = settings.data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "chat.log").open("a", encoding="utf-8") as stream:
@@ -48,7 +49,9 @@ async def _run(settings: BotSettings, folder: Path) -> bool:
     stop = stop_on_signals()
     somebody = sys.stdin.isatty() and sys.stdout.isatty()
     chat = TerminalChat(Console(highlight=False, markup=False, emoji=False), folder)
-    async with open_api(settings, Patience(held=0.0)) as api:  # whoever sits there is told at once that nothing runs
+    async with open_api(
+        settings, Patience(held=0.0)
+    ) as api:  # whoever sits there is told at once that nothing runs
         talk = Talk(chat, api, stop)
         pumping = asyncio.create_task(serve(chat, api, BotProfileIn(name=PLATFORM), stop))
         try:
@@ -100,16 +103,21 @@ class Talk:
             self._chat.end_line()
 
     async def results(self, seconds: float) -> bool:
-        """Waits until everything that was asked for has arrived; False when that takes longer than `seconds`."""
+        """Waits until everything that was asked for has arrived; False when that takes longer than
+        `seconds`."""
         until = time.monotonic() + seconds
         while self._chat.waiting and not self._stop.is_set():
             if time.monotonic() > until:
                 with speaking(heard()):
-                    self._chat.console.print(texts.not_finished(sorted(self._chat.waiting.values())))
+                    self._chat.console.print(
+                        texts.not_finished(sorted(self._chat.waiting.values()))
+                    )
                 return False
             self._chat.settled.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._unless_stopped(self._chat.settled.wait()), LOOK_SECONDS)
+                await asyncio.wait_for(
+                    self._unless_stopped(self._chat.settled.wait()), LOOK_SECONDS
+                )
                 continue
             await self._forget_cancelled()
         return not self._chat.waiting

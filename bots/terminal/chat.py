@@ -1,4 +1,5 @@
-"""The terminal as a chat: messages are lines on the screen, buttons are numbers, files are saved to a folder."""
+"""The terminal as a chat: messages are lines on the screen, buttons are numbers, files are saved to
+a folder."""
 
 import asyncio
 import secrets
@@ -19,7 +20,14 @@ from bots.core.types import Address, Ask, Button, File, Limits, Reply, Shown
 
 HOLD_SECONDS = 20.0
 """How long a push waits for the end of an answer that is being written."""
-LIMITS = Limits(text=100_000, caption=100_000, photo_bytes=1 << 29, upload_bytes=1 << 29, edit_seconds=0.05, picture="path")
+LIMITS = Limits(
+    text=100_000,
+    caption=100_000,
+    photo_bytes=1 << 29,
+    upload_bytes=1 << 29,
+    edit_seconds=0.05,
+    picture="path",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class _Growing:
 
 @dataclass(slots=True)
 class TerminalChat:
-    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open, by the card's message id.
-    `asked`: the text that the next line is to be.
+    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open,
+    by the card's message id. `asked`: the text that the next line is to be.
 
     `idle` is set while no message is being written.
     """
@@ -67,7 +75,8 @@ class TerminalChat:
         return LIMITS
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        """What is on the screen can't be edited: a growing text goes on where it ended, anything else is a new line."""
+        """What is on the screen can't be edited: a growing text goes on where it ended, anything
+        else is a new line."""
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
         if self._growing is not None and self._growing.message_id != message_id:
             with suppress(TimeoutError):
@@ -79,7 +88,10 @@ class TerminalChat:
         if reply.text or reply.files:
             self._write(message_id, reply)
         for path in paths:
-            self.console.print(Text.assemble(f"  {texts.saved()} ", (str(path), f"bold link {path.as_uri()}")), soft_wrap=True)
+            self.console.print(
+                Text.assemble(f"  {texts.saved()} ", (str(path), f"bold link {path.as_uri()}")),
+                soft_wrap=True,
+            )
         self._offer(message_id, reply)
         self._follow(message_id, reply)
         return Shown((message_id,))
@@ -88,7 +100,8 @@ class TerminalChat:
         """A terminal that waits says enough."""
 
     def end_line(self) -> None:
-        """What is being written is whole, or nobody goes on with it: the next message has a line of its own."""
+        """What is being written is whole, or nobody goes on with it: the next message has a line of
+        its own."""
         if self._live is not None:
             self._live.stop()
             if self._growing is not None:
@@ -109,7 +122,9 @@ class TerminalChat:
 
     def forget(self, generation_id: str) -> None:
         """Nothing will arrive for it any more."""
-        self.waiting = {message: one for message, one in self.waiting.items() if one != generation_id}
+        self.waiting = {
+            message: one for message, one in self.waiting.items() if one != generation_id
+        }
 
     def _write(self, message_id: str, reply: Reply) -> None:
         text = printable(reply.text.removesuffix(WRITING) if reply.preview else reply.text)
@@ -124,7 +139,11 @@ class TerminalChat:
             new = text
         # only a whole text can be wrapped at its words; what programs read is not wrapped at all
         is_part = reply.preview or new != text or not self.console.is_terminal
-        self.console.print(Text(new, "dim" if reply.quiet else ""), end="" if reply.preview else "\n", soft_wrap=is_part)
+        self.console.print(
+            Text(new, "dim" if reply.quiet else ""),
+            end="" if reply.preview else "\n",
+            soft_wrap=is_part,
+        )
         self.console.file.flush()
         self._growing = _Growing(message_id, text) if reply.preview else None
         if reply.preview:
@@ -133,7 +152,8 @@ class TerminalChat:
             self.idle.set()
 
     def _write_live(self, message_id: str, text: str, reply: Reply) -> None:
-        """A growing text is drawn again and again below what stands; whole, it is printed for good."""
+        """A growing text is drawn again and again below what stands; whole, it is printed for
+        good."""
         if not reply.preview:
             if self._live is not None:
                 self._live.stop()
@@ -153,7 +173,9 @@ class TerminalChat:
     def _offer(self, message_id: str, reply: Reply) -> None:
         self.asked = reply.ask or self.asked
         if reply.ask is not None:
-            self.console.print(Text(texts.write_next(printable(reply.ask.default)), "dim"), soft_wrap=True)
+            self.console.print(
+                Text(texts.write_next(printable(reply.ask.default)), "dim"), soft_wrap=True
+            )
         if reply.preview:
             return  # Ctrl-C stops what is being written
         for place, row in enumerate(reply.buttons, start=1):
@@ -161,7 +183,10 @@ class TerminalChat:
             for button in row:
                 self._numbers += 1
                 self.choices[self._numbers] = Choice(message_id, button)
-                offered.append(f"[{self._numbers}] {button.label}", "red" if button.style == "danger" else "bold")
+                offered.append(
+                    f"[{self._numbers}] {button.label}",
+                    "red" if button.style == "danger" else "bold",
+                )
                 offered.append("   ")
             if place == len(reply.buttons):
                 offered.append(texts.choose(), "dim")
@@ -181,7 +206,11 @@ class TerminalChat:
         return path
 
     def _forget_choices(self, message_id: str) -> None:
-        self.choices = {number: choice for number, choice in self.choices.items() if choice.message_id != message_id}
+        self.choices = {
+            number: choice
+            for number, choice in self.choices.items()
+            if choice.message_id != message_id
+        }
 
     def _next_id(self) -> str:
         self._messages += 1
@@ -195,7 +224,9 @@ class _Tail:
     text: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(_shown(self.text, markdown=True), options.update(height=None), pad=False)
+        lines = console.render_lines(
+            _shown(self.text, markdown=True), options.update(height=None), pad=False
+        )
         for line in lines[-max(1, options.max_height - 2) :]:
             yield from line
             yield Segment.line()
@@ -207,4 +238,6 @@ def _shown(text: str, *, markdown: bool) -> Markdown | Text:
 
 def printable(text: str) -> str:
     """Without control characters: a model's words must not steer the terminal."""
-    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
+    return "".join(
+        letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc"
+    )

@@ -36,8 +36,8 @@ class Person:
         return Who(self.name, self.name, self.name, f"{PLATFORM}:{self._session}")
 
     def says(self, line: str, chat: TerminalChat) -> Inbound | None:
-        """Nothing for an empty line. A number presses the button that has it, `/command text` is a command, anything else a question, or
-        the text that was asked for."""
+        """Nothing for an empty line. A number presses the button that has it, `/command text` is a
+        command, anything else a question, or the text that was asked for."""
         line = line.strip()
         ask = chat.take_ask()
         if ask is not None and not line.startswith("/") and (line or ask.default):
@@ -46,7 +46,9 @@ class Person:
             return None
         choice = _pressed(line, chat)
         if choice is not None:
-            return self._inbound(choice.button.action, choice.button.value, pressed=choice.message_id)
+            return self._inbound(
+                choice.button.action, choice.button.value, pressed=choice.message_id
+            )
         name, text, plain = "ask", line, True
         if line.startswith("/"):
             name, _, text = line[1:].partition(" ")
@@ -54,10 +56,21 @@ class Person:
         attached = _attached(text)
         for path in attached:
             text = text.replace(f'@"{path}"', "").replace(f"@{path}", "")
-        return self._inbound(name, text.strip(), tuple(_attachment(Path(path).expanduser()) for path in attached), plain=plain)
+        return self._inbound(
+            name,
+            text.strip(),
+            tuple(_attachment(Path(path).expanduser()) for path in attached),
+            plain=plain,
+        )
 
     def _inbound(
-        self, name: str, text: str, attachments: tuple[Attachment, ...] = (), pressed: str | None = None, *, plain: bool = False
+        self,
+        name: str,
+        text: str,
+        attachments: tuple[Attachment, ...] = (),
+        pressed: str | None = None,
+        *,
+        plain: bool = False,
     ) -> Inbound:
         return Inbound(
             address=self.address,
@@ -73,7 +86,9 @@ class Person:
 
 def heard() -> str:
     """The language of this system, as programs are told it."""
-    return chosen(os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG"))
+    return chosen(
+        os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    )
 
 
 def _pressed(line: str, chat: TerminalChat) -> Choice | None:

@@ -22,9 +22,12 @@ _FILES = PathCompleter(expanduser=True)
 
 
 class CommandCompleter(Completer):
-    """Commands at the start of a line, their options behind `--`, the usual values behind an option, files behind `@`."""
+    """Commands at the start of a line, their options behind `--`, the usual values behind an
+    option, files behind `@`."""
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
         before = document.text_before_cursor
         last = before.rpartition(" ")[2]
         if last.startswith("@"):
@@ -36,7 +39,9 @@ class CommandCompleter(Completer):
         if not space:
             for command in COMMANDS:
                 if f"/{command.name}".startswith(name):
-                    yield Completion(f"/{command.name}", -len(name), display_meta=command.described(heard()))
+                    yield Completion(
+                        f"/{command.name}", -len(name), display_meta=command.described(heard())
+                    )
             return
         yield from _in_options(before, resolve(name[1:]))
 
@@ -54,8 +59,11 @@ def _in_options(before: str, command: Command | None) -> Iterable[Completion]:
 
 
 async def typed() -> AsyncGenerator[str, None]:
-    """What a person types, until Ctrl-D. What arrives meanwhile is printed above the line that is being written."""
-    session: PromptSession[str] = PromptSession(completer=CommandCompleter(), complete_while_typing=True)
+    """What a person types, until Ctrl-D. What arrives meanwhile is printed above the line that is
+    being written."""
+    session: PromptSession[str] = PromptSession(
+        completer=CommandCompleter(), complete_while_typing=True
+    )
     while True:
         try:
             with patch_stdout(raw=True):
@@ -68,7 +76,8 @@ async def typed() -> AsyncGenerator[str, None]:
 
 
 async def piped(source: TextIO) -> AsyncGenerator[str, None]:
-    """The lines of a pipe or file. They are read in a thread that never holds up the end of the process."""
+    """The lines of a pipe or file. They are read in a thread that never holds up the end of the
+    process."""
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
 

@@ -1,4 +1,5 @@
-"""A browser without scripts: follows the web's cookies, sends its forms with the CSRF token of the page before."""
+"""A browser without scripts: follows the web's cookies, sends its forms with the CSRF token of the
+page before."""
 
 import html
 import re
@@ -20,7 +21,11 @@ class _Fields(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         name = given.get("name")
-        if tag == "input" and name and (given.get("type") not in {"checkbox", "radio"} or "checked" in given):
+        if (
+            tag == "input"
+            and name
+            and (given.get("type") not in {"checkbox", "radio"} or "checked" in given)
+        ):
             self.values[name] = given.get("value") or ""
         self._name = name if tag == "textarea" else None
 
@@ -47,7 +52,14 @@ class Browser:
         answer = self.client.get(path, headers=headers)
         return self._seen(answer)
 
-    def post(self, path: str, fields: Mapping[str, object] | None = None, *, token: str | None = None, **headers: str) -> TestResponse:
+    def post(
+        self,
+        path: str,
+        fields: Mapping[str, object] | None = None,
+        *,
+        token: str | None = None,
+        **headers: str,
+    ) -> TestResponse:
         """Sent with the token of the page that was open before; `headers` with _ for -."""
         data = {"csrf_token": self.token if token is None else token, **(fields or {})}
         named = {name.replace("_", "-"): value for name, value in headers.items()}

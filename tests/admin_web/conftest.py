@@ -1,4 +1,5 @@
-"""The real api with the sandbox and a web app, once for all tests of this folder; accounts of its own for each test."""
+"""The real api with the sandbox and a web app, once for all tests of this folder; accounts of its
+own for each test."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ FAST = {"SANDBOX_IMAGE_SECONDS": "0", "SANDBOX_FIRST_TOKEN_SECONDS": "0"}
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    with running_stack(without=frozenset({"web"}), extra_env={"WEB_SIGNUP": "open", **FAST}) as running:
+    with running_stack(
+        without=frozenset({"web"}), extra_env={"WEB_SIGNUP": "open", **FAST}
+    ) as running:
         body = {"token": running.setup_token, "email": ADMIN, "password": PASSWORD}
         httpx.post(f"{running.api_url}/auth/setup", json=body).raise_for_status()
         yield running
@@ -35,7 +38,9 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="package")
 def settings(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> WebSettings:
     folder = tmp_path_factory.mktemp("web")
-    return WebSettings(_env_file=None, api_url=stack.api_url, data_dir=folder, web_session_key=SecretStr(KEY))
+    return WebSettings(
+        _env_file=None, api_url=stack.api_url, data_dir=folder, web_session_key=SecretStr(KEY)
+    )
 
 
 @pytest.fixture(scope="package")
@@ -80,7 +85,8 @@ def email(account: TokensOut) -> str:
 
 @pytest.fixture
 def browser(app: Flask, account: TokensOut) -> Browser:
-    """Signed in as a fresh user, the first page open. (Registering has cost one slow hash; signing in would cost another.)"""
+    """Signed in as a fresh user, the first page open. (Registering has cost one slow hash; signing
+    in would cost another.)"""
     return signed_in(app, account)
 
 

@@ -20,9 +20,16 @@ CHEAP = Cost(memory=8)
 @contextmanager
 def own_api(folder: Path, provider_url: str, **settings: Any) -> Iterator[str]:
     """Its address."""
-    values = {"data_dir": folder, "openrouter_base_url": f"{provider_url}/api/v1", "drain_seconds": 0, **settings}
+    values = {
+        "data_dir": folder,
+        "openrouter_base_url": f"{provider_url}/api/v1",
+        "drain_seconds": 0,
+        **settings,
+    }
     app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

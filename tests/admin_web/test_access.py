@@ -31,7 +31,9 @@ def test_every_page_that_is_not_public_asks_to_sign_in(app: Flask, visitor: Brow
     assert walked > 20
 
 
-def test_wrong_password_is_said_in_words_and_the_address_stays(visitor: Browser, email: str) -> None:
+def test_wrong_password_is_said_in_words_and_the_address_stays(
+    visitor: Browser, email: str
+) -> None:
     answer = visitor.sign_in(email, "not the password at all")
     assert answer.status_code == 401
     assert visitor.fields["email"] == email
@@ -39,7 +41,9 @@ def test_wrong_password_is_said_in_words_and_the_address_stays(visitor: Browser,
     assert "Traceback" not in answer.text
     assert "not the password at all" not in answer.text
     assert "E-mail address or password is not right." in answer.text
-    german = visitor.post("/login", {"email": email, "password": "not the password at all"}, Accept_Language="de")
+    german = visitor.post(
+        "/login", {"email": email, "password": "not the password at all"}, Accept_Language="de"
+    )
     assert "E-Mail-Adresse oder Passwort stimmt nicht." in german.text
 
 
@@ -79,7 +83,10 @@ def test_signing_out_ends_the_session_at_the_api(app: Flask, browser: Browser) -
     row = store.load(browser.cookie)
     browser.post("/logout")
     http = app.extensions["api_http"]
-    assert http.get("/users/me", headers={"authorization": f"Bearer {row.tokens.access}"}).status_code == 401
+    assert (
+        http.get("/users/me", headers={"authorization": f"Bearer {row.tokens.access}"}).status_code
+        == 401
+    )
     assert http.post("/auth/refresh", json={"refresh_token": row.tokens.refresh}).status_code == 401
 
 
@@ -106,14 +113,39 @@ AWAY = [
     " //evil.example",
     "/x\\..\\/evil",
 ]
-STRIPPED = ["\t", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x00", "\x1f", "\x7f", "\x85", "\u2028", " ", "\ufeff", "\u3000"]
+STRIPPED = [
+    "\t",
+    "\n",
+    "\r",
+    "\r\n",
+    "\x0b",
+    "\x0c",
+    "\x00",
+    "\x1f",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    " ",
+    "\ufeff",
+    "\u3000",
+]
 """What a browser drops from an address, or may take for something else."""
 
 
-@pytest.mark.parametrize("target", [*AWAY, *(f"/{mark}/evil.example" for mark in STRIPPED), *(f"/gallery{mark}" for mark in STRIPPED)])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *AWAY,
+        *(f"/{mark}/evil.example" for mark in STRIPPED),
+        *(f"/gallery{mark}" for mark in STRIPPED),
+    ],
+)
 def test_a_login_link_does_not_lead_away(browser: Browser, target: str) -> None:
     """Whoever is signed in already is led on at once: that is the shortest way to be led away."""
-    for opened in (f"/login?next={quote(target)}", f"/login?next={quote(target, safe='')}&next=/gallery"):
+    for opened in (
+        f"/login?next={quote(target)}",
+        f"/login?next={quote(target, safe='')}&next=/gallery",
+    ):
         assert browser.get(opened).location == "/", opened
     assert browser.post("/reauth", {"next": target}).location == "/"
 
@@ -121,12 +153,20 @@ def test_a_login_link_does_not_lead_away(browser: Browser, target: str) -> None:
 def test_signing_in_does_not_lead_away(visitor: Browser, email: str) -> None:
     visitor.get("/login?next=/%09/evil.example")
     assert visitor.fields["next"] == "/\t/evil.example"
-    answer = visitor.post("/login", {"email": email, "password": PASSWORD, "next": visitor.fields["next"]})
+    answer = visitor.post(
+        "/login", {"email": email, "password": PASSWORD, "next": visitor.fields["next"]}
+    )
     assert answer.location == "/"
 
 
 @pytest.mark.parametrize(
-    "target", ["/", "/gallery?kind=video&q=%C3%A4+b%2Fc#x", "/admin/jobs/0192-7c", "/gallery?next=https://example.org//"]
+    "target",
+    [
+        "/",
+        "/gallery?kind=video&q=%C3%A4+b%2Fc#x",
+        "/admin/jobs/0192-7c",
+        "/gallery?next=https://example.org//",
+    ],
 )
 def test_a_path_of_our_own_is_gone_on_to(browser: Browser, target: str) -> None:
     assert browser.get(f"/login?next={quote(target, safe='')}").location == target
@@ -136,7 +176,12 @@ def test_a_login_link_leads_back_to_the_page(visitor: Browser, email: str) -> No
     answer = visitor.get("/gallery?kind=video")
     assert answer.location == "/login?next=/gallery%3Fkind%3Dvideo"
     visitor.get(answer.location)
-    assert visitor.post("/login", {"email": email, "password": PASSWORD, "next": visitor.fields["next"]}).location == "/gallery?kind=video"
+    assert (
+        visitor.post(
+            "/login", {"email": email, "password": PASSWORD, "next": visitor.fields["next"]}
+        ).location
+        == "/gallery?kind=video"
+    )
 
 
 def test_a_form_without_its_token_changes_nothing(browser: Browser) -> None:
@@ -145,7 +190,9 @@ def test_a_form_without_its_token_changes_nothing(browser: Browser) -> None:
     assert "Mallory" not in browser.get("/profile").text
 
 
-def test_no_form_of_members_is_taken_from_elsewhere_or_without_its_token(app: Flask, browser: Browser) -> None:
+def test_no_form_of_members_is_taken_from_elsewhere_or_without_its_token(
+    app: Flask, browser: Browser
+) -> None:
     walked = 0
     for rule in app.url_map.iter_rules():
         if "POST" not in (rule.methods or ()) or rule.endpoint.startswith("admin_"):
@@ -158,7 +205,9 @@ def test_no_form_of_members_is_taken_from_elsewhere_or_without_its_token(app: Fl
     assert walked > 25
 
 
-def test_a_form_sent_after_the_session_has_ended_leads_to_the_login(app: Flask, browser: Browser) -> None:
+def test_a_form_sent_after_the_session_has_ended_leads_to_the_login(
+    app: Flask, browser: Browser
+) -> None:
     browser.get("/generate/image")
     held = browser.token
     visitor = Browser(app)
@@ -168,23 +217,40 @@ def test_a_form_sent_after_the_session_has_ended_leads_to_the_login(app: Flask, 
     assert visitor.post("/login", token="").status_code == 400
 
 
-def test_a_form_with_the_token_of_another_session_changes_nothing(app: Flask, browser: Browser) -> None:
+def test_a_form_with_the_token_of_another_session_changes_nothing(
+    app: Flask, browser: Browser
+) -> None:
     stranger = Browser(app)
     stranger.get("/login")
-    answer = browser.post("/profile/about", {"display_name": "Mallory", "language": "en"}, token=stranger.token)
+    answer = browser.post(
+        "/profile/about", {"display_name": "Mallory", "language": "en"}, token=stranger.token
+    )
     assert answer.status_code == 400
     assert "Mallory" not in browser.get("/profile").text
 
 
-@pytest.mark.parametrize("headers", [{"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Origin": "https://evil.example"}])
-def test_a_form_from_another_site_is_refused_even_with_a_token(browser: Browser, headers: dict[str, str]) -> None:
-    answer = browser.post("/profile/about", {"display_name": "Mallory", "language": "en"}, **headers)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Origin": "https://evil.example"},
+    ],
+)
+def test_a_form_from_another_site_is_refused_even_with_a_token(
+    browser: Browser, headers: dict[str, str]
+) -> None:
+    answer = browser.post(
+        "/profile/about", {"display_name": "Mallory", "language": "en"}, **headers
+    )
     assert answer.status_code == 400
     assert "Mallory" not in browser.get("/profile").text
 
 
 def test_a_form_from_the_page_itself_is_taken(browser: Browser) -> None:
-    answer = browser.post("/profile/about", {"display_name": "Ada", "language": "en"}, Sec_Fetch_Site="same-origin")
+    answer = browser.post(
+        "/profile/about", {"display_name": "Ada", "language": "en"}, Sec_Fetch_Site="same-origin"
+    )
     assert answer.status_code == 302
 
 

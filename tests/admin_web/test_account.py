@@ -14,7 +14,10 @@ from tests.admin_web.conftest import signed_in
 
 def test_a_name_and_language_are_kept(browser: Browser) -> None:
     browser.get("/profile")
-    assert browser.post("/profile/about", {"display_name": "Ada <3", "language": "de"}).status_code == 302
+    assert (
+        browser.post("/profile/about", {"display_name": "Ada <3", "language": "de"}).status_code
+        == 302
+    )
     page = browser.get("/profile").text
     assert "Gespeichert." in page
     assert "Ada &lt;3" in page
@@ -23,7 +26,9 @@ def test_a_name_and_language_are_kept(browser: Browser) -> None:
 
 def test_a_new_address_needs_the_password(browser: Browser, email: str) -> None:
     browser.get("/profile")
-    answer = browser.post("/profile/email", {"email": "new@example.org", "current_password": "not the password"})
+    answer = browser.post(
+        "/profile/email", {"email": "new@example.org", "current_password": "not the password"}
+    )
     assert 400 <= answer.status_code < 500
     assert 'role="alert"' in answer.text
     assert browser.fields["email"] == "new@example.org", "what was typed stays"
@@ -32,19 +37,29 @@ def test_a_new_address_needs_the_password(browser: Browser, email: str) -> None:
     assert browser.fields["email"] == email
 
 
-def test_a_new_password_opens_and_the_old_one_does_not(app: Flask, browser: Browser, email: str) -> None:
+def test_a_new_password_opens_and_the_old_one_does_not(
+    app: Flask, browser: Browser, email: str
+) -> None:
     browser.get("/profile")
     new = "an entirely different horse"
-    answer = browser.post("/profile/password", {"current_password": PASSWORD, "new_password": new, "repeat": new})
+    answer = browser.post(
+        "/profile/password", {"current_password": PASSWORD, "new_password": new, "repeat": new}
+    )
     assert answer.status_code == 302
     assert browser.get("/profile").status_code == 200, "this session stays"
     assert Browser(app).sign_in(email).status_code == 401
     assert Browser(app).sign_in(email, new).status_code == 302
 
 
-def test_two_different_new_passwords_change_nothing(app: Flask, browser: Browser, email: str) -> None:
+def test_two_different_new_passwords_change_nothing(
+    app: Flask, browser: Browser, email: str
+) -> None:
     browser.get("/profile")
-    fields = {"current_password": PASSWORD, "new_password": "an entirely different horse", "repeat": "an entirely different house"}
+    fields = {
+        "current_password": PASSWORD,
+        "new_password": "an entirely different horse",
+        "repeat": "an entirely different house",
+    }
     answer = browser.post("/profile/password", fields)
     assert answer.status_code == 422
     assert "The two new passwords differ." in answer.text
@@ -53,7 +68,10 @@ def test_two_different_new_passwords_change_nothing(app: Flask, browser: Browser
 
 def test_a_password_that_is_too_short_is_said(browser: Browser) -> None:
     browser.get("/profile")
-    answer = browser.post("/profile/password", {"current_password": PASSWORD, "new_password": "short", "repeat": "short"})
+    answer = browser.post(
+        "/profile/password",
+        {"current_password": PASSWORD, "new_password": "short", "repeat": "short"},
+    )
     assert answer.status_code == 422
     assert "12" in answer.text
 
@@ -62,8 +80,14 @@ def test_no_code_is_made_for_a_bot_that_is_not_running(browser: Browser) -> None
     browser.get("/profile")
     page = browser.get(browser.post("/profile/links", {"platform": "discord"}).location).text
     assert "The Discord bot is not running" in page
-    assert "/link " not in browser.get(browser.post("/profile/links", {"platform": "discord"}).location).text
-    assert "/link " in browser.get(browser.post("/profile/links", {"platform": "terminal"}).location).text, "it is started by the person"
+    assert (
+        "/link "
+        not in browser.get(browser.post("/profile/links", {"platform": "discord"}).location).text
+    )
+    assert (
+        "/link "
+        in browser.get(browser.post("/profile/links", {"platform": "terminal"}).location).text
+    ), "it is started by the person"
 
 
 def start_link(browser: Browser) -> tuple[str, str]:
@@ -79,12 +103,17 @@ def start_link(browser: Browser) -> tuple[str, str]:
 @pytest.fixture
 def chat(bot: httpx.Client, account: TokensOut) -> dict[str, str]:
     """A Telegram identity of its own for each test."""
-    bot.put("/bot/profile", json={"name": "studio_bot", "link_template": "https://t.me/studio_bot?start={code}"}).raise_for_status()
+    bot.put(
+        "/bot/profile",
+        json={"name": "studio_bot", "link_template": "https://t.me/studio_bot?start={code}"},
+    ).raise_for_status()
     number = str(abs(hash(account.user.id)) % 10**9)
     return {"platform_user_id": number, "display_name": "Ada of Telegram", "chat_id": number}
 
 
-def test_a_chat_is_linked_when_both_sides_say_yes(bot: httpx.Client, browser: Browser, chat: dict[str, str]) -> None:
+def test_a_chat_is_linked_when_both_sides_say_yes(
+    bot: httpx.Client, browser: Browser, chat: dict[str, str]
+) -> None:
     path, code = start_link(browser)
     assert f"https://t.me/studio_bot?start={code}" in browser.page
     picture = browser.get(f"{path}/qr.svg")
@@ -94,7 +123,11 @@ def test_a_chat_is_linked_when_both_sides_say_yes(bot: httpx.Client, browser: Br
     state = browser.client.get(f"{path}/state").text
     assert "answer <b>Yes</b> there" in state
     assert "Yes, link it" not in state
-    answer = {"code_id": redeemed["code_id"], "platform_user_id": chat["platform_user_id"], "accept": True}
+    answer = {
+        "code_id": redeemed["code_id"],
+        "platform_user_id": chat["platform_user_id"],
+        "accept": True,
+    }
     bot.post("/bot/links/answer", json=answer).raise_for_status()
     state = browser.client.get(f"{path}/state").text
     assert "Is this you?" in state
@@ -106,20 +139,26 @@ def test_a_chat_is_linked_when_both_sides_say_yes(bot: httpx.Client, browser: Br
     assert "Ada of Telegram" not in browser.get("/profile").text
 
 
-def test_a_code_seen_in_a_group_is_burned(bot: httpx.Client, browser: Browser, chat: dict[str, str]) -> None:
+def test_a_code_seen_in_a_group_is_burned(
+    bot: httpx.Client, browser: Browser, chat: dict[str, str]
+) -> None:
     path, code = start_link(browser)
     bot.post("/bot/links/redeem", json={**chat, "code": code, "private": False})
     assert "This code is burned" in browser.client.get(f"{path}/state").text
 
 
-def test_the_web_cannot_confirm_before_the_chat(bot: httpx.Client, browser: Browser, chat: dict[str, str]) -> None:
+def test_the_web_cannot_confirm_before_the_chat(
+    bot: httpx.Client, browser: Browser, chat: dict[str, str]
+) -> None:
     path, code = start_link(browser)
     bot.post("/bot/links/redeem", json={**chat, "code": code, "private": True})
     browser.post(f"{path}/confirm")
     assert "Ada of Telegram" not in browser.get("/profile").text
 
 
-def test_a_code_is_shown_to_the_session_that_made_it_only(app: Flask, browser: Browser, email: str) -> None:
+def test_a_code_is_shown_to_the_session_that_made_it_only(
+    app: Flask, browser: Browser, email: str
+) -> None:
     path, code = start_link(browser)
     other = Browser(app)
     other.sign_in(email)
@@ -132,7 +171,9 @@ def test_a_platform_that_there_is_not_is_refused(browser: Browser) -> None:
     assert browser.post("/profile/links", {"platform": "fax"}).status_code == 400
 
 
-def test_another_users_code_is_not_found(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+def test_another_users_code_is_not_found(
+    app: Flask, browser: Browser, register: Callable[[], TokensOut]
+) -> None:
     path, _ = start_link(browser)
     assert signed_in(app, register()).get(path).status_code == 404
 
@@ -148,7 +189,9 @@ def test_what_is_preferred_is_kept_and_taken_back(browser: Browser) -> None:
     page = browser.get("/profile").text
     model = re.search(r'name="image_model">.*?<option value="([^"]+/[^"]+)"', page, re.DOTALL)
     assert model
-    browser.post("/profile/making", {"confirm_above_usd": "0,5", "image_model": model[1], "spoiler": "on"})
+    browser.post(
+        "/profile/making", {"confirm_above_usd": "0,5", "image_model": model[1], "spoiler": "on"}
+    )
     page = browser.get("/profile").text
     assert browser.fields["confirm_above_usd"] == "0.50"
     assert f'<option value="{model[1]}" selected>' in page
@@ -161,13 +204,21 @@ def test_what_is_preferred_is_kept_and_taken_back(browser: Browser) -> None:
 
 def test_the_language_and_the_zone_are_the_persons_own(browser: Browser) -> None:
     browser.get("/profile")
-    browser.post("/profile/about", {"display_name": "Ada", "language": "de", "time_zone": "Asia/Tokyo"})
+    browser.post(
+        "/profile/about", {"display_name": "Ada", "language": "de", "time_zone": "Asia/Tokyo"}
+    )
     page = browser.get("/profile", {"Accept-Language": "en"}).text
     assert '<html lang="de"' in page
     assert "Gespeichert." in page
     assert "<option selected>Asia/Tokyo</option>" in page
-    assert "noch nichts" in browser.get("/dashboard/jobs", {"X-Fragment": "1", "Accept-Language": "en"}).text, "fragments follow the page"
-    moments = re.findall(r'<time datetime="([^"]+)" title="[^"]*(\d\d):(\d\d)"', browser.get("/profile/sessions").text)
+    assert (
+        "noch nichts"
+        in browser.get("/dashboard/jobs", {"X-Fragment": "1", "Accept-Language": "en"}).text
+    ), "fragments follow the page"
+    moments = re.findall(
+        r'<time datetime="([^"]+)" title="[^"]*(\d\d):(\d\d)"',
+        browser.get("/profile/sessions").text,
+    )
     assert moments
     for utc, hour, _minute in moments:
         assert (int(utc[11:13]) + 9) % 24 == int(hour)

@@ -18,11 +18,15 @@ def test_a_user_sees_no_admin_page_and_no_link_to_it(browser: Browser, account: 
     assert "Traceback" not in answer.text
     assert ADMIN not in answer.text
     browser.get("/")
-    assert browser.post(f"/admin/users/{account.user.id}/role", {"role": "admin"}).status_code == 403
+    assert (
+        browser.post(f"/admin/users/{account.user.id}/role", {"role": "admin"}).status_code == 403
+    )
     assert browser.post(f"/admin/users/{account.user.id}/delete").status_code == 403
 
 
-def test_a_promoted_user_is_admin_at_once_and_a_demoted_one_no_more(admin: Browser, browser: Browser, account: TokensOut) -> None:
+def test_a_promoted_user_is_admin_at_once_and_a_demoted_one_no_more(
+    admin: Browser, browser: Browser, account: TokensOut
+) -> None:
     path = f"/admin/users/{account.user.id}"
     admin.post(f"{path}/role", {"role": "admin"})
     assert "is now an admin." in admin.get(path).text
@@ -45,12 +49,21 @@ def test_the_list_can_be_searched_and_narrowed(admin: Browser, email: str, role:
 def test_the_last_admin_stays(admin: Browser) -> None:
     found = re.search(r"/admin/users/([\w-]{30,})", admin.get(f"/admin/users?q={ADMIN}").text)
     assert found
-    for action, fields in (("role", {"role": "user"}), ("status", {"status": "disabled"}), ("delete", {})):
-        assert admin.post(f"/admin/users/{found[1]}/{action}", fields).location == f"/admin/users/{found[1]}"
+    for action, fields in (
+        ("role", {"role": "user"}),
+        ("status", {"status": "disabled"}),
+        ("delete", {}),
+    ):
+        assert (
+            admin.post(f"/admin/users/{found[1]}/{action}", fields).location
+            == f"/admin/users/{found[1]}"
+        )
         assert "Make somebody else an admin first." in admin.get(f"/admin/users/{found[1]}").text
 
 
-def test_deleting_says_what_happens_and_ends_everything(app: Flask, admin: Browser, register: Callable[[], TokensOut]) -> None:
+def test_deleting_says_what_happens_and_ends_everything(
+    app: Flask, admin: Browser, register: Callable[[], TokensOut]
+) -> None:
     account = register()
     person = signed_in(app, account)
     page = admin.get(f"/admin/users/{account.user.id}/delete").text

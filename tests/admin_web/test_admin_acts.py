@@ -34,7 +34,9 @@ def test_a_disabled_user_is_signed_out_on_the_next_click_and_told_so(
     assert Browser(app).sign_in(email).status_code == 302
 
 
-def test_ending_the_sessions_of_a_user_signs_out(admin: Browser, browser: Browser, path: str) -> None:
+def test_ending_the_sessions_of_a_user_signs_out(
+    admin: Browser, browser: Browser, path: str
+) -> None:
     admin.get(path)
     assert "last seen" in admin.page
     admin.post(f"{path}/sessions/end")
@@ -42,7 +44,9 @@ def test_ending_the_sessions_of_a_user_signs_out(admin: Browser, browser: Browse
     assert "Nowhere now." in admin.get(path).text
 
 
-def test_a_budget_counts_at_once_and_nonsense_changes_nothing(admin: Browser, browser: Browser, path: str) -> None:
+def test_a_budget_counts_at_once_and_nonsense_changes_nothing(
+    admin: Browser, browser: Browser, path: str
+) -> None:
     admin.get(path)
     assert admin.post(f"{path}/budget", {"monthly_usd": "3.25"}).status_code == 302
     assert "$3.25" in browser.get("/").text
@@ -54,7 +58,12 @@ def test_a_budget_counts_at_once_and_nonsense_changes_nothing(admin: Browser, br
 
 
 def test_acts_are_for_admins(browser: Browser, path: str) -> None:
-    for act, fields in (("status", {"status": "disabled"}), ("budget", {"monthly_usd": "9999"}), ("link", {}), ("sessions/end", {})):
+    for act, fields in (
+        ("status", {"status": "disabled"}),
+        ("budget", {"monthly_usd": "9999"}),
+        ("link", {}),
+        ("sessions/end", {}),
+    ):
         assert browser.post(f"{path}/{act}", fields).status_code == 403
     for page in (path, "/admin/audit", "/admin/bots"):
         assert browser.get(page).status_code == 403
@@ -70,7 +79,9 @@ def test_somebody_who_is_not_there_is_not_found(admin: Browser) -> None:
     assert admin.post("/admin/users/nobody/status", {"status": "disabled"}).status_code == 404
 
 
-def test_the_log_says_who_did_what_to_whom_before_and_after(admin: Browser, account: TokensOut, email: str, path: str) -> None:
+def test_the_log_says_who_did_what_to_whom_before_and_after(
+    admin: Browser, account: TokensOut, email: str, path: str
+) -> None:
     admin.get(path)
     admin.post(f"{path}/role", {"role": "admin"})
     admin.post(f"{path}/role", {"role": "user"})
@@ -80,11 +91,16 @@ def test_the_log_says_who_did_what_to_whom_before_and_after(admin: Browser, acco
     assert re.search(r"a month: <s>\$10.00</s>.*<b>\$4.00</b>", page)
     assert page.count("Changed the role</b>") == 2
     assert ADMIN in page
-    table = admin.get(f"/admin/audit?subject={account.user.id}&action=user_budget&actor={ADMIN}").text.partition("<tbody>")[2]
+    table = admin.get(
+        f"/admin/audit?subject={account.user.id}&action=user_budget&actor={ADMIN}"
+    ).text.partition("<tbody>")[2]
     assert "Changed the budget" in table
     assert "Changed the role" not in table
     assert "Nothing found." in admin.get(f"/admin/audit?actor={email}&action=setup").text
-    assert "No single account is called “no-such-person”." in admin.get("/admin/audit?actor=no-such-person").text
+    assert (
+        "No single account is called “no-such-person”."
+        in admin.get("/admin/audit?actor=no-such-person").text
+    )
 
 
 def test_the_log_is_paged(admin: Browser, account: TokensOut, app: Flask) -> None:
@@ -102,7 +118,9 @@ def test_the_log_is_paged(admin: Browser, account: TokensOut, app: Flask) -> Non
     assert "<b>$0.00</b>" in admin.get(older[1].replace("&amp;", "&")).text
 
 
-def test_a_new_bot_key_is_shown_once_and_the_old_one_can_be_revoked(admin: Browser, stack: Stack) -> None:
+def test_a_new_bot_key_is_shown_once_and_the_old_one_can_be_revoked(
+    admin: Browser, stack: Stack
+) -> None:
     def bearer_of(page: str) -> str:
         found = re.search(r'id="bot-key">([^<]+)<', page)
         assert found
@@ -130,10 +148,16 @@ def test_a_new_bot_key_is_shown_once_and_the_old_one_can_be_revoked(admin: Brows
     assert admin.post("/admin/bots/fax/rotate").status_code == 404
 
 
-def test_a_name_cannot_break_out_of_the_page(app: Flask, admin: Browser, register: Callable[[], TokensOut]) -> None:
+def test_a_name_cannot_break_out_of_the_page(
+    app: Flask, admin: Browser, register: Callable[[], TokensOut]
+) -> None:
     account = register()
     person = signed_in(app, account)
     person.get("/profile")
     person.post("/profile/about", {"display_name": "<script>x</script>", "language": "en"})
-    for page in (f"/admin/users/{account.user.id}", "/admin/users", f"/admin/users/{account.user.id}/delete"):
+    for page in (
+        f"/admin/users/{account.user.id}",
+        "/admin/users",
+        f"/admin/users/{account.user.id}/delete",
+    ):
         assert "<script>x" not in admin.get(page).text

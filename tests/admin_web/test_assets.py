@@ -1,4 +1,5 @@
-"""Static files: text is compressed for who takes it, and all of it together leaves room for a page."""
+"""Static files: text is compressed for who takes it, and all of it together leaves room for a
+page."""
 
 import gzip
 from pathlib import Path
@@ -19,10 +20,14 @@ MOST = 240_000
 
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
-    return create_app(WebSettings(_env_file=None, data_dir=tmp_path, web_session_key=SecretStr("k" * 40))).test_client()
+    return create_app(
+        WebSettings(_env_file=None, data_dir=tmp_path, web_session_key=SecretStr("k" * 40))
+    ).test_client()
 
 
-@pytest.mark.parametrize("name", ["css/base.css", "js/frame.js", "icons.svg", "css/../css/base.css"])
+@pytest.mark.parametrize(
+    "name", ["css/base.css", "js/frame.js", "icons.svg", "css/../css/base.css"]
+)
 def test_text_is_compressed_for_who_takes_it(client: FlaskClient, name: str) -> None:
     whole = (STATIC / name).read_bytes()
     plain, packed = (
@@ -37,16 +42,41 @@ def test_text_is_compressed_for_who_takes_it(client: FlaskClient, name: str) -> 
     assert "Accept-Encoding" in packed.vary
     known = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
     assert client.get(f"/static/{name}", buffered=True, headers=known).status_code == 304
-    assert client.get(f"/static/{name}", buffered=True, headers={"Accept-Encoding": "gzip;q=0"}).data == whole
+    assert (
+        client.get(f"/static/{name}", buffered=True, headers={"Accept-Encoding": "gzip;q=0"}).data
+        == whole
+    )
 
 
 def test_a_page_and_a_font_are_sent_as_they_are(client: FlaskClient) -> None:
     for path in ("/login", f"/static/{FONT}"):
-        assert "Content-Encoding" not in client.get(path, buffered=True, headers={"Accept-Encoding": "gzip"}).headers
-    assert client.get("/static/css/none.css", buffered=True, headers={"Accept-Encoding": "gzip"}).status_code == 404
+        assert (
+            "Content-Encoding"
+            not in client.get(path, buffered=True, headers={"Accept-Encoding": "gzip"}).headers
+        )
+    assert (
+        client.get(
+            "/static/css/none.css", buffered=True, headers={"Accept-Encoding": "gzip"}
+        ).status_code
+        == 404
+    )
 
 
 def test_all_static_files_together_leave_room_for_a_page(client: FlaskClient) -> None:
     """With both fonts: names may have letters of either."""
-    files = [path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.suffix in {".css", ".js", ".svg", ".woff2"}]
-    assert sum(len(client.get(f"/static/{name}", buffered=True, headers={"Accept-Encoding": "gzip"}).data) for name in files) < MOST
+    files = [
+        path.relative_to(STATIC).as_posix()
+        for path in STATIC.rglob("*")
+        if path.suffix in {".css", ".js", ".svg", ".woff2"}
+    ]
+    assert (
+        sum(
+            len(
+                client.get(
+                    f"/static/{name}", buffered=True, headers={"Accept-Encoding": "gzip"}
+                ).data
+            )
+            for name in files
+        )
+        < MOST
+    )

@@ -1,4 +1,5 @@
-"""What a page says of something that came to nothing, or of less than was asked for: the cause, and what was booked."""
+"""What a page says of something that came to nothing, or of less than was asked for: the cause, and
+what was booked."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,29 +28,51 @@ def instead(stack: Stack) -> Iterator[Break]:
 
     def put(*faults: Fault) -> None:
         body = {"faults": [fault.model_dump() for fault in faults]}
-        httpx.put(f"{stack.sandbox_url}/_sandbox/faults", json=body, trust_env=False, verify=PLAIN).raise_for_status()
+        httpx.put(
+            f"{stack.sandbox_url}/_sandbox/faults", json=body, trust_env=False, verify=PLAIN
+        ).raise_for_status()
 
-    yield lambda body: put(Fault(call="images", kind="instead", status=200, value=body, model=SEEDREAM))
+    yield lambda body: put(
+        Fault(call="images", kind="instead", status=200, value=body, model=SEEDREAM)
+    )
     put()
 
 
 def card(browser: Browser, **fields: object) -> str:
-    return " ".join(unescape(finished(browser, make_image(browser, model=SEEDREAM, **fields))).split())
+    return " ".join(
+        unescape(finished(browser, make_image(browser, model=SEEDREAM, **fields))).split()
+    )
 
 
-def test_a_failure_tells_its_cause_and_what_was_booked(app: Flask, register: Callable[[], TokensOut], instead: Break) -> None:
+def test_a_failure_tells_its_cause_and_what_was_booked(
+    app: Flask, register: Callable[[], TokensOut], instead: Break
+) -> None:
     browser = signed_in(app, register())
-    instead(json.dumps({"data": [{"error": {"code": "content_policy_violation", "message": "no"}}], "usage": {"cost": 1.5}}))
+    instead(
+        json.dumps(
+            {
+                "data": [{"error": {"code": "content_policy_violation", "message": "no"}}],
+                "usage": {"cost": 1.5},
+            }
+        )
+    )
     cause = "The model refused this because of its content. Say it in another way."
     assert f"{cause} Nothing was charged." in card(browser), "the first failure is given back"
-    assert f"{cause} It cost $1.50." in card(browser), "more than a tenth of the month was given back by now"
+    assert f"{cause} It cost $1.50." in card(browser), (
+        "more than a tenth of the month was given back by now"
+    )
     instead('{"data": 7}')
     unsure = card(browser)
-    assert "The answer of the AI provider cannot be read. It is not known whether this was made." in unsure
+    assert (
+        "The answer of the AI provider cannot be read. It is not known whether this was made."
+        in unsure
+    )
     assert "charged" not in unsure
 
 
-def test_missing_pictures_are_counted(app: Flask, register: Callable[[], TokensOut], instead: Break) -> None:
+def test_missing_pictures_are_counted(
+    app: Flask, register: Callable[[], TokensOut], instead: Break
+) -> None:
     instead((ROOT / "tests" / "cases" / "partial-images" / "partial_bad.images.json").read_text())
     shown = card(signed_in(app, register()), n=3)
     assert shown.count("<img ") == 1

@@ -1,4 +1,5 @@
-"""The api is away, or breaks: pages of the product, nothing lost, and everything goes on when it is back."""
+"""The api is away, or breaks: pages of the product, nothing lost, and everything goes on when it is
+back."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +32,15 @@ def unplugged(app: Flask, browser: Browser) -> Iterator[Browser]:
 
 
 def test_every_page_says_so(unplugged: Browser) -> None:
-    for path in ("/", "/gallery", "/generate/text", "/generate/image", "/generate/video", "/profile", "/admin/users"):
+    for path in (
+        "/",
+        "/gallery",
+        "/generate/text",
+        "/generate/image",
+        "/generate/video",
+        "/profile",
+        "/admin/users",
+    ):
         answer = unplugged.get(path)
         assert answer.status_code == 503
         assert "The studio is waking up" in answer.text
@@ -56,7 +65,9 @@ def test_scripts_get_words(unplugged: Browser) -> None:
 def test_a_form_waits_and_can_be_sent_again(app: Flask, browser: Browser) -> None:
     browser.get("/generate/image")
     real, app.extensions["api_http"] = app.extensions["api_http"], open_http("http://127.0.0.1:9")
-    answer = browser.post("/generate/image", {**browser.fields, "prompt": "A long and careful prompt"})
+    answer = browser.post(
+        "/generate/image", {**browser.fields, "prompt": "A long and careful prompt"}
+    )
     app.extensions["api_http"].close()
     app.extensions["api_http"] = real
     assert answer.status_code == 503

@@ -41,7 +41,9 @@ def test_filters_search_and_pages(browser: Browser) -> None:
     assert shown(browser, f"since={tomorrow + timedelta(days=1)}") == set()
     assert len(shown(browser, "since=nonsense&until=9999-12-31")) == 2
     browser.get("/gallery")
-    favourite = browser.post(f"/generations/{first}/favourite", {"favourite": "true"}, X_Fragment="1")
+    favourite = browser.post(
+        f"/generations/{first}/favourite", {"favourite": "true"}, X_Fragment="1"
+    )
     assert 'aria-pressed="true"' in favourite.get_json()["html"]
     assert shown(browser, "favourite=true") == {"A red kite"}
     part = browser.get("/gallery?q=kite", {"X-Fragment": "1"}).text
@@ -49,7 +51,9 @@ def test_filters_search_and_pages(browser: Browser) -> None:
     assert "A red kite" in part
 
 
-def test_several_are_deleted_or_taken_as_a_zip_and_nobody_elses(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+def test_several_are_deleted_or_taken_as_a_zip_and_nobody_elses(
+    app: Flask, browser: Browser, register: Callable[[], TokensOut]
+) -> None:
     mine = [make_image(browser, prompt=f"Number {number}") for number in (1, 2)]
     for generation in mine:
         finished(browser, generation)
@@ -66,12 +70,16 @@ def test_several_are_deleted_or_taken_as_a_zip_and_nobody_elses(app: Flask, brow
     assert shown(browser) == set()
 
 
-def test_a_shared_link_shows_one_result_until_it_is_taken_back(app: Flask, browser: Browser, visitor: Browser) -> None:
+def test_a_shared_link_shows_one_result_until_it_is_taken_back(
+    app: Flask, browser: Browser, visitor: Browser
+) -> None:
     generation = make_image(browser, prompt="For <b>friends</b>")
     finished(browser, generation)
     page = browser.get(f"/generations/{generation}")
     assert "/shared/" not in page.text
-    made = browser.post(f"/generations/{generation}/share", {"hours": "24"}, X_Fragment="1").get_json()["html"]
+    made = browser.post(
+        f"/generations/{generation}/share", {"hours": "24"}, X_Fragment="1"
+    ).get_json()["html"]
     link = re.search(r"http://localhost(/shared/[\w.-]+)", made)
     assert link
     public = visitor.get(link[1])
@@ -82,7 +90,9 @@ def test_a_shared_link_shows_one_result_until_it_is_taken_back(app: Flask, brows
     assert picture
     file = visitor.get(picture[1].replace("&amp;", "&"))
     assert (file.status_code, file.mimetype) == (200, "image/png")
-    assert visitor.get(picture[1].partition("?")[0]).status_code == 404, "without its signature the file is closed"
+    assert visitor.get(picture[1].partition("?")[0]).status_code == 404, (
+        "without its signature the file is closed"
+    )
     assert visitor.get(f"/generations/{generation}").status_code == 302
     end = re.search(r'action="(/generations/[^"]+/shares/[^"]+/end)"', made)
     assert end
@@ -93,7 +103,9 @@ def test_a_shared_link_shows_one_result_until_it_is_taken_back(app: Flask, brows
     assert browser.post(f"/generations/{generation}/share", {"hours": "99999"}).status_code == 400
 
 
-def test_a_result_goes_to_the_persons_own_chat(stack: Stack, browser: Browser, account: TokensOut, bot: httpx.Client) -> None:
+def test_a_result_goes_to_the_persons_own_chat(
+    stack: Stack, browser: Browser, account: TokensOut, bot: httpx.Client
+) -> None:
     generation = make_image(browser, prompt="For my chat")
     finished(browser, generation)
     browser.get(f"/generations/{generation}")
@@ -101,10 +113,18 @@ def test_a_result_goes_to_the_persons_own_chat(stack: Stack, browser: Browser, a
     assert missing.get_json()["error"]["code"] == "not_linked"
     link(stack, account, bot, "4711")
     assert "Send to Telegram" in browser.get(f"/generations/{generation}").text
-    sent = browser.post(f"/generations/{generation}/send", {**browser.fields, "chat": "telegram/4711"}, X_Fragment="1")
+    sent = browser.post(
+        f"/generations/{generation}/send",
+        {**browser.fields, "chat": "telegram/4711"},
+        X_Fragment="1",
+    )
     assert "On its way to Ada in Telegram." in sent.get_json()["toast"]
     claimed = bot.post("/bot/deliveries/claim?wait=5").json()
-    assert [one["event"]["generation"]["id"] for one in claimed if one["event"]["type"] == "generation_completed"] == [generation]
+    assert [
+        one["event"]["generation"]["id"]
+        for one in claimed
+        if one["event"]["type"] == "generation_completed"
+    ] == [generation]
     refused = {"lease": claimed[0]["lease"], "reason": "chat not found <b>", "final": True}
     bot.post(f"/bot/deliveries/{claimed[0]['id']}/fail", json=refused).raise_for_status()
     assert "1 message did not reach your chat." in browser.get("/").text
@@ -121,14 +141,23 @@ def link(stack: Stack, account: TokensOut, bot: httpx.Client, person: str) -> No
     headers = {"authorization": f"Bearer {account.access_token}"}
     with httpx.Client(base_url=stack.api_url, headers=headers) as web:
         code = web.post("/links/codes", json={"platform": "telegram"}).json()
-        body = {"code": code["code"], "platform_user_id": person, "display_name": "Ada", "chat_id": person, "private": True}
+        body = {
+            "code": code["code"],
+            "platform_user_id": person,
+            "display_name": "Ada",
+            "chat_id": person,
+            "private": True,
+        }
         bot.post("/bot/links/redeem", json=body).raise_for_status()
         answer = {"code_id": code["id"], "platform_user_id": person, "accept": True}
         bot.post("/bot/links/answer", json=answer).raise_for_status()
         web.post(f"/links/codes/{code['id']}/confirm").raise_for_status()
         # the notice of the link is told first
         for told in bot.post("/bot/deliveries/claim?wait=0").json():
-            bot.post(f"/bot/deliveries/{told['id']}/ack", json={"lease": told["lease"], "message_ids": ["1"]}).raise_for_status()
+            bot.post(
+                f"/bot/deliveries/{told['id']}/ack",
+                json={"lease": told["lease"], "message_ids": ["1"]},
+            ).raise_for_status()
 
 
 def test_again_and_vary_make_another_one(browser: Browser) -> None:
@@ -144,7 +173,9 @@ def test_again_and_vary_make_another_one(browser: Browser) -> None:
     second = re.findall(r'/generate/image\?image=([^"]+)"', finished(browser, several))[1]
     page = browser.get(f"/generations/{several}").text
     assert f'name="vary" value="{second}"' in page, "each picture can be varied"
-    varied = browser.get(browser.post(f"/generations/{several}/again", {"nonce": nonce, "vary": second}).location).text
+    varied = browser.get(
+        browser.post(f"/generations/{several}/again", {"nonce": nonce, "vary": second}).location
+    ).text
     assert f"/media/{second}" in varied.partition("Began with")[2].partition("</dd>")[0]
     browser.get(f"/generations/{first}")
     assert "deleted for good" in browser.post(f"/generations/{first}/delete").text

@@ -40,7 +40,10 @@ def test_an_invitation_is_shown_once_and_taken_up_once(admin: Browser, app: Flas
     assert "12" in short.text
     differ = guest.post("/register", {**guest.fields, "password": PASSWORD, "repeat": "x"})
     assert "The two passwords differ." in differ.text
-    assert guest.post("/register", {**guest.fields, "password": PASSWORD, "repeat": PASSWORD}).location == "/"
+    assert (
+        guest.post("/register", {**guest.fields, "password": PASSWORD, "repeat": PASSWORD}).location
+        == "/"
+    )
     assert "guest-of-honour" in guest.get("/").text
     second = Browser(app).get(link)
     assert second.status_code == 404
@@ -50,7 +53,12 @@ def test_an_invitation_is_shown_once_and_taken_up_once(admin: Browser, app: Flas
 def test_an_invitation_is_for_its_own_address(admin: Browser, visitor: Browser) -> None:
     _, link = invite(admin, email="only-me@example.org")
     visitor.get(link)
-    fields = {**visitor.fields, "email": "somebody-else@example.org", "password": PASSWORD, "repeat": PASSWORD}
+    fields = {
+        **visitor.fields,
+        "email": "somebody-else@example.org",
+        "password": PASSWORD,
+        "repeat": PASSWORD,
+    }
     assert visitor.post("/register", fields).status_code == 404
     assert visitor.get("/").status_code == 302
 
@@ -65,10 +73,17 @@ def test_a_new_invitation_takes_the_place_of_the_old_one(admin: Browser, app: Fl
     assert "At least 15 characters" in page
 
 
-@pytest.mark.parametrize(("fields", "says"), [({"email": "not an address"}, "e-email"), ({"monthly_usd": "much"}, "e-monthly_usd")])
-def test_what_is_wrong_with_an_invitation_is_said_at_its_field(admin: Browser, fields: dict[str, str], says: str) -> None:
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [({"email": "not an address"}, "e-email"), ({"monthly_usd": "much"}, "e-monthly_usd")],
+)
+def test_what_is_wrong_with_an_invitation_is_said_at_its_field(
+    admin: Browser, fields: dict[str, str], says: str
+) -> None:
     admin.get("/admin/users/invite")
-    answer = admin.post("/admin/users/invite", {"email": "fine@example.org", "role": "user", **fields})
+    answer = admin.post(
+        "/admin/users/invite", {"email": "fine@example.org", "role": "user", **fields}
+    )
     assert answer.status_code == 422
     assert f'id="{says}"' in answer.text
 
@@ -83,7 +98,9 @@ def test_an_address_that_has_an_account_is_not_invited(admin: Browser) -> None:
 def test_sign_up_where_it_is_open(visitor: Browser) -> None:
     assert 'href="/register"' in visitor.get("/login").text
     visitor.get("/register")
-    answer = visitor.post("/register", {"email": "walked-in@example.org", "password": PASSWORD, "repeat": PASSWORD})
+    answer = visitor.post(
+        "/register", {"email": "walked-in@example.org", "password": PASSWORD, "repeat": PASSWORD}
+    )
     assert answer.location == "/"
     assert visitor.get("/profile").status_code == 200
 
@@ -99,9 +116,20 @@ def test_a_reset_link_gives_a_new_password_once_and_ends_every_session(
     assert browser.get("/").status_code == 200, "nothing has happened yet"
     visitor = Browser(app)
     visitor.get(link)
-    assert visitor.post("/reset", {**visitor.fields, "password": new, "repeat": "x"}).status_code == 422
-    assert visitor.post("/reset", {**visitor.fields, "password": "short", "repeat": "short"}).status_code == 422
-    assert visitor.post("/reset", {**visitor.fields, "password": new, "repeat": new}).location == "/login"
+    assert (
+        visitor.post("/reset", {**visitor.fields, "password": new, "repeat": "x"}).status_code
+        == 422
+    )
+    assert (
+        visitor.post(
+            "/reset", {**visitor.fields, "password": "short", "repeat": "short"}
+        ).status_code
+        == 422
+    )
+    assert (
+        visitor.post("/reset", {**visitor.fields, "password": new, "repeat": new}).location
+        == "/login"
+    )
     assert "Your password is changed." in visitor.get("/login").text
     assert browser.get("/").status_code == 302
     assert Browser(app).sign_in(email, new).status_code == 302

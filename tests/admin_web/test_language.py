@@ -40,9 +40,15 @@ NAMES = (
 
 
 def bare(text: str) -> str:
-    """The words that a template says without `_`; names and commands are the same in every language."""
+    """The words that a template says without `_`; names and commands are the same in every
+    language."""
     spoken = " ".join(SPOKEN.findall(text))
-    shown = re.sub(r"<code>.*?</code>|<!doctype html>|<[^>]*>|^[^<]*>|<[^>]*$|&\w+;", " ", text, flags=re.DOTALL)
+    shown = re.sub(
+        r"<code>.*?</code>|<!doctype html>|<[^>]*>|^[^<]*>|<[^>]*$|&\w+;",
+        " ",
+        text,
+        flags=re.DOTALL,
+    )
     said = f"{shown} {spoken}"
     for name in NAMES:
         said = said.replace(name, "")
@@ -58,8 +64,11 @@ def test_templates_say_nothing_without_translating_it(settings: WebSettings) -> 
     said = {}
     for path in TEMPLATES.rglob("*.html"):
         tree = environment.parse(path.read_text())
-        # the output between two tags of the template language can start or end inside an HTML tag: joined it is whole again
-        text = "".join(part.data if isinstance(part, nodes.TemplateData) else "{" for part in _pieces(tree))
+        # the output between two tags of the template language can start or end inside an HTML tag:
+        # joined it is whole again
+        text = "".join(
+            part.data if isinstance(part, nodes.TemplateData) else "{" for part in _pieces(tree)
+        )
         if words := bare(text):
             said[str(path.relative_to(TEMPLATES))] = words
     assert said == {}
@@ -67,12 +76,27 @@ def test_templates_say_nothing_without_translating_it(settings: WebSettings) -> 
 
 def _pieces(tree: nodes.Template) -> list[nodes.Node]:
     """All but the names of classes that a page gives its body."""
-    classes = {id(output) for block in tree.find_all(nodes.Block) if block.name == "body_class" for output in block.find_all(nodes.Output)}
-    return [part for output in tree.find_all(nodes.Output) if id(output) not in classes for part in output.nodes]
+    classes = {
+        id(output)
+        for block in tree.find_all(nodes.Block)
+        if block.name == "body_class"
+        for output in block.find_all(nodes.Output)
+    }
+    return [
+        part
+        for output in tree.find_all(nodes.Output)
+        if id(output) not in classes
+        for part in output.nodes
+    ]
 
 
-@pytest.mark.parametrize(("asked", "title"), [("de-AT,de;q=0.9,en;q=0.5", "Anmelden"), ("fr", "Sign in"), ("en, de", "Sign in")])
-def test_a_visitor_reads_the_language_of_the_browser(visitor: Browser, asked: str, title: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [("de-AT,de;q=0.9,en;q=0.5", "Anmelden"), ("fr", "Sign in"), ("en, de", "Sign in")],
+)
+def test_a_visitor_reads_the_language_of_the_browser(
+    visitor: Browser, asked: str, title: str
+) -> None:
     page = visitor.get("/login", {"Accept-Language": asked}).text
     assert f"<h2>{title}</h2>" in page
     assert f'lang="{"de" if title == "Anmelden" else "en"}"' in page
@@ -81,13 +105,24 @@ def test_a_visitor_reads_the_language_of_the_browser(visitor: Browser, asked: st
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"option": "aspect_ratio", "allowed": ["16:9", "1:1"]}, "Veo unterstützt „Seitenverhältnis“ so nicht. Möglich: 16:9, 1:1."),
-        ({"option": "n", "allowed": {"least": 1, "most": 4}}, "Veo unterstützt „Wie viele“ so nicht. Möglich: 1 bis 4."),
+        (
+            {"option": "aspect_ratio", "allowed": ["16:9", "1:1"]},
+            "Veo unterstützt „Seitenverhältnis“ so nicht. Möglich: 16:9, 1:1.",
+        ),
+        (
+            {"option": "n", "allowed": {"least": 1, "most": 4}},
+            "Veo unterstützt „Wie viele“ so nicht. Möglich: 1 bis 4.",
+        ),
         ({"option": "seed", "allowed": []}, "Veo unterstützt die Option „Startwert“ nicht."),
-        ({"code": "model_unavailable", "allowed": ["a/b"]}, "Das Modell „Veo“ lässt sich nicht verwenden. Möglich: a/b."),
+        (
+            {"code": "model_unavailable", "allowed": ["a/b"]},
+            "Das Modell „Veo“ lässt sich nicht verwenden. Möglich: a/b.",
+        ),
     ],
 )
-def test_what_a_model_lacks_is_said_with_its_facts_in_german(settings: WebSettings, facts: dict[str, object], said: str) -> None:
+def test_what_a_model_lacks_is_said_with_its_facts_in_german(
+    settings: WebSettings, facts: dict[str, object], said: str
+) -> None:
     fields = [{"field": "x", "message": "In English."}]
     problem = {
         "code": "option_unsupported",
@@ -109,16 +144,30 @@ def test_what_a_model_lacks_is_said_with_its_facts_in_german(settings: WebSettin
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        ({"reason": "password_short", "params": {"least": "12"}}, "Das Passwort braucht mindestens 12 Zeichen."),
+        (
+            {"reason": "password_short", "params": {"least": "12"}},
+            "Das Passwort braucht mindestens 12 Zeichen.",
+        ),
         ({"reason": "model_reads_less", "params": {"model": "Veo"}}, "Das ist zu lang für Veo."),
-        ({"reason": "string_too_long", "params": {"max_length": "80"}}, "Das ist zu lang: höchstens 80 Zeichen."),
+        (
+            {"reason": "string_too_long", "params": {"max_length": "80"}},
+            "Das ist zu lang: höchstens 80 Zeichen.",
+        ),
         ({"reason": "newer_than_the_web"}, "Das sieht nicht richtig aus."),
         ({}, "Das sieht nicht richtig aus."),
     ],
 )
-def test_what_is_wrong_with_a_field_is_said_in_german(settings: WebSettings, reason: dict[str, object], said: str) -> None:
+def test_what_is_wrong_with_a_field_is_said_in_german(
+    settings: WebSettings, reason: dict[str, object], said: str
+) -> None:
     fields = [{"field": "x", "message": "In English.", **reason}]
-    problem = {"code": "invalid_request", "title": "No", "status": 422, "detail": "In English.", "fields": fields}
+    problem = {
+        "code": "invalid_request",
+        "title": "No",
+        "status": 422,
+        "detail": "In English.",
+        "fields": fields,
+    }
     with pytest.raises(ApiError) as refused:
         check(httpx.Response(422, json=problem), (200,))
     with create_app(settings).test_request_context(headers={"Accept-Language": "de"}):
@@ -128,8 +177,16 @@ def test_what_is_wrong_with_a_field_is_said_in_german(settings: WebSettings, rea
 @pytest.mark.parametrize(
     ("facts", "english", "german"),
     [
-        ({"usd": "0.014", "per": "image", "is_about": True}, "about $0.014 an image", "etwa 0,014 $ je Bild"),
-        ({"usd": "0.08", "per": "second", "is_least": True}, "from $0.08 a second", "ab 0,08 $ je Sekunde"),
+        (
+            {"usd": "0.014", "per": "image", "is_about": True},
+            "about $0.014 an image",
+            "etwa 0,014 $ je Bild",
+        ),
+        (
+            {"usd": "0.08", "per": "second", "is_least": True},
+            "from $0.08 a second",
+            "ab 0,08 $ je Sekunde",
+        ),
         ({"usd": "3", "per": "video"}, "$3.00 a video", "3,00 $ je Video"),
         ({"usd": "0", "per": "answer"}, "free", "kostenlos"),
         (
@@ -140,7 +197,9 @@ def test_what_is_wrong_with_a_field_is_said_in_german(settings: WebSettings, rea
         ({}, "price not known", "Preis unbekannt"),
     ],
 )
-def test_prices_are_said_in_both_languages(settings: WebSettings, facts: dict[str, object], english: str, german: str) -> None:
+def test_prices_are_said_in_both_languages(
+    settings: WebSettings, facts: dict[str, object], english: str, german: str
+) -> None:
     price = PriceOut.model_validate({"items": [], "summary": "", **facts})
     for language, words in (("en", english), ("de", german)):
         with create_app(settings).test_request_context(headers={"Accept-Language": language}):

@@ -26,9 +26,18 @@ class _Seen(HTMLParser):
 
 
 @pytest.mark.parametrize(
-    "attack", [*ATTACKS, "[x](javascript:alert(1))", "[x](data:text/html,<script>)", "![x](https://evil.example/a.png)"]
+    "attack",
+    [
+        *ATTACKS,
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,<script>)",
+        "![x](https://evil.example/a.png)",
+    ],
 )
-@pytest.mark.parametrize("frame", ["{}", "# {}", "* {}", "> {}", "| a |\n|---|\n| {} |", "[a {}](https://example.org '{}')"])
+@pytest.mark.parametrize(
+    "frame",
+    ["{}", "# {}", "* {}", "> {}", "| a |\n|---|\n| {} |", "[a {}](https://example.org '{}')"],
+)
 def test_nothing_that_acts_or_loads_comes_out(attack: str, frame: str) -> None:
     seen = _Seen(as_html(frame.replace("{}", attack)))
     assert seen.tags <= {
@@ -55,7 +64,8 @@ def test_nothing_that_acts_or_loads_comes_out(attack: str, frame: str) -> None:
 
 def test_what_a_person_reads_is_there() -> None:
     html = as_html(
-        "# Title\n\nSome *words* and `code`.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[there](https://example.org)"
+        "# Title\n\nSome *words* and `code`.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 "
+        "|\n\n[there](https://example.org)"
     )
     assert "<h3>Title</h3>" in html
     assert "<em>words</em>" in html

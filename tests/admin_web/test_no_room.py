@@ -1,4 +1,5 @@
-"""With a disk that is nearly full, the price says so before anything is sent, the form when it is, and the board to the admin."""
+"""With a disk that is nearly full, the price says so before anything is sent, the form when it is,
+and the board to the admin."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,11 @@ def api_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def browser(api_url: str, tmp_path: Path) -> Iterator[Browser]:
-    app: Flask = create_app(WebSettings(_env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)))
+    app: Flask = create_app(
+        WebSettings(
+            _env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)
+        )
+    )
     opened = Browser(app)
     assert opened.sign_in(ADMIN).status_code == 302
     yield opened

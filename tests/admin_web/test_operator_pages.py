@@ -1,5 +1,6 @@
-"""Every page and act of admins, found by its address: refused to members and to forms without a token, and shown with what members wrote
-as text only. What the acts do is walked through in a browser (`tests/browser/test_admin_walk.py`)."""
+"""Every page and act of admins, found by its address: refused to members and to forms without a
+token, and shown with what members wrote as text only. What the acts do is walked through in a
+browser (`tests/browser/test_admin_walk.py`)."""
 
 import ast
 import re
@@ -41,20 +42,31 @@ def addresses(app: Flask, method: str) -> Iterator[str]:
     """Of all admin pages, with something in each place of the path."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("admin_") and method in (rule.methods or ()):
-            yield re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILL.get(part[1], "01a20288-e126-750e-9723-6b6c8fec66e1"), rule.rule)
+            yield re.sub(
+                r"<(?:\w+:)?(\w+)>",
+                lambda part: FILL.get(part[1], "01a20288-e126-750e-9723-6b6c8fec66e1"),
+                rule.rule,
+            )
 
 
-def test_no_page_of_admins_is_shown_to_a_member_or_to_a_visitor(app: Flask, browser: Browser) -> None:
+def test_no_page_of_admins_is_shown_to_a_member_or_to_a_visitor(
+    app: Flask, browser: Browser
+) -> None:
     pages = list(addresses(app, "GET"))
     assert len(pages) > 20
     for path in pages:
         refused = browser.get(path)
-        assert (refused.status_code, "This is not for your account" in refused.text) == (403, True), path
+        assert (refused.status_code, "This is not for your account" in refused.text) == (
+            403,
+            True,
+        ), path
         assert 'class="office-menu"' not in refused.text, path
         assert Browser(app).get(path).location.startswith("/login"), path
 
 
-def test_no_act_of_admins_is_done_for_a_member_or_without_a_token(app: Flask, browser: Browser, admin: Browser) -> None:
+def test_no_act_of_admins_is_done_for_a_member_or_without_a_token(
+    app: Flask, browser: Browser, admin: Browser
+) -> None:
     acts = list(addresses(app, "POST"))
     assert len(acts) > 25
     browser.get("/")
@@ -97,20 +109,41 @@ def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: F
         if path.name == "interaction.py":
             continue  # answers to commands are no deliveries
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SendFailed":
-                said += [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "SendFailed"
+            ):
+                said += [
+                    one.value
+                    for one in node.args
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                ]
     assert len(said) > 8
     with app.test_request_context(headers={"Accept-Language": "de"}):
         assert [sentence for sentence in said if not why(sentence).words] == []
-        assert why("the channel was deleted (Discord's code 10003)").words == "Der Kanal wurde gelöscht."
-        assert why("Forbidden: bot was kicked from the supergroup chat").words == "Der Bot wurde aus der Gruppe entfernt."
+        assert (
+            why("the channel was deleted (Discord's code 10003)").words
+            == "Der Kanal wurde gelöscht."
+        )
+        assert (
+            why("Forbidden: bot was kicked from the supergroup chat").words
+            == "Der Bot wurde aus der Gruppe entfernt."
+        )
         unknown = why(f"Bad Request: {EVIL} (Discord's code 1)")
     assert (unknown.words, unknown.quote) == ("", f"Bad Request: {EVIL} (Discord's code 1)")
 
 
 def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
     job = make_image(evil, prompt=f'"><img src=x onerror=alert(1)>{EVIL}')
-    pages = ["/admin/jobs", "/admin/jobs/table", f"/admin/jobs/{job}", f"/admin/jobs/{job}/live", "/admin/users", "/admin"]
+    pages = [
+        "/admin/jobs",
+        "/admin/jobs/table",
+        f"/admin/jobs/{job}",
+        f"/admin/jobs/{job}/live",
+        "/admin/users",
+        "/admin",
+    ]
     admin.get("/admin/settings")
     for shown in ("true", "false"):
         admin.post("/admin/settings/content", {"show_content": shown})
@@ -118,26 +151,51 @@ def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
             text = admin.get(path).text
             assert EVIL not in text, path
             assert "<img src=x" not in text, path
-            assert ("onerror=alert(1)&gt;" in text) == (shown == "true" and "jobs" in path), f"{path}: content shown is {shown}"
+            assert ("onerror=alert(1)&gt;" in text) == (shown == "true" and "jobs" in path), (
+                f"{path}: content shown is {shown}"
+            )
 
 
 def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -> None:
-    for path in ("jobs?user=", "jobs?q=", "jobs?model=", "audit?actor=", "audit?action=", "deliveries?user=", "models?q=", "users?q="):
+    for path in (
+        "jobs?user=",
+        "jobs?q=",
+        "jobs?model=",
+        "audit?actor=",
+        "audit?action=",
+        "deliveries?user=",
+        "models?q=",
+        "users?q=",
+    ):
         answer = admin.get(f"/admin/{path}{EVIL}")
         assert (answer.status_code, EVIL in answer.text) == (200, False), path
-    for path in ("jobs?since=nonsense&until=9999-12-31", "jobs?status=no&kind=no", "audit?since=2026-13-40", "users?sort=no&role=no"):
+    for path in (
+        "jobs?since=nonsense&until=9999-12-31",
+        "jobs?status=no&kind=no",
+        "audit?since=2026-13-40",
+        "users?sort=no&role=no",
+    ):
         assert admin.get(f"/admin/{path}").status_code == 200, path
-    for path, words in (("jobs", "No job is like this."), ("deliveries", "No delivery is like this.")):
+    for path, words in (
+        ("jobs", "No job is like this."),
+        ("deliveries", "No delivery is like this."),
+    ):
         assert words in admin.get(f"/admin/{path}?cursor=0").text, path
 
 
-def test_heads_of_tables_sort_and_keep_the_filters(stack: Stack, admin: Browser, browser: Browser) -> None:
+def test_heads_of_tables_sort_and_keep_the_filters(
+    stack: Stack, admin: Browser, browser: Browser
+) -> None:
     for _ in range(2):
         make_image(browser)
     cases = [("jobs", "kind=image", sort) for sort in ("oldest", "cost", "longest")]
     cases += [("users", "role=user", sort) for sort in ("oldest", "name", "spent", "limit", "used")]
     cases += [("models", "kind=image", sort) for sort in ("name", "cheapest", "dearest", "used")]
-    cases += [("audit", "action=setup", "oldest"), ("deliveries", "state=pending", "tries"), ("deliveries", "state=pending", "due")]
+    cases += [
+        ("audit", "action=setup", "oldest"),
+        ("deliveries", "state=pending", "tries"),
+        ("deliveries", "state=pending", "due"),
+    ]
     for page, kept, sort in cases:
         text = admin.get(f"/admin/{page}?{kept}&sort={sort}").text
         if page == "deliveries":
@@ -147,8 +205,14 @@ def test_heads_of_tables_sort_and_keep_the_filters(stack: Stack, admin: Browser,
         heads = re.findall(r'<th[^>]*><a href="([^"]+)"', text)
         assert heads
         assert all(f"{key}={value}" in head for head in heads), (page, sort)
-    assert "a week at most, now Mar 1 to Mar 7" in admin.get("/admin/jobs?sort=cost&since=2026-03-01").text
-    assert "a week at most, now Mar 4 to Mar 10" in admin.get("/admin/jobs?sort=longest&since=2026-01-01&until=2026-03-10").text
+    assert (
+        "a week at most, now Mar 1 to Mar 7"
+        in admin.get("/admin/jobs?sort=cost&since=2026-03-01").text
+    )
+    assert (
+        "a week at most, now Mar 4 to Mar 10"
+        in admin.get("/admin/jobs?sort=longest&since=2026-01-01&until=2026-03-10").text
+    )
     assert admin.get("/admin/jobs?sort=cost&since=0001-01-01&until=9999-12-31").status_code == 200
     folder = stack.data_dir / "backups"
     folder.mkdir(exist_ok=True)
@@ -157,11 +221,15 @@ def test_heads_of_tables_sort_and_keep_the_filters(stack: Stack, admin: Browser,
         (folder / name).write_bytes(b"x" * size)
     for sort, order in (("", [2, 1, 0]), ("oldest", [0, 1, 2]), ("largest", [1, 2, 0])):
         text = admin.get(f"/admin/backups?sort={sort}").text
-        assert re.findall(r"<b>(allucanget-2026\S+?)</b>", text) == [made[place][0] for place in order]
+        assert re.findall(r"<b>(allucanget-2026\S+?)</b>", text) == [
+            made[place][0] for place in order
+        ]
         assert text.count("aria-sort=") == 1
     for name, _size in made:
         (folder / name).unlink()
-    assert "sort=tries" not in admin.get("/admin/deliveries?sort=tries").text, "all that ever was sent is not sorted by tries"
+    assert "sort=tries" not in admin.get("/admin/deliveries?sort=tries").text, (
+        "all that ever was sent is not sorted by tries"
+    )
 
 
 def test_a_shared_budget_is_an_amount_or_nothing(admin: Browser) -> None:
@@ -178,7 +246,9 @@ def test_a_shared_budget_is_an_amount_or_nothing(admin: Browser) -> None:
 
 def test_amounts_are_written_and_read_as_the_language_does(app: Flask) -> None:
     for language, written, read in (("de", "12,50", "12.50"), ("en", "12.50", "12.50")):
-        with app.test_request_context(f"/?monthly_usd={written}", headers={"Accept-Language": language}):
+        with app.test_request_context(
+            f"/?monthly_usd={written}", headers={"Accept-Language": language}
+        ):
             assert (amount(Decimal("12.5")), typed("monthly_usd"), size_words(14_696_597)) == (
                 written,
                 read,
@@ -189,16 +259,31 @@ def test_amounts_are_written_and_read_as_the_language_does(app: Flask) -> None:
 def test_how_long_something_waits_is_said_in_words_that_fit(app: Flask) -> None:
     for minutes, words in (("47", "47 Minuten"), ("130", "2 Stunden"), ("2900", "2 Tage")):
         with app.test_request_context(headers={"Accept-Language": "de"}):
-            warning = WarningOut(code="deliveries_stuck", count=1, target="bots", facts={"platform": "telegram", "minutes": minutes})
-            assert admin_warnings.told(warning).hint == f"Das älteste ist schon {words} fällig. Läuft der Bot?"
+            warning = WarningOut(
+                code="deliveries_stuck",
+                count=1,
+                target="bots",
+                facts={"platform": "telegram", "minutes": minutes},
+            )
+            assert (
+                admin_warnings.told(warning).hint
+                == f"Das älteste ist schon {words} fällig. Läuft der Bot?"
+            )
     now = datetime.now(UTC)
     with app.test_request_context(headers={"Accept-Language": "de"}):
         said = [ago(now - timedelta(minutes=minutes)) for minutes in (0, 5, 180, -30, -2880)]
     assert said == ["gerade eben", "vor 5 Minuten", "vor 3 Stunden", "in 30 Minuten", "in 2 Tagen"]
-    assert [duration(seconds) for seconds in (59, 3599, 3600, 90_061)] == ["59 s", "59 min 59 s", "1 h 00 min", "25 h 01 min"]
+    assert [duration(seconds) for seconds in (59, 3599, 3600, 90_061)] == [
+        "59 s",
+        "59 min 59 s",
+        "1 h 00 min",
+        "25 h 01 min",
+    ]
 
 
-def test_an_admin_who_acts_for_somebody_is_told_of_their_budget(stack: Stack, admin: Browser, browser: Browser, account: TokensOut) -> None:
+def test_an_admin_who_acts_for_somebody_is_told_of_their_budget(
+    stack: Stack, admin: Browser, browser: Browser, account: TokensOut
+) -> None:
     def faults(*given: dict[str, object]) -> None:
         httpx.put(f"{stack.sandbox_url}/_sandbox/faults", json={"faults": given}).raise_for_status()
 

@@ -1,4 +1,5 @@
-"""The web as the supervisor runs it: starts, refuses bad settings in one line, stops in time with connections open."""
+"""The web as the supervisor runs it: starts, refuses bad settings in one line, stops in time with
+connections open."""
 
 import contextlib
 import json
@@ -34,7 +35,12 @@ def test_it_stops_within_five_seconds_with_a_request_open(tmp_path: Path) -> Non
     port = free_ports(1)[0]
     with (
         socket.create_server(("127.0.0.1", 0)) as hanging_api,
-        start(tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}", DRAIN_SECONDS="0") as web,
+        start(
+            tmp_path,
+            WEB_PORT=str(port),
+            API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}",
+            DRAIN_SECONDS="0",
+        ) as web,
     ):
         answering(web, f"http://127.0.0.1:{port}")
         with socket.create_connection(("127.0.0.1", port)) as browser:
@@ -59,8 +65,14 @@ def answering(web: subprocess.Popen[str], url: str) -> None:
 def test_many_idle_and_dripping_connections_leave_it_answering(tmp_path: Path) -> None:
     """Far more than there are threads, on the address of IPv6."""
     port = free_ports(1)[0]
-    half = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
-    with start(tmp_path, WEB_HOST="::1", WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web, contextlib.ExitStack() as slow:
+    half = (
+        b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        b"application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
+    )
+    with (
+        start(tmp_path, WEB_HOST="::1", WEB_PORT=str(port), API_URL="http://127.0.0.1:9") as web,
+        contextlib.ExitStack() as slow,
+    ):
         answering(web, f"http://[::1]:{port}")
         for number in range(500):
             sent = (b"", b"GET /login HT", half)[number % 3]
@@ -87,7 +99,9 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     with (
         socket.create_server(("127.0.0.1", 0)) as hanging_api,
-        start(tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}") as web,
+        start(
+            tmp_path, WEB_PORT=str(port), API_URL=f"http://127.0.0.1:{hanging_api.getsockname()[1]}"
+        ) as web,
     ):
         answering(web, f"http://127.0.0.1:{port}")
         with socket.create_connection(("127.0.0.1", port)) as browser:
@@ -112,7 +126,10 @@ def test_its_workers_end_when_it_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, start(tmp_path, WEB_PORT=str(taken.getsockname()[1])) as web:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        start(tmp_path, WEB_PORT=str(taken.getsockname()[1])) as web,
+    ):
         assert web.stderr is not None
         lines = web.stderr.read().splitlines()
         assert web.wait(20) == 1
@@ -122,7 +139,12 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["short", ""])
 def test_each_bad_setting_is_one_line_that_names_it(tmp_path: Path, key: str) -> None:
-    bad = {"WEB_SESSION_KEY": key, "WEB_PORT": "99999", "PUBLIC_URL": "http://studio.example", "API_URL": "ftp://x"}
+    bad = {
+        "WEB_SESSION_KEY": key,
+        "WEB_PORT": "99999",
+        "PUBLIC_URL": "http://studio.example",
+        "API_URL": "ftp://x",
+    }
     with start(tmp_path, **bad) as web:
         assert web.stderr is not None
         lines = web.stderr.read().splitlines()

@@ -1,4 +1,5 @@
-"""What needs a recent password asks for it and then goes on with what was asked, and sign-up that is closed."""
+"""What needs a recent password asks for it and then goes on with what was asked, and sign-up that
+is closed."""
 
 import time
 from collections.abc import Iterator
@@ -32,7 +33,11 @@ def api_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def app(api_url: str, tmp_path: Path) -> Iterator[Flask]:
-    made = create_app(WebSettings(_env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)))
+    made = create_app(
+        WebSettings(
+            _env_file=None, api_url=api_url, data_dir=tmp_path, web_session_key=SecretStr(KEY)
+        )
+    )
     yield made
     made.extensions["api_http"].close()
 
@@ -63,7 +68,9 @@ def test_a_link_is_started_after_the_password_and_keeps_what_was_chosen(late: Br
     assert done.status_code == 302
     assert "/link " in late.get(done.location).text
     late.get("/profile")
-    assert late.post("/profile/links", {"platform": "discord"}).status_code == 302, "asked once, not each time"
+    assert late.post("/profile/links", {"platform": "discord"}).status_code == 302, (
+        "asked once, not each time"
+    )
 
 
 def test_a_download_starts_after_the_password(late: Browser) -> None:
@@ -88,8 +95,13 @@ def test_a_script_is_told_in_words(late: Browser) -> None:
 
 
 def test_after_the_password_a_page_is_opened_that_asked_for_it(late: Browser) -> None:
-    for target, leads_to in (("/profile/sessions?x=1", "/profile/sessions?x=1"), ("//evil.example", "/")):
-        assert late.post("/reauth", {"next": target, "reauth_password": PASSWORD}).location == leads_to
+    for target, leads_to in (
+        ("/profile/sessions?x=1", "/profile/sessions?x=1"),
+        ("//evil.example", "/"),
+    ):
+        assert (
+            late.post("/reauth", {"next": target, "reauth_password": PASSWORD}).location == leads_to
+        )
 
 
 def test_sign_up_is_not_offered_where_it_is_closed(app: Flask) -> None:
@@ -98,6 +110,8 @@ def test_sign_up_is_not_offered_where_it_is_closed(app: Flask) -> None:
     page = visitor.get("/register").text
     assert "by invitation" in page
     assert 'name="password"' not in page
-    answer = visitor.post("/register", {"email": "a@example.org", "password": PASSWORD, "repeat": PASSWORD})
+    answer = visitor.post(
+        "/register", {"email": "a@example.org", "password": PASSWORD, "repeat": PASSWORD}
+    )
     assert answer.status_code == 403
     assert visitor.get("/").status_code == 302

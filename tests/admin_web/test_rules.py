@@ -39,17 +39,31 @@ def test_no_words_that_are_chosen_by_a_code_promise_anything_about_money() -> No
 
 def test_everything_that_is_written_in_the_audit_log_has_words() -> None:
     sources = (path.read_text() for path in (ROOT.parent / "api").rglob("*.py"))
-    recorded = {action for source in sources for action in re.findall(r'audit\.record\(\s*\w+,\s*"(\w+)"', source)}
+    recorded = {
+        action
+        for source in sources
+        for action in re.findall(r'audit\.record\(\s*\w+,\s*"(\w+)"', source)
+    }
     assert len(recorded) > 15
     assert recorded - ACTIONS.keys() == set()
 
 
 def test_what_the_api_cannot_do_as_things_stand_has_words() -> None:
-    """But for what no page of the web can come upon: keys of programs, bots' leases, and the shell."""
-    sources = [path.read_text() for path in (ROOT.parent / "api").rglob("*.py") if path.name != "shell.py"]
-    said = {sentence for source in sources for sentence in re.findall(r'Conflict\("([^"]+)"[,)]', source)}
+    """But for what no page of the web can come upon: keys of programs, bots' leases, and the
+    shell."""
+    sources = [
+        path.read_text() for path in (ROOT.parent / "api").rglob("*.py") if path.name != "shell.py"
+    ]
+    said = {
+        sentence
+        for source in sources
+        for sentence in re.findall(r'Conflict\("([^"]+)"[,)]', source)
+    }
     assert len(said) > 25
-    assert said - CONFLICTS == {"This Idempotency-Key was used for another request.", "This delivery is not leased to you any more."}
+    assert said - CONFLICTS == {
+        "This Idempotency-Key was used for another request.",
+        "This delivery is not leased to you any more.",
+    }
     assert CONFLICTS - said == set()
 
 
@@ -70,8 +84,12 @@ def test_every_form_that_changes_something_has_its_token(template: Path) -> None
 
 
 def test_no_script_is_loaded_twice() -> None:
-    """Once by a page, with its version in the address, and once by another script, it would be two modules that both act."""
-    imports = {path.name: set(re.findall(r'from "\./(\w+\.js)"', path.read_text())) for path in (ROOT / "static" / "js").glob("*.js")}
+    """Once by a page, with its version in the address, and once by another script, it would be two
+    modules that both act."""
+    imports = {
+        path.name: set(re.findall(r'from "\./(\w+\.js)"', path.read_text()))
+        for path in (ROOT / "static" / "js").glob("*.js")
+    }
 
     def all_imports(name: str) -> set[str]:
         return imports[name] | {deeper for one in imports[name] for deeper in all_imports(one)}
@@ -83,23 +101,33 @@ def test_no_script_is_loaded_twice() -> None:
 
 def test_own_styles_and_scripts_load_from_this_site_only() -> None:
     for path in [*(ROOT / "static" / "css").glob("*.css"), *(ROOT / "static" / "js").glob("*.js")]:
-        assert not re.search(r"https?://|url\(\"?data:|eval\(|new Function", path.read_text()), path.name
+        assert not re.search(r"https?://|url\(\"?data:|eval\(|new Function", path.read_text()), (
+            path.name
+        )
 
 
 def test_pico_is_only_there_with_what_replaces_its_icons() -> None:
-    """Else a page that is drawn too early asks for addresses that the content policy blocks, and its console says so."""
+    """Else a page that is drawn too early asks for addresses that the content policy blocks, and
+    its console says so."""
     version = next(row.version for row in vendored.listed() if row.package == "@picocss/pico")
     base = (ROOT / "static" / "css" / "base.css").read_text()
     frame = (ROOT / "templates" / "base.html").read_text()
     assert f'@import url("../vendor/pico/pico.min.css?v={version}");' in base
-    assert re.findall(r"<link rel=.(\w+).[^>]*pico\.min\.css', v='([^']+)'", frame) == [("preload", version)]
+    assert re.findall(r"<link rel=.(\w+).[^>]*pico\.min\.css', v='([^']+)'", frame) == [
+        ("preload", version)
+    ]
 
 
 def test_vendored_files_are_the_ones_that_were_reviewed(tmp_path: Path) -> None:
     for folder, number in ((vendored.VENDOR, 5), (ROOT.parent / "tests" / "browser" / "vendor", 3)):
         assert vendored.problems(folder) == []
         assert len(vendored.listed(folder)) == number
-    (tmp_path / "VENDORED.md").write_text(f"| `a.css` | `@x/y@1.0` | `a.css` | `{'0' * 64}` | MIT |\n")
+    (tmp_path / "VENDORED.md").write_text(
+        f"| `a.css` | `@x/y@1.0` | `a.css` | `{'0' * 64}` | MIT |\n"
+    )
     (tmp_path / "a.css").write_text("changed")
     (tmp_path / "b.js").write_text("smuggled in")
-    assert vendored.problems(tmp_path) == ["b.js is not in VENDORED.md", "a.css is not the file of @x/y 1.0"]
+    assert vendored.problems(tmp_path) == [
+        "b.js is not in VENDORED.md",
+        "a.css is not the file of @x/y 1.0",
+    ]

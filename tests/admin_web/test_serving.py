@@ -21,12 +21,16 @@ from tests.plain_http import PLAIN
 WITHIN = 20
 THREADS = 2
 BODY_MAX = 3_000_000
-HALF = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf"
+HALF = (
+    b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: "
+    b"1000\r\n\r\nhalf"
+)
 MARK: ContextVar[str] = ContextVar("MARK", default="none")
 
 
 class Pages:
-    """A small app; `go_on` lets a streamed answer make its next part, `closed` says that one has been closed."""
+    """A small app; `go_on` lets a streamed answer make its next part, `closed` says that one has
+    been closed."""
 
     def __init__(self) -> None:
         self.go_on = threading.Semaphore(0)
@@ -38,15 +42,26 @@ class Pages:
         self.app.add_url_rule("/asked/<path:path>", view_func=self.asked)
         self.app.add_url_rule("/parts", view_func=self.parts)
         self.app.add_url_rule("/endless", view_func=self.endless)
-        self.app.add_url_rule("/file", "file", lambda: Response(iter([b"x" * 10]), headers={"Content-Length": "10"}))
+        self.app.add_url_rule(
+            "/file", "file", lambda: Response(iter([b"x" * 10]), headers={"Content-Length": "10"})
+        )
         self.app.add_url_rule("/nothing", "nothing", lambda: Response(status=204))
 
     def echo(self) -> Response:
         body = request.get_data()
-        return jsonify(length=len(body), said=request.headers.get("Content-Length"), same=body == b"x" * len(body))
+        return jsonify(
+            length=len(body),
+            said=request.headers.get("Content-Length"),
+            same=body == b"x" * len(body),
+        )
 
     def asked(self, path: str) -> Response:
-        return jsonify(path=path, query=request.query_string.decode(), remote=request.remote_addr, headers=dict(request.headers))
+        return jsonify(
+            path=path,
+            query=request.query_string.decode(),
+            remote=request.remote_addr,
+            headers=dict(request.headers),
+        )
 
     def parts(self) -> Response:
         MARK.set("of this request")
@@ -87,7 +102,15 @@ async def port(pages: Pages) -> AsyncIterator[int]:
 async def served(app: Flask, made: Served | None = None, **times: float) -> AsyncIterator[int]:
     kind = type("Quick", (Listener,), times)
     made = made or Served(app, threads=THREADS, body_max=BODY_MAX)
-    config = uvicorn.Config(made, http=kind, ws="none", lifespan="off", log_config=None, server_header=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        made,
+        http=kind,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0), backlog=2048)) as listener:
         running = asyncio.create_task(server._serve([listener]))
@@ -101,12 +124,16 @@ async def served(app: Flask, made: Served | None = None, **times: float) -> Asyn
 
 @asynccontextmanager
 async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=PLAIN, timeout=WITHIN) as made:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=PLAIN, timeout=WITHIN
+    ) as made:
         yield made
 
 
 @asynccontextmanager
-async def connections(port: int, count: int, sent: bytes) -> AsyncIterator[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]:
+async def connections(
+    port: int, count: int, sent: bytes
+) -> AsyncIterator[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]:
     made = [await asyncio.open_connection("127.0.0.1", port, limit=1024) for _ in range(count)]
     try:
         for _, writer in made:
@@ -130,23 +157,34 @@ async def test_half_sent_requests_hold_no_thread(port: int) -> None:
 
 
 async def test_who_reads_an_answer_slowly_holds_no_thread(pages: Pages, port: int) -> None:
-    async with connections(port, 20, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"), client(port) as http:
+    async with (
+        connections(port, 20, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"),
+        client(port) as http,
+    ):
         for _ in range(3):
             assert (await http.get("/")).text == "here"
     assert await asyncio.to_thread(pages.closed.wait, WITHIN)
 
 
 async def test_who_never_reads_an_answer_is_cut_off(pages: Pages) -> None:
-    async with served(pages.app, write_seconds=0.1) as port, connections(port, 1, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"):
+    async with (
+        served(pages.app, write_seconds=0.1) as port,
+        connections(port, 1, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ):
         assert await asyncio.to_thread(pages.closed.wait, WITHIN)
 
 
 async def test_a_body_that_does_not_end_is_refused_in_time(pages: Pages) -> None:
-    async with served(pages.app, body_seconds=0.1) as port, connections(port, 1, HALF) as ((reader, _),):
+    async with (
+        served(pages.app, body_seconds=0.1) as port,
+        connections(port, 1, HALF) as ((reader, _),),
+    ):
         assert (await asyncio.wait_for(reader.readline(), WITHIN)).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_each_part_is_sent_when_it_is_made_and_in_the_same_context(pages: Pages, port: int) -> None:
+async def test_each_part_is_sent_when_it_is_made_and_in_the_same_context(
+    pages: Pages, port: int
+) -> None:
     async with client(port) as http, http.stream("GET", "/parts") as answer:
         lines = answer.aiter_lines()
         for _ in range(3):
@@ -161,7 +199,9 @@ async def test_an_answer_is_closed_when_its_reader_leaves(pages: Pages, port: in
     async with client(port) as http:
         async with http.stream("GET", "/parts") as answer:
             assert await anext(answer.aiter_lines()) == "of this request"
-        pages.go_on.release(2)  # the part that was being waited for, and one that was begun before the end was seen
+        pages.go_on.release(
+            2
+        )  # the part that was being waited for, and one that was begun before the end was seen
         assert await asyncio.to_thread(pages.closed.wait, WITHIN)
         assert (await http.get("/")).text == "here"
 
@@ -188,10 +228,16 @@ async def test_a_body_that_is_too_large_is_refused_by_the_page(port: int) -> Non
         assert (await http.post("/echo", content=b"x" * (BODY_MAX + 1))).status_code == 413
 
 
-async def test_only_a_few_large_bodies_are_kept_at_once(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_a_few_large_bodies_are_kept_at_once(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "LARGE_AT_ONCE", 1)
     large = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 1_500_000
-    async with served(pages.app) as port, connections(port, 1, large) as ((reader, writer),), client(port) as http:
+    async with (
+        served(pages.app) as port,
+        connections(port, 1, large) as ((reader, writer),),
+        client(port) as http,
+    ):
         waiting = asyncio.ensure_future(http.post("/echo", content=b"x" * 2_000_000))
         assert (await http.post("/echo", content=b"x" * 60_000)).status_code == 200
         assert not waiting.done()
@@ -217,23 +263,44 @@ async def test_a_stop_does_not_wait_for_what_has_not_arrived(pages: Pages) -> No
 
 
 async def test_a_page_is_told_what_was_asked(port: int) -> None:
-    headers = ["Host: x", "X-A: 1", "X-A: 2", "Cookie: a=1", "Cookie: b=2", "X_Forwarded_For: 1.2.3.4"]
-    asked = "\r\n".join(["GET /asked/%C3%A4%2Fb?q=%C3%A4&r=a+b HTTP/1.1", *headers, "", ""]).encode()
+    headers = [
+        "Host: x",
+        "X-A: 1",
+        "X-A: 2",
+        "Cookie: a=1",
+        "Cookie: b=2",
+        "X_Forwarded_For: 1.2.3.4",
+    ]
+    asked = "\r\n".join(
+        ["GET /asked/%C3%A4%2Fb?q=%C3%A4&r=a+b HTTP/1.1", *headers, "", ""]
+    ).encode()
     async with connections(port, 1, asked) as ((reader, _),):
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN)
         length = int(head.lower().partition(b"content-length: ")[2].split()[0])
         found: dict[str, Any] = httpx.Response(200, content=await reader.readexactly(length)).json()
     assert b"server:" not in head.lower()
-    assert (found["path"], found["query"], found["remote"]) == ("ä/b", "q=%C3%A4&r=a+b", "127.0.0.1")
+    assert (found["path"], found["query"], found["remote"]) == (
+        "ä/b",
+        "q=%C3%A4&r=a+b",
+        "127.0.0.1",
+    )
     assert (found["headers"]["X-A"], found["headers"]["Cookie"]) == ("1,2", "a=1;b=2")
     assert "X-Forwarded-For" not in found["headers"]
 
 
 async def test_answers_without_a_body(port: int) -> None:
     async with client(port) as http:
-        for path, status, length in (("/", 200, "4"), ("/file", 200, "10"), ("/nothing", 204, None)):
+        for path, status, length in (
+            ("/", 200, "4"),
+            ("/file", 200, "10"),
+            ("/nothing", 204, None),
+        ):
             answer = await http.head(path)
-            assert (answer.status_code, answer.headers.get("content-length"), answer.content) == (status, length, b"")
+            assert (answer.status_code, answer.headers.get("content-length"), answer.content) == (
+                status,
+                length,
+                b"",
+            )
         assert (await http.get("/file")).content == b"x" * 10
         assert (await http.get("/nothing")).status_code == 204
         assert (await http.request("BREW", "/")).status_code == 405

@@ -33,10 +33,17 @@ def store(tmp_path: Path) -> SessionStore:
     return made
 
 
-def test_the_file_holds_neither_tokens_nor_ids_nor_texts(store: SessionStore, tmp_path: Path) -> None:
+def test_the_file_holds_neither_tokens_nor_ids_nor_texts(
+    store: SessionStore, tmp_path: Path
+) -> None:
     store.create("the-session-id", {"message": "a text of the session"}, TOKENS)
     held = b"".join(path.read_bytes() for path in tmp_path.glob("web-sessions.db*"))
-    for secret in (b"the-session-id", b"a text of the session", b"access-token-in-plain", b"refresh-token-in-plain"):
+    for secret in (
+        b"the-session-id",
+        b"a text of the session",
+        b"access-token-in-plain",
+        b"refresh-token-in-plain",
+    ):
         assert secret not in held
     assert (tmp_path / "web-sessions.db").stat().st_mode & 0o077 == 0
 
@@ -87,7 +94,9 @@ def _expired_session(store: SessionStore, account: TokensOut) -> Tokens:
 
 def _counting(api_url: str, asked: list[str]) -> httpx.Client:
     return httpx.Client(
-        base_url=api_url, headers={"user-agent": AGENT}, event_hooks={"request": [lambda request: asked.append(request.url.path)]}
+        base_url=api_url,
+        headers={"user-agent": AGENT},
+        event_hooks={"request": [lambda request: asked.append(request.url.path)]},
     )
 
 
@@ -95,7 +104,9 @@ def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[
     """Eight threads of one worker process, all finding the token too old at once."""
     store, paths = SessionStore(folder, FERNET), list[str]()
     with _counting(api_url, paths) as http, ThreadPoolExecutor(8) as pool:
-        tokens = list(pool.map(lambda _: SessionAccess(store, "sid", ApiClient(http)).token(), range(8)))
+        tokens = list(
+            pool.map(lambda _: SessionAccess(store, "sid", ApiClient(http)).token(), range(8))
+        )
     asked.put([*paths, *sorted(set(tokens))])
 
 
@@ -105,7 +116,10 @@ def test_many_tabs_in_two_processes_spend_a_refresh_token_once(
     stale = _expired_session(store, account)
     forks = multiprocessing.get_context("forkserver")
     answers: multiprocessing.Queue[list[str]] = forks.Queue()
-    workers = [forks.Process(target=_one_process, args=(tmp_path, stack.api_url, answers)) for _ in range(2)]
+    workers = [
+        forks.Process(target=_one_process, args=(tmp_path, stack.api_url, answers))
+        for _ in range(2)
+    ]
     for worker in workers:
         worker.start()
     said = answers.get(timeout=60) + answers.get(timeout=60)
@@ -117,7 +131,9 @@ def test_many_tabs_in_two_processes_spend_a_refresh_token_once(
     assert fresh != {stale.access}
 
 
-def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(stack: Stack, store: SessionStore, account: TokensOut) -> None:
+def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(
+    stack: Stack, store: SessionStore, account: TokensOut
+) -> None:
     _expired_session(store, account)
     lost: list[str] = []
 
@@ -136,11 +152,16 @@ def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(stack: Sta
     assert lost
 
 
-def test_a_token_that_the_api_refuses_early_is_renewed(stack: Stack, store: SessionStore, account: TokensOut) -> None:
+def test_a_token_that_the_api_refuses_early_is_renewed(
+    stack: Stack, store: SessionStore, account: TokensOut
+) -> None:
     stale = _expired_session(store, account)
     store.save_tokens("sid", Tokens("not a token", stale.refresh, time.time() + 900))
     with open_http(stack.api_url) as http:
-        assert ApiClient(http, SessionAccess(store, "sid", ApiClient(http))).me().email == account.user.email
+        assert (
+            ApiClient(http, SessionAccess(store, "sid", ApiClient(http))).me().email
+            == account.user.email
+        )
 
 
 def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser) -> None:
@@ -148,7 +169,9 @@ def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser
     cookie = browser.cookie or ""
     row = store.load(cookie)
     assert row is not None
-    app.extensions["api_http"].post("/auth/logout", headers={"authorization": f"Bearer {row.tokens.access}"}).raise_for_status()
+    app.extensions["api_http"].post(
+        "/auth/logout", headers={"authorization": f"Bearer {row.tokens.access}"}
+    ).raise_for_status()
     assert browser.get("/gallery").location == "/login?next=/gallery"
     assert store.load(cookie) is None
     assert "You have been signed out" in browser.get("/login").text

@@ -1,4 +1,5 @@
-"""Answers in text, as pages and as streams: how they are drawn, how they end, and their conversations."""
+"""Answers in text, as pages and as streams: how they are drawn, how they end, and their
+conversations."""
 
 import json
 import re
@@ -27,13 +28,17 @@ def test_text_without_scripts_is_a_page(browser: Browser) -> None:
 
 
 def events(text: str) -> list[tuple[str, dict[str, str]]]:
-    return [(name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.+)", text)]
+    return [
+        (name, json.loads(data)) for name, data in re.findall(r"event: (\w+)\ndata: (.+)", text)
+    ]
 
 
 def test_text_streams_as_clean_html(browser: Browser) -> None:
     browser.get("/generate/text")
     prompt = "Write Python code <script>hit()</script>"
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": prompt}, X_Fragment="1")
+    answer = browser.post(
+        "/generate/text/stream", {**browser.fields, "prompt": prompt}, X_Fragment="1"
+    )
     assert answer.mimetype == "text/event-stream"
     seen = events(answer.text)
     names = [name for name, _ in seen]
@@ -46,25 +51,40 @@ def test_text_streams_as_clean_html(browser: Browser) -> None:
     assert re.fullmatch(r"\$\d+\.\d+", seen[-1][1]["balance"])
 
 
-def test_conversations_are_found_renamed_and_deleted(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+def test_conversations_are_found_renamed_and_deleted(
+    app: Flask, browser: Browser, register: Callable[[], TokensOut]
+) -> None:
     browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "All about foxes"}, X_Fragment="1")
+    answer = browser.post(
+        "/generate/text/stream", {**browser.fields, "prompt": "All about foxes"}, X_Fragment="1"
+    )
     conversation = events(answer.text)[0][1]["conversation_id"]
     browser.get(f"/generate/text?conversation={conversation}")
     browser.post(f"/generate/text/{conversation}/rename", {"title": "Winter <i>animals</i>"})
     found = browser.get("/generate/text/history?q=winter", {"X-Fragment": "1"}).text
     assert "Winter &lt;i&gt;animals&lt;/i&gt;" in found
-    assert "Nothing found." in browser.get("/generate/text/history?q=summer", {"X-Fragment": "1"}).text
+    assert (
+        "Nothing found." in browser.get("/generate/text/history?q=summer", {"X-Fragment": "1"}).text
+    )
     stranger = signed_in(app, register())
-    assert stranger.post(f"/generate/text/{conversation}/delete", {"sure": "yes"}).status_code == 404
-    assert "The whole conversation is deleted." in browser.post(f"/generate/text/{conversation}/delete").text
+    assert (
+        stranger.post(f"/generate/text/{conversation}/delete", {"sure": "yes"}).status_code == 404
+    )
+    assert (
+        "The whole conversation is deleted."
+        in browser.post(f"/generate/text/{conversation}/delete").text
+    )
     browser.post(f"/generate/text/{conversation}/delete", {"sure": "yes"})
     assert browser.get(f"/generate/text?conversation={conversation}").status_code == 404
 
 
 def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
     browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Hello", "model": "no/such-model"}, X_Fragment="1")
+    answer = browser.post(
+        "/generate/text/stream",
+        {**browser.fields, "prompt": "Hello", "model": "no/such-model"},
+        X_Fragment="1",
+    )
     assert answer.status_code == 422
     assert answer.get_json()["error"]["message"]
     lost = {**browser.fields, "prompt": "Hello", "conversation_id": "never-kept"}
@@ -76,15 +96,28 @@ def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
 def test_how_an_answer_ended_stands_under_it(stack: Stack, browser: Browser) -> None:
     """A stream of the provider's and the page as somebody reads it later."""
     sandbox = Sandbox(stack.sandbox_url)
-    cited = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.example/?a=<b>", "title": "<i>Foxes</i>"}}]}
+    cited = {
+        "annotations": [
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "https://a.example/?a=<b>", "title": "<i>Foxes</i>"},
+            }
+        ]
+    }
     source = f"data: {json.dumps({'choices': [{'delta': cited}]})}\n\n"
     stream = source + case("finish-reason/length.sse")
     browser.get("/generate/text")
     try:
         sandbox.break_with(Fault(call="chat", kind="replay", body=stream))
-        answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Foxes?", "effort": "low"}, X_Fragment="1")
+        answer = browser.post(
+            "/generate/text/stream",
+            {**browser.fields, "prompt": "Foxes?", "effort": "low"},
+            X_Fragment="1",
+        )
         done = events(answer.text)[-1][1]
-        page = browser.get(f"/generate/text?conversation={events(answer.text)[0][1]['conversation_id']}").text
+        page = browser.get(
+            f"/generate/text?conversation={events(answer.text)[0][1]['conversation_id']}"
+        ).text
         for shown in (done["ending"], page):
             assert "Cut at the limit of its length." in shown
             assert 'href="https://a.example/?a=&lt;b&gt;"' in shown
@@ -93,7 +126,10 @@ def test_how_an_answer_ended_stands_under_it(stack: Stack, browser: Browser) -> 
         after = re.search(r'name="after" value="([^"]+)"><input type="hidden" name="prompt"', page)
         assert after is not None
         sandbox.break_with()
-        gone_on = browser.post("/generate/text", {**browser.fields, "prompt": "Go on.", "after": after[1], "model": "llama"})
+        gone_on = browser.post(
+            "/generate/text",
+            {**browser.fields, "prompt": "Go on.", "after": after[1], "model": "llama"},
+        )
         assert gone_on.status_code == 302
         page = browser.get(gone_on.location.partition("#")[0]).text
         assert page.count("message-assistant") == 2
@@ -102,11 +138,20 @@ def test_how_an_answer_ended_stands_under_it(stack: Stack, browser: Browser) -> 
         sandbox.break_with(first_token=0, token=0.02, image=0, video=6.0, generation=1.0)
 
 
-def test_a_stopped_answer_tells_its_price(app: Flask, browser: Browser, register: Callable[[], TokensOut]) -> None:
+def test_a_stopped_answer_tells_its_price(
+    app: Flask, browser: Browser, register: Callable[[], TokensOut]
+) -> None:
     browser.get("/generate/text")
-    answer = browser.post("/generate/text/stream", {**browser.fields, "prompt": "Foxes?"}, X_Fragment="1")
+    answer = browser.post(
+        "/generate/text/stream", {**browser.fields, "prompt": "Foxes?"}, X_Fragment="1"
+    )
     begun, done = events(answer.text)[0][1], events(answer.text)[-1][1]
     told = browser.post(f"/generate/text/{begun['id']}/stop", {}, X_Fragment="1").get_json()
     assert told["note"].startswith("It cost $")
     assert told["balance"] == done["balance"]
-    assert signed_in(app, register()).post(f"/generate/text/{begun['id']}/stop", {}, X_Fragment="1").status_code == 404
+    assert (
+        signed_in(app, register())
+        .post(f"/generate/text/{begun['id']}/stop", {}, X_Fragment="1")
+        .status_code
+        == 404
+    )

@@ -1,4 +1,5 @@
-"""The whole api in this process, on a database of the test's choice and a real sandbox over HTTP."""
+"""The whole api in this process, on a database of the test's choice and a real sandbox over
+HTTP."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +28,8 @@ CHEAP = Cost(time=1, memory=8, lanes=1)
 
 @dataclass(frozen=True)
 class Api:
-    """`client` has no credentials; `admin` and `user` are signed in, `bot` is the Telegram bot's process."""
+    """`client` has no credentials; `admin` and `user` are signed in, `bot` is the Telegram bot's
+    process."""
 
     app: FastAPI
     client: httpx.AsyncClient
@@ -41,7 +43,9 @@ class Api:
     def signed(self, token: str, agent: str = "tests") -> httpx.AsyncClient:
         transport = httpx.ASGITransport(Declared(self.app))
         headers = {"Authorization": f"Bearer {token}", "User-Agent": agent}
-        return httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers, timeout=60)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://api", headers=headers, timeout=60
+        )
 
     async def admin(self) -> httpx.AsyncClient:
         token = ensure_secrets(self.data_dir).setup_token
@@ -60,13 +64,21 @@ class Api:
     def bot(self, platform: str = "telegram") -> httpx.AsyncClient:
         return self.signed(ensure_secrets(self.data_dir).bot_keys[platform])
 
-    async def acting(self, user: httpx.AsyncClient, platform_user_id: str = "77", chat_id: str = "77") -> httpx.AsyncClient:
+    async def acting(
+        self, user: httpx.AsyncClient, platform_user_id: str = "77", chat_id: str = "77"
+    ) -> httpx.AsyncClient:
         """Links a Telegram identity to the user, both sides confirming, and acts for it."""
         bot = self.bot()
         code = (await user.post("/links/codes", json={"platform": "telegram"})).json()
         who = {"platform_user_id": platform_user_id, "display_name": "Ana", "chat_id": chat_id}
-        redeemed = (await bot.post("/bot/links/redeem", json={**who, "code": code["code"], "private": True})).json()
-        answer = {"code_id": redeemed["code_id"], "platform_user_id": platform_user_id, "accept": True}
+        redeemed = (
+            await bot.post("/bot/links/redeem", json={**who, "code": code["code"], "private": True})
+        ).json()
+        answer = {
+            "code_id": redeemed["code_id"],
+            "platform_user_id": platform_user_id,
+            "accept": True,
+        }
         assert (await bot.post("/bot/links/answer", json=answer)).is_success
         assert (await user.post(f"/links/codes/{code['id']}/confirm")).is_success
         act = (await bot.post("/bot/act", json=who)).json()
@@ -94,7 +106,9 @@ class Declared:
         async def watched(message: Message) -> None:
             operation = (scope["method"], getattr(scope.get("route"), "path_format", ""))
             if message["type"] == "http.response.start" and operation in declared():
-                assert message["status"] in declared()[operation], f"{operation} may answer {message['status']}: see api/openapi.py"
+                assert message["status"] in declared()[operation], (
+                    f"{operation} may answer {message['status']}: see api/openapi.py"
+                )
             await send(message)
 
         await self._app(scope, receive, watched)
@@ -102,14 +116,27 @@ class Declared:
 
 @asynccontextmanager
 async def running_api(
-    tmp_path: Path, sandbox: Sandbox, *, refresh: bool = True, times: Times | None = None, **settings: Any
+    tmp_path: Path,
+    sandbox: Sandbox,
+    *,
+    refresh: bool = True,
+    times: Times | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """Ready when the models are known; other settings as keyword arguments."""
-    values = {"data_dir": tmp_path / "data", "web_signup": "open", "openrouter_base_url": sandbox.url, "drain_seconds": 0, **settings}
+    values = {
+        "data_dir": tmp_path / "data",
+        "web_signup": "open",
+        "openrouter_base_url": sandbox.url,
+        "drain_seconds": 0,
+        **settings,
+    }
     app = create_app(Settings(_env_file=None, **values), password_cost=CHEAP, times=times)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(Declared(app)), base_url="http://api") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(Declared(app)), base_url="http://api"
+        ) as client,
     ):
         running = Api(app, client, values["data_dir"])
         if refresh:

@@ -1,6 +1,8 @@
-"""Who may call what: one row or more for every route of the api. A new route needs a row here, or `test_roles.py` fails with its name.
+"""Who may call what: one row or more for every route of the api. A new route needs a row here, or
+`test_roles.py` fails with its name.
 
-`Row.made` names what is made for a try (`tests/api/roles_world.py`): its ids fill the path, the query and the body.
+`Row.made` names what is made for a try (`tests/api/roles_world.py`): its ids fill the path, the
+query and the body.
 """
 
 from collections.abc import Mapping
@@ -27,9 +29,10 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """`passes` is what the owner of the thing gets, `foreign` what others get that pass the guard, `instead` who is told something else.
-    A row that `spends` gets a thing of its own for every one who passes. In a `lonely` row the one who passes is made for it, because
-    the account or session does not survive."""
+    """`passes` is what the owner of the thing gets, `foreign` what others get that pass the guard,
+    `instead` who is told something else. A row that `spends` gets a thing of its own for every one
+    who passes. In a `lonely` row the one who passes is made for it, because the account or session
+    does not survive."""
 
     method: str
     path: str
@@ -88,7 +91,14 @@ ACCOUNTS = [
     Row("POST", "/users/{user_id}/password-reset", ADMIN, made="account", passes=201),
     Row("GET", "/users/{user_id}/sessions", ADMIN, made="account"),
     Row("DELETE", "/users/{user_id}/sessions", ADMIN, made="account", passes=204),
-    Row("DELETE", "/users/{user_id}/sessions/{session_id}", ADMIN, made="session", passes=204, spends=True),
+    Row(
+        "DELETE",
+        "/users/{user_id}/sessions/{session_id}",
+        ADMIN,
+        made="session",
+        passes=204,
+        spends=True,
+    ),
 ]
 
 OPERATING = [
@@ -112,13 +122,41 @@ OPERATING = [
     Row("POST", "/admin/tokens/purge", ADMIN),
     Row("GET", "/admin/bot-credentials", ADMIN),
     Row("POST", "/admin/bot-credentials/{platform}/rotate", ADMIN, made="credential", passes=201),
-    Row("DELETE", "/admin/bot-credentials/{credential_id}", ADMIN, made="credential", passes=204, spends=True),
+    Row(
+        "DELETE",
+        "/admin/bot-credentials/{credential_id}",
+        ADMIN,
+        made="credential",
+        passes=204,
+        spends=True,
+    ),
     Row("GET", "/admin/generations", ADMIN),
     Row("GET", "/admin/generations/{generation_id}", ADMIN, made="generation"),
-    Row("DELETE", "/admin/generations/{generation_id}", ADMIN, made="generation", passes=204, spends=True),
+    Row(
+        "DELETE",
+        "/admin/generations/{generation_id}",
+        ADMIN,
+        made="generation",
+        passes=204,
+        spends=True,
+    ),
     Row("POST", "/admin/generations/{generation_id}/cancel", ADMIN, made="video", spends=True),
-    Row("POST", "/admin/generations/{generation_id}/resolve", ADMIN, made="generation", json=BAD, passes=422),
-    Row("POST", "/admin/generations/{generation_id}/refund", ADMIN, made="generation", json=BAD, passes=422),
+    Row(
+        "POST",
+        "/admin/generations/{generation_id}/resolve",
+        ADMIN,
+        made="generation",
+        json=BAD,
+        passes=422,
+    ),
+    Row(
+        "POST",
+        "/admin/generations/{generation_id}/refund",
+        ADMIN,
+        made="generation",
+        json=BAD,
+        passes=422,
+    ),
     Row("POST", "/admin/generations/{generation_id}/retry", ADMIN, made="generation", passes=409),
     Row("POST", "/admin/generations/purge", ADMIN, json=BAD, passes=422),
     Row("POST", "/admin/generations/timed-out", ADMIN),
@@ -137,14 +175,33 @@ LINKS = [
     Row("POST", "/links/codes/{code_id}/confirm", SESSION, made="answered code", spends=True),
     Row("GET", "/links", USER),
     Row("GET", "/links/bots", USER),
-    Row("DELETE", "/links/{platform}/{platform_user_id}", RECENT, made="link", passes=204, spends=True),
-    Row("POST", "/bot/act", BOT, made="link", json={"platform_user_id": "{platform_user_id}", "chat_id": "1"}, foreign=(404, "not_linked")),
+    Row(
+        "DELETE",
+        "/links/{platform}/{platform_user_id}",
+        RECENT,
+        made="link",
+        passes=204,
+        spends=True,
+    ),
+    Row(
+        "POST",
+        "/bot/act",
+        BOT,
+        made="link",
+        json={"platform_user_id": "{platform_user_id}", "chat_id": "1"},
+        foreign=(404, "not_linked"),
+    ),
     Row(
         "POST",
         "/bot/links/redeem",
         BOT,
         made="code",
-        json={"code": "{code}", "platform_user_id": "{platform_user_id}", "chat_id": "1", "private": True},
+        json={
+            "code": "{code}",
+            "platform_user_id": "{platform_user_id}",
+            "chat_id": "1",
+            "private": True,
+        },
         spends=True,
     ),
     Row(
@@ -162,31 +219,89 @@ MAKING = [
     Row("GET", "/models", USER),
     Row("POST", "/generate/estimate", USER, json=BAD, passes=422),
     Row("POST", "/generate/text", USER, json=BAD, passes=422),
-    Row("POST", "/generate/text", USER, made="conversation", json={"prompt": "more", "conversation_id": "{conversation_id}"}),
+    Row(
+        "POST",
+        "/generate/text",
+        USER,
+        made="conversation",
+        json={"prompt": "more", "conversation_id": "{conversation_id}"},
+    ),
     Row("POST", "/generate/text/{answer_id}/stop", USER, made="conversation"),
-    Row("POST", "/generate/text", USER, made="conversation", json={"prompt": "more", "after": "{answer_id}"}),
-    Row("POST", "/generate/text", USER, made="generation", json={"prompt": "what is it?", "images": ["{media_id}"]}),
+    Row(
+        "POST",
+        "/generate/text",
+        USER,
+        made="conversation",
+        json={"prompt": "more", "after": "{answer_id}"},
+    ),
+    Row(
+        "POST",
+        "/generate/text",
+        USER,
+        made="generation",
+        json={"prompt": "what is it?", "images": ["{media_id}"]},
+    ),
     Row("POST", "/generate/image", USER, json=BAD, passes=422),
-    Row("POST", "/generate/image", USER, made="generation", json={"prompt": "more", "input_images": ["{media_id}"]}),
+    Row(
+        "POST",
+        "/generate/image",
+        USER,
+        made="generation",
+        json={"prompt": "more", "input_images": ["{media_id}"]},
+    ),
     Row("POST", "/generate/video", USER, json=BAD, passes=422),
     Row("POST", "/generate/video/from-image", USER, json=BAD, passes=422),
-    Row("POST", "/generate/video/from-image", USER, made="generation", json={"prompt": "it moves", "image_id": "{media_id}"}, passes=202),
+    Row(
+        "POST",
+        "/generate/video/from-image",
+        USER,
+        made="generation",
+        json={"prompt": "it moves", "image_id": "{media_id}"},
+        passes=202,
+    ),
     Row("GET", "/generate/video/{generation_id}/status", USER, made="video"),
     Row("POST", "/generate/video/{generation_id}/cancel", USER, made="video", spends=True),
     Row("POST", "/generations/{generation_id}/cancel", USER, made="video", spends=True),
     Row("GET", "/generations", USER),
     Row("GET", "/generations/models", USER),
     Row("GET", "/generations/{generation_id}", USER, made="generation"),
-    Row("POST", "/generations/delete", USER, made="generation", json={"ids": ["{generation_id}"]}, spends=True),
+    Row(
+        "POST",
+        "/generations/delete",
+        USER,
+        made="generation",
+        json={"ids": ["{generation_id}"]},
+        spends=True,
+    ),
     Row("POST", "/generations/zip", USER, made="generation", json={"ids": ["{generation_id}"]}),
-    Row("POST", "/generations/{generation_id}/share", USER, made="generation", json={"hours": 1}, passes=201),
+    Row(
+        "POST",
+        "/generations/{generation_id}/share",
+        USER,
+        made="generation",
+        json={"hours": 1},
+        passes=201,
+    ),
     Row("GET", "/generations/{generation_id}/shares", USER, made="generation"),
-    Row("DELETE", "/generations/{generation_id}/shares/{share_id}", USER, made="share", passes=204, spends=True),
+    Row(
+        "DELETE",
+        "/generations/{generation_id}/shares/{share_id}",
+        USER,
+        made="share",
+        passes=204,
+        spends=True,
+    ),
     Row("GET", "/shared/{token}", PUBLIC, made="share"),
     Row("POST", "/generations/{generation_id}/again", USER, made="generation", passes=202),
     Row("POST", "/generations/drafts/{draft_id}/confirm", USER, made="draft", passes=202),
     Row("DELETE", "/generations/{generation_id}", USER, made="generation", passes=204, spends=True),
-    Row("PUT", "/generations/{generation_id}/favourite", USER, made="generation", json={"favourite": True}),
+    Row(
+        "PUT",
+        "/generations/{generation_id}/favourite",
+        USER,
+        made="generation",
+        json={"favourite": True},
+    ),
     Row(
         "PUT",
         "/generations/{generation_id}/card",
@@ -204,12 +319,26 @@ MAKING = [
     Row("GET", "/media/{media_id}", USER, made="generation", query="?{old_signature}"),
     Row("GET", "/media/{media_id}", USER, made="two generations", query="?{foreign_signature}"),
     Row("POST", "/media/{media_id}/fit", USER, made="generation", json={"max_bytes": 10_000_000}),
-    Row("POST", "/media/{media_id}/fit", PUBLIC, made="generation", json={"max_bytes": 10_000_000}, query="?{signature}"),
+    Row(
+        "POST",
+        "/media/{media_id}/fit",
+        PUBLIC,
+        made="generation",
+        json={"max_bytes": 10_000_000},
+        query="?{signature}",
+    ),
     Row("GET", "/conversations", USER),
     Row("GET", "/conversations/{conversation_id}", USER, made="conversation"),
     Row("PUT", "/conversations/{conversation_id}", USER, made="conversation", json={"title": "x"}),
     Row("POST", "/conversations/new", USER, json=BAD, passes=422),
-    Row("DELETE", "/conversations/{conversation_id}", USER, made="conversation", passes=204, spends=True),
+    Row(
+        "DELETE",
+        "/conversations/{conversation_id}",
+        USER,
+        made="conversation",
+        passes=204,
+        spends=True,
+    ),
 ]
 
 DELIVERIES = [
@@ -265,7 +394,14 @@ INBOX = [
     Row("POST", "/inbox/read", SESSION, passes=204),
     Row("POST", "/inbox/{delivery_id}/read", SESSION, made="undelivered", passes=204),
     Row("DELETE", "/inbox/{delivery_id}", SESSION, made="undelivered", passes=204, spends=True),
-    Row("POST", "/generations/{generation_id}/send", SESSION, made="generation", json={"platform": "telegram"}, passes=202),
+    Row(
+        "POST",
+        "/generations/{generation_id}/send",
+        SESSION,
+        made="generation",
+        json={"platform": "telegram"},
+        passes=202,
+    ),
 ]
 
 MACHINES = [
@@ -274,13 +410,20 @@ MACHINES = [
     Row("POST", "/internal/bot-keys", SHELL, passes=204),
     Row("POST", "/internal/backups", SHELL, passes=409),
     Row("GET", "/healthz", PUBLIC),
-    Row("GET", "/metrics", PUBLIC),  # from this machine, as here; who else may is in test_metrics.py
+    Row(
+        "GET", "/metrics", PUBLIC
+    ),  # from this machine, as here; who else may is in test_metrics.py
     Row("GET", "/readyz", PUBLIC),
     Row("GET", "/openapi.json", PUBLIC),
     Row("HEAD", "/openapi.json", PUBLIC),
     Row("GET", "/docs", PUBLIC),
     Row(
-        "POST", "/webhooks/openrouter/{token}", SIGNED, made="video", json={"type": "video.completed", "data": {"id": "job-1"}}, passes=204
+        "POST",
+        "/webhooks/openrouter/{token}",
+        SIGNED,
+        made="video",
+        json={"type": "video.completed", "data": {"id": "job-1"}},
+        passes=204,
     ),
 ]
 

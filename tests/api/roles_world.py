@@ -50,31 +50,53 @@ class World:
     def signer(self) -> TokenSigner:
         return TokenSigner([self.secrets.secret_key])
 
-    async def call(self, token: str | None, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+    async def call(
+        self, token: str | None, method: str, path: str, json: Any = None, **headers: str
+    ) -> httpx.Response:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         return await self.api.client.request(method, path, json=json, headers=headers)
 
-    async def good(self, token: str | None, method: str, path: str, json: Any = None, **headers: str) -> Any:
+    async def good(
+        self, token: str | None, method: str, path: str, json: Any = None, **headers: str
+    ) -> Any:
         answer = await self.call(token, method, path, json, **headers)
         assert answer.is_success, f"{method} {path}: {answer.text}"
         return answer.json() if answer.content else None
 
     async def person(self, name: str, setup_token: str | None = None) -> Person:
-        """Signed in and linked; from an address of her own, because sign-ups are limited per address."""
+        """Signed in and linked; from an address of her own, because sign-ups are limited per
+        address."""
         number = next(self.numbers)
-        body = {"email": f"{name}@example.org", "password": PASSWORD} | ({"token": setup_token} if setup_token else {})
-        transport = httpx.ASGITransport(self.api.app, client=(f"10.{number // 250}.{number % 250}.1", 1))
+        body = {"email": f"{name}@example.org", "password": PASSWORD} | (
+            {"token": setup_token} if setup_token else {}
+        )
+        transport = httpx.ASGITransport(
+            self.api.app, client=(f"10.{number // 250}.{number % 250}.1", 1)
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            answer = await client.post("/auth/setup" if setup_token else "/auth/register", json=body)
+            answer = await client.post(
+                "/auth/setup" if setup_token else "/auth/register", json=body
+            )
         assert answer.status_code == 201, answer.text
         tokens = answer.json()
-        return Person(tokens["user"]["id"], _claims(tokens["access_token"])["sid"], tokens["refresh_token"], str(number))
+        return Person(
+            tokens["user"]["id"],
+            _claims(tokens["access_token"])["sid"],
+            tokens["refresh_token"],
+            str(number),
+        )
 
     async def sign_in(self, person: Person, email: str) -> Person:
         """Once more: another session."""
-        tokens = await self.good(None, "POST", "/auth/login", {"email": email, "password": PASSWORD})
-        return replace(person, session_id=_claims(tokens["access_token"])["sid"], refresh_token=tokens["refresh_token"])
+        tokens = await self.good(
+            None, "POST", "/auth/login", {"email": email, "password": PASSWORD}
+        )
+        return replace(
+            person,
+            session_id=_claims(tokens["access_token"])["sid"],
+            refresh_token=tokens["refresh_token"],
+        )
 
     async def link(self, person: Person, identity: str | None = None) -> None:
         """By the services: the steps over HTTP are rows of their own."""
@@ -90,7 +112,13 @@ class World:
     async def redeemed(self, person: Person, identity: str) -> CodeOut:
         await self.api.services.db.execute("DELETE FROM throttles")
         code = await self.api.services.links.start(person.user_id, "telegram")
-        body = {"code": code.code, "platform_user_id": identity, "display_name": "x", "chat_id": identity, "private": True}
+        body = {
+            "code": code.code,
+            "platform_user_id": identity,
+            "display_name": "x",
+            "chat_id": identity,
+            "private": True,
+        }
         await self.good(self.secrets.bot_keys["telegram"], "POST", "/bot/links/redeem", body)
         return code
 
@@ -100,14 +128,18 @@ class World:
 
     def act(self, person: Person, identity: str | None = None) -> str:
         identity = identity or person.identity
-        return self.signer.act(person.user_id, platform="telegram", platform_user_id=identity, chat_id=identity)
+        return self.signer.act(
+            person.user_id, platform="telegram", platform_user_id=identity, chat_id=identity
+        )
 
     def forged(self, *, typ: str = "at+jwt", key: bytes | None = None, **claims: Any) -> str:
         """An admin's access token, signed with our own key, that differs in one thing."""
         real = self.access(self.people["admin"])
         ours = self.signer._signing
         headers = {"kid": ours.id, "typ": typ}
-        return jwt.encode(_claims(real) | claims, ours.secret if key is None else key, "HS256", headers=headers)
+        return jwt.encode(
+            _claims(real) | claims, ours.secret if key is None else key, "HS256", headers=headers
+        )
 
     async def thing(self, row: Row) -> Made:
         """What the row is about: always a new one for a row that spends it, else one for all."""
@@ -122,7 +154,9 @@ class World:
         keep = {made.get("generation_id") for made in self.kept.values()}
         for video in self.videos:
             if video not in keep:
-                await self.call(self.access(self.people["user"]), "POST", f"/generations/{video}/cancel")
+                await self.call(
+                    self.access(self.people["user"]), "POST", f"/generations/{video}/cancel"
+                )
         self.videos[:] = [video for video in self.videos if video in keep]
 
 
@@ -131,23 +165,35 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 async def make_people(api: Api) -> World:
-    """`revoked` and `disabled` have an admin's rights that were taken away: whatever is not looked at would let them in."""
+    """`revoked` and `disabled` have an admin's rights that were taken away: whatever is not looked
+    at would let them in."""
     world = World(api)
     people = world.people
     people["admin"] = await world.person("marker-of-admin", world.secrets.setup_token)
-    for name, email in {"user": MARK, "other": "bob", "disabled": "carl", "revoked": "dora"}.items():
+    for name, email in {
+        "user": MARK,
+        "other": "bob",
+        "disabled": "carl",
+        "revoked": "dora",
+    }.items():
         people[name] = await world.person(email)
     people["long ago"] = await world.sign_in(people["user"], f"{MARK}@example.org")
     long_ago = ids.now() - timedelta(hours=1)
-    await api.services.db.execute("UPDATE sessions SET created_at = $2 WHERE id = $1", people["long ago"].session_id, long_ago)
+    await api.services.db.execute(
+        "UPDATE sessions SET created_at = $2 WHERE id = $1", people["long ago"].session_id, long_ago
+    )
     world.revoked_bot_key = await _revoked_bot_key(world)
     for name in ("user", "admin", "disabled"):
         await world.link(people[name])
     await world.good(world.access(people["user"]), "PUT", "/users/me", {"display_name": MARK})
     for name in ("disabled", "revoked"):
-        await api.services.db.execute("UPDATE users SET role = 'admin' WHERE id = $1", people[name].user_id)
+        await api.services.db.execute(
+            "UPDATE users SET role = 'admin' WHERE id = $1", people[name].user_id
+        )
     await world.good(world.access(people["revoked"]), "POST", "/auth/logout")
-    await api.services.db.execute("UPDATE users SET status = 'disabled' WHERE id = $1", people["disabled"].user_id)
+    await api.services.db.execute(
+        "UPDATE users SET status = 'disabled' WHERE id = $1", people["disabled"].user_id
+    )
     return world
 
 
@@ -200,7 +246,11 @@ async def _account(world: World) -> Made:
 
 async def _invited_account(world: World) -> Made:
     body = {"email": f"invited-{next(world.numbers)}@example.org"}
-    return {"user_id": (await world.good(world.access(world.people["admin"]), "POST", "/users", body))["user"]["id"]}
+    return {
+        "user_id": (await world.good(world.access(world.people["admin"]), "POST", "/users", body))[
+            "user"
+        ]["id"]
+    }
 
 
 async def _session(world: World) -> Made:
@@ -211,13 +261,19 @@ async def _session(world: World) -> Made:
 
 async def _credential(world: World) -> Made:
     """Of the platform whose bot does nothing here."""
-    made = await world.good(world.access(world.people["admin"]), "POST", "/admin/bot-credentials/terminal/rotate")
+    made = await world.good(
+        world.access(world.people["admin"]), "POST", "/admin/bot-credentials/terminal/rotate"
+    )
     return {"platform": "terminal", "credential_id": made["id"], "key": made["key"]}
 
 
 async def _revoked_bot_key(world: World) -> str:
     made = await _credential(world)
-    await world.good(world.access(world.people["admin"]), "DELETE", f"/admin/bot-credentials/{made['credential_id']}")
+    await world.good(
+        world.access(world.people["admin"]),
+        "DELETE",
+        f"/admin/bot-credentials/{made['credential_id']}",
+    )
     return made["key"]
 
 
@@ -238,7 +294,9 @@ async def _broadcast(world: World) -> Made:
 
 
 async def _model(world: World) -> Made:
-    models = await world.good(world.access(world.people["admin"]), "GET", "/admin/models?kind=video")
+    models = await world.good(
+        world.access(world.people["admin"]), "GET", "/admin/models?kind=video"
+    )
     return {"model_id": models["items"][0]["id"]}
 
 
@@ -250,7 +308,10 @@ async def _code(world: World) -> Made:
 
 async def _redeemed_code(world: World) -> Made:
     identity = str(next(world.numbers))
-    return {"code_id": (await world.redeemed(world.people["user"], identity)).id, "platform_user_id": identity}
+    return {
+        "code_id": (await world.redeemed(world.people["user"], identity)).id,
+        "platform_user_id": identity,
+    }
 
 
 async def _answered_code(world: World) -> Made:
@@ -264,24 +325,44 @@ async def _link(world: World) -> Made:
 
 
 async def _generation(world: World) -> Made:
-    """A finished image of ana's; `signature` opens its file, `old_signature` was good until 1970."""
-    made = await world.good(world.access(world.people["user"]), "POST", "/generate/image", {"prompt": MARK})
+    """A finished image of ana's; `signature` opens its file, `old_signature` was good until
+    1970."""
+    made = await world.good(
+        world.access(world.people["user"]), "POST", "/generate/image", {"prompt": MARK}
+    )
     signature = urlsplit(made["images"][0]["url"]).query
     media_id = made["images"][0]["id"]
     old = f"exp=1&sig={world.api.services.media._links._sign(media_id, 1)}"
-    return {"generation_id": made["id"], "media_id": media_id, "signature": signature, "old_signature": old}
+    return {
+        "generation_id": made["id"],
+        "media_id": media_id,
+        "signature": signature,
+        "old_signature": old,
+    }
 
 
 async def _share(world: World) -> Made:
     """A public link to an image of ana's."""
     made = await _generation(world)
-    share = await world.good(world.access(world.people["user"]), "POST", f"/generations/{made['generation_id']}/share", {"hours": 1})
-    return {"generation_id": made["generation_id"], "share_id": share["id"], "token": share["token"]}
+    share = await world.good(
+        world.access(world.people["user"]),
+        "POST",
+        f"/generations/{made['generation_id']}/share",
+        {"hours": 1},
+    )
+    return {
+        "generation_id": made["generation_id"],
+        "share_id": share["id"],
+        "token": share["token"],
+    }
 
 
 async def _two_generations(world: World) -> Made:
     """The signature opens the other one's file."""
-    return {**await _generation(world), "foreign_signature": (await _generation(world))["signature"]}
+    return {
+        **await _generation(world),
+        "foreign_signature": (await _generation(world))["signature"],
+    }
 
 
 async def _video(world: World) -> Made:
@@ -299,23 +380,31 @@ async def _draft(world: World) -> Made:
     """Of a video whose price ana's bot was asked to have confirmed."""
     ana = world.people["user"]
     await world.good(world.access(ana), "PUT", "/users/me", {"confirm_above_usd": "0"})
-    body = {"prompt": MARK, "address": {"platform": "telegram", "chat_id": ana.identity, "private": True}}
+    body = {
+        "prompt": MARK,
+        "address": {"platform": "telegram", "chat_id": ana.identity, "private": True},
+    }
     asked = await world.call(world.act(ana), "POST", "/generate/video", body)
     await world.good(world.access(ana), "PUT", "/users/me", {"confirm_above_usd": None})
     return {"draft_id": asked.json()["draft_id"]}
 
 
 async def _start_video(world: World, token: str, body: dict[str, Any]) -> Made:
-    """One of ana's that is being made; `token` is the one in the address that the provider calls."""
+    """One of ana's that is being made; `token` is the one in the address that the provider
+    calls."""
     made = await world.good(token, "POST", "/generate/video", body)
-    row = await world.api.services.db.fetch_one("SELECT callback_token FROM generations WHERE id = $1", made["id"])
+    row = await world.api.services.db.fetch_one(
+        "SELECT callback_token FROM generations WHERE id = $1", made["id"]
+    )
     assert row is not None
     world.videos.append(made["id"])
     return {"generation_id": made["id"], "token": row["callback_token"]}
 
 
 async def _conversation(world: World) -> Made:
-    answer = await world.good(world.access(world.people["user"]), "POST", "/generate/text", {"prompt": MARK})
+    answer = await world.good(
+        world.access(world.people["user"]), "POST", "/generate/text", {"prompt": MARK}
+    )
     return {"conversation_id": answer["conversation_id"], "answer_id": answer["id"]}
 
 
@@ -324,8 +413,12 @@ async def _delivery(world: World) -> Made:
     services = world.api.services
     async with services.db.transaction() as sql:
         chat = f"chat-{next(world.numbers)}"
-        await services.deliveries.notify(sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": MARK})
-    claimed = await world.good(world.secrets.bot_keys["telegram"], "POST", "/bot/deliveries/claim?wait=0&limit=50")
+        await services.deliveries.notify(
+            sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": MARK}
+        )
+    claimed = await world.good(
+        world.secrets.bot_keys["telegram"], "POST", "/bot/deliveries/claim?wait=0&limit=50"
+    )
     return {"delivery_id": claimed[-1]["id"], "lease": claimed[-1]["lease"]}
 
 
@@ -334,7 +427,9 @@ async def _undelivered(world: World) -> Made:
     services, ana = world.api.services, world.people["user"]
     async with services.db.transaction() as sql:
         facts = {"account_hint": MARK}
-        await services.deliveries.notify(sql, platform="telegram", chat_id="1", code="linked", facts=facts, user_id=ana.user_id)
+        await services.deliveries.notify(
+            sql, platform="telegram", chat_id="1", code="linked", facts=facts, user_id=ana.user_id
+        )
     row = await services.db.fetch_one("SELECT max(id) AS id FROM deliveries")
     assert row is not None
     await services.db.execute("UPDATE deliveries SET state = 'inbox' WHERE id = $1", row["id"])
@@ -379,5 +474,9 @@ def filled(value: Any, made: Made) -> Any:
     return [filled(item, made) for item in value] if isinstance(value, list) else value
 
 
-async def ask(world: World, row: Row, made: Made, token: str | None, **headers: str) -> httpx.Response:
-    return await world.call(token, row.method, filled(row.path + row.query, made), filled(row.json, made), **headers)
+async def ask(
+    world: World, row: Row, made: Made, token: str | None, **headers: str
+) -> httpx.Response:
+    return await world.call(
+        token, row.method, filled(row.path + row.query, made), filled(row.json, made), **headers
+    )

@@ -1,4 +1,5 @@
-"""Work that nobody waits for: whatever it raises is said at once, and it goes on; what cannot go on ends the process."""
+"""Work that nobody waits for: whatever it raises is said at once, and it goes on; what cannot go on
+ends the process."""
 
 import asyncio
 
@@ -30,7 +31,10 @@ def counted(metrics: Metrics, name: str) -> float | None:
     return metrics.registry.get_sample_value("allucanget_background_failures_total", {"work": name})
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ZeroDivisionError(), DbUnavailable("away"), TimeoutError(), RecursionError()])
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("x"), ZeroDivisionError(), DbUnavailable("away"), TimeoutError(), RecursionError()],
+)
 async def test_any_error_is_said_at_once_and_the_work_goes_on(error: Exception) -> None:
     metrics = Metrics()
     background = Background(metrics)
@@ -50,7 +54,9 @@ async def test_any_error_is_said_at_once_and_the_work_goes_on(error: Exception) 
 
 async def test_what_fails_is_named_until_it_goes_well_and_waits_longer_each_time() -> None:
     background = Background(Metrics())
-    turns = Steps(DbUnavailable("the disk is gone"), ValueError("a person's own words"), ValueError("x"))
+    turns = Steps(
+        DbUnavailable("the disk is gone"), ValueError("a person's own words"), ValueError("x")
+    )
     named: list[str | None] = []
 
     async def turn() -> float:
@@ -73,7 +79,9 @@ async def test_what_fails_is_named_until_it_goes_well_and_waits_longer_each_time
 
 async def test_work_that_is_needed_and_breaks_again_and_again_ends_the_process() -> None:
     background = Background(Metrics())
-    background.add("worker", Steps(*[KeyError()] * BROKEN_AFTER).turn, least=0.0001, most=0.0001, needed=True)
+    background.add(
+        "worker", Steps(*[KeyError()] * BROKEN_AFTER).turn, least=0.0001, most=0.0001, needed=True
+    )
     background.add("purge", Steps(*[KeyError()] * BROKEN_AFTER).turn, least=0.0001, most=0.0001)
     await asyncio.wait_for(background.broken.wait(), 5)
     await background.close()
@@ -81,7 +89,11 @@ async def test_work_that_is_needed_and_breaks_again_and_again_ends_the_process()
 
 async def test_an_outage_never_ends_the_process_and_what_is_needed_is_told_apart() -> None:
     background = Background(Metrics())
-    errors: list[Exception] = [DbUnavailable("away")] * (BROKEN_AFTER + 5) + [KeyError()] * (BROKEN_AFTER - 1) + [OSError()]
+    errors: list[Exception] = (
+        [DbUnavailable("away")] * (BROKEN_AFTER + 5)
+        + [KeyError()] * (BROKEN_AFTER - 1)
+        + [OSError()]
+    )
     worked: list[bool] = []
     turns, other = Steps(*errors), Steps(*[KeyError()] * (BROKEN_AFTER + 5))
 

@@ -1,4 +1,5 @@
-"""What holds for every route: ids, problem documents, limits, and nothing that the inside would let out."""
+"""What holds for every route: ids, problem documents, limits, and nothing that the inside would let
+out."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,7 +25,9 @@ async def test_ready_names_what_the_api_needs(api: Api) -> None:
     ready = (await api.client.get("/readyz")).json()
     assert ready["ready"]
     names = {"database", "media", "disk", "provider", "background"}
-    assert {name: check["ok"] for name, check in ready["checks"].items()} == dict.fromkeys(names, True)
+    assert {name: check["ok"] for name, check in ready["checks"].items()} == dict.fromkeys(
+        names, True
+    )
     assert ready["setup_needed"]
     await api.admin()
     assert not (await api.client.get("/readyz")).json()["setup_needed"]
@@ -49,7 +52,9 @@ async def test_a_nul_in_an_address_is_refused_on_both_engines(api: Api, path: st
 async def test_a_body_is_read_only_up_to_a_limit(api: Api) -> None:
     admin = await api.admin()
     answer = await admin.post(
-        "/generate/text", content=b'{"prompt": "' + b"x" * 1_100_000 + b'"}', headers={"Content-Type": "application/json"}
+        "/generate/text",
+        content=b'{"prompt": "' + b"x" * 1_100_000 + b'"}',
+        headers={"Content-Type": "application/json"},
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
@@ -57,7 +62,9 @@ async def test_a_body_is_read_only_up_to_a_limit(api: Api) -> None:
 @one_engine
 async def test_a_refused_body_is_never_echoed(api: Api) -> None:
     secret = "the password nobody may see"
-    answer = await api.client.post("/auth/login", json={"email": "a@b.c", "password": secret, "extra": secret})
+    answer = await api.client.post(
+        "/auth/login", json={"email": "a@b.c", "password": secret, "extra": secret}
+    )
     assert answer.status_code == 422
     assert secret not in answer.text
     assert [field["field"] for field in answer.json()["fields"]] == ["extra"]
@@ -67,7 +74,11 @@ async def test_a_refused_body_is_never_echoed(api: Api) -> None:
 async def test_the_docs_load_nothing_from_elsewhere(api: Api) -> None:
     page = (await api.client.get("/docs")).text
     assert "http" not in page.replace("http-equiv", "")
-    for path in ("/static/swagger/swagger-ui-bundle.js", "/static/swagger/swagger-ui.css", "/openapi.json"):
+    for path in (
+        "/static/swagger/swagger-ui-bundle.js",
+        "/static/swagger/swagger-ui.css",
+        "/openapi.json",
+    ):
         assert (await api.client.get(path)).status_code == 200, path
 
 
@@ -86,26 +97,50 @@ async def test_what_is_no_text_is_refused_wherever_it_stands(api: Api, text: str
         (user, "/generate/image", {"prompt": text}),
     ]
     for client, path, body in tries:
-        answer = await client.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (path, answer.text)
+        answer = await client.post(
+            path, content=json.dumps(body), headers={"Content-Type": "application/json"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (
+            path,
+            answer.text,
+        )
         assert text not in answer.text
 
 
 @one_engine
-@pytest.mark.parametrize("body", [b"[" * 5_000, b'{"prompt":' * 5_000, b"[" * 90_000, b"\xff", b'{"a": ' + b"9" * 5_000 + b"}"])
-async def test_a_body_that_no_parser_takes_is_a_problem_of_who_sent_it(api: Api, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 5_000, b'{"prompt":' * 5_000, b"[" * 90_000, b"\xff", b'{"a": ' + b"9" * 5_000 + b"}"],
+)
+async def test_a_body_that_no_parser_takes_is_a_problem_of_who_sent_it(
+    api: Api, body: bytes
+) -> None:
     user = await api.user()
     for path in ("/generate/text", "/auth/login", "/generations/delete"):
         answer = await user.post(path, content=body, headers={"Content-Type": "application/json"})
-        assert (answer.status_code in {400, 422}, answer.json()["code"]) == (True, "invalid_request"), answer.text
+        assert (answer.status_code in {400, 422}, answer.json()["code"]) == (
+            True,
+            "invalid_request",
+        ), answer.text
 
 
 @one_engine
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
-async def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(api: Api, method: str) -> None:
-    for path, takes in (("/auth/login", "POST"), ("/healthz", "GET"), ("/models", "GET"), ("/links/codes", "POST")):
+async def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(
+    api: Api, method: str
+) -> None:
+    for path, takes in (
+        ("/auth/login", "POST"),
+        ("/healthz", "GET"),
+        ("/models", "GET"),
+        ("/links/codes", "POST"),
+    ):
         answer = await api.client.request(method, path)
-        assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method_not_allowed", takes)
+        assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (
+            405,
+            "method_not_allowed",
+            takes,
+        )
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await api.client.request(method, "/nowhere")).status_code == 404
 
@@ -130,7 +165,11 @@ async def test_every_error_in_the_schema_is_a_problem_document(api: Api) -> None
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            failures = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+            failures = {
+                status: answer
+                for status, answer in operation["responses"].items()
+                if status >= "400"
+            }
             assert failures.keys() >= {"422", "500", "503"}, (method, path)
             assert ("security" in operation) <= (failures.keys() >= {"401", "403"}), (method, path)
             assert [answer["content"] for answer in failures.values()] == [problem] * len(failures)

@@ -1,4 +1,5 @@
-"""PostgreSQL fails over: read-only for a while, all connections dropped. Nothing stops for good, and nothing that is paid for is lost."""
+"""PostgreSQL fails over: read-only for a while, all connections dropped. Nothing stops for good,
+and nothing that is paid for is lost."""
 
 import asyncio
 import sys
@@ -59,15 +60,22 @@ async def answered(call: Any) -> httpx.Response:
 async def test_the_worker_the_loops_and_a_paid_image_outlive_a_failover(
     server: Server, reset: None, postgres_url: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    async with running_api(tmp_path, sandbox, times=QUICK, database_url=postgres_url) as api, await api.user() as user:
+    async with (
+        running_api(tmp_path, sandbox, times=QUICK, database_url=postgres_url) as api,
+        await api.user() as user,
+    ):
 
         async def ask() -> httpx.Response:
-            return await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})
+            return await user.post(
+                "/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}
+            )
 
         sandbox.break_with(image=AWAY / 2)
         paid = (await ask()).json()
         with api.services.wake.listen(f"generation:{paid['id']}") as listener:
-            while (row := await store.get(api.services.db, paid["id"])) is not None and row.phase == "submit":
+            while (
+                row := await store.get(api.services.db, paid["id"])
+            ) is not None and row.phase == "submit":
                 await listener.wait(5)
         await demote(server)
         until = asyncio.get_running_loop().time() + AWAY
@@ -78,13 +86,18 @@ async def test_the_worker_the_loops_and_a_paid_image_outlive_a_failover(
             assert not ready["checks"]["database"]["ok"]
             assert (await user.get("/healthz")).status_code == 200
             await asyncio.sleep(0.1)
-        assert (await answered(lambda: user.get("/users/me"))).status_code == 200, "who reads goes on"
+        assert (await answered(lambda: user.get("/users/me"))).status_code == 200, (
+            "who reads goes on"
+        )
         assert "worker" in api.services.background.failing
         assert not ready["checks"]["background"]["ok"]
         await promote(server)
         made = await answered(ask)
         assert made.status_code == 202, made.text
-        assert [(await done(api, one)).status for one in (paid, made.json())] == ["completed", "completed"]
+        assert [(await done(api, one)).status for one in (paid, made.json())] == [
+            "completed",
+            "completed",
+        ]
         assert (await store.get(api.services.db, paid["id"])).rescues == 0  # type: ignore[union-attr]
         assert len([call for call in sandbox.calls() if call["method"] == "POST"]) == 2
         async with asyncio.timeout(30):
@@ -94,7 +107,10 @@ async def test_the_worker_the_loops_and_a_paid_image_outlive_a_failover(
         assert not api.services.background.broken.is_set()
 
 
-AS_IS = "import sys; from api import background; background.BROKEN_AFTER = 1; from cli.process import run; sys.exit(run('{}'))"
+AS_IS = (
+    "import sys; from api import background; background.BROKEN_AFTER = 1; from cli.process "
+    "import run; sys.exit(run('{}'))"
+)
 
 
 @pytest.mark.parametrize("process", ["api", "worker"])
@@ -113,7 +129,9 @@ async def test_what_cannot_go_on_ends_its_process_with_an_error(
         "API_PORT": str(free_ports(1)[0]),
         **({"WORKER": "off"} if process == "worker" else {}),
     }
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", AS_IS.format(process), env=env, cwd=tmp_path, stderr=PIPE)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", AS_IS.format(process), env=env, cwd=tmp_path, stderr=PIPE
+    )
     try:
         async with asyncio.timeout(60):
             _, said = await child.communicate()

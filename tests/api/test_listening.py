@@ -1,4 +1,5 @@
-"""Slow, odd and hostile clients, by raw sockets: each is cut off in time, and nobody else waits for it."""
+"""Slow, odd and hostile clients, by raw sockets: each is cut off in time, and nobody else waits for
+it."""
 
 import asyncio
 import json
@@ -42,7 +43,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def listening(kind: type[Listener] = Listener, **times: float) -> AsyncIterator[Connect]:
     quick = type("Quick", (kind,), times)
-    config = uvicorn.Config(app, port=0, http=quick, ws="none", lifespan="off", log_config=None, server_header=False)
+    config = uvicorn.Config(
+        app, port=0, http=quick, ws="none", lifespan="off", log_config=None, server_header=False
+    )
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -132,17 +135,31 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
 ODD: list[tuple[bytes, int, str]] = [
     (b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000, 431, "too_large"),
     (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 431, "too_large"),
-    (b"".join([b"GET / HTTP/1.1\r\n", *(b"A%d: %s\r\n" % (n, b"a" * 100) for n in range(1_000))]), 431, "too_large"),
+    (
+        b"".join(
+            [b"GET / HTTP/1.1\r\n", *(b"A%d: %s\r\n" % (n, b"a" * 100) for n in range(1_000))]
+        ),
+        431,
+        "too_large",
+    ),
     (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
     (b"\x16\x03\x01\x02\x00", 400, "invalid_request"),
     (b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n", 400, "invalid_request"),
-    (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "invalid_request"),
+    (
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        400,
+        "invalid_request",
+    ),
     (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400, "invalid_request"),
 ]
 
 
-@pytest.mark.parametrize(("sent", "status", "code"), ODD, ids=[f"{status}-{sent[:12]!r}" for sent, status, _ in ODD])
-async def test_what_is_no_request_is_refused_in_the_apis_own_shape(sent: bytes, status: int, code: str) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status", "code"), ODD, ids=[f"{status}-{sent[:12]!r}" for sent, status, _ in ODD]
+)
+async def test_what_is_no_request_is_refused_in_the_apis_own_shape(
+    sent: bytes, status: int, code: str
+) -> None:
     async with listening(ApiListener, head_seconds=5) as connect:
         head, _, body = (await answer_to(connect, sent)).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
@@ -154,7 +171,9 @@ async def test_what_is_no_request_is_refused_in_the_apis_own_shape(sent: bytes, 
 
 async def test_an_upgrade_that_nobody_here_knows_goes_on_as_a_request() -> None:
     async with listening() as connect, connect() as (reader, writer):
-        writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        writer.write(
+            b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
         assert (await asyncio.wait_for(reader.readline(), WITHIN)).startswith(b"HTTP/1.1 200 ")
 
 

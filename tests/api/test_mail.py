@@ -1,4 +1,5 @@
-"""Mail over a real server on this machine: taken as written, only under TLS that is checked, and never in the way of anything."""
+"""Mail over a real server on this machine: taken as written, only under TLS that is checked, and
+never in the way of anything."""
 
 import socket
 import ssl
@@ -28,12 +29,20 @@ def plain(port: int) -> Mailer:
 async def test_a_mail_arrives_as_it_was_written() -> None:
     async with smtp_server() as box:
         assert await plain(box.port).send(
-            "ana@example.org", "Your link: 10 €", "Grüße,\n.\n..dots at the start\nhttps://x.example/reset?token=abc"
+            "ana@example.org",
+            "Your link: 10 €",
+            "Grüße,\n.\n..dots at the start\nhttps://x.example/reset?token=abc",
         )
     [mail] = box.mails
-    assert (box.receivers, str(mail["To"]), str(mail["Subject"])) == (["ana@example.org"], "ana@example.org", "Your link: 10 €")
+    assert (box.receivers, str(mail["To"]), str(mail["Subject"])) == (
+        ["ana@example.org"],
+        "ana@example.org",
+        "Your link: 10 €",
+    )
     assert str(mail["From"]) == f"All You Can GET AI <{SENDER}>"
-    assert mail.get_content() == "Grüße,\n.\n..dots at the start\nhttps://x.example/reset?token=abc\n"
+    assert (
+        mail.get_content() == "Grüße,\n.\n..dots at the start\nhttps://x.example/reset?token=abc\n"
+    )
     assert {"Date", "Message-ID", "Auto-Submitted"} <= set(mail.keys())
 
 
@@ -63,7 +72,9 @@ async def test_only_one_plain_address_is_taken(address: str) -> None:
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\x0b", "\u2028", "\x85"])
 async def test_a_subject_adds_no_header(end: str) -> None:
     async with smtp_server() as box:
-        assert await plain(box.port).send("ana@example.org", f"Hello{end}Bcc: eve@example.org{end}{end}<b>body</b>", "there")
+        assert await plain(box.port).send(
+            "ana@example.org", f"Hello{end}Bcc: eve@example.org{end}{end}<b>body</b>", "there"
+        )
     [mail] = box.mails
     assert str(mail["Subject"]) == "Hello Bcc: eve@example.org <b>body</b>"
     assert mail["Bcc"] is None
@@ -71,7 +82,9 @@ async def test_a_subject_adds_no_header(end: str) -> None:
 
 
 @pytest.mark.parametrize("security", SECURE)
-async def test_password_and_mail_go_under_tls(security: Literal["starttls", "tls"], certificate: Certificate) -> None:
+async def test_password_and_mail_go_under_tls(
+    security: Literal["starttls", "tls"], certificate: Certificate
+) -> None:
     async with smtp_server(security, certificate) as box:
         server = MailServer("127.0.0.1", box.port, SENDER, security, "studio", "pass word")
         assert await Mailer(server, certificate.trusted).send("ana@example.org", "Hello", "there")
@@ -80,7 +93,9 @@ async def test_password_and_mail_go_under_tls(security: Literal["starttls", "tls
 
 
 @pytest.mark.parametrize("security", SECURE)
-async def test_a_certificate_that_nobody_vouches_for_is_refused(security: Literal["starttls", "tls"], certificate: Certificate) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_refused(
+    security: Literal["starttls", "tls"], certificate: Certificate
+) -> None:
     async with smtp_server(security, certificate) as box:
         server = MailServer("127.0.0.1", box.port, SENDER, security, "studio", "secret")
         assert not await Mailer(server).send("ana@example.org", "Hello", "there")
@@ -90,19 +105,25 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(security: Litera
 async def test_a_certificate_for_another_host_is_refused(certificate: Certificate) -> None:
     async with smtp_server("tls", certificate) as box:
         server = MailServer("localhost", box.port, SENDER, "tls", "studio", "secret")
-        assert not await Mailer(server, certificate.trusted).send("ana@example.org", "Hello", "there")
+        assert not await Mailer(server, certificate.trusted).send(
+            "ana@example.org", "Hello", "there"
+        )
     assert (box.logins, box.mails) == ([], [])
 
 
 async def test_a_server_that_offers_no_tls_gets_no_password() -> None:
     async with smtp_server("off") as box:
         server = MailServer("127.0.0.1", box.port, SENDER, "starttls", "studio", "secret")
-        assert not await Mailer(server, ssl.create_default_context()).send("ana@example.org", "Hello", "there")
+        assert not await Mailer(server, ssl.create_default_context()).send(
+            "ana@example.org", "Hello", "there"
+        )
     assert (box.logins, box.mails) == ([], [])
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT", "DATA", "AUTH"])
-async def test_a_refusal_is_answered_and_logged(command: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_refusal_is_answered_and_logged(
+    command: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with smtp_server(refuse=command) as box:
         mailer = Mailer(MailServer("127.0.0.1", box.port, SENDER, "off", "studio", "secret"))
         sent = await mailer.send("ana@example.org", "Hello", "there")
@@ -116,12 +137,16 @@ async def test_a_server_that_is_not_there_is_no_crash() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
         assert not await plain(taken.getsockname()[1]).send("ana@example.org", "Hello", "there")
-    assert not await Mailer(MailServer("no.such.host.invalid", 25, SENDER)).send("ana@example.org", "Hello", "there")
+    assert not await Mailer(MailServer("no.such.host.invalid", 25, SENDER)).send(
+        "ana@example.org", "Hello", "there"
+    )
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        mailer = Mailer(MailServer("127.0.0.1", silent.getsockname()[1], SENDER, "off"), answer_within=0.2)
+        mailer = Mailer(
+            MailServer("127.0.0.1", silent.getsockname()[1], SENDER, "off"), answer_within=0.2
+        )
         assert not await mailer.send("ana@example.org", "Hello", "there")
 
 
@@ -132,7 +157,12 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
         ({"smtp_from": "Studio <studio@example.org>"}, "must be one plain e-mail address"),
         ({"smtp_tls": "ssl"}, "'starttls', 'tls' or 'off'"),
         (
-            {"smtp_host": "mail.example.org", "smtp_from": SENDER, "smtp_tls": "off", "smtp_password": "x"},
+            {
+                "smtp_host": "mail.example.org",
+                "smtp_from": SENDER,
+                "smtp_tls": "off",
+                "smtp_password": "x",
+            },
             "would send SMTP_PASSWORD readable",
         ),
     ],
@@ -144,7 +174,14 @@ def test_settings_that_cannot_work_stop_the_start(given: dict[str, str], said: s
 
 async def test_the_api_mails_as_its_settings_say(tmp_path: Path) -> None:
     async with smtp_server() as box:
-        settings = Settings(_env_file=None, data_dir=tmp_path, smtp_host="127.0.0.1", smtp_port=box.port, smtp_tls="off", smtp_from=SENDER)
+        settings = Settings(
+            _env_file=None,
+            data_dir=tmp_path,
+            smtp_host="127.0.0.1",
+            smtp_port=box.port,
+            smtp_tls="off",
+            smtp_from=SENDER,
+        )
         assert settings.mail_server == MailServer("127.0.0.1", box.port, SENDER, "off")
         assert await Mailer(settings.mail_server).send("ana@example.org", "Hello", "there")
     assert box.receivers == ["ana@example.org"]

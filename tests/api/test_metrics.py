@@ -1,4 +1,5 @@
-"""What a monitor reads: the process' counts and the database's state, from this machine or as an admin."""
+"""What a monitor reads: the process' counts and the database's state, from this machine or as an
+admin."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,7 +29,11 @@ async def read(client: httpx.AsyncClient) -> Samples:
     answer = await client.get("/metrics")
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
-    return {(each.name, " ".join(each.labels.values())): each.value for family in families for each in family.samples}
+    return {
+        (each.name, " ".join(each.labels.values())): each.value
+        for family in families
+        for each in family.samples
+    }
 
 
 async def test_it_counts_what_was_answered_and_asked(api: Api, sandbox: Sandbox) -> None:
@@ -53,8 +58,12 @@ async def test_it_says_how_the_studio_stands(api: Api) -> None:
     admin, ana = await api.admin(), await api.user()
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
     async with api.services.db.transaction() as sql:
-        await api.services.deliveries.notify(sql, platform="telegram", chat_id="1", code="linked", facts={})
-    await api.services.db.execute("UPDATE generations SET phase = 'needs_review', status = 'processing'")
+        await api.services.deliveries.notify(
+            sql, platform="telegram", chat_id="1", code="linked", facts={}
+        )
+    await api.services.db.execute(
+        "UPDATE generations SET phase = 'needs_review', status = 'processing'"
+    )
     await api.bot("discord").post("/bot/deliveries/claim?wait=0")
     found = await read(admin)
     assert found["allucanget_jobs", "image needs_review"] == 1
@@ -70,11 +79,17 @@ async def test_it_says_how_the_studio_stands(api: Api) -> None:
 async def test_only_this_machine_and_admins_read_it(api: Api) -> None:
     async def status(address: str, **headers: str) -> int:
         transport = httpx.ASGITransport(api.app, client=(address, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://api", headers=headers
+        ) as client:
             return (await client.get("/metrics")).status_code
 
-    assert [await status(address) for address in ("127.0.0.1", "::1", "192.0.2.1", "10.0.0.1", "")] == [200, 200, 401, 401, 401]
-    assert await status("127.0.0.1", **{"X-Forwarded-For": "127.0.0.1"}) == 401  # a proxy of this machine serves others
+    assert [
+        await status(address) for address in ("127.0.0.1", "::1", "192.0.2.1", "10.0.0.1", "")
+    ] == [200, 200, 401, 401, 401]
+    assert (
+        await status("127.0.0.1", **{"X-Forwarded-For": "127.0.0.1"}) == 401
+    )  # a proxy of this machine serves others
     async with await api.admin() as admin, await api.user() as ana:
         token, anas = (client.headers["authorization"] for client in (admin, ana))
         assert await status("192.0.2.1", authorization=token) == 200

@@ -1,4 +1,5 @@
-"""The role matrix: every route of the running api, called by everybody. `roles.py` says who may call what."""
+"""The role matrix: every route of the running api, called by everybody. `roles.py` says who may
+call what."""
 
 import json
 import re
@@ -16,7 +17,18 @@ from api.ids import now
 from sandbox.webhooks import sign
 from tests.api.harness import running_api
 from tests.api.roles import ROWS, Access, Refusal, Row
-from tests.api.roles_world import MARK, MAY, NEVER, THINGS, Caller, Made, World, ask, filled, make_people
+from tests.api.roles_world import (
+    MARK,
+    MAY,
+    NEVER,
+    THINGS,
+    Caller,
+    Made,
+    World,
+    ask,
+    filled,
+    make_people,
+)
 from tests.conftest import Postgres
 from tests.sandbox_server import sandbox_server
 
@@ -36,7 +48,10 @@ PASS: dict[Access, set[str]] = {
 NOT_ALLOWED = (403, "not_allowed")
 REFUSED: dict[Access, dict[str, Refusal]] = {
     Access.SESSION: dict.fromkeys(ACTS, NOT_ALLOWED),
-    Access.RECENT: {**dict.fromkeys(ACTS, NOT_ALLOWED), "signed in long ago": (403, "reauth_required")},
+    Access.RECENT: {
+        **dict.fromkeys(ACTS, NOT_ALLOWED),
+        "signed in long ago": (403, "reauth_required"),
+    },
     Access.ADMIN: dict.fromkeys(PEOPLE | ACTS, NOT_ALLOWED),
     Access.SHELL: dict.fromkeys([*MAY, *NEVER], (404, "not_found")),
 }
@@ -47,11 +62,18 @@ PROBLEM_FIELDS = {"type", "title", "status", "detail", "code"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> AsyncIterator[World]:
-    """One api for all: a try leaves nothing behind that another one would meet. Videos take longer than the tests."""
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> AsyncIterator[World]:
+    """One api for all: a try leaves nothing behind that another one would meet. Videos take longer
+    than the tests."""
     folder: Path = tmp_path_factory.mktemp("roles")
     database = await postgres.take()
-    settings: dict[str, Any] = {"database_url": postgres.url(database), "openrouter_webhook_secret": SECRET, "default_monthly_usd": 100_000}
+    settings: dict[str, Any] = {
+        "database_url": postgres.url(database),
+        "openrouter_webhook_secret": SECRET,
+        "default_monthly_usd": 100_000,
+    }
     with sandbox_server(video=3600.0) as sandbox:
         async with running_api(folder, sandbox, **settings) as api:
             yield await make_people(api)
@@ -61,7 +83,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_route_has_a_row(world: World) -> None:
     app = world.api.app
-    schema = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+    schema = {
+        (method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
     found = set(_routes(app.routes))
     assert schema <= found, "the walk over the routes does not see what the schema has"
     named = {row.route for row in ROWS}
@@ -71,10 +97,13 @@ async def test_every_route_has_a_row(world: World) -> None:
 
 
 def _routes(routes: Iterable[object]) -> Iterator[tuple[str, str]]:
-    """All, those that are not in the schema too. FastAPI keeps included routers as branches of a tree."""
+    """All, those that are not in the schema too. FastAPI keeps included routers as branches of a
+    tree."""
     for route in routes:
         if isinstance(route, Mount):
-            assert route.path == "/static/swagger", "a mount is no route: say here why everybody may have it"
+            assert route.path == "/static/swagger", (
+                "a mount is no route: say here why everybody may have it"
+            )
             continue
         branch = getattr(route, "original_router", None)
         if branch is not None:
@@ -111,11 +140,20 @@ async def test_row(world: World, row: Row) -> None:
 
 
 async def _check_passing(world: World, row: Row, made: Made, passing: dict[str, Caller]) -> None:
-    """Those to whom the thing does not belong first: it has to be there for its owner afterwards."""
-    owners = {Access.ADMIN: {"admin"}, Access.BOT: {"bot"}}.get(row.access, OWNERS) if row.made else set(passing)
+    """Those to whom the thing does not belong first: it has to be there for its owner
+    afterwards."""
+    owners = (
+        {Access.ADMIN: {"admin"}, Access.BOT: {"bot"}}.get(row.access, OWNERS)
+        if row.made
+        else set(passing)
+    )
     owners = owners - set(row.instead)
     for name in passing.keys() - owners:
-        _check_problem(name, await ask(world, row, made, passing[name](world)), *row.instead.get(name, row.foreign))
+        _check_problem(
+            name,
+            await ask(world, row, made, passing[name](world)),
+            *row.instead.get(name, row.foreign),
+        )
     if row.spends:
         owners -= {"signed in long ago"}  # a thing for each takes long
     for number, name in enumerate(sorted(owners & passing.keys())):
@@ -130,8 +168,13 @@ async def _check_signed(world: World, row: Row, made: Made) -> None:
     body = json.dumps(filled(row.json, made)).encode()
     path, moment = filled(row.path, made), int(now().timestamp())
     for secret, expected in (("another secret", 401), (SECRET, row.passes)):
-        headers = {"X-OpenRouter-Signature": sign(secret, body, moment), "Content-Type": "application/json"}
-        assert (await world.api.client.post(path, content=body, headers=headers)).status_code == expected
+        headers = {
+            "X-OpenRouter-Signature": sign(secret, body, moment),
+            "Content-Type": "application/json",
+        }
+        assert (
+            await world.api.client.post(path, content=body, headers=headers)
+        ).status_code == expected
 
 
 def _check_problem(name: str, answer: httpx.Response, status: int, code: str) -> None:

@@ -1,4 +1,5 @@
-"""What the operator's shell asks of the running api: only from this machine, only with its key, written down, and for an hour."""
+"""What the operator's shell asks of the running api: only from this machine, only with its key,
+written down, and for an hour."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -46,7 +47,11 @@ async def audited(api: Api) -> list[tuple[str, str | None]]:
 async def test_a_new_admin_chooses_a_password_within_an_hour(api: Api) -> None:
     made = await ask(api, "admins", email="Boss@example.org")
     assert made["state"] == "invite"
-    assert timedelta(minutes=59) < datetime.fromisoformat(made["expires_at"]) - now() <= timedelta(hours=1)
+    assert (
+        timedelta(minutes=59)
+        < datetime.fromisoformat(made["expires_at"]) - now()
+        <= timedelta(hours=1)
+    )
     body = {"email": "boss@example.org", "password": PASSWORD, "invite": made["token"]}
     answer = await api.client.post("/auth/register", json=body)
     assert (answer.status_code, answer.json()["user"]["role"]) == (201, "admin")
@@ -60,8 +65,12 @@ async def test_a_link_that_was_lost_is_replaced(api: Api) -> None:
     second = await ask(api, "password-resets", email="boss@example.org")
     assert second["state"] == "invite"
     body = {"email": "boss@example.org", "password": PASSWORD}
-    assert (await api.client.post("/auth/register", json={**body, "invite": first["token"]})).status_code == 404
-    assert (await api.client.post("/auth/register", json={**body, "invite": second["token"]})).status_code == 201
+    assert (
+        await api.client.post("/auth/register", json={**body, "invite": first["token"]})
+    ).status_code == 404
+    assert (
+        await api.client.post("/auth/register", json={**body, "invite": second["token"]})
+    ).status_code == 201
 
 
 async def test_an_account_is_promoted_only_when_that_is_said(api: Api) -> None:
@@ -69,7 +78,10 @@ async def test_an_account_is_promoted_only_when_that_is_said(api: Api) -> None:
     assert (await ask(api, "admins", email="ana@example.org"))["state"] == "user"
     assert (await role_of(api, "ana@example.org"), await audited(api)) == ("user", [])
     assert (await ask(api, "admins", email="ana@example.org", promote=True))["state"] == "promoted"
-    assert (await role_of(api, "ana@example.org"), await audited(api)) == ("admin", [("user_role", None)])
+    assert (await role_of(api, "ana@example.org"), await audited(api)) == (
+        "admin",
+        [("user_role", None)],
+    )
 
 
 async def test_a_password_is_reset_by_its_owner(api: Api) -> None:
@@ -77,18 +89,30 @@ async def test_a_password_is_reset_by_its_owner(api: Api) -> None:
     made = await ask(api, "password-resets", email="ana@example.org")
     assert made["state"] == "reset"
     assert datetime.fromisoformat(made["expires_at"]) - now() <= timedelta(hours=1)
-    assert (await api.client.post("/auth/reset", json={"token": made["token"], "password": "quite another passphrase"})).status_code == 204
-    good = await api.client.post("/auth/login", json={"email": "ana@example.org", "password": "quite another passphrase"})
+    assert (
+        await api.client.post(
+            "/auth/reset", json={"token": made["token"], "password": "quite another passphrase"}
+        )
+    ).status_code == 204
+    good = await api.client.post(
+        "/auth/login", json={"email": "ana@example.org", "password": "quite another passphrase"}
+    )
     assert good.status_code == 200
     assert (await audited(api))[0] == ("password_reset_link", None)
 
 
-@pytest.mark.parametrize(("path", "email"), [("password-resets", "nobody"), ("password-resets", "off"), ("admins", "off")])
+@pytest.mark.parametrize(
+    ("path", "email"),
+    [("password-resets", "nobody"), ("password-resets", "off"), ("admins", "off")],
+)
 async def test_what_cannot_be_done_is_said(api: Api, path: str, email: str) -> None:
     await api.user("off")
-    await api.services.db.execute("UPDATE users SET status = 'disabled' WHERE email = 'off@example.org'")
+    await api.services.db.execute(
+        "UPDATE users SET status = 'disabled' WHERE email = 'off@example.org'"
+    )
     answer = await shell(api).post(
-        f"/internal/{path}", json={"email": f"{email}@example.org", **({"promote": True} if path == "admins" else {})}
+        f"/internal/{path}",
+        json={"email": f"{email}@example.org", **({"promote": True} if path == "admins" else {})},
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert await role_of(api, "off@example.org") == "user"
@@ -99,7 +123,9 @@ async def test_a_new_bot_key_is_taken_and_the_one_before_still_works_once(api: A
     for _ in range(2):
         keys.append(renew_bot_key(api.data_dir, "telegram").bot_keys["telegram"])
         assert (await shell(api).post("/internal/bot-keys")).status_code == 204
-    answers = [(await api.signed(key).post("/bot/deliveries/claim?wait=0")).status_code for key in keys]
+    answers = [
+        (await api.signed(key).post("/bot/deliveries/claim?wait=0")).status_code for key in keys
+    ]
     assert answers == [401, 200, 200]
     assert (await api.bot("discord").post("/bot/deliveries/claim?wait=0")).status_code == 200
 
@@ -114,10 +140,14 @@ async def test_a_new_bot_key_is_taken_and_the_one_before_still_works_once(api: A
         (None, 404),
     ],
 )
-async def test_only_this_machine_is_answered(api: Api, client: tuple[str, int] | None, status: int) -> None:
+async def test_only_this_machine_is_answered(
+    api: Api, client: tuple[str, int] | None, status: int
+) -> None:
     headers = {"Authorization": f"Bearer {ensure_secrets(api.data_dir).operator_key}"}
     transport = httpx.ASGITransport(_From(api.app, client))
-    async with httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as outside:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers=headers
+    ) as outside:
         answer = await outside.post("/internal/admins", json={"email": "boss@example.org"})
     assert answer.status_code == status
     if status == 404:

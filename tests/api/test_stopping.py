@@ -73,9 +73,13 @@ async def ended_as(api: Api, generation_id: str) -> tuple[str, str]:
 
 
 @one_engine
-async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     sandbox.break_with(image=1.0)
-    async with running_api(tmp_path, sandbox, times=QUICK, drain_seconds=60, **settings_of(database)) as api:
+    async with running_api(
+        tmp_path, sandbox, times=QUICK, drain_seconds=60, **settings_of(database)
+    ) as api:
         user = await api.user()
         made = (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
         await until(api, made["id"], phase="submitting")
@@ -83,7 +87,9 @@ async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(tmp_path: Path, 
         waits = (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
         row = await store.get(api.services.db, waits["id"])
         assert row is not None
-        assert (await api.services.generations.wait(row, 0.4)).phase == "submit", "there is a place for it"
+        assert (await api.services.generations.wait(row, 0.4)).phase == "submit", (
+            "there is a place for it"
+        )
     calls = len(sandbox.calls("images"))
     async with running_api(tmp_path, sandbox, worker="off", **settings_of(database)) as api:
         assert await ended_as(api, made["id"]) == ("completed", "done")
@@ -94,22 +100,32 @@ async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(tmp_path: Path, 
 def stalls(stack: Stack, seconds: float) -> None:
     """The next answer stops after three words, for so long."""
     fault = Fault(call="chat", kind="stall", after=3, seconds=seconds, times=1)
-    httpx.put(f"{stack.sandbox_url}/_sandbox/faults", json={"faults": [fault.model_dump()]}, verify=PLAIN).raise_for_status()
+    httpx.put(
+        f"{stack.sandbox_url}/_sandbox/faults", json={"faults": [fault.model_dump()]}, verify=PLAIN
+    ).raise_for_status()
 
 
 @contextmanager
 def answering(account: Account) -> Iterator[Iterator[str]]:
     """The lines that are still to come of an answer that runs."""
-    with account.http.stream("POST", "/generate/text", json={"prompt": "A story, please.", "stream": True}) as answer:
+    with account.http.stream(
+        "POST", "/generate/text", json={"prompt": "A story, please.", "stream": True}
+    ) as answer:
         lines = answer.iter_lines()
         assert any(line == "event: delta" for line in lines)
         yield lines
 
 
 def test_a_signal_lets_pictures_and_answers_end_and_a_second_one_does_not() -> None:
-    with running_stack(extra_env={"DRAIN_SECONDS": "60", "SANDBOX_IMAGE_SECONDS": "2"}, without=frozenset({"web"})) as stack:
+    with running_stack(
+        extra_env={"DRAIN_SECONDS": "60", "SANDBOX_IMAGE_SECONDS": "2"}, without=frozenset({"web"})
+    ) as stack:
         account = Account(stack)
-        picture = account.http.post("/generate/image", json=ASKED, headers=LATER).raise_for_status().json()
+        picture = (
+            account.http.post("/generate/image", json=ASKED, headers=LATER)
+            .raise_for_status()
+            .json()
+        )
         stalls(stack, STOP_SECONDS + 1)
         with answering(account) as lines:
             stack.ask("api")

@@ -24,7 +24,8 @@ async def test_a_ring_for_others_is_not_heard() -> None:
 
 @pytest.mark.parametrize("steps", range(4))
 async def test_a_ring_at_the_moment_of_a_cancel_does_not_hide_it(steps: int) -> None:
-    """`steps` of the loop lie between the two. A worker that went on would keep the process from ending."""
+    """`steps` of the loop lie between the two. A worker that went on would keep the process from
+    ending."""
     wake = Wake()
     listening = asyncio.Event()
 

@@ -1,5 +1,5 @@
-"""Fills a store with what years leave behind: 1,000,000 generations of 10,000 users, with their files, bookings, deliveries and audit, and
-200,000 conversations."""
+"""Fills a store with what years leave behind: 1,000,000 generations of 10,000 users, with their
+files, bookings, deliveries and audit, and 200,000 conversations."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,32 +12,42 @@ SPAN = timedelta(days=365)
 HEAVY = 20
 """One generation in so many is of the first user, who has an account like no other."""
 
-# `i` counts the rows; `$1` and `$2` are the first and the last of a chunk, `$3` the first moment and `$4` the step in ms.
+# `i` counts the rows; `$1` and `$2` are the first and the last of a chunk, `$3` the first moment
+# and `$4` the step in ms.
 _MS = "($3::bigint + i * $4::bigint)"
 _AT = f"to_timestamp({_MS} / 1000.0)"
 _ID = (
-    f"(substr(lpad(lower(to_hex({_MS})), 12, '0'), 1, 8) || '-' || substr(lpad(lower(to_hex({_MS})), 12, '0'), 9, 4) || '-7'"
-    " || substr(md5(CAST(i AS TEXT)), 1, 3) || '-8' || substr(md5(CAST(i AS TEXT)), 4, 3) || '-' || substr(md5(CAST(i AS TEXT)), 7, 12))"
+    f"(substr(lpad(lower(to_hex({_MS})), 12, '0'), 1, 8) || '-' || "
+    f"substr(lpad(lower(to_hex({_MS})), 12, '0'), 9, 4) || '-7'"
+    " || substr(md5(CAST(i AS TEXT)), 1, 3) || '-8' || substr(md5(CAST(i AS TEXT)), 4, 3) || '-' "
+    "|| substr(md5(CAST(i AS TEXT)), 7, 12))"
 )
 _HASH = "CAST(abs(i * 7919 + i / 3) AS BIGINT)"
 _KIND = f"(CASE WHEN {_HASH} % 4 = 0 THEN 'video' ELSE 'image' END)"
 _MODEL = f"('maker/' || {_KIND} || '-' || CAST({_HASH} % 30 AS TEXT))"
-_STATUS = "(CASE WHEN i % 25 = 3 THEN 'failed' WHEN i % 50 = 7 THEN 'cancelled' ELSE 'completed' END)"
+_STATUS = (
+    "(CASE WHEN i % 25 = 3 THEN 'failed' WHEN i % 50 = 7 THEN 'cancelled' ELSE 'completed' END)"
+)
 _PROMPT = (
-    "('a ' || (ARRAY['red', 'quiet', 'ancient', 'golden', 'wet', 'tiny', 'endless'])[1 + CAST(i % 7 AS INTEGER)] || ' '"
-    " || (ARRAY['fox', 'harbour', 'forest', 'street', 'castle'])[1 + CAST(i / 7 AS BIGINT) % 5] || ' at dusk, '"
+    "('a ' || (ARRAY['red', 'quiet', 'ancient', 'golden', 'wet', 'tiny', 'endless'])[1 + CAST(i % "
+    "7 AS INTEGER)] || ' '"
+    " || (ARRAY['fox', 'harbour', 'forest', 'street', 'castle'])[1 + CAST(i / 7 AS BIGINT) % 5] "
+    "|| ' at dusk, '"
     " || md5(CAST(i AS TEXT)) || ', in the manner of an old photograph, with rain on the lens')"
 )
 _BUDGETS = """
     INSERT INTO budgets (scope, month, held_micro, spent_micro)
-    SELECT 'user:' || user_id, month, 0, CAST(sum(amount_micro) AS BIGINT) FROM ledger GROUP BY user_id, month
-    UNION ALL SELECT 'global', month, 0, CAST(sum(amount_micro) AS BIGINT) FROM ledger GROUP BY month
+    SELECT 'user:' || user_id, month, 0, CAST(sum(amount_micro) AS BIGINT)
+        FROM ledger GROUP BY user_id, month
+    UNION ALL SELECT 'global', month, 0, CAST(sum(amount_micro) AS BIGINT)
+    FROM ledger GROUP BY month
 """
 _ROWS = "FROM generate_series($1::bigint, $2::bigint) AS numbers(i)"
 
 
 _FILES = (
-    f'CASE WHEN {_STATUS} = \'completed\' THEN \'[{{"id": "file-\' || CAST(i AS TEXT) || \'", "content_type": "image/png", '
+    f"CASE WHEN {_STATUS} = 'completed' THEN '[{{\"id\": \"file-' || CAST(i AS TEXT) || '\", "
+    '"content_type": "image/png", '
     '"size": 1400000, "width": 1024, "height": 1024, "duration_ms": null, '
     '"thumbnail_id": "thumb-\' || CAST(i AS TEXT) || \'"}]\' END'
 )
@@ -54,7 +64,9 @@ class Size:
 
 
 def _insert(table: str, **columns: str) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} {_ROWS}"
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} {_ROWS}"
+    )
 
 
 def _member(number: str) -> str:
@@ -165,7 +177,8 @@ def _audit(size: Size) -> str:
         "audit",
         id=_ID,
         actor_id=_member("i % 5"),
-        action="(ARRAY['user_role', 'user_budget', 'link', 'generation_cancel'])[1 + CAST(i % 4 AS INTEGER)]",
+        action="(ARRAY['user_role', 'user_budget', 'link', 'generation_cancel'])[1 + CAST(i % 4 "
+        "AS INTEGER)]",
         subject=_owner(size),
         before_json='\'{"role": "user"}\'',
         after_json='\'{"role": "admin"}\'',
@@ -201,7 +214,14 @@ def _deliveries(size: Size) -> str:
 
 def _conversations(size: Size) -> str:
     title = f"'About ' || {_PROMPT}"
-    return _insert("conversations", id=_ID, user_id=_owner(size), title=title, created_at=_AT, updated_at=f"{_AT} + INTERVAL '1 minute'")
+    return _insert(
+        "conversations",
+        id=_ID,
+        user_id=_owner(size),
+        title=title,
+        created_at=_AT,
+        updated_at=f"{_AT} + INTERVAL '1 minute'",
+    )
 
 
 def _messages(size: Size, role: str, behind: str, content: str, **more: str) -> str:
@@ -209,7 +229,14 @@ def _messages(size: Size, role: str, behind: str, content: str, **more: str) -> 
     at = f"{_AT} + INTERVAL '1 minute'" if behind else _AT
     owner = _owner(size)
     return _insert(
-        "messages", id=f"{_ID} || '{behind}'", conversation_id=_ID, user_id=owner, role=role, content=content, created_at=at, **more
+        "messages",
+        id=f"{_ID} || '{behind}'",
+        conversation_id=_ID,
+        user_id=owner,
+        role=role,
+        content=content,
+        created_at=at,
+        **more,
     )
 
 
@@ -218,9 +245,22 @@ async def fill(db: Db, size: Size) -> None:
     newest = int(now().timestamp() * 1000)
     thumbnails = _media(size, "'thumbnail'", "thumb")
     files = _media(size, _KIND, "file", thumbnail_id=f"'thumb-' || {_TEXT}")
-    statements = [(size.generations, text) for text in (_generations(size), files, thumbnails, _ledger(size))]
-    statements += [(size.users, _users()), (size.audit, _audit(size)), (size.deliveries, _deliveries(size))]
-    answer = _messages(size, "'assistant'", "-a", f"repeat('It rains. ', 40) || {_PROMPT}", model="'maker/text-1'", cost_micro="300")
+    statements = [
+        (size.generations, text) for text in (_generations(size), files, thumbnails, _ledger(size))
+    ]
+    statements += [
+        (size.users, _users()),
+        (size.audit, _audit(size)),
+        (size.deliveries, _deliveries(size)),
+    ]
+    answer = _messages(
+        size,
+        "'assistant'",
+        "-a",
+        f"repeat('It rains. ', 40) || {_PROMPT}",
+        model="'maker/text-1'",
+        cost_micro="300",
+    )
     texts = (_conversations(size), _messages(size, "'user'", "", _PROMPT), answer)
     for count, statement in [*statements, *((size.conversations, text) for text in texts)]:
         step = int(SPAN.total_seconds() * 1000) // count

@@ -1,5 +1,6 @@
-"""What a browser fetches for a page that it has never seen, without media: the page, its style sheets, scripts, icons, and those fonts that
-hold a letter of the page. In bytes as they are sent."""
+"""What a browser fetches for a page that it has never seen, without media: the page, its style
+sheets, scripts, icons, and those fonts that hold a letter of the page. In bytes as they are
+sent."""
 
 import gzip
 import re
@@ -28,7 +29,13 @@ def first_load(client: Client, page: str, sent: int) -> int:
         assert answer.status_code == 200, f"{address}: {answer.status_code}"
         total += len(answer.data)
         text = gzip.decompress(answer.data).decode() if "Content-Encoding" in answer.headers else ""
-        found = _IMPORTED.findall(text) if path.endswith(".js") else _files(text, letters) if path.endswith(".css") else []
+        found = (
+            _IMPORTED.findall(text)
+            if path.endswith(".js")
+            else _files(text, letters)
+            if path.endswith(".css")
+            else []
+        )
         todo |= {urljoin(path, each) for each in found}
     return total
 
@@ -36,7 +43,9 @@ def first_load(client: Client, page: str, sent: int) -> int:
 def _files(style: str, letters: set[int]) -> list[str]:
     faces = _FACE.findall(style)
     wanted = [_FILE.findall(face)[0] for face in faces if _holds(face, letters)]
-    return wanted + [file for file in _FILE.findall(_FACE.sub("", style)) if not file.startswith("data:")]
+    return wanted + [
+        file for file in _FILE.findall(_FACE.sub("", style)) if not file.startswith("data:")
+    ]
 
 
 def _holds(face: str, letters: set[int]) -> bool:

@@ -1,4 +1,5 @@
-"""How long the api takes for what the pages show, with 1,000,000 generations and 10,000 users in the store:
+"""How long the api takes for what the pages show, with 1,000,000 generations and 10,000 users in
+the store:
 `python -m tests.bench.pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
 
 A FOLDER is filled once and kept for the next time. Ends with 1 when a median is above the aim.
@@ -139,10 +140,14 @@ async def token_of(services: Services, user_id: str) -> str:
 
 async def places(db: Db, user_id: str) -> dict[str, str]:
     """What goes into the paths: something of this user, an id in the middle, a day."""
-    rows = await db.fetch("SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id)
+    rows = await db.fetch(
+        "SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id
+    )
     middle = rows[len(rows) // 2]
     day = middle["created_at"].strftime("%Y-%m-%dT00:00:00Z")
-    talks = await db.fetch("SELECT id FROM conversations WHERE user_id = $1 ORDER BY id LIMIT 1", user_id)
+    talks = await db.fetch(
+        "SELECT id FROM conversations WHERE user_id = $1 ORDER BY id LIMIT 1", user_id
+    )
     return {
         "own": rows[-1]["id"],
         "conversation": talks[0]["id"],
@@ -153,7 +158,9 @@ async def places(db: Db, user_id: str) -> dict[str, str]:
     }
 
 
-async def measure(client: httpx.AsyncClient, token: str, path: str, rounds: int) -> tuple[list[float], float]:
+async def measure(
+    client: httpx.AsyncClient, token: str, path: str, rounds: int
+) -> tuple[list[float], float]:
     """Milliseconds of each answer after the first, and processor milliseconds of one."""
     taken = []
     before = _busy()
@@ -180,7 +187,14 @@ async def quiet() -> None:
         before = now
 
 
-async def visit(services: Services, client: httpx.AsyncClient, title: str, user_id: str, pages: dict[str, str], rounds: int) -> int:
+async def visit(
+    services: Services,
+    client: httpx.AsyncClient,
+    title: str,
+    user_id: str,
+    pages: dict[str, str],
+    rounds: int,
+) -> int:
     """How many pages are slow."""
     slow = 0
     token, filling = await token_of(services, user_id), await places(services.db, user_id)
@@ -196,12 +210,20 @@ async def visit(services: Services, client: httpx.AsyncClient, title: str, user_
 async def main(engine: str, store: Path, rounds: int) -> int:
     with sandbox_server() as sandbox, tempfile.TemporaryDirectory() as data:
         async with filled(engine, store) as url:
-            settings = Settings(_env_file=None, data_dir=Path(data), database_url=url, openrouter_base_url=sandbox.url, backup_hours=0)
+            settings = Settings(
+                _env_file=None,
+                data_dir=Path(data),
+                database_url=url,
+                openrouter_base_url=sandbox.url,
+                backup_hours=0,
+            )
             app = create_app(settings, password_cost=Cost(time=1, memory=8, lanes=1))
             transport = httpx.ASGITransport(app)
             async with (
                 app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=transport, base_url="http://api", timeout=120) as client,
+                httpx.AsyncClient(
+                    transport=transport, base_url="http://api", timeout=120
+                ) as client,
             ):
                 services: Services = app.state.services
                 await services.db.execute("UPDATE users SET role = 'admin' WHERE id = $1", ADMIN_ID)

@@ -1,7 +1,7 @@
 """How fast the main job is: `python -m tests.bench.push_latency [telegram|discord] [--webhooks]`.
 
-Prints the time from a command to its accepted card, and from the provider's completion of a video to the file in the chat.
-Nothing here fails on a slow machine: the figures are for reading.
+Prints the time from a command to its accepted card, and from the provider's completion of a video
+to the file in the chat. Nothing here fails on a slow machine: the figures are for reading.
 """
 
 import argparse
@@ -25,7 +25,10 @@ async def measure(stack: Stack, person: Person, account: Account) -> tuple[float
     await person.sees(containing("Making your video", prompt))
     card = time.monotonic() - asked
     sandbox = Sandbox(stack.sandbox_url)
-    while not any(prompt in str(call["body"]) and call["status"] == 202 for call in sandbox.calls("videos.submit")):
+    while not any(
+        prompt in str(call["body"]) and call["status"] == 202
+        for call in sandbox.calls("videos.submit")
+    ):
         pass
     completed = time.monotonic() + VIDEO_SECONDS
     await person.sees(containing(prompt, files=1), timeout=60)
@@ -36,7 +39,10 @@ async def main(platform: str, webhooks: bool) -> None:
     env = {"SANDBOX_VIDEO_SECONDS": str(VIDEO_SECONDS)}
     if webhooks:
         env["OPENROUTER_WEBHOOK_SECRET"] = "a webhook secret of the bench"
-    with person_on(platform) as person, running_stack(**person.env(), extra_env=env, without=frozenset({"web"})) as stack:
+    with (
+        person_on(platform) as person,
+        running_stack(**person.env(), extra_env=env, without=frozenset({"web"})) as stack,
+    ):
         if webhooks:
             stack.stop("api")
             stack.start("api", extra_env={"PUBLIC_API_URL": stack.api_url})
@@ -47,9 +53,13 @@ async def main(platform: str, webhooks: bool) -> None:
         await account.link(person)
         figures = [await measure(stack, person, account) for _ in range(ROUNDS)]
         account.close()
-    for name, values in (("command to card", [card for card, _ in figures]), ("completion to file", [push for _, push in figures])):
+    for name, values in (
+        ("command to card", [card for card, _ in figures]),
+        ("completion to file", [push for _, push in figures]),
+    ):
         print(
-            f"{platform}{' with webhooks' if webhooks else ''}: {name}: median {statistics.median(values):.2f} s, worst {max(values):.2f} s"
+            f"{platform}{' with webhooks' if webhooks else ''}: {name}: median "
+            f"{statistics.median(values):.2f} s, worst {max(values):.2f} s"
         )
 
 

@@ -1,6 +1,8 @@
-"""10,000 videos under way, one worker: how many polls a second it makes, with how many tasks and how much processor time.
+"""10,000 videos under way, one worker: how many polls a second it makes, with how many tasks and
+how much processor time.
 
-`python -m tests.bench.videos_in_flight [seconds]`. It ends with 1 when the worker polls faster than its limit or keeps a task per job.
+`python -m tests.bench.videos_in_flight [seconds]`. It ends with 1 when the worker polls faster than
+its limit or keeps a task per job.
 """
 
 import asyncio
@@ -22,7 +24,12 @@ from tests.api.generations.test_states import job
 from tests.sandbox_server import sandbox_server
 
 JOBS = 10_000
-OWN = {"id": "id || '-' || n", "short_id": "short_id || n", "callback_token": "callback_token || n", "provider_id": "provider_id || n"}
+OWN = {
+    "id": "id || '-' || n",
+    "short_id": "short_id || n",
+    "callback_token": "callback_token || n",
+    "provider_id": "provider_id || n",
+}
 
 
 async def fill(settings: Settings, cost: Cost) -> None:
@@ -31,7 +38,8 @@ async def fill(settings: Settings, cost: Cost) -> None:
         await store.insert(services.db, replace(job("processing", "poll"), provider_id="gen-vid-"))
         columns = ", ".join(OWN.get(name, name) for name in store.COLUMNS.split(", "))
         await services.db.execute(
-            f"INSERT INTO generations ({store.COLUMNS}) SELECT {columns} FROM generations, range(1, {JOBS}) AS numbers(n)"
+            f"INSERT INTO generations ({store.COLUMNS}) SELECT {columns} FROM generations, "
+            f"range(1, {JOBS}) AS numbers(n)"
         )
 
 
@@ -56,7 +64,10 @@ def main() -> int:
         asyncio.run(fill(settings, cost))
         tasks, busy = asyncio.run(measure(settings, cost, seconds))
         rate = len(sandbox.calls("videos.status")) / seconds
-    print(f"{JOBS} videos: {rate:.1f} polls/s of {worker.FOLLOWS_PER_SECOND:g}, {tasks} tasks, {busy / seconds:.0%} of a core")
+    print(
+        f"{JOBS} videos: {rate:.1f} polls/s of {worker.FOLLOWS_PER_SECOND:g}, {tasks} tasks, "
+        f"{busy / seconds:.0%} of a core"
+    )
     # a second's worth may come at once at the start
     return int(rate > worker.FOLLOWS_PER_SECOND * (1 + 1 / seconds) + 1 or tasks > 100 or rate == 0)
 

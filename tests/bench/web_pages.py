@@ -1,8 +1,10 @@
-"""How long the web takes for its pages, with 1,000,000 generations and 10,000 users in the store, and what a first visit of each fetches:
+"""How long the web takes for its pages, with 1,000,000 generations and 10,000 users in the store,
+and what a first visit of each fetches:
 `python -m tests.bench.web_pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
 
-The api runs in a process of its own, as in the product, and is asked over HTTP; the pages are made in this process. A FOLDER is filled once
-and kept for the next time. Ends with 1 when a median or a size is above the aim.
+The api runs in a process of its own, as in the product, and is asked over HTTP; the pages are made
+in this process. A FOLDER is filled once and kept for the next time. Ends with 1 when a median or a
+size is above the aim.
 """
 
 import asyncio
@@ -126,8 +128,17 @@ def children(pid: int) -> list[int]:
 def running_api(data: Path, database: str, provider: str) -> Iterator[tuple[str, int]]:
     """Its address and its process."""
     (port,) = free_ports(1)
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    given = {"DATA_DIR": data, "DATABASE_URL": database, "API_PORT": port, "OPENROUTER_BASE_URL": provider}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "HOME", "LANG", "TMPDIR"}
+    }
+    given = {
+        "DATA_DIR": data,
+        "DATABASE_URL": database,
+        "API_PORT": port,
+        "OPENROUTER_BASE_URL": provider,
+    }
     given |= {"SECRET_KEY": SECRET, "BACKUP_HOURS": 0}
     with (data / "api.log").open("wb") as log:
         process = subprocess.Popen(
@@ -175,9 +186,14 @@ async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
         found = {}
         for user_id in (USUAL, HEAVY, ADMIN_ID):
             async with db.transaction() as sql:
-                opened = await sessions.open_session(sql, user_id, sessions.Client("bench", "127.0.0.1"), is_new_device=False)
+                opened = await sessions.open_session(
+                    sql, user_id, sessions.Client("bench", "127.0.0.1"), is_new_device=False
+                )
             access = TokenSigner([SECRET]).access(user_id, opened.session_id)
-            found[user_id] = (Tokens(access, "unused", time.time() + 900), await places(db, user_id))
+            found[user_id] = (
+                Tokens(access, "unused", time.time() + 900),
+                await places(db, user_id),
+            )
         return found
     finally:
         await db.close()
@@ -186,7 +202,9 @@ async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
 class Visits:
     """`parts`: the processor milliseconds of each process so far, by name."""
 
-    def __init__(self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int) -> None:
+    def __init__(
+        self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int
+    ) -> None:
         self._app = app
         self._store = open_store(settings)
         self._parts = parts
@@ -195,12 +213,17 @@ class Visits:
         http: httpx.Client = app.extensions["api_http"]
         http.event_hooks = {"request": [self.asked.begin], "response": [self.asked.end]}
 
-    def visit(self, title: str, tokens: Tokens, filling: dict[str, str], pages: dict[str, str]) -> int:
+    def visit(
+        self, title: str, tokens: Tokens, filling: dict[str, str], pages: dict[str, str]
+    ) -> int:
         """How many pages are slow or large."""
         client = self._app.test_client()
         self._store.create(title, {}, tokens)
         client.set_cookie("sid", title)
-        return sum(self._measure(client, title, name, path.format(**filling)) for name, path in pages.items())
+        return sum(
+            self._measure(client, title, name, path.format(**filling))
+            for name, path in pages.items()
+        )
 
     def _measure(self, client: Client, title: str, name: str, path: str) -> bool:
         taken = []
@@ -212,14 +235,19 @@ class Visits:
             answer = client.get(path, headers={"Accept-Encoding": "gzip"})
             taken.append((time.perf_counter() - started) * 1000)
             assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
-        used = "  ".join(f"{part} {(busy() - before[part]) / self._rounds:5.1f}" for part, busy in self._parts.items())
+        used = "  ".join(
+            f"{part} {(busy() - before[part]) / self._rounds:5.1f}"
+            for part, busy in self._parts.items()
+        )
         size = first_load(client, answer.text, len(answer.data)) / 1000
         middle = median(taken[1:])
         calls, in_api = self.asked.calls // self._rounds, self.asked.seconds * 1000 / self._rounds
         is_bad = middle > AIM_MS or size > AIM_KB
         print(
-            f"{title:18} {name:22} median {middle:6.1f} ms  worst {max(taken[1:]):6.1f}  first {taken[0]:6.1f}  "
-            f"{calls} calls {in_api:5.1f} ms  processor: {used}  page {len(answer.data) / 1000:5.1f} KB, first load {size:5.1f} KB"
+            f"{title:18} {name:22} median {middle:6.1f} ms  worst {max(taken[1:]):6.1f}  first "
+            f"{taken[0]:6.1f}  "
+            f"{calls} calls {in_api:5.1f} ms  processor: {used}  page "
+            f"{len(answer.data) / 1000:5.1f} KB, first load {size:5.1f} KB"
             f"{'  ABOVE' if is_bad else ''}",
             flush=True,
         )
@@ -237,7 +265,9 @@ async def main(engine: str, store: Path, rounds: int) -> int:
                     server = int((store / "pg" / "postmaster.pid").read_text().split()[0])
                     own["database"] = lambda: sum(map(processor, children(server)))
                 await asyncio.to_thread(await_calm, own["api"])
-                settings = WebSettings(_env_file=None, api_url=address, data_dir=data, web_session_key="w" * 40)
+                settings = WebSettings(
+                    _env_file=None, api_url=address, data_dir=data, web_session_key="w" * 40
+                )
                 visits = Visits(create_app(settings), settings, own, rounds)
                 return await asyncio.to_thread(_all, visits, people)
 

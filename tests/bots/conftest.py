@@ -29,7 +29,10 @@ async def served_api(
     """With its address: one for all tests of a module."""
     folder = tmp_path_factory.mktemp("studio")
     database = shutil.copyfile(migrated_duckdb, folder / "app.duckdb")
-    async with running_api(folder, shared_sandbox, database_url=f"duckdb://{database}") as api, served(api.app) as port:
+    async with (
+        running_api(folder, shared_sandbox, database_url=f"duckdb://{database}") as api,
+        served(api.app) as port,
+    ):
         yield api, f"http://127.0.0.1:{port}"
 
 

@@ -1,4 +1,5 @@
-"""Telegram and Discord in a network whose only way out is a proxy, with a CA of its own; the api beside it, without one."""
+"""Telegram and Discord in a network whose only way out is a proxy, with a CA of its own; the api
+beside it, without one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +55,9 @@ async def test_telegram(behind: Behind, scheme: str) -> None:
     assert set(proxy.asked) == {"chat.test:443"}
 
 
-async def test_telegram_says_of_a_proxy_that_is_gone_that_the_network_is(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_telegram_says_of_a_proxy_that_is_gone_that_the_network_is(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with behind("http://127.0.0.1:9", "http"):
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         bot = make_bot("1:x", "https://chat.test")
@@ -76,7 +79,9 @@ async def test_discord_with_its_gateway(behind: Behind, elsewhere: None, scheme:
         async with behind(fake.api_url, scheme) as proxy:
             client = Studio(Script(), no_models, point_at("https://chat.test/api"))
             await client.login(fake.token)
-            await client.find_gateway(f"wss://chat.test{urlsplit(fake.gateway_url).path}", loopback=True)
+            await client.find_gateway(
+                f"wss://chat.test{urlsplit(fake.gateway_url).path}", loopback=True
+            )
             running = asyncio.ensure_future(client.connect())
             await fake.connected()
             await client.leave()
@@ -86,7 +91,9 @@ async def test_discord_with_its_gateway(behind: Behind, elsewhere: None, scheme:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-async def test_discord_says_of_a_proxy_that_refuses_that_no_connection_was_made(behind: Behind, elsewhere: None, scheme: str) -> None:
+async def test_discord_says_of_a_proxy_that_refuses_that_no_connection_was_made(
+    behind: Behind, elsewhere: None, scheme: str
+) -> None:
     async with behind("http://127.0.0.1:9", scheme) as proxy:
         proxy.refuses = True
         client = Studio(Script(), no_models, point_at("https://chat.test/api"))

@@ -34,7 +34,8 @@ def chromium() -> Iterator[Browser]:
 
 
 def watched(page: Page, complaints: list[str]) -> Page:
-    """Errors and warnings of the console (a broken content policy is one) and uncaught errors go to `complaints`."""
+    """Errors and warnings of the console (a broken content policy is one) and uncaught errors go to
+    `complaints`."""
 
     def said(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -71,7 +72,9 @@ def play(page: Page) -> float:
             """() => new Promise((moved, failed) => {
                 const video = document.querySelector("video");
                 video.muted = true;
-                video.addEventListener("timeupdate", () => video.currentTime > 0.2 && moved(video.currentTime));
+                video.addEventListener("timeupdate", () => {
+                    if (video.currentTime > 0.2) moved(video.currentTime);
+                });
                 video.addEventListener("error", () => failed(new Error(video.error.message)));
                 video.play().catch(failed);
             })"""

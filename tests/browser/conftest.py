@@ -1,4 +1,5 @@
-"""The real stack and the real browser, once for this folder, with the first admin made through the setup page and signed in once."""
+"""The real stack and the real browser, once for this folder, with the first admin made through the
+setup page and signed in once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`state`: the cookies of the admin, signed in. `contexts`: his windows by device, whose cache all tests share."""
+    """`state`: the cookies of the admin, signed in. `contexts`: his windows by device, whose cache
+    all tests share."""
 
     browser: Browser
     state: StorageState
@@ -29,7 +31,9 @@ class Opened:
                 base_url=web_url,
                 viewport={"width": width, "height": height},
                 storage_state=self.state,
-                permissions=["clipboard-write"],  # a person is not asked, but without a screen it is not given
+                permissions=[
+                    "clipboard-write"
+                ],  # a person is not asked, but without a screen it is not given
                 reduced_motion="reduce",
                 timezone_id="Europe/Berlin",
             )
@@ -48,7 +52,13 @@ def opened(stack: Stack) -> Iterator[Opened]:
     with chromium() as browser:
         complaints: list[str] = []
         context = browser.new_context()
-        set_up(watched(context.new_page(), complaints), stack.web_url, stack.setup_token, EMAIL, PASSWORD)
+        set_up(
+            watched(context.new_page(), complaints),
+            stack.web_url,
+            stack.setup_token,
+            EMAIL,
+            PASSWORD,
+        )
         state = context.storage_state()
         context.close()
         assert complaints == []
@@ -62,7 +72,8 @@ def browser(opened: Opened) -> Browser:
 
 @pytest.fixture(params=["desktop"])
 def page(request: pytest.FixtureRequest, opened: Opened, stack: Stack) -> Iterator[Page]:
-    """Signed in. Anything that the console complains of fails the test, so a broken content policy does."""
+    """Signed in. Anything that the console complains of fails the test, so a broken content policy
+    does."""
     complaints: list[str] = []
     made = watched(opened.context(request.param, stack.web_url).new_page(), complaints)
     made.goto("/")

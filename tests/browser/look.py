@@ -1,4 +1,5 @@
-"""Looks at a page as it stands: is it usable for everybody in light and in dark, does it fit a phone, how much did it load."""
+"""Looks at a page as it stands: is it usable for everybody in light and in dark, does it fit a
+phone, how much did it load."""
 
 from pathlib import Path
 
@@ -12,12 +13,17 @@ HEAVY = 300 * 1024
 SERIOUS = {"serious", "critical"}
 
 _RUN = """async (rules) => {
-    const options = rules ? { runOnly: { type: "rule", values: rules } } : { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] };
-    // without preload: it would take each sheet once more, and put it into the page, which the content policy forbids
-    const found = await axe.run(document, { ...options, resultTypes: ["violations"], preload: false });
-    return found.violations.map((one) => ({ id: one.id, impact: one.impact, where: one.nodes.slice(0, 3).map((node) => node.html) }));
+    const levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+    const options = { runOnly: rules ? { type: "rule", values: rules } : levels };
+    // preload would put each sheet into the page once more, which the content policy forbids
+    const quick = { resultTypes: ["violations"], preload: false };
+    const found = await axe.run(document, { ...options, ...quick });
+    return found.violations.map((one) => ({
+        id: one.id, impact: one.impact, where: one.nodes.slice(0, 3).map((node) => node.html),
+    }));
 }"""
-_LOADED = """() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+_LOADED = """() => performance.getEntriesByType("resource")
+    .concat(performance.getEntriesByType("navigation"))
     .filter((one) => !one.name.includes("/media/"))
     .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
 
@@ -40,14 +46,16 @@ def look(page: Page) -> list[str]:
 
 
 def place(page: Page, at: str) -> None:
-    """At a desk in the light, or on a phone in the dark: what a page shows in the one is another thing than in the other."""
+    """At a desk in the light, or on a phone in the dark: what a page shows in the one is another
+    thing than in the other."""
     width, height = (PHONE, 740) if at == "phone" else (1280, 860)
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme="dark" if at == "phone" else "light", reduced_motion="reduce")
 
 
 def look_in_both(page: Page, at: str) -> list[str]:
-    """What is wrong with a page that was opened `at` one place: everything there, and what the other place changes. It is left in that."""
+    """What is wrong with a page that was opened `at` one place: everything there, and what the
+    other place changes. It is left in that."""
     wrong = _inaccessible(page, at, None)
     loaded = page.evaluate(_LOADED)
     if loaded > HEAVY:
@@ -58,9 +66,14 @@ def look_in_both(page: Page, at: str) -> list[str]:
 
 def _inaccessible(page: Page, scheme: str, rules: list[str] | None) -> list[str]:
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)  # by the browser's own door: the content policy would not let a script of the page do this
+        # by the browser's own door: the content policy would not let a script of the page do this
+        page.evaluate(AXE)
     found = page.evaluate(_RUN, rules)
-    return [f"{page.url} ({scheme}): {one['id']} {one['where']}" for one in found if one["impact"] in SERIOUS]
+    return [
+        f"{page.url} ({scheme}): {one['id']} {one['where']}"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
 
 
 def too_wide(page: Page, wanted: int = PHONE) -> list[str]:

@@ -1,5 +1,5 @@
-"""What an operator finds on a bad day, made over HTTP: a member with a script for a name, a video whose answer was lost, a result that no
-chat took."""
+"""What an operator finds on a bad day, made over HTTP: a member with a script for a name, a video
+whose answer was lost, a result that no chat took."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,12 @@ class Maker:
         self._stack = stack
         self._http = http
         self._password = password
-        self._bot = {"authorization": f"Bearer {ensure_secrets(stack.data_dir).bot_keys['telegram']}"}
-        self._admin = self._bearer(self.ask("POST", "/auth/login", {"email": admin_email, "password": password}))
+        self._bot = {
+            "authorization": f"Bearer {ensure_secrets(stack.data_dir).bot_keys['telegram']}"
+        }
+        self._admin = self._bearer(
+            self.ask("POST", "/auth/login", {"email": admin_email, "password": password})
+        )
 
     def make(self) -> Mess:
         invited = self.ask("POST", "/users", {"email": MEMBER}, self._admin)
@@ -41,7 +45,9 @@ class Maker:
         chatted, undelivered = self._undelivered()
         return Mess(invited["user"]["id"], self._lost(member), chatted, undelivered)
 
-    def ask(self, method: str, path: str, json: object = None, headers: dict[str, str] | None = None) -> Any:
+    def ask(
+        self, method: str, path: str, json: object = None, headers: dict[str, str] | None = None
+    ) -> Any:
         answer = self._http.request(method, path, json=json, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.text}"
         return answer.json() if answer.content else None
@@ -52,21 +58,43 @@ class Maker:
     def _link(self, member: dict[str, str]) -> None:
         code = self.ask("POST", "/links/codes", {"platform": "telegram"}, member)
         identity = {"platform_user_id": CHAT, "display_name": EVIL, "chat_id": CHAT}
-        self.ask("POST", "/bot/links/redeem", {**identity, "code": code["code"], "private": True}, self._bot)
-        self.ask("POST", "/bot/links/answer", {"code_id": code["id"], "platform_user_id": CHAT, "accept": True}, self._bot)
+        self.ask(
+            "POST",
+            "/bot/links/redeem",
+            {**identity, "code": code["code"], "private": True},
+            self._bot,
+        )
+        self.ask(
+            "POST",
+            "/bot/links/answer",
+            {"code_id": code["id"], "platform_user_id": CHAT, "accept": True},
+            self._bot,
+        )
         self.ask("POST", f"/links/codes/{code['id']}/confirm", headers=member)
 
     def _undelivered(self) -> tuple[str, str]:
         """Asked for in a group that refuses the result; then the private chat refuses it, too."""
-        act = self.ask("POST", "/bot/act", {"platform_user_id": CHAT, "display_name": EVIL, "chat_id": GROUP}, self._bot)
+        act = self.ask(
+            "POST",
+            "/bot/act",
+            {"platform_user_id": CHAT, "display_name": EVIL, "chat_id": GROUP},
+            self._bot,
+        )
         address = {"platform": "telegram", "chat_id": GROUP, "message_id": "1"}
         headers = {**self._bearer(act), "prefer": "respond-async"}
-        job = self.ask("POST", "/generate/image", {"prompt": f"A fox {EVIL}", "address": address}, headers)
+        job = self.ask(
+            "POST", "/generate/image", {"prompt": f"A fox {EVIL}", "address": address}, headers
+        )
         refused: list[str] = []
         while len(refused) < 2:
             for row in self.ask("POST", "/bot/deliveries/claim?wait=25", headers=self._bot):
                 if row["event"]["type"] == "notice":
-                    self.ask("POST", f"/bot/deliveries/{row['id']}/ack", {"lease": row["lease"]}, self._bot)
+                    self.ask(
+                        "POST",
+                        f"/bot/deliveries/{row['id']}/ack",
+                        {"lease": row["lease"]},
+                        self._bot,
+                    )
                     continue
                 why = {"lease": row["lease"], "reason": f"Forbidden: {EVIL}", "final": True}
                 self.ask("POST", f"/bot/deliveries/{row['id']}/fail", why, self._bot)

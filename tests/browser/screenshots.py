@@ -53,10 +53,17 @@ def ask(page: Page, question: str) -> str:
     return page.url.partition("conversation=")[2]
 
 
-def picture(browser: Browser, web_url: str, paths: dict[str, str], schemes: Sequence[Literal["light", "dark"]]) -> list[Path]:
+def picture(
+    browser: Browser,
+    web_url: str,
+    paths: dict[str, str],
+    schemes: Sequence[Literal["light", "dark"]],
+) -> list[Path]:
     made = []
     for scheme in schemes:
-        context = browser.new_context(base_url=web_url, viewport={"width": WIDTH, "height": 800}, color_scheme=scheme)
+        context = browser.new_context(
+            base_url=web_url, viewport={"width": WIDTH, "height": 800}, color_scheme=scheme
+        )
         page = context.new_page()
         sign_in(page, web_url, EMAIL, PASSWORD)
         for name, path in paths.items():
@@ -85,7 +92,9 @@ def main() -> None:
         image = make(page, "image", IMAGES[0])
         context.close()
         community.fill(stack, EMAIL, PASSWORD)
-        paths = {name: path.format(image=image, video=video, text=text) for name, path in PAGES.items()}
+        paths = {
+            name: path.format(image=image, video=video, text=text) for name, path in PAGES.items()
+        }
         for path in picture(browser, stack.web_url, paths, ("light", "dark")):
             print(path.relative_to(ROOT))
 

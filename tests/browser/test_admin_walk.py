@@ -1,4 +1,5 @@
-"""An operator's day in a real browser: every page of admins, and every act on it, in light and dark, at a desk and on a phone."""
+"""An operator's day in a real browser: every page of admins, and every act on it, in light and
+dark, at a desk and on a phone."""
 
 from collections.abc import Iterator
 from itertools import cycle
@@ -58,14 +59,31 @@ def confirm(page: Page, title: str, button: str, within: Locator | None = None) 
 
 
 PAGES = (
-    *("", "/jobs", "/jobs/clean-up", "/deliveries", "/users", "/users/invite", "/spend", "/budgets", "/models", "/models/add", "/bots"),
+    *(
+        "",
+        "/jobs",
+        "/jobs/clean-up",
+        "/deliveries",
+        "/users",
+        "/users/invite",
+        "/spend",
+        "/budgets",
+        "/models",
+        "/models/add",
+        "/bots",
+    ),
     *("/broadcast", "/audit", "/backups", "/settings"),
 )
 
 
 def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
     """By all its readers: every other page is opened on the phone, and turned over to the desk."""
-    own = (f"/jobs/{mess.lost}", f"/deliveries/{mess.undelivered}", f"/users/{mess.user}", MODEL.removeprefix("/admin"))
+    own = (
+        f"/jobs/{mess.lost}",
+        f"/deliveries/{mess.undelivered}",
+        f"/users/{mess.user}",
+        MODEL.removeprefix("/admin"),
+    )
     wrong = []
     for path, at in zip((*PAGES, *own), cycle(("desk", "phone"))):
         page.goto(f"/admin{path}")
@@ -138,15 +156,25 @@ def test_tables_are_sorted_and_models_and_shared_budgets_ruled(page: Page) -> No
     page.get_by_role("button", name="Refresh").click()
     told(page, "The provider's lists are read:")
     page.goto(MODEL)
-    for button, words in (("Switch off", "is switched off"), ("Offer it", "is offered again"), ("Make it the default", "gets")):
+    for button, words in (
+        ("Switch off", "is switched off"),
+        ("Offer it", "is offered again"),
+        ("Make it the default", "gets"),
+    ):
         page.get_by_role("button", name=button).click()
         told(page, words)
-    for choice, words in (("Only admins", "Only admins may use"), ("Everybody", "Everybody may use")):
+    for choice, words in (
+        ("Only admins", "Only admins may use"),
+        ("Everybody", "Everybody may use"),
+    ):
         page.get_by_label(choice, exact=True).check()
         page.get_by_role("button", name="Save").first.click()
         told(page, words)
     price = page.get_by_label("Your own price for one image")
-    for typed, words in (("0.07", "has a price of your own now: $0.07"), ("", "costs what the provider says")):
+    for typed, words in (
+        ("0.07", "has a price of your own now: $0.07"),
+        ("", "costs what the provider says"),
+    ):
         price.fill(typed)
         page.get_by_role("button", name="Save").last.click()
         told(page, words)
@@ -156,7 +184,10 @@ def test_tables_are_sorted_and_models_and_shared_budgets_ruled(page: Page) -> No
     told(page, "is added.")
     page.goto("/admin/budgets")
     limit = page.locator("#f-guests")
-    for typed, words in (("25", "All guests together: $25.00 a month"), ("", "All guests together: no limit any more.")):
+    for typed, words in (
+        ("25", "All guests together: $25.00 a month"),
+        ("", "All guests together: no limit any more."),
+    ):
         limit.fill(typed)
         limit.press("Enter")
         told(page, words)
@@ -224,7 +255,10 @@ def test_a_person_is_ruled_from_their_page(page: Page, mess: Mess) -> None:
     page.get_by_label("Per month, in dollars").fill("12")
     page.get_by_role("button", name="Save").click()
     told(page, "has a new budget.")
-    for act, words in (("Make an admin", "is now an admin."), ("Make a user", "is now a normal user.")):
+    for act, words in (
+        ("Make an admin", "is now an admin."),
+        ("Make a user", "is now a normal user."),
+    ):
         confirm(page, act, act)
         told(page, words)
     page.get_by_role("button", name="Reset link").click()

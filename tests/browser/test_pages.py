@@ -1,4 +1,5 @@
-"""Every page of a member: with everything on it, in both themes, for everybody, on a phone, with hostile words in every place."""
+"""Every page of a member: with everything on it, in both themes, for everybody, on a phone, with
+hostile words in every place."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ PNG = bytes.fromhex(
 
 @pytest.fixture(autouse=True)
 def unharmed(page: Page) -> Iterator[None]:
-    """Words that act would call `hit()`: that it is there and was never called is looked at on each page."""
+    """Words that act would call `hit()`: that it is there and was never called is looked at on each
+    page."""
     page.add_init_script("window.hits = 0; window.hit = () => { window.hits += 1; };")
     yield
     assert page.evaluate("window.hits ?? 0") == 0
@@ -40,7 +42,9 @@ def test_every_page_holds_hostile_words_and_is_good_to_use(page: Page, opened: O
 
     page.goto("/generate/image")
     page.get_by_label("Prompt").fill(HOSTILE)
-    page.locator("#f-image").set_input_files({"name": f"{ATTACKS[1]}.png", "mimeType": "image/png", "buffer": PNG})
+    page.locator("#f-image").set_input_files(
+        {"name": f"{ATTACKS[1]}.png", "mimeType": "image/png", "buffer": PNG}
+    )
     expect(page.locator(".chip img")).to_be_visible()
     wrong = look(page)
     page.locator(".chip-remove").click()
@@ -51,7 +55,9 @@ def test_every_page_holds_hostile_words_and_is_good_to_use(page: Page, opened: O
     wrong += look(page)
 
     page.goto("/generate/text")
-    page.get_by_label("Your question").fill(f"{HOSTILE}\n\n[x](javascript:hit()) ![y](https://example.org/z.png)")
+    page.get_by_label("Your question").fill(
+        f"{HOSTILE}\n\n[x](javascript:hit()) ![y](https://example.org/z.png)"
+    )
     page.get_by_label("Your question").press("Enter")
     expect(page.locator(".message-assistant footer button")).to_be_visible()
     wrong += look(page)
@@ -95,7 +101,9 @@ def test_every_page_holds_hostile_words_and_is_good_to_use(page: Page, opened: O
 
 
 def test_visitors_pages(opened: Opened, page: Page) -> None:
-    context = opened.browser.new_context(base_url=re.sub(r"(https?://[^/]+).*", r"\1", page.url), reduced_motion="reduce")
+    context = opened.browser.new_context(
+        base_url=re.sub(r"(https?://[^/]+).*", r"\1", page.url), reduced_motion="reduce"
+    )
     complaints: list[str] = []
     visitor = watched(context.new_page(), complaints)
     wrong: list[str] = []
@@ -129,7 +137,9 @@ def test_the_gallery_by_keyboard_and_several_at_once(page: Page) -> None:
     first = [one.get_attribute("href") for one in begins]
     page.keyboard.press("ArrowRight")
     expect(viewer.locator("[data-which]")).to_have_text("2 / 2")
-    assert [one.get_attribute("href") for one in begins] != first, "it begins with the picture that is shown"
+    assert [one.get_attribute("href") for one in begins] != first, (
+        "it begins with the picture that is shown"
+    )
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
     expect(page.locator("[data-open]").first).to_be_focused()

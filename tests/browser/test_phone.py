@@ -1,5 +1,5 @@
-"""A member's day on a phone, in the dark: every act on what is made, on conversations and on the account. The desk's walks are in
-test_tour.py."""
+"""A member's day on a phone, in the dark: every act on what is made, on conversations and on the
+account. The desk's walks are in test_tour.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,11 +48,15 @@ def day(stack: Stack, opened: Opened) -> Iterator[Day]:
     page = watched(context.new_page(), complaints)
     with httpx.Client(base_url=stack.api_url, timeout=60) as api:
         admin = api.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
-        invited = api.post("/users", json={"email": MEMBER}, headers=bearer(admin["access_token"])).json()
+        invited = api.post(
+            "/users", json={"email": MEMBER}, headers=bearer(admin["access_token"])
+        ).json()
         body = {"email": MEMBER, "password": PASSWORD, "invite": invited["token"]}
         api.post("/auth/register", json=body).raise_for_status()
         sign_in(page, stack.web_url, MEMBER, PASSWORD)
-        yield Day(page, api, bearer(ensure_secrets(stack.data_dir).bot_keys["telegram"]), complaints)
+        yield Day(
+            page, api, bearer(ensure_secrets(stack.data_dir).bot_keys["telegram"]), complaints
+        )
     context.close()
 
 
@@ -116,7 +120,9 @@ def test_several_at_once_with_options_that_cost(phone: Page) -> None:
     expect(phone.get_by_text("Saved.")).to_be_visible()
 
 
-def test_neither_a_mistake_nor_the_end_of_a_session_loses_what_was_typed(phone: Page, day: Day) -> None:
+def test_neither_a_mistake_nor_the_end_of_a_session_loses_what_was_typed(
+    phone: Page, day: Day
+) -> None:
     phone.goto("/generate/image")
     phone.locator("summary", has_text="More options").tap()
     form = phone.locator("form[data-make]")
@@ -132,17 +138,24 @@ def test_neither_a_mistake_nor_the_end_of_a_session_loses_what_was_typed(phone: 
     phone.context.clear_cookies()
     phone.get_by_role("button", name="Generate").click()
     expect(phone.get_by_role("heading", name="Sign in")).to_be_visible()
-    phone.context.add_cookies([{"name": one["name"], "value": one["value"], "url": phone.url} for one in held])
+    phone.context.add_cookies(
+        [{"name": one["name"], "value": one["value"], "url": phone.url} for one in held]
+    )
     phone.goto("/generate/image")
     expect(phone.get_by_label("Prompt")).to_have_value("A long thought")
-    refused = [complaint for complaint in day.complaints if "status of 422" in complaint or "status of 401" in complaint]
+    refused = [
+        complaint
+        for complaint in day.complaints
+        if "status of 422" in complaint or "status of 401" in complaint
+    ]
     assert refused == day.complaints
     day.complaints.clear()
 
 
 @contextmanager
 def timed(stack: Stack, **seconds: float) -> Iterator[None]:
-    """How long the sandbox takes meanwhile: what is looked at while it is under way must not be ready before."""
+    """How long the sandbox takes meanwhile: what is looked at while it is under way must not be
+    ready before."""
     control = f"{stack.sandbox_url}/_sandbox/faults"
     held = httpx.get(control).json()
     httpx.put(control, json={"timing": seconds}).raise_for_status()
@@ -163,7 +176,9 @@ def test_a_video_between_two_pictures_is_cancelled_and_tried_again(phone: Page) 
     model = phone.locator("select[name=model]")
     model.select_option(model.locator("option[data-last]").first.get_attribute("value"))
     for name in ("image", "last"):
-        phone.locator(f"#f-{name}").set_input_files({"name": f"{name}.png", "mimeType": "image/png", "buffer": PNG})
+        phone.locator(f"#f-{name}").set_input_files(
+            {"name": f"{name}.png", "mimeType": "image/png", "buffer": PNG}
+        )
         expect(phone.get_by_text(f"{name}.png")).to_be_visible()
     assert look(phone) == []
     phone.get_by_label("Prompt").fill(WAVES)
@@ -189,8 +204,14 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
     day.api.post("/bot/deliveries/claim?wait=0", headers=day.bot).raise_for_status()
     phone.get_by_role("button", name="Telegram").click()
     code = phone.locator("#link-code").inner_text().removeprefix("/link ")
-    redeemed = day.api.post("/bot/links/redeem", json={**CHAT, "code": code, "private": True}, headers=day.bot).json()
-    answer = {"code_id": redeemed["code_id"], "platform_user_id": CHAT["platform_user_id"], "accept": True}
+    redeemed = day.api.post(
+        "/bot/links/redeem", json={**CHAT, "code": code, "private": True}, headers=day.bot
+    ).json()
+    answer = {
+        "code_id": redeemed["code_id"],
+        "platform_user_id": CHAT["platform_user_id"],
+        "accept": True,
+    }
     day.api.post("/bot/links/answer", json=answer, headers=day.bot).raise_for_status()
     phone.get_by_role("button", name="Yes, link it").click()
     expect(phone.get_by_role("heading", name="Linked")).to_be_visible()
@@ -206,7 +227,11 @@ def test_a_chat_is_linked_and_gets_what_was_made_here(phone: Page, day: Day) -> 
     while "generation_completed" not in sent:
         for row in day.api.post("/bot/deliveries/claim?wait=25", headers=day.bot).json():
             sent.add(row["event"]["type"])
-            day.api.post(f"/bot/deliveries/{row['id']}/ack", json={"lease": row["lease"], "message_ids": ["1"]}, headers=day.bot)
+            day.api.post(
+                f"/bot/deliveries/{row['id']}/ack",
+                json={"lease": row["lease"], "message_ids": ["1"]},
+                headers=day.bot,
+            )
     phone.goto("/profile")
     assert too_wide(phone) == []
     phone.get_by_role("button", name="Unlink").click()
@@ -262,11 +287,15 @@ def test_the_gallery_is_filtered_seen_and_cleared_by_touch(phone: Page) -> None:
     expect(phone.get_by_text("2 deleted.")).to_be_visible()
 
 
-def test_a_conversation_with_a_picture_is_stopped_found_renamed_and_deleted(phone: Page, stack: Stack) -> None:
+def test_a_conversation_with_a_picture_is_stopped_found_renamed_and_deleted(
+    phone: Page, stack: Stack
+) -> None:
     phone.goto("/generate/text")
     phone.locator("summary", has_text="Instructions").tap()
     phone.get_by_label("Instructions for each answer").fill("Be brief.")
-    phone.locator("#f-image").set_input_files({"name": "sky.png", "mimeType": "image/png", "buffer": PNG})
+    phone.locator("#f-image").set_input_files(
+        {"name": "sky.png", "mimeType": "image/png", "buffer": PNG}
+    )
     expect(phone.get_by_text("sky.png")).to_be_visible()
     phone.get_by_label("Your question").fill("Tell me a very long story about this")
     with timed(stack, token=0.5):
@@ -292,7 +321,11 @@ def test_a_conversation_with_a_picture_is_stopped_found_renamed_and_deleted(phon
 
 
 def test_the_account_is_changed_taken_along_and_erased(phone: Page, day: Day) -> None:
-    day.api.post("/auth/login", json={"email": MEMBER, "password": PASSWORD}, headers={"user-agent": "a stolen phone"}).raise_for_status()
+    day.api.post(
+        "/auth/login",
+        json={"email": MEMBER, "password": PASSWORD},
+        headers={"user-agent": "a stolen phone"},
+    ).raise_for_status()
     phone.goto("/profile/sessions")
     phone.locator("tr", has_text="stolen").get_by_role("button", name="End").click()
     expect(phone.locator("tr", has_text="stolen")).to_have_count(0)

@@ -24,7 +24,9 @@ def sandbox(stack: Stack) -> Iterator[Sandbox]:
     running.break_with(first_token=0.35, token=0.02, image=1.5, video=6.0, generation=1.0)
 
 
-def asked(page: Page, sandbox: Sandbox, fault: Fault, question: str = "Why?", **timing: float) -> None:
+def asked(
+    page: Page, sandbox: Sandbox, fault: Fault, question: str = "Why?", **timing: float
+) -> None:
     sandbox.break_with(fault, **timing)
     page.goto("/generate/text")
     page.get_by_label(QUESTION).fill(question)
@@ -65,10 +67,16 @@ def test_an_answer_cut_at_its_limit_goes_on(page: Page, sandbox: Sandbox) -> Non
 
 def test_a_filter_and_a_break_are_told_with_what_they_cost(page: Page, sandbox: Sandbox) -> None:
     asked(page, sandbox, replay(case("finish-reason/content_filter.sse")))
-    expect(page.locator(".message-assistant")).to_contain_text("A content filter stopped the answer here.")
+    expect(page.locator(".message-assistant")).to_contain_text(
+        "A content filter stopped the answer here."
+    )
     asked(page, sandbox, replay(case("charged-but-says-not/cut_mid.sse"), breaks=True))
-    expect(page.get_by_role("alert")).to_contain_text("The connection to the AI provider broke before its answer was here. It cost $")
-    expect(page.locator(".message-assistant footer")).to_contain_text("What was written so far stays.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "The connection to the AI provider broke before its answer was here. It cost $"
+    )
+    expect(page.locator(".message-assistant footer")).to_contain_text(
+        "What was written so far stays."
+    )
     assert seen(page, "broken") == []
     page.reload()
     expect(page.locator(".message-assistant")).to_contain_text("The answer broke off here.")
@@ -100,7 +108,12 @@ def test_all_thinking_says_what_it_cost_and_what_helps(page: Page, sandbox: Sand
 
 
 def test_a_stopped_answer_says_what_it_cost(page: Page, sandbox: Sandbox) -> None:
-    asked(page, sandbox, Fault(call="chat", kind="stall", after=5, seconds=30, times=1), "Tell me a story.")
+    asked(
+        page,
+        sandbox,
+        Fault(call="chat", kind="stall", after=5, seconds=30, times=1),
+        "Tell me a story.",
+    )
     expect(page.locator(".message-assistant .answer")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".message-assistant footer")).to_contain_text("Stopped. It cost $")
@@ -108,7 +121,14 @@ def test_a_stopped_answer_says_what_it_cost(page: Page, sandbox: Sandbox) -> Non
 
 
 def test_sources_and_pictures_stand_under_the_answer(page: Page, sandbox: Sandbox) -> None:
-    cited = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.example/", "title": "A <b>title</b>"}}]}
+    cited = {
+        "annotations": [
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "https://a.example/", "title": "A <b>title</b>"},
+            }
+        ]
+    }
     asked(page, sandbox, replay(events({"content": "Yes [1]."}, cited)))
     source = page.locator(".sources a")
     expect(source).to_have_text("A <b>title</b>")

@@ -1,4 +1,5 @@
-"""What a person does in the first five minutes, in a real browser at a desk. The phone's day is in test_phone.py."""
+"""What a person does in the first five minutes, in a real browser at a desk. The phone's day is in
+test_phone.py."""
 
 import re
 
@@ -61,7 +62,9 @@ def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
 
 def test_what_is_no_picture_and_what_does_not_fit_is_said(page: Page) -> None:
     page.goto("/generate/image")
-    page.locator("#f-image").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"})
+    page.locator("#f-image").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"}
+    )
     expect(page.get_by_role("alert")).to_contain_text("“notes.txt” is not a picture")
     expect(page.locator(".chip")).to_have_count(0)
     page.goto("/")
@@ -71,7 +74,9 @@ def test_what_is_no_picture_and_what_does_not_fit_is_said(page: Page) -> None:
     prompt.press("Control+C")
     prompt.press("End")
     prompt.press("Control+V")
-    expect(page.locator(".toast")).to_contain_text("What you pasted was cut: this field holds 10000 characters.")
+    expect(page.locator(".toast")).to_contain_text(
+        "What you pasted was cut: this field holds 10000 characters."
+    )
 
 
 def test_a_date_is_typed_to_its_end_before_the_gallery_is_filtered(page: Page) -> None:
@@ -147,7 +152,9 @@ def test_signing_out_leads_to_the_login_page(browser: Browser, stack: Stack) -> 
     context.close()
 
 
-def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser, stack: Stack) -> None:
+def test_invited_registered_disabled_and_signed_out(
+    page: Page, browser: Browser, stack: Stack
+) -> None:
     page.get_by_role("link", name="Admin").click()
     page.get_by_role("navigation", name="Administration").get_by_role("link", name="Users").click()
     page.get_by_role("link", name="Invite somebody").click()
@@ -166,7 +173,9 @@ def test_invited_registered_disabled_and_signed_out(page: Page, browser: Browser
     guest.get_by_label("Password", exact=True).fill(PASSWORD)
     guest.get_by_label("The same password again").fill(PASSWORD)
     guest.get_by_role("button", name="Create account").click()
-    expect(guest.get_by_role("heading", name=re.compile("What shall we make, grace"))).to_be_visible()
+    expect(
+        guest.get_by_role("heading", name=re.compile("What shall we make, grace"))
+    ).to_be_visible()
     expect(guest.get_by_role("link", name="Admin")).to_have_count(0)
 
     page.reload()

@@ -1,4 +1,5 @@
-"""Answers and files as people have reported them, each with what is right about it in its folder's README."""
+"""Answers and files as people have reported them, each with what is right about it in its folder's
+README."""
 
 from pathlib import Path
 

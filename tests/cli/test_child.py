@@ -40,7 +40,9 @@ def child(
     may_be_missing: bool = False,
 ) -> Child:
     times = Times(first_wait, healthy_after, term_within)
-    return Child("it", [sys.executable, "-uSc", code], lines.say, times, may_be_missing=may_be_missing)
+    return Child(
+        "it", [sys.executable, "-uSc", code], lines.say, times, may_be_missing=may_be_missing
+    )
 
 
 async def test_passes_lines_on_and_starts_again_with_growing_waits() -> None:
@@ -52,7 +54,9 @@ async def test_passes_lines_on_and_starts_again_with_growing_waits() -> None:
     await life
     assert lines.all.count("oops") >= 3
     again = [line for line in lines.all if "starting it again" in line]
-    assert again[:3] == [f"ended with exit code 7; starting it again in {wait:g} s" for wait in (0.01, 0.02, 0.04)]
+    assert again[:3] == [
+        f"ended with exit code 7; starting it again in {wait:g} s" for wait in (0.01, 0.02, 0.04)
+    ]
 
 
 async def test_names_the_signal_that_ended_it() -> None:
@@ -83,8 +87,14 @@ async def test_what_never_runs_is_given_up_after_a_few_starts_alike() -> None:
 async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -> None:
     """It gets on, if slowly: each start ends elsewhere."""
     lines = Lines()
-    count = "import pathlib; path = pathlib.Path({!r}); path.touch(); path.write_text(path.read_text() + 'x'); n = len(path.read_text())"
-    one = child(lines, count.format(str(tmp_path / "starts")) + "\nprint('start', n)\nraise SystemExit(n % 2 + 3)")
+    count = (
+        "import pathlib; path = pathlib.Path({!r}); path.touch(); "
+        "path.write_text(path.read_text() + 'x'); n = len(path.read_text())"
+    )
+    one = child(
+        lines,
+        count.format(str(tmp_path / "starts")) + "\nprint('start', n)\nraise SystemExit(n % 2 + 3)",
+    )
     life = one.start()
     await lines.until(lambda said: f"start {GIVE_UP_AFTER * 2}" in said)
     await one.stop()
@@ -123,7 +133,10 @@ async def test_stops_at_once_while_waiting_to_start_again() -> None:
 
 async def test_its_last_words_are_passed_on() -> None:
     lines = Lines()
-    code = "import signal, sys, threading\nsignal.signal(15, lambda *_: (print('bye'), sys.exit(0)))\nprint('up')\nthreading.Event().wait()"
+    code = (
+        "import signal, sys, threading\nsignal.signal(15, lambda *_: (print('bye'), "
+        "sys.exit(0)))\nprint('up')\nthreading.Event().wait()"
+    )
     one = child(lines, code)
     life = one.start()
     await lines.until(lambda said: "up" in said)
@@ -135,7 +148,10 @@ async def test_its_last_words_are_passed_on() -> None:
 async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path: Path) -> None:
     """One that refuses to start ends all of them."""
     note = tmp_path / "ended"
-    end = "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit({last}))\nprint('up')\ntime.sleep(3600)"
+    end = (
+        "import signal, sys, time\nsignal.signal(15, lambda *_: "
+        "sys.exit({last}))\nprint('up')\ntime.sleep(3600)"
+    )
     writes = f"(time.sleep({{wait}}), open({str(note)!r}, 'a').write({{name!r}}))"
     lines = Lines()
 
@@ -143,9 +159,16 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
         code = end.format(last=writes.format(wait=wait, name=name))
         return Child(name, [sys.executable, "-uSc", code], lines.say, Times(term_within=20.0))
 
-    waits = f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\nsys.exit(2)"
+    waits = (
+        f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "
+        "time.sleep(0.01)\nsys.exit(2)"
+    )
     refuses = Child("web", [sys.executable, "-uSc", waits], lines.say)
-    stopped = asyncio.create_task(supervise([one("sandbox", 0.0), one("api", 0.3), refuses], asyncio.create_task(asyncio.sleep(0))))
+    stopped = asyncio.create_task(
+        supervise(
+            [one("sandbox", 0.0), one("api", 0.3), refuses], asyncio.create_task(asyncio.sleep(0))
+        )
+    )
     await lines.until(lambda said: said.count("up") == 2)
     (tmp_path / "go").touch()
     assert await stopped == 2
@@ -154,7 +177,12 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
 
 async def test_one_that_ignores_the_request_is_killed() -> None:
     lines = Lines()
-    one = child(lines, "import os, signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint(os.getpid())\ntime.sleep(3600)", term_within=0.2)
+    one = child(
+        lines,
+        "import os, signal, time\nsignal.signal(15, "
+        "signal.SIG_IGN)\nprint(os.getpid())\ntime.sleep(3600)",
+        term_within=0.2,
+    )
     life = one.start()
     await lines.until(lambda said: len(said) > 0)
     await one.stop()
@@ -165,7 +193,9 @@ async def test_one_that_ignores_the_request_is_killed() -> None:
 
 async def test_what_it_started_ends_with_it_and_does_not_hold_up_the_restart() -> None:
     lines = Lines()
-    one = child(lines, "import subprocess\nprint(subprocess.Popen(['sleep', '3600']).pid)", first_wait=3600)
+    one = child(
+        lines, "import subprocess\nprint(subprocess.Popen(['sleep', '3600']).pid)", first_wait=3600
+    )
     life = one.start()
     await lines.until(lambda said: any("starting it again" in line for line in said))
     assert await asyncio.to_thread(wait_gone, int(lines.all[0]))

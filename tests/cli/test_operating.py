@@ -1,4 +1,5 @@
-"""`./run admin` and `./run bot-key` as an operator types them: before the first start, and while the api has the database."""
+"""`./run admin` and `./run bot-key` as an operator types them: before the first start, and while
+the api has the database."""
 
 import os
 import subprocess
@@ -21,7 +22,8 @@ WITHOUT = frozenset({"sandbox", "web"})
 
 @dataclass
 class Shell:
-    """A shell on the machine of the api that listens on `port`. `whole`: a command is a program of its own, as it is for a person."""
+    """A shell on the machine of the api that listens on `port`. `whole`: a command is a program of
+    its own, as it is for a person."""
 
     data_dir: Path
     port: int
@@ -40,7 +42,9 @@ class Shell:
         if not self.whole:
             return typed(words, folder, env, answer)
         command = [sys.executable, "-m", "cli", *words]
-        return subprocess.run(command, cwd=folder, env=env, input=answer, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=folder, env=env, input=answer, capture_output=True, text=True, check=False
+        )
 
     def link(self, *words: str) -> tuple[str, str]:
         """Page and token of the one link that is printed."""
@@ -58,7 +62,9 @@ class Shell:
 def first_link(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Made before the api ever ran: there is no database yet."""
     data_dir = tmp_path_factory.mktemp("operating") / "data"
-    page, token = Shell(data_dir, free_ports(1)[0], whole=True).link("admin", "create", "boss@example.org")
+    page, token = Shell(data_dir, free_ports(1)[0], whole=True).link(
+        "admin", "create", "boss@example.org"
+    )
     assert page == "/register?invite"
     assert (data_dir / "app.duckdb").exists()
     return data_dir, token
@@ -66,7 +72,9 @@ def first_link(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def stack(first_link: tuple[Path, str]) -> Iterator[Stack]:
-    with running_stack(data_dir=first_link[0], without=WITHOUT, extra_env={"WEB_SIGNUP": "open"}) as running:
+    with running_stack(
+        data_dir=first_link[0], without=WITHOUT, extra_env={"WEB_SIGNUP": "open"}
+    ) as running:
         yield running
 
 
@@ -77,11 +85,17 @@ def shell(stack: Stack) -> Shell:
 
 def post(stack: Stack, path: str, bearer: str | None = None, **body: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    return httpx.post(f"{stack.api_url}{path}", json=body, headers=headers, trust_env=False, timeout=30)
+    return httpx.post(
+        f"{stack.api_url}{path}", json=body, headers=headers, trust_env=False, timeout=30
+    )
 
 
-def test_an_admin_made_while_it_was_stopped_signs_in(stack: Stack, first_link: tuple[Path, str]) -> None:
-    made = post(stack, "/auth/register", email="boss@example.org", password=PASSWORD, invite=first_link[1])
+def test_an_admin_made_while_it_was_stopped_signs_in(
+    stack: Stack, first_link: tuple[Path, str]
+) -> None:
+    made = post(
+        stack, "/auth/register", email="boss@example.org", password=PASSWORD, invite=first_link[1]
+    )
     assert (made.status_code, made.json()["user"]["role"]) == (201, "admin")
 
 
@@ -91,15 +105,24 @@ def test_a_password_is_reset_while_it_runs(stack: Stack, shell: Shell) -> None:
     assert page == "/reset?token"
     reset = post(stack, "/auth/reset", token=token, password="quite another passphrase")
     assert reset.status_code == 204, reset.text
-    assert post(stack, "/auth/login", email="rita@example.org", password="quite another passphrase").status_code == 200
+    assert (
+        post(
+            stack, "/auth/login", email="rita@example.org", password="quite another passphrase"
+        ).status_code
+        == 200
+    )
 
 
 def test_somebody_with_an_account_is_promoted_after_a_question(stack: Stack, shell: Shell) -> None:
-    token = post(stack, "/auth/register", email="ana@example.org", password=PASSWORD).json()["access_token"]
+    token = post(stack, "/auth/register", email="ana@example.org", password=PASSWORD).json()[
+        "access_token"
+    ]
 
     def users() -> int:
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.get(f"{stack.api_url}/users", headers=headers, trust_env=False, timeout=30).status_code
+        return httpx.get(
+            f"{stack.api_url}/users", headers=headers, trust_env=False, timeout=30
+        ).status_code
 
     refused = shell.run("admin", "create", "ana@example.org", answer="")
     assert (refused.returncode, users()) == (1, 403)
@@ -113,7 +136,10 @@ def test_somebody_with_an_account_is_promoted_after_a_question(stack: Stack, she
 
 def test_what_is_refused_is_one_line(shell: Shell) -> None:
     for words, said in [
-        (("admin", "reset-password", "nobody@example.org"), "No account has this e-mail address.\n"),
+        (
+            ("admin", "reset-password", "nobody@example.org"),
+            "No account has this e-mail address.\n",
+        ),
         (("admin", "create", "nobody"), "This is not an e-mail address.\n"),
     ]:
         done = shell.run(*words)
@@ -124,8 +150,12 @@ def test_a_database_that_an_api_elsewhere_has_is_left_alone(shell: Shell) -> Non
     lost = Shell(shell.data_dir, free_ports(1)[0])
     done = lost.run("admin", "create", "eve@example.org")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"The database {shell.data_dir / 'app.duckdb'} is open in another process (PID ")
-    assert done.stderr.endswith(f"set API_PORT as for that api: none answers at http://127.0.0.1:{lost.port}.\n")
+    assert done.stderr.startswith(
+        f"The database {shell.data_dir / 'app.duckdb'} is open in another process (PID "
+    )
+    assert done.stderr.endswith(
+        f"set API_PORT as for that api: none answers at http://127.0.0.1:{lost.port}.\n"
+    )
     assert done.stderr.count("\n") == 1
 
 

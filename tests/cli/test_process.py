@@ -20,7 +20,13 @@ STOPS_WITHIN = 10
 def start(folder: Path, *arguments: str, **extra: str) -> subprocess.Popen[str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     env = {**inherited, "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder / "data"), **extra}
-    return subprocess.Popen([sys.executable, "-m", "cli.process", *arguments], cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli.process", *arguments],
+        cwd=folder,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
@@ -30,8 +36,12 @@ def test_every_name_leads_to_settings_and_a_main(name: str) -> None:
     assert callable(pkgutil.resolve_name(PROCESSES[name].main))
 
 
-@pytest.mark.parametrize(("name", "missing"), [("telegram", "TELEGRAM_BOT_TOKEN"), ("discord", "DISCORD_BOT_TOKEN")])
-def test_a_bot_without_a_token_says_so_and_ends_well(name: str, missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "missing"), [("telegram", "TELEGRAM_BOT_TOKEN"), ("discord", "DISCORD_BOT_TOKEN")]
+)
+def test_a_bot_without_a_token_says_so_and_ends_well(
+    name: str, missing: str, tmp_path: Path
+) -> None:
     process = start(tmp_path, name)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -48,8 +58,13 @@ def test_or_stays_until_it_is_stopped(tmp_path: Path) -> None:
         assert process.wait(STOPS_WITHIN) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize(("setting", "value"), [("API_PORT", "x"), ("DATABASE_URL", "mysql://x"), ("DATA_DIR", "/dev/null/data")])
-def test_a_bad_setting_is_one_line_and_exit_code_2(setting: str, value: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("API_PORT", "x"), ("DATABASE_URL", "mysql://x"), ("DATA_DIR", "/dev/null/data")],
+)
+def test_a_bad_setting_is_one_line_and_exit_code_2(
+    setting: str, value: str, tmp_path: Path
+) -> None:
     process = start(tmp_path, "api", **{setting: value})
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -57,8 +72,13 @@ def test_a_bad_setting_is_one_line_and_exit_code_2(setting: str, value: str, tmp
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize(("name", "extra"), [("api", {}), ("worker", {"WORKER": "off", "DATABASE_URL": "postgresql://u:p@[::1/x"})])
-def test_one_that_cannot_start_says_why_in_its_last_line(name: str, extra: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("api", {}), ("worker", {"WORKER": "off", "DATABASE_URL": "postgresql://u:p@[::1/x"})],
+)
+def test_one_that_cannot_start_says_why_in_its_last_line(
+    name: str, extra: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "app.duckdb").write_bytes(b"garbage")
     process = start(tmp_path, name, **extra)
@@ -70,7 +90,9 @@ def test_one_that_cannot_start_says_why_in_its_last_line(name: str, extra: dict[
 
 
 @pytest.mark.parametrize("place", ["media", "media/below", "media/.receiving"])
-def test_a_folder_for_files_that_cannot_be_written_ends_the_start(place: str, tmp_path: Path) -> None:
+def test_a_folder_for_files_that_cannot_be_written_ends_the_start(
+    place: str, tmp_path: Path
+) -> None:
     """A file is in its way, which stops root, too."""
     (tmp_path / "media").mkdir()
     url = (tmp_path / "media").as_uri()
@@ -101,12 +123,17 @@ def test_a_misspelt_setting_is_named_by_a_process_on_its_own(tmp_path: Path) -> 
     process = start(tmp_path, "api", TELEGRAM_BOT_TOKN="1:x")
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert said == "Bad setting: TELEGRAM_BOT_TOKN in the environment is no setting: did you mean TELEGRAM_BOT_TOKEN?\n"
+    assert (
+        said == "Bad setting: TELEGRAM_BOT_TOKN in the environment is no setting: did you mean "
+        "TELEGRAM_BOT_TOKEN?\n"
+    )
 
 
 def test_does_not_outlive_a_parent_that_ended_before_it_looked(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as gone:
         gone.wait()
-    process = start(tmp_path, "sandbox", "--stay", "--parent", str(gone.pid), OPENROUTER_API_KEY="sk-or-1")
+    process = start(
+        tmp_path, "sandbox", "--stay", "--parent", str(gone.pid), OPENROUTER_API_KEY="sk-or-1"
+    )
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")

@@ -1,4 +1,5 @@
-"""The script `run`, with Pythons that are missing, old or without venv. What it installs is tried by `.ci/run` on a clean checkout."""
+"""The script `run`, with Pythons that are missing, old or without venv. What it installs is tried
+by `.ci/run` on a clean checkout."""
 
 import os
 import shutil
@@ -15,7 +16,8 @@ TOOLS = ["sh", "dirname", "readlink", "id", "cksum", "cat", "rm", "printf"]
 
 
 class Place:
-    """A copy of the tree's outside, with a PATH that holds a few base programs and whatever a test puts there."""
+    """A copy of the tree's outside, with a PATH that holds a few base programs and whatever a test
+    puts there."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a tree"
@@ -37,23 +39,41 @@ class Place:
 
     def python(self, *lines: str) -> None:
         """A python3 that does what the real one does, but for what `lines` catch first."""
-        self.program("python3", 'case "$2" in *sys.executable*) echo "$0"; exit;; esac', *lines, f'exec {sys.executable} "$@"')
+        self.program(
+            "python3",
+            'case "$2" in *sys.executable*) echo "$0"; exit;; esac',
+            *lines,
+            f'exec {sys.executable} "$@"',
+        )
 
     def installed(self, lock: str, venv: str) -> Path:
-        """As `run` leaves it, with a Python that writes down how it was called. Returns what it wrote."""
+        """As `run` leaves it, with a Python that writes down how it was called. Returns what it
+        wrote."""
         written = self.root / f"{venv}.called"
         folder = self.root / venv / "bin"
         folder.mkdir(parents=True)
         path = folder / "python"
-        path.write_text(f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else pwd > "{written}"; printf \'%s\\n\' "$@" >> "{written}"; fi\n')
+        path.write_text(
+            f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else pwd > "{written}"; printf '
+            f'\'%s\\n\' "$@" >> "{written}"; fi\n'
+        )
         path.chmod(0o755)
         lock_bytes = (self.root / "locks" / f"{lock}.txt").read_bytes()
-        checksum = subprocess.run(["cksum"], input=lock_bytes, capture_output=True, check=True).stdout.decode().strip()
+        checksum = (
+            subprocess.run(["cksum"], input=lock_bytes, capture_output=True, check=True)
+            .stdout.decode()
+            .strip()
+        )
         (self.root / venv / ".stamp").write_text(f"{checksum} here")
         return written
 
     def call(
-        self, *arguments: str, script: Path | None = None, cwd: Path = Path("/"), user: int | None = None, also_set: tuple[str, ...] = ()
+        self,
+        *arguments: str,
+        script: Path | None = None,
+        cwd: Path = Path("/"),
+        user: int | None = None,
+        also_set: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess[str]:
         env = {"PATH": str(self.bin), "HOME": str(self.root), **dict.fromkeys(also_set, "/nowhere")}
         return subprocess.run(
@@ -84,23 +104,36 @@ def test_python_without_venv_says_the_one_command(place: Place) -> None:
     done = place.call()
     assert done.returncode == 1
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    assert done.stderr.strip() == f"Python's venv module is missing. Install it, then start again: sudo apt-get install -y {package}"
+    assert (
+        done.stderr.strip()
+        == "Python's venv module is missing. Install it, then start again: sudo apt-get install "
+        f"-y {package}"
+    )
 
 
 def test_root_gets_venv_installed(place: Place) -> None:
-    """The package lists of a fresh container are empty: the first attempt fails, and the lists are fetched."""
-    place.python('case "$2" in "import ensurepip") exit 1;; esac', 'case "$1 $2" in "-m venv") echo made >&2; exit 9;; esac')
+    """The package lists of a fresh container are empty: the first attempt fails, and the lists are
+    fetched."""
+    place.python(
+        'case "$2" in "import ensurepip") exit 1;; esac',
+        'case "$1 $2" in "-m venv") echo made >&2; exit 9;; esac',
+    )
     place.program("id", "echo 0")
     done_log = place.root / "apt.log"
     place.program(
         "apt-get",
         f'echo "$@" >> "{done_log}"',
-        f'case "$1" in update) : > "{place.root}/lists";; install) [ -e "{place.root}/lists" ];; esac',
+        f'case "$1" in update) : > "{place.root}/lists";; install) [ -e "{place.root}/lists" ];; '
+        "esac",
     )
     done = place.call()
     assert done.returncode == 9
     assert "made" in done.stderr
-    assert [line.split()[0] for line in done_log.read_text().splitlines()] == ["install", "update", "install"]
+    assert [line.split()[0] for line in done_log.read_text().splitlines()] == [
+        "install",
+        "update",
+        "install",
+    ]
 
 
 def test_finished_installation_starts_at_once_from_anywhere(place: Place, tmp_path: Path) -> None:
@@ -129,7 +162,9 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
     place.program("uv", f'echo "$@" >> "{log}"')
     place.python()
     assert place.call().returncode == 0
-    assert log.read_text().splitlines() == ["pip sync -q --require-hashes --compile-bytecode --python .venv/bin/python locks/run.txt"]
+    assert log.read_text().splitlines() == [
+        "pip sync -q --require-hashes --compile-bytecode --python .venv/bin/python locks/run.txt"
+    ]
     assert place.call().returncode == 0
     assert len(log.read_text().splitlines()) == 1
 
@@ -153,7 +188,9 @@ def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, pl
     assert place.call(also_set=(setting,)).returncode == 8
 
 
-@pytest.mark.parametrize("there", [False, True], ids=["nothing installed", "something older installed"])
+@pytest.mark.parametrize(
+    "there", [False, True], ids=["nothing installed", "something older installed"]
+)
 def test_a_folder_that_cannot_be_written_to_is_named(there: bool) -> None:
     """Root may write everywhere, and nobody else into pytest's own folder."""
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
@@ -167,7 +204,9 @@ def test_a_folder_that_cannot_be_written_to_is_named(there: bool) -> None:
         done = place.call(user=NOBODY if os.geteuid() == 0 else None)
         place.root.chmod(0o755)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith(f"{place.root} cannot be written to, and what locks/run.txt lists is installed there: ")
+    assert done.stderr.startswith(
+        f"{place.root} cannot be written to, and what locks/run.txt lists is installed there: "
+    )
 
 
 def test_one_that_is_installed_starts_from_a_folder_that_cannot_be_written_to(place: Place) -> None:
@@ -193,7 +232,8 @@ def test_tests_without_chromium_say_the_one_command(place: Place) -> None:
     assert done.returncode == 1
     assert (
         done.stderr.strip()
-        == "The browser tests need Chromium. Install it, then start again: sudo apt-get install -y chromium-headless-shell"
+        == "The browser tests need Chromium. Install it, then start again: sudo apt-get install "
+        "-y chromium-headless-shell"
     )
     assert not written.exists()
     place.program("chromium")

@@ -13,7 +13,13 @@ def test_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert set(made.bot_keys) == {"telegram", "discord", "terminal"}
-    values = [made.secret_key, made.setup_token, made.web_session_key, made.operator_key, *made.bot_keys.values()]
+    values = [
+        made.secret_key,
+        made.setup_token,
+        made.web_session_key,
+        made.operator_key,
+        *made.bot_keys.values(),
+    ]
     assert len(set(values)) == len(values)
     assert all(len(value.encode()) >= 32 for value in values)
 
@@ -40,7 +46,11 @@ def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
 def test_a_short_secret_is_refused(tmp_path: Path) -> None:
     ensure_secrets(tmp_path)
     path = tmp_path / "secrets.json"
-    path.write_text(Secrets.model_validate_json(path.read_text()).model_copy(update={"secret_key": "short"}).model_dump_json())
+    path.write_text(
+        Secrets.model_validate_json(path.read_text())
+        .model_copy(update={"secret_key": "short"})
+        .model_dump_json()
+    )
     with pytest.raises(SecretsUnusable):
         ensure_secrets(tmp_path)
 
@@ -66,4 +76,6 @@ def test_one_bots_key_is_renewed(tmp_path: Path) -> None:
     renewed = renew_bot_key(tmp_path, "discord")
     assert ensure_secrets(tmp_path) == renewed
     assert renewed.bot_keys["discord"] != made.bot_keys["discord"]
-    assert renewed == made.model_copy(update={"bot_keys": {**made.bot_keys, "discord": renewed.bot_keys["discord"]}})
+    assert renewed == made.model_copy(
+        update={"bot_keys": {**made.bot_keys, "discord": renewed.bot_keys["discord"]}}
+    )

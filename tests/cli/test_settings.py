@@ -33,7 +33,9 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "mysql://x", "DATABASE_URL must begin with"),
     ],
 )
-def test_one_line_names_the_setting_and_what_it_should_be(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_line_names_the_setting_and_what_it_should_be(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(BadSetting) as caught:
         load(Settings)
@@ -67,7 +69,9 @@ def test_two_bad_settings_are_both_named(monkeypatch: pytest.MonkeyPatch) -> Non
         load(Settings)
 
 
-def test_each_process_gets_its_own_secret_and_the_address_of_the_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_gets_its_own_secret_and_the_address_of_the_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets = ensure_secrets(tmp_path)
     monkeypatch.setenv("API_HOST", "0.0.0.0")
     monkeypatch.setenv("API_PORT", "8123")
@@ -79,7 +83,9 @@ def test_each_process_gets_its_own_secret_and_the_address_of_the_api(tmp_path: P
     assert launch.given("sandbox", secrets) == api_url
 
 
-def test_what_is_set_wins_over_what_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_set_wins_over_what_is_generated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".env").write_text(f"SECRET_KEY={'k' * 40}\nAPI_URL=http://api:8000\n")
     monkeypatch.setenv("WEB_SESSION_KEY", "w" * 40)
     monkeypatch.setenv("BOT_KEY", "b" * 40)
@@ -88,7 +94,9 @@ def test_what_is_set_wins_over_what_is_generated(tmp_path: Path, monkeypatch: py
         assert launch.given(process, ensure_secrets(tmp_path)) == {}
 
 
-def test_a_bot_without_a_token_and_a_sandbox_beside_a_provider_are_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bot_without_a_token_and_a_sandbox_beside_a_provider_are_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     launch = load(LaunchSettings)
     assert "TELEGRAM_BOT_TOKEN" in str(launch.idle("telegram"))
     assert "DISCORD_BOT_TOKEN" in str(launch.idle("discord"))
@@ -116,20 +124,34 @@ def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
         ("API_HOSTS", "API_HOST"),
     ],
 )
-def test_a_name_in_the_file_that_is_nearly_a_setting_is_refused(name: str, meant: str, tmp_path: Path) -> None:
+def test_a_name_in_the_file_that_is_nearly_a_setting_is_refused(
+    name: str, meant: str, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_text(f"# {meant}=1\n{name} = 1\n")
-    with pytest.raises(BadSetting, match=rf"^{name.rsplit(maxsplit=1)[-1].upper()} in \.env is no setting: did you mean {meant}\?$"):
+    with pytest.raises(
+        BadSetting,
+        match=rf"^{name.rsplit(maxsplit=1)[-1].upper()} in \.env is no setting: did you mean "
+        rf"{meant}\?$",
+    ):
         check_names()
 
 
-def test_names_of_other_programs_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a shell's environment they may be near ours; beside the right name a wrong one is somebody's own."""
-    (tmp_path / ".env").write_text("AWS_REGION=x\nCOMPOSE_PROJECT_NAME=x\nOPENAI_API_KEY=x\nSMTP_PASS=x\nSMTP_PASSWORD=x\nAPI_PORT=1\n")
+def test_names_of_other_programs_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a shell's environment they may be near ours; beside the right name a wrong one is
+    somebody's own."""
+    (tmp_path / ".env").write_text(
+        "AWS_REGION=x\nCOMPOSE_PROJECT_NAME=x\nOPENAI_API_KEY=x\nSMTP_PASS=x\nSMTP_PASSWORD=x\nAPI_PORT=1\n"
+    )
     for name in ("APP_PORT", "DB_HOST", "WORKERS", "DATABASE_PORT", "POSTGRES_PORT", "WEB_HOSTS"):
         monkeypatch.setenv(name, "1")
     check_names()
     monkeypatch.setenv("OPENROUTR_API_KEY", "1")
-    with pytest.raises(BadSetting, match="OPENROUTR_API_KEY in the environment is no setting: did you mean OPENROUTER_API_KEY"):
+    with pytest.raises(
+        BadSetting,
+        match="OPENROUTR_API_KEY in the environment is no setting: did you mean OPENROUTER_API_KEY",
+    ):
         check_names()
     monkeypatch.setenv("OPENROUTER_API_KEY", "1")
     check_names()
@@ -147,15 +169,23 @@ def test_the_sandbox_is_found_wherever_it_listens(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("SANDBOX_HOST", host)
         found[host] = load(Settings).provider_url.removesuffix(":8010/api/v1")
     assert found == {
-        "127.0.0.1": "http://127.0.0.1", "::1": "http://[::1]", "0.0.0.0": "http://127.0.0.1", "::": "http://[::1]", "sandbox": "http://sandbox",
+        "127.0.0.1": "http://127.0.0.1", "::1": "http://[::1]", "0.0.0.0": "http://127.0.0.1",
+        "::": "http://[::1]", "sandbox": "http://sandbox",
     }  # fmt: skip
 
 
 def test_where_to_reach_what_listens_everywhere() -> None:
-    assert [reachable(host) for host in ("0.0.0.0", "::", "::1", "10.0.0.1")] == ["127.0.0.1", "[::1]", "[::1]", "10.0.0.1"]
+    assert [reachable(host) for host in ("0.0.0.0", "::", "::1", "10.0.0.1")] == [
+        "127.0.0.1",
+        "[::1]",
+        "[::1]",
+        "10.0.0.1",
+    ]
 
 
-def test_what_libraries_read_may_stand_in_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libraries_read_may_stand_in_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_REGION", "HTTPS_PROXY", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, "kept for the end of the test")

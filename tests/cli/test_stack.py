@@ -9,19 +9,32 @@ from tests.processes import wait_gone
 from tests.stack import get, running_stack
 
 
-def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_is_killed_and_started_and_all_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "data"
     for made_beforehand in (folder, folder / "media"):
         made_beforehand.mkdir(mode=0o755)
     with running_stack(data_dir=folder) as stack:
-        database = [folder / "app.duckdb", folder / "app.duckdb.wal", folder / "web-sessions.db", folder / "secrets.json"]
-        assert {path.name: oct(path.stat().st_mode & 0o777) for path in database} == {path.name: "0o600" for path in database}
+        database = [
+            folder / "app.duckdb",
+            folder / "app.duckdb.wal",
+            folder / "web-sessions.db",
+            folder / "secrets.json",
+        ]
+        assert {path.name: oct(path.stat().st_mode & 0o777) for path in database} == {
+            path.name: "0o600" for path in database
+        }
         assert oct((folder / "media").stat().st_mode & 0o777) == "0o700"
         before = stack.pids
         assert set(before) == {"sandbox", "api", "web"}
         assert len(stack.setup_token) >= 32
 
-        for name, url in (("API", stack.api_url), ("WEB", stack.web_url), ("SANDBOX", stack.sandbox_url)):
+        for name, url in (
+            ("API", stack.api_url),
+            ("WEB", stack.web_url),
+            ("SANDBOX", stack.sandbox_url),
+        ):
             monkeypatch.setenv(f"{name}_PORT", url.rsplit(":", 1)[1])
         assert [health(name) for name in ("api", "web", "sandbox")] == [0, 0, 0]
 
@@ -38,10 +51,18 @@ def test_one_process_is_killed_and_started_and_all_end(tmp_path: Path, monkeypat
     assert [name for name, pid in {**before, **after}.items() if not wait_gone(pid, 0)] == []
 
 
-def test_one_that_cannot_start_is_named_with_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_that_cannot_start_is_named_with_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (
-        pytest.raises(AssertionError, match=r"api ended with exit code 2:\nBad setting: CHAT_SIGNUP"),
-        running_stack(data_dir=tmp_path / "data", extra_env={"CHAT_SIGNUP": "everybody"}, without=frozenset({"web", "sandbox"})),
+        pytest.raises(
+            AssertionError, match=r"api ended with exit code 2:\nBad setting: CHAT_SIGNUP"
+        ),
+        running_stack(
+            data_dir=tmp_path / "data",
+            extra_env={"CHAT_SIGNUP": "everybody"},
+            without=frozenset({"web", "sandbox"}),
+        ),
     ):
         raise RuntimeError("not reached")
     assert "--- api ---" in capsys.readouterr().out

@@ -1,4 +1,5 @@
-"""`python -m cli.supervisor` with the real processes: what it says, that it starts again what crashes, and that nothing stays behind."""
+"""`python -m cli.supervisor` with the real processes: what it says, that it starts again what
+crashes, and that nothing stays behind."""
 
 import os
 import signal
@@ -21,10 +22,13 @@ class Supervisor:
     """A running one, with what it printed so far."""
 
     def __init__(self, folder: Path, extra: dict[str, str]) -> None:
-        ports = dict(zip(("API_PORT", "WEB_PORT", "SANDBOX_PORT"), map(str, free_ports(3)), strict=True))
+        ports = dict(
+            zip(("API_PORT", "WEB_PORT", "SANDBOX_PORT"), map(str, free_ports(3)), strict=True)
+        )
         self.env = {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
-            "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DATA_DIR": str(folder / "data"), **ports, **extra,
+            "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "DATA_DIR": str(folder / "data"),
+            **ports, **extra,
         }  # fmt: skip
         self.api = f"http://127.0.0.1:{self.env['API_PORT']}"
         self.web = f"http://127.0.0.1:{self.env['WEB_PORT']}"
@@ -51,7 +55,9 @@ class Supervisor:
 
     def children(self) -> dict[str, int]:
         """Process ids by name."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        pids = (
+            Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        )
         found = {}
         for pid in pids:
             words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
@@ -77,7 +83,11 @@ def test_starts_all_starts_again_what_crashes_and_stops_all(tmp_path: Path) -> N
         assert f"API docs  {one.api}/docs" in said
         assert "Provider  sandbox" in said
         assert "Bots      none" in said
-        link = next(line.split()[-1] for line in one.lines if line.startswith("First start: create the admin at"))
+        link = next(
+            line.split()[-1]
+            for line in one.lines
+            if line.startswith("First start: create the admin at")
+        )
         assert link.startswith(f"{one.web}/setup?token=")
         for url in (one.web + "/healthz", one.api + "/docs", link):
             assert (get(url) or (0, b""))[0] == 200, url
@@ -86,7 +96,9 @@ def test_starts_all_starts_again_what_crashes_and_stops_all(tmp_path: Path) -> N
         before = one.children()
         assert set(before) == {"sandbox", "api", "web"}
         os.kill(before["api"], signal.SIGKILL)
-        assert "starting it again" in one.until(lambda line: line.startswith("api") and "ended by SIGKILL" in line)
+        assert "starting it again" in one.until(
+            lambda line: line.startswith("api") and "ended by SIGKILL" in line
+        )
         one.until(lambda line: "api_ready" in line)
         after = one.children()
         assert after["api"] != before["api"]
@@ -121,13 +133,19 @@ def test_a_taken_port_is_named_with_its_setting(setting: str, tmp_path: Path) ->
         with supervisor(tmp_path, **{setting: str(port)}) as one:
             assert one.process.wait(60) == 2
             said = one.errors()
-    assert said == f"Cannot start: Port {port} ({setting}) is taken: stop the program that has it, or set {setting}\n"
+    assert (
+        said
+        == f"Cannot start: Port {port} ({setting}) is taken: stop the program that has it, or set "
+        f"{setting}\n"
+    )
 
 
 def test_one_port_for_two_is_refused(tmp_path: Path) -> None:
     with supervisor(tmp_path, API_PORT="20001", WEB_PORT="20001") as one:
         assert one.process.wait(60) == 2
-        assert one.errors() == "Cannot start: WEB_PORT and API_PORT are both 20001: they must differ\n"
+        assert (
+            one.errors() == "Cannot start: WEB_PORT and API_PORT are both 20001: they must differ\n"
+        )
 
 
 def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
@@ -139,14 +157,21 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
 def test_a_bad_setting_is_named_before_anything_starts(tmp_path: Path) -> None:
     with supervisor(tmp_path, DISCORD_API_URL="discord", OPENROUTER_API_KEY="") as one:
         assert one.process.wait(60) == 2
-        assert one.errors() == "Cannot start: DISCORD_API_URL must be an address that begins with http://\n"
+        assert (
+            one.errors()
+            == "Cannot start: DISCORD_API_URL must be an address that begins with http://\n"
+        )
     assert not (tmp_path / "data" / "app.duckdb").exists()
 
 
 def test_a_misspelt_setting_is_named_before_anything_starts(tmp_path: Path) -> None:
     with supervisor(tmp_path, OPENROUTR_API_KEY="sk-or-1") as one:
         assert one.process.wait(60) == 2
-        assert one.errors() == "Cannot start: OPENROUTR_API_KEY in the environment is no setting: did you mean OPENROUTER_API_KEY?\n"
+        assert (
+            one.errors()
+            == "Cannot start: OPENROUTR_API_KEY in the environment is no setting: did you mean "
+            "OPENROUTER_API_KEY?\n"
+        )
     assert not (tmp_path / "data").exists()
 
 
@@ -170,10 +195,16 @@ def test_a_database_that_cannot_be_opened_is_an_end_with_one_sentence(tmp_path: 
 def test_the_port_of_a_webhook_is_looked_at_before(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        telegram = {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_UPDATES": "webhook", "TELEGRAM_WEBHOOK_PORT": str(port)}
+        telegram = {
+            "TELEGRAM_BOT_TOKEN": "1:x",
+            "TELEGRAM_UPDATES": "webhook",
+            "TELEGRAM_WEBHOOK_PORT": str(port),
+        }
         with supervisor(tmp_path, **telegram) as one:
             assert one.process.wait(60) == 2
-            assert one.errors().startswith(f"Cannot start: Port {port} (TELEGRAM_WEBHOOK_PORT) is taken")
+            assert one.errors().startswith(
+                f"Cannot start: Port {port} (TELEGRAM_WEBHOOK_PORT) is taken"
+            )
 
 
 def test_a_bad_setting_that_only_its_process_knows_stops_all(tmp_path: Path) -> None:

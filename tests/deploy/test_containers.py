@@ -16,7 +16,9 @@ from tests.rules.test_settings import NOT_OURS, names
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-OURS: dict[str, dict[str, Any]] = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+OURS: dict[str, dict[str, Any]] = {
+    name: service for name, service in COMPOSE["services"].items() if "build" in service
+}
 # the terminal is somebody's terminal
 SERVED = set(PROCESSES) - {"terminal"}
 
@@ -27,9 +29,11 @@ def test_every_process_is_a_service() -> None:
 
 
 def test_other_services_are_in_a_profile() -> None:
-    assert {name: service.get("profiles") for name, service in COMPOSE["services"].items() if name not in OURS} == {
-        "postgres": ["postgres"]
-    }
+    assert {
+        name: service.get("profiles")
+        for name, service in COMPOSE["services"].items()
+        if name not in OURS
+    } == {"postgres": ["postgres"]}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -42,8 +46,16 @@ def test_interpolated_names_are_settings_with_their_defaults() -> None:
     assert len(re.findall(r"\$\{", (ROOT / "docker-compose.yml").read_text())) == len(used)
     assert set(used) - NOT_OURS <= names()
     given = (BotSettings, LaunchSettings)
-    defaults = {env: cls.model_fields[field].default for cls in given for field, env in environment_names(cls).items()}
-    assert {name: value for name, value in used.items() if name not in NOT_OURS and str(defaults[name]) != value} == {}
+    defaults = {
+        env: cls.model_fields[field].default
+        for cls in given
+        for field, env in environment_names(cls).items()
+    }
+    assert {
+        name: value
+        for name, value in used.items()
+        if name not in NOT_OURS and str(defaults[name]) != value
+    } == {}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -59,7 +71,8 @@ def test_one_image_one_volume_one_folder(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_a_setting_of_env_cannot_move_what_others_connect_to(name: str) -> None:
-    """`.env` may name ports of the host; inside, each process listens where its neighbours look for it."""
+    """`.env` may name ports of the host; inside, each process listens where its neighbours look for
+    it."""
     inside = OURS[name]["environment"]
     assert inside["API_URL"] == "http://api:8000"
     for prefix in {"api": ["API", "SANDBOX"], "web": ["WEB"], "sandbox": ["SANDBOX"]}.get(name, []):
@@ -68,7 +81,9 @@ def test_a_setting_of_env_cannot_move_what_others_connect_to(name: str) -> None:
 
 def test_published_ports_are_those_the_processes_listen_on() -> None:
     for name in ("api", "web"):
-        host, port, inside = re.fullmatch(r"([\d.]+):\$\{(\w+):-\d+\}:(\d+)", OURS[name]["ports"][0]).groups()  # type: ignore[union-attr]
+        host, port, inside = re.fullmatch(
+            r"([\d.]+):\$\{(\w+):-\d+\}:(\d+)", OURS[name]["ports"][0]
+        ).groups()  # type: ignore[union-attr]
         assert host == "127.0.0.1"
         assert OURS[name]["environment"][port] == inside
         assert re.search(rf"^EXPOSE .*\b{inside}\b", DOCKERFILE, re.MULTILINE)
@@ -77,14 +92,26 @@ def test_published_ports_are_those_the_processes_listen_on() -> None:
 def test_the_api_finds_the_sandbox() -> None:
     inside = OURS["api"]["environment"]
     assert OURS["sandbox"]["environment"]["SANDBOX_PORT"] == inside["SANDBOX_PORT"]
-    found = Settings(sandbox_host=inside["SANDBOX_HOST"], sandbox_port=int(inside["SANDBOX_PORT"]), openrouter_base_url=None)
-    assert found.model_copy(update={"openrouter_api_key": None}).provider_url == "http://sandbox:8010/api/v1"
+    found = Settings(
+        sandbox_host=inside["SANDBOX_HOST"],
+        sandbox_port=int(inside["SANDBOX_PORT"]),
+        openrouter_base_url=None,
+    )
+    assert (
+        found.model_copy(update={"openrouter_api_key": None}).provider_url
+        == "http://sandbox:8010/api/v1"
+    )
 
 
 def test_a_stop_has_the_time_that_it_needs_and_the_order() -> None:
     for name, service in OURS.items():
-        assert int(service["stop_grace_period"].removesuffix("s")) > Settings.model_fields["drain_seconds"].default + END_WITHIN, name
-    assert "sandbox" in OURS["api"]["depends_on"], "compose stops it after the api, which waits for what it makes"
+        assert (
+            int(service["stop_grace_period"].removesuffix("s"))
+            > Settings.model_fields["drain_seconds"].default + END_WITHIN
+        ), name
+    assert "sandbox" in OURS["api"]["depends_on"], (
+        "compose stops it after the api, which waits for what it makes"
+    )
 
 
 def test_each_listening_process_has_a_health_check_of_its_own() -> None:
@@ -98,7 +125,12 @@ def test_bots_start_after_the_api_and_do_not_start_over_and_over_without_a_token
         assert OURS[name]["depends_on"] == {"api": {"condition": "service_healthy"}}
         assert f"{name}_bot_token" in BotSettings.model_fields
     assert {service["restart"] for service in OURS.values()} == {"unless-stopped"}
-    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {"sandbox", "worker", "telegram", "discord"}
+    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {
+        "sandbox",
+        "worker",
+        "telegram",
+        "discord",
+    }
 
 
 def test_image_holds_all_code_and_runs_as_nobody_special() -> None:
@@ -121,4 +153,8 @@ def test_installs_from_the_locks_only() -> None:
 def test_build_context_holds_what_is_copied_and_no_secret() -> None:
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     assert kept[0] == "*"
-    assert {line.removeprefix("!") for line in kept if line.startswith("!")} == {*PRODUCT, "locks", ".env.example"}
+    assert {line.removeprefix("!") for line in kept if line.startswith("!")} == {
+        *PRODUCT,
+        "locks",
+        ".env.example",
+    }

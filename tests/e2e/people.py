@@ -1,4 +1,5 @@
-"""One person at a chat, on either platform: says commands, presses buttons, sees messages. And the same person on the web's side."""
+"""One person at a chat, on either platform: says commands, presses buttons, sees messages. And the
+same person on the web's side."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,9 @@ class Person(Protocol):
     def says(self, command: str, text: str = "") -> None: ...
     def press(self, message: Shown, label: str) -> None: ...
     def messages(self) -> list[Shown]: ...
-    async def sees(self, find: Callable[[list[Shown]], Shown | None], timeout: float = 30) -> Shown: ...
+    async def sees(
+        self, find: Callable[[list[Shown]], Shown | None], timeout: float = 30
+    ) -> Shown: ...
     def content(self, message: Shown) -> bytes: ...
 
 
@@ -72,10 +75,14 @@ class TelegramPerson:
         return Shown(str(one.message_id), one.text, tuple(one.buttons), files, reply)
 
     async def sees(self, find: Callable[[list[Shown]], Shown | None], timeout: float = 30) -> Shown:
-        return await self.fake.wait_for(lambda scene: find([self._shown(one) for one in scene.by_bot(self.chat)]), timeout)
+        return await self.fake.wait_for(
+            lambda scene: find([self._shown(one) for one in scene.by_bot(self.chat)]), timeout
+        )
 
     def content(self, message: Shown) -> bytes:
-        seen = next(one for one in self.fake.messages(self.chat) if str(one.message_id) == message.id)
+        seen = next(
+            one for one in self.fake.messages(self.chat) if str(one.message_id) == message.id
+        )
         assert seen.file is not None
         return self.fake.content(seen.file)
 
@@ -107,7 +114,13 @@ class DiscordPerson:
     @staticmethod
     def _all(scene: Any) -> list[Shown]:
         return [
-            Shown(one.id, one.text, tuple(one.buttons), tuple(file.content_type for file in one.attachments), one.reference)
+            Shown(
+                one.id,
+                one.text,
+                tuple(one.buttons),
+                tuple(file.content_type for file in one.attachments),
+                one.reference,
+            )
             for one in scene.by_bot(DiscordPerson.channel)
             if not one.loading
         ]
@@ -134,7 +147,11 @@ def containing(*texts: str, files: int = 0) -> Callable[[list[Shown]], Shown | N
     """The newest message that holds all the texts and at least so many files."""
 
     def find(messages: list[Shown]) -> Shown | None:
-        fits = [one for one in messages if all(text in one.text for text in texts) and len(one.files) >= files]
+        fits = [
+            one
+            for one in messages
+            if all(text in one.text for text in texts) and len(one.files) >= files
+        ]
         return fits[-1] if fits else None
 
     return find
@@ -160,13 +177,19 @@ class Account:
 
     async def link(self, person: Person) -> None:
         """The whole dance: code on the web, code in the chat, Yes there, Yes here."""
-        code = self.http.post("/links/codes", json={"platform": person.platform}).raise_for_status().json()
+        code = (
+            self.http.post("/links/codes", json={"platform": person.platform})
+            .raise_for_status()
+            .json()
+        )
         if code["deep_link"] is not None:
             assert code["deep_link"].endswith(code["code"])
             person.says("start", code["code"])
         else:
             person.says("link", code["code"])
-        asked = await person.sees(lambda messages: next((one for one in messages if "Yes" in one.buttons), None))
+        asked = await person.sees(
+            lambda messages: next((one for one in messages if "Yes" in one.buttons), None)
+        )
         assert "a***" in asked.text or "an***" in asked.text, asked.text
         assert self.get(f"/links/codes/{code['id']}")["state"] == "redeemed"
         person.press(asked, "Yes")

@@ -1,4 +1,5 @@
-"""Answers of the provider as they really come, in the chats of the real processes: what is shown is what was booked."""
+"""Answers of the provider as they really come, in the chats of the real processes: what is shown is
+what was booked."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -34,7 +35,10 @@ class World:
 
 @pytest.fixture(params=["telegram", "discord"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    with person_on(request.param) as person, running_stack(**person.env(), without=frozenset({"web"})) as stack:
+    with (
+        person_on(request.param) as person,
+        running_stack(**person.env(), without=frozenset({"web"})) as stack,
+    ):
         await person.connected()
         account = Account(stack)
         await account.link(person)
@@ -46,13 +50,22 @@ async def test_what_is_shown_is_what_was_booked(world: World) -> None:
     for name, breaks in (("cut_mid", True), ("no_finish", False)):
         before = world.spent()
         words = "Half of the answer" if name == "cut_mid" else "All the words"
-        shown = await world.asks(case(f"charged-but-says-not/{name}.sse"), words, "The answer stops here", breaks=breaks)
+        shown = await world.asks(
+            case(f"charged-but-says-not/{name}.sse"), words, "The answer stops here", breaks=breaks
+        )
         booked = world.spent() - before
         assert booked > 0
         assert f"It cost {texts.money(booked)}." in shown.text
         assert "Nothing was charged" not in shown.text
-    await world.asks(case("charged-but-says-not/nonjson_mid.sse"), "Half of the answer is here and then the rest.", "$0.0012")
-    for name, why in (("reasoning_length", "all its room for thinking"), ("tool_calls", "The model gave no answer")):
+    await world.asks(
+        case("charged-but-says-not/nonjson_mid.sse"),
+        "Half of the answer is here and then the rest.",
+        "$0.0012",
+    )
+    for name, why in (
+        ("reasoning_length", "all its room for thinking"),
+        ("tool_calls", "The model gave no answer"),
+    ):
         before = world.spent()
         shown = await world.asks(case(f"empty-answer-charged/{name}.sse"), why)
         assert f"It cost {texts.money(world.spent() - before)}." in shown.text
@@ -64,12 +77,23 @@ async def test_thinking_sources_pictures_and_going_on(world: World) -> None:
         assert "think>" not in shown.text
         assert "user wants" not in shown.text
     assert "😀" in (await world.asks(said("\ud83d", "\ude00 smiles"), "smiles")).text
-    cited = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.example/", "title": "A title"}}]}
+    cited = {
+        "annotations": [
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "https://a.example/", "title": "A title"},
+            }
+        ]
+    }
     await world.asks(events({"content": "Cited."}, cited), "Cited.", "[1]", "A title")
     await world.asks(with_picture("Here it is."), "", files=1)
-    cut = await world.asks(case("finish-reason/length.sse"), "This answer was cut", "Cut at the limit")
+    cut = await world.asks(
+        case("finish-reason/length.sse"), "This answer was cut", "Cut at the limit"
+    )
     assert cut.buttons == ("▶️ Go on",)
-    await world.asks(case("finish-reason/content_filter.sse"), "A content filter stopped the answer here.")
+    await world.asks(
+        case("finish-reason/content_filter.sse"), "A content filter stopped the answer here."
+    )
     world.sandbox.break_with(token=0)
     world.person.press(cut, "▶️ Go on")
     await world.person.sees(containing("local sandbox"))

@@ -1,4 +1,5 @@
-"""The main job with the real processes: real python-telegram-bot and discord.py, real HTTP and WebSockets, the sandbox as provider."""
+"""The main job with the real processes: real python-telegram-bot and discord.py, real HTTP and
+WebSockets, the sandbox as provider."""
 
 import asyncio
 import io
@@ -25,7 +26,9 @@ class World:
     async def card(self, command: str, prompt: str, *more: str) -> Shown:
         """Asks, and returns the accepted card."""
         self.person.says(command, prompt)
-        return await self.person.sees(lambda messages: next((one for one in messages if "Cancel" in one.buttons), None))
+        return await self.person.sees(
+            lambda messages: next((one for one in messages if "Cancel" in one.buttons), None)
+        )
 
     def provider_has_it(self) -> None:
         """Killed before that, a job ends with a sentence, because it is never submitted twice."""
@@ -43,13 +46,20 @@ class World:
         return result
 
     async def closed_cards(self) -> None:
-        await self.person.sees(lambda messages: messages[-1] if not any("Cancel" in one.buttons for one in messages) else None)
+        await self.person.sees(
+            lambda messages: (
+                messages[-1] if not any("Cancel" in one.buttons for one in messages) else None
+            )
+        )
 
 
 @pytest.fixture(params=["telegram", "discord"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     slow = {"SANDBOX_IMAGE_SECONDS": "0.5", "SANDBOX_VIDEO_SECONDS": "3"}
-    with person_on(request.param) as person, running_stack(**person.env(), extra_env=slow, without=frozenset({"web"})) as stack:
+    with (
+        person_on(request.param) as person,
+        running_stack(**person.env(), extra_env=slow, without=frozenset({"web"})) as stack,
+    ):
         await person.connected()
         account = Account(stack)
         person.says("image", "a fox in snow")
@@ -76,7 +86,11 @@ async def test_link_image_video_cancel_and_balance(world: World) -> None:
     assert world.account.jobs()[0]["status"] == "cancelled"
 
     world.person.says("ask", "what is a fox?")
-    await world.person.sees(lambda messages: next((one for one in messages if "fox" in one.text.lower() and not one.files), None))
+    await world.person.sees(
+        lambda messages: next(
+            (one for one in messages if "fox" in one.text.lower() and not one.files), None
+        )
+    )
     world.person.says("balance")
     await world.person.sees(containing("$"))
     world.person.says("jobs")
@@ -86,7 +100,9 @@ async def test_link_image_video_cancel_and_balance(world: World) -> None:
 
 
 @pytest.mark.parametrize("victim", ["api", "bot"])
-async def test_a_video_arrives_although_a_process_was_killed_in_the_middle(world: World, victim: str) -> None:
+async def test_a_video_arrives_although_a_process_was_killed_in_the_middle(
+    world: World, victim: str
+) -> None:
     name = world.person.platform if victim == "bot" else "api"
     await world.card("video", "waves at night")
     world.provider_has_it()
@@ -109,5 +125,6 @@ async def test_a_result_made_while_the_bot_was_away_waits_for_it(world: World) -
         await asyncio.sleep(0.1)
     assert world.results() == []
     world.stack.start(world.person.platform)
-    # a bot that was killed before it could say which message is the card leaves that open; its button still works
+    # a bot that was killed before it could say which message is the card leaves that open; its
+    # button still works
     await world.one_result("a lighthouse", timeout=90)

@@ -1,4 +1,5 @@
-"""The whole product at its worst, with the real processes: whoever has written is answered, once, and nothing is paid twice."""
+"""The whole product at its worst, with the real processes: whoever has written is answered, once,
+and nothing is paid twice."""
 
 import asyncio
 import os
@@ -34,25 +35,37 @@ class World:
         await self.fake.wait_for(lambda scene: scene.waiting_updates == [] or None, 30)
 
     async def answered(self, asked: list[int], *, but: str = "") -> dict[int, list[str]]:
-        """What answers each message, once each has a whole answer. Results, which come besides, and what `but` says are left out."""
+        """What answers each message, once each has a whole answer. Results, which come besides, and
+        what `but` says are left out."""
 
         def answers(scene: Scene) -> dict[int, list[str]]:
             found: dict[int, list[str]] = {one: [] for one in asked}
             for message in scene.by_bot(CHAT):
-                if message.reply_to in found and message.file is None and message.text not in ("", but):
+                if (
+                    message.reply_to in found
+                    and message.file is None
+                    and message.text not in ("", but)
+                ):
                     found[message.reply_to].append(message.text)
             return found
 
         def all_whole(scene: Scene) -> dict[int, list[str]] | None:
             found = answers(scene)
-            return found if all(texts and not texts[-1].endswith("…") for texts in found.values()) else None
+            return (
+                found
+                if all(texts and not texts[-1].endswith("…") for texts in found.values())
+                else None
+            )
 
         return await self.fake.wait_for(all_whole, 90)
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    with running_telegram() as fake, running_stack(telegram=fake, without=frozenset({"web"})) as stack:
+    with (
+        running_telegram() as fake,
+        running_stack(telegram=fake, without=frozenset({"web"})) as stack,
+    ):
         fake.settings(paced=False)
         person = TelegramPerson(fake)
         await person.connected()
@@ -62,7 +75,9 @@ async def world() -> AsyncIterator[World]:
         account.close()
 
 
-async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_was_killed(world: World) -> None:
+async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_was_killed(
+    world: World,
+) -> None:
     paused = world.stack.pids["api"]
     os.killpg(paused, signal.SIGSTOP)
     pictures = [world.writes(f"/image fox {number}") for number in range(PICTURES)]
@@ -74,16 +89,24 @@ async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_w
     world.stack.start("telegram")
     answers = await world.answered([*pictures, *questions], but=texts.still_waiting())
     assert [len(answers[one]) for one in answers] == [1] * (PICTURES + QUESTIONS), answers
-    await world.fake.wait_for(lambda scene: len([one for one in scene.by_bot(CHAT) if one.file]) == PICTURES or None, 90)
+    await world.fake.wait_for(
+        lambda scene: len([one for one in scene.by_bot(CHAT) if one.file]) == PICTURES or None, 90
+    )
     prompts = Counter(job["prompt"] for job in world.account.jobs())
     assert prompts == Counter(f"fox {number}" for number in range(PICTURES))
-    await world.fake.wait_for(lambda scene: not [one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons] or None, 60)
-    assert not list((world.stack.data_dir / "telegram").rglob("*.json")), "nothing is left to answer"
+    await world.fake.wait_for(
+        lambda scene: not [one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons] or None, 60
+    )
+    assert not list((world.stack.data_dir / "telegram").rglob("*.json")), (
+        "nothing is left to answer"
+    )
 
 
 @pytest.mark.parametrize("victim", ["bot", "api"])
 @pytest.mark.parametrize("how", ["stop", "kill"])
-async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(world: World, victim: str, how: str) -> None:
+async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(
+    world: World, victim: str, how: str
+) -> None:
     """With what there is of its answer, or anew; and it is said when it is not whole."""
     sandbox = Sandbox(world.stack.sandbox_url)
     sandbox.break_with(token=3600, first_token=0)
@@ -99,7 +122,9 @@ async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(wor
     (answer,) = (await world.answered([asked], but=texts.still_waiting()))[asked]
     whole = "[The answer stops here." not in answer
     assert whole or texts.interrupted() in answer
-    assert whole == (victim == "api" and how == "kill"), "only what was killed with its answer is asked again"
+    assert whole == (victim == "api" and how == "kill"), (
+        "only what was killed with its answer is asked again"
+    )
     me = world.account.get("/users/me")
     assert float(me["held_usd"]) == 0
 
@@ -113,18 +138,27 @@ async def test_what_waits_while_the_product_is_down_is_answered_at_its_start(wor
     assert len(world.fake.scene().waiting_updates) == WAITING
     world.stack.start("api")
     answers = await world.answered(asked)
-    assert all(len(said) == 1 and said[0].startswith("You have") for said in answers.values()), answers
+    assert all(len(said) == 1 and said[0].startswith("You have") for said in answers.values()), (
+        answers
+    )
 
 
 async def test_a_platform_that_brings_nothing_again_is_told_at_the_stop() -> None:
-    with running_discord() as fake, running_stack(discord=fake, without=frozenset({"web"})) as stack:
+    with (
+        running_discord() as fake,
+        running_stack(discord=fake, without=frozenset({"web"})) as stack,
+    ):
         person = DiscordPerson(fake)
         await person.connected()
         account = Account(stack)
         await account.link(person)
         Sandbox(stack.sandbox_url).break_with(token=3600, first_token=0)
         person.says("ask", "what is a fox?")
-        growing = await person.sees(lambda seen: seen[-1] if seen and seen[-1].text.endswith("…") and seen[-1].buttons else None)
+        growing = await person.sees(
+            lambda seen: (
+                seen[-1] if seen and seen[-1].text.endswith("…") and seen[-1].buttons else None
+            )
+        )
         await asyncio.to_thread(stack.stop, "discord")
         (last,) = [one for one in person.messages() if one.id == growing.id]
         account.close()

@@ -18,7 +18,9 @@ SECRET = {"OPENROUTER_WEBHOOK_SECRET": "a webhook secret of the tests"}
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    with running_stack(extra_env={**SECRET, "SANDBOX_VIDEO_SECONDS": "1"}, without=frozenset({"api", "web"})) as stack:
+    with running_stack(
+        extra_env={**SECRET, "SANDBOX_VIDEO_SECONDS": "1"}, without=frozenset({"api", "web"})
+    ) as stack:
         stack.start("api", extra_env={"PUBLIC_API_URL": stack.api_url})
         yield stack
 
@@ -31,7 +33,8 @@ def account(stack: Stack) -> Iterator[Account]:
 
 
 def finished(account: Account, job: dict[str, Any]) -> dict[str, Any]:
-    """Asks until it ends: polling the provider is half a minute away, so only a webhook can end it sooner."""
+    """Asks until it ends: polling the provider is half a minute away, so only a webhook can end it
+    sooner."""
     while job["status"] in {"queued", "processing"}:
         time.sleep(0.1)
         job = account.get(f"/generations/{job['id']}")
@@ -55,6 +58,9 @@ def test_a_webhook_repairs_a_submit_whose_answer_was_lost(stack: Stack, account:
 
 def test_a_stranger_cannot_wake_a_job(stack: Stack) -> None:
     answer = httpx.post(
-        f"{stack.api_url}/webhooks/openrouter/anything", json={"type": "x", "data": {"id": "y"}}, trust_env=False, verify=PLAIN
+        f"{stack.api_url}/webhooks/openrouter/anything",
+        json={"type": "x", "data": {"id": "y"}},
+        trust_env=False,
+        verify=PLAIN,
     )
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

@@ -1,4 +1,5 @@
-"""PostgreSQL with the worker as a process of its own: accepted by one process, made by another, killed in the middle and taken up again."""
+"""PostgreSQL with the worker as a process of its own: accepted by one process, made by another,
+killed in the middle and taken up again."""
 
 import asyncio
 import time
@@ -22,7 +23,13 @@ def test_a_separate_worker_makes_what_the_api_accepts(postgres_url: str) -> None
     env = {"DATABASE_URL": postgres_url, "WORKER": "off", "SANDBOX_IMAGE_SECONDS": "0.1"}
     with running_stack(extra_env=env, without=frozenset({"web"})) as stack:
         account = Account(stack)
-        job = account.http.post("/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"}).raise_for_status().json()
+        job = (
+            account.http.post(
+                "/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"}
+            )
+            .raise_for_status()
+            .json()
+        )
         assert account.get(f"/generations/{job['id']}")["status"] == "queued", "nobody makes it yet"
         stack.start("worker", wait=False)
         end = time.monotonic() + 60
@@ -35,8 +42,11 @@ def test_a_separate_worker_makes_what_the_api_accepts(postgres_url: str) -> None
         assert stack.stop("worker") == 0
 
 
-async def test_api_and_worker_outlive_a_failover_of_the_database(server: Server, reset: None, postgres_url: str) -> None:
-    """Read-only for three seconds, all connections dropped: the same processes go on, and who asks meanwhile is told to wait."""
+async def test_api_and_worker_outlive_a_failover_of_the_database(
+    server: Server, reset: None, postgres_url: str
+) -> None:
+    """Read-only for three seconds, all connections dropped: the same processes go on, and who asks
+    meanwhile is told to wait."""
     env = {"DATABASE_URL": postgres_url, "WORKER": "off", "SANDBOX_IMAGE_SECONDS": "1.5"}
     with running_stack(extra_env=env, without=frozenset({"web"})) as stack:
         stack.start("worker", wait=False)
@@ -44,7 +54,9 @@ async def test_api_and_worker_outlive_a_failover_of_the_database(server: Server,
         account = Account(stack)
 
         def ask() -> httpx.Response:
-            return account.http.post("/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"})
+            return account.http.post(
+                "/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"}
+            )
 
         def reached(job: dict[str, Any], *wanted: str) -> bool:
             answer = account.http.get(f"/generations/{job['id']}")
@@ -56,7 +68,9 @@ async def test_api_and_worker_outlive_a_failover_of_the_database(server: Server,
         end = time.monotonic() + 3
         while time.monotonic() < end:
             answer = ask()
-            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), answer.text
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable"), (
+                answer.text
+            )
             assert answer.headers["retry-after"]
             await asyncio.sleep(0.2)
         assert account.http.get("/readyz").status_code == 503

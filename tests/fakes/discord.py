@@ -1,4 +1,5 @@
-"""A fake Discord over real HTTP and WebSocket: in a thread for tests, or `python -m tests.fakes.discord --port N`."""
+"""A fake Discord over real HTTP and WebSocket: in a thread for tests, or `python -m
+tests.fakes.discord --port N`."""
 
 import argparse
 import asyncio
@@ -16,7 +17,16 @@ from tests.fakes.discord_rest import Rest
 from tests.fakes.discord_world import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, World
 from tests.fakes.threads import loop_in_thread
 
-__all__ = ["APPLICATION_ID", "GUILD_CHANNEL_ID", "GUILD_ID", "TOKEN", "FakeDiscord", "Scene", "SeenMessage", "running_discord"]
+__all__ = [
+    "APPLICATION_ID",
+    "GUILD_CHANNEL_ID",
+    "GUILD_ID",
+    "TOKEN",
+    "FakeDiscord",
+    "Scene",
+    "SeenMessage",
+    "running_discord",
+]
 
 TOKEN = "OTAwMDAwMDAwMDAwMDAwMDAx.fake.discord-token"
 
@@ -33,7 +43,9 @@ class Server:
         app = web.Application(middlewares=[rest.edge], client_max_size=2 * REQUEST_BYTES)
         app.add_routes([*rest.routes(), *control.routes(), web.get("/gateway", self.gateway.serve)])
         app.add_routes([web.get("/cdn/attachments/{channel}/{file}/{name}", rest.download)])
-        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        self.runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
 
     async def start(self, port: int) -> str:
         """Listen on loopback; the base URL (port 0: a free one)."""
@@ -64,7 +76,10 @@ def running_discord(token: str = TOKEN, port: int = 0) -> Iterator[FakeDiscord]:
 async def _serve(port: int, token: str) -> None:
     server = Server(token, ticking=True)
     base_url = await server.start(port)
-    print(f"fake Discord on {base_url}: DISCORD_API_URL={base_url}/api DISCORD_BOT_TOKEN={token}", flush=True)
+    print(
+        f"fake Discord on {base_url}: DISCORD_API_URL={base_url}/api DISCORD_BOT_TOKEN={token}",
+        flush=True,
+    )
     try:
         await asyncio.Event().wait()
     finally:

@@ -1,4 +1,5 @@
-"""Discord's limits on what a bot may send. Each breach is answered as Discord does: 400 with code 50035, or 413."""
+"""Discord's limits on what a bot may send. Each breach is answered as Discord does: 400 with code
+50035, or 413."""
 
 import json
 import re
@@ -16,12 +17,36 @@ MIB = 1024 * 1024
 FILE_BYTES = 10 * MIB
 REQUEST_BYTES = 25 * MIB
 COMMAND_NAME = re.compile(r"^[-_\w]{1,32}$")
-LOCALES = {"id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "it", "nl", "pl", "pt-BR", "sv-SE", "tr", "ru", "uk", "ja", "ko"}
+LOCALES = {
+    "id",
+    "da",
+    "de",
+    "en-GB",
+    "en-US",
+    "es-ES",
+    "es-419",
+    "fr",
+    "it",
+    "nl",
+    "pl",
+    "pt-BR",
+    "sv-SE",
+    "tr",
+    "ru",
+    "uk",
+    "ja",
+    "ko",
+}
 MENTION_KINDS = {"roles", "users", "everyone"}
 
 
 def check_message(
-    body: dict[str, Any], files: list[tuple[str, str, bytes]], *, webhook: bool, editing: bool = False, file_bytes: int = FILE_BYTES
+    body: dict[str, Any],
+    files: list[tuple[str, str, bytes]],
+    *,
+    webhook: bool,
+    editing: bool = False,
+    file_bytes: int = FILE_BYTES,
 ) -> None:
     content = body.get("content") or ""
     _check_letters(body)
@@ -67,9 +92,14 @@ def check_form(form: dict[str, Any]) -> None:
             raise bad_form("Unknown component", "components")
         if not 1 <= len(label.get("label", "")) <= 45:
             raise bad_form("Must be between 1 and 45 in length.", "label")
-        if not 1 <= len(field.get("custom_id", "")) <= 100 or len(label.get("description", "")) > 100:
+        if (
+            not 1 <= len(field.get("custom_id", "")) <= 100
+            or len(label.get("description", "")) > 100
+        ):
             raise bad_form("Must be between 1 and 100 in length.", "components")
-        if not 1 <= field.get("max_length", 4000) <= 4000 or len(field.get("value", "")) > field.get("max_length", 4000):
+        if not 1 <= field.get("max_length", 4000) <= 4000 or len(
+            field.get("value", "")
+        ) > field.get("max_length", 4000):
             raise bad_form("Must be between 1 and 4000 in length.", "value")
 
 
@@ -83,7 +113,9 @@ def check_choices(choices: list[dict[str, Any]]) -> None:
 
 
 def _check_flags(flags: int, *, webhook: bool) -> None:
-    allowed = FLAG_SUPPRESS_EMBEDS | FLAG_SUPPRESS_NOTIFICATIONS | (FLAG_EPHEMERAL if webhook else 0)
+    allowed = (
+        FLAG_SUPPRESS_EMBEDS | FLAG_SUPPRESS_NOTIFICATIONS | (FLAG_EPHEMERAL if webhook else 0)
+    )
     if flags & ~allowed:
         raise bad_form("Flags can not be set", "flags")
 
@@ -159,7 +191,9 @@ def _check_embeds(embeds: list[dict[str, Any]]) -> None:
 def check_commands(commands: list[dict[str, Any]]) -> None:
     for kind, most in ((1, 100), (2, 15), (3, 15)):
         if len([one for one in commands if one.get("type", 1) == kind]) > most:
-            raise DiscordError(400, 30032, f"Maximum number of application commands reached ({most}).")
+            raise DiscordError(
+                400, 30032, f"Maximum number of application commands reached ({most})."
+            )
     names = [(one.get("type", 1), one["name"]) for one in commands]
     if len(set(names)) != len(names):
         raise bad_form("Application command names must be unique", "name")
@@ -222,7 +256,9 @@ def _check_locales(localized: dict[str, Any]) -> None:
 
 def _longest(one: dict[str, Any]) -> int:
     """Of all languages, the longest counts."""
-    return max(map(len, (one["description"], *(one.get("description_localizations") or {}).values())))
+    return max(
+        map(len, (one["description"], *(one.get("description_localizations") or {}).values()))
+    )
 
 
 def _check_name(name: str) -> None:

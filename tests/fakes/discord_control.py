@@ -26,7 +26,9 @@ class Control:
 
     async def state(self, request: web.Request) -> web.Response:
         """The whole world, as soon as it is newer than `after` or `seconds` are over."""
-        await self.world.wait_changed(int(request.query.get("after", -1)), float(request.query.get("seconds", 0)))
+        await self.world.wait_changed(
+            int(request.query.get("after", -1)), float(request.query.get("seconds", 0))
+        )
         seen = self.world.snapshot()
         for name in ("connected", "identified", "resumed", "refused_connections"):
             seen[name] = getattr(self.gateway, name)
@@ -95,7 +97,9 @@ class Control:
         message = self.world.messages[message_id]
         message.deleted = True
         channel = self.world.channels[message.channel_id]
-        about = {"id": message.id, "channel_id": channel.id} | ({"guild_id": channel.guild_id} if channel.guild_id else {})
+        about = {"id": message.id, "channel_id": channel.id} | (
+            {"guild_id": channel.guild_id} if channel.guild_id else {}
+        )
         await self.gateway.emit("MESSAGE_DELETE", about)
 
     async def advance(self, seconds: float) -> None:
@@ -112,7 +116,9 @@ class Control:
         self.faults.clear()
         self.gateway.refuse_connections = False
 
-    async def drop(self, code: int | None = None, forget: bool = False, refuse: bool = False) -> None:
+    async def drop(
+        self, code: int | None = None, forget: bool = False, refuse: bool = False
+    ) -> None:
         self.gateway.refuse_connections = refuse
         await self.gateway.drop(code, forget=forget)
 
@@ -121,9 +127,14 @@ class Control:
         self.world.channels[channel_id].history = history
 
     async def portal(
-        self, content_intent: str | None = None, tier: int | None = None, shards: int | None = None, moderators: list[str] | None = None
+        self,
+        content_intent: str | None = None,
+        tier: int | None = None,
+        shards: int | None = None,
+        moderators: list[str] | None = None,
     ) -> None:
-        """What the developer portal and the server's owner decide; `content_intent` is off, shown (but refused) or granted."""
+        """What the developer portal and the server's owner decide; `content_intent` is off, shown
+        (but refused) or granted."""
         world = self.world
         world.content_intent = content_intent or world.content_intent
         world.tier = world.tier if tier is None else tier

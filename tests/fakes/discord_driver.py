@@ -1,4 +1,5 @@
-"""Drives a fake Discord over its control calls, in this process or another, and shows what people there would see."""
+"""Drives a fake Discord over its control calls, in this process or another, and shows what people
+there would see."""
 
 import base64
 import json
@@ -27,7 +28,8 @@ class SeenFile:
 
 @dataclass(frozen=True)
 class SeenMessage:
-    """`history`: earlier contents, oldest first. `edited_by`: `channel` (bot token) or `webhook` (interaction token), one per edit."""
+    """`history`: earlier contents, oldest first. `edited_by`: `channel` (bot token) or `webhook`
+    (interaction token), one per edit."""
 
     id: str
     channel_id: str
@@ -92,7 +94,11 @@ class Scene:
     bot_id: str = field(default="900000000000000001")
 
     def by_bot(self, channel_id: str | None = None) -> list[SeenMessage]:
-        return [one for one in self.messages if one.author_id == self.bot_id and channel_id in (None, one.channel_id)]
+        return [
+            one
+            for one in self.messages
+            if one.author_id == self.bot_id and channel_id in (None, one.channel_id)
+        ]
 
     def original(self, interaction_id: str) -> SeenMessage | None:
         """The deferred or pressed message of an interaction, once it says something."""
@@ -100,9 +106,14 @@ class Scene:
         return next((one for one in self.messages if one.id == wanted and not one.loading), None)
 
     def answers(self, interaction_id: str) -> list[SeenMessage]:
-        """The original first, then the follow-ups, for a secret answer may need a message of its own."""
+        """The original first, then the follow-ups, for a secret answer may need a message of its
+        own."""
         original = self.original(interaction_id)
-        others = [one for one in self.messages if one.interaction_id == interaction_id and not one.loading and one != original]
+        others = [
+            one
+            for one in self.messages
+            if one.interaction_id == interaction_id and not one.loading and one != original
+        ]
         return others if original is None else [original, *others]
 
 
@@ -138,7 +149,8 @@ class FakeDiscord:
         user_installed: bool = False,
         language: str | None = None,
     ) -> str:
-        """A person sends a slash command; the id of the interaction. Without `guild` the channel is the person's DM."""
+        """A person sends a slash command; the id of the interaction. Without `guild` the channel is
+        the person's DM."""
         made = self._do(
             "slash",
             user_id=user_id,
@@ -154,19 +166,51 @@ class FakeDiscord:
 
     def press(self, user_id: str, channel_id: str, message_id: str, button: str) -> str:
         """A person presses a button, named by its label or custom id; the id of the interaction."""
-        return str(self._do("press", user_id=user_id, channel_id=channel_id, message_id=message_id, button=button)["id"])
+        return str(
+            self._do(
+                "press",
+                user_id=user_id,
+                channel_id=channel_id,
+                message_id=message_id,
+                button=button,
+            )["id"]
+        )
 
-    def menu(self, user_id: str, message_id: str, command: str, *, language: str | None = None) -> str:
+    def menu(
+        self, user_id: str, message_id: str, command: str, *, language: str | None = None
+    ) -> str:
         """A person chooses an entry of a message's menu; the id of the interaction."""
-        return str(self._do("menu", user_id=user_id, message_id=message_id, command=command, language=language)["id"])
+        return str(
+            self._do(
+                "menu", user_id=user_id, message_id=message_id, command=command, language=language
+            )["id"]
+        )
 
     def submit(self, interaction_id: str, text: str) -> str:
-        """A person fills in the form that an interaction has opened; the id of the new interaction."""
+        """A person fills in the form that an interaction has opened; the id of the new
+        interaction."""
         return str(self._do("submit", interaction_id=interaction_id, text=text)["id"])
 
-    def types(self, user_id: str, channel_id: str, command: str, option: str, typed: str, *, guild: str | None = None) -> str:
+    def types(
+        self,
+        user_id: str,
+        channel_id: str,
+        command: str,
+        option: str,
+        typed: str,
+        *,
+        guild: str | None = None,
+    ) -> str:
         """A person types into an option with autocomplete; the interaction gets the `choices`."""
-        made = self._do("types", user_id=user_id, channel_id=channel_id, command=command, option=option, typed=typed, guild=guild)
+        made = self._do(
+            "types",
+            user_id=user_id,
+            channel_id=channel_id,
+            command=command,
+            option=option,
+            typed=typed,
+            guild=guild,
+        )
         return str(made["id"])
 
     def says(
@@ -181,9 +225,17 @@ class FakeDiscord:
         ping: bool = True,
         forwards: str | None = None,
     ) -> str:
-        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`. `ping`: an answer mentions its addressee.
-        `forwards`: the id of a message that is passed on; Discord lets nobody add words to that."""
-        sent = {"user_id": user_id, "channel_id": channel_id, "text": text, "guild": guild, "reply_to": reply_to, "ping": ping}
+        """A person writes a message; its id. The bot is mentioned as `<@900000000000000001>`.
+        `ping`: an answer mentions its addressee. `forwards`: the id of a message that is passed on;
+        Discord lets nobody add words to that."""
+        sent = {
+            "user_id": user_id,
+            "channel_id": channel_id,
+            "text": text,
+            "guild": guild,
+            "reply_to": reply_to,
+            "ping": ping,
+        }
         sent["forwards"] = forwards
         return str(self._do("says", attachment=_encoded(attachment), **sent)["id"])
 
@@ -200,8 +252,9 @@ class FakeDiscord:
         self._do("again")
 
     def portal(self, **given: Any) -> None:
-        """What an operator decides: `content_intent` off, shown (but refused) or granted; boost `tier` of the server; `shards`;
-        `moderators`, by user id. The first and the third count from the next login on."""
+        """What an operator decides: `content_intent` off, shown (but refused) or granted; boost
+        `tier` of the server; `shards`; `moderators`, by user id. The first and the third count from
+        the next login on."""
         self._do("portal", **given)
 
     def advance(self, seconds: float) -> None:
@@ -209,7 +262,8 @@ class FakeDiscord:
         self._do("advance", seconds=seconds)
 
     def fault(self, method: str, path: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, status_after, limited, reset_before, reset_after, hang_before or hang_after."""
+        """See `Fault`: kind is status, status_after, limited, reset_before, reset_after,
+        hang_before or hang_after."""
         self._do("fault", method=method, path=path, kind=kind, **more)
 
     def limit(self, method: str, path: str, limit: int, per: float) -> None:
@@ -219,7 +273,8 @@ class FakeDiscord:
         self._do("clear")
 
     def drop(self, code: int | None = None, *, forget: bool = False, refuse: bool = False) -> None:
-        """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew until `clear`."""
+        """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew
+        until `clear`."""
         self._do("drop", code=code, forget=forget, refuse=refuse)
 
     def reach(self, channel_id: str, reachable: bool, *, history: bool = True) -> None:
@@ -233,28 +288,40 @@ class FakeDiscord:
         return _scene(self._http.get("/_fake/state").raise_for_status().json())
 
     async def until(self, find: Callable[[Scene], T | None], seconds: float = 15) -> T:
-        """The first thing that `find` gives which is not empty; looked for again after each change."""
+        """The first thing that `find` gives which is not empty; looked for again after each
+        change."""
         limits = httpx.Timeout(seconds + 5)
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=limits, trust_env=False, verify=PLAIN) as http:
+        async with httpx.AsyncClient(
+            base_url=self.base_url, timeout=limits, trust_env=False, verify=PLAIN
+        ) as http:
             return await _look(http, find, seconds)
 
     async def connected(self, seconds: float = 15) -> None:
         await self.until(lambda scene: scene.connected, seconds)
 
-    async def answer(self, interaction_id: str, containing: str = "", seconds: float = 15) -> SeenMessage:
+    async def answer(
+        self, interaction_id: str, containing: str = "", seconds: float = 15
+    ) -> SeenMessage:
         """The message that answers an interaction, once it shows the text."""
 
         def find(scene: Scene) -> SeenMessage | None:
-            return next((one for one in scene.answers(interaction_id) if containing in one.content), None)
+            return next(
+                (one for one in scene.answers(interaction_id) if containing in one.content), None
+            )
 
         return await self.until(find, seconds)
 
-    async def message(self, channel_id: str, containing: str = "", *, files: int = 0, seconds: float = 15) -> SeenMessage:
-        """The newest message of the bot in a channel that shows the text and at least so many files."""
+    async def message(
+        self, channel_id: str, containing: str = "", *, files: int = 0, seconds: float = 15
+    ) -> SeenMessage:
+        """The newest message of the bot in a channel that shows the text and at least so many
+        files."""
 
         def find(scene: Scene) -> SeenMessage | None:
             fits = [
-                one for one in scene.by_bot(channel_id) if containing in one.content and len(one.attachments) >= files and not one.loading
+                one
+                for one in scene.by_bot(channel_id)
+                if containing in one.content and len(one.attachments) >= files and not one.loading
             ]
             return fits[-1] if fits else None
 
@@ -265,13 +332,18 @@ async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], seco
     end, version = time.monotonic() + seconds, -1
     while True:
         left = end - time.monotonic()
-        answer = await http.get("/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))})
+        answer = await http.get(
+            "/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))}
+        )
         scene = _scene(answer.raise_for_status().json())
         found = find(scene)
         if found:
             return found
         if left <= 0:
-            shown = "\n".join(f"  {one.channel_id} {one.author_id}: {one.content[:100]!r}" for one in scene.messages[-10:])
+            shown = "\n".join(
+                f"  {one.channel_id} {one.author_id}: {one.content[:100]!r}"
+                for one in scene.messages[-10:]
+            )
             raise AssertionError(f"not seen within {seconds} s; the newest messages are:\n{shown}")
         version = scene.version
 
@@ -293,7 +365,9 @@ def _scene(raw: dict[str, Any]) -> Scene:
 
 
 def _message(raw: dict[str, Any]) -> SeenMessage:
-    return _pick(SeenMessage, {**raw, "attachments": [_pick(SeenFile, one) for one in raw["attachments"]]})
+    return _pick(
+        SeenMessage, {**raw, "attachments": [_pick(SeenFile, one) for one in raw["attachments"]]}
+    )
 
 
 def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:

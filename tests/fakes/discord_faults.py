@@ -1,4 +1,5 @@
-"""Bad days of the fake Discord: refusals, broken connections, slow answers and rate limits, set per route."""
+"""Bad days of the fake Discord: refusals, broken connections, slow answers and rate limits, set per
+route."""
 
 import asyncio
 import json
@@ -12,7 +13,9 @@ from aiohttp import web
 
 from tests.fakes.discord_world import World
 
-Kind = Literal["status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after"]
+Kind = Literal[
+    "status", "status_after", "limited", "reset_before", "reset_after", "hang_before", "hang_after"
+]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,12 +35,17 @@ class Fault:
     seconds: float = 60.0
 
     def meets(self, request: web.Request) -> bool:
-        return self.times > 0 and self.method in ("*", request.method) and re.search(self.path, request.path) is not None
+        return (
+            self.times > 0
+            and self.method in ("*", request.method)
+            and re.search(self.path, request.path) is not None
+        )
 
 
 @dataclass
 class Bucket:
-    """At most `limit` requests in `per` seconds to what `path` finds, counted for each full path."""
+    """At most `limit` requests in `per` seconds to what `path` finds, counted for each full
+    path."""
 
     method: str
     path: str
@@ -85,7 +93,14 @@ class Faults:
         return await self._strike(fault, request, answer)
 
     def _limited(self, request: web.Request) -> tuple[web.Response | None, dict[str, str]]:
-        bucket = next((one for one in self.buckets if one.method == request.method and re.search(one.path, request.path)), None)
+        bucket = next(
+            (
+                one
+                for one in self.buckets
+                if one.method == request.method and re.search(one.path, request.path)
+            ),
+            None,
+        )
         if bucket is None:
             return None, {}
         left, reset_after = bucket.take(request, time.monotonic())
@@ -100,7 +115,9 @@ class Faults:
             return None, headers
         return too_many(reset_after, headers), headers
 
-    async def _strike(self, fault: Fault, request: web.Request, answer: Answer) -> web.StreamResponse:
+    async def _strike(
+        self, fault: Fault, request: web.Request, answer: Answer
+    ) -> web.StreamResponse:
         if fault.kind == "status_after":
             await answer(request)
         if fault.kind in ("status", "status_after"):
@@ -119,10 +136,24 @@ class Faults:
 
 
 def plain(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """JSON whose content type is exactly `application/json`, as Discord sends it: the library compares the whole header."""
-    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json", headers=headers)
+    """JSON whose content type is exactly `application/json`, as Discord sends it: the library
+    compares the whole header."""
+    return web.Response(
+        body=json.dumps(body).encode(),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
 
 
-def too_many(retry_after: float, headers: dict[str, str], *, is_global: bool = False) -> web.Response:
-    body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": is_global}
-    return plain(body, 429, {**headers, "Via": "1.1 google", "Retry-After": str(max(1, round(retry_after)))})
+def too_many(
+    retry_after: float, headers: dict[str, str], *, is_global: bool = False
+) -> web.Response:
+    body = {
+        "message": "You are being rate limited.",
+        "retry_after": retry_after,
+        "global": is_global,
+    }
+    return plain(
+        body, 429, {**headers, "Via": "1.1 google", "Retry-After": str(max(1, round(retry_after)))}
+    )

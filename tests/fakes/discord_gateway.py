@@ -1,4 +1,5 @@
-"""The fake Discord's gateway: sessions that survive a lost connection and replay what was missed."""
+"""The fake Discord's gateway: sessions that survive a lost connection and replay what was
+missed."""
 
 import asyncio
 import json
@@ -21,7 +22,16 @@ from tests.fakes.discord_world import (
     World,
 )
 
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 7, 9, 10, 11
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = (
+    0,
+    1,
+    2,
+    6,
+    7,
+    9,
+    10,
+    11,
+)
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1, 1 << 9, 1 << 12, 1 << 15
 PRIVILEGED = (1 << 1) | (1 << 8) | MESSAGE_CONTENT
 JOINED = "2026-01-01T00:00:00+00:00"
@@ -29,9 +39,12 @@ SHELL: dict[str, Any] = {"content": "", "attachments": [], "components": [], "em
 
 
 class Connection:
-    """One socket; speaks zlib-stream where the client asked for it. `dropped`: it was us who ended it."""
+    """One socket; speaks zlib-stream where the client asked for it. `dropped`: it was us who ended
+    it."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool
+    ) -> None:
         self.socket = socket
         self.transport = transport
         self.dropped = False
@@ -42,7 +55,9 @@ class Connection:
         if self._packer is None:
             await self.socket.send_str(text)
         else:
-            await self.socket.send_bytes(self._packer.compress(text.encode()) + self._packer.flush(zlib.Z_SYNC_FLUSH))
+            await self.socket.send_bytes(
+                self._packer.compress(text.encode()) + self._packer.flush(zlib.Z_SYNC_FLUSH)
+            )
 
 
 @dataclass
@@ -79,9 +94,11 @@ class Gateway:
     def connected(self) -> int:
         return sum(1 for one in self.sessions.values() if one.connection is not None)
 
-    async def emit(self, name: str, data: dict[str, Any], *, needs: int = 0, private_content: bool = False) -> int:
-        """Send to each session with the intent and of the right shard; how many were reached. `private_content`: only the shell, without
-        the content intent."""
+    async def emit(
+        self, name: str, data: dict[str, Any], *, needs: int = 0, private_content: bool = False
+    ) -> int:
+        """Send to each session with the intent and of the right shard; how many were reached.
+        `private_content`: only the shell, without the content intent."""
         reached = 0
         self.last = (name, data, needs, private_content)
         guild = int(data.get("guild_id") or 0)
@@ -92,7 +109,11 @@ class Gateway:
                 continue
             reads = bool(session.intents & MESSAGE_CONTENT)
             seen = {**data, **SHELL} if private_content and not reads else data
-            if not reads and seen.get("referenced_message") and seen["referenced_message"]["author"]["id"] != self.world.bot_id:
+            if (
+                not reads
+                and seen.get("referenced_message")
+                and seen["referenced_message"]["author"]["id"] != self.world.bot_id
+            ):
                 seen = {**seen, "referenced_message": {**seen["referenced_message"], **SHELL}}
             reached += session.connection is not None
             await session.dispatch(name, seen)
@@ -106,7 +127,8 @@ class Gateway:
         return await self.emit(name, data, needs=needs, private_content=private_content)
 
     async def drop(self, code: int | None = None, *, forget: bool = False) -> None:
-        """Close all connections (`code` None: cut the line); `forget` makes the sessions impossible to resume."""
+        """Close all connections (`code` None: cut the line); `forget` makes the sessions impossible
+        to resume."""
         dropped = list(self.connections)
         if forget:
             self.sessions.clear()
@@ -125,10 +147,14 @@ class Gateway:
             return web.Response(status=503)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
-        connection = Connection(socket, request.transport, compress=request.query.get("compress") == "zlib-stream")
+        connection = Connection(
+            socket, request.transport, compress=request.query.get("compress") == "zlib-stream"
+        )
         self.connections.add(connection)
         try:
-            await connection.send({"op": HELLO, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None})
+            await connection.send(
+                {"op": HELLO, "d": {"heartbeat_interval": 41_250}, "s": None, "t": None}
+            )
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:
                     break
@@ -151,7 +177,11 @@ class Gateway:
         if data["token"] != self.world.token:
             await connection.socket.close(code=4004, message=b"Authentication failed.")
             return
-        if data["intents"] & PRIVILEGED & ~(MESSAGE_CONTENT if self.world.content_intent == "granted" else 0):
+        if (
+            data["intents"]
+            & PRIVILEGED
+            & ~(MESSAGE_CONTENT if self.world.content_intent == "granted" else 0)
+        ):
             await connection.socket.close(code=4014, message=b"Disallowed intent(s).")
             return
         shard, shards = data.get("shard", (0, 1))
@@ -166,7 +196,13 @@ class Gateway:
     def _ready(self, session: Session) -> dict[str, Any]:
         return {
             "v": 10,
-            "user": {**self.world.users[self.world.bot_id], "verified": True, "mfa_enabled": False, "email": None, "flags": 0},
+            "user": {
+                **self.world.users[self.world.bot_id],
+                "verified": True,
+                "mfa_enabled": False,
+                "email": None,
+                "flags": 0,
+            },
             "guilds": [{"id": GUILD_ID, "unavailable": True}],
             "session_id": session.id,
             "shard": [session.shard, session.shards],
@@ -192,15 +228,26 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.connection is connection:
                 session.connection = None
-                if not connection.dropped and connection.socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
+                if not connection.dropped and connection.socket.close_code in (
+                    WSCloseCode.OK,
+                    WSCloseCode.GOING_AWAY,
+                ):
                     del self.sessions[session.id]
         # A closing server cancels its sockets: the notice must not be lost half-way.
         await asyncio.shield(self.world.touch())
 
 
 def guild_json(world: World) -> dict[str, Any]:
-    channels = [channel_json(one) for one in world.channels.values() if one.guild_id == GUILD_ID and one.type == GUILD_TEXT]
-    threads = [channel_json(one) for one in world.channels.values() if one.guild_id == GUILD_ID and one.type == THREAD]
+    channels = [
+        channel_json(one)
+        for one in world.channels.values()
+        if one.guild_id == GUILD_ID and one.type == GUILD_TEXT
+    ]
+    threads = [
+        channel_json(one)
+        for one in world.channels.values()
+        if one.guild_id == GUILD_ID and one.type == THREAD
+    ]
     roles = [
         _role(GUILD_ID, "@everyone", EVERYBODY_PERMISSIONS),
         _role(MODERATOR_ROLE, "moderators", MODERATOR_PERMISSIONS),
@@ -268,9 +315,20 @@ def member_json(world: World, user_id: str) -> dict[str, Any]:
 
 
 def channel_json(channel: Channel) -> dict[str, Any]:
-    about: dict[str, Any] = {"id": channel.id, "type": channel.type, "guild_id": channel.guild_id, "name": "general", "position": 0}
+    about: dict[str, Any] = {
+        "id": channel.id,
+        "type": channel.type,
+        "guild_id": channel.guild_id,
+        "name": "general",
+        "position": 0,
+    }
     if channel.type == THREAD:
-        metadata = {"archived": False, "auto_archive_duration": 1440, "archive_timestamp": JOINED, "locked": False}
+        metadata = {
+            "archived": False,
+            "auto_archive_duration": 1440,
+            "archive_timestamp": JOINED,
+            "locked": False,
+        }
         return {
             **about,
             "parent_id": channel.parent_id,

@@ -1,4 +1,5 @@
-"""The fake Discord's rules for interactions: one answer within 3 seconds, then 15 minutes of edits and follow-ups."""
+"""The fake Discord's rules for interactions: one answer within 3 seconds, then 15 minutes of edits
+and follow-ups."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -62,7 +63,10 @@ class Interactions:
         }
         answer: dict[str, Any] = {"interaction": about}
         if interaction.original_id is not None:
-            answer["resource"] = {"type": kind, "message": self.world.message_json(self.world.messages[interaction.original_id])}
+            answer["resource"] = {
+                "type": kind,
+                "message": self.world.message_json(self.world.messages[interaction.original_id]),
+            }
         return answer
 
     async def _original(self, interaction: Interaction, kind: int, data: dict[str, Any]) -> None:
@@ -76,11 +80,17 @@ class Interactions:
         if kind == CHANNEL_MESSAGE:
             check_message(data, [], webhook=True)
         flags = FLAG_LOADING if kind == DEFERRED_MESSAGE else 0
-        made = await self.create(interaction.channel_id, self.world.bot_id, data, [], interaction.id, flags)
+        made = await self.create(
+            interaction.channel_id, self.world.bot_id, data, [], interaction.id, flags
+        )
         interaction.original_id = made.id
 
-    async def follow_up(self, interaction: Interaction, body: dict[str, Any], files: list[tuple[str, str, bytes]]) -> Message:
-        check_message(body, files, webhook=True, file_bytes=self.world.file_bytes(interaction.channel_id))
+    async def follow_up(
+        self, interaction: Interaction, body: dict[str, Any], files: list[tuple[str, str, bytes]]
+    ) -> Message:
+        check_message(
+            body, files, webhook=True, file_bytes=self.world.file_bytes(interaction.channel_id)
+        )
         interaction.follow_ups += 1
         if interaction.user_installed and interaction.follow_ups > USER_INSTALLED_FOLLOW_UPS:
             raise DiscordError(400, 40094, "Follow-up limit reached")
@@ -89,20 +99,37 @@ class Interactions:
             # The first follow-up takes the place of "is thinking" and its visibility.
             self.apply_edit(original, {**body, "flags": original.flags}, files, by="webhook")
             return original
-        return await self.create(interaction.channel_id, self.world.bot_id, body, files, interaction.id)
+        return await self.create(
+            interaction.channel_id, self.world.bot_id, body, files, interaction.id
+        )
 
     def message_of(self, interaction: Interaction, name: str) -> Message:
         """`@original`, or the id of a message that this interaction made."""
         message_id = interaction.original_id if name == "@original" else name
         found = self.world.messages.get(message_id or "")
-        mine = found is not None and (found.interaction_id == interaction.id or found.id == interaction.original_id)
+        mine = found is not None and (
+            found.interaction_id == interaction.id or found.id == interaction.original_id
+        )
         if found is None or found.deleted or not mine:
             raise DiscordError(404, 10008, "Unknown Message")
         return found
 
-    def apply_edit(self, message: Message, body: dict[str, Any], files: list[tuple[str, str, bytes]], *, by: str) -> None:
+    def apply_edit(
+        self,
+        message: Message,
+        body: dict[str, Any],
+        files: list[tuple[str, str, bytes]],
+        *,
+        by: str,
+    ) -> None:
         flags = int(body.get("flags") or 0) & ~(FLAG_EPHEMERAL | FLAG_LOADING)
-        check_message({**body, "flags": flags}, files, webhook=True, editing=True, file_bytes=self.world.file_bytes(message.channel_id))
+        check_message(
+            {**body, "flags": flags},
+            files,
+            webhook=True,
+            editing=True,
+            file_bytes=self.world.file_bytes(message.channel_id),
+        )
         was_loading = bool(message.flags & FLAG_LOADING)
         if not was_loading:
             message.history.append(message.content)

@@ -1,4 +1,5 @@
-"""What people do on the fake Discord by commands, buttons and forms: each becomes an interaction."""
+"""What people do on the fake Discord by commands, buttons and forms: each becomes an
+interaction."""
 
 import base64
 import secrets
@@ -20,7 +21,13 @@ from tests.fakes.discord_world import (
 )
 
 STRING, INTEGER, BOOLEAN, ATTACHMENT, NUMBER = 3, 4, 5, 11, 10
-VALUE_TYPES: dict[int, tuple[type, ...]] = {STRING: (str,), INTEGER: (int,), BOOLEAN: (bool,), NUMBER: (int, float), ATTACHMENT: (str,)}
+VALUE_TYPES: dict[int, tuple[type, ...]] = {
+    STRING: (str,),
+    INTEGER: (int,),
+    BOOLEAN: (bool,),
+    NUMBER: (int, float),
+    ATTACHMENT: (str,),
+}
 SLASH, ON_MESSAGE = 1, 3
 
 
@@ -48,39 +55,77 @@ class People:
         files: list[File] = []
         if attachment is not None:
             files.append(self.world.store_file(channel.id, *decoded(attachment)))
-            slot = next(one["name"] for one in known.get("options", []) if one["type"] == ATTACHMENT)
+            slot = next(
+                one["name"] for one in known.get("options", []) if one["type"] == ATTACHMENT
+            )
             given[slot] = files[0].id
         data = {
             "id": known["id"],
             "name": command,
             "type": SLASH,
             "options": _typed_options(known, given),
-            "resolved": {"attachments": {one.id: {**self.world.file_json(one.id), "ephemeral": True} for one in files}},
+            "resolved": {
+                "attachments": {
+                    one.id: {**self.world.file_json(one.id), "ephemeral": True} for one in files
+                }
+            },
         }
-        return await self._interact(COMMAND, user_id, channel.id, data, user_installed=user_installed, language=language)
+        return await self._interact(
+            COMMAND, user_id, channel.id, data, user_installed=user_installed, language=language
+        )
 
-    async def menu(self, user_id: str, message_id: str, command: str, language: str = "en-US") -> dict[str, Any]:
+    async def menu(
+        self, user_id: str, message_id: str, command: str, language: str = "en-US"
+    ) -> dict[str, Any]:
         """An entry of a message's menu: the bot is given the whole message, whoever wrote it."""
         known = self._known(command, ON_MESSAGE)
         message = self.world.messages[message_id]
         shown = {message.id: self.world.message_json(message)}
-        data = {"id": known["id"], "name": command, "type": ON_MESSAGE, "target_id": message.id, "resolved": {"messages": shown}}
+        data = {
+            "id": known["id"],
+            "name": command,
+            "type": ON_MESSAGE,
+            "target_id": message.id,
+            "resolved": {"messages": shown},
+        }
         return await self._interact(COMMAND, user_id, message.channel_id, data, language=language)
 
-    async def types(self, user_id: str, channel_id: str, command: str, option: str, typed: str, guild: str | None = None) -> dict[str, Any]:
+    async def types(
+        self,
+        user_id: str,
+        channel_id: str,
+        command: str,
+        option: str,
+        typed: str,
+        guild: str | None = None,
+    ) -> dict[str, Any]:
         known = self._known(command, SLASH)
         slot = next(one for one in known.get("options", []) if one["name"] == option)
         if not slot.get("autocomplete"):
             raise ValueError(f"option {option} of /{command} has no autocomplete")
         channel = self.world.place(channel_id, guild, user_id)
         options = [{"name": option, "type": slot["type"], "value": typed, "focused": True}]
-        return await self._interact(TYPING, user_id, channel.id, {"id": known["id"], "name": command, "type": SLASH, "options": options})
+        return await self._interact(
+            TYPING,
+            user_id,
+            channel.id,
+            {"id": known["id"], "name": command, "type": SLASH, "options": options},
+        )
 
-    async def press(self, user_id: str, channel_id: str, message_id: str, button: str) -> dict[str, Any]:
+    async def press(
+        self, user_id: str, channel_id: str, message_id: str, button: str
+    ) -> dict[str, Any]:
         message = self.world.messages[message_id]
         if message.channel_id != channel_id or message.deleted:
             raise LookupError("no such message in this channel")
-        found = next((one for one in buttons(message.components) if button in (one.get("label"), one.get("custom_id"))), None)
+        found = next(
+            (
+                one
+                for one in buttons(message.components)
+                if button in (one.get("label"), one.get("custom_id"))
+            ),
+            None,
+        )
         data: dict[str, Any]
         if found is None:
             menu, chosen = _choice(message.components, button)
@@ -91,7 +136,9 @@ class People:
             data = {"custom_id": found["custom_id"], "component_type": 2}
         first = self.world.interactions.get(message.interaction_id or "")
         installed = first.user_installed if first is not None else False
-        return await self._interact(COMPONENT, user_id, channel_id, data, message=message, user_installed=installed)
+        return await self._interact(
+            COMPONENT, user_id, channel_id, data, message=message, user_installed=installed
+        )
 
     async def submit(self, interaction_id: str, text: str) -> dict[str, Any]:
         """Fills in the form that an interaction has opened."""
@@ -101,13 +148,31 @@ class People:
         field = first.form["components"][0]["component"]
         if not field.get("min_length", 0) <= len(text) <= field.get("max_length", 4000):
             raise ValueError("the field does not take a text of this length")
-        filled = {"type": 18, "id": 1, "component": {"type": 4, "id": 2, "custom_id": field["custom_id"], "value": text}}
+        filled = {
+            "type": 18,
+            "id": 1,
+            "component": {"type": 4, "id": 2, "custom_id": field["custom_id"], "value": text},
+        }
         data = {"custom_id": first.form["custom_id"], "components": [filled]}
         message = self.world.messages.get(first.message_id or "")
-        return await self._interact(SUBMIT, first.user_id, first.channel_id, data, message=message, user_installed=first.user_installed)
+        return await self._interact(
+            SUBMIT,
+            first.user_id,
+            first.channel_id,
+            data,
+            message=message,
+            user_installed=first.user_installed,
+        )
 
     def _known(self, command: str, kind: int) -> dict[str, Any]:
-        known = next((one for one in self.world.commands if one["name"] == command and one.get("type", SLASH) == kind), None)
+        known = next(
+            (
+                one
+                for one in self.world.commands
+                if one["name"] == command and one.get("type", SLASH) == kind
+            ),
+            None,
+        )
         if known is None:
             raise LookupError(f"{command} is not registered")
         return known
@@ -161,15 +226,27 @@ class People:
             "context": 1 if channel.type == DM else 0,
         }
         if channel.guild_id is None:
-            return {**event, "channel": {"id": channel.id, "type": channel.type, "recipients": [user]}, "user": user}
-        permissions = MODERATOR_PERMISSIONS if made.user_id in self.world.moderators else EVERYBODY_PERMISSIONS
+            return {
+                **event,
+                "channel": {"id": channel.id, "type": channel.type, "recipients": [user]},
+                "user": user,
+            }
+        permissions = (
+            MODERATOR_PERMISSIONS
+            if made.user_id in self.world.moderators
+            else EVERYBODY_PERMISSIONS
+        )
         return {
             **event,
             "channel": {**channel_json(channel), "permissions": permissions},
             "guild_id": channel.guild_id,
             "guild": {"id": channel.guild_id, "locale": "en-US", "features": []},
             "guild_locale": "en-US",
-            "member": {**member_json(self.world, made.user_id), "user": user, "permissions": permissions},
+            "member": {
+                **member_json(self.world, made.user_id),
+                "user": user,
+                "permissions": permissions,
+            },
         }
 
 
@@ -178,7 +255,8 @@ def decoded(attachment: dict[str, str]) -> tuple[str, str, bytes]:
 
 
 def _typed_options(command: dict[str, Any], given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The options as Discord would send them; it lets nobody send what the registration does not allow."""
+    """The options as Discord would send them; it lets nobody send what the registration does not
+    allow."""
     made = []
     for option in command.get("options", []):
         if option["name"] not in given:
@@ -192,7 +270,9 @@ def _typed_options(command: dict[str, Any], given: dict[str, Any]) -> list[dict[
             raise ValueError(f"{value!r} is no choice of {option['name']}")
         if isinstance(value, str) and len(value) > option.get("max_length", 6000):
             raise ValueError(f"option {option['name']} is too long")
-        if isinstance(value, int | float) and not option.get("min_value", value) <= value <= option.get("max_value", value):
+        if isinstance(value, int | float) and not option.get(
+            "min_value", value
+        ) <= value <= option.get("max_value", value):
             raise ValueError(f"option {option['name']} is out of range")
         made.append({"name": option["name"], "type": option["type"], "value": value})
     unknown = set(given) - {one["name"] for one in command.get("options", [])}

@@ -46,20 +46,33 @@ class Rest:
             web.delete("/api/v10/channels/{channel}/messages/{message}", self.delete_message),
             web.post("/api/v10/interactions/{interaction}/{token}/callback", self.callback),
             web.post("/api/v10/webhooks/{application}/{token}", self.follow_up),
-            web.get("/api/v10/webhooks/{application}/{token}/messages/{message}", self.get_webhook_message),
-            web.patch("/api/v10/webhooks/{application}/{token}/messages/{message}", self.edit_webhook_message),
-            web.delete("/api/v10/webhooks/{application}/{token}/messages/{message}", self.delete_webhook_message),
+            web.get(
+                "/api/v10/webhooks/{application}/{token}/messages/{message}",
+                self.get_webhook_message,
+            ),
+            web.patch(
+                "/api/v10/webhooks/{application}/{token}/messages/{message}",
+                self.edit_webhook_message,
+            ),
+            web.delete(
+                "/api/v10/webhooks/{application}/{token}/messages/{message}",
+                self.delete_webhook_message,
+            ),
         ]
 
     @web.middleware
     async def edge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Checks the bot token, strikes faults, turns errors into Discord's bodies. Other paths pass."""
+        """Checks the bot token, strikes faults, turns errors into Discord's bodies. Other paths
+        pass."""
         if not request.path.startswith("/api/"):
             return await handler(request)
 
         async def answer(one: web.Request) -> web.StreamResponse:
             try:
-                if not TOKENLESS.match(one.path) and one.headers.get("Authorization") != f"Bot {self.world.token}":
+                if (
+                    not TOKENLESS.match(one.path)
+                    and one.headers.get("Authorization") != f"Bot {self.world.token}"
+                ):
                     raise DiscordError(401, 0, "401: Unauthorized")
                 return await handler(one)
             except DiscordError as error:
@@ -70,12 +83,21 @@ class Rest:
                 return plain({"message": "404: Not Found", "code": 0}, 404)
 
         response = await self.faults.meet(request, answer)
-        self.world.requests.append({"method": request.method, "path": request.path, "status": response.status})
+        self.world.requests.append(
+            {"method": request.method, "path": request.path, "status": response.status}
+        )
         await self.world.touch()
         return response
 
     async def me(self, request: web.Request) -> web.Response:
-        return plain({**self.world.users[self.world.bot_id], "verified": True, "mfa_enabled": False, "flags": 0})
+        return plain(
+            {
+                **self.world.users[self.world.bot_id],
+                "verified": True,
+                "mfa_enabled": False,
+                "flags": 0,
+            }
+        )
 
     async def application(self, request: web.Request) -> web.Response:
         return plain(
@@ -105,7 +127,13 @@ class Rest:
     async def put_commands(self, request: web.Request) -> web.Response:
         wanted = await request.json()
         check_commands(wanted)
-        filled = {"application_id": APPLICATION_ID, "default_member_permissions": None, "nsfw": False, "version": "1", "type": 1}
+        filled = {
+            "application_id": APPLICATION_ID,
+            "default_member_permissions": None,
+            "nsfw": False,
+            "version": "1",
+            "type": 1,
+        }
         self.world.commands = [{**filled, "id": self.world.next_id(), **one} for one in wanted]
         self.world.commands_put += 1
         return plain(self.world.commands)
@@ -113,11 +141,25 @@ class Rest:
     async def open_dm(self, request: web.Request) -> web.Response:
         user_id = str((await request.json())["recipient_id"])
         channel = self.world.dm_channel(user_id)
-        return plain({"id": channel.id, "type": 1, "recipients": [self.world.users[user_id]], "last_message_id": None})
+        return plain(
+            {
+                "id": channel.id,
+                "type": 1,
+                "recipients": [self.world.users[user_id]],
+                "last_message_id": None,
+            }
+        )
 
     async def get_channel(self, request: web.Request) -> web.Response:
         channel = self.world.open_channel(request.match_info["channel"])
-        return plain({"id": channel.id, "type": channel.type, "guild_id": channel.guild_id, "name": "general"})
+        return plain(
+            {
+                "id": channel.id,
+                "type": channel.type,
+                "guild_id": channel.guild_id,
+                "name": "general",
+            }
+        )
 
     async def typing(self, request: web.Request) -> web.Response:
         self.world.open_channel(request.match_info["channel"]).typing += 1
@@ -125,7 +167,11 @@ class Rest:
 
     async def list_messages(self, request: web.Request) -> web.Response:
         channel = self.world.open_channel(request.match_info["channel"])
-        found = [one for one in self.world.messages.values() if one.channel_id == channel.id and not (one.deleted or one.ephemeral)]
+        found = [
+            one
+            for one in self.world.messages.values()
+            if one.channel_id == channel.id and not (one.deleted or one.ephemeral)
+        ]
         newest = found[: -int(request.query.get("limit", 50)) - 1 : -1]
         return plain([self.world.message_json(one) for one in newest])
 
@@ -144,7 +190,13 @@ class Rest:
         return plain({**self.world.message_json(message), "nonce": message.nonce})
 
     async def create(
-        self, channel_id: str, author_id: str, body: dict[str, Any], files: Parts, interaction_id: str | None = None, flags: int = 0
+        self,
+        channel_id: str,
+        author_id: str,
+        body: dict[str, Any],
+        files: Parts,
+        interaction_id: str | None = None,
+        flags: int = 0,
     ) -> Message:
         """Store a message and tell the gateway about it, unless only one person may see it."""
         message = Message(
@@ -160,7 +212,11 @@ class Rest:
             components=body.get("components") or [],
             embeds=body.get("embeds") or [],
             attachments=[self.world.store_file(channel_id, *one).id for one in files],
-            mentions=[one for one in re.findall(r"<@!?(\d+)>", body.get("content") or "") if one in self.world.users],
+            mentions=[
+                one
+                for one in re.findall(r"<@!?(\d+)>", body.get("content") or "")
+                if one in self.world.users
+            ],
             allowed_mentions=body.get("allowed_mentions"),
             pinged=bool(body.get("pinged", True)),
             forwards=body.get("forwards"),
@@ -173,15 +229,18 @@ class Rest:
         return message
 
     def _ping(self, message: Message) -> None:
-        """An answer mentions whom it answers, unless its writer switched that off. It is no mention that lets a bot read the words of an
-        answer to what it said by an interaction."""
+        """An answer mentions whom it answers, unless its writer switched that off. It is no mention
+        that lets a bot read the words of an answer to what it said by an interaction."""
         answered = self.world.messages.get(message.reference or "")
         if answered is not None and message.pinged and message.author_id != self.world.bot_id:
             message.mentions.append(answered.author_id)
 
     def _hidden(self, message: Message) -> bool:
         """Whether only bots with the content intent may read it."""
-        if self.world.channels[message.channel_id].guild_id is None or message.author_id == self.world.bot_id:
+        if (
+            self.world.channels[message.channel_id].guild_id is None
+            or message.author_id == self.world.bot_id
+        ):
             return False
         answered = self.world.messages.get(message.reference or "")
         by_interaction = answered is not None and answered.interaction_id is not None
@@ -201,9 +260,16 @@ class Rest:
         if reference is None:
             return None
         if not self.world.channels[channel_id].history:
-            raise DiscordError(400, 160002, "Cannot reply without permission to read message history")
+            raise DiscordError(
+                400, 160002, "Cannot reply without permission to read message history"
+            )
         known = self.world.messages.get(str(reference["message_id"]))
-        if known is not None and known.channel_id == channel_id and not known.deleted and not known.ephemeral:
+        if (
+            known is not None
+            and known.channel_id == channel_id
+            and not known.deleted
+            and not known.ephemeral
+        ):
             return known.id
         if reference.get("fail_if_not_exists", True):
             raise bad_form("Unknown message", "message_reference")
@@ -245,7 +311,9 @@ class Rest:
     async def follow_up(self, request: web.Request) -> web.Response:
         interaction = self.world.live_interaction(request.match_info["token"])
         body, files = await read_body(request)
-        return plain(self.world.message_json(await self.interactions.follow_up(interaction, body, files)))
+        return plain(
+            self.world.message_json(await self.interactions.follow_up(interaction, body, files))
+        )
 
     async def get_webhook_message(self, request: web.Request) -> web.Response:
         return plain(self.world.message_json(self._webhook_message(request)))
@@ -279,7 +347,8 @@ def without_localizations(command: dict[str, Any]) -> dict[str, Any]:
 
 
 async def read_body(request: web.Request) -> tuple[dict[str, Any], Parts]:
-    """JSON, or `payload_json` with `files[n]` parts, as (payload, [(name, content type, bytes)])."""
+    """JSON, or `payload_json` with `files[n]` parts, as (payload, [(name, content type,
+    bytes)])."""
     if (request.content_length or 0) > REQUEST_BYTES:
         raise DiscordError(413, 40005, "Request entity too large")
     if not request.content_type.startswith("multipart/"):
@@ -300,5 +369,12 @@ async def read_body(request: web.Request) -> tuple[dict[str, Any], Parts]:
 
 
 def guess_type(name: str) -> str:
-    types = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "mp4": "video/mp4", "txt": "text/plain"}
+    types = {
+        "png": "image/png",
+        "jpg": "image/jpeg",
+        "jpeg": "image/jpeg",
+        "webp": "image/webp",
+        "mp4": "video/mp4",
+        "txt": "text/plain",
+    }
     return types.get(name.rsplit(".", 1)[-1].lower(), "application/octet-stream")

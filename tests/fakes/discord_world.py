@@ -1,4 +1,5 @@
-"""What the fake Discord remembers: people, channels, messages with their edits, interactions, files. Lives in the server's loop only."""
+"""What the fake Discord remembers: people, channels, messages with their edits, interactions,
+files. Lives in the server's loop only."""
 
 import asyncio
 import secrets
@@ -11,7 +12,18 @@ EPOCH_MS = 1_420_070_400_000
 APPLICATION_ID = "900000000000000001"
 GUILD_ID = "700000000000000001"
 GUILD_CHANNEL_ID = "710000000000000001"
-SNAPSHOT = {"type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags", "mentions", "mention_roles", "components"}
+SNAPSHOT = {
+    "type",
+    "content",
+    "embeds",
+    "attachments",
+    "timestamp",
+    "edited_timestamp",
+    "flags",
+    "mentions",
+    "mention_roles",
+    "components",
+}
 """What Discord shows of a message that is passed on: all except who wrote it."""
 TOKEN_SECONDS = 15 * 60
 ANSWER_SECONDS = 3.0
@@ -39,7 +51,12 @@ class DiscordError(Exception):
 
 
 def bad_form(message: str, fld: str = "") -> DiscordError:
-    return DiscordError(400, 50035, "Invalid Form Body", errors={fld or "_": {"_errors": [{"code": "INVALID", "message": message}]}})
+    return DiscordError(
+        400,
+        50035,
+        "Invalid Form Body",
+        errors={fld or "_": {"_errors": [{"code": "INVALID", "message": message}]}},
+    )
 
 
 @dataclass
@@ -140,7 +157,8 @@ class World:
         self.channels[THREAD_ID] = Channel(THREAD_ID, THREAD, GUILD_ID, parent_id=GUILD_CHANNEL_ID)
 
     def now(self) -> float:
-        """Stands still until it is advanced, so that no test depends on how fast the machine is, unless it is `ticking`."""
+        """Stands still until it is advanced, so that no test depends on how fast the machine is,
+        unless it is `ticking`."""
         return self.clock_offset + (time.monotonic() if self.ticking else 0.0)
 
     def next_id(self) -> str:
@@ -203,7 +221,11 @@ class World:
 
     def file_bytes(self, channel_id: str) -> int:
         """How large one file may be there."""
-        return FILE_BYTES[self.tier] if self.channels[channel_id].guild_id == GUILD_ID else FILE_BYTES[0]
+        return (
+            FILE_BYTES[self.tier]
+            if self.channels[channel_id].guild_id == GUILD_ID
+            else FILE_BYTES[0]
+        )
 
     def message(self, channel_id: str, message_id: str) -> Message:
         found = self.messages.get(message_id)
@@ -212,7 +234,8 @@ class World:
         return found
 
     def live_interaction(self, token: str) -> Interaction:
-        """The interaction of a webhook token that still works: answered before, younger than 15 minutes."""
+        """The interaction of a webhook token that still works: answered before, younger than 15
+        minutes."""
         found = next((one for one in self.interactions.values() if one.token == token), None)
         if found is None or found.answered_after is None:
             raise DiscordError(404, 10015, "Unknown Webhook")
@@ -221,13 +244,16 @@ class World:
         return found
 
     def store_file(self, channel_id: str, name: str, content_type: str, data: bytes) -> File:
-        stored = File(self.next_id(), name, content_type, len(data), channel_id, secrets.token_hex(16), data)
+        stored = File(
+            self.next_id(), name, content_type, len(data), channel_id, secrets.token_hex(16), data
+        )
         self.files[stored.id] = stored
         return stored
 
     def file_json(self, file_id: str) -> dict[str, Any]:
         one = self.files[file_id]
-        url = f"{self.base_url}/cdn/attachments/{one.channel_id}/{one.id}/{one.name}?hm={one.signature}"
+        path = f"{one.channel_id}/{one.id}/{one.name}?hm={one.signature}"
+        url = f"{self.base_url}/cdn/attachments/{path}"
         return {
             "id": one.id,
             "filename": one.name,
@@ -260,14 +286,26 @@ class World:
         if channel.guild_id:
             body["guild_id"] = channel.guild_id
         if message.reference:
-            body["message_reference"] = {"message_id": message.reference, "channel_id": message.channel_id, "type": 0}
+            body["message_reference"] = {
+                "message_id": message.reference,
+                "channel_id": message.channel_id,
+                "type": 0,
+            }
             answered = self.messages[message.reference]
             nested = {**answered.__dict__, "reference": None}
-            body["referenced_message"] = None if answered.deleted else self.message_json(Message(**nested))
+            body["referenced_message"] = (
+                None if answered.deleted else self.message_json(Message(**nested))
+            )
         if message.forwards:
             passed = self.messages[message.forwards]
-            kept = {name: value for name, value in self.message_json(passed).items() if name in SNAPSHOT}
-            body["message_reference"] = {"message_id": passed.id, "channel_id": passed.channel_id, "type": 1}
+            kept = {
+                name: value for name, value in self.message_json(passed).items() if name in SNAPSHOT
+            }
+            body["message_reference"] = {
+                "message_id": passed.id,
+                "channel_id": passed.channel_id,
+                "type": 1,
+            }
             body["message_snapshots"] = [{"message": kept}]
         if message.interaction_id:
             body["application_id"] = body["webhook_id"] = self.bot_id

@@ -1,5 +1,5 @@
-"""A proxy of a network that lets nobody out by another way: HTTP's CONNECT and SOCKS5 on one port. Behind it, every name is one server of
-the test, with a certificate of a CA that nobody knows."""
+"""A proxy of a network that lets nobody out by another way: HTTP's CONNECT and SOCKS5 on one port.
+Behind it, every name is one server of the test, with a certificate of a CA that nobody knows."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,9 @@ def private_certificate(folder: Path, name: str) -> PrivateCertificate:
         .sign(key, hashes.SHA256())
     )
     pem = folder / "site.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     pem.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(pem)
@@ -64,7 +66,8 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def running_proxy(certificate: PrivateCertificate, port: int) -> AsyncIterator[Proxy]:
-    """`port`: of the plain server on loopback that stands behind every name, here with TLS before it."""
+    """`port`: of the plain server on loopback that stands behind every name, here with TLS before
+    it."""
     proxy = Proxy()
     open_ones: set[asyncio.Task[None]] = set()
 
@@ -74,7 +77,9 @@ async def running_proxy(certificate: PrivateCertificate, port: int) -> AsyncIter
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
             first = await reader.readexactly(1)
-            target, good, refused = await (_socks(reader, writer) if first == SOCKS else _connect(reader))
+            target, good, refused = await (
+                _socks(reader, writer) if first == SOCKS else _connect(reader)
+            )
             proxy.asked.append(target)
             writer.write(refused if proxy.refuses else good)
             await writer.drain()
@@ -97,10 +102,16 @@ async def running_proxy(certificate: PrivateCertificate, port: int) -> AsyncIter
 
 async def _connect(reader: asyncio.StreamReader) -> tuple[str, bytes, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
-    return head.split()[1].decode(), b"HTTP/1.1 200 Go on\r\n\r\n", b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    return (
+        head.split()[1].decode(),
+        b"HTTP/1.1 200 Go on\r\n\r\n",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+    )
 
 
-async def _socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, bytes, bytes]:
+async def _socks(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[str, bytes, bytes]:
     await reader.readexactly((await reader.readexactly(1))[0])
     writer.write(b"\x05\x00")
     kind = (await reader.readexactly(4))[3]

@@ -49,18 +49,24 @@ def make_certificate(path: Path) -> Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     return Certificate(path)
 
 
 @dataclass
 class Mailbox:
-    """What arrived: `receivers` by envelope, `mails` as sent, `logins` as (user, password), `readable` what came without TLS."""
+    """What arrived: `receivers` by envelope, `mails` as sent, `logins` as (user, password),
+    `readable` what came without TLS."""
 
     port: int = 0
     receivers: list[str] = field(default_factory=list)
@@ -95,7 +101,11 @@ class _Session:
 
     async def answer(self, verb: str, line: bytes) -> None:
         if verb == "EHLO":
-            await self.say("250-tests", *(["250-STARTTLS"] if self.offers_tls and not self.secure else []), "250 AUTH PLAIN")
+            await self.say(
+                "250-tests",
+                *(["250-STARTTLS"] if self.offers_tls and not self.secure else []),
+                "250 AUTH PLAIN",
+            )
         elif verb == "STARTTLS" and self.certificate is not None:
             await self.say("220 go on")
             await self.writer.start_tls(self.certificate.server)
@@ -130,7 +140,9 @@ async def smtp_server(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await _Session(box, certificate, refuse, security == "starttls", reader, writer, security == "tls").run()
+            await _Session(
+                box, certificate, refuse, security == "starttls", reader, writer, security == "tls"
+            ).run()
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client hung up, as one does that distrusts the certificate
         finally:

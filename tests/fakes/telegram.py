@@ -1,4 +1,5 @@
-"""A fake Telegram Bot API over real HTTP: in a thread for tests, or `python -m tests.fakes.telegram --port N`."""
+"""A fake Telegram Bot API over real HTTP: in a thread for tests, or `python -m tests.fakes.telegram
+--port N`."""
 
 import argparse
 import asyncio
@@ -22,7 +23,8 @@ TOKEN = "424242:AAFakeTelegramTokenForTestsOnly0123456789"
 
 
 class Server:
-    """The fake's parts, wired. The bot's port can be closed and opened again; the control port stays."""
+    """The fake's parts, wired. The bot's port can be closed and opened again; the control port
+    stays."""
 
     def __init__(self, token: str) -> None:
         self.world = World()
@@ -40,7 +42,9 @@ class Server:
         self._port = port
         await self._listen(True)
         self._bringing = asyncio.create_task(bring(self.world))
-        self._control_runner, control_port = await _serve_app(make_app(None, self._control.routes()), 0)
+        self._control_runner, control_port = await _serve_app(
+            make_app(None, self._control.routes()), 0
+        )
         return f"http://127.0.0.1:{self._port}", f"http://127.0.0.1:{control_port}"
 
     async def stop(self) -> None:
@@ -53,10 +57,13 @@ class Server:
             await self._control_runner.cleanup()
 
     async def _listen(self, wanted: bool) -> None:
-        """While nobody listens the port is kept: another fake that got it from the kernel would answer in our place."""
+        """While nobody listens the port is kept: another fake that got it from the kernel would
+        answer in our place."""
         if wanted and self._runner is None:
             self._let_go()
-            self._runner, self._port = await _serve_app(make_app(self._api, self._control.routes()), self._port)
+            self._runner, self._port = await _serve_app(
+                make_app(self._api, self._control.routes()), self._port
+            )
         elif not wanted and self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
@@ -94,7 +101,11 @@ def running_telegram(token: str = TOKEN, port: int = 0) -> Iterator[FakeTelegram
 async def _serve(port: int, token: str) -> None:
     server = Server(token)
     api_url, control_url = await server.start(port)
-    print(f"fake Telegram: TELEGRAM_API_URL={api_url} TELEGRAM_BOT_TOKEN={token} control={control_url}/_fake/", flush=True)
+    print(
+        f"fake Telegram: TELEGRAM_API_URL={api_url} TELEGRAM_BOT_TOKEN={token} "
+        f"control={control_url}/_fake/",
+        flush=True,
+    )
     try:
         await asyncio.Event().wait()
     finally:

@@ -1,4 +1,5 @@
-"""Methods of the fake's Bot API that show nothing in a chat: who the bot is, how it gets updates, who may do what."""
+"""Methods of the fake's Bot API that show nothing in a chat: who the bot is, how it gets updates,
+who may do what."""
 
 import asyncio
 import re
@@ -23,10 +24,18 @@ class About:
     async def do_set_webhook(self, params: Params) -> bool:
         url = urlsplit(params.plain("url"))
         if url.scheme != "https" or not url.hostname:
-            raise Refused(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+            raise Refused(
+                400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook"
+            )
         if url.port not in WEBHOOK_PORTS:
-            raise Refused(400, "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
-        self.world.webhook, self.world.webhook_secret = params.plain("url"), params.plain("secret_token")
+            raise Refused(
+                400,
+                "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443",
+            )
+        self.world.webhook, self.world.webhook_secret = (
+            params.plain("url"),
+            params.plain("secret_token"),
+        )
         if "allowed_updates" in params.values:
             self.world.allowed = params.values["allowed_updates"]
         self.world.touch()
@@ -37,13 +46,19 @@ class About:
         return True
 
     async def do_get_webhook_info(self, _: Params) -> Any:
-        return {"url": self.world.webhook, "has_custom_certificate": False, "pending_update_count": len(self.world.updates)}
+        return {
+            "url": self.world.webhook,
+            "has_custom_certificate": False,
+            "pending_update_count": len(self.world.updates),
+        }
 
     async def do_get_updates(self, params: Params) -> Any:
         world = self.world
         if world.webhook:
             raise Refused(
-                409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+                409,
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook "
+                "to delete the webhook first",
             )
         if "allowed_updates" in params.values:
             world.allowed = params.values["allowed_updates"]
@@ -66,10 +81,16 @@ class About:
         try:
             while not self.world.updates and (left := until - time.monotonic()) > 0:
                 change = asyncio.create_task(self.world.changed.wait())
-                await asyncio.wait({gone, change}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {gone, change}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
                 change.cancel()
                 if replaced.is_set():
-                    raise Refused(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running")
+                    raise Refused(
+                        409,
+                        "Conflict: terminated by other getUpdates request; make sure that only "
+                        "one bot instance is running",
+                    )
         finally:
             gone.cancel()
 
@@ -93,13 +114,19 @@ class About:
         return self._describe("description", params, 512)
 
     async def do_get_my_description(self, params: Params) -> Any:
-        return {"description": self.world.about.get(f"description:{params.plain('language_code')}", "")}
+        return {
+            "description": self.world.about.get(f"description:{params.plain('language_code')}", "")
+        }
 
     async def do_set_my_short_description(self, params: Params) -> bool:
         return self._describe("short_description", params, 120)
 
     async def do_get_my_short_description(self, params: Params) -> Any:
-        return {"short_description": self.world.about.get(f"short_description:{params.plain('language_code')}", "")}
+        return {
+            "short_description": self.world.about.get(
+                f"short_description:{params.plain('language_code')}", ""
+            )
+        }
 
     def _describe(self, name: str, params: Params, limit: int) -> bool:
         if len(params.plain(name)) > limit:
@@ -115,21 +142,44 @@ class About:
             return {"status": "member", "user": person(user_id)}
         rights = dict.fromkeys(
             (
-                *("can_be_edited", "is_anonymous", "can_manage_chat", "can_manage_video_chats", "can_restrict_members"),
-                *("can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories"),
+                *(
+                    "can_be_edited",
+                    "is_anonymous",
+                    "can_manage_chat",
+                    "can_manage_video_chats",
+                    "can_restrict_members",
+                ),
+                *(
+                    "can_promote_members",
+                    "can_change_info",
+                    "can_invite_users",
+                    "can_post_stories",
+                    "can_edit_stories",
+                ),
                 "can_delete_stories",
             ),
             False,
         )
-        return {"status": "administrator", "user": person(user_id), "can_delete_messages": True, **rights}
+        return {
+            "status": "administrator",
+            "user": person(user_id),
+            "can_delete_messages": True,
+            **rights,
+        }
 
     async def do_answer_callback_query(self, params: Params) -> bool:
         press = self.world.presses.get(params.plain("callback_query_id"))
         if press is None or press.answered is not None:
-            raise Refused(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+            raise Refused(
+                400,
+                "Bad Request: query is too old and response timeout expired or query ID is invalid",
+            )
         if len(params.plain("text")) > 200:
             raise Refused(400, "Bad Request: MESSAGE_TOO_LONG")
-        press.answered, press.answered_after = params.plain("text"), time.monotonic() - press.pressed_at
+        press.answered, press.answered_after = (
+            params.plain("text"),
+            time.monotonic() - press.pressed_at,
+        )
         press.alert = params.flag("show_alert")
         self.world.touch()
         return True
@@ -140,8 +190,14 @@ class About:
             raise Refused(400, "Bad Request: invalid file_id")
         if len(upload.data) > 20_000_000:
             raise Refused(400, "Bad Request: file is too big")
-        return {"file_id": upload.id, "file_unique_id": f"u{upload.id}", "file_size": len(upload.data), "file_path": upload.path}
+        return {
+            "file_id": upload.id,
+            "file_unique_id": f"u{upload.id}",
+            "file_size": len(upload.data),
+            "file_path": upload.path,
+        }
 
 
 def _scope(params: Params) -> str:
-    return f"{(params.values.get('scope') or {}).get('type', 'default')}:{params.plain('language_code')}"
+    scope = (params.values.get("scope") or {}).get("type", "default")
+    return f"{scope}:{params.plain('language_code')}"

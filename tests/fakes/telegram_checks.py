@@ -1,4 +1,5 @@
-"""What Telegram refuses: lengths in UTF-16 units, keyboards, entities, files. Each check returns the value that would be kept."""
+"""What Telegram refuses: lengths in UTF-16 units, keyboards, entities, files. Each check returns
+the value that would be kept."""
 
 import json
 from typing import Any
@@ -11,7 +12,18 @@ FIELD_UNITS = 64
 PHOTO_BYTES = 10_000_000
 UPLOAD_BYTES = 50_000_000
 ENTITIES = {
-    *("bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote", "expandable_blockquote"),
+    *(
+        "bold",
+        "italic",
+        "underline",
+        "strikethrough",
+        "spoiler",
+        "code",
+        "pre",
+        "text_link",
+        "blockquote",
+        "expandable_blockquote",
+    ),
     *("mention", "bot_command", "url", "hashtag", "text_mention"),
 }
 STRUCTURED = {
@@ -28,9 +40,15 @@ STRUCTURED = {
 
 
 class Params:
-    """The parameters of one call, already parsed out of a form or JSON, with the uploaded parts beside them. `known`: files from before."""
+    """The parameters of one call, already parsed out of a form or JSON, with the uploaded parts
+    beside them. `known`: files from before."""
 
-    def __init__(self, values: dict[str, Any], files: dict[str, Upload], known: dict[str, Upload] | None = None) -> None:
+    def __init__(
+        self,
+        values: dict[str, Any],
+        files: dict[str, Upload],
+        known: dict[str, Upload] | None = None,
+    ) -> None:
         self.known = known or {}
         self.values = {name: self._structured(name, value) for name, value in values.items()}
         self.files = files
@@ -42,7 +60,9 @@ class Params:
         try:
             return json.loads(value)
         except ValueError:
-            raise Refused(400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object") from None
+            raise Refused(
+                400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object"
+            ) from None
 
     def number(self, name: str, default: int | None = None) -> int:
         value = self.values.get(name, default)
@@ -85,7 +105,9 @@ class Params:
     def _no_markup(values: dict[str, Any]) -> None:
         if values.get("parse_mode"):
             # the fake reads no markup, so it must not let a broken one pass
-            raise Refused(400, "Bad Request: can't parse entities: this fake takes none but computed entities")
+            raise Refused(
+                400, "Bad Request: can't parse entities: this fake takes none but computed entities"
+            )
 
     def keyboard(self) -> list[list[dict[str, Any]]]:
         markup = self.values.get("reply_markup")
@@ -110,11 +132,14 @@ class Params:
         return markup
 
     def upload(self, value: Any, kind: str) -> Upload:
-        """The file that a parameter or a media item names: its part, `attach://part`, or the id of a file that is known as that kind."""
+        """The file that a parameter or a media item names: its part, `attach://part`, or the id of
+        a file that is known as that kind."""
         name = value.removeprefix("attach://") if isinstance(value, str) else ""
         upload = self.files.get(name) or self.known.get(name)
         if upload is None:
-            raise Refused(400, "Bad Request: wrong remote file identifier specified: Wrong string length")
+            raise Refused(
+                400, "Bad Request: wrong remote file identifier specified: Wrong string length"
+            )
         if upload.id and upload.kind != kind:
             raise Refused(400, "Bad Request: type of file mismatch")
         if not upload.data:
@@ -129,7 +154,11 @@ class Params:
     def thumbnail(self, given: dict[str, Any] | None = None) -> Upload | None:
         """A thumbnail that Telegram would use; any other is silently left out."""
         value = (self.values if given is None else given).get("thumbnail")
-        name = "thumbnail" if given is None and "thumbnail" in self.files else str(value or "").removeprefix("attach://")
+        name = (
+            "thumbnail"
+            if given is None and "thumbnail" in self.files
+            else str(value or "").removeprefix("attach://")
+        )
         upload = self.files.get(name)
         if upload is None or len(upload.data) > 200_000 or not upload.data.startswith(b"\xff\xd8"):
             return None
@@ -155,13 +184,30 @@ def check_entities(entities: list[dict[str, Any]], text: str) -> None:
     encoded = text.encode("utf-16-le")
     for entity in entities:
         start, length = entity.get("offset"), entity.get("length")
-        if not isinstance(start, int) or not isinstance(length, int) or entity.get("type") not in ENTITIES:
+        if (
+            not isinstance(start, int)
+            or not isinstance(length, int)
+            or entity.get("type") not in ENTITIES
+        ):
             raise Refused(400, "Bad Request: can't parse MessageEntity: invalid type or bounds")
         if start < 0 or length <= 0 or start + length > units(text):
-            raise Refused(400, f"Bad Request: entity beginning at UTF-16 offset {start} ends after the end of the text")
-        if any(0xDC <= encoded[2 * place + 1] <= 0xDF for place in (start, start + length) if place < units(text)):
-            raise Refused(400, f"Bad Request: entity begins in a middle of a UTF-16 symbol at byte offset {start}")
-        if entity["type"] == "text_link" and not str(entity.get("url", "")).startswith(("http://", "https://", "tg://")):
+            raise Refused(
+                400,
+                f"Bad Request: entity beginning at UTF-16 offset {start} ends after the end of "
+                "the text",
+            )
+        if any(
+            0xDC <= encoded[2 * place + 1] <= 0xDF
+            for place in (start, start + length)
+            if place < units(text)
+        ):
+            raise Refused(
+                400,
+                f"Bad Request: entity begins in a middle of a UTF-16 symbol at byte offset {start}",
+            )
+        if entity["type"] == "text_link" and not str(entity.get("url", "")).startswith(
+            ("http://", "https://", "tg://")
+        ):
             raise Refused(400, "Bad Request: can't parse entities: wrong HTTP URL")
 
 

@@ -1,4 +1,5 @@
-"""What people do on the fake Telegram, and how its behaviour is set: the calls under /_fake/ that a driver uses."""
+"""What people do on the fake Telegram, and how its behaviour is set: the calls under /_fake/ that a
+driver uses."""
 
 import base64
 import json
@@ -13,7 +14,15 @@ from aiohttp import web
 
 from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_server import BotApiServer
-from tests.fakes.telegram_world import Message, Press, Upload, World, found_entities, person, picture_size
+from tests.fakes.telegram_world import (
+    Message,
+    Press,
+    Upload,
+    World,
+    found_entities,
+    person,
+    picture_size,
+)
 
 Listen = Callable[[bool], Awaitable[None]]
 
@@ -28,16 +37,24 @@ class Control:
         self.listen = listen
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/_fake/state", self.state), web.get("/_fake/files/{id}", self.file), web.post("/_fake/{action}", self.act)]
+        return [
+            web.get("/_fake/state", self.state),
+            web.get("/_fake/files/{id}", self.file),
+            web.post("/_fake/{action}", self.act),
+        ]
 
     async def state(self, request: web.Request) -> web.Response:
         """The whole world, as soon as it is newer than `after` or `seconds` are over."""
-        await self.world.newer(int(request.query.get("after", -1)), float(request.query.get("seconds", 0)))
+        await self.world.newer(
+            int(request.query.get("after", -1)), float(request.query.get("seconds", 0))
+        )
         world = self.world
         return _json(
             {
                 "version": world.version,
-                "messages": [_seen(one) for chat in world.chats.values() for one in chat.messages.values()],
+                "messages": [
+                    _seen(one) for chat in world.chats.values() for one in chat.messages.values()
+                ],
                 "calls": [one.as_json() for one in self.server.calls],
                 "presses": [asdict(one) for one in world.presses.values()],
                 "actions": world.actions,
@@ -96,7 +113,8 @@ class Control:
         forwarded_from: str | None = None,
         album: str | None = None,
     ) -> int:
-        """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode, as on Telegram."""
+        """A person writes; the message's id. Whether the bot gets to know it is up to privacy mode,
+        as on Telegram."""
         chat = self.world.open_chat(chat_id, private, forum or thread_id is not None)
         if thread_id is not None:
             chat.threads.add(thread_id)
@@ -105,7 +123,14 @@ class Control:
             kind, fields = "photo", self._photo(base64.b64decode(photo))
         elif document is not None:
             name, content_type, data = document
-            kind, fields = "document", {"file": self.world.keep(Upload(name, content_type, base64.b64decode(data)), "document")}
+            kind, fields = (
+                "document",
+                {
+                    "file": self.world.keep(
+                        Upload(name, content_type, base64.b64decode(data)), "document"
+                    )
+                },
+            )
         message = self.world.store(
             chat,
             sender_id=user_id,
@@ -124,7 +149,14 @@ class Control:
             self.world.push("message", self.world.as_json(message))
         return message.message_id
 
-    def says_album(self, chat_id: int, user_id: int, photos: list[str], captions: list[str], private: bool = True) -> list[int]:
+    def says_album(
+        self,
+        chat_id: int,
+        user_id: int,
+        photos: list[str],
+        captions: list[str],
+        private: bool = True,
+    ) -> list[int]:
         """Photos sent together: a message for each, with its caption."""
         album = f"album{next(self.world.numbers)}"
         return [
@@ -136,14 +168,21 @@ class Control:
         """A person changes what they wrote."""
         message = self.world.chats[chat_id].messages[message_id]
         message.text, message.entities = text, found_entities(text)
-        self.world.push("edited_message", self.world.as_json(message) | {"edit_date": int(time.time())})
+        self.world.push(
+            "edited_message", self.world.as_json(message) | {"edit_date": int(time.time())}
+        )
 
     def stop_draft(self, chat_id: int) -> None:
         """A person touches the stop sign of the draft that grows in the chat."""
-        draft = next((one for one in reversed(self.world.shown_drafts) if one.chat_id == chat_id), None)
+        draft = next(
+            (one for one in reversed(self.world.shown_drafts) if one.chat_id == chat_id), None
+        )
         if draft is None or not draft.can_stop:
             raise LookupError("no draft with a stop sign")
-        self.world.push("stopped_message_generation", {"chat": self.world.chats[chat_id].brief(), "draft_id": draft.draft_id})
+        self.world.push(
+            "stopped_message_generation",
+            {"chat": self.world.chats[chat_id].brief(), "draft_id": draft.draft_id},
+        )
 
     def admin(self, chat_id: int, user_id: int) -> None:
         """A person may from now on delete what others write in a group."""
@@ -157,10 +196,15 @@ class Control:
         size = picture_size(data)
         if size is None:
             raise ValueError("a photo must be a picture")
-        return {"file": self.world.keep(Upload("photo.jpg", "image/jpeg", data), "photo"), "width": size[0], "height": size[1]}
+        return {
+            "file": self.world.keep(Upload("photo.jpg", "image/jpeg", data), "photo"),
+            "width": size[0],
+            "height": size[1],
+        }
 
     def _reaches(self, message: Message, private: bool) -> bool:
-        """With privacy mode on, a bot in a group gets commands and replies to itself, nothing else."""
+        """With privacy mode on, a bot in a group gets commands and replies to itself, nothing
+        else."""
         if private or not self.world.privacy:
             return True
         answered = self.world.chats[message.chat_id].messages.get(message.reply_to or 0)
@@ -170,12 +214,19 @@ class Control:
         """A person presses a button, named by its label or its data; the id of the press."""
         message = self.world.chats[chat_id].messages[message_id]
         found = next(
-            (one for row in message.keyboard for one in row if button in (one["text"], one.get("callback_data")) and not message.deleted),
+            (
+                one
+                for row in message.keyboard
+                for one in row
+                if button in (one["text"], one.get("callback_data")) and not message.deleted
+            ),
             None,
         )
         if found is None or "callback_data" not in found:
             raise LookupError(f"no button {button!r} on message {message_id}")
-        made = Press(f"press{len(self.world.presses) + 1}", 0, found["callback_data"], time.monotonic())
+        made = Press(
+            f"press{len(self.world.presses) + 1}", 0, found["callback_data"], time.monotonic()
+        )
         self.world.presses[made.id] = made
         query = {
             "id": made.id,
@@ -200,8 +251,9 @@ class Control:
         self.world.chats[chat_id].moved_to = to
 
     def settings(self, **given: Any) -> None:
-        """`privacy`, `username`, `drafts`, `webhook` (an address: polling is refused until it is deleted), `webhook_to`, `paced`, and
-        `speed`: so many times faster the flood control lets calls through from now on."""
+        """`privacy`, `username`, `drafts`, `webhook` (an address: polling is refused until it is
+        deleted), `webhook_to`, `paced`, and `speed`: so many times faster the flood control lets
+        calls through from now on."""
         for name, value in given.items():
             if name == "paced":
                 self.faults.paced = value
@@ -214,20 +266,32 @@ class Control:
                 raise ValueError(f"no setting {name}")
 
     async def away(self, away: bool) -> None:
-        """Telegram can't be reached: when this is answered its port is closed. Call it on the control port."""
+        """Telegram can't be reached: when this is answered its port is closed. Call it on the
+        control port."""
         await self.listen(not away)
 
 
 def _seen(message: Message) -> dict[str, Any]:
-    fields = {name: getattr(message, name) for name in Message.__dataclass_fields__ if name not in ("file", "thumbnail")}
+    fields = {
+        name: getattr(message, name)
+        for name in Message.__dataclass_fields__
+        if name not in ("file", "thumbnail")
+    }
     return fields | {"file": _brief(message.file), "thumbnail": _brief(message.thumbnail)}
 
 
 def _brief(upload: Upload | None) -> dict[str, Any] | None:
     if upload is None:
         return None
-    return {"id": upload.id, "name": upload.name, "content_type": upload.content_type, "size": len(upload.data)}
+    return {
+        "id": upload.id,
+        "name": upload.name,
+        "content_type": upload.content_type,
+        "size": len(upload.data),
+    }
 
 
 def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+    return web.Response(
+        body=json.dumps(body).encode(), status=status, content_type="application/json"
+    )

@@ -1,4 +1,5 @@
-"""Drives a fake Telegram over its control calls, in this process or another, and shows what people there would see."""
+"""Drives a fake Telegram over its control calls, in this process or another, and shows what people
+there would see."""
 
 import base64
 import json
@@ -56,7 +57,11 @@ class SeenMessage:
     @property
     def buttons(self) -> dict[str, str]:
         """Labels and their callback data."""
-        return {button["text"]: button.get("callback_data", "") for row in self.keyboard for button in row}
+        return {
+            button["text"]: button.get("callback_data", "")
+            for row in self.keyboard
+            for button in row
+        }
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class SeenPress:
 
 @dataclass(frozen=True)
 class SeenCall:
-    """`at` in seconds of the fake's monotonic clock; `status` 0: it runs, or its connection was cut. `uploads`: the parts with files."""
+    """`at` in seconds of the fake's monotonic clock; `status` 0: it runs, or its connection was
+    cut. `uploads`: the parts with files."""
 
     method: str
     params: dict[str, Any]
@@ -119,7 +125,9 @@ class FakeTelegram:
         self.api_url = api_url
         self.token = token
         self._control_url = control_url or api_url
-        self._http = httpx.Client(base_url=self._control_url, timeout=30, trust_env=False, verify=PLAIN)
+        self._http = httpx.Client(
+            base_url=self._control_url, timeout=30, trust_env=False, verify=PLAIN
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -147,9 +155,13 @@ class FakeTelegram:
         quote: str | None = None,
         forwarded_from: str | None = None,
     ) -> int:
-        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the chat has topics. `forwarded_from`: the
-        name of whoever wrote what is only passed on."""
-        file = None if document is None else [document[0], document[1], base64.b64encode(document[2]).decode()]
+        """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the
+        chat has topics. `forwarded_from`: the name of whoever wrote what is only passed on."""
+        file = (
+            None
+            if document is None
+            else [document[0], document[1], base64.b64encode(document[2]).decode()]
+        )
         picture = None if photo is None else base64.b64encode(photo).decode()
         place = {
             "private": private,
@@ -159,12 +171,31 @@ class FakeTelegram:
             "quote": quote,
             "forwarded_from": forwarded_from,
         }
-        return int(self._do("says", chat_id=chat_id, user_id=user_id, text=text, photo=picture, document=file, **place))
+        return int(
+            self._do(
+                "says",
+                chat_id=chat_id,
+                user_id=user_id,
+                text=text,
+                photo=picture,
+                document=file,
+                **place,
+            )
+        )
 
-    def user_says_album(self, chat_id: int, user_id: int, photos: list[bytes], *captions: str, private: bool = True) -> list[int]:
+    def user_says_album(
+        self, chat_id: int, user_id: int, photos: list[bytes], *captions: str, private: bool = True
+    ) -> list[int]:
         """Photos sent together, with a caption each as far as they reach; their message ids."""
         encoded = [base64.b64encode(one).decode() for one in photos]
-        made: list[int] = self._do("says_album", chat_id=chat_id, user_id=user_id, photos=encoded, captions=captions, private=private)
+        made: list[int] = self._do(
+            "says_album",
+            chat_id=chat_id,
+            user_id=user_id,
+            photos=encoded,
+            captions=captions,
+            private=private,
+        )
         return made
 
     def user_edits(self, chat_id: int, message_id: int, text: str) -> None:
@@ -183,10 +214,15 @@ class FakeTelegram:
 
     def press(self, chat_id: int, message_id: int, button: str, user_id: int) -> str:
         """A person presses a button, named by its label or its data; the id of the press."""
-        return str(self._do("press", chat_id=chat_id, message_id=message_id, button=button, user_id=user_id))
+        return str(
+            self._do(
+                "press", chat_id=chat_id, message_id=message_id, button=button, user_id=user_id
+            )
+        )
 
     def fault(self, method: str, kind: str, **more: Any) -> None:
-        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before or hang_after."""
+        """See `Fault`: kind is status, flood, reset_before, reset_after, hang_before or
+        hang_after."""
         self._do("fault", method=method, kind=kind, **more)
 
     def clear(self) -> None:
@@ -202,8 +238,8 @@ class FakeTelegram:
         self._do("move", chat_id=chat_id, to=to)
 
     def settings(self, **given: Any) -> None:
-        """`privacy`, `username`, `drafts` (does this Bot API know them), `webhook` (an address), `webhook_to` (where its server really
-        listens), `paced` (does the flood control work)."""
+        """`privacy`, `username`, `drafts` (does this Bot API know them), `webhook` (an address),
+        `webhook_to` (where its server really listens), `paced` (does the flood control work)."""
         self._do("settings", **given)
 
     def push(self, kind: str, body: dict[str, Any], update_id: int | None = None) -> int:
@@ -211,7 +247,8 @@ class FakeTelegram:
         return int(self._do("push", kind=kind, body=body, update_id=update_id))
 
     def away(self, away: bool = True) -> None:
-        """Telegram can't be reached at all, or can again; works when the control port is another one."""
+        """Telegram can't be reached at all, or can again; works when the control port is another
+        one."""
         self._do("away", away=away)
 
     def content(self, file: SeenFile) -> bytes:
@@ -224,20 +261,29 @@ class FakeTelegram:
         return [one for one in self.scene().messages if one.chat_id == chat_id]
 
     async def wait_for(self, find: Callable[[Scene], T | None], timeout: float = 15) -> T:
-        """The first thing that `find` gives which is not empty; looked for again after each change."""
+        """The first thing that `find` gives which is not empty; looked for again after each
+        change."""
         limits = httpx.Timeout(timeout + 5)
-        async with httpx.AsyncClient(base_url=self._control_url, timeout=limits, trust_env=False, verify=PLAIN) as http:
+        async with httpx.AsyncClient(
+            base_url=self._control_url, timeout=limits, trust_env=False, verify=PLAIN
+        ) as http:
             return await _look(http, find, timeout)
 
     async def polling(self, timeout: float = 15) -> None:
         """The bot has begun to ask for updates."""
         await self.wait_for(lambda scene: scene.calls_of("getUpdates"), timeout)
 
-    async def message(self, chat_id: int, containing: str = "", *, kind: str | None = None, timeout: float = 15) -> SeenMessage:
+    async def message(
+        self, chat_id: int, containing: str = "", *, kind: str | None = None, timeout: float = 15
+    ) -> SeenMessage:
         """The newest message of the bot in a chat that shows the text."""
 
         def find(scene: Scene) -> SeenMessage | None:
-            fits = [one for one in scene.by_bot(chat_id) if containing in one.text and kind in (None, one.kind)]
+            fits = [
+                one
+                for one in scene.by_bot(chat_id)
+                if containing in one.text and kind in (None, one.kind)
+            ]
             return fits[-1] if fits else None
 
         return await self.wait_for(find, timeout)
@@ -247,13 +293,18 @@ async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], time
     end, version = time.monotonic() + timeout, -1
     while True:
         left = end - time.monotonic()
-        answer = await http.get("/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))})
+        answer = await http.get(
+            "/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))}
+        )
         scene = _scene(answer.raise_for_status().json())
         found = find(scene)
         if found:
             return found
         if left <= 0:
-            shown = "\n".join(f"  {one.chat_id} {'bot' if one.from_bot else 'user'}: {one.text[:100]!r}" for one in scene.messages[-10:])
+            shown = "\n".join(
+                f"  {one.chat_id} {'bot' if one.from_bot else 'user'}: {one.text[:100]!r}"
+                for one in scene.messages[-10:]
+            )
             raise AssertionError(f"not seen within {timeout} s; the newest messages are:\n{shown}")
         version = scene.version
 
@@ -274,7 +325,10 @@ def _scene(raw: dict[str, Any]) -> Scene:
 
 
 def _message(raw: dict[str, Any]) -> SeenMessage:
-    files = {name: None if raw[name] is None else _pick(SeenFile, raw[name]) for name in ("file", "thumbnail")}
+    files = {
+        name: None if raw[name] is None else _pick(SeenFile, raw[name])
+        for name in ("file", "thumbnail")
+    }
     return _pick(SeenMessage, {**raw, **files})
 
 

@@ -1,6 +1,8 @@
-"""Bad days of the fake Telegram, set per method: refusals, floods, broken connections, answers that never come.
+"""Bad days of the fake Telegram, set per method: refusals, floods, broken connections, answers that
+never come.
 
-And its flood control: about one message a second in a chat, twenty a minute in a group, thirty a second everywhere.
+And its flood control: about one message a second in a chat, twenty a minute in a group, thirty a
+second everywhere.
 """
 
 import asyncio
@@ -20,7 +22,8 @@ class ConnectionReset(Exception):
 
 @dataclass
 class Fault:
-    """Meets `times` calls of `method` ("*": any but getUpdates and getMe). `before` and `after` are meant of the call's effect."""
+    """Meets `times` calls of `method` ("*": any but getUpdates and getMe). `before` and `after` are
+    meant of the call's effect."""
 
     method: str
     kind: Kind
@@ -55,9 +58,11 @@ class Rate:
 
 @dataclass
 class Faults:
-    """`ignored` counts calls to a chat that came before the time that a flood answer had asked for was over.
+    """`ignored` counts calls to a chat that came before the time that a flood answer had asked for
+    was over.
 
-    `paced`: whether the flood control works. It is a little more lenient than what is written, as on Telegram.
+    `paced`: whether the flood control works. It is a little more lenient than what is written, as
+    on Telegram.
     """
 
     paced: bool = True
@@ -82,11 +87,19 @@ class Faults:
         return fault
 
     def count(self, method: str, chat_id: int | None, values: dict[str, Any]) -> None:
-        """Messages and edits count, in groups each file of an album; more than a chat takes is refused."""
-        if not self.paced or chat_id is None or not method.startswith(("sendM", "sendP", "sendV", "sendD", "editM")):
+        """Messages and edits count, in groups each file of an album; more than a chat takes is
+        refused."""
+        if (
+            not self.paced
+            or chat_id is None
+            or not method.startswith(("sendM", "sendP", "sendV", "sendD", "editM"))
+        ):
             return
         album = len(values.get("media") or []) if method == "sendMediaGroup" and chat_id < 0 else 1
-        over = max(self.everywhere.take(0, 1), (self.private if chat_id > 0 else self.group).take(chat_id, album))
+        over = max(
+            self.everywhere.take(0, 1),
+            (self.private if chat_id > 0 else self.group).take(chat_id, album),
+        )
         if over:
             seconds = math.ceil(over)
             self.quiet_until[chat_id] = time.monotonic() + seconds

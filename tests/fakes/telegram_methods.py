@@ -1,4 +1,5 @@
-"""The methods of the Bot API that show something, each from its parameters to what `result` holds. The others are in `telegram_about`."""
+"""The methods of the Bot API that show something, each from its parameters to what `result` holds.
+The others are in `telegram_about`."""
 
 import re
 import time
@@ -10,7 +11,8 @@ from tests.fakes.telegram_checks import TEXT_UNITS, Params, check_entities, chec
 from tests.fakes.telegram_world import Chat, Draft, Message, Refused
 
 NOT_MODIFIED = (
-    "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content"
+    "Bad Request: message is not modified: specified new message content and reply markup are "
+    "exactly the same as a current content"
     " and reply markup of the message"
 )
 CHAT_ACTIONS = {"typing", "upload_photo", "record_video", "upload_video", "upload_document"}
@@ -28,7 +30,14 @@ class Methods(About):
     async def do_send_message(self, params: Params) -> Any:
         chat, common = self._target(params)
         asks = params.asks()
-        return self._send(chat, **common, kind="text", text=params.text(), entities=params.values.get("entities") or [], asks=asks)
+        return self._send(
+            chat,
+            **common,
+            kind="text",
+            text=params.text(),
+            entities=params.values.get("entities") or [],
+            asks=asks,
+        )
 
     async def do_send_message_draft(self, params: Params) -> bool:
         chat = self.world.writable(params.number("chat_id"), params.thread())
@@ -40,22 +49,41 @@ class Methods(About):
         if units(text) > TEXT_UNITS:
             raise Refused(400, "Bad Request: message is too long")
         check_entities(entities, text)
-        draft = Draft(chat.id, params.number("draft_id"), text, entities, params.thread(), params.flag("can_stop"))
+        draft = Draft(
+            chat.id,
+            params.number("draft_id"),
+            text,
+            entities,
+            params.thread(),
+            params.flag("can_stop"),
+        )
         self.world.shown_drafts.append(draft)
         self.world.touch()
         return True
 
     async def do_send_photo(self, params: Params) -> Any:
         chat, common = self._target(params)
-        return self._send(chat, **common, **self._photo(params, params.named_upload("photo"), params.values))
+        return self._send(
+            chat, **common, **self._photo(params, params.named_upload("photo"), params.values)
+        )
 
     async def do_send_video(self, params: Params) -> Any:
         chat, common = self._target(params)
-        return self._send(chat, **common, **self._video(params, params.named_upload("video"), params.values, params.thumbnail()))
+        return self._send(
+            chat,
+            **common,
+            **self._video(params, params.named_upload("video"), params.values, params.thumbnail()),
+        )
 
     async def do_send_document(self, params: Params) -> Any:
         chat, common = self._target(params)
-        return self._send(chat, **common, **self._document(params, params.named_upload("document"), params.values, params.thumbnail()))
+        return self._send(
+            chat,
+            **common,
+            **self._document(
+                params, params.named_upload("document"), params.values, params.thumbnail()
+            ),
+        )
 
     async def do_send_media_group(self, params: Params) -> Any:
         chat, common = self._target(params)
@@ -77,23 +105,44 @@ class Methods(About):
             return self._video(params, upload, item, params.thumbnail(item))
         return self._document(params, upload, item, params.thumbnail(item))
 
-    def _document(self, params: Params, upload: Any, values: dict[str, Any], thumbnail: Any) -> dict[str, Any]:
-        return {"file": self.world.keep(upload, "document"), "thumbnail": thumbnail} | self._captioned("document", params, values)
+    def _document(
+        self, params: Params, upload: Any, values: dict[str, Any], thumbnail: Any
+    ) -> dict[str, Any]:
+        return {
+            "file": self.world.keep(upload, "document"),
+            "thumbnail": thumbnail,
+        } | self._captioned("document", params, values)
 
     @staticmethod
     def _captioned(kind: str, params: Params, values: dict[str, Any]) -> dict[str, Any]:
         spoiler = str(values.get("has_spoiler", "false")).lower() == "true"
-        return {"kind": kind, "text": params.caption(values), "entities": values.get("caption_entities") or [], "spoiler": spoiler}
+        return {
+            "kind": kind,
+            "text": params.caption(values),
+            "entities": values.get("caption_entities") or [],
+            "spoiler": spoiler,
+        }
 
     def _photo(self, params: Params, upload: Any, values: dict[str, Any]) -> dict[str, Any]:
         width, height = check_photo(upload)
-        return {"file": self.world.keep(upload, "photo"), "width": width, "height": height} | self._captioned("photo", params, values)
+        return {
+            "file": self.world.keep(upload, "photo"),
+            "width": width,
+            "height": height,
+        } | self._captioned("photo", params, values)
 
-    def _video(self, params: Params, upload: Any, values: dict[str, Any], thumbnail: Any) -> dict[str, Any]:
+    def _video(
+        self, params: Params, upload: Any, values: dict[str, Any], thumbnail: Any
+    ) -> dict[str, Any]:
         size = {name: int(float(values.get(name, 0))) for name in ("width", "height", "duration")}
         streaming = str(values.get("supports_streaming", "false")).lower() == "true"
         kept = self.world.keep(upload, "video")
-        return {"file": kept, "thumbnail": thumbnail, "streaming": streaming, **size} | self._captioned("video", params, values)
+        return {
+            "file": kept,
+            "thumbnail": thumbnail,
+            "streaming": streaming,
+            **size,
+        } | self._captioned("video", params, values)
 
     def _target(self, params: Params) -> tuple[Chat, dict[str, Any]]:
         """The chat, and what every send call has: thread, what it answers, keyboard, silence."""
@@ -106,22 +155,36 @@ class Methods(About):
             elif not wanted.get("allow_sending_without_reply"):
                 raise Refused(400, "Bad Request: message to be replied not found")
         silent = params.flag("disable_notification")
-        return chat, {"thread_id": params.thread(), "reply_to": reply_to, "keyboard": params.keyboard(), "silent": silent}
+        return chat, {
+            "thread_id": params.thread(),
+            "reply_to": reply_to,
+            "keyboard": params.keyboard(),
+            "silent": silent,
+        }
 
     def _send(self, chat: Chat, **fields: Any) -> Any:
-        return self.world.as_json(self.world.store(chat, sender_id=self.world.me()["id"], from_bot=True, **fields))
+        return self.world.as_json(
+            self.world.store(chat, sender_id=self.world.me()["id"], from_bot=True, **fields)
+        )
 
     async def do_edit_message_text(self, params: Params) -> Any:
         message = self._editable(params)
         if message.kind != "text":
             raise Refused(400, "Bad Request: there is no text in the message to edit")
-        return self._edit(message, params.text(), params.keyboard(), params.values.get("entities") or [])
+        return self._edit(
+            message, params.text(), params.keyboard(), params.values.get("entities") or []
+        )
 
     async def do_edit_message_caption(self, params: Params) -> Any:
         message = self._editable(params)
         if message.kind == "text":
             raise Refused(400, "Bad Request: there is no caption in the message to edit")
-        return self._edit(message, params.caption(), params.keyboard(), params.values.get("caption_entities") or [])
+        return self._edit(
+            message,
+            params.caption(),
+            params.keyboard(),
+            params.values.get("caption_entities") or [],
+        )
 
     async def do_edit_message_reply_markup(self, params: Params) -> Any:
         message = self._editable(params)
@@ -133,7 +196,9 @@ class Methods(About):
         for name, value in fields.items():
             if name not in ("text", "entities"):
                 setattr(message, name, value)
-        return self._edit(message, fields["text"], params.keyboard(), fields["entities"], media=True)
+        return self._edit(
+            message, fields["text"], params.keyboard(), fields["entities"], media=True
+        )
 
     def _editable(self, params: Params) -> Message:
         chat = self.world.writable(params.number("chat_id"), None)
@@ -153,7 +218,11 @@ class Methods(About):
         *,
         media: bool = False,
     ) -> Any:
-        if (text, keyboard, entities) == (message.text, message.keyboard, message.entities) and not media:
+        if (text, keyboard, entities) == (
+            message.text,
+            message.keyboard,
+            message.entities,
+        ) and not media:
             raise Refused(400, NOT_MODIFIED)
         message.history.append((message.text, message.keyboard))
         message.text, message.keyboard, message.entities = text, keyboard, entities

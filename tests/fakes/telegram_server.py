@@ -1,4 +1,5 @@
-"""The fake's HTTP edge: tokens, forms and files in, Telegram's answer shape out, broken connections where a fault says so."""
+"""The fake's HTTP edge: tokens, forms and files in, Telegram's answer shape out, broken connections
+where a fault says so."""
 
 import json
 import re
@@ -53,7 +54,9 @@ class BotApiServer:
             self._know(request.match_info["token"])
             params = await _params(request, self.world.files)
             call.uploads = list(params.files)
-            call.params = {name: value for name, value in params.values.items() if len(str(value)) < 20_000}
+            call.params = {
+                name: value for name, value in params.values.items() if len(str(value)) < 20_000
+            }
             self.calls.append(call)
             del self.calls[:-2000]
             self.world.touch()
@@ -97,7 +100,10 @@ class BotApiServer:
             return _json(refused.body(), refused.status)
         except ConnectionReset:
             return _cut(request)
-        upload = next((one for one in self.world.files.values() if one.path == request.match_info["path"]), None)
+        upload = next(
+            (one for one in self.world.files.values() if one.path == request.match_info["path"]),
+            None,
+        )
         if upload is None:
             return _json(Refused(404, "Not Found").body(), 404)
         return web.Response(body=upload.data, content_type="application/octet-stream")
@@ -124,7 +130,9 @@ async def _params(request: web.Request, known: dict[str, Upload]) -> Params:
 
 
 def _json(body: dict[str, Any], status: int) -> web.Response:
-    return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
+    return web.Response(
+        body=json.dumps(body).encode(), status=status, content_type="application/json"
+    )
 
 
 def _cut(request: web.Request) -> web.Response:

@@ -20,7 +20,11 @@ async def bring(world: World) -> None:
             update = world.updates[0]
             url = URL(world.webhook_to).with_path(URL(world.webhook).path)
             try:
-                async with http.post(url, json=update, headers={"X-Telegram-Bot-Api-Secret-Token": world.webhook_secret}) as answer:
+                async with http.post(
+                    url,
+                    json=update,
+                    headers={"X-Telegram-Bot-Api-Secret-Token": world.webhook_secret},
+                ) as answer:
                     taken = answer.ok
             except aiohttp.ClientError:
                 taken = False

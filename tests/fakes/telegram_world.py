@@ -1,4 +1,5 @@
-"""What the fake Telegram knows: the bot, chats, messages with their history, updates that wait for the bot."""
+"""What the fake Telegram knows: the bot, chats, messages with their history, updates that wait for
+the bot."""
 
 import asyncio
 import io
@@ -45,7 +46,8 @@ class Upload:
 
 @dataclass
 class Message:
-    """`history` holds what the text (or caption) and the keyboard were before each edit, the oldest first."""
+    """`history` holds what the text (or caption) and the keyboard were before each edit, the oldest
+    first."""
 
     chat_id: int
     message_id: int
@@ -119,7 +121,8 @@ class Draft:
 
 @dataclass
 class World:
-    """`webhook_to`: where the server behind a webhook's public address really listens. `drafts`: whether this Bot API knows them."""
+    """`webhook_to`: where the server behind a webhook's public address really listens. `drafts`:
+    whether this Bot API knows them."""
 
     username: str = "fake_bot"
     privacy: bool = True
@@ -168,7 +171,9 @@ class World:
     def open_chat(self, chat_id: int, private: bool, forum: bool = False) -> Chat:
         """The chat as the bot knows it from the moment a person wrote there."""
         if chat_id not in self.chats:
-            self.chats[chat_id] = Chat(chat_id, "private" if private else "supergroup", f"Chat {chat_id}", forum)
+            self.chats[chat_id] = Chat(
+                chat_id, "private" if private else "supergroup", f"Chat {chat_id}", forum
+            )
         chat = self.chats[chat_id]
         chat.forum = chat.forum or forum
         return chat
@@ -178,18 +183,27 @@ class World:
         if chat is None:
             raise Refused(400, "Bad Request: chat not found")
         if chat.moved_to is not None:
-            raise Refused(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.moved_to)
+            raise Refused(
+                400,
+                "Bad Request: group chat was upgraded to a supergroup chat",
+                migrate_to_chat_id=chat.moved_to,
+            )
         if chat.blocked:
             private = chat.type == "private"
             raise Refused(
-                403, "Forbidden: bot was blocked by the user" if private else "Forbidden: bot was kicked from the supergroup chat"
+                403,
+                "Forbidden: bot was blocked by the user"
+                if private
+                else "Forbidden: bot was kicked from the supergroup chat",
             )
         if thread_id is not None and thread_id not in chat.threads:
             raise Refused(400, "Bad Request: message thread not found")
         return chat
 
     def store(self, chat: Chat, **fields: Any) -> Message:
-        message = Message(chat_id=chat.id, message_id=next(self.numbers), date=int(time.time()), **fields)
+        message = Message(
+            chat_id=chat.id, message_id=next(self.numbers), date=int(time.time()), **fields
+        )
         chat.messages[message.message_id] = message
         self.touch()
         return message
@@ -214,7 +228,12 @@ class World:
         """The message as the Bot API shows it; `nested` leaves out what it answers."""
         chat = self.chats[message.chat_id]
         sender = self.me() if message.from_bot else person(message.sender_id)
-        body: dict[str, Any] = {"message_id": message.message_id, "date": message.date, "chat": chat.brief(), "from": sender}
+        body: dict[str, Any] = {
+            "message_id": message.message_id,
+            "date": message.date,
+            "chat": chat.brief(),
+            "from": sender,
+        }
         if message.thread_id is not None:
             body |= {"message_thread_id": message.thread_id, "is_topic_message": True}
         answered = chat.messages.get(message.reply_to) if message.reply_to is not None else None
@@ -223,7 +242,11 @@ class World:
         if message.quote:
             body["quote"] = {"text": message.quote, "position": 0, "is_manual": True}
         if message.forwarded_from is not None:
-            body["forward_origin"] = {"type": "hidden_user", "date": message.date, "sender_user_name": message.forwarded_from}
+            body["forward_origin"] = {
+                "type": "hidden_user",
+                "date": message.date,
+                "sender_user_name": message.forwarded_from,
+            }
         if message.album is not None:
             body["media_group_id"] = message.album
         if message.keyboard:
@@ -236,29 +259,48 @@ class World:
 
 
 def person(user_id: int) -> dict[str, Any]:
-    return {"id": user_id, "is_bot": False, "first_name": f"Person {user_id}", "username": f"person{user_id}", "language_code": "en"}
+    return {
+        "id": user_id,
+        "is_bot": False,
+        "first_name": f"Person {user_id}",
+        "username": f"person{user_id}",
+        "language_code": "en",
+    }
 
 
 def _media(message: Message) -> dict[str, Any]:
     if message.file is None:
         return {}
-    known = {"file_id": message.file.id, "file_unique_id": f"u{message.file.id}", "file_size": len(message.file.data)}
+    known = {
+        "file_id": message.file.id,
+        "file_unique_id": f"u{message.file.id}",
+        "file_size": len(message.file.data),
+    }
     named = known | {"file_name": message.file.name}
     if message.file.content_type:
         named["mime_type"] = message.file.content_type
     if message.kind == "photo":
         return {"photo": [known | {"width": message.width, "height": message.height}]}
     if message.kind == "video":
-        return {"video": named | {"width": message.width, "height": message.height, "duration": message.duration}}
+        return {
+            "video": named
+            | {"width": message.width, "height": message.height, "duration": message.duration}
+        }
     return {"document": named}
 
 
 def found_entities(text: str) -> list[dict[str, Any]]:
-    """Commands and mentions, as Telegram marks them in what people write; offsets in UTF-16 units."""
+    """Commands and mentions, as Telegram marks them in what people write; offsets in UTF-16
+    units."""
     marks = []
-    for kind, pattern in (("bot_command", r"(?<![\w/])/[A-Za-z0-9_]{1,32}(@\w+)?"), ("mention", r"(?<![\w/])@\w{4,32}")):
+    for kind, pattern in (
+        ("bot_command", r"(?<![\w/])/[A-Za-z0-9_]{1,32}(@\w+)?"),
+        ("mention", r"(?<![\w/])@\w{4,32}"),
+    ):
         for match in re.finditer(pattern, text):
-            start, length = (len(part.encode("utf-16-le")) // 2 for part in (text[: match.start()], match[0]))
+            start, length = (
+                len(part.encode("utf-16-le")) // 2 for part in (text[: match.start()], match[0])
+            )
             marks.append({"type": kind, "offset": start, "length": length})
     return marks
 

@@ -1,7 +1,8 @@
-"""A scripted day: everything that the provider can do wrong, at each of its calls, while a chat asks for texts, images and videos.
+"""A scripted day: everything that the provider can do wrong, at each of its calls, while a chat
+asks for texts, images and videos.
 
-Afterwards the promises are counted: each job was worked on once at most, the money adds up, each result is on its way to its chat once,
-and no file is left that nobody knows.
+Afterwards the promises are counted: each job was worked on once at most, the money adds up, each
+result is on its way to its chat once, and no file is left that nobody knows.
 """
 
 import asyncio
@@ -45,7 +46,8 @@ UNCLEAR = {"garbage", "lost", "drop", "cut"}
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of the day and what goes wrong with it. `marker` is in its prompt, and so in the provider's log."""
+    """One request of the day and what goes wrong with it. `marker` is in its prompt, and so in the
+    provider's log."""
 
     marker: str
     kind: str
@@ -58,17 +60,39 @@ def once(call: CallKind, kind: str, **more: Any) -> Fault:
 
 
 def at_answer(call: CallKind) -> list[Fault]:
-    statuses = [once(call, "status", status=status, **({"retry_after": 0} if status == 429 else {})) for status in REFUSALS]
+    statuses = [
+        once(call, "status", status=status, **({"retry_after": 0} if status == 429 else {}))
+        for status in REFUSALS
+    ]
     return [*statuses, *(once(call, kind) for kind in SPOILT), once(call, "delay", seconds=0.05)]
 
 
 # Faults of different calls share a video where they leave it alive: drawing one takes long.
 ALIVE: list[tuple[Fault, ...]] = [
-    (once("webhooks", "off"), once("videos.status", "status", status=500), once("videos.content", "status", status=502)),
-    (once("webhooks", "duplicate"), once("videos.status", "garbage"), once("videos.content", "cut")),
-    (once("webhooks", "bad_signature"), once("videos.status", "drop"), once("videos.content", "garbage")),
-    (once("webhooks", "late", seconds=0.3), once("videos.status", "cut"), once("videos.content", "empty")),
-    (once("videos.submit", "delay", seconds=0.05), once("videos.status", "status", status=429, retry_after=0)),
+    (
+        once("webhooks", "off"),
+        once("videos.status", "status", status=500),
+        once("videos.content", "status", status=502),
+    ),
+    (
+        once("webhooks", "duplicate"),
+        once("videos.status", "garbage"),
+        once("videos.content", "cut"),
+    ),
+    (
+        once("webhooks", "bad_signature"),
+        once("videos.status", "drop"),
+        once("videos.content", "garbage"),
+    ),
+    (
+        once("webhooks", "late", seconds=0.3),
+        once("videos.status", "cut"),
+        once("videos.content", "empty"),
+    ),
+    (
+        once("videos.submit", "delay", seconds=0.05),
+        once("videos.status", "status", status=429, retry_after=0),
+    ),
 ]
 
 
@@ -76,9 +100,16 @@ def day() -> list[Ask]:
     asks: list[tuple[str, dict[str, Any], tuple[Fault, ...]]] = []
     for call, model in IMAGES.items():
         asks += [("image", {"model": model}, (fault,)) for fault in at_answer(call)]
-    asks += [("video", CHEAP_VIDEO, (fault,)) for fault in at_answer("videos.submit") if fault.kind != "delay"]
+    asks += [
+        ("video", CHEAP_VIDEO, (fault,))
+        for fault in at_answer("videos.submit")
+        if fault.kind != "delay"
+    ]
     asks += [("video", CHEAP_VIDEO, faults) for faults in ALIVE]
-    asks += [("video", CHEAP_VIDEO, (once("videos.job", "ends_as", value=end),)) for end in ("failed", "expired", "cancelled")]
+    asks += [
+        ("video", CHEAP_VIDEO, (once("videos.job", "ends_as", value=end),))
+        for end in ("failed", "expired", "cancelled")
+    ]
     text = [
         *at_answer("chat"),
         once("chat", "stream_error", after=2),
@@ -86,12 +117,16 @@ def day() -> list[Ask]:
         once("chat", "stall", after=1, seconds=0.05),
     ]
     asks += [("text", {}, (fault,)) for fault in text]
-    return [Ask(f"job-{number:03}", kind, body, faults) for number, (kind, body, faults) in enumerate(asks)]
+    return [
+        Ask(f"job-{number:03}", kind, body, faults)
+        for number, (kind, body, faults) in enumerate(asks)
+    ]
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """It draws nothing, which takes most of its time: each picture and each video is the same small real one."""
+    """It draws nothing, which takes most of its time: each picture and each video is the same small
+    real one."""
     film, image = clip(tmp_path / "clip.mp4"), picture()
     monkeypatch.setattr(videos, "film", lambda movie: film)
     for module in (images, chat):
@@ -121,7 +156,11 @@ async def test_a_day_of_faults_pays_once_loses_nothing_and_leaves_nothing(
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # each fault has to be met
     with socket.create_server(("127.0.0.1", 0)) as listener:
         hooks = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        more: dict[str, Any] = {"openrouter_webhook_secret": SECRET, "public_api_url": hooks, "database_url": f"duckdb://{duckdb_path}"}
+        more: dict[str, Any] = {
+            "openrouter_webhook_secret": SECRET,
+            "public_api_url": hooks,
+            "database_url": f"duckdb://{duckdb_path}",
+        }
         async with running_api(tmp_path, sandbox, **more) as api, listening(api, listener):
             admin, ana = await api.admin(), await api.user()
             chat = await api.acting(ana)
@@ -143,10 +182,16 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
         answer = await chat.post("/generate/text", json=body)
         assert answer.status_code < 500 or answer.json()["detail"], ask
         return
-    made = await chat.post(f"/generate/{ask.kind}", json={**body, "address": ADDRESS}, headers={"Prefer": "respond-async"})
+    made = await chat.post(
+        f"/generate/{ask.kind}",
+        json={**body, "address": ADDRESS},
+        headers={"Prefer": "respond-async"},
+    )
     assert made.status_code == 202, (ask, made.text)
     first = ask.faults[0]
-    if first.call == "videos.submit" and (first.kind in {"drop", "error_in_200"} or (first.kind == "status" and first.status >= 500)):
+    if first.call == "videos.submit" and (
+        first.kind in {"drop", "error_in_200"} or (first.kind == "status" and first.status >= 500)
+    ):
         await until(api, made.json()["id"], phase="submit_unknown")
         return  # it may have been taken, and waits for a webhook that never comes
     done = await finished(api, made.json())
@@ -156,29 +201,49 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
 
 async def resolve(api: Api, admin: httpx.AsyncClient) -> None:
     """An hour later nobody has told what became of some videos, and the operator decides."""
-    waiting = "UPDATE generations SET followed_ms = $1, run_at = $2 WHERE phase = 'submit_unknown' RETURNING id"
+    waiting = (
+        "UPDATE generations SET followed_ms = $1, run_at = $2 WHERE phase = "
+        "'submit_unknown' RETURNING id"
+    )
     rows = await api.services.db.fetch(waiting, int(steps.PROVIDER_TIME_MAX * 1000), now())
     with api.services.wake.listen("worker") as listener:
         api.services.wake.ring("worker")
-        while left := await api.services.db.fetch("SELECT id FROM generations WHERE phase = 'submit_unknown'"):
+        while left := await api.services.db.fetch(
+            "SELECT id FROM generations WHERE phase = 'submit_unknown'"
+        ):
             assert await listener.wait(20), left
     for row in rows:
-        resolved = await admin.post(f"/admin/generations/{row['id']}/resolve", json={"outcome": "failed_free"})
+        resolved = await admin.post(
+            f"/admin/generations/{row['id']}/resolve", json={"outcome": "failed_free"}
+        )
         assert resolved.status_code == 200, resolved.text
     assert len(rows) == 6, "the day has such videos"
 
 
 async def check_calls(api: Api, sandbox: Sandbox, asks: list[Ask]) -> None:
-    """Every fault was met; and of each job the provider did the work, or may have done it, once at most."""
+    """Every fault was met; and of each job the provider did the work, or may have done it, once at
+    most."""
     calls = sandbox.calls()
     met = Counter((call["kind"], call["fault"]) for call in calls if call["fault"])
-    planned = {(fault.call, fault.kind) for ask in asks for fault in ask.faults if fault.call not in {"videos.job", "webhooks"}}
+    planned = {
+        (fault.call, fault.kind)
+        for ask in asks
+        for fault in ask.faults
+        if fault.call not in {"videos.job", "webhooks"}
+    }
     assert planned <= set(met), planned - set(met)
     assert await api.services.db.fetch("SELECT id FROM generations WHERE phase <> 'done'") == []
     for ask in asks:
-        mine = [call for call in calls if call["method"] == "POST" and ask.marker in json.dumps(call["body"])]
+        mine = [
+            call
+            for call in calls
+            if call["method"] == "POST" and ask.marker in json.dumps(call["body"])
+        ]
         assert mine, f"{ask} was never asked for"
-        assert len([call for call in mine if call["cost_usd"] or call["fault"] in UNCLEAR]) <= 1, (ask, mine)
+        assert len([call for call in mine if call["cost_usd"] or call["fault"] in UNCLEAR]) <= 1, (
+            ask,
+            mine,
+        )
 
 
 async def check_money(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
@@ -197,23 +262,40 @@ async def check_money(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> Non
             charged[marker] = charged.get(marker, Decimal()) + Decimal(str(call["cost_usd"]))
     for row in await db.fetch("SELECT prompt, status, cost_micro FROM generations"):
         if row["status"] == "completed":
-            assert usd(row["cost_micro"]) == pytest.approx(charged[row["prompt"]], abs=Decimal("0.000001")), row["prompt"]
+            assert usd(row["cost_micro"]) == pytest.approx(
+                charged[row["prompt"]], abs=Decimal("0.000001")
+            ), row["prompt"]
         elif row["cost_micro"] is not None:
             billed = charged.get(row["prompt"], Decimal())
-            assert usd(row["cost_micro"]) == pytest.approx(billed, abs=Decimal("0.000001")), "what did not come costs what was billed"
+            assert usd(row["cost_micro"]) == pytest.approx(billed, abs=Decimal("0.000001")), (
+                "what did not come costs what was billed"
+            )
 
 
 async def check_deliveries(api: Api) -> None:
-    rows = await api.services.db.fetch("SELECT generation_id, event FROM deliveries WHERE generation_id IS NOT NULL")
-    told = Counter(row["generation_id"] for row in rows if row["event"] in {"generation_completed", "generation_failed"})
-    ended = {row["id"] for row in await api.services.db.fetch("SELECT id FROM generations WHERE status IN ('completed', 'failed')")}
+    rows = await api.services.db.fetch(
+        "SELECT generation_id, event FROM deliveries WHERE generation_id IS NOT NULL"
+    )
+    told = Counter(
+        row["generation_id"]
+        for row in rows
+        if row["event"] in {"generation_completed", "generation_failed"}
+    )
+    ended = {
+        row["id"]
+        for row in await api.services.db.fetch(
+            "SELECT id FROM generations WHERE status IN ('completed', 'failed')"
+        )
+    }
     assert (set(told), set(told.values())) == (ended, {1})
 
 
 async def check_files(api: Api, tmp_path: Path) -> None:
     rows = await api.services.db.fetch("SELECT key FROM media")
     assert kept_in(tmp_path / "data" / "media") == sorted(row["key"] for row in rows)
-    generations = await api.services.db.fetch("SELECT id FROM generations WHERE status = 'completed'")
+    generations = await api.services.db.fetch(
+        "SELECT id FROM generations WHERE status = 'completed'"
+    )
     for row in generations:
         assert await api.services.media.of_generations([row["id"]]), "completed without a file"
     assert len(generations) >= len(ALIVE) + len(IMAGES)

@@ -1,4 +1,5 @@
-"""kill -9 of the api at each named point of a job, and a start after it: paid at most once, right money, never lost without a word."""
+"""kill -9 of the api at each named point of a job, and a start after it: paid at most once, right
+money, never lost without a word."""
 
 import contextlib
 import time
@@ -17,8 +18,9 @@ from tests.stack import Stack, running_stack
 
 pytestmark = pytest.mark.timeout(300)
 
-# What is found after the start, and how often the provider was paid. Before the intent is committed nothing was sent; after it nothing is
-# sent again, and a result that was not recorded is lost with its process: an image is not charged, a video waits for the operator.
+# What is found after the start, and how often the provider was paid. Before the intent is committed
+# nothing was sent; after it nothing is sent again, and a result that was not recorded is lost with
+# its process: an image is not charged, a video waits for the operator.
 POINTS: list[tuple[str, FaultPoint, str, int]] = [
     ("image", "accepted", "completed", 1),
     ("image", "submitting", "failed", 0),
@@ -70,7 +72,11 @@ class World:
 
     def ended(self, job: dict[str, Any]) -> dict[str, Any]:
         end = time.monotonic() + 90
-        while job["status"] in {"queued", "processing"} and not job["needs_review"] and time.monotonic() < end:
+        while (
+            job["status"] in {"queued", "processing"}
+            and not job["needs_review"]
+            and time.monotonic() < end
+        ):
             job = self.account.get(f"/generations/{job['id']}")
             time.sleep(0.1)
         return job
@@ -81,10 +87,15 @@ class World:
         self.spent += float(job["cost_usd"] or 0)
         self.held += float(job["estimate_usd"]) if job["needs_review"] else 0.0
         jobs = self.account.jobs()
-        assert (len(jobs), len([one for one in jobs if one["id"] == job["id"]])) == (self.made, 1), case
+        assert (len(jobs), len([one for one in jobs if one["id"] == job["id"]])) == (
+            self.made,
+            1,
+        ), case
         end = time.monotonic() + 10
         # a job tells its cost as soon as the provider does, a moment before it is booked
-        while (money := self.money()) != pytest.approx((self.spent, self.held), abs=1e-6) and time.monotonic() < end:
+        while (money := self.money()) != pytest.approx(
+            (self.spent, self.held), abs=1e-6
+        ) and time.monotonic() < end:
             time.sleep(0.05)
         assert money == pytest.approx((self.spent, self.held), abs=1e-6), case
 
@@ -96,7 +107,12 @@ class World:
 def test_no_kill_pays_twice_or_loses_a_job(tmp_path: Path) -> None:
     armed = tmp_path / "point"
     armed.write_text("")
-    env = {"SANDBOX_IMAGE_SECONDS": "0.1", "SANDBOX_VIDEO_SECONDS": "0.1", "OPENROUTER_WEBHOOK_SECRET": SECRET, VARIABLE: str(armed)}
+    env = {
+        "SANDBOX_IMAGE_SECONDS": "0.1",
+        "SANDBOX_VIDEO_SECONDS": "0.1",
+        "OPENROUTER_WEBHOOK_SECRET": SECRET,
+        VARIABLE: str(armed),
+    }
     with running_stack(extra_env=env, without=frozenset({"web"})) as stack:
         world = World(stack, Account(stack), Sandbox(stack.sandbox_url), armed, {})
         for kind, point, found, paid in POINTS:
@@ -119,18 +135,24 @@ def made_and_killed(world: World, kind: str, point: FaultPoint, found: str, paid
 
 
 def cancelled_and_killed(world: World) -> None:
-    """The one who cancelled never got an answer; the provider still makes it, and its real cost is booked after the start."""
+    """The one who cancelled never got an answer; the provider still makes it, and its real cost is
+    booked after the start."""
     world.sandbox.break_with(video=1.0)
     calls = world.paid()
     job = world.post("/generate/video", "cancel").raise_for_status().json()
-    while world.account.get(f"/generations/{job['id']}")["started_at"] is None or world.paid() == calls:
+    while (
+        world.account.get(f"/generations/{job['id']}")["started_at"] is None
+        or world.paid() == calls
+    ):
         time.sleep(0.1)
     world.armed.write_text("cancelled")
     with contextlib.suppress(httpx.HTTPError):
         world.post(f"/generations/{job['id']}/cancel", "cancel-it")
     world.die()
     end = time.monotonic() + 60
-    while (job := world.account.get(f"/generations/{job['id']}"))["cost_usd"] is None and time.monotonic() < end:
+    while (job := world.account.get(f"/generations/{job['id']}"))[
+        "cost_usd"
+    ] is None and time.monotonic() < end:
         time.sleep(0.05)
     assert (job["status"], world.paid() - calls) == ("cancelled", 1)
     world.check("cancel", job)

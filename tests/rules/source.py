@@ -25,7 +25,10 @@ class Source:
 @cache
 def _folder(name: str) -> tuple[Source, ...]:
     paths = sorted((ROOT / name).rglob("*.py"))
-    return tuple(Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths)
+    return tuple(
+        Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        for path in paths
+    )
 
 
 def sources(*folders: str) -> tuple[Source, ...]:

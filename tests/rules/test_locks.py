@@ -16,7 +16,9 @@ LOCKS = ["run", "dev", "tools"]
 def pins(lock: str) -> dict[str, list[Version]]:
     """Versions by package: more than one where Pythons need different ones."""
     found: dict[str, list[Version]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE):
+    for name, version in re.findall(
+        r"^([A-Za-z0-9._-]+)==([^\s;]+)", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE
+    ):
         found.setdefault(canonicalize_name(name), []).append(Version(version))
     return found
 
@@ -50,7 +52,9 @@ def test_holds_what_pyproject_asks_for(lock: str) -> None:
     for requirement in wanted(lock):
         versions = pinned.get(canonicalize_name(requirement.name), [])
         assert versions, f"{requirement.name} is not in locks/{lock}.txt: ./run lock"
-        assert all(version in requirement.specifier for version in versions), f"{requirement} is locked as {versions}: ./run lock"
+        assert all(version in requirement.specifier for version in versions), (
+            f"{requirement} is locked as {versions}: ./run lock"
+        )
 
 
 def test_tests_run_on_what_is_shipped() -> None:

@@ -7,7 +7,9 @@ import pytest
 from api.schemas import Reason
 from tests.rules.source import ROOT
 
-SOURCES = [path.read_text() for path in (ROOT / "api").rglob("*.py") if path != ROOT / "api" / "schemas.py"]
+SOURCES = [
+    path.read_text() for path in (ROOT / "api").rglob("*.py") if path != ROOT / "api" / "schemas.py"
+]
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))

@@ -12,7 +12,13 @@ from cli.settings import LaunchSettings, environment_names
 from sandbox.app import SandboxSettings
 from tests.rules.source import ROOT
 
-CLASSES: list[type[BaseSettings]] = [Settings, WebSettings, BotSettings, SandboxSettings, LaunchSettings]
+CLASSES: list[type[BaseSettings]] = [
+    Settings,
+    WebSettings,
+    BotSettings,
+    SandboxSettings,
+    LaunchSettings,
+]
 # read by the PostgreSQL image of docker-compose.yml
 NOT_OURS = {"POSTGRES_PASSWORD"}
 
@@ -20,7 +26,11 @@ NOT_OURS = {"POSTGRES_PASSWORD"}
 def listed() -> dict[str, str]:
     """Name and example value of each setting in `.env.example`."""
     lines = (ROOT / ".env.example").read_text().splitlines()
-    return {found[1]: found[2] for line in lines if (found := re.fullmatch(r"#?([A-Z][A-Z0-9_]+)=(.*)", line))}
+    return {
+        found[1]: found[2]
+        for line in lines
+        if (found := re.fullmatch(r"#?([A-Z][A-Z0-9_]+)=(.*)", line))
+    }
 
 
 def names() -> set[str]:

@@ -29,7 +29,9 @@ FLUX = {**CHAT, "model": "black-forest-labs/flux.2-klein-4b"}
 
 @pytest.fixture
 async def web(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=sandbox.origin, headers={"Authorization": "Bearer k"}, verify=PLAIN, timeout=20) as client:
+    async with httpx.AsyncClient(
+        base_url=sandbox.origin, headers={"Authorization": "Bearer k"}, verify=PLAIN, timeout=20
+    ) as client:
         yield client
 
 
@@ -43,13 +45,31 @@ async def web(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
         ("/chat/completions", {**CHAT, "modalities": ["image"]}, 404),
         ("/chat/completions", FLUX, 404),
         ("/chat/completions", {**FLUX, "modalities": ["image", "text"]}, 404),
-        ("/chat/completions", {**FLUX, "modalities": ["image"], "image_config": {"aspect_ratio": "17:3"}}, 400),
-        ("/chat/completions", {**FLUX, "modalities": ["image"], "image_config": {"image_size": "9K"}}, 400),
+        (
+            "/chat/completions",
+            {**FLUX, "modalities": ["image"], "image_config": {"aspect_ratio": "17:3"}},
+            400,
+        ),
+        (
+            "/chat/completions",
+            {**FLUX, "modalities": ["image"], "image_config": {"image_size": "9K"}},
+            400,
+        ),
         (
             "/chat/completions",
             {
                 **CHAT,
-                "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}],
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "image_url",
+                                "image_url": {"url": "data:image/png;base64,AAAA"},
+                            }
+                        ],
+                    }
+                ],
             },
             400,
         ),
@@ -71,7 +91,16 @@ async def web(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
         ("/videos", {"model": "alibaba/wan-2.6", "prompt": "x", "generate_audio": True}, 400),
         (
             "/videos",
-            {**VIDEO, "frame_images": [{"type": "image_url", "image_url": {"url": "http://localhost/x.png"}, "frame_type": "first_frame"}]},
+            {
+                **VIDEO,
+                "frame_images": [
+                    {
+                        "type": "image_url",
+                        "image_url": {"url": "http://localhost/x.png"},
+                        "frame_type": "first_frame",
+                    }
+                ],
+            },
             400,
         ),
         ("/nothing", {}, 404),
@@ -89,8 +118,13 @@ async def test_bad_requests_are_refused_in_the_providers_shape(
 @pytest.mark.parametrize("header", [None, "Bearer", "Basic abc"])
 async def test_a_key_is_needed(sandbox: Sandbox, header: str | None) -> None:
     async with httpx.AsyncClient(verify=PLAIN) as client:
-        answer = await client.get(f"{sandbox.url}/models", headers={} if header is None else {"Authorization": header})
-    assert (answer.status_code, answer.json()["error"]["message"]) == (401, "Missing Authentication header")
+        answer = await client.get(
+            f"{sandbox.url}/models", headers={} if header is None else {"Authorization": header}
+        )
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        401,
+        "Missing Authentication header",
+    )
 
 
 async def test_the_model_list_shows_text_models_unless_asked(web: httpx.AsyncClient) -> None:
@@ -106,17 +140,26 @@ async def test_the_model_list_shows_text_models_unless_asked(web: httpx.AsyncCli
 
 async def test_a_generation_can_be_looked_up(web: httpx.AsyncClient) -> None:
     made = await web.post("/api/v1/chat/completions", json=CHAT)
-    found = (await web.get(f"/api/v1/generation?id={made.headers['x-generation-id']}")).json()["data"]
+    found = (await web.get(f"/api/v1/generation?id={made.headers['x-generation-id']}")).json()[
+        "data"
+    ]
     assert found["total_cost"] == made.json()["usage"]["cost"] > 0
     assert (await web.get("/api/v1/generation?id=gen-none")).status_code == 404
 
 
 async def test_faults_end_after_their_count(web: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    sandbox.break_with(Fault(call="chat", kind="status", status=503, times=2), Fault(call="*", kind="status", status=500, model="no/such"))
-    statuses = [(await web.post("/api/v1/chat/completions", json=CHAT)).status_code for _ in range(3)]
+    sandbox.break_with(
+        Fault(call="chat", kind="status", status=503, times=2),
+        Fault(call="*", kind="status", status=500, model="no/such"),
+    )
+    statuses = [
+        (await web.post("/api/v1/chat/completions", json=CHAT)).status_code for _ in range(3)
+    ]
     assert statuses == [503, 503, 200]
     assert [call["fault"] for call in sandbox.calls("chat")] == ["status", "status", None]
-    refused = await web.put("/_sandbox/faults", json={"faults": [{"call": "tea", "kind": "status"}]})
+    refused = await web.put(
+        "/_sandbox/faults", json={"faults": [{"call": "tea", "kind": "status"}]}
+    )
     assert refused.status_code == 422
 
 
@@ -139,21 +182,31 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:-2]
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head)}
+        headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in head)
+        }
         await self.got.put((headers, await reader.readexactly(int(headers["content-length"]))))
         status = "500 Oops" if self.fails else "204 No Content"
         self.fails = max(0, self.fails - 1)
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
         await writer.drain()
         writer.close()
 
 
-async def _hooks(provider: OpenRouter, count: int, fails: int = 0) -> list[tuple[dict[str, str], bytes]]:
+async def _hooks(
+    provider: OpenRouter, count: int, fails: int = 0
+) -> list[tuple[dict[str, str], bytes]]:
     receiver = Receiver(fails)
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
-        await provider.start_video(VideoAsk("bytedance/seedance-2.0-fast", "x", duration=4, resolution="480p", callback_url=url))
+        await provider.start_video(
+            VideoAsk(
+                "bytedance/seedance-2.0-fast", "x", duration=4, resolution="480p", callback_url=url
+            )
+        )
         return [await asyncio.wait_for(receiver.got.get(), 30) for _ in range(count)]
     finally:
         server.close()
@@ -165,7 +218,9 @@ async def test_the_end_of_a_job_is_told_by_a_signed_hook(provider: OpenRouter) -
     assert (event["type"], event["data"]["status"]) == ("video.generation.completed", "completed")
     assert headers["x-openrouter-idempotency-key"] == f"{event['data']['id']}-completed"
     assert verify(SECRET, headers["x-openrouter-signature"], body, time.time())
-    assert (await provider.check_video(event["data"]["id"])).cost_micro == micro(Decimal(str(event["data"]["usage"]["cost"])))
+    assert (await provider.check_video(event["data"]["id"])).cost_micro == micro(
+        Decimal(str(event["data"]["usage"]["cost"]))
+    )
 
 
 async def test_a_hook_is_tried_again(provider: OpenRouter) -> None:
@@ -174,7 +229,10 @@ async def test_a_hook_is_tried_again(provider: OpenRouter) -> None:
 
 
 async def test_hooks_can_lie_and_repeat(provider: OpenRouter, sandbox: Sandbox) -> None:
-    sandbox.break_with(Fault(call="webhooks", kind="bad_signature", times=1), Fault(call="webhooks", kind="duplicate", times=1))
+    sandbox.break_with(
+        Fault(call="webhooks", kind="bad_signature", times=1),
+        Fault(call="webhooks", kind="duplicate", times=1),
+    )
     ((headers, body),) = await _hooks(provider, 1)
     assert not verify(SECRET, headers["x-openrouter-signature"], body, time.time())
     one, two = await _hooks(provider, 2)
@@ -184,7 +242,9 @@ async def test_hooks_can_lie_and_repeat(provider: OpenRouter, sandbox: Sandbox) 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_PORT", "9999")
     monkeypatch.setenv("SANDBOX_VIDEO_SECONDS", "30")
-    monkeypatch.setenv("SANDBOX_FAULTS", '[{"call": "chat", "kind": "status", "status": 429, "times": 1}]')
+    monkeypatch.setenv(
+        "SANDBOX_FAULTS", '[{"call": "chat", "kind": "status", "status": 429, "times": 1}]'
+    )
     monkeypatch.setenv("OPENROUTER_WEBHOOK_SECRET", "s3cret")
     settings = SandboxSettings(_env_file=None)
     assert (settings.port, settings.timing().video, settings.faults[0].status) == (9999, 30, 429)
@@ -207,7 +267,10 @@ async def test_a_stop_ends_open_calls_quietly(capfd: pytest.CaptureFixture[str])
         running.break_with(Fault(call="chat", kind="stall", after=1, seconds=60))
         async with httpx.AsyncClient(verify=PLAIN) as client:
             request = client.build_request(
-                "POST", f"{running.url}/chat/completions", json={**CHAT, "stream": True}, headers={"Authorization": "Bearer k"}
+                "POST",
+                f"{running.url}/chat/completions",
+                json={**CHAT, "stream": True},
+                headers={"Authorization": "Bearer k"},
             )
             answer = await client.send(request, stream=True)
             chunks = answer.aiter_raw()
@@ -221,7 +284,9 @@ async def test_a_stop_ends_open_calls_quietly(capfd: pytest.CaptureFixture[str])
 
 async def test_a_reset_forgets_jobs(provider: OpenRouter, sandbox: Sandbox) -> None:
     sandbox.break_with(video=60)
-    job = await provider.start_video(VideoAsk("google/veo-3.1-lite", "x", duration=8, resolution="1080p"))
+    job = await provider.start_video(
+        VideoAsk("google/veo-3.1-lite", "x", duration=8, resolution="1080p")
+    )
     sandbox.reset()
     with pytest.raises(ProviderError) as caught:
         await provider.check_video(job.provider_id)

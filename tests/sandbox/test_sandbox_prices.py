@@ -1,4 +1,5 @@
-"""What is held before a call is never less than what the sandbox bills for it, whatever its models are priced by."""
+"""What is held before a call is never less than what the sandbox bills for it, whatever its models
+are priced by."""
 
 from copy import deepcopy
 from itertools import product
@@ -18,8 +19,14 @@ from tests.api.catalog.samples import model
 def test_a_video(listed: VideoModel) -> None:
     offered = model(video_model(listed.listing()))
     sounds = (True, False) if listed.audio else (False,)
-    for seconds, resolution, ratio, sound in product(listed.durations, listed.resolutions, listed.ratios, sounds):
-        options: dict[str, str | int | bool] = {"duration": seconds, "resolution": resolution, "aspect_ratio": ratio}
+    for seconds, resolution, ratio, sound in product(
+        listed.durations, listed.resolutions, listed.ratios, sounds
+    ):
+        options: dict[str, str | int | bool] = {
+            "duration": seconds,
+            "resolution": resolution,
+            "aspect_ratio": ratio,
+        }
         held = video_micro(offered, options | ({"generate_audio": sound} if listed.audio else {}))
         billed = listed.cost(seconds, resolution, sound, models.video_size(resolution, ratio))
         assert held is not None
@@ -30,7 +37,12 @@ def test_a_video(listed: VideoModel) -> None:
 def test_an_image(listed: ImageModel) -> None:
     offered = model(image_model(listed.listing(), listed.endpoints()))
     for tier, ratio, count in product(("1K", "2K"), ("1:1", "21:9"), (1, 2)):
-        held = image_micro(offered, {"n": count, "image_size": tier, "aspect_ratio": ratio}, input_images=1, prompt_chars=3_000)
+        held = image_micro(
+            offered,
+            {"n": count, "image_size": tier, "aspect_ratio": ratio},
+            input_images=1,
+            prompt_chars=3_000,
+        )
         billed = listed.cost(count, models.image_size(ratio, tier), 1_000, 1)
         assert held is not None
         assert micro(billed) <= held

@@ -1,4 +1,5 @@
-"""What a chat asked for and has to confirm because of its price: kept for a day, because a button has no room for it."""
+"""What a chat asked for and has to confirm because of its price: kept for a day, because a button
+has no room for it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,12 +9,15 @@ from api.generations.accepting.repeat import Request
 from api.generations.schemas import ImageIn, VideoFromImageIn, VideoIn
 
 KEPT = timedelta(days=1)
-_KINDS: dict[str, type[Request]] = {kind.__name__: kind for kind in (ImageIn, VideoIn, VideoFromImageIn)}
+_KINDS: dict[str, type[Request]] = {
+    kind.__name__: kind for kind in (ImageIn, VideoIn, VideoFromImageIn)
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`key` and `body_hash` are those of the request as it came: confirmed, they belong to what is made."""
+    """`key` and `body_hash` are those of the request as it came: confirmed, they belong to what is
+    made."""
 
     id: str
     user_id: str
@@ -27,7 +31,8 @@ class Draft:
 async def add(sql: Sql, draft: Draft) -> None:
     await sql.execute(
         """
-        INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, parent_id, key, created_at)
+        INSERT INTO generation_drafts (id, user_id, kind, request_json, body_hash, parent_id, key,
+            created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
         draft.id,
@@ -43,12 +48,22 @@ async def add(sql: Sql, draft: Draft) -> None:
 
 async def get(sql: Sql, draft_id: str) -> Draft | None:
     row = await sql.fetch_one(
-        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at FROM generation_drafts WHERE id = $1", draft_id
+        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at FROM "
+        "generation_drafts WHERE id = $1",
+        draft_id,
     )
     if row is None:
         return None
     request = _KINDS[row["kind"]].model_validate_json(row["request_json"])
-    return Draft(row["id"], row["user_id"], request, row["body_hash"], row["parent_id"], row["key"], row["created_at"])
+    return Draft(
+        row["id"],
+        row["user_id"],
+        request,
+        row["body_hash"],
+        row["parent_id"],
+        row["key"],
+        row["created_at"],
+    )
 
 
 async def purge(sql: Sql, before: datetime) -> None:

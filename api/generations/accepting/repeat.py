@@ -11,31 +11,50 @@ _SIZES = {"size": {"aspect_ratio", "image_size"}, "aspect_ratio": {"size"}, "ima
 
 
 def request_of(row: Generation, body: AgainIn) -> Request:
-    """What would have to be sent to get `row` once more, changed. Raises `OptionUnsupported` for an option of the other kind."""
+    """What would have to be sent to get `row` once more, changed. Raises `OptionUnsupported` for an
+    option of the other kind."""
     changes = body.changes.model_dump(exclude_none=True)
     kind: type[ImageIn] | type[VideoIn] = ImageIn if row.kind == "image" else VideoIn
     if other := set(changes) - set(kind.model_fields):
         name = min(other)
-        raise OptionUnsupported(f"A{'n image' if row.kind == 'image' else ' video'} has no option {name.replace('_', ' ')}.", field=name)
+        raise OptionUnsupported(
+            f"A{'n image' if row.kind == 'image' else ' video'} has no option "
+            f"{name.replace('_', ' ')}.",
+            field=name,
+        )
     for name in list(changes):
         changes |= {replaced: None for replaced in _SIZES.get(name, ()) if replaced not in changes}
-    values = {"prompt": row.prompt, "model": row.model, **row.options, **changes, "address": body.address, "confirm": body.confirm}
+    values = {
+        "prompt": row.prompt,
+        "model": row.model,
+        **row.options,
+        **changes,
+        "address": body.address,
+        "confirm": body.confirm,
+    }
     if row.kind == "image":
         return ImageIn(**values, input_images=[one.media_id for one in row.inputs] or None)
     frames = {one.frame: one.media_id for one in row.inputs}
     if not frames:
         return VideoIn(**values)
-    return VideoFromImageIn(**values, image_id=frames.get("first_frame"), last_image_id=frames.get("last_frame"))
+    return VideoFromImageIn(
+        **values, image_id=frames.get("first_frame"), last_image_id=frames.get("last_frame")
+    )
 
 
 def fitting(model: Model, request: Request, asked_for: set[str]) -> Request:
-    """Without the options that the model does not take, except those `asked_for` now: they are an error when it comes to them."""
+    """Without the options that the model does not take, except those `asked_for` now: they are an
+    error when it comes to them."""
     while True:
         try:
             _options(model, request)
         except OptionUnsupported as error:
             name = error.field or ""
-            if name in asked_for or name in {"image_id", "last_image_id", "input_images"} or getattr(request, name, None) is None:
+            if (
+                name in asked_for
+                or name in {"image_id", "last_image_id", "input_images"}
+                or getattr(request, name, None) is None
+            ):
                 return request
             request = request.model_copy(update={name: None})
         else:
@@ -43,4 +62,8 @@ def fitting(model: Model, request: Request, asked_for: set[str]) -> Request:
 
 
 def _options(model: Model, request: Request) -> Options:
-    return checked_image_options(model, request) if isinstance(request, ImageIn) else checked_video_options(model, request)
+    return (
+        checked_image_options(model, request)
+        if isinstance(request, ImageIn)
+        else checked_video_options(model, request)
+    )

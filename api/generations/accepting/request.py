@@ -35,7 +35,9 @@ class Origin:
     key: str | None = None
 
 
-def new_row(caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sandbox: bool) -> Generation:
+def new_row(
+    caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sandbox: bool
+) -> Generation:
     """Queued; its hold is not known yet."""
     address = asked.request.address
     at = now()
@@ -93,13 +95,17 @@ def estimate_of(model: Model, options: Options, *, inputs: int, chars: int) -> i
 
 def check_address(caller: Caller, address: AddressIn | None) -> None:
     """A result goes only to the chat that the act token was made for."""
-    if address is not None and (caller.platform, caller.chat_id) != (address.platform, address.chat_id):
+    if address is not None and (caller.platform, caller.chat_id) != (
+        address.platform,
+        address.chat_id,
+    ):
         raise NotAllowed("Results can only be sent to the chat that asked.")
 
 
 def body_hash(body: Request, parent_id: str | None) -> str:
     """A confirmation is the same request."""
-    return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{body.model_dump_json(exclude={'confirm'})}".encode()).hexdigest()
+    asked = body.model_dump_json(exclude={"confirm"})
+    return hashlib.sha256(f"{type(body).__name__}:{parent_id or ''}:{asked}".encode()).hexdigest()
 
 
 def key_of(caller: Caller, key: str) -> str:

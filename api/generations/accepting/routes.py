@@ -38,7 +38,9 @@ def _origin(request: Request, caller: Caller, key: str | None) -> Origin:
 
 async def _accepted(services: Services, generation: Generation) -> JSONResponse:
     out = (await services.generations.reader.outs([generation]))[0]
-    return JSONResponse(out.model_dump(mode="json"), 202, {"Location": f"/generations/{generation.id}"})
+    return JSONResponse(
+        out.model_dump(mode="json"), 202, {"Location": f"/generations/{generation.id}"}
+    )
 
 
 @router.post("/generate/estimate")
@@ -46,7 +48,9 @@ async def estimate(body: EstimateIn, caller: UserCaller, services: ServicesDep) 
     return await services.generations.estimate(caller, body)
 
 
-@router.post("/generate/image", response_model=GenerationOut, responses={202: {"model": GenerationOut}})
+@router.post(
+    "/generate/image", response_model=GenerationOut, responses={202: {"model": GenerationOut}}
+)
 async def create_image(
     request: Request,
     body: ImageIn,
@@ -55,8 +59,11 @@ async def create_image(
     key: Key = None,
     prefer: Annotated[str, Header()] = "",
 ) -> Response:
-    """Waits for the result and answers 200; 202 with `Prefer: respond-async`, or when it takes longer than three minutes."""
-    generation = await services.generations.create_image(caller, body, _origin(request, caller, key))
+    """Waits for the result and answers 200; 202 with `Prefer: respond-async`, or when it takes
+    longer than three minutes."""
+    generation = await services.generations.create_image(
+        caller, body, _origin(request, caller, key)
+    )
     if "respond-async" in prefer:
         return await _accepted(services, generation)
     generation = await services.generations.wait(generation, WAIT_SECONDS)
@@ -69,16 +76,26 @@ async def create_image(
 
 
 @router.post("/generate/video", status_code=202, response_model=GenerationOut)
-async def create_video(request: Request, body: VideoIn, caller: UserCaller, services: ServicesDep, key: Key = None) -> Response:
-    generation = await services.generations.create_video(caller, body, _origin(request, caller, key))
+async def create_video(
+    request: Request, body: VideoIn, caller: UserCaller, services: ServicesDep, key: Key = None
+) -> Response:
+    generation = await services.generations.create_video(
+        caller, body, _origin(request, caller, key)
+    )
     return await _accepted(services, generation)
 
 
 @router.post("/generate/video/from-image", status_code=202, response_model=GenerationOut)
 async def create_video_from_image(
-    request: Request, body: VideoFromImageIn, caller: UserCaller, services: ServicesDep, key: Key = None
+    request: Request,
+    body: VideoFromImageIn,
+    caller: UserCaller,
+    services: ServicesDep,
+    key: Key = None,
 ) -> Response:
-    generation = await services.generations.create_video(caller, body, _origin(request, caller, key))
+    generation = await services.generations.create_video(
+        caller, body, _origin(request, caller, key)
+    )
     return await _accepted(services, generation)
 
 
@@ -103,15 +120,24 @@ async def again(
     key: Key = None,
 ) -> Response:
     """The same request as a new generation, with changes."""
-    made = await services.generations.again(caller, generation_id, body or AgainIn(), _origin(request, caller, key))
+    made = await services.generations.again(
+        caller, generation_id, body or AgainIn(), _origin(request, caller, key)
+    )
     return await _accepted(services, made)
 
 
-@router.post("/generations/drafts/{draft_id}/confirm", status_code=202, response_model=GenerationOut)
-async def confirm(request: Request, draft_id: str, caller: UserCaller, services: ServicesDep) -> Response:
-    """Make what a chat asked for and was answered with 409 `confirm_cost`, whose problem document has `draft_id` and `cost_usd`. Only for
-    the one who asked, within a day, and once: confirmed again, it is the same generation."""
-    made = await services.generations.confirm(caller, draft_id, _origin(request, caller, None).source)
+@router.post(
+    "/generations/drafts/{draft_id}/confirm", status_code=202, response_model=GenerationOut
+)
+async def confirm(
+    request: Request, draft_id: str, caller: UserCaller, services: ServicesDep
+) -> Response:
+    """Make what a chat asked for and was answered with 409 `confirm_cost`, whose problem document
+    has `draft_id` and `cost_usd`. Only for the one who asked, within a day, and once: confirmed
+    again, it is the same generation."""
+    made = await services.generations.confirm(
+        caller, draft_id, _origin(request, caller, None).source
+    )
     return await _accepted(services, made)
 
 
@@ -127,12 +153,17 @@ async def delete(generation_id: str, caller: UserCaller, services: ServicesDep) 
 
 
 @router.put("/generations/{generation_id}/favourite")
-async def favourite(generation_id: str, body: FavouriteIn, caller: UserCaller, services: ServicesDep) -> GenerationOut:
+async def favourite(
+    generation_id: str, body: FavouriteIn, caller: UserCaller, services: ServicesDep
+) -> GenerationOut:
     return await services.generations.set_favourite(caller, generation_id, body.favourite)
 
 
 @router.put("/generations/{generation_id}/card", status_code=204)
-async def card(generation_id: str, body: CardIn, caller: UserCaller, services: ServicesDep) -> Response:
-    """Which chat message shows that the generation is being made; it is closed when the result arrives."""
+async def card(
+    generation_id: str, body: CardIn, caller: UserCaller, services: ServicesDep
+) -> Response:
+    """Which chat message shows that the generation is being made; it is closed when the result
+    arrives."""
     await services.generations.set_card(caller, generation_id, body.message_id)
     return Response(status_code=204)

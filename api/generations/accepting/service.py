@@ -29,11 +29,29 @@ from api.generations import store
 from api.generations.accepting import drafts
 from api.generations.accepting.drafts import Draft
 from api.generations.accepting.repeat import fitting, request_of
-from api.generations.accepting.request import Asked, Origin, body_hash, check_address, estimate_of, key_of, new_row
+from api.generations.accepting.request import (
+    Asked,
+    Origin,
+    body_hash,
+    check_address,
+    estimate_of,
+    key_of,
+    new_row,
+)
 from api.generations.making import transitions
 from api.generations.making.ending import target_of
 from api.generations.reader import GenerationReader
-from api.generations.schemas import AddressIn, AgainIn, EstimateIn, EstimateOut, GenerationOut, ImageIn, Mode, VideoFromImageIn, VideoIn
+from api.generations.schemas import (
+    AddressIn,
+    AgainIn,
+    EstimateIn,
+    EstimateOut,
+    GenerationOut,
+    ImageIn,
+    Mode,
+    VideoFromImageIn,
+    VideoIn,
+)
 from api.generations.store import Generation, Input
 from api.ids import new_id, now
 from api.media.service import MediaService
@@ -74,10 +92,15 @@ class GenerationService:
         self.reader = reader
 
     async def create_image(
-        self, caller: Caller, body: ImageIn, origin: Origin, parent_id: str | None = None, hashed: str | None = None
+        self,
+        caller: Caller,
+        body: ImageIn,
+        origin: Origin,
+        parent_id: str | None = None,
+        hashed: str | None = None,
     ) -> Generation:
-        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by any of them. `hashed`: that
-        of the request as it came, when `body` is what became of it."""
+        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by
+        any of them. `hashed`: that of the request as it came, when `body` is what became of it."""
         hashed = hashed or body_hash(body, parent_id)
         if earlier := await self._earlier(caller, hashed, origin):
             return earlier
@@ -89,7 +112,12 @@ class GenerationService:
         return await self._accept(caller, asked, origin)
 
     async def create_video(
-        self, caller: Caller, body: VideoIn, origin: Origin, parent_id: str | None = None, hashed: str | None = None
+        self,
+        caller: Caller,
+        body: VideoIn,
+        origin: Origin,
+        parent_id: str | None = None,
+        hashed: str | None = None,
     ) -> Generation:
         hashed = hashed or body_hash(body, parent_id)
         if earlier := await self._earlier(caller, hashed, origin):
@@ -104,34 +132,52 @@ class GenerationService:
         asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
-    async def again(self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin) -> Generation:
+    async def again(
+        self, caller: Caller, generation_id: str, body: AgainIn, origin: Origin
+    ) -> Generation:
         """The same request as a new generation, with changes; the earlier one is its parent."""
-        return await self.repeat(caller, await self.reader.owned(caller.user_id, generation_id), body, origin)
+        return await self.repeat(
+            caller, await self.reader.owned(caller.user_id, generation_id), body, origin
+        )
 
-    async def repeat(self, caller: Caller, row: Generation, body: AgainIn, origin: Origin) -> Generation:
+    async def repeat(
+        self, caller: Caller, row: Generation, body: AgainIn, origin: Origin
+    ) -> Generation:
         request = request_of(row, body)
         if body.changes.model is not None:
-            request = fitting(self._catalog.resolve(row.kind, request.model, caller.role), request, body.changes.model_fields_set)
+            request = fitting(
+                self._catalog.resolve(row.kind, request.model, caller.role),
+                request,
+                body.changes.model_fields_set,
+            )
         if isinstance(request, ImageIn):
             return await self.create_image(caller, request, origin, row.id)
         return await self.create_video(caller, request, origin, row.id)
 
-    async def _own_images(self, user_id: str, ids: Sequence[str]) -> tuple[tuple[Input, ...], str | None]:
+    async def _own_images(
+        self, user_id: str, ids: Sequence[str]
+    ) -> tuple[tuple[Input, ...], str | None]:
         """And the generation that the first result among them came from."""
         made_by = [await self._media.check_input(user_id, media_id) for media_id in ids]
         return tuple(Input(media_id) for media_id in ids), next(filter(None, made_by), None)
 
-    async def _frames(self, user_id: str, body: VideoFromImageIn) -> tuple[tuple[Input, ...], str | None]:
+    async def _frames(
+        self, user_id: str, body: VideoFromImageIn
+    ) -> tuple[tuple[Input, ...], str | None]:
         """And the generation that the first result among them came from."""
         if body.last_image_id is None:
             first, made_by = await self._frame(user_id, body)
             return (Input(first, "first_frame"),), made_by
         last_by = await self._media.check_input(user_id, body.last_image_id)
         first, first_by = await self._frame(user_id, body)
-        return (Input(first, "first_frame"), Input(body.last_image_id, "last_frame")), first_by or last_by
+        return (
+            Input(first, "first_frame"),
+            Input(body.last_image_id, "last_frame"),
+        ), first_by or last_by
 
     async def _frame(self, user_id: str, body: VideoFromImageIn) -> tuple[str, str | None]:
-        """A URL is fetched now and becomes an upload of the user: the job must not depend on somebody else's server."""
+        """A URL is fetched now and becomes an upload of the user: the job must not depend on
+        somebody else's server."""
         if (body.image_url is None) == (body.image_id is None):
             raise InvalidRequest("Give exactly one of image_url and image_id.", field="image_id")
         if body.image_id is not None:
@@ -140,7 +186,8 @@ class GenerationService:
         return upload.id, None
 
     async def _earlier(self, caller: Caller, asked_hash: str, origin: Origin) -> Generation | None:
-        """The generation of an earlier request with the same key. Raises `Conflict` when that request was another."""
+        """The generation of an earlier request with the same key. Raises `Conflict` when that
+        request was another."""
         if origin.key is None:
             return None
         found = await store.recall_key(self._db, key_of(caller, origin.key))
@@ -159,20 +206,34 @@ class GenerationService:
             chars=len(asked.request.prompt) + len(str(asked.options.get("negative_prompt", ""))),
         )
         if estimate is None:
-            raise PriceUnknown(f"The price of {asked.model.name} is not known, so it cannot be used before an admin sets one.")
+            raise PriceUnknown(
+                f"The price of {asked.model.name} is not known, so it cannot be used before an "
+                "admin sets one."
+            )
         await self._media.room.require()
         check_address(caller, asked.request.address)
         user = await self._users.find(caller.user_id)
         if user is None:
             raise NotFound("This account does not exist any more.")
-        if user.confirm_micro is not None and estimate > user.confirm_micro and not asked.request.confirm:
+        if (
+            user.confirm_micro is not None
+            and estimate > user.confirm_micro
+            and not asked.request.confirm
+        ):
             draft_id = await self._keep_draft(caller, asked, origin)
-            raise ConfirmCost(f"This can cost up to {dollars(estimate)}. Confirm it to go on.", estimate_micro=estimate, draft_id=draft_id)
+            raise ConfirmCost(
+                f"This can cost up to {dollars(estimate)}. Confirm it to go on.",
+                estimate_micro=estimate,
+                draft_id=draft_id,
+            )
         generation = new_row(caller, asked, origin, estimate, sandbox=self._sandbox)
         try:
             async with self._db.transaction() as sql:
                 if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
-                    raise TooManyJobs(f"You have {UNFINISHED_MAX} jobs under way. Wait for one, or cancel one.", retry_after=10)
+                    raise TooManyJobs(
+                        f"You have {UNFINISHED_MAX} jobs under way. Wait for one, or cancel one.",
+                        retry_after=10,
+                    )
                 hold_id = await self._budget.reserve(
                     sql,
                     user_id=caller.user_id,
@@ -184,7 +245,9 @@ class GenerationService:
                 generation = replace(generation, hold_id=hold_id)
                 await store.insert(sql, generation)
                 if origin.key is not None:
-                    await store.remember_key(sql, key_of(caller, origin.key), asked.body_hash, generation.id, now())
+                    await store.remember_key(
+                        sql, key_of(caller, origin.key), asked.body_hash, generation.id, now()
+                    )
         except Duplicate as error:
             return await self._accepted_by_other(caller, asked, origin, error)
         fault_point("accepted")
@@ -192,27 +255,40 @@ class GenerationService:
         return generation
 
     async def _keep_draft(self, caller: Caller, asked: Asked, origin: Origin) -> str | None:
-        """A chat cannot send its request once more: its button only has room for an id. Programs can, and get none."""
+        """A chat cannot send its request once more: its button only has room for an id. Programs
+        can, and get none."""
         if asked.request.address is None:
             return None
-        request = asked.request.model_copy(update={"model": asked.model.id})  # the price is this model's, whatever the default will be
-        draft = Draft(new_id(), caller.user_id, request, asked.body_hash, asked.parent_id, origin.key, now())
+        request = asked.request.model_copy(
+            update={"model": asked.model.id}
+        )  # the price is this model's, whatever the default will be
+        draft = Draft(
+            new_id(), caller.user_id, request, asked.body_hash, asked.parent_id, origin.key, now()
+        )
         await drafts.add(self._db, draft)
         return draft.id
 
     async def confirm(self, caller: Caller, draft_id: str, source: str) -> Generation:
-        """Make what was kept when its cost had to be confirmed: once, however often it is confirmed. Raises `NotFound` for another's, and
-        once it is too old."""
+        """Make what was kept when its cost had to be confirmed: once, however often it is
+        confirmed. Raises `NotFound` for another's, and once it is too old."""
         draft = await drafts.get(self._db, draft_id)
-        if draft is None or draft.user_id != caller.user_id or draft.created_at < now() - drafts.KEPT:
+        if (
+            draft is None
+            or draft.user_id != caller.user_id
+            or draft.created_at < now() - drafts.KEPT
+        ):
             raise NotFound("There is nothing to confirm any more. Please ask again.")
         request = draft.request.model_copy(update={"confirm": True})
         origin = Origin(source, draft.key or f"draft:{draft.id}")
         if isinstance(request, ImageIn):
-            return await self.create_image(caller, request, origin, draft.parent_id, draft.body_hash)
+            return await self.create_image(
+                caller, request, origin, draft.parent_id, draft.body_hash
+            )
         return await self.create_video(caller, request, origin, draft.parent_id, draft.body_hash)
 
-    async def _accepted_by_other(self, caller: Caller, asked: Asked, origin: Origin, error: Duplicate) -> Generation:
+    async def _accepted_by_other(
+        self, caller: Caller, asked: Asked, origin: Origin, error: Duplicate
+    ) -> Generation:
         """Two requests with one key at the same moment: the other one won."""
         found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
         if found is None or found[0] != asked.body_hash:
@@ -223,16 +299,32 @@ class GenerationService:
         """Raises `StorageFull`, too: better before somebody has written a prompt."""
         await self._media.room.require()
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
-        inputs = len(body.input_images or ()) + len([one for one in (body.image_id, body.last_image_id) if one is not None])
+        inputs = len(body.input_images or ()) + len(
+            [one for one in (body.image_id, body.last_image_id) if one is not None]
+        )
         chars = len(body.prompt or "")
         if body.kind == "text":
             cost = text_micro(model, chars=chars, max_tokens=ANSWER_TOKENS, images=inputs)
         else:
-            options = checked_image_options(model, body) if body.kind == "image" else checked_video_options(model, body)
+            options = (
+                checked_image_options(model, body)
+                if body.kind == "image"
+                else checked_video_options(model, body)
+            )
             cost = estimate_of(model, options, inputs=inputs, chars=chars)
         user = await self._users.find(caller.user_id)
-        balance = await self._budget.balance(user.id, user.monthly_micro, group_of(user.role, guest=user.guest)) if user else 0
-        return EstimateOut(model=model.id, cost_usd=usd(cost) if cost is not None else None, balance_usd=usd(balance))
+        balance = (
+            await self._budget.balance(
+                user.id, user.monthly_micro, group_of(user.role, guest=user.guest)
+            )
+            if user
+            else 0
+        )
+        return EstimateOut(
+            model=model.id,
+            cost_usd=usd(cost) if cost is not None else None,
+            balance_usd=usd(balance),
+        )
 
     async def wait(self, generation: Generation, seconds: float) -> Generation:
         """The generation when it has finished, or as it stands when the time is over."""
@@ -246,12 +338,15 @@ class GenerationService:
                 await listener.wait(min(left, LOOK_EVERY))
 
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
-        """Before the provider has it the hold is freed; after that only the waiting ends, and the real cost is still booked."""
+        """Before the provider has it the hold is freed; after that only the waiting ends, and the
+        real cost is still booked."""
         row = await self.reader.owned(caller.user_id, generation_id)
         await self.stop(row)
         return await self.reader.one(caller.user_id, row.id)
 
-    async def stop(self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None) -> None:
+    async def stop(
+        self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None
+    ) -> None:
         """Raises `AlreadyFinished`. `also` is done in the same transaction."""
         async with self._db.transaction() as sql:
             freed = await transitions.cancel_unsubmitted(sql, row.id, now())
@@ -281,17 +376,23 @@ class GenerationService:
         )
 
     async def _close_card(self, sql: Sql, row: Generation) -> None:
-        """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel button."""
+        """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel
+        button."""
         if (target := target_of(row)) is not None:
             await self._deliveries.announce(sql, row.id, target, "generation_failed")
 
     async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
         row = await self.reader.owned(caller.user_id, generation_id)
-        if caller.platform is None or (caller.platform, caller.chat_id) != (row.platform, row.chat_id):
+        if caller.platform is None or (caller.platform, caller.chat_id) != (
+            row.platform,
+            row.chat_id,
+        ):
             raise NotAllowed("Only the chat that asked can show the card.")
         await store.set_card(self._db, row.id, message_id)
 
-    async def set_favourite(self, caller: Caller, generation_id: str, favourite: bool) -> GenerationOut:
+    async def set_favourite(
+        self, caller: Caller, generation_id: str, favourite: bool
+    ) -> GenerationOut:
         row = await self.reader.owned(caller.user_id, generation_id)
         await store.set_favourite(self._db, row.id, favourite)
         return await self.reader.one(caller.user_id, row.id)
@@ -299,26 +400,39 @@ class GenerationService:
     async def delete(self, caller: Caller, generation_id: str) -> None:
         row = await self.reader.owned(caller.user_id, generation_id)
         if row.phase != "done":
-            raise Conflict("It is still being made. Cancel it first, then delete it once its cost is known.")
+            raise Conflict(
+                "It is still being made. Cancel it first, then delete it once its cost is known."
+            )
         await self.erase(row.id)
 
-    async def erase(self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None) -> None:
-        """The row, what is to be delivered of it, and its files; `also` is done in the same transaction.
+    async def erase(
+        self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None
+    ) -> None:
+        """The row, what is to be delivered of it, and its files; `also` is done in the same
+        transaction.
 
-        One that the provider works on is booked with its estimate, because nobody will learn what it cost."""
+        One that the provider works on is booked with its estimate, because nobody will learn what
+        it cost."""
         async with self._db.transaction() as sql:
             await self._deliveries.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)
             if gone is not None and gone.phase == "submit":
                 await self._budget.release(sql, gone.hold_id)
             elif gone is not None and gone.phase != "done":
-                await self._budget.settle(sql, gone.hold_id, cost_micro=gone.estimate_micro, kind=gone.kind, model=gone.model)
+                await self._budget.settle(
+                    sql,
+                    gone.hold_id,
+                    cost_micro=gone.estimate_micro,
+                    kind=gone.kind,
+                    model=gone.model,
+                )
             if also is not None:
                 await also(sql)
         await self._media.erase_generation(generation_id)
 
     async def erase_user(self, user_id: str) -> None:
-        """All of a user's generations, whatever their state: a worker that holds one finds its row gone."""
+        """All of a user's generations, whatever their state: a worker that holds one finds its row
+        gone."""
         await drafts.delete_of_user(self._db, user_id)
         for generation_id in await store.ids_of_user(self._db, user_id):
             await self.erase(generation_id)

@@ -9,7 +9,16 @@ from pydantic import AwareDatetime
 from api.auth.caller import UserCaller
 from api.deps import ServicesDep
 from api.generations.lists import Filter
-from api.generations.schemas import DeletedOut, GenerationOut, GenerationStatus, IdsIn, SharedOut, ShareIn, ShareOut, UsedModelOut
+from api.generations.schemas import (
+    DeletedOut,
+    GenerationOut,
+    GenerationStatus,
+    IdsIn,
+    SharedOut,
+    ShareIn,
+    ShareOut,
+    UsedModelOut,
+)
 from api.schemas import MediaKind, Page
 
 router = APIRouter(tags=["generation"])
@@ -32,8 +41,11 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[GenerationOut]:
-    """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat platform. `since` up to before `until`."""
-    wanted = Filter(caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor)
+    """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat
+    platform. `since` up to before `until`."""
+    wanted = Filter(
+        caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor
+    )
     return await services.gallery.page(wanted, limit)
 
 
@@ -53,12 +65,19 @@ async def delete(body: IdsIn, caller: UserCaller, services: ServicesDep) -> Dele
 async def zip_files(body: IdsIn, caller: UserCaller, services: ServicesDep) -> StreamingResponse:
     """The files of the finished ones, as they were made."""
     rows = await services.gallery.chosen(caller.user_id, body.ids)
-    headers = {"Content-Disposition": 'attachment; filename="allucanget.zip"', "Cache-Control": "no-store"}
-    return StreamingResponse(services.gallery.archive(rows), headers=headers, media_type="application/zip")
+    headers = {
+        "Content-Disposition": 'attachment; filename="allucanget.zip"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        services.gallery.archive(rows), headers=headers, media_type="application/zip"
+    )
 
 
 @router.post("/generations/{generation_id}/share", status_code=201)
-async def share(generation_id: str, body: ShareIn, caller: UserCaller, services: ServicesDep) -> ShareOut:
+async def share(
+    generation_id: str, body: ShareIn, caller: UserCaller, services: ServicesDep
+) -> ShareOut:
     """A link with which anybody sees the result and its prompt, until it ends or is taken back."""
     return await services.gallery.share(caller.user_id, generation_id, body.hours)
 
@@ -70,7 +89,9 @@ async def shares(generation_id: str, caller: UserCaller, services: ServicesDep) 
 
 
 @router.delete("/generations/{generation_id}/shares/{share_id}", status_code=204)
-async def unshare(generation_id: str, share_id: str, caller: UserCaller, services: ServicesDep) -> None:
+async def unshare(
+    generation_id: str, share_id: str, caller: UserCaller, services: ServicesDep
+) -> None:
     await services.gallery.unshare(caller.user_id, generation_id, share_id)
 
 

@@ -28,9 +28,18 @@ USED_KEPT, USED_MOST = timedelta(minutes=1), 1_000
 
 
 class Gallery:
-    """`signing_key` is the server's secret; `public_url` the web's address, for links that are shared."""
+    """`signing_key` is the server's secret; `public_url` the web's address, for links that are
+    shared."""
 
-    def __init__(self, db: Db, generations: GenerationService, media: MediaService, *, signing_key: str, public_url: str | None) -> None:
+    def __init__(
+        self,
+        db: Db,
+        generations: GenerationService,
+        media: MediaService,
+        *,
+        signing_key: str,
+        public_url: str | None,
+    ) -> None:
         self._db = db
         self._generations = generations
         self._media = media
@@ -48,18 +57,23 @@ class Gallery:
         return Page(items=await self._reader.outs(rows), next_cursor=cursor)
 
     async def used_models(self, user_id: str) -> Page[UsedModelOut]:
-        """Kept for a minute: every page of the gallery asks for them, and all that the user has is looked at."""
+        """Kept for a minute: every page of the gallery asks for them, and all that the user has is
+        looked at."""
         kept = self._used.pop(user_id, None)
         if kept is None or kept[0] < ids.now() - USED_KEPT:
             found = await lists.used_models(self._db, user_id)
-            kept = (ids.now(), Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found]))
+            kept = (
+                ids.now(),
+                Page(items=[UsedModelOut(kind=kind, model=model) for kind, model in found]),
+            )
         self._used[user_id] = kept
         if len(self._used) > USED_MOST:
             del self._used[next(iter(self._used))]
         return kept[1]
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
-        """What is still being made, and what is not the user's, stays. Raises `NotFound` when nothing is."""
+        """What is still being made, and what is not the user's, stays. Raises `NotFound` when
+        nothing is."""
         owned = await self._owned(user_id, generation_ids)
         if not owned:
             raise NotFound("None of these is yours.")
@@ -67,18 +81,26 @@ class Gallery:
         for row in rows:
             await self._generations.erase(row.id)
         gone = {row.id for row in rows}
-        return DeletedOut(deleted=sorted(gone), kept=[each for each in dict.fromkeys(generation_ids) if each not in gone])
+        return DeletedOut(
+            deleted=sorted(gone),
+            kept=[each for each in dict.fromkeys(generation_ids) if each not in gone],
+        )
 
     async def chosen(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
         """Those with files, in the order asked for. Raises `NotFound` when there is none."""
-        found = {row.id: row for row in await self._owned(user_id, generation_ids) if row.status == "completed"}
+        found = {
+            row.id: row
+            for row in await self._owned(user_id, generation_ids)
+            if row.status == "completed"
+        }
         rows = [found[each] for each in dict.fromkeys(generation_ids) if each in found]
         if not rows:
             raise NotFound("None of these is a finished image or video of yours.")
         return rows
 
     async def archive(self, rows: Sequence[Generation]) -> AsyncIterator[bytes]:
-        """A zip of their files, written while it is sent. A file that is missing in the media store is left out."""
+        """A zip of their files, written while it is sent. A file that is missing in the media store
+        is left out."""
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
             for row in rows:
@@ -107,7 +129,9 @@ class Gallery:
     async def link(self, user_id: str, generation_id: str, hours: int) -> ShareOut:
         """An open link that lasts at least half of that, or a new one. Raises as `share`."""
         lasting = ids.now() + timedelta(hours=hours) / 2
-        known = [one for one in await self.shares(user_id, generation_id) if one.expires_at > lasting]
+        known = [
+            one for one in await self.shares(user_id, generation_id) if one.expires_at > lasting
+        ]
         return known[0] if known else await self.share(user_id, generation_id, hours)
 
     async def shares(self, user_id: str, generation_id: str) -> list[ShareOut]:
@@ -121,14 +145,17 @@ class Gallery:
             raise NotFound("There is no such link.")
 
     async def shared(self, token: str) -> SharedOut:
-        """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one text for every reason."""
+        """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one
+        text for every reason."""
         share_id = self._signer.share_id(token)
         share = await shares.get(self._db, share_id) if share_id else None
         row = await store.get(self._db, share.generation_id) if share else None
         if share is None or row is None:
             raise NotFound("This link does not work any more.")
         (out,) = await self._reader.outs([row])
-        return SharedOut(**out.model_dump(include=set(SharedOut.model_fields)), expires_at=share.expires_at)
+        return SharedOut(
+            **out.model_dump(include=set(SharedOut.model_fields)), expires_at=share.expires_at
+        )
 
     async def _finished(self, user_id: str, generation_id: str) -> Generation:
         row = await self._reader.owned(user_id, generation_id)
@@ -137,9 +164,17 @@ class Gallery:
         return row
 
     async def _owned(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:
-        return [row for row in await store.by_ids(self._db, generation_ids) if row.user_id == user_id]
+        return [
+            row for row in await store.by_ids(self._db, generation_ids) if row.user_id == user_id
+        ]
 
     def _out(self, share: Share) -> ShareOut:
         token = self._signer.token(share.id)
         url = f"{self._public_url}/shared/{token}" if self._public_url else None
-        return ShareOut(id=share.id, token=token, url=url, created_at=share.created_at, expires_at=share.expires_at)
+        return ShareOut(
+            id=share.id,
+            token=token,
+            url=url,
+            created_at=share.created_at,
+            expires_at=share.expires_at,
+        )

@@ -1,4 +1,5 @@
-"""Public links to one generation, which expire and can be taken back. The link is signed: who reads the table alone can open nothing."""
+"""Public links to one generation, which expire and can be taken back. The link is signed: who reads
+the table alone can open nothing."""
 
 import base64
 import hashlib
@@ -19,7 +20,8 @@ class Share:
 
 
 class Signer:
-    """`key` is the server's secret; the signing key is derived from it, apart from every other use."""
+    """`key` is the server's secret; the signing key is derived from it, apart from every other
+    use."""
 
     def __init__(self, key: str) -> None:
         self._key = hmac.new(key.encode(), b"share links", hashlib.sha256).digest()
@@ -30,7 +32,11 @@ class Signer:
     def share_id(self, token: str) -> str | None:
         """None when it was not signed here."""
         share_id, _, signature = token.partition(".")
-        return share_id if hmac.compare_digest(self._sign(share_id).encode(), signature.encode()) else None
+        return (
+            share_id
+            if hmac.compare_digest(self._sign(share_id).encode(), signature.encode())
+            else None
+        )
 
     def _sign(self, share_id: str) -> str:
         digest = hmac.new(self._key, share_id.encode(), hashlib.sha256).digest()
@@ -47,14 +53,23 @@ async def add(sql: Sql, share: Share) -> None:
 
 
 async def get(sql: Sql, share_id: str) -> Share | None:
-    row = await sql.fetch_one("SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1", share_id)
+    row = await sql.fetch_one(
+        "SELECT id, generation_id, created_at, expires_at FROM shares WHERE id = $1", share_id
+    )
     return _share(row) if row and row["expires_at"] > ids.now() else None
 
 
 async def of_generation(sql: Sql, generation_id: str) -> list[Share]:
     """Those that still open, newest first."""
-    rows = await sql.fetch("SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1", generation_id)
-    return sorted((_share(row) for row in rows if row["expires_at"] > ids.now()), key=lambda each: each.id, reverse=True)
+    rows = await sql.fetch(
+        "SELECT id, generation_id, created_at, expires_at FROM shares WHERE generation_id = $1",
+        generation_id,
+    )
+    return sorted(
+        (_share(row) for row in rows if row["expires_at"] > ids.now()),
+        key=lambda each: each.id,
+        reverse=True,
+    )
 
 
 async def delete(sql: Sql, share_id: str, generation_id: str) -> bool:

@@ -21,24 +21,44 @@ log = get_logger("worker")
 
 
 class Ending:
-    def __init__(self, db: Db, wake: Wake, budget: BudgetService, media: MediaService, deliveries: DeliveryService) -> None:
+    def __init__(
+        self,
+        db: Db,
+        wake: Wake,
+        budget: BudgetService,
+        media: MediaService,
+        deliveries: DeliveryService,
+    ) -> None:
         self._db = db
         self._wake = wake
         self._budget = budget
         self._media = media
         self._deliveries = deliveries
 
-    async def complete(self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0) -> None:
-        """A cancelled job only settles. `surplus_micro` of the cost is for more than what was asked for: its person does not pay it."""
+    async def complete(
+        self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
+    ) -> None:
+        """A cancelled job only settles. `surplus_micro` of the cost is for more than what was asked
+        for: its person does not pay it."""
         files = self._media.listed(kept) if kept else None
         paid = cost_micro - surplus_micro
         async with self._db.transaction() as sql:
-            outcome = {"status": "completed", "cost_micro": paid, "finished_at": now(), "files_json": files}
+            outcome = {
+                "status": "completed",
+                "cost_micro": paid,
+                "finished_at": now(),
+                "files_json": files,
+            }
             finished = await transitions.finish(sql, job, outcome)
             status, owner_id = finished or (None, job.user_id)
             if status is not None:
                 await self._budget.settle(
-                    sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, surplus_micro=surplus_micro
+                    sql,
+                    job.hold_id,
+                    cost_micro=cost_micro,
+                    kind=job.kind,
+                    model=job.model,
+                    surplus_micro=surplus_micro,
                 )
             if status == "completed":
                 for file in kept:
@@ -51,17 +71,32 @@ class Ending:
         if status == "cancelled":
             await self._media.discard(kept)
         self.ring(job)
-        log.info("generation_done", job=job.id, kind=job.kind, model=job.model, status=status, cost_micro=paid)
+        log.info(
+            "generation_done",
+            job=job.id,
+            kind=job.kind,
+            model=job.model,
+            status=status,
+            cost_micro=paid,
+        )
 
     async def _stale(self, job: Generation, kept: Sequence[KeptFile]) -> None:
-        """Somebody else has the job, and writes the same files under the same names; unless it was deleted, then they are nobody's."""
+        """Somebody else has the job, and writes the same files under the same names; unless it was
+        deleted, then they are nobody's."""
         log.warning("stale_worker", job=job.id, attempt=job.attempt)
         if await store.get(self._db, job.id) is None:
             await self._media.discard(kept)
 
-    async def fail(self, job: Generation, error: DomainError, cost_micro: int | None, provider_id: str | None = None) -> None:
-        """`cost_micro`: what the provider bills for it all the same, which its person pays who stopped it; None: nobody can say yet.
-        `provider_id`: by it the provider can be asked later."""
+    async def fail(
+        self,
+        job: Generation,
+        error: DomainError,
+        cost_micro: int | None,
+        provider_id: str | None = None,
+    ) -> None:
+        """`cost_micro`: what the provider bills for it all the same, which its person pays who
+        stopped it; None: nobody can say yet. `provider_id`: by it the provider can be asked
+        later."""
         async with self._db.transaction() as sql:
             outcome = {
                 "status": "failed",
@@ -82,7 +117,13 @@ class Ending:
                 await self._announce(job, sql, "generation_failed")
         self.ring(job)
         log.info(
-            "generation_failed", job=job.id, kind=job.kind, model=job.model, code=error.code, reason=error.reason, cost_micro=cost_micro
+            "generation_failed",
+            job=job.id,
+            kind=job.kind,
+            model=job.model,
+            code=error.code,
+            reason=error.reason,
+            cost_micro=cost_micro,
         )
 
     async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
@@ -96,13 +137,25 @@ class Ending:
 
 
 async def close_failed(
-    sql: Sql, budget: BudgetService, job: Generation, status: str, cost_micro: int | None, *, late: bool = False
+    sql: Sql,
+    budget: BudgetService,
+    job: Generation,
+    status: str,
+    cost_micro: int | None,
+    *,
+    late: bool = False,
 ) -> None:
-    """The money of a job that came to nothing, as ARCHITECTURE.md says under "Who pays for a failure". `late`: it was over already."""
+    """The money of a job that came to nothing, as ARCHITECTURE.md says under "Who pays for a
+    failure". `late`: it was over already."""
     if status == "cancelled" and cost_micro:
         book = budget.book_late if late else budget.settle
         await book(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
-    elif not await budget.fail(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, late=late) and cost_micro:
+    elif (
+        not await budget.fail(
+            sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, late=late
+        )
+        and cost_micro
+    ):
         await store.mark_refunded(sql, job.id, now())
 
 
@@ -110,4 +163,12 @@ def target_of(job: Generation) -> Target | None:
     """The chat that waits for it; None when it was asked for elsewhere."""
     if job.platform is None or job.chat_id is None:
         return None
-    return Target(job.platform, job.chat_id, job.thread_id, job.message_id, job.user_name, bool(job.chat_private), job.user_id)
+    return Target(
+        job.platform,
+        job.chat_id,
+        job.thread_id,
+        job.message_id,
+        job.user_name,
+        bool(job.chat_private),
+        job.user_id,
+    )

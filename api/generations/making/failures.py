@@ -17,7 +17,8 @@ def billed(job: Generation, error: ProviderError) -> int | None:
 
 def unknown_outcome(reason: Reason) -> OutcomeUnknown:
     return OutcomeUnknown(
-        "Whether the provider made this is not known, because its answer did not arrive. It was not repeated. "
+        "Whether the provider made this is not known, because its answer did not arrive. It was "
+        "not repeated. "
         "Ask again if you still want it.",
         reason=reason,
     )
@@ -29,4 +30,6 @@ def video_error(video: VideoJob) -> DomainError:
         return ContentRefused(f"The provider refused this{said}")
     if video.state == "expired":
         return TimedOut("The provider gave up on this video because it took too long.")
-    return ProviderUnavailable(f"The provider could not make this video{said}", reason="provider_failed")
+    return ProviderUnavailable(
+        f"The provider could not make this video{said}", reason="provider_failed"
+    )

@@ -1,4 +1,5 @@
-"""What the provider bills after a job was over: a video that came after our deadline, an answer that broke off, an outcome told later."""
+"""What the provider bills after a job was over: a video that came after our deadline, an answer
+that broke off, an outcome told later."""
 
 from datetime import timedelta
 
@@ -27,8 +28,8 @@ class LateCosts:
         self._budget = budget
 
     async def run(self) -> float:
-        """Asks the provider about jobs that ended without their cost, until it says how they ended there. Returns when to ask again, in
-        seconds."""
+        """Asks the provider about jobs that ended without their cost, until it says how they ended
+        there. Returns when to ask again, in seconds."""
         at = ids.now()
         for job in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
             provider_id = job.provider_id or await store.reported_provider_id(self._db, job.id)
@@ -38,7 +39,11 @@ class LateCosts:
 
     async def _ask(self, job: Generation, provider_id: str) -> None:
         try:
-            cost = await (self._cost_of_video(job, provider_id) if job.kind == "video" else self._provider.cost_of(provider_id))
+            cost = await (
+                self._cost_of_video(job, provider_id)
+                if job.kind == "video"
+                else self._provider.cost_of(provider_id)
+            )
         except ProviderError as error:
             log.info("late_cost_not_known", job=job.id, reason=error.reason, status=error.status)
             return
@@ -54,4 +59,10 @@ class LateCosts:
         video = await self._provider.check_video(provider_id)
         if video.state == "running":
             return None
-        return video.cost_micro if video.cost_micro is not None else job.estimate_micro if video.state == "completed" else 0
+        return (
+            video.cost_micro
+            if video.cost_micro is not None
+            else job.estimate_micro
+            if video.state == "completed"
+            else 0
+        )

@@ -1,5 +1,5 @@
-"""Jobs that the provider did not take wait for it, as long as that proves that nothing was done: with longer and longer breaks, for a
-quarter of an hour, however often it was tried."""
+"""Jobs that the provider did not take wait for it, as long as that proves that nothing was done:
+with longer and longer breaks, for a quarter of an hour, however often it was tried."""
 
 import random
 from collections.abc import Iterator
@@ -45,14 +45,16 @@ def pause(job: Generation, error: ProviderError) -> float:
 
 
 class Credit:
-    """While the provider's account is empty the queue stands still, but for one job at a time that tries."""
+    """While the provider's account is empty the queue stands still, but for one job at a time that
+    tries."""
 
     def __init__(self) -> None:
         self._breaker = Breaker(failures=1, refusal=_no_credit)
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Around a paid call. Raises `ProviderError` while there is no credit: then nothing is sent."""
+        """Around a paid call. Raises `ProviderError` while there is no credit: then nothing is
+        sent."""
         self._breaker.enter()
         ended = self._breaker.unsure
         try:
@@ -60,7 +62,10 @@ class Credit:
             ended = self._breaker.succeeded
         except ProviderError as error:
             if error.code == "provider_out_of_credit" and error.retry_after is None:
-                log.critical("provider_out_of_credit", hint="jobs wait until the account is topped up at the provider")
+                log.critical(
+                    "provider_out_of_credit",
+                    hint="jobs wait until the account is topped up at the provider",
+                )
                 ended = self._breaker.failed
             raise
         finally:
@@ -68,4 +73,10 @@ class Credit:
 
 
 def _no_credit(left: float) -> ProviderError:
-    return ProviderError("provider_out_of_credit", _NO_CREDIT, outcome="not_sent", retry_after=left, reason="out_of_credit")
+    return ProviderError(
+        "provider_out_of_credit",
+        _NO_CREDIT,
+        outcome="not_sent",
+        retry_after=left,
+        reason="out_of_credit",
+    )

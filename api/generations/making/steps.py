@@ -1,6 +1,8 @@
-"""What a worker does with one leased job: one step, then a fenced write. The states and their moves are drawn in ARCHITECTURE.md.
+"""What a worker does with one leased job: one step, then a fenced write. The states and their moves
+are drawn in ARCHITECTURE.md.
 
-A paid call is made at most once: `submitting` is committed before it, and a job found in `submitting` is never sent again.
+A paid call is made at most once: `submitting` is committed before it, and a job found in
+`submitting` is never sent again.
 """
 
 import math
@@ -39,7 +41,15 @@ from api.generations.store import Generation
 from api.ids import now
 from api.media.service import KeptFile, MediaService
 from api.provider.domain_errors import domain_error
-from api.provider.types import ImageAsk, ImageInput, ImageResult, Provider, ProviderError, VideoAsk, VideoJob
+from api.provider.types import (
+    ImageAsk,
+    ImageInput,
+    ImageResult,
+    Provider,
+    ProviderError,
+    VideoAsk,
+    VideoJob,
+)
 from api.schemas import Reason
 from api.users.service import UserService
 from api.wake import Wake
@@ -52,7 +62,8 @@ SUBMIT_TRIES_MAX = 3
 FETCH_TRIES_MAX = 8
 FETCH_FIRST = 1.0
 PROVIDER_TIME_MAX = 3600.0
-"""Seconds, as the waits between the looks add up. No clock is asked, for it may jump while a video that is paid for is made."""
+"""Seconds, as the waits between the looks add up. No clock is asked, for it may jump while a video
+that is paid for is made."""
 UNKNOWN_LOOK = 300.0
 POLL_FIRST = 1.0
 POLL_QUICK = 2.0
@@ -60,7 +71,8 @@ POLL_QUICK_FOR = 180.0
 POLL_SLOWEST = 10.0
 POLL_BEHIND_WEBHOOKS = 30.0
 LOOK_AGAIN_MOST = 300.0
-"""However long the provider wants to be left alone: a longer wait would be taken for a clock that was set back."""
+"""However long the provider wants to be left alone: a longer wait would be taken for a clock that
+was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +128,35 @@ class Steps:
         try:
             await self._media.room.require()
             await self._within_limit(job)
-            inputs = [await self._media.input_image(job.user_id, item.media_id) for item in job.inputs]
-            ask = self._image_ask(job, inputs) if job.kind == "image" else self._video_ask(job, inputs)
+            inputs = [
+                await self._media.input_image(job.user_id, item.media_id) for item in job.inputs
+            ]
+            ask = (
+                self._image_ask(job, inputs)
+                if job.kind == "image"
+                else self._video_ask(job, inputs)
+            )
         except DomainError as error:
             await self._ending.fail(job, error, 0)
             return
-        if not await transitions.advance(self._db, job, "submitting", status="processing", started_at=job.started_at or now()):
+        if not await transitions.advance(
+            self._db, job, "submitting", status="processing", started_at=job.started_at or now()
+        ):
             return
         fault_point("submitting")
         began = time.monotonic()
         self._wake.ring(f"generation:{job.id}")
         try:
             with self._credit.asking():
-                answer = await (self._provider.image(ask) if isinstance(ask, ImageAsk) else self._provider.start_video(ask))
+                answer = await (
+                    self._provider.image(ask)
+                    if isinstance(ask, ImageAsk)
+                    else self._provider.start_video(ask)
+                )
         except ProviderError as error:
-            tried = replace(job, followed_ms=(job.followed_ms or 0) + round((time.monotonic() - began) * 1000))
+            tried = replace(
+                job, followed_ms=(job.followed_ms or 0) + round((time.monotonic() - began) * 1000)
+            )
             await until_back(partial(self.submit_failed, tried, error))
             return
         fault_point("answered")
@@ -140,10 +166,16 @@ class Steps:
             await until_back(partial(self._follow, job, answer))
 
     async def _within_limit(self, job: Generation) -> None:
-        """What was asked for before may have cost more than was held for it. Raises `BudgetExceeded`."""
+        """What was asked for before may have cost more than was held for it. Raises
+        `BudgetExceeded`."""
         user = await self._users.find(job.user_id)
-        if user is not None and await self._budget.is_over(user.id, user.monthly_micro, job.created_at):
-            raise BudgetExceeded("What was made before this cost more than was expected, and your budget for this month is used up.")
+        if user is not None and await self._budget.is_over(
+            user.id, user.monthly_micro, job.created_at
+        ):
+            raise BudgetExceeded(
+                "What was made before this cost more than was expected, and your budget for this "
+                "month is used up."
+            )
 
     def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
         model = self._catalog.resolve("image", job.model).info
@@ -184,12 +216,24 @@ class Steps:
 
     async def submit_failed(self, job: Generation, error: ProviderError) -> None:
         """What a failed paid call means for its job."""
-        log.warning("submit_failed", job=job.id, code=error.code, outcome=error.outcome, status=error.status, tries=job.tries + 1)
+        log.warning(
+            "submit_failed",
+            job=job.id,
+            code=error.code,
+            outcome=error.outcome,
+            status=error.status,
+            tries=job.tries + 1,
+        )
         if error.outcome == "unknown":
             if job.kind == "video" and await transitions.advance(self._db, job, "submit_unknown"):
                 await self._unknown(job)
             elif job.kind == "image":
-                await self._ending.fail(job, unknown_outcome(error.reason or "connection_lost"), billed(job, error), error.provider_id)
+                await self._ending.fail(
+                    job,
+                    unknown_outcome(error.reason or "connection_lost"),
+                    billed(job, error),
+                    error.provider_id,
+                )
         elif not await self._tried_again(job, error):
             await self._ending.fail(job, domain_error(error), billed(job, error))
 
@@ -201,20 +245,29 @@ class Steps:
                 return False
             # it has not begun: neither for whoever waits nor for how long its model usually takes
             followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
-            changes = {"followed_ms": followed_ms, "started_at": None, "provider_state": error.reason}
+            changes = {
+                "followed_ms": followed_ms,
+                "started_at": None,
+                "provider_state": error.reason,
+            }
         elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
             seconds, changes = pause(job, error), {}
         else:
             return False
-        done = await self._release(job, "submit", seconds, status="queued", tries=job.tries + 1, **changes)
+        done = await self._release(
+            job, "submit", seconds, status="queued", tries=job.tries + 1, **changes
+        )
         self._wake.ring(f"generation:{job.id}")
         return done
 
     async def _unknown(self, job: Generation) -> None:
-        """The answer to a paid submit was lost. A webhook may name the job, or may have named it before we knew that we would need it.
-        Without one an image ends here; a video, which costs much more, is left to the operator."""
+        """The answer to a paid submit was lost. A webhook may name the job, or may have named it
+        before we knew that we would need it. Without one an image ends here; a video, which costs
+        much more, is left to the operator."""
         if job.kind == "image":
-            log.error("outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro)
+            log.error(
+                "outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro
+            )
             await self._ending.fail(job, unknown_outcome("server_stopped"), None)
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
@@ -228,28 +281,58 @@ class Steps:
         if job.kind == "video" and job.phase != "submit":
             await self._review(job)
         else:
-            sentence = "The server stopped several times while this was being made. It was not repeated."
-            await self._ending.fail(job, OutcomeUnknown(sentence, reason="server_stopped"), 0 if job.phase == "submit" else None)
+            sentence = (
+                "The server stopped several times while this was being made. It was not repeated."
+            )
+            await self._ending.fail(
+                job,
+                OutcomeUnknown(sentence, reason="server_stopped"),
+                0 if job.phase == "submit" else None,
+            )
 
     async def _review(self, job: Generation) -> None:
-        """Only a person can tell what became of it: the hold stays, and whoever waits is told so once."""
-        log.error("needs_review", job=job.id, model=job.model, phase=job.phase, estimate_micro=job.estimate_micro)
+        """Only a person can tell what became of it: the hold stays, and whoever waits is told so
+        once."""
+        log.error(
+            "needs_review",
+            job=job.id,
+            model=job.model,
+            phase=job.phase,
+            estimate_micro=job.estimate_micro,
+        )
         async with self._db.transaction() as sql:
             if not await transitions.release(sql, job, "needs_review", now(), now()):
                 return
             target = target_of(job)
             if target is not None and (await self._status(sql, job)) == "processing":
-                await self._deliveries.announce_notice(sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt)
+                await self._deliveries.announce_notice(
+                    sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt
+                )
         self._ending.ring(job)
 
     async def _follow(self, job: Generation, video: VideoJob) -> None:
         about = {"provider_id": video.provider_id, "provider_state": video.raw_status}
-        if not await self._release(job, "poll", POLL_FIRST, status=None, submitted_at=now(), followed_ms=0, tries=0, **about):
+        if not await self._release(
+            job,
+            "poll",
+            POLL_FIRST,
+            status=None,
+            submitted_at=now(),
+            followed_ms=0,
+            tries=0,
+            **about,
+        ):
             await self._adopt(job, video)
 
     async def _adopt(self, job: Generation, video: VideoJob) -> None:
-        """The lease was lost while the provider took a video that is paid for: whoever has the job now does not know which one it is."""
-        about = {"job": job.id, "provider_id": video.provider_id, "model": job.model, "estimate_micro": job.estimate_micro}
+        """The lease was lost while the provider took a video that is paid for: whoever has the job
+        now does not know which one it is."""
+        about = {
+            "job": job.id,
+            "provider_id": video.provider_id,
+            "model": job.model,
+            "estimate_micro": job.estimate_micro,
+        }
         if await transitions.adopt_provider_id(self._db, job.id, video.provider_id, now()):
             log.warning("video_adopted", **about)
             self._wake.ring("worker")
@@ -265,29 +348,48 @@ class Steps:
             await self._poll_failed(job, error)
             return
         if video.state == "completed":
-            if await transitions.advance(self._db, job, "fetch", cost_micro=video.cost_micro, provider_state=video.raw_status, tries=0):
+            if await transitions.advance(
+                self._db,
+                job,
+                "fetch",
+                cost_micro=video.cost_micro,
+                provider_state=video.raw_status,
+                tries=0,
+            ):
                 await self._fetch(job, video.cost_micro)
         elif video.state == "running":
             if _waited_enough(job):
-                await self._ending.fail(job, TimedOut("The provider did not finish this video within an hour."), None)
+                await self._ending.fail(
+                    job, TimedOut("The provider did not finish this video within an hour."), None
+                )
             else:
-                await self._wait(job, "poll", self._interval(job), provider_state=video.raw_status, tries=0)
+                await self._wait(
+                    job, "poll", self._interval(job), provider_state=video.raw_status, tries=0
+                )
         else:
             await self._ending.fail(job, video_error(video), video.cost_micro or 0)
 
     def _interval(self, job: Generation) -> float:
-        """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks come."""
+        """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks
+        come."""
         if self._callbacks:
             return POLL_BEHIND_WEBHOOKS
         age = (job.followed_ms or 0) / 1000
         return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
 
     async def _poll_failed(self, job: Generation, error: ProviderError) -> None:
-        """The provider works on although we cannot see it: keep asking until the deadline, unless it does not know the job."""
-        log.warning("poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1)
+        """The provider works on although we cannot see it: keep asking until the deadline, unless
+        it does not know the job."""
+        log.warning(
+            "poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1
+        )
         gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
         if gone or _waited_enough(job):
-            await self._ending.fail(job, ProviderUnavailable("The provider lost this video.", reason="provider_failed"), None)
+            await self._ending.fail(
+                job,
+                ProviderUnavailable("The provider lost this video.", reason="provider_failed"),
+                None,
+            )
             return
         wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
         await self._wait(job, "poll", wait, tries=job.tries + 1)
@@ -298,27 +400,45 @@ class Steps:
             await self._ending.complete(job, [], cost)
             return
         try:
-            kept = await self._media.keep_video(job.user_id, job.id, self._provider.fetch_video(job.provider_id or ""))
+            kept = await self._media.keep_video(
+                job.user_id, job.id, self._provider.fetch_video(job.provider_id or "")
+            )
         except (ProviderError, DomainError) as error:
             await self._fetch_failed(job, error, cost)
             return
         fault_point("kept")
         await until_back(partial(self._ending.complete, job, [kept], cost))
 
-    async def _fetch_failed(self, job: Generation, error: ProviderError | DomainError, cost: int) -> None:
-        """Fetching costs nothing, so what may pass is tried again; another look at the same unusable file would show the same."""
-        log.warning("fetch_failed", job=job.id, error=str(error), reason=error.reason, tries=job.tries + 1)
+    async def _fetch_failed(
+        self, job: Generation, error: ProviderError | DomainError, cost: int
+    ) -> None:
+        """Fetching costs nothing, so what may pass is tried again; another look at the same
+        unusable file would show the same."""
+        log.warning(
+            "fetch_failed", job=job.id, error=str(error), reason=error.reason, tries=job.tries + 1
+        )
         if isinstance(error, ProviderError):
             passing = error.passing or error.status == 404
             failure: DomainError = ProviderUnavailable(
-                "The finished video could not be fetched.", reason="cut_short" if error.reason == "cut_short" else "not_fetched"
+                "The finished video could not be fetched.",
+                reason="cut_short" if error.reason == "cut_short" else "not_fetched",
             )
         else:
-            passing = error.reason == "cut_short" or isinstance(error, StorageFull | StorageUnavailable | Conflict)
+            passing = error.reason == "cut_short" or isinstance(
+                error, StorageFull | StorageUnavailable | Conflict
+            )
             of_store = isinstance(error, StorageFull | StorageUnavailable)
-            failure = error if of_store else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
+            failure = (
+                error
+                if of_store
+                else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
+            )
         if passing and job.tries + 1 < FETCH_TRIES_MAX:
-            wait = error.retry_after if error.retry_after is not None else min(30.0, FETCH_FIRST * 2.0**job.tries)
+            wait = (
+                error.retry_after
+                if error.retry_after is not None
+                else min(30.0, FETCH_FIRST * 2.0**job.tries)
+            )
             await self._release(job, "fetch", min(wait, LOOK_AGAIN_MOST), tries=job.tries + 1)
         else:
             await self._ending.fail(job, failure, cost)
@@ -329,14 +449,19 @@ class Steps:
 
     async def _keep_images(self, job: Generation, result: ImageResult) -> None:
         """As many as were asked for, of those that can be kept."""
-        wanted, cost = _int(job.options.get("n")) or 1, result.cost_micro if result.cost_micro is not None else job.estimate_micro
+        wanted, cost = (
+            _int(job.options.get("n")) or 1,
+            result.cost_micro if result.cost_micro is not None else job.estimate_micro,
+        )
         kept: list[KeptFile] = []
         reason: Reason = "unusable_image"
         for image in result.images:
             if len(kept) == wanted:
                 break
             try:
-                kept.append(await self._media.keep_image(job.user_id, job.id, len(kept), image.data))
+                kept.append(
+                    await self._media.keep_image(job.user_id, job.id, len(kept), image.data)
+                )
             except (StorageFull, StorageUnavailable) as error:
                 await self._ending.fail(job, error, cost)
                 return
@@ -344,14 +469,23 @@ class Steps:
                 log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
                 reason = error.reason or reason
         if not kept:
-            await self._ending.fail(job, ProviderUnavailable("The provider's answer held no usable image.", reason=reason), cost)
+            await self._ending.fail(
+                job,
+                ProviderUnavailable("The provider's answer held no usable image.", reason=reason),
+                cost,
+            )
             return
         fault_point("kept")
         surplus = 0
         if len(result.images) > wanted:
             surplus = cost - math.ceil(cost * wanted / len(result.images))
             log.warning(
-                "more_pictures_than_asked", job=job.id, model=job.model, wanted=wanted, came=len(result.images), surplus_micro=surplus
+                "more_pictures_than_asked",
+                job=job.id,
+                model=job.model,
+                wanted=wanted,
+                came=len(result.images),
+                surplus_micro=surplus,
             )
         await self._ending.complete(job, kept, cost, surplus)
 
@@ -362,9 +496,23 @@ class Steps:
         await self._release(job, phase, seconds, status=None, followed_ms=followed_ms, **changes)
 
     async def _release(
-        self, job: Generation, phase: Phase, seconds: float, *, status: GenerationStatus | None = None, **changes: object
+        self,
+        job: Generation,
+        phase: Phase,
+        seconds: float,
+        *,
+        status: GenerationStatus | None = None,
+        **changes: object,
     ) -> bool:
-        done = await transitions.release(self._db, job, phase, now() + timedelta(seconds=seconds), now(), status=status, **changes)
+        done = await transitions.release(
+            self._db,
+            job,
+            phase,
+            now() + timedelta(seconds=seconds),
+            now(),
+            status=status,
+            **changes,
+        )
         self._wake.ring("worker")
         return done
 

@@ -1,4 +1,5 @@
-"""What crashes and lost files leave behind, found and put right every few minutes: leaked holds, files without a row, old events."""
+"""What crashes and lost files leave behind, found and put right every few minutes: leaked holds,
+files without a row, old events."""
 
 from datetime import timedelta
 
@@ -23,21 +24,26 @@ class Sweeper:
         self._media = media
 
     async def run(self) -> None:
-        """Each part may be repeated at any time, also by several workers. Raises `DbUnavailable`."""
+        """Each part may be repeated at any time, also by several workers. Raises
+        `DbUnavailable`."""
         await self._close_holds()
         await store.forget_events(self._db, now() - EVENTS_KEPT)
         await drafts.purge(self._db, now() - drafts.KEPT)
 
     async def files(self) -> None:
-        """The same for files: more work, and a store may want to be paid for it. Raises `StorageUnavailable`, too."""
+        """The same for files: more work, and a store may want to be paid for it. Raises
+        `StorageUnavailable`, too."""
         await store.forget_files(self._db, await self._media.run())
 
     async def _close_holds(self) -> None:
-        """The end of a job and of its hold are one transaction, so that there is nothing to find unless something went wrong."""
+        """The end of a job and of its hold are one transaction, so that there is nothing to find
+        unless something went wrong."""
         for row in await store.leaked_holds(self._db):
             async with self._db.transaction() as sql:
                 if row.cost_micro:
-                    closed = await self._budget.settle(sql, row.hold_id, cost_micro=row.cost_micro, kind=row.kind, model=row.model)
+                    closed = await self._budget.settle(
+                        sql, row.hold_id, cost_micro=row.cost_micro, kind=row.kind, model=row.model
+                    )
                 else:
                     closed = await self._budget.release(sql, row.hold_id)
             if closed:

@@ -1,6 +1,8 @@
-"""The writes that move a job. Each names the states that it may come from, out of `states.py`, so that no other move can be made.
+"""The writes that move a job. Each names the states that it may come from, out of `states.py`, so
+that no other move can be made.
 
-A worker's writes carry the fence (id, attempt, lease token) too; they touch nothing once somebody else has the job.
+A worker's writes carry the fence (id, attempt, lease token) too; they touch nothing once somebody
+else has the job.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +17,18 @@ from api.generations.store import COLUMNS, Generation, row_of
 
 IMAGES_PER_USER = 3
 VIDEOS_PER_USER = 2
-"""Jobs of one user at the provider at a time, also those that the user has cancelled there; more of them wait in the queue."""
+"""Jobs of one user at the provider at a time, also those that the user has cancelled there; more of
+them wait in the queue."""
 
 
-# Whose turn it is. $1: now; $2, $3: places of a user for videos and images; $4: jobs that are due by then.
+# Whose turn it is. $1: now; $2, $3: places of a user for videos and images; $4: jobs that are due
+# by then.
 _PLACED = """
     running AS MATERIALIZED (
         SELECT user_id, kind, count(*) AS jobs FROM generations
         WHERE phase IN ('submitting', 'poll', 'fetch')
-           OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL AND run_at > $1::timestamptz)
+           OR (status = 'queued' AND phase = 'submit' AND lease_token IS NOT NULL
+               AND run_at > $1::timestamptz)
         GROUP BY user_id, kind
     ), due AS MATERIALIZED (
         SELECT id, user_id, kind, run_at FROM generations
@@ -32,24 +37,27 @@ _PLACED = """
     ), placed AS MATERIALIZED (
         SELECT due.id, due.run_at,
             row_number() OVER (PARTITION BY due.user_id ORDER BY due.run_at, due.id)
-                + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id) AS turn,
+                + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id)
+                    AS turn,
             row_number() OVER (PARTITION BY due.user_id, due.kind ORDER BY due.run_at, due.id)
-                + (SELECT coalesce(sum(jobs), 0) FROM running WHERE running.user_id = due.user_id AND running.kind = due.kind)
+                + (SELECT coalesce(sum(jobs), 0) FROM running
+                    WHERE running.user_id = due.user_id AND running.kind = due.kind)
                 > CASE due.kind WHEN 'video' THEN $2::bigint ELSE $3::bigint END AS waits
         FROM due
     )"""
 WAIT_MOST = timedelta(minutes=30)
 _MUCH_LATER = timedelta(days=1)
 _OPEN = "phase NOT IN ('done', 'needs_review')"
-"""As the index of PostgreSQL has it. The embedded engine needs it too, in each part of a statement: without it a claim among a million jobs
-puts status and phase together for all of them, which takes half a second."""
+"""As the index of PostgreSQL has it. The embedded engine needs it too, in each part of a statement:
+without it a claim among a million jobs puts status and phase together for all of them, which takes
+half a second."""
 
 
 async def claim_submits(
     db: Db, lease_token: str, now: datetime, until: datetime, limit: int, lapsed: Sequence[str] = ()
 ) -> list[Generation]:
-    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody gets above the limits per user.
-    `lapsed`: jobs that may be taken from whoever leased them."""
+    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody
+    gets above the limits per user. `lapsed`: jobs that may be taken from whoever leased them."""
     rows = await db.fetch(
         f"""
         WITH {_PLACED}, chosen AS MATERIALIZED (
@@ -58,10 +66,12 @@ async def claim_submits(
         UPDATE generations SET attempt = attempt + 1, lease_token = $5, run_at = $6,
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END
         WHERE {_OPEN} AND id IN (
-            SELECT id FROM generations WHERE {_OPEN} AND id IN (SELECT id FROM chosen) AND status || '/' || phase = ANY($7::text[])
+            SELECT id FROM generations WHERE {_OPEN} AND id IN (SELECT id FROM chosen)
+                AND status || '/' || phase = ANY($7::text[])
             {db.skip_locked}
         )
-          AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1 AND (lease_token IS NULL OR id = ANY($9::text[]))
+          AND status || '/' || phase = ANY($7::text[]) AND run_at <= $1
+          AND (lease_token IS NULL OR id = ANY($9::text[]))
         RETURNING {COLUMNS}
         """,
         now,
@@ -78,7 +88,8 @@ async def claim_submits(
 
 
 async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[str, int]:
-    """Of jobs that wait to be claimed, counted from 1 in the order of `claim_submits`; one that is refused for now keeps its place."""
+    """Of jobs that wait to be claimed, counted from 1 in the order of `claim_submits`; one that is
+    refused for now keeps its place."""
     rows = await sql.fetch(
         f"""
         WITH {_PLACED}, numbered AS MATERIALIZED (
@@ -96,21 +107,29 @@ async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[s
 
 
 async def claim(
-    db: Db, phases: Sequence[Phase], lease_token: str, now: datetime, until: datetime, limit: int, lapsed: Sequence[str] = ()
+    db: Db,
+    phases: Sequence[Phase],
+    lease_token: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    lapsed: Sequence[str] = (),
 ) -> list[Generation]:
-    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid for is unknown. `lapsed` as in
-    `claim_submits`."""
+    """Lease what is due. A row still in `submitting` was left by a dead worker: whether it was paid
+    for is unknown. `lapsed` as in `claim_submits`."""
     rows = await db.fetch(
         f"""
         UPDATE generations SET attempt = attempt + 1, lease_token = $1, run_at = $2,
             rescues = rescues + CASE WHEN lease_token IS NULL THEN 0 ELSE 1 END,
             phase = CASE WHEN phase = 'submitting' THEN 'submit_unknown' ELSE phase END
         WHERE {_OPEN} AND id IN (
-            SELECT id FROM generations WHERE {_OPEN} AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+            SELECT id FROM generations
+                WHERE {_OPEN} AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
               AND (lease_token IS NULL OR id = ANY($6::text[]))
             ORDER BY run_at, id LIMIT $5 {db.skip_locked}
         )
-          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4 AND (lease_token IS NULL OR id = ANY($6::text[]))
+          AND status || '/' || phase = ANY($3::text[]) AND run_at <= $4
+          AND (lease_token IS NULL OR id = ANY($6::text[]))
         RETURNING {COLUMNS}
         """,
         lease_token,
@@ -124,40 +143,68 @@ async def claim(
 
 
 async def next_due(sql: Sql, after: datetime) -> datetime | None:
-    """The first due time after a moment; what was due before it and was not taken waits for a place, not for a time."""
-    row = await sql.fetch_one(f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1", after)
+    """The first due time after a moment; what was due before it and was not taken waits for a
+    place, not for a time."""
+    row = await sql.fetch_one(
+        f"SELECT min(run_at) AS due FROM generations WHERE {_OPEN} AND run_at > $1", after
+    )
     return cast(datetime, row["due"]) if row and row["due"] else None
 
 
 async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime) -> None:
-    await sql.execute("UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3", until, list(ids), lease_token)
+    await sql.execute(
+        "UPDATE generations SET run_at = $1 WHERE id = ANY($2::text[]) AND lease_token = $3",
+        until,
+        list(ids),
+        lease_token,
+    )
 
 
 async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
     """Jobs whose lease was not renewed in time, each with its end."""
-    rows = await sql.fetch(f"SELECT id, run_at FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1", now)
+    rows = await sql.fetch(
+        f"SELECT id, run_at FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at "
+        "<= $1",
+        now,
+    )
     return [(row["id"], row["run_at"]) for row in rows]
 
 
 async def bring_back(sql: Sql, now: datetime) -> int:
-    """Jobs that wait for longer than any wait there is were left by a clock that has been set back since: they are due now. How many."""
-    rows = await sql.fetch(f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id", now, now + WAIT_MOST)
+    """Jobs that wait for longer than any wait there is were left by a clock that has been set back
+    since: they are due now. How many."""
+    rows = await sql.fetch(
+        f"UPDATE generations SET run_at = $1 WHERE {_OPEN} AND run_at > $2 RETURNING id",
+        now,
+        now + WAIT_MOST,
+    )
     return len(rows)
 
 
 async def free_leases(sql: Sql, now: datetime) -> None:
     """For the embedded engine at start: no other process can hold a lease on this file."""
-    await sql.execute("UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now)
+    await sql.execute(
+        "UPDATE generations SET run_at = $1 WHERE lease_token IS NOT NULL AND phase <> 'done'", now
+    )
 
 
-async def advance(sql: Sql, job: Generation, phase: Phase, *, status: GenerationStatus | None = None, **changes: object) -> bool:
-    """False when somebody else has taken the job meanwhile, or when it may not go there any more."""
+async def advance(
+    sql: Sql,
+    job: Generation,
+    phase: Phase,
+    *,
+    status: GenerationStatus | None = None,
+    **changes: object,
+) -> bool:
+    """False when somebody else has taken the job meanwhile, or when it may not go there any
+    more."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
     row = await sql.fetch_one(
         f"""
         UPDATE generations SET {sets}
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($4::text[]) RETURNING id
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3
+        AND status || '/' || phase = ANY($4::text[]) RETURNING id
         """,
         job.id,
         job.attempt,
@@ -169,15 +216,25 @@ async def advance(sql: Sql, job: Generation, phase: Phase, *, status: Generation
 
 
 async def release(
-    sql: Sql, job: Generation, phase: Phase, run_at: datetime, now: datetime, *, status: GenerationStatus | None = None, **changes: object
+    sql: Sql,
+    job: Generation,
+    phase: Phase,
+    run_at: datetime,
+    now: datetime,
+    *,
+    status: GenerationStatus | None = None,
+    **changes: object,
 ) -> bool:
-    """Give the lease back until `run_at`, or at once when a webhook came in the meantime. False as in `advance`."""
+    """Give the lease back until `run_at`, or at once when a webhook came in the meantime. False as
+    in `advance`."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
     row = await sql.fetch_one(
         f"""
-        UPDATE generations SET lease_token = NULL, run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($7::text[]) RETURNING id
+        UPDATE generations SET lease_token = NULL,
+            run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3
+        AND status || '/' || phase = ANY($7::text[]) RETURNING id
         """,
         job.id,
         job.attempt,
@@ -191,9 +248,11 @@ async def release(
     return row is not None
 
 
-async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tuple[GenerationStatus, str] | None:
-    """The last fenced write; returns the status that stands and whose it is: a guest's job may belong to an account by now. A cancelled
-    job keeps that status and only gets its cost."""
+async def finish(
+    sql: Sql, job: Generation, outcome: Mapping[str, object]
+) -> tuple[GenerationStatus, str] | None:
+    """The last fenced write; returns the status that stands and whose it is: a guest's job may
+    belong to an account by now. A cancelled job keeps that status and only gets its cost."""
     row = await sql.fetch_one(
         """
         UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
@@ -204,7 +263,8 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
             files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END,
             error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END,
             provider_id = coalesce($12::text, provider_id)
-        WHERE id = $1 AND attempt = $2 AND lease_token = $3 AND status || '/' || phase = ANY($9::text[])
+        WHERE id = $1 AND attempt = $2 AND lease_token = $3
+        AND status || '/' || phase = ANY($9::text[])
         RETURNING status, user_id
         """,
         job.id,
@@ -224,10 +284,12 @@ async def finish(sql: Sql, job: Generation, outcome: Mapping[str, object]) -> tu
 
 
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
-    """Nothing was sent: the job ends here. The attempt moves on, so that a worker that holds it is fenced off."""
+    """Nothing was sent: the job ends here. The attempt moves on, so that a worker that holds it is
+    fenced off."""
     row = await sql.fetch_one(
         """
-        UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2, attempt = attempt + 1, lease_token = NULL
+        UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2,
+            attempt = attempt + 1, lease_token = NULL
         WHERE id = $1 AND phase = 'submit' AND status = 'queued' RETURNING id
         """,
         generation_id,
@@ -239,7 +301,8 @@ async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> boo
 async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
     """The provider works on it: the user stops waiting, a worker follows it for its cost."""
     row = await sql.fetch_one(
-        "UPDATE generations SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = 'processing' RETURNING id",
+        "UPDATE generations SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = "
+        "'processing' RETURNING id",
         generation_id,
         now,
     )
@@ -249,7 +312,8 @@ async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
 async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
     await sql.execute(
         """
-        UPDATE generations SET nudges = nudges + 1, run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
+        UPDATE generations SET nudges = nudges + 1,
+            run_at = CASE WHEN lease_token IS NULL THEN $2::timestamptz ELSE run_at END
         WHERE id = $1
         """,
         generation_id,
@@ -258,11 +322,13 @@ async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
 
 
 async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime) -> bool:
-    """A webhook, an operator, or a worker that lost its lease names the job whose submit answer was lost: follow it from here. The attempt
-    moves on, as the state was not the one that a worker may still hold."""
+    """A webhook, an operator, or a worker that lost its lease names the job whose submit answer was
+    lost: follow it from here. The attempt moves on, as the state was not the one that a worker may
+    still hold."""
     row = await sql.fetch_one(
         """
-        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3, followed_ms = 0, lease_token = NULL,
+        UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3,
+            followed_ms = 0, lease_token = NULL,
             attempt = attempt + 1, tries = 0, rescues = 0
         WHERE id = $1 AND status || '/' || phase = ANY($4::text[]) RETURNING id
         """,
@@ -275,26 +341,39 @@ async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now:
 
 
 async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bool:
-    """For the operator, who sees it with a job that nobody follows any more. False when there is no such job, or it has another one."""
+    """For the operator, who sees it with a job that nobody follows any more. False when there is no
+    such job, or it has another one."""
     row = await sql.fetch_one(
-        "UPDATE generations SET provider_id = $2 WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id", generation_id, provider_id
+        "UPDATE generations SET provider_id = $2 WHERE id = $1 AND coalesce(provider_id, $2) = $2 "
+        "RETURNING id",
+        generation_id,
+        provider_id,
     )
     return row is not None
 
 
 async def end(
-    sql: Sql, generation_id: str, from_phases: Sequence[Phase], now: datetime, *, cost_micro: int | None, error: DomainError
+    sql: Sql,
+    generation_id: str,
+    from_phases: Sequence[Phase],
+    now: datetime,
+    *,
+    cost_micro: int | None,
+    error: DomainError,
 ) -> Generation | None:
-    """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in another phase by now."""
+    """An operator's decision, or a deadline: failed, whoever holds the lease. None when it is in
+    another phase by now."""
     row = await sql.fetch_one(
         f"""
-        UPDATE generations SET phase = 'done', lease_token = NULL, attempt = attempt + 1, cost_micro = $2,
+        UPDATE generations SET phase = 'done', lease_token = NULL, attempt = attempt + 1,
+            cost_micro = $2,
             status = CASE WHEN status = 'cancelled' THEN status ELSE 'failed' END,
             error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $3::text END,
             error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $4::text END,
             finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END,
             error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END
-        WHERE id = $1 AND status || '/' || phase = ANY($6::text[]) AND status || '/' || phase = ANY($7::text[])
+        WHERE id = $1 AND status || '/' || phase = ANY($6::text[])
+        AND status || '/' || phase = ANY($7::text[])
         RETURNING {COLUMNS}
         """,
         generation_id,
@@ -310,5 +389,9 @@ async def end(
 
 
 async def overdue_ids(sql: Sql, most_ms: int) -> list[str]:
-    rows = await sql.fetch("SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 ORDER BY id", most_ms)
+    rows = await sql.fetch(
+        "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 ORDER "
+        "BY id",
+        most_ms,
+    )
     return [cast(str, row["id"]) for row in rows]

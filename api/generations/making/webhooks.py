@@ -1,4 +1,5 @@
-"""`POST /webhooks/openrouter/{token}`: the provider says that a video has finished. A nudge only: the worker asks for the truth."""
+"""`POST /webhooks/openrouter/{token}`: the provider says that a video has finished. A nudge only:
+the worker asks for the truth."""
 
 import json
 import re
@@ -34,7 +35,8 @@ class Webhooks:
         self._secret = secret
 
     async def receive(self, token: str, signature: str, body: bytes) -> None:
-        """Keeps each event once and wakes its job. Nothing in the body is believed but which job it is about."""
+        """Keeps each event once and wakes its job. Nothing in the body is believed but which job it
+        is about."""
         if self._secret is None:
             raise NotFound("Webhooks are switched off.")
         if not verify(self._secret, signature, body, now().timestamp()):
@@ -42,7 +44,13 @@ class Webhooks:
         event_type, provider_id = _read(body)
         job = await store.by_callback(self._db, token)
         try:
-            await store.add_event(self._db, f"{provider_id}:{event_type}", job.id if job else None, body.decode(errors="replace"), now())
+            await store.add_event(
+                self._db,
+                f"{provider_id}:{event_type}",
+                job.id if job else None,
+                body.decode(errors="replace"),
+                now(),
+            )
         except Duplicate:
             log.info("webhook_repeated", provider_id=provider_id)
         fault_point("hooked")
@@ -67,9 +75,14 @@ def _read(body: bytes) -> tuple[str, str]:
     return event_type, provider_id
 
 
-@router.post("/webhooks/openrouter/{token}", status_code=204, include_in_schema=False, max_body_size=BODY_MAX)
+@router.post(
+    "/webhooks/openrouter/{token}", status_code=204, include_in_schema=False, max_body_size=BODY_MAX
+)
 async def openrouter(
-    token: str, request: Request, services: ServicesDep, signature: Annotated[str, Header(alias="X-OpenRouter-Signature")] = ""
+    token: str,
+    request: Request,
+    services: ServicesDep,
+    signature: Annotated[str, Header(alias="X-OpenRouter-Signature")] = "",
 ) -> Response:
     await services.webhooks.receive(token, signature, await request.body())
     return Response(status_code=204)

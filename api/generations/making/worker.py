@@ -1,4 +1,5 @@
-"""The loop that takes due jobs and runs their steps. No job has a task of its own while it waits: only its row does."""
+"""The loop that takes due jobs and runs their steps. No job has a task of its own while it waits:
+only its row does."""
 
 import asyncio
 import time
@@ -40,15 +41,18 @@ class Times:
 
 
 LAPSED_BEATS = 1.5
-"""A lease that is over is taken when it is still not renewed after so many beats. Until then its worker may only have missed one, because
-the database was away or the clock has jumped: it lives, and perhaps waits for an answer that is paid for."""
+"""A lease that is over is taken when it is still not renewed after so many beats. Until then its
+worker may only have missed one, because the database was away or the clock has jumped: it lives,
+and perhaps waits for an answer that is paid for."""
 
-# Submits can take minutes each, polls take milliseconds: each has its own places, so that neither waits for the other.
+# Submits can take minutes each, polls take milliseconds: each has its own places, so that neither
+# waits for the other.
 FOLLOW_PHASES: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fetch")
 SUBMIT_PLACES = 24
 FOLLOW_PLACES = 16
 FOLLOWS_PER_SECOND = 40.0
-"""Polls over all jobs together, so that thousands of videos under way flood neither the provider nor the database."""
+"""Polls over all jobs together, so that thousands of videos under way flood neither the provider
+nor the database."""
 
 
 class Pace:
@@ -71,14 +75,18 @@ class Pace:
 
     @property
     def wait(self) -> float:
-        """Seconds until some more may start: not for each one, because a look costs more than a poll."""
+        """Seconds until some more may start: not for each one, because a look costs more than a
+        poll."""
         return max(0.0, (min(self._rate, self._rate / 5 + 1) - self._left) / self._rate)
 
 
 class Worker:
-    """`start()` it once, `close()` it before the background's work is ended: steps under way are still kept alive then."""
+    """`start()` it once, `close()` it before the background's work is ended: steps under way are
+    still kept alive then."""
 
-    def __init__(self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: Times) -> None:
+    def __init__(
+        self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: Times
+    ) -> None:
         self._db = db
         self._wake = wake
         self._steps = steps
@@ -99,19 +107,28 @@ class Worker:
         if self._db.engine == "duckdb":
             await transitions.free_leases(self._db, now())
         background.add("worker", self.turn, most=self._times.pause_most, needed=True)
-        background.add("worker-heartbeat", self.beat, most=min(self._times.pause_most, self._times.beat / 2), needed=True)
+        background.add(
+            "worker-heartbeat",
+            self.beat,
+            most=min(self._times.pause_most, self._times.beat / 2),
+            needed=True,
+        )
         # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
         background.add("sweep", self.sweep, first=self._times.sweep)
-        background.add("sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files)
+        background.add(
+            "sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files
+        )
 
     async def close(self) -> None:
-        """Takes nothing new. Paid calls get their time to end: what they make would be lost and paid all the same. The rest goes on at the
-        next start."""
+        """Takes nothing new. Paid calls get their time to end: what they make would be lost and
+        paid all the same. The rest goes on at the next start."""
         self._closing = True
         await self._stop.drained("jobs", list(self._submits))
         running = [*self._submits, *self._follows]
         if running:
-            _, late = await asyncio.wait(running, timeout=0 if self._stop.at_once else self._times.grace)
+            _, late = await asyncio.wait(
+                running, timeout=0 if self._stop.at_once else self._times.grace
+            )
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -126,15 +143,19 @@ class Worker:
         return 0.0
 
     async def _round(self) -> float:
-        """Take what is due; returns how long there is nothing more to take, in seconds. A step that ends rings."""
+        """Take what is due; returns how long there is nothing more to take, in seconds. A step that
+        ends rings."""
         look = self._times.look if self._db.engine == "duckdb" else self._times.look_shared
         if self._stops():
             return look
         at = now()
         free = SUBMIT_PLACES - len(self._submits)
         if free > 0:
-            jobs = await transitions.claim_submits(self._db, self._lease_token, at, self._until(at), free, self._lapsed)
-            if self._stops():  # asked while they were claimed: nothing is sent, and they are taken up at the next start
+            jobs = await transitions.claim_submits(
+                self._db, self._lease_token, at, self._until(at), free, self._lapsed
+            )
+            if self._stops():
+                # asked while they were claimed: nothing is sent, the next start takes them up
                 return look
             self._begin(jobs, self._submits)
         look = min(look, await self._follow(at, look))
@@ -153,16 +174,23 @@ class Worker:
         if allowed < 1:
             return self._pace.wait
         wanted = min(free, allowed)
-        jobs = await transitions.claim(self._db, FOLLOW_PHASES, self._lease_token, at, self._until(at), wanted, self._lapsed)
+        jobs = await transitions.claim(
+            self._db, FOLLOW_PHASES, self._lease_token, at, self._until(at), wanted, self._lapsed
+        )
         self._pace.take(len(jobs))
         self._begin(jobs, self._follows)
         return self._pace.wait if len(jobs) == wanted < free else look
 
-    def _begin(self, jobs: Sequence[Generation], running: dict[asyncio.Task[None], Generation]) -> None:
-        """Whatever one job does, the others go on; its lease ends and it is taken again, a few times."""
+    def _begin(
+        self, jobs: Sequence[Generation], running: dict[asyncio.Task[None], Generation]
+    ) -> None:
+        """Whatever one job does, the others go on; its lease ends and it is taken again, a few
+        times."""
         assert self._background is not None
         for job in jobs:
-            task = self._background.once("step", self._steps.run(job), job=job.id, phase=job.phase, attempt=job.attempt)
+            task = self._background.once(
+                "step", self._steps.run(job), job=job.id, phase=job.phase, attempt=job.attempt
+            )
             running[task] = job
             task.add_done_callback(running.pop)
             task.add_done_callback(lambda _: self._wake.ring("worker"))

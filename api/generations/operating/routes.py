@@ -8,7 +8,14 @@ from pydantic import AwareDatetime
 from api.auth.caller import AdminCaller
 from api.deps import ServicesDep
 from api.generations.lists import Filter, JobSort
-from api.generations.schemas import AdminGenerationOut, CountOut, GenerationStatus, PurgeIn, RefundIn, ResolveIn
+from api.generations.schemas import (
+    AdminGenerationOut,
+    CountOut,
+    GenerationStatus,
+    PurgeIn,
+    RefundIn,
+    ResolveIn,
+)
 from api.generations.states import Phase
 from api.schemas import MediaKind, Page
 
@@ -33,8 +40,9 @@ async def page(
     sort: JobSort = "newest",
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
-    """`sort` cost (the dearest first) and longest (from start to end) show 7 days: before `until`, else from `since` on, else before now.
-    `q`: words of the prompt, or a short id. `needs_review` is short for that phase."""
+    """`sort` cost (the dearest first) and longest (from start to end) show 7 days: before `until`,
+    else from `since` on, else before now. `q`: words of the prompt, or a short id. `needs_review`
+    is short for that phase."""
     phase = "needs_review" if needs_review else phase
     wanted = Filter(user_id, kind, status, model, source, phase, None, q, since, until, cursor)
     return await services.generation_admin.page(wanted, limit, sort)
@@ -56,23 +64,32 @@ async def one(generation_id: str, caller: AdminCaller, services: ServicesDep) ->
 
 
 @router.post("/{generation_id}/resolve")
-async def resolve(generation_id: str, body: ResolveIn, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+async def resolve(
+    generation_id: str, body: ResolveIn, caller: AdminCaller, services: ServicesDep
+) -> AdminGenerationOut:
     return await services.generation_admin.resolve(caller, generation_id, body)
 
 
 @router.post("/{generation_id}/cancel")
-async def cancel(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+async def cancel(
+    generation_id: str, caller: AdminCaller, services: ServicesDep
+) -> AdminGenerationOut:
     return await services.generation_admin.cancel(caller, generation_id)
 
 
 @router.post("/{generation_id}/retry", status_code=202)
-async def retry(generation_id: str, caller: AdminCaller, services: ServicesDep) -> AdminGenerationOut:
+async def retry(
+    generation_id: str, caller: AdminCaller, services: ServicesDep
+) -> AdminGenerationOut:
     return await services.generation_admin.retry(caller, generation_id)
 
 
 @router.post("/{generation_id}/refund")
-async def refund(generation_id: str, caller: AdminCaller, services: ServicesDep, body: RefundIn | None = None) -> AdminGenerationOut:
-    """Give what it cost back to its user's budget, once: 409 `conflict` when it cost nothing, is not over, or was refunded before."""
+async def refund(
+    generation_id: str, caller: AdminCaller, services: ServicesDep, body: RefundIn | None = None
+) -> AdminGenerationOut:
+    """Give what it cost back to its user's budget, once: 409 `conflict` when it cost nothing, is
+    not over, or was refunded before."""
     return await services.generation_admin.refund(caller, generation_id, body or RefundIn())
 
 

@@ -1,4 +1,5 @@
-"""What operators can do with everybody's generations. Each act is in the audit log, in its own transaction."""
+"""What operators can do with everybody's generations. Each act is in the audit log, in its own
+transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -20,7 +21,14 @@ from api.generations.lists import Filter, JobSort
 from api.generations.making import transitions
 from api.generations.making.ending import close_failed, target_of
 from api.generations.making.steps import PROVIDER_TIME_MAX
-from api.generations.schemas import AdminGenerationOut, AgainIn, GenerationOut, PurgeIn, RefundIn, ResolveIn
+from api.generations.schemas import (
+    AdminGenerationOut,
+    AgainIn,
+    GenerationOut,
+    PurgeIn,
+    RefundIn,
+    ResolveIn,
+)
 from api.generations.store import Generation, Listed
 from api.ids import now
 from api.schemas import Page
@@ -30,9 +38,15 @@ from api.wake import Wake
 
 log = get_logger("admin")
 
-LOST_FREE = "What became of this at the AI provider could not be found out. Ask again if you still want it."
+LOST_FREE = (
+    "What became of this at the AI provider could not be found out. Ask again if you still want it."
+)
 LOST_CHARGED = "The AI provider charged for this, but the result could not be had."
-_BESIDE = AdminGenerationOut.model_fields.keys() - GenerationOut.model_fields.keys() - {"user_name", "hidden"}
+_BESIDE = (
+    AdminGenerationOut.model_fields.keys()
+    - GenerationOut.model_fields.keys()
+    - {"user_name", "hidden"}
+)
 LATE = "The provider did not finish this video in time."
 
 
@@ -55,9 +69,13 @@ class GenerationAdmin:
         self._deliveries = deliveries
         self._generations = generations
 
-    async def page(self, wanted: Filter, limit: int, sort: JobSort = "newest") -> Page[AdminGenerationOut]:
+    async def page(
+        self, wanted: Filter, limit: int, sort: JobSort = "newest"
+    ) -> Page[AdminGenerationOut]:
         """While content is hidden, nobody finds a job by the words of its prompt."""
-        wanted = replace(lists.within(wanted, sort, now()), prompts=await self._studio.shows_content())
+        wanted = replace(
+            lists.within(wanted, sort, now()), prompts=await self._studio.shows_content()
+        )
         rows, cursor = await lists.page(self._db, wanted, limit, sort)
         return Page(items=await self._outs(rows), next_cursor=cursor)
 
@@ -79,16 +97,24 @@ class GenerationAdmin:
         ]
 
     async def _row(self, generation_id: str) -> Generation:
-        found = await store.get(self._db, generation_id) or await store.by_short_id(self._db, generation_id.lower())
+        found = await store.get(self._db, generation_id) or await store.by_short_id(
+            self._db, generation_id.lower()
+        )
         if found is None:
             raise NotFound("There is no generation with this id.")
         return found
 
-    async def resolve(self, admin: Caller, generation_id: str, body: ResolveIn) -> AdminGenerationOut:
-        """Raises `Conflict` unless it still has an unknown outcome: a webhook or another operator may have been quicker."""
+    async def resolve(
+        self, admin: Caller, generation_id: str, body: ResolveIn
+    ) -> AdminGenerationOut:
+        """Raises `Conflict` unless it still has an unknown outcome: a webhook or another operator
+        may have been quicker."""
         row = await self._row(generation_id)
         if (body.outcome == "provider_id") != (body.provider_id is not None):
-            raise InvalidRequest("Give the provider's id with the outcome provider_id, and only with it.", field="provider_id")
+            raise InvalidRequest(
+                "Give the provider's id with the outcome provider_id, and only with it.",
+                field="provider_id",
+            )
         async with self._db.transaction() as sql:
             if body.provider_id is not None:
                 done = await transitions.adopt_provider_id(sql, row.id, body.provider_id, now())
@@ -104,7 +130,9 @@ class GenerationAdmin:
     async def _lost(self, sql: Sql, row: Generation, *, charged: bool) -> bool:
         cost = row.estimate_micro if charged else None
         error = OutcomeUnknown(LOST_CHARGED if charged else LOST_FREE, reason="connection_lost")
-        ended = await transitions.end(sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error)
+        ended = await transitions.end(
+            sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error
+        )
         if ended is None:
             return False
         await close_failed(sql, self._budget, ended, ended.status, cost)
@@ -122,13 +150,19 @@ class GenerationAdmin:
         return await self.one(row.id)
 
     async def retry(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
-        """A new job of the same user with a new hold, once: a second retry of the same job gives the same new one."""
+        """A new job of the same user with a new hold, once: a second retry of the same job gives
+        the same new one."""
         row = await self._row(generation_id)
         if row.phase != "done" or row.status == "completed":
-            raise Conflict("Only one that failed or was cancelled, and whose outcome is known, can be made again.")
+            raise Conflict(
+                "Only one that failed or was cancelled, and whose outcome is known, can be made "
+                "again."
+            )
         owner = Caller(row.user_id, "user", platform=row.platform, chat_id=row.chat_id)
         body = AgainIn(address=self._generations.address_of(row), confirm=True)
-        made = await self._generations.repeat(owner, row, body, Origin(row.source, f"retry:{row.id}"))
+        made = await self._generations.repeat(
+            owner, row, body, Origin(row.source, f"retry:{row.id}")
+        )
         async with self._db.transaction() as sql:
             await self._record(sql, "generation_retry", admin, row, {"new": made.id})
         return await self.one(made.id)
@@ -137,9 +171,14 @@ class GenerationAdmin:
         row = await self._row(generation_id)
         async with self._db.transaction() as sql:
             if not await store.mark_refunded(sql, row.id, now()):
-                raise Conflict("There is nothing to refund: it cost nothing, is not over, or was refunded before.")
+                raise Conflict(
+                    "There is nothing to refund: it cost nothing, is not over, or was refunded "
+                    "before."
+                )
             micro = await self._budget.refund(sql, row.hold_id)
-            await self._record(sql, "generation_refund", admin, row, {"cost_micro": micro, "reason": body.reason})
+            await self._record(
+                sql, "generation_refund", admin, row, {"cost_micro": micro, "reason": body.reason}
+            )
         return await self.one(row.id)
 
     async def delete(self, admin: Caller, generation_id: str) -> None:
@@ -149,12 +188,20 @@ class GenerationAdmin:
         await self._generations.erase(row.id, self._recorder("generation_delete", admin, row))
 
     async def purge(self, admin: Caller, body: PurgeIn) -> int:
-        found = await store.old_ids(self._db, now() - timedelta(days=body.older_than_days), body.status)
+        found = await store.old_ids(
+            self._db, now() - timedelta(days=body.older_than_days), body.status
+        )
         for generation_id in found:
             await self._generations.erase(generation_id)
         async with self._db.transaction() as sql:
-            after: audit.Facts = {"older_than_days": body.older_than_days, "status": body.status, "count": len(found)}
-            await audit.record(sql, "generation_purge", actor_id=admin.user_id, subject="generations", after=after)
+            after: audit.Facts = {
+                "older_than_days": body.older_than_days,
+                "status": body.status,
+                "count": len(found),
+            }
+            await audit.record(
+                sql, "generation_purge", actor_id=admin.user_id, subject="generations", after=after
+            )
         return len(found)
 
     async def time_out(self, admin: Caller) -> int:
@@ -162,7 +209,14 @@ class GenerationAdmin:
         late = 0
         for generation_id in await transitions.overdue_ids(self._db, int(PROVIDER_TIME_MAX * 1000)):
             async with self._db.transaction() as sql:
-                row = await transitions.end(sql, generation_id, ("poll", "fetch"), now(), cost_micro=None, error=TimedOut(LATE))
+                row = await transitions.end(
+                    sql,
+                    generation_id,
+                    ("poll", "fetch"),
+                    now(),
+                    cost_micro=None,
+                    error=TimedOut(LATE),
+                )
                 if row is None:
                     continue
                 await self._budget.release(sql, row.hold_id)
@@ -172,12 +226,18 @@ class GenerationAdmin:
             late += 1
         return late
 
-    def _recorder(self, action: str, admin: Caller, row: Generation) -> Callable[[Sql], Awaitable[None]]:
+    def _recorder(
+        self, action: str, admin: Caller, row: Generation
+    ) -> Callable[[Sql], Awaitable[None]]:
         return lambda sql: self._record(sql, action, admin, row, None)
 
-    async def _record(self, sql: Sql, action: str, admin: Caller, row: Generation, after: audit.Facts | None) -> None:
+    async def _record(
+        self, sql: Sql, action: str, admin: Caller, row: Generation, after: audit.Facts | None
+    ) -> None:
         before: audit.Facts = {"user_id": row.user_id, "status": row.status, "phase": row.phase}
-        await audit.record(sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=after)
+        await audit.record(
+            sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=after
+        )
 
     def _ring(self, row: Generation) -> None:
         self._wake.ring(f"generation:{row.id}")
@@ -187,4 +247,11 @@ class GenerationAdmin:
 
 def _without_content(out: GenerationOut) -> dict[str, Any]:
     options = {name: value for name, value in out.options.items() if name != "negative_prompt"}
-    return out.__dict__ | {"prompt": "", "options": options, "images": [], "video": None, "video_url": None, "thumbnail_url": None}
+    return out.__dict__ | {
+        "prompt": "",
+        "options": options,
+        "images": [],
+        "video": None,
+        "video_url": None,
+        "thumbnail_url": None,
+    }

@@ -1,4 +1,5 @@
-"""The registry: every command, alias and button action, listed by hand. Adapters register commands with their platform from here."""
+"""The registry: every command, alias and button action, listed by hand. Adapters register commands
+with their platform from here."""
 
 from bots.core.commands import account, ask, image_video, jobs, preferences, results
 from bots.core.commands.command import Command, Context, Replies

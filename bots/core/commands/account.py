@@ -8,8 +8,13 @@ from bots.core.language import N_
 from bots.core.options import Mistake
 from bots.core.types import Button, File, Inbound, Reply
 
-_REFUSED = {"not_found": texts.code_useless, "invalid_request": texts.code_useless, "conflict": texts.already_linked}
-"""By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it was."""
+_REFUSED = {
+    "not_found": texts.code_useless,
+    "invalid_request": texts.code_useless,
+    "conflict": texts.already_linked,
+}
+"""By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it
+was."""
 
 
 async def _start(inbound: Inbound, context: Context) -> Replies:
@@ -25,7 +30,9 @@ async def _start(inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.greeting(inbound.sender.name, context.public_url))
     else:
         hello = texts.welcome_back(inbound.sender.name)
-        yield Reply(f"{hello}\n\n{texts.guest()} {texts.balance(person)}" if person.guest else hello)
+        yield Reply(
+            f"{hello}\n\n{texts.guest()} {texts.balance(person)}" if person.guest else hello
+        )
 
 
 async def _link(inbound: Inbound, context: Context) -> Replies:
@@ -44,11 +51,15 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
         private=inbound.address.private,
     )
     try:
-        redeemed = await context.user.waiting.until_known(lambda: context.bot.redeem(redeem), harmless=True)
+        redeemed = await context.user.waiting.until_known(
+            lambda: context.bot.redeem(redeem), harmless=True
+        )
     except ApiError as error:
         if error.code not in _REFUSED:
             raise
-        yield Reply(_REFUSED[error.code]() if inbound.address.private else texts.code_burned(), secret=True)
+        yield Reply(
+            _REFUSED[error.code]() if inbound.address.private else texts.code_burned(), secret=True
+        )
         return
     if redeemed.state == "burned" or not inbound.address.private:
         yield Reply(texts.code_burned(), secret=True)
@@ -79,12 +90,18 @@ async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> None:
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:
     person = await context.user.me()
-    yield Reply(f"{texts.balance(person)}\n\n{texts.guest()}" if person.guest else texts.balance(person), secret=True)
+    yield Reply(
+        f"{texts.balance(person)}\n\n{texts.guest()}" if person.guest else texts.balance(person),
+        secret=True,
+    )
 
 
 async def _unlink(inbound: Inbound, context: Context) -> Replies:
     await context.user.me()
-    buttons = (Button(texts.yes(), UNLINK_YES.name, inbound.sender.id, "danger"), Button(texts.no(), UNLINK_NO.name, inbound.sender.id))
+    buttons = (
+        Button(texts.yes(), UNLINK_YES.name, inbound.sender.id, "danger"),
+        Button(texts.no(), UNLINK_NO.name, inbound.sender.id),
+    )
     yield Reply(texts.unlink_question(), buttons=(buttons,), secret=True)
 
 
@@ -131,7 +148,12 @@ async def _export(inbound: Inbound, context: Context) -> Replies:
         if error.code != "too_large":
             raise
         raise Mistake(texts.export_too_large()) from error
-    yield Reply("", files=(File("document", "allucanget-export.zip", "application/zip", data),), secret=True, fresh=True)
+    yield Reply(
+        "",
+        files=(File("document", "allucanget-export.zip", "application/zip", data),),
+        secret=True,
+        fresh=True,
+    )
 
 
 async def _erase(inbound: Inbound, _context: Context) -> Replies:
@@ -155,7 +177,13 @@ def _only_for(inbound: Inbound) -> None:
 
 
 START = Command(
-    "start", N_("Say hello"), _start, argument="code", argument_description=N_("The code from the web page"), listed=False, secret=True
+    "start",
+    N_("Say hello"),
+    _start,
+    argument="code",
+    argument_description=N_("The code from the web page"),
+    listed=False,
+    secret=True,
 )
 LINK = Command(
     "link",
@@ -167,7 +195,9 @@ LINK = Command(
     secret=True,
 )
 UNLINK = Command("unlink", N_("Take this chat off your account"), _unlink, secret=True)
-PRIVACY = Command("privacy", N_("What is kept about you, and how to get or delete it"), _privacy, secret=True)
+PRIVACY = Command(
+    "privacy", N_("What is kept about you, and how to get or delete it"), _privacy, secret=True
+)
 BALANCE = Command("balance", N_("Your budget this month"), _balance, secret=True)
 LINK_YES = Command("link_yes", "", _yes, secret=True, listed=False)
 LINK_NO = Command("link_no", "", _no, secret=True, listed=False)

@@ -9,7 +9,16 @@ from typing import cast, get_args
 from api.catalog.schemas import ModelOut
 from api.generations.schemas import MediaOut
 from api.schemas import Effort
-from api.text.schemas import DeltaEvent, DoneEvent, ErrorEvent, NewConversationIn, StartEvent, TextIn, TextOut, ThinkingEvent
+from api.text.schemas import (
+    DeltaEvent,
+    DoneEvent,
+    ErrorEvent,
+    NewConversationIn,
+    StartEvent,
+    TextIn,
+    TextOut,
+    ThinkingEvent,
+)
 from bots.core import texts
 from bots.core.acting import TextEvent
 from bots.core.cards import Buttons
@@ -35,11 +44,17 @@ EFFORT = Option(
     pattern="|".join(get_args(Effort)),
 )
 CHARGE_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before each question what an answer has cost that was just stopped: another process may still be settling it."""
+"""Seconds before each question what an answer has cost that was just stopped: another process may
+still be settling it."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
-    if inbound.plain and not inbound.attachments and inbound.text.strip() and quoted_result(inbound) is not None:
+    if (
+        inbound.plain
+        and not inbound.attachments
+        and inbound.text.strip()
+        and quoted_result(inbound) is not None
+    ):
         async for reply in image_video.EDIT.run(inbound, context):
             yield reply
         return
@@ -108,7 +123,9 @@ async def _written(ask: TextIn, answering: Answering, context: Context) -> Repli
                 growing.hear(event)
                 if (preview := growing.preview(stop)) is not None:
                     yield preview
-        yield Reply(texts.stopped(growing.written, await _charged(growing.id, context)), markdown=True)
+        yield Reply(
+            texts.stopped(growing.written, await _charged(growing.id, context)), markdown=True
+        )
     except ApiError as error:
         if not growing.written:
             raise
@@ -124,14 +141,20 @@ def _why(error: ApiError) -> str:
 
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     """The answer as it stays, and the pictures that its model has made."""
-    on = ((Button(texts.go_on_button(), GO_ON.name, answer.id),),) if answer.finish_reason == "length" else ()
+    on = (
+        ((Button(texts.go_on_button(), GO_ON.name, answer.id),),)
+        if answer.finish_reason == "length"
+        else ()
+    )
     replies = [Reply(texts.answered(answer), buttons=on, markdown=True)]
     files = [await _picture(image, context) for image in answer.images]
     sent = tuple(file for file in files if file is not None)
     if sent:
         replies.append(Reply("", files=sent, fresh=True))
     if len(sent) < len(files):
-        replies.append(Reply(texts.pictures_elsewhere(context.public_url, answer.conversation_id), fresh=True))
+        replies.append(
+            Reply(texts.pictures_elsewhere(context.public_url, answer.conversation_id), fresh=True)
+        )
     return replies
 
 
@@ -142,7 +165,14 @@ async def _picture(image: MediaOut, context: Context) -> File | None:
     except ApiError:
         return None
     name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
-    return File(kind_of(image, len(data), context.limits), name, image.content_type, data, image.width, image.height)
+    return File(
+        kind_of(image, len(data), context.limits),
+        name,
+        image.content_type,
+        data,
+        image.width,
+        image.height,
+    )
 
 
 async def _charged(answer_id: str, context: Context) -> Decimal | None:
@@ -159,7 +189,8 @@ async def _charged(answer_id: str, context: Context) -> Decimal | None:
 
 
 async def _go_on(inbound: Inbound, context: Context) -> Replies:
-    """A continuation of an answer that was cut at its limit, in a message of its own, however long ago that was."""
+    """A continuation of an answer that was cut at its limit, in a message of its own, however long
+    ago that was."""
     if RUNNING.pressed_twice(inbound):
         yield Reply(texts.pressed_twice(), secret=True)
         return
@@ -176,7 +207,8 @@ async def _go_on(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _model(said: object, images: int, context: Context) -> str | None:
-    """The id of the model that was named; None for the preferred one, unless there are pictures and it can't see."""
+    """The id of the model that was named; None for the preferred one, unless there are pictures and
+    it can't see."""
     if said is not None:
         return await image_video.named_model(str(said), "text", context)
     if not images:
@@ -210,14 +242,25 @@ async def _new(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _help(inbound: Inbound, context: Context) -> Replies:
-    usages = [(_usage(command), command.described(spoken())) for command in context.commands if command.listed]
-    yield Reply(texts.help_page(usages, private=inbound.address.private, way=context.limits.picture), secret=True)
+    usages = [
+        (_usage(command), command.described(spoken()))
+        for command in context.commands
+        if command.listed
+    ]
+    yield Reply(
+        texts.help_page(usages, private=inbound.address.private, way=context.limits.picture),
+        secret=True,
+    )
 
 
 def _usage(command: Command) -> str:
     if command.argument is None:
         return f"/{command.name}"
-    return f"/{command.name} {command.argument}" if command.argument_required else f"/{command.name} [{command.argument}]"
+    return (
+        f"/{command.name} {command.argument}"
+        if command.argument_required
+        else f"/{command.name} [{command.argument}]"
+    )
 
 
 ASK = Command(

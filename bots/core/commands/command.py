@@ -15,8 +15,8 @@ Replies = AsyncGenerator[Reply, None]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is the web's
-    address, when known, `limits` are the chat's."""
+    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is
+    the web's address, when known, `limits` are the chat's."""
 
     bot: BotApi
     user: UserApi
@@ -32,13 +32,15 @@ class Context:
 class Command:
     """`run` yields replies; each one replaces the message of the one before, unless it is `fresh`.
 
-    `argument` names the text behind the command, `options` are its options, `image` that an attached image is used: an adapter with native
-    options offers all three. `private_only`: offer it only where nobody else reads along. `secret`: its answers are for the sender only.
-    `slow`: worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some platforms
-    take only as the very first answer. `on_message`: its title in the menu of a message, where a platform has those; that message is
-    then `Inbound.quoted`. `argument_models`: the argument is the name of a model of these kinds. `afresh`: its replies leave the message
-    alone whose button was pressed.
-    `description` and `argument_description` are English; show `described(language)` and the like, with the keys of `LANGUAGES`.
+    `argument` names the text behind the command, `options` are its options, `image` that an
+    attached image is used: an adapter with native options offers all three. `private_only`: offer
+    it only where nobody else reads along. `secret`: its answers are for the sender only. `slow`:
+    worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be
+    an `ask`, which some platforms take only as the very first answer. `on_message`: its title in
+    the menu of a message, where a platform has those; that message is then `Inbound.quoted`.
+    `argument_models`: the argument is the name of a model of these kinds. `afresh`: its replies
+    leave the message alone whose button was pressed. `description` and `argument_description` are
+    English; show `described(language)` and the like, with the keys of `LANGUAGES`.
     """
 
     name: str

@@ -43,24 +43,73 @@ MOTION = "Natural, gentle motion."
 _RATIO = r"\d{1,3}:\d{1,3}"
 QUALITIES = ("auto", "low", "medium", "high")
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
-_SEED = Option("seed", N_("The same seed gives the same picture again"), ("seed",), "number", "7", least=0, most=2**31 - 1)
-_ASPECT = Option("aspect_ratio", N_("Width to height"), ("ar", "aspect", "aspect-ratio"), example="16:9", choices=_RATIOS, pattern=_RATIO)
+_SEED = Option(
+    "seed",
+    N_("The same seed gives the same picture again"),
+    ("seed",),
+    "number",
+    "7",
+    least=0,
+    most=2**31 - 1,
+)
+_ASPECT = Option(
+    "aspect_ratio",
+    N_("Width to height"),
+    ("ar", "aspect", "aspect-ratio"),
+    example="16:9",
+    choices=_RATIOS,
+    pattern=_RATIO,
+)
 
 IMAGE_OPTIONS = (
     Option("model", N_("Which model draws"), ("model", "m"), example="flux", models=("image",)),
     _ASPECT,
     Option("n", N_("How many pictures"), ("n",), "number", "2", least=1, most=10),
-    Option("size", N_("Width and height in pixels"), ("size",), example="1024x1024", pattern=r"\d{2,5}x\d{2,5}"),
-    Option("image_size", N_("How fine"), ("res", "image-size"), example="2K", choices=("1K", "2K", "4K"), pattern=r"\d(\.\d)?[Kk]|\d{3,4}"),
-    Option("quality", N_("How much work the model puts in"), ("quality",), example="high", choices=QUALITIES, pattern=r"[A-Za-z]{2,10}"),
+    Option(
+        "size",
+        N_("Width and height in pixels"),
+        ("size",),
+        example="1024x1024",
+        pattern=r"\d{2,5}x\d{2,5}",
+    ),
+    Option(
+        "image_size",
+        N_("How fine"),
+        ("res", "image-size"),
+        example="2K",
+        choices=("1K", "2K", "4K"),
+        pattern=r"\d(\.\d)?[Kk]|\d{3,4}",
+    ),
+    Option(
+        "quality",
+        N_("How much work the model puts in"),
+        ("quality",),
+        example="high",
+        choices=QUALITIES,
+        pattern=r"[A-Za-z]{2,10}",
+    ),
     _SEED,
-    Option("negative_prompt", N_("What should not be there"), ("no", "negative"), example='"text, people"'),
+    Option(
+        "negative_prompt",
+        N_("What should not be there"),
+        ("no", "negative"),
+        example='"text, people"',
+    ),
 )
 VIDEO_OPTIONS = (
     Option("model", N_("Which model films"), ("model", "m"), example="veo", models=("video",)),
     _ASPECT,
-    Option("duration", N_("Length in seconds"), ("duration", "d"), "number", "8", least=1, most=600),
-    Option("resolution", N_("How fine"), ("res", "resolution"), example="720p", choices=("480p", "720p", "1080p"), pattern=r"\d{3,4}p|\dK"),
+    Option(
+        "duration", N_("Length in seconds"), ("duration", "d"), "number", "8", least=1, most=600
+    ),
+    Option(
+        "resolution",
+        N_("How fine"),
+        ("res", "resolution"),
+        example="720p",
+        choices=("480p", "720p", "1080p"),
+        pattern=r"\d{3,4}p|\dK",
+    ),
     Option("generate_audio", N_("With sound"), ("audio", "sound"), "switch"),
     _SEED,
 )
@@ -95,7 +144,14 @@ async def _edit(inbound: Inbound, context: Context) -> Replies:
         yield which
     elif not parsed.prompt:
         before = given.made.prompt if given.made is not None and kind == "video" else ""
-        yield _asking(EDIT.name, texts.edit_what(kind), given, parsed, default=before, fresh=inbound.pressed is not None)
+        yield _asking(
+            EDIT.name,
+            texts.edit_what(kind),
+            given,
+            parsed,
+            default=before,
+            fresh=inbound.pressed is not None,
+        )
     elif kind == "image":
         yield await make_image(inbound, context, given, parsed)
     else:  # no model changes a finished video: it is filmed anew, with other words
@@ -120,32 +176,62 @@ async def _animate(inbound: Inbound, context: Context) -> Replies:
     yield await _make_video(inbound, context, given, parsed)
 
 
-def which_picture(action: str, given: Source, inbound: Inbound, *, all_button: str = "") -> Reply | None:
-    """A button for each picture of a result that has several. None: it is clear which one is meant."""
+def which_picture(
+    action: str, given: Source, inbound: Inbound, *, all_button: str = ""
+) -> Reply | None:
+    """A button for each picture of a result that has several. None: it is clear which one is
+    meant."""
     if given.made is None or given.place is not None or len(given.images) < 2:
         return None
     made = given.made
-    each = [Button(f"{place}", action, f"{made.id}/{place}") for place in range(1, len(given.images) + 1)]
-    rows = tuple(tuple(each[start : start + NUMBERS_IN_A_ROW]) for start in range(0, len(each), NUMBERS_IN_A_ROW))
+    each = [
+        Button(f"{place}", action, f"{made.id}/{place}")
+        for place in range(1, len(given.images) + 1)
+    ]
+    rows = tuple(
+        tuple(each[start : start + NUMBERS_IN_A_ROW])
+        for start in range(0, len(each), NUMBERS_IN_A_ROW)
+    )
     together = ((Button(all_button, action, f"{made.id}/0"),),) if all_button else ()
-    return Reply(texts.which_picture(made, len(given.images)), buttons=(*rows, *together), fresh=inbound.pressed is not None)
+    return Reply(
+        texts.which_picture(made, len(given.images)),
+        buttons=(*rows, *together),
+        fresh=inbound.pressed is not None,
+    )
 
 
-def _asking(action: str, sentence: str, given: Source | None, parsed: Parsed, *, default: str = "", fresh: bool = False) -> Reply:
-    """The words are still missing. What is known by now travels with the question, as far as there is room."""
+def _asking(
+    action: str,
+    sentence: str,
+    given: Source | None,
+    parsed: Parsed,
+    *,
+    default: str = "",
+    fresh: bool = False,
+) -> Reply:
+    """The words are still missing. What is known by now travels with the question, as far as there
+    is room."""
     known = [] if given is None else [given.reference]
     for name, value in parsed.options.items():
-        known.append(f"--{_flag(name)} {value}" if not isinstance(value, bool) else f"--{'' if value else 'no-'}{_flag(name)}")
+        known.append(
+            f"--{_flag(name)} {value}"
+            if not isinstance(value, bool)
+            else f"--{'' if value else 'no-'}{_flag(name)}"
+        )
     while known and len(" ".join(known).encode()) > ASK_VALUE_BYTES:
         known.pop()
     return Reply(sentence, ask=Ask(action, " ".join(known), sentence, default), fresh=fresh)
 
 
 def _flag(name: str) -> str:
-    return next(option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name)
+    return next(
+        option.flags[0] for option in (*IMAGE_OPTIONS, *VIDEO_OPTIONS) if option.name == name
+    )
 
 
-async def make_image(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+async def make_image(
+    inbound: Inbound, context: Context, given: Source | None, parsed: Parsed
+) -> Reply:
     options = await _with_model("image", context, given, parsed)
     fields: dict[str, object] = {**options}
     if given is not None and given.images:
@@ -155,20 +241,27 @@ async def make_image(inbound: Inbound, context: Context, given: Source | None, p
 
 
 def _inputs(given: Source) -> tuple[str, ...]:
-    """Of a result with several pictures the first one is changed; what people send along counts all."""
+    """Of a result with several pictures the first one is changed; what people send along counts
+    all."""
     return given.images[:1] if given.made is not None else given.images
 
 
-async def _make_video(inbound: Inbound, context: Context, given: Source | None, parsed: Parsed) -> Reply:
+async def _make_video(
+    inbound: Inbound, context: Context, given: Source | None, parsed: Parsed
+) -> Reply:
     options = await _with_model("video", context, given, parsed)
     fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
     if given is not None and given.images:
         ask = _request(VideoFromImageIn, {"image_id": given.images[0], **fields})
         return await _made(context.user.video_from_image(ask), inbound, context, "video", options)
-    return await _made(context.user.video(_request(VideoIn, fields)), inbound, context, "video", options)
+    return await _made(
+        context.user.video(_request(VideoIn, fields)), inbound, context, "video", options
+    )
 
 
-async def remade(inbound: Inbound, context: Context, generation_id: str, kind: MediaKind, parsed: Parsed) -> Reply:
+async def remade(
+    inbound: Inbound, context: Context, generation_id: str, kind: MediaKind, parsed: Parsed
+) -> Reply:
     """An earlier request once more, with changes."""
     options = await _named_model(kind, context, parsed)
     changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
@@ -183,16 +276,23 @@ async def _made(
     kind: MediaKind,
     fields: Mapping[str, object] | None,
 ) -> Reply:
-    """The waiting card. With the budget used up people want to know the price and what is left; every other error goes on as it is.
-    `fields` are what the price depends on, None when they are not known here."""
+    """The waiting card. With the budget used up people want to know the price and what is left;
+    every other error goes on as it is. `fields` are what the price depends on, None when they are
+    not known here."""
     try:
         return waiting_card(await asking, fresh=inbound.pressed is not None)
     except ApiError as error:
         if error.code != "budget_exceeded":
             raise
-    estimate = await context.user.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields or {})}))
+    estimate = await context.user.estimate(
+        _request(EstimateIn, {"kind": kind, **_priced(fields or {})})
+    )
     fresh = inbound.pressed is not None
-    return Reply(texts.over_budget(None if fields is None else estimate.cost_usd, estimate.balance_usd), secret=True, fresh=fresh)
+    return Reply(
+        texts.over_budget(None if fields is None else estimate.cost_usd, estimate.balance_usd),
+        secret=True,
+        fresh=fresh,
+    )
 
 
 def _parsed(text: str, inbound: Inbound, kind: MediaKind) -> Parsed:
@@ -206,32 +306,49 @@ async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dic
     """The options with the model by its id."""
     if "model" not in parsed.options:
         return parsed.options
-    return {**parsed.options, "model": await named_model(str(parsed.options["model"]), kind, context)}
+    return {
+        **parsed.options,
+        "model": await named_model(str(parsed.options["model"]), kind, context),
+    }
 
 
 async def named_model(said: str, kind: Kind, context: Context) -> str:
     """The id of a model of that kind. Of several, one that does only this. Raises `Mistake`."""
     models = await context.user.models(kind)
-    others = [one for one in get_args(Kind) if one != kind] if len(fitting_models(said, models)) > 1 else []
+    others = (
+        [one for one in get_args(Kind) if one != kind]
+        if len(fitting_models(said, models)) > 1
+        else []
+    )
     elsewhere = {model.id for other in others for model in await context.user.models(other)}
     return find_model(said, models, elsewhere)
 
 
-async def _with_model(kind: MediaKind, context: Context, given: Source | None, parsed: Parsed) -> dict[str, Value]:
-    """Where a picture is given and no model is named, one that can use it: the picture's own, the preferred one, or any."""
+async def _with_model(
+    kind: MediaKind, context: Context, given: Source | None, parsed: Parsed
+) -> dict[str, Value]:
+    """Where a picture is given and no model is named, one that can use it: the picture's own, the
+    preferred one, or any."""
     options = await _named_model(kind, context, parsed)
     if "model" in options or given is None or not given.images:
         return options
     models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
-    wanted = [given.made.model if given.made is not None else None, getattr(preferred, f"{kind}_model")]
+    wanted = [
+        given.made.model if given.made is not None else None,
+        getattr(preferred, f"{kind}_model"),
+    ]
     able = first_able(models, wanted, takes_images if kind == "image" else films_images)
     return options if able is None else {**options, "model": able}
 
 
-def first_able(models: Sequence[ModelOut], wanted: Sequence[str | None], able: Callable[[ModelOut], bool]) -> str | None:
+def first_able(
+    models: Sequence[ModelOut], wanted: Sequence[str | None], able: Callable[[ModelOut], bool]
+) -> str | None:
     """The id of the first model that is able: of the wanted ones, then the default, then any."""
     by_id = {one.id: one for one in models}
-    ordered = [by_id[one] for one in wanted if one in by_id] + sorted(models, key=lambda one: not one.default)
+    ordered = [by_id[one] for one in wanted if one in by_id] + sorted(
+        models, key=lambda one: not one.default
+    )
     return next((one.id for one in ordered if able(one)), None)
 
 
@@ -266,7 +383,9 @@ def _request(model: type[M], fields: Mapping[str, object]) -> M:
         return model.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Mistake(texts.bad_field(str(first["loc"][-1]) if first["loc"] else "", first["msg"])) from error
+        raise Mistake(
+            texts.bad_field(str(first["loc"][-1]) if first["loc"] else "", first["msg"])
+        ) from error
 
 
 _WHAT = N_("What it should show")

@@ -23,9 +23,15 @@ async def _jobs(_inbound: Inbound, context: Context) -> Replies:
     if not made:
         yield Reply(texts.no_jobs(), secret=True)
         return
-    cancel = [Button(texts.cancel_one(one), "cancel", one.id, "danger") for one in made if one.status in UNFINISHED]
+    cancel = [
+        Button(texts.cancel_one(one), "cancel", one.id, "danger")
+        for one in made
+        if one.status in UNFINISHED
+    ]
     refresh = (Button(texts.refresh_button(), "jobs", ""),)
-    yield Reply(texts.jobs(made), buttons=(*_rows(cancel), *((refresh,) if cancel else ())), secret=True)
+    yield Reply(
+        texts.jobs(made), buttons=(*_rows(cancel), *((refresh,) if cancel else ())), secret=True
+    )
 
 
 async def _gallery(_inbound: Inbound, context: Context) -> Replies:
@@ -65,16 +71,23 @@ async def _refresh(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _newest_running(context: Context) -> GenerationOut | None:
-    running = [*await context.user.generations(1, "processing"), *await context.user.generations(1, "queued")]
+    running = [
+        *await context.user.generations(1, "processing"),
+        *await context.user.generations(1, "queued"),
+    ]
     return max(running, key=lambda one: one.created_at, default=None)
 
 
 def _rows(buttons: Sequence[Button]) -> Buttons:
-    return tuple(tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW))
+    return tuple(
+        tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW)
+    )
 
 
 JOBS = Command("jobs", N_("Your last jobs"), _jobs, secret=True)
-GALLERY = Command("gallery", N_("Your last results, and where all of them are"), _gallery, secret=True)
+GALLERY = Command(
+    "gallery", N_("Your last results, and where all of them are"), _gallery, secret=True
+)
 CANCEL = Command(
     "cancel",
     N_("Stop a job or an answer, the newest one if you name none"),

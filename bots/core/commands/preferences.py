@@ -42,7 +42,10 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
         yield await _chosen(context, meant[0])
         return
     # a model may be of several kinds: which of them is meant, only the person knows
-    buttons = [Button(texts.of_kind(one), "use_model", f"{one.kind}:{digest(one)}:{inbound.sender.id}") for one in meant[:MEANT]]
+    buttons = [
+        Button(texts.of_kind(one), "use_model", f"{one.kind}:{digest(one)}:{inbound.sender.id}")
+        for one in meant[:MEANT]
+    ]
     yield Reply(texts.model_meant(words), buttons=tuple((one,) for one in buttons), secret=True)
 
 
@@ -74,8 +77,13 @@ async def _chosen(context: Context, model: ModelOut) -> Reply:
 async def _overview(inbound: Inbound, context: Context) -> Reply:
     preferred = await context.user.preferences()
     found = await asyncio.gather(*(context.user.models(kind) for kind in KINDS))
-    rows = [(kind, _current(kind, models, preferred)) for kind, models in zip(KINDS, found, strict=True)]
-    buttons = tuple(Button(texts.models_button(kind), "models", f"{kind}:0:{inbound.sender.id}") for kind, _ in rows)
+    rows = [
+        (kind, _current(kind, models, preferred)) for kind, models in zip(KINDS, found, strict=True)
+    ]
+    buttons = tuple(
+        Button(texts.models_button(kind), "models", f"{kind}:0:{inbound.sender.id}")
+        for kind, _ in rows
+    )
     return Reply(texts.models_now(rows), buttons=(buttons,), secret=True)
 
 
@@ -87,7 +95,12 @@ async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> 
 
     def pick(model: ModelOut) -> Button:
         now = current is not None and model.id == current.id
-        return Button(texts.picked(model.name, now=now), "use_model", f"{kind}:{digest(model)}:{mine}", "primary" if now else "plain")
+        return Button(
+            texts.picked(model.name, now=now),
+            "use_model",
+            f"{kind}:{digest(model)}:{mine}",
+            "primary" if now else "plain",
+        )
 
     rows = _rows([pick(one) for one in shown])
     turn = [Button(texts.default_model(), "use_model", f"{kind}:{DEFAULT}:{mine}")]
@@ -119,7 +132,9 @@ async def _set(inbound: Inbound, context: Context) -> Replies:
         yield reply
         return
     if name == "confirm":
-        person = await context.user.change_me(ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value)))
+        person = await context.user.change_me(
+            ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value))
+        )
         yield _page(inbound, person, await context.user.preferences())
     elif name == "spoiler":
         preferred = await context.user.prefer(PreferencesIn(spoiler=value == "on"))
@@ -132,24 +147,46 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
     mine = inbound.sender.id
 
     def button(label: str, name: str, value: str, now: bool) -> Button:
-        return Button(texts.picked(label, now=now), "set", f"{name}:{value}:{mine}", "primary" if now else "plain")
+        return Button(
+            texts.picked(label, now=now),
+            "set",
+            f"{name}:{value}:{mine}",
+            "primary" if now else "plain",
+        )
 
     spoken = {AUTOMATIC: texts.automatic(), **LANGUAGES}
-    limits = [(NEVER, texts.never_ask(), None), *((f"{usd}", texts.ask_above(usd), usd) for usd in THRESHOLDS)]
+    limits = [
+        (NEVER, texts.never_ask(), None),
+        *((f"{usd}", texts.ask_above(usd), usd) for usd in THRESHOLDS),
+    ]
     rows = (
-        tuple(button(name, "language", code, code == person.language) for code, name in spoken.items()),
-        *_rows([button(label, "confirm", value, person.confirm_above_usd == usd) for value, label, usd in limits]),
+        tuple(
+            button(name, "language", code, code == person.language) for code, name in spoken.items()
+        ),
+        *_rows(
+            [
+                button(label, "confirm", value, person.confirm_above_usd == usd)
+                for value, label, usd in limits
+            ]
+        ),
         (
             button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
             button(texts.spoiler_off(), "spoiler", "off", not preferred.spoiler),
         ),
         (Button(texts.models_all(), "model", ""),),
     )
-    return Reply(texts.settings(person, spoken.get(person.language, person.language), spoiler=preferred.spoiler), buttons=rows, secret=True)
+    return Reply(
+        texts.settings(
+            person, spoken.get(person.language, person.language), spoiler=preferred.spoiler
+        ),
+        buttons=rows,
+        secret=True,
+    )
 
 
 def _parts(inbound: Inbound, count: int) -> list[str]:
-    """What the button says, whose last part is the id of the person that it is for. Raises `Mistake` when somebody else has pressed it."""
+    """What the button says, whose last part is the id of the person that it is for. Raises
+    `Mistake` when somebody else has pressed it."""
     *parts, owner = inbound.text.split(":")
     if owner != inbound.sender.id:
         raise Mistake(texts.not_yours())
@@ -169,7 +206,9 @@ def digest(model: ModelOut) -> str:
 
 
 def _rows(buttons: list[Button]) -> Buttons:
-    return tuple(tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW))
+    return tuple(
+        tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW)
+    )
 
 
 MODEL = Command(
@@ -181,7 +220,9 @@ MODEL = Command(
     secret=True,
     argument_models=KINDS,
 )
-SETTINGS = Command("settings", N_("Your language, when I ask about prices, hidden results"), _settings, secret=True)
+SETTINGS = Command(
+    "settings", N_("Your language, when I ask about prices, hidden results"), _settings, secret=True
+)
 MODELS = Command("models", "", _models, secret=True, listed=False)
 USE_MODEL = Command("use_model", "", _use, secret=True, listed=False)
 SET = Command("set", "", _set, secret=True, listed=False)

@@ -11,7 +11,8 @@ LEAST = 200
 
 
 def with_quoted(inbound: Inbound, question: str) -> str:
-    """The question, behind the words that it answers and who wrote them; empty when there is neither."""
+    """The question, behind the words that it answers and who wrote them; empty when there is
+    neither."""
     words = _quoted_words(inbound)
     if not words:
         return question
@@ -27,7 +28,8 @@ def with_quoted(inbound: Inbound, question: str) -> str:
 
 
 def _quoted_words(inbound: Inbound) -> str:
-    """None of what the conversation holds already: the bot's answer to the same person, unless a part of it was marked."""
+    """None of what the conversation holds already: the bot's answer to the same person, unless a
+    part of it was marked."""
     quoted = inbound.quoted
     if quoted is None or quoted_result(inbound) is not None:
         return ""

@@ -1,4 +1,5 @@
-"""What can be done with a finished result: the buttons under it, /again, and the answer to the question about a price."""
+"""What can be done with a finished result: the buttons under it, /again, and the answer to the
+question about a price."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,7 +12,15 @@ from api.links.schemas import ReportIn
 from bots.core import texts
 from bots.core.cards import delete_question, result_buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.image_video import OPTIONS, address, films_images, make_image, remade, takes_images, which_picture
+from bots.core.commands.image_video import (
+    OPTIONS,
+    address,
+    films_images,
+    make_image,
+    remade,
+    takes_images,
+    which_picture,
+)
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.http import ApiError
@@ -37,13 +46,18 @@ async def _again(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _vary(inbound: Inbound, context: Context) -> Replies:
-    """Another seed; a model that takes none varies by itself. One picture of several is what the new one begins with."""
+    """Another seed; a model that takes none varies by itself. One picture of several is what the
+    new one begins with."""
     if RUNNING.pressed_twice(inbound):
         yield _already()
         return
     first = named(inbound.text)
     before = of_result(await context.user.generation(_id(inbound)), first.place)
-    if first.place is None and (which := which_picture(VARY.name, before, inbound, all_button=texts.all_again())) is not None:
+    if (
+        first.place is None
+        and (which := which_picture(VARY.name, before, inbound, all_button=texts.all_again()))
+        is not None
+    ):
         yield which
         return
     if before.place is not None and before.made is not None:
@@ -52,7 +66,10 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
     wanted = _id(inbound)
     where = address(inbound)
     # the same press handled twice has to be the same request
-    seed = int.from_bytes(hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big") % SEEDS
+    seed = (
+        int.from_bytes(hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big")
+        % SEEDS
+    )
     try:
         made = await context.user.again(wanted, AgainIn(changes=Changes(seed=seed), address=where))
     except ApiError as error:
@@ -82,18 +99,30 @@ async def _with(inbound: Inbound, context: Context) -> Replies:
     found = next((one for one in await _others(made, context) if digest(one) == wanted), None)
     if found is None:
         raise Mistake(texts.model_gone())
-    yield replace(await remade(inbound, context, made.id, made.kind, Parsed("", {"model": found.id})), fresh=False)
+    yield replace(
+        await remade(inbound, context, made.id, made.kind, Parsed("", {"model": found.id})),
+        fresh=False,
+    )
 
 
 async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
-    able: Callable[[ModelOut], bool] = {"image_to_image": takes_images, "image_to_video": films_images}.get(made.mode, lambda _: True)
-    return [one for one in await context.user.models(made.kind) if one.id != made.model and able(one)]
+    able: Callable[[ModelOut], bool] = {
+        "image_to_image": takes_images,
+        "image_to_video": films_images,
+    }.get(made.mode, lambda _: True)
+    return [
+        one for one in await context.user.models(made.kind) if one.id != made.model and able(one)
+    ]
 
 
 async def _repeat(inbound: Inbound, context: Context) -> Replies:
     """What was asked for in vain, once more."""
     before = RUNNING.in_vain(inbound.text.strip())
-    command = None if before is None else next((one for one in context.commands if one.name == before.command), None)
+    command = (
+        None
+        if before is None
+        else next((one for one in context.commands if one.name == before.command), None)
+    )
     if before is None or command is None:
         raise Mistake(texts.say_it_again())
     if (before.sender.id, before.address.platform) != (inbound.sender.id, inbound.address.platform):
@@ -101,7 +130,9 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
     if RUNNING.pressed_twice(inbound):
         yield _already()
         return
-    async with aclosing(command.run(replace(before, update_id=inbound.update_id), context)) as replies:
+    async with aclosing(
+        command.run(replace(before, update_id=inbound.update_id), context)
+    ) as replies:
         async for reply in replies:
             yield reply
 
@@ -109,8 +140,12 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
 async def _tell(inbound: Inbound, context: Context) -> Replies:
     """A generation's id, or the code of what went wrong."""
     about = named(inbound.text).generation_id
-    report = ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
-    yield Reply(texts.admin_told((await context.user.report(report)).chats), secret=True, fresh=True)
+    report = (
+        ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
+    )
+    yield Reply(
+        texts.admin_told((await context.user.report(report)).chats), secret=True, fresh=True
+    )
 
 
 async def _original(inbound: Inbound, context: Context) -> Replies:
@@ -133,17 +168,33 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
         if one.size <= context.limits.upload_bytes:
             data = await context.bot.media(one.url, context.limits.upload_bytes)
             kind = "document" if as_document else kind_of(one, len(data), context.limits)
-            files.append(File(kind, name_of(one, made, place), one.content_type, data, one.width, one.height, one.duration))
+            files.append(
+                File(
+                    kind,
+                    name_of(one, made, place),
+                    one.content_type,
+                    data,
+                    one.width,
+                    one.height,
+                    one.duration,
+                )
+            )
     text = texts.caption(made)
     if len(files) < len(media):
         text = f"{text}\n{texts.too_large_to_send(made, context.public_url)}"
-    return Reply(text, files=tuple(files), buttons=() if as_document else result_buttons(made), fresh=True)
+    return Reply(
+        text, files=tuple(files), buttons=() if as_document else result_buttons(made), fresh=True
+    )
 
 
 async def _favourite(inbound: Inbound, context: Context) -> Replies:
     made = await context.user.generation(_id(inbound))
     made = await context.user.favourite(made.id, not made.favourite)
-    yield Reply(texts.favourite_on(made) if made.favourite else texts.favourite_off(made), secret=True, fresh=True)
+    yield Reply(
+        texts.favourite_on(made) if made.favourite else texts.favourite_off(made),
+        secret=True,
+        fresh=True,
+    )
 
 
 async def _delete(inbound: Inbound, context: Context) -> Replies:

@@ -1,4 +1,5 @@
-"""Which picture or earlier result a person means: named in the text, sent along, or in the message that they answered."""
+"""Which picture or earlier result a person means: named in the text, sent along, or in the message
+that they answered."""
 
 import re
 from contextlib import suppress
@@ -18,16 +19,16 @@ _PLACE = r"(?:/(?P<{}>\d{{1,2}}))?"
 _REFERENCE = re.compile(
     rf"\s*(?:#?(?P<id>{_UUID}){_PLACE.format('place')}|#(?P<short>[a-z0-9]{{7}}){_PLACE.format('number')}|@(?P<image>{_UUID}))(?:\s+|$)"
 )
-"""Buttons and forms carry one of these before the text: a generation's id, its short id, perhaps with one of its pictures behind, such as
-`/2`; an uploaded image's id."""
+"""Buttons and forms carry one of these before the text: a generation's id, its short id, perhaps
+with one of its pictures behind, such as `/2`; an uploaded image's id."""
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|webp|gif|heic|heif|avif|bmp|tiff?)$", re.IGNORECASE)
 _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What stands first in a text: a generation's id or short id, or an image's id; and the text behind. `place`: which of its pictures, 0
-    for all together; None = not said."""
+    """What stands first in a text: a generation's id or short id, or an image's id; and the text
+    behind. `place`: which of its pictures, 0 for all together; None = not said."""
 
     generation_id: str | None
     image_id: str | None
@@ -37,7 +38,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`images` are ids of the api; `made` is the earlier result that they come from, if they do, `place` which of its pictures is meant."""
+    """`images` are ids of the api; `made` is the earlier result that they come from, if they do,
+    `place` which of its pictures is meant."""
 
     images: tuple[str, ...]
     made: GenerationOut | None = None
@@ -56,7 +58,12 @@ def named(text: str) -> Named:
     if found is None:
         return Named(None, None, text.strip())
     place = found["place"] or found["number"]
-    return Named(found["id"] or found["short"], found["image"], text[found.end() :].strip(), None if place is None else int(place))
+    return Named(
+        found["id"] or found["short"],
+        found["image"],
+        text[found.end() :].strip(),
+        None if place is None else int(place),
+    )
 
 
 def quoted_result(inbound: Inbound) -> str | None:
@@ -67,10 +74,13 @@ def quoted_result(inbound: Inbound) -> str | None:
 
 
 async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str]:
-    """What the person means, and the text without its name. Raises `Mistake` for files that are no images, `ApiError` `not_found`."""
+    """What the person means, and the text without its name. Raises `Mistake` for files that are no
+    images, `ApiError` `not_found`."""
     first = named(inbound.text)
     if first.generation_id is not None:
-        return of_result(await context.user.generation(first.generation_id), first.place), first.text
+        return of_result(
+            await context.user.generation(first.generation_id), first.place
+        ), first.text
     if first.image_id is not None:
         return Source((first.image_id,)), first.text
     if inbound.attachments:
@@ -112,8 +122,8 @@ def of_result(made: GenerationOut, place: int | None = None) -> Source:
 
 
 async def _upload(file: Attachment, context: Context) -> str:
-    """Whatever its declared type: phones and programs send pictures as anything, and the api looks at the bytes. Raises `Mistake` for what
-    is no picture and was not said to be one."""
+    """Whatever its declared type: phones and programs send pictures as anything, and the api looks
+    at the bytes. Raises `Mistake` for what is no picture and was not said to be one."""
     declared = file.content_type.lower()
     if declared.startswith(("audio/", "video/")) and not _PICTURE_NAME.search(file.name):
         raise Mistake(texts.no_image_attached())

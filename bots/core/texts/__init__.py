@@ -1,4 +1,5 @@
-"""Every sentence that a chat shows. Functions take facts and return words in the language that is spoken; nothing here decides anything.
+"""Every sentence that a chat shows. Functions take facts and return words in the language that is
+spoken; nothing here decides anything.
 
 One namespace: callers write `texts.caption(made)`, wherever the sentence stands.
 """

@@ -18,7 +18,9 @@ MARKS = set("\\`*_[]()<>#~|!")
 
 
 def new_conversation() -> str:
-    return _("A new conversation. Your next question begins it; the old one is kept on the web page.")
+    return _(
+        "A new conversation. Your next question begins it; the old one is kept on the web page."
+    )
 
 
 def ask_what() -> str:
@@ -52,7 +54,10 @@ def one_moment() -> str:
 
 def still_waiting() -> str:
     """While the api does not answer."""
-    return _("I'm still waiting for my server. Your message is not lost: I answer as soon as the server does.")
+    return _(
+        "I'm still waiting for my server. Your message is not lost: I answer as soon as the "
+        "server does."
+    )
 
 
 def stop_button() -> str:
@@ -69,7 +74,9 @@ def go_on() -> str:
 
 
 def only_who_asked() -> str:
-    return _("Only the person who asked can go on with this, and only while the conversation is there.")
+    return _(
+        "Only the person who asked can go on with this, and only while the conversation is there."
+    )
 
 
 def thinking() -> str:
@@ -78,7 +85,8 @@ def thinking() -> str:
 
 
 def answered(answer: TextOut) -> str:
-    """The whole answer: its words, how it ended where that was not by itself, where its model has read, and what it cost."""
+    """The whole answer: its words, how it ended where that was not by itself, where its model has
+    read, and what it cost."""
     said = answer.text.strip()
     if not said and answer.images:
         said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
@@ -91,14 +99,20 @@ def _ending(answer: TextOut) -> str:
         return _("[Cut at the limit of its length. %(cost)s]", cost=cost)
     if answer.finish_reason == "content_filter":
         return _("[A content filter stopped the answer here. %(cost)s]", cost=cost)
-    if answer.finish_reason in ("stopped", "broken"):  # who stops an answer by hand is not shown it once more
+    if answer.finish_reason in (
+        "stopped",
+        "broken",
+    ):  # who stops an answer by hand is not shown it once more
         return _("[The answer stops here. %(why)s]", why=f"{interrupted()} {cost}")
     return money(answer.cost_usd) if answer.cost_usd else ""
 
 
 def _sources(citations: Sequence[CitationOut]) -> str:
     """In Markdown."""
-    return "\n".join(f"[{each.number}] [{_linked(each)}]({_address(each.url)})" for each in citations[:SOURCES_MOST])
+    return "\n".join(
+        f"[{each.number}] [{_linked(each)}]({_address(each.url)})"
+        for each in citations[:SOURCES_MOST]
+    )
 
 
 def _linked(citation: CitationOut) -> str:
@@ -108,18 +122,29 @@ def _linked(citation: CitationOut) -> str:
 
 
 def _address(url: str) -> str:
-    return url.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C")
+    return (
+        url.replace("(", "%28")
+        .replace(")", "%29")
+        .replace("<", "%3C")
+        .replace(">", "%3E")
+        .replace("\\", "%5C")
+    )
 
 
 def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
     """A picture of an answer is too large for the chat."""
     url = f"{public_url}/generate/text?conversation={conversation_id}"
-    where = _("You find it in the conversation on the web page.") if public_url is None else _("You find it here: %(url)s", url=url)
+    where = (
+        _("You find it in the conversation on the web page.")
+        if public_url is None
+        else _("You find it here: %(url)s", url=url)
+    )
     return _("A picture of this answer is too large for this chat.") + " " + where
 
 
 def stopped(text: str, cost: Decimal | None) -> str:
-    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: nobody knows it yet."""
+    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: nobody knows
+    it yet."""
     said = " ".join(filter(None, [_("Stopped."), charged(cost)]))
     return f"{text}\n\n[{said}]" if text else said
 
@@ -143,23 +168,37 @@ def answer_as_file() -> str:
 
 
 def unreadable() -> str:
-    return _("I can't read what was said there. Please mention me in the message, or use a command such as /ask.")
+    return _(
+        "I can't read what was said there. Please mention me in the message, or use a command "
+        "such as /ask."
+    )
 
 
 def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: PictureWay) -> str:
     """`commands`: usage and description of each."""
     lines = [f"{usage}: {description}" for usage, description in commands]
-    return "\n".join([_("This is what I can do:"), *lines, "", _options_hint(way), "", _here(way) if private else _in_groups()])
+    return "\n".join(
+        [
+            _("This is what I can do:"),
+            *lines,
+            "",
+            _options_hint(way),
+            "",
+            _here(way) if private else _in_groups(),
+        ]
+    )
 
 
 def _options_hint(way: PictureWay) -> str:
     if way == "option":
         return _(
-            "Each command has its options in the menu: aspect_ratio, n, seed, size, model; for videos also duration, "
+            "Each command has its options in the menu: aspect_ratio, n, seed, size, model; for "
+            "videos also duration, "
             "resolution, generate_audio."
         )
     return _(
-        "Options go behind the prompt: --ar 16:9, --n 2, --seed 7, --size 1024x1024, --model name.\n"
+        "Options go behind the prompt: --ar 16:9, --n 2, --seed 7, --size 1024x1024, --model "
+        "name.\n"
         "For videos also: --duration 8, --res 720p, --audio."
     )
 
@@ -169,19 +208,26 @@ def _here(way: PictureWay) -> str:
         return _("Just write, and I answer. A picture comes along with its path, such as @fox.png.")
     if way == "option":
         return _(
-            "Just write, and I answer. Answer a picture with what should be different, and I change it; /edit and /animate take one as "
-            "their option image, and the menu of a message has them, too. In groups I only heed commands, answers to my messages and "
+            "Just write, and I answer. Answer a picture with what should be different, and I "
+            "change it; /edit and /animate take one as "
+            "their option image, and the menu of a message has them, too. In groups I only heed "
+            "commands, answers to my messages and "
             "messages that mention me."
         )
     return _(
-        "Just write, and I answer. Answer a picture with what should be different, and I change it; send one with /edit or /animate as its "
-        "caption. In groups I only heed commands, answers to my messages and messages that mention me."
+        "Just write, and I answer. Answer a picture with what should be different, and I change "
+        "it; send one with /edit or /animate as its "
+        "caption. In groups I only heed commands, answers to my messages and messages that "
+        "mention me."
     )
 
 
 def _in_groups() -> str:
     return _(
-        "In groups I only heed commands, answers to my messages and messages that mention me; everything else I neither read nor keep. "
-        "If mentions do not reach me, the group's operator has to switch my privacy mode off and add me again. "
-        "Notes about your account and your budget are for you alone wherever the platform can do that."
+        "In groups I only heed commands, answers to my messages and messages that mention me; "
+        "everything else I neither read nor keep. "
+        "If mentions do not reach me, the group's operator has to switch my privacy mode off and "
+        "add me again. "
+        "Notes about your account and your budget are for you alone wherever the platform can do "
+        "that."
     )

@@ -3,7 +3,8 @@
 from bots.core.language import N_, _, translated
 
 ABOUT = N_(
-    "I make images and videos and answer questions. Write what you would like to see or know, or choose a command from the menu. "
+    "I make images and videos and answer questions. Write what you would like to see or know, or "
+    "choose a command from the menu. "
     "Results arrive here, however long they take, and in your gallery on the web page."
 )
 ABOUT_SHORT = N_("Images, videos and answers, made to order in this chat.")
@@ -25,7 +26,11 @@ def more_choices() -> str:
 
 def comes_here_or_there(link: str) -> str:
     """On the card of a job, where the bot can only answer for a quarter of an hour."""
-    return _("It comes here if it is ready within 15 minutes, otherwise to our direct messages: %(link)s", link=link)
+    return _(
+        "It comes here if it is ready within 15 minutes, otherwise to our direct messages: "
+        "%(link)s",
+        link=link,
+    )
 
 
 def is_there(link: str) -> str:

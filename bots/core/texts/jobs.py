@@ -10,7 +10,15 @@ from api.users.schemas import UserOut
 from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
 from bots.core.texts.errors import cause, charged
-from bots.core.texts.words import PROMPT_IN_CAPTION, PROMPT_IN_LIST, kind, money, seconds, span, state
+from bots.core.texts.words import (
+    PROMPT_IN_CAPTION,
+    PROMPT_IN_LIST,
+    kind,
+    money,
+    seconds,
+    span,
+    state,
+)
 from bots.core.types import PictureWay
 
 
@@ -29,7 +37,11 @@ def video_what() -> str:
 def accepted(made: GenerationOut) -> str:
     """The waiting card."""
     lines = [
-        _("Making your %(kind)s: “%(prompt)s”", kind=kind(made.kind), prompt=shorten(made.prompt, PROMPT_IN_CAPTION)),
+        _(
+            "Making your %(kind)s: “%(prompt)s”",
+            kind=kind(made.kind),
+            prompt=shorten(made.prompt, PROMPT_IN_CAPTION),
+        ),
         _facts_line(made, made.estimate_usd, about=True),
         _progress(made),
     ]
@@ -54,19 +66,43 @@ def _standing(made: GenerationOut) -> str:
 
 def caption(made: GenerationOut) -> str:
     """Under a finished result."""
-    return "\n".join(filter(None, [shorten(made.prompt, PROMPT_IN_CAPTION), _facts_line(made, made.cost_usd, about=False), _missing(made)]))
+    return "\n".join(
+        filter(
+            None,
+            [
+                shorten(made.prompt, PROMPT_IN_CAPTION),
+                _facts_line(made, made.cost_usd, about=False),
+                _missing(made),
+            ],
+        )
+    )
 
 
 def _missing(made: GenerationOut) -> str:
     """Of several pictures that were asked for."""
     asked = made.options.get("n")
     count = asked - len(made.images) if made.kind == "image" and isinstance(asked, int) else 0
-    return ngettext("%(n)s of the pictures could not be made.", "%(n)s of the pictures could not be made.", count) if count > 0 else ""
+    return (
+        ngettext(
+            "%(n)s of the pictures could not be made.",
+            "%(n)s of the pictures could not be made.",
+            count,
+        )
+        if count > 0
+        else ""
+    )
 
 
 def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
     price = [] if usd is None else [_("about %(price)s", price=money(usd)) if about else money(usd)]
-    return " · ".join([made.model_name, *price, f"#{made.short_id}", *([_("sandbox, not a real model")] if made.sandbox else [])])
+    return " · ".join(
+        [
+            made.model_name,
+            *price,
+            f"#{made.short_id}",
+            *([_("sandbox, not a real model")] if made.sandbox else []),
+        ]
+    )
 
 
 def not_made(made: GenerationOut) -> str:
@@ -80,7 +116,11 @@ def not_made(made: GenerationOut) -> str:
 def _why(error: ErrorOut | None) -> str:
     if error is None:
         return _("No reason was given.")
-    return f"{error.message.rstrip('.')}." if error.reason is None else cause(error.reason, error.message, code=error.code)
+    return (
+        f"{error.message.rstrip('.')}."
+        if error.reason is None
+        else cause(error.reason, error.message, code=error.code)
+    )
 
 
 def _charged(made: GenerationOut) -> str:
@@ -97,23 +137,43 @@ def card_closed(made: GenerationOut) -> str:
     what = {"kind": kind(made.kind), "id": made.short_id}
     if made.status == "failed":
         return _("Failed: %(kind)s #%(id)s", **what)
-    return _("Cancelled: %(kind)s #%(id)s", **what) if made.status == "cancelled" else _("Done: %(kind)s #%(id)s", **what)
+    return (
+        _("Cancelled: %(kind)s #%(id)s", **what)
+        if made.status == "cancelled"
+        else _("Done: %(kind)s #%(id)s", **what)
+    )
 
 
 def too_large_to_send(made: GenerationOut, public_url: str | None) -> str:
-    return _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
+    return (
+        _("The %(kind)s is too large to send in this chat.", kind=kind(made.kind))
+        + " "
+        + _in_gallery(made, public_url)
+    )
 
 
 def too_large_but_linked(made: GenerationOut, url: str) -> str:
-    return _("The %(kind)s is too large to send in this chat. For three days you find it here: %(url)s", kind=kind(made.kind), url=url)
+    return _(
+        "The %(kind)s is too large to send in this chat. For three days you find it here: %(url)s",
+        kind=kind(made.kind),
+        url=url,
+    )
 
 
 def smaller_copy(made: GenerationOut, public_url: str | None) -> str:
-    return _("This is a smaller copy, for the original is too large for this chat.") + " " + _in_gallery(made, public_url)
+    return (
+        _("This is a smaller copy, for the original is too large for this chat.")
+        + " "
+        + _in_gallery(made, public_url)
+    )
 
 
 def not_sendable(made: GenerationOut, public_url: str | None) -> str:
-    return _("This chat does not take the %(kind)s.", kind=kind(made.kind)) + " " + _in_gallery(made, public_url)
+    return (
+        _("This chat does not take the %(kind)s.", kind=kind(made.kind))
+        + " "
+        + _in_gallery(made, public_url)
+    )
 
 
 def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
@@ -123,7 +183,11 @@ def _in_gallery(made: GenerationOut, public_url: str | None) -> str:
 
 
 def cancelled(made: GenerationOut) -> str:
-    return _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id) + " " + _charged(made)
+    return (
+        _("Cancelled: %(kind)s #%(id)s.", kind=kind(made.kind), id=made.short_id)
+        + " "
+        + _charged(made)
+    )
 
 
 def nothing_runs() -> str:
@@ -140,7 +204,15 @@ def jobs(made: Sequence[GenerationOut]) -> str:
 
 def _job(made: GenerationOut) -> str:
     cost = [] if made.cost_usd is None or made.refunded else [money(made.cost_usd)]
-    return " · ".join([f"#{made.short_id}", kind(made.kind), _standing(made), *cost, shorten(made.prompt, PROMPT_IN_LIST)])
+    return " · ".join(
+        [
+            f"#{made.short_id}",
+            kind(made.kind),
+            _standing(made),
+            *cost,
+            shorten(made.prompt, PROMPT_IN_LIST),
+        ]
+    )
 
 
 def balance(user: UserOut) -> str:
@@ -149,7 +221,8 @@ def balance(user: UserOut) -> str:
     if not user.held_usd:
         return _("You have %(left)s of %(limit)s left this month. Spent: %(spent)s.", **facts)
     return _(
-        "You have %(left)s of %(limit)s left this month. Spent: %(spent)s, %(held)s is reserved for running jobs.",
+        "You have %(left)s of %(limit)s left this month. Spent: %(spent)s, %(held)s is reserved "
+        "for running jobs.",
         held=money(user.held_usd),
         **facts,
     )
@@ -215,7 +288,11 @@ def yes_for(cost: Decimal) -> str:
 
 
 def confirm_question(cost: Decimal) -> str:
-    return _("This can cost up to %(cost)s, which is more than you want to spend without being asked. Shall I go on?", cost=money(cost))
+    return _(
+        "This can cost up to %(cost)s, which is more than you want to spend without being asked. "
+        "Shall I go on?",
+        cost=money(cost),
+    )
 
 
 def declined() -> str:
@@ -248,21 +325,38 @@ def cancel_one(made: GenerationOut) -> str:
 def edit_which(way: PictureWay) -> str:
     match way:
         case "caption":
-            return _("Which picture? Answer one with /edit and what should be different, or send one with that as its caption.")
+            return _(
+                "Which picture? Answer one with /edit and what should be different, or send one "
+                "with that as its caption."
+            )
         case "option":
-            return _("Which picture? Choose “Edit” in the menu of a message with one, or attach one: /edit has the option image.")
+            return _(
+                "Which picture? Choose “Edit” in the menu of a message with one, or attach one: "
+                "/edit has the option image."
+            )
         case "path":
-            return _("Which picture? Name it, such as /edit #k7m2pqx make it night, or attach one: /edit @fox.png make it night")
+            return _(
+                "Which picture? Name it, such as /edit #k7m2pqx make it night, or attach one: "
+                "/edit @fox.png make it night"
+            )
 
 
 def animate_which(way: PictureWay) -> str:
     match way:
         case "caption":
-            return _("Which picture? Answer one with /animate, or send one with that as its caption.")
+            return _(
+                "Which picture? Answer one with /animate, or send one with that as its caption."
+            )
         case "option":
-            return _("Which picture? Choose “Animate” in the menu of a message with one, or attach one: /animate has the option image.")
+            return _(
+                "Which picture? Choose “Animate” in the menu of a message with one, or attach "
+                "one: /animate has the option image."
+            )
         case "path":
-            return _("Which picture? Name it, such as /animate #k7m2pqx, or attach one: /animate @fox.png")
+            return _(
+                "Which picture? Name it, such as /animate #k7m2pqx, or attach one: /animate "
+                "@fox.png"
+            )
 
 
 def which_picture(made: GenerationOut, count: int) -> str:
@@ -270,7 +364,12 @@ def which_picture(made: GenerationOut, count: int) -> str:
 
 
 def no_such_picture(made: GenerationOut, count: int) -> str:
-    return ngettext("#%(id)s has only %(n)s picture.", "#%(id)s has only %(n)s pictures.", count, id=made.short_id)
+    return ngettext(
+        "#%(id)s has only %(n)s picture.",
+        "#%(id)s has only %(n)s pictures.",
+        count,
+        id=made.short_id,
+    )
 
 
 def all_again() -> str:
@@ -278,7 +377,9 @@ def all_again() -> str:
 
 
 def other_which(made: GenerationOut) -> str:
-    return _("With which model shall I try “%(prompt)s”?", prompt=shorten(made.prompt, PROMPT_IN_LIST))
+    return _(
+        "With which model shall I try “%(prompt)s”?", prompt=shorten(made.prompt, PROMPT_IN_LIST)
+    )
 
 
 def no_other_model() -> str:
@@ -290,7 +391,11 @@ def say_it_again() -> str:
 
 
 def admin_told(chats: int) -> str:
-    return _("I told the admin.") if chats else _("I noted it for the admin, who finds it on the web page.")
+    return (
+        _("I told the admin.")
+        if chats
+        else _("I noted it for the admin, who finds it on the web page.")
+    )
 
 
 def edit_what(of: MediaKind) -> str:
@@ -310,7 +415,11 @@ def no_gallery() -> str:
 
 
 def gallery(made: Sequence[GenerationOut], public_url: str | None) -> str:
-    where = _("All of them: %(url)s", url=f"{public_url}/gallery") if public_url else _("All of them are in your gallery on the web page.")
+    where = (
+        _("All of them: %(url)s", url=f"{public_url}/gallery")
+        if public_url
+        else _("All of them are in your gallery on the web page.")
+    )
     return "\n".join([_("Your last results:"), *(_result(one) for one in made), where])
 
 

@@ -15,11 +15,13 @@ def no() -> str:
 def how_to_link(public_url: str | None) -> str:
     if public_url:
         return _(
-            "Sign in at %(url)s/profile, choose “Link a chat”, and send me the code you get there in a private chat, like this: /link CODE",
+            "Sign in at %(url)s/profile, choose “Link a chat”, and send me the code you get there "
+            "in a private chat, like this: /link CODE",
             url=public_url,
         )
     return _(
-        "Sign in on the web page that your operator gave you, open your profile, choose “Link a chat”, "
+        "Sign in on the web page that your operator gave you, open your profile, choose “Link a "
+        "chat”, "
         "and send me the code you get there in a private chat, like this: /link CODE"
     )
 
@@ -32,7 +34,9 @@ def greeting(name: str, public_url: str | None) -> str:
 
 def welcome_back(name: str) -> str:
     return _(
-        "Hello %(name)s! Try /image a fox in snow, /video waves at night, or just ask me something. /help shows everything.", name=name
+        "Hello %(name)s! Try /image a fox in snow, /video waves at night, or just ask me "
+        "something. /help shows everything.",
+        name=name,
     )
 
 
@@ -49,15 +53,24 @@ def code_burned() -> str:
 
 
 def code_useless() -> str:
-    return _("This code does not work, or not any more: codes last five minutes and work once. Please make a new one on the web.")
+    return _(
+        "This code does not work, or not any more: codes last five minutes and work once. Please "
+        "make a new one on the web."
+    )
 
 
 def already_linked() -> str:
-    return _("This chat is linked to an account already. To use another one, unlink it in your profile on the web first.")
+    return _(
+        "This chat is linked to an account already. To use another one, unlink it in your profile "
+        "on the web first."
+    )
 
 
 def link_question(hint: str) -> str:
-    return _("Link this chat to %(account)s? That account will see what you make here, and pay for it.", account=hint)
+    return _(
+        "Link this chat to %(account)s? That account will see what you make here, and pay for it.",
+        account=hint,
+    )
 
 
 def link_declined() -> str:
@@ -65,12 +78,16 @@ def link_declined() -> str:
 
 
 def link_accepted() -> str:
-    return _("Thank you. Now confirm it on the web page where you made the code: it asks whether this chat is you.")
+    return _(
+        "Thank you. Now confirm it on the web page where you made the code: it asks whether this "
+        "chat is you."
+    )
 
 
 def unlink_question() -> str:
     return _(
-        "Take this chat off your account? I won't make anything for it from here any more; what you made stays in your gallery on the web, "
+        "Take this chat off your account? I won't make anything for it from here any more; what "
+        "you made stays in your gallery on the web, "
         "and what is being made still arrives here."
     )
 
@@ -85,12 +102,16 @@ def still_linked() -> str:
 
 def guest() -> str:
     return _(
-        "You are a guest: your account belongs to this chat alone. /privacy downloads or deletes everything; /link joins it to an account."
+        "You are a guest: your account belongs to this chat alone. /privacy downloads or deletes "
+        "everything; /link joins it to an account."
     )
 
 
 def guest_now() -> str:
-    return _("You are a guest here. /balance says what you have, /privacy how to download or delete everything.")
+    return _(
+        "You are a guest here. /balance says what you have, /privacy how to download or delete "
+        "everything."
+    )
 
 
 def export_button() -> str:
@@ -102,7 +123,11 @@ def erase_button() -> str:
 
 
 def privacy_of_guest() -> str:
-    return _kept() + "\n\n" + _("You are a guest: nobody can sign in for you, so you get and delete everything here.")
+    return (
+        _kept()
+        + "\n\n"
+        + _("You are a guest: nobody can sign in for you, so you get and delete everything here.")
+    )
 
 
 def erase_question() -> str:
@@ -110,12 +135,16 @@ def erase_question() -> str:
 
 
 def erased() -> str:
-    return _("All of it is deleted. I only keep which chat this is and what was spent, so that your budget stays what it is.")
+    return _(
+        "All of it is deleted. I only keep which chat this is and what was spent, so that your "
+        "budget stays what it is."
+    )
 
 
 def export_too_large() -> str:
     return _(
-        "What you have is too large for this chat. Link this chat to an account: its profile on the web has a download without a limit."
+        "What you have is too large for this chat. Link this chat to an account: its profile on "
+        "the web has a download without a limit."
     )
 
 
@@ -125,21 +154,25 @@ def only_in_private() -> str:
 
 def _kept() -> str:
     return _(
-        "I keep what you ask for and what was made from it, which chats are yours, and what it cost, until you delete it. "
-        "Prompts and images that you send go to the AI provider that makes the result. Of a group I read only what is meant for me."
+        "I keep what you ask for and what was made from it, which chats are yours, and what it "
+        "cost, until you delete it. "
+        "Prompts and images that you send go to the AI provider that makes the result. Of a group "
+        "I read only what is meant for me."
     )
 
 
 def privacy(public_url: str | None) -> str:
     if public_url:
         yours = _(
-            "You can download everything about you, or delete it with your whole account, at %(url)s/profile. "
+            "You can download everything about you, or delete it with your whole account, at "
+            "%(url)s/profile. "
             "/unlink takes this chat off your account.",
             url=public_url,
         )
     else:
         yours = _(
-            "You can download everything about you, or delete it with your whole account, on your profile on the web page. "
+            "You can download everything about you, or delete it with your whole account, on your "
+            "profile on the web page. "
             "/unlink takes this chat off your account."
         )
     return f"{_kept()}\n\n{yours}"
@@ -147,17 +180,25 @@ def privacy(public_url: str | None) -> str:
 
 NOTICES: dict[str, str] = {
     "needs_review": N_(
-        "The connection broke while %(short_id)s was being started, and what became of it at the AI provider is not known. "
-        "The operator is looking into it; until then its cost is only reserved. You hear from me when it is clear."
+        "The connection broke while %(short_id)s was being started, and what became of it at the "
+        "AI provider is not known. "
+        "The operator is looking into it; until then its cost is only reserved. You hear from me "
+        "when it is clear."
     ),
     "report": N_("%(name)s asks you to look at this: %(why)s"),
     "broadcast": N_("A message from the operator of this studio:\n\n%(text)s"),
     "linked": N_("This chat is now linked to %(account_hint)s. Try /image a fox in snow!"),
-    "link_conflict": N_("This chat is already linked to another account. Unlink it there first, then try again."),
-    "unlinked": N_("This chat is not linked to %(account_hint)s any more. If that was not you, please tell the operator."),
+    "link_conflict": N_(
+        "This chat is already linked to another account. Unlink it there first, then try again."
+    ),
+    "unlinked": N_(
+        "This chat is not linked to %(account_hint)s any more. If that was not you, please tell "
+        "the operator."
+    ),
     "chat_unlinked": N_("The %(platform)s chat of %(name)s was unlinked from your account."),
     "link_refused": N_(
-        "Somebody tried to link the %(platform)s chat of %(name)s, which is yours, to another account: %(account_hint)s. "
+        "Somebody tried to link the %(platform)s chat of %(name)s, which is yours, to another "
+        "account: %(account_hint)s. "
         "I refused. If it was you, unlink it from your account first."
     ),
 }
@@ -167,9 +208,18 @@ NOTICES: dict[str, str] = {
 def notice(code: str, facts: dict[str, str]) -> str:
     sentence = NOTICES.get(code)
     if sentence is None:
-        return facts.get("text", _("There is news about your account. Please look at the web page."))
+        return facts.get(
+            "text", _("There is news about your account. Please look at the web page.")
+        )
     why = f"{_of_reason(facts.get('reason', ''))} {_about(facts.get('short_id', ''))}".strip()
-    known = {"why": why, "account_hint": _("your account"), "platform": "?", "name": "?", "short_id": "?", "text": ""}
+    known = {
+        "why": why,
+        "account_hint": _("your account"),
+        "platform": "?",
+        "name": "?",
+        "short_id": "?",
+        "text": "",
+    }
     told = {name: fact.capitalize() if name == "platform" else fact for name, fact in facts.items()}
     return _(sentence, **(known | told))
 

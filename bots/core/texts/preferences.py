@@ -21,8 +21,18 @@ _EACH: dict[Per, str] = {
 
 def models_now(rows: Sequence[tuple[Kind, ModelOut | None]]) -> str:
     nothing = _("none")
-    lines = [f"{models_button(kind)}: {nothing if model is None else _named(model)}" for kind, model in rows]
-    return "\n".join([_("These models work for you:"), *lines, "", _("Choose others here, or write /model and a name.")])
+    lines = [
+        f"{models_button(kind)}: {nothing if model is None else _named(model)}"
+        for kind, model in rows
+    ]
+    return "\n".join(
+        [
+            _("These models work for you:"),
+            *lines,
+            "",
+            _("Choose others here, or write /model and a name."),
+        ]
+    )
 
 
 def _named(model: ModelOut) -> str:
@@ -36,7 +46,11 @@ def _price(price: PriceOut) -> str:
     if not price.usd and not price.output_usd:
         return _("free")
     if price.output_usd is not None:
-        return _("%(read)s in, %(written)s out per million tokens", read=money(price.usd), written=money(price.output_usd))
+        return _(
+            "%(read)s in, %(written)s out per million tokens",
+            read=money(price.usd),
+            written=money(price.output_usd),
+        )
     one = _(_EACH[price.per], usd=money(price.usd))
     if price.is_least:
         return _("from %(price)s", price=one)
@@ -50,11 +64,16 @@ def models_of(kind: Kind, models: Sequence[ModelOut]) -> str:
 
 
 def model_chosen(model: ModelOut) -> str:
-    return _("From now on I use %(name)s for this (%(kind)s).", name=model.name, kind=_(_KINDS[model.kind]))
+    return _(
+        "From now on I use %(name)s for this (%(kind)s).",
+        name=model.name,
+        kind=_(_KINDS[model.kind]),
+    )
 
 
 def of_kind(model: ModelOut) -> str:
-    """`Images: Nano Banana`: a model may be of several kinds. The kind stands first, for long names are cut."""
+    """`Images: Nano Banana`: a model may be of several kinds. The kind stands first, for long names
+    are cut."""
     return f"{models_button(model.kind)}: {model.name}"
 
 
@@ -95,8 +114,12 @@ def settings(person: UserOut, language: str, *, spoiler: bool) -> str:
     limit = person.confirm_above_usd
     lines = [
         _("Language: %(language)s", language=language),
-        _("Before I spend: I never ask") if limit is None else _("Before I spend more than %(limit)s: I ask", limit=money(limit)),
-        _("Results in groups: hidden until they are touched") if spoiler else _("Results in groups: open"),
+        _("Before I spend: I never ask")
+        if limit is None
+        else _("Before I spend more than %(limit)s: I ask", limit=money(limit)),
+        _("Results in groups: hidden until they are touched")
+        if spoiler
+        else _("Results in groups: open"),
     ]
     return "\n".join([_("Your settings, in all your chats:"), *lines])
 

@@ -6,7 +6,10 @@ from bots.core.language import _
 
 
 def welcome() -> str:
-    return _("All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C stops an answer, Ctrl-D leaves.\n")
+    return _(
+        "All You Can GET AI · terminal chat\nTab completes, @file.png attaches an image, Ctrl-C "
+        "stops an answer, Ctrl-D leaves.\n"
+    )
 
 
 def choose() -> str:

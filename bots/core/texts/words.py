@@ -31,7 +31,12 @@ def state(of: GenerationStatus) -> str:
 def money(usd: Decimal) -> str:
     """Two decimals, more for small amounts: `$0.04`, `$0.0035`, `$12.50`; in German `0,04 $`."""
     places = 2
-    while places < 6 and usd != 0 and abs(usd) < Decimal(10) ** (1 - places) and usd != round(usd, places):
+    while (
+        places < 6
+        and usd != 0
+        and abs(usd) < Decimal(10) ** (1 - places)
+        and usd != round(usd, places)
+    ):
         places += 1
     amount = f"{usd:,.{places}f}"
     return f"{amount.translate(_COMMAS)} $" if spoken() == "de" else f"${amount}"
@@ -54,6 +59,14 @@ def seconds(amount: float) -> str:
 def span(least: int, most: int) -> str:
     """`20 to 40 seconds`, `1 to 2 minutes`."""
     if most <= 90:
-        return _("%(least)s to %(most)s seconds", least=least, most=most) if least < most else seconds(most)
+        return (
+            _("%(least)s to %(most)s seconds", least=least, most=most)
+            if least < most
+            else seconds(most)
+        )
     low, high = max(1, round(least / 60)), max(1, -(-most // 60))
-    return _("%(least)s to %(most)s minutes", least=low, most=high) if low < high else seconds(high * 60)
+    return (
+        _("%(least)s to %(most)s minutes", least=low, most=high)
+        if low < high
+        else seconds(high * 60)
+    )

@@ -38,7 +38,9 @@ async def test_the_log_says_who_did_what_to_whom(world: World) -> None:
     assert rest["next_cursor"] is None
 
     oldest = await audit(world, token, "sort=oldest&limit=3")
-    oldest["items"] += (await audit(world, token, f"sort=oldest&cursor={oldest['next_cursor']}"))["items"]
+    oldest["items"] += (await audit(world, token, f"sort=oldest&cursor={oldest['next_cursor']}"))[
+        "items"
+    ]
     assert oldest["items"] == found[::-1]
 
     async def actions(query: str) -> list[str]:
@@ -55,22 +57,42 @@ async def test_the_log_says_who_did_what_to_whom(world: World) -> None:
     assert (gone["subject"], gone["about"]) == (alice.user.id, None)
 
 
-async def test_the_log_comes_as_a_table_that_a_spreadsheet_runs_nothing_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_comes_as_a_table_that_a_spreadsheet_runs_nothing_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(audit_csv, "PAGE", 2)
     admin, alice = await world.admin(), await world.person()
     for action in ("=1+1", "+cmd", "-x", "@y", "plain", "\tx"):
-        await log.record(world.db, action, actor_id=admin.user.id, subject=alice.user.id, after={"said": 'a "word", and =2'})
+        await log.record(
+            world.db,
+            action,
+            actor_id=admin.user.id,
+            subject=alice.user.id,
+            after={"said": 'a "word", and =2'},
+        )
     answer = await world.ask("GET", "/admin/audit.csv", as_=admin.access_token)
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert [row["action"] for row in rows] == ["'\tx", "plain", "'@y", "'-x", "'+cmd", "'=1+1", "setup"]
+    assert [row["action"] for row in rows] == [
+        "'\tx",
+        "plain",
+        "'@y",
+        "'-x",
+        "'+cmd",
+        "'=1+1",
+        "setup",
+    ]
     assert (rows[1]["actor"], rows[1]["about"]) == ("admin@example.org", "alice@example.org")
     assert rows[1]["after"] == '{"said": "a \\"word\\", and =2"}'
     chosen = await world.ask(
-        "GET", "/admin/audit.csv?action=plain&actor_id=admin@example.org&subject=Alice@example.org", as_=admin.access_token
+        "GET",
+        "/admin/audit.csv?action=plain&actor_id=admin@example.org&subject=Alice@example.org",
+        as_=admin.access_token,
     )
     assert len(chosen.text.splitlines()) == 2
-    nobody = await world.ask("GET", "/admin/audit?actor_id=nobody@example.org", as_=admin.access_token)
+    nobody = await world.ask(
+        "GET", "/admin/audit?actor_id=nobody@example.org", as_=admin.access_token
+    )
     assert nobody.json()["items"] == []
 
 
@@ -78,7 +100,9 @@ async def test_the_log_comes_as_a_table_that_a_spreadsheet_runs_nothing_of(world
 @pytest.mark.parametrize("query", ["limit=0", "since=yesterday", "since=2026-01-01T00:00:00"])
 async def test_a_bad_question_to_the_log_is_refused(world: World, query: str) -> None:
     admin = await world.admin()
-    assert (await world.ask("GET", f"/admin/audit?{query}", as_=admin.access_token)).status_code == 422
+    assert (
+        await world.ask("GET", f"/admin/audit?{query}", as_=admin.access_token)
+    ).status_code == 422
 
 
 async def test_the_purge_takes_what_is_over_and_nothing_else(world: World) -> None:
@@ -86,25 +110,43 @@ async def test_the_purge_takes_what_is_over_and_nothing_else(world: World) -> No
     await world.person("bob")
     await world.links.start(alice.user.id, CodeIn(platform="telegram").platform)
     await world.ask("POST", f"/users/{alice.user.id}/password-reset", as_=admin.access_token)
-    await world.ask("POST", "/auth/login", json={"email": "x@example.org", "password": "a wrong password"})
+    await world.ask(
+        "POST", "/auth/login", json={"email": "x@example.org", "password": "a wrong password"}
+    )
     nothing = (await world.ask("POST", "/admin/tokens/purge", as_=admin.access_token)).json()
     assert set(nothing.values()) == {0}
     alices = "user_id = (SELECT id FROM users WHERE display_name = 'alice')"
-    await world.db.execute(f"UPDATE sessions SET revoked_at = created_at - INTERVAL '31 days' WHERE {alices}")
+    await world.db.execute(
+        f"UPDATE sessions SET revoked_at = created_at - INTERVAL '31 days' WHERE {alices}"
+    )
     await world.db.execute(f"UPDATE devices SET expires_at = created_at WHERE {alices}")
     await world.db.execute("UPDATE one_time_tokens SET expires_at = created_at")
     await world.db.execute("UPDATE link_codes SET expires_at = created_at - INTERVAL '2 days'")
-    await world.db.execute("UPDATE throttles SET window_started_at = window_started_at - INTERVAL '2 days' WHERE key LIKE 'login:%'")
+    await world.db.execute(
+        "UPDATE throttles SET window_started_at = window_started_at - INTERVAL '2 days' WHERE key "
+        "LIKE 'login:%'"
+    )
     purged = (await world.ask("POST", "/admin/tokens/purge", as_=admin.access_token)).json()
-    assert purged == {"sessions": 1, "refresh_tokens": 1, "one_time_tokens": 1, "devices": 1, "link_codes": 1, "throttles": 1}
-    left = [await world.count(table) for table in ("sessions", "refresh_tokens", "devices", "one_time_tokens", "link_codes")]
+    assert purged == {
+        "sessions": 1,
+        "refresh_tokens": 1,
+        "one_time_tokens": 1,
+        "devices": 1,
+        "link_codes": 1,
+        "throttles": 1,
+    }
+    left = [
+        await world.count(table)
+        for table in ("sessions", "refresh_tokens", "devices", "one_time_tokens", "link_codes")
+    ]
     assert left == [2, 2, 2, 0, 0]
 
 
 @one_engine
 async def test_a_blocked_key_is_not_forgiven_by_the_purge(world: World) -> None:
     await world.db.execute(
-        "INSERT INTO throttles (key, failures, window_started_at, blocked_until) VALUES ('x', 9, $1::timestamptz - INTERVAL '9 days', $1)",
+        "INSERT INTO throttles (key, failures, window_started_at, blocked_until) VALUES ('x', 9, "
+        "$1::timestamptz - INTERVAL '9 days', $1)",
         ids.now().replace(year=2099),
     )
     await world.db.execute("UPDATE throttles SET window_started_at = '2020-01-01T00:00:00Z'")
@@ -113,12 +155,15 @@ async def test_a_blocked_key_is_not_forgiven_by_the_purge(world: World) -> None:
 
 
 @one_engine
-async def test_what_was_written_for_an_account_after_its_end_goes_at_the_purge(world: World) -> None:
+async def test_what_was_written_for_an_account_after_its_end_goes_at_the_purge(
+    world: World,
+) -> None:
     admin, alice, bob = await world.admin(), await world.person(), await world.person("bob")
     await world.users.erase(alice.user.id, actor_id=admin.user.id)
     for owner in (alice.user.id, bob.user.id):
         await world.db.execute(
-            "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $1, $2, $3)",
+            "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $1, "
+            "$2, $3)",
             owner,
             ids.now(),
             ids.now().replace(year=2099),
@@ -142,10 +187,18 @@ async def rotate(world: World, token: str, platform: str = "telegram") -> Any:
 async def test_two_keys_of_a_bot_work_and_the_third_ends_the_first(world: World) -> None:
     admin = (await world.admin()).access_token
     second = await rotate(world, admin)
-    assert (second["platform"], second["key"] in str(await world.db.fetch("SELECT * FROM bot_credentials"))) == ("telegram", False)
-    assert [await opens(world, key) for key in (KEYS["telegram"], second["key"], KEYS["discord"])] == [True, True, True]
+    assert (
+        second["platform"],
+        second["key"] in str(await world.db.fetch("SELECT * FROM bot_credentials")),
+    ) == ("telegram", False)
+    assert [
+        await opens(world, key) for key in (KEYS["telegram"], second["key"], KEYS["discord"])
+    ] == [True, True, True]
     third = await rotate(world, admin)
-    assert [await opens(world, key) for key in (KEYS["telegram"], second["key"], third["key"], KEYS["discord"])] == [
+    assert [
+        await opens(world, key)
+        for key in (KEYS["telegram"], second["key"], third["key"], KEYS["discord"])
+    ] == [
         False,
         True,
         True,
@@ -153,7 +206,11 @@ async def test_two_keys_of_a_bot_work_and_the_third_ends_the_first(world: World)
     ]
     await world.auth.bots.adopt_keys(KEYS)  # a restart does not bring the first one back
     assert not await opens(world, KEYS["telegram"])
-    assert (await world.ask("POST", "/bot/act", as_=third["key"], json={"platform_user_id": "1", "chat_id": "1"})).status_code == 404
+    assert (
+        await world.ask(
+            "POST", "/bot/act", as_=third["key"], json={"platform_user_id": "1", "chat_id": "1"}
+        )
+    ).status_code == 404
 
 
 async def test_keys_are_listed_and_revoked(world: World) -> None:
@@ -163,11 +220,18 @@ async def test_keys_are_listed_and_revoked(world: World) -> None:
     listed = (await world.ask("GET", "/admin/bot-credentials", as_=admin)).json()["items"]
     shown = {one["id"]: one for one in listed if one["platform"] == "telegram"}
     assert len(listed) == 4
-    assert [(one["newest"], one["last_seen_at"] is not None) for one in shown.values()] == [(True, False), (False, True)]
+    assert [(one["newest"], one["last_seen_at"] is not None) for one in shown.values()] == [
+        (True, False),
+        (False, True),
+    ]
     old = next(each for each in shown if each != made["id"])
-    assert (await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)).status_code == 204
+    assert (
+        await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
+    ).status_code == 204
     assert [await opens(world, key) for key in (KEYS["telegram"], made["key"])] == [False, True]
-    assert (await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)).status_code == 404
+    assert (
+        await world.ask("DELETE", f"/admin/bot-credentials/{old}", as_=admin)
+    ).status_code == 404
     actions = [one["action"] for one in (await audit(world, admin))["items"]]
     assert actions == ["bot_key_revoke", "bot_key_rotate", "setup"]
     assert made["key"] not in str(await world.db.fetch("SELECT * FROM audit"))
@@ -176,11 +240,15 @@ async def test_keys_are_listed_and_revoked(world: World) -> None:
 @one_engine
 async def test_an_unknown_platform_has_no_keys(world: World) -> None:
     admin = (await world.admin()).access_token
-    assert (await world.ask("POST", "/admin/bot-credentials/pigeon/rotate", as_=admin)).status_code == 422
+    assert (
+        await world.ask("POST", "/admin/bot-credentials/pigeon/rotate", as_=admin)
+    ).status_code == 422
 
 
 async def test_racing_rotations_leave_two_keys(world: World) -> None:
     for _ in range(min(10, ROUNDS[world.db.engine])):
         await race(16, lambda _: world.auth.bots.rotate("telegram", actor_id="x"))
-        rows = await world.db.fetch("SELECT id FROM bot_credentials WHERE platform = 'telegram' AND revoked_at IS NULL")
+        rows = await world.db.fetch(
+            "SELECT id FROM bot_credentials WHERE platform = 'telegram' AND revoked_at IS NULL"
+        )
         assert len(rows) == 2

@@ -37,7 +37,9 @@ __all__ = ["sandbox", "shared_sandbox"]
 
 @pytest.fixture
 async def api(sandbox: Sandbox, duckdb_path: Path, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", backup_keep=2) as running:
+    async with running_api(
+        tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", backup_keep=2
+    ) as running:
         yield running
 
 
@@ -57,23 +59,44 @@ async def test_a_backup_is_made_listed_and_downloaded(api: Api, tmp_path: Path) 
     assert made.status_code == 201, made.text
     name = made.json()["name"]
     listed = (await admin.get("/admin/backups")).json()
-    assert (listed["supported"], listed["instead"], [each["name"] for each in listed["items"]]) == (True, None, [name])
+    assert (listed["supported"], listed["instead"], [each["name"] for each in listed["items"]]) == (
+        True,
+        None,
+        [name],
+    )
     got = await admin.get(f"/admin/backups/{name}")
-    assert (got.headers["content-type"], len(got.content)) == ("application/zip", made.json()["size"])
+    assert (got.headers["content-type"], len(got.content)) == (
+        "application/zip",
+        made.json()["size"],
+    )
     archive = zipfile.ZipFile(io.BytesIO(got.content))
     assert archive.testzip() is None
     assert json.loads(archive.read("about.json"))["rows"]["generations"] == 1
     files = list(csv.DictReader(io.StringIO(archive.read("media.csv").decode())))
-    stored = {str(path.relative_to(api.data_dir / "media")) for path in (api.data_dir / "media").rglob("*.*") if path.is_file()}
+    stored = {
+        str(path.relative_to(api.data_dir / "media"))
+        for path in (api.data_dir / "media").rglob("*.*")
+        if path.is_file()
+    }
     assert {each["key"] for each in files} == stored
     copy = await open_db(unpacked(api.data_dir / "backups" / name, tmp_path))
-    assert [row["prompt"] for row in await copy.fetch("SELECT prompt FROM generations WHERE id = $1", fox["id"])] == ["a fox"]
+    assert [
+        row["prompt"]
+        for row in await copy.fetch("SELECT prompt FROM generations WHERE id = $1", fox["id"])
+    ] == ["a fox"]
     await copy.close()
     actions = [each["action"] for each in (await admin.get("/admin/audit")).json()["items"]]
     assert actions[:2] == ["backup_download", "backup_made"]
-    for wrong in ("nothing.zip", "allucanget-20260101-000000.zip", "..%2Fsecrets.json", "%2e%2e%2fsecrets.json"):
+    for wrong in (
+        "nothing.zip",
+        "allucanget-20260101-000000.zip",
+        "..%2Fsecrets.json",
+        "%2e%2e%2fsecrets.json",
+    ):
         assert (await admin.get(f"/admin/backups/{wrong}")).status_code == 404
-    await api.services.db.execute("UPDATE sessions SET created_at = $1, proved_at = NULL", now() - timedelta(hours=1))
+    await api.services.db.execute(
+        "UPDATE sessions SET created_at = $1, proved_at = NULL", now() - timedelta(hours=1)
+    )
     assert (await admin.get(f"/admin/backups/{name}")).json()["code"] == "reauth_required"
 
 
@@ -139,17 +162,24 @@ async def test_a_due_backup_makes_itself(duckdb_path: Path, tmp_path: Path) -> N
     await db.close()
 
 
-async def test_with_postgresql_it_says_what_to_use_instead(postgres_url: str, tmp_path: Path) -> None:
+async def test_with_postgresql_it_says_what_to_use_instead(
+    postgres_url: str, tmp_path: Path
+) -> None:
     db = await open_db(postgres_url)
     backups = Backups(db, Plan(tmp_path, 24, 5))
     found = await backups.all()
-    assert (found.supported, "pg_dump" in str(found.instead), await backups.due_at()) == (False, True, None)
+    assert (found.supported, "pg_dump" in str(found.instead), await backups.due_at()) == (
+        False,
+        True,
+        None,
+    )
     await db.close()
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder of `./run`; no api runs. Its commands set up the log of the whole process, in which later tests look for lines."""
+    """The data folder of `./run`; no api runs. Its commands set up the log of the whole process, in
+    which later tests look for lines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
@@ -175,7 +205,9 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
     assert backup.migrate_now().startswith("Applied: 0001_first")
     assert backup.migrate_now() == "The database is up to date."
     columns = "id, user_id, client, ip, created_at, last_seen_at, expires_at"
-    asyncio.run(change(f"INSERT INTO sessions ({columns}) VALUES ('s', 'u', '', '', now(), now(), now())"))
+    asyncio.run(
+        change(f"INSERT INTO sessions ({columns}) VALUES ('s', 'u', '', '', now(), now(), now())")
+    )
     said = backup.backup()
     (made,) = (shell / "backups").iterdir()
     assert made.name in said
@@ -184,7 +216,10 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
     assert backup.look_into(made) == "0 accounts and 0 generations"
     assert ".before-" in backup.restore(made)
     (found,) = asyncio.run(change("SELECT client, revoke_reason FROM sessions"))
-    assert (found["client"], found["revoke_reason"]) == ("", "restore")  # as it was then, but nobody stays signed in
+    assert (found["client"], found["revoke_reason"]) == (
+        "",
+        "restore",
+    )  # as it was then, but nobody stays signed in
     assert len(list(shell.glob("app.duckdb.before-*"))) == 1
     with pytest.raises(Refused):
         backup.look_into(shell / "secrets.json")
@@ -203,8 +238,14 @@ def leave_a_log(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [break_file, break_log, Path.unlink, leave_a_log], ids=["file", "log", "gone", "log alone"])
-def test_a_backup_is_put_in_place_of_whatever_is_there(damage: Callable[[Path], object], shell: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [break_file, break_log, Path.unlink, leave_a_log],
+    ids=["file", "log", "gone", "log alone"],
+)
+def test_a_backup_is_put_in_place_of_whatever_is_there(
+    damage: Callable[[Path], object], shell: Path
+) -> None:
     """And what was there is kept, to the byte, under names by which it could be opened again."""
     path = shell / "app.duckdb"
     backup.backup()
@@ -215,7 +256,12 @@ def test_a_backup_is_put_in_place_of_whatever_is_there(damage: Callable[[Path], 
     kept = sorted(shell.glob("app.duckdb.before-*"))
     assert sorted(each.read_bytes() for each in kept) == before
     assert all(str(each).removesuffix(".wal") in said for each in kept)
-    assert {each.name for each in shell.iterdir() if each not in kept} == {"app.duckdb", "backups", "secrets.json", "secrets.lock"}
+    assert {each.name for each in shell.iterdir() if each not in kept} == {
+        "app.duckdb",
+        "backups",
+        "secrets.json",
+        "secrets.lock",
+    }
     assert path.stat().st_mode & 0o777 == 0o600
     assert backup.migrate_now() == "The database is up to date."
 
@@ -243,8 +289,14 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path:
     before = {each.name: each.stat() for each in shell.glob("app.duckdb*")}
     for file, said in [
         (rewritten(made, tmp_path / "none.zip", None), "is damaged, and nothing was changed: "),
-        (rewritten(made, tmp_path / "cut.zip", whole[:5000]), "cannot be put in place, and nothing was changed: "),
-        (rewritten(made, tmp_path / "later.zip", later.read_bytes()), "is newer than this version, which knows no 0999_more"),
+        (
+            rewritten(made, tmp_path / "cut.zip", whole[:5000]),
+            "cannot be put in place, and nothing was changed: ",
+        ),
+        (
+            rewritten(made, tmp_path / "later.zip", later.read_bytes()),
+            "is newer than this version, which knows no 0999_more",
+        ),
         (tmp_path / "turned.zip", "is damaged, and nothing was changed: "),
         (tmp_path / "gone.zip", "cannot be put in place, and nothing was changed: .*No such file"),
     ]:
@@ -256,14 +308,17 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path:
 
 @pytest.mark.parametrize("room", [-1, 1], ids=["while unpacking", "while brought up to date"])
 def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> None:
-    """A limit of the process' stands for the disk. What it meets in the second case DuckDB calls fatal."""
+    """A limit of the process' stands for the disk. What it meets in the second case DuckDB calls
+    fatal."""
     backup.backup()
     (made,) = (shell / "backups").iterdir()
     with zipfile.ZipFile(made) as archive:
         most = archive.getinfo("app.duckdb").file_size + room
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "restore", "--yes", str(made)], cwd=shell, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)), capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-m", "cli", "restore", "--yes", str(made)], cwd=shell, env={**os.environ,
+        "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot be put in place, and nothing was changed: " in done.stderr
@@ -284,9 +339,14 @@ def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
     """The lock is a process': this one could open the file once more."""
     backup.backup()
     (made,) = (shell / "backups").iterdir()
-    hold = "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    hold = (
+        "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
+        "sys.stdin.read()"
+    )
     command = [sys.executable, "-c", hold, str(shell / "app.duckdb")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
         with pytest.raises(Refused, match="stop it first"):

@@ -1,4 +1,5 @@
-"""The operator's board: figures, what needs a person, how the database does, which bots are connected."""
+"""The operator's board: figures, what needs a person, how the database does, which bots are
+connected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,10 +40,17 @@ async def asked(client: httpx.AsyncClient, path: str) -> Any:
 
 
 async def book(
-    api: Api, user_id: str, days_ago: int, micro: int, model: str = "m/one", kind: str = "image", subject: str = "generation:x"
+    api: Api,
+    user_id: str,
+    days_ago: int,
+    micro: int,
+    model: str = "m/one",
+    kind: str = "image",
+    subject: str = "generation:x",
 ) -> None:
     await api.services.db.execute(
-        "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at) "
+        "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, "
+        "created_at) "
         "VALUES ($1, $2, '2026-01', '', $7, $3, $4, $5, $6)",
         ids.new_id(),
         user_id,
@@ -79,19 +87,37 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
 
     admin = await api.admin()
 
-    async def part(query: str) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]:
+    async def part(
+        query: str,
+    ) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         """How many days, who, on what, and the sums of the days on which something was spent."""
         one = await asked(admin, f"/admin/spend?{query}")
-        users = [((each["name"] or "").partition("@")[0], each["spent_usd"]) for each in one["users"]]
+        users = [
+            ((each["name"] or "").partition("@")[0], each["spent_usd"]) for each in one["users"]
+        ]
         models = [(each["model"], each["spent_usd"]) for each in one["models"]]
-        return len(one["days"]), users, models, [each["spent_usd"] for each in one["days"] if each["count"]]
+        return (
+            len(one["days"]),
+            users,
+            models,
+            [each["spent_usd"] for each in one["days"] if each["count"]],
+        )
 
-    everybody = [("ben", "9.000000"), ("ana", "3.500000")], [("m/one", "10.000000"), ("m/two", "2.500000")], ["2.000000", "10.500000"]
+    everybody = (
+        [("ben", "9.000000"), ("ana", "3.500000")],
+        [("m/one", "10.000000"), ("m/two", "2.500000")],
+        ["2.000000", "10.500000"],
+    )
     assert await part("") == (7, *everybody), "of everybody a week"
-    longer = [("ana", "10.500000"), ("ben", "9.000000")], [("m/one", "17.000000"), ("m/two", "2.500000")]
+    longer = (
+        [("ana", "10.500000"), ("ben", "9.000000")],
+        [("m/one", "17.000000"), ("m/two", "2.500000")],
+    )
     longer_days = ["7.000000", "2.000000", "10.500000"]
     early = (ids.now().date() - timedelta(days=90)).isoformat()
-    assert await part(f"since={early}") == (10, *longer, longer_days), "from the first day on which anything was spent"
+    assert await part(f"since={early}") == (10, *longer, longer_days), (
+        "from the first day on which anything was spent"
+    )
     await day_sums.keep(api.services.db, ids.now())
     await day_sums.keep(api.services.db, ids.now())
     assert await part("") == (7, *everybody), "the same out of the sums that are kept"
@@ -100,21 +126,44 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
     assert len(kept) == 2, "of the days that are over"
     lines = (await admin.get(f"/admin/spend.csv?since={early}")).text.splitlines()
     assert lines[0] == "day,person,person_id,kind,model,requests,usd"
-    assert [line.partition(f"{ana_id},")[2] for line in lines[1:3]] == ["image,m/one,1,7.000000", "video,m/two,1,2.000000"]
+    assert [line.partition(f"{ana_id},")[2] for line in lines[1:3]] == [
+        "image,m/one,1,7.000000",
+        "video,m/two,1,2.000000",
+    ]
     assert len(lines) == 6
     today = ids.now().date().isoformat()
-    assert await part(f"since={today}&kind=video") == (1, [("ana", "0.500000")], [("m/two", "0.500000")], ["0.500000"])
+    assert await part(f"since={today}&kind=video") == (
+        1,
+        [("ana", "0.500000")],
+        [("m/two", "0.500000")],
+        ["0.500000"],
+    )
     on_one = await part("kind=image&model=m/one")
-    assert on_one == (31, [("ben", "9.000000"), ("ana", "8.000000")], [("m/one", "17.000000")], ["7.000000", "10.000000"])
-    assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == ([("ben", "9.000000")], [("m/one", "9.000000")], ["9.000000"])
+    assert on_one == (
+        31,
+        [("ben", "9.000000"), ("ana", "8.000000")],
+        [("m/one", "17.000000")],
+        ["7.000000", "10.000000"],
+    )
+    assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == (
+        [("ben", "9.000000")],
+        [("m/one", "9.000000")],
+        ["9.000000"],
+    )
     assert await part("until=2020-01-01") == (7, [], [], [])
     for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
         assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
     await Anonymiser(api.services.db).erase_user(ana_id)
-    assert (await part(f"since={early}"))[1:] == ([("", "10.500000"), ("ben", "9.000000")], longer[1], longer_days)
+    assert (await part(f"since={early}"))[1:] == (
+        [("", "10.500000"), ("ben", "9.000000")],
+        longer[1],
+        longer_days,
+    )
 
 
-async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_figures_are_those_of_the_tables(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stats_module, "COUNTED_EVERY", timedelta(0))
     admin, ana = await api.admin(), await api.user()
     ana_id = (await asked(ana, "/users/me"))["id"]
@@ -129,10 +178,17 @@ async def test_the_figures_are_those_of_the_tables(api: Api, monkeypatch: pytest
     (made,) = found["generations"]
     assert (made["status"], made["kind"], made["count"]) == ("completed", "image", 2)
     today = found["today"]
-    assert [(each["name"], each["count"]) for each in today["users"]] == [("ana@example.org", 3), (None, 1)]
+    assert [(each["name"], each["count"]) for each in today["users"]] == [
+        ("ana@example.org", 3),
+        (None, 1),
+    ]
     assert (today["models"][0]["model"], today["models"][0]["spent_usd"]) == ("m/dear", "4.000000")
     assert today["count"] == 4
-    assert (len(found["days"]), found["days"][-1]["spent_usd"], found["days"][-4]["spent_usd"]) == (31, today["spent_usd"], "1.000000")
+    assert (len(found["days"]), found["days"][-1]["spent_usd"], found["days"][-4]["spent_usd"]) == (
+        31,
+        today["spent_usd"],
+        "1.000000",
+    )
     assert found["month"]["count"] == (5 if ids.now().day > 3 else 4)
     assert found["typical"][0]["count"] == 2
     assert found["typical"][0]["half_seconds"] <= found["typical"][0]["most_seconds"]
@@ -145,27 +201,43 @@ async def test_dear_figures_are_kept_for_a_minute_and_live_ones_are_not(api: Api
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
     second = await asked(admin, "/admin/stats")
     assert (second["counted_at"], second["generations"]) == (first["counted_at"], [])
-    assert (second["today"], second["month"], second["at"] > first["at"]) == (first["today"], first["month"], True)
+    assert (second["today"], second["month"], second["at"] > first["at"]) == (
+        first["today"],
+        first["month"],
+        True,
+    )
 
 
 async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
-    """Much longer than its model's jobs do, and where nobody knows, than any should; one that waits for a person is named as that."""
+    """Much longer than its model's jobs do, and where nobody knows, than any should; one that waits
+    for a person is named as that."""
     admin, ana = await api.admin(), await api.user()
     db = api.services.db
-    done, one, two = [(await ana.post("/generate/image", json={"prompt": "a fox"})).json()["id"] for _ in range(3)]
+    done, one, two = [
+        (await ana.post("/generate/image", json={"prompt": "a fox"})).json()["id"] for _ in range(3)
+    ]
 
     async def run(job: str, minutes: float, model: str, phase: str = "poll") -> None:
-        change = "UPDATE generations SET status = 'processing', phase = $2, model = $3, started_at = $4, finished_at = NULL WHERE id = $1"
+        change = (
+            "UPDATE generations SET status = 'processing', phase = $2, model = $3, "
+            "started_at = $4, finished_at = NULL WHERE id = $1"
+        )
         await db.execute(change, job, phase, model, ids.now() - timedelta(minutes=minutes))
 
     async def took(minutes: float) -> None:
         started = ids.now() - timedelta(minutes=minutes)
-        await db.execute("UPDATE generations SET model = 'm/known', started_at = $2 WHERE id = $1", done, started)
+        await db.execute(
+            "UPDATE generations SET model = 'm/known', started_at = $2 WHERE id = $1", done, started
+        )
         api.services.board.stats._counted = None
 
     async def warned() -> list[tuple[int, str, str]]:
         found = (await asked(admin, "/admin/warnings"))["items"]
-        return [(each["count"], each["facts"]["minutes"], each["target"]) for each in found if each["code"] == "jobs_late"]
+        return [
+            (each["count"], each["facts"]["minutes"], each["target"])
+            for each in found
+            if each["code"] == "jobs_late"
+        ]
 
     await took(1)
     await run(one, 9, "m/known")
@@ -186,18 +258,40 @@ async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
 
     async def warned() -> list[tuple[str, int, str]]:
         found = (await asked(admin, "/admin/warnings"))["items"]
-        return [(each["code"], each["count"], each["target"]) for each in found if not each["code"].startswith("backup")]
+        return [
+            (each["code"], each["count"], each["target"])
+            for each in found
+            if not each["code"].startswith("backup")
+        ]
 
     assert await warned() == []
-    made, queued = [(await ana.post("/generate/image", json={"prompt": "a fox"})).json() for _ in range(2)]
+    made, queued = [
+        (await ana.post("/generate/image", json={"prompt": "a fox"})).json() for _ in range(2)
+    ]
     async with db.transaction() as sql:
         for number in range(3):
-            await api.services.deliveries.notify(sql, platform="telegram", chat_id=str(number), code="linked", facts={"account_hint": "x"})
+            await api.services.deliveries.notify(
+                sql,
+                platform="telegram",
+                chat_id=str(number),
+                code="linked",
+                facts={"account_hint": "x"},
+            )
     await db.execute("UPDATE deliveries SET state = 'dead' WHERE chat_id = '0'")
-    await db.execute("UPDATE deliveries SET due_at = $1 WHERE chat_id = '1'", ids.now() - timedelta(hours=1))
-    await db.execute("UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1", made["id"])
-    in_line = "UPDATE generations SET status = 'queued', phase = 'submit', run_at = $2, created_at = $3 WHERE id = $1"
-    await db.execute(in_line, queued["id"], ids.now() + timedelta(hours=1), ids.now() - timedelta(minutes=16))
+    await db.execute(
+        "UPDATE deliveries SET due_at = $1 WHERE chat_id = '1'", ids.now() - timedelta(hours=1)
+    )
+    await db.execute(
+        "UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1",
+        made["id"],
+    )
+    in_line = (
+        "UPDATE generations SET status = 'queued', phase = 'submit', run_at = $2, "
+        "created_at = $3 WHERE id = $1"
+    )
+    await db.execute(
+        in_line, queued["id"], ids.now() + timedelta(hours=1), ids.now() - timedelta(minutes=16)
+    )
     await admin.put("/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"})
     await db.execute("UPDATE budgets SET spent_micro = spent_micro + 1 WHERE scope = 'users'")
     assert await api.services.budget.audit()
@@ -224,13 +318,19 @@ async def test_the_database_is_looked_at(api: Api) -> None:
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_database_server_is_looked_at(api: Api) -> None:
     found = await asked(await api.admin(), "/admin/health/db")
-    assert (found["engine"], found["free_bytes"], found["size_bytes"] > 0) == ("postgresql", None, True)
+    assert (found["engine"], found["free_bytes"], found["size_bytes"] > 0) == (
+        "postgresql",
+        None,
+        True,
+    )
     assert found["version"].startswith("PostgreSQL")
     assert "generations" in {each["name"] for each in found["tables"]}
 
 
 @one_engine
-async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(api: Api, sandbox: Sandbox) -> None:
+async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(
+    api: Api, sandbox: Sandbox
+) -> None:
     admin, warnings = await api.admin(), api.services.board.warnings
 
     async def provider() -> list[tuple[str, str]]:
@@ -254,7 +354,10 @@ async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(
 ) -> None:
     monkeypatch.setattr(provider_waits, "PATIENCE", 0.0)
     admin, ana = await api.admin(), await api.user()
-    sandbox.break_with(Fault(call="images", kind="status", status=402), Fault(call="chat", kind="status", status=402))
+    sandbox.break_with(
+        Fault(call="images", kind="status", status=402),
+        Fault(call="chat", kind="status", status=402),
+    )
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 502
     (warning,) = (await asked(admin, "/admin/warnings"))["items"]
     assert (warning["code"], warning["count"]) == ("provider_out_of_credit", 1)
@@ -287,7 +390,11 @@ async def test_a_bot_is_connected_while_it_asks(api: Api) -> None:
     admin, db = await api.admin(), api.services.db
 
     async def telegram() -> Any:
-        return next(each for each in (await asked(admin, "/admin/bots"))["items"] if each["platform"] == "telegram")
+        return next(
+            each
+            for each in (await asked(admin, "/admin/bots"))["items"]
+            if each["platform"] == "telegram"
+        )
 
     never = await telegram()
     assert (never["connected"], never["since"], never["name"]) == (False, None, None)
@@ -295,14 +402,19 @@ async def test_a_bot_is_connected_while_it_asks(api: Api) -> None:
         assert (await bot.put("/bot/profile", json={"name": "Studio"})).status_code == 204
         here = await telegram()
         assert (here["connected"], here["name"]) == (True, "Studio")
-        await db.execute("UPDATE bot_credentials SET last_seen_at = $1, connected_at = $1", ids.now() - timedelta(hours=1))
+        await db.execute(
+            "UPDATE bot_credentials SET last_seen_at = $1, connected_at = $1",
+            ids.now() - timedelta(hours=1),
+        )
         gone = await telegram()
         assert (gone["connected"], gone["since"]) == (False, gone["last_seen_at"])
         await bot.post("/bot/deliveries/claim?wait=0")
         back = await telegram()
         assert back["connected"]
         assert back["since"] > gone["since"]  # a break makes it a new connection
-        await db.execute("UPDATE bot_credentials SET last_seen_at = $1", ids.now() - timedelta(seconds=30))
+        await db.execute(
+            "UPDATE bot_credentials SET last_seen_at = $1", ids.now() - timedelta(seconds=30)
+        )
         await bot.post("/bot/deliveries/claim?wait=0")
         assert (await telegram())["since"] == back["since"]
 

@@ -1,4 +1,5 @@
-"""A message to every linked chat: whom it reaches, that it comes a few at a time and behind what members asked for, how far it is."""
+"""A message to every linked chat: whom it reaches, that it comes a few at a time and behind what
+members asked for, how far it is."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,14 +34,16 @@ async def linked(api: Api, platform: str, count: int, *, status: str = "active")
     for _ in range(count):
         user_id = new_id()
         await api.services.db.execute(
-            "INSERT INTO users (id, display_name, role, status, language, monthly_micro, guest, created_at, updated_at) "
+            "INSERT INTO users (id, display_name, role, status, language, monthly_micro, guest, "
+            "created_at, updated_at) "
             "VALUES ($1, 'x', 'user', $2, 'en', 0, true, $3, $3)",
             user_id,
             status,
             now(),
         )
         await api.services.db.execute(
-            "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $2, 'x', $3, $4)",
+            "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
+            "created_at) VALUES ($1, $2, $2, 'x', $3, $4)",
             platform,
             user_id,
             f"chat-{user_id}",
@@ -57,12 +60,16 @@ async def told(api: Api, platform: str) -> list[dict[str, Any]]:
     claimed = (await api.bot(platform).post("/bot/deliveries/claim?wait=0&limit=50")).json()
     for each in claimed:
         body = {"lease": each["lease"], "message_ids": ["1"]}
-        assert (await api.bot(platform).post(f"/bot/deliveries/{each['id']}/ack", json=body)).status_code == 204
+        assert (
+            await api.bot(platform).post(f"/bot/deliveries/{each['id']}/ack", json=body)
+        ).status_code == 204
     found: list[dict[str, Any]] = claimed
     return found
 
 
-async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 2)
     admin = await api.admin()
     await linked(api, "telegram", 5)
@@ -71,16 +78,32 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(api: Api, m
     body = {"text": "We are down at noon."}
     tried = (await admin.post("/admin/broadcast", json={**body, "dry_run": True})).json()
     assert (tried["id"], tried["chats"]) == (None, 6)
-    assert tried["reach"] == [{"platform": name, "chats": chats} for name, chats in (("telegram", 5), ("discord", 1), ("terminal", 0))]
+    assert tried["reach"] == [
+        {"platform": name, "chats": chats}
+        for name, chats in (("telegram", 5), ("discord", 1), ("terminal", 0))
+    ]
     assert (await admin.get("/admin/broadcasts")).json()["items"] == []
 
     sent = await admin.post("/admin/broadcast", json=body, headers={"Idempotency-Key": "k"})
     again = await admin.post("/admin/broadcast", json=body, headers={"Idempotency-Key": "k"})
-    assert (sent.status_code, again.status_code, again.json()["id"]) == (202, 202, sent.json()["id"])
-    other = await admin.post("/admin/broadcast", json={"text": "Another"}, headers={"Idempotency-Key": "k"})
+    assert (sent.status_code, again.status_code, again.json()["id"]) == (
+        202,
+        202,
+        sent.json()["id"],
+    )
+    other = await admin.post(
+        "/admin/broadcast", json={"text": "Another"}, headers={"Idempotency-Key": "k"}
+    )
     assert other.status_code == 409
     await api.services.board.broadcasts.feed()
-    assert await progress(admin) == {"chats": 6, "waiting": 3, "pending": 3, "done": 0, "inbox": 0, "dead": 0}
+    assert await progress(admin) == {
+        "chats": 6,
+        "waiting": 3,
+        "pending": 3,
+        "done": 0,
+        "inbox": 0,
+        "dead": 0,
+    }
     await api.services.board.broadcasts.feed()
     assert (await progress(admin))["pending"] == 3  # not more, before the bot has shown these
     chats = []
@@ -92,7 +115,14 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(api: Api, m
         await api.services.board.broadcasts.feed()
     assert len(chats) == len(set(chats)) == 5
     assert len(await told(api, "discord")) == 1
-    assert await progress(admin) == {"chats": 6, "waiting": 0, "pending": 0, "done": 6, "inbox": 0, "dead": 0}
+    assert await progress(admin) == {
+        "chats": 6,
+        "waiting": 0,
+        "pending": 0,
+        "done": 6,
+        "inbox": 0,
+        "dead": 0,
+    }
     assert not await api.services.board.broadcasts.feed()
     (entry,) = (await admin.get("/admin/audit?action=broadcast")).json()["items"]
     assert entry["after"]["chats"] == 6
@@ -102,10 +132,13 @@ async def test_only_the_platforms_that_are_meant_and_nobody_who_unlinked_since(a
     admin = await api.admin()
     await linked(api, "telegram", 2)
     await linked(api, "discord", 2)
-    sent = (await admin.post("/admin/broadcast", json={"text": "Hello", "platforms": ["discord"]})).json()
+    sent = (
+        await admin.post("/admin/broadcast", json={"text": "Hello", "platforms": ["discord"]})
+    ).json()
     assert (sent["chats"], sent["reach"]) == (2, [{"platform": "discord", "chats": 2}])
     await api.services.db.execute(
-        "DELETE FROM links WHERE platform_user_id = (SELECT min(platform_user_id) FROM links WHERE platform = 'discord')"
+        "DELETE FROM links WHERE platform_user_id = (SELECT min(platform_user_id) FROM links "
+        "WHERE platform = 'discord')"
     )
     await api.services.board.broadcasts.feed()
     assert await told(api, "telegram") == []
@@ -113,18 +146,23 @@ async def test_only_the_platforms_that_are_meant_and_nobody_who_unlinked_since(a
     assert await api.services.db.fetch("SELECT broadcast_id FROM broadcast_chats") == []
 
 
-async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 3)
     admin = await api.admin()
     await linked(api, "telegram", 6)
-    path = f"/admin/broadcasts/{(await admin.post('/admin/broadcast', json={'text': 'Hello'})).json()['id']}/stop"
+    sent = (await admin.post("/admin/broadcast", json={"text": "Hello"})).json()
+    path = f"/admin/broadcasts/{sent['id']}/stop"
     await api.services.board.broadcasts.feed()
     (shown,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
     (sending,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
 
     async def ack(delivery: dict[str, Any]) -> None:
         body = {"lease": delivery["lease"], "message_ids": ["1"]}
-        assert (await api.bot("telegram").post(f"/bot/deliveries/{delivery['id']}/ack", json=body)).status_code == 204
+        assert (
+            await api.bot("telegram").post(f"/bot/deliveries/{delivery['id']}/ack", json=body)
+        ).status_code == 204
 
     await ack(shown)
     stopped = (await admin.post(path)).json()
@@ -144,7 +182,9 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, mo
     await admin.post("/admin/broadcast", json={"text": "Again"})
     for sort, texts in (("newest", ["Again", "Hello"]), ("oldest", ["Hello", "Again"])):
         first = (await admin.get(f"/admin/broadcasts?sort={sort}&limit=1")).json()
-        second = (await admin.get(f"/admin/broadcasts?sort={sort}&limit=1&cursor={first['next_cursor']}")).json()
+        second = (
+            await admin.get(f"/admin/broadcasts?sort={sort}&limit=1&cursor={first['next_cursor']}")
+        ).json()
         assert [each["text"] for each in first["items"] + second["items"]] == texts
         assert second["next_cursor"] is None
     (entry,) = (await admin.get("/admin/audit?action=broadcast_stop")).json()["items"]
@@ -153,7 +193,13 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(api: Api, mo
 
 @one_engine
 @pytest.mark.parametrize(
-    "body", [{"text": ""}, {"text": "x" * 1501}, {"text": "x", "platforms": []}, {"text": "x", "platforms": ["pigeon"]}]
+    "body",
+    [
+        {"text": ""},
+        {"text": "x" * 1501},
+        {"text": "x", "platforms": []},
+        {"text": "x", "platforms": ["pigeon"]},
+    ],
 )
 async def test_what_cannot_be_sent_is_refused(api: Api, body: dict[str, Any]) -> None:
     assert (await (await api.admin()).post("/admin/broadcast", json=body)).status_code == 422

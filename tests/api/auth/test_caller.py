@@ -1,4 +1,5 @@
-"""Who may call: by bearer, for each kind of route. Role, status, session and link are read on each call."""
+"""Who may call: by bearer, for each kind of route. Role, status, session and link are read on each
+call."""
 
 import pytest
 
@@ -8,10 +9,26 @@ from tests.api.auth.world import KEYS, World, one_engine
 pytestmark = one_engine
 
 USER_ROUTES = ["GET /users/me", "GET /links"]
-SESSION_ROUTES = ["GET /auth/sessions", "POST /auth/logout", "DELETE /auth/sessions", "DELETE /auth/sessions/x", "DELETE /users/me"]
-SESSION_ROUTES += ["POST /links/codes", "GET /links/codes/x", "POST /links/codes/x/confirm", "DELETE /links/telegram/1"]
+SESSION_ROUTES = [
+    "GET /auth/sessions",
+    "POST /auth/logout",
+    "DELETE /auth/sessions",
+    "DELETE /auth/sessions/x",
+    "DELETE /users/me",
+]
+SESSION_ROUTES += [
+    "POST /links/codes",
+    "GET /links/codes/x",
+    "POST /links/codes/x/confirm",
+    "DELETE /links/telegram/1",
+]
 ADMIN_ROUTES = ["GET /users", "GET /users/x", "PUT /users/x/role", "DELETE /users/x"]
-BOT_ROUTES = ["POST /bot/act", "POST /bot/links/redeem", "POST /bot/links/answer", "PUT /bot/profile"]
+BOT_ROUTES = [
+    "POST /bot/act",
+    "POST /bot/links/redeem",
+    "POST /bot/links/answer",
+    "PUT /bot/profile",
+]
 
 
 async def ask(world: World, route: str, bearer: str | None) -> int:
@@ -24,7 +41,9 @@ async def refused(world: World, routes: list[str], bearer: str | None) -> set[in
 
 
 async def test_nobody_gets_in(world: World) -> None:
-    assert await refused(world, USER_ROUTES + SESSION_ROUTES + ADMIN_ROUTES + BOT_ROUTES, None) == {401}
+    assert await refused(world, USER_ROUTES + SESSION_ROUTES + ADMIN_ROUTES + BOT_ROUTES, None) == {
+        401
+    }
 
 
 async def test_a_user_is_no_admin_and_no_bot(world: World) -> None:
@@ -35,18 +54,26 @@ async def test_a_user_is_no_admin_and_no_bot(world: World) -> None:
 
 
 async def test_a_bot_credential_opens_bot_routes_only(world: World) -> None:
-    assert await refused(world, USER_ROUTES + SESSION_ROUTES + ADMIN_ROUTES, KEYS["telegram"]) == {401}
-    assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {422}  # let in, and told that the body is missing
+    assert await refused(world, USER_ROUTES + SESSION_ROUTES + ADMIN_ROUTES, KEYS["telegram"]) == {
+        401
+    }
+    assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {
+        422
+    }  # let in, and told that the body is missing
 
 
 async def test_a_revoked_bot_credential_opens_nothing(world: World) -> None:
-    await world.db.execute("UPDATE bot_credentials SET revoked_at = created_at WHERE platform = 'telegram'")
+    await world.db.execute(
+        "UPDATE bot_credentials SET revoked_at = created_at WHERE platform = 'telegram'"
+    )
     assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {401}
     assert await refused(world, BOT_ROUTES, KEYS["discord"]) == {422}
 
 
 async def test_adopting_the_keys_again_changes_nothing(world: World) -> None:
-    await world.db.execute("UPDATE bot_credentials SET revoked_at = created_at WHERE platform = 'telegram'")
+    await world.db.execute(
+        "UPDATE bot_credentials SET revoked_at = created_at WHERE platform = 'telegram'"
+    )
     await world.auth.bots.adopt_keys(KEYS)
     assert await world.count("bot_credentials") == 3
     assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {401}
@@ -61,7 +88,12 @@ async def test_an_act_token_has_a_users_rights_even_for_an_admin(world: World) -
     assert await refused(world, SESSION_ROUTES + ADMIN_ROUTES, act) == {403}
     assert await refused(world, BOT_ROUTES, act) == {401}
     caller = await world.auth.callers.caller(act)
-    assert (caller.role, caller.session_id, caller.platform, caller.chat_id) == ("user", None, "telegram", "chat-100")
+    assert (caller.role, caller.session_id, caller.platform, caller.chat_id) == (
+        "user",
+        None,
+        "telegram",
+        "chat-100",
+    )
 
 
 async def test_an_act_token_cannot_change_how_its_user_signs_in(world: World) -> None:
@@ -70,7 +102,9 @@ async def test_an_act_token_cannot_change_how_its_user_signs_in(world: World) ->
     for body in ({"email": "thief@example.org"}, {"new_password": "a thief's password"}):
         body["current_password"] = "a good password"
         assert (await world.ask("PUT", "/users/me", as_=act, json=body)).status_code == 403
-    assert (await world.ask("PUT", "/users/me", as_=act, json={"language": "de"})).json()["language"] == "de"
+    assert (await world.ask("PUT", "/users/me", as_=act, json={"language": "de"})).json()[
+        "language"
+    ] == "de"
     await world.login("alice", "a good password")
 
 
@@ -80,7 +114,9 @@ async def test_an_act_token_ends_with_its_link_and_its_user(world: World, ending
     await world.linked(alice.access_token)
     act = await world.act_token()
     if ending == "unlinked":
-        assert (await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)).status_code == 204
+        assert (
+            await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)
+        ).status_code == 204
     elif ending == "disabled":
         await world.db.execute("UPDATE users SET status = 'disabled'")
     elif ending == "deleted":
@@ -112,7 +148,9 @@ async def test_a_disabled_or_deleted_user_is_refused_on_the_next_call(world: Wor
 async def test_a_change_of_credentials_ends_the_other_sessions(world: World) -> None:
     here = await world.person()
     there = await world.login("alice", "a good password")
-    body = ProfileIn.model_validate({"current_password": "a good password", "new_password": "a better password"})
+    body = ProfileIn.model_validate(
+        {"current_password": "a good password", "new_password": "a better password"}
+    )
     await world.auth.change_profile(await world.auth.callers.caller(here.access_token), body)
     assert await ask(world, "GET /users/me", here.access_token) == 200
     assert await ask(world, "GET /users/me", there.access_token) == 401

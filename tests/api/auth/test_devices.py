@@ -1,4 +1,5 @@
-"""A place from which its owner has signed in is not held up by strangers; and what a login may not outlive."""
+"""A place from which its owner has signed in is not held up by strangers; and what a login may not
+outlive."""
 
 from typing import Any
 
@@ -13,8 +14,12 @@ from tests.api.auth.world import HERE, World, one_engine
 GOOD = "a good password"
 
 
-async def login(world: World, password: str = GOOD, device: str | None = None, email: str = "alice@example.org") -> Any:
-    return await world.ask("POST", "/auth/login", json={"email": email, "password": password, "device": device})
+async def login(
+    world: World, password: str = GOOD, device: str | None = None, email: str = "alice@example.org"
+) -> Any:
+    return await world.ask(
+        "POST", "/auth/login", json={"email": email, "password": password, "device": device}
+    )
 
 
 async def guess(world: World, times: int = 7) -> None:
@@ -28,7 +33,10 @@ async def test_a_stranger_cannot_lock_the_owner_out(world: World) -> None:
     await guess(world)
     assert (await login(world)).status_code == 429
     signed_in = await login(world, device=device)
-    assert (signed_in.status_code, signed_in.json()["device_token"]) == (200, None)  # it goes on using the one it has
+    assert (signed_in.status_code, signed_in.json()["device_token"]) == (
+        200,
+        None,
+    )  # it goes on using the one it has
     assert (await login(world)).status_code == 429  # the stranger gains nothing by it
     assert device not in str(await world.db.fetch("SELECT * FROM devices"))
 
@@ -36,13 +44,17 @@ async def test_a_stranger_cannot_lock_the_owner_out(world: World) -> None:
 @one_engine
 async def test_a_device_is_no_way_to_guess(world: World) -> None:
     device = (await world.person()).device_token
-    tries = [(await login(world, f"a guess, number {number}", device)).status_code for number in range(6)]
+    tries = [
+        (await login(world, f"a guess, number {number}", device)).status_code for number in range(6)
+    ]
     assert tries == [401] * 5 + [429]
     assert (await login(world)).status_code == 200  # its tries do not hold the other places up
 
 
 @one_engine
-@pytest.mark.parametrize("wrong", ["unknown", "somebody else's", "expired", "before a new password"])
+@pytest.mark.parametrize(
+    "wrong", ["unknown", "somebody else's", "expired", "before a new password"]
+)
 async def test_a_device_that_does_not_count_is_a_stranger(world: World, wrong: str) -> None:
     alice = await world.person()
     device = alice.device_token
@@ -65,7 +77,11 @@ async def test_a_device_that_does_not_count_is_a_stranger(world: World, wrong: s
 @one_engine
 async def test_a_place_is_asked_for_tries_in_all(world: World) -> None:
     device = (await world.person()).device_token
-    await world.db.execute("INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', 49, $1)", ids.now())
+    await world.db.execute(
+        "INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', "
+        "49, $1)",
+        ids.now(),
+    )
     assert (await login(world, "a wrong password", device)).status_code == 401
     assert (await login(world, GOOD, device)).status_code == 429
 
@@ -82,8 +98,12 @@ async def test_a_login_that_was_verified_before_does_not_outlive_the_change(
         proved = await verify(user, password)
         if meanwhile == "new password":
             monkeypatch.setattr(world.users, "verify", verify)
-            body = ProfileIn.model_validate({"current_password": GOOD, "new_password": "a better password"})
-            await world.auth.change_profile(await world.auth.callers.caller(alice.access_token), body)
+            body = ProfileIn.model_validate(
+                {"current_password": GOOD, "new_password": "a better password"}
+            )
+            await world.auth.change_profile(
+                await world.auth.callers.caller(alice.access_token), body
+            )
         elif meanwhile == "disabled":
             await world.auth.set_status(alice.user.id, "disabled", actor_id=admin.user.id)
         else:
@@ -92,12 +112,18 @@ async def test_a_login_that_was_verified_before_does_not_outlive_the_change(
 
     monkeypatch.setattr(world.users, "verify", slow)
     with pytest.raises(NotAuthenticated):
-        await world.auth.login(LoginIn.model_validate({"email": "alice@example.org", "password": GOOD}), HERE)
-    rows = await world.db.fetch("SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL", alice.user.id)
+        await world.auth.login(
+            LoginIn.model_validate({"email": "alice@example.org", "password": GOOD}), HERE
+        )
+    rows = await world.db.fetch(
+        "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL", alice.user.id
+    )
     assert len(rows) == (1 if meanwhile == "new password" else 0)
 
 
-async def test_a_change_that_was_verified_before_another_one_does_not_undo_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_that_was_verified_before_another_one_does_not_undo_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alice = await world.person()
     caller = await world.auth.callers.caller(alice.access_token)
     verify = world.users.verify
@@ -105,12 +131,20 @@ async def test_a_change_that_was_verified_before_another_one_does_not_undo_it(wo
     async def slow(user: Any, password: str) -> Any:
         proved = await verify(user, password)
         monkeypatch.setattr(world.users, "verify", verify)
-        await world.auth.change_profile(caller, ProfileIn.model_validate({"current_password": GOOD, "new_password": "a better password"}))
+        await world.auth.change_profile(
+            caller,
+            ProfileIn.model_validate(
+                {"current_password": GOOD, "new_password": "a better password"}
+            ),
+        )
         return proved
 
     monkeypatch.setattr(world.users, "verify", slow)
     late = await world.ask(
-        "PUT", "/users/me", as_=alice.access_token, json={"current_password": GOOD, "new_password": "a thief's password"}
+        "PUT",
+        "/users/me",
+        as_=alice.access_token,
+        json={"current_password": GOOD, "new_password": "a thief's password"},
     )
     assert (late.status_code, late.json()["fields"][0]["field"]) == (422, "current_password")
     await world.login("alice", "a better password")

@@ -1,4 +1,5 @@
-"""A refused login says nothing about who has an account: one answer, and the same work. Times are measured in `tests/bench`."""
+"""A refused login says nothing about who has an account: one answer, and the same work. Times are
+measured in `tests/bench`."""
 
 from typing import Any, Literal
 
@@ -29,7 +30,9 @@ class Counting(PasswordHasher):
 
 
 @one_engine
-@pytest.mark.parametrize("who", ["has an account", "has none", "is disabled", "is invited", "is a guest"])
+@pytest.mark.parametrize(
+    "who", ["has an account", "has none", "is disabled", "is invited", "is a guest"]
+)
 async def test_a_refusal_costs_one_check_whoever_it_is(world: World, who: str) -> None:
     await world.person("alice")
     await world.person("dora")
@@ -37,11 +40,21 @@ async def test_a_refusal_costs_one_check_whoever_it_is(world: World, who: str) -
     await world.person("ivan")
     await world.db.execute("UPDATE users SET password_hash = NULL WHERE email = 'ivan@example.org'")
     await world.person("gus")
-    await world.db.execute("UPDATE users SET password_hash = NULL, guest = TRUE WHERE email = 'gus@example.org'")
-    name = {"has an account": "alice", "has none": "nobody", "is disabled": "dora", "is invited": "ivan", "is a guest": "gus"}[who]
+    await world.db.execute(
+        "UPDATE users SET password_hash = NULL, guest = TRUE WHERE email = 'gus@example.org'"
+    )
+    name = {
+        "has an account": "alice",
+        "has none": "nobody",
+        "is disabled": "dora",
+        "is invited": "ivan",
+        "is a guest": "gus",
+    }[who]
     passwords = world.users._passwords
     counting = passwords._hasher = Counting(passwords._hasher)
-    answer = await world.ask("POST", "/auth/login", json={"email": f"{name}@example.org", "password": WRONG})
+    answer = await world.ask(
+        "POST", "/auth/login", json={"email": f"{name}@example.org", "password": WRONG}
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     assert answer.json()["detail"] == "E-mail address or password is not right."
     [cost] = counting.checked

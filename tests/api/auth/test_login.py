@@ -47,32 +47,45 @@ async def test_racing_setups_make_one_admin(db: Db) -> None:
         results = await race(
             16,
             lambda number, auth=world.auth: auth.setup(  # type: ignore[misc]
-                SetupIn.model_validate({"token": SETUP_TOKEN, "email": f"a{number}@example.org", "password": ADMIN[1]}), HERE
+                SetupIn.model_validate(
+                    {"token": SETUP_TOKEN, "email": f"a{number}@example.org", "password": ADMIN[1]}
+                ),
+                HERE,
             ),
         )
-        assert sorted(type(result).__name__ for result in results) == ["SetupDone"] * 15 + ["TokensOut"]
+        assert sorted(type(result).__name__ for result in results) == ["SetupDone"] * 15 + [
+            "TokensOut"
+        ]
         assert await world.count("users") == await world.count("sessions") == 1
 
 
 @one_engine
 async def test_sign_up_is_closed_unless_it_is_opened(db: Db) -> None:
     world = build(db, web_signup="invite")
-    response = await world.ask("POST", "/auth/register", json={"email": "a@example.org", "password": GOOD})
+    response = await world.ask(
+        "POST", "/auth/register", json={"email": "a@example.org", "password": GOOD}
+    )
     assert (response.status_code, response.json()["code"]) == (403, "signup_closed")
     assert await world.count("users") == 0
 
 
 async def test_an_email_address_has_one_account(world: World) -> None:
     await world.person()
-    response = await world.ask("POST", "/auth/register", json={"email": "Alice@Example.org", "password": GOOD})
+    response = await world.ask(
+        "POST", "/auth/register", json={"email": "Alice@Example.org", "password": GOOD}
+    )
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
     assert await world.count("users") == await world.count("sessions") == 1
 
 
 @one_engine
 @pytest.mark.parametrize("password", ["eleven char", "x" * 1025, "ü" * 513])
-async def test_a_password_has_12_characters_and_at_most_1024_bytes(world: World, password: str) -> None:
-    response = await world.ask("POST", "/auth/register", json={"email": "a@example.org", "password": password})
+async def test_a_password_has_12_characters_and_at_most_1024_bytes(
+    world: World, password: str
+) -> None:
+    response = await world.ask(
+        "POST", "/auth/register", json={"email": "a@example.org", "password": password}
+    )
     wrong = response.json()["fields"][0]
     assert (response.status_code, wrong["field"]) == (422, "password")
     assert wrong["reason"] in {"password_short", "password_long", "string_too_long"}
@@ -99,14 +112,19 @@ async def test_login_does_not_tell_who_has_an_account(world: World) -> None:
 
 async def test_guessing_at_an_account_is_slowed_down(world: World) -> None:
     await world.person()
-    tries = [(await login(world, "alice@example.org", f"a wrong password {n}")).status_code for n in range(6)]
+    tries = [
+        (await login(world, "alice@example.org", f"a wrong password {n}")).status_code
+        for n in range(6)
+    ]
     assert tries == [401] * 5 + [429]
     blocked = await login(world, "alice@example.org", GOOD)
     assert (blocked.status_code, blocked.json()["code"]) == (429, "rate_limited")
     assert int(blocked.headers["retry-after"]) >= 1
     await world.db.execute("UPDATE throttles SET blocked_until = blocked_until - INTERVAL '1 hour'")
     assert (await login(world, "alice@example.org", "a wrong password")).status_code == 401
-    rows = await world.db.fetch("SELECT blocked_until - window_started_at AS wait FROM throttles WHERE failures = 6")
+    rows = await world.db.fetch(
+        "SELECT blocked_until - window_started_at AS wait FROM throttles WHERE failures = 6"
+    )
     assert rows[0]["wait"].total_seconds() >= 2  # it doubles
     await world.db.execute("UPDATE throttles SET blocked_until = NULL")
     assert (await login(world, "alice@example.org", GOOD)).status_code == 200
@@ -115,13 +133,21 @@ async def test_guessing_at_an_account_is_slowed_down(world: World) -> None:
 
 async def test_many_guesses_at_once_do_not_slip_through(world: World) -> None:
     await world.person()
-    results = await race(16, lambda number: login(world, "alice@example.org", f"a wrong password {number}"))
-    codes = sorted(result.status_code for result in results if not isinstance(result, BaseException))
+    results = await race(
+        16, lambda number: login(world, "alice@example.org", f"a wrong password {number}")
+    )
+    codes = sorted(
+        result.status_code for result in results if not isinstance(result, BaseException)
+    )
     assert codes == [401] * 5 + [429] * 11
 
 
 async def test_guessing_at_many_accounts_is_slowed_down(world: World) -> None:
-    await world.db.execute("INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', 49, $1)", ids.now())
+    await world.db.execute(
+        "INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', "
+        "49, $1)",
+        ids.now(),
+    )
     assert (await login(world, "a@example.org", "a wrong password")).status_code == 401
     assert (await login(world, "b@example.org", "a wrong password")).status_code == 429
 
@@ -130,7 +156,9 @@ async def test_logout_ends_the_session_at_once(world: World) -> None:
     tokens = await world.person()
     assert (await world.ask("POST", "/auth/logout", as_=tokens.access_token)).status_code == 204
     assert (await world.ask("GET", "/users/me", as_=tokens.access_token)).status_code == 401
-    assert (await world.ask("POST", "/auth/refresh", json={"refresh_token": tokens.refresh_token})).status_code == 401
+    assert (
+        await world.ask("POST", "/auth/refresh", json={"refresh_token": tokens.refresh_token})
+    ).status_code == 401
 
 
 async def test_sessions_are_listed_and_ended(world: World) -> None:
@@ -138,7 +166,11 @@ async def test_sessions_are_listed_and_ended(world: World) -> None:
     there, third = await world.login("alice", GOOD), await world.login("alice", GOOD)
     stranger = await world.person("bob")
     first = (await world.ask("GET", "/auth/sessions?limit=2", as_=here.access_token)).json()
-    second = (await world.ask("GET", f"/auth/sessions?limit=2&cursor={first['next_cursor']}", as_=here.access_token)).json()
+    second = (
+        await world.ask(
+            "GET", f"/auth/sessions?limit=2&cursor={first['next_cursor']}", as_=here.access_token
+        )
+    ).json()
     items = first["items"] + second["items"]
     assert [item["current"] for item in items] == [False, False, True]
     assert second["next_cursor"] is None
@@ -149,16 +181,32 @@ async def test_sessions_are_listed_and_ended(world: World) -> None:
     for sort, order in (("oldest", [2, 1, 0]), ("seen", [1, 2, 0])):
         wanted, cursor = list[str](), ""
         while len(wanted) < len(order):
-            page = (await world.ask("GET", f"/auth/sessions?limit=1&sort={sort}{cursor}", as_=here.access_token)).json()
+            page = (
+                await world.ask(
+                    "GET", f"/auth/sessions?limit=1&sort={sort}{cursor}", as_=here.access_token
+                )
+            ).json()
             wanted, cursor = [*wanted, page["items"][0]["id"]], f"&cursor={page['next_cursor']}"
-        assert (wanted, page["next_cursor"]) == ([items[place]["id"] for place in order], None), sort
-    foreign = await world.ask("DELETE", f"/auth/sessions/{items[0]['id']}", as_=stranger.access_token)
+        assert (wanted, page["next_cursor"]) == ([items[place]["id"] for place in order], None), (
+            sort
+        )
+    foreign = await world.ask(
+        "DELETE", f"/auth/sessions/{items[0]['id']}", as_=stranger.access_token
+    )
     assert foreign.status_code == 404
-    assert (await world.ask("DELETE", f"/auth/sessions/{items[0]['id']}", as_=here.access_token)).status_code == 204
-    alive = [(await world.ask("GET", "/users/me", as_=one.access_token)).status_code for one in (here, there, third, stranger)]
+    assert (
+        await world.ask("DELETE", f"/auth/sessions/{items[0]['id']}", as_=here.access_token)
+    ).status_code == 204
+    alive = [
+        (await world.ask("GET", "/users/me", as_=one.access_token)).status_code
+        for one in (here, there, third, stranger)
+    ]
     assert alive == [200, 200, 401, 200]
     assert (await world.ask("DELETE", "/auth/sessions", as_=here.access_token)).status_code == 204
-    alive = [(await world.ask("GET", "/users/me", as_=one.access_token)).status_code for one in (here, there, stranger)]
+    alive = [
+        (await world.ask("GET", "/users/me", as_=one.access_token)).status_code
+        for one in (here, there, stranger)
+    ]
     assert alive == [200, 401, 200]
 
 
@@ -174,7 +222,9 @@ async def test_a_signed_in_person_needs_a_bearer(world: World) -> None:
 @one_engine
 async def test_a_token_of_another_users_session_is_refused(world: World) -> None:
     alice, bob = await world.person(), await world.person("bob")
-    session = (await world.ask("GET", "/auth/sessions", as_=bob.access_token)).json()["items"][0]["id"]
+    session = (await world.ask("GET", "/auth/sessions", as_=bob.access_token)).json()["items"][0][
+        "id"
+    ]
     mixed = world.signer.access(alice.user.id, session)
     assert (await world.ask("GET", "/users/me", as_=mixed)).status_code == 401
 

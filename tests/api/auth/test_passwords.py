@@ -1,4 +1,5 @@
-"""Password hashes: argon2id at the cost that OWASP asks for, renewed when they were made cheaper."""
+"""Password hashes: argon2id at the cost that OWASP asks for, renewed when they were made
+cheaper."""
 
 import asyncio
 import threading
@@ -55,7 +56,9 @@ async def test_four_are_hashed_at_once_at_most(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_cheap_hash_is_renewed_at_login(db: Db) -> None:
     cheap, dear = build(db), build(db, cost=Cost(memory=16))
     await cheap.person()
-    await dear.auth.login(LoginIn.model_validate({"email": "alice@example.org", "password": "a good password"}), HERE)
+    await dear.auth.login(
+        LoginIn.model_validate({"email": "alice@example.org", "password": "a good password"}), HERE
+    )
     row = await db.fetch_one("SELECT password_hash FROM users")
     assert row is not None
     assert "m=16," in row["password_hash"]

@@ -1,4 +1,5 @@
-"""A refresh token works once; used twice it ends the session, but for the short grace of a lost answer."""
+"""A refresh token works once; used twice it ends the session, but for the short grace of a lost
+answer."""
 
 import asyncio
 from typing import Any
@@ -21,7 +22,9 @@ async def is_alive(world: World, access_token: str) -> bool:
 async def age(world: World, token: str, seconds: int) -> None:
     """Makes a token's use look older."""
     await world.db.execute(
-        f"UPDATE refresh_tokens SET used_at = used_at - INTERVAL '{seconds} seconds' WHERE token_hash = $1", ids.digest(token)
+        f"UPDATE refresh_tokens SET used_at = used_at - INTERVAL '{seconds} seconds' WHERE "
+        "token_hash = $1",
+        ids.digest(token),
     )
 
 
@@ -59,7 +62,9 @@ async def test_a_token_used_twice_ends_the_session(world: World) -> None:
     assert (await refresh(world, first.refresh_token)).status_code == 401
     assert (await refresh(world, second["refresh_token"])).status_code == 401
     assert not await is_alive(world, second["access_token"])
-    assert [row["action"] for row in await world.db.fetch("SELECT action FROM audit")] == ["refresh_reuse"]
+    assert [row["action"] for row in await world.db.fetch("SELECT action FROM audit")] == [
+        "refresh_reuse"
+    ]
 
 
 async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World) -> None:
@@ -108,7 +113,8 @@ async def test_refreshing_never_prolongs_the_session(world: World) -> None:
     await world.db.execute("UPDATE sessions SET expires_at = created_at + INTERVAL '1 hour'")
     await refresh(world, first.refresh_token)
     rows = await world.db.fetch(
-        "SELECT t.expires_at > s.expires_at AS longer FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.used_at IS NULL"
+        "SELECT t.expires_at > s.expires_at AS longer FROM refresh_tokens t JOIN sessions s ON "
+        "s.id = t.session_id WHERE t.used_at IS NULL"
     )
     assert [row["longer"] for row in rows] == [False]
 
@@ -123,13 +129,17 @@ async def test_a_disabled_user_cannot_refresh(world: World) -> None:
 
 async def test_racing_refreshes_make_one_successor(world: World) -> None:
     await world.person()
-    for _ in range(ROUNDS[world.db.engine]):  # each opens a session and rotates it in sixteen transactions
+    for _ in range(
+        ROUNDS[world.db.engine]
+    ):  # each opens a session and rotates it in sixteen transactions
         await world.db.execute("DELETE FROM throttles")
         before = await world.count("refresh_tokens")
         tokens = await world.login("alice", "a good password")
         results = await race(16, lambda _, token=tokens.refresh_token: world.auth.refresh(token))  # type: ignore[misc]
         assert [type(result) for result in results] == [TokensOut] * 16
-        assert len({result.refresh_token for result in results if isinstance(result, TokensOut)}) == 1
+        assert (
+            len({result.refresh_token for result in results if isinstance(result, TokensOut)}) == 1
+        )
         assert await world.count("refresh_tokens") == before + 2
 
 
@@ -149,7 +159,10 @@ async def test_purging_keeps_what_detects_reuse(world: World) -> None:
     second = (await refresh(world, kept.refresh_token)).json()
     await world.ask("POST", "/auth/logout", as_=gone.access_token)
     assert (await world.auth.purge()).sessions == 0
-    await world.db.execute("UPDATE sessions SET revoked_at = revoked_at - INTERVAL '31 days' WHERE revoked_at IS NOT NULL")
+    await world.db.execute(
+        "UPDATE sessions SET revoked_at = revoked_at - INTERVAL '31 days' WHERE revoked_at IS NOT "
+        "NULL"
+    )
     assert (await world.auth.purge()).sessions == 1
     assert (await world.count("sessions"), await world.count("refresh_tokens")) == (1, 2)
     await age(world, kept.refresh_token, 11)

@@ -13,7 +13,13 @@ from api.errors import NotAuthenticated
 SECRET = "a secret key that is long enough to sign"
 
 
-def forge(signer: TokenSigner, change: Callable[[dict[str, Any]], None], *, typ: str = "at+jwt", algorithm: str = "HS256") -> str:
+def forge(
+    signer: TokenSigner,
+    change: Callable[[dict[str, Any]], None],
+    *,
+    typ: str = "at+jwt",
+    algorithm: str = "HS256",
+) -> str:
     """A token signed with our own key that differs from a good one in one thing."""
     issued = int(ids.now().timestamp())
     payload: dict[str, Any] = {
@@ -48,7 +54,12 @@ def test_an_access_token_names_user_and_session(signer: TokenSigner) -> None:
 def test_an_act_token_names_the_bot_and_lasts_two_minutes(signer: TokenSigner) -> None:
     claims = signer.read(signer.act("u1", platform="telegram", platform_user_id="7", chat_id="9"))
     assert isinstance(claims, ActClaims)
-    assert (claims.act.sub, claims.platform_user_id, claims.chat_id, claims.exp - claims.iat) == ("bot:telegram", "7", "9", 120)
+    assert (claims.act.sub, claims.platform_user_id, claims.chat_id, claims.exp - claims.iat) == (
+        "bot:telegram",
+        "7",
+        "9",
+        120,
+    )
 
 
 def test_the_forge_makes_good_tokens_when_it_changes_nothing(signer: TokenSigner) -> None:
@@ -80,7 +91,10 @@ def test_a_wrong_claim_is_refused(signer: TokenSigner, claim: str, value: object
 
 
 def test_a_token_that_was_read_before_is_refused_once_it_has_expired(signer: TokenSigner) -> None:
-    good, ended = forge(signer, nothing), forge(signer, lambda payload: payload.update(exp=payload["iat"] - 1))
+    good, ended = (
+        forge(signer, nothing),
+        forge(signer, lambda payload: payload.update(exp=payload["iat"] - 1)),
+    )
     for _ in range(2):
         assert signer.read(good).sub == "u1"
         with pytest.raises(NotAuthenticated):
@@ -94,7 +108,9 @@ def test_a_token_of_another_type_is_refused(signer: TokenSigner, typ: str) -> No
         signer.read(forge(signer, nothing, typ=typ))
 
 
-@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")  # our key is right for HS256
+@pytest.mark.filterwarnings(
+    "ignore::jwt.warnings.InsecureKeyLengthWarning"
+)  # our key is right for HS256
 def test_another_algorithm_is_refused(signer: TokenSigner) -> None:
     with pytest.raises(NotAuthenticated):
         signer.read(forge(signer, nothing, algorithm="HS384"))
@@ -108,7 +124,9 @@ def test_another_installations_token_is_refused(signer: TokenSigner) -> None:
     with pytest.raises(NotAuthenticated):
         signer.read(other.access("u1", "s1"))
     key = signer._signing
-    forged = jwt.encode({"sub": "u1"}, other._signing.secret, "HS256", headers={"kid": key.id, "typ": "at+jwt"})
+    forged = jwt.encode(
+        {"sub": "u1"}, other._signing.secret, "HS256", headers={"kid": key.id, "typ": "at+jwt"}
+    )
     with pytest.raises(NotAuthenticated):
         signer.read(forged)
 

@@ -37,14 +37,20 @@ from api.wake import Wake
 T = TypeVar("T")
 
 SETUP_TOKEN = "the setup token of the first start"
-KEYS = {"telegram": "telegram-key-" + "t" * 30, "discord": "discord-key-" + "d" * 30, "terminal": "terminal-key-" + "x" * 30}
+KEYS = {
+    "telegram": "telegram-key-" + "t" * 30,
+    "discord": "discord-key-" + "d" * 30,
+    "terminal": "terminal-key-" + "x" * 30,
+}
 ADMIN = ("admin@example.org", "an admin's long password")
 HERE = Client("pytest", "192.0.2.1")
 one_engine = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-"""For what is decided above the database; each SQL text has a test on both engines elsewhere. A statement costs this one far less."""
+"""For what is decided above the database; each SQL text has a test on both engines elsewhere. A
+statement costs this one far less."""
 
 ROUNDS = {"postgresql": 50, "duckdb": 3}
-"""Of sixteen at once. The embedded engine lets one transaction in after the other, so that fewer rounds say as much."""
+"""Of sixteen at once. The embedded engine lets one transaction in after the other, so that fewer
+rounds say as much."""
 
 CHEAP = Cost(memory=8)
 """A password hash that costs nothing: the real cost has its own test."""
@@ -62,32 +68,55 @@ class World:
     erasers: list[Eraser]
     http: httpx.AsyncClient
 
-    async def ask(self, method: str, path: str, *, as_: str | None = None, **options: Any) -> httpx.Response:
+    async def ask(
+        self, method: str, path: str, *, as_: str | None = None, **options: Any
+    ) -> httpx.Response:
         """`as_` is the bearer."""
-        return await self.http.request(method, path, headers={"authorization": f"Bearer {as_}"} if as_ else {}, **options)
+        return await self.http.request(
+            method, path, headers={"authorization": f"Bearer {as_}"} if as_ else {}, **options
+        )
 
     async def admin(self) -> TokensOut:
         """The first admin, signed in."""
-        return await self.auth.setup(SetupIn.model_validate({"token": SETUP_TOKEN, "email": ADMIN[0], "password": ADMIN[1]}), HERE)
+        return await self.auth.setup(
+            SetupIn.model_validate({"token": SETUP_TOKEN, "email": ADMIN[0], "password": ADMIN[1]}),
+            HERE,
+        )
 
     async def person(self, name: str = "alice", password: str = "a good password") -> TokensOut:
-        response = await self.ask("POST", "/auth/register", json={"email": f"{name}@example.org", "password": password})
+        response = await self.ask(
+            "POST", "/auth/register", json={"email": f"{name}@example.org", "password": password}
+        )
         assert response.status_code == 201, response.text
         return TokensOut.model_validate(response.json())
 
     async def login(self, name: str, password: str) -> TokensOut:
-        response = await self.ask("POST", "/auth/login", json={"email": f"{name}@example.org", "password": password})
+        response = await self.ask(
+            "POST", "/auth/login", json={"email": f"{name}@example.org", "password": password}
+        )
         assert response.status_code == 200, response.text
         return TokensOut.model_validate(response.json())
 
-    async def linked(self, access_token: str, identity: str = "100", platform: str = "telegram") -> None:
+    async def linked(
+        self, access_token: str, identity: str = "100", platform: str = "telegram"
+    ) -> None:
         """Links a chat identity by the whole protocol."""
-        code = (await self.ask("POST", "/links/codes", as_=access_token, json={"platform": platform})).json()
-        redeem = {"code": code["code"], "platform_user_id": identity, "display_name": "Al", "chat_id": f"chat-{identity}", "private": True}
+        code = (
+            await self.ask("POST", "/links/codes", as_=access_token, json={"platform": platform})
+        ).json()
+        redeem = {
+            "code": code["code"],
+            "platform_user_id": identity,
+            "display_name": "Al",
+            "chat_id": f"chat-{identity}",
+            "private": True,
+        }
         redeemed = await self.ask("POST", "/bot/links/redeem", as_=KEYS[platform], json=redeem)
         assert redeemed.status_code == 200, redeemed.text
         answer = {"code_id": code["id"], "platform_user_id": identity, "accept": True}
-        assert (await self.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=answer)).status_code == 200
+        assert (
+            await self.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=answer)
+        ).status_code == 200
         confirmed = await self.ask("POST", f"/links/codes/{code['id']}/confirm", as_=access_token)
         assert confirmed.status_code == 200, confirmed.text
 
@@ -109,7 +138,11 @@ class World:
             claimed += found
             for one in found:
                 await self.deliveries.ack(platform, one.id, AckIn(lease=one.lease))
-        return [(one.address.chat_id, one.event.code, one.event.facts) for one in claimed if isinstance(one.event, Notice)]
+        return [
+            (one.address.chat_id, one.event.code, one.event.facts)
+            for one in claimed
+            if isinstance(one.event, Notice)
+        ]
 
     async def count(self, table: str) -> int:
         row = await self.db.fetch_one(f"SELECT count(*) AS n FROM {table}")
@@ -146,7 +179,11 @@ class Nobody:
 
 
 def build(
-    db: Db, *, web_signup: Literal["invite", "open"] = "open", chat_signup: Literal["link", "open"] = "link", cost: Cost = CHEAP
+    db: Db,
+    *,
+    web_signup: Literal["invite", "open"] = "open",
+    chat_signup: Literal["link", "open"] = "link",
+    cost: Cost = CHEAP,
 ) -> World:
     erasers: list[Eraser] = []
     deliveries = DeliveryService(db, Wake(), no_generations, Nobody())
@@ -175,11 +212,15 @@ def build(
     admin = AdminService(db, users=users, auth=auth, links=links)
     erasers += [auth.erase, links.erase]
     app = FastAPI()
-    app.state.services = SimpleNamespace(auth=auth, users=users, links=links, admin=admin, export=ExportService(db, NoFiles()))
+    app.state.services = SimpleNamespace(
+        auth=auth, users=users, links=links, admin=admin, export=ExportService(db, NoFiles())
+    )
     add_handlers(app)
     for routes in (auth_routes, users_routes, links_routes, admin_routes):
         app.router.routes.extend(routes.router.routes)
-    http = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api")
+    http = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api"
+    )
     return World(db, signer, users, links, auth, deliveries, admin, erasers, http)
 
 

@@ -9,14 +9,28 @@ import time_machine
 
 from api import ids
 from api.budget.service import BudgetService, Group, dollars
-from api.db import Db, Duplicate
+from api.db import Db, Duplicate, Row
 from api.errors import BudgetExceeded
 from api.schemas import MICRO, usd
 
 
-async def reserve(db: Db, budget: BudgetService, user_id: str, amount: int, monthly: int = 10 * MICRO, group: Group = "users") -> str:
+async def reserve(
+    db: Db,
+    budget: BudgetService,
+    user_id: str,
+    amount: int,
+    monthly: int = 10 * MICRO,
+    group: Group = "users",
+) -> str:
     async with db.transaction() as sql:
-        return await budget.reserve(sql, user_id=user_id, monthly_micro=monthly, group=group, amount=amount, subject=ids.new_id())
+        return await budget.reserve(
+            sql,
+            user_id=user_id,
+            monthly_micro=monthly,
+            group=group,
+            amount=amount,
+            subject=ids.new_id(),
+        )
 
 
 async def settle(db: Db, budget: BudgetService, hold_id: str, cost: int) -> bool:
@@ -32,14 +46,18 @@ async def release(db: Db, budget: BudgetService, hold_id: str) -> bool:
 async def assert_adds_up(db: Db) -> None:
     """Every counter is the sum of its open holds and of its ledger entries."""
     counters = await db.fetch("SELECT scope, month, held_micro, spent_micro FROM budgets")
-    holds = await db.fetch("SELECT user_id, group_scope, month, amount_micro FROM holds WHERE state = 'held'")
+    holds = await db.fetch(
+        "SELECT user_id, group_scope, month, amount_micro FROM holds WHERE state = 'held'"
+    )
     entries = await db.fetch(
-        "SELECT ledger.user_id, holds.group_scope, ledger.month, ledger.amount_micro FROM ledger JOIN holds ON holds.id = ledger.hold_id"
+        "SELECT ledger.user_id, holds.group_scope, ledger.month, ledger.amount_micro FROM ledger "
+        "JOIN holds ON holds.id = ledger.hold_id"
     )
     for counter in counters:
 
-        def mine(row: object, counter: object = counter) -> bool:
-            return row["month"] == counter["month"] and counter["scope"] in ("global", row["group_scope"], f"user:{row['user_id']}")  # type: ignore[index]
+        def mine(row: Row, counter: Row = counter) -> bool:
+            scopes = ("global", row["group_scope"], f"user:{row['user_id']}")
+            return row["month"] == counter["month"] and counter["scope"] in scopes
 
         assert counter["held_micro"] == sum(row["amount_micro"] for row in holds if mine(row))
         assert counter["spent_micro"] == sum(row["amount_micro"] for row in entries if mine(row))
@@ -48,19 +66,27 @@ async def assert_adds_up(db: Db) -> None:
 
 async def test_128_requests_at_once_against_a_budget_for_ten(db: Db) -> None:
     budget = BudgetService(db)
-    results = await asyncio.gather(*(reserve(db, budget, "u", 1, monthly=10) for _ in range(128)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(reserve(db, budget, "u", 1, monthly=10) for _ in range(128)), return_exceptions=True
+    )
     assert len([result for result in results if isinstance(result, str)]) == 10
     assert len([result for result in results if isinstance(result, BudgetExceeded)]) == 118
     assert await budget.of_user("u") == (0, 10)
     await assert_adds_up(db)
 
 
-async def test_the_global_limit_holds_over_users_and_gives_back_what_the_user_part_held(db: Db) -> None:
+async def test_the_global_limit_holds_over_users_and_gives_back_what_the_user_part_held(
+    db: Db,
+) -> None:
     budget = BudgetService(db, global_limit_micro=10)
     users = [f"u{number}" for number in range(40)]
-    results = await asyncio.gather(*(reserve(db, budget, user, 1) for user in users), return_exceptions=True)
+    results = await asyncio.gather(
+        *(reserve(db, budget, user, 1) for user in users), return_exceptions=True
+    )
     assert len([result for result in results if isinstance(result, str)]) == 10
-    assert "this server's budget" in str(next(result for result in results if isinstance(result, BudgetExceeded)))
+    assert "this server's budget" in str(
+        next(result for result in results if isinstance(result, BudgetExceeded))
+    )
     assert sum([(await budget.of_user(user))[1] for user in users]) == 10
     await assert_adds_up(db)
 
@@ -70,16 +96,23 @@ async def test_a_refusal_says_what_is_left(db: Db) -> None:
     await reserve(db, budget, "u", 9_500_000)
     with pytest.raises(BudgetExceeded) as refused:
         await reserve(db, budget, "u", 600_000)
-    assert refused.value.detail == "This can cost up to $0.60, and your budget for this month has $0.50 of $10.00 left."
+    assert (
+        refused.value.detail
+        == "This can cost up to $0.60, and your budget for this month has $0.50 of $10.00 left."
+    )
     assert await budget.balance("u", 10 * MICRO, "users") == 500_000
 
 
 @pytest.mark.parametrize("cost", [0, 30, 70, 250])
-async def test_a_price_that_is_known_late_takes_the_place_of_the_estimate(db: Db, cost: int) -> None:
+async def test_a_price_that_is_known_late_takes_the_place_of_the_estimate(
+    db: Db, cost: int
+) -> None:
     budget = BudgetService(db)
     hold = await reserve(db, budget, "u", 100)
     async with db.transaction() as sql:
-        assert await budget.correct(sql, hold, cost, kind="text", model="a/b") == 0, "nothing was booked yet"
+        assert await budget.correct(sql, hold, cost, kind="text", model="a/b") == 0, (
+            "nothing was booked yet"
+        )
     await settle(db, budget, hold, 70)
     for change in (cost - 70, 0):
         async with db.transaction() as sql:
@@ -97,7 +130,10 @@ async def test_a_price_that_is_known_late_takes_the_place_of_the_estimate(db: Db
 async def test_settling_books_the_real_cost_once(db: Db) -> None:
     budget = BudgetService(db)
     hold = await reserve(db, budget, "u", 100)
-    done = await asyncio.gather(*(settle(db, budget, hold, 70) for _ in range(8)), *(release(db, budget, hold) for _ in range(8)))
+    done = await asyncio.gather(
+        *(settle(db, budget, hold, 70) for _ in range(8)),
+        *(release(db, budget, hold) for _ in range(8)),
+    )
     assert sum(done) == 1
     await assert_adds_up(db)
     assert await settle(db, budget, hold, 70) is False
@@ -131,7 +167,9 @@ async def test_a_subject_has_one_hold(db: Db) -> None:
     for attempt in range(2):
         try:
             async with db.transaction() as sql:
-                await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="same")
+                await budget.reserve(
+                    sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="same"
+                )
         except Duplicate:
             assert attempt == 1
     assert await budget.of_user("u") == (0, 1)
@@ -145,7 +183,9 @@ async def test_a_hold_is_closed_in_the_month_it_was_made(db: Db) -> None:
         assert await budget.of_user("u") == (0, 0)
         assert await settle(db, budget, hold, 4)
         assert await budget.of_user("u") == (0, 0)
-    row = await db.fetch_one("SELECT spent_micro, held_micro FROM budgets WHERE scope = 'user:u' AND month = '2028-02'")
+    row = await db.fetch_one(
+        "SELECT spent_micro, held_micro FROM budgets WHERE scope = 'user:u' AND month = '2028-02'"
+    )
     assert row is not None
     assert (row["spent_micro"], row["held_micro"]) == (4, 0)
 
@@ -154,12 +194,29 @@ async def test_holds_of_dead_work_are_found_by_prefix_and_age(db: Db) -> None:
     budget = BudgetService(db)
     with time_machine.travel(ids.now() - timedelta(hours=1)):
         async with db.transaction() as sql:
-            await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:old")
-            await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="generation:old")
+            await budget.reserve(
+                sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:old"
+            )
+            await budget.reserve(
+                sql,
+                user_id="u",
+                monthly_micro=10,
+                group="users",
+                amount=1,
+                subject="generation:old",
+            )
     async with db.transaction() as sql:
-        await budget.reserve(sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:new")
+        await budget.reserve(
+            sql, user_id="u", monthly_micro=10, group="users", amount=1, subject="text:new"
+        )
     assert await budget.release_stale("text:", timedelta(minutes=30), but_not=()) == 1
-    assert sum(row["amount_micro"] for row in await db.fetch("SELECT amount_micro FROM holds WHERE state = 'held'")) == 2
+    assert (
+        sum(
+            row["amount_micro"]
+            for row in await db.fetch("SELECT amount_micro FROM holds WHERE state = 'held'")
+        )
+        == 2
+    )
     await assert_adds_up(db)
 
 
@@ -168,7 +225,14 @@ async def test_counters_always_add_up(db: Db, seed: int) -> None:
     """Random work by several users at once, then the sums."""
     budget = BudgetService(db, global_limit_micro=300)
     dice = random.Random(seed)
-    plans = [(f"u{dice.randrange(4)}", dice.randrange(20), dice.choice(["settle", "release", "leave", "both"])) for _ in range(40)]
+    plans = [
+        (
+            f"u{dice.randrange(4)}",
+            dice.randrange(20),
+            dice.choice(["settle", "release", "leave", "both"]),
+        )
+        for _ in range(40)
+    ]
 
     async def live(user_id: str, amount: int, end: str) -> None:
         try:
@@ -185,4 +249,9 @@ async def test_counters_always_add_up(db: Db, seed: int) -> None:
 
 
 def test_dollars_are_readable() -> None:
-    assert [dollars(micro) for micro in (0, 3_100, 10_000, 12_345_678)] == ["$0.00", "$0.0031", "$0.01", "$12.35"]
+    assert [dollars(micro) for micro in (0, 3_100, 10_000, 12_345_678)] == [
+        "$0.00",
+        "$0.0031",
+        "$0.01",
+        "$12.35",
+    ]

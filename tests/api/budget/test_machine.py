@@ -1,4 +1,5 @@
-"""Any order of reserving, settling, releasing, months and limits: the books add up, and no budget is passed."""
+"""Any order of reserving, settling, releasing, months and limits: the books add up, and no budget
+is passed."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,15 @@ from typing import Any
 import time_machine
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from api import ids
 from api.budget.schemas import BudgetIn
@@ -54,23 +63,41 @@ class Books(RuleBasedStateMachine):
     def used(self, scope: str) -> int:
         """By this test's own sums, in the present month."""
         month = month_of(ids.now())
-        held = sum(amount for user, made, amount in self.open.values() if made == month and scope in self.scopes(user))
+        held = sum(
+            amount
+            for user, made, amount in self.open.values()
+            if made == month and scope in self.scopes(user)
+        )
         return held + self.spent.get((scope, month), 0)
 
     async def _reserve(self, user: str, amount: int) -> str | None:
         try:
             async with self.db.transaction() as sql:
                 return await self.budget.reserve(
-                    sql, user_id=user, monthly_micro=MONTHLY, group=USERS[user], amount=amount, subject=ids.new_id()
+                    sql,
+                    user_id=user,
+                    monthly_micro=MONTHLY,
+                    group=USERS[user],
+                    amount=amount,
+                    subject=ids.new_id(),
                 )
         except BudgetExceeded:
             return None
 
-    @rule(target=holds, user=st.sampled_from(sorted(USERS)), amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4))
+    @rule(
+        target=holds,
+        user=st.sampled_from(sorted(USERS)),
+        amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    )
     def reserve(self, user: str, amounts: list[int]) -> Any:
-        """Several at the same moment; what is accepted fits, and what fits alone is not all refused."""
+        """Several at the same moment; what is accepted fits, and what fits alone is not all
+        refused."""
         limits = {f"user:{user}": MONTHLY, **self.limits}
-        left = min(limit - self.used(scope) for scope in self.scopes(user) if (limit := limits.get(scope)) is not None)
+        left = min(
+            limit - self.used(scope)
+            for scope in self.scopes(user)
+            if (limit := limits.get(scope)) is not None
+        )
 
         async def all_at_once() -> list[str | None]:
             return await asyncio.gather(*(self._reserve(user, amount) for amount in amounts))
@@ -97,7 +124,9 @@ class Books(RuleBasedStateMachine):
         async def end(how: str) -> str | None:
             async with self.db.transaction() as sql:
                 if how == "settle":
-                    done = await self.budget.settle(sql, hold, cost_micro=cost, kind="image", model="a/b")
+                    done = await self.budget.settle(
+                        sql, hold, cost_micro=cost, kind="image", model="a/b"
+                    )
                 else:
                     done = await self.budget.release(sql, hold)
             return how if done else None
@@ -128,7 +157,9 @@ class Books(RuleBasedStateMachine):
     def time_goes_by(self, days: int) -> None:
         self.coordinates.shift(timedelta(days=days))
 
-    @rule(scope=st.sampled_from(["users", "guests", "global"]), limit=st.none() | st.integers(0, 120))
+    @rule(
+        scope=st.sampled_from(["users", "guests", "global"]), limit=st.none() | st.integers(0, 120)
+    )
     def decide(self, scope: Any, limit: int | None) -> None:
         body = BudgetIn(scope=scope, monthly_usd=None if limit is None else usd(limit))
         self.loop.run_until_complete(self.budget.set_limit(body, actor_id="root"))
@@ -155,7 +186,11 @@ def _try(source: str | Path, examples: int) -> None:
         run_state_machine_as_test(
             Run,
             settings=settings(
-                max_examples=examples, stateful_step_count=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=examples,
+                stateful_step_count=20,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
             ),
         )
     finally:

@@ -18,18 +18,26 @@ from tests.sandbox_server import Sandbox, sandbox_server
 
 
 def test_an_account_is_in_one_group() -> None:
-    assert [group_of("user", guest=False), group_of("admin", guest=False), group_of("user", guest=True)] == ["users", "admins", "guests"]
+    assert [
+        group_of("user", guest=False),
+        group_of("admin", guest=False),
+        group_of("user", guest=True),
+    ] == ["users", "admins", "guests"]
 
 
 async def limit(budget: BudgetService, group: Group, micro: int | None) -> None:
-    await budget.set_limit(BudgetIn(scope=group, monthly_usd=None if micro is None else usd(micro)), actor_id="admin")
+    await budget.set_limit(
+        BudgetIn(scope=group, monthly_usd=None if micro is None else usd(micro)), actor_id="admin"
+    )
 
 
 async def test_a_group_spends_no_more_than_its_limit_and_the_others_go_on(db: Db) -> None:
     budget = BudgetService(db)
     await limit(budget, "guests", 10)
     users = [f"g{number}" for number in range(30)]
-    results = await asyncio.gather(*(reserve(db, budget, user, 1, group="guests") for user in users), return_exceptions=True)
+    results = await asyncio.gather(
+        *(reserve(db, budget, user, 1, group="guests") for user in users), return_exceptions=True
+    )
     held = [result for result in results if isinstance(result, str)]
     assert len(held) == 10
     refused = next(result for result in results if isinstance(result, BudgetExceeded))
@@ -53,7 +61,9 @@ async def test_a_hold_is_closed_in_the_group_in_which_it_was_made(db: Db) -> Non
     hold = await reserve(db, budget, "u", 5, group="users")
     await reserve(db, budget, "u", 7, group="admins")
     await settle(db, budget, hold, 4)
-    overview = {item.scope: (item.spent_usd, item.held_usd) for item in (await budget.overview()).items}
+    overview = {
+        item.scope: (item.spent_usd, item.held_usd) for item in (await budget.overview()).items
+    }
     assert overview["users"] == (usd(4), usd(0))
     assert overview["admins"] == (usd(0), usd(7))
     assert overview["global"] == (usd(4), usd(7))
@@ -97,7 +107,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def api(tmp_path: Path, sandbox: Sandbox, duckdb_path: Path) -> AsyncIterator[Api]:
-    async with running_api(tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", global_monthly_usd=50) as running:
+    async with running_api(
+        tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", global_monthly_usd=50
+    ) as running:
         yield running
 
 
@@ -107,22 +119,37 @@ async def answered(client: httpx.AsyncClient) -> int:
 
 async def test_admins_set_limits_that_hold_at_once(api: Api) -> None:
     async with await api.admin() as admin, await api.user() as ana:
-        items = {item["scope"]: item for item in (await admin.get("/admin/budgets")).json()["items"]}
+        items = {
+            item["scope"]: item for item in (await admin.get("/admin/budgets")).json()["items"]
+        }
         assert {scope: item["monthly_usd"] for scope, item in items.items()} == {
             "users": None,
             "admins": None,
             "guests": None,
             "global": "50.000000",
         }
-        changed = await admin.put("/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"})
-        assert next(item for item in changed.json()["items"] if item["scope"] == "users")["decided"] is True
+        changed = await admin.put(
+            "/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"}
+        )
+        assert (
+            next(item for item in changed.json()["items"] if item["scope"] == "users")["decided"]
+            is True
+        )
         assert (await answered(ana), await answered(admin)) == (402, 200)
-        assert (await ana.post("/generate/estimate", json={"kind": "text"})).json()["balance_usd"] == "0.000001"
+        assert (await ana.post("/generate/estimate", json={"kind": "text"})).json()[
+            "balance_usd"
+        ] == "0.000001"
         await admin.put("/admin/budgets", json={"scope": "users", "monthly_usd": None})
         assert await answered(ana) == 200
         await admin.put("/admin/budgets", json={"scope": "global", "monthly_usd": "0"})
         assert (await answered(ana), await answered(admin)) == (402, 402)
-        for wrong in ({"scope": "user:x", "monthly_usd": "1"}, {"scope": "users", "monthly_usd": "-1"}, {"scope": "users"}):
+        for wrong in (
+            {"scope": "user:x", "monthly_usd": "1"},
+            {"scope": "users", "monthly_usd": "-1"},
+            {"scope": "users"},
+        ):
             assert (await admin.put("/admin/budgets", json=wrong)).status_code == 422
-    rows = await api.services.db.fetch("SELECT subject FROM audit WHERE action = 'budget_limit_set' ORDER BY id")
+    rows = await api.services.db.fetch(
+        "SELECT subject FROM audit WHERE action = 'budget_limit_set' ORDER BY id"
+    )
     assert [row["subject"] for row in rows] == ["users", "users", "global"]

@@ -10,7 +10,13 @@ from api.provider.types import ModelInfo
 def price(*lines: tuple[str, str, str] | tuple[str, str, str, str]) -> tuple[PriceItem, ...]:
     """(billable, unit, dollars, variant?) each."""
     return tuple(
-        PriceItem(billable=line[0], unit=line[1], usd=Decimal(line[2]), variant=line[3] if len(line) == 4 else None) for line in lines
+        PriceItem(
+            billable=line[0],
+            unit=line[1],
+            usd=Decimal(line[2]),
+            variant=line[3] if len(line) == 4 else None,
+        )
+        for line in lines
     )
 
 
@@ -29,8 +35,17 @@ KLEIN = ModelInfo(
     "black-forest-labs/flux.2-klein-4b",
     "FLUX.2 Klein 4B",
     "image",
-    Capabilities(aspect_ratios=("1:1", "16:9"), image_sizes=("1K", "2K"), seed=True, max_n=4, max_input_images=1),
-    price(("output_image", "megapixel", "0.014", "first"), ("output_image", "megapixel", "0.001", "further")),
+    Capabilities(
+        aspect_ratios=("1:1", "16:9"),
+        image_sizes=("1K", "2K"),
+        seed=True,
+        max_n=4,
+        max_input_images=1,
+    ),
+    price(
+        ("output_image", "megapixel", "0.014", "first"),
+        ("output_image", "megapixel", "0.001", "further"),
+    ),
     route="chat",
     modalities=("image",),
 )
@@ -64,10 +79,18 @@ WAN = ModelInfo(
     "alibaba/wan-2.6",
     "Wan 2.6",
     "video",
-    Capabilities(durations=(5, 10), resolutions=("480p", "1080p"), aspect_ratios=("1:1",), seed=True),
+    Capabilities(
+        durations=(5, 10), resolutions=("480p", "1080p"), aspect_ratios=("1:1",), seed=True
+    ),
     skus(duration_seconds="0.04"),
 )
-TOKENS = ModelInfo("bytedance/seedance", "Seedance", "video", Capabilities(durations=(5,)), skus(video_tokens="0.0000012"))
+TOKENS = ModelInfo(
+    "bytedance/seedance",
+    "Seedance",
+    "video",
+    Capabilities(durations=(5,)),
+    skus(video_tokens="0.0000012"),
+)
 
 
 def model(info: ModelInfo, *, override: int | None = None) -> Model:

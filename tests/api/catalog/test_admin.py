@@ -1,4 +1,5 @@
-"""What admins decide about models, over HTTP: switched off, priced, kept for a role, added by hand."""
+"""What admins decide about models, over HTTP: switched off, priced, kept for a role, added by
+hand."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -50,20 +51,28 @@ async def changed(admin: httpx.AsyncClient, model: str, **body: Any) -> dict[str
 
 
 async def offered(client: httpx.AsyncClient, kind: str) -> list[str]:
-    return [item["id"] for item in (await client.get("/models", params={"kind": kind})).json()["items"]]
+    return [
+        item["id"] for item in (await client.get("/models", params={"kind": kind})).json()["items"]
+    ]
 
 
 async def priced(client: httpx.AsyncClient, kind: str, **body: Any) -> httpx.Response:
     return await client.post("/generate/estimate", json={"kind": kind, "prompt": "x", **body})
 
 
-async def test_only_admins_and_no_bots(api: Api, admin: httpx.AsyncClient, ana: httpx.AsyncClient) -> None:
+async def test_only_admins_and_no_bots(
+    api: Api, admin: httpx.AsyncClient, ana: httpx.AsyncClient
+) -> None:
     async with await api.acting(admin) as acting:
         for client in (ana, acting):
             for path in ("/admin/models", f"/admin/models/{KLEIN}", "/admin/budgets"):
                 assert (await client.get(path)).status_code == 403
-            assert (await client.put(f"/admin/models/{KLEIN}", json={"enabled": False})).status_code == 403
-            assert (await client.post("/admin/models", json={"id": "a/b", "kind": "text"})).status_code == 403
+            assert (
+                await client.put(f"/admin/models/{KLEIN}", json={"enabled": False})
+            ).status_code == 403
+            assert (
+                await client.post("/admin/models", json={"id": "a/b", "kind": "text"})
+            ).status_code == 403
             assert (await client.post("/admin/models/refresh")).status_code == 403
 
 
@@ -74,7 +83,9 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            page = (await admin.get("/admin/models", params={"limit": "2", **wanted, **cursor})).json()
+            page = (
+                await admin.get("/admin/models", params={"limit": "2", **wanted, **cursor})
+            ).json()
             found += page["items"]
             if page["next_cursor"] is None:
                 return found
@@ -93,7 +104,8 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
     for model, days, used in ((MINI, 0, 2), (KLEIN, 6, 3), (dearest[1]["id"], 7, 9)):
         for _ in range(used):
             await api.services.db.execute(
-                "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, amount_micro, created_at) "
+                "INSERT INTO ledger (id, user_id, month, hold_id, subject, kind, model, "
+                "amount_micro, created_at) "
                 "VALUES ($1, 'x', '2026-01', '', '', $2, $3, 5, $4)",
                 ids.new_id(),
                 "text" if model == MINI else "image",
@@ -103,15 +115,23 @@ async def test_all_models_in_pages(api: Api, admin: httpx.AsyncClient) -> None:
     await forget_days(api.services.db)
     api.services.spending._used = None
     most = await pages(sort="used")
-    assert [(item["id"], item["used"]) for item in most[:2]] == [(KLEIN, 3), (MINI, 2)], "those of a week"
+    assert [(item["id"], item["used"]) for item in most[:2]] == [(KLEIN, 3), (MINI, 2)], (
+        "those of a week"
+    )
     assert [item["used"] for item in most[2:]] == [0] * (len(seen) - 2)
-    assert [(item["kind"], item["id"]) for item in seen] == sorted({(item["kind"], item["id"]) for item in seen})
+    assert [(item["kind"], item["id"]) for item in seen] == sorted(
+        {(item["kind"], item["id"]) for item in seen}
+    )
     assert {item["id"]: item["enabled"] for item in seen}[KLEIN] is False
-    images = (await admin.get("/admin/models", params={"kind": "image", "q": "KLEIN"})).json()["items"]
+    images = (await admin.get("/admin/models", params={"kind": "image", "q": "KLEIN"})).json()[
+        "items"
+    ]
     assert [item["id"] for item in images] == [KLEIN]
 
 
-async def test_a_default_that_is_switched_off_heals(admin: httpx.AsyncClient, ana: httpx.AsyncClient) -> None:
+async def test_a_default_that_is_switched_off_heals(
+    admin: httpx.AsyncClient, ana: httpx.AsyncClient
+) -> None:
     assert (await changed(admin, KLEIN, enabled=False))["default"] is False
     models = (await ana.get("/models", params={"kind": "image"})).json()["items"]
     assert KLEIN not in [item["id"] for item in models]
@@ -124,19 +144,30 @@ async def test_a_default_that_is_switched_off_heals(admin: httpx.AsyncClient, an
     assert (await admin.put(f"/admin/models/{KLEIN}", json={"default": False})).status_code == 422
 
 
-async def test_a_price_of_the_operators_own(admin: httpx.AsyncClient, ana: httpx.AsyncClient) -> None:
+async def test_a_price_of_the_operators_own(
+    admin: httpx.AsyncClient, ana: httpx.AsyncClient
+) -> None:
     before = (await priced(ana, "image", model=KLEIN)).json()["cost_usd"]
-    assert (await changed(admin, KLEIN, price_override_usd="0.25"))["price_override_usd"] == "0.250000"
+    assert (await changed(admin, KLEIN, price_override_usd="0.25"))[
+        "price_override_usd"
+    ] == "0.250000"
     assert (await priced(ana, "image", model=KLEIN, n=2)).json()["cost_usd"] == "0.500000"
     assert (await changed(admin, KLEIN, enabled=True))["price_override_usd"] == "0.250000"
     assert (await changed(admin, KLEIN, price_override_usd=None))["price_override_usd"] is None
     assert (await priced(ana, "image", model=KLEIN)).json()["cost_usd"] == before
-    refused: list[dict[str, Any]] = [{"price_override_usd": "-1"}, {"roles": []}, {"roles": ["guest"]}, {"colour": "red"}]
+    refused: list[dict[str, Any]] = [
+        {"price_override_usd": "-1"},
+        {"roles": []},
+        {"roles": ["guest"]},
+        {"colour": "red"},
+    ]
     for wrong in refused:
         assert (await admin.put(f"/admin/models/{KLEIN}", json=wrong)).status_code == 422
 
 
-async def test_a_model_may_be_kept_for_a_role(admin: httpx.AsyncClient, ana: httpx.AsyncClient) -> None:
+async def test_a_model_may_be_kept_for_a_role(
+    admin: httpx.AsyncClient, ana: httpx.AsyncClient
+) -> None:
     """Also the default, which is another one then for everybody else."""
     await changed(admin, MINI, roles=["admin"])
     assert (await offered(admin, "text"))[0] == MINI
@@ -148,7 +179,9 @@ async def test_a_model_may_be_kept_for_a_role(admin: httpx.AsyncClient, ana: htt
         await priced(ana, "text", model=MINI),
     ):
         assert (asked.status_code, asked.json()["code"]) == (422, "model_unavailable")
-    assert (await ana.post("/generate/text", json={"prompt": "x"})).json()["model"] == models[0]["id"]
+    assert (await ana.post("/generate/text", json={"prompt": "x"})).json()["model"] == models[0][
+        "id"
+    ]
     assert (await admin.post("/generate/text", json={"prompt": "x"})).json()["model"] == MINI
     for kind, path in (("image", "/generate/image"), ("video", "/generate/video")):
         first = (await offered(admin, kind))[0]
@@ -161,44 +194,70 @@ async def test_a_model_may_be_kept_for_a_role(admin: httpx.AsyncClient, ana: htt
 
 async def test_a_model_of_two_kinds_has_to_be_told_apart(admin: httpx.AsyncClient) -> None:
     items = (await admin.get("/admin/models")).json()["items"]
-    both = next(item["id"] for item in items if sum(other["id"] == item["id"] for other in items) > 1)
+    both = next(
+        item["id"] for item in items if sum(other["id"] == item["id"] for other in items) > 1
+    )
     assert (await admin.get(f"/admin/models/{both}")).status_code == 422
-    answer = await admin.put(f"/admin/models/{both}", params={"kind": "image"}, json={"enabled": False})
+    answer = await admin.put(
+        f"/admin/models/{both}", params={"kind": "image"}, json={"enabled": False}
+    )
     assert (answer.json()["kind"], answer.json()["enabled"]) == ("image", False)
-    assert (await admin.get(f"/admin/models/{both}", params={"kind": "text"})).json()["enabled"] is True
+    assert (await admin.get(f"/admin/models/{both}", params={"kind": "text"})).json()[
+        "enabled"
+    ] is True
     assert (await admin.get("/admin/models/no/such")).status_code == 404
 
 
-async def test_a_model_that_no_list_has(admin: httpx.AsyncClient, ana: httpx.AsyncClient, api: Api) -> None:
+async def test_a_model_that_no_list_has(
+    admin: httpx.AsyncClient, ana: httpx.AsyncClient, api: Api
+) -> None:
     new = {"id": "own/painter", "kind": "image"}
     made = await admin.post("/admin/models", json=new)
-    assert (made.status_code, made.json()["by_hand"], made.json()["price_known"]) == (201, True, False)
+    assert (made.status_code, made.json()["by_hand"], made.json()["price_known"]) == (
+        201,
+        True,
+        False,
+    )
     refused = await ana.post("/generate/image", json={"prompt": "x", "model": "own/painter"})
     assert (refused.status_code, refused.json()["code"]) == (409, "price_unknown")
-    assert (await changed(admin, "own/painter", price_override_usd="0.03", default=True))["price_known"] is True
+    assert (await changed(admin, "own/painter", price_override_usd="0.03", default=True))[
+        "price_known"
+    ] is True
     await api.services.catalog.refresh()
     assert (await offered(ana, "image"))[0] == "own/painter"
     assert (await admin.post("/admin/models", json=new)).status_code == 409
-    assert (await admin.post("/admin/models", json={"id": "no slash", "kind": "image"})).status_code == 422
+    assert (
+        await admin.post("/admin/models", json={"id": "no slash", "kind": "image"})
+    ).status_code == 422
 
 
-async def test_a_vanished_model_can_be_kept_by_hand(admin: httpx.AsyncClient, ana: httpx.AsyncClient, api: Api) -> None:
+async def test_a_vanished_model_can_be_kept_by_hand(
+    admin: httpx.AsyncClient, ana: httpx.AsyncClient, api: Api
+) -> None:
     await api.services.db.execute("UPDATE models SET listed = FALSE WHERE id = $1", MINI)
     assert (await admin.get(f"/admin/models/{MINI}")).json()["vanished"] is True
     assert (await admin.put(f"/admin/models/{MINI}", json={"default": True})).status_code == 409
-    made = (await admin.post("/admin/models", json={"id": MINI, "kind": "text", "price_override_usd": "0.01"})).json()
+    made = (
+        await admin.post(
+            "/admin/models", json={"id": MINI, "kind": "text", "price_override_usd": "0.01"}
+        )
+    ).json()
     assert (made["vanished"], made["by_hand"]) == (False, True)
     assert MINI in await offered(ana, "text")
 
 
-async def test_refreshing_now_and_what_is_written_down(admin: httpx.AsyncClient, api: Api, shared: Sandbox) -> None:
+async def test_refreshing_now_and_what_is_written_down(
+    admin: httpx.AsyncClient, api: Api, shared: Sandbox
+) -> None:
     assert (await admin.post("/admin/models/refresh")).json()["count"] > 10
     shared.break_with(Fault(call="models", kind="status", status=500))
     failed = await admin.post("/admin/models/refresh")
     assert (failed.status_code, failed.json()["code"]) == (502, "provider_unavailable")
     await changed(admin, KLEIN, enabled=False)
     await admin.post("/admin/models", json={"id": "own/painter", "kind": "image"})
-    rows = await api.services.db.fetch("SELECT action, subject FROM audit WHERE action LIKE 'model%' ORDER BY id")
+    rows = await api.services.db.fetch(
+        "SELECT action, subject FROM audit WHERE action LIKE 'model%' ORDER BY id"
+    )
     assert [tuple(row.values()) for row in rows] == [
         ("models_refreshed", "models"),
         ("model_changed", KLEIN),

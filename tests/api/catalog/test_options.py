@@ -1,4 +1,5 @@
-"""What a model does not take is refused with the field and what is allowed; what is left out gets its default."""
+"""What a model does not take is refused with the field and what is allowed; what is left out gets
+its default."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,12 @@ def test_an_edit_keeps_the_shape_of_its_input() -> None:
 
 
 def test_a_video_gets_the_models_defaults() -> None:
-    assert video(VEO) == {"duration": 4, "resolution": "720p", "aspect_ratio": "16:9", "generate_audio": True}
+    assert video(VEO) == {
+        "duration": 4,
+        "resolution": "720p",
+        "aspect_ratio": "16:9",
+        "generate_audio": True,
+    }
     assert video(WAN) == {"duration": 5, "resolution": "480p", "aspect_ratio": "1:1"}
     assert video(TOKENS) == {"duration": 5}
 
@@ -39,14 +45,24 @@ def test_a_video_gets_the_models_defaults() -> None:
 def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
     asked = image(KLEIN, n=3, aspect_ratio="16:9", image_size="2k", seed=7)
     assert asked == {"n": 3, "aspect_ratio": "16:9", "image_size": "2K", "seed": 7}
-    assert image(KLEIN, negative_prompt="dogs")["negative_prompt"] == "dogs", "every model can be told in words"
-    fine = replace(KLEIN, capabilities=KLEIN.capabilities.model_copy(update={"qualities": ("auto", "low", "high")}))
+    assert image(KLEIN, negative_prompt="dogs")["negative_prompt"] == "dogs", (
+        "every model can be told in words"
+    )
+    fine = replace(
+        KLEIN,
+        capabilities=KLEIN.capabilities.model_copy(update={"qualities": ("auto", "low", "high")}),
+    )
     assert image(fine, quality="High")["quality"] == "high"
     assert "quality" not in image(fine)
     with pytest.raises(OptionUnsupported, match="takes as quality: auto, low, high"):
         image(fine, quality="max")
     silent = video(VEO, duration=8, resolution="1080P", aspect_ratio="9:16", generate_audio=False)
-    assert silent == {"duration": 8, "resolution": "1080p", "aspect_ratio": "9:16", "generate_audio": False}
+    assert silent == {
+        "duration": 8,
+        "resolution": "1080p",
+        "aspect_ratio": "9:16",
+        "generate_audio": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,16 +70,38 @@ def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
     [
         (KLEIN, {"n": 5}, "n", "FLUX.2 Klein 4B makes at most 4 images at a time."),
         (KLEIN, {"size": "1024x1024"}, "size", "FLUX.2 Klein 4B does not take the option size."),
-        (KLEIN, {"aspect_ratio": "3:2"}, "aspect_ratio", "FLUX.2 Klein 4B takes as aspect ratio: 1:1, 16:9."),
+        (
+            KLEIN,
+            {"aspect_ratio": "3:2"},
+            "aspect_ratio",
+            "FLUX.2 Klein 4B takes as aspect ratio: 1:1, 16:9.",
+        ),
         (KLEIN, {"image_size": "4K"}, "image_size", "FLUX.2 Klein 4B takes as image size: 1K, 2K."),
-        (KLEIN, {"quality": "high"}, "quality", "FLUX.2 Klein 4B does not take the option quality."),
-        (KLEIN, {"input_images": ["a", "b"]}, "input_images", "FLUX.2 Klein 4B takes at most 1 input image."),
+        (
+            KLEIN,
+            {"quality": "high"},
+            "quality",
+            "FLUX.2 Klein 4B does not take the option quality.",
+        ),
+        (
+            KLEIN,
+            {"input_images": ["a", "b"]},
+            "input_images",
+            "FLUX.2 Klein 4B takes at most 1 input image.",
+        ),
         (GPT_IMAGE, {"input_images": ["a"]}, "input_images", "GPT Image 2 takes no input images."),
         (GPT_IMAGE, {"seed": 1}, "seed", "GPT Image 2 does not take the option seed."),
-        (GPT_IMAGE, {"size": "640x480"}, "size", "GPT Image 2 takes as size: 1536x1024, 1024x1024."),
+        (
+            GPT_IMAGE,
+            {"size": "640x480"},
+            "size",
+            "GPT Image 2 takes as size: 1536x1024, 1024x1024.",
+        ),
     ],
 )
-def test_an_image_option_that_the_model_lacks(info: ModelInfo, asked: dict[str, Any], field: str, says: str) -> None:
+def test_an_image_option_that_the_model_lacks(
+    info: ModelInfo, asked: dict[str, Any], field: str, says: str
+) -> None:
     with pytest.raises(OptionUnsupported) as refused:
         image(info, **asked)
     assert (refused.value.field, refused.value.detail) == (field, says)
@@ -78,7 +116,9 @@ def test_an_image_option_that_the_model_lacks(info: ModelInfo, asked: dict[str, 
         (GPT_IMAGE, {"seed": 1}, []),
     ],
 )
-def test_the_answer_tells_what_is_allowed_as_facts_too(info: ModelInfo, asked: dict[str, Any], allowed: object) -> None:
+def test_the_answer_tells_what_is_allowed_as_facts_too(
+    info: ModelInfo, asked: dict[str, Any], allowed: object
+) -> None:
     with pytest.raises(OptionUnsupported) as refused:
         image(info, **asked)
     facts = problem_of(refused.value).model_dump(mode="json")
@@ -96,7 +136,9 @@ def test_the_answer_tells_what_is_allowed_as_facts_too(info: ModelInfo, asked: d
         (TOKENS, {"resolution": "720p"}, "resolution"),
     ],
 )
-def test_a_video_option_that_the_model_lacks(info: ModelInfo, asked: dict[str, Any], field: str) -> None:
+def test_a_video_option_that_the_model_lacks(
+    info: ModelInfo, asked: dict[str, Any], field: str
+) -> None:
     with pytest.raises(OptionUnsupported) as refused:
         video(info, **asked)
     assert refused.value.field == field
@@ -133,4 +175,6 @@ def test_only_some_models_end_a_video_with_an_image() -> None:
 
 def test_an_estimate_takes_the_same_options() -> None:
     assert checked_image_options(model(KLEIN), EstimateIn(kind="image", n=2)) == image(KLEIN, n=2)
-    assert checked_video_options(model(VEO), EstimateIn(kind="video", duration=6)) == video(VEO, duration=6)
+    assert checked_video_options(model(VEO), EstimateIn(kind="video", duration=6)) == video(
+        VEO, duration=6
+    )

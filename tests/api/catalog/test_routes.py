@@ -29,7 +29,11 @@ async def test_models_are_listed_by_kind_in_pages(api: Api) -> None:
         assert {item["kind"] for item in everything} == {"text", "image", "video"}
         images = (await user.get("/models", params={"kind": "image"})).json()["items"]
         assert images == [item for item in everything if item["kind"] == "image"]
-        assert [item["id"] for item in images if item["default"]] == [images[0]["id"]] == ["black-forest-labs/flux.2-klein-4b"]
+        assert (
+            [item["id"] for item in images if item["default"]]
+            == [images[0]["id"]]
+            == ["black-forest-labs/flux.2-klein-4b"]
+        )
         assert images[0]["price"]["summary"] == "about $0.014 an image"
         assert "1:1" in images[0]["capabilities"]["aspect_ratios"]
         seen = await all_pages(user)

@@ -11,7 +11,14 @@ from api.errors import InvalidRequest
 
 COST = Order("cost", "bigint", among="cost IS NOT NULL")
 NAME = Order("lower(name)", descending=False)
-ROWS = (("a", 5, "Zoe"), ("b", 9, "mia: m"), ("c", 5, "ann"), ("d", None, "Mia: m"), ("e", 5, "bo"), ("f", 1, "x"))
+ROWS = (
+    ("a", 5, "Zoe"),
+    ("b", 9, "mia: m"),
+    ("c", 5, "ann"),
+    ("d", None, "Mia: m"),
+    ("e", 5, "bo"),
+    ("f", 1, "x"),
+)
 
 
 @pytest.fixture
@@ -38,7 +45,10 @@ async def test_each_order_has_each_row_once(things: Db) -> None:
     assert await pages(things, OLDEST, []) == "abcdef"
     assert await pages(things, COST, []) == "becaf"
     assert await pages(things, NAME, []) == "cebdfa"
-    assert await pages(things, COST, [("cost < {0}", 9), ("name <> {0}", "bo"), ("id = {0}", None)]) == "caf"
+    assert (
+        await pages(things, COST, [("cost < {0}", 9), ("name <> {0}", "bo"), ("id = {0}", None)])
+        == "caf"
+    )
 
 
 async def test_a_page_begins_where_the_last_one_ended_whatever_changed(things: Db) -> None:
@@ -55,9 +65,14 @@ async def test_a_cursor_of_another_order_is_refused(things: Db, cursor: str) -> 
 
 
 async def test_the_newest_come_without_gaps_from_busy_and_from_quiet_times(db: Db) -> None:
-    """What is looked at first are two days before the page: more than it shows, less, and nothing."""
+    """What is looked at first are two days before the page: more than it shows, less, and
+    nothing."""
     await db.execute("CREATE TABLE things (id TEXT PRIMARY KEY)")
-    ago = [timedelta(days=-1), *(timedelta(minutes=n) for n in range(5)), *(timedelta(days=n) for n in (1, 3, 30, 31, 90))]
+    ago = [
+        timedelta(days=-1),
+        *(timedelta(minutes=n) for n in range(5)),
+        *(timedelta(days=n) for n in (1, 3, 30, 31, 90)),
+    ]
     made = [ids.floor(ids.now() - each) for each in ago]
     for row_id in made:
         await db.execute("INSERT INTO things (id) VALUES ($1)", row_id)
@@ -69,4 +84,6 @@ async def test_the_newest_come_without_gaps_from_busy_and_from_quiet_times(db: D
 def test_an_id_tells_when_it_was_made() -> None:
     at = ids.now().replace(microsecond=7000)
     assert ids.moment(ids.floor(at)) == at
-    assert [ids.moment(text) for text in ("", "not an id", "ffffffff-ffff-7000-8000-000000000000")] == [None, None, None]
+    assert [
+        ids.moment(text) for text in ("", "not an id", "ffffffff-ffff-7000-8000-000000000000")
+    ] == [None, None, None]

@@ -44,7 +44,8 @@ async def test_a_taken_key_is_a_duplicate(db: Db) -> None:
 
 
 async def test_writes_at_once_each_get_their_own_result(db: Db) -> None:
-    """More than a batch, half of them duplicates: the failing ones do not take the others with them."""
+    """More than a batch, half of them duplicates: the failing ones do not take the others with
+    them."""
     tries = [db.execute(INSERT, str(number // 2), now()) for number in range(BATCH_MAX * 4)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(result, Duplicate) for result in results) == BATCH_MAX * 2
@@ -142,11 +143,17 @@ async def test_cancelling_at_any_statement_leaves_the_engine_usable(db: Db) -> N
 
 
 async def test_a_read_modify_write_under_transactions_loses_no_update(db: Db) -> None:
-    await db.execute("INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ('s', 'm', 0, 0)")
+    await db.execute(
+        "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ('s', 'm', 0, 0)"
+    )
 
     async def add() -> None:
         async with db.transaction() as sql:
-            await sql.execute("UPDATE budgets SET held_micro = held_micro + 1 WHERE scope = $1 AND month = $2", "s", "m")
+            await sql.execute(
+                "UPDATE budgets SET held_micro = held_micro + 1 WHERE scope = $1 AND month = $2",
+                "s",
+                "m",
+            )
 
     await asyncio.gather(*[add() for _ in range(40)])
     assert await db.fetch_one("SELECT held_micro FROM budgets") == {"held_micro": 40}
@@ -156,10 +163,14 @@ async def test_migrations_are_applied_once(db: Db) -> None:
     assert await migrate(db) == []
 
 
-async def test_a_migration_that_fails_leaves_nothing_and_can_be_repeated(db: Db, tmp_path: Path) -> None:
+async def test_a_migration_that_fails_leaves_nothing_and_can_be_repeated(
+    db: Db, tmp_path: Path
+) -> None:
     folder = Path(copytree(MIGRATIONS, tmp_path / "migrations"))
     file = folder / "0099_more.sql"
-    file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY); CREATE TABLE broken (id NO_SUCH_TYPE);")
+    file.write_text(
+        "CREATE TABLE half (id TEXT PRIMARY KEY); CREATE TABLE broken (id NO_SUCH_TYPE);"
+    )
     with pytest.raises(Exception, match=r"(?i)no_such_type"):
         await migrate(db, folder)
     file.write_text("CREATE TABLE half (id TEXT PRIMARY KEY);")
@@ -172,7 +183,9 @@ async def test_a_second_opening_of_the_file_is_refused_in_words(duckdb_path: Pat
     code = f"import duckdb; duckdb.connect({str(duckdb_path)!r})"
     from sys import executable
 
-    process = await asyncio.create_subprocess_exec(executable, "-c", code, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        executable, "-c", code, stderr=asyncio.subprocess.PIPE
+    )
     _, stderr = await process.communicate()
     await db.close()
     assert b"lock" in stderr
@@ -186,7 +199,8 @@ async def test_what_was_acknowledged_is_there_after_kill(tmp_path: Path) -> None
     code = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from api.db.duckdb import open_duckdb\nfrom api.db.migrate import migrate\nfrom api.ids import now\n"
+        "from api.db.duckdb import open_duckdb\nfrom api.db.migrate import migrate\nfrom api.ids "
+        "import now\n"
         "async def main():\n"
         "    db = await open_duckdb(Path(sys.argv[1])); await migrate(db)\n"
         "    for number in range(100000):\n"
@@ -194,7 +208,9 @@ async def test_what_was_acknowledged_is_there_after_kill(tmp_path: Path) -> None
         "asyncio.run(main())\n"
     )
     path = tmp_path / "killed.duckdb"
-    child = await asyncio.create_subprocess_exec(executable, "-c", code, str(path), stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(
+        executable, "-c", code, str(path), stdout=asyncio.subprocess.PIPE
+    )
     assert child.stdout is not None
     said = [int(await child.stdout.readline()) for _ in range(50)]
     child.send_signal(SIGKILL)
@@ -213,6 +229,8 @@ async def test_a_file_that_others_could_read_is_made_private(duckdb_path: Path) 
         file.chmod(0o644)
     opened = await open_duckdb(duckdb_path)
     try:
-        assert {oct(file.stat().st_mode & 0o777) for file in (duckdb_path, log) if file.exists()} == {"0o600"}
+        assert {
+            oct(file.stat().st_mode & 0o777) for file in (duckdb_path, log) if file.exists()
+        } == {"0o600"}
     finally:
         await opened.close()

@@ -1,4 +1,5 @@
-"""What is kept of tables that seldom change is never older than the last write that somebody was told of."""
+"""What is kept of tables that seldom change is never older than the last write that somebody was
+told of."""
 
 import asyncio
 import threading
@@ -33,7 +34,9 @@ async def filled(db: Db) -> Db:
 async def test_a_write_is_seen_by_every_read_after_it(filled: Db) -> None:
     await filled.execute(UPDATE, "n", "1")
     assert await value(filled) == "1"
-    assert await filled.fetch("UPDATE studio_settings SET value_json = '2' WHERE name = $1 RETURNING name", "n")
+    assert await filled.fetch(
+        "UPDATE studio_settings SET value_json = '2' WHERE name = $1 RETURNING name", "n"
+    )
     assert await value(filled) == "2"
     await filled.execute("DELETE FROM studio_settings")
     assert await value(filled) is None
@@ -45,12 +48,15 @@ WAYS = {
     "update studio_settings set value_json = '1' where name = 'n'": "1",
     "Update Studio_Settings\nSet value_json = '1'": "1",
     "UPDATE \"STUDIO_SETTINGS\" SET value_json = '1'": "1",
-    "insert into studio_settings select * from studio_settings on conflict (name) do update set value_json = '1'": "1",
-    "/* first */ -- why\n with taken as (select '1' as json) update main.studio_settings set value_json = json from taken": "1",
+    "insert into studio_settings select * from studio_settings on conflict (name) do update set "
+    "value_json = '1'": "1",
+    "/* first */ -- why\n with taken as (select '1' as json) update main.studio_settings set "
+    "value_json = json from taken": "1",
     "delete from studio_settings": None,
     "TRUNCATE studio_settings": None,
     "truncate table studio_settings": None,
-    "merge into studio_settings using (select 'n' as name) given using (name) when matched then delete": None,
+    "merge into studio_settings using (select 'n' as name) given using (name) when matched then "
+    "delete": None,
 }
 
 
@@ -136,7 +142,10 @@ async def test_a_commit_that_nobody_waits_for_is_seen(filled: Db) -> None:
     task = asyncio.create_task(change())
     await asyncio.wait({task})
     await filled.execute("UPDATE marks SET name = name")  # behind it on the writer's thread
-    whole = await filled.fetch("SELECT value_json, (SELECT count(*) FROM marks) AS marks FROM studio_settings WHERE name = 'n'")
+    whole = await filled.fetch(
+        "SELECT value_json, (SELECT count(*) FROM marks) AS marks FROM studio_settings WHERE name "
+        "= 'n'"
+    )
     assert await value(filled) == whole[0]["value_json"]
 
 
@@ -158,7 +167,9 @@ async def test_readers_beside_a_writer_never_fall_behind_it(filled: Db) -> None:
     await asyncio.gather(*readers)
 
 
-async def test_rows_that_a_write_has_overtaken_are_not_kept(duckdb_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_that_a_write_has_overtaken_are_not_kept(
+    duckdb_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The read is held between its answer and its being kept, while the write comes in."""
     has_read, go_on = threading.Event(), threading.Event()
     fits = Kept.fits
@@ -186,7 +197,9 @@ async def test_rows_that_a_write_has_overtaken_are_not_kept(duckdb_path: Path, m
 async def test_only_tables_that_are_named_are_kept_and_they_are(duckdb_path: Path) -> None:
     db = await open_duckdb(duckdb_path)
     try:
-        tables = {row["name"] for row in await db.fetch("SELECT table_name AS name FROM duckdb_tables()")}
+        tables = {
+            row["name"] for row in await db.fetch("SELECT table_name AS name FROM duckdb_tables()")
+        }
         assert tables > TABLES
         both = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM marks) AS marks"
         assert (await db.fetch(both))[0]["marks"] == 0
@@ -204,7 +217,9 @@ async def test_only_tables_that_are_named_are_kept_and_they_are(duckdb_path: Pat
 
 
 async def test_many_at_once_are_one_commit_and_seen(filled: Db) -> None:
-    await asyncio.gather(*(filled.execute(INSERT, f"k{number}", "x", now()) for number in range(BATCH_MAX * 2)))
+    await asyncio.gather(
+        *(filled.execute(INSERT, f"k{number}", "x", now()) for number in range(BATCH_MAX * 2))
+    )
     assert [await value(filled, f"k{number}") for number in (0, BATCH_MAX * 2 - 1)] == ["x", "x"]
 
 

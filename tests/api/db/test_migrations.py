@@ -1,4 +1,5 @@
-"""What a database was brought to its form with is kept and compared; files that have landed stay as they are."""
+"""What a database was brought to its form with is kept and compared; files that have landed stay as
+they are."""
 
 import asyncio
 import shutil
@@ -17,20 +18,26 @@ LANDED = MIGRATIONS / "landed.txt"
 
 def listed() -> dict[str, str]:
     """Checksum by file."""
-    return {name: checksum for checksum, name in (line.split() for line in LANDED.read_text().splitlines())}
+    return {
+        name: checksum
+        for checksum, name in (line.split() for line in LANDED.read_text().splitlines())
+    }
 
 
 def test_a_file_that_has_landed_is_as_it_was_and_a_new_one_is_listed() -> None:
     now = {f"{each.name}.sql": each.checksum for each in migrations(MIGRATIONS)}
     changed = sorted(name for name, checksum in listed().items() if now.get(name) != checksum)
-    assert not changed, f"databases were made with these files, so they never change, write a new one: {changed}"
+    assert not changed, (
+        f"databases were made with these files, so they never change, write a new one: {changed}"
+    )
     new = "\n".join(f"{now[name]}  {name}" for name in sorted(now.keys() - listed().keys()))
     assert not new, f"add to {LANDED.name}, in its place:\n{new}"
 
 
 @pytest.fixture
 async def db(database: str) -> AsyncIterator[Db]:
-    """Its list of migrations is dropped at the end, so that no other test is given this database."""
+    """Its list of migrations is dropped at the end, so that no other test is given this
+    database."""
     opened = await open_db(database)
     yield opened
     await opened.execute("DROP TABLE IF EXISTS schema_migrations")
@@ -48,7 +55,10 @@ async def forget_checksums(db: Db) -> None:
 
 
 async def checksums(db: Db) -> dict[str, str | None]:
-    return {row["name"]: row["checksum"] for row in await db.fetch("SELECT name, checksum FROM schema_migrations")}
+    return {
+        row["name"]: row["checksum"]
+        for row in await db.fetch("SELECT name, checksum FROM schema_migrations")
+    }
 
 
 async def refused(db: Db, folder: Path = MIGRATIONS) -> tuple[str, str]:
@@ -65,7 +75,9 @@ async def test_each_applied_file_has_its_checksum(db: Db) -> None:
     assert any("postgresql" in name for name in there) == (db.engine == "postgresql")
 
 
-async def test_a_file_that_is_not_the_same_any_more_is_refused_before_anything_is_applied(db: Db, folder: Path) -> None:
+async def test_a_file_that_is_not_the_same_any_more_is_refused_before_anything_is_applied(
+    db: Db, folder: Path
+) -> None:
     with (folder / "0003_generations.sql").open("a") as file:
         file.write("\n-- a word more\n")
     (folder / "0099_more.sql").write_text("CREATE TABLE more (id TEXT PRIMARY KEY);")
@@ -102,15 +114,20 @@ async def test_a_database_of_before_checksums_is_taken_when_its_columns_are_righ
     ],
     ids=["a column is missing", "a column is too much", "a table is missing"],
 )
-async def test_one_whose_files_were_edited_after_it_was_made_is_refused(change: str, subject: str, db: Db) -> None:
-    """Each of these was done to a landed file once, and the database of before started as if all was well."""
+async def test_one_whose_files_were_edited_after_it_was_made_is_refused(
+    change: str, subject: str, db: Db
+) -> None:
+    """Each of these was done to a landed file once, and the database of before started as if all
+    was well."""
     await forget_checksums(db)
     await db.execute(change)
     assert await refused(db) == ("other_form", subject)
     assert (await db.fetch("SELECT * FROM schema_migrations"))[0].keys() == {"name", "applied_at"}
 
 
-async def test_processes_that_start_at_once_on_an_empty_server_all_start(postgres: Postgres) -> None:
+async def test_processes_that_start_at_once_on_an_empty_server_all_start(
+    postgres: Postgres,
+) -> None:
     name = await postgres.take()
     async with postgres.connected(name) as database:
         await database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")

@@ -1,4 +1,5 @@
-"""A database that cannot be opened is told in one sentence with what to do, and is left as it was."""
+"""A database that cannot be opened is told in one sentence with what to do, and is left as it
+was."""
 
 import asyncio
 import os
@@ -17,9 +18,15 @@ from api.settings import Settings
 from api.start_errors import CannotStart
 from tests.conftest import Postgres
 
-UNSYNCED = "import duckdb, os, sys; db = duckdb.connect(sys.argv[1]); db.execute(\"INSERT INTO marks VALUES ('late', now())\"); os._exit(0)"
+UNSYNCED = (
+    'import duckdb, os, sys; db = duckdb.connect(sys.argv[1]); db.execute("INSERT INTO '
+    "marks VALUES ('late', now())\"); os._exit(0)"
+)
 """What a kill leaves: the row is in the log only."""
-HELD = "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+HELD = (
+    "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
+    "sys.stdin.read()"
+)
 
 BLOCKS, BLOCK = 12_288, 262_144
 """Where the file's blocks begin, and how large each is."""
@@ -71,15 +78,35 @@ def another_log(data: Path) -> None:
         (write("app.duckdb", b"\xff" * 8000), r"app\.duckdb cannot be read \("),
         (cut("app.duckdb", 4096), r"app\.duckdb cannot be read \("),
         (cut("app.duckdb", 0), r"app\.duckdb cannot be read \("),
-        (write("app.duckdb.wal", b"\xff" * 3, at=60), r"app\.duckdb\.wal, cannot be put into the database \(.*: move .*\.wal away"),
+        (
+            write("app.duckdb.wal", b"\xff" * 3, at=60),
+            r"app\.duckdb\.wal, cannot be put into the database \(.*: move .*\.wal away",
+        ),
         (another_log, r"app\.duckdb\.wal, cannot be put into the database \("),
-        # these two DuckDB passes over in silence: it goes on without what was written last, and then overwrites it
-        (write("app.duckdb.wal", b"\xff" * 4), r"app\.duckdb\.wal, cannot be put into the database \("),
-        (lambda data: (data / "app.duckdb").unlink(), r"app\.duckdb is missing, but its log .*\.wal is there"),
+        # these two DuckDB passes over in silence: it goes on without what was written last, and
+        # then overwrites it
+        (
+            write("app.duckdb.wal", b"\xff" * 4),
+            r"app\.duckdb\.wal, cannot be put into the database \(",
+        ),
+        (
+            lambda data: (data / "app.duckdb").unlink(),
+            r"app\.duckdb is missing, but its log .*\.wal is there",
+        ),
     ],
-    ids=["garbage", "cut short", "empty", "log damaged", "log of another", "log not one", "log alone"],
+    ids=[
+        "garbage",
+        "cut short",
+        "empty",
+        "log damaged",
+        "log of another",
+        "log not one",
+        "log alone",
+    ],
 )
-async def test_what_cannot_be_opened_is_left_alone_and_the_way_back_is_named(damage: Damage, said: str, data: Path) -> None:
+async def test_what_cannot_be_opened_is_left_alone_and_the_way_back_is_named(
+    damage: Damage, said: str, data: Path
+) -> None:
     damage(data)
     backups = data / "backups"
     backups.mkdir()
@@ -100,7 +127,9 @@ async def test_without_a_backup_it_says_so(data: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 3, 30])
-async def test_a_log_that_a_kill_left_at_its_beginning_holds_nothing_up(left: int, data: Path) -> None:
+async def test_a_log_that_a_kill_left_at_its_beginning_holds_nothing_up(
+    left: int, data: Path
+) -> None:
     cut("app.duckdb.wal", left)(data)
     db = await open_database(settings(data))
     assert await db.fetch("SELECT name FROM marks") == []
@@ -113,10 +142,15 @@ async def test_a_whole_log_is_put_in(data: Path) -> None:
     await db.close()
 
 
-async def test_a_damaged_block_that_is_met_later_is_a_database_that_cannot_be_read(tmp_path: Path) -> None:
+async def test_a_damaged_block_that_is_met_later_is_a_database_that_cannot_be_read(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "app.duckdb"
     db = await open_duckdb(path)
-    await db.execute("CREATE TABLE words AS SELECT md5(i::text) || md5((i + 1)::text) AS word FROM range(30000) r(i)")
+    await db.execute(
+        "CREATE TABLE words AS SELECT md5(i::text) || md5((i + 1)::text) AS word FROM "
+        "range(30000) r(i)"
+    )
     await db.close()
     write("app.duckdb", os.urandom(400), at=BLOCKS + BLOCK + 1000)(tmp_path)
     again = await open_duckdb(path)
@@ -128,10 +162,14 @@ async def test_a_damaged_block_that_is_met_later_is_a_database_that_cannot_be_re
 
 async def test_one_that_another_process_has_may_be_free_at_the_next_try(data: Path) -> None:
     pipe = asyncio.subprocess.PIPE
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HELD, str(data / "app.duckdb"), stdin=pipe, stdout=pipe)
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HELD, str(data / "app.duckdb"), stdin=pipe, stdout=pipe
+    )
     assert other.stdout is not None
     assert await other.stdout.readline() == b"open\n"
-    with pytest.raises(CannotStart, match=rf"is open in another process \(PID {other.pid}\): stop that one") as caught:
+    with pytest.raises(
+        CannotStart, match=rf"is open in another process \(PID {other.pid}\): stop that one"
+    ) as caught:
         await open_database(settings(data))
     await other.communicate(b"")
     assert not caught.value.final
@@ -142,21 +180,45 @@ async def test_a_schema_that_is_not_ours_is_told_with_the_way_back(data: Path) -
     await db.execute("INSERT INTO schema_migrations VALUES ('0999_more', $1, 'x')", now())
     await db.close()
     with pytest.raises(
-        CannotStart, match=r"is newer than this version, which knows no 0999_more: start the version that made it, or put back"
+        CannotStart,
+        match=r"is newer than this version, which knows no 0999_more: start the version that made "
+        r"it, or put back",
     ):
         await open_database(settings(data))
 
 
-async def test_a_server_that_does_not_have_what_the_address_says(postgres: Postgres, tmp_path: Path) -> None:
+async def test_a_server_that_does_not_have_what_the_address_says(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     """Nothing of a password is repeated, also where a sign in it makes the address another one."""
     known = postgres.url("postgres")
     socket = known.partition("?")[2]
     for url, said, final in [
-        (postgres.url("nothing"), 'has no such database, create it there first: database "nothing" does not exist', True),
-        (f"postgresql://nobody:hunter2@/postgres?{socket}", 'does not let us in: role "nobody" does not exist', True),
-        ("postgresql://u:hunter2@127.0.0.1:1/x", r"PostgreSQL server of DATABASE_URL \(127\.0\.0\.1\) cannot be used: .*Connect", False),
-        ("postgresql://u:hun/ter2@127.0.0.1/x", "DATABASE_URL cannot be read; it should be postgresql://user", True),
-        ("postgresql://u:hunter2@[::1/x", "DATABASE_URL cannot be read; it should be postgresql://user", True),
+        (
+            postgres.url("nothing"),
+            'has no such database, create it there first: database "nothing" does not exist',
+            True,
+        ),
+        (
+            f"postgresql://nobody:hunter2@/postgres?{socket}",
+            'does not let us in: role "nobody" does not exist',
+            True,
+        ),
+        (
+            "postgresql://u:hunter2@127.0.0.1:1/x",
+            r"PostgreSQL server of DATABASE_URL \(127\.0\.0\.1\) cannot be used: .*Connect",
+            False,
+        ),
+        (
+            "postgresql://u:hun/ter2@127.0.0.1/x",
+            "DATABASE_URL cannot be read; it should be postgresql://user",
+            True,
+        ),
+        (
+            "postgresql://u:hunter2@[::1/x",
+            "DATABASE_URL cannot be read; it should be postgresql://user",
+            True,
+        ),
     ]:
         with pytest.raises(CannotStart, match=said) as caught:
             await open_database(settings(tmp_path, url))
@@ -169,7 +231,10 @@ async def test_a_user_who_may_make_no_tables_is_told_so(postgres: Postgres, tmp_
         await server.execute("CREATE DATABASE bare")
     async with postgres.connected("bare") as bare:
         await bare.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    with pytest.raises(CannotStart, match="may not make tables, make it the owner of its database: permission denied"):
+    with pytest.raises(
+        CannotStart,
+        match="may not make tables, make it the owner of its database: permission denied",
+    ):
         await open_database(settings(tmp_path, postgres.url("bare").replace("postgres@", "guest@")))
     async with postgres.connected("postgres") as server:
         await server.execute("DROP DATABASE bare WITH (FORCE)")

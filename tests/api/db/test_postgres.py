@@ -1,4 +1,5 @@
-"""PostgreSQL as it fails over, shuts down, cancels and deadlocks: what is no mistake of ours is `DbUnavailable`, and the pool goes on."""
+"""PostgreSQL as it fails over, shuts down, cancels and deadlocks: what is no mistake of ours is
+`DbUnavailable`, and the pool goes on."""
 
 import asyncio
 import contextlib
@@ -37,14 +38,18 @@ class Server:
                 await connection.execute(statement.format(database=self.database))
 
     async def drop_connections(self) -> None:
-        await self.do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        await self.do(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        )
 
 
 @pytest.fixture
 async def reset(server: Server) -> AsyncIterator[None]:
     """The database is another test's afterwards."""
     yield
-    await server.do("ALTER DATABASE {database} RESET ALL", "ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+    await server.do(
+        "ALTER DATABASE {database} RESET ALL", "ALTER DATABASE {database} ALLOW_CONNECTIONS true"
+    )
 
 
 @pytest.fixture
@@ -55,14 +60,16 @@ async def db(postgres_url: str, reset: None) -> AsyncIterator[Db]:
 
 
 async def noticed(db: Db) -> None:
-    """Connections in the pool that were dropped are found to be so by the statement that gets one."""
+    """Connections in the pool that were dropped are found to be so by the statement that gets
+    one."""
     with contextlib.suppress(DbUnavailable):
         for _ in range(engine.POOL_MAX):
             await db.check()
 
 
 AWAY = [
-    "25006", "57014", "57P01", "57P02", "57P03", "57P05", "40001", "40P01", "40003", "53000", "53100", "53200", "53300", "55P03", "58030",
+    "25006", "57014", "57P01", "57P02", "57P03", "57P05", "40001", "40P01", "40003", "53000",
+    "53100", "53200", "53300", "55P03", "58030",
     "08006", "25P03", "XX000",
 ]  # fmt: skip
 
@@ -81,7 +88,10 @@ async def test_what_the_server_cannot_do_now_is_unavailable(db: Db, state: str) 
             await inside()
 
 
-@pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELECT 1/0", "INSERT INTO marks (name) VALUES ('a')", "SELECT ("])
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT * FROM nowhere", "SELECT 1/0", "INSERT INTO marks (name) VALUES ('a')", "SELECT ("],
+)
 async def test_a_mistake_of_ours_is_not_called_an_outage(db: Db, statement: str) -> None:
     with pytest.raises(asyncpg.PostgresError):
         await db.fetch(statement)
@@ -92,7 +102,9 @@ async def test_a_value_that_does_not_fit_is_not_called_an_outage(db: Db) -> None
         await db.fetch("SELECT $1::bigint AS n", 2**80)
 
 
-async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(db: Db, server: Server, postgres_url: str) -> None:
+async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(
+    db: Db, server: Server, postgres_url: str
+) -> None:
     await server.do("ALTER DATABASE {database} SET deadlock_timeout = '100ms'")
     for name in ("a", "b"):
         await db.execute(INSERT, name, now())
@@ -100,8 +112,13 @@ async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(db: 
     async with db.transaction() as sql:
         await sql.execute("UPDATE marks SET created_at = $1 WHERE name = 'b'", now())
         locked = "WITH locked AS MATERIALIZED (SELECT name FROM marks ORDER BY name FOR UPDATE)"
-        deleting = asyncio.create_task(victim.execute(f"{locked} DELETE FROM marks WHERE name IN (SELECT name FROM locked)"))
-        while not await db.fetch("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
+        deleting = asyncio.create_task(
+            victim.execute(f"{locked} DELETE FROM marks WHERE name IN (SELECT name FROM locked)")
+        )
+        while not await db.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+            "current_database()"
+        ):
             pass
         # it waits longer than the other, which is the one that finds the deadlock
         await sql.execute("SET LOCAL deadlock_timeout = '10s'")
@@ -111,14 +128,21 @@ async def test_a_statement_on_its_own_wins_against_a_deadlock_the_next_time(db: 
     await victim.close()
 
 
-async def test_a_statement_on_its_own_is_repeated_when_it_could_not_be_serialized(db: Db, server: Server, postgres_url: str) -> None:
+async def test_a_statement_on_its_own_is_repeated_when_it_could_not_be_serialized(
+    db: Db, server: Server, postgres_url: str
+) -> None:
     await db.execute(INSERT, "a", now())
-    await server.do("ALTER DATABASE {database} SET default_transaction_isolation = 'repeatable read'")
+    await server.do(
+        "ALTER DATABASE {database} SET default_transaction_isolation = 'repeatable read'"
+    )
     strict = await open_db(postgres_url)
     async with db.transaction() as sql:
         await sql.execute("UPDATE marks SET created_at = $1", now())
         deleting = asyncio.create_task(strict.execute("DELETE FROM marks"))
-        while not await db.fetch("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
+        while not await db.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+            "current_database()"
+        ):
             pass
     await deleting
     assert await db.fetch("SELECT name FROM marks") == []
@@ -142,7 +166,9 @@ async def test_a_transaction_that_gets_no_connection_is_unavailable(db: Db, serv
     await begun()
 
 
-async def test_what_ended_a_transaction_is_told_and_not_that_its_connection_is_gone(db: Db, server: Server) -> None:
+async def test_what_ended_a_transaction_is_told_and_not_that_its_connection_is_gone(
+    db: Db, server: Server
+) -> None:
     async def broken(reason: BaseException) -> None:
         async with db.transaction() as sql:
             await sql.execute(INSERT, "lost", now())
@@ -158,7 +184,9 @@ async def test_what_ended_a_transaction_is_told_and_not_that_its_connection_is_g
     assert await db.fetch("SELECT name FROM marks") == []
 
 
-async def test_connections_to_a_server_that_takes_no_writes_are_made_anew(server: Server, postgres_url: str, reset: None) -> None:
+async def test_connections_to_a_server_that_takes_no_writes_are_made_anew(
+    server: Server, postgres_url: str, reset: None
+) -> None:
     await server.do("ALTER DATABASE {database} SET default_transaction_read_only = on")
     db = await open_db(postgres_url)
     with pytest.raises(DbUnavailable):
@@ -194,8 +222,13 @@ async def test_a_server_whose_machine_is_gone_is_given_up(
             await sink.wait_closed()
 
     async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(str(postgres.folder / ".s.PGSQL.5432"))
-        passing.update(asyncio.create_task(pump(*way)) for way in ((reader, inner_writer), (inner_reader, writer)))
+        inner_reader, inner_writer = await asyncio.open_unix_connection(
+            str(postgres.folder / ".s.PGSQL.5432")
+        )
+        passing.update(
+            asyncio.create_task(pump(*way))
+            for way in ((reader, inner_writer), (inner_reader, writer))
+        )
 
     folder = tmp_path / "p"
     folder.mkdir()

@@ -19,7 +19,8 @@ GROUP, PRIVATE = "-100500", "77"
 
 @dataclass
 class Office:
-    """Ana has linked the private chat 77; `bot` is the Telegram bot's process, `admin` an operator."""
+    """Ana has linked the private chat 77; `bot` is the Telegram bot's process, `admin` an
+    operator."""
 
     api: Api
     ana: httpx.AsyncClient
@@ -27,14 +28,24 @@ class Office:
     admin: httpx.AsyncClient
     acting: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
-    async def asks(self, chat: str = GROUP, prompt: str = "a fox", **address: Any) -> dict[str, Any]:
+    async def asks(
+        self, chat: str = GROUP, prompt: str = "a fox", **address: Any
+    ) -> dict[str, Any]:
         """Ana has an image made in a chat; it is done."""
         if chat not in self.acting:
             who = {"platform_user_id": "77", "display_name": "Ana", "chat_id": chat}
             act = (await self.bot.post("/bot/act", json=who)).json()
             self.acting[chat] = self.api.signed(act["access_token"])
-        where = {"platform": "telegram", "chat_id": chat, "message_id": "5", "private": chat == PRIVATE, **address}
-        made = await self.acting[chat].post("/generate/image", json={"prompt": prompt, "address": where})
+        where = {
+            "platform": "telegram",
+            "chat_id": chat,
+            "message_id": "5",
+            "private": chat == PRIVATE,
+            **address,
+        }
+        made = await self.acting[chat].post(
+            "/generate/image", json={"prompt": prompt, "address": where}
+        )
         assert made.status_code == 200, made.text
         return dict(made.json())
 
@@ -55,10 +66,14 @@ class Office:
         return found
 
     async def tell(self, delivery: dict[str, Any], word: str, **body: Any) -> None:
-        answer = await self.bot.post(f"/bot/deliveries/{delivery['id']}/{word}", json={"lease": delivery["lease"], **body})
+        answer = await self.bot.post(
+            f"/bot/deliveries/{delivery['id']}/{word}", json={"lease": delivery["lease"], **body}
+        )
         assert answer.status_code == 204, answer.text
 
-    async def refuse(self, delivery: dict[str, Any], reason: str = "bot was kicked from the supergroup chat") -> None:
+    async def refuse(
+        self, delivery: dict[str, Any], reason: str = "bot was kicked from the supergroup chat"
+    ) -> None:
         await self.tell(delivery, "fail", reason=reason, final=True)
 
     async def somebody_else(self) -> httpx.AsyncClient:
@@ -69,7 +84,9 @@ class Office:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_office(tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path) -> AsyncIterator[Office]:
+async def shared_office(
+    tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path
+) -> AsyncIterator[Office]:
     folder = tmp_path_factory.mktemp("office")
     database = shutil.copyfile(migrated_duckdb, folder / "app.duckdb")
     with sandbox_server() as sandbox:
@@ -87,5 +104,7 @@ async def office(shared_office: Office) -> Office:
     """One api for a module; each test finds it empty."""
     for table in ("deliveries", "generations", "platform_files", "audit"):
         await shared_office.api.services.db.execute(f"DELETE FROM {table}")
-    await shared_office.api.services.db.execute("UPDATE users SET guest = false, language = 'en', preferences_json = NULL")
+    await shared_office.api.services.db.execute(
+        "UPDATE users SET guest = false, language = 'en', preferences_json = NULL"
+    )
     return shared_office

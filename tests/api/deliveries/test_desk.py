@@ -16,19 +16,30 @@ async def test_a_retry_begins_anew_where_it_was_asked_for(office: Office) -> Non
     assert answer.status_code == 200
     assert (answer.json()["state"], answer.json()["moved"]) == ("pending", False)
     again = await office.one()
-    assert (again["attempt"], again["moved"], again["address"]["chat_id"], again["address"]["thread_id"]) == (1, False, GROUP, "9")
+    assert (
+        again["attempt"],
+        again["moved"],
+        again["address"]["chat_id"],
+        again["address"]["thread_id"],
+    ) == (1, False, GROUP, "9")
     entries = (await office.admin.get("/admin/audit?action=delivery_retry")).json()["items"]
-    assert [(one["subject"], one["before"]["state"], one["after"]["state"]) for one in entries] == [(first["id"], "inbox", "pending")]
+    assert [(one["subject"], one["before"]["state"], one["after"]["state"]) for one in entries] == [
+        (first["id"], "inbox", "pending")
+    ]
 
 
 async def test_what_is_shown_or_being_shown_is_not_tried_again(office: Office) -> None:
     await office.asks()
     delivery = await office.one()
     for word in ("retry", "to-dm"):
-        assert (await office.admin.post(f"/admin/deliveries/{delivery['id']}/{word}")).status_code == 409
+        assert (
+            await office.admin.post(f"/admin/deliveries/{delivery['id']}/{word}")
+        ).status_code == 409
     await office.tell(delivery, "ack")
     for word in ("retry", "to-dm"):
-        assert (await office.admin.post(f"/admin/deliveries/{delivery['id']}/{word}")).status_code == 409
+        assert (
+            await office.admin.post(f"/admin/deliveries/{delivery['id']}/{word}")
+        ).status_code == 409
     assert await office.claim() == []
 
 
@@ -36,7 +47,9 @@ async def test_an_operator_sends_it_to_the_private_chat(office: Office) -> None:
     await office.asks()
     delivery = await office.one()
     await office.tell(delivery, "fail", reason="flood", retry_after=300)
-    assert (await office.admin.post(f"/admin/deliveries/{delivery['id']}/to-dm")).json()["moved"] is True
+    assert (await office.admin.post(f"/admin/deliveries/{delivery['id']}/to-dm")).json()[
+        "moved"
+    ] is True
     assert (await office.one())["address"]["chat_id"] == PRIVATE
     assert len((await office.admin.get("/admin/audit?action=delivery_to_dm")).json()["items"]) == 1
 
@@ -45,14 +58,20 @@ async def test_without_a_linked_chat_there_is_no_private_one_to_send_to(office: 
     await office.asks()
     delivery = await office.one()
     await office.tell(delivery, "fail", reason="flood", retry_after=300)
-    answer = await office.admin.post(f"/admin/deliveries/{delivery['id']}/to-dm", json={"platform": "discord"})
+    answer = await office.admin.post(
+        f"/admin/deliveries/{delivery['id']}/to-dm", json={"platform": "discord"}
+    )
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
 
 
 async def test_operators_page_through_all_of_them(office: Office) -> None:
     made = [(await office.asks(prompt=f"fox {number}"))["id"] for number in range(3)]
     first = (await office.admin.get("/admin/deliveries?limit=2&state=pending")).json()
-    second = (await office.admin.get(f"/admin/deliveries?limit=2&state=pending&cursor={first['next_cursor']}")).json()
+    second = (
+        await office.admin.get(
+            f"/admin/deliveries?limit=2&state=pending&cursor={first['next_cursor']}"
+        )
+    ).json()
     rows = [*first["items"], *second["items"]]
     assert [one["generation_id"] for one in rows] == made[::-1]
     assert second["next_cursor"] is None
@@ -64,11 +83,19 @@ async def test_operators_page_through_all_of_them(office: Office) -> None:
     await office.tell(shown, "ack")
     await office.tell(late, "fail", reason="flood", retry_after=300)
     tried = (await office.admin.get("/admin/deliveries?sort=tries")).json()["items"]
-    assert [one["id"] for one in tried] == [leased["id"], late["id"]], "what was shown is not among them"
+    assert [one["id"] for one in tried] == [leased["id"], late["id"]], (
+        "what was shown is not among them"
+    )
     first = (await office.admin.get("/admin/deliveries?sort=due&limit=1")).json()
-    second = (await office.admin.get(f"/admin/deliveries?sort=due&cursor={first['next_cursor']}")).json()
+    second = (
+        await office.admin.get(f"/admin/deliveries?sort=due&cursor={first['next_cursor']}")
+    ).json()
     assert [one["id"] for one in first["items"] + second["items"]] == [leased["id"], late["id"]]
-    owned = (await office.admin.get(f"/admin/deliveries?user_id={rows[0]['user_id']}&generation_id={made[0]}")).json()["items"]
+    owned = (
+        await office.admin.get(
+            f"/admin/deliveries?user_id={rows[0]['user_id']}&generation_id={made[0]}"
+        )
+    ).json()["items"]
     assert [one["generation_id"] for one in owned] == [made[0]]
 
 
@@ -84,7 +111,11 @@ async def test_a_member_sends_a_result_to_the_own_chat_once_per_press(office: Of
     first = await press("one")
     assert await press("two") == first  # still on its way
     delivery = await office.one()
-    assert (delivery["id"], delivery["address"]["chat_id"], delivery["moved"]) == (first, PRIVATE, False)
+    assert (delivery["id"], delivery["address"]["chat_id"], delivery["moved"]) == (
+        first,
+        PRIVATE,
+        False,
+    )
     await office.tell(delivery, "ack")
     assert await press("one") == first
     assert await office.claim() == []

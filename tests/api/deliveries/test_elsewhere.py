@@ -1,4 +1,5 @@
-"""A chat that takes nothing: the result goes to its owner's private chat, then to the web, and everybody can see what was tried."""
+"""A chat that takes nothing: the result goes to its owner's private chat, then to the web, and
+everybody can see what was tried."""
 
 from datetime import timedelta
 
@@ -13,19 +14,35 @@ from tests.api.deliveries.conftest import GROUP, PRIVATE, Office
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(office: Office) -> None:
+async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
+    office: Office,
+) -> None:
     made = await office.asks(thread_id="9")
     first = await office.one()
     await office.refuse(first)
     second = await office.one()
-    assert (second["id"], second["attempt"], second["moved"], second["maybe_shown"]) == (first["id"], 1, True, False)
+    assert (second["id"], second["attempt"], second["moved"], second["maybe_shown"]) == (
+        first["id"],
+        1,
+        True,
+        False,
+    )
     assert second["event"]["generation"]["id"] == made["id"]
     address = second["address"]
-    assert (address["chat_id"], address["private"], address["thread_id"], address["message_id"]) == (PRIVATE, True, None, None)
+    assert (
+        address["chat_id"],
+        address["private"],
+        address["thread_id"],
+        address["message_id"],
+    ) == (PRIVATE, True, None, None)
     assert address["card_message_id"] is None
     await office.tell(second, "ack", message_ids=["8"])
     row = await office.row(first["id"])
-    assert (row["state"], row["user"], row["short_id"]) == ("done", "ana@example.org", made["short_id"])
+    assert (row["state"], row["user"], row["short_id"]) == (
+        "done",
+        "ana@example.org",
+        made["short_id"],
+    )
     assert [(one["chat_id"], one["outcome"], one["reason"]) for one in row["trail"]] == [
         (GROUP, "final", "bot was kicked from the supergroup chat")
     ]
@@ -40,7 +57,11 @@ async def test_a_private_chat_that_is_closed_leaves_it_to_the_web(office: Office
     assert inbox["unread"] == 1
     (item,) = inbox["items"]
     assert item["event"]["generation"]["images"][0]["url"].startswith("/media/")
-    assert (item["event"]["generation"]["id"], item["reason"], item["read"]) == (made["id"], "bot was blocked by the user", False)
+    assert (item["event"]["generation"]["id"], item["reason"], item["read"]) == (
+        made["id"],
+        "bot was blocked by the user",
+        False,
+    )
     assert (await office.row(delivery["id"]))["state"] == "inbox"
 
 
@@ -49,7 +70,10 @@ async def test_the_inbox_is_read_and_emptied_by_its_owner_only(office: Office) -
     delivery = await office.one()
     await office.refuse(delivery)
     async with await office.somebody_else() as ben:
-        for method, path in (("POST", f"/inbox/{delivery['id']}/read"), ("DELETE", f"/inbox/{delivery['id']}")):
+        for method, path in (
+            ("POST", f"/inbox/{delivery['id']}/read"),
+            ("DELETE", f"/inbox/{delivery['id']}"),
+        ):
             assert (await ben.request(method, path)).status_code == 404
         await ben.post("/inbox/read")
         assert (await ben.get("/inbox")).json()["items"] == []
@@ -66,16 +90,25 @@ async def test_a_deleted_generation_leaves_the_inbox(office: Office) -> None:
     made = await office.asks(PRIVATE)
     await office.refuse(await office.one())
     await office.ana.delete(f"/generations/{made['id']}")
-    assert (await office.ana.get("/inbox")).json() == {"items": [], "next_cursor": None, "unread": 0}
+    assert (await office.ana.get("/inbox")).json() == {
+        "items": [],
+        "next_cursor": None,
+        "unread": 0,
+    }
 
 
-async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_both_reasons(office: Office) -> None:
+async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_both_reasons(
+    office: Office,
+) -> None:
     await office.asks()
     first = await office.one()
     await office.refuse(first, "kicked")
     await office.refuse(await office.one(), "blocked")
     row = await office.row(first["id"])
-    assert (row["state"], [(one["chat_id"], one["reason"]) for one in row["trail"]]) == ("inbox", [(GROUP, "kicked"), (PRIVATE, "blocked")])
+    assert (row["state"], [(one["chat_id"], one["reason"]) for one in row["trail"]]) == (
+        "inbox",
+        [(GROUP, "kicked"), (PRIVATE, "blocked")],
+    )
 
 
 async def test_a_guests_result_stays_before_the_operator(office: Office) -> None:
@@ -86,11 +119,15 @@ async def test_a_guests_result_stays_before_the_operator(office: Office) -> None
     await office.refuse(delivery)
     row = await office.row(delivery["id"])
     assert (row["state"], row["chat_id"]) == ("dead", GROUP)
-    troubled = (await office.admin.get("/admin/deliveries?troubled=true&state=dead&platform=telegram")).json()["items"]
+    troubled = (
+        await office.admin.get("/admin/deliveries?troubled=true&state=dead&platform=telegram")
+    ).json()["items"]
     assert [one["id"] for one in troubled] == [delivery["id"]]
 
 
-async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(office: Office) -> None:
+async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(
+    office: Office,
+) -> None:
     await office.asks()
     first = await office.one()
     await office.tell(first, "begin")
@@ -99,7 +136,11 @@ async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(off
         assert await office.claim() == []
     with time_machine.travel(now() + UNCERTAIN_WAIT + timedelta(seconds=1)):
         second = await office.one()
-        assert (second["maybe_shown"], second["attempt"], second["address"]["chat_id"]) == (True, 2, GROUP)
+        assert (second["maybe_shown"], second["attempt"], second["address"]["chat_id"]) == (
+            True,
+            2,
+            GROUP,
+        )
         await office.tell(second, "begin")
         await office.tell(second, "fail", reason="read timeout", uncertain=True)
     with time_machine.travel(now() + timedelta(hours=5)):
@@ -160,7 +201,10 @@ async def test_what_breaks_the_bot_again_and_again_goes_another_way(office: Offi
 async def test_what_no_bot_fetches_for_days_is_found_on_the_web(office: Office) -> None:
     made = await office.asks()
     deliveries, db = office.api.services.deliveries, office.api.services.db
-    for age, found in ((EXPIRES - timedelta(minutes=5), []), (EXPIRES + timedelta(minutes=5), [made["id"]])):
+    for age, found in (
+        (EXPIRES - timedelta(minutes=5), []),
+        (EXPIRES + timedelta(minutes=5), [made["id"]]),
+    ):
         await db.execute("UPDATE deliveries SET since_at = $1 WHERE state = 'pending'", now() - age)
         await deliveries.expire()
         items = (await office.ana.get("/inbox")).json()["items"]
@@ -169,7 +213,9 @@ async def test_what_no_bot_fetches_for_days_is_found_on_the_web(office: Office) 
 
 async def test_a_cancelled_job_that_no_chat_is_told_of_bothers_nobody(office: Office) -> None:
     made = await office.asks()
-    await office.api.services.db.execute("UPDATE generations SET status = 'cancelled' WHERE id = $1", made["id"])
+    await office.api.services.db.execute(
+        "UPDATE generations SET status = 'cancelled' WHERE id = $1", made["id"]
+    )
     await office.refuse(await office.one())
     assert await office.claim() == []
     assert (await office.ana.get("/inbox")).json()["items"] == []
@@ -180,7 +226,9 @@ async def test_an_account_that_goes_takes_its_inbox_along(office: Office) -> Non
     async with await office.somebody_else() as ben:
         user_id = (await ben.get("/users/me")).json()["id"]
         async with services.db.transaction() as sql:
-            await services.deliveries.notify(sql, platform="telegram", chat_id="5", code="unlinked", facts={}, user_id=user_id)
+            await services.deliveries.notify(
+                sql, platform="telegram", chat_id="5", code="unlinked", facts={}, user_id=user_id
+            )
         await office.refuse(await office.one())
         assert (await ben.get("/inbox")).json()["unread"] == 1
         assert (await ben.delete("/users/me")).status_code == 204

@@ -1,4 +1,5 @@
-"""The order of a chat, on both engines: nothing overtakes, no chat fills the bots' hands, and nothing is claimed twice."""
+"""The order of a chat, on both engines: nothing overtakes, no chat fills the bots' hands, and
+nothing is claimed twice."""
 
 import asyncio
 from datetime import timedelta
@@ -24,7 +25,9 @@ def outbox(db: Db) -> DeliveryService:
 async def tell(outbox: DeliveryService, db: Db, *names: str, chat: str = "c1") -> None:
     for name in names:
         async with db.transaction() as sql:
-            await outbox.notify(sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": name})
+            await outbox.notify(
+                sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": name}
+            )
 
 
 async def claim(outbox: DeliveryService, limit: int = 10, wait: float = 0) -> list[DeliveryOut]:
@@ -40,12 +43,16 @@ def names(found: list[DeliveryOut]) -> list[str]:
 
 async def settle(outbox: DeliveryService, one: DeliveryOut, **fail: object) -> None:
     if fail:
-        await outbox.fail("telegram", one.id, FailIn.model_validate({"lease": one.lease, "reason": "x", **fail}))
+        await outbox.fail(
+            "telegram", one.id, FailIn.model_validate({"lease": one.lease, "reason": "x", **fail})
+        )
     else:
         await outbox.ack("telegram", one.id, AckIn(lease=one.lease))
 
 
-async def test_nothing_overtakes_what_waits_for_its_next_try(outbox: DeliveryService, db: Db) -> None:
+async def test_nothing_overtakes_what_waits_for_its_next_try(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db, "a", "b")
     await tell(outbox, db, "x", chat="c2")
     (a, b, x) = await claim(outbox)
@@ -65,7 +72,9 @@ async def later(outbox: DeliveryService, seconds: float) -> list[str]:
         return names(found)
 
 
-async def test_an_unclear_end_holds_up_others_for_seconds_only(outbox: DeliveryService, db: Db) -> None:
+async def test_an_unclear_end_holds_up_others_for_seconds_only(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db, "a", "b", "c", "d", "e")
     (a, b, c) = await claim(outbox)
     await settle(outbox, b, untried=True)
@@ -73,7 +82,9 @@ async def test_an_unclear_end_holds_up_others_for_seconds_only(outbox: DeliveryS
     await settle(outbox, a, uncertain=True)
     passed, again = PASSED_AFTER.total_seconds(), UNCERTAIN_WAIT.total_seconds()
     assert await later(outbox, passed - 1) == []
-    assert await later(outbox, passed + 1) == ["b", "c", "d"], "and it takes none of its chat's places"
+    assert await later(outbox, passed + 1) == ["b", "c", "d"], (
+        "and it takes none of its chat's places"
+    )
     assert await later(outbox, again - 1) == ["b", "c", "d"]
     assert await later(outbox, again + 1) == ["a", "b", "c"]
     with time_machine.travel(now() + timedelta(seconds=again + 1)):
@@ -92,10 +103,14 @@ async def test_they_come_when_the_seconds_are_over_without_another_bell(
     await settle(outbox, a, uncertain=True)
     began = asyncio.get_running_loop().time()
     assert names(await claim(outbox, wait=20)) == ["b"]
-    assert asyncio.get_running_loop().time() - began < 0.9, "it came by a look at the clock, not when it was due"
+    assert asyncio.get_running_loop().time() - began < 0.9, (
+        "it came by a look at the clock, not when it was due"
+    )
 
 
-async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(outbox: DeliveryService, db: Db) -> None:
+async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(
+    outbox: DeliveryService, db: Db
+) -> None:
     """Also after an unclear end, and that of a platform that shows it once."""
     await tell(outbox, db, "a", "b")
     for fail in ({"retry_after": 30}, {"uncertain": True, "retry_after": 30}, {"retry_after": 30}):
@@ -107,9 +122,14 @@ async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(outbox: Deliv
     assert await later(outbox, 31) == ["a", "b"]
 
 
-async def test_what_is_about_the_same_generation_stays_behind(outbox: DeliveryService, db: Db) -> None:
+async def test_what_is_about_the_same_generation_stays_behind(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db, "g1", "other", "g2")
-    await db.execute("UPDATE deliveries SET generation_id = 'g' WHERE notice_json LIKE '%g1%' OR notice_json LIKE '%g2%'")
+    await db.execute(
+        "UPDATE deliveries SET generation_id = 'g' WHERE notice_json LIKE '%g1%' OR notice_json "
+        "LIKE '%g2%'"
+    )
     (first, other, second) = await claim(outbox)
     assert names([first, other, second]) == ["g1", "other", "g2"]
     await settle(outbox, other, untried=True)
@@ -128,7 +148,9 @@ async def test_nothing_overtakes_what_is_being_sent(outbox: DeliveryService, db:
     assert names(await claim(outbox)) == ["b"]
 
 
-async def test_the_next_one_comes_as_soon_as_the_one_before_is_shown(outbox: DeliveryService, db: Db) -> None:
+async def test_the_next_one_comes_as_soon_as_the_one_before_is_shown(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db, "a", "b")
     (a,) = await claim(outbox, 1)
     await outbox.begin("telegram", a.id, BeginIn(lease=a.lease))
@@ -138,7 +160,9 @@ async def test_the_next_one_comes_as_soon_as_the_one_before_is_shown(outbox: Del
     began = asyncio.get_running_loop().time()
     await settle(outbox, a)
     assert names(await asyncio.wait_for(waiting, 20)) == ["b"]
-    assert asyncio.get_running_loop().time() - began < 0.9, "it came by a look at the clock, not by the ring"
+    assert asyncio.get_running_loop().time() - began < 0.9, (
+        "it came by a look at the clock, not by the ring"
+    )
 
 
 async def test_another_thread_of_the_chat_does_not_wait(outbox: DeliveryService, db: Db) -> None:

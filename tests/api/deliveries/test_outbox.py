@@ -1,4 +1,5 @@
-"""The outbox on both engines: leased once, back after a lease, never two bots at once, ended for good reasons only."""
+"""The outbox on both engines: leased once, back after a lease, never two bots at once, ended for
+good reasons only."""
 
 import asyncio
 from datetime import timedelta
@@ -35,13 +36,23 @@ def outbox(db: Db, wake: Wake) -> DeliveryService:
     return DeliveryService(db, wake, no_generations, Nobody())
 
 
-async def tell(outbox: DeliveryService, db: Db, text: str = "hello", platform: str = "telegram", chat: str = "c1") -> None:
+async def tell(
+    outbox: DeliveryService,
+    db: Db,
+    text: str = "hello",
+    platform: str = "telegram",
+    chat: str = "c1",
+) -> None:
     async with db.transaction() as sql:
-        await outbox.notify(sql, platform=platform, chat_id=chat, code="linked", facts={"account_hint": text})
+        await outbox.notify(
+            sql, platform=platform, chat_id=chat, code="linked", facts={"account_hint": text}
+        )
     outbox.ring(platform)
 
 
-async def claim(outbox: DeliveryService, platform: str = "telegram", wait: float = 0) -> list[DeliveryOut]:
+async def claim(
+    outbox: DeliveryService, platform: str = "telegram", wait: float = 0
+) -> list[DeliveryOut]:
     return await outbox.claim(platform, wait, 10, here)
 
 
@@ -49,7 +60,11 @@ async def test_a_notice_is_claimed_with_its_facts(outbox: DeliveryService, db: D
     await tell(outbox, db)
     (delivery,) = await claim(outbox)
     assert delivery.event == Notice(code="linked", facts={"account_hint": "hello"})
-    assert (delivery.address.platform, delivery.address.chat_id, delivery.attempt) == ("telegram", "c1", 1)
+    assert (delivery.address.platform, delivery.address.chat_id, delivery.attempt) == (
+        "telegram",
+        "c1",
+        1,
+    )
 
 
 async def test_a_leased_row_is_nobody_elses(outbox: DeliveryService, db: Db) -> None:
@@ -64,7 +79,9 @@ async def test_each_platform_has_its_own_rows(outbox: DeliveryService, db: Db) -
     assert len(await claim(outbox, "discord")) == 1
 
 
-async def test_a_waiting_claim_returns_when_something_comes(outbox: DeliveryService, db: Db) -> None:
+async def test_a_waiting_claim_returns_when_something_comes(
+    outbox: DeliveryService, db: Db
+) -> None:
     waiting = asyncio.create_task(claim(outbox, wait=25))
     await asyncio.sleep(0)
     await tell(outbox, db)
@@ -77,7 +94,9 @@ async def test_nothing_is_claimed_for_a_bot_that_hung_up(outbox: DeliveryService
     assert len(await claim(outbox)) == 1
 
 
-async def test_sixteen_claimers_share_fifty_rows_without_a_double(outbox: DeliveryService, db: Db) -> None:
+async def test_sixteen_claimers_share_fifty_rows_without_a_double(
+    outbox: DeliveryService, db: Db
+) -> None:
     for number in range(50):
         await tell(outbox, db, str(number), chat=f"c{number}")
     batches = await asyncio.gather(*[outbox.claim("telegram", 0, 5, here) for _ in range(16)])
@@ -86,7 +105,9 @@ async def test_sixteen_claimers_share_fifty_rows_without_a_double(outbox: Delive
     assert len(ids) == len(set(ids)) == 50
 
 
-async def test_without_an_ack_it_comes_again_and_the_first_lease_is_over(outbox: DeliveryService, db: Db) -> None:
+async def test_without_an_ack_it_comes_again_and_the_first_lease_is_over(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db)
     (first,) = await claim(outbox)
     with time_machine.travel(now() + LEASE + timedelta(seconds=1)):
@@ -110,32 +131,47 @@ async def test_the_platforms_wait_is_obeyed(outbox: DeliveryService, db: Db) -> 
     await tell(outbox, db)
     (delivery,) = await claim(outbox)
     at = now()
-    await outbox.fail("telegram", delivery.id, FailIn(lease=delivery.lease, reason="429", retry_after=300))
+    await outbox.fail(
+        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="429", retry_after=300)
+    )
     with time_machine.travel(at + timedelta(seconds=290)):
         assert await claim(outbox) == []
     with time_machine.travel(at + timedelta(seconds=310)):
         assert len(await claim(outbox)) == 1
 
 
-async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(outbox: DeliveryService, db: Db) -> None:
+async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db)
     (first,) = await claim(outbox)
     at = now()
-    await outbox.fail("telegram", first.id, FailIn(lease=first.lease, reason="read timeout", uncertain=True))
+    await outbox.fail(
+        "telegram", first.id, FailIn(lease=first.lease, reason="read timeout", uncertain=True)
+    )
     with time_machine.travel(at + UNCERTAIN_WAIT + timedelta(seconds=2)):
         (second,) = await claim(outbox)
-        await outbox.fail("telegram", second.id, FailIn(lease=second.lease, reason="read timeout", uncertain=True))
+        await outbox.fail(
+            "telegram", second.id, FailIn(lease=second.lease, reason="read timeout", uncertain=True)
+        )
     with time_machine.travel(at + timedelta(days=1)):
         assert await claim(outbox) == []
     row = await db.fetch_one("SELECT state, reason FROM deliveries")
     assert row == {"state": "dead", "reason": "read timeout"}
 
 
-async def test_what_a_chat_can_never_take_is_dead_and_says_why(outbox: DeliveryService, db: Db) -> None:
+async def test_what_a_chat_can_never_take_is_dead_and_says_why(
+    outbox: DeliveryService, db: Db
+) -> None:
     await tell(outbox, db)
     (delivery,) = await claim(outbox)
-    await outbox.fail("telegram", delivery.id, FailIn(lease=delivery.lease, reason="bot was blocked", final=True))
-    assert await db.fetch_one("SELECT state, reason FROM deliveries") == {"state": "dead", "reason": "bot was blocked"}
+    await outbox.fail(
+        "telegram", delivery.id, FailIn(lease=delivery.lease, reason="bot was blocked", final=True)
+    )
+    assert await db.fetch_one("SELECT state, reason FROM deliveries") == {
+        "state": "dead",
+        "reason": "bot was blocked",
+    }
 
 
 async def test_an_event_is_written_once_per_chat(outbox: DeliveryService, db: Db) -> None:

@@ -29,7 +29,9 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 
 
 def settings_of(database: str) -> dict[str, Any]:
-    return {"database_url": database if database.startswith("postgresql") else f"duckdb://{database}"}
+    return {
+        "database_url": database if database.startswith("postgresql") else f"duckdb://{database}"
+    }
 
 
 @pytest.fixture

@@ -36,7 +36,12 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def billed(usd: float) -> Fault:
     """An answer without a picture that costs something."""
-    return Fault(call="images", kind="instead", status=200, value=json.dumps({"data": [], "usage": {"cost": usd}}))
+    return Fault(
+        call="images",
+        kind="instead",
+        status=200,
+        value=json.dumps({"data": [], "usage": {"cost": usd}}),
+    )
 
 
 def answered(name: str) -> Fault:
@@ -44,17 +49,27 @@ def answered(name: str) -> Fault:
 
 
 async def image(user: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
-    answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM, **body}, headers={"Prefer": "respond-async"})
+    answer = await user.post(
+        "/generate/image",
+        json={"prompt": "x", "model": SEEDREAM, **body},
+        headers={"Prefer": "respond-async"},
+    )
     assert answer.status_code == 202, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
 @both
-async def test_a_billed_failure_is_not_repeated_and_not_paid_by_its_person(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_billed_failure_is_not_repeated_and_not_paid_by_its_person(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(billed(0.4))
     failed = await finished(api, await image(user))
-    assert (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"]) == ("failed", "no_image", "0.000000")
+    assert (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"]) == (
+        "failed",
+        "no_image",
+        "0.000000",
+    )
     assert (failed["cost_usd"], failed["refunded"]) == ("0.400000", True)
     assert len(sandbox.calls("images")) == 1, "another try would be paid too"
     assert await money(user) == ("0.000000", "0.000000")
@@ -63,12 +78,16 @@ async def test_a_billed_failure_is_not_repeated_and_not_paid_by_its_person(api: 
 
 
 @both
-async def test_failures_are_not_free_for_ever(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_failures_are_not_free_for_ever(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     """$2.40 billed on a budget of $0.50 must not be possible again and again."""
     await api.services.db.execute("UPDATE users SET monthly_micro = $1", MICRO // 2)
     sandbox.break_with(billed(0.3))
     charged = [(await finished(api, await image(user)))["error"]["charged_usd"] for _ in range(3)]
-    assert charged == ["0.000000", "0.300000", "0.300000"], "the first is given back, then a tenth of the month is used up"
+    assert charged == ["0.000000", "0.300000", "0.300000"], (
+        "the first is given back, then a tenth of the month is used up"
+    )
     assert (await money(user))[0] == "0.600000"
     refused = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     assert (refused.status_code, refused.json()["code"]) == (402, "budget_exceeded")
@@ -77,12 +96,18 @@ async def test_failures_are_not_free_for_ever(api: Api, user: httpx.AsyncClient,
 
 
 @both
-async def test_failures_at_the_same_moment_do_not_pass_the_rule_together(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_failures_at_the_same_moment_do_not_pass_the_rule_together(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     await api.services.db.execute("UPDATE users SET monthly_micro = $1", MICRO)
     sandbox.break_with(billed(0.2), image=0.1)
     made = [await image(user) for _ in range(3)]
     ended = await asyncio.gather(*[finished(api, each) for each in made])
-    assert sorted(each["error"]["charged_usd"] for each in ended) == ["0.000000", "0.200000", "0.200000"]
+    assert sorted(each["error"]["charged_usd"] for each in ended) == [
+        "0.000000",
+        "0.200000",
+        "0.200000",
+    ]
     assert await api.services.budget.audit() == []
 
 
@@ -93,12 +118,30 @@ async def test_failures_at_the_same_moment_do_not_pass_the_rule_together(api: Ap
         (answered("partial-images/partial_bad.images.json"), None),
         (answered("partial-images/partial_corrupt.images.json"), None),
         (
-            Fault(call="images", kind="instead", status=200, value='{"data": [{"b64_json": "AAAA"}], "usage": {"cost": 0.08}}'),
+            Fault(
+                call="images",
+                kind="instead",
+                status=200,
+                value='{"data": [{"b64_json": "AAAA"}], "usage": {"cost": 0.08}}',
+            ),
             "unusable_image",
         ),
-        (Fault(call="images", kind="instead", status=200, value='{"data": "no list", "usage": {"cost": 0.08}}'), "unreadable_answer"),
         (
-            Fault(call="images", kind="instead", status=200, value='{"data": [{"url": "https://127.0.0.1/x"}], "usage": {"cost": 0.08}}'),
+            Fault(
+                call="images",
+                kind="instead",
+                status=200,
+                value='{"data": "no list", "usage": {"cost": 0.08}}',
+            ),
+            "unreadable_answer",
+        ),
+        (
+            Fault(
+                call="images",
+                kind="instead",
+                status=200,
+                value='{"data": [{"url": "https://127.0.0.1/x"}], "usage": {"cost": 0.08}}',
+            ),
             "not_fetched",
         ),
     ],
@@ -118,15 +161,28 @@ async def test_what_is_good_is_kept_and_what_was_billed_is_booked(
         assert (made["status"], made["error"]["reason"]) == ("failed", reason)
 
 
-async def test_more_pictures_than_asked_for_cost_what_was_asked_for(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    good = json.loads((CASES / "partial-images/partial_bad.images.json").read_text())["data"][0]["b64_json"]
+async def test_more_pictures_than_asked_for_cost_what_was_asked_for(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    good = json.loads((CASES / "partial-images/partial_bad.images.json").read_text())["data"][0][
+        "b64_json"
+    ]
     items = [{"b64_json": each} for each in ("AAAA", good, good, good)]
-    sandbox.break_with(Fault(call="images", kind="instead", status=200, value=json.dumps({"data": items, "usage": {"cost": 0.16}})))
+    sandbox.break_with(
+        Fault(
+            call="images",
+            kind="instead",
+            status=200,
+            value=json.dumps({"data": items, "usage": {"cost": 0.16}}),
+        )
+    )
     made = await finished(api, await image(user))
     assert (made["status"], len(made["images"]), made["cost_usd"]) == ("completed", 1, "0.040000")
     assert (await money(user))[0] == "0.040000"
     assert await spent_by_all(api) == "0.160000"
-    refund = await (await api.admin()).post(f"/admin/generations/{made['id']}/refund", json={"reason": "x"})
+    refund = await (await api.admin()).post(
+        f"/admin/generations/{made['id']}/refund", json={"reason": "x"}
+    )
     assert refund.status_code == 200
     assert (await money(user))[0] == "0.000000", "no more is given back than was paid"
     assert await api.services.budget.audit() == []
@@ -136,7 +192,9 @@ async def test_more_pictures_than_asked_for_cost_what_was_asked_for(api: Api, us
 async def test_a_video_that_fails_and_is_billed_is_paid_by_who_stopped_it(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, stopped: bool, paid: str
 ) -> None:
-    sandbox.break_with(Fault(call="videos.job", kind="ends_as", value="expired", metadata={"cost": 0.3}), video=1)
+    sandbox.break_with(
+        Fault(call="videos.job", kind="ends_as", value="expired", metadata={"cost": 0.3}), video=1
+    )
     made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
     if stopped:
         await until(api, made["id"], phase="poll")
@@ -175,25 +233,35 @@ async def test_a_video_that_comes_after_our_deadline_is_booked_once_it_is_known(
     assert await api.services.budget.audit() == []
 
 
-async def test_a_lost_outcome_that_the_provider_names_later_is_booked(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_lost_outcome_that_the_provider_names_later_is_booked(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="videos.submit", kind="lost", times=1))
     made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
     await until(api, made["id"], phase="needs_review")
-    answer = await (await api.admin()).post(f"/admin/generations/{made['id']}/resolve", json={"outcome": "failed_free"})
+    answer = await (await api.admin()).post(
+        f"/admin/generations/{made['id']}/resolve", json={"outcome": "failed_free"}
+    )
     assert answer.status_code == 200
     await late(api)
     assert await spent_by_all(api) == "0.000000", "nobody knows its id"
     sandbox.break_with()
-    other = await finished(api, (await user.post("/generate/video", json={"prompt": "other"})).json())
+    other = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "other"})).json()
+    )
     told = await store.get(api.services.db, other["id"])
     assert told is not None
-    await store.add_event(api.services.db, f"{told.provider_id}:video.generation.completed", made["id"], "{}", now())
+    await store.add_event(
+        api.services.db, f"{told.provider_id}:video.generation.completed", made["id"], "{}", now()
+    )
     await late(api)
     assert Decimal(await spent_by_all(api)) == 2 * Decimal(other["cost_usd"])
     assert (await money(user))[0] == other["cost_usd"], "what came to nothing is not theirs"
 
 
-async def test_a_picture_with_an_index_of_more_is_kept_as_it_came(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_picture_with_an_index_of_more_is_kept_as_it_came(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     data = (CASES / "jpeg-mpf/mpo.jpg").read_bytes()
     body = {"data": [{"b64_json": base64.b64encode(data).decode()}], "usage": {"cost": 0.04}}
     sandbox.break_with(Fault(call="images", kind="instead", status=200, value=json.dumps(body)))
@@ -202,7 +270,9 @@ async def test_a_picture_with_an_index_of_more_is_kept_as_it_came(api: Api, user
     assert (await api.client.get(made["images"][0]["url"])).content == data
 
 
-async def test_a_bill_of_our_own_key_at_a_supplier_is_booked(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_bill_of_our_own_key_at_a_supplier_is_booked(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(answered("byok-cost/byok_img.images.json"))
     assert (await finished(api, await image(user)))["cost_usd"] == "0.039000"
     assert (await money(user))[0] == "0.039000"
@@ -214,7 +284,11 @@ async def test_an_answer_that_broke_off_is_booked_once_the_provider_says_what_it
 ) -> None:
     sandbox.break_with(Fault.model_validate({"call": "images", "kind": kind}), generation=0)
     failed = await finished(api, await image(user))
-    assert (failed["error"]["code"], failed["error"]["charged_usd"], failed["cost_usd"]) == ("outcome_unknown", None, None)
+    assert (failed["error"]["code"], failed["error"]["charged_usd"], failed["cost_usd"]) == (
+        "outcome_unknown",
+        None,
+        None,
+    )
     await late(api)
     assert (await money(user), await spent_by_all(api)) == (("0.000000", "0.000000"), "0.040000")
     assert len(sandbox.calls("images")) == 1

@@ -1,4 +1,5 @@
-"""What goes wrong at the provider, in the worker or between: a sentence for the user, nothing paid twice, nothing charged, nothing lost."""
+"""What goes wrong at the provider, in the worker or between: a sentence for the user, nothing paid
+twice, nothing charged, nothing lost."""
 
 import hashlib
 import hmac
@@ -35,7 +36,8 @@ def paid_calls(sandbox: Sandbox) -> int:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are real ones; only shorter, and too few for the breaker to take the place of what the provider said."""
+    """Waits between tries are real ones; only shorter, and too few for the breaker to take the
+    place of what the provider said."""
     monkeypatch.setattr(provider_waits, "FIRST", 0.06)
     monkeypatch.setattr(provider_waits, "PATIENCE", 0.2)
 
@@ -43,10 +45,30 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("fault", "status", "code", "reason"),
     [
-        (Fault(call="images", kind="status", status=502), 502, "provider_unavailable", "provider_failed"),
-        (Fault(call="images", kind="status", status=503), 502, "provider_unavailable", "overloaded"),
-        (Fault(call="images", kind="status", status=401), 502, "provider_unavailable", "key_refused"),
-        (Fault(call="images", kind="status", status=402), 502, "provider_out_of_credit", "out_of_credit"),
+        (
+            Fault(call="images", kind="status", status=502),
+            502,
+            "provider_unavailable",
+            "provider_failed",
+        ),
+        (
+            Fault(call="images", kind="status", status=503),
+            502,
+            "provider_unavailable",
+            "overloaded",
+        ),
+        (
+            Fault(call="images", kind="status", status=401),
+            502,
+            "provider_unavailable",
+            "key_refused",
+        ),
+        (
+            Fault(call="images", kind="status", status=402),
+            502,
+            "provider_out_of_credit",
+            "out_of_credit",
+        ),
         (Fault(call="images", kind="status", status=403), 422, "content_refused", "safety"),
         (Fault(call="images", kind="garbage"), 502, "outcome_unknown", "unreadable_answer"),
         (Fault(call="images", kind="empty"), 502, "provider_unavailable", "no_image"),
@@ -77,13 +99,17 @@ async def test_a_failed_image_says_why_and_costs_nothing(
     assert again.status_code == 200, "a retry by the user works"
 
 
-async def test_a_busy_provider_is_asked_again_and_the_user_only_waits(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_busy_provider_is_asked_again_and_the_user_only_waits(
+    user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=0, times=2))
     answer = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     assert answer.status_code == 200, answer.text
 
 
-async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     async with running_api(tmp_path, sandbox, **settings_of(database)) as api:
         user = await api.user()
         models = await user.get("/models")
@@ -91,7 +117,10 @@ async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(tmp_path: P
     # nobody listens there; the models are known from before
     away = Sandbox("http://127.0.0.1:9")
     async with running_api(tmp_path, away, refresh=False, **settings_of(database)) as api:
-        login = await api.client.post("/auth/login", json={"email": "ana@example.org", "password": "correct horse battery staple"})
+        login = await api.client.post(
+            "/auth/login",
+            json={"email": "ana@example.org", "password": "correct horse battery staple"},
+        )
         user = api.signed(login.json()["access_token"])
         answer = await user.post("/generate/image", json={"prompt": "x"})
         assert (answer.status_code, answer.json()["code"]) == (502, "provider_unavailable")
@@ -111,7 +140,9 @@ async def test_a_provider_that_is_down_fails_the_job_with_a_sentence(tmp_path: P
         Fault(call="videos.content", kind="garbage", times=1),
     ],
 )
-async def test_a_video_that_is_paid_arrives_in_spite_of(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault) -> None:
+async def test_a_video_that_is_paid_arrives_in_spite_of(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault
+) -> None:
     sandbox.break_with(fault)
     made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
     assert (await finished(api, made))["status"] == "completed"
@@ -119,9 +150,13 @@ async def test_a_video_that_is_paid_arrives_in_spite_of(api: Api, user: httpx.As
 
 
 @pytest.mark.parametrize("state", ["failed", "expired", "cancelled"])
-async def test_a_video_that_fails_at_the_provider_is_not_charged(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, state: str) -> None:
+async def test_a_video_that_fails_at_the_provider_is_not_charged(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, state: str
+) -> None:
     sandbox.break_with(Fault(call="videos.job", kind="ends_as", value=state))
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
     assert made["status"] == "failed"
     assert made["error"]["reason"] == ("timed_out" if state == "expired" else "provider_failed")
     assert await money(user) == ("0.000000", "0.000000")
@@ -137,12 +172,20 @@ async def test_a_lost_submit_answer_is_never_sent_again_and_waits_for_the_operat
     assert (seen["status"], seen["needs_review"], seen["error"]) == ("processing", True, None)
     assert (await user.get(f"/generate/video/{made['id']}/status")).json()["needs_review"]
     assert paid_calls(sandbox) == 1
-    assert await money(user) == ("0.000000", made["estimate_usd"]), "the hold stays until it is known"
+    assert await money(user) == ("0.000000", made["estimate_usd"]), (
+        "the hold stays until it is known"
+    )
 
 
-async def test_a_job_cancelled_during_its_submit_is_not_tried_again(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_job_cancelled_during_its_submit_is_not_tried_again(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(image=30)
-    made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+    made = (
+        await user.post(
+            "/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}
+        )
+    ).json()
     row = await until(api, made["id"], phase="submitting")
     assert (await user.post(f"/generations/{made['id']}/cancel")).json()["status"] == "cancelled"
     services = api.services
@@ -157,19 +200,31 @@ async def test_a_job_cancelled_during_its_submit_is_not_tried_again(api: Api, us
         services.deliveries,
         None,
     )
-    await worker.submit_failed(row, ProviderError("rate_limited", "busy", outcome="refused", status=429, retry_after=0))
+    await worker.submit_failed(
+        row, ProviderError("rate_limited", "busy", outcome="refused", status=429, retry_after=0)
+    )
     after = await store.get(services.db, row.id)
     assert after is not None
     assert (after.status, after.phase) == ("cancelled", "done")
     assert await money(user) == ("0.000000", "0.000000")
 
 
-async def test_a_stale_workers_write_changes_nothing(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    """Somebody else took the job while the first one was away: its result, its money and its delivery are not written."""
+async def test_a_stale_workers_write_changes_nothing(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    """Somebody else took the job while the first one was away: its result, its money and its
+    delivery are not written."""
     sandbox.break_with(image=1)
-    made = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+    made = (
+        await user.post(
+            "/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}
+        )
+    ).json()
     row = await until(api, made["id"], phase="submitting")
-    await api.services.db.execute("UPDATE generations SET attempt = attempt + 1, lease_token = 'another' WHERE id = $1", row.id)
+    await api.services.db.execute(
+        "UPDATE generations SET attempt = attempt + 1, lease_token = 'another' WHERE id = $1",
+        row.id,
+    )
     with api.services.wake.listen("worker") as listener:
         await listener.wait(10)
     after = await store.get(api.services.db, row.id)
@@ -179,10 +234,14 @@ async def test_a_stale_workers_write_changes_nothing(api: Api, user: httpx.Async
 
 
 async def left_behind(database: str, generation_id: str, **columns: object) -> None:
-    """The row as a killed process leaves it: leased, in the middle of a phase. The lease is over."""
+    """The row as a killed process leaves it: leased, in the middle of a phase. The lease is
+    over."""
     db = await open_db(database)
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))
-    query = f"UPDATE generations SET lease_token = 'dead', attempt = attempt + 1, run_at = $2, {sets} WHERE id = $1"
+    query = (
+        "UPDATE generations SET lease_token = 'dead', attempt = attempt + 1, run_at = $2, "
+        f"{sets} WHERE id = $1"
+    )
     await db.execute(query, generation_id, now(), *columns.values())
     await db.close()
 
@@ -195,7 +254,9 @@ async def left_behind(database: str, generation_id: str, **columns: object) -> N
         {"phase": "fetch"},
     ],
 )
-async def test_a_job_found_after_a_crash_goes_on(tmp_path: Path, sandbox: Sandbox, database: str, columns: dict[str, object]) -> None:
+async def test_a_job_found_after_a_crash_goes_on(
+    tmp_path: Path, sandbox: Sandbox, database: str, columns: dict[str, object]
+) -> None:
     sandbox.break_with(video=2)
     async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         user = await api.user()
@@ -206,46 +267,73 @@ async def test_a_job_found_after_a_crash_goes_on(tmp_path: Path, sandbox: Sandbo
         assert (await finished(api, made))["status"] == "completed"
 
 
-async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_job_found_in_the_middle_of_its_paid_call_is_not_sent_again(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/image", json={"prompt": "x"})).json()
     calls = paid_calls(sandbox)
-    await left_behind(database, made["id"], phase="submitting", status="processing", finished_at=None)
+    await left_behind(
+        database, made["id"], phase="submitting", status="processing", finished_at=None
+    )
     async with running_api(tmp_path, sandbox, times=QUICK, **settings_of(database)) as api:
         failed = await finished(api, made)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "outcome_unknown")
     assert paid_calls(sandbox) == calls
 
 
-async def webhook(api: Api, row: store.Generation, provider_id: str, *, secret: str = WEBHOOK_SECRET, late: float = 0) -> httpx.Response:
-    body = json.dumps({"type": "video.generation.completed", "data": {"id": provider_id, "status": "completed"}}).encode()
+async def webhook(
+    api: Api,
+    row: store.Generation,
+    provider_id: str,
+    *,
+    secret: str = WEBHOOK_SECRET,
+    late: float = 0,
+) -> httpx.Response:
+    body = json.dumps(
+        {"type": "video.generation.completed", "data": {"id": provider_id, "status": "completed"}}
+    ).encode()
     return await signed(api, row.callback_token or "", body, secret=secret, late=late)
 
 
-async def signed(api: Api, token: str, body: bytes, *, secret: str = WEBHOOK_SECRET, late: float = 0) -> httpx.Response:
+async def signed(
+    api: Api, token: str, body: bytes, *, secret: str = WEBHOOK_SECRET, late: float = 0
+) -> httpx.Response:
     stamp = str(int(time.time() - late))
     signature = hmac.new(secret.encode(), stamp.encode() + b"," + body, hashlib.sha256).hexdigest()
-    headers = {"X-OpenRouter-Signature": f"t={stamp},v1={signature}", "Content-Type": "application/json"}
+    headers = {
+        "X-OpenRouter-Signature": f"t={stamp},v1={signature}",
+        "Content-Type": "application/json",
+    }
     return await api.client.post(f"/webhooks/openrouter/{token}", content=body, headers=headers)
 
 
-HOOKS: dict[str, Any] = {"openrouter_webhook_secret": WEBHOOK_SECRET, "public_api_url": "http://127.0.0.1:9"}
+HOOKS: dict[str, Any] = {
+    "openrouter_webhook_secret": WEBHOOK_SECRET,
+    "public_api_url": "http://127.0.0.1:9",
+}
 
 
-async def test_a_webhook_that_came_while_the_answer_was_still_awaited_is_used(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_webhook_that_came_while_the_answer_was_still_awaited_is_used(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
         made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
         row = await until(api, made["id"], phase="poll")
-        await store.add_event(api.services.db, f"{row.provider_id}:video.generation.completed", row.id, "{}", now())
+        await store.add_event(
+            api.services.db, f"{row.provider_id}:video.generation.completed", row.id, "{}", now()
+        )
     await left_behind(database, made["id"], phase="submitting", provider_id=None)
     async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         assert (await finished(api, made))["status"] == "completed"
     assert len(sandbox.calls("videos.submit")) == 1
 
 
-async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_webhook_finishes_a_job_long_before_the_next_poll(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     sandbox.break_with(video=1.5)
     async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         user = await api.user()
@@ -256,7 +344,9 @@ async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path
                 await listener.wait(5)
                 row = await until(api, made["id"], phase="poll")
         assert (await webhook(api, row, row.provider_id or "")).status_code == 204
-        assert (await webhook(api, row, row.provider_id or "")).status_code == 204, "a repeat is fine"
+        assert (await webhook(api, row, row.provider_id or "")).status_code == 204, (
+            "a repeat is fine"
+        )
         for _ in range(5):
             done = await api.services.generations.wait(row, 1)
             if done.finished:
@@ -266,7 +356,9 @@ async def test_a_webhook_finishes_a_job_long_before_the_next_poll(tmp_path: Path
 
 
 @one_engine
-async def test_a_signed_webhook_that_cannot_be_read_is_refused(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+async def test_a_signed_webhook_that_cannot_be_read_is_refused(
+    tmp_path: Path, sandbox: Sandbox, database: str
+) -> None:
     bodies = [
         b"[" * 5_000,
         b'{"type":' * 5_000,
@@ -282,11 +374,15 @@ async def test_a_signed_webhook_that_cannot_be_read_is_refused(tmp_path: Path, s
     async with running_api(tmp_path, sandbox, times=QUICK, **HOOKS, **settings_of(database)) as api:
         for body in bodies:
             answer = await signed(api, "anything", body)
-            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), body[:50]
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), body[
+                :50
+            ]
         assert await api.services.db.fetch("SELECT dedupe_key FROM webhook_events") == []
 
 
-@pytest.mark.parametrize(("secret", "late"), [("wrong", 0), (WEBHOOK_SECRET, 400), (WEBHOOK_SECRET, -400)])
+@pytest.mark.parametrize(
+    ("secret", "late"), [("wrong", 0), (WEBHOOK_SECRET, 400), (WEBHOOK_SECRET, -400)]
+)
 async def test_a_webhook_that_is_not_the_providers_is_refused(
     tmp_path: Path, sandbox: Sandbox, database: str, secret: str, late: float
 ) -> None:

@@ -1,4 +1,5 @@
-"""What a provider may answer with, besides what it is asked for: a result is kept, measured as it is shown, and is what everybody shows."""
+"""What a provider may answer with, besides what it is asked for: a result is kept, measured as it
+is shown, and is what everybody shows."""
 
 import io
 
@@ -37,18 +38,26 @@ VIDEOS = {
 }
 
 
-async def test_an_image_of_any_format_is_made(api: Api, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_of_any_format_is_made(
+    api: Api, user: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, (content_type, width, height) in IMAGES.items():
         data = turned_picture() if name == "on its side" else case(name)
         monkeypatch.setattr(chat, "drawn", lambda *_, data=data, **__: data)
         answer = await user.post("/generate/image", json={"prompt": "a fox"})
         assert answer.status_code == 200, (name, answer.text)
         (made,) = answer.json()["images"]
-        assert (made["content_type"], made["width"], made["height"]) == (content_type, width, height), name
+        assert (made["content_type"], made["width"], made["height"]) == (
+            content_type,
+            width,
+            height,
+        ), name
         small = Image.open(io.BytesIO((await api.client.get(made["thumbnail_url"])).content))
         assert small.width / small.height == pytest.approx(width / height, abs=0.02), name
         if name == "other-formats/ok.heic":
-            again = await user.post("/generate/image", json={"prompt": "at night", "input_images": [made["id"]]})
+            again = await user.post(
+                "/generate/image", json={"prompt": "at night", "input_images": [made["id"]]}
+            )
             assert again.status_code == 200, again.text
 
 
@@ -58,8 +67,14 @@ async def test_a_video_of_any_container_is_made(
     for count, (name, size) in enumerate(VIDEOS.items(), start=1):
         data = case(name)
         monkeypatch.setattr(videos, "film", lambda *_, data=data: data)
-        done = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+        done = await finished(
+            api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+        )
         assert done["status"] == "completed", (name, done)
         video = done["video"]
-        assert (video["content_type"], video["width"], video["height"]) == ("video/mp4", *size), name
-        assert [call["kind"] for call in sandbox.calls()].count("videos.content") == count, "fetched once each"
+        assert (video["content_type"], video["width"], video["height"]) == ("video/mp4", *size), (
+            name
+        )
+        assert [call["kind"] for call in sandbox.calls()].count("videos.content") == count, (
+            "fetched once each"
+        )

@@ -1,4 +1,5 @@
-"""The gallery: what a list shows, several results at once, links that are shared. On both engines."""
+"""The gallery: what a list shows, several results at once, links that are shared. On both
+engines."""
 
 import io
 import zipfile
@@ -22,7 +23,9 @@ async def made(client: httpx.AsyncClient, prompt: str, **body: Any) -> dict[str,
     return found
 
 
-async def shown(client: httpx.AsyncClient, query: str = "", path: str = "/generations") -> list[str]:
+async def shown(
+    client: httpx.AsyncClient, query: str = "", path: str = "/generations"
+) -> list[str]:
     answer = await client.get(f"{path}?{query}")
     assert answer.status_code == 200, answer.text
     return [each["prompt"] for each in answer.json()["items"]]
@@ -59,7 +62,13 @@ async def test_the_gallery_filters_and_pages(api: Api, user: httpx.AsyncClient) 
     rest = (await user.get(f"/generations?limit=2&cursor={first['next_cursor']}")).json()
     assert [each["prompt"] for each in first["items"] + rest["items"]] == everything
     assert rest["next_cursor"] is None
-    assert await shown(user, f"since={said(now() - timedelta(hours=1))}&until={said(now() + timedelta(hours=1))}") == everything
+    assert (
+        await shown(
+            user,
+            f"since={said(now() - timedelta(hours=1))}&until={said(now() + timedelta(hours=1))}",
+        )
+        == everything
+    )
     assert await shown(user, f"since={said(now() + timedelta(hours=1))}") == []
     assert await shown(user, f"until={said(now() - timedelta(hours=1))}") == []
 
@@ -69,10 +78,16 @@ async def test_admins_find_everybodys_by_what_they_are(api: Api, user: httpx.Asy
         fox = await made(user, "a fox")
         await made(admin, "an admin's cat")
         me = (await user.get("/users/me")).json()["id"]
-        await api.services.db.execute("UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1", fox["id"])
+        await api.services.db.execute(
+            "UPDATE generations SET status = 'processing', phase = 'needs_review' WHERE id = $1",
+            fox["id"],
+        )
 
         async def found(query: str) -> list[str]:
-            return [each["short_id"] for each in (await admin.get(f"/admin/generations?{query}")).json()["items"]]
+            return [
+                each["short_id"]
+                for each in (await admin.get(f"/admin/generations?{query}")).json()["items"]
+            ]
 
         mine = [fox["short_id"]]
         assert len(await found("")) == 2
@@ -85,11 +100,15 @@ async def test_admins_find_everybodys_by_what_they_are(api: Api, user: httpx.Asy
         assert await found(f"since={said(now() + timedelta(hours=1))}") == []
 
 
-async def test_several_are_deleted_but_not_what_is_under_way_or_anothers(api: Api, user: httpx.AsyncClient) -> None:
+async def test_several_are_deleted_but_not_what_is_under_way_or_anothers(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     async with await api.user("ben") as ben:
         bens = (await made(ben, "ben's"))["id"]
     fox, cat = (await made(user, "a fox"))["id"], (await made(user, "a cat"))["id"]
-    await api.services.db.execute("UPDATE generations SET phase = 'poll', status = 'processing' WHERE id = $1", cat)
+    await api.services.db.execute(
+        "UPDATE generations SET phase = 'poll', status = 'processing' WHERE id = $1", cat
+    )
     answer = await user.post("/generations/delete", json={"ids": [fox, cat, bens, "nothing", fox]})
     assert answer.json() == {"deleted": [fox], "kept": [cat, bens, "nothing"]}
     assert await shown(user) == ["a cat"]
@@ -110,23 +129,33 @@ async def test_several_come_as_one_zip(api: Api, user: httpx.AsyncClient) -> Non
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.testzip() is None
     ending = two["images"][0]["content_type"].partition("/")[2]
-    assert archive.namelist() == [f"{one['short_id']}.{ending}"] + [f"{two['short_id']}-{number}.{ending}" for number in (1, 2)]
+    assert archive.namelist() == [f"{one['short_id']}.{ending}"] + [
+        f"{two['short_id']}-{number}.{ending}" for number in (1, 2)
+    ]
     assert archive.read(archive.namelist()[0]) == (await user.get(one["images"][0]["url"])).content
     assert (await user.post("/generations/zip", json={"ids": [bens["id"]]})).status_code == 404
 
 
-async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(api: Api, user: httpx.AsyncClient) -> None:
+async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     fox = await made(user, "a fox")
     path = f"/generations/{fox['id']}"
     share = (await user.post(f"{path}/share", json={"hours": 2})).json()
     opened = await api.client.get(f"/shared/{share['token']}")
     assert opened.status_code == 200
     facts = opened.json()
-    assert (facts["prompt"], facts["expires_at"], len(facts["images"])) == ("a fox", share["expires_at"], 1)
+    assert (facts["prompt"], facts["expires_at"], len(facts["images"])) == (
+        "a fox",
+        share["expires_at"],
+        1,
+    )
     assert "example.org" not in opened.text
     assert (await user.get("/users/me")).json()["id"] not in opened.text
     assert (await api.client.get(facts["images"][0]["url"])).status_code == 200
-    assert [each["token"] for each in (await user.get(f"{path}/shares")).json()["items"]] == [share["token"]]
+    assert [each["token"] for each in (await user.get(f"{path}/shares")).json()["items"]] == [
+        share["token"]
+    ]
 
     share_id, _, signature = share["token"].partition(".")
     for wrong in (f"{share_id}.{signature[:-1]}x", share_id, f"{fox['id']}.{signature}", "x.y"):
@@ -151,32 +180,52 @@ async def test_a_shared_link_shows_one_result_until_it_ends_or_is_taken_back(api
 @pytest.mark.parametrize("hours", [0, 10_000, -1])
 async def test_a_link_has_to_end(api: Api, user: httpx.AsyncClient, hours: int) -> None:
     fox = await made(user, "a fox")
-    assert (await user.post(f"/generations/{fox['id']}/share", json={"hours": hours})).status_code == 422
+    assert (
+        await user.post(f"/generations/{fox['id']}/share", json={"hours": hours})
+    ).status_code == 422
 
 
-async def test_admins_see_no_content_until_one_of_them_turns_it_on(api: Api, user: httpx.AsyncClient) -> None:
+async def test_admins_see_no_content_until_one_of_them_turns_it_on(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     fox = await made(user, "a secret fox")
     options = '{"n": 1, "negative_prompt": "no secret cat"}'  # few models take it
-    await api.services.db.execute("UPDATE generations SET options_json = $2 WHERE id = $1", fox["id"], options)
+    await api.services.db.execute(
+        "UPDATE generations SET options_json = $2 WHERE id = $1", fox["id"], options
+    )
     async with await api.admin() as admin:
 
         async def texts() -> str:
-            return (await admin.get("/admin/generations")).text + (await admin.get(f"/admin/generations/{fox['id']}")).text
+            return (await admin.get("/admin/generations")).text + (
+                await admin.get(f"/admin/generations/{fox['id']}")
+            ).text
 
         assert (await admin.get("/admin/settings")).json() == {"show_content": False}
         hidden = await texts()
         assert "secret" not in hidden
         assert "/media/" not in hidden
         (item,) = (await admin.get("/admin/generations")).json()["items"]
-        assert (item["hidden"], item["cost_usd"] is not None, item["status"], item["images"]) == (True, True, "completed", [])
+        assert (item["hidden"], item["cost_usd"] is not None, item["status"], item["images"]) == (
+            True,
+            True,
+            "completed",
+            [],
+        )
         assert await shown(admin, "q=secret", "/admin/generations") == []  # no guessing either
-        assert len((await admin.get(f"/admin/generations?q={fox['short_id']}")).json()["items"]) == 1
+        assert (
+            len((await admin.get(f"/admin/generations?q={fox['short_id']}")).json()["items"]) == 1
+        )
 
-        assert (await admin.put("/admin/settings", json={"show_content": True})).json() == {"show_content": True}
+        assert (await admin.put("/admin/settings", json={"show_content": True})).json() == {
+            "show_content": True
+        }
         assert "/media/" in await texts()
         assert await shown(admin, "q=secret", "/admin/generations") == ["a secret fox"]
         assert "no secret cat" in await texts()
         (entry,) = (await admin.get("/admin/audit?action=studio_settings")).json()["items"]
-        assert (entry["before"], entry["after"]) == ({"show_content": False}, {"show_content": True})
+        assert (entry["before"], entry["after"]) == (
+            {"show_content": False},
+            {"show_content": True},
+        )
         await admin.put("/admin/settings", json={"show_content": False})
         assert "secret" not in await texts()

@@ -1,4 +1,5 @@
-"""Images and videos from the request to the file, on both engines, with a provider over real HTTP."""
+"""Images and videos from the request to the file, on both engines, with a provider over real
+HTTP."""
 
 import asyncio
 import io
@@ -24,7 +25,8 @@ DALLE = "openai/dall-e-3"
 
 
 both = pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
-"""Where the writes themselves are on trial; whatever else fails or works does so on either engine."""
+"""Where the writes themselves are on trial; whatever else fails or works does so on either
+engine."""
 
 
 @pytest.fixture
@@ -50,16 +52,30 @@ async def test_an_image_is_made_kept_and_paid(api: Api, user: httpx.AsyncClient)
     answer = await user.post("/generate/image", json={"prompt": "a fox in snow"})
     assert answer.status_code == 200, answer.text
     made = answer.json()
-    assert (made["status"], made["kind"], made["mode"], made["source"]) == ("completed", "image", "text_to_image", "api")
+    assert (made["status"], made["kind"], made["mode"], made["source"]) == (
+        "completed",
+        "image",
+        "text_to_image",
+        "api",
+    )
     assert made["sandbox"]
     file = await api.client.get(made["images"][0]["url"])
-    assert Image.open(io.BytesIO(file.content)).size == (made["images"][0]["width"], made["images"][0]["height"])
-    assert (await api.client.get(made["images"][0]["thumbnail_url"])).headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(file.content)).size == (
+        made["images"][0]["width"],
+        made["images"][0]["height"],
+    )
+    assert (await api.client.get(made["images"][0]["thumbnail_url"])).headers[
+        "content-type"
+    ] == "image/webp"
     assert await money(user) == (made["cost_usd"], "0.000000")
 
 
-@pytest.mark.parametrize(("model", "kind"), [(KLEIN, "chat"), (SEEDREAM, "images"), (DALLE, "generations")])
-async def test_the_route_follows_the_lists(user: httpx.AsyncClient, sandbox: Sandbox, model: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "kind"), [(KLEIN, "chat"), (SEEDREAM, "images"), (DALLE, "generations")]
+)
+async def test_the_route_follows_the_lists(
+    user: httpx.AsyncClient, sandbox: Sandbox, model: str, kind: str
+) -> None:
     answer = await user.post("/generate/image", json={"prompt": "a fox", "model": model})
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["images"]) == 1
@@ -72,8 +88,12 @@ async def test_several_images_are_all_kept(user: httpx.AsyncClient) -> None:
     assert len(answer.json()["images"]) == 2
 
 
-async def test_respond_async_answers_at_once_with_the_job(api: Api, user: httpx.AsyncClient) -> None:
-    answer = await user.post("/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"})
+async def test_respond_async_answers_at_once_with_the_job(
+    api: Api, user: httpx.AsyncClient
+) -> None:
+    answer = await user.post(
+        "/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"}
+    )
     assert answer.status_code == 202
     assert answer.json()["status"] in {"queued", "processing"}
     assert (await finished(api, answer.json()))["status"] == "completed"
@@ -86,7 +106,11 @@ async def test_a_video_is_followed_fetched_and_playable(api: Api, user: httpx.As
     made = await finished(api, answer.json())
     assert made["status"] == "completed", made["error"]
     status = (await user.get(f"/generate/video/{made['id']}/status")).json()
-    assert (status["status"], status["progress"], status["elapsed_seconds"]) == ("completed", 1.0, made["elapsed_seconds"])
+    assert (status["status"], status["progress"], status["elapsed_seconds"]) == (
+        "completed",
+        1.0,
+        made["elapsed_seconds"],
+    )
     assert 0 <= made["elapsed_seconds"] <= 60
     file = await api.client.get(status["video_url"])
     with av.open(io.BytesIO(file.content)) as container:
@@ -96,12 +120,17 @@ async def test_a_video_is_followed_fetched_and_playable(api: Api, user: httpx.As
     assert await money(user) == (made["cost_usd"], "0.000000")
 
 
-async def test_a_video_starts_from_an_uploaded_image(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_video_starts_from_an_uploaded_image(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (640, 360), "teal").save(picture, "PNG")
     upload = await user.post("/uploads", files={"file": ("p.png", picture.getvalue(), "image/png")})
     assert upload.status_code in {200, 201}, upload.text
-    answer = await user.post("/generate/video/from-image", json={"prompt": "let it snow", "image_id": upload.json()["id"]})
+    answer = await user.post(
+        "/generate/video/from-image",
+        json={"prompt": "let it snow", "image_id": upload.json()["id"]},
+    )
     assert answer.status_code == 202, answer.text
     made = await finished(api, answer.json())
     assert (made["mode"], made["status"]) == ("image_to_video", "completed")
@@ -120,14 +149,24 @@ async def test_the_same_key_makes_one_job(user: httpx.AsyncClient, sandbox: Sand
 
 
 @both
-async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_cancel_before_the_provider_has_it_frees_the_money(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(image=20)
     # all places of this user are taken
     for _ in range(transitions.IMAGES_PER_USER):
-        taken = (await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"})).json()
+        taken = (
+            await user.post(
+                "/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}
+            )
+        ).json()
         await until(api, taken["id"], phase="submitting")
     held = (await money(user))[1]
-    mine = (await user.post("/generate/image", json={"prompt": "mine"}, headers={"Prefer": "respond-async"})).json()
+    mine = (
+        await user.post(
+            "/generate/image", json={"prompt": "mine"}, headers={"Prefer": "respond-async"}
+        )
+    ).json()
     assert (mine["queue_position"], mine["elapsed_seconds"]) == (1, None)
     assert (await user.get(f"/generate/video/{mine['id']}/status")).json()["queue_position"] == 1
     cancelled = await user.post(f"/generations/{mine['short_id']}/cancel")
@@ -138,7 +177,9 @@ async def test_cancel_before_the_provider_has_it_frees_the_money(api: Api, user:
 
 
 @both
-async def test_cancel_after_the_submit_still_books_the_real_cost(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_cancel_after_the_submit_still_books_the_real_cost(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(video=1.5)
     made = (await user.post("/generate/video", json={"prompt": "waves"})).json()
     await until(api, made["id"], phase="poll")
@@ -165,7 +206,10 @@ async def until(api: Api, generation_id: str, *, phase: str) -> Generation:
 
 @both
 async def test_lists_page_and_filter(user: httpx.AsyncClient) -> None:
-    made = [(await user.post("/generate/image", json={"prompt": f"fox {number}"})).json() for number in range(3)]
+    made = [
+        (await user.post("/generate/image", json={"prompt": f"fox {number}"})).json()
+        for number in range(3)
+    ]
     page = (await user.get("/generations?limit=2")).json()
     assert [item["prompt"] for item in page["items"]] == ["fox 2", "fox 1"]
     rest = (await user.get(f"/generations?limit=2&cursor={page['next_cursor']}")).json()
@@ -173,7 +217,9 @@ async def test_lists_page_and_filter(user: httpx.AsyncClient) -> None:
     assert (await user.get("/generations?kind=video")).json()["items"] == []
     assert len((await user.get("/generations?q=FOX 1")).json()["items"]) == 1
     await user.put(f"/generations/{made[0]['id']}/favourite", json={"favourite": True})
-    assert [item["id"] for item in (await user.get("/generations?favourite=true")).json()["items"]] == [made[0]["id"]]
+    assert [
+        item["id"] for item in (await user.get("/generations?favourite=true")).json()["items"]
+    ] == [made[0]["id"]]
     assert (await user.delete(f"/generations/{made[0]['id']}")).status_code == 204
     assert (await user.get(f"/generations/{made[0]['id']}")).status_code == 404
 
@@ -190,7 +236,9 @@ async def test_anothers_generation_is_as_unknown_as_none(api: Api, user: httpx.A
     ]:
         answer = await other.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
-    stolen = await other.post("/generate/video/from-image", json={"prompt": "x", "image_id": mine["images"][0]["id"]})
+    stolen = await other.post(
+        "/generate/video/from-image", json={"prompt": "x", "image_id": mine["images"][0]["id"]}
+    )
     assert stolen.status_code == 404
 
 
@@ -202,12 +250,19 @@ BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"prompt": "nul \x00"}, 422, "invalid_request", None),
     ({"prompt": "x", "model": "nobody/nothing"}, 422, "model_unavailable", None),
     ({"prompt": "x", "model": "google/veo-3.1-lite"}, 422, "model_unavailable", None),
-    ({"prompt": "x", "model": KLEIN, "aspect_ratio": "7:3"}, 422, "option_unsupported", "aspect_ratio"),
+    (
+        {"prompt": "x", "model": KLEIN, "aspect_ratio": "7:3"},
+        422,
+        "option_unsupported",
+        "aspect_ratio",
+    ),
     ({"prompt": "x", "input_images": ["nope"], "model": SEEDREAM}, 404, "not_found", None),
 ]
 
 
-async def test_bad_input_is_named_and_costs_nothing(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_bad_input_is_named_and_costs_nothing(
+    user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     for body, status, code, field in BAD:
         answer = await user.post("/generate/image", json=body)
         problem = answer.json()
@@ -226,11 +281,20 @@ async def test_no_more_than_the_budget_is_ever_accepted(
     """128 at the same moment against a budget for ten, and for ten only."""
     monkeypatch.setattr(service, "UNFINISHED_MAX", 1000)
     sandbox.break_with(image=60)
-    estimate = (await user.post("/generate/estimate", json={"kind": "image", "model": DALLE})).json()
+    estimate = (
+        await user.post("/generate/estimate", json={"kind": "image", "model": DALLE})
+    ).json()
     each = micro(Decimal(estimate["cost_usd"]))
     assert (each > 0, estimate["balance_usd"]) == (True, "10.000000")
     await api.services.db.execute("UPDATE users SET monthly_micro = $1", 11 * each - 1)
-    tries = [user.post("/generate/image", json={"prompt": "x", "model": DALLE}, headers={"Prefer": "respond-async"}) for _ in range(128)]
+    tries = [
+        user.post(
+            "/generate/image",
+            json={"prompt": "x", "model": DALLE},
+            headers={"Prefer": "respond-async"},
+        )
+        for _ in range(128)
+    ]
     codes = sorted([answer.status_code for answer in await asyncio.gather(*tries)])
     assert codes == [202] * 10 + [402] * 118
     assert await money(user) == ("0.000000", f"{10 * usd(each):.6f}")
@@ -238,9 +302,16 @@ async def test_no_more_than_the_budget_is_ever_accepted(
 
 
 @both
-async def test_too_many_jobs_at_once_are_refused_in_words(user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_too_many_jobs_at_once_are_refused_in_words(
+    user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(image=20)
-    answers = [await user.post("/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}) for _ in range(11)]
+    answers = [
+        await user.post(
+            "/generate/image", json={"prompt": "x"}, headers={"Prefer": "respond-async"}
+        )
+        for _ in range(11)
+    ]
     assert [answer.status_code for answer in answers] == [202] * 10 + [429]
     assert answers[-1].json()["code"] == "too_many_jobs"
     assert "Retry-After" in answers[-1].headers

@@ -1,4 +1,5 @@
-"""Any order of the store's real writes by several workers, operators, webhooks and users: the promises hold after each one."""
+"""Any order of the store's real writes by several workers, operators, webhooks and users: the
+promises hold after each one."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,7 +10,14 @@ from typing import Any, TypeVar, get_args
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from api.budget.service import BudgetService
 from api.db import Db
@@ -56,29 +64,62 @@ class Jobs(RuleBasedStateMachine):
             new = job(kind=kind, user_id=user)
             async with self.db.transaction() as sql:
                 hold = await self.budget.reserve(
-                    sql, user_id=user, monthly_micro=10**9, group="users", amount=100, subject=f"generation:{new.id}"
+                    sql,
+                    user_id=user,
+                    monthly_micro=10**9,
+                    group="users",
+                    amount=100,
+                    subject=f"generation:{new.id}",
                 )
-                await store.insert(sql, Generation(**{**{n: getattr(new, n) for n in new.__dataclass_fields__}, "hold_id": hold}))
+                await store.insert(
+                    sql,
+                    Generation(
+                        **{
+                            **{n: getattr(new, n) for n in new.__dataclass_fields__},
+                            "hold_id": hold,
+                        }
+                    ),
+                )
 
         self.run(work())
 
-    @rule(target=leases, worker=st.sampled_from(["w1", "w2"]), late=st.booleans(), follow=st.booleans())
+    @rule(
+        target=leases,
+        worker=st.sampled_from(["w1", "w2"]),
+        late=st.booleans(),
+        follow=st.booleans(),
+    )
     def claim(self, worker: str, late: bool, follow: bool) -> Generation | None:
         """`late`: the leases of others are over, as if they had died."""
         at = now() + timedelta(seconds=61 if late else 0)
         lapsed = [key[0] for key in self.run(transitions.over(self.db, at))]
         if follow:
-            taken = self.run(transitions.claim(self.db, FOLLOWED, worker, at, at + timedelta(seconds=60), 1, lapsed))
+            taken = self.run(
+                transitions.claim(
+                    self.db, FOLLOWED, worker, at, at + timedelta(seconds=60), 1, lapsed
+                )
+            )
         else:
-            taken = self.run(transitions.claim_submits(self.db, worker, at, at + timedelta(seconds=60), 1, lapsed))
+            taken = self.run(
+                transitions.claim_submits(
+                    self.db, worker, at, at + timedelta(seconds=60), 1, lapsed
+                )
+            )
         return taken[0] if taken else None
 
     @rule(lease=leases)
     def submit(self, lease: Generation | None) -> None:
-        if lease is not None and self.run(transitions.advance(self.db, lease, "submitting", status="processing")):
+        if lease is not None and self.run(
+            transitions.advance(self.db, lease, "submitting", status="processing")
+        ):
             self.paid[lease.id] = self.paid.get(lease.id, 0) + 1
 
-    @rule(lease=leases, phase=st.sampled_from([phase for phase in get_args(Phase) if phase not in {"done", "submitting", "submit"}]))
+    @rule(
+        lease=leases,
+        phase=st.sampled_from(
+            [phase for phase in get_args(Phase) if phase not in {"done", "submitting", "submit"}]
+        ),
+    )
     def release(self, lease: Generation | None, phase: Phase) -> None:
         if lease is not None:
             self.run(transitions.release(self.db, lease, phase, now(), now()))
@@ -88,7 +129,9 @@ class Jobs(RuleBasedStateMachine):
         """The provider said no before it did anything: this call was not paid."""
         if (
             lease is not None
-            and self.run(transitions.release(self.db, lease, "submit", now(), now(), status="queued"))
+            and self.run(
+                transitions.release(self.db, lease, "submit", now(), now(), status="queued")
+            )
             and self.paid.get(lease.id)
         ):
             self.paid[lease.id] -= 1
@@ -98,12 +141,18 @@ class Jobs(RuleBasedStateMachine):
         async def work() -> None:
             assert lease is not None
             async with self.db.transaction() as sql:
-                outcome = {"status": "completed" if ok else "failed", "cost_micro": 70 if ok else None, "finished_at": now()}
+                outcome = {
+                    "status": "completed" if ok else "failed",
+                    "cost_micro": 70 if ok else None,
+                    "finished_at": now(),
+                }
                 ended = await transitions.finish(sql, lease, outcome)
                 if ended is None:
                     return
                 if ok:
-                    await self.budget.settle(sql, lease.hold_id, cost_micro=70, kind=lease.kind, model=lease.model)
+                    await self.budget.settle(
+                        sql, lease.hold_id, cost_micro=70, kind=lease.kind, model=lease.model
+                    )
                 else:
                     await self.budget.release(sql, lease.hold_id)
                 if ended[0] != "cancelled":
@@ -135,13 +184,24 @@ class Jobs(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 5), charged=st.booleans(), late=st.booleans())
     def resolve(self, pick: int, charged: bool, late: bool) -> None:
         async def work(row: Generation) -> None:
-            phases: tuple[Phase, ...] = ("poll", "fetch") if late else ("submit_unknown", "needs_review")
+            phases: tuple[Phase, ...] = (
+                ("poll", "fetch") if late else ("submit_unknown", "needs_review")
+            )
             async with self.db.transaction() as sql:
-                ended = await transitions.end(sql, row.id, phases, now(), cost_micro=100 if charged else None, error=TimedOut("late"))
+                ended = await transitions.end(
+                    sql,
+                    row.id,
+                    phases,
+                    now(),
+                    cost_micro=100 if charged else None,
+                    error=TimedOut("late"),
+                )
                 if ended is None:
                     return
                 if charged:
-                    await self.budget.settle(sql, row.hold_id, cost_micro=100, kind=row.kind, model=row.model)
+                    await self.budget.settle(
+                        sql, row.hold_id, cost_micro=100, kind=row.kind, model=row.model
+                    )
                 else:
                     await self.budget.release(sql, row.hold_id)
                 if ended.status == "failed":
@@ -151,7 +211,9 @@ class Jobs(RuleBasedStateMachine):
             self.run(work(row))
 
     def row(self, pick: int) -> Generation | None:
-        ids = [each["id"] for each in self.run(self.db.fetch("SELECT id FROM generations ORDER BY id"))]
+        ids = [
+            each["id"] for each in self.run(self.db.fetch("SELECT id FROM generations ORDER BY id"))
+        ]
         return self.run(store.get(self.db, ids[pick % len(ids)])) if ids else None
 
     @invariant()
@@ -163,29 +225,52 @@ class Jobs(RuleBasedStateMachine):
         for row in await fetch("SELECT id, status, phase FROM generations"):
             state = (row["status"], row["phase"])
             assert state in MOVES
-            assert reachable(self.seen.get(row["id"], ("queued", "submit")), state, steps=2), (self.seen.get(row["id"]), state)
+            assert reachable(self.seen.get(row["id"], ("queued", "submit")), state, steps=2), (
+                self.seen.get(row["id"]),
+                state,
+            )
             self.seen[row["id"]] = state
         assert [job_id for job_id, calls in self.paid.items() if calls > 1] == [], "paid for twice"
-        held = "SELECT scope, held_micro AS held, spent_micro AS spent FROM budgets WHERE scope LIKE 'user:%'"
+        held = (
+            "SELECT scope, held_micro AS held, spent_micro AS spent FROM budgets WHERE scope "
+            "LIKE 'user:%'"
+        )
         for row in await fetch(held):
             user = row["scope"].removeprefix("user:")
-            holds = await fetch("SELECT amount_micro FROM holds WHERE user_id = $1 AND state = 'held'", user)
+            holds = await fetch(
+                "SELECT amount_micro FROM holds WHERE user_id = $1 AND state = 'held'", user
+            )
             entries = await fetch("SELECT amount_micro FROM ledger WHERE user_id = $1", user)
             assert row["held"] == sum(one["amount_micro"] for one in holds)
             assert row["spent"] == sum(one["amount_micro"] for one in entries)
-        wrong = await fetch("SELECT g.id FROM generations g JOIN holds h ON h.id = g.hold_id WHERE (g.phase = 'done') = (h.state = 'held')")
+        wrong = await fetch(
+            "SELECT g.id FROM generations g JOIN holds h ON h.id = g.hold_id WHERE (g.phase = "
+            "'done') = (h.state = 'held')"
+        )
         assert wrong == [], "money is held exactly while a job is not over"
-        told = await fetch("SELECT generation_id FROM deliveries GROUP BY generation_id HAVING count(*) > 1")
+        told = await fetch(
+            "SELECT generation_id FROM deliveries GROUP BY generation_id HAVING count(*) > 1"
+        )
         assert told == []
-        ends = await fetch("SELECT id FROM generations WHERE status IN ('completed', 'failed', 'cancelled')")
-        assert len(ends) == len(await fetch("SELECT id FROM deliveries")), "whoever waits is told, once"
+        ends = await fetch(
+            "SELECT id FROM generations WHERE status IN ('completed', 'failed', 'cancelled')"
+        )
+        assert len(ends) == len(await fetch("SELECT id FROM deliveries")), (
+            "whoever waits is told, once"
+        )
 
 
 @pytest.mark.timeout(600)
 def test_the_promises_hold_in_any_order(duckdb_path: Path) -> None:
     Jobs.loop = asyncio.new_event_loop()
     Jobs.db = Jobs.loop.run_until_complete(open_db(duckdb_path))
-    steps = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    steps = settings(
+        max_examples=6,
+        stateful_step_count=20,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     try:
         run_state_machine_as_test(Jobs, settings=steps)
     finally:

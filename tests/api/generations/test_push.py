@@ -1,4 +1,5 @@
-"""A result that was asked for in a chat is in the outbox of that chat, exactly once, from the transaction that finished it."""
+"""A result that was asked for in a chat is in the outbox of that chat, exactly once, from the
+transaction that finished it."""
 
 from typing import Any
 
@@ -32,20 +33,36 @@ async def linked(api: Api, user: httpx.AsyncClient) -> httpx.AsyncClient:
     return acting
 
 
-async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(api: Api, user: httpx.AsyncClient) -> None:
+async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     acting = await linked(api, user)
-    made = (await acting.post("/generate/image", json={"prompt": "a fox", "address": ADDRESS}, headers={"Prefer": "respond-async"})).json()
+    made = (
+        await acting.post(
+            "/generate/image",
+            json={"prompt": "a fox", "address": ADDRESS},
+            headers={"Prefer": "respond-async"},
+        )
+    ).json()
     assert made["source"] == "telegram"
-    assert (await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})).status_code == 204
+    assert (
+        await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    ).status_code == 204
     (delivery,) = await claim(api)
     assert delivery["event"]["type"] == "generation_completed"
     assert delivery["event"]["generation"]["id"] == made["id"]
     address = delivery["address"]
-    assert (address["chat_id"], address["message_id"], address["card_message_id"]) == ("77", "5", "6")
+    assert (address["chat_id"], address["message_id"], address["card_message_id"]) == (
+        "77",
+        "5",
+        "6",
+    )
     file = await api.client.get(delivery["event"]["generation"]["images"][0]["url"])
     assert file.status_code == 200
     ack = {"lease": delivery["lease"], "message_ids": ["9"]}
-    assert (await api.bot().post(f"/bot/deliveries/{delivery['id']}/ack", json=ack)).status_code == 204
+    assert (
+        await api.bot().post(f"/bot/deliveries/{delivery['id']}/ack", json=ack)
+    ).status_code == 204
     assert await claim(api, wait=0) == []
 
 
@@ -58,14 +75,23 @@ async def test_a_failure_is_pushed_too(api: Api, user: httpx.AsyncClient, sandbo
     assert delivery["event"]["generation"]["error"]["message"]
 
 
-async def test_a_cancelled_job_only_closes_its_card(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_cancelled_job_only_closes_its_card(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     acting = await linked(api, user)
     sandbox.break_with(video=1.0)
-    made = (await acting.post("/generate/video", json={"prompt": "waves", "address": ADDRESS})).json()
+    made = (
+        await acting.post("/generate/video", json={"prompt": "waves", "address": ADDRESS})
+    ).json()
     await until(api, made["id"], phase="poll")
-    assert (await acting.post(f"/generations/{made['short_id']}/cancel")).json()["status"] == "cancelled"
+    assert (await acting.post(f"/generations/{made['short_id']}/cancel")).json()[
+        "status"
+    ] == "cancelled"
     (delivery,) = await claim(api)
-    assert (delivery["event"]["type"], delivery["event"]["generation"]["status"]) == ("generation_failed", "cancelled")
+    assert (delivery["event"]["type"], delivery["event"]["generation"]["status"]) == (
+        "generation_failed",
+        "cancelled",
+    )
     await until(api, made["id"], phase="done")
     assert await claim(api, wait=0) == []
 
@@ -88,5 +114,9 @@ async def test_a_bot_cannot_send_results_to_another_chat(api: Api, user: httpx.A
 async def test_only_the_chat_that_asked_has_the_card(api: Api, user: httpx.AsyncClient) -> None:
     made = (await user.post("/generate/image", json={"prompt": "x"})).json()
     acting = await linked(api, user)
-    assert (await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})).status_code == 403
-    assert (await user.put(f"/generations/{made['id']}/card", json={"message_id": "6"})).status_code == 403
+    assert (
+        await acting.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    ).status_code == 403
+    assert (
+        await user.put(f"/generations/{made['id']}/card", json={"message_id": "6"})
+    ).status_code == 403

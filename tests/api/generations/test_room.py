@@ -1,4 +1,5 @@
-"""With too little room left nothing is paid for, and that is said before; people can still sign in and see what is there."""
+"""With too little room left nothing is paid for, and that is said before; people can still sign in
+and see what is there."""
 
 from pathlib import Path
 from typing import Any
@@ -47,24 +48,42 @@ async def test_nothing_is_paid_for_below_the_floor(tmp_path: Path, sandbox: Sand
         assert (paid_calls(sandbox), (await money(user_of(api, user)))[1]) == (before, "0.000000")
         ready = await api.client.get("/readyz")
         disk = ready.json()["checks"]["disk"]
-        assert (ready.status_code, disk["ok"], "below 1000000 MB" in disk["detail"]) == (200, False, True)
-        answer = await api.client.post("/auth/login", json={"email": "ana@example.org", "password": PASSWORD})
+        assert (ready.status_code, disk["ok"], "below 1000000 MB" in disk["detail"]) == (
+            200,
+            False,
+            True,
+        )
+        answer = await api.client.post(
+            "/auth/login", json={"email": "ana@example.org", "password": PASSWORD}
+        )
         assert answer.status_code == 200
         again = api.signed(answer.json()["access_token"])
-        assert [each["id"] for each in (await again.get("/generations")).json()["items"]] == [made["id"]]
+        assert [each["id"] for each in (await again.get("/generations")).json()["items"]] == [
+            made["id"]
+        ]
         assert (await again.get(made["images"][0]["url"])).status_code == 200
         warnings = (await user_of(api, admin).get("/admin/warnings")).json()["items"]
-        assert [(each["code"], each["facts"]["floor_mb"]) for each in warnings if "floor_mb" in each["facts"]] == [
-            ("storage_full", "1000000")
-        ]
+        assert [
+            (each["code"], each["facts"]["floor_mb"])
+            for each in warnings
+            if "floor_mb" in each["facts"]
+        ] == [("storage_full", "1000000")]
 
 
-async def test_a_job_that_waits_is_not_sent_below_the_floor(tmp_path: Path, sandbox: Sandbox, postgres_url: str) -> None:
+async def test_a_job_that_waits_is_not_sent_below_the_floor(
+    tmp_path: Path, sandbox: Sandbox, postgres_url: str
+) -> None:
     async with running_api(tmp_path, sandbox, worker="off", **settings_of(postgres_url)) as api:
         user = await api.user()
-        asked = await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM}, headers={"Prefer": "respond-async"})
+        asked = await user.post(
+            "/generate/image",
+            json={"prompt": "x", "model": SEEDREAM},
+            headers={"Prefer": "respond-async"},
+        )
         assert asked.status_code == 202, asked.text
-    async with running_api(tmp_path, sandbox, disk_floor_mb=NEVER, **settings_of(postgres_url)) as api:
+    async with running_api(
+        tmp_path, sandbox, disk_floor_mb=NEVER, **settings_of(postgres_url)
+    ) as api:
         failed = await finished(api, asked.json())
         assert (failed["status"], failed["error"]["code"]) == ("failed", "storage_full")
         assert await money(user_of(api, user)) == ("0.000000", "0.000000")
@@ -72,7 +91,10 @@ async def test_a_job_that_waits_is_not_sent_below_the_floor(tmp_path: Path, sand
 
 
 async def test_the_floor_is_the_operators_or_fits_the_disk(tmp_path: Path) -> None:
-    none, own, chosen = [Room([tmp_path / "not there yet", tmp_path], floor) for floor in (0, NEVER * 1_000_000, None)]
+    none, own, chosen = [
+        Room([tmp_path / "not there yet", tmp_path], floor)
+        for floor in (0, NEVER * 1_000_000, None)
+    ]
     assert (await none.tightest()).floor == 0
     await none.require()
     with pytest.raises(StorageFull):

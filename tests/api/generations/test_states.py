@@ -25,12 +25,19 @@ ENDS = [state for state, targets in MOVES.items() if not targets]
 ROW = re.compile(r"^\| `(\w+/\w+)` \| ((?:`\w+/\w+` ?)+)\|$", re.MULTILINE)
 
 
-def job(status: GenerationStatus = "queued", phase: Phase = "submit", **columns: object) -> Generation:
+def job(
+    status: GenerationStatus = "queued", phase: Phase = "submit", **columns: object
+) -> Generation:
     values: dict[str, object] = dict.fromkeys(store.Generation.__dataclass_fields__)
     values |= {
-        "id": new_id(), "short_id": short_id(), "user_id": "ana", "kind": "video", "mode": "text_to_video", "model": "m", "model_name": "M",
-        "prompt": "x", "options": {}, "inputs": (), "status": status, "phase": phase, "attempt": 0, "rescues": 0, "tries": 0,
-        "run_at": now(), "nudges": 0, "callback_token": token(128), "hold_id": "h", "estimate_micro": 100, "source": "api",
+        "id": new_id(), "short_id": short_id(), "user_id": "ana", "kind": "video",
+        "mode": "text_to_video", "model": "m",
+        "model_name": "M",
+        "prompt": "x", "options": {}, "inputs": (), "status": status, "phase": phase, "attempt": 0,
+        "rescues": 0,
+        "tries": 0,
+        "run_at": now(), "nudges": 0, "callback_token": token(128), "hold_id": "h",
+        "estimate_micro": 100, "source": "api",
         "sandbox": True, "favourite": False, "created_at": now(), **columns,
     }  # fmt: skip
     return Generation(**values)  # type: ignore[arg-type]
@@ -42,7 +49,11 @@ def drawn() -> dict[str, set[str]]:
 
 
 def test_the_table_is_the_one_in_the_architecture() -> None:
-    assert drawn() == {states.name(state): {states.name(to) for to in targets} for state, targets in MOVES.items() if targets}
+    assert drawn() == {
+        states.name(state): {states.name(to) for to in targets}
+        for state, targets in MOVES.items()
+        if targets
+    }
 
 
 def test_every_phase_can_be_reached_and_left() -> None:
@@ -53,7 +64,9 @@ def test_every_phase_can_be_reached_and_left() -> None:
 
 def test_nothing_leaves_an_end_or_takes_a_cancelled_job_back() -> None:
     assert set(ENDS) == {("completed", "done"), ("failed", "done"), ("cancelled", "done")}
-    assert {to[0] for state, targets in MOVES.items() if state[0] == "cancelled" for to in targets} == {"cancelled"}
+    assert {
+        to[0] for state, targets in MOVES.items() if state[0] == "cancelled" for to in targets
+    } == {"cancelled"}
 
 
 TARGETS: list[tuple[Phase, GenerationStatus | None]] = [
@@ -88,10 +101,14 @@ async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None
                 await transitions.adopt_provider_id(db, leased.id, "p", at)
                 await transitions.cancel_unsubmitted(db, leased.id, at)
                 await transitions.cancel_submitted(db, leased.id, at)
-                await transitions.end(db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("late"))
+                await transitions.end(
+                    db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("late")
+                )
             after = await store.get(db, leased.id)
             assert after is not None
-            assert reachable(state, (after.status, after.phase), steps=1 if write != "others" else 5), (state, after.status, after.phase)
+            assert reachable(
+                state, (after.status, after.phase), steps=1 if write != "others" else 5
+            ), (state, after.status, after.phase)
             await store.delete(db, leased.id)
 
 
@@ -110,11 +127,19 @@ async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
     at = now()
     await store.insert(db, job("processing", "poll", run_at=at))
     (late,) = await transitions.claim(db, ["poll"], "w1", at, at + timedelta(seconds=60), 1)
-    (holder,) = await transitions.claim(db, ["poll"], "w2", at + timedelta(seconds=61), at + timedelta(seconds=121), 1, [late.id])
-    for given_up in (late, replace(holder, attempt=late.attempt), replace(holder, lease_token="w1")):
+    (holder,) = await transitions.claim(
+        db, ["poll"], "w2", at + timedelta(seconds=61), at + timedelta(seconds=121), 1, [late.id]
+    )
+    for given_up in (
+        late,
+        replace(holder, attempt=late.attempt),
+        replace(holder, lease_token="w1"),
+    ):
         assert not await transitions.advance(db, given_up, "fetch")
         assert not await transitions.release(db, given_up, "fetch", at, at)
-        assert await transitions.finish(db, given_up, {"status": "failed", "finished_at": at}) is None
+        assert (
+            await transitions.finish(db, given_up, {"status": "failed", "finished_at": at}) is None
+        )
     assert await store.get(db, holder.id) == holder
     assert await transitions.advance(db, holder, "fetch")
 
@@ -122,7 +147,9 @@ async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
 async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
     at = now()
     for number in range(10):
-        await store.insert(db, job(user_id="ana", kind="image", run_at=at - timedelta(seconds=100 - number)))
+        await store.insert(
+            db, job(user_id="ana", kind="image", run_at=at - timedelta(seconds=100 - number))
+        )
     (first,) = await transitions.claim_submits(db, "w", at, at + timedelta(seconds=60), 1)
     await store.insert(db, job(user_id="ben", kind="image", run_at=at))
     (second,) = await transitions.claim_submits(db, "w", at, at + timedelta(seconds=60), 1)
@@ -134,16 +161,28 @@ async def test_the_position_in_the_queue_is_the_order_of_the_claims(db: Db) -> N
     owners = {"ana": 3, "ben": 2, "cleo": 1}
     for age, (user, jobs) in enumerate(owners.items()):
         for number in range(jobs):
-            await store.insert(db, job(user_id=user, kind="image", run_at=at - timedelta(seconds=100 - 10 * age - number)))
+            await store.insert(
+                db,
+                job(
+                    user_id=user,
+                    kind="image",
+                    run_at=at - timedelta(seconds=100 - 10 * age - number),
+                ),
+            )
     refused = job(user_id="dan", kind="image", run_at=at + timedelta(seconds=5))
     await store.insert(db, refused)
     ids = [row["id"] for row in await db.fetch("SELECT id FROM generations")]
     said = await transitions.queue_positions(db, ids, at)
-    taken = [(await transitions.claim_submits(db, "w", at, at + timedelta(seconds=60), 1))[0] for _ in range(sum(owners.values()))]
+    taken = [
+        (await transitions.claim_submits(db, "w", at, at + timedelta(seconds=60), 1))[0]
+        for _ in range(sum(owners.values()))
+    ]
     assert [one.user_id for one in taken] == ["ana", "ben", "cleo", "ana", "ben", "ana"]
     assert said.pop(refused.id) == 4, "tried again later, it is still dan's first"
     assert [one.id for one in taken] == sorted(said, key=said.__getitem__)
-    assert await transitions.queue_positions(db, ids, at) == {refused.id: 1}, "whoever is taken waits no more"
+    assert await transitions.queue_positions(db, ids, at) == {refused.id: 1}, (
+        "whoever is taken waits no more"
+    )
 
 
 async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
@@ -153,22 +192,34 @@ async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
         for _ in range(5):
             await store.insert(db, job(kind=kind))
     taken = await transitions.claim_submits(db, "w", now(), until, 50)
-    assert sorted(one.kind for one in taken) == ["image"] * transitions.IMAGES_PER_USER + ["video"] * transitions.VIDEOS_PER_USER
+    assert (
+        sorted(one.kind for one in taken)
+        == ["image"] * transitions.IMAGES_PER_USER + ["video"] * transitions.VIDEOS_PER_USER
+    )
     assert await transitions.claim_submits(db, "w", now(), until, 50) == []
     video = next(one for one in taken if one.kind == "video")
     assert await transitions.advance(db, video, "submitting", status="processing")
     assert await transitions.release(db, video, "poll", until, at)
-    assert await transitions.claim_submits(db, "w", now(), until, 50) == [], "a video that is followed keeps its place"
+    assert await transitions.claim_submits(db, "w", now(), until, 50) == [], (
+        "a video that is followed keeps its place"
+    )
     (followed,) = await transitions.claim(db, ("poll",), "w", until, until, 5)
     await transitions.finish(db, followed, {"status": "failed", "finished_at": at})
-    assert [one.kind for one in await transitions.claim_submits(db, "w", now(), until, 50)] == ["video"]
+    assert [one.kind for one in await transitions.claim_submits(db, "w", now(), until, 50)] == [
+        "video"
+    ]
 
 
 @pytest.mark.parametrize("phase", ["submitting", "poll", "fetch"])
-async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_there(db: Db, phase: Phase) -> None:
+async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_there(
+    db: Db, phase: Phase
+) -> None:
     at = now()
     until = at + timedelta(seconds=60)
-    given_up = [job("cancelled", phase, lease_token="w", run_at=until) for _ in range(transitions.VIDEOS_PER_USER)]
+    given_up = [
+        job("cancelled", phase, lease_token="w", run_at=until)
+        for _ in range(transitions.VIDEOS_PER_USER)
+    ]
     for one in (*given_up, *(job(run_at=at) for _ in range(3))):
         await store.insert(db, one)
     assert await transitions.claim_submits(db, "w", at, until, 50) == []
@@ -176,26 +227,37 @@ async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_
     assert len(await transitions.claim_submits(db, "w", at, until, 50)) == 1
 
 
-async def test_workers_that_claim_at_the_same_moment_never_get_the_same_job(postgres_url: str) -> None:
+async def test_workers_that_claim_at_the_same_moment_never_get_the_same_job(
+    postgres_url: str,
+) -> None:
     """Each with its own connections, in random bites, until nothing is left."""
     dbs = [await open_db(postgres_url) for _ in range(2)]
     try:
         at = now()
         until = at + timedelta(seconds=60)
-        jobs = [job(user_id=f"user-{number % 7}", kind=random.choice(["image", "video"]), run_at=at) for number in range(60)]
+        jobs = [
+            job(user_id=f"user-{number % 7}", kind=random.choice(["image", "video"]), run_at=at)
+            for number in range(60)
+        ]
         for one in jobs:
             await store.insert(dbs[0], one)
 
         async def work(name: str, db: Db) -> list[str]:
             taken = []
             for _ in range(40):
-                for one in await transitions.claim_submits(db, name, at, until, random.randint(1, 5)):
+                for one in await transitions.claim_submits(
+                    db, name, at, until, random.randint(1, 5)
+                ):
                     taken.append(one.id)
                     assert await transitions.advance(db, one, "submitting", status="processing")
-                    assert await transitions.finish(db, one, {"status": "failed", "finished_at": at})
+                    assert await transitions.finish(
+                        db, one, {"status": "failed", "finished_at": at}
+                    )
             return taken
 
-        found = await asyncio.gather(*(work(f"w{number}", db) for number, db in enumerate(dbs) for _ in range(2)))
+        found = await asyncio.gather(
+            *(work(f"w{number}", db) for number, db in enumerate(dbs) for _ in range(2))
+        )
         assert sorted(one for taken in found for one in taken) == sorted(one.id for one in jobs)
     finally:
         for db in dbs:

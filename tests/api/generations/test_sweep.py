@@ -31,14 +31,20 @@ def sweeper(api: Api) -> Sweeper:
     return sweeper_of(api.services)
 
 
-async def test_a_hold_whose_job_is_over_is_closed_with_its_cost(api: Api, user: httpx.AsyncClient) -> None:
+async def test_a_hold_whose_job_is_over_is_closed_with_its_cost(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})).json()
     spent = await money(user)
     db = api.services.db
     cost = (await store.get(db, made["id"])).cost_micro  # type: ignore[union-attr]
     await db.execute("UPDATE holds SET state = 'held'")
     await db.execute("DELETE FROM ledger")
-    await db.execute("UPDATE budgets SET held_micro = held_micro + $1, spent_micro = spent_micro - $2", await held(api), cost)
+    await db.execute(
+        "UPDATE budgets SET held_micro = held_micro + $1, spent_micro = spent_micro - $2",
+        await held(api),
+        cost,
+    )
     assert (await money(user))[0] == "0.000000"
     for _ in range(2):
         await sweeper(api).run()
@@ -51,8 +57,12 @@ async def held(api: Api) -> int:
     return int(rows[0]["amount_micro"])
 
 
-async def test_files_and_rows_without_each_other_go_when_they_are_old(api: Api, user: httpx.AsyncClient) -> None:
-    made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM, "n": 2})).json()
+async def test_files_and_rows_without_each_other_go_when_they_are_old(
+    api: Api, user: httpx.AsyncClient
+) -> None:
+    made = (
+        await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM, "n": 2})
+    ).json()
     folder = api.data_dir / "media"
     orphan = folder / key_of("ab" * 32, "owner", "png")
     orphan.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +86,8 @@ async def test_files_and_rows_without_each_other_go_when_they_are_old(api: Api, 
 async def test_what_was_made_since_a_backup_outlives_its_restoring(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The way back is the database before, with all its pictures; what even that does not name can be taken out of the trash."""
+    """The way back is the database before, with all its pictures; what even that does not name can
+    be taken out of the trash."""
     data = tmp_path / "data"
     async with running_api(tmp_path, sandbox) as api, await api.user() as user:
         backup = await api.services.board.backups.make(None)
@@ -99,7 +110,9 @@ async def test_what_was_made_since_a_backup_outlives_its_restoring(
         assert not any(path.exists() for path in pictures)
     (tmp_path / "taken away").replace(data / "app.duckdb")
     async with running_api(tmp_path, sandbox) as api:
-        await api.services.db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
+        await api.services.db.execute(
+            "UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD)
+        )
         await sweeper(api).files()
         assert all(path.exists() for path in pictures)
         assert (await api.client.get(made["images"][0]["url"])).status_code == 200
@@ -117,7 +130,9 @@ async def test_a_start_does_not_sweep(sandbox: Sandbox, tmp_path: Path) -> None:
         assert not orphan.exists()
 
 
-async def test_an_empty_store_is_not_taken_for_lost_files(api: Api, user: httpx.AsyncClient) -> None:
+async def test_an_empty_store_is_not_taken_for_lost_files(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})
     db = api.services.db
     await db.execute("UPDATE media SET created_at = $1", now() - timedelta(seconds=OLD))
@@ -132,4 +147,6 @@ async def test_events_of_long_ago_are_forgotten(api: Api) -> None:
     await store.add_event(db, "old", None, "{}", now() - timedelta(hours=49))
     await store.add_event(db, "new", None, "{}", now() - timedelta(hours=47))
     await sweeper(api).run()
-    assert [row["dedupe_key"] for row in await db.fetch("SELECT dedupe_key FROM webhook_events")] == ["new"]
+    assert [
+        row["dedupe_key"] for row in await db.fetch("SELECT dedupe_key FROM webhook_events")
+    ] == ["new"]

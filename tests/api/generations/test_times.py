@@ -11,14 +11,18 @@ from tests.api.generations.test_states import job
 from tests.api.media.samples import media_in
 
 
-async def test_the_usual_time_is_the_middle_half_of_the_models_own_last_jobs(db: Db, tmp_path: Path) -> None:
+async def test_the_usual_time_is_the_middle_half_of_the_models_own_last_jobs(
+    db: Db, tmp_path: Path
+) -> None:
     def reader() -> GenerationReader:
         return GenerationReader(db, media_in(db, tmp_path))
 
     def done(seconds: int, model: str = "m", ago: timedelta | None = None) -> store.Generation:
         begun = ids.now() - timedelta(seconds=seconds) - (ago or timedelta())
         times = {"started_at": begun, "finished_at": begun + timedelta(seconds=seconds)}
-        return job("completed", "done", model=model, **times, **({"id": ids.floor(begun)} if ago else {}))
+        return job(
+            "completed", "done", model=model, **times, **({"id": ids.floor(begun)} if ago else {})
+        )
 
     for seconds in (80, 100):
         await store.insert(db, done(seconds))

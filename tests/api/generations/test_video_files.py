@@ -1,4 +1,5 @@
-"""What comes instead of a plain MP4 when a finished video is fetched: made into one, fetched again, or told at once with its reason."""
+"""What comes instead of a plain MP4 when a finished video is fetched: made into one, fetched again,
+or told at once with its reason."""
 
 import base64
 import io
@@ -30,13 +31,26 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def instead(data: bytes, *, times: int | None = None, status: int = 200, **headers: str) -> Fault:
     value = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
-    return Fault(call="videos.content", kind="instead", status=status, value=value, metadata=headers, times=times)
+    return Fault(
+        call="videos.content",
+        kind="instead",
+        status=status,
+        value=value,
+        metadata=headers,
+        times=times,
+    )
 
 
-@pytest.mark.parametrize("name", ["video-fetch/ok.mkv", "video-fetch/vp9.webm", "other-formats/anim.gif"])
-async def test_another_kind_of_file_is_made_into_one_that_plays(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["video-fetch/ok.mkv", "video-fetch/vp9.webm", "other-formats/anim.gif"]
+)
+async def test_another_kind_of_file_is_made_into_one_that_plays(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, name: str
+) -> None:
     sandbox.break_with(instead((FILES / name).read_bytes()))
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
     assert made["status"] == "completed", made["error"]
     file = await api.client.get(made["video"]["url"])
     with av.open(io.BytesIO(file.content), "r") as container:
@@ -56,18 +70,28 @@ async def test_what_no_other_try_can_mend_is_told_at_once(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, reason: str
 ) -> None:
     sandbox.break_with(fault)
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
-    assert (made["status"], made["error"]["reason"], made["error"]["charged_usd"]) == ("failed", reason, "0.000000")
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
+    assert (made["status"], made["error"]["reason"], made["error"]["charged_usd"]) == (
+        "failed",
+        reason,
+        "0.000000",
+    )
     assert len(sandbox.calls("videos.content")) == 1
     assert (await money(user))[0] == "0.000000"
     assert await spent_by_all(api) == made["cost_usd"] != "0.000000"
 
 
-async def test_a_file_that_ends_in_the_middle_is_fetched_again(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_file_that_ends_in_the_middle_is_fetched_again(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     """And one that begins with a box of nothing is kept as it is."""
     whole = (FILES / "video-fetch/freefirst.mp4").read_bytes()
     sandbox.break_with(instead(whole[: len(whole) // 2], times=2), instead(whole))
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
     assert made["status"] == "completed", made["error"]
     assert (await api.client.get(made["video"]["url"])).content == whole
     assert len(sandbox.calls("videos.content")) == 3
@@ -79,5 +103,7 @@ async def test_a_file_that_always_ends_in_the_middle_says_so(
     monkeypatch.setattr(steps, "FETCH_TRIES_MAX", 3)
     whole = (FILES / "video-fetch/freefirst.mp4").read_bytes()
     sandbox.break_with(instead(whole[: len(whole) // 2]))
-    made = await finished(api, (await user.post("/generate/video", json={"prompt": "waves"})).json())
+    made = await finished(
+        api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
+    )
     assert (made["error"]["reason"], len(sandbox.calls("videos.content"))) == ("cut_short", 3)

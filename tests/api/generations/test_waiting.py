@@ -1,4 +1,5 @@
-"""What the provider did not take, and certainly did not do, waits for it; what it may have done is never sent again."""
+"""What the provider did not take, and certainly did not do, waits for it; what it may have done is
+never sent again."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -75,35 +76,56 @@ async def test_what_was_not_done_waits_however_often_it_was_tried(
     assert await money(user) == (done["cost_usd"], "0.000000")
 
 
-async def test_jobs_outlive_a_provider_that_is_away(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens there, for more tries than those that are counted elsewhere; then it is back under the same address."""
+async def test_jobs_outlive_a_provider_that_is_away(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens there, for more tries than those that are counted elsewhere; then it is back
+    under the same address."""
     monkeypatch.setattr(breaker, "FIRST_PAUSE", timedelta(milliseconds=50))
     with sandbox_server() as first:
         settings: dict[str, Any] = {**settings_of(database), "openrouter_base_url": first.url}
         async with running_api(tmp_path, first, times=QUICK, **settings) as api:
             user = await api.user()
             first.stop()
-            made = [(await user.post("/generate/image", json=ASKED, headers=LATER)).json() for _ in range(3)]
+            made = [
+                (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
+                for _ in range(3)
+            ]
             video = (await user.post("/generate/video", json={"prompt": "waves"})).json()
             for one in (*made, video):
                 await waits(api, one["id"], steps.SUBMIT_TRIES_MAX)
             shown = (await user.get(f"/generations/{video['id']}")).json()
-            assert (shown["status"], shown["waiting"], shown["started_at"], shown["error"]) == ("queued", "provider", None, None)
-            assert (await user.get(f"/generate/video/{video['id']}/status")).json()["waiting"] == "provider"
+            assert (shown["status"], shown["waiting"], shown["started_at"], shown["error"]) == (
+                "queued",
+                "provider",
+                None,
+                None,
+            )
+            assert (await user.get(f"/generate/video/{video['id']}/status")).json()[
+                "waiting"
+            ] == "provider"
             with sandbox_server(int(first.origin.rpartition(":")[2])) as second:
                 ended = [await finished(api, one) for one in (*made, video)]
-                assert [one["status"] for one in ended] == ["completed"] * 4, [one["error"] for one in ended]
-                assert len(second.calls("images")) + len(second.calls("videos.submit")) == 4, "each was sent once"
+                assert [one["status"] for one in ended] == ["completed"] * 4, [
+                    one["error"] for one in ended
+                ]
+                assert len(second.calls("images")) + len(second.calls("videos.submit")) == 4, (
+                    "each was sent once"
+                )
 
 
 async def test_without_credit_the_queue_stands_still_the_admin_is_told_and_jobs_keep_their_hold(
     api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=402))
-    made = [(await user.post("/generate/image", json=ASKED, headers=LATER)).json() for _ in range(2)]
+    made = [
+        (await user.post("/generate/image", json=ASKED, headers=LATER)).json() for _ in range(2)
+    ]
     for one in made:
         await waits(api, one["id"], tries=3)
-    assert len(sandbox.calls("images")) <= 3, "while it is known that there is no credit only one job tries"
+    assert len(sandbox.calls("images")) <= 3, (
+        "while it is known that there is no credit only one job tries"
+    )
     assert (await money(user))[1] == f"{2 * float(made[0]['estimate_usd']):.6f}"
     warnings = (await admin.get("/admin/warnings")).json()["items"]
     assert [(each["code"], each["count"]) for each in warnings] == [("provider_out_of_credit", 2)]
@@ -121,17 +143,29 @@ async def test_waiting_ends_with_its_cause_and_without_a_charge(
     monkeypatch.setattr(provider_waits, "PATIENCE", 0.3)
     monkeypatch.setattr(breaker, "FAILURES", 10_000)  # it would be the cause of the last refusal
     sandbox.break_with(Fault(call="images", kind="status", status=503))
-    failed = await finished(api, (await user.post("/generate/image", json=ASKED, headers=LATER)).json())
-    assert (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"]) == ("failed", "overloaded", "0.000000")
+    failed = await finished(
+        api, (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
+    )
+    assert (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"]) == (
+        "failed",
+        "overloaded",
+        "0.000000",
+    )
     assert await money(user) == ("0.000000", "0.000000")
     sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=3600))
     before = len(sandbox.calls("images"))
-    failed = await finished(api, (await user.post("/generate/image", json=ASKED, headers=LATER)).json())
-    assert (failed["error"]["reason"], len(sandbox.calls("images")) - before) == ("busy", 1), "the provider has said that it is of no use"
+    failed = await finished(
+        api, (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
+    )
+    assert (failed["error"]["reason"], len(sandbox.calls("images")) - before) == ("busy", 1), (
+        "the provider has said that it is of no use"
+    )
 
 
 def refusal(**facts: Any) -> ProviderError:
-    return ProviderError(facts.pop("code", "provider_unavailable"), "x", **{"outcome": "refused", **facts})
+    return ProviderError(
+        facts.pop("code", "provider_unavailable"), "x", **{"outcome": "refused", **facts}
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,9 +210,21 @@ async def test_who_is_over_the_limit_is_stopped_before_the_next_paid_call(
     me = (await user.get("/users/me")).json()
     async with api.services.db.transaction() as sql:
         await transitions.finish(sql, row, {"status": "failed", "finished_at": now()})
-        await api.services.budget.settle(sql, row.hold_id, cost_micro=int(float(me["monthly_usd"]) * 1e6), kind="image", model=row.model)
+        await api.services.budget.settle(
+            sql,
+            row.hold_id,
+            cost_micro=int(float(me["monthly_usd"]) * 1e6),
+            kind="image",
+            model=row.model,
+        )
     api.services.wake.ring("worker")
     failed = await finished(api, mine)
-    assert (failed["status"], failed["error"]["code"], failed["error"]["charged_usd"]) == ("failed", "budget_exceeded", "0.000000")
+    assert (failed["status"], failed["error"]["code"], failed["error"]["charged_usd"]) == (
+        "failed",
+        "budget_exceeded",
+        "0.000000",
+    )
     assert len(sandbox.calls("images")) == calls
-    assert await money(user) == (me["monthly_usd"], f"{2 * float(mine['estimate_usd']):.6f}"), "only what is under way is held"
+    assert await money(user) == (me["monthly_usd"], f"{2 * float(mine['estimate_usd']):.6f}"), (
+        "only what is under way is held"
+    )

@@ -1,7 +1,8 @@
-"""The worker's leases, on both engines with short times: renewed while it lives, taken when it is gone, whatever clock and database do."""
+"""The worker's leases, on both engines with short times: renewed while it lives, taken when it is
+gone, whatever clock and database do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -46,7 +47,21 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 
 def steps_of(api: Api) -> Steps:
     own = api.services
-    return Steps(own.db, own.wake, own.provider, own.catalog, own.budget, own.users, own.media, own.deliveries, None)
+    return Steps(
+        own.db,
+        own.wake,
+        own.provider,
+        own.catalog,
+        own.budget,
+        own.users,
+        own.media,
+        own.deliveries,
+        None,
+    )
+
+
+def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
+    return [entry for entry in logs if entry["event"] == "paid_video_of_ended_job"]
 
 
 def worker_of(api: Api, times: Times = SHORT) -> Worker:
@@ -78,10 +93,16 @@ async def ended(api: Api, made: dict[str, Any]) -> Generation:
     return await until(api, made["id"], phase="done")
 
 
-async def test_the_lease_of_what_is_under_way_never_ends(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_the_lease_of_what_is_under_way_never_ends(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(image=1.8)
     async with second_worker(api):
-        made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM}, headers=ASYNC)).json()
+        made = (
+            await user.post(
+                "/generate/image", json={"prompt": "x", "model": SEEDREAM}, headers=ASYNC
+            )
+        ).json()
         await at_the_provider(api, made)
         leases = set()
         while (row := await row_of(api.services.db, made["id"])).phase == "submitting":
@@ -94,8 +115,11 @@ async def test_the_lease_of_what_is_under_way_never_ends(api: Api, user: httpx.A
 
 
 @pytest.mark.parametrize("phase", ["poll", "submit", "submitting"])
-async def test_what_a_dead_worker_had_is_taken_up(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, phase: Phase) -> None:
-    """A video is followed, what was not sent is sent, and what may have been sent is not sent again."""
+async def test_what_a_dead_worker_had_is_taken_up(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, phase: Phase
+) -> None:
+    """A video is followed, what was not sent is sent, and what may have been sent is not sent
+    again."""
     sandbox.break_with(video=0.5)
     made = (await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)).json()
     row = await until(api, made["id"], phase="poll")
@@ -111,16 +135,28 @@ async def test_what_a_dead_worker_had_is_taken_up(api: Api, user: httpx.AsyncCli
     )
     await store.insert(api.services.db, dead)
     after = await until(api, dead.id, phase="needs_review" if phase == "submitting" else "done")
-    assert (after.status, after.rescues) == ("processing" if phase == "submitting" else "completed", 1)
+    assert (after.status, after.rescues) == (
+        "processing" if phase == "submitting" else "completed",
+        1,
+    )
     await ended(api, made)
     assert len(sandbox.calls("videos.submit")) == (2 if phase == "submit" else 1)
 
 
-async def test_a_worker_that_only_missed_a_beat_keeps_its_job(postgres_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The database was away, or the clock has jumped: all leases are over at once, and their workers live."""
+async def test_a_worker_that_only_missed_a_beat_keeps_its_job(
+    postgres_url: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The database was away, or the clock has jumped: all leases are over at once, and their
+    workers live."""
     async with running_api(tmp_path, sandbox, database_url=postgres_url, worker="off") as api:
         db, worker = api.services.db, worker_of(api)
-        held = job("processing", "poll", lease_token="other", run_at=now() - timedelta(hours=5), provider_id="p")
+        held = job(
+            "processing",
+            "poll",
+            lease_token="other",
+            run_at=now() - timedelta(hours=5),
+            provider_id="p",
+        )
         await store.insert(db, held)
         background = Background(Metrics())
         worker._background = background
@@ -132,7 +168,9 @@ async def test_a_worker_that_only_missed_a_beat_keeps_its_job(postgres_url: str,
         await asyncio.sleep(SHORT.beat * LAPSED_BEATS)
         await worker.beat()
         await worker._round()
-        assert (await row_of(db, held.id)).lease_token == "other", "it was renewed in between: the wait begins anew"
+        assert (await row_of(db, held.id)).lease_token == "other", (
+            "it was renewed in between: the wait begins anew"
+        )
         await asyncio.sleep(SHORT.beat * LAPSED_BEATS)
         await worker.beat()
         await worker._round()
@@ -163,21 +201,40 @@ async def test_a_clock_that_jumps_by_hours_costs_nobody_a_job(
     """Not so short that a sweep comes by: files have the system's times, which do not jump here."""
     sandbox.break_with(image=1.0, video=1.5)
     times = replace(SHORT, sweep=300.0)
-    async with running_api(tmp_path, sandbox, times=times, **settings_of(database)) as api, await api.user() as user, second_worker(api):
+    async with (
+        running_api(tmp_path, sandbox, times=times, **settings_of(database)) as api,
+        await api.user() as user,
+        second_worker(api),
+    ):
         made = (await user.post(f"/generate/{kind}", json={"prompt": "x"}, headers=ASYNC)).json()
-        await (until(api, made["id"], phase="poll") if kind == "video" else at_the_provider(api, made))
+        await (
+            until(api, made["id"], phase="poll") if kind == "video" else at_the_provider(api, made)
+        )
         with time_machine.travel(now() + jump):
             row = await ended(api, made)
     assert (row.status, row.rescues) == ("completed", 0)
-    assert len([call for call in sandbox.calls() if call["kind"] in {"images", "chat", "videos.submit"}]) == 1
+    assert (
+        len(
+            [
+                call
+                for call in sandbox.calls()
+                if call["kind"] in {"images", "chat", "videos.submit"}
+            ]
+        )
+        == 1
+    )
 
 
-async def test_a_video_that_is_never_done_is_given_up_after_an_hour_of_waits(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_video_that_is_never_done_is_given_up_after_an_hour_of_waits(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(video=3600)
     made = (await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)).json()
     row = await until(api, made["id"], phase="poll")
     assert (row.followed_ms or 0) < 60_000
-    await api.services.db.execute("UPDATE generations SET followed_ms = 3600000, run_at = $1", now())
+    await api.services.db.execute(
+        "UPDATE generations SET followed_ms = 3600000, run_at = $1", now()
+    )
     api.services.wake.ring("worker")
     row = await ended(api, made)
     assert (row.status, row.error_code) == ("failed", "timed_out")
@@ -187,7 +244,15 @@ async def test_a_video_that_is_never_done_is_given_up_after_an_hour_of_waits(api
 async def stolen(api: Api, generation_id: str) -> Generation:
     """Another worker takes the job while the first one waits for the provider."""
     at = now() + timedelta(hours=1)
-    (taken,) = await transitions.claim(api.services.db, ["submitting"], "thief", at, now() + timedelta(seconds=60), 1, [generation_id])
+    (taken,) = await transitions.claim(
+        api.services.db,
+        ["submitting"],
+        "thief",
+        at,
+        now() + timedelta(seconds=60),
+        1,
+        [generation_id],
+    )
     assert (taken.id, taken.phase) == (generation_id, "submit_unknown")
     return taken
 
@@ -195,13 +260,17 @@ async def stolen(api: Api, generation_id: str) -> Generation:
 async def under_way(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> dict[str, Any]:
     """A video that the provider takes a moment to accept."""
     sandbox.break_with(Fault(call="videos.submit", kind="delay", seconds=0.5))
-    made: dict[str, Any] = (await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)).json()
+    made: dict[str, Any] = (
+        await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)
+    ).json()
     assert (await at_the_provider(api, made)).phase == "submitting"
     return made
 
 
 @pytest.mark.parametrize("by_now", ["submit_unknown", "needs_review", "cancelled"])
-async def test_a_paid_video_is_followed_by_whoever_has_the_job(api: Api, user: httpx.AsyncClient, sandbox: Sandbox, by_now: str) -> None:
+async def test_a_paid_video_is_followed_by_whoever_has_the_job(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox, by_now: str
+) -> None:
     made = await under_way(api, user, sandbox)
     taken = await stolen(api, made["id"])
     if by_now == "needs_review":
@@ -216,17 +285,23 @@ async def test_a_paid_video_is_followed_by_whoever_has_the_job(api: Api, user: h
     assert (await money(user))[1] == "0.000000"
 
 
-async def test_the_id_of_a_paid_video_of_an_ended_job_is_shown_to_the_operator(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_the_id_of_a_paid_video_of_an_ended_job_is_shown_to_the_operator(
+    api: Api, user: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     admin = await api.admin()
     made = await under_way(api, user, sandbox)
     await stolen(api, made["id"])
     with capture_logs() as logs:
-        resolved = await admin.post(f"/admin/generations/{made['id']}/resolve", json={"outcome": "failed_free"})
+        resolved = await admin.post(
+            f"/admin/generations/{made['id']}/resolve", json={"outcome": "failed_free"}
+        )
         assert resolved.status_code == 200, resolved.text
         async with asyncio.timeout(10):
-            while not (said := [entry for entry in logs if entry["event"] == "paid_video_of_ended_job"]):  # noqa: ASYNC110
+            while not (said := _told(logs)):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         shown = (await admin.get(f"/admin/generations/{made['id']}")).json()
     assert shown["provider_id"]
     assert shown["status"] == "failed"
-    assert [(entry["provider_id"], entry["log_level"]) for entry in said] == [(shown["provider_id"], "error")]
+    assert [(entry["provider_id"], entry["log_level"]) for entry in said] == [
+        (shown["provider_id"], "error")
+    ]

@@ -1,4 +1,5 @@
-"""Linking: the code of the web, used in a private chat, said yes to on both sides, all within five minutes."""
+"""Linking: the code of the web, used in a private chat, said yes to on both sides, all within five
+minutes."""
 
 import json
 from dataclasses import replace
@@ -15,7 +16,8 @@ from api.links.service import CODE_LIFE, masked
 from api.links.store import Code
 from tests.api.auth.world import KEYS, ROUNDS, World, build, one_engine, race
 
-"""Each writes 16 codes, 16 notices and a link, and claims the notices: more would be the longest test of all."""
+"""Each writes 16 codes, 16 notices and a link, and claims the notices: more would be the longest
+test of all."""
 
 
 async def start(world: World, token: str, platform: str = "telegram") -> Any:
@@ -25,14 +27,31 @@ async def start(world: World, token: str, platform: str = "telegram") -> Any:
 
 
 def body(code: str, sender: str = "100", *, private: bool = True) -> dict[str, Any]:
-    return {"code": code, "platform_user_id": sender, "display_name": "Al", "chat_id": f"chat-{sender}", "private": private}
+    return {
+        "code": code,
+        "platform_user_id": sender,
+        "display_name": "Al",
+        "chat_id": f"chat-{sender}",
+        "private": private,
+    }
 
 
-async def redeem(world: World, code: str, sender: str = "100", *, private: bool = True, platform: str = "telegram") -> Any:
-    return await world.ask("POST", "/bot/links/redeem", as_=KEYS[platform], json=body(code, sender, private=private))
+async def redeem(
+    world: World,
+    code: str,
+    sender: str = "100",
+    *,
+    private: bool = True,
+    platform: str = "telegram",
+) -> Any:
+    return await world.ask(
+        "POST", "/bot/links/redeem", as_=KEYS[platform], json=body(code, sender, private=private)
+    )
 
 
-async def answer(world: World, code_id: str, accept: bool = True, sender: str = "100", platform: str = "telegram") -> Any:
+async def answer(
+    world: World, code_id: str, accept: bool = True, sender: str = "100", platform: str = "telegram"
+) -> Any:
     said = {"code_id": code_id, "platform_user_id": sender, "accept": accept}
     return await world.ask("POST", "/bot/links/answer", as_=KEYS[platform], json=said)
 
@@ -53,19 +72,34 @@ async def test_both_sides_say_yes(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
     waiting = await state(world, token, code["id"])
-    assert (waiting["state"], waiting["chat_accepted"], waiting["platform_user_id"]) == ("waiting", False, None)
+    assert (waiting["state"], waiting["chat_accepted"], waiting["platform_user_id"]) == (
+        "waiting",
+        False,
+        None,
+    )
 
     redeemed = (await redeem(world, code["code"])).json()
-    assert redeemed == {"state": "redeemed", "code_id": code["id"], "account_hint": "al***@example.org"}
+    assert redeemed == {
+        "state": "redeemed",
+        "code_id": code["id"],
+        "account_hint": "al***@example.org",
+    }
     seen = await state(world, token, code["id"])
-    assert (seen["state"], seen["chat_accepted"], seen["platform_user_id"], seen["display_name"]) == ("redeemed", False, "100", "Al")
+    assert (
+        seen["state"],
+        seen["chat_accepted"],
+        seen["platform_user_id"],
+        seen["display_name"],
+    ) == ("redeemed", False, "100", "Al")
 
     assert (await answer(world, code["id"])).status_code == 200
     assert (await state(world, token, code["id"]))["chat_accepted"] is True
     assert (await confirm(world, token, code["id"])).json()["state"] == "confirmed"
 
     links = (await world.ask("GET", "/links", as_=token)).json()["items"]
-    assert [(link["platform"], link["platform_user_id"], link["display_name"]) for link in links] == [("telegram", "100", "Al")]
+    assert [
+        (link["platform"], link["platform_user_id"], link["display_name"]) for link in links
+    ] == [("telegram", "100", "Al")]
     assert await world.told() == [("chat-100", "linked", {"account_hint": "al***@example.org"})]
     assert (await world.act()).status_code == 200
 
@@ -82,7 +116,9 @@ async def test_a_deep_link_is_given_where_the_bot_said_how(world: World) -> None
     assert (await start(world, token))["deep_link"] is None
     for name in ("first", "second"):
         profile = {"name": name, "link_template": f"https://t.me/{name}?start={{code}}"}
-        assert (await world.ask("PUT", "/bot/profile", as_=KEYS["telegram"], json=profile)).status_code == 204
+        assert (
+            await world.ask("PUT", "/bot/profile", as_=KEYS["telegram"], json=profile)
+        ).status_code == 204
     code = await start(world, token)
     assert code["deep_link"] == f"https://t.me/second?start={code['code']}"
     assert (await start(world, token, "discord"))["deep_link"] is None
@@ -99,7 +135,11 @@ async def test_a_code_used_where_others_read_is_burned(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
     burned = await redeem(world, code["code"], private=False)
-    assert (burned.status_code, burned.json()["state"], burned.json()["code_id"]) == (200, "burned", None)
+    assert (burned.status_code, burned.json()["state"], burned.json()["code_id"]) == (
+        200,
+        "burned",
+        None,
+    )
     assert (await state(world, token, code["id"]))["state"] == "burned"
     assert (await redeem(world, code["code"])).status_code == 404
     assert (await redeem(world, "no such code", private=False)).json() == burned.json()
@@ -209,7 +249,9 @@ async def test_an_identity_that_is_linked_is_refused(world: World) -> None:
     refused = await redeem(world, code["code"])
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert await world.links.owner("telegram", "100") == alice.user.id
-    assert (await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)).status_code == 204
+    assert (
+        await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)
+    ).status_code == 204
     assert (await redeem(world, code["code"])).status_code == 200
 
 
@@ -222,7 +264,10 @@ async def test_an_identity_that_got_linked_meanwhile_is_refused_and_told(world: 
     refused = await confirm(world, bob.access_token, code["id"])
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert (await state(world, bob.access_token, code["id"]))["state"] == "burned"
-    assert [(chat, told) for chat, told, _ in await world.told()] == [("chat-100", "linked"), ("chat-100", "link_conflict")]
+    assert [(chat, told) for chat, told, _ in await world.told()] == [
+        ("chat-100", "linked"),
+        ("chat-100", "link_conflict"),
+    ]
     assert await world.links.owner("telegram", "100") == alice.user.id
 
 
@@ -230,8 +275,12 @@ async def test_an_identity_that_got_linked_meanwhile_is_refused_and_told(world: 
 async def test_only_the_owner_unlinks(world: World) -> None:
     alice, bob = await world.person(), await world.person("bob")
     await world.linked(alice.access_token)
-    assert (await world.ask("DELETE", "/links/telegram/100", as_=bob.access_token)).status_code == 404
-    assert (await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)).status_code == 204
+    assert (
+        await world.ask("DELETE", "/links/telegram/100", as_=bob.access_token)
+    ).status_code == 404
+    assert (
+        await world.ask("DELETE", "/links/telegram/100", as_=alice.access_token)
+    ).status_code == 204
     unlinked = await world.act()
     assert (unlinked.status_code, unlinked.json()["code"]) == (404, "not_linked")
 
@@ -250,7 +299,9 @@ async def test_racing_redeems_have_one_winner(world: World) -> None:
         code = await world.links.start(alice.user.id, "telegram")
 
         def redeem_as(sender: int, text: str = code.code, first: int = number * 100) -> Any:
-            return world.links.redeem("telegram", RedeemIn.model_validate(body(text, str(first + sender))))
+            return world.links.redeem(
+                "telegram", RedeemIn.model_validate(body(text, str(first + sender)))
+            )
 
         results = await race(16, redeem_as)
         assert [type(result) for result in results].count(RedeemOut) == 1
@@ -266,19 +317,32 @@ async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> Non
     for _ in range(ROUNDS[world.db.engine]):
         for table in ("links", "link_codes", "deliveries"):
             await world.db.execute(f"DELETE FROM {table}")
-        codes = [Code(ids.new_id(), person.id, "telegram", ids.now(), ids.now() + CODE_LIFE) for person in people]
+        codes = [
+            Code(ids.new_id(), person.id, "telegram", ids.now(), ids.now() + CODE_LIFE)
+            for person in people
+        ]
         async with world.db.transaction() as sql:
             for code in codes:
                 await store.insert_code(sql, code, ids.new_id())
             await sql.execute(
-                "UPDATE link_codes SET redeemed_at = created_at, accepted_at = created_at, platform_user_id = '100', chat_id = '1'"
+                "UPDATE link_codes SET redeemed_at = created_at, accepted_at = created_at, "
+                "platform_user_id = '100', chat_id = '1'"
             )
-        results = await race(16, lambda number, codes=codes: world.links.confirm(codes[number].user_id, codes[number].id))  # type: ignore[misc]
+        results = await race(
+            16,
+            lambda number, codes=codes: world.links.confirm(  # type: ignore[misc]
+                codes[number].user_id, codes[number].id
+            ),
+        )
         assert [type(result) for result in results].count(CodeStateOut) == 1
         assert [type(result) for result in results].count(Conflict) == 15
         told = await world.db.fetch("SELECT notice_json FROM deliveries")
-        assert sorted(json.loads(row["notice_json"])["code"] for row in told) == ["link_conflict"] * 15 + ["linked"]
-        winner = next(number for number, result in enumerate(results) if isinstance(result, CodeStateOut))
+        assert sorted(json.loads(row["notice_json"])["code"] for row in told) == [
+            "link_conflict"
+        ] * 15 + ["linked"]
+        winner = next(
+            number for number, result in enumerate(results) if isinstance(result, CodeStateOut)
+        )
         assert await world.links.owner("telegram", "100") == codes[winner].user_id
 
 
@@ -294,7 +358,12 @@ async def test_confirming_one_code_many_times_tells_the_chat_once(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("email", "hint"), [("alice@example.org", "al***@example.org"), ("ab@x.org", "a***@x.org"), ("a@x.org", "***@x.org")]
+    ("email", "hint"),
+    [
+        ("alice@example.org", "al***@example.org"),
+        ("ab@x.org", "a***@x.org"),
+        ("a@x.org", "***@x.org"),
+    ],
 )
 def test_the_hint_never_shows_the_whole_name(email: str, hint: str) -> None:
     assert masked(email) == hint
@@ -314,7 +383,9 @@ async def test_racing_first_words_make_one_guest(db: Db) -> None:
     await world.auth.bots.adopt_keys(KEYS)
     for number in range(5):
         results = await race(16, lambda _, identity=str(number): world.act(identity))  # type: ignore[misc]
-        owners = {result.json()["user_id"] for result in results if not isinstance(result, BaseException)}
+        owners = {
+            result.json()["user_id"] for result in results if not isinstance(result, BaseException)
+        }
         assert len(owners) == 1
         assert await world.count("users") == await world.count("links") == number + 1
 
@@ -324,7 +395,10 @@ async def test_what_a_guest_made_moves_to_the_account(db: Db) -> None:
     await world.auth.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()
     await db.execute(
-        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('c1', $1, 't', $2, $2)", guest["user_id"], ids.now()
+        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('c1', $1, "
+        "'t', $2, $2)",
+        guest["user_id"],
+        ids.now(),
     )
     alice = await world.person()
     await world.linked(alice.access_token)

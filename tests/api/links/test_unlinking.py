@@ -9,15 +9,25 @@ from tests.api.auth.world import KEYS, World, build, one_engine
 
 
 async def code_of(world: World, token: str) -> Any:
-    return (await world.ask("POST", "/links/codes", as_=token, json={"platform": "telegram"})).json()
+    return (
+        await world.ask("POST", "/links/codes", as_=token, json={"platform": "telegram"})
+    ).json()
 
 
 async def redeem(world: World, code: str, sender: str = "100") -> Any:
-    body = {"code": code, "platform_user_id": sender, "display_name": "Al", "chat_id": f"chat-{sender}", "private": True}
+    body = {
+        "code": code,
+        "platform_user_id": sender,
+        "display_name": "Al",
+        "chat_id": f"chat-{sender}",
+        "private": True,
+    }
     return await world.ask("POST", "/bot/links/redeem", as_=KEYS["telegram"], json=body)
 
 
-async def unlink(world: World, token: str, identity: str = "100", platform: str = "telegram") -> Any:
+async def unlink(
+    world: World, token: str, identity: str = "100", platform: str = "telegram"
+) -> Any:
     return await world.ask("DELETE", f"/links/{platform}/{identity}", as_=token)
 
 
@@ -29,7 +39,9 @@ async def test_unlinking_on_the_web_tells_every_chat_of_the_account(world: World
     await world.told("discord")
     assert (await unlink(world, alice.access_token)).status_code == 204
     assert await world.told() == [("chat-100", "unlinked", {"account_hint": "al***@example.org"})]
-    assert await world.told("discord") == [("chat-200", "chat_unlinked", {"platform": "telegram", "name": "Al"})]
+    assert await world.told("discord") == [
+        ("chat-200", "chat_unlinked", {"platform": "telegram", "name": "Al"})
+    ]
 
 
 async def test_a_chat_unlinks_itself_and_the_others_are_told(world: World) -> None:
@@ -39,7 +51,9 @@ async def test_a_chat_unlinks_itself_and_the_others_are_told(world: World) -> No
     await world.told()
     act = await world.act_token()
     assert (await unlink(world, act)).status_code == 204
-    assert await world.told() == [("chat-200", "chat_unlinked", {"platform": "telegram", "name": "Al"})]
+    assert await world.told() == [
+        ("chat-200", "chat_unlinked", {"platform": "telegram", "name": "Al"})
+    ]
     assert (await world.ask("GET", "/users/me", as_=act)).status_code == 401
     assert await world.links.owner("telegram", "100") is None
     assert await world.links.owner("telegram", "200") == alice.user.id
@@ -50,7 +64,9 @@ async def test_asked_for_in_a_group_the_private_chat_is_told_too(world: World) -
     await world.linked((await world.person()).access_token)
     await world.told()
     asked = {"platform_user_id": "100", "display_name": "Al", "chat_id": "a-group"}
-    act = (await world.ask("POST", "/bot/act", as_=KEYS["telegram"], json=asked)).json()["access_token"]
+    act = (await world.ask("POST", "/bot/act", as_=KEYS["telegram"], json=asked)).json()[
+        "access_token"
+    ]
     assert (await unlink(world, act)).status_code == 204
     assert [(chat, code) for chat, code, _ in await world.told()] == [("chat-100", "unlinked")]
 
@@ -68,7 +84,9 @@ async def test_a_chat_unlinks_nobody_but_itself(world: World) -> None:
     assert await world.count("links") == 3
 
 
-async def test_the_owner_is_told_when_somebody_tries_to_link_the_chat_elsewhere(world: World) -> None:
+async def test_the_owner_is_told_when_somebody_tries_to_link_the_chat_elsewhere(
+    world: World,
+) -> None:
     alice, bob = await world.person(), await world.person("bob")
     await world.linked(alice.access_token)
     await world.linked(alice.access_token, "200", "discord")
@@ -79,7 +97,9 @@ async def test_the_owner_is_told_when_somebody_tries_to_link_the_chat_elsewhere(
     facts = {"platform": "telegram", "name": "Al", "account_hint": "bo***@example.org"}
     assert await world.told() == [("chat-100", "link_refused", facts)]
     assert await world.told("discord") == [("chat-200", "link_refused", facts)]
-    row = await world.db.fetch_one("SELECT actor_id, subject FROM audit WHERE action = 'link_refused'")
+    row = await world.db.fetch_one(
+        "SELECT actor_id, subject FROM audit WHERE action = 'link_refused'"
+    )
     assert row is not None
     assert (row["actor_id"], row["subject"]) == (bob.user.id, alice.user.id)
 
@@ -90,7 +110,9 @@ async def test_nonsense_and_ones_own_code_tell_nobody(world: World) -> None:
     await world.linked(alice.access_token)
     await world.told()
     assert (await redeem(world, "nonsense")).status_code == 409
-    assert (await redeem(world, (await code_of(world, alice.access_token))["code"])).status_code == 409
+    assert (
+        await redeem(world, (await code_of(world, alice.access_token))["code"])
+    ).status_code == 409
     assert await world.told() == []
 
 
@@ -103,7 +125,8 @@ async def test_an_account_that_has_ended_gets_no_link_any_more(world: World, end
     await world.ask("POST", "/bot/links/answer", as_=KEYS["telegram"], json=said)
     if ended == "disabled":
         await world.auth.set_status(alice.user.id, "disabled", actor_id=admin.user.id)
-    else:  # between the two halves of a deletion: the domains have deleted, the account is still there, or not
+    else:
+        # between the two halves of a deletion: the domains have deleted, the account may be there
         await world.db.execute("DELETE FROM users WHERE id = $1", alice.user.id)
     with pytest.raises(Exception, match="no such code"):
         await world.links.confirm(alice.user.id, code["id"])
@@ -123,7 +146,9 @@ async def test_a_guest_cannot_get_a_new_budget_by_unlinking(db: Db) -> None:
     await unlink(world, alice.access_token)
     again = (await world.act()).json()
     assert again["user_id"] == first["user_id"]  # with what it has spent this month
-    assert (await world.ask("GET", "/users/me", as_=again["access_token"])).json()["monthly_usd"] == "1.000000"
+    assert (await world.ask("GET", "/users/me", as_=again["access_token"])).json()[
+        "monthly_usd"
+    ] == "1.000000"
     await world.linked(alice.access_token)
     assert (await world.act()).json()["user_id"] == alice.user.id
     assert await world.count("guest_moves") == 1
@@ -136,7 +161,8 @@ async def test_what_a_guests_last_request_wrote_after_the_link_moves_at_the_purg
     alice = await world.person()
     await world.linked(alice.access_token)
     await db.execute(
-        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('late', $1, 't', $2, $2)",
+        "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('late', "
+        "$1, 't', $2, $2)",
         guest["user_id"],
         alice.user.created_at,
     )

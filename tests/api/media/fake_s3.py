@@ -1,4 +1,5 @@
-"""As much of S3's REST API as the media store uses, in memory: objects, ranges, multipart uploads."""
+"""As much of S3's REST API as the media store uses, in memory: objects, ranges, multipart
+uploads."""
 
 import asyncio
 import re
@@ -33,7 +34,9 @@ class FakeS3:
         match request.method:
             case "POST" if "uploads" in request.query:
                 self.parts["one"] = {}
-                return web.Response(text="<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>")
+                return web.Response(
+                    text="<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>"
+                )
             case "POST" if "delete" in request.query:
                 keys = re.findall(r"<Key>.*?</Key>", await request.text())
                 for key in keys:
@@ -41,8 +44,12 @@ class FakeS3:
                 gone = "".join(f"<Deleted>{key}</Deleted>" for key in keys)
                 return web.Response(text=f"<DeleteResult>{gone}</DeleteResult>")
             case "POST" if upload:
-                self.objects[name] = b"".join(part for _, part in sorted(self.parts.pop(upload).items()))
-                return web.Response(text="<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>")
+                self.objects[name] = b"".join(
+                    part for _, part in sorted(self.parts.pop(upload).items())
+                )
+                return web.Response(
+                    text="<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"
+                )
             case "PUT" if upload:
                 self.parts[upload][int(request.query["partNumber"])] = await request.read()
                 return web.Response(headers={"ETag": "e"})

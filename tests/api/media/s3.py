@@ -1,4 +1,5 @@
-"""A real S3 server for tests: SeaweedFS, with a key that may do everything, one that may not make buckets, and one that may only read."""
+"""A real S3 server for tests: SeaweedFS, with a key that may do everything, one that may not make
+buckets, and one that may only read."""
 
 import json
 import socket
@@ -41,7 +42,11 @@ def _ports(number: int) -> list[int]:
 
 def _keys() -> str:
     def one(name: str) -> dict[str, object]:
-        return {"name": name, "credentials": [{"accessKey": name, "secretKey": f"{name}-secret"}], "actions": ALLOWED[name]}
+        return {
+            "name": name,
+            "credentials": [{"accessKey": name, "secretKey": f"{name}-secret"}],
+            "actions": ALLOWED[name],
+        }
 
     return json.dumps({"identities": [one(name) for name in ALLOWED]})
 
@@ -63,12 +68,29 @@ def s3_server(folder: Path) -> Iterator[S3]:
     )
     ports = dict(zip(names, _ports(len(names)), strict=True))
     command = [
-        *(str(program), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.config={keys}"),
-        *("-master.telemetry=false", "-master.electionTimeout=1s", "-master.volumeSizeLimitMB=64", "-volume.max=100"),
+        *(
+            str(program),
+            "server",
+            f"-dir={folder}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-filer",
+            "-s3",
+            f"-s3.config={keys}",
+        ),
+        *(
+            "-master.telemetry=false",
+            "-master.electionTimeout=1s",
+            "-master.volumeSizeLimitMB=64",
+            "-volume.max=100",
+        ),
         *("-s3.port.iceberg=0", "-s3.port.lance=0"),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as server,
+    ):
         try:
             url = f"http://127.0.0.1:{ports['s3.port']}"
             _wait(url, server)

@@ -23,7 +23,9 @@ def case(name: str) -> bytes:
     return (CASES / name).read_bytes()
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any) -> bytes:
+def picture(
+    kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any
+) -> bytes:
     out = io.BytesIO()
     Image.new(mode, size, "red").save(out, kind, **save)
     return out.getvalue()
@@ -31,11 +33,15 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RG
 
 def store_in(folder: Path, url: str | None = None, installation: str = "one") -> MediaStore:
     """On a disk below `folder` unless `url` says otherwise."""
-    return MediaStore(url or (folder / "media").as_uri(), folder / "spool", installation=installation)
+    return MediaStore(
+        url or (folder / "media").as_uri(), folder / "spool", installation=installation
+    )
 
 
 def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
-    return MediaService(db, store_in(folder), Room([folder], 0), signing_key="k" * 32, fetcher=fetcher)
+    return MediaService(
+        db, store_in(folder), Room([folder], 0), signing_key="k" * 32, fetcher=fetcher
+    )
 
 
 def turned_picture() -> bytes:

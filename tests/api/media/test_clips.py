@@ -24,7 +24,11 @@ def shades(path: Path, values: list[int], **options: str) -> bytes:
         stream.width, stream.height, stream.pix_fmt = 128, 72, "yuv420p"
         stream.time_base = Fraction(1, 10)
         for number, value in enumerate(values):
-            ramp = Image.linear_gradient("L").resize((128, 72)).point(lambda each, value=value: each * value // 255)
+            ramp = (
+                Image.linear_gradient("L")
+                .resize((128, 72))
+                .point(lambda each, value=value: each * value // 255)
+            )
             frame = av.VideoFrame.from_image(ramp.convert("RGB"))  # type: ignore[no-untyped-call]
             frame.pts = number
             container.mux(stream.encode(frame))
@@ -62,8 +66,12 @@ def test_the_poster_stands_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", [1500, 100, 1])
-@pytest.mark.parametrize("options", [{"movflags": "faststart"}, {}], ids=["index first", "index last"])
-def test_a_video_that_was_cut_short_says_so(tmp_path: Path, lost: int, options: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "options", [{"movflags": "faststart"}, {}], ids=["index first", "index last"]
+)
+def test_a_video_that_was_cut_short_says_so(
+    tmp_path: Path, lost: int, options: dict[str, str]
+) -> None:
     data = shades(tmp_path / "whole.mp4", [20 * n for n in range(12)], **options)
     (tmp_path / "cut.mp4").write_bytes(data[:-lost])
     assert read_clip(tmp_path / "whole.mp4").duration_ms == 1200
@@ -96,7 +104,12 @@ def test_an_mp4_may_begin_with_any_box(tmp_path: Path) -> None:
     assert video_format(whole[:HEAD]) == "mp4"
     (tmp_path / "free.mp4").write_bytes(whole)
     found = read_clip(tmp_path / "free.mp4")
-    assert (found.width, found.height, found.duration_ms, found.thumbnail is not None) == (128, 72, 1000, True)
+    assert (found.width, found.height, found.duration_ms, found.thumbnail is not None) == (
+        128,
+        72,
+        1000,
+        True,
+    )
 
 
 def test_a_video_whose_frames_cannot_be_decoded_is_measured_without_a_poster() -> None:
@@ -121,7 +134,12 @@ def test_a_video_that_is_black_throughout_has_a_black_poster(tmp_path: Path) -> 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    for data in (b"", picture(), b"\0\0\0\x18ftypmp42" + b"\0" * 50, clip(tmp_path / "cut.mp4")[:400]):
+    for data in (
+        b"",
+        picture(),
+        b"\0\0\0\x18ftypmp42" + b"\0" * 50,
+        clip(tmp_path / "cut.mp4")[:400],
+    ):
         path.write_bytes(data)
         with pytest.raises(UnsupportedMedia) as refused:
             read_clip(path)
@@ -138,20 +156,27 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         ("video-geometry/sar.mp4", "mp4", (428, 480), 2.0),
     ],
 )
-def test_what_is_no_mp4_becomes_one(tmp_path: Path, name: str, container: str, size: tuple[int, int], seconds: float) -> None:
+def test_what_is_no_mp4_becomes_one(
+    tmp_path: Path, name: str, container: str, size: tuple[int, int], seconds: float
+) -> None:
     assert video_format(case(name)[:HEAD]) == container
     transcode.to_mp4(CASES / name, container, tmp_path / "made.mp4", Event())
     found = read_clip(tmp_path / "made.mp4")
     assert (found.width, found.height, found.thumbnail is not None) == (*size, True)
     assert (found.duration_ms or 0) / 1000 == pytest.approx(seconds, abs=0.15)
-    with av.open(str(tmp_path / "made.mp4")) as made, av.open(str(CASES / name), format=container) as source:
+    with (
+        av.open(str(tmp_path / "made.mp4")) as made,
+        av.open(str(CASES / name), format=container) as source,
+    ):
         assert made.streams.video[0].codec_context.name == "h264"
         assert len(made.streams.audio) == len(source.streams.audio)
 
 
 def test_a_smaller_copy_of_a_video_on_its_side_stands_upright(tmp_path: Path) -> None:
     source = CASES / "video-geometry" / "rot90.mp4"
-    shrunk = transcode.shrink_video(source, tmp_path / "small.mp4", source.stat().st_size * 20, Event())
+    shrunk = transcode.shrink_video(
+        source, tmp_path / "small.mp4", source.stat().st_size * 20, Event()
+    )
     assert (shrunk.width, shrunk.height) == (180, 320)
     before, after = read_clip(source).thumbnail, read_clip(tmp_path / "small.mp4").thumbnail
     assert before is not None

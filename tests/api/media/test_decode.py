@@ -1,4 +1,5 @@
-"""Whole pictures of every usual format get in, with nothing but their pixels, and without taking more memory than there is."""
+"""Whole pictures of every usual format get in, with nothing but their pixels, and without taking
+more memory than there is."""
 
 import io
 import random
@@ -24,15 +25,25 @@ def opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("kind", "content_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/gif")]
+    ("kind", "content_type"),
+    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/gif")],
 )
 def test_a_picture_is_read_with_a_thumbnail(kind: str, content_type: str) -> None:
     data = picture(kind, (1200, 900))
     found = made_picture(data)
-    assert (found.data, found.kind.content_type, found.width, found.height) == (data, content_type, 1200, 900)
+    assert (found.data, found.kind.content_type, found.width, found.height) == (
+        data,
+        content_type,
+        1200,
+        900,
+    )
     assert found.thumbnail is not None
     small = opened(found.thumbnail.data)
-    assert (small.format, small.size, (found.thumbnail.width, found.thumbnail.height)) == ("WEBP", (512, 384), (512, 384))
+    assert (small.format, small.size, (found.thumbnail.width, found.thumbnail.height)) == (
+        "WEBP",
+        (512, 384),
+        (512, 384),
+    )
     assert Image.Image.getpixel(small.convert("L"), (200, 200)) == pytest.approx(76, abs=3)
 
 
@@ -85,14 +96,21 @@ def test_what_others_write_becomes_what_everybody_shows(name: str, made: str, cl
     for read, kind in ((made_picture, made), (clean_picture, cleaned)):
         found = read(data)
         image = opened(found.data)
-        assert (image.format, image.size, (found.width, found.height), found.kind.name) == (kind, size, size, kind)
+        assert (image.format, image.size, (found.width, found.height), found.kind.name) == (
+            kind,
+            size,
+            size,
+            kind,
+        )
         assert found.thumbnail is not None
     assert (made_picture(data).data == data) == (made == "GIF")
 
 
 def test_what_is_transparent_stays_so() -> None:
     for kind in ("TIFF", "AVIF", "GIF", "WEBP", "PNG"):
-        data = picture(kind, mode="RGBA") if kind != "GIF" else picture(kind, mode="P", transparency=0)
+        data = (
+            picture(kind, mode="RGBA") if kind != "GIF" else picture(kind, mode="P", transparency=0)
+        )
         assert opened(clean_picture(data).data).convert("RGBA").mode == "RGBA"
     half = io.BytesIO()
     Image.new("RGBA", (8, 8), (255, 0, 0, 128)).save(half, "TIFF")
@@ -110,10 +128,19 @@ def test_a_jpeg_with_an_index_of_pictures_is_a_jpeg() -> None:
     data = case("jpeg-mpf/mpo.jpg")
     assert Image.open(io.BytesIO(data)).format == "MPO"
     found = made_picture(data)
-    assert (found.data, found.kind.content_type, found.width, found.height) == (data, "image/jpeg", 256, 192)
+    assert (found.data, found.kind.content_type, found.width, found.height) == (
+        data,
+        "image/jpeg",
+        256,
+        192,
+    )
     assert clean_picture(data).kind.content_type == "image/jpeg"
     place = data.index(b"MPF\0")
-    for damaged in (bytes(12), b"II*\0\xff\xff\xff\x7f\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff\0\0"):
+    for damaged in (
+        bytes(12),
+        b"II*\0\xff\xff\xff\x7f\xff\xff\xff\xff",
+        b"MM\0*\0\0\0\x08\xff\xff\0\0",
+    ):
         broken = data[: place + 4] + damaged + data[place + 16 :]
         assert (made_picture(broken).width, clean_picture(broken).width) == (256, 256)
 
@@ -124,7 +151,9 @@ def test_grey_of_16_bits_is_scaled() -> None:
     ramp = opened(case("gray16/gray16.png"))
     for image in (opened(found.data), opened(found.thumbnail.data)):
         for place in ((0, 0), (128, 96), (40, 150), (255, 191)):
-            assert image.convert("L").getpixel(place) == pytest.approx(cast("int", ramp.getpixel(place)) / 257, abs=4)
+            assert image.convert("L").getpixel(place) == pytest.approx(
+                cast("int", ramp.getpixel(place)) / 257, abs=4
+            )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,9 @@ def test_grey_of_16_bits_is_scaled() -> None:
 )
 def test_tiffs_of_more_than_8_bits_are_scaled(mode: str, code: str, most: int, middle: int) -> None:
     """What the numbers reach tells what they mean."""
-    pixels = struct.pack(code, 0, *(value if mode == "F" else round(value) for value in (most / 2, most)))
+    pixels = struct.pack(
+        code, 0, *(value if mode == "F" else round(value) for value in (most / 2, most))
+    )
     out = io.BytesIO()
     Image.frombytes(mode, (3, 1), pixels).save(out, "TIFF")
     cleaned = opened(made_picture(out.getvalue()).data).convert("L")
@@ -170,7 +201,10 @@ def test_profiles_of_grey_and_of_print_and_broken_ones() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for mode in ("L", "CMYK", "RGB"):
         for embedded in (profile, b"no profile at all", profile[:200]):
-            assert opened(clean_picture(picture("JPEG", mode=mode, icc_profile=embedded)).data).mode == "RGB"
+            assert (
+                opened(clean_picture(picture("JPEG", mode=mode, icc_profile=embedded)).data).mode
+                == "RGB"
+            )
 
 
 def test_what_lies_on_its_side_is_measured_and_shown_upright() -> None:
@@ -194,11 +228,19 @@ def test_every_turn_is_made_as_pillow_makes_it(kind: str, turn: int) -> None:
     assert (found.width, found.height) == upright.size
     assert found.thumbnail is not None
     shown = opened(found.thumbnail.data).convert("L")
-    for place in ((4, 4), (upright.width - 5, 4), (4, upright.height - 5), (upright.width - 5, upright.height - 5)):
+    for place in (
+        (4, 4),
+        (upright.width - 5, 4),
+        (4, upright.height - 5),
+        (upright.width - 5, upright.height - 5),
+    ):
         assert shown.getpixel(place) == pytest.approx(upright.getpixel(place), abs=40)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", picture()[:60]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", picture()[:60]],
+)
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     for read in (made_picture, clean_picture):
         with pytest.raises(UnsupportedMedia):
@@ -206,7 +248,12 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
 
 
 def chunk(name: bytes, body: bytes, check: int | None = None) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body) if check is None else check)
+    return (
+        struct.pack(">I", len(body))
+        + name
+        + body
+        + struct.pack(">I", zlib.crc32(name + body) if check is None else check)
+    )
 
 
 def with_chunk(made: bytes) -> bytes:
@@ -222,8 +269,12 @@ BROWSERS_SHOW = {
     "a PNG with half an end": picture()[:-5],
     "a bad checksum of a text": with_chunk(chunk(b"tEXt", b"Comment\0hello", check=1)),
     "a bad checksum of a time": with_chunk(chunk(b"tIME", bytes(7), check=1)),
-    "a text that unpacks to 3 MB": with_chunk(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))),
-    "70 MB of text": with_chunk(b"".join(chunk(b"zTXt", b"%d\0\0" % n + MEGABYTE) for n in range(70))),
+    "a text that unpacks to 3 MB": with_chunk(
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
+    ),
+    "70 MB of text": with_chunk(
+        b"".join(chunk(b"zTXt", b"%d\0\0" % n + MEGABYTE) for n in range(70))
+    ),
     "a profile that is none": with_chunk(chunk(b"iCCP", b"x\0\0" + zlib.compress(b"nothing"))),
     "EXIF that is none": with_chunk(chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\x01nothing")),
 }
@@ -232,8 +283,15 @@ BROWSERS_SHOW = {
 @pytest.mark.parametrize("data", BROWSERS_SHOW.values(), ids=BROWSERS_SHOW)
 def test_what_every_browser_shows_is_taken(data: bytes) -> None:
     found = made_picture(data)
-    assert (found.data, found.width, found.height, found.thumbnail is not None) == (data, 64, 48, True)
-    assert opened(clean_picture(data).data).convert("RGB").getpixel((20, 20)) == pytest.approx((255, 0, 0), abs=3)
+    assert (found.data, found.width, found.height, found.thumbnail is not None) == (
+        data,
+        64,
+        48,
+        True,
+    )
+    assert opened(clean_picture(data).data).convert("RGB").getpixel((20, 20)) == pytest.approx(
+        (255, 0, 0), abs=3
+    )
 
 
 def test_a_made_picture_that_nobody_can_look_into_is_kept() -> None:
@@ -242,11 +300,21 @@ def test_a_made_picture_that_nobody_can_look_into_is_kept() -> None:
     with pytest.raises(UnsupportedMedia):
         clean_picture(bytes(whole))
     found = made_picture(bytes(whole))
-    assert (found.data, found.kind.content_type, found.width, found.height, found.thumbnail) == (bytes(whole), "image/png", 300, 200, None)
+    assert (found.data, found.kind.content_type, found.width, found.height, found.thumbnail) == (
+        bytes(whole),
+        "image/png",
+        300,
+        200,
+        None,
+    )
 
 
-@pytest.mark.parametrize("raised", [RuntimeError, KeyError, AttributeError, RecursionError, MemoryError, UserWarning])
-def test_whatever_a_decoder_raises_is_one_of_our_errors(raised: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "raised", [RuntimeError, KeyError, AttributeError, RecursionError, MemoryError, UserWarning]
+)
+def test_whatever_a_decoder_raises_is_one_of_our_errors(
+    raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: object) -> None:
         raise raised
 
@@ -266,7 +334,17 @@ def test_a_made_picture_that_was_cut_short_says_so(kind: str, left: int) -> None
     assert refused.value.reason == "cut_short"
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b'{"error": "no"}', b"<html>", b"II*\0nothing", b"\x89PNG\r\n\x1a\n" + bytes(50)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello",
+        b'{"error": "no"}',
+        b"<html>",
+        b"II*\0nothing",
+        b"\x89PNG\r\n\x1a\n" + bytes(50),
+    ],
+)
 def test_a_made_file_that_is_no_picture_says_so(data: bytes) -> None:
     with pytest.raises(UnsupportedMedia) as refused:
         made_picture(data)
@@ -291,14 +369,23 @@ def test_damaged_images_are_refused_or_read_but_never_crash(kind: str) -> None:
 @pytest.mark.parametrize("side", [12_000, 30_000])
 def test_a_small_file_with_many_pixels_is_refused_before_it_is_unpacked(side: int) -> None:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(TooLarge):
         clean_picture(data)
     found = made_picture(data)
-    assert (found.width, found.height, found.thumbnail) == (side, side, None), "the provider's own is kept without a look"
+    assert (found.width, found.height, found.thumbnail) == (side, side, None), (
+        "the provider's own is kept without a look"
+    )
 
 
-def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data, decoded = case("big-photos/k41.jpg"), []
     plain: Callable[[Image.Image, int], Image.Image] = pictures._plain
 
@@ -310,7 +397,12 @@ def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded(monkeypatch: pyt
     found = clean_picture(data)
     assert (found.width, found.height, opened(found.data).size) == (3200, 3200, (3200, 3200))
     made = made_picture(data)
-    assert (made.data, made.width, made.height, made.thumbnail is not None) == (data, 6400, 6400, True)
+    assert (made.data, made.width, made.height, made.thumbnail is not None) == (
+        data,
+        6400,
+        6400,
+        True,
+    )
     assert decoded == [(3200, 3200), (800, 800)]
 
 
@@ -321,30 +413,43 @@ def test_a_photo_that_is_decoded_whole_is_scaled_in_strips(monkeypatch: pytest.M
     out = io.BytesIO()
     image.save(out, "PNG")
     found = pictures.decode_picture(out.getvalue(), 4_000)
-    assert (found.width, found.height, found.image.size, found.image.mode) == (301, 203, (76, 51), "RGBA")
+    assert (found.width, found.height, found.image.size, found.image.mode) == (
+        301,
+        203,
+        (76, 51),
+        "RGBA",
+    )
     for place in ((0, 0), (37, 25), (75, 50), (10, 40)):
         assert found.image.getpixel(place) == pytest.approx(image.reduce(4).getpixel(place), abs=2)
 
 
 def test_memory_is_bounded_and_given_back() -> None:
-    """Eight large pictures in four threads of another process: what it had at most, and what it keeps of it, in MB more than at first."""
+    """Eight large pictures in four threads of another process: what it had at most, and what it
+    keeps of it, in MB more than at first."""
     script = """
 import io, sys
 from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 from api.media.pictures import clean_picture, made_picture
 def memory(name):
-    return int(next(line for line in open("/proc/self/status") if line.startswith(name)).split()[1]) // 1024
+    lines = [line for line in open("/proc/self/status") if line.startswith(name)]
+    return int(lines[0].split()[1]) // 1024
 flat = io.BytesIO()
 Image.new("L", (7000, 6000)).save(flat, "PNG", compress_level=1)
 photo = open(sys.argv[1], "rb").read()
 clean_picture(photo)
 before = memory("VmRSS")
 with ThreadPoolExecutor(4) as threads:
-    list(threads.map(lambda data: (made_picture(data), clean_picture(data)) and None, [flat.getvalue(), photo] * 4))
+    both = lambda data: (made_picture(data), clean_picture(data)) and None
+    list(threads.map(both, [flat.getvalue(), photo] * 4))
 print(memory("VmHWM") - before, memory("VmRSS") - before)
 """
-    run = subprocess.run([sys.executable, "-c", script, CASES / "big-photos/k41.jpg"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script, CASES / "big-photos/k41.jpg"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     most, kept = (int(each) for each in run.stdout.split())
     assert most < 400
     assert kept < 40
@@ -364,7 +469,9 @@ def test_large_photos_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> No
             inside[0] -= 1
 
     monkeypatch.setattr(pictures, "_plain", watched)
-    workers = [threading.Thread(target=made_picture, args=(picture(size=(1500, 1000)),)) for _ in range(4)]
+    workers = [
+        threading.Thread(target=made_picture, args=(picture(size=(1500, 1000)),)) for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -62,7 +62,9 @@ def test_an_address_that_is_not_on_the_open_internet(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"]
+)
 def test_an_address_on_the_open_internet(address: str) -> None:
     assert is_public(address)
 
@@ -108,7 +110,9 @@ async def test_an_address_that_is_not_even_looked_up(url: str) -> None:
     assert refused.value.field == "image_url"
 
 
-@pytest.mark.parametrize("addresses", [(), ("127.0.0.1",), ("::ffff:127.0.0.1", "2606:4700:4700::1111")])
+@pytest.mark.parametrize(
+    "addresses", [(), ("127.0.0.1",), ("::ffff:127.0.0.1", "2606:4700:4700::1111")]
+)
 async def test_a_name_that_leads_inside(addresses: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest, match="could not be fetched"):
         await ImageFetcher(resolve=resolving(*addresses)).fetch("https://example.org/a.png")
@@ -122,7 +126,8 @@ async def test_a_name_of_this_machine_resolves_to_what_is_refused() -> None:
 
 @dataclass
 class Site:
-    """An https server for `site.test` on loopback that answers with the next of `answers`, and every further request with `answer`."""
+    """An https server for `site.test` on loopback that answers with the next of `answers`, and
+    every further request with `answer`."""
 
     port: int
     trust: ssl.SSLContext
@@ -158,13 +163,19 @@ async def running_site(folder: Path) -> AsyncIterator[Site]:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=certificate.server)
-    site = Site(server.sockets[0].getsockname()[1], ssl.create_default_context(cafile=str(certificate.path)))
+    site = Site(
+        server.sockets[0].getsockname()[1], ssl.create_default_context(cafile=str(certificate.path))
+    )
     async with server:
         yield site
 
 
 def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{headers}\r\n".encode() + body
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: "
+        f"close\r\n{headers}\r\n".encode()
+        + body
+    )
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
@@ -219,9 +230,16 @@ async def test_the_certificate_has_to_be_the_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "headers"),
-    [("302 Found", "Location: https://127.0.0.1/\r\n"), ("404 Not Found", ""), ("500 Oops", ""), ("200 OK", "Content-Encoding: gzip\r\n")],
+    [
+        ("302 Found", "Location: https://127.0.0.1/\r\n"),
+        ("404 Not Found", ""),
+        ("500 Oops", ""),
+        ("200 OK", "Content-Encoding: gzip\r\n"),
+    ],
 )
-async def test_anything_but_a_plain_answer_is_refused(tmp_path: Path, status: str, headers: str) -> None:
+async def test_anything_but_a_plain_answer_is_refused(
+    tmp_path: Path, status: str, headers: str
+) -> None:
     async with running_site(tmp_path) as site:
         site.answer = answer(b"x", status, headers)
         with pytest.raises(InvalidRequest, match="could not be fetched"):
@@ -229,7 +247,9 @@ async def test_anything_but_a_plain_answer_is_refused(tmp_path: Path, status: st
         assert len(site.requests) == 1
 
 
-async def test_the_size_is_counted_while_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_size_is_counted_while_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fetcher, "IMAGE_MAX", 1000)
     async with running_site(tmp_path) as site:
         site.answer = answer(b"x" * 1001)
@@ -250,10 +270,18 @@ async def streamed(fetcher: ImageFetcher, url: str, most: int = 1000) -> bytes:
 
 def everywhere(site: Site, **options: float) -> ImageFetcher:
     """Looks names up as often as it is asked to."""
-    return ImageFetcher(resolve=resolving("127.0.0.1"), is_allowed="127.0.0.1".__eq__, trust=site.trust, port=site.port, **options)
+    return ImageFetcher(
+        resolve=resolving("127.0.0.1"),
+        is_allowed="127.0.0.1".__eq__,
+        trust=site.trust,
+        port=site.port,
+        **options,
+    )
 
 
-async def test_a_file_elsewhere_is_streamed_through_a_redirect_and_without_its_compression(tmp_path: Path) -> None:
+async def test_a_file_elsewhere_is_streamed_through_a_redirect_and_without_its_compression(
+    tmp_path: Path,
+) -> None:
     async with running_site(tmp_path) as site:
         site.answers = [
             answer(b"", "302 Found", "Location: /b.mp4?signed=1\r\n"),
@@ -263,7 +291,15 @@ async def test_a_file_elsewhere_is_streamed_through_a_redirect_and_without_its_c
         assert site.requests[1].startswith(b"GET /b.mp4?signed=1 ")
 
 
-@pytest.mark.parametrize("target", ["http://site.test/b", "https://169.254.169.254/b", "https://10.0.0.1.nip.io:1/b", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://site.test/b",
+        "https://169.254.169.254/b",
+        "https://10.0.0.1.nip.io:1/b",
+        "file:///etc/passwd",
+    ],
+)
 async def test_a_redirect_has_to_pass_the_same_guard(tmp_path: Path, target: str) -> None:
     async with running_site(tmp_path) as site:
         site.answer = answer(b"", "302 Found", f"Location: {target}\r\n")

@@ -26,7 +26,9 @@ def noise(size: tuple[int, int], seed: int = 1) -> Image.Image:
 def noisy_clip(path: Path, size: tuple[int, int] = (320, 180), frames: int = 20) -> bytes:
     """Ten frames a second of noise with a tone."""
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast", "qp": "20"})
+        stream = container.add_stream(
+            "libx264", rate=10, options={"preset": "ultrafast", "qp": "20"}
+        )
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         sound = container.add_stream("aac", rate=44_100)
         for number in range(frames):
@@ -49,7 +51,12 @@ def test_a_video_gets_as_small_as_asked_and_stays_a_video(tmp_path: Path) -> Non
     assert (tmp_path / "small.mp4").stat().st_size <= most
     with av.open(str(tmp_path / "small.mp4")) as made:
         video = made.streams.video[0]
-        assert (video.codec_context.name, video.frames, video.width, video.height) == ("h264", 20, shrunk.width, shrunk.height)
+        assert (video.codec_context.name, video.frames, video.width, video.height) == (
+            "h264",
+            20,
+            shrunk.width,
+            shrunk.height,
+        )
         assert made.streams.audio[0].codec_context.name == "aac"
         assert made.duration is not None
         assert made.duration / av.time_base == pytest.approx(2, abs=0.1)
@@ -73,13 +80,19 @@ def test_a_picture_keeps_its_shape_and_its_transparency(alpha: int, kind: str) -
     (picture if alpha < 255 else picture.convert("RGB")).save(out, "PNG")
     data, shrunk = transcode.shrink_picture(out.getvalue(), 60_000)
     image = Image.open(io.BytesIO(data))
-    assert (len(data) <= 60_000, image.format, image.size) == (True, kind, (shrunk.width, shrunk.height))
+    assert (len(data) <= 60_000, image.format, image.size) == (
+        True,
+        kind,
+        (shrunk.width, shrunk.height),
+    )
     assert image.width / image.height == pytest.approx(1.5, abs=0.02)
     with pytest.raises(TooLarge):
         transcode.shrink_picture(out.getvalue(), 300)
 
 
-async def test_a_copy_is_made_once_and_goes_with_its_generation(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_copy_is_made_once_and_goes_with_its_generation(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(smaller_copies, "STEPS", (200_000, 400_000))
     media = place.api.services.media
     user_id = (await place.ana.get("/users/me")).json()["id"]
@@ -93,16 +106,30 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(place: Place, tm
 
     assert (await fit(whole.size)).json()["id"] == whole.id, "it fits already"
     small = (await fit(450_000)).json()
-    assert (small["id"] != whole.id, small["size"] <= 400_000, small["duration"]) == (True, True, whole.duration)
+    assert (small["id"] != whole.id, small["size"] <= 400_000, small["duration"]) == (
+        True,
+        True,
+        whole.duration,
+    )
     assert len((await place.api.client.get(small["url"])).content) == small["size"]
-    assert (await fit(400_000)).json()["id"] == small["id"], "kept, and used for every limit of this step"
+    assert (await fit(400_000)).json()["id"] == small["id"], (
+        "kept, and used for every limit of this step"
+    )
     assert (await fit(100_000)).status_code == 413
-    assert [out.id for out in (await media.of_generations(["g2"]))["g2"]] == [whole.id], "no second video"
+    assert [out.id for out in (await media.of_generations(["g2"]))["g2"]] == [whole.id], (
+        "no second video"
+    )
     other = await place.api.user("eve")
-    assert (await other.post(f"/media/{whole.id}/fit", json={"max_bytes": 450_000})).status_code == 404
+    assert (
+        await other.post(f"/media/{whole.id}/fit", json={"max_bytes": 450_000})
+    ).status_code == 404
     monkeypatch.setattr(smaller_copies, "WAIT_SECONDS", 0.0)
     waiting = await fit(250_000)
-    assert (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"]) == (409, "conflict", transcode.ASK_AGAIN)
+    assert (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"]) == (
+        409,
+        "conflict",
+        transcode.ASK_AGAIN,
+    )
     monkeypatch.undo()
     await media.erase_generation("g2")
     rows = await place.api.services.db.fetch("SELECT id FROM media WHERE generation_id = 'g2'")

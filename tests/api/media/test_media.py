@@ -26,7 +26,9 @@ async def recorded(db: Db, media: MediaService, kept: KeptFile) -> str:
         return await media.record(sql, kept)
 
 
-async def test_images_of_a_generation_come_in_order_with_links(db: Db, media: MediaService, tmp_path: Path) -> None:
+async def test_images_of_a_generation_come_in_order_with_links(
+    db: Db, media: MediaService, tmp_path: Path
+) -> None:
     second = await media.keep_image("u", "g", 1, picture(size=(30, 20)))
     first = await media.keep_image("u", "g", 0, picture("WEBP", (600, 300)))
     assert len(files_in(tmp_path / "media")) == 4
@@ -34,43 +36,68 @@ async def test_images_of_a_generation_come_in_order_with_links(db: Db, media: Me
     for kept in (second, first):
         await recorded(db, media, kept)
     outs = (await media.of_generations(["g", "other"]))["g"]
-    assert [(out.width, out.height, out.content_type) for out in outs] == [(600, 300, "image/webp"), (30, 20, "image/png")]
+    assert [(out.width, out.height, out.content_type) for out in outs] == [
+        (600, 300, "image/webp"),
+        (30, 20, "image/png"),
+    ]
     assert outs[0].url.startswith(f"/media/{first.file.id}?exp=")
     assert outs[0].thumbnail_url is not None
     assert outs[0].thumbnail_url.startswith(f"/media/{first.file.thumbnail_id}?")
     assert await media.of_generations([]) == {}
 
 
-async def test_a_video_is_kept_with_its_length_and_poster(db: Db, media: MediaService, tmp_path: Path) -> None:
+async def test_a_video_is_kept_with_its_length_and_poster(
+    db: Db, media: MediaService, tmp_path: Path
+) -> None:
     data = clip(tmp_path / "clip.mp4")
     await recorded(db, media, await media.keep_video("u", "g", in_chunks(data)))
     out = (await media.of_generations(["g"]))["g"][0]
-    assert (out.content_type, out.size, out.width, out.height, out.duration) == ("video/mp4", len(data), 128, 72, 1.0)
+    assert (out.content_type, out.size, out.width, out.height, out.duration) == (
+        "video/mp4",
+        len(data),
+        128,
+        72,
+        1.0,
+    )
 
 
-@pytest.mark.parametrize("name", ["video-fetch/vp9.webm", "video-fetch/ok.mkv", "other-formats/anim.gif"])
-async def test_a_video_that_is_no_mp4_is_kept_as_one(db: Db, media: MediaService, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["video-fetch/vp9.webm", "video-fetch/ok.mkv", "other-formats/anim.gif"]
+)
+async def test_a_video_that_is_no_mp4_is_kept_as_one(
+    db: Db, media: MediaService, tmp_path: Path, name: str
+) -> None:
     await recorded(db, media, await media.keep_video("u", "g", in_chunks(case(name))))
     out = (await media.of_generations(["g"]))["g"][0]
     size = (160, 120) if name.endswith(".gif") else (320, 180)
-    assert (out.content_type, out.width, out.height, out.thumbnail_url is not None) == ("video/mp4", *size, True)
+    assert (out.content_type, out.width, out.height, out.thumbnail_url is not None) == (
+        "video/mp4",
+        *size,
+        True,
+    )
     assert len(files_in(tmp_path / "media")) == 2, "the file it was made of is gone"
 
 
-async def test_a_file_that_nobody_can_look_into_is_kept_without_a_thumbnail(db: Db, media: MediaService, tmp_path: Path) -> None:
+async def test_a_file_that_nobody_can_look_into_is_kept_without_a_thumbnail(
+    db: Db, media: MediaService, tmp_path: Path
+) -> None:
     broken = bytearray(picture(size=(300, 200)))
     broken[60:70] = bytes(10)
     image = await media.keep_image("u", "g", 0, bytes(broken))
     video = await media.keep_video("u", "h", in_chunks(case("video-fetch/freefirst.mp4")))
     for kept, size in ((image, (300, 200)), (video, (320, 180))):
         await recorded(db, media, kept)
-        out = (await media.of_generations([kept.file.generation_id or ""]))[kept.file.generation_id or ""][0]
+        out = (await media.of_generations([kept.file.generation_id or ""]))[
+            kept.file.generation_id or ""
+        ][0]
         assert (out.width, out.height, out.thumbnail_url) == (*size, None)
         await media.discard([kept])
     assert files_in(tmp_path / "media") == []
 
 
-async def test_what_is_no_video_leaves_nothing(media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_no_video_leaves_nothing(
+    media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for data in (b"", picture(), b"\0\0\0\x18ftypmp42" + b"\0" * 50):
         with pytest.raises(UnsupportedMedia):
             await media.keep_video("u", "g", in_chunks(data))
@@ -80,7 +107,9 @@ async def test_what_is_no_video_leaves_nothing(media: MediaService, tmp_path: Pa
     assert files_in(tmp_path / "media") == []
 
 
-async def test_the_same_work_done_twice_writes_the_same_files(media: MediaService, tmp_path: Path) -> None:
+async def test_the_same_work_done_twice_writes_the_same_files(
+    media: MediaService, tmp_path: Path
+) -> None:
     await media.keep_image("u", "g", 0, picture())
     kept = await media.keep_image("u", "g", 0, picture())
     assert len(files_in(tmp_path / "media")) == 2
@@ -88,7 +117,9 @@ async def test_the_same_work_done_twice_writes_the_same_files(media: MediaServic
     assert files_in(tmp_path / "media") == []
 
 
-async def test_an_upload_and_own_images_can_be_sent_others_cannot(db: Db, media: MediaService) -> None:
+async def test_an_upload_and_own_images_can_be_sent_others_cannot(
+    db: Db, media: MediaService
+) -> None:
     upload = await media.upload("ana", picture("JPEG", (100, 50)))
     assert (upload.content_type, upload.width, upload.height) == ("image/jpeg", 100, 50)
     image = await media.input_image("ana", upload.id)
@@ -97,14 +128,21 @@ async def test_an_upload_and_own_images_can_be_sent_others_cannot(db: Db, media:
     made = await media.keep_image("ana", "g", 0, picture())
     await recorded(db, media, made)
     assert (await media.input_image("ana", made.file.id)).data == picture()
-    for user, media_id in (("eve", upload.id), ("eve", made.file.id), ("ana", made.file.thumbnail_id or ""), ("ana", ids.new_id())):
+    for user, media_id in (
+        ("eve", upload.id),
+        ("eve", made.file.id),
+        ("ana", made.file.thumbnail_id or ""),
+        ("ana", ids.new_id()),
+    ):
         with pytest.raises(NotFound):
             await media.check_input(user, media_id)
         with pytest.raises(NotFound):
             await media.input_image(user, media_id)
 
 
-async def test_an_upload_that_is_no_image_or_too_large(media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upload_that_is_no_image_or_too_large(
+    media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UnsupportedMedia, match="HEIC, AVIF, BMP and TIFF are taken"):
         await media.upload("u", b"hello")
     monkeypatch.setattr(service, "UPLOAD_MAX", 10)
@@ -123,7 +161,9 @@ async def test_an_image_by_address_becomes_an_upload(db: Db, tmp_path: Path) -> 
     assert (await media.input_image("u", upload.id)).content_type == "image/webp"
 
 
-async def test_erasing_takes_rows_and_files_of_one_owner_only(db: Db, media: MediaService, tmp_path: Path) -> None:
+async def test_erasing_takes_rows_and_files_of_one_owner_only(
+    db: Db, media: MediaService, tmp_path: Path
+) -> None:
     for user, generation in (("ana", "g1"), ("ana", "g2"), ("bob", "g3")):
         await recorded(db, media, await media.keep_image(user, generation, 0, picture()))
     await media.upload("ana", picture())
@@ -138,7 +178,9 @@ async def test_erasing_takes_rows_and_files_of_one_owner_only(db: Db, media: Med
     assert await db.fetch("SELECT id FROM media WHERE user_id = 'ana'") == []
 
 
-async def test_erasing_goes_on_after_a_crash_between_files_and_rows(db: Db, media: MediaService) -> None:
+async def test_erasing_goes_on_after_a_crash_between_files_and_rows(
+    db: Db, media: MediaService
+) -> None:
     kept = await media.keep_image("u", "g", 0, picture())
     await recorded(db, media, kept)
     await media.discard([kept])

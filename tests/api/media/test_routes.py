@@ -86,16 +86,29 @@ async def test_ranges(place: Place) -> None:
         body = place.video[start:end]
         first = start % len(place.video)
         assert (answer.status_code, answer.content) == (206, body)
-        assert answer.headers["content-range"] == f"bytes {first}-{first + len(body) - 1}/{len(place.video)}"
+        assert (
+            answer.headers["content-range"]
+            == f"bytes {first}-{first + len(body) - 1}/{len(place.video)}"
+        )
 
 
-async def test_a_range_that_is_not_understood_sends_all_and_one_behind_the_end_nothing(place: Place) -> None:
+async def test_a_range_that_is_not_understood_sends_all_and_one_behind_the_end_nothing(
+    place: Place,
+) -> None:
     for wanted in ("bytes=-", "bytes=9-5", "bytes=0-1,5-6", "items=0-1", "bytes=a-b"):
         answer = await place.api.client.get(place.url, headers={"Range": wanted})
         assert (answer.status_code, answer.content) == (200, place.video)
-    for wanted in ("bytes=999999999-", "bytes=-0", f"bytes={'9' * 4_301}-", f"bytes={'9' * 4_301}-{'9' * 5_000}"):
+    for wanted in (
+        "bytes=999999999-",
+        "bytes=-0",
+        f"bytes={'9' * 4_301}-",
+        f"bytes={'9' * 4_301}-{'9' * 5_000}",
+    ):
         answer = await place.api.client.get(place.url, headers={"Range": wanted})
-        assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(place.video)}")
+        assert (answer.status_code, answer.headers["content-range"]) == (
+            416,
+            f"bytes */{len(place.video)}",
+        )
         assert answer.json()["code"] == "range_not_satisfiable"
 
 
@@ -103,8 +116,12 @@ async def test_what_the_client_has_already_is_not_sent_again(place: Place) -> No
     client = place.api.client
     etag = (await client.head(place.url)).headers["etag"]
     assert (await client.get(place.url, headers={"If-None-Match": etag})).status_code == 304
-    assert (await client.get(place.url, headers={"Range": "bytes=0-1", "If-Range": etag})).status_code == 206
-    assert (await client.get(place.url, headers={"Range": "bytes=0-1", "If-Range": '"old"'})).status_code == 200
+    assert (
+        await client.get(place.url, headers={"Range": "bytes=0-1", "If-Range": etag})
+    ).status_code == 206
+    assert (
+        await client.get(place.url, headers={"Range": "bytes=0-1", "If-Range": '"old"'})
+    ).status_code == 200
 
 
 async def test_a_file_that_is_gone_is_not_found(place: Place) -> None:
@@ -114,7 +131,9 @@ async def test_a_file_that_is_gone_is_not_found(place: Place) -> None:
 
 
 async def test_an_upload(place: Place) -> None:
-    answer = await place.ana.post("/uploads", files={"file": ("../../x.php", picture("WEBP", (20, 10)), "text/html")})
+    answer = await place.ana.post(
+        "/uploads", files={"file": ("../../x.php", picture("WEBP", (20, 10)), "text/html")}
+    )
     assert answer.status_code == 201
     body = answer.json()
     assert (body["content_type"], body["width"], body["height"]) == ("image/webp", 20, 10)
@@ -132,7 +151,9 @@ async def test_an_upload(place: Place) -> None:
         ("other-formats/ok.gif", "image/png", "image/png"),
     ],
 )
-async def test_uploads_are_what_their_bytes_are(place: Place, name: str, declared: str, kept: str) -> None:
+async def test_uploads_are_what_their_bytes_are(
+    place: Place, name: str, declared: str, kept: str
+) -> None:
     answer = await place.ana.post("/uploads", files={"file": ("a.bin", case(name), declared)})
     assert (answer.status_code, answer.json()["content_type"]) == (201, kept)
 
@@ -140,16 +161,24 @@ async def test_uploads_are_what_their_bytes_are(place: Place, name: str, declare
 async def test_uploads_that_are_refused(place: Place) -> None:
     no_image = await place.ana.post("/uploads", files={"file": ("a.png", b"hello", "image/png")})
     assert (no_image.status_code, no_image.json()["code"]) == (415, "unsupported_media")
-    too_large = await place.ana.post("/uploads", files={"file": ("a.png", b"x" * 40_200_000, "image/png")})
+    too_large = await place.ana.post(
+        "/uploads", files={"file": ("a.png", b"x" * 40_200_000, "image/png")}
+    )
     assert (too_large.status_code, too_large.json()["code"]) == (413, "too_large")
     assert (await place.ana.post("/uploads", json={})).status_code == 422
-    nobody = await place.api.client.post("/uploads", files={"file": ("a.png", picture(), "image/png")})
+    nobody = await place.api.client.post(
+        "/uploads", files={"file": ("a.png", picture(), "image/png")}
+    )
     assert nobody.status_code == 401
 
 
 async def test_an_upload_with_the_same_key_is_the_same_upload(place: Place) -> None:
     async def send(data: bytes, key: str) -> httpx.Response:
-        return await place.ana.post("/uploads", files={"file": ("p.png", data, "image/png")}, headers={"Idempotency-Key": key})
+        return await place.ana.post(
+            "/uploads",
+            files={"file": ("p.png", data, "image/png")},
+            headers={"Idempotency-Key": key},
+        )
 
     both = await asyncio.gather(send(picture(), "one"), send(picture(), "one"))
     assert [answer.status_code for answer in both] == [201, 201]

@@ -1,4 +1,5 @@
-"""The store on a real S3 server: what it keeps, what it says when it may not be written, and that nothing paid is lost meanwhile."""
+"""The store on a real S3 server: what it keeps, what it says when it may not be written, and that
+nothing paid is lost meanwhile."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -65,7 +66,12 @@ async def test_a_bucket_keeps_files_too(with_key: Choose, tmp_path: Path) -> Non
         f"of this server/ab/cd/{name}" for name in ("video.mp4", "image.png")
     }
     assert await files.read("ab/cd/video.mp4") == data
-    assert b"".join([bytes(chunk) async for chunk in await files.stream("ab/cd/video.mp4", 1000, 400_000)]) == data[1000:400_000]
+    assert (
+        b"".join(
+            [bytes(chunk) async for chunk in await files.stream("ab/cd/video.mp4", 1000, 400_000)]
+        )
+        == data[1000:400_000]
+    )
     await files.delete(["ab/cd/video.mp4", "ab/cd/image.png", "nothing"])
     assert await listed(Bucket("s3://media"), "of this server/ab") == set()
     with pytest.raises(FileNotFoundError):
@@ -76,9 +82,15 @@ async def test_a_bucket_keeps_files_too(with_key: Choose, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "bucket", "said"),
-    [("user", "nobodys", "AccessDenied"), ("reader", "media", "AccessDenied"), ("wrong", "media", "InvalidAccessKeyId")],
+    [
+        ("user", "nobodys", "AccessDenied"),
+        ("reader", "media", "AccessDenied"),
+        ("wrong", "media", "InvalidAccessKeyId"),
+    ],
 )
-async def test_a_bucket_that_cannot_be_written_says_why(with_key: Choose, tmp_path: Path, name: str, bucket: str, said: str) -> None:
+async def test_a_bucket_that_cannot_be_written_says_why(
+    with_key: Choose, tmp_path: Path, name: str, bucket: str, said: str
+) -> None:
     with_key("owner")
     await Bucket("s3://media").put(b"x", "ab/cd/there.png")
     with_key(name)
@@ -91,7 +103,9 @@ async def test_a_bucket_that_cannot_be_written_says_why(with_key: Choose, tmp_pa
             await change
 
 
-async def test_a_server_that_is_away_is_trouble(with_key: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_away_is_trouble(
+    with_key: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with_key("owner")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     files = store_in(tmp_path, "s3://media")
@@ -114,7 +128,9 @@ async def test_a_bucket_that_is_not_there_for_us_ends_the_start(
     await Bucket("s3://media").put(b"x", "ab/cd/there.png")
     with_key(name)
     url = f"s3://{bucket}/studio"
-    with pytest.raises(CannotStart, match=rf"^The store for files cannot be used: {said} \(MEDIA_URL: {url}\)\.$") as caught:
+    with pytest.raises(
+        CannotStart, match=rf"^The store for files cannot be used: {said} \(MEDIA_URL: {url}\)\.$"
+    ) as caught:
         async with running_api(tmp_path, sandbox, media_url=url):
             pass
     assert caught.value.final
@@ -130,8 +146,11 @@ async def test_a_bucket_that_is_away_holds_no_start_up(
 
 
 @pytest.mark.parametrize("name", ["user", "reader"])
-async def test_what_was_paid_is_kept_until_the_bucket_takes_it(with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str) -> None:
-    """The bucket has gone while it ran, or the key may only read: both look fine to who only asks whether something is there."""
+async def test_what_was_paid_is_kept_until_the_bucket_takes_it(
+    with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str
+) -> None:
+    """The bucket has gone while it ran, or the key may only read: both look fine to who only asks
+    whether something is there."""
     url, spool = f"s3://later-{name}/studio", tmp_path / "data" / "spool"
     with_key("owner")
     if name == "reader":
@@ -144,21 +163,34 @@ async def test_what_was_paid_is_kept_until_the_bucket_takes_it(with_key: Choose,
             await api.services.media.look()
         ready = await api.client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["media"]["ok"]) == (503, False)
-        made = (await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM})).json()
-        film = await user.post("/generate/video", json={"prompt": "waves", "model": VIDEO, "duration": 3})
+        made = (
+            await user.post("/generate/image", json={"prompt": "a fox", "model": SEEDREAM})
+        ).json()
+        film = await user.post(
+            "/generate/video", json={"prompt": "waves", "model": VIDEO, "duration": 3}
+        )
         video = await finished(api, film.json())
         assert (made["status"], video["status"]) == ("completed", "completed")
-        shown = [(await user.get(made["images"][0]["url"])).content, (await user.get(video["video"]["url"])).content]
+        shown = [
+            (await user.get(made["images"][0]["url"])).content,
+            (await user.get(video["video"]["url"])).content,
+        ]
         assert len(files_in(spool)) == 4, "two files and their thumbnails"
         await api.services.media.tend()
-        (warned,) = [each for each in await api.services.board.warnings.now() if each.code == "storage_unavailable"]
+        (warned,) = [
+            each
+            for each in await api.services.board.warnings.now()
+            if each.code == "storage_unavailable"
+        ]
         assert (warned.facts["waiting"], "AccessDenied" in warned.facts["detail"]) == ("4", True)
     with_key("owner")
     async with running_api(tmp_path, sandbox, media_url=url) as api:
         await api.services.media.tend()
         assert (await api.client.get("/readyz")).status_code == 200
         assert files_in(spool) == []
-        again = [await api.client.get(link) for link in (made["images"][0]["url"], video["video"]["url"])]
+        again = [
+            await api.client.get(link) for link in (made["images"][0]["url"], video["video"]["url"])
+        ]
         assert [answer.content for answer in again] == shown
 
 
@@ -181,9 +213,14 @@ async def test_the_trash_of_a_bucket(with_key: Choose, tmp_path: Path) -> None:
     assert await files.empty_trash(now() + timedelta(minutes=1)) == 2
 
 
-async def test_two_installations_in_one_bucket_know_of_each_other(with_key: Choose, tmp_path: Path) -> None:
+async def test_two_installations_in_one_bucket_know_of_each_other(
+    with_key: Choose, tmp_path: Path
+) -> None:
     with_key("owner")
-    one, two = [store_in(tmp_path / name, "s3://shared/studio", installation=name) for name in ("one", "two")]
+    one, two = [
+        store_in(tmp_path / name, "s3://shared/studio", installation=name)
+        for name in ("one", "two")
+    ]
     apart = store_in(tmp_path / "three", "s3://shared/other", installation="three")
     with pytest.raises(StorageUnavailable, match="NoSuchBucket"):
         await one.claim()

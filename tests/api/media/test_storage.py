@@ -1,4 +1,5 @@
-"""Files appear whole or not at all, under the name of their content and owner; and what the store does not take is kept here meanwhile."""
+"""Files appear whole or not at all, under the name of their content and owner; and what the store
+does not take is kept here meanwhile."""
 
 import asyncio
 import hashlib
@@ -48,14 +49,22 @@ def test_names_hold_content_and_owner() -> None:
 async def test_a_stream_is_kept(files: MediaStore, place: Path) -> None:
     data = bytes(range(256)) * 40
     async with files.receive(in_chunks(data), 100_000) as received:
-        assert (received.size, received.sha256, received.head) == (len(data), hashlib.sha256(data).hexdigest(), data[:HEAD])
+        assert (received.size, received.sha256, received.head) == (
+            len(data),
+            hashlib.sha256(data).hexdigest(),
+            data[:HEAD],
+        )
         await files.put(received.path, "ab/cd/file.mp4")
     assert files_in(place) == ["media/ab/cd/file.mp4"]
     assert await files.read("ab/cd/file.mp4") == data
-    assert [bytes(chunk) async for chunk in await files.stream("ab/cd/file.mp4", 5, 9)] == [data[5:9]]
+    assert [bytes(chunk) async for chunk in await files.stream("ab/cd/file.mp4", 5, 9)] == [
+        data[5:9]
+    ]
 
 
-async def test_a_stream_that_is_too_long_or_breaks_leaves_nothing(files: MediaStore, place: Path) -> None:
+async def test_a_stream_that_is_too_long_or_breaks_leaves_nothing(
+    files: MediaStore, place: Path
+) -> None:
     with pytest.raises(TooLarge):
         async with files.receive(in_chunks(b"x" * 5000), 4999):
             pass
@@ -102,7 +111,9 @@ async def test_deleting_twice_is_fine(files: MediaStore, place: Path) -> None:
         await files.stream("ab/cd/x.png", 0, 1)
 
 
-async def test_a_store_on_another_disk_gets_a_copy(files: MediaStore, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_on_another_disk_gets_a_copy(
+    files: MediaStore, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     move = bucket.move
 
     def between_disks(path: Path, target: Path) -> None:
@@ -128,7 +139,9 @@ def in_the_way(place: Path, *, there: bool) -> None:
         aside.rename(folder)
 
 
-async def test_what_the_store_does_not_take_is_kept_and_shown_until_it_does(files: MediaStore, place: Path) -> None:
+async def test_what_the_store_does_not_take_is_kept_and_shown_until_it_does(
+    files: MediaStore, place: Path
+) -> None:
     await files.put(b"before", "aa/aa/before.png")
     in_the_way(place, there=True)
     await files.put(b"a picture", "ab/cd/x.png")
@@ -136,18 +149,28 @@ async def test_what_the_store_does_not_take_is_kept_and_shown_until_it_does(file
         await files.put(received.path, "ab/cd/x.mp4")
     assert isinstance(files.state.trouble, StorageUnavailable)
     assert await files.read("ab/cd/x.png") == b"a picture"
-    assert b"".join([bytes(chunk) async for chunk in await files.stream("ab/cd/x.mp4", 2, 6)]) == b"vide"
+    assert (
+        b"".join([bytes(chunk) async for chunk in await files.stream("ab/cd/x.mp4", 2, 6)])
+        == b"vide"
+    )
     await files.tend()
     assert files.state.waiting == 2
     in_the_way(place, there=False)
     await files.tend()
     assert files.state == StoreState()
-    assert files_in(place / "media") == [".installations/one", "aa/aa/before.png", "ab/cd/x.mp4", "ab/cd/x.png"]
+    assert files_in(place / "media") == [
+        ".installations/one",
+        "aa/aa/before.png",
+        "ab/cd/x.mp4",
+        "ab/cd/x.png",
+    ]
     assert files_in(place / "spool") == []
     assert await files.read("ab/cd/x.mp4") == b"a video"
 
 
-async def test_the_next_process_moves_what_an_earlier_one_kept(files: MediaStore, place: Path) -> None:
+async def test_the_next_process_moves_what_an_earlier_one_kept(
+    files: MediaStore, place: Path
+) -> None:
     in_the_way(place, there=True)
     await files.put(b"a picture", "ab/cd/x.png")
     in_the_way(place, there=False)
@@ -168,7 +191,9 @@ async def test_a_file_that_waits_can_be_deleted(files: MediaStore, place: Path) 
     assert files_in(place) == ["media/.installations/one"]
 
 
-async def test_a_file_that_alone_is_not_taken_does_not_hold_up_the_others(files: MediaStore, place: Path) -> None:
+async def test_a_file_that_alone_is_not_taken_does_not_hold_up_the_others(
+    files: MediaStore, place: Path
+) -> None:
     in_the_way(place, there=True)
     for name in ("a", "b"):
         await files.put(name.encode(), f"{name * 2}/cd/{name}.png")
@@ -194,7 +219,9 @@ async def test_a_full_disk_is_said_so(files: MediaStore, monkeypatch: pytest.Mon
     assert isinstance(files.state.trouble, StorageFull)
 
 
-async def test_what_was_received_half_is_forgotten_when_it_is_old(files: MediaStore, place: Path) -> None:
+async def test_what_was_received_half_is_forgotten_when_it_is_old(
+    files: MediaStore, place: Path
+) -> None:
     for folder in ("spool/receiving", "media/.receiving"):
         (place / folder).mkdir(parents=True)
         for name in ("old", "new"):
@@ -214,7 +241,9 @@ async def bucket_here(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeS3]:
         running.answers.set()
 
 
-async def test_a_store_that_hangs_is_not_waited_for(bucket_here: FakeS3, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_hangs_is_not_waited_for(
+    bucket_here: FakeS3, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bucket, "PROBE_SECONDS", 0.2)
     monkeypatch.setattr(bucket, "OPEN_SECONDS", 0.2)
     bucket_here.answers.clear()
@@ -229,7 +258,9 @@ async def test_a_store_that_hangs_is_not_waited_for(bucket_here: FakeS3, place: 
             await reading
 
 
-async def test_a_place_that_is_not_found_is_no_missing_file(bucket_here: FakeS3, place: Path) -> None:
+async def test_a_place_that_is_not_found_is_no_missing_file(
+    bucket_here: FakeS3, place: Path
+) -> None:
     bucket_here.gone = True
     files = store_in(place, "s3://media")
     await files.put(b"x", "ab/cd/x.png")

@@ -1,4 +1,5 @@
-"""Files that no row names go into the trash, rows whose file is nowhere go; and nothing that anybody may still need."""
+"""Files that no row names go into the trash, rows whose file is nowhere go; and nothing that
+anybody may still need."""
 
 import hashlib
 import os
@@ -45,7 +46,8 @@ def row(number: int) -> MediaRow:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The one statement that is this module's own is tried on both engines; the rest is about files."""
+    """The one statement that is this module's own is tried on both engines; the rest is about
+    files."""
     return str(request.getfixturevalue(getattr(request, "param", "postgres_url")))
 
 
@@ -82,7 +84,9 @@ def in_trash(files: MediaStore) -> set[str]:
 
 
 @pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
-async def test_what_no_row_names_goes_into_the_trash_when_it_is_old(db: Db, files: MediaStore, sweep: MediaSweep) -> None:
+async def test_what_no_row_names_goes_into_the_trash_when_it_is_old(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
     await keep(files, range(6))
     await keep(files, [7], age=60)
     await add_rows(db, range(4))
@@ -94,7 +98,10 @@ async def test_what_no_row_names_goes_into_the_trash_when_it_is_old(db: Db, file
         os.utime(path, (1, 1))
     assert await sweep.run() == []
     assert in_trash(files) == {key(4), key(5)}
-    assert kept(files) == {key(number) for number in (0, 1, 2, 3, 7)} | {"ab/notes.txt", "holiday/beach.jpg"}, "not ours stays"
+    assert kept(files) == {key(number) for number in (0, 1, 2, 3, 7)} | {
+        "ab/notes.txt",
+        "holiday/beach.jpg",
+    }, "not ours stays"
 
 
 async def test_the_trash_is_emptied_after_thirty_days_and_gives_back_what_is_named_again(
@@ -114,7 +121,9 @@ async def test_the_trash_is_emptied_after_thirty_days_and_gives_back_what_is_nam
     assert len(await db.fetch("SELECT id FROM media")) == 4
 
 
-async def test_a_row_goes_when_its_file_was_missing_twice(db: Db, files: MediaStore, sweep: MediaSweep) -> None:
+async def test_a_row_goes_when_its_file_was_missing_twice(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
     await keep(files, [0, 1, 2])
     await add_rows(db, [0, 1, 2, 3])
     assert await sweep.run() == []
@@ -123,7 +132,9 @@ async def test_a_row_goes_when_its_file_was_missing_twice(db: Db, files: MediaSt
     assert len(await db.fetch("SELECT id FROM media")) == 3
 
 
-async def test_a_file_that_waits_for_the_store_is_not_missing(db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path) -> None:
+async def test_a_file_that_waits_for_the_store_is_not_missing(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
     await keep(files, [0, 1])
     await add_rows(db, [0, 1, 2])
     in_the_way(tmp_path, there=True)
@@ -133,7 +144,9 @@ async def test_a_file_that_waits_for_the_store_is_not_missing(db: Db, files: Med
         assert await sweep.run() == []
 
 
-async def test_the_wrong_store_or_database_loses_nothing(db: Db, files: MediaStore, sweep: MediaSweep) -> None:
+async def test_the_wrong_store_or_database_loses_nothing(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
     await add_rows(db, [0, 1])
     for _ in range(3):
         assert await sweep.run() == []
@@ -150,10 +163,14 @@ def database_naming(path: Path, numbers: Sequence[int]) -> None:
 
 def backup_naming(path: Path, numbers: Sequence[int]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(MANIFEST, "key,sha256\n" + "".join(f"{key(number)},s\n" for number in numbers))
+        archive.writestr(
+            MANIFEST, "key,sha256\n" + "".join(f"{key(number)},s\n" for number in numbers)
+        )
 
 
-async def test_what_a_database_at_hand_names_stays(db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path) -> None:
+async def test_what_a_database_at_hand_names_stays(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
     (tmp_path / "backups").mkdir()
     database_naming(tmp_path / "app.duckdb.before-20270101-000000", [1])
     database_naming(tmp_path / "set aside by hand.db", [2])
@@ -166,11 +183,17 @@ async def test_what_a_database_at_hand_names_stays(db: Db, files: MediaStore, sw
     assert in_trash(files) == {key(4)}
 
 
-async def test_a_database_that_is_still_in_its_log_is_read_too(db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path) -> None:
+async def test_a_database_that_is_still_in_its_log_is_read_too(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
     made, past = tmp_path / "making", tmp_path / "app.duckdb.before-20270101-000000"
     made.mkdir()
     live = duckdb.connect(str(made / "x"))
-    for statement in ("CREATE TABLE media (key TEXT)", "CHECKPOINT", f"INSERT INTO media VALUES ('{key(1)}')"):
+    for statement in (
+        "CREATE TABLE media (key TEXT)",
+        "CHECKPOINT",
+        f"INSERT INTO media VALUES ('{key(1)}')",
+    ):
         live.execute(statement)
     for suffix in ("", ".wal"):
         past.with_name(past.name + suffix).write_bytes((made / f"x{suffix}").read_bytes())
@@ -181,7 +204,9 @@ async def test_a_database_that_is_still_in_its_log_is_read_too(db: Db, files: Me
     assert in_trash(files) == {key(2)}
 
 
-@pytest.mark.parametrize("name", ["app.duckdb.before-20270101-000000", "backups/allucanget-20270101-000000.zip"])
+@pytest.mark.parametrize(
+    "name", ["app.duckdb.before-20270101-000000", "backups/allucanget-20270101-000000.zip"]
+)
 async def test_nothing_goes_while_a_database_at_hand_cannot_be_read(
     db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path, name: str
 ) -> None:
@@ -193,7 +218,9 @@ async def test_nothing_goes_while_a_database_at_hand_cannot_be_read(
     assert in_trash(files) == set()
 
 
-async def test_the_database_in_use_does_not_count_as_one_of_the_past(db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path) -> None:
+async def test_the_database_in_use_does_not_count_as_one_of_the_past(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
     database_naming(tmp_path / "app.duckdb", [2])
     await keep(files, range(3))
     await add_rows(db, [0, 1])
@@ -201,7 +228,9 @@ async def test_the_database_in_use_does_not_count_as_one_of_the_past(db: Db, fil
     assert in_trash(files) == {key(2)}
 
 
-async def test_a_store_where_others_keep_files_is_left_alone(db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path) -> None:
+async def test_a_store_where_others_keep_files_is_left_alone(
+    db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
+) -> None:
     other = store_in(tmp_path / "other", (tmp_path / "media").as_uri(), installation="two")
     await other.claim()
     await keep(files, range(3))
@@ -214,7 +243,9 @@ async def test_a_store_where_others_keep_files_is_left_alone(db: Db, files: Medi
     assert (in_trash(files), files.state.others) == ({key(2)}, 0)
 
 
-async def test_a_file_is_young_for_an_hour_from_when_it_was_written(db: Db, files: MediaStore, sweep: MediaSweep) -> None:
+async def test_a_file_is_young_for_an_hour_from_when_it_was_written(
+    db: Db, files: MediaStore, sweep: MediaSweep
+) -> None:
     await keep(files, [0, 1])
     await store.add(db, replace(row(0), created_at=ids.now()))
     await keep(files, [1], age=3500)

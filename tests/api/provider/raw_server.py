@@ -1,4 +1,5 @@
-"""A TCP server that answers with exactly the given bytes: for answers that no well-behaved server gives."""
+"""A TCP server that answers with exactly the given bytes: for answers that no well-behaved server
+gives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,9 +15,15 @@ class Raw:
     """What is sent first, one a request."""
 
 
-def http(body: str, *, status: str = "200 OK", kind: str = "application/json", extra: str = "") -> bytes:
+def http(
+    body: str, *, status: str = "200 OK", kind: str = "application/json", extra: str = ""
+) -> bytes:
     data = body.encode()
-    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n{extra}Connection: close\r\n\r\n".encode() + data
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: "
+        f"{len(data)}\r\n{extra}Connection: close\r\n\r\n".encode()
+        + data
+    )
 
 
 @asynccontextmanager
@@ -26,7 +33,14 @@ async def raw_server(answer: bytes) -> AsyncIterator[Raw]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0)
+        length = next(
+            (
+                int(line.split(b":")[1])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
+            ),
+            0,
+        )
         raw.requests.append(head + await reader.readexactly(length))
         writer.write(raw.answers.pop(0) if raw.answers else answer)
         await writer.drain()

@@ -1,4 +1,5 @@
-"""What providers really send: odd streams, thinking, endings, pictures and sources; and text that nobody can keep."""
+"""What providers really send: odd streams, thinking, endings, pictures and sources; and text that
+nobody can keep."""
 
 import base64
 import json
@@ -53,8 +54,15 @@ def read(parts: list[TextPart]) -> str:
 
 
 def events(*deltas: dict[str, Any], finish: str | None = "stop", native: str | None = None) -> str:
-    chunks = [{"id": "gen-1", "choices": [{"delta": delta, "finish_reason": None}]} for delta in deltas]
-    chunks.append({"id": "gen-1", "choices": [{"delta": {}, "finish_reason": finish, "native_finish_reason": native}]})
+    chunks = [
+        {"id": "gen-1", "choices": [{"delta": delta, "finish_reason": None}]} for delta in deltas
+    ]
+    chunks.append(
+        {
+            "id": "gen-1",
+            "choices": [{"delta": {}, "finish_reason": finish, "native_finish_reason": native}],
+        }
+    )
     return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
 
 
@@ -80,7 +88,9 @@ async def test_an_odd_stream_is_read(name: str, kind: str, text: str) -> None:
 
 
 async def test_a_whole_answer_is_read_whatever_its_type_is_called() -> None:
-    body = json.dumps({"id": "gen-1", "choices": [{"message": {"content": "Whole."}, "finish_reason": "stop"}]})
+    body = json.dumps(
+        {"id": "gen-1", "choices": [{"message": {"content": "Whole."}, "finish_reason": "stop"}]}
+    )
     for kind in ("application/json", "text/event-stream"):
         assert read(await parts_of(body, kind)) == "Whole."
 
@@ -88,7 +98,20 @@ async def test_a_whole_answer_is_read_whatever_its_type_is_called() -> None:
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
-@pytest.mark.parametrize("odd", [NESTED, f'{{"choices":{NESTED}}}', "null", "7", '"ping"', "[]", "<html>", '{"choices":"none"}', "{"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        NESTED,
+        f'{{"choices":{NESTED}}}',
+        "null",
+        "7",
+        '"ping"',
+        "[]",
+        "<html>",
+        '{"choices":"none"}',
+        "{",
+    ],
+)
 async def test_a_line_that_cannot_be_read_costs_nothing_but_itself(odd: str) -> None:
     stream = said("Half ", "and half.")
     first, rest = stream.split("\n\n", 1)
@@ -121,20 +144,30 @@ async def test_lines_end_in_every_way() -> None:
         (("👩\u200d", "🦰"), "👩\u200d🦰"),
     ],
 )
-async def test_characters_cut_in_two_are_joined_and_halves_marked(texts: tuple[str, ...], whole: str) -> None:
+async def test_characters_cut_in_two_are_joined_and_halves_marked(
+    texts: tuple[str, ...], whole: str
+) -> None:
     assert read(await parts_of(said(*texts))) == whole
 
 
 async def test_no_other_text_holds_halves_either() -> None:
     odd = "x\ud83d\x00"
-    cited = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://example.org/", "title": odd}}]}
-    stream = said("yes").replace("gen-1", f"gen{odd}".encode("unicode_escape").decode().replace("\\x00", "\\u0000"))
+    cited = {
+        "annotations": [
+            {"type": "url_citation", "url_citation": {"url": "https://example.org/", "title": odd}}
+        ]
+    }
+    stream = said("yes").replace(
+        "gen-1", f"gen{odd}".encode("unicode_escape").decode().replace("\\x00", "\\u0000")
+    )
     parts = await parts_of(stream) + await parts_of(events(cited, {"content": "yes"}))
     for part in parts:
         repr(part).encode()
         assert "\\x00" not in repr(part)
         assert "\\ud83d" not in repr(part)
-    async with raw_server(http(json.dumps({"id": "v", "status": "failed", "error": f"Bad {odd}"}))) as raw:
+    async with raw_server(
+        http(json.dumps({"id": "v", "status": "failed", "error": f"Bad {odd}"}))
+    ) as raw:
         client = OpenRouter(raw.url, "k")
         assert (await client.check_video("v")).error == "Bad x\ufffd"
         await client.close()
@@ -162,7 +195,10 @@ async def test_thinking_between_tags_is_no_answer(name: str) -> None:
         (("hm\n</think", ">\n", "\n4"), "4"),
         (("hm</think>",), ""),
         (("hm</think>\n4 </think>\n",), "4 </think>\n"),
-        (("The tag <think> opens, and </think>\ncloses.",), "The tag <think> opens, and </think>\ncloses."),
+        (
+            ("The tag <think> opens, and </think>\ncloses.",),
+            "The tag <think> opens, and </think>\ncloses.",
+        ),
         (("Write `a\n</think>\n` like this.",), "Write `a\n</think>\n` like this."),
         (("```\nx</think>\n```",), "```\nx</think>\n```"),
         (("It ends with </think> here",), "It ends with </think> here"),
@@ -180,7 +216,13 @@ async def test_tags_count_only_where_a_model_thinks(texts: tuple[str, ...], answ
     [
         {"reasoning": "hm"},
         {"reasoning_content": "hm"},
-        {"reasoning": None, "reasoning_details": [{"type": "reasoning.text", "text": "h"}, {"type": "reasoning.summary", "summary": "m"}]},
+        {
+            "reasoning": None,
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "h"},
+                {"type": "reasoning.summary", "summary": "m"},
+            ],
+        },
         {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
     ],
 )
@@ -191,11 +233,17 @@ async def test_thinking_in_its_own_field_is_told_and_kept_out(thinking: dict[str
 
 
 async def test_hidden_thinking_is_told_too() -> None:
-    parts = await parts_of(events({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}, {"content": "4"}))
+    parts = await parts_of(
+        events(
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}, {"content": "4"}
+        )
+    )
     assert TextThinking(0) in parts
 
 
-@pytest.mark.parametrize(("name", "finish"), [("length", "length"), ("content_filter", "content_filter")])
+@pytest.mark.parametrize(
+    ("name", "finish"), [("length", "length"), ("content_filter", "content_filter")]
+)
 async def test_how_an_answer_ended_is_told(name: str, finish: str) -> None:
     parts = await parts_of(case(f"finish-reason/{name}.sse"))
     assert read(parts)
@@ -211,13 +259,19 @@ async def test_a_filter_before_the_first_word_is_a_refusal() -> None:
     for stream in streams:
         with pytest.raises(ProviderError) as caught:
             await parts_of(stream)
-        assert (caught.value.code, caught.value.reason, caught.value.outcome) == ("content_refused", "safety", "refused")
+        assert (caught.value.code, caught.value.reason, caught.value.outcome) == (
+            "content_refused",
+            "safety",
+            "refused",
+        )
 
 
 async def test_a_bill_that_came_before_the_break_is_known() -> None:
     got: list[TextPart] = []
     with pytest.raises(ProviderError) as caught:
-        await collected(http(case("charged-but-says-not/no_finish.sse"), kind="text/event-stream"), got)
+        await collected(
+            http(case("charged-but-says-not/no_finish.sse"), kind="text/event-stream"), got
+        )
     assert (caught.value.outcome, caught.value.reason) == ("unknown", "connection_lost")
     assert [part.cost_micro for part in got if isinstance(part, Usage)] == [1230]
 
@@ -232,12 +286,20 @@ async def test_parts_that_are_nothing_or_unknown_are_skipped() -> None:
         {"type": "text"},
         {"type": "text", "text": "two."},
     ]
-    assert read(await parts_of(events({"content": content}, {"content": None}, {"tool_calls": [None]}))) == "One two."
+    assert (
+        read(
+            await parts_of(events({"content": content}, {"content": None}, {"tool_calls": [None]}))
+        )
+        == "One two."
+    )
 
 
 async def test_pictures_come_beside_the_words_and_once() -> None:
     data = picture()
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(data).decode()}}
+    image = {
+        "type": "image_url",
+        "image_url": {"url": "data:image/png;base64," + base64.b64encode(data).decode()},
+    }
     bad = {"type": "image_url", "image_url": {"url": "data:image/png;base64,%%%"}}
     stream = events({"content": "Here."}, {"images": [bad, image, None]}, {"content": [image]})
     parts = await parts_of(stream)
@@ -247,7 +309,10 @@ async def test_pictures_come_beside_the_words_and_once() -> None:
 
 async def test_citations_come_once_and_only_addresses_of_the_web() -> None:
     def cited(url: object, title: object = "A\ntitle") -> dict[str, Any]:
-        return {"type": "url_citation", "url_citation": {"url": url, "title": title, "start_index": 0, "end_index": 3}}
+        return {
+            "type": "url_citation",
+            "url_citation": {"url": url, "title": title, "start_index": 0, "end_index": 3},
+        }
 
     annotations = [
         cited("https://example.org/a"),
@@ -258,7 +323,12 @@ async def test_citations_come_once_and_only_addresses_of_the_web() -> None:
         None,
         {"type": "url_citation", "url": "https://example.org/b", "title": None},
     ]
-    parts = await parts_of(events({"content": "Yes.", "annotations": annotations}, {"annotations": [cited("https://example.org/a")]}))
+    parts = await parts_of(
+        events(
+            {"content": "Yes.", "annotations": annotations},
+            {"annotations": [cited("https://example.org/a")]},
+        )
+    )
     assert [part for part in parts if isinstance(part, Citation)] == [
         Citation("https://example.org/a", "A title"),
         Citation("https://example.org/b", ""),

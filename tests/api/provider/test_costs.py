@@ -78,9 +78,30 @@ def test_what_is_no_amount_is_not_said(usage: object, micro: int | None) -> None
 
 @pytest.mark.parametrize(
     ("said", "count"),
-    [(7, 7), (7.0, 7), ("7", 7), (7.5, None), (None, None), ("many", None), (True, None), (-1, None), (10**30, None), ({}, None)],
+    [
+        (7, 7),
+        (7.0, 7),
+        ("7", 7),
+        (7.5, None),
+        (None, None),
+        ("many", None),
+        (True, None),
+        (-1, None),
+        (10**30, None),
+        ({}, None),
+    ],
 )
 def test_tokens_that_cannot_be_read_are_not_said(said: object, count: int | None) -> None:
-    found = usage_of({"prompt_tokens": said, "completion_tokens": said, "completion_tokens_details": {"reasoning_tokens": said}})
+    found = usage_of(
+        {
+            "prompt_tokens": said,
+            "completion_tokens": said,
+            "completion_tokens_details": {"reasoning_tokens": said},
+        }
+    )
     assert found is not None
-    assert (found.prompt_tokens, found.completion_tokens, found.thinking_tokens) == (count, count, count)
+    assert (found.prompt_tokens, found.completion_tokens, found.thinking_tokens) == (
+        count,
+        count,
+        count,
+    )

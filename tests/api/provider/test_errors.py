@@ -1,4 +1,5 @@
-"""Every documented status, on every paid call: its code, what it proves, and a sentence that gives nothing away."""
+"""Every documented status, on every paid call: its code, what it proves, and a sentence that gives
+nothing away."""
 
 import json
 import socket
@@ -19,7 +20,10 @@ Ask = Callable[[OpenRouter], Awaitable[object]]
 
 
 async def _text(provider: OpenRouter) -> object:
-    return [part async for part in provider.text(TextAsk("openai/gpt-5-mini", (TextMessage("user", "tea"),)))]
+    return [
+        part
+        async for part in provider.text(TextAsk("openai/gpt-5-mini", (TextMessage("user", "tea"),)))
+    ]
 
 
 def _image(provider: OpenRouter) -> Awaitable[object]:
@@ -59,7 +63,9 @@ def _proves(call: CallKind, status: int) -> Outcome:
 
 @pytest.mark.parametrize("call", ASKS)
 @pytest.mark.parametrize("status", STATUSES)
-async def test_each_status_of_each_paid_call(provider: OpenRouter, sandbox: Sandbox, call: CallKind, status: int) -> None:
+async def test_each_status_of_each_paid_call(
+    provider: OpenRouter, sandbox: Sandbox, call: CallKind, status: int
+) -> None:
     sandbox.break_with(Fault(call=call, kind="status", status=status, retry_after=7))
     with pytest.raises(ProviderError) as caught:
         await ASKS[call](provider)
@@ -83,7 +89,9 @@ async def test_a_closed_port_is_not_sent(call: CallKind) -> None:
 
 
 @pytest.mark.parametrize("call", ASKS)
-async def test_a_lost_answer_is_unknown_although_the_work_was_done(provider: OpenRouter, sandbox: Sandbox, call: CallKind) -> None:
+async def test_a_lost_answer_is_unknown_although_the_work_was_done(
+    provider: OpenRouter, sandbox: Sandbox, call: CallKind
+) -> None:
     sandbox.break_with(Fault(call=call, kind="lost"))
     with pytest.raises(ProviderError) as caught:
         await ASKS[call](provider)
@@ -91,7 +99,9 @@ async def test_a_lost_answer_is_unknown_although_the_work_was_done(provider: Ope
     assert len(sandbox.calls(call)) == 1
 
 
-async def test_an_unlisted_model_and_a_bad_option_in_the_sandboxs_own_words(provider: OpenRouter) -> None:
+async def test_an_unlisted_model_and_a_bad_option_in_the_sandboxs_own_words(
+    provider: OpenRouter,
+) -> None:
     with pytest.raises(ProviderError) as unknown:
         await provider.image(ImageAsk("nobody/nothing", "images", "a fox"))
     with pytest.raises(ProviderError) as bad:
@@ -102,35 +112,102 @@ async def test_an_unlisted_model_and_a_bad_option_in_the_sandboxs_own_words(prov
 
 
 def _of(status: int, error: object, **headers: str) -> ProviderError:
-    return of_response(status, httpx.Headers(headers), json.dumps({"error": error}).encode(), Paid.AT_ONCE)
+    return of_response(
+        status, httpx.Headers(headers), json.dumps({"error": error}).encode(), Paid.AT_ONCE
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "error", "code"),
     [
         (400, {"message": "x/y is not a valid model ID"}, "model_unavailable"),
-        (400, {"message": "bad", "metadata": {"error_type": "content_policy_violation"}}, "content_refused"),
+        (
+            400,
+            {"message": "bad", "metadata": {"error_type": "content_policy_violation"}},
+            "content_refused",
+        ),
         (400, {"message": "Your request was rejected by the safety system"}, "content_refused"),
-        (400, {"http_status": 400, "error_type": "invalid_request", "message": "size: unknown"}, "invalid_request"),
+        (
+            400,
+            {"http_status": 400, "error_type": "invalid_request", "message": "size: unknown"},
+            "invalid_request",
+        ),
         (403, {"message": "Key limit exceeded (monthly limit)"}, "provider_out_of_credit"),
         (403, {"message": "blocked", "metadata": {"patterns": ["x"]}}, "content_refused"),
         (403, {"message": "not available in your region"}, "model_unavailable"),
-        (404, {"message": "No endpoints found matching your guardrail restrictions"}, "model_unavailable"),
-        (404, {"message": "gone", "availability": {"code": "model_deprecated", "retryable": False}}, "model_unavailable"),
-        (404, {"message": "busy", "availability": {"code": "temporarily_unavailable", "retryable": True}}, "provider_unavailable"),
-        (400, {"availability": {"code": "model_not_found", "retryable": False}}, "model_unavailable"),
-        (400, {"availability": {"code": "wrong_endpoint", "retryable": False, "constraint": {"field": "model"}}}, "model_unavailable"),
-        (404, {"availability": {"code": "no_endpoints", "retryable": False}}, "model_unavailable"),
-        (404, {"availability": {"code": "model_unavailable_upstream", "retryable": False}}, "model_unavailable"),
-        (404, {"availability": {"code": "privacy_restricted", "retryable": False}}, "model_unavailable"),
-        (404, {"availability": {"code": "constraint_filtered", "retryable": False}}, "model_unavailable"),
-        (404, {"availability": {"code": "free_variant_ended", "retryable": False}}, "model_unavailable"),
-        (403, {"availability": {"code": "region_restricted", "retryable": False}}, "model_unavailable"),
-        (429, {"availability": {"code": "capacity_exhausted", "retryable": True}}, "rate_limited"),
-        (503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}, "provider_unavailable"),
         (
             404,
-            {"http_status": 404, "error_type": "not_found", "availability": {"code": "new_word", "retryable": True}},
+            {"message": "No endpoints found matching your guardrail restrictions"},
+            "model_unavailable",
+        ),
+        (
+            404,
+            {"message": "gone", "availability": {"code": "model_deprecated", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            404,
+            {
+                "message": "busy",
+                "availability": {"code": "temporarily_unavailable", "retryable": True},
+            },
+            "provider_unavailable",
+        ),
+        (
+            400,
+            {"availability": {"code": "model_not_found", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            400,
+            {
+                "availability": {
+                    "code": "wrong_endpoint",
+                    "retryable": False,
+                    "constraint": {"field": "model"},
+                }
+            },
+            "model_unavailable",
+        ),
+        (404, {"availability": {"code": "no_endpoints", "retryable": False}}, "model_unavailable"),
+        (
+            404,
+            {"availability": {"code": "model_unavailable_upstream", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            404,
+            {"availability": {"code": "privacy_restricted", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            404,
+            {"availability": {"code": "constraint_filtered", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            404,
+            {"availability": {"code": "free_variant_ended", "retryable": False}},
+            "model_unavailable",
+        ),
+        (
+            403,
+            {"availability": {"code": "region_restricted", "retryable": False}},
+            "model_unavailable",
+        ),
+        (429, {"availability": {"code": "capacity_exhausted", "retryable": True}}, "rate_limited"),
+        (
+            503,
+            {"availability": {"code": "temporarily_unavailable", "retryable": True}},
+            "provider_unavailable",
+        ),
+        (
+            404,
+            {
+                "http_status": 404,
+                "error_type": "not_found",
+                "availability": {"code": "new_word", "retryable": True},
+            },
             "provider_unavailable",
         ),
         (400, "just a string", "invalid_request"),
@@ -146,33 +223,61 @@ def test_the_error_body_is_read_defensively(status: int, error: object, code: st
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        ({"message": "Provider returned error", "metadata": {"error_type": "content_policy_violation"}}, "safety"),
         (
-            {"message": "Provider returned error", "metadata": {"raw": "finishReason: PROHIBITED_CONTENT", "provider_name": "Acme"}},
+            {
+                "message": "Provider returned error",
+                "metadata": {"error_type": "content_policy_violation"},
+            },
+            "safety",
+        ),
+        (
+            {
+                "message": "Provider returned error",
+                "metadata": {"raw": "finishReason: PROHIBITED_CONTENT", "provider_name": "Acme"},
+            },
             "safety",
         ),
         ({"message": "Your image was blocked by the safety system"}, "safety"),
-        ({"message": "Provider returned error", "metadata": {"raw": "connect: connection refused"}}, "provider_failed"),
+        (
+            {
+                "message": "Provider returned error",
+                "metadata": {"raw": "connect: connection refused"},
+            },
+            "provider_failed",
+        ),
         ({"message": "sensitive dependency violated its deadline"}, "provider_failed"),
     ],
 )
 @pytest.mark.parametrize("paid", [Paid.AT_ONCE, Paid.JOB])
-def test_a_refusal_behind_a_breakdown_is_a_refusal_and_is_not_asked_again(error: dict[str, object], reason: str, paid: Paid) -> None:
+def test_a_refusal_behind_a_breakdown_is_a_refusal_and_is_not_asked_again(
+    error: dict[str, object], reason: str, paid: Paid
+) -> None:
     found = of_response(502, httpx.Headers(), json.dumps({"error": error}).encode(), paid)
     assert found.reason == reason
-    assert (found.retryable, found.outcome == "unknown") == (reason != "safety", reason != "safety" and paid is Paid.JOB)
+    assert (found.retryable, found.outcome == "unknown") == (
+        reason != "safety",
+        reason != "safety" and paid is Paid.JOB,
+    )
 
 
 def test_what_was_paid_and_what_another_try_cannot_mend_is_not_asked_again() -> None:
     assert not _of(401, None).retryable
     assert ProviderError("provider_unavailable", "", outcome="refused", reason="no_image").retryable
-    assert not ProviderError("provider_unavailable", "", outcome="refused", reason="no_image", cost_micro=1).retryable
+    assert not ProviderError(
+        "provider_unavailable", "", outcome="refused", reason="no_image", cost_micro=1
+    ).retryable
 
 
 def test_a_failed_supplier_is_told_from_a_failed_provider() -> None:
-    assert _of(502, {"message": "Provider returned error", "metadata": {"provider_name": "Acme"}}).upstream
-    assert _of(503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}).upstream
-    assert not _of(502, {"message": "x", "metadata": {"error_type": "server", "provider_name": None}}).upstream
+    assert _of(
+        502, {"message": "Provider returned error", "metadata": {"provider_name": "Acme"}}
+    ).upstream
+    assert _of(
+        503, {"availability": {"code": "temporarily_unavailable", "retryable": True}}
+    ).upstream
+    assert not _of(
+        502, {"message": "x", "metadata": {"error_type": "server", "provider_name": None}}
+    ).upstream
 
 
 def test_a_body_that_is_no_json_leaves_the_status() -> None:
@@ -190,7 +295,9 @@ def test_waiting_time_comes_from_header_or_body() -> None:
 
 
 def test_keys_and_addresses_of_the_providers_words_are_removed() -> None:
-    message = _of(400, {"message": f"Bad key {KEY} at https://internal.example/x?key=1 and " + "x" * 900}).message
+    message = _of(
+        400, {"message": f"Bad key {KEY} at https://internal.example/x?key=1 and " + "x" * 900}
+    ).message
     assert KEY not in message
     assert "internal.example" not in message
     assert len(message) < 400

@@ -51,7 +51,9 @@ async def test_silence_is_a_read_timeout() -> None:
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept() -> None:
-    async with raw_server(http("{}", extra="Set-Cookie: a=b\r\nLocation: /elsewhere\r\n", status="302 Found")) as raw:
+    async with raw_server(
+        http("{}", extra="Set-Cookie: a=b\r\nLocation: /elsewhere\r\n", status="302 Found")
+    ) as raw:
         client = http_client()
         try:
             answers = [await client.get(raw.url), await client.get(raw.url)]

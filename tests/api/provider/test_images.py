@@ -38,9 +38,17 @@ def input_image(size: tuple[int, int] = (90, 160), colour: str = "red") -> Image
     ("ask", "size", "cost"),
     [
         (ImageAsk(FLUX, "chat", "a fox"), (1024, 1024), 14_000),
-        (ImageAsk(FLUX, "chat", "a fox", aspect_ratio="16:9", image_size="2K", seed=4), (2688, 1536), 14_000),
+        (
+            ImageAsk(FLUX, "chat", "a fox", aspect_ratio="16:9", image_size="2K", seed=4),
+            (2688, 1536),
+            14_000,
+        ),
         (ImageAsk(FLUX, "chat", "a fox", size="832x1248"), (832, 1248), 14_000),
-        (ImageAsk(SEEDREAM, "images", "a fox", aspect_ratio="9:16", image_size="1K", seed=1), (768, 1344), 40_000),
+        (
+            ImageAsk(SEEDREAM, "images", "a fox", aspect_ratio="9:16", image_size="1K", seed=1),
+            (768, 1344),
+            40_000,
+        ),
         (ImageAsk(SEEDREAM, "images", "a fox", size="800x600"), (800, 600), 40_000),
         (ImageAsk(GPT, "images", "a fox", size="1536x1024"), (1536, 1024), 50_010),
         (ImageAsk(DALLE, "generations", "a fox"), (1024, 1024), 40_000),
@@ -53,13 +61,21 @@ async def test_a_picture_has_the_asked_size_and_the_listed_price(
 ) -> None:
     result = await provider.image(ask)
     picture = opened(result.images[0])
-    assert (picture.format, picture.size, result.images[0].content_type) == ("PNG", size, "image/png")
+    assert (picture.format, picture.size, result.images[0].content_type) == (
+        "PNG",
+        size,
+        "image/png",
+    )
     assert result.cost_micro == cost
     assert result.provider_id
 
 
-async def test_a_chat_model_draws_with_its_own_modalities(provider: OpenRouter, sandbox: Sandbox) -> None:
-    result = await provider.image(ImageAsk(MINI, "chat", "a fox", modalities=("image", "text"), user="u"))
+async def test_a_chat_model_draws_with_its_own_modalities(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
+    result = await provider.image(
+        ImageAsk(MINI, "chat", "a fox", modalities=("image", "text"), user="u")
+    )
     assert "a fox" in result.text
     body = sandbox.calls("chat")[0]["body"]
     assert (body["modalities"], body["user"]) == (["image", "text"], "u")
@@ -68,22 +84,44 @@ async def test_a_chat_model_draws_with_its_own_modalities(provider: OpenRouter, 
     assert (caught.value.code, caught.value.status) == ("model_unavailable", 404)
 
 
-@pytest.mark.parametrize(("model", "route", "calls"), [(FLUX, "chat", 3), (SEEDREAM, "images", 1), (DALLE, "generations", 1)])
-async def test_several_pictures_differ(provider: OpenRouter, sandbox: Sandbox, model: str, route: ImageRoute, calls: int) -> None:
-    result = await provider.image(ImageAsk(model, route, "a fox", n=3, seed=7 if route == "chat" else None))
+@pytest.mark.parametrize(
+    ("model", "route", "calls"),
+    [(FLUX, "chat", 3), (SEEDREAM, "images", 1), (DALLE, "generations", 1)],
+)
+async def test_several_pictures_differ(
+    provider: OpenRouter, sandbox: Sandbox, model: str, route: ImageRoute, calls: int
+) -> None:
+    result = await provider.image(
+        ImageAsk(model, route, "a fox", n=3, seed=7 if route == "chat" else None)
+    )
     assert len({image.data for image in result.images}) == 3
-    assert len([call for call in sandbox.calls() if call["method"] == "POST" and call["path"] != "/_sandbox/reset"]) == calls
+    assert (
+        len(
+            [
+                call
+                for call in sandbox.calls()
+                if call["method"] == "POST" and call["path"] != "/_sandbox/reset"
+            ]
+        )
+        == calls
+    )
     assert result.cost_micro == 3 * {"chat": 14_000, "images": 40_000, "generations": 40_000}[route]
 
 
-async def test_of_several_chat_calls_those_that_worked_count(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_of_several_chat_calls_those_that_worked_count(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="status", status=502, times=1))
     result = await provider.image(ImageAsk(FLUX, "chat", "a fox", n=3))
     assert (len(result.images), result.cost_micro) == (2, 28_000)
 
 
-async def test_when_all_chat_calls_fail_the_unclear_one_is_told(provider: OpenRouter, sandbox: Sandbox) -> None:
-    sandbox.break_with(Fault(call="chat", kind="lost", times=1), Fault(call="chat", kind="status", status=402))
+async def test_when_all_chat_calls_fail_the_unclear_one_is_told(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
+    sandbox.break_with(
+        Fault(call="chat", kind="lost", times=1), Fault(call="chat", kind="status", status=402)
+    )
     with pytest.raises(ProviderError) as caught:
         await provider.image(ImageAsk(FLUX, "chat", "a fox", n=3))
     assert caught.value.outcome == "unknown"
@@ -101,7 +139,9 @@ async def test_prompt_and_seed_decide_the_picture(provider: OpenRouter) -> None:
 
 
 @pytest.mark.parametrize(("model", "route"), [(FLUX, "chat"), (SEEDREAM, "images")])
-async def test_an_edit_starts_from_its_input_and_keeps_its_shape(provider: OpenRouter, model: str, route: ImageRoute) -> None:
+async def test_an_edit_starts_from_its_input_and_keeps_its_shape(
+    provider: OpenRouter, model: str, route: ImageRoute
+) -> None:
     ask = ImageAsk(model, route, "make it warm", inputs=(input_image(colour="red"),))
     red, blue = [
         opened((await provider.image(each)).images[0])
@@ -115,7 +155,9 @@ async def test_an_edit_starts_from_its_input_and_keeps_its_shape(provider: OpenR
 async def test_formats_of_the_images_call(sandbox: Sandbox, form: str, name: str) -> None:
     body = {"model": GPT, "prompt": "a fox", "output_format": form}
     async with httpx.AsyncClient(verify=PLAIN) as client:
-        answer = await client.post(f"{sandbox.url}/images", json=body, headers={"Authorization": "Bearer k"})
+        answer = await client.post(
+            f"{sandbox.url}/images", json=body, headers={"Authorization": "Bearer k"}
+        )
     item = answer.json()["data"][0]
     assert Image.open(BytesIO(base64.b64decode(item["b64_json"]))).format == name
     assert item["media_type"] == f"image/{form}"
@@ -140,12 +182,22 @@ ROUTES: Sequence[tuple[str, ImageAsk]] = (
     ],
 )
 async def test_a_broken_answer_says_what_it_proves(
-    provider: OpenRouter, sandbox: Sandbox, call: str, ask: ImageAsk, kind: str, outcome: str, reason: str
+    provider: OpenRouter,
+    sandbox: Sandbox,
+    call: str,
+    ask: ImageAsk,
+    kind: str,
+    outcome: str,
+    reason: str,
 ) -> None:
     sandbox.break_with(Fault.model_validate({"call": call, "kind": kind}))
     with pytest.raises(ProviderError) as caught:
         await provider.image(ask)
-    assert (caught.value.code, caught.value.outcome, caught.value.reason) == ("provider_unavailable", outcome, reason)
+    assert (caught.value.code, caught.value.outcome, caught.value.reason) == (
+        "provider_unavailable",
+        outcome,
+        reason,
+    )
 
 
 async def _answered(body: str, route: ImageRoute) -> ImageData:
@@ -159,13 +211,20 @@ async def _answered(body: str, route: ImageRoute) -> ImageData:
 
 async def test_a_data_url_is_taken() -> None:
     text = base64.b64encode(input_image().data).decode()
-    for body in (f'{{"data":[{{"url":"data:image/png;base64,{text}"}}]}}', f'{{"data":[{{"b64_json":"{text}"}}]}}'):
+    for body in (
+        f'{{"data":[{{"url":"data:image/png;base64,{text}"}}]}}',
+        f'{{"data":[{{"b64_json":"{text}"}}]}}',
+    ):
         assert await _answered(body, "generations") == ImageData("image/png", input_image().data)
 
 
 async def test_words_instead_of_a_picture_are_passed_on() -> None:
     with pytest.raises(ProviderError) as caught:
-        await _answered('{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"I may not draw that."}}]}', "chat")
+        await _answered(
+            '{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"I may '
+            'not draw that."}}]}',
+            "chat",
+        )
     assert (caught.value.code, caught.value.reason) == ("content_refused", "words_only")
     assert caught.value.message == "I may not draw that."
 
@@ -173,22 +232,48 @@ async def test_words_instead_of_a_picture_are_passed_on() -> None:
 @pytest.mark.parametrize(
     "choice",
     [
-        {"finish_reason": "stop", "native_finish_reason": "IMAGE_SAFETY", "message": {"role": "assistant", "content": ""}},
-        {"finish_reason": "error", "native_finish_reason": "PROHIBITED_CONTENT", "message": {"content": None}, "error": {"code": 502}},
+        {
+            "finish_reason": "stop",
+            "native_finish_reason": "IMAGE_SAFETY",
+            "message": {"role": "assistant", "content": ""},
+        },
+        {
+            "finish_reason": "error",
+            "native_finish_reason": "PROHIBITED_CONTENT",
+            "message": {"content": None},
+            "error": {"code": 502},
+        },
         {"finish_reason": "content_filter", "message": {"role": "assistant", "content": "Sorry."}},
-        {"finish_reason": "stop", "message": {"role": "assistant", "content": None, "refusal": "I can't."}},
+        {
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": None, "refusal": "I can't."},
+        },
     ],
 )
-async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(choice: dict[str, object]) -> None:
+async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(
+    choice: dict[str, object],
+) -> None:
     with pytest.raises(ProviderError) as caught:
         await _answered(json.dumps({"choices": [choice], "usage": {"cost": 0.01}}), "chat")
-    assert (caught.value.reason, caught.value.retryable, caught.value.cost_micro) == ("safety", False, 10_000)
+    assert (caught.value.reason, caught.value.retryable, caught.value.cost_micro) == (
+        "safety",
+        False,
+        10_000,
+    )
 
 
 @pytest.mark.parametrize("route", ["images", "chat", "generations"])
-def test_what_to_avoid_is_said_in_words_and_the_quality_in_the_routes_field(route: ImageRoute) -> None:
-    body = image_body(ImageAsk(model="m", route=route, prompt="a fox", quality="high", avoid="dogs, text"))
+def test_what_to_avoid_is_said_in_words_and_the_quality_in_the_routes_field(
+    route: ImageRoute,
+) -> None:
+    body = image_body(
+        ImageAsk(model="m", route=route, prompt="a fox", quality="high", avoid="dogs, text")
+    )
     assert json.dumps("a fox\n\nDo not show any of this: dogs, text") in json.dumps(body)
-    wanted = {"images": body.get("quality"), "chat": (body.get("image_config") or {}).get("quality"), "generations": "high"}
+    wanted = {
+        "images": body.get("quality"),
+        "chat": (body.get("image_config") or {}).get("quality"),
+        "generations": "high",
+    }
     assert wanted[route] == "high"
     assert "negative_prompt" not in json.dumps(body)

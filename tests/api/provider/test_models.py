@@ -22,7 +22,11 @@ async def _models(provider: OpenRouter) -> dict[tuple[str, str], ModelInfo]:
 
 async def test_the_route_comes_from_the_lists(provider: OpenRouter) -> None:
     models = await _models(provider)
-    images = {model.id: (model.route, model.modalities) for (kind, _), model in models.items() if kind == "image"}
+    images = {
+        model.id: (model.route, model.modalities)
+        for (kind, _), model in models.items()
+        if kind == "image"
+    }
     assert images == {
         "black-forest-labs/flux.2-klein-4b": ("chat", ("image",)),
         "openai/gpt-5-image-mini": ("chat", ("image", "text")),
@@ -38,33 +42,59 @@ async def test_the_route_comes_from_the_lists(provider: OpenRouter) -> None:
 async def test_capabilities_and_prices(provider: OpenRouter) -> None:
     models = await _models(provider)
     text = models["text", "google/gemini-2.5-flash"]
-    assert (text.capabilities.context_length, text.capabilities.max_output_tokens) == (1_048_576, 65_535)
+    assert (text.capabilities.context_length, text.capabilities.max_output_tokens) == (
+        1_048_576,
+        65_535,
+    )
     assert text.capabilities.max_input_images > 0
-    assert PriceItem(billable="completion", unit="token", usd=Decimal("0.0000025")) in (text.price or ())
-    assert models["text", "meta-llama/llama-3.3-70b-instruct:free"].capabilities.max_input_images == 0
+    assert PriceItem(billable="completion", unit="token", usd=Decimal("0.0000025")) in (
+        text.price or ()
+    )
+    assert (
+        models["text", "meta-llama/llama-3.3-70b-instruct:free"].capabilities.max_input_images == 0
+    )
     seedream = models["image", "bytedance-seed/seedream-4.5"].capabilities
-    assert (seedream.max_n, seedream.max_input_images, seedream.image_sizes, seedream.seed) == (6, 10, ("1K", "2K", "4K"), True)
+    assert (seedream.max_n, seedream.max_input_images, seedream.image_sizes, seedream.seed) == (
+        6,
+        10,
+        ("1K", "2K", "4K"),
+        True,
+    )
     gpt = models["image", "openai/gpt-image-2"]
-    assert (gpt.capabilities.aspect_ratios, gpt.capabilities.seed, gpt.capabilities.max_n) == ((), False, 10)
-    assert PriceItem(billable="output_image", unit="image", usd=Decimal("0.05")) in (gpt.price or ())
+    assert (gpt.capabilities.aspect_ratios, gpt.capabilities.seed, gpt.capabilities.max_n) == (
+        (),
+        False,
+        10,
+    )
+    assert PriceItem(billable="output_image", unit="image", usd=Decimal("0.05")) in (
+        gpt.price or ()
+    )
     flux = models["image", "black-forest-labs/flux.2-klein-4b"]
     assert "16:9" in flux.capabilities.aspect_ratios
-    assert PriceItem(billable="image_output", unit="image", usd=Decimal("0.014")) in (flux.price or ())
+    assert PriceItem(billable="image_output", unit="image", usd=Decimal("0.014")) in (
+        flux.price or ()
+    )
     veo = models["video", "google/veo-3.1-lite"]
     assert veo.capabilities.durations == (4, 6, 8)
     assert veo.capabilities.frame_images == ("first_frame", "last_frame")
-    assert PriceItem(billable="duration_seconds_with_audio_720p", unit="sku", usd=Decimal("0.05")) in (veo.price or ())
+    assert PriceItem(
+        billable="duration_seconds_with_audio_720p", unit="sku", usd=Decimal("0.05")
+    ) in (veo.price or ())
 
 
 @pytest.mark.parametrize("call", ["models", "images.models", "videos.models"])
-async def test_a_list_that_cannot_be_had_is_an_error(provider: OpenRouter, sandbox: Sandbox, call: CallKind) -> None:
+async def test_a_list_that_cannot_be_had_is_an_error(
+    provider: OpenRouter, sandbox: Sandbox, call: CallKind
+) -> None:
     for kind in ("status", "garbage"):
         sandbox.break_with(Fault.model_validate({"call": call, "kind": kind}))
         with pytest.raises(ProviderError):
             await provider.models()
 
 
-async def test_a_missing_price_page_costs_only_that_price(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_missing_price_page_costs_only_that_price(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     listed = await provider.models()
     pages = sum(call["path"].endswith("/endpoints") for call in sandbox.calls())
     assert pages == len(IMAGE_MODELS)
@@ -94,9 +124,13 @@ def test_odd_entries_are_left_out_or_read_with_care() -> None:
     assert model_lists.entries({"data": [{"id": 3}, "x", {"id": "a/b"}, {}]}) == [{"id": "a/b"}]
     assert model_lists.entries({"data": "x"}) is model_lists.entries([]) is None
     assert model_lists.chat_models([{"id": "a/b", "architecture": None}], frozenset()) == []
-    video = model_lists.video_model({"id": "a/b", "supported_durations": None, "pricing_skus": {"cents_per_image_input": "0.2"}})
+    video = model_lists.video_model(
+        {"id": "a/b", "supported_durations": None, "pricing_skus": {"cents_per_image_input": "0.2"}}
+    )
     assert (video.capabilities.durations, video.name) == ((), "a/b")
-    assert video.price == (PriceItem(billable="cents_per_image_input", unit="sku", usd=Decimal("0.2")),)
+    assert video.price == (
+        PriceItem(billable="cents_per_image_input", unit="sku", usd=Decimal("0.2")),
+    )
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ async def outcome(provider: OpenRouter) -> str:
     return "made"
 
 
-async def test_server_errors_stop_the_calls_until_one_is_answered(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_server_errors_stop_the_calls_until_one_is_answered(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=500))
     with time_machine.travel(ids.now(), tick=False) as clock:
         assert [await outcome(provider) for _ in range(FAILURES)] == ["refused"] * FAILURES
@@ -97,7 +99,9 @@ async def test_server_errors_stop_the_calls_until_one_is_answered(provider: Open
         assert [await outcome(provider), await outcome(provider)] == ["made", "made"]
 
 
-async def test_a_list_that_is_answered_ends_the_pause(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_list_that_is_answered_ends_the_pause(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=500))
     for _ in range(FAILURES):
         await outcome(provider)
@@ -106,8 +110,12 @@ async def test_a_list_that_is_answered_ends_the_pause(provider: OpenRouter, sand
     assert await outcome(provider) == "made"
 
 
-@pytest.mark.parametrize("fault", [Fault(call="images", kind="status", status=429), Fault(call="images", kind="drop")])
-async def test_what_is_no_outage_stops_nothing(provider: OpenRouter, sandbox: Sandbox, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    "fault", [Fault(call="images", kind="status", status=429), Fault(call="images", kind="drop")]
+)
+async def test_what_is_no_outage_stops_nothing(
+    provider: OpenRouter, sandbox: Sandbox, fault: Fault
+) -> None:
     sandbox.break_with(fault)
     for _ in range(FAILURES + 1):
         assert await outcome(provider) != "made"
@@ -126,7 +134,9 @@ async def test_a_port_that_nobody_listens_on_opens_it(sandbox: Sandbox) -> None:
     assert caught.value.retry_after is not None
 
 
-async def test_a_call_that_we_end_ourselves_leaves_the_try_to_the_next(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_call_that_we_end_ourselves_leaves_the_try_to_the_next(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="images", kind="status", status=500))
     with time_machine.travel(ids.now(), tick=False) as clock:
         for _ in range(FAILURES):
@@ -154,9 +164,14 @@ async def test_a_question_is_asked_once_more(provider: OpenRouter, sandbox: Sand
         assert len(sandbox.calls("key")) == 2
 
 
-async def test_a_question_is_not_asked_again_where_that_is_no_use(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_question_is_not_asked_again_where_that_is_no_use(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     """Refused for good, or the provider wants a longer wait than the one who asked has."""
-    for fault in (Fault(call="key", kind="status", status=403), Fault(call="key", kind="status", status=429, retry_after=60)):
+    for fault in (
+        Fault(call="key", kind="status", status=403),
+        Fault(call="key", kind="status", status=429, retry_after=60),
+    ):
         sandbox.reset()
         sandbox.break_with(fault)
         with pytest.raises(ProviderError):
@@ -165,21 +180,30 @@ async def test_a_question_is_not_asked_again_where_that_is_no_use(provider: Open
 
 
 async def test_a_paid_call_is_never_sent_twice(provider: OpenRouter, sandbox: Sandbox) -> None:
-    sandbox.break_with(Fault(call="images", kind="status", status=503), Fault(call="videos.submit", kind="status", status=503))
+    sandbox.break_with(
+        Fault(call="images", kind="status", status=503),
+        Fault(call="videos.submit", kind="status", status=503),
+    )
     assert await outcome(provider) == "refused"
     with pytest.raises(ProviderError):
         await provider.start_video(VideoAsk("google/veo-3.1-lite", "waves", duration=4))
     assert (len(sandbox.calls("images")), len(sandbox.calls("videos.submit"))) == (1, 1)
 
 
-async def test_a_model_that_is_too_busy_is_left_alone_for_as_long_as_the_provider_says(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_model_that_is_too_busy_is_left_alone_for_as_long_as_the_provider_says(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     other = replace(ASK, model="bytedance-seed/seedream-4.5")
     with time_machine.travel(ids.now(), tick=False) as clock:
         sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=30, times=1))
         for left in (30.0, 20.0):
             with pytest.raises(ProviderError) as refused:
                 await provider.image(ASK)
-            assert (refused.value.code, refused.value.retry_after, refused.value.retryable) == ("rate_limited", left, True)
+            assert (refused.value.code, refused.value.retry_after, refused.value.retryable) == (
+                "rate_limited",
+                left,
+                True,
+            )
             clock.shift(10)
         assert len(sandbox.calls("images")) == 1
         assert (await provider.image(other)).images, "another model is not kept waiting"

@@ -1,4 +1,5 @@
-"""Pictures in every shape in which answers hold them, good ones beside bad ones, and those that are only named by an address."""
+"""Pictures in every shape in which answers hold them, good ones beside bad ones, and those that are
+only named by an address."""
 
 import json
 from collections.abc import Callable
@@ -22,8 +23,13 @@ from tests.api.provider.raw_server import http, raw_server
 from tests.rules.source import ROOT
 
 CASES = ROOT / "tests" / "cases"
-SHAPES = sorted(path for path in (CASES / "image-shapes").glob("*.json") if "hosted" not in path.name)
-READ: dict[str, Callable[[dict[str, object]], Drawn]] = {"images": pictures.of_images, "chat": pictures.of_chat}
+SHAPES = sorted(
+    path for path in (CASES / "image-shapes").glob("*.json") if "hosted" not in path.name
+)
+READ: dict[str, Callable[[dict[str, object]], Drawn]] = {
+    "images": pictures.of_images,
+    "chat": pictures.of_chat,
+}
 
 
 def route_of(path: Path) -> str:
@@ -60,9 +66,24 @@ def test_events_although_none_were_asked_for_are_read_as_one_answer() -> None:
     whole = json.loads((CASES / "image-shapes/mime_upper.chat.json").read_text())
     message = whole["choices"][0]["message"]
     said = events(
-        {"id": "gen-1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Here "}}]},
-        {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": "it is", "images": message["images"]}, "finish_reason": None}]},
-        {"id": "gen-1", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]},
+        {
+            "id": "gen-1",
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Here "}}],
+        },
+        {
+            "id": "gen-1",
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {"content": "it is", "images": message["images"]},
+                    "finish_reason": None,
+                }
+            ],
+        },
+        {
+            "id": "gen-1",
+            "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}],
+        },
         {"id": "gen-1", "choices": [], "usage": {"cost": 0.04}},
     )
     found = drawn("\ufeff" + said, "chat")
@@ -71,10 +92,17 @@ def test_events_although_none_were_asked_for_are_read_as_one_answer() -> None:
 
 
 def test_events_of_the_images_call_are_read_without_the_previews() -> None:
-    text = json.loads((CASES / "image-shapes/b64_nopad.images.json").read_text())["data"][0]["b64_json"]
+    text = json.loads((CASES / "image-shapes/b64_nopad.images.json").read_text())["data"][0][
+        "b64_json"
+    ]
     said = events(
         {"type": "image_generation.partial_image", "b64_json": "AAAA", "partial_image_index": 0},
-        {"type": "image_generation.completed", "b64_json": text, "media_type": "image/png", "usage": {"cost": 0.04}},
+        {
+            "type": "image_generation.completed",
+            "b64_json": text,
+            "media_type": "image/png",
+            "usage": {"cost": 0.04},
+        },
     )
     found = drawn(said, "images")
     assert ([size_of(image) for image in found.found], found.cost_micro) == ([(256, 192)], 40_000)
@@ -88,7 +116,9 @@ def test_events_of_the_images_call_are_read_without_the_previews() -> None:
         ("partial_corrupt", 2, (), 80_000),  # what the bytes are worth is seen when they are kept
     ],
 )
-def test_a_bad_one_of_several_does_not_cost_the_good_one(name: str, count: int, missing: tuple[Reason, ...], cost: int) -> None:
+def test_a_bad_one_of_several_does_not_cost_the_good_one(
+    name: str, count: int, missing: tuple[Reason, ...], cost: int
+) -> None:
     found = drawn((CASES / f"partial-images/{name}.images.json").read_text(), "images")
     assert (len(found.found), found.missing, found.cost_micro) == (count, missing, cost)
 
@@ -96,21 +126,39 @@ def test_a_bad_one_of_several_does_not_cost_the_good_one(name: str, count: int, 
 @pytest.mark.parametrize(
     ("data", "reason", "code"),
     [
-        ([{"b64_json": "!"}, {"error": {"code": "content_policy_violation", "message": "filtered"}}], "safety", "content_refused"),
+        (
+            [
+                {"b64_json": "!"},
+                {"error": {"code": "content_policy_violation", "message": "filtered"}},
+            ],
+            "safety",
+            "content_refused",
+        ),
         ([{"b64_json": "!"}, {}], "unusable_image", "provider_unavailable"),
         ([{"b64_json": None}, None, 7], "no_image", "provider_unavailable"),
         ([], "no_image", "provider_unavailable"),
     ],
 )
-async def test_an_answer_without_a_picture_says_why_and_what_it_cost(data: list[object], reason: str, code: str) -> None:
+async def test_an_answer_without_a_picture_says_why_and_what_it_cost(
+    data: list[object], reason: str, code: str
+) -> None:
     with pytest.raises(ProviderError) as caught:
         await asked(json.dumps({"data": data, "usage": {"cost": 0.08}}), "images")
-    assert (caught.value.reason, caught.value.code, caught.value.cost_micro) == (reason, code, 80_000)
+    assert (caught.value.reason, caught.value.code, caught.value.cost_micro) == (
+        reason,
+        code,
+        80_000,
+    )
     assert not caught.value.retryable
 
 
 @pytest.mark.parametrize(
-    "body", ['{"usage": {"cost": 0.08}}', '{"data": "x", "usage": {"cost": 0.08}}', '{"data": {}, "usage": {"cost": 0.08}}']
+    "body",
+    [
+        '{"usage": {"cost": 0.08}}',
+        '{"data": "x", "usage": {"cost": 0.08}}',
+        '{"data": {}, "usage": {"cost": 0.08}}',
+    ],
 )
 async def test_a_bill_is_read_also_where_the_rest_cannot_be(body: str) -> None:
     with pytest.raises(ProviderError) as caught:
@@ -127,8 +175,12 @@ async def asked(body: str, route: ImageRoute, fetch: Fetch | None = None) -> Ima
             await client.close()
 
 
-@pytest.mark.parametrize("path", sorted((CASES / "image-shapes").glob("hosted*.json")), ids=lambda path: path.name)
-async def test_a_picture_behind_an_address_is_fetched_without_the_key(tmp_path: Path, path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", sorted((CASES / "image-shapes").glob("hosted*.json")), ids=lambda path: path.name
+)
+async def test_a_picture_behind_an_address_is_fetched_without_the_key(
+    tmp_path: Path, path: Path
+) -> None:
     route: ImageRoute = "images" if route_of(path) == "images" else "chat"
     picture = BytesIO()
     Image.new("RGB", (30, 20), "teal").save(picture, "PNG")
@@ -140,16 +192,28 @@ async def test_a_picture_behind_an_address_is_fetched_without_the_key(tmp_path: 
         assert b"secret-key" not in site.requests[0]
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:39719/ok.png", "https://169.254.169.254/x.png", "https://localhost/x.png"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:39719/ok.png", "https://169.254.169.254/x.png", "https://localhost/x.png"],
+)
 async def test_an_address_that_leads_nowhere_good_is_not_asked_and_not_paid_again(url: str) -> None:
     with pytest.raises(ProviderError) as caught:
         await asked(json.dumps({"data": [{"url": url}]}), "images", ImageFetcher().stream)
-    assert (caught.value.reason, caught.value.retryable, caught.value.made) == ("not_fetched", False, True)
+    assert (caught.value.reason, caught.value.retryable, caught.value.made) == (
+        "not_fetched",
+        False,
+        True,
+    )
 
 
 def test_what_is_only_named_is_told_from_what_is_there() -> None:
-    found = drawn('{"data": [{"url": "https://cdn.example/a.png"}, {"b64_json": "aGk="}]}', "images")
-    assert found.found == (Hosted("https://cdn.example/a.png"), ImageData("application/octet-stream", b"hi"))
+    found = drawn(
+        '{"data": [{"url": "https://cdn.example/a.png"}, {"b64_json": "aGk="}]}', "images"
+    )
+    assert found.found == (
+        Hosted("https://cdn.example/a.png"),
+        ImageData("application/octet-stream", b"hi"),
+    )
 
 
 def test_an_error_whose_code_is_a_word_is_understood() -> None:

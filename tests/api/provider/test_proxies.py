@@ -1,4 +1,5 @@
-"""A network whose only way out is a proxy, and a CA of its own. Our own processes are reached without it."""
+"""A network whose only way out is a proxy, and a CA of its own. Our own processes are reached
+without it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,19 +50,25 @@ async def reach(url: str = URL) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-async def test_the_provider_is_reached_through_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str) -> None:
+async def test_the_provider_is_reached_through_the_proxy(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
     monkeypatch.setenv(name, proxy.url(scheme))
     await reach()
     assert proxy.asked == ["provider.test:443"]
 
 
-async def test_a_proxy_without_a_scheme_is_an_http_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_without_a_scheme_is_an_http_proxy(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
     await reach()
     assert proxy.asked == ["provider.test:443"]
 
 
-async def test_only_who_trusts_the_private_ca_goes_on_and_only_under_its_name(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_who_trusts_the_private_ca_goes_on_and_only_under_its_name(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url())
     assert isinstance(await error_of("https://other.test/"), httpx.ConnectError)
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -93,8 +100,12 @@ async def test_a_proxy_that_refuses_or_is_gone_proves_that_nothing_was_sent(
     assert isinstance(await error_of(), NO_BYTES_SENT)
 
 
-@pytest.mark.parametrize("excepted", ["provider.test", ".test", "other.example, provider.test:443", "*"])
-async def test_what_is_excepted_is_reached_directly(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, excepted: str) -> None:
+@pytest.mark.parametrize(
+    "excepted", ["provider.test", ".test", "other.example, provider.test:443", "*"]
+)
+async def test_what_is_excepted_is_reached_directly(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, excepted: str
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url())
     monkeypatch.setenv("NO_PROXY", excepted)
     assert isinstance(await error_of(), httpx.ConnectError)
@@ -107,7 +118,12 @@ async def test_our_own_processes_are_reached_without_it(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "socks5://127.0.0.1:9")
     await reach(sandbox.url)
-    assert proxy_of("http://127.0.0.2:1/x") is proxy_of("http://[::1]:1/x") is proxy_of("http://localhost/x") is None
+    assert (
+        proxy_of("http://127.0.0.2:1/x")
+        is proxy_of("http://[::1]:1/x")
+        is proxy_of("http://localhost/x")
+        is None
+    )
     assert proxy_of("http://sandbox:8010/x") == "socks5://127.0.0.1:9"
     client = OpenRouter("http://sandbox.invalid:8010", "key", sandbox=True)
     with pytest.raises(ProviderError, match="can't be reached"):

@@ -1,4 +1,5 @@
-"""The provider's own SDK: it understands the sandbox's answers, and its models take, strictly, every body that our client sends."""
+"""The provider's own SDK: it understands the sandbox's answers, and its models take, strictly,
+every body that our client sends."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,18 +21,42 @@ TEXTS = [
     TextAsk("openai/gpt-5-mini", (TextMessage("user", "tea"),)),
     TextAsk(
         "openai/gpt-5-mini",
-        (TextMessage("system", "Be brief."), TextMessage("user", "What is it?", (PIXEL, PIXEL)), TextMessage("assistant", "Tea.")),
+        (
+            TextMessage("system", "Be brief."),
+            TextMessage("user", "What is it?", (PIXEL, PIXEL)),
+            TextMessage("assistant", "Tea."),
+        ),
         max_tokens=100,
         user="u",
     ),
 ]
 CHAT_IMAGES = [
     ImageAsk("black-forest-labs/flux.2-klein-4b", "chat", "a fox"),
-    ImageAsk("a/b", "chat", "a fox", size="1024x1024", image_size="2K", seed=7, inputs=(PIXEL,), modalities=("image", "text"), user="u"),
+    ImageAsk(
+        "a/b",
+        "chat",
+        "a fox",
+        size="1024x1024",
+        image_size="2K",
+        seed=7,
+        inputs=(PIXEL,),
+        modalities=("image", "text"),
+        user="u",
+    ),
 ]
 IMAGES = [
     ImageAsk("openai/gpt-image-2", "images", "a fox"),
-    ImageAsk("a/b", "images", "a fox", n=2, aspect_ratio="16:9", image_size="2K", seed=7, inputs=(PIXEL,), user="u"),
+    ImageAsk(
+        "a/b",
+        "images",
+        "a fox",
+        n=2,
+        aspect_ratio="16:9",
+        image_size="2K",
+        seed=7,
+        inputs=(PIXEL,),
+        user="u",
+    ),
     ImageAsk("a/b", "images", "a fox", size="1024x1024"),
 ]
 VIDEOS = [
@@ -59,7 +84,8 @@ BODIES: list[tuple[type[BaseModel], dict[str, Any]]] = [
 
 
 def understood(kind: type[BaseModel], body: dict[str, Any]) -> None:
-    """Types are not bent, and everything that was sent comes out again: the SDK drops what it does not know."""
+    """Types are not bent, and everything that was sent comes out again: the SDK drops what it does
+    not know."""
     read = kind.model_validate_json(json.dumps(body), strict=True)
     told = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))
     assert told == body
@@ -77,10 +103,15 @@ def test_every_body_is_one_of_the_sdks(kind: type[BaseModel], body: dict[str, An
         (components.VideoGenerationRequest, {"model": "a/b", "prompt": "x", "duration": "4"}),
         (components.ImageGenerationRequest, {"model": "a/b", "prompt": "x", "image_size": "2K"}),
         (components.ImageGenerationRequest, {"model": "a/b"}),
-        (components.ChatRequest, {"model": "a/b", "messages": [{"role": "user", "content": "x"}], "prompt": "x"}),
+        (
+            components.ChatRequest,
+            {"model": "a/b", "messages": [{"role": "user", "content": "x"}], "prompt": "x"},
+        ),
     ],
 )
-def test_what_is_no_field_of_the_provider_is_noticed(kind: type[BaseModel], body: dict[str, Any]) -> None:
+def test_what_is_no_field_of_the_provider_is_noticed(
+    kind: type[BaseModel], body: dict[str, Any]
+) -> None:
     with pytest.raises((AssertionError, ValueError)):
         understood(kind, body)
 
@@ -118,7 +149,9 @@ async def test_images(sdk: Sdk) -> None:
 async def test_videos(sdk: Sdk, sandbox: Sandbox) -> None:
     assert (await sdk.video_generation.list_videos_models_async()).data
     sandbox.break_with(video=0.0)
-    job = await sdk.video_generation.generate_async(model="google/veo-3.1-lite", prompt="waves", duration=4)
+    job = await sdk.video_generation.generate_async(
+        model="google/veo-3.1-lite", prompt="waves", duration=4
+    )
     while job.status not in {"completed", "failed"}:
         job = await sdk.video_generation.get_generation_async(job_id=job.id)
     assert job.status == "completed"
@@ -126,7 +159,9 @@ async def test_videos(sdk: Sdk, sandbox: Sandbox) -> None:
     assert b"ftyp" in await content.aread()
 
 
-@pytest.mark.filterwarnings("ignore:.*DEPRECATED.*:DeprecationWarning")  # of a field that the key's answer always has
+@pytest.mark.filterwarnings(
+    "ignore:.*DEPRECATED.*:DeprecationWarning"
+)  # of a field that the key's answer always has
 async def test_lists_and_the_key(sdk: Sdk) -> None:
     listed = await sdk.models.list_async(output_modalities="all")
     assert listed is not None
@@ -134,20 +169,34 @@ async def test_lists_and_the_key(sdk: Sdk) -> None:
 
 
 async def test_what_a_generation_cost_can_be_asked_later(sdk: Sdk, provider: OpenRouter) -> None:
-    made = await provider.image(ImageAsk("openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text"), user="ana"))
+    made = await provider.image(
+        ImageAsk(
+            "openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text"), user="ana"
+        )
+    )
     assert made.provider_id is not None
     told = (await sdk.generations.get_generation_async(id=made.provider_id)).data
     assert round(told.total_cost * 1_000_000) == made.cost_micro
 
 
-async def test_our_client_sends_what_was_checked_above(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_our_client_sends_what_was_checked_above(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     """The bodies on the wire, of each kind of call."""
     seen = ImageInput("image/png", picture())
-    async for _ in provider.text(TextAsk("openai/gpt-5-mini", (TextMessage("user", "tea", (seen,)),), max_tokens=50, user="u")):
+    async for _ in provider.text(
+        TextAsk(
+            "openai/gpt-5-mini", (TextMessage("user", "tea", (seen,)),), max_tokens=50, user="u"
+        )
+    ):
         pass
-    await provider.image(ImageAsk("openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text")))
+    await provider.image(
+        ImageAsk("openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text"))
+    )
     await provider.image(ImageAsk("openai/gpt-image-2", "images", "a fox"))
-    await provider.start_video(VideoAsk("google/veo-3.1-lite", "waves", duration=4, first_frame=seen))
+    await provider.start_video(
+        VideoAsk("google/veo-3.1-lite", "waves", duration=4, first_frame=seen)
+    )
     sent: dict[str, type[BaseModel]] = {
         "chat": components.ChatRequest,
         "images": components.ImageGenerationRequest,
@@ -158,4 +207,6 @@ async def test_our_client_sends_what_was_checked_above(provider: OpenRouter, san
         assert calls
         for call in calls:
             read = kind.model_validate_json(json.dumps(call["body"]), strict=True)
-            assert set(json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))) == set(call["body"])
+            assert set(json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))) == set(
+                call["body"]
+            )

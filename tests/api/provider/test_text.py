@@ -50,7 +50,9 @@ async def heard(provider: OpenRouter, asked: TextAsk) -> tuple[str, TextDone]:
     return words(parts), done
 
 
-async def test_words_arrive_one_by_one_with_the_bill_at_the_end(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_words_arrive_one_by_one_with_the_bill_at_the_end(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     parts: list[TextPart] = [part async for part in provider.text(ask(user="user-1"))]
     said = [part for part in parts if isinstance(part, TextDelta)]
     assert len(said) > 20
@@ -58,7 +60,9 @@ async def test_words_arrive_one_by_one_with_the_bill_at_the_end(provider: OpenRo
     usage = bill(parts)
     assert usage.prompt_tokens is not None
     assert usage.completion_tokens is not None
-    usd = Decimal("0.00000025") * usage.prompt_tokens + Decimal("0.000002") * usage.completion_tokens
+    usd = (
+        Decimal("0.00000025") * usage.prompt_tokens + Decimal("0.000002") * usage.completion_tokens
+    )
     assert usage.cost_micro == math.ceil(usd * 1_000_000)
     begun = parts[0]
     assert isinstance(begun, TextBegun)
@@ -72,7 +76,9 @@ async def test_words_arrive_one_by_one_with_the_bill_at_the_end(provider: OpenRo
 
 
 async def test_the_same_question_gets_the_same_answer(provider: OpenRouter) -> None:
-    first, again, other = [(await heard(provider, ask(prompt)))[0] for prompt in ("tea", "tea", "coffee")]
+    first, again, other = [
+        (await heard(provider, ask(prompt)))[0] for prompt in ("tea", "tea", "coffee")
+    ]
     assert first == again != other
 
 
@@ -107,7 +113,9 @@ async def test_a_conversation_and_a_picture_are_seen(provider: OpenRouter) -> No
     assert "1 picture" in text
 
 
-async def test_closing_the_stream_closes_the_connection(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_closing_the_stream_closes_the_connection(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stall", after=2, seconds=30, times=1))
     async with aclosing(provider.text(ask())) as parts:  # type: ignore[type-var]
         async for _ in parts:
@@ -126,12 +134,27 @@ async def test_a_stalled_stream_can_be_cancelled(provider: OpenRouter, sandbox: 
 @pytest.mark.parametrize(
     ("fault", "code", "outcome", "before"),
     [
-        (Fault(call="chat", kind="stream_error", after=3, status=502), "provider_unavailable", "refused", 3),
-        (Fault(call="chat", kind="stream_error", after=1, status=429), "rate_limited", "refused", 1),
+        (
+            Fault(call="chat", kind="stream_error", after=3, status=502),
+            "provider_unavailable",
+            "refused",
+            3,
+        ),
+        (
+            Fault(call="chat", kind="stream_error", after=1, status=429),
+            "rate_limited",
+            "refused",
+            1,
+        ),
         (Fault(call="chat", kind="stream_error", status=403), "content_refused", "refused", 3),
         (Fault(call="chat", kind="cut", after=2), "provider_unavailable", "unknown", 2),
         (Fault(call="chat", kind="error_in_200", status=502), "provider_unavailable", "refused", 0),
-        (Fault(call="chat", kind="error_in_200", status=502, value="choice"), "provider_unavailable", "refused", 0),
+        (
+            Fault(call="chat", kind="error_in_200", status=502, value="choice"),
+            "provider_unavailable",
+            "refused",
+            0,
+        ),
         (Fault(call="chat", kind="garbage"), "provider_unavailable", "unknown", 0),
         (Fault(call="chat", kind="lost"), "provider_unavailable", "unknown", 0),
         (Fault(call="chat", kind="drop"), "provider_unavailable", "unknown", 0),
@@ -158,7 +181,9 @@ def chunk(**fields: object) -> str:
 
 
 def delta(content: str | None = None, finish: str | None = None, **fields: object) -> str:
-    return chunk(choices=[{"index": 0, "delta": {"content": content, **fields}, "finish_reason": finish}])
+    return chunk(
+        choices=[{"index": 0, "delta": {"content": content, **fields}, "finish_reason": finish}]
+    )
 
 
 async def _of_stream(stream: str) -> list[TextPart]:
@@ -180,7 +205,10 @@ async def test_usage_may_come_with_the_last_choice_and_done_may_be_missing() -> 
 
 
 async def test_a_refusal_of_the_model_is_text_or_an_error() -> None:
-    assert words(await _of_stream(delta(None, "stop", refusal="I can't do that."))) == "I can't do that."
+    assert (
+        words(await _of_stream(delta(None, "stop", refusal="I can't do that.")))
+        == "I can't do that."
+    )
     with pytest.raises(ProviderError) as caught:
         await _of_stream(delta(None, "content_filter") + "data: [DONE]\n\n")
     assert caught.value.code == "content_refused"
@@ -194,13 +222,18 @@ async def test_a_stream_without_an_end_is_broken() -> None:
 
 async def test_a_string_error_code_in_the_stream_is_understood() -> None:
     with pytest.raises(ProviderError) as caught:
-        await _of_stream(delta("x") + chunk(error={"code": "server_error", "message": "Provider disconnected"}, choices=[]))
+        await _of_stream(
+            delta("x")
+            + chunk(error={"code": "server_error", "message": "Provider disconnected"}, choices=[])
+        )
     assert (caught.value.code, caught.value.outcome) == ("provider_unavailable", "refused")
 
 
 async def test_an_answer_that_breaks_after_its_last_word_is_kept() -> None:
     stream = (delta("all") + delta(None, "stop")).encode()
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     async with raw_server(head + f"{len(stream):x}\r\n".encode() + stream + b"\r\n") as raw:
         client = OpenRouter(raw.url, "k")
         parts = [part async for part in client.text(ask())]

@@ -21,8 +21,15 @@ from tests.rules.source import ROOT
 from tests.sandbox_server import Sandbox
 
 CASES = ROOT / "tests" / "cases"
-LITE, WAN, KLING, SEEDANCE = "google/veo-3.1-lite", "alibaba/wan-2.6", "kwaivgi/kling-v3.0-std", "bytedance/seedance-2.0-fast"
-SMALL = VideoAsk(SEEDANCE, "waves at night", duration=4, resolution="480p", aspect_ratio="1:1", seed=3)
+LITE, WAN, KLING, SEEDANCE = (
+    "google/veo-3.1-lite",
+    "alibaba/wan-2.6",
+    "kwaivgi/kling-v3.0-std",
+    "bytedance/seedance-2.0-fast",
+)
+SMALL = VideoAsk(
+    SEEDANCE, "waves at night", duration=4, resolution="480p", aspect_ratio="1:1", seed=3
+)
 
 
 def photo(colour: str, size: tuple[int, int] = (160, 90)) -> ImageInput:
@@ -54,12 +61,19 @@ async def test_a_finished_video_plays_as_asked(provider: OpenRouter) -> None:
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         codec = stream.codec_context
-        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 480, 480)
+        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == (
+            "h264",
+            "yuv420p",
+            480,
+            480,
+        )
         assert stream.average_rate == 24
         assert stream.frames == 96
         assert container.duration is not None
         assert abs(container.duration / 1_000_000 - 4) < 0.1
-    assert data.index(b"moov") < data.index(b"mdat")  # a player can start before the whole file is there
+    assert data.index(b"moov") < data.index(
+        b"mdat"
+    )  # a player can start before the whole file is there
     pictures = frames(data)
     moved = ImageStat.Stat(ImageChops.difference(pictures[0], pictures[48]).convert("L"))
     assert moved.mean[0] > 1
@@ -80,7 +94,9 @@ async def test_prompt_and_seed_decide_the_video(provider: OpenRouter) -> None:
         (SMALL, 122_220),
     ],
 )
-async def test_the_cost_follows_the_price_list(provider: OpenRouter, sandbox: Sandbox, ask: VideoAsk, cost: int) -> None:
+async def test_the_cost_follows_the_price_list(
+    provider: OpenRouter, sandbox: Sandbox, ask: VideoAsk, cost: int
+) -> None:
     sandbox.break_with(video=0.1)
     job = await provider.start_video(ask)
     assert (job.state, job.raw_status, job.cost_micro) == ("running", "pending", None)
@@ -101,7 +117,9 @@ async def test_the_states_come_in_order(provider: OpenRouter, sandbox: Sandbox) 
 
 
 async def test_frames_begin_and_end_the_video(provider: OpenRouter) -> None:
-    ask = VideoAsk(KLING, "a walk", duration=3, first_frame=photo("red", (90, 160)), last_frame=photo("blue"))
+    ask = VideoAsk(
+        KLING, "a walk", duration=3, first_frame=photo("red", (90, 160)), last_frame=photo("blue")
+    )
     pictures = frames(await file_of(provider, ask))
     assert pictures[0].size == (720, 1280)  # the shape of the first frame
     red, blue = pictures[0].getpixel((360, 500)), pictures[-1].getpixel((360, 500))
@@ -122,7 +140,12 @@ async def test_frames_begin_and_end_the_video(provider: OpenRouter) -> None:
     ],
 )
 async def test_every_end_of_a_job(
-    provider: OpenRouter, sandbox: Sandbox, word: str, message: str | None, state: str, refused: bool
+    provider: OpenRouter,
+    sandbox: Sandbox,
+    word: str,
+    message: str | None,
+    state: str,
+    refused: bool,
 ) -> None:
     sandbox.break_with(Fault(call="videos.job", kind="ends_as", value=word, message=message))
     job = await ended(provider, SMALL)
@@ -132,14 +155,18 @@ async def test_every_end_of_a_job(
 
 
 async def test_a_word_that_we_do_not_know_is_running() -> None:
-    async with raw_server(http('{"id":"abc","polling_url":"https://evil.example/","status":"queued_somewhere"}')) as raw:
+    async with raw_server(
+        http('{"id":"abc","polling_url":"https://evil.example/","status":"queued_somewhere"}')
+    ) as raw:
         client = OpenRouter(raw.url, "k")
         job = await client.check_video("abc")
         await client.close()
     assert (job.state, job.raw_status) == ("running", "queued_somewhere")
 
 
-async def test_a_lost_submit_is_unknown_and_the_job_exists(provider: OpenRouter, sandbox: Sandbox) -> None:
+async def test_a_lost_submit_is_unknown_and_the_job_exists(
+    provider: OpenRouter, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="videos.submit", kind="lost", times=1))
     with pytest.raises(ProviderError) as caught:
         await provider.start_video(SMALL)
@@ -147,7 +174,9 @@ async def test_a_lost_submit_is_unknown_and_the_job_exists(provider: OpenRouter,
     assert [call["cost_usd"] for call in sandbox.calls("videos.submit")] == [0.12222]
 
 
-@pytest.mark.parametrize("body", ["<html>", "{}", '{"id":"../../key","status":"pending"}', '{"id":"a","status":7}', "[]"])
+@pytest.mark.parametrize(
+    "body", ["<html>", "{}", '{"id":"../../key","status":"pending"}', '{"id":"a","status":7}', "[]"]
+)
 async def test_a_submit_answer_that_names_no_job_is_unknown(body: str) -> None:
     async with raw_server(http(body, status="202 Accepted")) as raw:
         client = OpenRouter(raw.url, "k")
@@ -158,7 +187,9 @@ async def test_a_submit_answer_that_names_no_job_is_unknown(body: str) -> None:
 
 
 @pytest.mark.parametrize("provider_id", ["", "../key", "a/b", "a?b=c", "a" * 129, "ä", "a\n"])
-async def test_an_id_that_is_none_never_reaches_a_url(provider: OpenRouter, sandbox: Sandbox, provider_id: str) -> None:
+async def test_an_id_that_is_none_never_reaches_a_url(
+    provider: OpenRouter, sandbox: Sandbox, provider_id: str
+) -> None:
     with pytest.raises(ProviderError) as checked:
         await provider.check_video(provider_id)
     with pytest.raises(ProviderError):
@@ -194,9 +225,15 @@ async def contents(first: bytes, *, fetch: Fetch | None = None) -> bytes:
             await client.close()
 
 
-def plain(body: bytes, headers: str = "", status: str = "200 OK", length: int | None = None) -> bytes:
+def plain(
+    body: bytes, headers: str = "", status: str = "200 OK", length: int | None = None
+) -> bytes:
     told = len(body) if length is None else length
-    return f"HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\nContent-Length: {told}\r\n{headers}\r\n".encode() + body
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\nContent-Length: "
+        f"{told}\r\n{headers}\r\n".encode()
+        + body
+    )
 
 
 FILE = (CASES / "video-fetch" / "freefirst.mp4").read_bytes()
@@ -216,7 +253,9 @@ async def test_a_compressed_body_is_unpacked() -> None:
     ],
     ids=["redirect", "url", "urls", "data"],
 )
-async def test_a_file_that_is_kept_elsewhere_is_fetched_there_without_the_key(tmp_path: Path, told: Callable[[str], bytes]) -> None:
+async def test_a_file_that_is_kept_elsewhere_is_fetched_there_without_the_key(
+    tmp_path: Path, told: Callable[[str], bytes]
+) -> None:
     async with running_site(tmp_path) as site:
         site.answer = answer(FILE)
         assert await contents(told(site.url()), fetch=site.fetcher().stream) == FILE
@@ -253,7 +292,9 @@ async def test_what_is_no_file_says_why(body: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cut", "empty"])
-async def test_a_broken_download_is_no_file(provider: OpenRouter, sandbox: Sandbox, kind: str) -> None:
+async def test_a_broken_download_is_no_file(
+    provider: OpenRouter, sandbox: Sandbox, kind: str
+) -> None:
     job = await ended(provider, SMALL)
     sandbox.break_with(Fault.model_validate({"call": "videos.content", "kind": kind, "times": 1}))
     with pytest.raises(ProviderError) as caught:

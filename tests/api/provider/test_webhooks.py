@@ -5,7 +5,10 @@ import pytest
 from api.provider.webhooks import verify
 from sandbox.webhooks import sign
 
-BODY = b'{"type":"video.generation.completed","created_at":"2026-04-24T12:00:00.000Z","data":{"id":"job_test","status":"completed"}}'
+BODY = (
+    b'{"type":"video.generation.completed","created_at":"2026-04-24T12:00:00.000Z",'
+    b'"data":{"id":"job_test","status":"completed"}}'
+)
 HEADER = "t=1700000000,v1=f8d5efd0983c114076b34fa582bfafa97963110e7a488cae78b253674b7c365a"
 THEN = 1_700_000_000
 

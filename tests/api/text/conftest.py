@@ -24,7 +24,8 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def database_url(postgres_url: str) -> str:
-    """What is decided here lies above the database: `test_conversations` tries the statements on both engines."""
+    """What is decided here lies above the database: `test_conversations` tries the statements on
+    both engines."""
     return postgres_url
 
 

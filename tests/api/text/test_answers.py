@@ -14,7 +14,9 @@ from tests.sandbox_server import Sandbox
 NOTHING = ("0.000000", "0.000000")
 
 
-async def ask(client: httpx.AsyncClient, prompt: str = "Why is the sky blue?", **more: Any) -> httpx.Response:
+async def ask(
+    client: httpx.AsyncClient, prompt: str = "Why is the sky blue?", **more: Any
+) -> httpx.Response:
     return await client.post("/generate/text", json={"prompt": prompt, **more})
 
 
@@ -59,7 +61,10 @@ async def test_a_streamed_answer(ana: httpx.AsyncClient) -> None:
     assert name == "done"
     answer = done["answer"]
     assert answer["text"] == "".join(data["text"] for _, data in events[1:-1])
-    assert (answer["id"], answer["conversation_id"]) == (events[0][1]["id"], events[0][1]["conversation_id"])
+    assert (answer["id"], answer["conversation_id"]) == (
+        events[0][1]["id"],
+        events[0][1]["conversation_id"],
+    )
     assert await money(ana) == (answer["cost_usd"], "0.000000")
 
 
@@ -71,19 +76,30 @@ async def test_a_conversation_is_remembered(ana: httpx.AsyncClient, sandbox: San
     assert [message["role"] for message in sent] == ["user", "assistant", "user"]
     detail = (await ana.get(f"/conversations/{first['conversation_id']}")).json()
     assert detail["title"] == "My name is Ana."
-    assert [message["role"] for message in detail["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert [message["role"] for message in detail["messages"]] == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+    ]
     assert [message["text"] for message in detail["messages"]][1] == first["text"]
     assert detail["messages"][1]["cost_usd"] == first["cost_usd"]
 
 
-async def test_conversations_are_listed_last_used_first_and_can_be_deleted(ana: httpx.AsyncClient) -> None:
+async def test_conversations_are_listed_last_used_first_and_can_be_deleted(
+    ana: httpx.AsyncClient,
+) -> None:
     made = [(await ask(ana, f"Question {number}")).json()["conversation_id"] for number in range(3)]
     await ask(ana, "Again", conversation_id=made[0])
     expected = [made[0], made[2], made[1]]
     assert [item["id"] for item in (await ana.get("/conversations")).json()["items"]] == expected
     seen, cursor = [], None
     while True:
-        page = (await ana.get("/conversations", params={"limit": 1, **({"cursor": cursor} if cursor else {})})).json()
+        page = (
+            await ana.get(
+                "/conversations", params={"limit": 1, **({"cursor": cursor} if cursor else {})}
+            )
+        ).json()
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -95,7 +111,9 @@ async def test_conversations_are_listed_last_used_first_and_can_be_deleted(ana: 
     assert (await ask(ana, conversation_id=made[0])).status_code == 404
 
 
-async def test_anothers_conversation_is_as_unknown_as_none(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_anothers_conversation_is_as_unknown_as_none(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     mine = (await ask(ana)).json()["conversation_id"]
     asked = len(sandbox.calls("chat"))
     async with await api.user("eve") as eve:
@@ -112,8 +130,12 @@ async def test_anothers_conversation_is_as_unknown_as_none(api: Api, ana: httpx.
     assert (await ana.get(f"/conversations/{mine}")).status_code == 200
 
 
-async def test_images_are_shown_to_models_that_can_see(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    upload = (await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")})).json()["id"]
+async def test_images_are_shown_to_models_that_can_see(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    upload = (await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")})).json()[
+        "id"
+    ]
     answer = await ask(ana, "What is this?", images=[upload])
     assert answer.status_code == 200, answer.text
     content = sandbox.calls("chat")[0]["body"]["messages"][0]["content"]
@@ -127,27 +149,47 @@ async def test_images_are_shown_to_models_that_can_see(api: Api, ana: httpx.Asyn
         assert (await ask(eve, images=[upload])).status_code == 404
 
 
-async def test_images_stay_in_the_conversation_and_go_with_it(api: Api, ana: httpx.AsyncClient) -> None:
-    uploads = [await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")}) for _ in range(4)]
+async def test_images_stay_in_the_conversation_and_go_with_it(
+    api: Api, ana: httpx.AsyncClient
+) -> None:
+    uploads = [
+        await ana.post("/uploads", files={"file": ("a.png", picture(), "image/png")})
+        for _ in range(4)
+    ]
     here, there, made_from, waiting = [upload.json()["id"] for upload in uploads]
     acting = await api.acting(ana)
     await ana.put("/users/me", json={"confirm_above_usd": "0"})
-    asked = {"prompt": "a fox", "input_images": [waiting], "address": {"platform": "telegram", "chat_id": "77"}}
+    asked = {
+        "prompt": "a fox",
+        "input_images": [waiting],
+        "address": {"platform": "telegram", "chat_id": "77"},
+    }
     assert (await acting.post("/generate/image", json=asked)).status_code == 409, "waits for a yes"
     await ana.put("/users/me", json={"confirm_above_usd": None})
     drawn = await ana.post("/generate/image", json={"prompt": "a fox", "input_images": [made_from]})
     assert drawn.status_code == 200, drawn.text
-    first = (await ask(ana, "What is this?", images=[here, there, made_from, waiting])).json()["conversation_id"]
+    first = (await ask(ana, "What is this?", images=[here, there, made_from, waiting])).json()[
+        "conversation_id"
+    ]
     second = (await ask(ana, "And this?", images=[there])).json()["conversation_id"]
     question, answer = (await ana.get(f"/conversations/{first}")).json()["messages"]
-    assert ([image["id"] for image in question["images"]], answer["images"]) == ([here, there, made_from, waiting], [])
+    assert ([image["id"] for image in question["images"]], answer["images"]) == (
+        [here, there, made_from, waiting],
+        [],
+    )
     assert await api.services.media.own_images("somebody else", [here, there]) == {}
     links = [image["url"] for image in question["images"]]
-    assert [(await api.client.get(link)).status_code for link in (*links, question["images"][0]["thumbnail_url"])] == [200] * 5
+    assert [
+        (await api.client.get(link)).status_code
+        for link in (*links, question["images"][0]["thumbnail_url"])
+    ] == [200] * 5
 
     assert (await ana.delete(f"/conversations/{first}")).status_code == 204
     assert [(await ana.get(link)).status_code for link in links] == [404, 200, 200, 200]
-    held = {row["id"] for row in await api.services.db.fetch("SELECT id FROM media WHERE role = 'upload'")}
+    held = {
+        row["id"]
+        for row in await api.services.db.fetch("SELECT id FROM media WHERE role = 'upload'")
+    }
     assert held == {there, made_from, waiting}
     assert len(await api.services.db.fetch("SELECT id FROM media WHERE role = 'thumbnail'")) == 4
     assert (await ana.delete(f"/conversations/{second}")).status_code == 204
@@ -171,7 +213,9 @@ async def test_a_bad_request_costs_nothing(ana: httpx.AsyncClient, sandbox: Sand
     assert await money(ana) == NOTHING
 
 
-async def test_an_empty_budget_is_refused_before_anything_is_asked(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_an_empty_budget_is_refused_before_anything_is_asked(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     await api.services.db.execute("UPDATE users SET monthly_micro = 100")
     answer = await ask(ana, stream=True)
     assert (answer.status_code, answer.json()["code"]) == (402, "budget_exceeded")
@@ -179,7 +223,9 @@ async def test_an_empty_budget_is_refused_before_anything_is_asked(api: Api, ana
     assert await money(ana) == NOTHING
 
 
-async def test_a_provider_that_fails_costs_nothing(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_provider_that_fails_costs_nothing(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     cases = [
         (Fault(call="chat", kind="status", status=503), 502, "provider_unavailable"),
         (Fault(call="chat", kind="drop"), 502, "provider_unavailable"),
@@ -201,7 +247,9 @@ async def test_a_provider_that_fails_costs_nothing(ana: httpx.AsyncClient, sandb
     assert (await ask(ana)).status_code == 200
 
 
-async def test_a_stream_that_breaks_keeps_and_charges_what_was_written(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_stream_that_breaks_keeps_and_charges_what_was_written(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="cut", after=4))
     events = await streamed(ana)
     written = "".join(data["text"] for name, data in events if name == "delta")
@@ -216,7 +264,9 @@ async def test_a_stream_that_breaks_keeps_and_charges_what_was_written(ana: http
     assert detail["messages"][-1]["text"] == written
 
 
-async def test_an_error_in_the_middle_is_not_charged(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_an_error_in_the_middle_is_not_charged(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stream_error", after=4))
     events = await streamed(ana)
     assert [name for name, _ in events].count("delta") > 0

@@ -15,13 +15,23 @@ from tests.api.catalog.samples import MINI, model
 def talk(*texts: str, images: tuple[str, ...] = ()) -> list[Message]:
     """Questions and answers in turn."""
     return [
-        Message(ids.new_id(), "assistant" if place % 2 else "user", text, None, None, () if place % 2 else images, ids.now())
+        Message(
+            ids.new_id(),
+            "assistant" if place % 2 else "user",
+            text,
+            None,
+            None,
+            () if place % 2 else images,
+            ids.now(),
+        )
         for place, text in enumerate(texts)
     ]
 
 
 def small(context: int, output: int | None = None) -> Model:
-    can = MINI.capabilities.model_copy(update={"context_length": context, "max_output_tokens": output})
+    can = MINI.capabilities.model_copy(
+        update={"context_length": context, "max_output_tokens": output}
+    )
     return model(replace(MINI, capabilities=can))
 
 
@@ -40,7 +50,10 @@ def test_of_a_long_talk_the_newest_part_is_sent_beginning_with_a_question() -> N
     third = "x" * MEMORY_TOKENS
     history = talk("old question", "old answer", third, third, third, "new answer")
     assert fitting(model(MINI), history, 10, 0) == history[4:]
-    assert fitting(model(MINI), talk("x" * MEMORY_TOKENS * 3, "an answer to what does not fit"), 10, 0) == []
+    assert (
+        fitting(model(MINI), talk("x" * MEMORY_TOKENS * 3, "an answer to what does not fit"), 10, 0)
+        == []
+    )
 
 
 def test_a_small_window_holds_less_and_images_take_room() -> None:

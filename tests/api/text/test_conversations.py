@@ -35,10 +35,14 @@ async def test_pages_are_last_used_first_and_hold_everything_once(db: Db) -> Non
 
 async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
     mine = [conversation("ana", minute) for minute in range(store.LOOKED_IN_FIRST + 3)]
-    await asyncio.gather(*(store.add_conversation(db, each) for each in [*mine, conversation("eve", 1)]))
+    await asyncio.gather(
+        *(store.add_conversation(db, each) for each in [*mine, conversation("eve", 1)])
+    )
 
     async def say(talk: Conversation, content: str) -> None:
-        await store.add_message(db, talk.id, talk.user_id, Message(ids.new_id(), "user", content, None, None, (), START))
+        await store.add_message(
+            db, talk.id, talk.user_id, Message(ids.new_id(), "user", content, None, None, (), START)
+        )
 
     oldest, old, newest = mine[0], mine[1], mine[-1]
     for talk, content in ((oldest, "a Harbour"), (old, "a ship"), (newest, "the harbour of Kiel")):
@@ -48,13 +52,18 @@ async def test_words_are_found_however_long_ago_they_were_said(db: Db) -> None:
     assert await store.page(db, "ana", "harbour", None, 1) == [newest]
     assert await store.page(db, "ana", "harbour", (newest.updated_at, newest.id), 1) == [oldest]
     assert await store.page(db, "ana", "harbour", (oldest.updated_at, oldest.id), 1) == []
-    assert await store.page(db, "ana", "about 1", None, 200) == [each for each in reversed(mine) if "About 1" in each.title]
+    assert await store.page(db, "ana", "about 1", None, 200) == [
+        each for each in reversed(mine) if "About 1" in each.title
+    ]
 
 
 async def test_the_newest_messages_come_oldest_first(db: Db) -> None:
     talk = conversation("ana", 1)
     await store.add_conversation(db, talk)
-    sent = [Message(ids.new_id(), "user", f"{n}", None, None, ("i", "j") if n else (), START) for n in range(5)]
+    sent = [
+        Message(ids.new_id(), "user", f"{n}", None, None, ("i", "j") if n else (), START)
+        for n in range(5)
+    ]
     for message in sent:
         await store.add_message(db, talk.id, "ana", message)
     assert await store.messages(db, talk.id, 3) == sent[2:]
@@ -65,7 +74,9 @@ async def test_erasing_a_user_leaves_the_others(db: Db) -> None:
     talks = [conversation(user, 1) for user in ("ana", "eve")]
     for talk in talks:
         await store.add_conversation(db, talk)
-        await store.add_message(db, talk.id, talk.user_id, Message(ids.new_id(), "user", "x", None, None, (), START))
+        await store.add_message(
+            db, talk.id, talk.user_id, Message(ids.new_id(), "user", "x", None, None, (), START)
+        )
     async with db.transaction() as sql:
         await store.delete_of_user(sql, "ana")
     assert await store.conversation(db, talks[0].id) is None
@@ -86,9 +97,17 @@ async def test_a_deleted_conversation_takes_along_what_is_being_written(postgres
 
     async with db.transaction() as sql:
         assert await store.touch(sql, talk.id, START)
-        await store.add_message(sql, talk.id, "ana", Message(ids.new_id(), "user", "x", None, None, (), START))
+        await store.add_message(
+            sql, talk.id, "ana", Message(ids.new_id(), "user", "x", None, None, (), START)
+        )
         deleting = asyncio.create_task(delete())
-        while await db.fetch_one("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") is None:
+        while (
+            await db.fetch_one(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND "
+                "wait_event_type = 'Lock'"
+            )
+            is None
+        ):
             assert not deleting.done()
     await deleting
     assert await db.fetch("SELECT id FROM messages") == []

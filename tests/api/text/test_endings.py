@@ -1,4 +1,5 @@
-"""How answers end: what is told, what is kept, and what is booked, out of streams as providers send them."""
+"""How answers end: what is told, what is kept, and what is booked, out of streams as providers send
+them."""
 
 import base64
 import json
@@ -41,7 +42,9 @@ async def told(client: httpx.AsyncClient, **more: Any) -> tuple[str, dict[str, A
 async def shown(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     """The messages of the newest conversation."""
     items = (await client.get("/conversations")).json()["items"]
-    found: list[dict[str, Any]] = (await client.get(f"/conversations/{items[0]['id']}")).json()["messages"] if items else []
+    found: list[dict[str, Any]] = (
+        (await client.get(f"/conversations/{items[0]['id']}")).json()["messages"] if items else []
+    )
     return found
 
 
@@ -50,14 +53,22 @@ async def agree(client: httpx.AsyncClient, charged: str) -> None:
     assert await money(client) == (charged, "0.000000")
 
 
-@pytest.mark.parametrize(("name", "finish"), [("length", "length"), ("content_filter", "content_filter")])
-async def test_how_an_answer_ended_is_told_and_kept(ana: httpx.AsyncClient, sandbox: Sandbox, name: str, finish: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "finish"), [("length", "length"), ("content_filter", "content_filter")]
+)
+async def test_how_an_answer_ended_is_told_and_kept(
+    ana: httpx.AsyncClient, sandbox: Sandbox, name: str, finish: str
+) -> None:
     sandbox.break_with(replay(case(f"finish-reason/{name}.sse")))
     text, done = await told(ana)
     assert (done["answer"]["text"], done["answer"]["finish_reason"]) == (text, finish)
     await agree(ana, done["answer"]["cost_usd"])
     question, answer = await shown(ana)
-    assert (question["finish_reason"], answer["finish_reason"], answer["id"]) == (None, finish, done["answer"]["id"])
+    assert (question["finish_reason"], answer["finish_reason"], answer["id"]) == (
+        None,
+        finish,
+        done["answer"]["id"],
+    )
     assert (await ask(ana)).json()["finish_reason"] == finish
     sandbox.reset()
     assert (await ask(ana)).json()["finish_reason"] == "stop"
@@ -73,26 +84,40 @@ async def test_a_broken_answer_says_what_was_booked(
     sandbox.break_with(replay(case(f"charged-but-says-not/{name}.sse"), breaks=breaks))
     text, end = await told(ana)
     assert text
-    assert (end["error"]["code"], end["error"]["reason"]) == ("provider_unavailable", "connection_lost")
+    assert (end["error"]["code"], end["error"]["reason"]) == (
+        "provider_unavailable",
+        "connection_lost",
+    )
     assert Decimal(end["error"]["charged_usd"]) > 0
     assert charged in {None, end["error"]["charged_usd"]}
     await agree(ana, end["error"]["charged_usd"])
     _, answer = await shown(ana)
-    assert (answer["text"], answer["finish_reason"], answer["cost_usd"]) == (text, "broken", end["error"]["charged_usd"])
+    assert (answer["text"], answer["finish_reason"], answer["cost_usd"]) == (
+        text,
+        "broken",
+        end["error"]["charged_usd"],
+    )
     spent = Decimal((await money(ana))[0])
     problem = (await ask(ana)).json()
     assert Decimal(problem["charged_usd"]) == Decimal((await money(ana))[0]) - spent > 0
 
 
-async def test_a_line_that_is_no_json_costs_nothing_but_itself(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_line_that_is_no_json_costs_nothing_but_itself(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(case("charged-but-says-not/nonjson_mid.sse")))
     text, done = await told(ana)
     assert done["answer"]["text"] == text == "Half of the answer is here and then the rest."
     await agree(ana, "0.001230")
 
 
-async def test_a_failure_that_cost_nothing_says_so(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    for fault in (Fault(call="chat", kind="status", status=503), Fault(call="chat", kind="stream_error", after=4)):
+async def test_a_failure_that_cost_nothing_says_so(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    for fault in (
+        Fault(call="chat", kind="status", status=503),
+        Fault(call="chat", kind="stream_error", after=4),
+    ):
         sandbox.break_with(fault)
         _, end = await told(ana)
         assert end["error"]["charged_usd"] == "0.000000"
@@ -101,7 +126,8 @@ async def test_a_failure_that_cost_nothing_says_so(ana: httpx.AsyncClient, sandb
 
 
 @pytest.mark.parametrize(
-    ("name", "reason", "charged"), [("reasoning_length", "thinking_only", "0.016400"), ("tool_calls", "empty_answer", "0.001230")]
+    ("name", "reason", "charged"),
+    [("reasoning_length", "thinking_only", "0.016400"), ("tool_calls", "empty_answer", "0.001230")],
 )
 async def test_an_answer_without_a_word_says_why_and_what_it_cost(
     ana: httpx.AsyncClient, sandbox: Sandbox, name: str, reason: str, charged: str
@@ -109,16 +135,26 @@ async def test_an_answer_without_a_word_says_why_and_what_it_cost(
     sandbox.break_with(replay(case(f"empty-answer-charged/{name}.sse")))
     text, end = await told(ana)
     assert text == ""
-    assert (end["error"]["code"], end["error"]["reason"], end["error"]["charged_usd"]) == ("no_answer", reason, charged)
+    assert (end["error"]["code"], end["error"]["reason"], end["error"]["charged_usd"]) == (
+        "no_answer",
+        reason,
+        charged,
+    )
     await agree(ana, charged)
     headers = {"Idempotency-Key": "once"}
     for _ in range(2):
         answer = await ana.post("/generate/text", json={"prompt": "Why?"}, headers=headers)
-        assert (answer.status_code, answer.json()["reason"], answer.json()["charged_usd"]) == (502, reason, charged)
+        assert (answer.status_code, answer.json()["reason"], answer.json()["charged_usd"]) == (
+            502,
+            reason,
+            charged,
+        )
     assert len(sandbox.calls("chat")) == 2, "the same key is paid once"
 
 
-async def test_a_model_that_thinks_is_seen_to_and_not_quoted(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_model_that_thinks_is_seen_to_and_not_quoted(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     for name in ("think_tags", "think_close_only"):
         sandbox.break_with(replay(case(f"think-tags/{name}.sse")))
         heard = await streamed(ana)
@@ -129,15 +165,39 @@ async def test_a_model_that_thinks_is_seen_to_and_not_quoted(ana: httpx.AsyncCli
     _, answer = await shown(ana)
     assert answer["text"] == text
     await ask(ana, conversation_id=done["answer"]["conversation_id"])
-    assert all("user wants" not in str(message) for message in sandbox.calls("chat")[-1]["body"]["messages"])
+    assert all(
+        "user wants" not in str(message)
+        for message in sandbox.calls("chat")[-1]["body"]["messages"]
+    )
 
 
-async def test_thinking_is_told_once_until_words_come(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
-    sandbox.break_with(replay(events({"reasoning": "a"}, {"reasoning": "b"}, {"content": "4"}, {"reasoning": "c"}, {"content": "2"})))
-    assert [name for name, _ in await streamed(ana)] == ["start", "thinking", "delta", "thinking", "delta", "done"]
+async def test_thinking_is_told_once_until_words_come(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
+    sandbox.break_with(
+        replay(
+            events(
+                {"reasoning": "a"},
+                {"reasoning": "b"},
+                {"content": "4"},
+                {"reasoning": "c"},
+                {"content": "2"},
+            )
+        )
+    )
+    assert [name for name, _ in await streamed(ana)] == [
+        "start",
+        "thinking",
+        "delta",
+        "thinking",
+        "delta",
+        "done",
+    ]
 
 
-async def test_thinking_is_paid_for_also_where_the_stream_breaks(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_thinking_is_paid_for_also_where_the_stream_breaks(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     first = events({"reasoning": "x" * 4000}).split("\n\n")[0]
     sandbox.break_with(replay(first, breaks=True))
     _, end = await told(ana)
@@ -156,23 +216,35 @@ async def test_thinking_is_paid_for_also_where_the_stream_breaks(ana: httpx.Asyn
         {"cost": 1e300},
     ],
 )
-async def test_a_bill_that_cannot_be_read_is_estimated(ana: httpx.AsyncClient, sandbox: Sandbox, usage: object) -> None:
-    stream = said("word " * 400).replace("data: [DONE]", f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]")
+async def test_a_bill_that_cannot_be_read_is_estimated(
+    ana: httpx.AsyncClient, sandbox: Sandbox, usage: object
+) -> None:
+    stream = said("word " * 400).replace(
+        "data: [DONE]", f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]"
+    )
     sandbox.break_with(replay(stream))
     _, done = await told(ana)
     assert Decimal(done["answer"]["cost_usd"]) >= Decimal("0.001"), "667 tokens of an answer"
-    assert done["answer"]["usage"] == {"prompt_tokens": 7, "completion_tokens": 667, "thinking_tokens": 0}
+    assert done["answer"]["usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 667,
+        "thinking_tokens": 0,
+    }
     await agree(ana, done["answer"]["cost_usd"])
 
 
-async def test_a_key_of_our_own_costs_what_the_supplier_takes(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_key_of_our_own_costs_what_the_supplier_takes(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(case("byok-cost/usage_with_upstream.sse")))
     _, done = await told(ana)
     assert done["answer"]["cost_usd"] == "0.010000"
     await agree(ana, "0.010000")
 
 
-async def test_characters_cut_in_two_reach_reader_and_store(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_characters_cut_in_two_reach_reader_and_store(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(said("A fox \ud83e", "\udd8a, a half \ud83d", "and a nul \x00.")))
     text, done = await told(ana)
     assert done["answer"]["text"] == text == "A fox 🦊, a half \ufffdand a nul ."
@@ -180,12 +252,24 @@ async def test_characters_cut_in_two_reach_reader_and_store(ana: httpx.AsyncClie
     assert answer["text"] == text
 
 
-async def test_sources_are_told_and_kept_but_not_sent_again(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_sources_are_told_and_kept_but_not_sent_again(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     def cited(url: str) -> Mapping[str, Any]:
-        return {"annotations": [{"type": "url_citation", "url_citation": {"url": url, "title": f"Of {url}"}}]}
+        return {
+            "annotations": [
+                {"type": "url_citation", "url_citation": {"url": url, "title": f"Of {url}"}}
+            ]
+        }
 
     sandbox.break_with(
-        replay(events({"content": "Yes [1], no [2]."}, dict(cited("https://a.example/")), dict(cited("https://b.example/"))))
+        replay(
+            events(
+                {"content": "Yes [1], no [2]."},
+                dict(cited("https://a.example/")),
+                dict(cited("https://b.example/")),
+            )
+        )
     )
     _, done = await told(ana)
     expected = [
@@ -205,15 +289,24 @@ def with_picture(*texts: str) -> str:
     return events(*({"content": text} for text in texts), {"images": [image]})
 
 
-async def test_pictures_of_an_answer_are_kept_with_it(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_pictures_of_an_answer_are_kept_with_it(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(with_picture("Here.")))
-    answer = await ana.post("/generate/text", json={"prompt": "Draw"}, headers={"Idempotency-Key": "k"})
+    answer = await ana.post(
+        "/generate/text", json={"prompt": "Draw"}, headers={"Idempotency-Key": "k"}
+    )
     (image,) = answer.json()["images"]
     assert (await api.client.get(image["url"])).content == picture()
-    again = await ana.post("/generate/text", json={"prompt": "Draw"}, headers={"Idempotency-Key": "k"})
+    again = await ana.post(
+        "/generate/text", json={"prompt": "Draw"}, headers={"Idempotency-Key": "k"}
+    )
     assert [each["id"] for each in again.json()["images"]] == [image["id"]]
     question, shown_answer = await shown(ana)
-    assert (question["images"], [each["id"] for each in shown_answer["images"]]) == ([], [image["id"]])
+    assert (question["images"], [each["id"] for each in shown_answer["images"]]) == (
+        [],
+        [image["id"]],
+    )
     sandbox.reset()
     await ask(ana, "And its colour?", conversation_id=answer.json()["conversation_id"])
     first, before, now = sandbox.calls("chat")[-1]["body"]["messages"]
@@ -224,13 +317,18 @@ async def test_pictures_of_an_answer_are_kept_with_it(api: Api, ana: httpx.Async
     assert await api.services.db.fetch("SELECT id FROM media") == []
 
 
-async def test_an_answer_of_a_picture_alone_is_an_answer(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_an_answer_of_a_picture_alone_is_an_answer(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(with_picture()))
     _, done = await told(ana)
     assert (done["answer"]["text"], len(done["answer"]["images"])) == ("", 1)
     sandbox.reset()
     await ask(ana, conversation_id=done["answer"]["conversation_id"])
-    assert sandbox.calls("chat")[-1]["body"]["messages"][1] == {"role": "assistant", "content": "[picture]"}
+    assert sandbox.calls("chat")[-1]["body"]["messages"][1] == {
+        "role": "assistant",
+        "content": "[picture]",
+    }
 
 
 async def test_a_picture_that_cannot_be_kept_does_not_cost_the_words(
@@ -246,7 +344,9 @@ async def test_a_picture_that_cannot_be_kept_does_not_cost_the_words(
     await agree(ana, done["answer"]["cost_usd"])
 
 
-async def test_going_on_goes_on_behind_that_answer(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_going_on_goes_on_behind_that_answer(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(replay(case("finish-reason/length.sse")))
     first = (await ask(ana, "Tell me all.", model="anthropic/claude-haiku-4.5")).json()
     sandbox.reset()
@@ -255,7 +355,11 @@ async def test_going_on_goes_on_behind_that_answer(api: Api, ana: httpx.AsyncCli
     assert on["conversation_id"] == first["conversation_id"]
     sent = sandbox.calls("chat")[-1]["body"]
     assert sent["model"] == "anthropic/claude-haiku-4.5", "the model that has answered goes on"
-    assert [message["content"] for message in sent["messages"]] == ["Tell me all.", first["text"], "Go on."]
+    assert [message["content"] for message in sent["messages"]] == [
+        "Tell me all.",
+        first["text"],
+        "Go on.",
+    ]
     async with await api.user("eve") as eve:
         assert (await ask(eve, "Go on.", after=first["id"])).status_code == 404
         assert await money(eve) == NOTHING
@@ -263,7 +367,9 @@ async def test_going_on_goes_on_behind_that_answer(api: Api, ana: httpx.AsyncCli
         assert (await ask(ana, "Go on.", after=nobodys)).status_code == 404
 
 
-async def test_what_was_booked_can_be_asked_for(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_what_was_booked_can_be_asked_for(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     answer = (await ask(ana)).json()
     charge = await ana.post(f"/generate/text/{answer['id']}/stop")
     assert charge.json() == {"charged_usd": answer["cost_usd"]}
@@ -271,16 +377,22 @@ async def test_what_was_booked_can_be_asked_for(api: Api, ana: httpx.AsyncClient
         assert (await eve.post(f"/generate/text/{answer['id']}/stop")).status_code == 404
     sandbox.break_with(Fault(call="chat", kind="status", status=503))
     start, _ = await streamed(ana)
-    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {"charged_usd": "0.000000"}
+    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {
+        "charged_usd": "0.000000"
+    }
 
 
-async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     usage = f"data: {json.dumps({'choices': [], 'usage': {'cost': 0.002}})}\n\ndata: [DONE]"
     sandbox.break_with(replay(events(finish="content_filter").replace("data: [DONE]", usage)))
     start, end = await streamed(ana)
     assert (end[1]["error"]["reason"], end[1]["error"]["charged_usd"]) == ("safety", "0.000000")
     await agree(ana, "0.000000")
-    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {"charged_usd": "0.000000"}
+    assert (await ana.post(f"/generate/text/{start[1]['id']}/stop")).json() == {
+        "charged_usd": "0.000000"
+    }
     row = await api.services.db.fetch_one("SELECT spent_micro FROM budgets WHERE scope = 'global'")
     assert row is not None
     assert row["spent_micro"] == 2000, "the provider was paid"
@@ -293,14 +405,18 @@ async def test_an_answer_that_cannot_be_kept_is_settled_and_given(
         raise ValueError("nobody expected this")
 
     monkeypatch.setattr(store, "add_message", broken)
-    answer = await ana.post("/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"})
+    answer = await ana.post(
+        "/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"}
+    )
     assert answer.status_code == 200
     assert answer.json()["text"]
     await agree(ana, answer.json()["cost_usd"])
     assert await api.services.db.fetch("SELECT key FROM idempotency") == []
 
 
-async def test_a_database_that_is_away_for_a_moment_is_waited_for(ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_is_away_for_a_moment_is_waited_for(
+    ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     away, settle = 2, BudgetService.settle
 
     async def sometimes(self: BudgetService, *args: Any, **more: Any) -> bool:
@@ -317,12 +433,16 @@ async def test_a_database_that_is_away_for_a_moment_is_waited_for(ana: httpx.Asy
     assert len(await shown(ana)) == 2
 
 
-async def test_an_error_that_nobody_expected_leaves_nothing_held(api: Api, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_that_nobody_expected_leaves_nothing_held(
+    api: Api, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise RecursionError
 
     monkeypatch.setattr("api.text.answer.Answer.hear", broken)
-    answer = await ana.post("/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"})
+    answer = await ana.post(
+        "/generate/text", json={"prompt": "Why?"}, headers={"Idempotency-Key": "k"}
+    )
     assert (answer.status_code, answer.json()["reason"]) == (502, "unreadable_answer")
     await agree(ana, answer.json()["charged_usd"])
     assert await api.services.db.fetch("SELECT key FROM idempotency") == []

@@ -17,16 +17,25 @@ from tests.sandbox_server import Sandbox
 KEY = {"Idempotency-Key": "update-1"}
 
 
-async def ask(client: httpx.AsyncClient, prompt: str = "Why?", key: str = "update-1", **more: object) -> httpx.Response:
-    return await client.post("/generate/text", json={"prompt": prompt, **more}, headers={"Idempotency-Key": key})
+async def ask(
+    client: httpx.AsyncClient, prompt: str = "Why?", key: str = "update-1", **more: object
+) -> httpx.Response:
+    return await client.post(
+        "/generate/text", json={"prompt": prompt, **more}, headers={"Idempotency-Key": key}
+    )
 
 
-async def test_a_repetition_gets_the_same_answer_and_costs_nothing(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_repetition_gets_the_same_answer_and_costs_nothing(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     first = await ask(ana)
     spent = await money(ana)
     assert (await ask(ana)).json() == first.json()
     again = await ana.post("/generate/text", json={"prompt": "Why?", "stream": True}, headers=KEY)
-    assert [line for line in again.text.splitlines() if line.startswith("event")] == ["event: start", "event: done"]
+    assert [line for line in again.text.splitlines() if line.startswith("event")] == [
+        "event: start",
+        "event: done",
+    ]
     assert first.json()["text"][:20] in again.text
     assert len(sandbox.calls("chat")) == 1
     assert await money(ana) == spent
@@ -57,7 +66,9 @@ async def test_a_failure_frees_the_key(ana: httpx.AsyncClient, sandbox: Sandbox)
     assert (await ask(ana)).status_code == 200
 
 
-async def test_what_was_cut_but_paid_is_given_again(ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_what_was_cut_but_paid_is_given_again(
+    ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="cut", after=4))
     assert (await ask(ana)).status_code == 502
     spent = await money(ana)
@@ -70,7 +81,9 @@ async def test_what_was_cut_but_paid_is_given_again(ana: httpx.AsyncClient, sand
     assert [name for name, _ in await streamed(ana)][-1] == "done"
 
 
-async def test_a_key_whose_process_died_is_free_again(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_a_key_whose_process_died_is_free_again(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     caller = Caller((await ana.get("/users/me")).json()["id"], "user")
     text = api.services.text
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
@@ -79,7 +92,11 @@ async def test_a_key_whose_process_died_is_free_again(api: Api, ana: httpx.Async
         if isinstance(event, DeltaEvent):
             break
     busy = await ask(ana)
-    assert (busy.status_code, busy.json()["code"], busy.json()["retry_after"]) == (409, "conflict", 2)
+    assert (busy.status_code, busy.json()["code"], busy.json()["retry_after"]) == (
+        409,
+        "conflict",
+        2,
+    )
     await text.sweep()
     assert (await ask(ana)).status_code == 409
     with time_machine.travel(ids.now() + timedelta(hours=1)):
@@ -94,7 +111,9 @@ async def test_a_key_whose_process_died_is_free_again(api: Api, ana: httpx.Async
     await running.task
 
 
-async def test_kept_answers_go_after_two_days_and_with_the_account(api: Api, ana: httpx.AsyncClient) -> None:
+async def test_kept_answers_go_after_two_days_and_with_the_account(
+    api: Api, ana: httpx.AsyncClient
+) -> None:
     await ask(ana)
     await api.services.text.sweep()
     rows = await api.services.db.fetch("SELECT answer_json FROM idempotency")

@@ -1,4 +1,5 @@
-"""What a cut or stopped answer has cost is asked for until the provider knows it, and booked instead of the estimate."""
+"""What a cut or stopped answer has cost is asked for until the provider knows it, and booked
+instead of the estimate."""
 
 import asyncio
 from decimal import Decimal
@@ -37,7 +38,9 @@ async def rows(api: Api) -> list[Any]:
 async def looked_up(api: Api, lookups: Lookups) -> None:
     async with asyncio.timeout(20):
         while await rows(api):
-            await api.services.db.execute("UPDATE text_lookups SET due_at = $1 WHERE tries = 0", ids.now())
+            await api.services.db.execute(
+                "UPDATE text_lookups SET due_at = $1 WHERE tries = 0", ids.now()
+            )
             await lookups.turn()
             await asyncio.sleep(0.01)
 
@@ -45,7 +48,9 @@ async def looked_up(api: Api, lookups: Lookups) -> None:
 async def billed(api: Api, sandbox: Sandbox) -> str:
     """By the provider, for the one answer that is to be asked for."""
     (row,) = await rows(api)
-    async with httpx.AsyncClient(base_url=sandbox.url, headers={"Authorization": "Bearer x"}) as web:
+    async with httpx.AsyncClient(
+        base_url=sandbox.url, headers={"Authorization": "Bearer x"}
+    ) as web:
         record = (await web.get("/generation", params={"id": row["provider_id"]})).json()["data"]
     assert record["cancelled"] is True
     return f"{usd(micro(Decimal(str(record['total_cost'])))):.6f}"
@@ -73,14 +78,18 @@ async def test_a_cut_answer_costs_in_the_end_what_the_provider_says(
     assert await api.services.budget.audit() == []
 
 
-async def test_it_is_asked_again_until_the_provider_knows(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups) -> None:
+async def test_it_is_asked_again_until_the_provider_knows(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups
+) -> None:
     _, estimate = await cut(ana, sandbox, generation=0.2)
     await looked_up(api, lookups)
     assert (await money(ana))[0] != estimate
     assert len(sandbox.calls("generation")) > 1
 
 
-async def test_a_provider_that_fails_meanwhile_is_asked_again(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups) -> None:
+async def test_a_provider_that_fails_meanwhile_is_asked_again(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups
+) -> None:
     _, estimate = await cut(ana, sandbox)
     sandbox.break_with(Fault(call="generation", kind="status", status=401, times=2))
     await looked_up(api, lookups)
@@ -96,7 +105,9 @@ async def test_what_the_provider_never_says_stays_as_estimated(
     assert len(sandbox.calls("generation")) == len(SOON.waits)
 
 
-async def test_a_stopped_answer_is_asked_for_too(api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups) -> None:
+async def test_a_stopped_answer_is_asked_for_too(
+    api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups
+) -> None:
     caller = Caller((await ana.get("/users/me")).json()["id"], "user")
     sandbox.break_with(Fault(call="chat", kind="stall", after=3, seconds=30))
     running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story."))

@@ -1,4 +1,5 @@
-"""An answer that is stopped closes the provider's stream, settles what was used, and never leaves money held."""
+"""An answer that is stopped closes the provider's stream, settles what was used, and never leaves
+money held."""
 
 import asyncio
 import socket
@@ -57,7 +58,9 @@ async def test_stopping_settles_what_was_used(api: Api, caller: Caller, sandbox:
     assert kept.messages[1].text
 
 
-async def test_stopping_before_anything_was_asked_costs_nothing(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+async def test_stopping_before_anything_was_asked_costs_nothing(
+    api: Api, caller: Caller, sandbox: Sandbox
+) -> None:
     running = await api.services.text.begin(caller, TextIn(prompt="x"))
     running.stop()
     await ended(running)
@@ -75,7 +78,9 @@ async def test_stopping_a_complete_answer_changes_nothing(api: Api, caller: Call
     assert before[0] > 0
 
 
-async def test_closing_the_service_settles_what_runs(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+async def test_closing_the_service_settles_what_runs(
+    api: Api, caller: Caller, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
     running = [await api.services.text.begin(caller, TextIn(prompt="x")) for _ in range(3)]
     for each in running:
@@ -96,7 +101,9 @@ async def test_a_conversation_deleted_meanwhile_stays_deleted(api: Api, caller: 
     assert (await spent_and_held(api, caller))[1] == 0
 
 
-async def test_a_quiet_stream_says_that_it_lives(api: Api, caller: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_quiet_stream_says_that_it_lives(
+    api: Api, caller: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service, "PING_SECONDS", 0.01)
     sandbox.break_with(Fault(call="chat", kind="stall", after=0))
     running = await api.services.text.begin(caller, TextIn(prompt="x"))
@@ -107,7 +114,9 @@ async def test_a_quiet_stream_says_that_it_lives(api: Api, caller: Caller, sandb
     await ended(running)
 
 
-async def test_a_clock_that_jumps_makes_no_answer_under_way_free(api: Api, caller: Caller, sandbox: Sandbox) -> None:
+async def test_a_clock_that_jumps_makes_no_answer_under_way_free(
+    api: Api, caller: Caller, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
     running = await api.services.text.begin(caller, TextIn(prompt="x"))
     async for event in api.services.text.events(running):
@@ -126,7 +135,14 @@ async def test_a_clock_that_jumps_makes_no_answer_under_way_free(api: Api, calle
 async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: Caller) -> None:
     with time_machine.travel(ids.now() - timedelta(hours=1)):
         async with api.services.db.transaction() as sql:
-            await api.services.budget.reserve(sql, user_id=caller.user_id, monthly_micro=10, group="users", amount=5, subject="text:dead")
+            await api.services.budget.reserve(
+                sql,
+                user_id=caller.user_id,
+                monthly_micro=10,
+                group="users",
+                amount=5,
+                subject="text:dead",
+            )
     await api.services.text.sweep()
     assert await spent_and_held(api, caller) == (0, 0)
 
@@ -134,7 +150,9 @@ async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: C
 @pytest.fixture
 async def address(api: Api) -> AsyncIterator[str]:
     """The api on a real port: the in-process transport never closes a stream."""
-    server = uvicorn.Server(uvicorn.Config(api.app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(api.app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -142,11 +160,15 @@ async def address(api: Api) -> AsyncIterator[str]:
         await serving
 
 
-async def test_a_client_that_goes_away_stops_its_answer(api: Api, ana: httpx.AsyncClient, address: str, sandbox: Sandbox) -> None:
+async def test_a_client_that_goes_away_stops_its_answer(
+    api: Api, ana: httpx.AsyncClient, address: str, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
     user_id = (await ana.get("/users/me")).json()["id"]
     body = {"prompt": "Tell me a long story.", "stream": True}
-    client = httpx.AsyncClient(headers={"Authorization": ana.headers["Authorization"]}, trust_env=False)
+    client = httpx.AsyncClient(
+        headers={"Authorization": ana.headers["Authorization"]}, trust_env=False
+    )
     async with client, client.stream("POST", f"{address}/generate/text", json=body) as answer:
         async for line in answer.aiter_lines():
             if line == "event: delta":
@@ -160,7 +182,9 @@ async def test_a_client_that_goes_away_stops_its_answer(api: Api, ana: httpx.Asy
     assert held == 0
 
 
-async def test_stopping_by_its_id_says_what_was_booked(api: Api, ana: httpx.AsyncClient, caller: Caller, sandbox: Sandbox) -> None:
+async def test_stopping_by_its_id_says_what_was_booked(
+    api: Api, ana: httpx.AsyncClient, caller: Caller, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="stall", after=3))
     running = await api.services.text.begin(caller, TextIn(prompt="Tell me a long story."))
     await first_words(api, running)

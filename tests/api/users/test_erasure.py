@@ -1,4 +1,5 @@
-"""An account's data as a whole: all of it comes out, and all of it goes. On the real app, with files."""
+"""An account's data as a whole: all of it comes out, and all of it goes. On the real app, with
+files."""
 
 import asyncio
 import io
@@ -31,17 +32,24 @@ NOT_EXPORTED = {
     "text_lookups": "what the ledger will say once the provider has said it",
     "guest_moves": "says which account a guest's things are in: here",
 }
-KEPT_AFTER = {"audit": "who deleted whom has to stay known; an id that leads nowhere is all that is left"}
+KEPT_AFTER = {
+    "audit": "who deleted whom has to stay known; an id that leads nowhere is all that is left"
+}
 
 
 @pytest.fixture
 async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running_api(tmp_path, sandbox, chat_signup="open", **settings_of(database)) as running:
+    async with running_api(
+        tmp_path, sandbox, chat_signup="open", **settings_of(database)
+    ) as running:
         yield running
 
 
 async def columns(db: Db) -> dict[str, list[str]]:
-    rows = await db.fetch("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema IN ('public', 'main')")
+    rows = await db.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema IN "
+        "('public', 'main')"
+    )
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["table_name"], []).append(row["column_name"])
@@ -67,20 +75,30 @@ async def live(api: Api, user: httpx.AsyncClient, identity: str) -> str:
     guest = api.bot()
     who = {"platform_user_id": identity, "display_name": "Ana", "chat_id": identity}
     act = (await guest.post("/bot/act", json=who)).json()
-    made = await api.signed(act["access_token"]).post("/generate/image", json={"prompt": "a guest's fox"})
+    made = await api.signed(act["access_token"]).post(
+        "/generate/image", json={"prompt": "a guest's fox"}
+    )
     assert made.status_code == 200, made.text
     acting = await api.acting(user, identity, identity)
     address = {"platform": "telegram", "chat_id": identity}
     made = await acting.post(
-        "/generate/image", json={"prompt": "a fox", "address": address}, headers={"Idempotency-Key": f"key-{identity}"}
+        "/generate/image",
+        json={"prompt": "a fox", "address": address},
+        headers={"Idempotency-Key": f"key-{identity}"},
     )
     assert made.status_code == 200, made.text
     await user.put("/users/me", json={"confirm_above_usd": "0"})
-    assert (await acting.post("/generate/image", json={"prompt": "a costly fox", "address": address})).status_code == 409
+    assert (
+        await acting.post("/generate/image", json={"prompt": "a costly fox", "address": address})
+    ).status_code == 409
     shown = await user.post("/uploads", files={"file": ("cat.png", picture(), "image/png")})
-    assert (await user.post("/generate/text", json={"prompt": "why?", "images": [shown.json()["id"]]})).status_code == 200
+    assert (
+        await user.post("/generate/text", json={"prompt": "why?", "images": [shown.json()["id"]]})
+    ).status_code == 200
     assert (await acting.post("/conversations/new", json={})).status_code == 204
-    await user.post("/auth/login", json={"email": "ana@example.org", "password": "a wrong password"})
+    await user.post(
+        "/auth/login", json={"email": "ana@example.org", "password": "a wrong password"}
+    )
     await user.post("/auth/reauth", json={"current_password": "a wrong password"})
     return str((await user.get("/users/me")).json()["id"])
 
@@ -91,11 +109,24 @@ async def test_all_that_is_kept_of_an_account_goes_with_it(api: Api) -> None:
     bens = files(api)
     ana_id = await live(api, ana, "77")
     await admin.post(f"/users/{ana_id}/password-reset")
-    guest = await api.services.db.fetch_one("SELECT guest_id FROM guest_moves WHERE user_id = $1", ana_id)
+    guest = await api.services.db.fetch_one(
+        "SELECT guest_id FROM guest_moves WHERE user_id = $1", ana_id
+    )
     assert guest is not None
     db = api.services.db
     lived_in = await tables_with(db, ana_id)
-    assert lived_in >= {"users", "sessions", "links", "generations", "media", "conversations", "messages", "ledger", "throttles", "audit"}
+    assert lived_in >= {
+        "users",
+        "sessions",
+        "links",
+        "generations",
+        "media",
+        "conversations",
+        "messages",
+        "ledger",
+        "throttles",
+        "audit",
+    }
     assert files(api) > bens
     spent = await db.fetch("SELECT scope, month, spent_micro FROM budgets WHERE scope = 'global'")
 
@@ -104,7 +135,10 @@ async def test_all_that_is_kept_of_an_account_goes_with_it(api: Api) -> None:
         assert await tables_with(db, gone) <= set(KEPT_AFTER)
     assert await tables_with(db, "ana@example.org") == set()
     assert files(api) == bens
-    assert await db.fetch("SELECT scope, month, spent_micro FROM budgets WHERE scope = 'global'") == spent
+    assert (
+        await db.fetch("SELECT scope, month, spent_micro FROM budgets WHERE scope = 'global'")
+        == spent
+    )
     assert await api.services.budget.audit() == []  # the books still add up
     assert (await ben.get("/generations")).json()["items"]
 
@@ -130,16 +164,22 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         held: dict[str, Any] = {
-            name.removesuffix(".json"): json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")
+            name.removesuffix(".json"): json.loads(archive.read(name))
+            for name in archive.namelist()
+            if name.endswith(".json")
         }
-        media = {name: archive.read(name) for name in archive.namelist() if name.startswith("media/")}
+        media = {
+            name: archive.read(name) for name in archive.namelist() if name.startswith("media/")
+        }
     assert set(held) == {*SHORT, *LONG}
     assert all(held[name] for name in held), [name for name in held if not held[name]]
     assert held["profile"][0]["id"] == ana_id
     assert {one["prompt"] for one in held["generations"]} == {"a fox", "a guest's fox"}
     assert [len(message["images"] or []) for message in held["messages"]] == [1, 0]
     rows = await api.services.db.fetch("SELECT id, size FROM media WHERE user_id = $1", ana_id)
-    assert {name.split("/")[1].split(".")[0]: len(data) for name, data in media.items()} == {row["id"]: row["size"] for row in rows}
+    assert {name.split("/")[1].split(".")[0]: len(data) for name, data in media.items()} == {
+        row["id"]: row["size"] for row in rows
+    }
     text = json.dumps(held)
     assert "argon2" not in text
     assert "hash" not in text
@@ -148,14 +188,18 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
 
 async def test_what_an_export_leaves_out_is_known(api: Api) -> None:
     """A new table with data of users has to be exported, or named here with a reason."""
-    owned = {table for table, names in (await columns(api.services.db)).items() if "user_id" in names}
+    owned = {
+        table for table, names in (await columns(api.services.db)).items() if "user_id" in names
+    }
     exported = {query.split(" FROM ")[1].split()[0] for query in (*SHORT.values(), *LONG.values())}
     assert owned - exported == set(NOT_EXPORTED)
 
 
 async def test_a_missing_file_does_not_stop_the_export(api: Api) -> None:
     ana = await api.user("ana")
-    assert (await ana.post("/uploads", files={"file": ("cat.png", picture(), "image/png")})).status_code == 201
+    assert (
+        await ana.post("/uploads", files={"file": ("cat.png", picture(), "image/png")})
+    ).status_code == 201
     for name in files(api):
         (api.data_dir / "media" / name).unlink()
     with zipfile.ZipFile(io.BytesIO((await ana.get("/users/me/export")).content)) as archive:
@@ -163,8 +207,14 @@ async def test_a_missing_file_does_not_stop_the_export(api: Api) -> None:
         assert len(json.loads(archive.read("media.json"))) == 2
 
 
-async def drawing(api: Api, monkeypatch: pytest.MonkeyPatch, who: httpx.AsyncClient, meanwhile: Callable[[], Awaitable[object]]) -> None:
-    """Makes an image; `meanwhile` happens when it has come from the provider and is not recorded yet."""
+async def drawing(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    who: httpx.AsyncClient,
+    meanwhile: Callable[[], Awaitable[object]],
+) -> None:
+    """Makes an image; `meanwhile` happens when it has come from the provider and is not recorded
+    yet."""
     media = api.services.media
     keep, discard, ended = media.keep_image, media.discard, asyncio.Event()
 
@@ -179,26 +229,38 @@ async def drawing(api: Api, monkeypatch: pytest.MonkeyPatch, who: httpx.AsyncCli
 
     monkeypatch.setattr(media, "keep_image", slow_keep)
     monkeypatch.setattr(media, "discard", watched_discard)
-    made = await who.post("/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"})
+    made = await who.post(
+        "/generate/image", json={"prompt": "a fox"}, headers={"Prefer": "respond-async"}
+    )
     assert made.status_code == 202, made.text
     with api.services.wake.listen(f"generation:{made.json()['id']}") as listener:
         async with asyncio.timeout(20):
             while not ended.is_set():
-                row = await api.services.db.fetch_one("SELECT status FROM generations WHERE id = $1", made.json()["id"])
+                row = await api.services.db.fetch_one(
+                    "SELECT status FROM generations WHERE id = $1", made.json()["id"]
+                )
                 if row is not None and row["status"] == "completed":
                     return
                 await listener.wait(0.1)
 
 
-async def test_an_image_that_is_done_while_its_guest_is_linked_is_the_accounts(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_that_is_done_while_its_guest_is_linked_is_the_accounts(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana = await api.user("ana")
-    act = (await api.bot().post("/bot/act", json={"platform_user_id": "77", "display_name": "Ana", "chat_id": "77"})).json()
+    act = (
+        await api.bot().post(
+            "/bot/act", json={"platform_user_id": "77", "display_name": "Ana", "chat_id": "77"}
+        )
+    ).json()
     await drawing(api, monkeypatch, api.signed(act["access_token"]), lambda: api.acting(ana))
     rows = await api.services.db.fetch("SELECT DISTINCT user_id FROM media")
     assert [row["user_id"] for row in rows] == [(await ana.get("/users/me")).json()["id"]]
 
 
-async def test_an_image_that_is_done_while_its_account_is_deleted_leaves_no_file(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_that_is_done_while_its_account_is_deleted_leaves_no_file(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana = await api.user("ana")
     await drawing(api, monkeypatch, ana, lambda: ana.delete("/users/me"))
     assert files(api) == set()

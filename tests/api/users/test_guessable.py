@@ -1,4 +1,5 @@
-"""Passwords that are guessed first are refused; good ones, also those that hold a common word, are not."""
+"""Passwords that are guessed first are refused; good ones, also those that hold a common word, are
+not."""
 
 import gzip
 
@@ -64,7 +65,10 @@ def test_short_names_are_in_too_many_passwords() -> None:
 
 def test_it_is_quick_also_for_a_long_one() -> None:
     assert weak_passwords.reason("ab1-" * 256) == REPEATED
-    assert weak_passwords.reason("".join(chr(97 + number * number % 26) for number in range(1024))) is None
+    assert (
+        weak_passwords.reason("".join(chr(97 + number * number % 26) for number in range(1024)))
+        is None
+    )
 
 
 @one_engine

@@ -1,4 +1,5 @@
-"""What a member prefers: kept, checked, used when no model is named, and passed over when it cannot be used any more."""
+"""What a member prefers: kept, checked, used when no model is named, and passed over when it cannot
+be used any more."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +36,9 @@ async def prefers(client: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
 
 
 async def estimated(client: httpx.AsyncClient, kind: str = "image") -> Any:
-    return (await client.post("/generate/estimate", json={"kind": kind, "prompt": "x"})).json()["model"]
+    return (await client.post("/generate/estimate", json={"kind": kind, "prompt": "x"})).json()[
+        "model"
+    ]
 
 
 async def test_a_preferred_model_is_used_until_it_cannot_be(api: Api) -> None:
@@ -54,7 +57,9 @@ async def test_a_preferred_model_is_used_until_it_cannot_be(api: Api) -> None:
     assert (await admin.put(f"/admin/models/{other}", json={"enabled": False})).status_code == 200
     assert await estimated(ana) == usual
     assert (await ana.get("/users/me/preferences")).json()["image_model"] is None
-    assert (await admin.put(f"/admin/models/{other}", json={"enabled": True, "roles": ["admin"]})).status_code == 200
+    assert (
+        await admin.put(f"/admin/models/{other}", json={"enabled": True, "roles": ["admin"]})
+    ).status_code == 200
     assert await estimated(ana) == usual
     assert (await admin.put(f"/admin/models/{other}", json={"roles": None})).status_code == 200
     assert await estimated(ana) == other  # it is liked again as soon as it is back
@@ -79,8 +84,14 @@ async def test_what_is_not_given_stays_also_when_two_change_at_once(api: Api) ->
         "time_zone": None,
     }
     await prefers(ana, time_zone="Europe/Berlin")
-    bodies = ({"spoiler": True}, {"image_options": {"n": 2, "aspect_ratio": "16:9"}}, {"video_options": {"generate_audio": False}})
-    answers = await asyncio.gather(*(ana.put("/users/me/preferences", json=body) for body in bodies))
+    bodies = (
+        {"spoiler": True},
+        {"image_options": {"n": 2, "aspect_ratio": "16:9"}},
+        {"video_options": {"generate_audio": False}},
+    )
+    answers = await asyncio.gather(
+        *(ana.put("/users/me/preferences", json=body) for body in bodies)
+    )
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     found = (await ana.get("/users/me/preferences")).json()
     assert (found["spoiler"], found["time_zone"]) == (True, "Europe/Berlin")

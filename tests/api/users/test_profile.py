@@ -38,14 +38,20 @@ async def test_name_and_language_need_no_password(world: World) -> None:
     other = await world.login("alice", GOOD)
     changed = await change(world, alice.access_token, display_name=" Alice ", language="de")
     assert (changed.json()["display_name"], changed.json()["language"]) == ("Alice", "de")
-    assert (await world.ask("GET", "/users/me", as_=other.access_token)).json()["display_name"] == "Alice"
+    assert (await world.ask("GET", "/users/me", as_=other.access_token)).json()[
+        "display_name"
+    ] == "Alice"
     assert (await change(world, alice.access_token, display_name="   ")).status_code == 422
 
 
 @one_engine
-@pytest.mark.parametrize("wanted", [{"email": "new@example.org"}, {"new_password": "a better password"}])
+@pytest.mark.parametrize(
+    "wanted", [{"email": "new@example.org"}, {"new_password": "a better password"}]
+)
 @pytest.mark.parametrize("current", [None, "a wrong password"])
-async def test_email_and_password_need_the_current_password(world: World, wanted: dict[str, str], current: str | None) -> None:
+async def test_email_and_password_need_the_current_password(
+    world: World, wanted: dict[str, str], current: str | None
+) -> None:
     alice = await world.person()
     refused = await change(world, alice.access_token, current_password=current, **wanted)
     assert (refused.status_code, refused.json()["fields"][0]["field"]) == (422, "current_password")
@@ -55,10 +61,14 @@ async def test_email_and_password_need_the_current_password(world: World, wanted
 @one_engine
 async def test_a_new_email_signs_in_and_the_old_one_does_not(world: World) -> None:
     alice = await world.person()
-    changed = await change(world, alice.access_token, email="New@Example.org", current_password=GOOD)
+    changed = await change(
+        world, alice.access_token, email="New@Example.org", current_password=GOOD
+    )
     assert changed.json()["email"] == "new@example.org"
     await world.login("new", GOOD)
-    old = await world.ask("POST", "/auth/login", json={"email": "alice@example.org", "password": GOOD})
+    old = await world.ask(
+        "POST", "/auth/login", json={"email": "alice@example.org", "password": GOOD}
+    )
     assert old.status_code == 401
 
 
@@ -66,16 +76,29 @@ async def test_an_email_address_of_somebody_else_is_refused(world: World) -> Non
     await world.person("bob")
     alice = await world.person()
     other = await world.login("alice", GOOD)
-    taken = await change(world, alice.access_token, email="bob@example.org", new_password="a better password", current_password=GOOD)
+    taken = await change(
+        world,
+        alice.access_token,
+        email="bob@example.org",
+        new_password="a better password",
+        current_password=GOOD,
+    )
     assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
-    assert (await world.ask("GET", "/users/me", as_=other.access_token)).status_code == 200  # nothing of it was kept
+    assert (
+        await world.ask("GET", "/users/me", as_=other.access_token)
+    ).status_code == 200  # nothing of it was kept
     await world.login("alice", GOOD)
 
 
 @one_engine
 async def test_a_new_password_is_checked_for_the_role(world: World) -> None:
     admin = await world.admin()
-    short = await change(world, admin.access_token, new_password="14 characters!", current_password="an admin's long password")
+    short = await change(
+        world,
+        admin.access_token,
+        new_password="14 characters!",
+        current_password="an admin's long password",
+    )
     assert short.status_code == 422
     assert short.json()["fields"] == [
         {
@@ -91,7 +114,14 @@ async def test_a_new_password_is_checked_for_the_role(world: World) -> None:
 async def test_guessing_the_current_password_is_slowed_down(world: World) -> None:
     alice = await world.person()
     tries = [
-        (await change(world, alice.access_token, new_password="a better password", current_password=f"guess {number}")).status_code
+        (
+            await change(
+                world,
+                alice.access_token,
+                new_password="a better password",
+                current_password=f"guess {number}",
+            )
+        ).status_code
         for number in range(6)
     ]
     assert tries == [422] * 5 + [429]

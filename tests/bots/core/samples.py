@@ -27,11 +27,24 @@ def generation(**changes: Any) -> GenerationOut:
 
 
 def media(**changes: Any) -> MediaOut:
-    made: dict[str, Any] = {"id": "m1", "url": "/media/m1?exp=1&sig=x", "content_type": "image/png", "size": 3}
+    made: dict[str, Any] = {
+        "id": "m1",
+        "url": "/media/m1?exp=1&sig=x",
+        "content_type": "image/png",
+        "size": 3,
+    }
     return MediaOut(**{**made, **changes})
 
 
 def delivery(event: Event, **changes: Any) -> DeliveryOut:
-    address = AddressOut(platform="terminal", chat_id="c", message_id="1", card_message_id="2", private=True)
-    made: dict[str, Any] = {"id": "0197a1b2-1111-7000-8000-0123456789ab", "lease": "l", "attempt": 1, "address": address, "event": event}
+    address = AddressOut(
+        platform="terminal", chat_id="c", message_id="1", card_message_id="2", private=True
+    )
+    made: dict[str, Any] = {
+        "id": "0197a1b2-1111-7000-8000-0123456789ab",
+        "lease": "l",
+        "attempt": 1,
+        "address": address,
+        "event": event,
+    }
     return DeliveryOut(**{**made, **changes})

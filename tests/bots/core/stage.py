@@ -17,16 +17,29 @@ from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
 from bots.core.outbox import Times
-from bots.core.types import Address, Attachment, Chat, Inbound, Limits, Reply, Sender, SendFailed, Shown
+from bots.core.types import (
+    Address,
+    Attachment,
+    Chat,
+    Inbound,
+    Limits,
+    Reply,
+    Sender,
+    SendFailed,
+    Shown,
+)
 from tests.api.harness import Api
 
 PLATFORM = "telegram"
 PUBLIC_URL = "https://studio.example.org"
 PATIENCE = 30.0
 OF_A_TEST = ("throttles", "links", "link_codes", "generations", "deliveries", "platform_files")
-"""Tables in which one test would meet what another left; everything else belongs to a user, and each test has its own."""
+"""Tables in which one test would meet what another left; everything else belongs to a user, and
+each test has its own."""
 _USERS = count()
-LIMITS = Limits(text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=0.0)
+LIMITS = Limits(
+    text=4096, caption=1024, photo_bytes=10_000_000, upload_bytes=50_000_000, edit_seconds=0.0
+)
 
 
 @dataclass
@@ -41,7 +54,8 @@ class Act:
 
 @dataclass
 class Stage:
-    """A chat platform of the tests' own. `trouble` is asked before each message and may raise `SendFailed` or wait."""
+    """A chat platform of the tests' own. `trouble` is asked before each message and may raise
+    `SendFailed` or wait."""
 
     limits: Limits = LIMITS
     acts: list[Act] = field(default_factory=list)
@@ -57,7 +71,9 @@ class Stage:
             await self.trouble(to, reply)
         shown = replacing or Shown((f"m{len(self.acts) + 1}",))
         async with self._news:
-            self.acts.append(Act(to, reply, shown, replacing.message_ids[-1] if replacing else None))
+            self.acts.append(
+                Act(to, reply, shown, replacing.message_ids[-1] if replacing else None)
+            )
             self._news.notify_all()
         return shown
 
@@ -107,13 +123,27 @@ class Place:
     updates: int = 0
 
     def inbound(
-        self, line: str, *, person: str = "77", chat: str = "77", private: bool = True, language: str | None = None, **more: Any
+        self,
+        line: str,
+        *,
+        person: str = "77",
+        chat: str = "77",
+        private: bool = True,
+        language: str | None = None,
+        **more: Any,
     ) -> Inbound:
         """`/image a fox` as a command."""
         self.updates += 1
         name, _, text = line.removeprefix("/").partition(" ")
         address = Address(PLATFORM, chat, message_id=f"u{self.updates}", private=private)
-        return Inbound(address, Sender(person, f"Person {person}", language), str(self.updates), name, text, **more)
+        return Inbound(
+            address,
+            Sender(person, f"Person {person}", language),
+            str(self.updates),
+            name,
+            text,
+            **more,
+        )
 
     async def say(self, line: str, **more: Any) -> list[Reply]:
         """What is shown in answer; the last one is the answer."""
@@ -127,8 +157,13 @@ class Place:
     async def join(self, person: str = "77", chat: str = "77") -> None:
         """Linked, without the way that leads there and without the notice that says so."""
         user = (await self.web.get("/users/me")).json()["id"]
-        query = "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
-        await self.api.services.db.execute(query, PLATFORM, person, user, f"Person {person}", chat, now())
+        query = (
+            "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
+            "created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+        )
+        await self.api.services.db.execute(
+            query, PLATFORM, person, user, f"Person {person}", chat, now()
+        )
 
     async def link(self, person: str = "77", chat: str = "77") -> None:
         code = (await self.web.post("/links/codes", json={"platform": PLATFORM})).json()
@@ -140,7 +175,9 @@ class Place:
 
 
 @asynccontextmanager
-async def pumping(chat: Chat, bot: BotApi, times: Times | None = None) -> AsyncIterator[asyncio.Event]:
+async def pumping(
+    chat: Chat, bot: BotApi, times: Times | None = None
+) -> AsyncIterator[asyncio.Event]:
     """The pump runs meanwhile; the event stops it early."""
     stop = asyncio.Event()
     task = asyncio.create_task(pump(chat, bot, stop, times))
@@ -155,7 +192,9 @@ async def pumping(chat: Chat, bot: BotApi, times: Times | None = None) -> AsyncI
 async def served(app: Any, port: int = 0) -> AsyncIterator[int]:
     """The app on a loopback port; it must have been started already."""
     with socket.create_server(("127.0.0.1", port)) as listener:
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -168,14 +207,23 @@ async def served(app: Any, port: int = 0) -> AsyncIterator[int]:
 async def there_only(scope: Any, receive: Any, send: Any) -> None:
     """An api that has started, and knows nobody."""
     status = 200 if scope["path"] == "/healthz" else 401
-    problem = b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated"}'
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"%d" % len(problem))]})
+    problem = (
+        b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated"}'
+    )
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-length", b"%d" % len(problem))],
+        }
+    )
     await send({"type": "http.response.body", "body": problem})
 
 
 @asynccontextmanager
 async def entered(api: Api, url: str) -> AsyncIterator[Place]:
-    """A place in a running api for one test: nobody is linked, nothing was made, nothing waits, and the account is new."""
+    """A place in a running api for one test: nobody is linked, nothing was made, nothing waits, and
+    the account is new."""
     await asyncio.gather(*(api.services.db.execute(f"DELETE FROM {table}") for table in OF_A_TEST))
     key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
     async with BotApi(url, key, PUBLIC_URL) as bot, await api.user(f"ana{next(_USERS)}") as web:

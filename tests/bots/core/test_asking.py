@@ -26,7 +26,9 @@ async def place(joined: Place) -> Place:
     return joined
 
 
-async def test_an_answer_grows_in_one_message_and_ends_whole(place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_grows_in_one_message_and_ends_whole(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(token=0.01)
     before = len(place.stage.acts)
     replies = await place.say("/ask why is the sky blue?")
@@ -67,7 +69,9 @@ async def test_a_provider_that_is_down_is_told_in_words(place: Place, sandbox: S
     assert reply.text.endswith("Nothing was charged.")
 
 
-async def test_an_answer_that_breaks_off_keeps_what_was_written(place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_that_breaks_off_keeps_what_was_written(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="cut", after=3))
     last = (await place.say("/ask why is the sky blue?"))[-1]
     assert not last.preview
@@ -77,7 +81,9 @@ async def test_an_answer_that_breaks_off_keeps_what_was_written(place: Place, sa
     assert why == f"{texts.CAUSES['connection_lost']} It cost {texts.money(spent)}.]"
 
 
-async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previews(place: Place) -> None:
+async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previews(
+    place: Place,
+) -> None:
     slow_down = SendFailed("flood", retry_after=0.01)
     place.stage.trouble = trouble_once(slow_down, slow_down)
     last = (await place.say("/ask why is the sky blue?"))[-1]
@@ -94,9 +100,14 @@ async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previ
         ("u", 2),
     ],
 )
-async def test_a_reply_whose_fate_is_not_known_is_sent_twice_at_most(place: Place, fates: str, sent: int) -> None:
+async def test_a_reply_whose_fate_is_not_known_is_sent_twice_at_most(
+    place: Place, fates: str, sent: int
+) -> None:
     """`u`: it may have arrived, `c`: it certainly has not."""
-    kinds = {"u": SendFailed("no answer", uncertain=True, retry_after=0.0), "c": SendFailed("busy", retry_after=0.0)}
+    kinds = {
+        "u": SendFailed("no answer", uncertain=True, retry_after=0.0),
+        "c": SendFailed("busy", retry_after=0.0),
+    }
     left, tries = [kinds[one] for one in fates], []
 
     async def trouble(_to: Address, reply: Reply) -> None:
@@ -117,7 +128,9 @@ async def test_a_message_that_can_not_be_edited_any_more_is_said_anew(place: Pla
     assert place.stage.acts[-1].edited is None
 
 
-async def test_an_answer_is_stopped_by_its_button_by_its_asker_only(place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_is_stopped_by_its_button_by_its_asker_only(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(token=3600, first_token=0)
     asking = asyncio.create_task(place.say("/ask why is the sky blue?"))
     await place.stage.until(lambda: any(act.reply.preview for act in place.stage.acts))
@@ -134,7 +147,8 @@ async def test_an_answer_is_stopped_by_its_button_by_its_asker_only(place: Place
     assert said.buttons == ()
     (late,) = await place.say(f"/stop_answer {stop.value}", pressed="m1")
     assert late.text == texts.nothing_to_stop()
-    # closing the stream ended the answer: what was asked for is settled, and nothing is held any more
+    # closing the stream ended the answer: what was asked for is settled, and nothing is held any
+    # more
     await place.stage.until_true(lambda: held_nothing(place))
 
 
@@ -165,10 +179,22 @@ async def test_pictures_go_along_to_a_model_that_can_see(place: Place, sandbox: 
 @pytest.mark.parametrize(
     ("quoted", "private", "asked"),
     [
-        (Quoted("m2", "The moon is cheese.\nMostly.", author="Ana"), True, "Ana wrote:\n> The moon is cheese.\n> Mostly.\n\nis that so?"),
-        (Quoted("m2", "The moon is cheese."), False, "Somebody wrote:\n> The moon is cheese.\n\nis that so?"),
+        (
+            Quoted("m2", "The moon is cheese.\nMostly.", author="Ana"),
+            True,
+            "Ana wrote:\n> The moon is cheese.\n> Mostly.\n\nis that so?",
+        ),
+        (
+            Quoted("m2", "The moon is cheese."),
+            False,
+            "Somebody wrote:\n> The moon is cheese.\n\nis that so?",
+        ),
         (Quoted("m2", "It is rock.", mine=True), False, "You wrote:\n> It is rock.\n\nis that so?"),
-        (Quoted("m2", "It is rock.", mine=True, picked=True), True, "You wrote:\n> It is rock.\n\nis that so?"),
+        (
+            Quoted("m2", "It is rock.", mine=True, picked=True),
+            True,
+            "You wrote:\n> It is rock.\n\nis that so?",
+        ),
         (Quoted("m2", "It is rock.", mine=True), True, "is that so?"),
         (Quoted("m2", "", author="Ana"), True, "is that so?"),
     ],
@@ -177,15 +203,25 @@ async def test_the_words_that_a_question_answers_go_along(
     place: Place, sandbox: Sandbox, quoted: Quoted, private: bool, asked: str
 ) -> None:
     await place.answer(
-        dataclasses.replace(place.inbound("/ask is that so?", quoted=quoted), address=Address("terminal", "c1", private=private))
+        dataclasses.replace(
+            place.inbound("/ask is that so?", quoted=quoted),
+            address=Address("terminal", "c1", private=private),
+        )
     )
     assert sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"] == asked
 
 
-async def test_words_of_others_alone_are_asked_about_and_long_ones_shortened(place: Place, sandbox: Sandbox) -> None:
+async def test_words_of_others_alone_are_asked_about_and_long_ones_shortened(
+    place: Place, sandbox: Sandbox
+) -> None:
     await place.say("/ask", quoted=Quoted("m2", "The moon is cheese.", author="Ana"))
-    assert sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"] == "Ana wrote:\n> The moon is cheese.\n\nWhat is this about?"
-    sent = with_quoted(place.inbound("/ask", quoted=Quoted("m2", "moon\n" * 4_000, author="Ana")), "why?")
+    assert (
+        sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"]
+        == "Ana wrote:\n> The moon is cheese.\n\nWhat is this about?"
+    )
+    sent = with_quoted(
+        place.inbound("/ask", quoted=Quoted("m2", "moon\n" * 4_000, author="Ana")), "why?"
+    )
     assert sent.startswith("Ana wrote:\n> moon\n> moon\n")
     assert sent.endswith("…\n\nwhy?")
     assert len(sent) <= 10_000
@@ -197,12 +233,17 @@ async def test_a_file_whose_name_is_no_text_is_taken(place: Place, sandbox: Sand
             {"attachments": (attachment(png(), name=name),)},
             {"quoted": Quoted("m2", attachments=(attachment(png(), name=name),))},
         ):
-            assert "I was given 1 picture with it" in (await place.say("/ask what is it?", **more))[-1].text
+            assert (
+                "I was given 1 picture with it"
+                in (await place.say("/ask what is it?", **more))[-1].text
+            )
 
 
 async def test_an_answer_of_many_messages_comes_as_a_file(place: Place) -> None:
     place.stage.limits = dataclasses.replace(LIMITS, text=400)
-    replies = [reply for reply in await place.say("/ask tell me something long") if not reply.preview]
+    replies = [
+        reply for reply in await place.say("/ask tell me something long") if not reply.preview
+    ]
     beginning, file = replies
     assert beginning.text.endswith(texts.answer_as_file())
     assert len(beginning.text) <= 400
@@ -228,7 +269,14 @@ BAD_TEXTS = [
 
 async def test_any_text_is_answered(place: Place) -> None:
     for text in BAD_TEXTS:
-        for line in (f"/ask {text}", f"/image {text}", f"/edit {text}", f"/fly{text[:1]} {text}", f"/model {text}", f"/cancel {text}"):
+        for line in (
+            f"/ask {text}",
+            f"/image {text}",
+            f"/edit {text}",
+            f"/fly{text[:1]} {text}",
+            f"/model {text}",
+            f"/cancel {text}",
+        ):
             last = (await place.say(line))[-1]
             assert last.text or last.ask, line
             assert "Something went wrong" not in last.text, line

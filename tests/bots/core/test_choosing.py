@@ -51,7 +51,9 @@ async def test_a_model_is_chosen_by_buttons_or_by_name_and_used_from_then_on(pla
     assert unknown.text.startswith("I don't know the model “nothing-like-it”. There are: ")
 
 
-async def test_long_lists_of_models_have_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_lists_of_models_have_pages(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bots.core.commands.preferences.PAGE", 1)
     (overview,) = await place.say("/model")
     first = await press(place, overview, "Images")
@@ -105,7 +107,11 @@ async def test_a_stranger_is_answered_in_the_platforms_language(place: Place) ->
 async def of_two_kinds(place: Place) -> tuple[str, str]:
     """Id and name of a model that answers and draws."""
     listed = [
-        {one["id"]: one["name"] for one in (await place.web.get(f"/models?kind={kind}")).json()["items"]} for kind in ("text", "image")
+        {
+            one["id"]: one["name"]
+            for one in (await place.web.get(f"/models?kind={kind}")).json()["items"]
+        }
+        for kind in ("text", "image")
     ]
     return next((model_id, name) for model_id, name in listed[0].items() if model_id in listed[1])
 
@@ -114,10 +120,16 @@ async def test_a_model_of_two_kinds_is_chosen_for_the_one_that_is_meant(place: P
     model_id, name = await of_two_kinds(place)
     for words in (model_id, name):
         (which,) = await place.say(f"/model {words}")
-        assert [one.label for row in which.buttons for one in row] == [f"Answers: {name}", f"Images: {name}"]
+        assert [one.label for row in which.buttons for one in row] == [
+            f"Answers: {name}",
+            f"Images: {name}",
+        ]
     chosen = await press(place, which, "Images: ")
     assert f"Images: {name}" in chosen.text
-    assert [(await preferences(place))[f"{kind}_model"] for kind in ("text", "image")] == [None, model_id]
+    assert [(await preferences(place))[f"{kind}_model"] for kind in ("text", "image")] == [
+        None,
+        model_id,
+    ]
     (said,) = await place.say(f"/model text {model_id}")
     assert said.text.endswith("(Answers).")
     assert (await preferences(place))["text_model"] == model_id
@@ -128,5 +140,7 @@ async def test_of_several_models_one_that_only_answers_is_asked(place: Place) ->
     assert "gpt" in model_id
     *_, reply = await place.say("/ask --model gpt who are you?")
     assert "who are you?" in reply.text
-    model = await place.api.services.db.fetch_one("SELECT model FROM messages WHERE role = 'assistant' ORDER BY id DESC LIMIT 1")
+    model = await place.api.services.db.fetch_one(
+        "SELECT model FROM messages WHERE role = 'assistant' ORDER BY id DESC LIMIT 1"
+    )
     assert model == {"model": "openai/gpt-5-mini"}

@@ -1,4 +1,5 @@
-"""docs/commands.md: every command and button with what it shows. `python -m tests.bots.core.test_commands_page` writes it anew."""
+"""docs/commands.md: every command and button with what it shows. `python -m
+tests.bots.core.test_commands_page` writes it anew."""
 
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from bots.core.options import Option
 PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
 
 SHOWS = {
-    "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked at, and words that are answered are put "
+    "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked "
+    "at, and words that are answered are put "
     "before the question",
     "image": "a card with Refresh and Cancel, then the pictures with their buttons",
     "video": "a card with Refresh and Cancel, then the video with its buttons",
@@ -16,10 +18,13 @@ SHOWS = {
     "animate": "the same, for a video that begins with the picture",
     "again": "the same, once more; options change it",
     "new": "that the conversation of this chat and thread begins anew",
-    "model": "the models in use with a button for each kind; behind it a list to choose from; with a name the model is chosen at once",
-    "settings": "language, from which price on I ask, hidden results in groups, with buttons; they hold in all chats",
+    "model": "the models in use with a button for each kind; behind it a list to choose from; "
+    "with a name the model is chosen at once",
+    "settings": "language, from which price on I ask, hidden results in groups, with buttons; "
+    "they hold in all chats",
     "jobs": "the last jobs with state and cost, Cancel for those that run, Refresh",
-    "cancel": "that the job is cancelled, and whether it costs something; without an id it stops the answer that is being written, "
+    "cancel": "that the job is cancelled, and whether it costs something; without an id it stops "
+    "the answer that is being written, "
     "else the newest job",
     "gallery": "the last results with a button to show each again, and the address of the gallery",
     "balance": "what is left, spent and reserved this month",
@@ -33,34 +38,100 @@ SHOWS = {
 
 BUTTONS = {
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
-    "other": ("🧠 Other model", "a failure that another model may not have", "the models that could do it"),
-    "with": ("a model's name", "that list", "the same request with that model, as a new job with a card"),
-    "repeat": ("🔁 Again", "an error that may not come again", "what was asked for, once more; only for who asked"),
-    "tell": ("🔔 Tell the admin", "a failure that only an admin can mend", "that the admins know it; once an hour for the same thing"),
-    "vary": ("🎲 Vary", "a result", "the same request with another seed; one picture of several is what the new one begins with"),
+    "other": (
+        "🧠 Other model",
+        "a failure that another model may not have",
+        "the models that could do it",
+    ),
+    "with": (
+        "a model's name",
+        "that list",
+        "the same request with that model, as a new job with a card",
+    ),
+    "repeat": (
+        "🔁 Again",
+        "an error that may not come again",
+        "what was asked for, once more; only for who asked",
+    ),
+    "tell": (
+        "🔔 Tell the admin",
+        "a failure that only an admin can mend",
+        "that the admins know it; once an hour for the same thing",
+    ),
+    "vary": (
+        "🎲 Vary",
+        "a result",
+        (
+            "the same request with another seed; one picture of several is what the new one begins "
+            "with"
+        ),
+    ),
     "edit": (
         "✏️ Edit",
         "a result",
-        "asks which of several pictures, what should be different (a form, or a message to answer), then a job with a card",
+        (
+            "asks which of several pictures, what should be different (a form, or a message to "
+            "answer), then a job with a card"
+        ),
     ),
-    "animate": ("🎬 Animate", "a picture", "asks what should happen (a dash leaves it to the model), then a job with a card"),
-    "original": ("⬇️ Original", "a result", "the file as it was made, as a document; its address when it is too large for the chat"),
-    "favourite": ("⭐ Favourite", "a result", "marks it, or takes the mark away; only its owner reads the note"),
-    "delete": ("🗑️ Delete", "a result", "asks once; a moderator of the chat who does not own it only removes the message"),
+    "animate": (
+        "🎬 Animate",
+        "a picture",
+        "asks what should happen (a dash leaves it to the model), then a job with a card",
+    ),
+    "original": (
+        "⬇️ Original",
+        "a result",
+        "the file as it was made, as a document; its address when it is too large for the chat",
+    ),
+    "favourite": (
+        "⭐ Favourite",
+        "a result",
+        "marks it, or takes the mark away; only its owner reads the note",
+    ),
+    "delete": (
+        "🗑️ Delete",
+        "a result",
+        "asks once; a moderator of the chat who does not own it only removes the message",
+    ),
     "delete_yes": ("Yes, delete it", "that question", "deletes the result in chat and gallery"),
     "keep": ("Keep it", "that question", "the result's buttons again"),
     "refresh": ("🔄 Refresh", "a card", "state, place in the queue and time as they are now"),
     "cancel": ("Cancel", "a card, /jobs", "stops the job and closes the card"),
     "jobs": ("🔄 Refresh", "/jobs", "the list as it is now"),
     "show": ("#k7m2pqx", "/gallery", "that result again, with its buttons"),
-    "confirm": ("Yes, for $…", "a question about a price", "makes it; pressed twice it is made once"),
+    "confirm": (
+        "Yes, for $…",
+        "a question about a price",
+        "makes it; pressed twice it is made once",
+    ),
     "decline": ("No", "a question about a price", "leaves it; only for who asked"),
-    "stop_answer": ("⏹ Stop", "an answer that is being written", "ends it, at the provider, too; what was written stays"),
-    "go_on": ("▶️ Go on", "an answer that was cut at its limit", "goes on with it in a new message, however old it is; only for who asked"),
+    "stop_answer": (
+        "⏹ Stop",
+        "an answer that is being written",
+        "ends it, at the provider, too; what was written stays",
+    ),
+    "go_on": (
+        "▶️ Go on",
+        "an answer that was cut at its limit",
+        "goes on with it in a new message, however old it is; only for who asked",
+    ),
     "model": ("Models …", "/settings", "the models in use"),
-    "models": ("Answers, Images, Videos, More, Back", "/model", "a page of the models of that kind"),
-    "use_model": ("a model's name, The studio's choice", "/model", "that model is used from now on"),
-    "set": ("a language, a price, Hide, Show", "/settings", "the page with the new setting; only for its owner"),
+    "models": (
+        "Answers, Images, Videos, More, Back",
+        "/model",
+        "a page of the models of that kind",
+    ),
+    "use_model": (
+        "a model's name, The studio's choice",
+        "/model",
+        "that model is used from now on",
+    ),
+    "set": (
+        "a language, a price, Hide, Show",
+        "/settings",
+        "the page with the new setting; only for its owner",
+    ),
     "link_yes": ("Yes", "/link", "asks to confirm on the web"),
     "link_no": ("No", "/link", "the code is not valid any more"),
     "unlink_yes": ("Yes", "/unlink", "unlinks the chat"),
@@ -76,28 +147,49 @@ INSIDE = {"unreadable"}
 
 HEAD = """# Commands and buttons
 
-Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an answer to the bot or a mention is a
-question; an answer to one of the bot's results says what should be different. Sending a picture with a command as its caption uses the
-picture, and so does answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors, budgets and
-other notes are for the sender alone where the platform can do that. In a group, somebody without an account is answered once an hour.
+Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an
+answer to the bot or a mention is a question; an answer to one of the bot's results says what should
+be different. Sending a picture with a command as its caption uses the picture, and so does
+answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors,
+budgets and other notes are for the sender alone where the platform can do that. In a group,
+somebody without an account is answered once an hour.
 
-This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it anew.
+This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it
+anew.
 """
 
 
 def page() -> str:
     lines = [HEAD, "## Commands", "", "| command | what it does | what it shows |", "|---|---|---|"]
-    lines += [f"| {_usage(one)} | {one.description} | {SHOWS.get(one.name, '')} |" for one in COMMANDS]
-    lines += ["", f"Also understood: {', '.join(f'`/{alias}` for `/{name}`' for alias, name in ALIASES.items())}.", ""]
+    lines += [
+        f"| {_usage(one)} | {one.description} | {SHOWS.get(one.name, '')} |" for one in COMMANDS
+    ]
+    lines += [
+        "",
+        (
+            "Also understood: "
+            f"{', '.join(f'`/{alias}` for `/{name}`' for alias, name in ALIASES.items())}."
+        ),
+        "",
+    ]
     lines += ["## Options", "", "| option | what it does | values | with |", "|---|---|---|---|"]
-    lines += [f"| {_flags(option)} | {option.description} | {_values(option)} | {', '.join(where)} |" for option, where in _options()]
+    lines += [
+        f"| {_flags(option)} | {option.description} | {_values(option)} | {', '.join(where)} |"
+        for option, where in _options()
+    ]
     lines += ["", "## Buttons", "", "| button | on | what it shows |", "|---|---|---|"]
     lines += [f"| {label} | {where} | {shows} |" for label, where, shows in BUTTONS.values()]
     return "\n".join(lines) + "\n"
 
 
 def _usage(command: Command) -> str:
-    argument = "" if command.argument is None else f" {command.argument}" if command.argument_required else f" [{command.argument}]"
+    argument = (
+        ""
+        if command.argument is None
+        else f" {command.argument}"
+        if command.argument_required
+        else f" [{command.argument}]"
+    )
     return f"`/{command.name}{argument}`"
 
 
@@ -119,7 +211,9 @@ def _values(option: Option) -> str:
     if option.type == "switch":
         return "nothing, or `--no-` before its name"
     if option.choices:
-        return ", ".join(option.choices) + ("" if option.pattern == "|".join(option.choices) else ", and others")
+        return ", ".join(option.choices) + (
+            "" if option.pattern == "|".join(option.choices) else ", and others"
+        )
     return f"such as `{option.example}`"
 
 

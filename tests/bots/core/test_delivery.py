@@ -27,12 +27,20 @@ async def tell(place: Place, chat: str, *names: str) -> None:
     services = place.api.services
     for name in names:
         async with services.db.transaction() as sql:
-            await services.deliveries.notify(sql, platform=PLATFORM, chat_id=chat, code="linked", facts={"account_hint": f"<{name}>"})
+            await services.deliveries.notify(
+                sql,
+                platform=PLATFORM,
+                chat_id=chat,
+                code="linked",
+                facts={"account_hint": f"<{name}>"},
+            )
     services.deliveries.ring(PLATFORM)
 
 
 async def rows(place: Place) -> list[tuple[str, int, bool]]:
-    found = await place.api.services.db.fetch("SELECT state, attempt, doubts FROM deliveries ORDER BY id")
+    found = await place.api.services.db.fetch(
+        "SELECT state, attempt, doubts FROM deliveries ORDER BY id"
+    )
     return [(str(row["state"]), int(str(row["attempt"])), bool(row["doubts"])) for row in found]
 
 
@@ -103,7 +111,9 @@ async def test_a_chat_that_asks_to_wait_keeps_its_order(place: Place) -> None:
     assert order(place) == ["a", "b"]
 
 
-async def test_a_defect_in_one_chat_stops_neither_the_others_nor_its_own_next_try(place: Place) -> None:
+async def test_a_defect_in_one_chat_stops_neither_the_others_nor_its_own_next_try(
+    place: Place,
+) -> None:
     broken = ["x"]
 
     async def defect(to: Address, _reply: Reply) -> None:
@@ -118,8 +128,11 @@ async def test_a_defect_in_one_chat_stops_neither_the_others_nor_its_own_next_tr
     assert sorted(order(place)) == ["a", "b"]
 
 
-async def test_what_breaks_a_lane_takes_no_place_with_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure that can't even be told to the api, in as many chats as there are places: everything comes once the leases are over."""
+async def test_what_breaks_a_lane_takes_no_place_with_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure that can't even be told to the api, in as many chats as there are places:
+    everything comes once the leases are over."""
     monkeypatch.setattr(service, "LEASE", timedelta(seconds=0.5))
     broken: set[str] = set()
 
@@ -168,7 +181,9 @@ async def test_what_is_being_sent_at_the_stop_is_still_acknowledged(place: Place
     assert [state for state, _, _ in await rows(place)] == ["done", "pending"]
 
 
-async def test_an_api_that_goes_away_between_show_and_ack_gets_the_ack_when_it_is_back(place: Place) -> None:
+async def test_an_api_that_goes_away_between_show_and_ack_gets_the_ack_when_it_is_back(
+    place: Place,
+) -> None:
     key = ensure_secrets(place.api.data_dir).bot_keys[PLATFORM]
     down = asyncio.Event()
 
@@ -222,7 +237,9 @@ async def _made_an_image(place: Place) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
-async def test_a_file_somewhat_too_large_is_sent_as_a_smaller_copy(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_somewhat_too_large_is_sent_as_a_smaller_copy(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = await _made_an_image(place)
     most = made["images"][0]["size"] * 2 // 3
     monkeypatch.setattr(smaller_copies, "STEPS", (most,))
@@ -234,11 +251,15 @@ async def test_a_file_somewhat_too_large_is_sent_as_a_smaller_copy(place: Place,
     assert f"{PUBLIC_URL}/gallery/{made['id']}" in pushed.reply.text
 
 
-async def test_a_result_speaks_its_owners_language_and_hides_where_the_owner_wants_it(place: Place) -> None:
+async def test_a_result_speaks_its_owners_language_and_hides_where_the_owner_wants_it(
+    place: Place,
+) -> None:
     await place.web.put("/users/me", json={"language": "de"})
     await place.web.put("/users/me/preferences", json={"spoiler": True})
     await _made_an_image(place)
-    await place.api.services.db.execute("UPDATE deliveries SET chat_private = false WHERE event <> 'notice'")
+    await place.api.services.db.execute(
+        "UPDATE deliveries SET chat_private = false WHERE event <> 'notice'"
+    )
     async with pumping(place.stage, place.bot):
         pushed = await place.stage.seen("a fox in snow\n")
         await place.stage.seen("Fertig: Bild")
@@ -254,7 +275,10 @@ async def test_a_picture_too_large_for_a_photo_is_a_document(place: Place) -> No
     assert [file.kind for file in pushed.reply.files] == ["document"]
 
 
-@pytest.mark.parametrize(("content_type", "kind"), [("image/webp", "photo"), ("image/gif", "document"), ("image/avif", "document")])
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [("image/webp", "photo"), ("image/gif", "document"), ("image/avif", "document")],
+)
 async def test_only_what_every_chat_shows_is_a_photo(content_type: str, kind: str) -> None:
     media = MediaOut(id="m", url="/media/m", content_type=content_type, size=100)
     assert kind_of(media, 100, LIMITS) == kind

@@ -1,4 +1,5 @@
-"""How answers end in a chat: what is said of the end, of thinking, sources, pictures and money; and going on."""
+"""How answers end in a chat: what is said of the end, of thinking, sources, pictures and money; and
+going on."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +28,9 @@ async def spent(place: Place) -> Decimal:
     return Decimal((await place.web.get("/users/me")).json()["spent_usd"])
 
 
-async def asked(place: Place, sandbox: Sandbox, stream: str, line: str = "/ask why?", **more: Any) -> list[Reply]:
+async def asked(
+    place: Place, sandbox: Sandbox, stream: str, line: str = "/ask why?", **more: Any
+) -> list[Reply]:
     sandbox.break_with(replay(stream, breaks=bool(more.pop("breaks", False))))
     return await place.say(line, **more)
 
@@ -42,9 +45,15 @@ async def test_a_free_answer_says_nothing_of_money(place: Place) -> None:
     assert "$" not in (await place.say("/ask why? --model llama"))[-1].text
 
 
-async def test_an_answer_that_was_cut_at_its_limit_can_go_on(place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_that_was_cut_at_its_limit_can_go_on(
+    place: Place, sandbox: Sandbox
+) -> None:
     cut = (await asked(place, sandbox, case("finish-reason/length.sse")))[-1]
-    assert cut.text == "This answer was cut in the middle of a sen\n\n[Cut at the limit of its length. It cost $0.0012.]"
+    assert (
+        cut.text
+        == "This answer was cut in the middle of a sen\n\n[Cut at the limit of its length. It "
+        "cost $0.0012.]"
+    )
     ((button,),) = cut.buttons
     assert (button.label, button.action) == ("▶️ Go on", "go_on")
     assert len(f"{button.action}:{button.value}") <= 60
@@ -53,7 +62,9 @@ async def test_an_answer_that_was_cut_at_its_limit_can_go_on(place: Place, sandb
     await place.say("/ask something else?")
     pressed, before = f"/{button.action} {button.value}", len(place.stage.acts)
     on = (await place.say(pressed, pressed="m1"))[-1]
-    assert {act.edited for act in place.stage.acts[before:]} & {"m1"} == set(), "the part before stays as it is"
+    assert {act.edited for act in place.stage.acts[before:]} & {"m1"} == set(), (
+        "the part before stays as it is"
+    )
     assert not on.preview
     sent = [message["content"] for message in sandbox.calls("chat")[-1]["body"]["messages"]]
     assert sent == ["why?", "This answer was cut in the middle of a sen", texts.go_on()]
@@ -71,11 +82,16 @@ async def test_only_who_asked_goes_on(place: Place, sandbox: Sandbox) -> None:
 
 async def test_a_filter_is_told(place: Place, sandbox: Sandbox) -> None:
     last = (await asked(place, sandbox, case("finish-reason/content_filter.sse")))[-1]
-    assert last.text == "I was about to say\n\n[A content filter stopped the answer here. It cost $0.0012.]"
+    assert (
+        last.text
+        == "I was about to say\n\n[A content filter stopped the answer here. It cost $0.0012.]"
+    )
     assert last.buttons == ()
 
 
-async def test_all_thinking_says_so_what_it_cost_and_what_helps(place: Place, sandbox: Sandbox) -> None:
+async def test_all_thinking_says_so_what_it_cost_and_what_helps(
+    place: Place, sandbox: Sandbox
+) -> None:
     thinking, last = await asked(place, sandbox, case("empty-answer-charged/reasoning_length.sse"))
     assert (thinking.text, thinking.preview) == (texts.thinking(), True)
     assert last.text == f"{texts.CAUSES['thinking_only']} It cost $0.016."
@@ -103,8 +119,12 @@ async def test_thinking_is_seen_and_not_quoted(place: Place, sandbox: Sandbox, n
 
 
 @pytest.mark.parametrize(("name", "breaks"), [("cut_mid", True), ("no_finish", False)])
-async def test_a_broken_answer_and_the_ledger_agree(place: Place, sandbox: Sandbox, name: str, breaks: bool) -> None:
-    last = (await asked(place, sandbox, case(f"charged-but-says-not/{name}.sse"), breaks=breaks))[-1]
+async def test_a_broken_answer_and_the_ledger_agree(
+    place: Place, sandbox: Sandbox, name: str, breaks: bool
+) -> None:
+    last = (await asked(place, sandbox, case(f"charged-but-says-not/{name}.sse"), breaks=breaks))[
+        -1
+    ]
     booked = await spent(place)
     assert booked > 0
     assert last.text.endswith(f"It cost {texts.money(booked)}.]")
@@ -119,17 +139,25 @@ async def test_a_line_that_is_no_json_is_not_noticed(place: Place, sandbox: Sand
 @pytest.mark.parametrize("name", ["comment_as_data", "ping_events", "sse_bom", "sse_wrong_type"])
 async def test_odd_streams_are_answers(place: Place, sandbox: Sandbox, name: str) -> None:
     fault = replay(case(f"sse-oddities/{name}.sse"))
-    sandbox.break_with(fault.model_copy(update={"media_type": "application/json"}) if name == "sse_wrong_type" else fault)
+    sandbox.break_with(
+        fault.model_copy(update={"media_type": "application/json"})
+        if name == "sse_wrong_type"
+        else fault
+    )
     assert (await place.say("/ask why?"))[-1].text.endswith(".\n\n$0.0012")
 
 
 async def test_a_character_cut_in_two_is_whole(place: Place, sandbox: Sandbox) -> None:
-    assert "🦊 is a fox" in (await asked(place, sandbox, said("\ud83e", "\udd8a is a fox")))[-1].text
+    assert (
+        "🦊 is a fox" in (await asked(place, sandbox, said("\ud83e", "\udd8a is a fox")))[-1].text
+    )
 
 
 async def test_sources_are_numbered_links(place: Place, sandbox: Sandbox) -> None:
     def cited(url: str, title: str) -> dict[str, Any]:
-        return {"annotations": [{"type": "url_citation", "url_citation": {"url": url, "title": title}}]}
+        return {
+            "annotations": [{"type": "url_citation", "url_citation": {"url": url, "title": title}}]
+        }
 
     strange = cited("https://a.example/x_(y)", "A [strange](https://evil.example) title")
     stream = events({"content": "Yes [1]."}, strange, cited("https://b.example/", ""))
@@ -142,11 +170,17 @@ async def test_sources_are_numbered_links(place: Place, sandbox: Sandbox) -> Non
 
 
 async def test_pictures_of_an_answer_come_as_files(place: Place, sandbox: Sandbox) -> None:
-    words, files = [reply for reply in await asked(place, sandbox, with_picture("Here it is.")) if not reply.preview]
+    words, files = [
+        reply
+        for reply in await asked(place, sandbox, with_picture("Here it is."))
+        if not reply.preview
+    ]
     assert words.text.startswith("Here it is.")
     (file,) = files.files
     assert (file.kind, file.content_type, file.data) == ("photo", "image/png", picture())
     alone = [reply for reply in await asked(place, sandbox, with_picture()) if not reply.preview]
     assert alone[0].text.startswith("Here is the picture.")
     assert len(alone[1].files) == 1
-    assert alone[1].files[0].name != file.name, "where files are saved, none takes the place of another"
+    assert alone[1].files[0].name != file.name, (
+        "where files are saved, none takes the place of another"
+    )

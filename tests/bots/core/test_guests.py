@@ -1,4 +1,5 @@
-"""Guests know that they are guests, what they have, and get and delete it without an account on the web."""
+"""Guests know that they are guests, what they have, and get and delete it without an account on the
+web."""
 
 import io
 import zipfile
@@ -24,7 +25,12 @@ async def served_api(
 ) -> AsyncIterator[tuple[Api, str]]:
     folder = tmp_path_factory.mktemp("guests")
     database = copyfile(migrated_duckdb, folder / "app.duckdb")
-    async with running_api(folder, shared_sandbox, database_url=f"duckdb://{database}", chat_signup="open") as api, served(api.app) as port:
+    async with (
+        running_api(
+            folder, shared_sandbox, database_url=f"duckdb://{database}", chat_signup="open"
+        ) as api,
+        served(api.app) as port,
+    ):
         yield api, f"http://127.0.0.1:{port}"
 
 
@@ -56,7 +62,12 @@ async def test_a_guest_gets_and_deletes_everything_but_keeps_its_spending(place:
     (question,) = await press(place, page, "erase", person="31", chat="31")
     (done,) = await press(place, question, "erase_yes", person="31", chat="31")
     assert done.text == texts.erased()
-    assert await place.api.services.db.fetch("SELECT id FROM messages WHERE strpos(content, 'my secret plan') > 0") == []
+    assert (
+        await place.api.services.db.fetch(
+            "SELECT id FROM messages WHERE strpos(content, 'my secret plan') > 0"
+        )
+        == []
+    )
     assert (await place.say("/balance", person="31", chat="31"))[0].text == spent
 
 

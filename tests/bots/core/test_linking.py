@@ -9,7 +9,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def _code(place: Place) -> dict[str, str]:
-    found: dict[str, str] = (await place.web.post("/links/codes", json={"platform": PLATFORM})).json()
+    found: dict[str, str] = (
+        await place.web.post("/links/codes", json={"platform": PLATFORM})
+    ).json()
     return found
 
 
@@ -52,7 +54,9 @@ async def test_a_code_links_after_both_sides_said_yes(place: Place, command: str
 async def test_no_ends_it(place: Place) -> None:
     code = await _code(place)
     _, no = (await place.say(f"/link {code['code']}"))[-1].buttons[0]
-    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.link_declined()
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[
+        -1
+    ].text == texts.link_declined()
     assert not (await place.web.post(f"/links/codes/{code['id']}/confirm")).is_success
 
 
@@ -69,7 +73,9 @@ async def test_somebody_elses_yes_is_refused_and_leaves_the_question(place: Plac
 async def test_a_code_shown_in_a_group_is_burned(place: Place) -> None:
     for command in ("start", "link"):
         code = await _code(place)
-        (reply,) = await place.say(f"/{command} {code['code']}", chat="-5", private=False, person=f"9200-{command}")
+        (reply,) = await place.say(
+            f"/{command} {code['code']}", chat="-5", private=False, person=f"9200-{command}"
+        )
         assert reply.text == texts.code_burned()
         assert await _state(place, code) == "burned"
         assert (await place.say(f"/link {code['code']}"))[-1].text == texts.code_useless()
@@ -92,10 +98,16 @@ async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Pl
     yes, no = question.buttons[0]
     assert question.secret
     for button in (yes, no):
-        assert (await place.say(f"/{button.action} {button.value}", person="88", pressed="m1"))[-1].text == texts.not_yours()
-    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[-1].text == texts.still_linked()
+        assert (await place.say(f"/{button.action} {button.value}", person="88", pressed="m1"))[
+            -1
+        ].text == texts.not_yours()
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1"))[
+        -1
+    ].text == texts.still_linked()
     assert (await place.say("/balance"))[-1].text.startswith("You have")
-    assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[-1].text == texts.unlinked()
+    assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[
+        -1
+    ].text == texts.unlinked()
     assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
     assert (await place.say("/unlink"))[-1].text.startswith(texts.ERRORS["not_linked"])
 
@@ -104,7 +116,9 @@ async def test_unlinking_on_the_web_tells_the_chat(place: Place) -> None:
     await place.join()
     async with pumping(place.stage, place.bot):
         await place.web.delete(f"/links/{PLATFORM}/77")
-        assert (await place.stage.seen("not linked to an***@example.org any more")).to.chat_id == "77"
+        assert (
+            await place.stage.seen("not linked to an***@example.org any more")
+        ).to.chat_id == "77"
 
 
 async def test_privacy_leads_to_ones_data_also_without_an_account(place: Place) -> None:

@@ -102,7 +102,9 @@ async def test_an_attached_image_guides_an_image(place: Place) -> None:
         ("jpeg-mpf/mpo.jpg", "image/mpo"),
     ],
 )
-async def test_a_picture_is_one_whatever_it_is_declared_to_be(place: Place, file: str, declared: str) -> None:
+async def test_a_picture_is_one_whatever_it_is_declared_to_be(
+    place: Place, file: str, declared: str
+) -> None:
     sent = attachment(case(file), declared, file.partition("/")[2])
     await place.say("/image as a painting", attachments=(sent,))
     await place.say("/image as a drawing", quoted=Quoted("m2", "look", attachments=(sent,)))
@@ -111,8 +113,13 @@ async def test_a_picture_is_one_whatever_it_is_declared_to_be(place: Place, file
 
 
 async def test_what_is_no_picture_is_left_out_of_an_answered_message(place: Place) -> None:
-    voice, notes = attachment(b"OggS", "audio/ogg", "voice.ogg"), attachment(b"%PDF", "application/octet-stream", "notes.pdf")
-    await place.say("/image a fox", quoted=Quoted("m2", "look", attachments=(voice, attachment(png()), notes)))
+    voice, notes = (
+        attachment(b"OggS", "audio/ogg", "voice.ogg"),
+        attachment(b"%PDF", "application/octet-stream", "notes.pdf"),
+    )
+    await place.say(
+        "/image a fox", quoted=Quoted("m2", "look", attachments=(voice, attachment(png()), notes))
+    )
     await place.say("/image a fox", quoted=Quoted("m2", "look", attachments=(voice, notes)))
     made = (await place.web.get("/generations")).json()["items"]
     assert sorted(one["mode"] for one in made) == ["image_to_image", "text_to_image"]
@@ -123,7 +130,9 @@ async def test_what_is_surely_no_picture_is_not_even_fetched(place: Place) -> No
         raise AssertionError
 
     for name, declared in (("film.mp4", "video/mp4"), ("voice.ogg", "AUDIO/ogg")):
-        (reply,) = await place.say("/video waves", attachments=(Attachment(name, declared, 19_000_000, never),))
+        (reply,) = await place.say(
+            "/video waves", attachments=(Attachment(name, declared, 19_000_000, never),)
+        )
         assert reply.text == texts.no_image_attached()
 
 
@@ -148,7 +157,9 @@ async def test_a_mistake_is_told_and_makes_nothing(place: Place) -> None:
 async def test_an_attachment_that_is_no_image_is_refused(place: Place) -> None:
     (reply,) = await place.say("/video waves", attachments=(attachment(b"not a picture"),))
     assert reply.text == texts.ERRORS["unsupported_media"]
-    (reply,) = await place.say("/video waves", attachments=(attachment(b"%PDF", "application/pdf"),))
+    (reply,) = await place.say(
+        "/video waves", attachments=(attachment(b"%PDF", "application/pdf"),)
+    )
     assert reply.text == texts.no_image_attached()
 
 
@@ -172,11 +183,22 @@ async def test_a_failure_is_pushed_with_its_reason(place: Place, sandbox: Sandbo
     sandbox.break_with(Fault(call="*", kind="status", status=403))
     await place.say("/image something forbidden")
     async with pumping(place.stage, place.bot):
-        told = await place.stage.seen("could not be made. The model refused this request because of its content.")
+        told = await place.stage.seen(
+            "could not be made. The model refused this request because of its content."
+        )
         await place.stage.until(lambda: place.stage.last.gone)
     assert told.reply.text.endswith("Nothing was charged.")
-    assert {act.edited for act in place.stage.acts if act.reply.gone} == {place.stage.acts[0].shown.message_ids[-1]}
-    assert sum("ailed" in act.reply.text or "could not" in act.reply.text for act in place.stage.acts if not act.reply.gone) == 1
+    assert {act.edited for act in place.stage.acts if act.reply.gone} == {
+        place.stage.acts[0].shown.message_ids[-1]
+    }
+    assert (
+        sum(
+            "ailed" in act.reply.text or "could not" in act.reply.text
+            for act in place.stage.acts
+            if not act.reply.gone
+        )
+        == 1
+    )
 
 
 async def test_a_result_says_that_a_picture_is_missing(place: Place, sandbox: Sandbox) -> None:
@@ -194,7 +216,10 @@ async def test_quality_and_what_to_avoid_reach_the_model(place: Place, sandbox: 
     async with pumping(place.stage, place.bot):
         await place.stage.seen("a fox\n")
     made = (await place.web.get("/generations")).json()["items"][0]
-    assert (made["options"]["quality"], made["options"]["negative_prompt"]) == ("high", "dogs, text")
+    assert (made["options"]["quality"], made["options"]["negative_prompt"]) == (
+        "high",
+        "dogs, text",
+    )
     (call,) = [one for one in sandbox.calls() if one["method"] == "POST"]
     assert call["body"]["quality"] == "high"
     assert call["body"]["prompt"] == "a fox\n\nDo not show any of this: dogs, text"
@@ -203,11 +228,14 @@ async def test_quality_and_what_to_avoid_reach_the_model(place: Place, sandbox: 
     assert card.card is not None
     assert (await place.web.get("/generations")).json()["items"][0]["options"]["image_size"] == "2K"
     assert (await place.say("/image a fox --quality high --model klein"))[-1].text == (
-        "This model can't do that: Black Forest Labs: FLUX.2 Klein 4B does not take the option quality."
+        "This model can't do that: Black Forest Labs: FLUX.2 Klein 4B does not take the option "
+        "quality."
     )
 
 
-async def test_the_cancel_button_ends_the_job_and_closes_the_card(place: Place, sandbox: Sandbox) -> None:
+async def test_the_cancel_button_ends_the_job_and_closes_the_card(
+    place: Place, sandbox: Sandbox
+) -> None:
     hold_videos(sandbox)
     (card,) = await place.say("/video waves")
     button = card.buttons[0][-1]
@@ -222,11 +250,16 @@ async def test_nobody_else_can_press_cancel(place: Place, sandbox: Sandbox) -> N
     hold_videos(sandbox)
     (card,) = await place.say("/video waves", chat="-5", private=False)
     button = card.buttons[0][-1]
-    (reply,) = await place.say(f"/{button.action} {button.value}", person="88", chat="-5", private=False, pressed="m1")
+    (reply,) = await place.say(
+        f"/{button.action} {button.value}", person="88", chat="-5", private=False, pressed="m1"
+    )
     assert reply.text == texts.not_yours()
     assert reply.secret
     assert place.stage.acts[-1].edited is None
-    assert (await place.web.get("/generations")).json()["items"][0]["status"] in ("queued", "processing")
+    assert (await place.web.get("/generations")).json()["items"][0]["status"] in (
+        "queued",
+        "processing",
+    )
 
 
 async def test_cancel_alone_ends_the_newest_running_job(place: Place, sandbox: Sandbox) -> None:
@@ -234,7 +267,10 @@ async def test_cancel_alone_ends_the_newest_running_job(place: Place, sandbox: S
     await place.say("/video one")
     await place.say("/video two")
     await place.say("/cancel")
-    states = {one["prompt"]: one["status"] for one in (await place.web.get("/generations")).json()["items"]}
+    states = {
+        one["prompt"]: one["status"]
+        for one in (await place.web.get("/generations")).json()["items"]
+    }
     assert states["two"] == "cancelled"
     assert states["one"] != "cancelled"
     await place.say("/stop")
@@ -247,7 +283,9 @@ async def test_cancel_of_what_is_not_there(place: Place) -> None:
         assert reply.text == texts.ERRORS["not_found"]
 
 
-async def test_a_card_that_outlived_its_job_is_closed_when_its_button_is_pressed(place: Place) -> None:
+async def test_a_card_that_outlived_its_job_is_closed_when_its_button_is_pressed(
+    place: Place,
+) -> None:
     (card,) = await place.say("/image a fox")
     async with pumping(place.stage, place.bot):
         await place.stage.seen("Done: image")

@@ -20,14 +20,21 @@ async def served_api(
 ) -> AsyncIterator[tuple[Api, str]]:
     folder = tmp_path_factory.mktemp("full")
     database = copyfile(migrated_duckdb, folder / "app.duckdb")
-    full = running_api(folder, shared_sandbox, database_url=f"duckdb://{database}", disk_floor_mb=1_000_000)
+    full = running_api(
+        folder, shared_sandbox, database_url=f"duckdb://{database}", disk_floor_mb=1_000_000
+    )
     async with full as api, served(api.app) as port:
         yield api, f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("line", ["/image a fox", "/video waves", "/ask why?"])
-@pytest.mark.parametrize(("language", "said"), [("en", "The server's storage is full."), ("de", "Der Speicher des Servers ist voll.")])
-async def test_a_full_disk_is_said_before_anything_is_paid(joined: Place, sandbox: Sandbox, line: str, language: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "The server's storage is full."), ("de", "Der Speicher des Servers ist voll.")],
+)
+async def test_a_full_disk_is_said_before_anything_is_paid(
+    joined: Place, sandbox: Sandbox, line: str, language: str, said: str
+) -> None:
     *_, reply = await joined.say(line, language=language)
     assert reply.text.startswith(said), reply.text
     assert [call for call in sandbox.calls() if call["method"] == "POST"] == []

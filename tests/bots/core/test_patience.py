@@ -1,4 +1,5 @@
-"""An api that is slow, hangs, starts anew or is away: nobody is told to try again, nothing is paid twice, and everybody is answered."""
+"""An api that is slow, hangs, starts anew or is away: nobody is told to try again, nothing is paid
+twice, and everybody is answered."""
 
 import asyncio
 import dataclasses
@@ -72,7 +73,9 @@ async def test_people_know_within_five_seconds() -> None:
     assert max(ACT_TIMEOUT.connect, ACT_TIMEOUT.read or 60) < 5
 
 
-async def test_what_is_written_while_the_api_is_down_is_answered_when_it_is_back(place: Place) -> None:
+async def test_what_is_written_while_the_api_is_down_is_answered_when_it_is_back(
+    place: Place,
+) -> None:
     """One notice at once, and no more words until the answers."""
     async with away(place) as port:
         answering = [asyncio.create_task(place.say("/balance")) for _ in range(5)]
@@ -86,7 +89,9 @@ async def test_what_is_written_while_the_api_is_down_is_answered_when_it_is_back
         answers = place.stage.acts[2:]
         assert len(answers) == 6
         assert all(act.reply.text.startswith("You have") for act in answers)
-        assert [act.edited for act in answers].count(None) == 4, "two have taken the notices' places"
+        assert [act.edited for act in answers].count(None) == 4, (
+            "two have taken the notices' places"
+        )
     assert not place.bot.waiters.away
 
 
@@ -110,11 +115,17 @@ async def test_more_people_than_may_wait_are_told_to_come_again(place: Place) ->
 
 
 @pytest.mark.parametrize("kind", ["status", "reset_before", "reset_after", "hang"])
-@pytest.mark.parametrize(("line", "path"), [("/image a fox", "^/generate/image$"), ("/video waves", "^/generate/video$")])
-async def test_a_request_whose_answer_is_lost_is_made_and_paid_once(place: Place, kind: Kind, line: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "path"), [("/image a fox", "^/generate/image$"), ("/video waves", "^/generate/video$")]
+)
+async def test_a_request_whose_answer_is_lost_is_made_and_paid_once(
+    place: Place, kind: Kind, line: str, path: str
+) -> None:
     async with between(place) as faults:
         faults.set(path, kind)
-        *before, card = [reply for reply in await place.say(line) if not reply.text.startswith("Done")]
+        *before, card = [
+            reply for reply in await place.say(line) if not reply.text.startswith("Done")
+        ]
         assert faults.struck == 1
         assert [reply.text for reply in before] == [texts.still_waiting()]
         (job,) = await jobs(place)
@@ -122,7 +133,9 @@ async def test_a_request_whose_answer_is_lost_is_made_and_paid_once(place: Place
     assert UNAVAILABLE not in said(place)
 
 
-async def test_a_picture_that_was_sent_along_is_the_same_picture_when_it_is_sent_again(place: Place) -> None:
+async def test_a_picture_that_was_sent_along_is_the_same_picture_when_it_is_sent_again(
+    place: Place,
+) -> None:
     async with between(place) as faults:
         for path in ("^/uploads$", "^/generate/image$"):
             faults.set(path, "reset_after")
@@ -131,7 +144,9 @@ async def test_a_picture_that_was_sent_along_is_the_same_picture_when_it_is_sent
             assert faults.struck == 1
             before = await jobs(place)
             await place.answer(inbound)
-            assert [job["id"] for job in await jobs(place)] == [job["id"] for job in before], "the update came once more"
+            assert [job["id"] for job in await jobs(place)] == [job["id"] for job in before], (
+                "the update came once more"
+            )
     assert not [text for text in said(place) if "Idempotency" in text]
 
 
@@ -153,7 +168,9 @@ async def test_an_api_without_its_database_is_no_refusal(place: Place) -> None:
     assert any(reply.card for reply in replies)
 
 
-async def test_a_question_whose_answer_is_cut_is_asked_again_with_its_key(place: Place, sandbox: Sandbox) -> None:
+async def test_a_question_whose_answer_is_cut_is_asked_again_with_its_key(
+    place: Place, sandbox: Sandbox
+) -> None:
     async with between(place) as faults:
         for kind in ("status", "reset_before"):
             faults.set("^/generate/text$", kind)
@@ -162,7 +179,9 @@ async def test_a_question_whose_answer_is_cut_is_asked_again_with_its_key(place:
     assert len(sandbox.calls("chat")) == 2
 
 
-async def test_an_api_that_starts_anew_while_it_answers_gives_what_there_is(place: Place, sandbox: Sandbox) -> None:
+async def test_an_api_that_starts_anew_while_it_answers_gives_what_there_is(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(token=3600, first_token=0)
     async with AsyncExitStack() as up:
         port = await up.enter_async_context(served(place.api.app))
@@ -181,7 +200,8 @@ async def test_an_api_that_starts_anew_while_it_answers_gives_what_there_is(plac
 
 
 async def test_a_press_keeps_its_message_while_the_api_is_waited_for(place: Place) -> None:
-    """The word about the waiting stands beside it, for whoever pressed, and goes when the answer comes."""
+    """The word about the waiting stands beside it, for whoever pressed, and goes when the answer
+    comes."""
     async with between(place) as faults:
         await place.say("/image a fox")
         (job,) = await jobs(place)
@@ -189,13 +209,19 @@ async def test_a_press_keeps_its_message_while_the_api_is_waited_for(place: Plac
         faults.set(f"^/generations/{job['id']}/again$", "hang")
         await place.answer(place.inbound(f"/again {job['id']}", pressed="m1"))
         notice, card, gone = place.stage.acts[before : before + 3]
-    assert (notice.reply.text, notice.reply.secret, notice.edited) == (texts.still_waiting(), True, None)
+    assert (notice.reply.text, notice.reply.secret, notice.edited) == (
+        texts.still_waiting(),
+        True,
+        None,
+    )
     assert (card.reply.card is not None, card.edited) == (True, None)
     assert (gone.reply.gone, gone.edited) == (True, notice.shown.message_ids[-1])
 
 
 @pytest.mark.parametrize("kind", ["status", "reset_before", "reset_after", "hang"])
-async def test_the_api_is_told_which_message_is_the_card_until_it_knows(place: Place, sandbox: Sandbox, kind: Kind) -> None:
+async def test_the_api_is_told_which_message_is_the_card_until_it_knows(
+    place: Place, sandbox: Sandbox, kind: Kind
+) -> None:
     sandbox.break_with(video=3600)
     async with between(place, Patience(known=0.0, held=60.0, least=0.02, most=0.1)) as faults:
         faults.set("/card$", kind)
@@ -221,12 +247,16 @@ async def test_nobody_waits_who_is_cut(place: Place) -> None:
         assert place.bot.waiters._waiting == set()
 
 
-async def test_a_card_that_is_known_beforehand_waits_for_nobody_to_tell_of_it(place: Place, sandbox: Sandbox) -> None:
+async def test_a_card_that_is_known_beforehand_waits_for_nobody_to_tell_of_it(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(video=3600)
     async with between(place) as faults:
         faults.always = "/card$"
         inbound = place.inbound("/video waves")
-        asked = dataclasses.replace(inbound, address=dataclasses.replace(inbound.address, answer_id="m9"))
+        asked = dataclasses.replace(
+            inbound, address=dataclasses.replace(inbound.address, answer_id="m9")
+        )
         task = asyncio.create_task(answer(place.stage, place.bot, asked))
         await place.stage.until(lambda: any(act.reply.card for act in place.stage.acts))
         task.cancel()
@@ -235,18 +265,24 @@ async def test_a_card_that_is_known_beforehand_waits_for_nobody_to_tell_of_it(pl
     assert row == {"card_message_id": "m9"}
 
 
-async def test_an_answer_that_nobody_brings_again_has_a_last_word(place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_that_nobody_brings_again_has_a_last_word(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(token=3600, first_token=0)
     for last_word in (True, False):
         before = len(place.stage.acts)
-        task = asyncio.create_task(answer(place.stage, place.bot, place.inbound("/ask why?"), last_word=last_word))
+        task = asyncio.create_task(
+            answer(place.stage, place.bot, place.inbound("/ask why?"), last_word=last_word)
+        )
         await place.stage.until(lambda before=before: len(place.stage.acts) > before)  # type: ignore[misc]
         growing = place.stage.last.text.removesuffix(texts.WRITING)
         task.cancel()
         await asyncio.wait({task})
         assert (place.stage.last.text == texts.cut_short(growing, texts.interrupted())) == last_word
     async with away(place):
-        task = asyncio.create_task(answer(place.stage, place.bot, place.inbound("/balance"), last_word=True))
+        task = asyncio.create_task(
+            answer(place.stage, place.bot, place.inbound("/balance"), last_word=True)
+        )
         await place.stage.seen(texts.still_waiting())
         task.cancel()
         await asyncio.wait({task})

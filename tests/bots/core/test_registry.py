@@ -16,8 +16,28 @@ from tests.bots.core.samples import generation
 
 
 def test_names_and_aliases_lead_to_their_command() -> None:
-    making = {"ask", "image", "video", "edit", "animate", "again", "new", "model", "settings", "jobs", "cancel", "gallery"}
-    assert {command.name for command in COMMANDS} == making | {"start", "help", "link", "unlink", "privacy", "balance"}
+    making = {
+        "ask",
+        "image",
+        "video",
+        "edit",
+        "animate",
+        "again",
+        "new",
+        "model",
+        "settings",
+        "jobs",
+        "cancel",
+        "gallery",
+    }
+    assert {command.name for command in COMMANDS} == making | {
+        "start",
+        "help",
+        "link",
+        "unlink",
+        "privacy",
+        "balance",
+    }
     for alias, name in ALIASES.items():
         found = resolve(alias)
         assert found is not None
@@ -46,7 +66,9 @@ def test_options_are_fields_of_the_api() -> None:
 
 
 @pytest.mark.parametrize("options", [IMAGE_OPTIONS, VIDEO_OPTIONS])
-def test_flags_are_not_ambiguous_and_choices_fit_their_own_pattern(options: tuple[Option, ...]) -> None:
+def test_flags_are_not_ambiguous_and_choices_fit_their_own_pattern(
+    options: tuple[Option, ...],
+) -> None:
     flags = [flag for option in options for flag in option.flags]
     assert len(flags) == len(set(flags))
     for option in options:

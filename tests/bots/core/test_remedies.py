@@ -45,7 +45,9 @@ async def test_each_reason_has_its_remedy() -> None:
     ],
     ids=["the connection broke", "refused for safety", "the key is refused"],
 )
-async def test_a_failed_job_comes_with_what_helps(place: Place, sandbox: Sandbox, fault: Fault, action: str) -> None:
+async def test_a_failed_job_comes_with_what_helps(
+    place: Place, sandbox: Sandbox, fault: Fault, action: str
+) -> None:
     sandbox.break_with(fault)
     told = await failure(place, "/image a fox")
     assert labels(told) == [action], told.text
@@ -65,7 +67,9 @@ async def test_what_has_failed_is_made_with_another_model(place: Place, sandbox:
     assert newest["model"] != failed["model"]
 
 
-async def test_a_question_that_failed_is_asked_again_by_a_button(place: Place, sandbox: Sandbox) -> None:
+async def test_a_question_that_failed_is_asked_again_by_a_button(
+    place: Place, sandbox: Sandbox
+) -> None:
     sandbox.break_with(Fault(call="chat", kind="status", status=503))
     *_, failed = await place.say("/ask why is the sky blue?")
     assert labels(failed) == ["repeat"]
@@ -83,8 +87,13 @@ async def test_the_admin_is_told_once_an_hour(place: Place, sandbox: Sandbox) ->
     assert (reply.text, reply.secret) == (texts.admin_told(0), True)
     async with await place.api.user("ada") as ada:
         admin = (await ada.get("/users/me")).json()
-    await place.api.services.db.execute("UPDATE users SET role = 'admin' WHERE id = $1", admin["id"])
-    query = "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $3, '', $2, now())"
+    await place.api.services.db.execute(
+        "UPDATE users SET role = 'admin' WHERE id = $1", admin["id"]
+    )
+    query = (
+        "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
+        "created_at) VALUES ($1, $2, $3, '', $2, now())"
+    )
     await place.api.services.db.execute(query, "telegram", "500", admin["id"])
     await place.api.services.db.execute("DELETE FROM throttles")
     for _ in range(2):
@@ -94,7 +103,9 @@ async def test_the_admin_is_told_once_an_hour(place: Place, sandbox: Sandbox) ->
     assert notice.to.chat_id == "500"
     rows = await place.api.services.db.fetch("SELECT id FROM audit WHERE action = 'report'")
     assert len(rows) == 2
-    assert await place.api.services.db.fetch("SELECT id FROM deliveries WHERE state = 'pending'") == []
+    assert (
+        await place.api.services.db.fetch("SELECT id FROM deliveries WHERE state = 'pending'") == []
+    )
 
 
 async def test_one_picture_of_several_is_chosen(place: Place) -> None:
@@ -123,4 +134,6 @@ async def test_one_picture_of_several_is_chosen(place: Place) -> None:
     (card, *_) = await place.say(f"/vary {which.buttons[-1][0].value}", pressed="m6")
     assert card.card is not None
     assert (await place.web.get("/generations")).json()["items"][0]["mode"] == "text_to_image"
-    assert (await place.say(f"/edit #{made['short_id']}/4 red"))[-1].text == f"#{made['short_id']} has only 3 pictures."
+    assert (await place.say(f"/edit #{made['short_id']}/4 red"))[
+        -1
+    ].text == f"#{made['short_id']} has only 3 pictures."

@@ -24,7 +24,9 @@ def button(reply: Reply, action: str) -> Button:
     return next(one for row in reply.buttons for one in row if one.action == action)
 
 
-async def press(place: Place, reply: Reply, action: str, *, message: str = "m1", **more: Any) -> list[Reply]:
+async def press(
+    place: Place, reply: Reply, action: str, *, message: str = "m1", **more: Any
+) -> list[Reply]:
     pressed = button(reply, action)
     return await place.say(f"/{pressed.action} {pressed.value}", pressed=message, **more)
 
@@ -35,8 +37,14 @@ async def result(place: Place, line: str = "/image a fox in snow") -> Reply:
     await place.say(line)
     before = len(place.stage.acts)
     async with pumping(place.stage, place.bot):
-        await place.stage.until(lambda: any(act.reply.text.startswith(f"{prompt}\n") for act in place.stage.acts[before:]))
-    return next(act.reply for act in place.stage.acts[before:] if act.reply.text.startswith(f"{prompt}\n"))
+        await place.stage.until(
+            lambda: any(
+                act.reply.text.startswith(f"{prompt}\n") for act in place.stage.acts[before:]
+            )
+        )
+    return next(
+        act.reply for act in place.stage.acts[before:] if act.reply.text.startswith(f"{prompt}\n")
+    )
 
 
 async def gallery(place: Place) -> list[dict[str, object]]:
@@ -46,7 +54,15 @@ async def gallery(place: Place) -> list[dict[str, object]]:
 
 async def test_a_result_can_be_made_again_varied_kept_and_deleted(place: Place) -> None:
     shown = await result(place)
-    assert [one.action for row in shown.buttons for one in row] == ["again", "vary", "edit", "animate", "original", "favourite", "delete"]
+    assert [one.action for row in shown.buttons for one in row] == [
+        "again",
+        "vary",
+        "edit",
+        "animate",
+        "original",
+        "favourite",
+        "delete",
+    ]
 
     again = (await press(place, shown, "again"))[0]
     assert again.card is not None
@@ -62,7 +78,9 @@ async def test_a_result_can_be_made_again_varied_kept_and_deleted(place: Place) 
     (kept,) = await press(place, shown, "favourite")
     assert kept.text == f"⭐ #{first['short_id']} is one of your favourites now."
     assert kept.secret
-    assert (await press(place, shown, "favourite"))[0].text.endswith("is no favourite of yours any more.")
+    assert (await press(place, shown, "favourite"))[0].text.endswith(
+        "is no favourite of yours any more."
+    )
 
     (original,) = await press(place, shown, "original")
     assert [file.kind for file in original.files] == ["document"]
@@ -79,10 +97,14 @@ async def test_a_result_can_be_made_again_varied_kept_and_deleted(place: Place) 
     assert said.text == texts.deleted()
     assert len(await gallery(place)) == 2
     for action in ("again", "original", "favourite", "delete"):
-        assert (await press(place, shown, action, message="m8"))[-1].text == texts.ERRORS["not_found"]
+        assert (await press(place, shown, action, message="m8"))[-1].text == texts.ERRORS[
+            "not_found"
+        ]
 
 
-async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out_of_the_chat(place: Place) -> None:
+async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out_of_the_chat(
+    place: Place,
+) -> None:
     shown = await result(place)
     async with await place.api.user("eve") as eve:
         place.web, ana = eve, place.web
@@ -110,7 +132,9 @@ async def _no() -> bool:
     return False
 
 
-async def test_a_picture_is_edited_by_its_button_by_answering_it_and_by_sending_one(place: Place) -> None:
+async def test_a_picture_is_edited_by_its_button_by_answering_it_and_by_sending_one(
+    place: Place,
+) -> None:
     shown = await result(place)
     (asked,) = await press(place, shown, "edit")
     assert asked.ask is not None
@@ -120,13 +144,17 @@ async def test_a_picture_is_edited_by_its_button_by_answering_it_and_by_sending_
         place.inbound("/edit make it night", quoted=Quoted("m1", shown.text, mine=True)),
         place.inbound("/ask make it night", quoted=Quoted("m1", shown.text, mine=True), plain=True),
         place.inbound("/edit make it night", attachments=(attachment(png()),)),
-        place.inbound("/image make it night", quoted=Quoted("m2", "look", attachments=(attachment(png()),))),
+        place.inbound(
+            "/image make it night", quoted=Quoted("m2", "look", attachments=(attachment(png()),))
+        ),
     ]
     for inbound in ways:
         (card, *_) = await place.answer(inbound)
         assert card.card is not None, (inbound, card.text)
     made = await gallery(place)
-    assert [(one["prompt"], one["mode"]) for one in made[:5]] == [("make it night", "image_to_image")] * 5
+    assert [(one["prompt"], one["mode"]) for one in made[:5]] == [
+        ("make it night", "image_to_image")
+    ] * 5
     for line in ("/edit make it night", "/animate"):
         (which,) = await place.say(line)
         assert which.text.startswith("Which picture?")
@@ -139,7 +167,11 @@ async def test_a_picture_becomes_a_video(place: Place, sandbox: Sandbox) -> None
     assert asked.ask is not None
     assert asked.ask.default == "a fox in snow"
     short = shown.text.rpartition("#")[2].split()[0]
-    for line in (f"/animate {asked.ask.value} it runs away", f"/animate {asked.ask.value} -", f"/animate #{short} --duration 6"):
+    for line in (
+        f"/animate {asked.ask.value} it runs away",
+        f"/animate {asked.ask.value} -",
+        f"/animate #{short} --duration 6",
+    ):
         (card,) = await place.say(line)
         assert card.card is not None, card.text
     made = await gallery(place)
@@ -150,16 +182,25 @@ async def test_a_picture_becomes_a_video(place: Place, sandbox: Sandbox) -> None
     ]
 
 
-async def test_a_price_above_the_limit_is_asked_for_and_paid_once(place: Place, sandbox: Sandbox) -> None:
+async def test_a_price_above_the_limit_is_asked_for_and_paid_once(
+    place: Place, sandbox: Sandbox
+) -> None:
     hold_videos(sandbox)
     await place.web.put("/users/me", json={"confirm_above_usd": 0.01})
     (question,) = await place.say("/video waves at night", chat="-5", private=False)
     assert question.text.startswith("This can cost up to $")
     yes, no = question.buttons[0]
     assert yes.label.startswith("Yes, for $")
-    assert (await place.say(f"/{no.action} {no.value}", pressed="m1", person="88"))[-1].text == texts.not_yours()
+    assert (await place.say(f"/{no.action} {no.value}", pressed="m1", person="88"))[
+        -1
+    ].text == texts.not_yours()
     assert await gallery(place) == []
-    cards = [(await place.say(f"/{yes.action} {yes.value}", pressed="m1", chat="-5", private=False))[0].card for _ in range(2)]
+    cards = [
+        (await place.say(f"/{yes.action} {yes.value}", pressed="m1", chat="-5", private=False))[
+            0
+        ].card
+        for _ in range(2)
+    ]
     assert cards == [str((await gallery(place))[0]["id"])] * 2
     assert len(await gallery(place)) == 1
     (other,) = await place.say("/video waves by day")
@@ -169,7 +210,9 @@ async def test_a_price_above_the_limit_is_asked_for_and_paid_once(place: Place, 
     assert len(await gallery(place)) == 1
 
 
-async def test_a_card_tells_how_things_stand_and_jobs_can_be_stopped_from_the_list(place: Place, sandbox: Sandbox) -> None:
+async def test_a_card_tells_how_things_stand_and_jobs_can_be_stopped_from_the_list(
+    place: Place, sandbox: Sandbox
+) -> None:
     hold_videos(sandbox)
     (card,) = await place.say("/video waves")
     (refreshed,) = await press(place, card, "refresh")
@@ -205,7 +248,12 @@ async def test_what_is_asked_for_exists_on_the_platform(place: Place) -> None:
     said = {}
     for way in ("caption", "option", "path"):
         place.stage.limits = replace(LIMITS, picture=way)
-        said[way] = "\n".join([(await place.say(line))[-1].text for line in ("/edit make it night", "/animate", "/help")])
+        said[way] = "\n".join(
+            [
+                (await place.say(line))[-1].text
+                for line in ("/edit make it night", "/animate", "/help")
+            ]
+        )
     assert "as its caption" in said["caption"]
     for way in ("option", "path"):
         assert "caption" not in said[way]

@@ -12,7 +12,15 @@ from tests.bots.core.stage import LIMITS, Place, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 GROUP: dict[str, Any] = {"chat": "-5", "private": False}
-LINES = ["/image a fox", "/ask why?", "/video --nothing 1", "/balance", "/help", "/jobs", "/imagine x --n 99"]
+LINES = [
+    "/image a fox",
+    "/ask why?",
+    "/video --nothing 1",
+    "/balance",
+    "/help",
+    "/jobs",
+    "/imagine x --n 99",
+]
 
 
 async def test_a_stranger_is_answered_once_in_a_group(place: Place) -> None:
@@ -51,5 +59,10 @@ async def test_after_an_hour_a_stranger_is_answered_again(place: Place) -> None:
 
 async def test_a_stranger_who_presses_is_told_so_briefly_and_alone(place: Place) -> None:
     for turn in range(3):
-        (told,) = await place.say("/again 01a22bdc-70a4-75fa-b091-a4132ee8c352", person="9114", pressed=f"m{turn}", **GROUP)
+        (told,) = await place.say(
+            "/again 01a22bdc-70a4-75fa-b091-a4132ee8c352",
+            person="9114",
+            pressed=f"m{turn}",
+            **GROUP,
+        )
         assert (told.text, told.secret, told.buttons) == (texts.not_yours(), True, ())

@@ -29,13 +29,18 @@ def test_every_sentence_is_translated_and_none_is_left_over() -> None:
 
 
 def test_sentences_stand_where_the_catalogue_finds_them() -> None:
-    """Python 3.11 reads no sentence inside an f-string, and a key inside brackets would be taken for one."""
+    """Python 3.11 reads no sentence inside an f-string, and a key inside brackets would be taken
+    for one."""
     for path in Path("bots").rglob("*.py"):
-        assert not re.search(r"""\bf["'].*\{(_|ngettext)\(|\b_\([^"')]*\[["']""", path.read_text()), path
+        assert not re.search(
+            r"""\bf["'].*\{(_|ngettext)\(|\b_\([^"')]*\[["']""", path.read_text()
+        ), path
 
 
 def test_german_is_spoken_in_german_ways() -> None:
-    made = generation(status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40))
+    made = generation(
+        status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40)
+    )
     with speaking("de"):
         assert texts.accepted(made).splitlines() == [
             "Dein Bild entsteht: „a fox in snow“",
@@ -43,7 +48,10 @@ def test_german_is_spoken_in_german_ways() -> None:
             "wartet · Platz 3 in der Warteschlange · dauert meist 20 bis 40 Sekunden",
         ]
         assert texts.money(Decimal("1234.567")) == "1.234,57 $"
-        assert texts.error("rate_limited", "", 61) == "Das war etwas schnell. Bitte versuch es in 2 Minuten noch einmal."
+        assert (
+            texts.error("rate_limited", "", 61)
+            == "Das war etwas schnell. Bitte versuch es in 2 Minuten noch einmal."
+        )
     waits = made.model_copy(update={"waiting": "provider", "typical_seconds": None})
     assert texts.accepted(waits).splitlines()[-1] == "waiting for the provider"
     with speaking("de"):
@@ -51,8 +59,13 @@ def test_german_is_spoken_in_german_ways() -> None:
     assert texts.yes() == "Yes"
 
 
-@pytest.mark.parametrize(("wanted", "spoken"), [(("de-AT",), "de"), ((None, "de_CH"), "de"), (("fr", None), "en"), (("en", "de"), "en")])
-def test_the_first_language_that_there_is_is_spoken(wanted: tuple[str | None, ...], spoken: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "spoken"),
+    [(("de-AT",), "de"), ((None, "de_CH"), "de"), (("fr", None), "en"), (("en", "de"), "en")],
+)
+def test_the_first_language_that_there_is_is_spoken(
+    wanted: tuple[str | None, ...], spoken: str
+) -> None:
     assert chosen(*wanted) == spoken
 
 
@@ -72,11 +85,24 @@ def test_error_sentences_name_only_what_is_filled_in_and_leave_money_to_the_fact
         assert not re.search(r"charge|cost \$|paid", sentence), sentence
 
 
-@pytest.mark.parametrize(("charged", "told"), [("0.05", "It cost $0.05."), ("0.000000", "Nothing was charged."), (None, "")])
+@pytest.mark.parametrize(
+    ("charged", "told"),
+    [("0.05", "It cost $0.05."), ("0.000000", "Nothing was charged."), (None, "")],
+)
 def test_an_error_says_its_cause_and_what_was_really_booked(charged: str | None, told: str) -> None:
-    problem = {"code": "provider_unavailable", "title": "No", "status": 502, "detail": "x", "reason": "no_image", "charged_usd": charged}
+    problem = {
+        "code": "provider_unavailable",
+        "title": "No",
+        "status": 502,
+        "detail": "x",
+        "reason": "no_image",
+        "charged_usd": charged,
+    }
     error = refused(httpx.Response(502, json=problem))
-    cause = "The model answered without a picture. Please put it in other words, or choose another model."
+    cause = (
+        "The model answered without a picture. Please put it in other words, or choose "
+        "another model."
+    )
     assert texts.error(error.code, error.detail, None, error.problem) == f"{cause} {told}".strip()
 
 
@@ -89,18 +115,33 @@ def test_an_unknown_outcome_says_why_and_that_it_is_not_repeated() -> None:
 
 
 def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
-    assert texts.error("rate_limited", "", 20) == "That was a bit fast. Please try again in 20 seconds."
+    assert (
+        texts.error("rate_limited", "", 20)
+        == "That was a bit fast. Please try again in 20 seconds."
+    )
     assert texts.error("rate_limited", "") == "That was a bit fast. Please try again in a moment."
-    assert texts.error("option_unsupported", "Veo has no 4:3.") == "This model can't do that: Veo has no 4:3."
+    assert (
+        texts.error("option_unsupported", "Veo has no 4:3.")
+        == "This model can't do that: Veo has no 4:3."
+    )
     assert texts.error("brand_new", "A new trouble.") == "That did not work: A new trouble."
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"option": "aspect_ratio", "allowed": ["16:9", "1:1"]}, "Veo unterstützt --ar so nicht. Möglich: 16:9, 1:1."),
-        ({"option": "n", "allowed": {"least": 1, "most": 4}}, "Veo unterstützt --n so nicht. Möglich: 1 bis 4."),
-        ({"option": "n", "allowed": {"least": 1, "most": 1}}, "Veo unterstützt --n so nicht. Möglich: 1."),
+        (
+            {"option": "aspect_ratio", "allowed": ["16:9", "1:1"]},
+            "Veo unterstützt --ar so nicht. Möglich: 16:9, 1:1.",
+        ),
+        (
+            {"option": "n", "allowed": {"least": 1, "most": 4}},
+            "Veo unterstützt --n so nicht. Möglich: 1 bis 4.",
+        ),
+        (
+            {"option": "n", "allowed": {"least": 1, "most": 1}},
+            "Veo unterstützt --n so nicht. Möglich: 1.",
+        ),
         ({"option": "seed", "allowed": []}, "Veo unterstützt --seed nicht."),
         (
             {"code": "model_unavailable", "allowed": ["a/b", "c/d"]},
@@ -110,14 +151,30 @@ def test_errors_say_how_long_to_wait_and_what_was_wrong() -> None:
         (
             {
                 "code": "invalid_request",
-                "fields": [{"field": "prompt", "message": "", "reason": "model_reads_less", "params": {"model": "Veo"}}],
+                "fields": [
+                    {
+                        "field": "prompt",
+                        "message": "",
+                        "reason": "model_reads_less",
+                        "params": {"model": "Veo"},
+                    }
+                ],
             },
             "Das ging nicht: das ist zu lang für Veo.",
         ),
     ],
 )
-def test_in_german_the_facts_of_a_problem_are_said_in_german(facts: dict[str, object], said: str) -> None:
-    problem = {"code": "option_unsupported", "title": "No", "status": 422, "detail": "In English.", "model": "Veo", **facts}
+def test_in_german_the_facts_of_a_problem_are_said_in_german(
+    facts: dict[str, object], said: str
+) -> None:
+    problem = {
+        "code": "option_unsupported",
+        "title": "No",
+        "status": 422,
+        "detail": "In English.",
+        "model": "Veo",
+        **facts,
+    }
     error = refused(httpx.Response(422, json=problem))
     with speaking("de"):
         assert texts.error(error.code, error.detail, None, error.problem) == said
@@ -125,7 +182,12 @@ def test_in_german_the_facts_of_a_problem_are_said_in_german(facts: dict[str, ob
 
 
 def test_chats_ask_for_an_option_by_the_flag_that_its_sentence_names() -> None:
-    flags = {option.name: f"--{option.flags[0]}" for options in OPTIONS.values() for option in options if option.name != "model"}
+    flags = {
+        option.name: f"--{option.flags[0]}"
+        for options in OPTIONS.values()
+        for option in options
+        if option.name != "model"
+    }
     assert flags.items() <= texts.OPTIONS.items()
 
 
@@ -149,14 +211,27 @@ def test_money(usd: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "shown"),
-    [(0.2, "1 second"), (20, "20 seconds"), (60, "60 seconds"), (61, "2 minutes"), (3601, "2 hours"), (86_400, "24 hours")],
+    [
+        (0.2, "1 second"),
+        (20, "20 seconds"),
+        (60, "60 seconds"),
+        (61, "2 minutes"),
+        (3601, "2 hours"),
+        (86_400, "24 hours"),
+    ],
 )
 def test_seconds(amount: float, shown: str) -> None:
     assert texts.seconds(amount) == shown
 
 
 def test_the_waiting_card_says_what_is_made_with_which_model_for_how_much() -> None:
-    made = generation(status="queued", estimate_usd="0.04", queue_position=3, typical_seconds=(20, 40), sandbox=True)
+    made = generation(
+        status="queued",
+        estimate_usd="0.04",
+        queue_position=3,
+        typical_seconds=(20, 40),
+        sandbox=True,
+    )
     assert texts.accepted(made).splitlines() == [
         "Making your image: “a fox in snow”",
         "FLUX.2 Klein · about $0.04 · #k7m2pqx · sandbox, not a real model",
@@ -174,8 +249,14 @@ def test_a_caption_repeats_the_prompt_and_tells_the_real_cost() -> None:
 
 def test_a_caption_says_that_pictures_are_missing() -> None:
     images = [{"id": "1", "url": "/media/1", "content_type": "image/png", "size": 1}]
-    assert texts.caption(generation(options={"n": 3}, images=images)).splitlines()[2] == "2 of the pictures could not be made."
-    for made in (generation(options={"n": 1}, images=images), generation(options={}, images=images)):
+    assert (
+        texts.caption(generation(options={"n": 3}, images=images)).splitlines()[2]
+        == "2 of the pictures could not be made."
+    )
+    for made in (
+        generation(options={"n": 1}, images=images),
+        generation(options={}, images=images),
+    ):
         assert len(texts.caption(made).splitlines()) == 2
 
 
@@ -183,14 +264,28 @@ def test_a_caption_says_that_pictures_are_missing() -> None:
     ("error", "why"),
     [
         (
-            ErrorOut(code="content_refused", message="blocked", reason="safety", charged_usd=Decimal(0)),
-            "The model refused this request because of its content. Please put it in other words. Nothing was charged.",
+            ErrorOut(
+                code="content_refused", message="blocked", reason="safety", charged_usd=Decimal(0)
+            ),
+            (
+                "The model refused this request because of its content. Please put it in other "
+                "words. "
+                "Nothing was charged."
+            ),
         ),
         (
-            ErrorOut(code="content_refused", message="Which fox?", reason="words_only", charged_usd=Decimal("0.05")),
+            ErrorOut(
+                code="content_refused",
+                message="Which fox?",
+                reason="words_only",
+                charged_usd=Decimal("0.05"),
+            ),
             "The model answered with words instead of a picture: “Which fox?” It cost $0.05.",
         ),
-        (ErrorOut(code="new_code", message="The file was broken", charged_usd=Decimal("0.05")), "The file was broken. It cost $0.05."),
+        (
+            ErrorOut(code="new_code", message="The file was broken", charged_usd=Decimal("0.05")),
+            "The file was broken. It cost $0.05.",
+        ),
         (
             ErrorOut(code="outcome_unknown", message="", reason="server_stopped"),
             f"The server was stopped while this was being made. {texts.ERRORS['outcome_unknown']}",
@@ -203,9 +298,15 @@ def test_a_failure_says_why_and_what_it_cost(error: ErrorOut, why: str) -> None:
 
 
 def test_a_cancelled_job_promises_nothing_that_is_not_sure() -> None:
-    assert texts.cancelled(generation(status="cancelled")) == "Cancelled: image #k7m2pqx. Nothing was charged."
+    assert (
+        texts.cancelled(generation(status="cancelled"))
+        == "Cancelled: image #k7m2pqx. Nothing was charged."
+    )
     begun = generation(status="cancelled", started_at=AT)
-    assert texts.cancelled(begun) == "Cancelled: image #k7m2pqx. The model had begun already, so it may still be charged."
+    assert (
+        texts.cancelled(begun)
+        == "Cancelled: image #k7m2pqx. The model had begun already, so it may still be charged."
+    )
 
 
 def test_the_balance_never_shows_less_than_nothing() -> None:
@@ -221,18 +322,28 @@ def test_the_balance_never_shows_less_than_nothing() -> None:
         held_usd=Decimal("0.3"),
         created_at=AT,
     )
-    assert texts.balance(user) == "You have $7.20 of $10.00 left this month. Spent: $2.50, $0.30 is reserved for running jobs."
+    assert (
+        texts.balance(user)
+        == "You have $7.20 of $10.00 left this month. Spent: $2.50, $0.30 is reserved for running "
+        "jobs."
+    )
     over = user.model_copy(update={"spent_usd": Decimal(11), "held_usd": Decimal(0)})
     assert texts.balance(over) == "You have $0.00 of $10.00 left this month. Spent: $11.00."
 
 
 def test_the_help_names_every_listed_command() -> None:
-    page = texts.help_page([(f"/{command.name}", command.description) for command in COMMANDS], private=True, way="caption")
+    page = texts.help_page(
+        [(f"/{command.name}", command.description) for command in COMMANDS],
+        private=True,
+        way="caption",
+    )
     assert all(f"/{command.name}: {command.description}" in page for command in COMMANDS)
 
 
 def test_a_notice_is_told_even_if_its_code_is_new() -> None:
-    assert texts.notice("linked", {"account_hint": "al***@example.org"}).startswith("This chat is now linked to al***@example.org.")
+    assert texts.notice("linked", {"account_hint": "al***@example.org"}).startswith(
+        "This chat is now linked to al***@example.org."
+    )
     assert texts.notice("linked", {}).startswith("This chat is now linked to your account.")
     assert texts.notice("brand_new", {"text": "Hello"}) == "Hello"
     assert texts.notice("brand_new", {})

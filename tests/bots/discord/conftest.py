@@ -35,7 +35,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDiscord]:
 @pytest.fixture
 def connect(fake: FakeDiscord) -> Connect:
     @asynccontextmanager
-    async def connected(answer: Answer, suggest: Suggest = no_models, **more: Any) -> AsyncIterator[Studio]:
+    async def connected(
+        answer: Answer, suggest: Suggest = no_models, **more: Any
+    ) -> AsyncIterator[Studio]:
         client = Studio(answer, suggest, point_at(fake.api_url), **more)
         await client.login(fake.token)
         await client.find_gateway(fake.gateway_url, loopback=True)

@@ -31,13 +31,18 @@ COMMANDS = (
         argument="prompt",
         argument_required=True,
         asks=True,
-        options=(Option("model", "Which model", ("model",), models=("image",)), Option("n", "How many", ("n",), "number")),
+        options=(
+            Option("model", "Which model", ("model",), models=("image",)),
+            Option("n", "How many", ("n",), "number"),
+        ),
     ),
     Command("edit", "Change a picture", _run, argument="change", asks=True, on_message="Edit"),
     Command("describe", "Say what is in it", _run, on_message="Describe", secret=True),
     Command("model", "Which model", _run, argument="name", argument_models=("text", "video")),
 )
-CARD = Reply("your fox k7m2", buttons=((Button("Edit", "edit", "k7m2"), Button("Delete", "delete", "k7m2")),))
+CARD = Reply(
+    "your fox k7m2", buttons=((Button("Edit", "edit", "k7m2"), Button("Delete", "delete", "k7m2")),)
+)
 QUESTION = Ask("edit", "k7m2", "What should change?", default="a fox")
 
 
@@ -47,7 +52,11 @@ async def ask(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, CARD)
     elif inbound.text in ("", "k7m2"):
         pressed = None if inbound.pressed is None else Shown((inbound.pressed,))
-        await chat.show(inbound.address, Reply("What should change?", ask=QUESTION, secret=True), replacing=pressed)
+        await chat.show(
+            inbound.address,
+            Reply("What should change?", ask=QUESTION, secret=True),
+            replacing=pressed,
+        )
     else:
         await chat.show(inbound.address, Reply(f"making {inbound.text}", card="g1"))
 
@@ -58,7 +67,11 @@ async def test_a_command_without_its_text_opens_a_form(fake: FakeDiscord, connec
         asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "image", {"n": 2}, guild=GUILD_ID)
         form = await fake.until(lambda scene: scene.interactions[asked].form)
         field = form["components"][0]["component"]
-        assert (form["custom_id"], form["title"], field["value"]) == ("edit:k7m2", "What should change?", "a fox")
+        assert (form["custom_id"], form["title"], field["value"]) == (
+            "edit:k7m2",
+            "What should change?",
+            "a fox",
+        )
         answered = fake.submit(asked, "make it night\nand snow")
         shown = await fake.answer(answered, "making")
         scene = fake.scene()
@@ -69,7 +82,9 @@ async def test_a_command_without_its_text_opens_a_form(fake: FakeDiscord, connec
     assert said.address.message_id == shown.id
 
 
-async def test_a_button_opens_a_form_and_its_card_stays(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_button_opens_a_form_and_its_card_stays(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script(ask), commands=COMMANDS) as client:
         card = await client.channel_chat.show(HERE, CARD)
         pressed = fake.press(PERSON, GUILD_CHANNEL_ID, card.message_ids[0], "Edit")
@@ -79,7 +94,9 @@ async def test_a_button_opens_a_form_and_its_card_stays(fake: FakeDiscord, conne
     assert (first.content, first.buttons) == (CARD.text, ["Edit", "Delete"])
 
 
-async def test_with_its_text_it_is_deferred_at_once(fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_with_its_text_it_is_deferred_at_once(
+    fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bots.discord.interaction.FORM_SECONDS", 60.0)
     go = asyncio.Event()
 
@@ -124,7 +141,9 @@ async def test_too_late_for_a_form_it_is_a_button(
         assert fake.scene().by_bot()[0].content == CARD.text
 
 
-async def test_a_command_that_asks_may_answer_something_else(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_command_that_asks_may_answer_something_else(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def refuse(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("not yours", secret=True, fresh=True))
 
@@ -138,9 +157,13 @@ async def test_a_command_that_asks_may_answer_something_else(fake: FakeDiscord, 
         assert (nothing.answer_type, nothing.ephemeral) == (5, True)
 
 
-async def test_a_form_that_discord_refuses_becomes_a_question(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_form_that_discord_refuses_becomes_a_question(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script(ask), commands=COMMANDS):
-        fake.fault("POST", "/callback", "status", status=400, code=50035, message="Invalid Form Body")
+        fake.fault(
+            "POST", "/callback", "status", status=400, code=50035, message="Invalid Form Body"
+        )
         asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "image", {}, guild=GUILD_ID)
         question = await fake.answer(asked, "What should change?")
     assert question.buttons == ["What should change?"]
@@ -156,15 +179,29 @@ async def test_the_menu_of_a_message_hands_it_over(fake: FakeDiscord, connect: C
 
     script = Script(play)
     async with connect(script, commands=COMMANDS) as client:
-        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "my cat", guild=GUILD_ID, attachment=("cat.png", "image/png", PNG))
+        theirs = fake.says(
+            OTHER,
+            GUILD_CHANNEL_ID,
+            "my cat",
+            guild=GUILD_ID,
+            attachment=("cat.png", "image/png", PNG),
+        )
         assert (await fake.answer(fake.menu(PERSON, theirs, "Describe"), "a cat")).ephemeral
         mine = (await client.channel_chat.show(HERE, Reply("snow_fox *k7m2*"))).message_ids[0]
         await fake.answer(fake.menu(PERSON, mine, "Describe"), "a cat")
     first, second = script.asked
-    assert (first.command, first.text, first.quoted and (first.quoted.text, first.quoted.mine)) == ("describe", "", ("my cat", False))
+    assert (first.command, first.text, first.quoted and (first.quoted.text, first.quoted.mine)) == (
+        "describe",
+        "",
+        ("my cat", False),
+    )
     assert read == [PNG]
     assert second.quoted is not None
-    assert (second.quoted.message_id, second.quoted.text, second.quoted.mine) == (mine, "snow_fox *k7m2*", True)
+    assert (second.quoted.message_id, second.quoted.text, second.quoted.mine) == (
+        mine,
+        "snow_fox *k7m2*",
+        True,
+    )
 
 
 async def test_the_menus_edit_asks_first(fake: FakeDiscord, connect: Connect) -> None:
@@ -175,7 +212,12 @@ async def test_the_menus_edit_asks_first(fake: FakeDiscord, connect: Connect) ->
 
 
 def model(number: int) -> ModelOut:
-    about = {"name": "Model " + "x" * 120, "kind": "image", "capabilities": {}, "price": {"items": [], "summary": ""}}
+    about = {
+        "name": "Model " + "x" * 120,
+        "kind": "image",
+        "capabilities": {},
+        "price": {"items": [], "summary": ""},
+    }
     return ModelOut.model_validate({"id": f"maker/model-{number}", "default": False, **about})
 
 
@@ -198,7 +240,9 @@ async def test_models_are_suggested_while_typing(fake: FakeDiscord, connect: Con
     assert heard == [(PERSON, ("image",), "flu", 25), (PERSON, ("text", "video"), "", 25)]
 
 
-async def test_suggestions_that_take_too_long_are_none(fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_suggestions_that_take_too_long_are_none(
+    fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bots.discord.adapter.SUGGEST_SECONDS", 0.01)
 
     async def never(*_asked: object) -> list[ModelOut]:
@@ -217,7 +261,9 @@ async def test_a_gone_message_is_removed(fake: FakeDiscord, connect: Connect) ->
         assert inbound.moderates is not None
         allowed = await inbound.moderates()
         if allowed:
-            await chat.show(inbound.address, Reply("", gone=True), replacing=Shown((inbound.pressed,)))
+            await chat.show(
+                inbound.address, Reply("", gone=True), replacing=Shown((inbound.pressed,))
+            )
         await chat.show(inbound.address, Reply("removed" if allowed else "not yours", secret=True))
 
     fake.portal(moderators=[OTHER])
@@ -228,4 +274,6 @@ async def test_a_gone_message_is_removed(fake: FakeDiscord, connect: Connect) ->
         fake.press(OTHER, GUILD_CHANNEL_ID, card, "Delete")
         await fake.message(GUILD_CHANNEL_ID, "removed")
         assert card not in [one.id for one in fake.scene().messages]
-        assert await client.channel_chat.show(HERE, Reply("", gone=True), replacing=Shown((card,))) == Shown(())
+        assert await client.channel_chat.show(
+            HERE, Reply("", gone=True), replacing=Shown((card,))
+        ) == Shown(())

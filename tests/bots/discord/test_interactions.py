@@ -15,7 +15,9 @@ async def test_commands_are_registered_once(fake: FakeDiscord, connect: Connect)
     async with connect(Script()):
         scene = fake.scene()
     names = [one["name"] for one in scene.commands]
-    assert {"ask", "image", "video", "jobs", "cancel", "balance", "link", "help", "start"} <= set(names)
+    assert {"ask", "image", "video", "jobs", "cancel", "balance", "link", "help", "start"} <= set(
+        names
+    )
     video = next(one for one in scene.commands if one["name"] == "video")
     kinds = {option["name"]: option["type"] for option in video["options"]}
     assert kinds["prompt"] == 3
@@ -38,8 +40,12 @@ async def test_a_slow_answer_is_deferred_at_once(fake: FakeDiscord, connect: Con
         await chat.show(inbound.address, Reply("there"))
 
     async with connect(Script(slow)):
-        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
-        scene = await fake.until(lambda one: one if one.interactions[interaction].answered_after is not None else None)
+        interaction = fake.slash(
+            PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID
+        )
+        scene = await fake.until(
+            lambda one: one if one.interactions[interaction].answered_after is not None else None
+        )
         seen = scene.interactions[interaction]
         assert seen.answer_type == 5
         assert seen.answered_after is not None
@@ -77,11 +83,17 @@ async def test_what_a_person_sends(fake: FakeDiscord, connect: Connect) -> None:
     assert asked.command == "video"
     assert asked.text == "waves"
     assert asked.options == {"duration": "8", "generate_audio": "true", "resolution": "720p"}
-    assert asked.address == Address("discord", GUILD_CHANNEL_ID, message_id=shown.id, private=False, answer_id=shown.id)
+    assert asked.address == Address(
+        "discord", GUILD_CHANNEL_ID, message_id=shown.id, private=False, answer_id=shown.id
+    )
     assert asked.sender.id == PERSON
     assert asked.sender.language == "de"
     assert asked.update_id == interaction
-    assert (asked.attachments[0].name, asked.attachments[0].content_type, asked.attachments[0].size) == ("sea.png", "image/png", len(PNG))
+    assert (
+        asked.attachments[0].name,
+        asked.attachments[0].content_type,
+        asked.attachments[0].size,
+    ) == ("sea.png", "image/png", len(PNG))
     assert files == [PNG]
 
 
@@ -97,13 +109,17 @@ async def test_a_private_command_is_ephemeral(fake: FakeDiscord, connect: Connec
             assert fake.scene().interactions[interaction].ephemeral
 
 
-async def test_a_secret_after_a_public_deferral_is_seen_by_one(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_secret_after_a_public_deferral_is_seen_by_one(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("no money", secret=True))
         await chat.show(inbound.address, Reply("no money at all", secret=True), replacing=shown)
 
     async with connect(Script(play)):
-        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "image", {"prompt": "fox"}, guild=GUILD_ID)
+        interaction = fake.slash(
+            PERSON, GUILD_CHANNEL_ID, "image", {"prompt": "fox"}, guild=GUILD_ID
+        )
         shown = await fake.message(GUILD_CHANNEL_ID, "no money at all")
         assert shown.ephemeral
         assert [one.id for one in fake.scene().by_bot(GUILD_CHANNEL_ID)] == [shown.id]
@@ -113,14 +129,24 @@ async def test_a_secret_after_a_public_deferral_is_seen_by_one(fake: FakeDiscord
 async def test_nothing_to_say_leaves_no_thinking(fake: FakeDiscord, connect: Connect) -> None:
     async with connect(Script()):
         interaction = fake.slash(PERSON, DM, "ask", {"question": "why"})
-        await fake.until(lambda scene: scene.interactions[interaction].original_id and not scene.by_bot())
+        await fake.until(
+            lambda scene: scene.interactions[interaction].original_id and not scene.by_bot()
+        )
 
 
-async def test_streaming_edits_one_message_and_grows_into_more(fake: FakeDiscord, connect: Connect) -> None:
+async def test_streaming_edits_one_message_and_grows_into_more(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("one …", preview=True))
-        shown = await chat.show(inbound.address, Reply("word " * 500, preview=True), replacing=shown)
-        await chat.show(inbound.address, Reply("word " * 900, buttons=((Button("More", "more", "1"),),)), replacing=shown)
+        shown = await chat.show(
+            inbound.address, Reply("word " * 500, preview=True), replacing=shown
+        )
+        await chat.show(
+            inbound.address,
+            Reply("word " * 900, buttons=((Button("More", "more", "1"),),)),
+            replacing=shown,
+        )
 
     async with connect(Script(play)):
         interaction = fake.slash(PERSON, DM, "ask", {"question": "why"})
@@ -134,21 +160,32 @@ async def test_streaming_edits_one_message_and_grows_into_more(fake: FakeDiscord
     assert len(messages[0].edited_by) == 2, "the full first message is not edited again"
 
 
-async def test_a_card_is_edited_after_the_interaction_has_died(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_card_is_edited_after_the_interaction_has_died(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     cards: list[Shown] = []
 
     async def play(chat: Chat, inbound: Inbound) -> None:
-        cards.append(await chat.show(inbound.address, Reply("waiting", buttons=((Button("Cancel", "cancel", "k7m2"),),), card="g1")))
+        cards.append(
+            await chat.show(
+                inbound.address,
+                Reply("waiting", buttons=((Button("Cancel", "cancel", "k7m2"),),), card="g1"),
+            )
+        )
 
     script = Script(play)
     async with connect(script) as client:
-        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "image", {"prompt": "fox"}, guild=GUILD_ID)
+        interaction = fake.slash(
+            PERSON, GUILD_CHANNEL_ID, "image", {"prompt": "fox"}, guild=GUILD_ID
+        )
         card = await fake.answer(interaction, "waiting")
         assert card.buttons == ["Cancel"]
         fake.advance(16 * 60)
         address = script.asked[0].address
         chat = client.channel_chat
-        await chat.show(address, Reply("done", files=(File("photo", "fox.png", "image/png", PNG),), nonce="n1"))
+        await chat.show(
+            address, Reply("done", files=(File("photo", "fox.png", "image/png", PNG),), nonce="n1")
+        )
         await chat.show(address, Reply("closed"), replacing=cards[0])
         scene = fake.scene()
     first, pushed = scene.by_bot(GUILD_CHANNEL_ID)
@@ -161,7 +198,9 @@ async def test_a_card_is_edited_after_the_interaction_has_died(fake: FakeDiscord
 
 
 @pytest.mark.parametrize("began", [False, True])
-async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: FakeDiscord, connect: Connect, began: bool) -> None:
+async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(
+    fake: FakeDiscord, connect: Connect, began: bool
+) -> None:
     go = asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
@@ -170,8 +209,14 @@ async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(fake: 
         await chat.show(inbound.address, Reply("late"), replacing=shown)
 
     async with connect(Script(play)):
-        interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
-        await fake.until(lambda scene: scene.answers(interaction) if began else scene.interactions[interaction].original_id)
+        interaction = fake.slash(
+            PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID
+        )
+        await fake.until(
+            lambda scene: (
+                scene.answers(interaction) if began else scene.interactions[interaction].original_id
+            )
+        )
         fake.advance(16 * 60)
         go.set()
         shown = await fake.answer(interaction, "late")
@@ -194,20 +239,29 @@ async def test_a_late_secret_goes_to_the_persons_direct_messages(
 
     async with connect(Script(play)):
         interaction = fake.slash(PERSON, GUILD_CHANNEL_ID, command, options, guild=GUILD_ID)
-        await fake.until(lambda scene: [one for one in scene.answers(interaction) if one.content == "let me see"])
+        await fake.until(
+            lambda scene: [one for one in scene.answers(interaction) if one.content == "let me see"]
+        )
         fake.advance(16 * 60)
         go.set()
-        shown = await fake.until(lambda scene: [one for one in scene.messages if "balance" in one.content])
+        shown = await fake.until(
+            lambda scene: [one for one in scene.messages if "balance" in one.content]
+        )
     assert [one.channel_id == GUILD_CHANNEL_ID for one in shown] == [False]
 
 
 async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Connect) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         if inbound.pressed is None:
-            await chat.show(inbound.address, Reply("waiting", buttons=((Button("Cancel", "cancel", "k7m2", "danger"),),)))
+            await chat.show(
+                inbound.address,
+                Reply("waiting", buttons=((Button("Cancel", "cancel", "k7m2", "danger"),),)),
+            )
         else:
             await chat.show(inbound.address, Reply("not yours", secret=True))
-            await chat.show(inbound.address, Reply("cancelled"), replacing=Shown((inbound.pressed,)))
+            await chat.show(
+                inbound.address, Reply("cancelled"), replacing=Shown((inbound.pressed,))
+            )
 
     script = Script(play)
     async with connect(script):
@@ -228,26 +282,44 @@ async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Co
 async def test_buttons_of_an_ephemeral_question(fake: FakeDiscord, connect: Connect) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         if inbound.pressed is None:
-            await chat.show(inbound.address, Reply("link?", buttons=((Button("Yes", "link_yes", "c1"),),), secret=True))
+            await chat.show(
+                inbound.address,
+                Reply("link?", buttons=((Button("Yes", "link_yes", "c1"),),), secret=True),
+            )
         else:
-            await chat.show(inbound.address, Reply("linked", secret=True), replacing=Shown((inbound.pressed,)))
+            await chat.show(
+                inbound.address, Reply("linked", secret=True), replacing=Shown((inbound.pressed,))
+            )
 
     async with connect(Script(play)):
-        question = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "unlink", guild=GUILD_ID), "link?")
+        question = await fake.answer(
+            fake.slash(PERSON, GUILD_CHANNEL_ID, "unlink", guild=GUILD_ID), "link?"
+        )
         assert question.ephemeral
-        shown = await fake.answer(fake.press(PERSON, GUILD_CHANNEL_ID, question.id, "Yes"), "linked")
+        shown = await fake.answer(
+            fake.press(PERSON, GUILD_CHANNEL_ID, question.id, "Yes"), "linked"
+        )
         assert shown.id == question.id
         assert shown.buttons == []
 
 
-async def test_a_user_installed_command_is_pushed_to_direct_messages(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_user_installed_command_is_pushed_to_direct_messages(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("waiting", card="g1"))
 
     script = Script(play)
     async with connect(script) as client:
         away = "710000000000000099"
-        interaction = fake.slash(PERSON, away, "image", {"prompt": "fox"}, guild="700000000000000099", user_installed=True)
+        interaction = fake.slash(
+            PERSON,
+            away,
+            "image",
+            {"prompt": "fox"},
+            guild="700000000000000099",
+            user_installed=True,
+        )
         card = await fake.answer(interaction, "waiting")
         address = script.asked[0].address
         assert address.chat_id != away
@@ -256,7 +328,9 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(fake: FakeD
         assert there in card.content, "the card says where else to look"
         push = replace(address, message_id=card.id)
         await client.channel_chat.show(push, Reply("your fox", nonce="n1"))
-        assert (await fake.message(away, "your fox")).interaction_id == interaction, "in place, while the interaction lasts"
+        assert (await fake.message(away, "your fox")).interaction_id == interaction, (
+            "in place, while the interaction lasts"
+        )
         await client.channel_chat.show(push, Reply("your fox", nonce="n1"))
         assert len([one for one in fake.scene().by_bot() if one.content == "your fox"]) == 1
         for number in range(5):
@@ -268,19 +342,32 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(fake: FakeD
         assert f"{there}/{pushed.id}" in closed.content
 
 
-async def test_what_was_asked_where_only_the_person_has_the_app_is_taken_back_there(fake: FakeDiscord, connect: Connect) -> None:
+async def test_what_was_asked_where_only_the_person_has_the_app_is_taken_back_there(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("waiting", card="g1"))
 
     script = Script(play)
     async with connect(script) as client:
-        interaction = fake.slash(PERSON, "710000000000000099", "image", {"prompt": "fox"}, guild="700000000000000099", user_installed=True)
+        interaction = fake.slash(
+            PERSON,
+            "710000000000000099",
+            "image",
+            {"prompt": "fox"},
+            guild="700000000000000099",
+            user_installed=True,
+        )
         card = await fake.answer(interaction, "waiting")
-        await client.channel_chat.show(script.asked[0].address, Reply("", gone=True), replacing=Shown((card.id,)))
+        await client.channel_chat.show(
+            script.asked[0].address, Reply("", gone=True), replacing=Shown((card.id,))
+        )
         await fake.until(lambda scene: card.id not in [one.id for one in scene.by_bot()] or None)
 
 
-async def test_what_is_chosen_in_a_menu_is_a_pressed_button(fake: FakeDiscord, connect: Connect) -> None:
+async def test_what_is_chosen_in_a_menu_is_a_pressed_button(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     rows = tuple((Button(f"row {number}", "set", f"{number}"),) for number in range(8))
 
     async def play(chat: Chat, inbound: Inbound) -> None:
@@ -293,15 +380,30 @@ async def test_what_is_chosen_in_a_menu_is_a_pressed_button(fake: FakeDiscord, c
         assert shown.buttons == [f"row {number}" for number in range(8)]
         fake.press(PERSON, DM, shown.id, "row 7")
         await fake.until(lambda _scene: len(script.asked) == 2)
-    assert (script.asked[1].command, script.asked[1].text, script.asked[1].pressed) == ("set", "7", shown.id)
+    assert (script.asked[1].command, script.asked[1].text, script.asked[1].pressed) == (
+        "set",
+        "7",
+        shown.id,
+    )
 
 
-async def test_an_interaction_that_another_process_took_is_left_alone(fake: FakeDiscord, connect: Connect) -> None:
+async def test_an_interaction_that_another_process_took_is_left_alone(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     script = Script()
     async with connect(script):
-        fake.fault("POST", "/callback", "status", status=400, code=40060, message="Interaction has already been acknowledged.")
+        fake.fault(
+            "POST",
+            "/callback",
+            "status",
+            status=400,
+            code=40060,
+            message="Interaction has already been acknowledged.",
+        )
         fake.slash(PERSON, DM, "ask", {"question": "taken"})
-        await fake.until(lambda scene: [one for one in scene.requests if one["path"].endswith("/callback")])
+        await fake.until(
+            lambda scene: [one for one in scene.requests if one["path"].endswith("/callback")]
+        )
         second = fake.slash(PERSON, DM, "ask", {"question": "kept"})
         await fake.until(lambda scene: scene.interactions[second].original_id)
         await fake.until(lambda _scene: script.asked)
@@ -309,20 +411,30 @@ async def test_an_interaction_that_another_process_took_is_left_alone(fake: Fake
 
 
 @pytest.mark.parametrize("secret", [False, True])
-async def test_an_interaction_that_is_over_already_is_answered_all_the_same(fake: FakeDiscord, connect: Connect, secret: bool) -> None:
+async def test_an_interaction_that_is_over_already_is_answered_all_the_same(
+    fake: FakeDiscord, connect: Connect, secret: bool
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("there …", preview=True))
-        await chat.show(inbound.address, Reply("there", secret=secret), replacing=None if secret else shown)
+        await chat.show(
+            inbound.address, Reply("there", secret=secret), replacing=None if secret else shown
+        )
 
     async with connect(Script(play)):
-        fake.fault("POST", "/callback", "status", status=404, code=10062, message="Unknown interaction")
+        fake.fault(
+            "POST", "/callback", "status", status=404, code=10062, message="Unknown interaction"
+        )
         fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
-        shown = await fake.until(lambda scene: [one for one in scene.by_bot() if one.content == "there"])
+        shown = await fake.until(
+            lambda scene: [one for one in scene.by_bot() if one.content == "there"]
+        )
     assert [one.channel_id == GUILD_CHANNEL_ID for one in shown] == [not secret]
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "status_after", "reset_before"])
-async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, connect: Connect, fault: str) -> None:
+async def test_a_deferral_whose_answer_was_lost_still_counts(
+    fake: FakeDiscord, connect: Connect, fault: str
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("there"))
 
@@ -332,7 +444,9 @@ async def test_a_deferral_whose_answer_was_lost_still_counts(fake: FakeDiscord, 
         assert (await fake.answer(interaction, "there")).author_id == APPLICATION_ID
 
 
-async def test_the_sixth_follow_up_of_an_installed_app_is_a_direct_message(fake: FakeDiscord, connect: Connect) -> None:
+async def test_the_sixth_follow_up_of_an_installed_app_is_a_direct_message(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     away = "710000000000000099"
 
     async def play(chat: Chat, inbound: Inbound) -> None:
@@ -340,15 +454,27 @@ async def test_the_sixth_follow_up_of_an_installed_app_is_a_direct_message(fake:
             await chat.show(inbound.address, Reply(f"part {number}"))
 
     async with connect(Script(play)):
-        fake.slash(PERSON, away, "ask", {"question": "why"}, guild="700000000000000099", user_installed=True)
-        last = await fake.until(lambda scene: [one for one in scene.by_bot() if one.content == "part 6"])
+        fake.slash(
+            PERSON,
+            away,
+            "ask",
+            {"question": "why"},
+            guild="700000000000000099",
+            user_installed=True,
+        )
+        last = await fake.until(
+            lambda scene: [one for one in scene.by_bot() if one.content == "part 6"]
+        )
         shown = {one.content: one.channel_id for one in fake.scene().by_bot()}
     assert last[0].channel_id != away
     assert [shown[f"part {number}"] == away for number in range(7)] == [True] * 6 + [False]
 
 
-async def test_all_but_the_first_message_can_be_answered_to(fake: FakeDiscord, connect: Connect) -> None:
-    """The bot's own messages have nonces, and their answers can be read without the content intent."""
+async def test_all_but_the_first_message_can_be_answered_to(
+    fake: FakeDiscord, connect: Connect
+) -> None:
+    """The bot's own messages have nonces, and their answers can be read without the content
+    intent."""
 
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("first"))
@@ -364,18 +490,32 @@ async def test_all_but_the_first_message_can_be_answered_to(fake: FakeDiscord, c
     assert messages[0].interaction_id == asked
 
 
-async def test_where_the_channel_refuses_the_interaction_still_answers(fake: FakeDiscord, connect: Connect) -> None:
+async def test_where_the_channel_refuses_the_interaction_still_answers(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("first"))
         await chat.show(inbound.address, Reply("second"))
 
     async with connect(Script(play)):
-        fake.fault("POST", r"/channels/\d+/messages$", "status", status=403, code=50013, message="Missing Permissions", times=5)
+        fake.fault(
+            "POST",
+            r"/channels/\d+/messages$",
+            "status",
+            status=403,
+            code=50013,
+            message="Missing Permissions",
+            times=5,
+        )
         asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID)
-        await fake.until(lambda scene: [one for one in scene.answers(asked) if one.content == "second"])
+        await fake.until(
+            lambda scene: [one for one in scene.answers(asked) if one.content == "second"]
+        )
 
 
-async def test_previews_stop_while_discord_asks_to_wait_and_the_answer_still_comes(fake: FakeDiscord, connect: Connect) -> None:
+async def test_previews_stop_while_discord_asks_to_wait_and_the_answer_still_comes(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async def play(chat: Chat, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("a", preview=True))
         fake.fault("PATCH", "/messages/", "limited", retry_after=120.0)

@@ -11,21 +11,36 @@ CASES = {
     "headings": ("# One\n### Three\n##### Five **deep** #", "# One\n### Three\n**Five deep**"),
     "a line under a heading": ("Title\n=====\nSub\n---\ntext", "# Title\n## Sub\ntext"),
     "rules": ("above\n\n---\n\n* * *", "above\n\n────────────\n\n────────────"),
-    "tasks and lists": ("- [ ] open\n* [x] done\n+ plus\n1) one", "- ☐ open\n- ☑ done\n- plus\n1. one"),
+    "tasks and lists": (
+        "- [ ] open\n* [x] done\n+ plus\n1) one",
+        "- ☐ open\n- ☑ done\n- plus\n1. one",
+    ),
     "pictures and titled links": (
         '![a fox](https://x.example/f.png) [b](https://b.example "B")',
         "[a fox](https://x.example/f.png) [b](https://b.example)",
     ),
-    "bold by underscores": ("__bold__ and __init__ in `__code__`", "**bold** and **init** in `__code__`"),
+    "bold by underscores": (
+        "__bold__ and __init__ in `__code__`",
+        "**bold** and **init** in `__code__`",
+    ),
     "bars are no spoilers": ("a || b, `a || b`", "a \\|\\| b, `a || b`"),
     "a nested quote": (">> deep\n> flat", "> deep\n> flat"),
     "line breaks": ("one<br>two", "one\ntwo"),
     "other fences": ("~~~python\nx = 1\n~~~", "```python\nx = 1\n```"),
-    "a fence in a fence": ("````md\n```\ninner\n```\n````", "```md\n``\u200b`\ninner\n``\u200b`\n```"),
+    "a fence in a fence": (
+        "````md\n```\ninner\n```\n````",
+        "```md\n``\u200b`\ninner\n``\u200b`\n```",
+    ),
     "code that does not end": ("```py\nx = '| a | b |'", "```py\nx = '| a | b |'\n```"),
     "nothing in code changes": ("```\n# no\n| a |\n---\n```", "```\n# no\n| a |\n---\n```"),
-    "a small table": ("| a | **b** |\n|---|:-:|\n| 1 | two |\n", "```\na  b\n─  ───\n1  two\n```\n"),
-    "a pipe in a cell": ("| a | b |\n|---|---|\n| x \\| y | |", "```\na      b\n─────  ─\nx | y\n```"),
+    "a small table": (
+        "| a | **b** |\n|---|:-:|\n| 1 | two |\n",
+        "```\na  b\n─  ───\n1  two\n```\n",
+    ),
+    "a pipe in a cell": (
+        "| a | b |\n|---|---|\n| x \\| y | |",
+        "```\na      b\n─────  ─\nx | y\n```",
+    ),
 }
 
 
@@ -36,7 +51,11 @@ def test_markdown_becomes_discords_own(name: str) -> None:
 
 
 def test_a_wide_table_becomes_lists() -> None:
-    wide = "| Name | Price | What it is good for |\n|---|---|---|\n| **Flux** | $0.04 | " + "pictures " * 8 + "|\n| Veo | | films |"
+    wide = (
+        "| Name | Price | What it is good for |\n|---|---|---|\n| **Flux** | $0.04 | "
+        + "pictures " * 8
+        + "|\n| Veo | | films |"
+    )
     assert converted(wide).splitlines() == [
         "- **Flux**",
         "  - Price: $0.04",
@@ -79,7 +98,9 @@ def test_long_markdown_keeps_its_code_whole() -> None:
 
 
 def test_code_longer_than_a_message_is_fenced_in_each_part() -> None:
-    text = "see:\n```js\n" + "\n".join("x" * 90 for _ in range(60)) + "\n" + "y" * 4500 + "\n```\nend"
+    text = (
+        "see:\n```js\n" + "\n".join("x" * 90 for _ in range(60)) + "\n" + "y" * 4500 + "\n```\nend"
+    )
     made = markdown_parts(text, 2000)
     assert all(len(one) <= 2000 for one in made)
     assert all(one.count("```") % 2 == 0 for one in made)
@@ -96,8 +117,32 @@ def test_long_paragraphs_fill_their_messages() -> None:
     assert sum(one.count("word") for one in made) == 1500
 
 
-UNBALANCED = ["**never closed", "```", "`", "[a](", "|", "|\n|-", "<", "\\", "# ", "> ", "__", "||", "~~~", "*" * 3000, "`" * 501]
-STRANGE = ["\ud83d broken", "a\x00b", "\u202ertl", "\u200f", "@everyone <@&5>", "x" * 6000, "\n" * 50 + "late"]
+UNBALANCED = [
+    "**never closed",
+    "```",
+    "`",
+    "[a](",
+    "|",
+    "|\n|-",
+    "<",
+    "\\",
+    "# ",
+    "> ",
+    "__",
+    "||",
+    "~~~",
+    "*" * 3000,
+    "`" * 501,
+]
+STRANGE = [
+    "\ud83d broken",
+    "a\x00b",
+    "\u202ertl",
+    "\u200f",
+    "@everyone <@&5>",
+    "x" * 6000,
+    "\n" * 50 + "late",
+]
 
 
 @pytest.mark.parametrize("text", UNBALANCED + STRANGE)
@@ -114,7 +159,9 @@ def test_halves_of_characters_are_replaced() -> None:
 def test_a_spoiler_is_one_by_its_name() -> None:
     from bots.discord.render import file_name
 
-    assert file_name(File("photo", "k7m2.png", "image/png", b"x", spoiler=True)) == "SPOILER_k7m2.png"
+    assert (
+        file_name(File("photo", "k7m2.png", "image/png", b"x", spoiler=True)) == "SPOILER_k7m2.png"
+    )
 
 
 def test_a_form_keeps_discords_limits() -> None:

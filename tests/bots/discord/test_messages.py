@@ -28,7 +28,9 @@ async def test_a_direct_message_is_a_question(fake: FakeDiscord, connect: Connec
 
     script = Script(play)
     async with connect(script):
-        said = fake.says(PERSON, DM, "why is the sky blue", attachment=("sky.png", "image/png", b"sky"))
+        said = fake.says(
+            PERSON, DM, "why is the sky blue", attachment=("sky.png", "image/png", b"sky")
+        )
         shown = await fake.message(DM, "ask: why is the sky blue")
         assert shown.reference == said
         assert fake.scene().typing[DM] == 1
@@ -42,7 +44,9 @@ async def test_a_direct_message_is_a_question(fake: FakeDiscord, connect: Connec
     assert (first.sender.id, first.update_id) == (PERSON, said)
 
 
-async def test_in_a_server_only_who_speaks_to_the_bot_is_heard(fake: FakeDiscord, connect: Connect) -> None:
+async def test_in_a_server_only_who_speaks_to_the_bot_is_heard(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     script = Script(hear)
     async with connect(script):
         fake.says(PERSON, GUILD_CHANNEL_ID, "not for you", guild=GUILD_ID)
@@ -50,13 +54,17 @@ async def test_in_a_server_only_who_speaks_to_the_bot_is_heard(fake: FakeDiscord
         fake.says(PERSON, GUILD_CHANNEL_ID, f"{ME} why", guild=GUILD_ID)
         await fake.message(GUILD_CHANNEL_ID, "why")
     assert [one.text for one in script.asked] == ["why"]
-    assert script.asked[0].address == Address("discord", GUILD_CHANNEL_ID, message_id=script.asked[0].update_id, private=False)
+    assert script.asked[0].address == Address(
+        "discord", GUILD_CHANNEL_ID, message_id=script.asked[0].update_id, private=False
+    )
 
 
 async def test_an_answer_to_a_result_brings_it_along(fake: FakeDiscord, connect: Connect) -> None:
     script = Script(hear)
     async with connect(script) as client:
-        (result,) = (await client.channel_chat.show(HERE, Reply("a_fox *k7m2*", files=(FOX,)))).message_ids
+        (result,) = (
+            await client.channel_chat.show(HERE, Reply("a_fox *k7m2*", files=(FOX,)))
+        ).message_ids
         fake.says(PERSON, GUILD_CHANNEL_ID, "make it night", guild=GUILD_ID, reply_to=result)
         await fake.message(GUILD_CHANNEL_ID, "make it night")
         quoted = script.asked[0].quoted
@@ -68,26 +76,51 @@ async def test_an_answer_to_a_result_brings_it_along(fake: FakeDiscord, connect:
 async def test_what_is_forwarded_is_what_was_said(fake: FakeDiscord, connect: Connect) -> None:
     script = Script(hear)
     async with connect(script):
-        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "/image of their cat", guild=GUILD_ID, attachment=("cat.png", "image/png", b"a cat"))
+        theirs = fake.says(
+            OTHER,
+            GUILD_CHANNEL_ID,
+            "/image of their cat",
+            guild=GUILD_ID,
+            attachment=("cat.png", "image/png", b"a cat"),
+        )
         fake.says(PERSON, DM, "", forwards=theirs)
         await fake.message(DM, "their cat")
         assert [await one.read() for one in script.asked[0].attachments] == [b"a cat"]
     (passed,) = script.asked
-    assert (passed.command, passed.text, passed.plain, passed.quoted) == ("ask", "/image of their cat", True, None)
+    assert (passed.command, passed.text, passed.plain, passed.quoted) == (
+        "ask",
+        "/image of their cat",
+        True,
+        None,
+    )
 
 
 @pytest.mark.parametrize("intent", ["off", "granted"])
-async def test_what_the_content_intent_adds(fake: FakeDiscord, connect: Connect, intent: str) -> None:
-    """Without it a bot hears mentions, and answers that ping it, but not answers to what it said by an interaction."""
+async def test_what_the_content_intent_adds(
+    fake: FakeDiscord, connect: Connect, intent: str
+) -> None:
+    """Without it a bot hears mentions, and answers that ping it, but not answers to what it said by
+    an interaction."""
     fake.portal(content_intent=intent)
     script = Script(hear)
     async with connect(script) as client:
         (result,) = (await client.channel_chat.show(HERE, Reply("a fox"))).message_ids
-        theirs = fake.says(OTHER, GUILD_CHANNEL_ID, "my cat", guild=GUILD_ID, attachment=("cat.png", "image/png", b"a cat"))
-        fake.says(PERSON, GUILD_CHANNEL_ID, "without a ping", guild=GUILD_ID, reply_to=result, ping=False)
+        theirs = fake.says(
+            OTHER,
+            GUILD_CHANNEL_ID,
+            "my cat",
+            guild=GUILD_ID,
+            attachment=("cat.png", "image/png", b"a cat"),
+        )
+        fake.says(
+            PERSON, GUILD_CHANNEL_ID, "without a ping", guild=GUILD_ID, reply_to=result, ping=False
+        )
         fake.says(PERSON, GUILD_CHANNEL_ID, f"{ME} and this", guild=GUILD_ID, reply_to=theirs)
         await fake.message(GUILD_CHANNEL_ID, "and this")
-        slash = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "first"}, guild=GUILD_ID), "first")
+        slash = await fake.answer(
+            fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "first"}, guild=GUILD_ID),
+            "first",
+        )
         fake.says(PERSON, GUILD_CHANNEL_ID, "second", guild=GUILD_ID, reply_to=slash.id)
         fake.says(PERSON, GUILD_CHANNEL_ID, f"{ME} last", guild=GUILD_ID)
         await fake.message(GUILD_CHANNEL_ID, "last")
@@ -96,7 +129,13 @@ async def test_what_the_content_intent_adds(fake: FakeDiscord, connect: Connect,
     assert pinned is not None
     if intent == "granted":
         assert pinned.author.startswith("Person")
-        assert heard == [("ask", "without a ping"), ("ask", "and this"), ("ask", "first"), ("ask", "second"), ("ask", "last")]
+        assert heard == [
+            ("ask", "without a ping"),
+            ("ask", "and this"),
+            ("ask", "first"),
+            ("ask", "second"),
+            ("ask", "last"),
+        ]
         assert (pinned.text, len(pinned.attachments)) == ("my cat", 1)
     else:
         assert heard == [("ask", "and this"), ("ask", "first"), ("unreadable", ""), ("ask", "last")]
@@ -108,7 +147,9 @@ async def test_a_thread_keeps_what_is_asked_in_it(fake: FakeDiscord, connect: Co
     async with connect(script) as client:
         fake.says(PERSON, THREAD_ID, f"{ME} here", guild=GUILD_ID)
         await fake.message(THREAD_ID, "here")
-        await fake.answer(fake.slash(PERSON, THREAD_ID, "ask", {"question": "there"}, guild=GUILD_ID), "there")
+        await fake.answer(
+            fake.slash(PERSON, THREAD_ID, "ask", {"question": "there"}, guild=GUILD_ID), "there"
+        )
         await client.channel_chat.show(script.asked[1].address, Reply("pushed", nonce="n1"))
         await fake.message(THREAD_ID, "pushed")
     assert {one.address.chat_id for one in script.asked} == {THREAD_ID}
@@ -126,7 +167,9 @@ async def test_the_same_event_twice_is_answered_once(fake: FakeDiscord, connect:
     assert sorted(one.text for one in script.asked) == ["command", "end", "once"]
 
 
-async def test_a_request_that_is_changed_or_removed_is_answered_once(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_request_that_is_changed_or_removed_is_answered_once(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     go = asyncio.Event()
 
     async def play(chat: Chat, inbound: Inbound) -> None:
@@ -160,7 +203,12 @@ async def test_who_moderates_is_asked_of_discord(fake: FakeDiscord, connect: Con
         for person in (PERSON, OTHER):
             fake.says(person, GUILD_CHANNEL_ID, f"{ME} message {person}", guild=GUILD_ID)
             await fake.message(GUILD_CHANNEL_ID, f"message {person}")
-            await fake.answer(fake.slash(person, GUILD_CHANNEL_ID, "ask", {"question": "command"}, guild=GUILD_ID), "command")
+            await fake.answer(
+                fake.slash(
+                    person, GUILD_CHANNEL_ID, "ask", {"question": "command"}, guild=GUILD_ID
+                ),
+                "command",
+            )
         fake.says(OTHER, DM, "alone")
         await fake.until(lambda _scene: len(allowed) == 5)
     assert allowed == [False, False, True, True, False]
@@ -174,7 +222,12 @@ async def test_files_come_from_discord_only(fake: FakeDiscord) -> None:
         return b"x"
 
     files = Files(fetch)
-    for bad in ("http://cdn.discordapp.com/a", "https://cdn.discordapp.com.evil.example/a", "https://10.0.0.1/a", fake.base_url):
+    for bad in (
+        "http://cdn.discordapp.com/a",
+        "https://cdn.discordapp.com.evil.example/a",
+        "https://10.0.0.1/a",
+        fake.base_url,
+    ):
         with pytest.raises(ApiError):
             await files.attachment("a", None, 1, bad).read()
     assert await files.attachment("a", None, 1, "https://cdn.discordapp.com/a").read() == b"x"

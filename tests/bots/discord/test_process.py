@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @asynccontextmanager
-async def process(fake: FakeDiscord, port: int, token: str = TOKEN, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    fake: FakeDiscord, port: int, token: str = TOKEN, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot; its api is at this port, or not."""
     env = {
         "PATH": os.environ["PATH"],
@@ -53,12 +55,18 @@ async def process(fake: FakeDiscord, port: int, token: str = TOKEN, **more: str)
 
 
 async def test_the_core_answers_even_while_the_api_is_away(fake: FakeDiscord) -> None:
-    async with AsyncExitStack() as up, process(fake, await up.enter_async_context(served(there_only))):
+    async with (
+        AsyncExitStack() as up,
+        process(fake, await up.enter_async_context(served(there_only))),
+    ):
         await fake.connected(30)
         await up.aclose()
         helped = await fake.answer(fake.slash(PERSON, DM, "help"), "/image")
         assert not helped.ephemeral, "nobody else reads along"
-        asked = await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "server")
+        asked = await fake.answer(
+            fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID),
+            "server",
+        )
         assert not asked.ephemeral
         fake.says(PERSON, DM, "/nonsense")
         await fake.message(DM, "nonsense")
@@ -81,7 +89,8 @@ async def test_a_signal_stops_it_at_once(fake: FakeDiscord, sent: signal.Signals
         before = time.monotonic()
         bot.send_signal(sent)
         assert await asyncio.wait_for(bot.wait(), 20) == 0
-        # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short are longer still.
+        # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short
+        # are longer still.
         assert time.monotonic() - before < 8
         await fake.until(lambda scene: scene.connected == 0)
         assert bot.stdout is not None
@@ -111,7 +120,9 @@ async def play(chat: Chat, inbound: Inbound) -> None:
 
 
 @pytest.mark.parametrize("code", [None, 4000, 1000])
-async def test_a_lost_connection_is_resumed_and_misses_nothing(fake: FakeDiscord, connect: Connect, code: int | None) -> None:
+async def test_a_lost_connection_is_resumed_and_misses_nothing(
+    fake: FakeDiscord, connect: Connect, code: int | None
+) -> None:
     async with connect(Script(play)):
         fake.drop(code)
         fake.says(PERSON, DM, "meanwhile")
@@ -159,7 +170,9 @@ async def test_a_gateway_that_is_away_at_first_is_waited_for(fake: FakeDiscord) 
         await asyncio.wait({running})
 
 
-async def test_a_discord_that_is_away_at_first_is_waited_for(fake: FakeDiscord, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_discord_that_is_away_at_first_is_waited_for(
+    fake: FakeDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bots.discord.__main__.BACKOFF_LEAST", 0.05)
     fake.fault("GET", "/users/@me", "reset_before", times=2)
     client = await log_in(_settings(fake), Script(play), no_models, asyncio.Event())
@@ -177,7 +190,9 @@ async def test_two_shards_are_one_bot(fake: FakeDiscord, connect: Connect) -> No
         await fake.until(lambda scene: scene.connected == 2)
         fake.says(PERSON, DM, "from a direct message")
         await fake.message(DM, "heard from a direct message")
-        asked = fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "in a server"}, guild=GUILD_ID)
+        asked = fake.slash(
+            PERSON, GUILD_CHANNEL_ID, "ask", {"question": "in a server"}, guild=GUILD_ID
+        )
         await fake.answer(asked, "heard in a server")
         assert sorted(client.shards) == [0, 1]
     assert len(script.asked) == 2
@@ -207,7 +222,10 @@ async def running(fake: FakeDiscord) -> AsyncIterator[asyncio.Task[str]]:
 
 @pytest.mark.usefixtures("hurried")
 async def test_an_intent_that_discord_refuses_is_done_without(
-    fake: FakeDiscord, unused_tcp_port: int, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    fake: FakeDiscord,
+    unused_tcp_port: int,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fake.portal(content_intent="shown")
     async with running(fake):
@@ -238,7 +256,9 @@ async def test_waiting_for_discord_ends_with_a_stop(fake: FakeDiscord) -> None:
     stop = asyncio.Event()
     fake.fault("GET", "/users/@me", "reset_before", times=100)
     waiting = asyncio.ensure_future(log_in(_settings(fake), Script(play), no_models, stop))
-    await fake.until(lambda scene: [one for one in scene.requests if one["path"].endswith("/users/@me")])
+    await fake.until(
+        lambda scene: [one for one in scene.requests if one["path"].endswith("/users/@me")]
+    )
     stop.set()
     assert await asyncio.wait_for(waiting, 3) is None
 
@@ -259,7 +279,13 @@ async def test_a_stop_lets_an_answer_finish(fake: FakeDiscord, connect: Connect)
 
 async def test_the_fake_as_a_process() -> None:
     made = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fakes.discord", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "tests.fakes.discord",
+        "--port",
+        "0",
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert made.stdout is not None

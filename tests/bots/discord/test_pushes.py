@@ -18,19 +18,29 @@ def photo(name: str, size: int = 10) -> File:
     return File("photo", name, "image/png", b"p" * size)
 
 
-async def test_a_push_whose_answer_was_lost_is_seen_once(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_push_whose_answer_was_lost_is_seen_once(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "reset_after")
-        shown = await client.channel_chat.show(HERE, Reply("your fox", files=(photo("fox.png"),), nonce="n" * 25))
+        shown = await client.channel_chat.show(
+            HERE, Reply("your fox", files=(photo("fox.png"),), nonce="n" * 25)
+        )
         seen = fake.scene().by_bot(GUILD_CHANNEL_ID)
-        posts = [one for one in fake.scene().requests if one["method"] == "POST" and one["path"].endswith("/messages")]
+        posts = [
+            one
+            for one in fake.scene().requests
+            if one["method"] == "POST" and one["path"].endswith("/messages")
+        ]
     assert len(posts) == 2
     assert [one.id for one in seen] == list(shown.message_ids)
     assert seen[0].nonce == "n" * 25
     assert len(seen[0].attachments) == 1
 
 
-async def test_the_same_delivery_again_is_the_same_message(fake: FakeDiscord, connect: Connect) -> None:
+async def test_the_same_delivery_again_is_the_same_message(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     reply = Reply("word " * 900, nonce="delivery-1")
     async with connect(Script()) as client:
         first = await client.channel_chat.show(HERE, reply)
@@ -39,7 +49,9 @@ async def test_the_same_delivery_again_is_the_same_message(fake: FakeDiscord, co
         assert await client.channel_chat.show(HERE, Reply("word", nonce="delivery-2")) != first
 
 
-async def test_a_line_that_stays_broken_is_tried_again_soon_for_the_nonce_holds(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_line_that_stays_broken_is_tried_again_soon_for_the_nonce_holds(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "reset_after", times=2)
         with pytest.raises(SendFailed) as failed:
@@ -64,7 +76,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code", "reason"), REFUSALS)
-async def test_a_refusal_is_final_and_says_why(fake: FakeDiscord, connect: Connect, status: int, code: int, reason: str) -> None:
+async def test_a_refusal_is_final_and_says_why(
+    fake: FakeDiscord, connect: Connect, status: int, code: int, reason: str
+) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "status", status=status, code=code, message="no")
         with pytest.raises(SendFailed) as failed:
@@ -87,14 +101,18 @@ async def test_discord_away_was_not_sent(
     fake: FakeDiscord, connect: Connect, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connect(Script()) as client:
-        monkeypatch.setattr("discord.http.Route.BASE", f"http://127.0.0.1:{unused_tcp_port}/api/v10")
+        monkeypatch.setattr(
+            "discord.http.Route.BASE", f"http://127.0.0.1:{unused_tcp_port}/api/v10"
+        )
         with pytest.raises(SendFailed) as failed:
             await client.channel_chat.show(HERE, Reply("x", nonce="n1"))
     assert not failed.value.uncertain
     assert not failed.value.final
 
 
-async def test_a_short_wait_is_waited_and_a_long_one_is_reported(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_short_wait_is_waited_and_a_long_one_is_reported(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         fake.fault("POST", POST, "limited", retry_after=0.05)
         await client.channel_chat.show(HERE, Reply("patient", nonce="n1"))
@@ -115,29 +133,46 @@ async def test_rate_limit_headers_are_heeded(fake: FakeDiscord, connect: Connect
     assert not [one for one in scene.requests if one["status"] == 429]
 
 
-async def test_several_photos_are_one_message_until_they_are_too_much(fake: FakeDiscord, connect: Connect) -> None:
+async def test_several_photos_are_one_message_until_they_are_too_much(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
-        small = await client.channel_chat.show(HERE, Reply("three", files=tuple(photo(f"{n}.png") for n in range(3)), nonce="n1"))
+        small = await client.channel_chat.show(
+            HERE, Reply("three", files=tuple(photo(f"{n}.png") for n in range(3)), nonce="n1")
+        )
         assert len(small.message_ids) == 1
-        big = await client.channel_chat.show(HERE, Reply("heavy", files=tuple(photo(f"{n}.png", FILE_BYTES) for n in range(3)), nonce="n2"))
+        big = await client.channel_chat.show(
+            HERE,
+            Reply(
+                "heavy", files=tuple(photo(f"{n}.png", FILE_BYTES) for n in range(3)), nonce="n2"
+            ),
+        )
         assert len(big.message_ids) == 2
         first, *heavy = fake.scene().by_bot()
     assert [one.filename for one in first.attachments] == ["0.png", "1.png", "2.png"]
     assert [(one.content, len(one.attachments)) for one in heavy] == [("heavy", 2), ("", 1)]
 
 
-async def test_a_file_beyond_the_limit_is_refused_for_good(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_file_beyond_the_limit_is_refused_for_good(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         with pytest.raises(SendFailed) as failed:
-            await client.channel_chat.show(HERE, Reply("", files=(photo("big.png", FILE_BYTES + 1),), nonce="n1"))
+            await client.channel_chat.show(
+                HERE, Reply("", files=(photo("big.png", FILE_BYTES + 1),), nonce="n1")
+            )
     assert failed.value.final
 
 
-async def test_a_push_answers_its_request_and_mentions_nobody(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_push_answers_its_request_and_mentions_nobody(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         request = fake.says(PERSON, GUILD_CHANNEL_ID, "a fox", guild=GUILD_ID)
         to = Address("discord", GUILD_CHANNEL_ID, message_id=request, private=False)
-        await client.channel_chat.show(to, Reply("@everyone https://example.org", quiet=True, nonce="n1"))
+        await client.channel_chat.show(
+            to, Reply("@everyone https://example.org", quiet=True, nonce="n1")
+        )
         gone = Address("discord", GUILD_CHANNEL_ID, message_id="1", private=False)
         await client.channel_chat.show(gone, Reply("without its request", nonce="n2"))
         first, second = fake.scene().by_bot()
@@ -147,15 +182,21 @@ async def test_a_push_answers_its_request_and_mentions_nobody(fake: FakeDiscord,
     assert second.reference is None
 
 
-async def test_a_shorter_text_takes_its_last_messages_away(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_shorter_text_takes_its_last_messages_away(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         shown = await client.channel_chat.show(HERE, Reply("word " * 900, nonce="n1"))
-        assert await client.channel_chat.show(HERE, Reply("short"), replacing=shown) == Shown(shown.message_ids[:1])
+        assert await client.channel_chat.show(HERE, Reply("short"), replacing=shown) == Shown(
+            shown.message_ids[:1]
+        )
         assert [one.content for one in fake.scene().by_bot()] == ["short"]
         assert await client.channel_chat.show(HERE, Reply("  "), replacing=shown) == shown
 
 
-async def test_a_hanging_call_ends(fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_call_ends(
+    fake: FakeDiscord, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bots.discord.rest.TEXT_SECONDS", 0.2)
     async with connect(Script()) as client:
         fake.fault("POST", POST, "hang_before", times=2, seconds=30)
@@ -165,7 +206,9 @@ async def test_a_hanging_call_ends(fake: FakeDiscord, connect: Connect, monkeypa
     assert "in time" in failed.value.reason
 
 
-async def test_a_later_part_that_failed_does_not_repeat_the_earlier_ones(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_later_part_that_failed_does_not_repeat_the_earlier_ones(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     """Even when Discord has forgotten the nonces of those that came through."""
     reply = Reply("word " * 900, nonce="delivery-1")
     async with connect(Script()) as client:
@@ -181,7 +224,9 @@ async def test_a_later_part_that_failed_does_not_repeat_the_earlier_ones(fake: F
         assert len(shown.message_ids) == 3
 
 
-async def test_a_wait_in_one_channel_is_no_wait_in_another(fake: FakeDiscord, connect: Connect) -> None:
+async def test_a_wait_in_one_channel_is_no_wait_in_another(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     there = Address("discord", THREAD_ID, private=False)
     async with connect(Script()) as client:
         fake.fault("POST", rf"/channels/{GUILD_CHANNEL_ID}/messages$", "limited", retry_after=2.0)
@@ -205,7 +250,9 @@ async def test_a_call_cut_off_in_a_global_wait_does_not_hold_the_others(
     assert [one.content for one in fake.scene().by_bot()] == ["after"]
 
 
-async def test_what_can_not_be_answered_to_is_said_all_the_same(fake: FakeDiscord, connect: Connect) -> None:
+async def test_what_can_not_be_answered_to_is_said_all_the_same(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
         request = fake.says(PERSON, GUILD_CHANNEL_ID, "a fox", guild=GUILD_ID)
         fake.reach(GUILD_CHANNEL_ID, True, history=False)
@@ -216,7 +263,9 @@ async def test_what_can_not_be_answered_to_is_said_all_the_same(fake: FakeDiscor
 
 
 @pytest.mark.parametrize(("tier", "most"), [(0, 10 * MIB), (2, REQUEST_BYTES)])
-async def test_how_large_a_file_may_be_is_the_servers_matter(fake: FakeDiscord, connect: Connect, tier: int, most: int) -> None:
+async def test_how_large_a_file_may_be_is_the_servers_matter(
+    fake: FakeDiscord, connect: Connect, tier: int, most: int
+) -> None:
     fake.portal(tier=tier)
     heard: list[int] = []
 
@@ -225,25 +274,46 @@ async def test_how_large_a_file_may_be_is_the_servers_matter(fake: FakeDiscord, 
         await chat.show(inbound.address, Reply("ok"))
 
     async with connect(Script(play)) as client:
-        await fake.answer(fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "ok")
+        await fake.answer(
+            fake.slash(PERSON, GUILD_CHANNEL_ID, "ask", {"question": "why"}, guild=GUILD_ID), "ok"
+        )
         limits = await client.channel_chat.limits_for(HERE)
-        in_thread = await client.channel_chat.limits_for(Address("discord", THREAD_ID, private=False))
+        in_thread = await client.channel_chat.limits_for(
+            Address("discord", THREAD_ID, private=False)
+        )
         elsewhere = await client.channel_chat.limits_for(Address("discord", "1"))
-        await client.channel_chat.show(HERE, Reply("as large as can be", files=(photo("fox.png", most),), nonce="n1"))
+        await client.channel_chat.show(
+            HERE, Reply("as large as can be", files=(photo("fox.png", most),), nonce="n1")
+        )
     assert limits.upload_bytes == in_thread.upload_bytes == heard[0] == most
     assert elsewhere.upload_bytes == 10 * MIB
 
 
 async def test_a_spoiler_is_one_for_discord(fake: FakeDiscord, connect: Connect) -> None:
     async with connect(Script()) as client:
-        await client.channel_chat.show(HERE, Reply("", files=(replace(photo("fox.png"), spoiler=True),), nonce="n1"))
+        await client.channel_chat.show(
+            HERE, Reply("", files=(replace(photo("fox.png"), spoiler=True),), nonce="n1")
+        )
     assert fake.scene().by_bot()[0].attachments[0].filename == "SPOILER_fox.png"
 
 
-async def test_an_edit_keeps_the_files_and_is_not_sent_twice(fake: FakeDiscord, connect: Connect) -> None:
+async def test_an_edit_keeps_the_files_and_is_not_sent_twice(
+    fake: FakeDiscord, connect: Connect
+) -> None:
     async with connect(Script()) as client:
-        shown = await client.channel_chat.show(HERE, Reply("your fox", files=(photo("fox.png"),), nonce="n1"))
+        shown = await client.channel_chat.show(
+            HERE, Reply("your fox", files=(photo("fox.png"),), nonce="n1")
+        )
         for _ in range(2):
-            await client.channel_chat.show(HERE, Reply("your fox \u2605", buttons=((Button("Again", "again", "1"),),)), replacing=shown)
+            await client.channel_chat.show(
+                HERE,
+                Reply("your fox \u2605", buttons=((Button("Again", "again", "1"),),)),
+                replacing=shown,
+            )
         (seen,) = fake.scene().by_bot()
-    assert (seen.text, len(seen.attachments), seen.buttons, len(seen.edited_by)) == ("your fox \u2605", 1, ["Again"], 1)
+    assert (seen.text, len(seen.attachments), seen.buttons, len(seen.edited_by)) == (
+        "your fox \u2605",
+        1,
+        ["Again"],
+        1,
+    )

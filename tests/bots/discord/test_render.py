@@ -11,16 +11,23 @@ from tests.fakes.discord_checks import check_commands, check_message
 
 def test_what_discord_adds_is_no_change() -> None:
     wanted = [*registered(COMMANDS), *registered((Command("x", "", COMMANDS[0].run),))]
-    theirs: list[dict[str, Any]] = [{**one, "id": "1", "version": "2", "nsfw": False} for one in reversed(wanted)]
+    theirs: list[dict[str, Any]] = [
+        {**one, "id": "1", "version": "2", "nsfw": False} for one in reversed(wanted)
+    ]
     for command in theirs:
         command["description_localizations"] = command.get("description_localizations") or None
-        bare = [{name: value for name, value in option.items() if value is not False} for option in command.get("options", [])]
+        bare = [
+            {name: value for name, value in option.items() if value is not False}
+            for option in command.get("options", [])
+        ]
         command["options"] = bare
     theirs[0] = {name: value for name, value in theirs[0].items() if value != []}
     assert not changed(theirs, wanted)
 
 
-@pytest.mark.parametrize("change", ["description", "choice", "option", "contexts", "missing", "more"])
+@pytest.mark.parametrize(
+    "change", ["description", "choice", "option", "contexts", "missing", "more"]
+)
 def test_a_change_is_seen(change: str) -> None:
     wanted, theirs = registered(COMMANDS), registered(COMMANDS)
     image = next(one for one in theirs if one["name"] == "image")
@@ -53,7 +60,11 @@ def test_long_labels_and_rows_keep_discords_limits() -> None:
 
 @pytest.mark.parametrize(("rows", "menus"), [(5, 0), (6, 1), (8, 1), (30, 2), (60, 3)])
 def test_rows_that_do_not_fit_become_menus(rows: int, menus: int) -> None:
-    buttons = tuple((Button(f"x{row}.{place}", "a", f"{row}.{place}"),) for row in range(rows) for place in range(1))
+    buttons = tuple(
+        (Button(f"x{row}.{place}", "a", f"{row}.{place}"),)
+        for row in range(rows)
+        for place in range(1)
+    )
     (part,) = parts(Reply("text", buttons=buttons))
     check_message(part.payload, [], webhook=False)
     shown = [one for row in part.payload["components"] for one in row["components"]]

@@ -1,4 +1,5 @@
-"""The whole bot in this process: Discord's fake on one side, the real api with the sandbox on the other."""
+"""The whole bot in this process: Discord's fake on one side, the real api with the sandbox on the
+other."""
 
 import asyncio
 import io
@@ -15,7 +16,14 @@ from bots.discord.__main__ import run
 from bots.settings import BotSettings
 from tests.api.media.samples import case
 from tests.bots.core.stage import Place
-from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord, Scene, SeenMessage
+from tests.fakes.discord import (
+    APPLICATION_ID,
+    GUILD_CHANNEL_ID,
+    GUILD_ID,
+    FakeDiscord,
+    Scene,
+    SeenMessage,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
@@ -26,7 +34,9 @@ RESULT = "🎲 Vary"
 
 @asynccontextmanager
 async def bot(fake: FakeDiscord, place: Place) -> AsyncIterator[None]:
-    settings = BotSettings(_env_file=None, discord_bot_token=SecretStr(fake.token), discord_api_url=fake.api_url)
+    settings = BotSettings(
+        _env_file=None, discord_bot_token=SecretStr(fake.token), discord_api_url=fake.api_url
+    )
     stop = asyncio.Event()
     async with BotApi(place.url, ensure_secrets(place.api.data_dir).bot_keys["discord"]) as api:
         running = asyncio.create_task(run(settings, api, stop))
@@ -88,17 +98,33 @@ async def test_a_members_day(fake: FakeDiscord, place: Place) -> None:
         assert "a hat on it" in (await results(fake, 3))[-1].text
 
         fake.says(PERSON, GUILD_CHANNEL_ID, f"<@{APPLICATION_ID}> what is a fox?", guild=GUILD_ID)
-        await fake.until(lambda scene: [one for one in scene.by_bot() if "fox?" in one.text and not one.buttons and not one.attachments])
+        await fake.until(
+            lambda scene: [
+                one
+                for one in scene.by_bot()
+                if "fox?" in one.text and not one.buttons and not one.attachments
+            ]
+        )
         typing = fake.types(PERSON, GUILD_CHANNEL_ID, "image", "model", "flux", guild=GUILD_ID)
         assert await fake.until(lambda scene: scene.interactions[typing].choices)
-        assert (await fake.answer(press(fake, fox, "🔁 Again", OTHER), "Only the person who asked can use this")).ephemeral
+        assert (
+            await fake.answer(
+                press(fake, fox, "🔁 Again", OTHER), "Only the person who asked can use this"
+            )
+        ).ephemeral
 
     fake.advance(30 * DAY)
     async with bot(fake, place):
         press(fake, fox, "🔁 Again")
         assert len(await results(fake, 4)) == 4
         press(fake, fox, "🗑️ Delete")
-        await fake.until(lambda scene: [one for one in scene.by_bot() if one.id == fox.id and RESULT not in one.buttons])
+        await fake.until(
+            lambda scene: [
+                one for one in scene.by_bot() if one.id == fox.id and RESULT not in one.buttons
+            ]
+        )
         yes = next(one for one in fake.scene().by_bot() if one.id == fox.id).buttons[0]
         press(fake, fox, yes)
-        await fake.until(lambda scene: [fox] if fox.id not in [one.id for one in scene.messages] else [])
+        await fake.until(
+            lambda scene: [fox] if fox.id not in [one.id for one in scene.messages] else []
+        )

@@ -1,7 +1,8 @@
 """A whole adapter for a made-up platform: a room over a TCP socket, one JSON object a line.
 
-People send `{"id", "user", "name", "text"}` or `{"id", "user", "name", "press": [message, action, value]}`; the room sends `{"id", "text"}`
-with `edits`, `buttons` and `files` (their sizes) where there are any. All the rest is the core's.
+People send `{"id", "user", "name", "text"}` or `{"id", "user", "name", "press": [message, action,
+value]}`; the room sends `{"id", "text"}` with `edits`, `buttons` and `files` (their sizes) where
+there are any. All the rest is the core's.
 """
 
 import asyncio
@@ -17,8 +18,11 @@ from bots.core.dispatch import answer
 from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, Shown
 
 PLATFORM = "terminal"
-"""A platform of its own would have its name in `api.schemas.Platform`; the next start makes its key."""
-LIMITS = Limits(text=2000, caption=2000, photo_bytes=1 << 20, upload_bytes=1 << 24, edit_seconds=0.05)
+"""A platform of its own would have its name in `api.schemas.Platform`; the next start makes its
+key."""
+LIMITS = Limits(
+    text=2000, caption=2000, photo_bytes=1 << 20, upload_bytes=1 << 24, edit_seconds=0.05
+)
 
 
 class Room:
@@ -37,8 +41,15 @@ class Room:
 
     async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
         message_id = replacing.message_ids[-1] if replacing is not None else str(next(self._ids))
-        shown: dict[str, Any] = {"id": message_id, "text": reply.text, "edits": replacing is not None, "gone": reply.gone}
-        shown["buttons"] = [[button.label, button.action, button.value] for row in reply.buttons for button in row]
+        shown: dict[str, Any] = {
+            "id": message_id,
+            "text": reply.text,
+            "edits": replacing is not None,
+            "gone": reply.gone,
+        }
+        shown["buttons"] = [
+            [button.label, button.action, button.value] for row in reply.buttons for button in row
+        ]
         shown["files"] = [len(file.data) for file in reply.files]
         if reply.ask is not None:
             shown["buttons"] = [[reply.ask.title, reply.ask.action, reply.ask.value]]
@@ -59,7 +70,9 @@ class Room:
         except OSError as error:
             raise SendFailed(str(error), uncertain=True) from error
 
-    async def listen(self, api: BotApi, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(
+        self, api: BotApi, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """One person's connection, which is a private chat, until it ends."""
         answering: set[asyncio.Task[None]] = set()
         try:
@@ -80,11 +93,20 @@ def inbound(said: dict[str, Any]) -> Inbound:
     sender = Sender(said["user"], said["name"])
     if "press" in said:
         message, action, value = said["press"]
-        return Inbound(address, sender, said["id"], action, f"{value} {said.get('text', '')}".strip(), pressed=message)
+        return Inbound(
+            address,
+            sender,
+            said["id"],
+            action,
+            f"{value} {said.get('text', '')}".strip(),
+            pressed=message,
+        )
     command, _, text = said["text"].removeprefix("/").partition(" ")
     if not said["text"].startswith("/"):
         command, text = "ask", said["text"]
-    return Inbound(address, sender, said["id"], command, text, plain=not said["text"].startswith("/"))
+    return Inbound(
+        address, sender, said["id"], command, text, plain=not said["text"].startswith("/")
+    )
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
-"""A new platform needs an adapter of under 150 lines, and has all commands, buttons and results then."""
+"""A new platform needs an adapter of under 150 lines, and has all commands, buttons and results
+then."""
 
 import asyncio
 import json
@@ -25,7 +26,10 @@ class Somebody:
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
     async def says(self, **said: object) -> None:
-        self.writer.write(json.dumps({"id": f"u{next(self._ids)}", "user": "al", "name": "Al", **said}).encode() + b"\n")
+        self.writer.write(
+            json.dumps({"id": f"u{next(self._ids)}", "user": "al", "name": "Al", **said}).encode()
+            + b"\n"
+        )
         await self.writer.drain()
 
     async def sees(self, part: str) -> dict[str, Any]:

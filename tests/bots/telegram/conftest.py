@@ -33,7 +33,13 @@ async def chat(fake: FakeTelegram) -> AsyncIterator[TelegramChat]:
 
 
 def place(chat_id: int = CHAT, *, thread: str | None = None, message: int | None = None) -> Address:
-    return Address("telegram", str(chat_id), thread, None if message is None else str(message), private=chat_id > 0)
+    return Address(
+        "telegram",
+        str(chat_id),
+        thread,
+        None if message is None else str(message),
+        private=chat_id > 0,
+    )
 
 
 class Heard:
@@ -53,7 +59,9 @@ class Heard:
 
 
 @asynccontextmanager
-async def polling(fake: FakeTelegram, answer: Answer, folder: Path | None = None) -> AsyncIterator[Telegram]:
+async def polling(
+    fake: FakeTelegram, answer: Answer, folder: Path | None = None
+) -> AsyncIterator[Telegram]:
     telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.poll())

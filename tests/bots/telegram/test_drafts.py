@@ -1,4 +1,5 @@
-"""Answers that grow: drafts in private chats, edits elsewhere, and always the whole text in the end."""
+"""Answers that grow: drafts in private chats, edits elsewhere, and always the whole text in the
+end."""
 
 import asyncio
 
@@ -13,15 +14,20 @@ STOP = ((Button("Stop", "stop", "c7"),),)
 
 
 async def grow(chat: TelegramChat, texts: list[str], asked: int) -> Shown:
-    """Previews, then the last text as the answer; what the core would hand on from one to the next."""
+    """Previews, then the last text as the answer; what the core would hand on from one to the
+    next."""
     shown: Shown | None = None
     for text in texts[:-1]:
-        shown = await chat.show(place(message=asked), Reply(text, preview=True, markdown=True, buttons=STOP), shown)
+        shown = await chat.show(
+            place(message=asked), Reply(text, preview=True, markdown=True, buttons=STOP), shown
+        )
         shown = shown if shown.message_ids else None
     return await chat.show(place(message=asked), Reply(texts[-1], markdown=True), shown)
 
 
-async def test_a_growing_answer_is_one_draft_and_then_one_message(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_a_growing_answer_is_one_draft_and_then_one_message(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     asked = fake.user_says(CHAT, USER, "tell me")
     shown = await grow(chat, ["", "**On", "**Once** upon", "**Once** upon a time"], asked)
     scene = fake.scene()
@@ -41,13 +47,17 @@ async def test_two_answers_at_once_have_two_drafts(chat: TelegramChat, fake: Fak
     assert first.draft_id != second.draft_id
 
 
-async def test_a_draft_that_says_the_same_is_not_sent(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_a_draft_that_says_the_same_is_not_sent(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     for _ in range(3):
         await chat.show(place(), Reply("Once", preview=True))
     assert len(fake.scene().drafts) == 1
 
 
-async def test_a_long_draft_shows_its_end_and_the_answer_is_whole(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_a_long_draft_shows_its_end_and_the_answer_is_whole(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     asked = fake.user_says(CHAT, USER, "tell me")
     text = "\n\n".join(f"Paragraph {number}: " + "fox " * 60 for number in range(40))
     await grow(chat, [text, text], asked)
@@ -66,11 +76,18 @@ async def test_the_stop_sign_is_the_first_button(fake: FakeTelegram) -> None:
         await telegram.chat.show(place(message=asked), Reply("Once", preview=True, buttons=STOP))
         fake.stop_draft(CHAT)
         stopped = await heard.next()
-    assert (stopped.command, stopped.text, stopped.sender.id, stopped.pressed) == ("stop", "c7", str(CHAT), None)
+    assert (stopped.command, stopped.text, stopped.sender.id, stopped.pressed) == (
+        "stop",
+        "c7",
+        str(CHAT),
+        None,
+    )
     assert stopped.address == place()
 
 
-async def test_the_stop_sign_of_an_answer_from_before_a_restart_does_nothing(fake: FakeTelegram) -> None:
+async def test_the_stop_sign_of_an_answer_from_before_a_restart_does_nothing(
+    fake: FakeTelegram,
+) -> None:
     heard = Heard()
     async with polling(fake, heard):
         chat = {"id": CHAT, "type": "private", "first_name": "P"}
@@ -82,13 +99,17 @@ async def test_the_stop_sign_of_an_answer_from_before_a_restart_does_nothing(fak
         assert (await heard.next()).text == "two"
 
 
-async def test_a_draft_without_buttons_can_not_be_stopped(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_a_draft_without_buttons_can_not_be_stopped(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     await chat.show(place(), Reply("Once", preview=True))
     assert [one.can_stop for one in fake.scene().drafts] == [False]
 
 
 @pytest.mark.parametrize("kind", ["flood", "status", "reset_before", "reset_after"])
-async def test_previews_may_fail_the_answer_comes_once(chat: TelegramChat, fake: FakeTelegram, kind: str) -> None:
+async def test_previews_may_fail_the_answer_comes_once(
+    chat: TelegramChat, fake: FakeTelegram, kind: str
+) -> None:
     asked = fake.user_says(CHAT, USER, "tell me")
     fake.fault("sendMessageDraft", kind, retry_after=1)
     assert await chat.show(place(message=asked), Reply("Once", preview=True)) == Shown(())
@@ -110,7 +131,10 @@ async def test_a_bot_api_without_drafts_gets_edits(chat: TelegramChat, fake: Fak
     asked = fake.user_says(CHAT, USER, "tell me")
     await grow(chat, ["Once", "Once upon", "Once upon a time"], asked)
     (message,) = fake.scene().by_bot(CHAT)
-    assert (message.text, [text for text, _ in message.history]) == ("Once upon a time", ["Once", "Once upon"])
+    assert (message.text, [text for text, _ in message.history]) == (
+        "Once upon a time",
+        ["Once", "Once upon"],
+    )
     assert len(fake.scene().calls_of("sendMessageDraft")) == 1
 
 
@@ -120,7 +144,9 @@ async def test_a_draft_in_a_topic_of_a_private_chat(chat: TelegramChat, fake: Fa
     assert [one.thread_id for one in fake.scene().drafts] == [7]
 
 
-async def test_groups_get_no_drafts_and_slower_edits_the_longer_the_text(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_groups_get_no_drafts_and_slower_edits_the_longer_the_text(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     limits = await chat.limits_for(place(GROUP))
     assert limits.edit_seconds > (await chat.limits_for(place())).edit_seconds
     await chat.show(place(GROUP), Reply("Once", preview=True))

@@ -1,4 +1,5 @@
-"""Telegram's bad days: what surely did not arrive is sent again, what may have arrived is reported, what is refused is final."""
+"""Telegram's bad days: what surely did not arrive is sent again, what may have arrived is reported,
+what is refused is final."""
 
 import asyncio
 
@@ -27,7 +28,9 @@ async def test_not_sent_is_sent_again_exactly_once(chat: TelegramChat, fake: Fak
     assert [one.text for one in fake.scene().by_bot(CHAT)] == ["hello"]
 
 
-async def test_not_sent_for_long_is_told_as_such(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_not_sent_for_long_is_told_as_such(
+    chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(calls, "UNSENT_PAUSES", (0.01,))
     await asyncio.to_thread(fake.away)
     with pytest.raises(SendFailed) as raised:
@@ -40,7 +43,9 @@ async def test_not_sent_for_long_is_told_as_such(chat: TelegramChat, fake: FakeT
     [("reset_before", 0), ("reset_after", 1), ("status", 0)],
 )
 @pytest.mark.parametrize("method", ["sendMessage", "sendPhoto"])
-async def test_unclear_outcome_is_never_repeated(chat: TelegramChat, fake: FakeTelegram, method: str, kind: str, arrived: int) -> None:
+async def test_unclear_outcome_is_never_repeated(
+    chat: TelegramChat, fake: FakeTelegram, method: str, kind: str, arrived: int
+) -> None:
     reply = Reply("hello", files=(photo(),) if method == "sendPhoto" else ())
     fake.fault(method, kind, times=1)
     with pytest.raises(SendFailed) as raised:
@@ -51,7 +56,9 @@ async def test_unclear_outcome_is_never_repeated(chat: TelegramChat, fake: FakeT
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-async def test_answer_that_never_comes_is_unclear(chat: TelegramChat, fake: FakeTelegram, kind: str) -> None:
+async def test_answer_that_never_comes_is_unclear(
+    chat: TelegramChat, fake: FakeTelegram, kind: str
+) -> None:
     chat._bot.request._client.timeout = 0.3  # type: ignore[attr-defined]
     fake.fault("sendMessage", kind)
     with pytest.raises(SendFailed) as raised:
@@ -60,7 +67,9 @@ async def test_answer_that_never_comes_is_unclear(chat: TelegramChat, fake: Fake
     assert len(fake.scene().calls_of("sendMessage")) == 1
 
 
-async def test_blocked_chat_and_unknown_chat_are_final(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_blocked_chat_and_unknown_chat_are_final(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     fake.block(CHAT)
     for chat_id, words in ((CHAT, "blocked"), (CHAT + 1, "Chat not found")):
         with pytest.raises(SendFailed, match=words) as raised:
@@ -73,7 +82,11 @@ async def test_flood_answer_holds_the_chat_back(chat: TelegramChat, fake: FakeTe
     fake.fault("sendMessage", "flood", retry_after=2)
     with pytest.raises(SendFailed) as raised:
         await chat.show(TO, Reply("hello"))
-    assert (raised.value.retry_after, raised.value.final, raised.value.uncertain) == (2.0, False, False)
+    assert (raised.value.retry_after, raised.value.final, raised.value.uncertain) == (
+        2.0,
+        False,
+        False,
+    )
     with pytest.raises(SendFailed) as again:
         await chat.show(TO, Reply("hello"))
     await chat.busy(TO)
@@ -86,7 +99,9 @@ async def test_flood_answer_holds_the_chat_back(chat: TelegramChat, fake: FakeTe
     assert len(fake.scene().by_bot(CHAT)) == 1
 
 
-async def test_reply_broken_in_its_middle_goes_on_behind_what_arrived(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_reply_broken_in_its_middle_goes_on_behind_what_arrived(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     reply = Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL, nonce="d2")
     fake.fault("sendMessage", "status", status=502)
     with pytest.raises(SendFailed) as raised:
@@ -96,7 +111,9 @@ async def test_reply_broken_in_its_middle_goes_on_behind_what_arrived(chat: Tele
     assert [one.kind for one in fake.scene().by_bot(CHAT)] == ["photo", "photo", "text"]
 
 
-async def test_long_answer_broken_in_its_middle_is_not_doubled(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_long_answer_broken_in_its_middle_is_not_doubled(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     shown = await chat.show(TO, Reply("word", preview=True))
     text = "word " * 2000
     fake.fault("sendMessage", "status", times=1, status=500)

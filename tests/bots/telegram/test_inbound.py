@@ -24,7 +24,11 @@ async def test_command_in_private_chat(fake: FakeTelegram) -> None:
         inbound = await heard.next()
     assert (inbound.command, inbound.text) == ("image", "a fox\nin snow")
     assert inbound.address == place(message=sent)
-    assert (inbound.sender.id, inbound.sender.name, inbound.sender.language) == (str(USER), f"Person {USER}", "en")
+    assert (inbound.sender.id, inbound.sender.name, inbound.sender.language) == (
+        str(USER),
+        f"Person {USER}",
+        "en",
+    )
     assert inbound.update_id.isdigit()
 
 
@@ -73,7 +77,12 @@ async def test_topics_are_kept_and_reply_chains_are_none(fake: FakeTelegram) -> 
     async with polling(fake, heard):
         fake.user_says(GROUP, USER, "/jobs", private=False, thread_id=5)
         in_topic = await heard.next()
-        chain = {"message_id": 9, "date": 1, "chat": {"id": GROUP, "type": "supergroup", "title": "G"}, "message_thread_id": 8}
+        chain = {
+            "message_id": 9,
+            "date": 1,
+            "chat": {"id": GROUP, "type": "supergroup", "title": "G"},
+            "message_thread_id": 8,
+        }
         sender = {"id": USER, "is_bot": False, "first_name": "P"}
         fake.push("message", chain | {"from": sender, "text": "/jobs"})
         in_chain = await heard.next()
@@ -122,18 +131,29 @@ async def test_pressed_button_is_answered_at_once_and_edits_its_message(fake: Fa
     async def edit(chat: Chat, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             # the press must be acknowledged although its answer is not even begun
-            await fake.wait_for(lambda scene: [one for one in scene.presses.values() if one.answered is not None])
-            await chat.show(inbound.address, Reply("Cancelled."), replacing=Shown((inbound.pressed,)))
+            await fake.wait_for(
+                lambda scene: [one for one in scene.presses.values() if one.answered is not None]
+            )
+            await chat.show(
+                inbound.address, Reply("Cancelled."), replacing=Shown((inbound.pressed,))
+            )
 
     heard = Heard(edit)
     fake.user_says(GROUP, USER, "/x", private=False, thread_id=5)
     async with polling(fake, heard) as telegram:
-        card = await telegram.chat.show(place(GROUP, thread="5"), Reply("Working", buttons=((Button("Cancel", "cancel", "ab:12"),),)))
+        card = await telegram.chat.show(
+            place(GROUP, thread="5"),
+            Reply("Working", buttons=((Button("Cancel", "cancel", "ab:12"),),)),
+        )
         await heard.next()
         fake.press(GROUP, int(card.message_ids[0]), "Cancel", USER)
         pressed = await heard.next()
         edited = await fake.message(GROUP, "Cancelled.")
-    assert (pressed.command, pressed.text, pressed.pressed) == ("cancel", "ab:12", card.message_ids[0])
+    assert (pressed.command, pressed.text, pressed.pressed) == (
+        "cancel",
+        "ab:12",
+        card.message_ids[0],
+    )
     assert pressed.address == place(GROUP, thread="5", message=edited.message_id)
     assert [text for text, _ in edited.history] == ["Working"]
     assert edited.buttons == {}
@@ -144,7 +164,10 @@ async def test_press_on_a_message_too_old_to_be_shown(fake: FakeTelegram) -> Non
     old = {"message_id": 4, "date": 0, "chat": {"id": CHAT, "type": "private"}}
     sender = {"id": USER, "is_bot": False, "first_name": "P"}
     async with polling(fake, heard):
-        fake.push("callback_query", {"id": "gone", "from": sender, "chat_instance": "1", "data": "jobs:", "message": old})
+        fake.push(
+            "callback_query",
+            {"id": "gone", "from": sender, "chat_instance": "1", "data": "jobs:", "message": old},
+        )
         inbound = await heard.next()
     assert (inbound.command, inbound.text, inbound.pressed) == ("jobs", "", "4")
     assert inbound.address == place(message=4)
@@ -154,8 +177,15 @@ async def test_bots_and_services_are_not_answered(fake: FakeTelegram) -> None:
     heard = Heard()
     about = {"message_id": 9, "date": 1, "chat": {"id": CHAT, "type": "private", "first_name": "P"}}
     async with polling(fake, heard):
-        fake.push("message", about | {"from": {"id": 5, "is_bot": True, "first_name": "B"}, "text": "/ask me"})
-        fake.push("message", about | {"from": {"id": USER, "is_bot": False, "first_name": "P"}, "pinned_message": about})
+        fake.push(
+            "message",
+            about | {"from": {"id": 5, "is_bot": True, "first_name": "B"}, "text": "/ask me"},
+        )
+        fake.push(
+            "message",
+            about
+            | {"from": {"id": USER, "is_bot": False, "first_name": "P"}, "pinned_message": about},
+        )
         fake.user_says(CHAT, USER, "last")
         inbound = await heard.next()
     assert inbound.text == "last"

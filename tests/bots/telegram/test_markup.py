@@ -17,23 +17,38 @@ from tests.fakes.telegram_checks import check_entities
 def marks(shown: Marked) -> list[tuple[str, str]]:
     """Kind of each mark and the text that it covers."""
     encoded = shown.text.encode("utf-16-le")
-    return [(one.type, encoded[2 * one.offset : 2 * (one.offset + one.length)].decode("utf-16-le")) for one in shown.entities]
+    return [
+        (one.type, encoded[2 * one.offset : 2 * (one.offset + one.length)].decode("utf-16-le"))
+        for one in shown.entities
+    ]
 
 
 @pytest.mark.parametrize(
     ("markdown", "text", "found"),
     [
-        ("**bold** and _it_ 🦊 `x`", "bold and it 🦊 x", [("bold", "bold"), ("italic", "it"), ("code", "x")]),
+        (
+            "**bold** and _it_ 🦊 `x`",
+            "bold and it 🦊 x",
+            [("bold", "bold"), ("italic", "it"), ("code", "x")],
+        ),
         ("# Foxes\n\n- one\n- two", "Foxes\n\n• one\n• two", [("bold", "Foxes")]),
         ("```python\nprint('🦊')\n```", "print('🦊')", [("pre", "print('🦊')")]),
-        ("```python\nopen to the end **x**", "open to the end **x**", [("pre", "open to the end **x**")]),
+        (
+            "```python\nopen to the end **x**",
+            "open to the end **x**",
+            [("pre", "open to the end **x**")],
+        ),
         ("unbalanced **bold and _it and `code", "unbalanced **bold and _it and `code", []),
         ("std::vector<int> and <b>x</b>", "std::vector<int> and <b>x</b>", []),
         ("<div>\nkept\n</div>", "<div>\nkept\n</div>", []),
         ("<!-- nothing -->", "<!-- nothing -->", []),
         ("שלום **עולם**", "שלום עולם", [("bold", "עולם")]),
         ("[fox](https://example.org/f)", "fox", [("text_link", "fox")]),
-        ("[run](javascript:alert(1)) [him](tg://user?id=5) [ask](https://t.me/fake_bot?ask=a:b)", "run him ask", []),
+        (
+            "[run](javascript:alert(1)) [him](tg://user?id=5) [ask](https://t.me/fake_bot?ask=a:b)",
+            "run him ask",
+            [],
+        ),
         ("a * b * c, snake_case_name", "a * b * c, snake_case_name", []),
     ],
 )
@@ -61,7 +76,9 @@ def test_marks_reach_over_a_cut() -> None:
 
 def test_code_is_kept_whole_where_it_can_be_and_stays_code_where_not() -> None:
     short = "\n".join(f"# line {number}" for number in range(20))
-    parts = list(cut(from_markdown(f"{'Words. ' * 20}\n\n```py\n{short}\n```\n\nAnd more words."), 240))
+    parts = list(
+        cut(from_markdown(f"{'Words. ' * 20}\n\n```py\n{short}\n```\n\nAnd more words."), 240)
+    )
     assert [marks(part) for part in parts] == [[], [("pre", short)]]
     long = "\n".join(f"# line {number}" for number in range(60))
     parts = list(cut(from_markdown(f"```py\n{long}\n```"), 240))
@@ -80,7 +97,11 @@ def test_the_end_of_a_long_text_keeps_its_marks() -> None:
     assert ending(Marked("short"), 1000) == Marked("short")
 
 
-@given(st.text(alphabet="ab🦊*_`#<>[]()|~@\n\r\t -1.!\\\ud800שּ$", max_size=300), st.booleans(), st.integers(5, 60))
+@given(
+    st.text(alphabet="ab🦊*_`#<>[]()|~@\n\r\t -1.!\\\ud800שּ$", max_size=300),
+    st.booleans(),
+    st.integers(5, 60),
+)
 def test_telegram_takes_whatever_comes_out(text: str, markdown: bool, limit: int) -> None:
     whole = marked(text, markdown=markdown, own_name="fake_bot")
     assert utf16_units(ending(whole, 100).text) <= 100
@@ -94,14 +115,26 @@ async def test_a_models_text_is_shown_in_marks(chat: TelegramChat, fake: FakeTel
     await chat.show(place(), Reply("**Foxes** are `red`", markdown=True))
     await chat.show(place(), Reply("**Foxes** are `red`"))
     shown, plain = fake.scene().by_bot(CHAT)
-    assert (shown.text, [one["type"] for one in shown.entities]) == ("Foxes are red", ["bold", "code"])
+    assert (shown.text, [one["type"] for one in shown.entities]) == (
+        "Foxes are red",
+        ["bold", "code"],
+    )
     assert (plain.text, plain.entities) == ("**Foxes** are `red`", [])
 
 
-async def test_marks_that_telegram_refuses_are_left_out(chat: TelegramChat, fake: FakeTelegram) -> None:
-    fake.fault("sendMessage", "status", status=400, description="Bad Request: can't parse entities: too clever")
+async def test_marks_that_telegram_refuses_are_left_out(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
+    fake.fault(
+        "sendMessage",
+        "status",
+        status=400,
+        description="Bad Request: can't parse entities: too clever",
+    )
     shown = await chat.show(place(), Reply("**Foxes**", markdown=True))
-    fake.fault("editMessageText", "status", status=400, description="Bad Request: ENTITIES_TOO_LONG")
+    fake.fault(
+        "editMessageText", "status", status=400, description="Bad Request: ENTITIES_TOO_LONG"
+    )
     await chat.show(place(), Reply("**Foxes** run", markdown=True), shown)
     (message,) = fake.scene().by_bot(CHAT)
     assert (message.text, message.entities) == ("Foxes run", [])
@@ -121,10 +154,20 @@ async def test_names_ring_in_no_group(chat: TelegramChat, fake: FakeTelegram) ->
     assert [one.text for one in fake.scene().by_bot(CHAT)] == ["thanks to @somebody"]
 
 
-@pytest.mark.parametrize("text", ["\ud83e", "x" * 4097, "שלום " * 1000, "**_`x" * 700, "🦊" * 2049, "@everyone " * 500], ids=str.__len__)
+@pytest.mark.parametrize(
+    "text",
+    ["\ud83e", "x" * 4097, "שלום " * 1000, "**_`x" * 700, "🦊" * 2049, "@everyone " * 500],
+    ids=str.__len__,
+)
 @pytest.mark.parametrize("markdown", [True, False])
-async def test_odd_texts_arrive(chat: TelegramChat, fake: FakeTelegram, text: str, markdown: bool) -> None:
+async def test_odd_texts_arrive(
+    chat: TelegramChat, fake: FakeTelegram, text: str, markdown: bool
+) -> None:
     await chat.show(place(), Reply(text, markdown=markdown))
     shown = "".join("".join(one.text.split()) for one in fake.scene().by_bot(CHAT))
     marks_left_out = str.maketrans("", "", "*_`")
-    assert shown.translate(marks_left_out) == "".join(text.replace("\ud83e", "?").split()).translate(marks_left_out) != ""
+    assert (
+        shown.translate(marks_left_out)
+        == "".join(text.replace("\ud83e", "?").split()).translate(marks_left_out)
+        != ""
+    )

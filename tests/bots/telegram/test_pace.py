@@ -39,13 +39,17 @@ def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock
     assert turns.turn(-6) == 0.0
 
 
-def test_all_chats_together_are_held_back_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_chats_together_are_held_back_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
     turns = Pace(clock)
     assert [turns.turn(chat) for chat in range(1, 8)] == pytest.approx([0.0] * 5 + [0.1, 0.2])
 
 
-def test_a_chat_that_waits_takes_nobodys_turn(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chat_that_waits_takes_nobodys_turn(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
     turns = Pace(clock)
     for _ in range(24):
@@ -88,7 +92,9 @@ def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(turns._chats) == 10
 
 
-async def test_the_flood_control_is_never_met(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_flood_control_is_never_met(
+    chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.02, 18))
     for number in range(19):
         await chat.show(place(), Reply(f"{number}"))
@@ -97,7 +103,9 @@ async def test_the_flood_control_is_never_met(chat: TelegramChat, fake: FakeTele
     assert all(one.status == 200 for one in scene.calls_of("sendMessage"))
 
 
-async def test_without_a_pace_the_flood_control_is_met(chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_pace_the_flood_control_is_met(
+    chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else the test above would prove nothing."""
     monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.001, 100))
     told = None

@@ -28,7 +28,9 @@ ANOTHER_TOKEN = "424242:AAAnotherTokenThatNobodyKnows0123456789"
 
 
 @asynccontextmanager
-async def process(fake: FakeTelegram, port: int, folder: Path, token: str | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    fake: FakeTelegram, port: int, folder: Path, token: str | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The bot; its api is at this port, or not."""
     env = {
         "PATH": os.environ["PATH"],
@@ -61,7 +63,9 @@ async def output(bot: asyncio.subprocess.Process) -> str:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-async def test_it_goes_on_when_the_api_goes_away_and_stops_on_a_signal(fake: FakeTelegram, tmp_path: Path, sent: signal.Signals) -> None:
+async def test_it_goes_on_when_the_api_goes_away_and_stops_on_a_signal(
+    fake: FakeTelegram, tmp_path: Path, sent: signal.Signals
+) -> None:
     async with AsyncExitStack() as up:
         port = await up.enter_async_context(served(there_only))
         async with process(fake, port, tmp_path) as bot:
@@ -75,7 +79,8 @@ async def test_it_goes_on_when_the_api_goes_away_and_stops_on_a_signal(fake: Fak
             before = time.monotonic()
             bot.send_signal(sent)
             assert await asyncio.wait_for(bot.wait(), 20) == 0
-            # Three seconds are promised; a slow machine gets more, the waits that a stop must cut short are longer still.
+            # Three seconds are promised; a slow machine gets more, the waits that a stop must cut
+            # short are longer still.
             assert time.monotonic() - before < 8
             said = await output(bot)
     assert fake.scene().waiting_updates == []
@@ -87,11 +92,15 @@ async def test_it_goes_on_when_the_api_goes_away_and_stops_on_a_signal(fake: Fak
     assert "telegram_connected" in said
 
 
-async def test_nothing_is_taken_from_telegram_before_the_api_is_there(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_nothing_is_taken_from_telegram_before_the_api_is_there(
+    fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path
+) -> None:
     for number in range(10):
         fake.user_says(CHAT + number, USER + number, "why?")
     async with process(fake, unused_tcp_port, tmp_path):
-        await fake.wait_for(lambda scene: scene.calls_of("getMyShortDescription"), 30)  # all that a start does is done
+        await fake.wait_for(
+            lambda scene: scene.calls_of("getMyShortDescription"), 30
+        )  # all that a start does is done
         assert not fake.scene().calls_of("getUpdates")
         async with served(there_only, unused_tcp_port):
             for number in range(10):
@@ -100,14 +109,24 @@ async def test_nothing_is_taken_from_telegram_before_the_api_is_there(fake: Fake
     assert not list((tmp_path / "telegram").rglob("*.json"))
 
 
-async def test_a_wrong_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_a_wrong_token_is_one_line(
+    fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path
+) -> None:
     async with process(fake, unused_tcp_port, tmp_path, token=ANOTHER_TOKEN) as bot:
         assert await asyncio.wait_for(bot.wait(), 30) != 0
         said = await output(bot)
-    assert said.splitlines() == ["TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather gave for the bot."]
+    assert said.splitlines() == [
+        (
+            "TELEGRAM_BOT_TOKEN is refused by Telegram: it should be the token that @BotFather "
+            "gave "
+            "for the bot."
+        )
+    ]
 
 
-async def test_a_missing_token_is_one_line(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_a_missing_token_is_one_line(
+    fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path
+) -> None:
     async with process(fake, unused_tcp_port, tmp_path, token="") as bot:
         assert await asyncio.wait_for(bot.wait(), 30) != 0
         assert (await output(bot)).startswith("TELEGRAM_BOT_TOKEN is not set")
@@ -129,7 +148,11 @@ async def test_telegram_away_at_start_is_waited_for(fake: FakeTelegram) -> None:
         fake.away(False)
         await asyncio.wait_for(connecting, 20)
     await telegram.close()
-    assert [one["event"] for one in logged] == ["telegram_unreachable", "telegram_well_again", "telegram_connected"]
+    assert [one["event"] for one in logged] == [
+        "telegram_unreachable",
+        "telegram_well_again",
+        "telegram_connected",
+    ]
 
 
 @pytest.mark.usefixtures("short_pauses")
@@ -148,14 +171,23 @@ async def test_polling_survives_bad_answers_and_a_webhook(fake: FakeTelegram) ->
 async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> None:
     heard = Heard()
     with capture_logs() as logged:
-        async with polling(fake, heard), httpx.AsyncClient(base_url=f"{fake.api_url}/bot{fake.token}", verify=PLAIN) as other:
+        async with (
+            polling(fake, heard),
+            httpx.AsyncClient(base_url=f"{fake.api_url}/bot{fake.token}", verify=PLAIN) as other,
+        ):
             for _ in range(3):
                 before = len(fake.scene().calls_of("getUpdates"))
-                await fake.wait_for(lambda scene, seen=before: len(scene.calls_of("getUpdates")) > seen)  # type: ignore[misc]
+                await fake.wait_for(
+                    lambda scene, seen=before: (  # type: ignore[misc]
+                        len(scene.calls_of("getUpdates")) > seen
+                    )
+                )
                 await other.post("/getUpdates", json={"timeout": 0})
             fake.user_says(CHAT, USER, "who hears me?")
             assert (await heard.next()).text == "who hears me?"
-    assert [one["event"] for one in logged if one["log_level"] in {"error", "warning"}] == ["telegram_conflict"]
+    assert [one["event"] for one in logged if one["log_level"] in {"error", "warning"}] == [
+        "telegram_conflict"
+    ]
 
 
 async def test_token_revoked_while_polling_ends_it(fake: FakeTelegram) -> None:
@@ -200,7 +232,9 @@ async def test_answer_that_breaks_is_logged_and_leaves_the_rest_alone(fake: Fake
 
 
 @pytest.mark.parametrize("patient", [True, False])
-async def test_stop_lets_answers_end_but_not_for_ever(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, patient: bool) -> None:
+async def test_stop_lets_answers_end_but_not_for_ever(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
     monkeypatch.setattr(adapter, "STOP_SECONDS", 10.0 if patient else 0.01)
     begun, go_on, ended = asyncio.Event(), asyncio.Event(), []
 

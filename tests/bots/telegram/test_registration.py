@@ -17,9 +17,16 @@ async def test_commands_by_place_and_language(fake: FakeTelegram) -> None:
         scene = await fake.wait_for(registered)
     listed = [one for one in COMMANDS if one.listed]
     for code, language in (("", "en"), ("de", "de")):
-        private, anywhere = scene.commands[f"all_private_chats:{code}"], scene.commands[f"default:{code}"]
-        assert [(one["command"], one["description"]) for one in private] == [(one.name, one.described(language)) for one in listed]
-        assert [one["command"] for one in anywhere] == [one.name for one in listed if not one.private_only]
+        private, anywhere = (
+            scene.commands[f"all_private_chats:{code}"],
+            scene.commands[f"default:{code}"],
+        )
+        assert [(one["command"], one["description"]) for one in private] == [
+            (one.name, one.described(language)) for one in listed
+        ]
+        assert [one["command"] for one in anywhere] == [
+            one.name for one in listed if not one.private_only
+        ]
         assert scene.about[f"description:{code}"] == translated(ABOUT, language)
         assert scene.about[f"short_description:{code}"] == translated(ABOUT_SHORT, language)
     assert {"link", "start"} & {one.name for one in listed if one.private_only}
@@ -37,8 +44,14 @@ async def test_only_what_changed_is_registered_again(fake: FakeTelegram) -> None
         await fake.wait_for(registered)
     first = len([one for one in fake.scene().calls if one.method.startswith("setMy")])
     async with polling(fake, Heard()):
-        await fake.wait_for(lambda scene: len(scene.calls_of("getMyShortDescription")) == 2 * len(LANGUAGES) or None)
-    assert len([one for one in fake.scene().calls if one.method.startswith("setMy")]) == first == 4 * len(LANGUAGES)
+        await fake.wait_for(
+            lambda scene: len(scene.calls_of("getMyShortDescription")) == 2 * len(LANGUAGES) or None
+        )
+    assert (
+        len([one for one in fake.scene().calls if one.method.startswith("setMy")])
+        == first
+        == 4 * len(LANGUAGES)
+    )
 
 
 async def test_a_bot_that_may_not_register_works(fake: FakeTelegram) -> None:

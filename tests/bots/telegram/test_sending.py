@@ -25,13 +25,22 @@ def photo(name: str = "a.png", width: int = 64, height: int = 48) -> File:
 
 
 def video(**more: object) -> File:
-    about = {"width": 640, "height": 360, "duration": 4.6, "thumbnail": picture(320, 180, "JPEG")} | more
+    about = {
+        "width": 640,
+        "height": 360,
+        "duration": 4.6,
+        "thumbnail": picture(320, 180, "JPEG"),
+    } | more
     return File("video", "v.mp4", "video/mp4", b"\x00\x00\x00\x18ftypmp42", **about)  # type: ignore[arg-type]
 
 
-async def test_text_answers_the_request_quietly_with_buttons(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_text_answers_the_request_quietly_with_buttons(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     asked = fake.user_says(CHAT, USER, "/image fox")
-    shown = await chat.show(place(message=asked), Reply("*Working* <b>", buttons=CANCEL, quiet=True))
+    shown = await chat.show(
+        place(message=asked), Reply("*Working* <b>", buttons=CANCEL, quiet=True)
+    )
     message = await fake.message(CHAT)
     assert shown == Shown((str(message.message_id),))
     assert (message.text, message.reply_to, message.silent) == ("*Working* <b>", asked, True)
@@ -39,7 +48,9 @@ async def test_text_answers_the_request_quietly_with_buttons(chat: TelegramChat,
     assert [one.get("style") for one in message.keyboard[0]] == ["danger", None]
 
 
-async def test_a_deleted_request_does_not_stop_its_answer(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_a_deleted_request_does_not_stop_its_answer(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     asked = fake.user_says(CHAT, USER, "/image fox")
     fake.delete(CHAT, asked)
     await chat.show(place(message=asked), Reply("done"))
@@ -58,7 +69,9 @@ async def test_long_text_becomes_several_messages(chat: TelegramChat, fake: Fake
     assert [bool(part.keyboard) for part in parts] == [False] * (len(parts) - 1) + [True]
 
 
-async def test_stream_edits_one_message_and_goes_on_in_new_ones(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_stream_edits_one_message_and_goes_on_in_new_ones(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     fake.settings(drafts=False)
     shown = None
     for preview in ("Once", "Once upon", "Once upon"):
@@ -73,20 +86,26 @@ async def test_stream_edits_one_message_and_goes_on_in_new_ones(chat: TelegramCh
     assert len(fake.scene().calls_of("editMessageText")) == 2
 
 
-async def test_shorter_text_takes_away_what_is_too_much(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_shorter_text_takes_away_what_is_too_much(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     shown = await chat.show(TO, Reply("word " * 1600))
     await chat.show(TO, Reply("That did not work."), replacing=shown)
     assert [one.text for one in fake.scene().by_bot(CHAT)] == ["That did not work."]
 
 
-async def test_edit_to_what_stands_there_already_is_a_success(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_edit_to_what_stands_there_already_is_a_success(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     sent = await chat.show(TO, Reply("the same", buttons=CANCEL))
     restarted = TelegramChat(chat._bot)
     assert await restarted.show(TO, Reply("the same", buttons=CANCEL), replacing=sent) == sent
     assert len(fake.scene().calls_of("editMessageText")) == 1
 
 
-async def test_edit_of_a_picture_changes_its_caption(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_edit_of_a_picture_changes_its_caption(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     sent = await chat.show(TO, Reply("fox", files=(photo(),), buttons=CANCEL))
     await chat.show(TO, Reply("fox, kept"), replacing=sent)
     message = await fake.message(CHAT)
@@ -98,14 +117,18 @@ async def test_edit_of_a_picture_changes_its_caption(chat: TelegramChat, fake: F
     assert raised.value.final
 
 
-async def test_edit_of_a_message_that_is_gone_is_final(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_edit_of_a_message_that_is_gone_is_final(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     with pytest.raises(SendFailed) as raised:
         await chat.show(TO, Reply("x"), replacing=Shown(("99999",)))
     assert raised.value.final
     assert not raised.value.uncertain
 
 
-async def test_group_previews_are_thinned_out_but_the_last_is_shown(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_group_previews_are_thinned_out_but_the_last_is_shown(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     to = place(GROUP, thread="5")
     shown = await chat.show(to, Reply("a", preview=True))
     assert await chat.show(to, Reply("a b", preview=True), replacing=shown) == shown
@@ -114,7 +137,9 @@ async def test_group_previews_are_thinned_out_but_the_last_is_shown(chat: Telegr
     assert (message.text, [text for text, _ in message.history]) == ("a b c", ["a"])
 
 
-async def test_topic_is_named_and_the_general_one_is_not(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_topic_is_named_and_the_general_one_is_not(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     await chat.show(place(GROUP, thread="5"), Reply("in the topic"))
     await chat.show(place(GROUP, thread="1"), Reply("in general"))
     await chat.busy(place(GROUP, thread="5"))
@@ -133,16 +158,27 @@ async def test_photo_arrives_byte_by_byte(chat: TelegramChat, fake: FakeTelegram
     assert shown.message_ids == (str(message.message_id),)
 
 
-async def test_photos_become_an_album_with_the_caption_on_the_first(chat: TelegramChat, fake: FakeTelegram) -> None:
-    shown = await chat.show(TO, Reply("Foxes", files=tuple(photo(f"{place}.png") for place in range(12))))
+async def test_photos_become_an_album_with_the_caption_on_the_first(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
+    shown = await chat.show(
+        TO, Reply("Foxes", files=tuple(photo(f"{place}.png") for place in range(12)))
+    )
     messages = fake.scene().by_bot(CHAT)
-    assert [one.file.name for one in messages if one.file is not None] == [f"{place}.png" for place in range(12)]
+    assert [one.file.name for one in messages if one.file is not None] == [
+        f"{place}.png" for place in range(12)
+    ]
     assert [one.text for one in messages] == ["Foxes"] + [""] * 11
-    assert [len([one for one in messages if one.album == album]) for album in dict.fromkeys(one.album for one in messages)] == [10, 2]
+    assert [
+        len([one for one in messages if one.album == album])
+        for album in dict.fromkeys(one.album for one in messages)
+    ] == [10, 2]
     assert shown.message_ids == tuple(str(one.message_id) for one in messages)
 
 
-async def test_buttons_under_an_album_stand_in_a_message_behind_it(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_buttons_under_an_album_stand_in_a_message_behind_it(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     await chat.show(TO, Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL))
     first, second, last = fake.scene().by_bot(CHAT)
     assert (first.text, second.text, last.text) == ("", "", "⬆️ Foxes")
@@ -152,13 +188,20 @@ async def test_buttons_under_an_album_stand_in_a_message_behind_it(chat: Telegra
 async def test_video_is_sent_to_be_played(chat: TelegramChat, fake: FakeTelegram) -> None:
     await chat.show(TO, Reply("Waves", files=(video(),), buttons=CANCEL))
     message = await fake.message(CHAT, kind="video")
-    assert (message.width, message.height, message.duration, message.streaming) == (640, 360, 5, True)
+    assert (message.width, message.height, message.duration, message.streaming) == (
+        640,
+        360,
+        5,
+        True,
+    )
     assert message.thumbnail is not None
     assert message.file is not None
     assert fake.content(message.file) == video().data
 
 
-async def test_long_caption_stands_in_a_message_of_its_own(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_long_caption_stands_in_a_message_of_its_own(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     await chat.show(TO, Reply("word " * 300, files=(photo(),), buttons=CANCEL))
     picture_message, words = fake.scene().by_bot(CHAT)
     assert (picture_message.text, picture_message.buttons) == ("", {})
@@ -168,14 +211,22 @@ async def test_long_caption_stands_in_a_message_of_its_own(chat: TelegramChat, f
 @pytest.mark.parametrize(
     "file",
     [
-        pytest.param(File("photo", "big.png", "image/png", picture() + bytes(10_000_000), 64, 48), id="photo over 10 MB"),
+        pytest.param(
+            File("photo", "big.png", "image/png", picture() + bytes(10_000_000), 64, 48),
+            id="photo over 10 MB",
+        ),
         pytest.param(photo("wide.png", 2100, 100), id="photo too wide"),
-        pytest.param(File("photo", "wide.png", "image/png", picture(2100, 100)), id="photo too wide, not known before"),
+        pytest.param(
+            File("photo", "wide.png", "image/png", picture(2100, 100)),
+            id="photo too wide, not known before",
+        ),
         pytest.param(File("video", "v.webm", "video/webm", b"webm"), id="video that is no MP4"),
         pytest.param(File("document", "x.bin", "application/octet-stream", b"x"), id="document"),
     ],
 )
-async def test_what_is_no_photo_or_video_to_telegram_goes_as_a_document(chat: TelegramChat, fake: FakeTelegram, file: File) -> None:
+async def test_what_is_no_photo_or_video_to_telegram_goes_as_a_document(
+    chat: TelegramChat, fake: FakeTelegram, file: File
+) -> None:
     await chat.show(TO, Reply("here", files=(file,)))
     message = await fake.message(CHAT)
     assert (message.kind, message.text) == ("document", "here")
@@ -183,9 +234,13 @@ async def test_what_is_no_photo_or_video_to_telegram_goes_as_a_document(chat: Te
     assert message.file.name == file.name
 
 
-async def test_file_over_the_limit_is_final_and_never_sent(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_file_over_the_limit_is_final_and_never_sent(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     with pytest.raises(SendFailed, match="50 MB") as raised:
-        await chat.show(TO, Reply("film", files=(File("video", "v.mp4", "video/mp4", bytes(50_000_001)),)))
+        await chat.show(
+            TO, Reply("film", files=(File("video", "v.mp4", "video/mp4", bytes(50_000_001)),))
+        )
     assert raised.value.final
     assert fake.scene().by_bot(CHAT) == []
 
@@ -203,7 +258,9 @@ async def test_files_take_the_place_of_a_preview(chat: TelegramChat, fake: FakeT
     assert [(one.kind, one.text) for one in fake.scene().by_bot(CHAT)] == [("photo", "Done")]
 
 
-async def test_group_that_became_a_supergroup_is_found(chat: TelegramChat, fake: FakeTelegram) -> None:
+async def test_group_that_became_a_supergroup_is_found(
+    chat: TelegramChat, fake: FakeTelegram
+) -> None:
     fake.move(GROUP, -100999)
     await chat.show(place(GROUP, message=1), Reply("still here"))
     assert (await fake.message(-100999)).text == "still here"

@@ -1,4 +1,5 @@
-"""Updates that Telegram has forgotten and nobody has answered yet: a stop, a kill or a full disk does not lose them."""
+"""Updates that Telegram has forgotten and nobody has answered yet: a stop, a kill or a full disk
+does not lose them."""
 
 import asyncio
 import io
@@ -44,7 +45,9 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.json"))
 
 
-async def test_what_was_cut_is_answered_by_the_next_start_in_the_same_message(fake: FakeTelegram, tmp_path: Path) -> None:
+async def test_what_was_cut_is_answered_by_the_next_start_in_the_same_message(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
     stuck = Stuck("one moment")
     async with polling(fake, stuck, tmp_path):
         asked = fake.user_says(CHAT, USER, "why?")
@@ -63,7 +66,9 @@ async def test_what_was_cut_is_answered_by_the_next_start_in_the_same_message(fa
         assert (await heard.next()).text == "next"
 
 
-async def test_a_message_that_is_gone_meanwhile_is_said_anew(fake: FakeTelegram, tmp_path: Path) -> None:
+async def test_a_message_that_is_gone_meanwhile_is_said_anew(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
     stuck = Stuck("one moment", "and another")
     async with polling(fake, stuck, tmp_path):
         fake.user_says(CHAT, USER, "why?")
@@ -74,8 +79,11 @@ async def test_a_message_that_is_gone_meanwhile_is_said_anew(fake: FakeTelegram,
         await fake.message(CHAT, "why? done")
 
 
-async def test_a_webhook_is_told_that_an_update_was_taken_when_it_is_kept(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
-    """And not when it is answered: Telegram brings a chat's next message only then, the one that stops an answer, too."""
+async def test_a_webhook_is_told_that_an_update_was_taken_when_it_is_kept(
+    fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path
+) -> None:
+    """And not when it is answered: Telegram brings a chat's next message only then, the one that
+    stops an answer, too."""
     stuck = Stuck()
     async with listening(fake, stuck, unused_tcp_port, tmp_path):
         for text in ("one", "two"):
@@ -105,7 +113,9 @@ async def test_an_album_is_kept_whole(fake: FakeTelegram, tmp_path: Path) -> Non
     assert heard.inbounds.empty()
 
 
-async def test_what_kills_the_process_again_and_again_is_given_up(fake: FakeTelegram, tmp_path: Path) -> None:
+async def test_what_kills_the_process_again_and_again_is_given_up(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
     """Stops that were asked for do not count."""
     for _ in range(KILLS_MOST + 2):
         stuck = Stuck()
@@ -135,7 +145,9 @@ async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-async def test_an_update_that_can_not_be_kept_is_answered_all_the_same(fake: FakeTelegram, tmp_path: Path) -> None:
+async def test_an_update_that_can_not_be_kept_is_answered_all_the_same(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
     (tmp_path / "telegram").write_text("in the way")
     heard = Heard(says_done)
     with capture_logs() as logged:

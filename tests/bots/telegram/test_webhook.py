@@ -23,12 +23,16 @@ PUBLIC = "https://ai.example.org/studio"
 
 
 @asynccontextmanager
-async def listening(fake: FakeTelegram, answer: Answer, port: int, folder: Path | None = None) -> AsyncIterator[Telegram]:
+async def listening(
+    fake: FakeTelegram, answer: Answer, port: int, folder: Path | None = None
+) -> AsyncIterator[Telegram]:
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
     telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
-    await fake.wait_for(lambda scene: [one for one in scene.calls_of("setWebhook") if one.status == 200])
+    await fake.wait_for(
+        lambda scene: [one for one in scene.calls_of("setWebhook") if one.status == 200]
+    )
     try:
         yield telegram
     finally:
@@ -38,7 +42,9 @@ async def listening(fake: FakeTelegram, answer: Answer, port: int, folder: Path 
         await telegram.close()
 
 
-async def test_updates_are_brought_and_what_was_missed_comes_later(fake: FakeTelegram, unused_tcp_port: int) -> None:
+async def test_updates_are_brought_and_what_was_missed_comes_later(
+    fake: FakeTelegram, unused_tcp_port: int
+) -> None:
     heard = Heard()
     async with listening(fake, heard, unused_tcp_port):
         fake.user_says(CHAT, USER, "one")
@@ -54,13 +60,26 @@ async def test_updates_are_brought_and_what_was_missed_comes_later(fake: FakeTel
 async def test_nobody_else_may_bring_updates(fake: FakeTelegram, unused_tcp_port: int) -> None:
     heard = Heard()
     url = f"http://127.0.0.1:{unused_tcp_port}{PATH}"
-    said = {"message_id": 9, "date": 1, "chat": {"id": CHAT, "type": "private"}, "from": {"id": USER, "is_bot": False, "first_name": "P"}}
+    said = {
+        "message_id": 9,
+        "date": 1,
+        "chat": {"id": CHAT, "type": "private"},
+        "from": {"id": USER, "is_bot": False, "first_name": "P"},
+    }
     update = {"update_id": 5, "message": said | {"text": "forged"}}
-    async with listening(fake, heard, unused_tcp_port), httpx.AsyncClient(trust_env=False, verify=PLAIN) as http:
+    async with (
+        listening(fake, heard, unused_tcp_port),
+        httpx.AsyncClient(trust_env=False, verify=PLAIN) as http,
+    ):
         (call,) = fake.scene().calls_of("setWebhook")
         secret = call.params["secret_token"]
         assert fake.token not in secret
-        for headers in ({}, {SECRET_HEADER: "guess"}, {SECRET_HEADER: secret[:-1]}, {SECRET_HEADER: "ü"}):
+        for headers in (
+            {},
+            {SECRET_HEADER: "guess"},
+            {SECRET_HEADER: secret[:-1]},
+            {SECRET_HEADER: "ü"},
+        ):
             encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
             assert (await http.post(url, json=update, headers=encoded)).status_code == 403
         own = {SECRET_HEADER: secret}
@@ -68,12 +87,18 @@ async def test_nobody_else_may_bring_updates(fake: FakeTelegram, unused_tcp_port
         # Telegram would bring it again for ever
         assert (await http.post(url, json=[1], headers=own)).status_code == 200
         for _ in range(2):  # Telegram brings an update again when it has not seen the answer
-            assert (await http.post(url, json={**update, "message": said | {"text": "real"}}, headers=own)).status_code == 200
+            assert (
+                await http.post(
+                    url, json={**update, "message": said | {"text": "real"}}, headers=own
+                )
+            ).status_code == 200
         assert (await heard.next()).text == "real"
     assert heard.inbounds.empty()
 
 
-async def test_a_bot_that_polls_takes_the_webhook_back(fake: FakeTelegram, unused_tcp_port: int) -> None:
+async def test_a_bot_that_polls_takes_the_webhook_back(
+    fake: FakeTelegram, unused_tcp_port: int
+) -> None:
     heard = Heard()
     async with listening(fake, heard, unused_tcp_port):
         pass
@@ -96,19 +121,30 @@ async def test_a_bot_that_polls_takes_the_webhook_back(fake: FakeTelegram, unuse
         (None, False),
     ],
 )
-async def test_an_address_that_telegram_can_not_reach_is_told_at_the_start(fake: FakeTelegram, url: str | None, good: bool) -> None:
+async def test_an_address_that_telegram_can_not_reach_is_told_at_the_start(
+    fake: FakeTelegram, url: str | None, good: bool
+) -> None:
     assert reachable_for_telegram(url) is good
-    settings = BotSettings(_env_file=None, telegram_bot_token=fake.token, telegram_updates="webhook", public_url=url)
+    settings = BotSettings(
+        _env_file=None, telegram_bot_token=fake.token, telegram_updates="webhook", public_url=url
+    )
     if not good:
         with pytest.raises(SystemExit, match="PUBLIC_URL") as raised:
             await run(settings, None, asyncio.Event())  # type: ignore[arg-type]
         assert str(raised.value) == NO_ADDRESS
 
 
-async def test_telegrams_no_to_the_address_ends_it_with_its_reason(fake: FakeTelegram, unused_tcp_port: int) -> None:
+async def test_telegrams_no_to_the_address_ends_it_with_its_reason(
+    fake: FakeTelegram, unused_tcp_port: int
+) -> None:
     telegram = Telegram(make_bot(fake.token, fake.api_url), Heard())
     await telegram.connect()
-    fake.fault("setWebhook", "status", status=400, description="Bad Request: bad webhook: failed to resolve host")
+    fake.fault(
+        "setWebhook",
+        "status",
+        status=400,
+        description="Bad Request: bad webhook: failed to resolve host",
+    )
     with pytest.raises(WebhookRefused, match="failed to resolve host"):
         await asyncio.wait_for(telegram.listen(PUBLIC, ("127.0.0.1", unused_tcp_port)), 10)
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", unused_tcp_port):
@@ -129,10 +165,16 @@ def settings(fake: FakeTelegram, port: int, folder: Path) -> BotSettings:
     )
 
 
-async def test_the_process_listens_where_its_settings_say(fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_the_process_listens_where_its_settings_say(
+    fake: FakeTelegram, unused_tcp_port: int, tmp_path: Path
+) -> None:
     port, stop = unused_tcp_port, asyncio.Event()
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
-    async with asyncio.timeout(30), served(there_only) as there, BotApi(f"http://127.0.0.1:{there}", "key", None) as api:
+    async with (
+        asyncio.timeout(30),
+        served(there_only) as there,
+        BotApi(f"http://127.0.0.1:{there}", "key", None) as api,
+    ):
         running = asyncio.create_task(run(settings(fake, port, tmp_path), api, stop))
         fake.user_says(CHAT, USER, "/help")
         await fake.message(CHAT, "/image")
@@ -141,6 +183,11 @@ async def test_the_process_listens_where_its_settings_say(fake: FakeTelegram, un
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", port):
             with pytest.raises(SystemExit, match=f"127.0.0.1:{port}"):
                 await run(settings(fake, port, tmp_path), api, asyncio.Event())
-        fake.fault("setWebhook", "status", status=400, description="Bad Request: bad webhook: failed to resolve host")
+        fake.fault(
+            "setWebhook",
+            "status",
+            status=400,
+            description="Bad Request: bad webhook: failed to resolve host",
+        )
         with pytest.raises(SystemExit, match="failed to resolve host"):
             await run(settings(fake, port, tmp_path), api, asyncio.Event())

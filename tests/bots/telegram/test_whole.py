@@ -1,4 +1,5 @@
-"""The whole bot in this process: Telegram's fake on one side, the real api with the sandbox on the other."""
+"""The whole bot in this process: Telegram's fake on one side, the real api with the sandbox on the
+other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +24,10 @@ PERSON = CHAT
 @asynccontextmanager
 async def bot(fake: FakeTelegram, place: Place) -> AsyncIterator[None]:
     settings = BotSettings(
-        _env_file=None, telegram_bot_token=SecretStr(fake.token), telegram_api_url=fake.api_url, data_dir=place.api.data_dir
+        _env_file=None,
+        telegram_bot_token=SecretStr(fake.token),
+        telegram_api_url=fake.api_url,
+        data_dir=place.api.data_dir,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(run(settings, place.bot, stop))
@@ -43,26 +47,43 @@ async def link(fake: FakeTelegram, place: Place) -> None:
             code = (await place.web.post("/links/codes", json={"platform": "telegram"})).json()
     assert code["deep_link"] == f"https://t.me/fake_bot?start={code['code']}"
     fake.user_says(CHAT, PERSON, f"/start {code['code']}")
-    asked = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if "Yes" in one.buttons), None))
+    asked = await fake.wait_for(
+        lambda scene: next((one for one in scene.by_bot(CHAT) if "Yes" in one.buttons), None)
+    )
     fake.press(CHAT, asked.message_id, "Yes", PERSON)
-    await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == asked.message_id and one.history), None))
+    await fake.wait_for(
+        lambda scene: next(
+            (
+                one
+                for one in scene.by_bot(CHAT)
+                if one.message_id == asked.message_id and one.history
+            ),
+            None,
+        )
+    )
     confirmed = await place.web.post(f"/links/codes/{code['id']}/confirm")
     assert confirmed.is_success, confirmed.text
     await fake.message(CHAT, "now linked")
 
 
-async def test_link_then_ask_then_images_then_a_video_from_a_photo(fake: FakeTelegram, place: Place) -> None:
+async def test_link_then_ask_then_images_then_a_video_from_a_photo(
+    fake: FakeTelegram, place: Place
+) -> None:
     async with bot(fake, place):
         fake.user_says(CHAT, PERSON, "/image a fox")
         await fake.message(CHAT, "not linked")
         await link(fake, place)
 
         asked = fake.user_says(CHAT, PERSON, "what is a fox?")
-        answered = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        answered = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
+        )
         assert answered.kind == "text"
 
         asked = fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
-        album = await fake.wait_for(lambda scene: [one for one in scene.by_bot(CHAT) if one.album] or None)
+        album = await fake.wait_for(
+            lambda scene: [one for one in scene.by_bot(CHAT) if one.album] or None
+        )
         assert [one.reply_to for one in album] == [asked, asked]
         below = await fake.message(CHAT, "a fox in snow")
         assert "🔁 Again" in below.buttons
@@ -70,52 +91,96 @@ async def test_link_then_ask_then_images_then_a_video_from_a_photo(fake: FakeTel
         assert photo is not None
 
         asked = fake.user_says(CHAT, PERSON, "/video it runs", photo=fake.content(photo))
-        card = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        card = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
+        )
         film = await fake.message(CHAT, kind="video", timeout=30)
         assert (film.reply_to, film.streaming, film.file is not None) == (asked, True, True)
         closed = await fake.wait_for(
-            lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == card.message_id and not one.buttons), None)
+            lambda scene: next(
+                (
+                    one
+                    for one in scene.by_bot(CHAT)
+                    if one.message_id == card.message_id and not one.buttons
+                ),
+                None,
+            )
         )
         assert "Cancel" not in closed.buttons
         assert min(film.width, film.height, film.duration) > 0
 
 
 @pytest.mark.parametrize("declared", ["application/octet-stream", "", "IMAGE/PNG"])
-async def test_a_picture_sent_as_a_file_is_a_picture(fake: FakeTelegram, place: Place, sandbox: Sandbox, declared: str) -> None:
+async def test_a_picture_sent_as_a_file_is_a_picture(
+    fake: FakeTelegram, place: Place, sandbox: Sandbox, declared: str
+) -> None:
     async with bot(fake, place):
         await link(fake, place)
-        asked = fake.user_says(CHAT, PERSON, "what is this?", document=("shot.png", declared, case("telegram-octet-stream-image/ok.png")))
-        answered = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        asked = fake.user_says(
+            CHAT,
+            PERSON,
+            "what is this?",
+            document=("shot.png", declared, case("telegram-octet-stream-image/ok.png")),
+        )
+        answered = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
+        )
         assert "I was given 1 picture with it" in answered.text
-        fake.user_says(CHAT, PERSON, "/video it moves", document=("IMG_1.HEIC", declared, case("other-formats/ok.heic")))
+        fake.user_says(
+            CHAT,
+            PERSON,
+            "/video it moves",
+            document=("IMG_1.HEIC", declared, case("other-formats/ok.heic")),
+        )
         await fake.message(CHAT, kind="video", timeout=30)
 
 
-async def test_cancel_button_edits_the_card(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
+async def test_cancel_button_edits_the_card(
+    fake: FakeTelegram, place: Place, sandbox: Sandbox
+) -> None:
     async with bot(fake, place):
         await link(fake, place)
         sandbox.break_with(video=60.0)
         fake.user_says(CHAT, PERSON, "/video waves")
-        card = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons), None))
+        card = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons), None)
+        )
         fake.press(CHAT, card.message_id, "Cancel", PERSON)
         closed = await fake.wait_for(
-            lambda scene: next((one for one in scene.by_bot(CHAT) if one.message_id == card.message_id and not one.buttons), None)
+            lambda scene: next(
+                (
+                    one
+                    for one in scene.by_bot(CHAT)
+                    if one.message_id == card.message_id and not one.buttons
+                ),
+                None,
+            )
         )
         assert "ancelled" in closed.text
-        await fake.wait_for(lambda scene: all(one.answered is not None for one in scene.presses.values()) or None)
+        await fake.wait_for(
+            lambda scene: all(one.answered is not None for one in scene.presses.values()) or None
+        )
 
 
-async def test_an_answer_grows_as_a_draft_and_stops_at_a_touch(fake: FakeTelegram, place: Place, sandbox: Sandbox) -> None:
+async def test_an_answer_grows_as_a_draft_and_stops_at_a_touch(
+    fake: FakeTelegram, place: Place, sandbox: Sandbox
+) -> None:
     async with bot(fake, place):
         await link(fake, place)
         sandbox.break_with(token=0.3)
         asked = fake.user_says(CHAT, PERSON, "tell me about foxes")
-        await fake.wait_for(lambda scene: [one for one in scene.drafts if one.can_stop and one.text] or None)
+        await fake.wait_for(
+            lambda scene: [one for one in scene.drafts if one.can_stop and one.text] or None
+        )
         fake.stop_draft(CHAT)
-        stopped = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None))
+        stopped = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
+        )
         assert not stopped.buttons
         assert "topped" in stopped.text
-        assert fake.scene().calls_of("editMessageText")[-1].params["message_id"] != str(stopped.message_id)
+        assert fake.scene().calls_of("editMessageText")[-1].params["message_id"] != str(
+            stopped.message_id
+        )
 
 
 async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, place: Place) -> None:
@@ -130,7 +195,9 @@ async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, plac
         fake.press(CHAT, result.message_id, "✏️ Edit", PERSON)
         which = await fake.message(CHAT, "has 2 pictures. Which one?")
         fake.press(CHAT, which.message_id, "2", PERSON)
-        question = await fake.wait_for(lambda scene: next((one for one in scene.by_bot(CHAT) if one.asks), None))
+        question = await fake.wait_for(
+            lambda scene: next((one for one in scene.by_bot(CHAT) if one.asks), None)
+        )
     async with bot(fake, place):
         fake.user_says(CHAT, PERSON, "make it night", reply_to=question.message_id)
         edited = await fake.message(CHAT, "make it night", kind="photo")
@@ -140,5 +207,10 @@ async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, plac
         await fake.wait_for(lambda scene: labelled(scene, "Yes, delete it"))
         asked = result.message_id
         fake.press(CHAT, asked, "Yes, delete it", PERSON)
-        await fake.wait_for(lambda scene: not [one for one in scene.by_bot(CHAT) if one.album or one.message_id == asked] or None)
+        await fake.wait_for(
+            lambda scene: (
+                not [one for one in scene.by_bot(CHAT) if one.album or one.message_id == asked]
+                or None
+            )
+        )
         assert edited.message_id in {one.message_id for one in fake.scene().by_bot(CHAT)}

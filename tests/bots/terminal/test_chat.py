@@ -14,7 +14,9 @@ CANCEL = Button("Cancel", "cancel", "k7m2pqx", "danger")
 
 def make_chat(folder: Path) -> tuple[TerminalChat, io.StringIO]:
     screen = io.StringIO()
-    return TerminalChat(Console(file=screen, width=80, highlight=False, markup=False, emoji=False), folder), screen
+    return TerminalChat(
+        Console(file=screen, width=80, highlight=False, markup=False, emoji=False), folder
+    ), screen
 
 
 async def test_a_streamed_answer_grows_on_one_line(tmp_path: Path) -> None:
@@ -62,14 +64,24 @@ async def test_long_lines_are_not_broken_and_markup_is_text(tmp_path: Path) -> N
 def make_screen(folder: Path) -> tuple[TerminalChat, io.StringIO]:
     """As it is for a person."""
     screen = io.StringIO()
-    console = Console(file=screen, width=60, height=20, force_terminal=True, color_system="standard", highlight=False, markup=False)
+    console = Console(
+        file=screen,
+        width=60,
+        height=20,
+        force_terminal=True,
+        color_system="standard",
+        highlight=False,
+        markup=False,
+    )
     return TerminalChat(console, folder), screen
 
 
 async def test_markdown_is_shown_as_it_is_meant(tmp_path: Path) -> None:
     chat, screen = make_screen(tmp_path)
     shown = await chat.show(HERE, Reply("It is **bo" + WRITING, preview=True, markdown=True))
-    again = await chat.show(HERE, Reply("It is **bold**\n\n- one" + WRITING, preview=True, markdown=True), shown)
+    again = await chat.show(
+        HERE, Reply("It is **bold**\n\n- one" + WRITING, preview=True, markdown=True), shown
+    )
     before = len(screen.getvalue())
     await chat.show(HERE, Reply("It is **bold**\n\n- one\n- two", markdown=True), again)
     last = screen.getvalue()[before:]
@@ -91,7 +103,9 @@ async def test_a_long_answer_shows_its_end_while_it_grows(tmp_path: Path) -> Non
 
 async def test_a_text_that_is_asked_for_is_the_next_line(tmp_path: Path) -> None:
     chat, screen = make_chat(tmp_path)
-    await chat.show(HERE, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox")))
+    await chat.show(
+        HERE, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox"))
+    )
     assert "an empty one takes: a fox" in screen.getvalue()
     taken = chat.take_ask()
     assert taken is not None

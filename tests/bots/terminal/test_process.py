@@ -27,7 +27,14 @@ async def start(place: Place, api_url: str | None = None) -> Process:
         "LOGNAME": "ana",
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bots.terminal", cwd=data, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+        sys.executable,
+        "-m",
+        "bots.terminal",
+        cwd=data,
+        env=env,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
     )
 
 

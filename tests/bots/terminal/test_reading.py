@@ -38,7 +38,9 @@ def test_commands_and_update_ids(tmp_path: Path) -> None:
 
 async def test_a_number_presses_its_button_and_is_a_question_otherwise(tmp_path: Path) -> None:
     chat = _chat(tmp_path)
-    shown = await chat.show(AL.address, Reply("Sure?", buttons=((Button("Yes", "link_yes", "c1"),),)))
+    shown = await chat.show(
+        AL.address, Reply("Sure?", buttons=((Button("Yes", "link_yes", "c1"),),))
+    )
     for line in ("1", "/press 1"):
         said = AL.says(line, chat)
         assert said is not None
@@ -48,22 +50,32 @@ async def test_a_number_presses_its_button_and_is_a_question_otherwise(tmp_path:
     assert (other.command, other.text, other.pressed) == ("ask", "42", None)
 
 
-async def test_the_line_after_a_question_is_its_answer_but_a_command_is_a_command(tmp_path: Path) -> None:
+async def test_the_line_after_a_question_is_its_answer_but_a_command_is_a_command(
+    tmp_path: Path,
+) -> None:
     chat = _chat(tmp_path)
     ask = Ask("edit", "#k7m2pqx", "What?", "")
-    for line, command, text in (("make it night", "edit", "#k7m2pqx make it night"), ("/help", "help", ""), ("why?", "ask", "why?")):
+    for line, command, text in (
+        ("make it night", "edit", "#k7m2pqx make it night"),
+        ("/help", "help", ""),
+        ("why?", "ask", "why?"),
+    ):
         if line != "why?":
             await chat.show(AL.address, Reply("What should be different?", ask=ask))
         said = AL.says(line, chat)
         assert said is not None
         assert (said.command, said.text) == (command, text)
-    await chat.show(AL.address, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox")))
+    await chat.show(
+        AL.address, Reply("What should happen?", ask=Ask("animate", "#k7m2pqx", "What?", "a fox"))
+    )
     said = AL.says("", chat)
     assert said is not None
     assert said.text == "#k7m2pqx a fox"
 
 
-def test_the_systems_language_is_the_persons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_systems_language_is_the_persons(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)
     for said, spoken in (("de_DE.UTF-8", "de"), ("C.UTF-8", "en"), ("", "en")):
@@ -86,7 +98,9 @@ async def test_files_that_exist_are_attached(tmp_path: Path) -> None:
 
 
 def _completions(text: str) -> list[str]:
-    return [found.text for found in CommandCompleter().get_completions(Document(text), CompleteEvent())]
+    return [
+        found.text for found in CommandCompleter().get_completions(Document(text), CompleteEvent())
+    ]
 
 
 def test_commands_options_and_values_complete() -> None:

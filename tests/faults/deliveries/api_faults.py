@@ -1,4 +1,5 @@
-"""Bad days of the api: an ASGI app around it that breaks the next call of a kind before or after it has had its effect."""
+"""Bad days of the api: an ASGI app around it that breaks the next call of a kind before or after it
+has had its effect."""
 
 import asyncio
 import re
@@ -20,8 +21,9 @@ class Fault:
 
 @dataclass
 class ApiFaults:
-    """`always`: paths that never answer. `struck` counts the faults that were met: a fault that nothing meets proves nothing. `news` is set
-    when a call is met or over, and replaced by another one then."""
+    """`always`: paths that never answer. `struck` counts the faults that were met: a fault that
+    nothing meets proves nothing. `news` is set when a call is met or over, and replaced by another
+    one then."""
 
     app: ASGIApp
     fault: Fault | None = None
@@ -50,14 +52,27 @@ class ApiFaults:
             await self.app(scope, receive, send)
             return
         if fault.kind == "status":
-            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"0")]})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 503,
+                    "headers": [(b"content-length", b"0")],
+                }
+            )
             await send({"type": "http.response.body", "body": b""})
             return
         if fault.kind == "no_database":
             problem = (
-                b'{"title": "Database unavailable", "status": 503, "detail": "Away.", "code": "database_unavailable", "retry_after": 5}'
+                b'{"title": "Database unavailable", "status": 503, "detail": "Away.", '
+                b'"code": "database_unavailable", "retry_after": 5}'
             )
-            await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"%d" % len(problem))]})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 503,
+                    "headers": [(b"content-length", b"%d" % len(problem))],
+                }
+            )
             await send({"type": "http.response.body", "body": problem})
             return
         if fault.kind == "hang":
@@ -90,7 +105,9 @@ def _half(send: Send) -> Send:
         if message["type"] == "http.response.start":
             await send(message)
         elif body := message.get("body"):
-            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            await send(
+                {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+            )
 
     return some
 
@@ -101,5 +118,11 @@ class Cut(ConnectionError):
 
 async def _cut(send: Send, *, begun: bool) -> None:
     if not begun:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"1000")],
+            }
+        )
     raise Cut

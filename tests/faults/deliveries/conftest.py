@@ -10,7 +10,9 @@ from tests.sandbox_server import sandbox_server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path) -> AsyncIterator[Desk]:
+async def desk(
+    tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path
+) -> AsyncIterator[Desk]:
     """One for all tests of a module: each test has a chat of its own."""
     folder = tmp_path_factory.mktemp("desk")
     database = Path(shutil.copyfile(migrated_duckdb, folder / "app.duckdb"))

@@ -27,7 +27,12 @@ from tests.sandbox_server import Sandbox
 
 QUICK = Times(claim=5.0, beat=0.5, backoff_least=0.02, backoff_most=0.1)
 PATIENCE = 40.0
-EVENTS = {"photo": "generation_completed", "album": "generation_completed", "video": "generation_completed", "failed": "generation_failed"}
+EVENTS = {
+    "photo": "generation_completed",
+    "album": "generation_completed",
+    "video": "generation_completed",
+    "failed": "generation_failed",
+}
 
 
 class Side(Protocol):
@@ -56,7 +61,8 @@ class Waiting:
 
 @dataclass
 class Desk:
-    """The api on a real port, its faults, and one generation of each kind, which belongs to the chat it was put into last."""
+    """The api on a real port, its faults, and one generation of each kind, which belongs to the
+    chat it was put into last."""
 
     api: Api
     web: httpx.AsyncClient
@@ -65,12 +71,18 @@ class Desk:
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def make(self, sandbox: Sandbox) -> None:
-        self.made["video"] = (await self.web.post("/generate/video", json={"prompt": "waves"})).json()
+        self.made["video"] = (
+            await self.web.post("/generate/video", json={"prompt": "waves"})
+        ).json()
         for name, body in (("photo", {}), ("album", {"n": 2})):
-            self.made[name] = (await self.web.post("/generate/image", json={"prompt": "a fox", **body})).json()
+            self.made[name] = (
+                await self.web.post("/generate/image", json={"prompt": "a fox", **body})
+            ).json()
         await self._finished(self.made["video"]["id"], "completed")
         sandbox.break_with(Fault(call="videos.job", kind="ends_as", value="failed"))
-        self.made["failed"] = (await self.web.post("/generate/video", json={"prompt": "waves"})).json()
+        self.made["failed"] = (
+            await self.web.post("/generate/video", json={"prompt": "waves"})
+        ).json()
         await self._finished(self.made["failed"]["id"], "failed")
 
     async def _finished(self, generation_id: str, status: str) -> None:
@@ -79,14 +91,18 @@ class Desk:
                 await asyncio.sleep(0.1)
 
     async def put(self, side: Side, event: str, *, forget: bool = True) -> Waiting:
-        """A result that was asked for in a new chat, where its card waits. `forget`: the platform has none of its files."""
+        """A result that was asked for in a new chat, where its card waits. `forget`: the platform
+        has none of its files."""
         if forget:
             await self.api.services.db.execute("DELETE FROM platform_files")
         chat_id, request = side.new_chat()
-        shown = await side.chat.show(Address(side.platform, chat_id, message_id=request), Reply("Making your picture"))
+        shown = await side.chat.show(
+            Address(side.platform, chat_id, message_id=request), Reply("Making your picture")
+        )
         made, db = self.made[event], self.api.services.db
         await db.execute(
-            "UPDATE generations SET platform = $2, chat_id = $3, message_id = $4, card_message_id = $5, chat_private = true WHERE id = $1",
+            "UPDATE generations SET platform = $2, chat_id = $3, message_id = $4, card_message_id "
+            "= $5, chat_private = true WHERE id = $1",
             made["id"],
             side.platform,
             chat_id,
@@ -102,7 +118,9 @@ class Desk:
         return Waiting(row["id"], event, chat_id, shown.message_ids[-1], made["short_id"])
 
     async def state(self, waiting: Waiting) -> str:
-        row = await self.api.services.db.fetch_one("SELECT state FROM deliveries WHERE id = $1", waiting.id)
+        row = await self.api.services.db.fetch_one(
+            "SELECT state FROM deliveries WHERE id = $1", waiting.id
+        )
         assert row is not None
         return str(row["state"])
 
@@ -124,7 +142,8 @@ class Desk:
         """This private chat is the owner's."""
         user = (await self.web.get("/users/me")).json()["id"]
         query = (
-            "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, created_at) VALUES ($1, $2, $3, 'Ana', $2, $4)"
+            "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
+            "created_at) VALUES ($1, $2, $3, 'Ana', $2, $4)"
         )
         await self.api.services.db.execute(query, side.platform, chat_id, user, now())
 
@@ -132,7 +151,9 @@ class Desk:
         await self.api.services.db.execute("DELETE FROM links")
 
     @asynccontextmanager
-    async def bot(self, side: Side, chat: Chat | None = None, times: Times = QUICK) -> AsyncIterator["Bot"]:
+    async def bot(
+        self, side: Side, chat: Chat | None = None, times: Times = QUICK
+    ) -> AsyncIterator["Bot"]:
         key = ensure_secrets(self.api.data_dir).bot_keys[side.platform]
         async with BotApi(self.url, key, "https://studio.example.org") as api:
             stop = asyncio.Event()
@@ -168,7 +189,10 @@ def short_waits() -> Iterator[None]:
 
 @asynccontextmanager
 async def running_desk(tmp_path: Path, database: Path, sandbox: Sandbox) -> AsyncIterator[Desk]:
-    async with running_api(tmp_path, sandbox, database_url=f"duckdb://{database}") as api, await api.user() as web:
+    async with (
+        running_api(tmp_path, sandbox, database_url=f"duckdb://{database}") as api,
+        await api.user() as web,
+    ):
         faults = ApiFaults(api.app)
         async with served(faults) as port:
             desk = Desk(api, web, f"http://127.0.0.1:{port}", faults)

@@ -1,4 +1,5 @@
-"""Every fault at every call of a delivery to Discord: a person there sees the result exactly once."""
+"""Every fault at every call of a delivery to Discord: a person there sees the result exactly
+once."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -43,11 +44,19 @@ class Discord:
         return [one for one in self.fake.scene().by_bot(waiting.chat_id) if one.id != waiting.card]
 
     def once(self, waiting: Waiting) -> None:
-        """The result stands there once, with all its files, and the card is closed; that of a failure is gone."""
+        """The result stands there once, with all its files, and the card is closed; that of a
+        failure is gone."""
         (shown,) = self.seen(waiting)
-        assert (len(shown.attachments), waiting.short_id in shown.content) == (FILES[waiting.event], True)
+        assert (len(shown.attachments), waiting.short_id in shown.content) == (
+            FILES[waiting.event],
+            True,
+        )
         assert texts.maybe_second() not in shown.content
-        cards = [one.content[:4] for one in self.fake.scene().by_bot(waiting.chat_id) if one.id == waiting.card]
+        cards = [
+            one.content[:4]
+            for one in self.fake.scene().by_bot(waiting.chat_id)
+            if one.id == waiting.card
+        ]
         assert cards == ([] if waiting.event == "failed" else ["Done"])
 
     def fault(self, waiting: Waiting, method: str, kind: str, **more: object) -> None:
@@ -84,7 +93,9 @@ async def test_a_send_that_fails(desk: Desk, side: Discord, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-async def test_a_send_that_is_never_answered(desk: Desk, side: Discord, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_send_that_is_never_answered(
+    desk: Desk, side: Discord, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rest, "TEXT_SECONDS", 2.0)
     monkeypatch.setattr(rest, "FILES_SECONDS", 2.0)
     waiting = [await desk.put(side, event) for event in ("photo", "failed")]
@@ -126,8 +137,11 @@ async def test_an_api_whose_answer_is_lost(desk: Desk, side: Discord, call: str)
 
 
 @pytest.mark.parametrize("later", [0.0, 3600.0])
-async def test_a_bot_that_dies_between_its_send_and_its_ack(desk: Desk, side: Discord, later: float) -> None:
-    """The next one remembers nothing: Discord knows the nonce for minutes, and after that the channel is looked through."""
+async def test_a_bot_that_dies_between_its_send_and_its_ack(
+    desk: Desk, side: Discord, later: float
+) -> None:
+    """The next one remembers nothing: Discord knows the nonce for minutes, and after that the
+    channel is looked through."""
     waiting = await desk.put(side, "photo")
     desk.faults.set("/ack$", "hang")
     async with desk.bot(side) as bot:
@@ -142,7 +156,9 @@ async def test_a_bot_that_dies_between_its_send_and_its_ack(desk: Desk, side: Di
     side.once(waiting)
 
 
-async def test_a_chat_that_is_closed_leaves_the_result_to_the_web(desk: Desk, side: Discord) -> None:
+async def test_a_chat_that_is_closed_leaves_the_result_to_the_web(
+    desk: Desk, side: Discord
+) -> None:
     waiting = await desk.put(side, "photo")
     side.fake.reach(waiting.chat_id, False)
     async with desk.bot(side):

@@ -1,4 +1,5 @@
-"""An api that is away or starts anew, bots that come late: nothing is lost, nothing is doubled, and each chat keeps its order."""
+"""An api that is away or starts anew, bots that come late: nothing is lost, nothing is doubled, and
+each chat keeps its order."""
 
 import asyncio
 import shutil
@@ -32,7 +33,8 @@ from tests.sandbox_server import Sandbox, sandbox_server
 
 RESULTS, CHATS = 500, 25
 SPEED = 10
-"""The limits that the adapter keeps and the fake enforces, both so many times higher: the test takes seconds, not a minute."""
+"""The limits that the adapter keeps and the fake enforces, both so many times higher: the test
+takes seconds, not a minute."""
 CHAT = "1001"
 EVENT = "generation_failed"
 
@@ -50,20 +52,30 @@ def folder(tmp_path: Path, migrated_duckdb: Path) -> Path:
 
 
 def running(folder: Path, sandbox: Sandbox) -> AbstractAsyncContextManager[Api]:
-    return running_api(folder, sandbox, refresh=False, database_url=f"duckdb://{folder / 'app.duckdb'}")
+    return running_api(
+        folder, sandbox, refresh=False, database_url=f"duckdb://{folder / 'app.duckdb'}"
+    )
 
 
 async def tell(api: Api, *names: str) -> None:
     async with api.services.db.transaction() as sql:
         for name in names:
-            await api.services.deliveries.notify(sql, platform=PLATFORM, chat_id=CHAT, code="linked", facts={"account_hint": f"<{name}>"})
+            await api.services.deliveries.notify(
+                sql,
+                platform=PLATFORM,
+                chat_id=CHAT,
+                code="linked",
+                facts={"account_hint": f"<{name}>"},
+            )
     api.services.deliveries.ring(PLATFORM)
 
 
 async def all_done(api: Api, count: int, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
-            row = await api.services.db.fetch_one("SELECT count(*) AS n FROM deliveries WHERE state = 'done'")
+            row = await api.services.db.fetch_one(
+                "SELECT count(*) AS n FROM deliveries WHERE state = 'done'"
+            )
             if row is not None and row["n"] == count:
                 return
             await asyncio.sleep(0.1)
@@ -78,7 +90,9 @@ def logged(event: str, times: int = 1) -> Iterator[asyncio.Event]:
     """Set once the bot has said this so often."""
     before, done, left = structlog.get_config()["processors"], asyncio.Event(), [None] * times
 
-    def watch(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def watch(
+        _logger: object, _name: str, line: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
         if line["event"] == event and left:
             left.pop()
         if not left:
@@ -92,7 +106,9 @@ def logged(event: str, times: int = 1) -> Iterator[asyncio.Event]:
         structlog.configure(processors=before)
 
 
-async def test_an_api_that_is_away_for_a_while_only_makes_them_wait(folder: Path, sandbox: Sandbox) -> None:
+async def test_an_api_that_is_away_for_a_while_only_makes_them_wait(
+    folder: Path, sandbox: Sandbox
+) -> None:
     stage = Stage()
     async with running(folder, sandbox) as api:
         key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
@@ -111,8 +127,11 @@ async def test_an_api_that_is_away_for_a_while_only_makes_them_wait(folder: Path
     assert shown(stage) == list("abcde")
 
 
-async def test_an_api_that_starts_anew_while_a_result_is_being_sent(folder: Path, sandbox: Sandbox) -> None:
-    """It frees all leases, and the bot gets the same delivery again: it knows that it is showing it already."""
+async def test_an_api_that_starts_anew_while_a_result_is_being_sent(
+    folder: Path, sandbox: Sandbox
+) -> None:
+    """It frees all leases, and the bot gets the same delivery again: it knows that it is showing it
+    already."""
     stage, sending, gate = Stage(), asyncio.Event(), asyncio.Event()
 
     async def slow(_to: Address, _reply: Reply) -> None:
@@ -125,7 +144,10 @@ async def test_an_api_that_starts_anew_while_a_result_is_being_sent(folder: Path
         async with served(api.app) as port:
             pass
     # no beat: one that came first would only renew the lease
-    async with BotApi(f"http://127.0.0.1:{port}", key) as bot, pumping(stage, bot, replace(QUICK, beat=60.0)):
+    async with (
+        BotApi(f"http://127.0.0.1:{port}", key) as bot,
+        pumping(stage, bot, replace(QUICK, beat=60.0)),
+    ):
         async with running(folder, sandbox) as api, served(api.app, port):
             await tell(api, "a")
             await sending.wait()
@@ -139,7 +161,9 @@ async def test_an_api_that_starts_anew_while_a_result_is_being_sent(folder: Path
 
 
 async def _first(api: Api) -> dict[str, Any]:
-    row = await api.services.db.fetch_one("SELECT attempt, due_at FROM deliveries ORDER BY id LIMIT 1")
+    row = await api.services.db.fetch_one(
+        "SELECT attempt, due_at FROM deliveries ORDER BY id LIMIT 1"
+    )
     assert row is not None
     return dict(row)
 
@@ -185,7 +209,10 @@ async def test_a_long_upload_keeps_its_lease(folder: Path, sandbox: Sandbox) -> 
     stage.trouble = slow
     async with running(folder, sandbox) as api, served(api.app) as port:
         key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
-        async with BotApi(f"http://127.0.0.1:{port}", key) as bot, pumping(stage, bot, Times(claim=5.0, beat=0.05)):
+        async with (
+            BotApi(f"http://127.0.0.1:{port}", key) as bot,
+            pumping(stage, bot, Times(claim=5.0, beat=0.05)),
+        ):
             await tell(api, "a")
             await sending.wait()
             async with asyncio.timeout(30):
@@ -236,26 +263,79 @@ async def test_five_hundred_results_after_an_hour_go_out_in_order_under_the_limi
         told = [one.text.split()[2] for one in scene.by_bot(int(chat_id))]
         assert told == sorted(told)
         assert len(set(told)) == len(told) == RESULTS // CHATS
-    assert {one.status for one in scene.calls_of("sendMessage")} == {200}, "Telegram had to ask for quiet"
+    assert {one.status for one in scene.calls_of("sendMessage")} == {200}, (
+        "Telegram had to ask for quiet"
+    )
     assert scene.ignored_floods == 0
 
 
 async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
-    """Jobs that failed an hour ago, one after another in all chats: one is written, the others are copies."""
+    """Jobs that failed an hour ago, one after another in all chats: one is written, the others are
+    copies."""
     db, at = api.services.db, now() - timedelta(hours=1)
-    values = {"id": "job-0000", "short_id": "r000000", "callback_token": "0", "chat_id": chats[0], "user_id": user_id}
-    fixed = {"kind": "video", "mode": "text_to_video", "model": "m", "model_name": "Model", "prompt": "waves", "options_json": "{}"}
-    state = {"inputs_json": "[]", "status": "failed", "phase": "done", "hold_id": "h", "source": "telegram", "platform": "telegram"}
-    numbers = {"attempt": 0, "rescues": 0, "tries": 0, "nudges": 0, "estimate_micro": 1, "sandbox": True, "favourite": False}
-    row = {**values, **fixed, **state, **numbers, "run_at": at, "created_at": at, "error_code": "timed_out", "error_message": "Late."}
+    values = {
+        "id": "job-0000",
+        "short_id": "r000000",
+        "callback_token": "0",
+        "chat_id": chats[0],
+        "user_id": user_id,
+    }
+    fixed = {
+        "kind": "video",
+        "mode": "text_to_video",
+        "model": "m",
+        "model_name": "Model",
+        "prompt": "waves",
+        "options_json": "{}",
+    }
+    state = {
+        "inputs_json": "[]",
+        "status": "failed",
+        "phase": "done",
+        "hold_id": "h",
+        "source": "telegram",
+        "platform": "telegram",
+    }
+    numbers = {
+        "attempt": 0,
+        "rescues": 0,
+        "tries": 0,
+        "nudges": 0,
+        "estimate_micro": 1,
+        "sandbox": True,
+        "favourite": False,
+    }
+    row = {
+        **values,
+        **fixed,
+        **state,
+        **numbers,
+        "run_at": at,
+        "created_at": at,
+        "error_code": "timed_out",
+        "error_message": "Late.",
+    }
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     await db.execute(f"INSERT INTO generations ({', '.join(row)}) VALUES ({places})", *row.values())
     async with db.transaction() as sql:
-        await api.services.deliveries.announce(sql, "job-0000", Target("telegram", chats[0], private=True, user_id=user_id), EVENT)
-    await db.execute("UPDATE deliveries SET id = 'd0000', created_at = $1, due_at = $1, since_at = $1", at)
+        await api.services.deliveries.announce(
+            sql, "job-0000", Target("telegram", chats[0], private=True, user_id=user_id), EVENT
+        )
+    await db.execute(
+        "UPDATE deliveries SET id = 'd0000', created_at = $1, due_at = $1, since_at = $1", at
+    )
     chat = f"(CAST({chats[0]} AS BIGINT) + n % {CHATS})::TEXT AS chat_id"
     number = "lpad(n::TEXT, 4, '0')"
-    job = f"'job-' || {number} AS id, 'r00' || {number} AS short_id, {number} AS callback_token, {chat}"
-    told = f"'d' || {number} AS id, {number} AS dedupe_key, 'job-' || {number} AS generation_id, {chat}"
+    job = (
+        f"'job-' || {number} AS id, 'r00' || {number} AS short_id, {number} AS callback_token, "
+        f"{chat}"
+    )
+    told = (
+        f"'d' || {number} AS id, {number} AS dedupe_key, 'job-' || {number} AS generation_id, "
+        f"{chat}"
+    )
     for table, new in (("generations", job), ("deliveries", told)):
-        await db.execute(f"INSERT INTO {table} SELECT one.* REPLACE ({new}) FROM {table} AS one, range(1, {RESULTS}) AS numbers(n)")
+        await db.execute(
+            f"INSERT INTO {table} SELECT one.* REPLACE ({new}) FROM {table} AS one, range(1, "
+            f"{RESULTS}) AS numbers(n)"
+        )

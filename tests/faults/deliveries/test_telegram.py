@@ -1,5 +1,5 @@
-"""Every fault at every call of a delivery to Telegram: a person there sees the result once, or, where the answer to a send was lost, twice.
-Never none."""
+"""Every fault at every call of a delivery to Telegram: a person there sees the result once, or,
+where the answer to a send was lost, twice. Never none."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,12 @@ from tests.faults.deliveries.desk import Desk, Waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-METHODS = {"photo": "sendPhoto", "album": "sendMediaGroup", "video": "sendVideo", "failed": "sendMessage"}
+METHODS = {
+    "photo": "sendPhoto",
+    "album": "sendMediaGroup",
+    "video": "sendVideo",
+    "failed": "sendMessage",
+}
 CLEAR = ["flood"]
 UNCLEAR = ["status", "reset_before", "reset_after"]
 SHOWN_TWICE = {"reset_after", "hang_after"}
@@ -36,7 +41,11 @@ class Telegram:
         return str(chat_id), str(self.fake.user_says(chat_id, chat_id, "/image a fox"))
 
     def seen(self, waiting: Waiting) -> list[SeenMessage]:
-        return [one for one in self.fake.scene().by_bot(int(waiting.chat_id)) if str(one.message_id) != waiting.card]
+        return [
+            one
+            for one in self.fake.scene().by_bot(int(waiting.chat_id))
+            if str(one.message_id) != waiting.card
+        ]
 
     def copies(self, waiting: Waiting) -> int:
         """How often a person sees the result."""
@@ -49,7 +58,11 @@ class Telegram:
         return len(files) // each
 
     def card(self, waiting: Waiting) -> SeenMessage | None:
-        found = [one for one in self.fake.scene().by_bot(int(waiting.chat_id)) if str(one.message_id) == waiting.card]
+        found = [
+            one
+            for one in self.fake.scene().by_bot(int(waiting.chat_id))
+            if str(one.message_id) == waiting.card
+        ]
         return found[0] if found else None
 
 
@@ -80,7 +93,9 @@ def closed(side: Telegram, waiting: Waiting) -> None:
 
 @pytest.mark.parametrize("events", [("photo", "video", "failed"), ("album",)], ids=len)
 @pytest.mark.parametrize("kind", CLEAR + UNCLEAR)
-async def test_a_send_that_fails(desk: Desk, side: Telegram, events: tuple[str, ...], kind: str) -> None:
+async def test_a_send_that_fails(
+    desk: Desk, side: Telegram, events: tuple[str, ...], kind: str
+) -> None:
     """An album alone: the message below it would meet the fault of a message."""
     waiting = [await desk.put(side, event) for event in events]
     for event in events:
@@ -122,10 +137,18 @@ async def test_a_card_that_does_not_close_at_once(desk: Desk, side: Telegram, ki
     closed(side, waiting)
 
 
-CALLS = {"claim": "/claim$", "begin": "/begin$", "media": "^/media/", "shown": "/ack$", "settled": "/ack$"}
+CALLS = {
+    "claim": "/claim$",
+    "begin": "/begin$",
+    "media": "^/media/",
+    "shown": "/ack$",
+    "settled": "/ack$",
+}
 
 
-API_FAULTS = [(call, kind) for call in CALLS for kind in ("status", "reset_before", "reset_after")] + [("claim", "half"), ("media", "half")]
+API_FAULTS = [
+    (call, kind) for call in CALLS for kind in ("status", "reset_before", "reset_after")
+] + [("claim", "half"), ("media", "half")]
 
 
 @pytest.mark.parametrize(("call", "kind"), API_FAULTS)
@@ -149,7 +172,9 @@ async def test_a_file_goes_up_once_and_then_by_its_id(desk: Desk, side: Telegram
         assert ("photo" in side.fake.scene().calls_of("sendPhoto")[-1].params) == by_id
 
 
-async def test_an_id_that_telegram_does_not_know_any_more_costs_an_upload(desk: Desk, side: Telegram) -> None:
+async def test_an_id_that_telegram_does_not_know_any_more_costs_an_upload(
+    desk: Desk, side: Telegram
+) -> None:
     for number in range(2):
         waiting = await desk.put(side, "photo", forget=number == 0)
         async with desk.bot(side):
@@ -169,7 +194,9 @@ async def test_a_video_comes_with_its_measures_and_a_poster(desk: Desk, side: Te
     assert actions >= {"again", "vary", "edit", "original", "favourite", "delete"}
 
 
-async def test_two_lost_answers_are_two_copies_and_a_note_on_the_web(desk: Desk, side: Telegram) -> None:
+async def test_two_lost_answers_are_two_copies_and_a_note_on_the_web(
+    desk: Desk, side: Telegram
+) -> None:
     waiting = await desk.put(side, "photo")
     side.fake.fault("sendPhoto", "reset_after", times=5)
     async with desk.bot(side):
@@ -196,7 +223,9 @@ async def test_a_bot_that_dies_between_its_send_and_its_ack(desk: Desk, side: Te
     closed(side, waiting)
 
 
-async def test_a_bot_that_is_stopped_in_the_middle_shows_what_it_began_and_gives_back_the_rest(desk: Desk, side: Telegram) -> None:
+async def test_a_bot_that_is_stopped_in_the_middle_shows_what_it_began_and_gives_back_the_rest(
+    desk: Desk, side: Telegram
+) -> None:
     first = await desk.put(side, "photo")
     async with desk.bot(side) as bot:
         desk.faults.set("/begin$", "reset_after")
@@ -207,19 +236,29 @@ async def test_a_bot_that_is_stopped_in_the_middle_shows_what_it_began_and_gives
     assert side.copies(first) == 1
 
 
-async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(desk: Desk, side: Telegram) -> None:
+async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
+    desk: Desk, side: Telegram
+) -> None:
     group, private = await desk.put(side, "photo"), side.new_chat()[0]
     side.fake.block(int(group.chat_id))
     await desk.link(side, private)
-    await desk.api.services.db.execute("UPDATE deliveries SET chat_private = false WHERE id = $1", group.id)
+    await desk.api.services.db.execute(
+        "UPDATE deliveries SET chat_private = false WHERE id = $1", group.id
+    )
     async with desk.bot(side):
         assert await desk.settled(group) == "done"
     await desk.unlink()
     (shown,) = side.fake.scene().by_bot(int(private))
-    assert (shown.kind, texts.moved() in shown.text, group.short_id in shown.text) == ("photo", True, True)
+    assert (shown.kind, texts.moved() in shown.text, group.short_id in shown.text) == (
+        "photo",
+        True,
+        True,
+    )
 
 
-async def test_a_chat_that_is_closed_leaves_the_result_to_the_web(desk: Desk, side: Telegram) -> None:
+async def test_a_chat_that_is_closed_leaves_the_result_to_the_web(
+    desk: Desk, side: Telegram
+) -> None:
     waiting = await desk.put(side, "photo")
     side.fake.block(int(waiting.chat_id))
     async with desk.bot(side):
