@@ -15,10 +15,11 @@ COPY --from=install /venv /venv
 COPY api/ api/
 COPY bots/ bots/
 COPY admin_web/ admin_web/
+COPY client/ client/
 COPY cli/ cli/
 COPY sandbox/ sandbox/
 COPY .env.example ./
-RUN python -m compileall -q api bots admin_web cli sandbox
+RUN python -m compileall -q api bots admin_web client cli sandbox
 USER 10001
 VOLUME /data
 EXPOSE 8000 8080
