@@ -277,8 +277,8 @@ class BudgetService:
         late: bool = False,
     ) -> int:
         """Close the hold of something that came to nothing: what it was billed is booked, and given
-        back to the person as the rule says (ARCHITECTURE.md, "Who pays for a failure"). `late`: the
-        hold was released before that was known. Returns what the person pays."""
+        back to the person as docs/decisions/0026-who-pays-for-a-failure.md says. `late`: the hold
+        was released before that was known. Returns the amount that the person pays."""
         if not cost_micro:
             await self.release(sql, hold_id)
             return 0

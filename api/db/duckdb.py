@@ -1,7 +1,7 @@
 """DuckDB: one process, one writer thread that commits waiting writes together, two reader threads.
 
 Reads never wait for writes. A transaction has the writer alone. Why it is built so:
-ARCHITECTURE.md, "DuckDB".
+docs/decisions/0004-one-writer-thread.md.
 """
 
 import asyncio

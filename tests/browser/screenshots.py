@@ -1,4 +1,4 @@
-"""`python -m tests.browser.screenshots`: makes the README's pictures in docs/, with the sandbox."""
+"""`python -m tests.browser.screenshots`: makes the README's pictures in docs/pictures/, with the sandbox."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.browser import community
 from tests.browser.chromium import PATIENCE_MS, chromium, set_up, sign_in
 from tests.stack import ROOT, running_stack
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "pictures"
 EMAIL = "ada@example.org"
 PASSWORD = "correct horse battery staple"
 IMAGES = (

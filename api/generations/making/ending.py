@@ -145,8 +145,8 @@ async def close_failed(
     *,
     late: bool = False,
 ) -> None:
-    """The money of a job that came to nothing, as ARCHITECTURE.md says under "Who pays for a
-    failure". `late`: it was over already."""
+    """Settle the money of a job that came to nothing, as
+    docs/decisions/0026-who-pays-for-a-failure.md says. `late`: it was over already."""
     if status == "cancelled" and cost_micro:
         book = budget.book_late if late else budget.settle
         await book(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
