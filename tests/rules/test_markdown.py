@@ -80,7 +80,8 @@ def lost_paths(page: Page) -> Iterator[str]:
                     continue
                 first, _, rest = name.partition("/")
                 beside = (ROOT / page.name).parent / name
-                is_ours = (first in top and rest) or ("/" not in name and name.endswith(_SUFFIXES))
+                is_file = name[0].isalnum() and "/" not in name and name.endswith(_SUFFIXES)
+                is_ours = is_file or (first in top and rest)
                 if is_ours and not (any(ROOT.glob(name.rstrip("/"))) or beside.exists()):
                     yield f"line {number} names {name}"
 
