@@ -1,4 +1,4 @@
-"""`python -m tests.browser.screenshots`: makes the README's pictures in docs/pictures/, with the sandbox."""
+"""`python -m tests.browser.screenshots`: makes the pictures in docs/pictures/, with the sandbox."""
 
 from collections.abc import Sequence
 from pathlib import Path
