@@ -6,7 +6,7 @@ from pathlib import Path
 from bots.core.commands import ACTIONS, ALIASES, COMMANDS, Command
 from bots.core.options import Option
 
-PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 SHOWS = {
     "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked "
