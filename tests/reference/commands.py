@@ -1,12 +1,7 @@
-"""docs/commands.md: every command and button with what it shows. `python -m
-tests.bots.core.test_commands_page` writes it anew."""
+"""The page of chat commands, options and buttons."""
 
-from pathlib import Path
-
-from bots.core.commands import ACTIONS, ALIASES, COMMANDS, Command
+from bots.core.commands import ALIASES, COMMANDS, Command
 from bots.core.options import Option
-
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 SHOWS = {
     "ask": "the answer as it grows, with Stop; a picture that is sent along or answered is looked "
@@ -34,7 +29,7 @@ SHOWS = {
     "help": "all commands, the options, and in groups who is heard there",
     "start": "a greeting, and how to link if the chat is not linked; with a code it links",
 }
-"""Of each command, what a chat shows."""
+"""What a chat shows after each command."""
 
 BUTTONS = {
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
@@ -140,22 +135,19 @@ BUTTONS = {
     "erase": ("🗑️ Delete everything", "a guest's /privacy", "asks once"),
     "erase_yes": ("Yes, delete it", "that question", "deletes all but the chat and what was spent"),
 }
-"""By action: what the button is called, where it stands, what pressing it shows."""
+"""By action: the label of the button, its place, and what pressing it shows."""
 
 INSIDE = {"unreadable"}
-"""Actions that adapters send by themselves."""
+"""Actions that adapters send by themselves, without a button."""
 
 HEAD = """# Commands and buttons
 
-Every chat has the same ones: Telegram, Discord, the terminal. Plain text in a private chat, an
-answer to the bot or a mention is a question; an answer to one of the bot's results says what should
-be different. Sending a picture with a command as its caption uses the picture, and so does
-answering one. `#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors,
-budgets and other notes are for the sender alone where the platform can do that. In a group,
-somebody without an account is answered once an hour.
-
-This page is checked against the code: `python -m tests.bots.core.test_commands_page` writes it
-anew.
+Telegram, Discord and the terminal have the same commands. Plain text in a private chat, an answer
+to the bot or a mention is a question. An answer to one of the bot's results says what should be
+different. A picture goes with a command as its caption, or by answering it with the command.
+`#k7m2pqx` behind a command names a result, `#k7m2pqx/2` its second picture. Errors, budgets and
+other notes are for the sender alone where the platform can do that. In a group, somebody without an
+account is answered once an hour.
 """
 
 
@@ -215,18 +207,3 @@ def _values(option: Option) -> str:
             "" if option.pattern == "|".join(option.choices) else ", and others"
         )
     return f"such as `{option.example}`"
-
-
-def test_the_page_says_what_the_code_has() -> None:
-    assert PAGE.read_text() == page()
-
-
-def test_every_command_and_button_is_explained() -> None:
-    assert set(SHOWS) == {one.name for one in COMMANDS}
-    buttons = {one.name for one in ACTIONS} - INSIDE
-    assert buttons <= set(BUTTONS)
-    assert set(BUTTONS) - buttons <= {one.name for one in COMMANDS}
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
