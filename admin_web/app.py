@@ -4,7 +4,6 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin_web import assets, errors, render
-from admin_web.api_http import open_http
 from admin_web.forms import admin_acts
 from admin_web.pages import (
     admin_audit,
@@ -44,6 +43,7 @@ from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
 from admin_web.settings import WebSettings
 from admin_web.words import language
+from client.sync import open_http
 
 MAX_BODY = 40 * 1024 * 1024
 PAGES = (

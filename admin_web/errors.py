@@ -8,7 +8,6 @@ from flask import Flask, Response, current_app, g, jsonify, make_response, rende
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from admin_web.api_http import ApiDown, ApiError
 from admin_web.render import is_sandbox
 from admin_web.security.reauth import ask, kept_fields
 from admin_web.sessions.caller import PUBLIC, is_script, me, session_ended, to_login, web_session
@@ -16,6 +15,7 @@ from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
 from api.users.schemas import UserOut
+from client.sync import ApiDown, ApiError
 
 _PAGES = {
     400: (

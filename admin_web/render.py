@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web.api_http import ApiError
 from admin_web.forms.options import LABELS, grouped, price_words, shape
 from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
@@ -23,6 +22,7 @@ from admin_web.words.language import N_
 from api.generations.schemas import GenerationOut
 from api.schemas import ReadyOut
 from api.users.schemas import UserOut
+from client.sync import ApiError
 
 READY_SECONDS = 15
 MINUTE, HOUR = 60, 3600

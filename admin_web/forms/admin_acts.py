@@ -9,11 +9,11 @@ from uuid import UUID
 from flask import Response, abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script, me
 from admin_web.words.errors import in_words
 from admin_web.words.language import N_, _, zone
+from client.sync import ApiError
 
 FORBIDDEN = 403
 

@@ -10,7 +10,6 @@ from itertools import zip_longest
 from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.fields import Invalid, new_nonce, read
 from admin_web.forms.options import option_values
 from admin_web.render import RUNNING, fragment, left
@@ -21,6 +20,7 @@ from api.catalog.schemas import ModelOut
 from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
 from api.schemas import Kind, MediaKind, Page
 from api.users.schemas import PreferencesIn, PreferencesOut
+from client.sync import ApiError
 
 UPLOAD_TYPES = (
     "image/png,image/jpeg,image/webp,image/gif,image/heic,image/heif,image/avif,image/bmp,"

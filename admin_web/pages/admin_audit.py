@@ -3,7 +3,6 @@
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_admin import AuditWanted
 from admin_web.forms.admin_acts import account_id, admin_page, asked, day_start, one_of
 from admin_web.pages.media import passed_on
 from admin_web.sessions.caller import api
@@ -12,6 +11,7 @@ from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
 from api.admin.schemas import AuditOut
 from api.schemas import Page
+from client.calls.accounts import AuditWanted
 
 pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 

@@ -5,7 +5,6 @@ from typing import cast
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.admin_acts import act, admin_page, one_of
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.render import fragment
@@ -14,6 +13,7 @@ from admin_web.words.errors import PLATFORMS, FormError, in_words
 from admin_web.words.language import _, ngettext
 from api.admin.schemas import BroadcastIn, BroadcastOut
 from api.schemas import Platform
+from client.sync import ApiError
 
 pages = Blueprint("admin_broadcast", __name__, url_prefix="/admin/broadcast")
 

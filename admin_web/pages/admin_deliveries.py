@@ -4,7 +4,6 @@ else."""
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_admin import AuditWanted
 from admin_web.forms.admin_acts import account_id, act, admin_page, asked, one_of
 from admin_web.render import fragment
 from admin_web.sessions.caller import api
@@ -12,6 +11,7 @@ from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
 from api.deliveries.schemas import DeliveryRowOut
 from api.schemas import Page
+from client.calls.accounts import AuditWanted
 
 pages = Blueprint("admin_deliveries", __name__, url_prefix="/admin/deliveries")
 

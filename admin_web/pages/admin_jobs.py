@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_admin import AuditWanted
 from admin_web.forms.admin_acts import account_id, act, admin_page, asked, day_start, one_of
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.render import fragment
@@ -21,6 +20,7 @@ from admin_web.words.language import _, money, ngettext, zone
 from api.catalog.schemas import AdminModelOut
 from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
 from api.schemas import Page
+from client.calls.accounts import AuditWanted
 
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 

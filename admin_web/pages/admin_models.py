@@ -7,7 +7,6 @@ from typing import cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.admin_acts import act, admin_page, asked, one_of
 from admin_web.forms.fields import Invalid, given, read, typed
 from admin_web.forms.options import price_words
@@ -17,6 +16,7 @@ from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, ngettext
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn
 from api.schemas import Kind
+from client.sync import ApiError
 
 pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
 

@@ -6,7 +6,6 @@ from typing import Any, cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.admin_acts import admin_page, asked, one_of
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.sessions import shown_once
@@ -14,6 +13,7 @@ from admin_web.sessions.caller import api, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
 from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
+from client.sync import ApiError
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import is_sandbox, ready
 from admin_web.sessions.caller import anonymous, api, safe_next, sessions, web_session
 from admin_web.sessions.flask_session import SessionEnded
@@ -13,6 +12,7 @@ from admin_web.sessions.sign_in import enter, known_device
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
 from api.auth.schemas import ADMIN_PASSWORD_MIN
+from client.sync import ApiError
 
 pages = Blueprint("auth", __name__)
 

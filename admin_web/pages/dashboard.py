@@ -5,7 +5,6 @@ from collections.abc import Callable
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.fields import chosen_model, new_nonce
 from admin_web.forms.generation import liked, price
 from admin_web.forms.options import option_fields
@@ -14,6 +13,7 @@ from admin_web.sessions.caller import expect_me, soon
 from api.deliveries.schemas import InboxOut
 from api.generations.schemas import GenerationOut
 from api.schemas import Page
+from client.sync import ApiError
 
 pages = Blueprint("dashboard", __name__)
 

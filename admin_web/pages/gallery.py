@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon
 from admin_web.words.language import N_, _, ngettext, zone
 from api.generations.schemas import GenerationOut, UsedModelOut
 from api.schemas import Page
+from client.sync import ApiError
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 

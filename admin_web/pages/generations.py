@@ -5,7 +5,6 @@ import secrets
 from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.fields import idempotency_key, new_nonce
 from admin_web.forms.options import SEED_MAX
 from admin_web.pages.sharing import facts
@@ -14,6 +13,7 @@ from admin_web.sessions.caller import api, expect_me, is_script, me, safe_next
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
 from api.generations.schemas import AgainIn, Changes, GenerationOut, ImageIn
+from client.sync import ApiError
 
 pages = Blueprint("generations", __name__)
 

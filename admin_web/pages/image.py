@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiDown, ApiError
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.generation import (
     UPLOAD_TYPES,
@@ -30,6 +29,7 @@ from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
 from api.generations.schemas import GenerationOut, ImageIn
+from client.sync import ApiDown, ApiError
 
 pages = Blueprint("image", __name__)
 

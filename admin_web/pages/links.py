@@ -7,13 +7,13 @@ import segno
 from flask import Blueprint, Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import PLATFORMS, in_words
 from admin_web.words.language import _
 from api.links.schemas import CodeOut
 from api.schemas import Platform
+from client.sync import ApiError
 
 pages = Blueprint("links", __name__)
 

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import page
 from admin_web.sessions.caller import api, me, sessions, web_session
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
+from client.sync import ApiError
 
 pages = Blueprint("own_data", __name__, url_prefix="/profile")
 

@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.generation import preferences
 from admin_web.render import page
@@ -18,6 +17,7 @@ from admin_web.words.language import LANGUAGES, N_, _, amount, zone
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from api.users.schemas import PreferencesIn, ProfileIn
+from client.sync import ApiError
 
 pages = Blueprint("profile", __name__)
 

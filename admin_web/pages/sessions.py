@@ -5,11 +5,11 @@ from collections.abc import Callable
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.render import page
 from admin_web.sessions.caller import api
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
+from client.sync import ApiError
 
 pages = Blueprint("sessions", __name__, url_prefix="/profile/sessions")
 

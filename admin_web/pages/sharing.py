@@ -14,7 +14,6 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from admin_web.api_http import ApiError
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.pages.media import passed_on, wanted
 from admin_web.render import fragment
@@ -24,6 +23,7 @@ from admin_web.words.language import N_, _
 from api.deliveries.schemas import SendIn
 from api.generations.schemas import GenerationOut, ShareOut
 from api.links.schemas import LinkOut
+from client.sync import ApiError
 
 pages = Blueprint("sharing", __name__)
 

@@ -21,8 +21,6 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from httpx_sse import EventSource, SSEError
 
-from admin_web.api_client import ApiClient
-from admin_web.api_http import ApiDown, ApiError
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.generation import (
     UPLOAD_TYPES,
@@ -42,6 +40,8 @@ from admin_web.words.language import _, money
 from api.schemas import Page
 from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
 from api.users.schemas import PreferencesIn, UserOut
+from client.calls import ApiClient
+from client.sync import ApiDown, ApiError
 
 pages = Blueprint("text", __name__)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from flask import Response, request
 
-from admin_web.api_http import ApiDown, ApiError
 from admin_web.render import page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import FormError, in_words
+from client.sync import ApiDown, ApiError
 
 FIELD = "reauth_password"
 NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_password", FIELD}

@@ -20,11 +20,11 @@ from flask import (
     url_for,
 )
 
-from admin_web.api_client import ApiClient
-from admin_web.api_http import AGENT
 from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
 from admin_web.words.language import _, speak
 from api.users.schemas import UserOut
+from client.calls import ApiClient
+from client.sync import AGENT
 
 T = TypeVar("T")
 

@@ -18,11 +18,11 @@ from flask.sessions import SessionInterface, SessionMixin
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.datastructures import CallbackDict
 
-from admin_web.api_client import ApiClient
-from admin_web.api_http import ApiDown, ApiError
 from admin_web.sessions.store import ABSOLUTE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut
+from client.calls import ApiClient
+from client.sync import ApiDown, ApiError
 
 VISITOR_SECONDS = 86_400
 EARLY_SECONDS = 30

@@ -1,8 +1,8 @@
 """What a session was opened with, in words: the web says which browser it served, other programs
 name themselves."""
 
-from admin_web.api_http import AGENT
 from admin_web.words.language import _
+from client.sync import AGENT
 
 # The first that is found counts: Edge and Opera call themselves Chrome too, Chrome calls itself
 # Safari.

@@ -15,11 +15,11 @@ import structlog
 
 from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, FileRefIn
 from bots.core import language
-from bots.core.api import BotApi
-from bots.core.http import ApiError
 from bots.core.outbox import Held, Outbox, Times
 from bots.core.rendering import Told, render
 from bots.core.types import Address, Chat, SendFailed, Shown
+from client.bot import BotApi
+from client.errors import ApiError
 
 log = structlog.get_logger()
 

@@ -10,16 +10,12 @@ import structlog
 
 from api.generations.schemas import CardIn
 from bots.core import language, texts
-from bots.core.acting import UserApi
-from bots.core.api import BotApi, Who
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.failure_buttons import of_error
-from bots.core.http import ApiError
 from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake
 from bots.core.pacing import paced
-from bots.core.patience import Waiting
 from bots.core.splitting import split, utf16_units
 from bots.core.types import (
     Address,
@@ -32,6 +28,10 @@ from bots.core.types import (
     SendFailed,
     Shown,
 )
+from client.bot import BotApi, Who
+from client.errors import ApiError
+from client.patience import Waiting
+from client.person import UserApi
 
 log = structlog.get_logger()
 

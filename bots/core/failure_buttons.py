@@ -6,9 +6,9 @@ from api.generations.schemas import GenerationOut
 from api.schemas import Kind, Reason
 from bots.core import texts
 from bots.core.cards import Buttons
-from bots.core.http import ApiError
 from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound
+from client.errors import ApiError
 
 Remedy = Literal["again", "other_model", "tell_admin"]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
-from bots.core.acting import UserApi
-from bots.core.api import BotApi, Who
-from bots.core.http import ApiError
-from bots.core.patience import NONE
+from client.bot import BotApi, Who
+from client.errors import ApiError
+from client.patience import NONE
+from client.person import UserApi
 
 KEPT_SECONDS = 60.0
 KEPT = 500

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import structlog
 
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
-from bots.core.api import BotApi
-from bots.core.http import API_UNAVAILABLE, ApiError
+from client.bot import BotApi
+from client.errors import API_UNAVAILABLE, ApiError
 
 log = structlog.get_logger()
 

@@ -7,13 +7,13 @@ import signal
 import structlog
 
 from api.links.schemas import BotProfileIn
-from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
-from bots.core.http import ApiError
 from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
-from bots.core.patience import Patience
 from bots.core.types import Chat
 from bots.settings import BotSettings
+from client.bot import BotApi
+from client.errors import ApiError
+from client.patience import Patience
 
 log = structlog.get_logger()
 

@@ -16,11 +16,11 @@ from api.deliveries.schemas import (
 )
 from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
-from bots.core.api import BotApi
 from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.failure_buttons import of_failed
-from bots.core.http import ApiError
 from bots.core.types import File, Limits, Reply
+from client.bot import BotApi
+from client.errors import ApiError
 
 NONCE_MAX = 25
 SUFFIXES = {

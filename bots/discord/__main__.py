@@ -12,13 +12,13 @@ import structlog
 
 from api.links.schemas import BotProfileIn
 from bots.core import log as logs
-from bots.core.api import BotApi
 from bots.core.dispatch import answer
 from bots.core.model_suggestions import Suggestions
 from bots.core.process import open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound, SendFailed
 from bots.discord.adapter import Answer, Studio, Suggest, point_at
 from bots.settings import BotSettings
+from client.bot import BotApi
 
 log = structlog.get_logger()
 

@@ -20,7 +20,6 @@ from discord.shard import Shard
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from bots.core import language, texts
-from bots.core.api import Who
 from bots.core.commands import COMMANDS, Command, resolve
 from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
 from bots.discord import inbound
@@ -30,6 +29,7 @@ from bots.discord.connector import connector_for
 from bots.discord.interaction import Asked, InteractionChat, Taken
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import Refused, Rest
+from client.bot import Who
 
 log = structlog.get_logger()
 

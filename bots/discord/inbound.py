@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import discord
 
 from bots.core.commands import Command
-from bots.core.http import ApiError
 from bots.core.types import Address, Attachment, Inbound, Quoted, Sender
 from bots.discord.commands import ATTACHMENT
 from bots.discord.markdown import clean
+from client.errors import ApiError
 
 PLATFORM = "discord"
 OWN_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from api.links.schemas import BotProfileIn
 from bots.core import log as logs
-from bots.core.api import BotApi
 from bots.core.dispatch import answer
 from bots.core.process import open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound
@@ -17,6 +16,7 @@ from bots.settings import BotSettings
 from bots.telegram.adapter import Telegram, make_bot
 from bots.telegram.retries import TokenRefused
 from bots.telegram.webhook import PortTaken, WebhookRefused
+from client.bot import BotApi
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."
 NO_ADDRESS = (

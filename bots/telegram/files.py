@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from telegram import Bot, Message, PhotoSize
 from telegram.error import BadRequest, TelegramError
 
-from bots.core.http import ApiError
 from bots.core.types import Attachment
+from client.errors import ApiError
 
 UNREADABLE = "file_unreadable"
 TOO_LARGE = "too_large"

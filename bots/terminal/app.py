@@ -13,17 +13,17 @@ from rich.console import Console
 
 from api.links.schemas import BotProfileIn
 from bots.core import log, texts
-from bots.core.acting import UserApi
-from bots.core.api import BotApi
 from bots.core.dispatch import answer
-from bots.core.http import ApiError
 from bots.core.language import speaking
-from bots.core.patience import NONE, Patience
 from bots.core.process import open_api, serve, stop_on_signals
 from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
 from bots.terminal.inbound import PLATFORM, Person, heard
 from bots.terminal.input_lines import piped, typed
+from client.bot import BotApi
+from client.errors import ApiError
+from client.patience import NONE, Patience
+from client.person import UserApi
 
 T = TypeVar("T")
 

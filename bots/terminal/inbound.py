@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from bots.core.api import Who
 from bots.core.language import chosen
 from bots.core.types import Address, Attachment, Inbound, Sender
 from bots.terminal.chat import Choice, TerminalChat
+from client.bot import Who
 
 PLATFORM = "terminal"
 _FILE = re.compile(r'(?:^|(?<=\s))@(?:"([^"]+)"|(\S+))')

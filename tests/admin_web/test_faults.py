@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from admin_web.api_http import open_http
 from admin_web.app import create_app
 from admin_web.settings import WebSettings
+from client.sync import open_http
 from tests.admin_web.browser import Browser
 
 

@@ -9,12 +9,12 @@ from jinja2 import nodes
 
 import admin_web
 from admin_web import catalogue
-from admin_web.api_http import ApiError, check
 from admin_web.app import create_app
 from admin_web.forms.options import price_words
 from admin_web.settings import WebSettings
 from admin_web.words.errors import in_words
 from api.catalog.schemas import PriceOut
+from client.sync import ApiError, check
 from tests.admin_web.browser import Browser
 
 TEMPLATES = Path(admin_web.__file__).parent / "templates"

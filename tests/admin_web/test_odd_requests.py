@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from admin_web.api_http import address, open_http
+from client.sync import address, open_http
 from tests.admin_web.browser import PASSWORD, Browser
 from tests.stack import Stack
 

@@ -12,13 +12,13 @@ import time_machine
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from admin_web.api_client import ApiClient
-from admin_web.api_http import AGENT, open_http
 from admin_web.app import create_app
 from admin_web.sessions.flask_session import SessionAccess, SessionEnded
 from admin_web.sessions.store import ABSOLUTE_SECONDS, IDLE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut
+from client.calls import ApiClient
+from client.sync import AGENT, open_http
 from tests.admin_web.browser import Browser
 from tests.stack import Stack
 

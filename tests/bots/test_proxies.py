@@ -13,10 +13,10 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from telegram.error import NetworkError
 
-from bots.core.http import make_client
 from bots.discord.adapter import Studio, point_at
 from bots.telegram import adapter
 from bots.telegram.adapter import make_bot
+from client.errors import make_client
 from tests.api.provider.raw_server import http, raw_server
 from tests.bots.discord.conftest import Script, no_models
 from tests.fakes.discord import running_discord

@@ -3,10 +3,10 @@
 from api.links.schemas import AnswerIn, RedeemIn
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.http import ApiError
 from bots.core.language import N_
 from bots.core.options import Mistake
 from bots.core.types import Button, File, Inbound, Reply
+from client.errors import ApiError
 
 _REFUSED = {
     "not_found": texts.code_useless,

@@ -20,18 +20,18 @@ from api.text.schemas import (
     ThinkingEvent,
 )
 from bots.core import texts
-from bots.core.acting import TextEvent
 from bots.core.cards import Buttons
 from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
-from bots.core.http import ApiError, told
 from bots.core.language import N_, spoken
 from bots.core.ongoing import RUNNING, Answering, until
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, File, Inbound, Reply
+from client.errors import ApiError, told
+from client.person import TextEvent
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
 

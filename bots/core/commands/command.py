@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from api.schemas import Kind
-from bots.core.acting import UserApi
-from bots.core.api import BotApi
 from bots.core.language import N_, translated
 from bots.core.options import Option
 from bots.core.types import Inbound, Limits, Reply
+from client.bot import BotApi
+from client.person import UserApi
 
 Replies = AsyncGenerator[Reply, None]
 

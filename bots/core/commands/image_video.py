@@ -26,10 +26,10 @@ from bots.core import texts
 from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import Source, source
-from bots.core.http import ApiError
 from bots.core.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
+from client.errors import ApiError
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,10 +7,10 @@ from bots.core import texts
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
-from bots.core.http import ApiError
 from bots.core.language import N_
 from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound, Reply
+from client.errors import ApiError
 
 LISTED = 8
 PICKED = 6

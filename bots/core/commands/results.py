@@ -23,12 +23,12 @@ from bots.core.commands.image_video import (
 )
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
-from bots.core.http import ApiError
 from bots.core.language import N_
 from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, File, Inbound, Reply
+from client.errors import ApiError
 
 SEEDS = 2**31
 OTHERS = 8

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.commands.command import Context
-from bots.core.http import ApiError
 from bots.core.options import Mistake
 from bots.core.types import Attachment, Inbound
+from client.errors import ApiError
 
 UPLOAD_BYTES = 20 * 1024 * 1024
 MOST = 16

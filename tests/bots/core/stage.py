@@ -13,7 +13,6 @@ import uvicorn
 
 from api.ids import now
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
 from bots.core.outbox import Times
@@ -28,6 +27,7 @@ from bots.core.types import (
     SendFailed,
     Shown,
 )
+from client.bot import BotApi
 from tests.api.harness import Api
 
 PLATFORM = "telegram"

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from bots.core import texts
-from bots.core.api import BotApi
 from bots.core.commands.quotes import with_quoted
 from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
+from client.bot import BotApi
 from sandbox.faults import Fault
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.test_making import png

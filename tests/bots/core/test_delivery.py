@@ -12,11 +12,11 @@ from api.deliveries import service
 from api.generations.schemas import MediaOut
 from api.media import smaller_copies
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.core.delivery_pump import AT_ONCE, pump
-from bots.core.http import ApiError
 from bots.core.rendering import kind_of
 from bots.core.types import Address, Reply, SendFailed
+from client.bot import BotApi
+from client.errors import ApiError
 from tests.bots.core.stage import LIMITS, PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from bots.core import texts
-from bots.core.api import ACT_TIMEOUT, BotApi
 from bots.core.dispatch import SILENT_SECONDS, answer
-from bots.core.patience import Patience
+from client.bot import ACT_TIMEOUT, BotApi
+from client.patience import Patience
 from sandbox.faults import Fault
 from tests.bots.core.stage import Place, attachment, served
 from tests.bots.core.test_making import png

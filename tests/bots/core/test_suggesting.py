@@ -1,7 +1,7 @@
 import pytest
 
-from bots.core.api import BotApi, Who
 from bots.core.model_suggestions import Suggestions
+from client.bot import BotApi, Who
 from tests.bots.core.stage import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -13,8 +13,8 @@ from api.users.schemas import UserOut
 from bots.core import catalogue, texts
 from bots.core.commands import COMMANDS
 from bots.core.commands.image_video import OPTIONS
-from bots.core.http import refused
 from bots.core.language import chosen, speaking
+from client.errors import refused
 from tests.bots.core.samples import AT, generation
 
 

@@ -11,9 +11,9 @@ from discord.http import Route
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
-from bots.core.api import Who
 from bots.core.types import Chat, Inbound
 from bots.discord.adapter import Answer, Studio, Suggest, point_at
+from client.bot import Who
 from tests.fakes.discord import FakeDiscord, running_discord
 
 Connect = Callable[..., AbstractAsyncContextManager[Studio]]

@@ -7,10 +7,10 @@ import pytest
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
-from bots.core.api import Who
 from bots.core.commands import Command, Context
 from bots.core.options import Option
 from bots.core.types import Address, Ask, Button, Chat, Inbound, Reply, Shown
+from client.bot import Who
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from bots.core.http import ApiError
 from bots.core.types import Address, Chat, File, Inbound, Reply
 from bots.discord.inbound import Files
+from client.errors import ApiError
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 from tests.fakes.discord_world import THREAD_ID

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bots.core.api import BotApi
 from bots.core.types import Chat, Inbound, Reply
 from bots.discord.__main__ import log_in, run
 from bots.discord.adapter import Studio
 from bots.settings import BotSettings
+from client.bot import BotApi
 from tests.bots.core.stage import served, there_only
 from tests.bots.discord.conftest import Connect, Script, no_models
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, TOKEN, FakeDiscord

@@ -11,9 +11,9 @@ from PIL import Image
 from pydantic import SecretStr
 
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.discord.__main__ import run
 from bots.settings import BotSettings
+from client.bot import BotApi
 from tests.api.media.samples import case
 from tests.bots.core.stage import Place
 from tests.fakes.discord import (

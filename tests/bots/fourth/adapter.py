@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 
-from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
 from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, Shown
+from client.bot import BotApi
 
 PLATFORM = "terminal"
 """A platform of its own would have its name in `api.schemas.Platform`; the next start makes its

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.core.types import Chat
+from client.bot import BotApi
 from tests.bots.core.stage import Place
 from tests.bots.fourth.adapter import PLATFORM, Room, running_room
 

@@ -5,10 +5,10 @@ import asyncio
 
 import pytest
 
-from bots.core.http import ApiError
 from bots.core.types import Button, Chat, Inbound, Reply, Shown
 from bots.telegram import albums
 from bots.telegram.chat import TelegramChat
+from client.errors import ApiError
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.bots.telegram.test_inbound import picture
 from tests.bots.telegram.test_sending import photo

@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from bots.core.http import ApiError
 from bots.core.types import Button, Chat, Inbound, Reply, Shown
+from client.errors import ApiError
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.fakes.telegram import FakeTelegram
 

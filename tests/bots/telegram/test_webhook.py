@@ -9,11 +9,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bots.core.api import BotApi
 from bots.settings import BotSettings
 from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
 from bots.telegram.adapter import Answer, Telegram, make_bot
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
+from client.bot import BotApi
 from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram

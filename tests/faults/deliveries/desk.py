@@ -15,10 +15,10 @@ from api.deliveries import fallback, service
 from api.deliveries.store import Target
 from api.ids import now
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
 from bots.core.outbox import Times
 from bots.core.types import Address, Chat, Reply
+from client.bot import BotApi
 from sandbox.faults import Fault
 from tests.api.harness import Api, running_api
 from tests.bots.core.stage import served

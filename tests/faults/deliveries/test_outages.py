@@ -17,7 +17,6 @@ from api.deliveries import service
 from api.deliveries.store import Target
 from api.ids import now
 from api.secrets import ensure_secrets
-from bots.core.api import BotApi
 from bots.core.delivery_pump import pump
 from bots.core.outbox import Times
 from bots.core.types import Address, Reply
@@ -25,6 +24,7 @@ from bots.telegram import rate_limits
 from bots.telegram.adapter import make_bot
 from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
+from client.bot import BotApi
 from tests.api.harness import Api, running_api
 from tests.bots.core.stage import PLATFORM, Stage, pumping, served
 from tests.fakes.telegram import FakeTelegram, running_telegram

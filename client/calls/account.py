@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import httpx
 
-from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 from api.auth.schemas import InviteeOut, SessionOut, TokensOut
 from api.links.schemas import BotsOut, CodeOut, CodeStateOut, LinkOut
 from api.schemas import Page, Platform, ReadyOut
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from client.sync import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 
 
 class AccountCalls(ApiHttp):

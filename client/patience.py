@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from bots.core.http import API_UNAVAILABLE, ApiError
+from client.errors import API_UNAVAILABLE, ApiError
 
 log = structlog.get_logger()
 

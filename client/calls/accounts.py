@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import httpx
 
-from admin_web.api_http import SLOW, ApiHttp, address, check, parse, parse_list, query
 from api.admin.schemas import AuditOut, BotCredentialOut, RotatedOut, StudioIn, StudioOut
 from api.auth.schemas import SessionOut
 from api.schemas import Page
 from api.users.schemas import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
+from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
 
 
 @dataclass(frozen=True, slots=True)

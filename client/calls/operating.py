@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import httpx
 
-from admin_web.api_http import SLOW, ApiHttp, address, check, parse, parse_list, query
 from api.admin.schemas import (
     BackupOut,
     BackupsOut,
@@ -25,6 +24,7 @@ from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, Refres
 from api.deliveries.schemas import DeliveryRowOut
 from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
 from api.schemas import Kind, Page, Platform
+from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
 
 SWEEPING = httpx.Timeout(60, connect=3)
 """For calls that go through many rows, or ask the provider for its lists."""

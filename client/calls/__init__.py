@@ -1,10 +1,10 @@
 """The api over HTTP: one method per endpoint, answers as the api's own schema types."""
 
-from admin_web.api_accounts import AccountCalls
-from admin_web.api_admin import AdminCalls
-from admin_web.api_gallery import GalleryCalls
-from admin_web.api_making import MakingCalls
-from admin_web.api_operator import OperatorCalls
+from client.calls.account import AccountCalls
+from client.calls.accounts import AdminCalls
+from client.calls.gallery import GalleryCalls
+from client.calls.making import MakingCalls
+from client.calls.operating import OperatorCalls
 
 
 class ApiClient(AccountCalls, AdminCalls, GalleryCalls, MakingCalls, OperatorCalls):

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import httpx
 
-from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, query
 from api.catalog.schemas import ModelOut
 from api.generations.schemas import (
     AgainIn,
@@ -19,6 +18,7 @@ from api.generations.schemas import (
 )
 from api.schemas import Kind, Page
 from api.text.schemas import ChargeOut, ConversationDetailOut, ConversationOut, TextIn, TextOut
+from client.sync import SLOW, ApiHttp, address, as_json, check, parse, query
 
 MODELS_AT_ONCE = 100
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import httpx
 
-from admin_web.api_http import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 from api.budget.schemas import MySpendOut
 from api.deliveries.schemas import InboxOut, SendIn, SentOut
 from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
 from api.schemas import Page
+from client.sync import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 
 
 class GalleryCalls(ApiHttp):

@@ -1,7 +1,7 @@
 """The api as the bots see it, with the bot's own credential: one method for each endpoint, in the
 api's own types. All raise `ApiError`.
 
-`bots.core.acting` speaks for one person.
+`client.person` speaks for one person.
 """
 
 import time
@@ -17,8 +17,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.generations.schemas import FitIn, MediaOut, ShareOut
 from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
-from bots.core.http import API_UNAVAILABLE, BAD_ANSWER, ApiError, below_http, make_client, refused
-from bots.core.patience import Patience, Waiters
+from client.errors import API_UNAVAILABLE, BAD_ANSWER, ApiError, below_http, make_client, refused
+from client.patience import Patience, Waiters
 
 M = TypeVar("M", bound=BaseModel)
 

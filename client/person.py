@@ -35,9 +35,9 @@ from api.text.schemas import (
     ThinkingEvent,
 )
 from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
-from bots.core.api import BotApi, Who, read
-from bots.core.http import BAD_ANSWER, ApiError, unavailable
-from bots.core.patience import Patience, Waiting
+from client.bot import BotApi, Who, read
+from client.errors import BAD_ANSWER, ApiError, unavailable
+from client.patience import Patience, Waiting
 
 PAGE = 100
 
@@ -53,7 +53,7 @@ _TEXT_EVENTS: dict[str, type[TextEvent]] = {
 
 class UserApi:
     """The api for one person in one chat. Paid calls carry the update's id, so that an update
-    handled twice is paid once. No call takes silence for an answer, see `bots.core.patience`."""
+    handled twice is paid once. No call takes silence for an answer, see `client.patience`."""
 
     def __init__(self, bot: BotApi, who: Who, patience: Patience | None = None) -> None:
         """Without a patience of its own it has that of `bot`."""
