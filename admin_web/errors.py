@@ -14,7 +14,7 @@ from admin_web.sessions.caller import PUBLIC, is_script, me, session_ended, to_l
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
-from api.users.schemas import UserOut
+from client.schemas.users import UserOut
 from client.sync import ApiDown, ApiError
 
 _PAGES = {

@@ -19,9 +19,9 @@ from admin_web.words.deliveries import why
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, notice_words
 from admin_web.words.language import N_
-from api.generations.schemas import GenerationOut
-from api.schemas import ReadyOut
-from api.users.schemas import UserOut
+from client.schemas import ReadyOut
+from client.schemas.generations import GenerationOut
+from client.schemas.users import UserOut
 from client.sync import ApiError
 
 READY_SECONDS = 15

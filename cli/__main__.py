@@ -12,11 +12,11 @@ import httpx
 import typer
 
 from api.ids import now
-from api.schemas import Platform
 from bots.settings import BotSettings
 from cli.process import run
 from cli.ready import Place
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
+from client.schemas import Platform
 
 if TYPE_CHECKING:
     from api.command_line import LinkOut

@@ -12,7 +12,6 @@ from api.budget.service import BudgetService
 from api.command_line import AdminIn, LinkOut, ResetIn, Shell
 from api.database import open_database
 from api.errors import DomainError
-from api.schemas import Platform
 from api.secrets import SecretsUnusable, renew_bot_key
 from api.settings import Settings
 from api.start_errors import CannotStart
@@ -20,6 +19,7 @@ from api.users.passwords import Passwords
 from api.users.service import UserService
 from cli.ready import Place
 from cli.settings import BadSetting, LaunchSettings, load, secrets_of
+from client.schemas import Platform
 
 ANSWER_WITHIN = 30.0
 

@@ -17,7 +17,6 @@ from typing import NoReturn
 from api import log
 from api.admin.backup_copy import ABOUT, DATABASE
 from api.admin.backups import Backups, Plan
-from api.admin.schemas import BackupOut
 from api.database import about_schema, open_and_migrate, open_database
 from api.db import DbUnavailable
 from api.db.duckdb import log_of, open_duckdb
@@ -30,6 +29,7 @@ from api.users import audit
 from cli.admin import Refused, call_api
 from cli.ready import Place
 from cli.settings import LaunchSettings, load, secrets_of
+from client.schemas.admin import BackupOut
 
 BACKUP_WITHIN = 600.0
 NOT_A_BACKUP = (

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from api.schemas import ReadyOut
 from api.settings import reachable
 from cli.settings import LaunchSettings, load
+from client.schemas import ReadyOut
 
 BETWEEN = 0.1
 ANSWER_WITHIN = 3.0

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from admin_web.settings import WebSettings
-from api.schemas import ReadyOut
 from api.secrets import Secrets
 from api.settings import Settings
 from bots.settings import BotSettings
 from cli.child import TIMES, Child, GaveUp, Refused, Say, command_for
 from cli.ready import Place, api_ready, web_ready
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
+from client.schemas import ReadyOut
 
 EXIT_GAVE_UP = 1
 SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]

@@ -14,11 +14,11 @@ import httpx
 import httpx_sse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
-from api.generations.schemas import FitIn, MediaOut, ShareOut
-from api.links.schemas import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
 from client.errors import API_UNAVAILABLE, BAD_ANSWER, ApiError, below_http, make_client, refused
 from client.patience import Patience, Waiters
+from client.schemas.deliveries import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
+from client.schemas.generations import FitIn, MediaOut, ShareOut
+from client.schemas.links import ActIn, ActOut, AnswerIn, BotProfileIn, RedeemIn, RedeemOut
 
 M = TypeVar("M", bound=BaseModel)
 

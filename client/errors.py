@@ -12,8 +12,8 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
 
-from api.generations.schemas import ErrorOut
-from api.schemas import Problem
+from client.schemas import Problem
+from client.schemas.generations import ErrorOut
 
 API_UNAVAILABLE = "api_unavailable"
 BAD_ANSWER = "bad_answer"

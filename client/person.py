@@ -8,8 +8,12 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import (
+from client.bot import BotApi, Who, read
+from client.errors import BAD_ANSWER, ApiError, unavailable
+from client.patience import Patience, Waiting
+from client.schemas import Kind, MediaKind, Page
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import (
     AgainIn,
     CardIn,
     EstimateIn,
@@ -22,9 +26,8 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
-from api.links.schemas import ReportedOut, ReportIn
-from api.schemas import Kind, MediaKind, Page
-from api.text.schemas import (
+from client.schemas.links import ReportedOut, ReportIn
+from client.schemas.text import (
     ChargeOut,
     DeltaEvent,
     DoneEvent,
@@ -34,10 +37,7 @@ from api.text.schemas import (
     TextIn,
     ThinkingEvent,
 )
-from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
-from client.bot import BotApi, Who, read
-from client.errors import BAD_ANSWER, ApiError, unavailable
-from client.patience import Patience, Waiting
+from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 PAGE = 100
 

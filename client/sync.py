@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from api.schemas import FieldProblem, Page, Problem
+from client.schemas import FieldProblem, Page, Problem
 
 QUICK = httpx.Timeout(10, connect=3)
 SLOW = httpx.Timeout(200, connect=3)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from admin_web.words.errors import FormError, not_right, reason_words
 from admin_web.words.language import _, chosen
-from api.catalog.schemas import ModelOut
+from client.schemas.catalog import ModelOut
 
 M = TypeVar("M", bound=BaseModel)
 

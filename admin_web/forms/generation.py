@@ -16,10 +16,10 @@ from admin_web.render import RUNNING, fragment, left
 from admin_web.sessions.caller import api, is_script, me, soon, web_session
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, money
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
-from api.schemas import Kind, MediaKind, Page
-from api.users.schemas import PreferencesIn, PreferencesOut
+from client.schemas import Kind, MediaKind, Page
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
+from client.schemas.users import PreferencesIn, PreferencesOut
 from client.sync import ApiError
 
 UPLOAD_TYPES = (

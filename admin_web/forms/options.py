@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from admin_web.words.language import N_, _, dollars
-from api.catalog.schemas import ModelOut, Per, PriceOut
+from client.schemas.catalog import ModelOut, Per, PriceOut
 
 FieldKind = Literal["choice", "pills", "number", "text", "switch"]
 SEED_MAX = 2**31 - 1

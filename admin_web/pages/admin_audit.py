@@ -9,9 +9,9 @@ from admin_web.sessions.caller import api
 from admin_web.words import audit_log
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
-from api.admin.schemas import AuditOut
-from api.schemas import Page
 from client.calls.accounts import AuditWanted
+from client.schemas import Page
+from client.schemas.admin import AuditOut
 
 pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 

@@ -11,7 +11,7 @@ from admin_web.pages.media import passed_on
 from admin_web.security.reauth import FIELD
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
-from api.admin.schemas import BackupOut
+from client.schemas.admin import BackupOut
 
 pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 

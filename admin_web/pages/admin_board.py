@@ -10,7 +10,7 @@ from admin_web.forms.admin_acts import admin_page, one_of
 from admin_web.render import fragment, ready
 from admin_web.sessions.caller import api, soon
 from admin_web.words.admin_warnings import told
-from api.admin.schemas import DbHealthOut, StatsOut
+from client.schemas.admin import DbHealthOut, StatsOut
 from client.sync import ApiDown, ApiError
 
 pages = Blueprint("admin_board", __name__, url_prefix="/admin")

@@ -8,7 +8,7 @@ from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
-from api.admin.schemas import RotatedOut
+from client.schemas.admin import RotatedOut
 
 pages = Blueprint("admin_bots", __name__, url_prefix="/admin/bots")
 

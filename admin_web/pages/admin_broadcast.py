@@ -11,8 +11,8 @@ from admin_web.render import fragment
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS, FormError, in_words
 from admin_web.words.language import _, ngettext
-from api.admin.schemas import BroadcastIn, BroadcastOut
-from api.schemas import Platform
+from client.schemas import Platform
+from client.schemas.admin import BroadcastIn, BroadcastOut
 from client.sync import ApiError
 
 pages = Blueprint("admin_broadcast", __name__, url_prefix="/admin/broadcast")

@@ -11,7 +11,7 @@ from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, money
-from api.budget.schemas import BudgetIn, BudgetsOut, SharedScope
+from client.schemas.budget import BudgetIn, BudgetsOut, SharedScope
 
 pages = Blueprint("admin_budgets", __name__, url_prefix="/admin/budgets")
 

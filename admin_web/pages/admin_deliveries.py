@@ -9,9 +9,9 @@ from admin_web.render import fragment
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
-from api.deliveries.schemas import DeliveryRowOut
-from api.schemas import Page
 from client.calls.accounts import AuditWanted
+from client.schemas import Page
+from client.schemas.deliveries import DeliveryRowOut
 
 pages = Blueprint("admin_deliveries", __name__, url_prefix="/admin/deliveries")
 

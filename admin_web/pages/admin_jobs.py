@@ -17,10 +17,10 @@ from admin_web.words import audit_log
 from admin_web.words.admin_jobs import STATUSES
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, money, ngettext, zone
-from api.catalog.schemas import AdminModelOut
-from api.generations.schemas import AdminGenerationOut, PurgeIn, ResolveIn
-from api.schemas import Page
 from client.calls.accounts import AuditWanted
+from client.schemas import Page
+from client.schemas.catalog import AdminModelOut
+from client.schemas.generations import AdminGenerationOut, PurgeIn, ResolveIn
 
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 

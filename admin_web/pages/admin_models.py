@@ -14,8 +14,8 @@ from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import KINDS
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, ngettext
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn
-from api.schemas import Kind
+from client.schemas import Kind
+from client.schemas.catalog import AdminModelOut, ModelChangeIn, NewModelIn
 from client.sync import ApiError
 
 pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.admin_acts import act, admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
-from api.admin.schemas import StudioIn, StudioOut
+from client.schemas.admin import StudioIn, StudioOut
 
 pages = Blueprint("admin_settings", __name__, url_prefix="/admin/settings")
 

@@ -12,7 +12,7 @@ from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
-from api.users.schemas import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
+from client.schemas.users import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
 from client.sync import ApiError
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")

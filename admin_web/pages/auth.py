@@ -11,7 +11,7 @@ from admin_web.sessions.flask_session import SessionEnded
 from admin_web.sessions.sign_in import enter, known_device
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
-from api.auth.schemas import ADMIN_PASSWORD_MIN
+from client.schemas.auth import ADMIN_PASSWORD_MIN
 from client.sync import ApiError
 
 pages = Blueprint("auth", __name__)

@@ -10,9 +10,9 @@ from admin_web.forms.generation import liked, price
 from admin_web.forms.options import option_fields
 from admin_web.render import RUNNING, fragment, page
 from admin_web.sessions.caller import expect_me, soon
-from api.deliveries.schemas import InboxOut
-from api.generations.schemas import GenerationOut
-from api.schemas import Page
+from client.schemas import Page
+from client.schemas.deliveries import InboxOut
+from client.schemas.generations import GenerationOut
 from client.sync import ApiError
 
 pages = Blueprint("dashboard", __name__)

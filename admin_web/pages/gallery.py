@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon
 from admin_web.words.language import N_, _, ngettext, zone
-from api.generations.schemas import GenerationOut, UsedModelOut
-from api.schemas import Page
+from client.schemas import Page
+from client.schemas.generations import GenerationOut, UsedModelOut
 from client.sync import ApiError
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")

@@ -12,7 +12,7 @@ from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, safe_next
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
-from api.generations.schemas import AgainIn, Changes, GenerationOut, ImageIn
+from client.schemas.generations import AgainIn, Changes, GenerationOut, ImageIn
 from client.sync import ApiError
 
 pages = Blueprint("generations", __name__)

@@ -28,7 +28,7 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
-from api.generations.schemas import GenerationOut, ImageIn
+from client.schemas.generations import GenerationOut, ImageIn
 from client.sync import ApiDown, ApiError
 
 pages = Blueprint("image", __name__)

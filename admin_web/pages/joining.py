@@ -18,7 +18,7 @@ from admin_web.sessions.caller import anonymous, sessions, web_session
 from admin_web.sessions.sign_in import enter
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
-from api.auth.schemas import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
+from client.schemas.auth import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
 from client.sync import ApiError
 
 pages = Blueprint("joining", __name__)

@@ -11,8 +11,8 @@ from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import PLATFORMS, in_words
 from admin_web.words.language import _
-from api.links.schemas import CodeOut
-from api.schemas import Platform
+from client.schemas import Platform
+from client.schemas.links import CodeOut
 from client.sync import ApiError
 
 pages = Blueprint("links", __name__)

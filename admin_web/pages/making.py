@@ -11,7 +11,7 @@ from admin_web.forms.generation import price, uploaded
 from admin_web.forms.options import option_fields
 from admin_web.render import fragment
 from admin_web.sessions.caller import api
-from api.schemas import Kind
+from client.schemas import Kind
 
 pages = Blueprint("making", __name__)
 

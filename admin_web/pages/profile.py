@@ -14,9 +14,9 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, me, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import LANGUAGES, N_, _, amount, zone
-from api.catalog.schemas import ModelOut
-from api.schemas import Kind
-from api.users.schemas import PreferencesIn, ProfileIn
+from client.schemas import Kind
+from client.schemas.catalog import ModelOut
+from client.schemas.users import PreferencesIn, ProfileIn
 from client.sync import ApiError
 
 pages = Blueprint("profile", __name__)

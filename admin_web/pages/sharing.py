@@ -20,9 +20,9 @@ from admin_web.render import fragment
 from admin_web.sessions.caller import anonymous, api, is_script, soon
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import N_, _
-from api.deliveries.schemas import SendIn
-from api.generations.schemas import GenerationOut, ShareOut
-from api.links.schemas import LinkOut
+from client.schemas.deliveries import SendIn
+from client.schemas.generations import GenerationOut, ShareOut
+from client.schemas.links import LinkOut
 from client.sync import ApiError
 
 pages = Blueprint("sharing", __name__)

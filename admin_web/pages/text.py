@@ -37,10 +37,10 @@ from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
 from admin_web.words.errors import FormError, charged, failure, in_words
 from admin_web.words.language import _, money
-from api.schemas import Page
-from api.text.schemas import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
-from api.users.schemas import PreferencesIn, UserOut
 from client.calls import ApiClient
+from client.schemas import Page
+from client.schemas.text import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
+from client.schemas.users import PreferencesIn, UserOut
 from client.sync import ApiDown, ApiError
 
 pages = Blueprint("text", __name__)

@@ -27,8 +27,8 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import GenerationOut, VideoFromImageIn, VideoIn
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import GenerationOut, VideoFromImageIn, VideoIn
 from client.sync import ApiDown, ApiError
 
 pages = Blueprint("video", __name__)

@@ -22,8 +22,8 @@ from flask import (
 
 from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
 from admin_web.words.language import _, speak
-from api.users.schemas import UserOut
 from client.calls import ApiClient
+from client.schemas.users import UserOut
 from client.sync import AGENT
 
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from werkzeug.datastructures import CallbackDict
 
 from admin_web.sessions.store import ABSOLUTE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
-from api.auth.schemas import TokensOut
 from client.calls import ApiClient
+from client.schemas.auth import TokensOut
 from client.sync import ApiDown, ApiError
 
 VISITOR_SECONDS = 86_400

@@ -9,7 +9,7 @@ from admin_web.sessions.caller import api, safe_next, sessions, web_session
 from admin_web.sessions.flask_session import as_tokens
 from admin_web.settings import WebSettings
 from admin_web.words.language import _, speak
-from api.auth.schemas import TokensOut
+from client.schemas.auth import TokensOut
 from client.sync import ApiError
 
 DEVICE_SECONDS = 180 * 86_400

@@ -11,11 +11,11 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 from admin_web.words.language import N_, _, ago, chosen, locale, moment
-from api.admin.schemas import BotOut, BroadcastOut
-from api.catalog.schemas import AdminModelOut
-from api.deliveries.schemas import DeliveryRowOut
-from api.generations.schemas import AdminGenerationOut
-from api.users.schemas import Role
+from client.schemas.admin import BotOut, BroadcastOut
+from client.schemas.catalog import AdminModelOut
+from client.schemas.deliveries import DeliveryRowOut
+from client.schemas.generations import AdminGenerationOut
+from client.schemas.users import Role
 
 STATUSES = {
     "queued": N_("In line"),

@@ -10,7 +10,7 @@ from flask import url_for
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import N_, _, lasting, money, ngettext
-from api.admin.schemas import WarningOut
+from client.schemas.admin import WarningOut
 
 ALL = 100
 GRAVE = {

@@ -7,9 +7,9 @@ from decimal import Decimal
 from admin_web.forms.options import LABELS
 from admin_web.words.conflicts import CONFLICTS
 from admin_web.words.language import DEFAULT, N_, _, chosen, money, ngettext
-from api.generations.schemas import ErrorOut
-from api.schemas import Between, FieldProblem, Problem, Reason
-from api.text.schemas import Finish
+from client.schemas import Between, FieldProblem, Problem, Reason
+from client.schemas.generations import ErrorOut
+from client.schemas.text import Finish
 from client.sync import ApiError
 
 API_DOWN = N_("The studio's engine does not answer right now.")

@@ -6,9 +6,9 @@ platform.
 
 from decimal import Decimal
 
-from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.types import Button, Reply
+from client.schemas.generations import GenerationOut
 
 Buttons = tuple[tuple[Button, ...], ...]
 

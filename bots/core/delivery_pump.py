@@ -13,13 +13,13 @@ from dataclasses import replace
 
 import structlog
 
-from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, FileRefIn
 from bots.core import language
 from bots.core.outbox import Held, Outbox, Times
 from bots.core.rendering import Told, render
 from bots.core.types import Address, Chat, SendFailed, Shown
 from client.bot import BotApi
 from client.errors import ApiError
+from client.schemas.deliveries import AckIn, DeliveryOut, FailIn, FileRefIn
 
 log = structlog.get_logger()
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import structlog
 
-from api.generations.schemas import CardIn
 from bots.core import language, texts
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
@@ -32,6 +31,7 @@ from client.bot import BotApi, Who
 from client.errors import ApiError
 from client.patience import Waiting
 from client.person import UserApi
+from client.schemas.generations import CardIn
 
 log = structlog.get_logger()
 

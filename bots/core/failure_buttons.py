@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from api.generations.schemas import GenerationOut
-from api.schemas import Kind, Reason
 from bots.core import texts
 from bots.core.cards import Buttons
 from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound
 from client.errors import ApiError
+from client.schemas import Kind, Reason
+from client.schemas.generations import GenerationOut
 
 Remedy = Literal["again", "other_model", "tell_admin"]
 

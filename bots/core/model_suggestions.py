@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 
-from api.catalog.schemas import ModelOut
-from api.schemas import Kind
 from client.bot import BotApi, Who
 from client.errors import ApiError
 from client.patience import NONE
 from client.person import UserApi
+from client.schemas import Kind
+from client.schemas.catalog import ModelOut
 
 KEPT_SECONDS = 60.0
 KEPT = 500

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from api.catalog.schemas import ModelOut
-from api.schemas import Kind
 from bots.core import texts
 from bots.core.language import translated
+from client.schemas import Kind
+from client.schemas.catalog import ModelOut
 
 Value = str | int | bool
 MODELS_LISTED = 8

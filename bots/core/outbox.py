@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn
 from client.bot import BotApi
 from client.errors import API_UNAVAILABLE, ApiError
+from client.schemas.deliveries import AckIn, BeginIn, DeliveryOut, FailIn
 
 log = structlog.get_logger()
 

@@ -6,7 +6,6 @@ import signal
 
 import structlog
 
-from api.links.schemas import BotProfileIn
 from bots.core.delivery_pump import pump
 from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.types import Chat
@@ -14,6 +13,7 @@ from bots.settings import BotSettings
 from client.bot import BotApi
 from client.errors import ApiError
 from client.patience import Patience
+from client.schemas.links import BotProfileIn
 
 log = structlog.get_logger()
 

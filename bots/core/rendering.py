@@ -7,20 +7,20 @@ from typing import Literal
 
 from PIL import Image
 
-from api.deliveries.schemas import (
-    DeliveryOut,
-    GenerationCompleted,
-    GenerationFailed,
-    LinkIn,
-    Notice,
-)
-from api.generations.schemas import GenerationOut, MediaOut
 from bots.core import texts
 from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.failure_buttons import of_failed
 from bots.core.types import File, Limits, Reply
 from client.bot import BotApi
 from client.errors import ApiError
+from client.schemas.deliveries import (
+    DeliveryOut,
+    GenerationCompleted,
+    GenerationFailed,
+    LinkIn,
+    Notice,
+)
+from client.schemas.generations import GenerationOut, MediaOut
 
 NONCE_MAX = 25
 SUFFIXES = {

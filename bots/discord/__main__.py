@@ -10,7 +10,6 @@ import aiohttp
 import discord
 import structlog
 
-from api.links.schemas import BotProfileIn
 from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.model_suggestions import Suggestions
@@ -19,6 +18,7 @@ from bots.core.types import Chat, Inbound, SendFailed
 from bots.discord.adapter import Answer, Studio, Suggest, point_at
 from bots.settings import BotSettings
 from client.bot import BotApi
+from client.schemas.links import BotProfileIn
 
 log = structlog.get_logger()
 

@@ -17,8 +17,6 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from discord.shard import Shard
 
-from api.catalog.schemas import ModelOut
-from api.schemas import Kind
 from bots.core import language, texts
 from bots.core.commands import COMMANDS, Command, resolve
 from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
@@ -30,6 +28,8 @@ from bots.discord.interaction import Asked, InteractionChat, Taken
 from bots.discord.render import FORM, LABEL, form
 from bots.discord.rest import Refused, Rest
 from client.bot import Who
+from client.schemas import Kind
+from client.schemas.catalog import ModelOut
 
 log = structlog.get_logger()
 

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from api.links.schemas import BotProfileIn
 from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.process import open_api, serve, stop_on_signals
@@ -17,6 +16,7 @@ from bots.telegram.adapter import Telegram, make_bot
 from bots.telegram.retries import TokenRefused
 from bots.telegram.webhook import PortTaken, WebhookRefused
 from client.bot import BotApi
+from client.schemas.links import BotProfileIn
 
 NOT_SET = "TELEGRAM_BOT_TOKEN is not set: it should be the token that @BotFather gave for the bot."
 NO_ADDRESS = (

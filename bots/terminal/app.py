@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from api.links.schemas import BotProfileIn
 from bots.core import log, texts
 from bots.core.dispatch import answer
 from bots.core.language import speaking
@@ -24,6 +23,7 @@ from client.bot import BotApi
 from client.errors import ApiError
 from client.patience import NONE, Patience
 from client.person import UserApi
+from client.schemas.links import BotProfileIn
 
 T = TypeVar("T")
 

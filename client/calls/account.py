@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import httpx
 
-from api.auth.schemas import InviteeOut, SessionOut, TokensOut
-from api.links.schemas import BotsOut, CodeOut, CodeStateOut, LinkOut
-from api.schemas import Page, Platform, ReadyOut
-from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from client.schemas import Page, Platform, ReadyOut
+from client.schemas.auth import InviteeOut, SessionOut, TokensOut
+from client.schemas.links import BotsOut, CodeOut, CodeStateOut, LinkOut
+from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from client.sync import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import httpx
 
-from api.admin.schemas import AuditOut, BotCredentialOut, RotatedOut, StudioIn, StudioOut
-from api.auth.schemas import SessionOut
-from api.schemas import Page
-from api.users.schemas import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
+from client.schemas import Page
+from client.schemas.admin import AuditOut, BotCredentialOut, RotatedOut, StudioIn, StudioOut
+from client.schemas.auth import SessionOut
+from client.schemas.users import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
 from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
 
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import httpx
 
-from api.budget.schemas import MySpendOut
-from api.deliveries.schemas import InboxOut, SendIn, SentOut
-from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
-from api.schemas import Page
+from client.schemas import Page
+from client.schemas.budget import MySpendOut
+from client.schemas.deliveries import InboxOut, SendIn, SentOut
+from client.schemas.generations import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
 from client.sync import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
 
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import httpx
 
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import (
+from client.schemas import Kind, Page
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import (
     AgainIn,
     EstimateIn,
     EstimateOut,
@@ -16,8 +17,7 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
-from api.schemas import Kind, Page
-from api.text.schemas import ChargeOut, ConversationDetailOut, ConversationOut, TextIn, TextOut
+from client.schemas.text import ChargeOut, ConversationDetailOut, ConversationOut, TextIn, TextOut
 from client.sync import SLOW, ApiHttp, address, as_json, check, parse, query
 
 MODELS_AT_ONCE = 100

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import httpx
 
-from api.admin.schemas import (
+from client.schemas import Kind, Page, Platform
+from client.schemas.admin import (
     BackupOut,
     BackupsOut,
     BotOut,
@@ -19,11 +20,10 @@ from api.admin.schemas import (
     WarningOut,
     WarningsOut,
 )
-from api.budget.schemas import BreakdownOut, BudgetsOut, MySpendOut, SharedScope
-from api.catalog.schemas import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
-from api.deliveries.schemas import DeliveryRowOut
-from api.generations.schemas import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
-from api.schemas import Kind, Page, Platform
+from client.schemas.budget import BreakdownOut, BudgetsOut, MySpendOut, SharedScope
+from client.schemas.catalog import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
+from client.schemas.deliveries import DeliveryRowOut
+from client.schemas.generations import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
 from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
 
 SWEEPING = httpx.Timeout(60, connect=3)

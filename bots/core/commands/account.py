@@ -1,12 +1,12 @@
 """/start, /link, /unlink, /privacy and /balance, and the buttons of linking and unlinking."""
 
-from api.links.schemas import AnswerIn, RedeemIn
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import N_
 from bots.core.options import Mistake
 from bots.core.types import Button, File, Inbound, Reply
 from client.errors import ApiError
+from client.schemas.links import AnswerIn, RedeemIn
 
 _REFUSED = {
     "not_found": texts.code_useless,

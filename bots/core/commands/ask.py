@@ -6,19 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast, get_args
 
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import MediaOut
-from api.schemas import Effort
-from api.text.schemas import (
-    DeltaEvent,
-    DoneEvent,
-    ErrorEvent,
-    NewConversationIn,
-    StartEvent,
-    TextIn,
-    TextOut,
-    ThinkingEvent,
-)
 from bots.core import texts
 from bots.core.cards import Buttons
 from bots.core.commands import image_video
@@ -32,6 +19,19 @@ from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, File, Inbound, Reply
 from client.errors import ApiError, told
 from client.person import TextEvent
+from client.schemas import Effort
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import MediaOut
+from client.schemas.text import (
+    DeltaEvent,
+    DoneEvent,
+    ErrorEvent,
+    NewConversationIn,
+    StartEvent,
+    TextIn,
+    TextOut,
+    ThinkingEvent,
+)
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
 

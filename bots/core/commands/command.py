@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from api.schemas import Kind
 from bots.core.language import N_, translated
 from bots.core.options import Option
 from bots.core.types import Inbound, Limits, Reply
 from client.bot import BotApi
 from client.person import UserApi
+from client.schemas import Kind
 
 Replies = AsyncGenerator[Reply, None]
 

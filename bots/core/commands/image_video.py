@@ -9,8 +9,17 @@ from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import (
+from bots.core import texts
+from bots.core.cards import waiting_card
+from bots.core.commands.command import Command, Context, Replies
+from bots.core.commands.sources import Source, source
+from bots.core.language import N_
+from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
+from bots.core.types import Address, Ask, Button, Inbound, Reply
+from client.errors import ApiError
+from client.schemas import Kind, MediaKind
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import (
     PROMPT_MAX,
     AddressIn,
     AgainIn,
@@ -21,15 +30,6 @@ from api.generations.schemas import (
     VideoFromImageIn,
     VideoIn,
 )
-from api.schemas import Kind, MediaKind
-from bots.core import texts
-from bots.core.cards import waiting_card
-from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.sources import Source, source
-from bots.core.language import N_
-from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
-from bots.core.types import Address, Ask, Button, Inbound, Reply
-from client.errors import ApiError
 
 M = TypeVar("M", bound=BaseModel)
 

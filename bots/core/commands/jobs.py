@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
@@ -11,6 +10,7 @@ from bots.core.language import N_
 from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound, Reply
 from client.errors import ApiError
+from client.schemas.generations import GenerationOut
 
 LISTED = 8
 PICKED = 6

@@ -4,15 +4,15 @@ import asyncio
 import hashlib
 from decimal import Decimal
 
-from api.catalog.schemas import ModelOut
-from api.schemas import Kind
-from api.users.schemas import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 from bots.core import language, texts
 from bots.core.cards import Buttons
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import LANGUAGES, N_
 from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
+from client.schemas import Kind
+from client.schemas.catalog import ModelOut
+from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 PAGE = 8

@@ -1,9 +1,9 @@
 """What a question answers, put before it: the model sees no chat."""
 
-from api.generations.schemas import PROMPT_MAX
 from bots.core import texts
 from bots.core.commands.sources import quoted_result
 from bots.core.types import Inbound
+from client.schemas.generations import PROMPT_MAX
 
 CUT = "…"
 LEAST = 200

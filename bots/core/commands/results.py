@@ -6,9 +6,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from api.catalog.schemas import ModelOut
-from api.generations.schemas import AgainIn, Changes, GenerationOut, MediaOut
-from api.links.schemas import ReportIn
 from bots.core import texts
 from bots.core.cards import delete_question, result_buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
@@ -29,6 +26,9 @@ from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, File, Inbound, Reply
 from client.errors import ApiError
+from client.schemas.catalog import ModelOut
+from client.schemas.generations import AgainIn, Changes, GenerationOut, MediaOut
+from client.schemas.links import ReportIn
 
 SEEDS = 2**31
 OTHERS = 8

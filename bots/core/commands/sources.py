@@ -5,12 +5,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from api.generations.schemas import GenerationOut
 from bots.core import texts
 from bots.core.commands.command import Context
 from bots.core.options import Mistake
 from bots.core.types import Attachment, Inbound
 from client.errors import ApiError
+from client.schemas.generations import GenerationOut
 
 UPLOAD_BYTES = 20 * 1024 * 1024
 MOST = 16

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from api.text.schemas import CitationOut, TextOut
 from bots.core.language import _
 from bots.core.splitting import shorten
 from bots.core.texts.errors import charged
 from bots.core.texts.words import money
 from bots.core.types import PictureWay
+from client.schemas.text import CitationOut, TextOut
 
 WRITING = " …"
 """Behind a streamed answer that is still growing."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from api.schemas import Between, Problem, Reason
 from bots.core.language import DEFAULT, N_, _, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money, number, seconds
 from client.errors import API_UNAVAILABLE, BAD_ANSWER
 from client.patience import NOT_KNOWN
+from client.schemas import Between, Problem, Reason
 
 ERRORS: dict[str, str] = {
     "not_authenticated": N_(

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from api.generations.schemas import ErrorOut, GenerationOut
-from api.schemas import MediaKind
-from api.users.schemas import UserOut
 from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
 from bots.core.texts.errors import cause, charged
@@ -20,6 +17,9 @@ from bots.core.texts.words import (
     state,
 )
 from bots.core.types import PictureWay
+from client.schemas import MediaKind
+from client.schemas.generations import ErrorOut, GenerationOut
+from client.schemas.users import UserOut
 
 
 def cancel_button() -> str:

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from api.generations.schemas import GenerationStatus
-from api.schemas import MediaKind
 from bots.core.language import N_, _, ngettext, spoken
+from client.schemas import MediaKind
+from client.schemas.generations import GenerationStatus
 
 PROMPT_IN_CAPTION = 200
 PROMPT_IN_LIST = 60

@@ -1,0 +1,3 @@
+"""The bodies and answers of `api.auth.schemas`."""
+
+from api.auth.schemas import *

@@ -1,0 +1,3 @@
+"""The bodies and answers of `api.budget.schemas`."""
+
+from api.budget.schemas import *
