@@ -33,7 +33,7 @@ class Process:
 
 
 PROCESSES = {
-    "sandbox": Process("sandbox.app:SandboxSettings", "sandbox.app:main"),
+    "sandbox": Process("sandbox.settings:SandboxSettings", "sandbox.__main__:main"),
     "api": Process("api.settings:Settings", "api.__main__:main"),
     "worker": Process("api.settings:Settings", "api.worker:main"),
     "web": Process("admin_web.settings:WebSettings", "admin_web.__main__:main"),

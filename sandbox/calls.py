@@ -1,114 +1,58 @@
-"""What the sandbox's routes share: the way in and out of a call, ids, money, and the threads that
-draw."""
+"""The way of one call through the sandbox: key check, log entry, faults and error bodies."""
 
 import asyncio
 import base64
 import json
-import secrets
-import string
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox.faults import (
-    Call,
     CallKind,
+    CallRecord,
     Dropped,
+    ErrorAnswer,
     Fault,
-    Faults,
-    Refusal,
     before_work,
     break_connection,
-    refusal_of,
+    error_of,
+    invalid,
 )
 from sandbox.media import BadImage, read_data_url, read_image
+from sandbox.simulation import Simulation
 
-_KEEP = 1000
 _MAX_BODY = 64 * 1024 * 1024
-_UNSAID = (
-    "api_type", "app_id", "cache_discount", "cancelled", "external_user", "finish_reason",
-    "generation_time", "http_referer",
-    "latency",
-    "moderation_latency", "native_finish_reason", "native_tokens_cached",
-    "native_tokens_completion",
-    "native_tokens_completion_images",
-    "native_tokens_prompt", "native_tokens_reasoning", "num_fetches", "num_input_audio_prompt",
-    "num_media_completion",
-    "num_media_prompt", "num_search_results", "preset_id", "provider_responses", "router",
-    "service_tier", "streamed",
-    "tokens_completion", "tokens_prompt", "upstream_id", "upstream_inference_cost", "user_agent",
-    "web_search_engine", "workspace_id",
-)  # fmt: skip
-"""Fields of `GET /generation` that are null where nothing is known."""
-_ALPHABET = string.ascii_letters + string.digits
+_BROKEN_PAGE = b"<html><body>502 Bad Gateway</body>"
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def new_id(prefix: str = "gen") -> str:
-    return f"{prefix}-{int(time.time())}-{''.join(secrets.choice(_ALPHABET) for _ in range(20))}"
+class ImageUrl(BaseModel):
+    """An image in a request: a data URL, or an address."""
+
+    url: str
+    detail: Literal["auto", "low", "high", "original"] | None = None
 
 
-def usd(amount: Decimal) -> float:
-    return float(round(amount, 10))
+class Call:
+    """A call under way: its body, and the fault that hits it."""
 
-
-class Studio:
-    """State of one sandbox; in memory only, so a restart forgets jobs and generations."""
-
-    def __init__(self, faults: Faults) -> None:
-        self.faults = faults
-        self._generations: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
-        self._drawing = asyncio.Semaphore(2)
-        self.spent = 0.0
-        """All that was ever billed, in dollars."""
-
-    async def draw(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        async with self._drawing:
-            return await asyncio.to_thread(work, *args, **kwargs)
-
-    def remember(self, generation_id: str, data: dict[str, Any]) -> None:
-        """For `GET /generation`."""
-        self.spent += data["total_cost"]
-        known_at = time.monotonic() + self.faults.timing.generation
-        record = {
-            **dict.fromkeys(_UNSAID),
-            "id": generation_id,
-            "created_at": datetime.now(UTC).isoformat(),
-            "data_region": "global",
-            "origin": "",
-            "provider_name": "Sandbox",
-            "is_byok": False,
-            **data,
-        }
-        self._generations[generation_id] = known_at, record
-        while len(self._generations) > _KEEP:
-            self._generations.popitem(last=False)
-
-    def recall(self, generation_id: str) -> dict[str, Any] | None:
-        """None also for a call that ended only a moment ago."""
-        known_at, record = self._generations.get(generation_id, (0.0, None))
-        return record if time.monotonic() >= known_at else None
-
-
-class Work:
-    """One call on its way through: what was asked, and what shall go wrong with it."""
-
-    def __init__(self, request: Request, studio: Studio, call: Call, body: dict[str, Any]) -> None:
+    def __init__(
+        self, request: Request, simulation: Simulation, record: CallRecord, body: dict[str, Any]
+    ) -> None:
         self.request = request
-        self.studio = studio
-        self.call = call
+        self.simulation = simulation
+        self.record = record
         self.body = body
-        self.fault: Fault | None = None
+        model = body.get("model")
+        self.fault = simulation.behaviour.take(
+            record.kind, model if isinstance(model, str) else None
+        )
+        record.body = summary(body) or None
+        record.fault = self.fault.kind if self.fault is not None else None
 
     def hit_by(self, kind: str) -> Fault | None:
         return self.fault if self.fault is not None and self.fault.kind == kind else None
@@ -119,79 +63,66 @@ class Work:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise Refusal(
-                400,
-                f"{place}: {first['msg']}" if place else first["msg"],
-                {"error_type": "invalid_request"},
-            ) from None
+            raise invalid(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
-Handler = Callable[[Work], Awaitable[Response]]
+Handler = Callable[[Call], Awaitable[Response]]
 
 
 def endpoint(
-    studio: Studio, kind: CallKind, handler: Handler
+    simulation: Simulation, kind: CallKind, handler: Handler
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Wraps a handler in what every call has: key check, log entry, faults, error bodies."""
+    """Return a route's endpoint around its handler."""
 
     async def run(request: Request) -> Response:
-        call = Call(request.method, _path(request), kind)
-        studio.faults.calls.append(call)
+        record = CallRecord(request.method, _path(request), kind)
+        simulation.behaviour.calls.append(record)
         try:
-            response = await _answer(request, studio, call, kind, handler)
-        except Refusal as refusal:
-            headers = (
-                {} if refusal.retry_after is None else {"Retry-After": f"{refusal.retry_after:g}"}
-            )
-            response = JSONResponse(refusal.body(), refusal.status, headers)
+            response = await _answer(request, simulation, record, handler)
+        except ErrorAnswer as error:
+            headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:g}"}
+            response = JSONResponse(error.body(), error.status, headers)
         except (Dropped, ClientDisconnect):
             break_connection(request)
             return Response()
-        call.status = response.status_code
+        record.status = response.status_code
         return response
 
     return run
 
 
 async def _answer(
-    request: Request, studio: Studio, call: Call, kind: CallKind, handler: Handler
+    request: Request, simulation: Simulation, record: CallRecord, handler: Handler
 ) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
-        raise Refusal(401, "Missing Authentication header")
-    work = Work(request, studio, call, await _body(request) if request.method == "POST" else {})
-    call.body = summary(work.body) or None
-    model = work.body.get("model")
-    work.fault = studio.faults.take(kind, model if isinstance(model, str) else None)
-    call.fault = work.fault.kind if work.fault is not None else None
-    if request.method == "GET":
-        await request.body()
-    await before_work(request, work.fault)
-    if (replay := work.hit_by("replay")) is not None:
-        return StreamingResponse(
-            _replayed(request, replay, studio.faults.timing.token), media_type=replay.media_type
-        )
-    return await _spoilt(work, await handler(work))
-
-
-async def _body(request: Request) -> dict[str, Any]:
+        raise ErrorAnswer(401, "Missing Authentication header")
     raw = await request.body()
+    call = Call(request, simulation, record, _parsed(raw) if request.method == "POST" else {})
+    await before_work(request, call.fault)
+    if (replay := call.hit_by("replay")) is not None:
+        return StreamingResponse(
+            _replayed(request, replay, simulation.behaviour.timing.token),
+            media_type=replay.media_type,
+        )
+    return await _spoilt(call, await handler(call))
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
     if len(raw) > _MAX_BODY:
-        raise Refusal(413, metadata={"error_type": "payload_too_large"})
+        raise ErrorAnswer(413, metadata={"error_type": "payload_too_large"})
     try:
         body = json.loads(raw)
     except ValueError:
-        raise Refusal(
-            400, "Request body is not valid JSON", {"error_type": "invalid_request"}
-        ) from None
+        raise invalid("Request body is not valid JSON") from None
     if not isinstance(body, dict):
-        raise Refusal(400, "Request body must be a JSON object", {"error_type": "invalid_request"})
+        raise invalid("Request body must be a JSON object")
     return body
 
 
-async def _spoilt(work: Work, response: Response) -> Response:
-    """The faults that strike when the work is done."""
-    fault = work.fault
+async def _spoilt(call: Call, response: Response) -> Response:
+    """Return the answer as the faults leave it that strike when the work is done."""
+    fault = call.fault
     if fault is None:
         return response
     if fault.kind == "lost":
@@ -200,17 +131,17 @@ async def _spoilt(work: Work, response: Response) -> Response:
         name: response.headers[name] for name in ("X-Generation-Id",) if name in response.headers
     }
     if fault.kind == "garbage":
-        return Response(b"<html><body>502 Bad Gateway</body>", 200, named, "text/html")
+        return Response(_BROKEN_PAGE, 200, named, "text/html")
     if fault.kind == "instead":
         return _instead(fault)
     if fault.kind == "error_in_200":
-        work.call.cost_usd = 0
+        call.record.cost_usd = 0
         return JSONResponse(_failed_body(fault))
     if isinstance(response, StreamingResponse):
         return response
     if fault.kind == "cut":
         return StreamingResponse(
-            half(work.request, bytes(response.body)),
+            half(call.request, bytes(response.body)),
             response.status_code,
             named,
             response.media_type,
@@ -242,8 +173,8 @@ def _instead(fault: Fault) -> Response:
 
 
 def _failed_body(fault: Fault) -> dict[str, Any]:
-    """HTTP 200 that is a failure, in its two shapes: on the choice, or at the top."""
-    error = refusal_of(fault).error()
+    """Return the body of an HTTP 200 that is a failure: on the choice, or at the top."""
+    error = error_of(fault).error()
     if fault.value == "choice":
         return {
             "choices": [
@@ -259,7 +190,7 @@ def _failed_body(fault: Fault) -> dict[str, Any]:
 
 
 async def half(request: Request, body: bytes) -> AsyncIterator[bytes]:
-    """The first half, then a torn connection."""
+    """Yield the first half, then break the connection."""
     yield body[: len(body) // 2]
     await asyncio.sleep(0.05)
     break_connection(request)
@@ -270,7 +201,7 @@ def _path(request: Request) -> str:
 
 
 def summary(value: Any) -> Any:
-    """The body for the log: long strings (pictures) are shortened."""
+    """Return a body for the log: long strings (pictures) are shortened."""
     if isinstance(value, str):
         return value if len(value) <= 200 else f"{value[:60]}… ({len(value)} characters)"
     if isinstance(value, list):
@@ -281,12 +212,12 @@ def summary(value: Any) -> Any:
 
 
 def input_image(url: str, place: str) -> bytes | None:
-    """The bytes of a data URL. An outside address is taken but not fetched (None); a local one is
-    refused."""
+    """Return the bytes of a data URL. An outside address is taken, except that it is not fetched
+    (None); a local one is refused."""
     if url.startswith(("http://", "https://")):
         host = url.split("/")[2].rsplit(":", 1)[0]
         if host in {"localhost", "127.0.0.1", "[::1]"}:
-            raise Refusal(
+            raise ErrorAnswer(
                 400,
                 f"Invalid reference URL: {place}: Localhost URLs are not allowed",
                 {"error_type": "image_download_failed"},
@@ -296,7 +227,7 @@ def input_image(url: str, place: str) -> bytes | None:
         data = read_data_url(url)
         read_image(data)
     except BadImage as error:
-        raise Refusal(
+        raise ErrorAnswer(
             400, f"Invalid image: {place}: {error}", {"error_type": "invalid_image"}
         ) from None
     return data

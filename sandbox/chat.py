@@ -1,5 +1,4 @@
-"""`POST /chat/completions` of the sandbox: text, streamed or not, and pictures of the chat image
-models."""
+"""`POST /chat/completions`: text, streamed or not, and pictures of the chat image models."""
 
 import asyncio
 import base64
@@ -12,29 +11,28 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox import answers, models
-from sandbox.calls import Work, input_image, new_id, usd
-from sandbox.faults import Refusal, break_connection, refusal_of
+from sandbox import answers
+from sandbox.calls import Call, ImageUrl, input_image
+from sandbox.faults import ErrorAnswer, break_connection, error_of, invalid
 from sandbox.media import drawn, nearest_ratio
+from sandbox.models import CATALOG, ChatModel
+from sandbox.prices import text_cost
+from sandbox.simulation import new_id, usd
+from sandbox.sizes import CHAT_RATIOS, CHAT_TIERS, image_size
 
 _IMAGE_TOKENS = 258
 _DONE = b"data: [DONE]\n\n"
 
 
-class _Url(BaseModel):
-    url: str
-    detail: Literal["auto", "low", "high", "original"] | None = None
-
-
-class _Part(BaseModel):
+class ContentPart(BaseModel):
     type: Literal["text", "image_url", "input_audio", "file", "video_url", "input_video"]
     text: str | None = None
-    image_url: _Url | None = None
+    image_url: ImageUrl | None = None
 
 
-class _Message(BaseModel):
+class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[_Part] | None = None
+    content: str | list[ContentPart] | None = None
 
     def text(self) -> str:
         if isinstance(self.content, list):
@@ -52,7 +50,7 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str
-    messages: Annotated[list[_Message], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
     stream: StrictBool = False
     max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
@@ -69,8 +67,8 @@ class ChatRequest(BaseModel):
 
 
 @dataclass(slots=True)
-class _Answer:
-    """What will be sent, and what it costs."""
+class Completion:
+    """An answer before it is sent; `usage` holds its cost."""
 
     id: str
     model: str
@@ -96,32 +94,32 @@ class _Answer:
         ]
 
 
-async def chat(work: Work) -> Response:
-    ask = work.parse(ChatRequest)
+async def chat(call: Call) -> Response:
+    ask = call.parse(ChatRequest)
     model = _model(ask)
     pictures = _input_images(ask, model)
     answer = (
-        await _draw(work, ask, model, pictures)
+        await _draw(call, ask, model, pictures)
         if "image" in (ask.modalities or [])
         else _write(ask, model, len(pictures))
     )
-    if work.hit_by("empty"):
+    if call.hit_by("empty"):
         answer.pieces, answer.images = [], []
-    if not ask.stream or work.hit_by("lost"):
-        _remember(work, ask, answer)
+    if not ask.stream or call.hit_by("lost"):
+        _remember(call, ask, answer)
     headers = {"X-Generation-Id": answer.id}
     if ask.stream:
         return StreamingResponse(
-            _recorded(work, ask, answer),
-            headers={**headers, "Cache-Control": "no-cache"},
+            _recorded(call, ask, answer),
+            headers={**headers, "Cache-FaultsIn": "no-cache"},
             media_type="text/event-stream",
         )
     if not answer.images:
-        await asyncio.sleep(work.studio.faults.timing.first_token)
-    return JSONResponse(_whole(work, answer), headers=headers)
+        await asyncio.sleep(call.simulation.behaviour.timing.first_token)
+    return JSONResponse(_whole(call, answer), headers=headers)
 
 
-def _remember(work: Work, ask: ChatRequest, answer: _Answer, *, cancelled: bool = False) -> None:
+def _remember(call: Call, ask: ChatRequest, answer: Completion, *, cancelled: bool = False) -> None:
     record = {
         "model": answer.model,
         "api_type": "completions",
@@ -134,52 +132,45 @@ def _remember(work: Work, ask: ChatRequest, answer: _Answer, *, cancelled: bool 
         "cancelled": cancelled,
         "external_user": ask.user,
     }
-    work.studio.remember(answer.id, record)
+    call.simulation.remember(answer.id, record)
 
 
-def _model(ask: ChatRequest) -> models.ChatModel:
-    model = models.find_chat(ask.model)
+def _model(ask: ChatRequest) -> ChatModel:
+    model = CATALOG.chat(ask.model)
     if model is None:
-        known = models.find_image(ask.model) is not None or models.find_video(ask.model) is not None
-        if known:
-            raise Refusal(
-                400, f"{ask.model} is not a chat model", {"error_type": "invalid_request"}
-            )
-        raise Refusal(400, f"{ask.model} is not a valid model ID")
+        if CATALOG.image(ask.model) is not None or CATALOG.video(ask.model) is not None:
+            raise invalid(f"{ask.model} is not a chat model")
+        raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     wanted = ask.modalities or ["text"]
-    if not set(wanted) <= set(model.outputs):
-        message = (
-            f"No endpoints found that support the requested output modalities: {', '.join(wanted)}"
-        )
-        raise Refusal(
+    if not set(wanted) <= set(model.architecture.output_modalities):
+        raise ErrorAnswer(
             404,
-            message,
+            "No endpoints found that support the requested output modalities: " + ", ".join(wanted),
             {"routing_funnel": [], "failed_routing_step": "Filter by Model Output Modalities"},
         )
     return model
 
 
-def _input_images(ask: ChatRequest, model: models.ChatModel) -> list[bytes | None]:
+def _input_images(ask: ChatRequest, model: ChatModel) -> list[bytes | None]:
     urls = [url for message in ask.messages for url in message.images()]
-    if urls and "image" not in model.inputs:
-        raise Refusal(404, "No endpoints found that support image input")
+    if urls and "image" not in model.architecture.input_modalities:
+        raise ErrorAnswer(404, "No endpoints found that support image input")
     return [input_image(url, f"messages.image_url[{number}]") for number, url in enumerate(urls)]
 
 
-def _last_question(ask: ChatRequest) -> _Message:
+def _last_question(ask: ChatRequest) -> ChatMessage:
     return next(
         (message for message in reversed(ask.messages) if message.role == "user"), ask.messages[-1]
     )
 
 
 def _usage(
-    ask: ChatRequest, model: models.ChatModel, written: int, inputs: int, drawn: int
+    ask: ChatRequest, model: ChatModel, written: int, inputs: int, drawn: int
 ) -> dict[str, Any]:
     prompt = (
         sum(answers.tokens(message.text()) for message in ask.messages) + _IMAGE_TOKENS * inputs
     )
-    cost = model.price("prompt") * prompt + model.price("completion") * written
-    cost += model.price("image") * inputs + model.price("image_output") * drawn
+    cost = text_cost(model, prompt_tokens=prompt, written=written, inputs=inputs, drawn=drawn)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": written,
@@ -192,7 +183,7 @@ def _usage(
     }
 
 
-def _write(ask: ChatRequest, model: models.ChatModel, inputs: int) -> _Answer:
+def _write(ask: ChatRequest, model: ChatModel, inputs: int) -> Completion:
     question = _last_question(ask)
     turns = sum(1 for message in ask.messages if message.role == "user")
     sampling = f"{ask.model}|{ask.seed}|{ask.temperature}|{ask.top_p}"
@@ -203,56 +194,48 @@ def _write(ask: ChatRequest, model: models.ChatModel, inputs: int) -> _Answer:
     limit, finish = ask.limit(), "stop"
     if limit is not None and len(pieces) > limit:
         pieces, finish = pieces[:limit], "length"
-    return _Answer(
+    return Completion(
         new_id(), ask.model, pieces, [], finish, _usage(ask, model, len(pieces), inputs, 0)
     )
 
 
 def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]:
-    ratio = config.get("aspect_ratio") or nearest_ratio(base, models.CHAT_RATIOS) or "1:1"
+    ratio = config.get("aspect_ratio") or nearest_ratio(base, CHAT_RATIOS) or "1:1"
     tier = config.get("image_size", "1K")
-    if ratio not in models.CHAT_RATIOS:
-        raise Refusal(
-            400,
-            f"image_config.aspect_ratio: {ratio!r} is not supported",
-            {"error_type": "invalid_request"},
-        )
-    if tier not in models.CHAT_TIERS:
-        raise Refusal(
-            400,
-            f"image_config.image_size: {tier!r} is not supported",
-            {"error_type": "invalid_request"},
-        )
-    return models.image_size(ratio, tier)
+    if ratio not in CHAT_RATIOS:
+        raise invalid(f"image_config.aspect_ratio: {ratio!r} is not supported")
+    if tier not in CHAT_TIERS:
+        raise invalid(f"image_config.image_size: {tier!r} is not supported")
+    return image_size(ratio, tier)
 
 
 async def _draw(
-    work: Work, ask: ChatRequest, model: models.ChatModel, inputs: list[bytes | None]
-) -> _Answer:
+    call: Call, ask: ChatRequest, model: ChatModel, inputs: list[bytes | None]
+) -> Completion:
     base = next((data for data in inputs if data is not None), None)
     size = _picture_size(ask.image_config or {}, base)
     prompt = _last_question(ask).text()
     if not prompt.strip():
-        raise Refusal(400, "messages: a prompt is required", {"error_type": "invalid_prompt"})
+        raise ErrorAnswer(400, "messages: a prompt is required", {"error_type": "invalid_prompt"})
 
     def make() -> str:
         data = drawn(prompt, size, seed=ask.seed, note=ask.model, base=base)
         return "data:image/png;base64," + base64.b64encode(data).decode()
 
     url, _ = await asyncio.gather(
-        work.studio.draw(make), asyncio.sleep(work.studio.faults.timing.image)
+        call.simulation.draw(make), asyncio.sleep(call.simulation.behaviour.timing.image)
     )
     words = (
         answers.pieces(f"Here is your picture: {prompt[:80]}")
         if "text" in (ask.modalities or [])
         else []
     )
-    return _Answer(
+    return Completion(
         new_id(), ask.model, words, [url], "stop", _usage(ask, model, len(words), len(inputs), 1)
     )
 
 
-def _whole(work: Work, answer: _Answer) -> dict[str, Any]:
+def _whole(call: Call, answer: Completion) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(answer.pieces) or None,
@@ -267,33 +250,33 @@ def _whole(work: Work, answer: _Answer) -> dict[str, Any]:
         "message": message,
         "logprobs": None,
     }
-    work.call.cost_usd = answer.usage["cost"]
+    call.record.cost_usd = answer.usage["cost"]
     return {**answer.frame("chat.completion"), "choices": [choice], "usage": answer.usage}
 
 
-async def _recorded(work: Work, ask: ChatRequest, answer: _Answer) -> AsyncIterator[bytes]:
+async def _recorded(call: Call, ask: ChatRequest, answer: Completion) -> AsyncIterator[bytes]:
     """The events. What was sent is billed, also where the client goes away or the connection
     breaks; an answer that ends in an error is not."""
     sent, event = 0, b""
     try:
-        async for event in _events(work, answer):
+        async for event in _events(call, answer):
             yield event
             sent += b'"content"' in event
     finally:
         if event == _DONE:
-            _remember(work, ask, answer)
-        elif not work.hit_by("stream_error"):
+            _remember(call, ask, answer)
+        elif not call.hit_by("stream_error"):
             model = _model(ask)
             answer.usage = _usage(ask, model, sent, len(_input_images(ask, model)), 0)
-            _remember(work, ask, answer, cancelled=True)
+            _remember(call, ask, answer, cancelled=True)
 
 
 def _event(value: object) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
 
-async def _events(work: Work, answer: _Answer) -> AsyncIterator[bytes]:
-    timing = work.studio.faults.timing
+async def _events(call: Call, answer: Completion) -> AsyncIterator[bytes]:
+    timing = call.simulation.behaviour.timing
     chunk = answer.frame("chat.completion.chunk")
     yield b": OPENROUTER PROCESSING\n\n"
     waited = 0.0
@@ -320,32 +303,32 @@ async def _events(work: Work, answer: _Answer) -> AsyncIterator[bytes]:
 
     for number, piece in enumerate([*answer.pieces, ""]):
         if (
-            work.fault is not None
-            and number == work.fault.after
-            and work.fault.kind in {"stream_error", "cut", "stall"}
+            call.fault is not None
+            and number == call.fault.after
+            and call.fault.kind in {"stream_error", "cut", "stall"}
         ):
-            if work.fault.kind != "stall":
-                async for last in _broken(work, chunk):
+            if call.fault.kind != "stall":
+                async for last in _broken(call, chunk):
                     yield last
                 return
-            await asyncio.sleep(work.fault.seconds)
+            await asyncio.sleep(call.fault.seconds)
         if piece:
             yield delta({"role": "assistant", "content": piece})
             await asyncio.sleep(timing.token)
     if answer.images:
         yield delta({"role": "assistant", "content": "", "images": answer.image_parts()})
     yield delta({"role": "assistant", "content": ""}, answer.finish)
-    work.call.cost_usd = answer.usage["cost"]
+    call.record.cost_usd = answer.usage["cost"]
     yield _event({**chunk, "choices": [], "usage": answer.usage})
     yield _DONE
 
 
-async def _broken(work: Work, chunk: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _broken(call: Call, chunk: dict[str, Any]) -> AsyncIterator[bytes]:
     """The end of a stream that fails: an error chunk, or nothing at all."""
-    if work.hit_by("cut"):
+    if call.hit_by("cut"):
         await asyncio.sleep(0.05)
-        break_connection(work.request)
+        break_connection(call.request)
         return
-    assert work.fault is not None
+    assert call.fault is not None
     choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-    yield _event({**chunk, "error": refusal_of(work.fault).error(), "choices": [choice]})
+    yield _event({**chunk, "error": error_of(call.fault).error(), "choices": [choice]})

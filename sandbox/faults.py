@@ -1,5 +1,5 @@
-"""How fast the sandbox is and what it breaks: set at the start or at run time, for all calls or for
-the next few of one kind."""
+"""Speed and faults of the sandbox: set at the start or at run time, for all calls or for the next
+few of one kind."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,44 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 CallKind = Literal[
-    "models", "images.models", "videos.models", "chat", "images", "generations", "key",
+    "models",
+    "images.models",
+    "videos.models",
+    "chat",
+    "images",
+    "generations",
+    "key",
     "generation",
-    "videos.submit", "videos.status", "videos.content", "videos.job", "webhooks", "*",
-]  # fmt: skip
-"""`videos.job` is a job's fate, decided when it is submitted; `webhooks` the way of a hook; `*`
-every HTTP call."""
+    "videos.submit",
+    "videos.status",
+    "videos.content",
+    "videos.job",
+    "webhooks",
+    "*",
+]
+"""`videos.job` is the fate of a job, decided when it is submitted; `webhooks` the way of a hook;
+`*` every HTTP call."""
 
 FaultKind = Literal[
-    "status", "error_in_200", "stream_error", "stall", "cut", "hang", "delay", "garbage", "replay",
-    "lost", "drop", "empty",
-    "instead", "ends_as", "off", "duplicate", "late", "bad_signature",
-]  # fmt: skip
+    "status",
+    "error_in_200",
+    "stream_error",
+    "stall",
+    "cut",
+    "hang",
+    "delay",
+    "garbage",
+    "replay",
+    "lost",
+    "drop",
+    "empty",
+    "instead",
+    "ends_as",
+    "off",
+    "duplicate",
+    "late",
+    "bad_signature",
+]
 
 
 class _Strict(BaseModel):
@@ -30,30 +56,27 @@ class _Strict(BaseModel):
 
 
 class Fault(_Strict):
-    """One thing that goes wrong.
+    """One thing that goes wrong. The fields that a kind uses stand behind it.
 
-    | kind | what happens | uses |
-    |---|---|---|
-    | `status` | answers `status` in the provider's error shape | status message metadata
-    retry_after |
-    | `error_in_200` | HTTP 200 that holds an error: at the top, or on the choice with `value`
-    `choice` | status message value |
-    | `stream_error` | error chunk after `after` chunks | after status message |
-    | `stall` | the stream pauses for `seconds` after `after` chunks | after seconds |
-    | `cut` | the connection breaks after `after` chunks (stream) or half of the body | after |
-    | `hang` | no answer for `seconds` | seconds |
-    | `delay` | `seconds` more before the answer | seconds |
-    | `garbage` | 200 with a body that is no JSON | |
-    | `replay` | 200 with `body` word for word, event by event; then, with `breaks`, the connection
-    breaks | body media_type breaks |
-    | `lost` | the work is done and counted, the connection breaks before the answer | |
-    | `drop` | the connection breaks before any work | |
-    | `empty` | a well-formed answer without content | |
-    | `instead` | all is done, but `value` (a body, or a data URL of one) is answered with
-    `metadata` as headers | status value metadata |
-    | `ends_as` | `videos.job`: how it ends, also an invented word; `metadata` `cost`: billed all
-    the same | value message metadata |
-    | `off` `duplicate` `late` `bad_signature` | `webhooks` | seconds |
+    - `status`: `status` in the provider's error shape (message, metadata, retry_after)
+    - `error_in_200`: HTTP 200 that holds an error, at the top, or on the choice with `value`
+      `choice` (status, message)
+    - `stream_error`: an error chunk behind `after` chunks (status, message)
+    - `stall`: a pause of `seconds` behind `after` chunks
+    - `cut`: a broken connection behind `after` chunks, or half of the body
+    - `hang`: no answer for `seconds`, then a broken connection
+    - `delay`: `seconds` more before the answer
+    - `garbage`: HTTP 200 with a body that is no JSON
+    - `replay`: HTTP 200 with `body` word for word, event by event (media_type); with `breaks` a
+      broken connection at the end
+    - `lost`: a broken connection after the work, which is billed
+    - `drop`: a broken connection before any work
+    - `empty`: a well-formed answer without content
+    - `instead`: the work is done; the answer is `value` (a body, or a data URL of one) with
+      `metadata` as headers (status)
+    - `ends_as`: the last status of a `videos.job`, also an invented word (value, message);
+      `metadata` `cost` is billed all the same
+    - `off`, `duplicate`, `late` (seconds), `bad_signature`: of `webhooks`
     """
 
     call: CallKind
@@ -75,7 +98,7 @@ class Fault(_Strict):
 
 
 class Timing(_Strict):
-    """All in seconds. The defaults let a person see each state without waiting long."""
+    """Waits in seconds. The defaults let a person see each state without waiting long."""
 
     first_token: float = Field(default=0.35, ge=0)
     token: float = Field(default=0.02, ge=0)
@@ -86,7 +109,7 @@ class Timing(_Strict):
     """After a call has ended, until `GET /generation` knows it."""
 
 
-class Control(_Strict):
+class FaultsIn(_Strict):
     """Body of `PUT /_sandbox/faults`; a part that is absent stays as it is."""
 
     faults: list[Fault] | None = None
@@ -135,7 +158,7 @@ _METADATA: dict[int, dict[str, Any]] = {
 }
 
 
-class Refusal(Exception):
+class ErrorAnswer(Exception):
     """An answer in the provider's error shape."""
 
     def __init__(
@@ -162,35 +185,38 @@ class Refusal(Exception):
         return {"error": self.error(), "user_id": "user_sandbox"}
 
 
-def refusal_of(fault: Fault) -> Refusal:
+def invalid(message: str) -> ErrorAnswer:
+    return ErrorAnswer(400, message, {"error_type": "invalid_request"})
+
+
+def error_of(fault: Fault) -> ErrorAnswer:
     metadata = fault.metadata if fault.metadata is not None else _METADATA.get(fault.status)
-    return Refusal(fault.status, fault.message, metadata, retry_after=fault.retry_after)
+    return ErrorAnswer(fault.status, fault.message, metadata, retry_after=fault.retry_after)
 
 
 class Dropped(Exception):
-    """The connection shall break without an answer."""
+    """A connection that breaks without an answer."""
 
 
 @dataclass(slots=True)
-class Call:
-    """One request that came in, for the log that tests read. `work` counts what was made and
-    billed."""
+class CallRecord:
+    """A line of the log of calls; `cost_usd` is the amount billed for it."""
 
     method: str
     path: str
-    kind: str
+    kind: CallKind
     body: Any = None
     status: int | None = None
     cost_usd: float = 0.0
     fault: str | None = None
 
 
-class Faults:
-    """The present timing and faults, and the log of calls. Memory only: gone with the process."""
+class Behaviour:
+    """The present timing and faults, and the log of calls."""
 
     def __init__(self, timing: Timing, faults: list[Fault]) -> None:
         self._first = timing, faults
-        self.calls: deque[Call] = deque(maxlen=2000)
+        self.calls: deque[CallRecord] = deque(maxlen=2000)
         self.reset()
 
     def reset(self) -> None:
@@ -199,7 +225,7 @@ class Faults:
         self.active = [fault.model_copy() for fault in faults]
         self.calls.clear()
 
-    def set(self, control: Control) -> None:
+    def set(self, control: FaultsIn) -> None:
         if control.timing is not None:
             self.timing = control.timing
         if control.faults is not None:
@@ -215,7 +241,7 @@ class Faults:
         return [asdict(call) for call in self.calls]
 
     def take(self, call: CallKind, model: str | None = None) -> Fault | None:
-        """The fault that hits this call; one with `times` is used up by it."""
+        """Return the fault that hits this call; one with `times` is used up by it."""
         for fault in self.active:
             if fault.call not in {call, "*"} or (fault.model is not None and fault.model != model):
                 continue
@@ -228,11 +254,11 @@ class Faults:
 
 
 async def before_work(request: Request, fault: Fault | None) -> None:
-    """The faults that strike before anything is done. The body must have been read."""
+    """Let the faults strike that come before any work. The body must have been read."""
     if fault is None:
         return
     if fault.kind == "status":
-        raise refusal_of(fault)
+        raise error_of(fault)
     if fault.kind == "drop":
         raise Dropped
     if fault.kind in {"hang", "delay"}:
@@ -245,8 +271,8 @@ async def before_work(request: Request, fault: Fault | None) -> None:
 
 
 def break_connection(request: Request) -> None:
-    """Tears the socket down, so that the client gets no (more) answer."""
+    """Tear the socket down, so that the client gets no (more) answer."""
     extension = request.scope.get("extensions", {}).get("sandbox.abort")
     if extension is None:
-        raise RuntimeError("this server can't break connections: start it with sandbox.server()")
+        raise RuntimeError("this server cannot break connections: start it with sandbox.server")
     extension["call"]()

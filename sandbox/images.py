@@ -1,36 +1,61 @@
-"""`POST /images`, its lists, and `POST /images/generations` of the sandbox."""
+"""`POST /images` with its lists, and `POST /images/generations`."""
 
 import asyncio
 import base64
 import re
 import time
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.responses import JSONResponse, Response
 
-from sandbox import answers, models
-from sandbox.calls import Work, input_image, new_id, usd
-from sandbox.faults import Refusal
+from sandbox import answers
+from sandbox.calls import Call, ImageUrl, input_image
+from sandbox.faults import ErrorAnswer, invalid
 from sandbox.media import ImageFormat, drawn, nearest_ratio
+from sandbox.models import CATALOG, ImageModel
+from sandbox.prices import image_cost
+from sandbox.simulation import new_id, usd
+from sandbox.sizes import CHAT_RATIOS, TIERS, image_size, shape
 
 _PIXELS = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 Ratio = Literal[
-    "1:1", "1:2", "1:4", "1:8", "2:1", "2:3", "2.35:1", "3:2", "3:4", "4:1", "4:3", "4:5", "5:2",
-    "5:4", "5:7", "7:5", "8:1",
-    "9:16", "16:9", "9:19.5", "19.5:9", "9:20", "20:9", "9:21", "21:9", "auto",
-]  # fmt: skip
+    "1:1",
+    "1:2",
+    "1:4",
+    "1:8",
+    "2:1",
+    "2:3",
+    "2.35:1",
+    "3:2",
+    "3:4",
+    "4:1",
+    "4:3",
+    "4:5",
+    "5:2",
+    "5:4",
+    "5:7",
+    "7:5",
+    "8:1",
+    "9:16",
+    "16:9",
+    "9:19.5",
+    "19.5:9",
+    "9:20",
+    "20:9",
+    "9:21",
+    "21:9",
+    "auto",
+]
 Resolution = Literal["512", "768", "1K", "1.5K", "2K", "4K"]
 
 
-class _Url(BaseModel):
-    url: str
-
-
-class _Reference(BaseModel):
+class Reference(BaseModel):
     type: Literal["image_url"]
-    image_url: _Url
+    image_url: ImageUrl
 
 
 class ImagesRequest(BaseModel):
@@ -46,7 +71,7 @@ class ImagesRequest(BaseModel):
     output_format: Literal["png", "jpeg", "webp", "svg"] | None = None
     output_compression: Annotated[StrictInt, Field(ge=0, le=100)] | None = None
     background: Literal["auto", "transparent", "opaque"] | None = None
-    input_references: Annotated[list[_Reference], Field(max_length=16)] = []
+    input_references: Annotated[list[Reference], Field(max_length=16)] = []
     seed: StrictInt | None = None
     stream: bool = False
     provider: dict[str, Any] | None = None
@@ -68,26 +93,24 @@ class GenerationsRequest(BaseModel):
     user: str | None = None
 
 
-async def image_models(work: Work) -> Response:
-    return JSONResponse(
-        {"data": [] if work.hit_by("empty") else [model.listing() for model in models.IMAGE_MODELS]}
-    )
+async def image_models(call: Call) -> Response:
+    rows = [] if call.hit_by("empty") else CATALOG.image_models
+    return JSONResponse({"data": [row.listing() for row in rows]})
 
 
-async def image_endpoints(work: Work) -> Response:
-    model = models.find_image(
-        f"{work.request.path_params['author']}/{work.request.path_params['slug']}"
-    )
+async def image_endpoints(call: Call) -> Response:
+    path = call.request.path_params
+    found = CATALOG.endpoints(f"{path['author']}/{path['slug']}")
+    if found is None:
+        raise ErrorAnswer(404, "Model not found", {"error_type": "not_found"})
+    return JSONResponse(found.listing())
+
+
+async def images(call: Call) -> Response:
+    ask = call.parse(ImagesRequest)
+    model = CATALOG.image(ask.model)
     if model is None:
-        raise Refusal(404, "Model not found", {"error_type": "not_found"})
-    return JSONResponse(model.endpoints())
-
-
-async def images(work: Work) -> Response:
-    ask = work.parse(ImagesRequest)
-    model = models.find_image(ask.model)
-    if model is None:
-        raise Refusal(400, f"{ask.model} is not a valid model ID")
+        raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     _check(ask, model)
     inputs = [
         input_image(item.image_url.url, f"input_references[{number}].image_url.url")
@@ -98,170 +121,129 @@ async def images(work: Work) -> Response:
     form: ImageFormat = (
         "png" if ask.output_format is None or ask.output_format == "svg" else ask.output_format
     )
-    data = await _make(
-        work,
-        ask.model,
+    draw = partial(
+        drawn,
         ask.prompt,
         size,
-        count=ask.n,
+        form,
         seed=ask.seed,
-        form=form,
+        note=ask.model,
         base=base,
-        quality=ask.output_compression,
+        quality=90 if ask.output_compression is None else ask.output_compression,
     )
-    tokens = answers.tokens(ask.prompt)
-    return _result(
-        work, ask.model, data, form, tokens, model.cost(len(data), size, tokens, len(inputs))
-    )
+    made = await _make(call, draw, ask.n)
+    return _result(call, ask, made, form, _listed_cost(ask, size, len(inputs)))
 
 
-async def generations(work: Work) -> Response:
-    ask = work.parse(GenerationsRequest)
-    listed = models.find_image(ask.model)
-    if listed is None and ask.model != models.GENERATIONS_MODEL:
-        raise Refusal(400, f"{ask.model} is not a valid model ID")
+async def generations(call: Call) -> Response:
+    ask = call.parse(GenerationsRequest)
+    unlisted = CATALOG.unlisted_images.get(ask.model)
+    if unlisted is None and CATALOG.image(ask.model) is None:
+        raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     width, height = (int(side) for side in ask.size.split("x"))
-    data = await _make(
-        work, ask.model, ask.prompt, (width, height), count=ask.n, seed=None, form="png", base=None
-    )
-    tokens = answers.tokens(ask.prompt)
+    draw = partial(drawn, ask.prompt, (width, height), "png", seed=None, note=ask.model)
+    made = await _make(call, draw, ask.n)
     cost = (
-        listed.cost(len(data), (width, height), tokens, 0)
-        if listed
-        else models.GENERATIONS_SIZES[ask.size] * len(data)
+        _listed_cost(ask, (width, height), 0)
+        if unlisted is None
+        else Decimal(unlisted[ask.size]) * ask.n
     )
-    return _result(work, ask.model, data, "png", tokens, cost, as_url=ask.response_format == "url")
+    return _result(call, ask, made, "png", cost, as_url=ask.response_format == "url")
 
 
-def _bad(place: str, value: object) -> Refusal:
-    return Refusal(
-        400, f"{place}: {value!r} is not supported by this model", {"error_type": "invalid_request"}
-    )
+def _listed_cost(
+    ask: ImagesRequest | GenerationsRequest, size: tuple[int, int], inputs: int
+) -> Decimal:
+    found = CATALOG.endpoints(ask.model)
+    assert found is not None
+    return image_cost(found.endpoints[0], ask.n, size, answers.tokens(ask.prompt), inputs)
 
 
-def _check(ask: ImagesRequest, model: models.ImageModel) -> None:
-    most = model.parameters.get("n", {"max": 1})["max"]
-    if ask.n > most:
-        raise _bad("n", ask.n)
+def _unsupported(place: str, value: object) -> ErrorAnswer:
+    return invalid(f"{place}: {value!r} is not supported by this model")
+
+
+def _check(ask: ImagesRequest, model: ImageModel) -> None:
+    if ask.n > model.most("n", 1):
+        raise _unsupported("n", ask.n)
     for name in ("quality", "output_format", "background"):
-        value = getattr(ask, name)
-        known = model.parameters.get(name)
-        if value is not None and known is not None and value not in known["values"]:
-            raise _bad(name, value)
-    if len(ask.input_references) > model.parameters.get("input_references", {"max": 0})["max"]:
-        raise _bad("input_references", len(ask.input_references))
+        value, known = getattr(ask, name), model.choices(name)
+        if value is not None and known is not None and value not in known:
+            raise _unsupported(name, value)
+    if len(ask.input_references) > model.most("input_references", 0):
+        raise _unsupported("input_references", len(ask.input_references))
     if ask.background == "transparent" and ask.output_format == "jpeg":
-        raise _bad("background", "transparent")
+        raise _unsupported("background", "transparent")
 
 
-def _size(ask: ImagesRequest, model: models.ImageModel, base: bytes | None) -> tuple[int, int]:
-    """Pixels; what a provider does not have is clamped to the nearest that it has."""
+def _size(ask: ImagesRequest, model: ImageModel, base: bytes | None) -> tuple[int, int]:
+    """Return the pixels. The shape or size that a model does not have becomes its nearest one."""
     tier, pixels = ask.resolution, _PIXELS.match(ask.size or "")
     if pixels is not None:
         return _pixel_size(ask, model, int(pixels[1]), int(pixels[2]))
-    if ask.size is not None and (ask.size not in models.TIERS or tier not in {None, ask.size}):
-        raise _bad("size", ask.size)
-    sizes = model.parameters.get("size", {}).get("values")
-    ratio = ask.aspect_ratio or nearest_ratio(base, models.CHAT_RATIOS) or "1:1"
+    if ask.size is not None and (ask.size not in TIERS or tier not in {None, ask.size}):
+        raise _unsupported("size", ask.size)
+    wanted = shape(ask.aspect_ratio or nearest_ratio(base, CHAT_RATIOS) or "1:1")
+
+    def nearest(offered: list[str]) -> str:
+        return min(offered, key=lambda one: abs(shape(one.replace("x", ":")) - wanted))
+
+    sizes = model.choices("size")
     if sizes:
-        wanted = _shape(ratio)
-        best = min(sizes, key=lambda size: abs(_shape(size.replace("x", ":")) - wanted))
-        return int(best.split("x")[0]), int(best.split("x")[1])
-    offered = model.parameters["aspect_ratio"]["values"]
-    nearest = (
-        ratio
-        if ratio in offered
-        else min(offered, key=lambda known: abs(_shape(known) - _shape(ratio)))
-    )
-    return models.image_size(
-        nearest, tier or (ask.size if ask.size in models.TIERS else None) or "1K"
-    )
+        wide, high = nearest(sizes).split("x")
+        return int(wide), int(high)
+    return image_size(nearest(model.choices("aspect_ratio") or ["1:1"]), tier or ask.size or "1K")
 
 
-def _pixel_size(
-    ask: ImagesRequest, model: models.ImageModel, width: int, height: int
-) -> tuple[int, int]:
-    sizes = model.parameters.get("size", {}).get("values")
+def _pixel_size(ask: ImagesRequest, model: ImageModel, width: int, height: int) -> tuple[int, int]:
+    sizes = model.choices("size")
     if (sizes and ask.size not in sizes) or not (256 <= width <= 4096 and 256 <= height <= 4096):
-        raise _bad("size", ask.size)
+        raise _unsupported("size", ask.size)
     if ask.resolution is not None or (
-        ask.aspect_ratio is not None and abs(_shape(ask.aspect_ratio) - width / height) > 0.03
+        ask.aspect_ratio is not None and abs(shape(ask.aspect_ratio) - width / height) > 0.03
     ):
-        raise Refusal(
-            400,
-            "size: disagrees with resolution or aspect_ratio",
-            {"error_type": "invalid_request"},
-        )
+        raise invalid("size: disagrees with resolution or aspect_ratio")
     return width, height
 
 
-def _shape(ratio: str) -> float:
-    if ratio == "auto":
-        return 1.0
-    wide, high = ratio.split(":")
-    return float(wide) / float(high)
-
-
-async def _make(
-    work: Work,
-    model: str,
-    prompt: str,
-    size: tuple[int, int],
-    *,
-    count: int,
-    seed: int | None,
-    form: ImageFormat,
-    base: bytes | None,
-    quality: int | None = None,
-) -> list[bytes]:
-    def one(number: int) -> bytes:
-        return drawn(
-            prompt,
-            size,
-            form,
-            seed=seed,
-            number=number,
-            note=model,
-            base=base,
-            quality=90 if quality is None else quality,
-        )
-
-    pause = asyncio.create_task(asyncio.sleep(work.studio.faults.timing.image))
-    made = await asyncio.gather(*(work.studio.draw(one, number) for number in range(count)))
+async def _make(call: Call, draw: Callable[..., bytes], count: int) -> list[bytes]:
+    pause = asyncio.create_task(asyncio.sleep(call.simulation.behaviour.timing.image))
+    made = await asyncio.gather(
+        *(call.simulation.draw(draw, number=number) for number in range(count))
+    )
     await pause
     return made
 
 
 def _result(
-    work: Work,
-    model: str,
-    data: list[bytes],
+    call: Call,
+    ask: ImagesRequest | GenerationsRequest,
+    made: list[bytes],
     form: ImageFormat,
-    tokens: int,
     cost: Decimal,
     *,
     as_url: bool = False,
 ) -> Response:
-    if work.hit_by("empty"):
+    if call.hit_by("empty"):
         return JSONResponse({"created": int(time.time()), "data": []})
-    work.call.cost_usd = usd(cost)
+    dollars, tokens = usd(cost), answers.tokens(ask.prompt)
+    call.record.cost_usd = dollars
     generation_id = new_id()
-    work.studio.remember(
+    call.simulation.remember(
         generation_id,
-        {"model": model, "api_type": "image", "usage": usd(cost), "total_cost": usd(cost)},
+        {"model": ask.model, "api_type": "image", "usage": dollars, "total_cost": dollars},
     )
-    encoded = [base64.b64encode(item).decode() for item in data]
     items = [
         {"url": f"data:image/{form};base64,{text}"}
         if as_url
         else {"b64_json": text, "media_type": f"image/{form}"}
-        for text in encoded
+        for text in (base64.b64encode(data).decode() for data in made)
     ]
     usage = {
         "prompt_tokens": tokens,
         "completion_tokens": 0,
         "total_tokens": tokens,
-        "cost": usd(cost),
+        "cost": dollars,
         "is_byok": False,
     }
     return JSONResponse(

@@ -1,12 +1,10 @@
-"""`/videos` of the sandbox: jobs that go from pending over in_progress to completed, and tell it by
-a signed hook."""
+"""`/videos`: jobs that go from pending over in_progress to completed and end with a signed hook."""
 
 import asyncio
 import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -16,17 +14,20 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox import models
-from sandbox.calls import Studio, Work, input_image, new_id, usd
-from sandbox.faults import Fault, Refusal, break_connection
+from sandbox.calls import Call, ImageUrl, half, input_image
+from sandbox.faults import ErrorAnswer, Fault, invalid
 from sandbox.media import Movie, film, nearest_ratio
+from sandbox.models import CATALOG, VideoModel
+from sandbox.prices import video_cost
+from sandbox.simulation import Simulation, new_id, usd
+from sandbox.sizes import video_size
 from sandbox.webhooks import sign
 
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 _ERRORS = {
     "failed": "Provider returned error",
-    "expired": "Job exceeded maximum time to live",
-    "cancelled": "Job was cancelled",
+    "expired": "VideoJob exceeded maximum time to live",
+    "cancelled": "VideoJob was cancelled",
 }
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEEP_JOBS = 1000
@@ -34,13 +35,9 @@ _KEEP_FILES = 60
 _HOOK_TRIES = 4
 
 
-class _Url(BaseModel):
-    url: str
-
-
-class _Frame(BaseModel):
+class FrameImage(BaseModel):
     type: Literal["image_url"]
-    image_url: _Url
+    image_url: ImageUrl
     frame_type: Literal["first_frame", "last_frame"]
 
 
@@ -57,7 +54,7 @@ class VideosRequest(BaseModel):
     size: str | None = None
     generate_audio: StrictBool | None = None
     seed: StrictInt | None = None
-    frame_images: list[_Frame] = []
+    frame_images: list[FrameImage] = []
     input_references: list[dict[str, Any]] = []
     callback_url: str | None = None
     provider: dict[str, Any] | None = None
@@ -67,7 +64,7 @@ class VideosRequest(BaseModel):
 
 
 @dataclass(slots=True)
-class Job:
+class VideoJob:
     id: str
     model: str
     movie: Movie
@@ -77,7 +74,7 @@ class Job:
     ends_as: str = "completed"
     error: str | None = None
     billed: float | None = None
-    """In dollars, of a job that failed; None: nothing, and nothing is said of it."""
+    """Dollars for a job that failed; None: its answers hold no cost."""
     status: str = "pending"
     generation_id: str = field(default_factory=new_id)
     data: bytes | None = None
@@ -123,16 +120,16 @@ class Job:
 class Videos:
     """All jobs, in memory; `secret` signs the hooks, None sends them unsigned."""
 
-    def __init__(self, studio: Studio, secret: str | None) -> None:
-        self._studio = studio
+    def __init__(self, simulation: Simulation, secret: str | None) -> None:
+        self._simulation = simulation
         self._client: httpx.AsyncClient | None = None
         self._secret = secret
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: OrderedDict[str, VideoJob] = OrderedDict()
         self._stop = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def clear(self) -> None:
-        """Forgets all jobs, and stops the drawing of those that are not finished."""
+        """Forget all jobs, and stop the drawing of unfinished ones."""
         self._stop.set()
         for task in self._tasks:
             task.cancel()
@@ -145,62 +142,56 @@ class Videos:
         if self._client is not None:
             await self._client.aclose()
 
-    async def models(self, work: Work) -> Response:
-        return JSONResponse(
-            {
-                "data": []
-                if work.hit_by("empty")
-                else [model.listing() for model in models.VIDEO_MODELS]
-            }
-        )
+    async def models(self, call: Call) -> Response:
+        rows = [] if call.hit_by("empty") else CATALOG.video_models
+        return JSONResponse({"data": [row.listing() for row in rows]})
 
-    async def submit(self, work: Work) -> Response:
-        ask = work.parse(VideosRequest)
-        model = models.find_video(ask.model)
+    async def submit(self, call: Call) -> Response:
+        ask = call.parse(VideosRequest)
+        model = CATALOG.video(ask.model)
         if model is None:
-            raise Refusal(400, f"{ask.model} is not a valid model ID")
-        job = _job(ask, model, str(work.request.base_url).rstrip("/") + "/api/v1")
-        fate = self._studio.faults.take("videos.job", ask.model)
+            raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
+        job = _job(ask, model, str(call.request.base_url).rstrip("/") + "/api/v1")
+        fate = self._simulation.behaviour.take("videos.job", ask.model)
         if fate is not None and fate.kind == "ends_as":
             job.ends_as, job.error = fate.value, fate.message or _ERRORS.get(fate.value)
             job.billed = (fate.metadata or {}).get("cost")
-        if work.hit_by("error_in_200"):
-            return JSONResponse({})  # what is answered instead says that there is no job
+        if call.hit_by("error_in_200"):
+            return JSONResponse({})  # the answer in its place names no job
         self._jobs[job.id] = job
         self._forget_old()
-        work.call.cost_usd = job.cost if job.ends_as not in _ERRORS else job.billed or 0
+        call.record.cost_usd = job.cost if job.ends_as not in _ERRORS else job.billed or 0
         task = asyncio.create_task(self._make(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return JSONResponse(job.view(), 202)
 
-    async def status(self, work: Work) -> Response:
-        return JSONResponse(self._find(work).view())
+    async def status(self, call: Call) -> Response:
+        return JSONResponse(self._find(call).view())
 
-    async def content(self, work: Work) -> Response:
-        job = self._find(work)
-        if work.request.query_params.get("index", "0") != "0":
-            raise Refusal(404, "No such output")
+    async def content(self, call: Call) -> Response:
+        job = self._find(call)
+        if call.request.query_params.get("index", "0") != "0":
+            raise ErrorAnswer(404, "No such output")
         if job.status != "completed":
-            raise Refusal(409, "Video is not ready")
+            raise ErrorAnswer(409, "Video is not ready")
         if job.data is None:
-            raise Refusal(410, "Video is gone")
-        data = b"" if work.hit_by("empty") else job.data
-        broken = work.fault is not None and work.fault.kind in {"cut", "garbage"}
-        if work.hit_by("garbage"):
+            raise ErrorAnswer(410, "Video is gone")
+        if call.hit_by("garbage"):
             return Response(b"<html><body>502 Bad Gateway</body>", media_type="video/mp4")
+        data = b"" if call.hit_by("empty") else job.data
         headers = {
             "Content-Length": str(len(data)),
             "Content-Disposition": f'inline; filename="{job.id}.mp4"',
         }
-        return StreamingResponse(
-            _chunks(work, data, broken=broken), media_type="video/mp4", headers=headers
-        )
+        if call.hit_by("cut"):
+            return StreamingResponse(half(call.request, data), 200, headers, "video/mp4")
+        return Response(data, 200, headers, "video/mp4")
 
-    def _find(self, work: Work) -> Job:
-        job = self._jobs.get(work.request.path_params["id"])
+    def _find(self, call: Call) -> VideoJob:
+        job = self._jobs.get(call.request.path_params["id"])
         if job is None:
-            raise Refusal(404, "Video job not found", {"error_type": "not_found"})
+            raise ErrorAnswer(404, "Video job not found", {"error_type": "not_found"})
         return job
 
     def _forget_old(self) -> None:
@@ -210,18 +201,18 @@ class Videos:
         for job in with_file[:-_KEEP_FILES]:
             job.data = None
 
-    async def _make(self, job: Job) -> None:
-        whole = self._studio.faults.timing.video
+    async def _make(self, job: VideoJob) -> None:
+        whole = self._simulation.behaviour.timing.video
         if job.ends_as in _ERRORS:
             await self._pass_states(job, whole)
         else:
             job.data, _ = await asyncio.gather(
-                self._studio.draw(film, replace(job.movie, stop=self._stop)),
+                self._simulation.draw(film, replace(job.movie, stop=self._stop)),
                 self._pass_states(job, whole),
             )
         job.status = job.ends_as if job.ends_as in TERMINAL else "completed"
         cost = job.cost if job.status == "completed" else job.billed or 0.0
-        self._studio.remember(
+        self._simulation.remember(
             job.generation_id,
             {
                 "model": job.model,
@@ -235,13 +226,13 @@ class Videos:
             await self._tell(job, job.callback_url)
 
     @staticmethod
-    async def _pass_states(job: Job, seconds: float) -> None:
+    async def _pass_states(job: VideoJob, seconds: float) -> None:
         await asyncio.sleep(seconds * 0.25)
         job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
         await asyncio.sleep(seconds * 0.75)
 
-    async def _tell(self, job: Job, url: str) -> None:
-        fault = self._studio.faults.take("webhooks", job.model)
+    async def _tell(self, job: VideoJob, url: str) -> None:
+        fault = self._simulation.behaviour.take("webhooks", job.model)
         kind = fault.kind if fault is not None else None
         if kind == "off":
             return
@@ -255,8 +246,8 @@ class Videos:
             self._client = httpx.AsyncClient(trust_env=False)
         return self._client
 
-    async def _send(self, job: Job, url: str, fault: Fault | None) -> None:
-        """A few tries with growing pauses; 2xx ends them."""
+    async def _send(self, job: VideoJob, url: str, fault: Fault | None) -> None:
+        """Try a few times with growing pauses; 2xx ends them."""
         body = json.dumps(job.event()).encode()
         for turn in range(_HOOK_TRIES):
             headers = {
@@ -278,65 +269,41 @@ class Videos:
             await asyncio.sleep(0.5 * 2**turn)
 
 
-def _job(ask: VideosRequest, model: models.VideoModel, base: str) -> Job:
-    duration = ask.duration if ask.duration is not None else model.durations[0]
-    resolution = ask.resolution or model.resolutions[0]
+def _job(ask: VideosRequest, model: VideoModel, base: str) -> VideoJob:
+    duration = ask.duration if ask.duration is not None else model.supported_durations[0]
+    resolution = ask.resolution or model.supported_resolutions[0]
     frames = _frames(ask, model)
-    ratio = ask.aspect_ratio or nearest_ratio(frames.get("first_frame"), model.ratios) or "16:9"
-    for name, value, known in (
-        ("duration", duration, model.durations),
-        ("resolution", resolution, model.resolutions),
-        ("aspect_ratio", ratio, model.ratios),
+    first = frames.get("first_frame")
+    ratio = ask.aspect_ratio or nearest_ratio(first, model.supported_aspect_ratios) or "16:9"
+    audio = model.generate_audio if ask.generate_audio is None else ask.generate_audio
+    for name, value, supported in (
+        ("duration", duration, duration in model.supported_durations),
+        ("resolution", resolution, resolution in model.supported_resolutions),
+        ("aspect_ratio", ratio, ratio in model.supported_aspect_ratios),
+        ("size", ask.size, ask.size is None),
+        ("generate_audio", audio, model.generate_audio or not audio),
     ):
-        if value not in known:
-            raise Refusal(
-                400,
-                f"{name}: {value!r} is not supported by {model.id}",
-                {"error_type": "invalid_request"},
-            )
-    if ask.size is not None:
-        raise Refusal(
-            400,
-            f"size: {ask.size!r} is not supported by {model.id}",
-            {"error_type": "invalid_request"},
-        )
-    if ask.generate_audio and not model.audio:
-        raise Refusal(
-            400, f"generate_audio: not supported by {model.id}", {"error_type": "invalid_request"}
-        )
-    audio = model.audio if ask.generate_audio is None else ask.generate_audio
+        if not supported:
+            raise invalid(f"{name}: {value!r} is not supported by {model.id}")
     _check_callback(ask.callback_url)
-    size = models.video_size(resolution, ratio)
-    movie = Movie(
-        ask.prompt,
-        size,
-        duration,
-        ask.seed,
-        ask.model,
-        frames.get("first_frame"),
-        frames.get("last_frame"),
-    )
-    cost = usd(model.cost(duration, resolution, audio, size))
-    return Job(new_id("gen-vid"), ask.model, movie, cost, ask.callback_url, base)
+    size = video_size(resolution, ratio)
+    movie = Movie(ask.prompt, size, duration, ask.seed, ask.model, first, frames.get("last_frame"))
+    cost = usd(video_cost(model, duration, resolution, audio, size))
+    return VideoJob(new_id("gen-vid"), ask.model, movie, cost, ask.callback_url, base)
 
 
-def _frames(ask: VideosRequest, model: models.VideoModel) -> dict[str, bytes | None]:
+def _frames(ask: VideosRequest, model: VideoModel) -> dict[str, bytes | None]:
     frames: dict[str, bytes | None] = {}
     for number, frame in enumerate(ask.frame_images):
-        if frame.frame_type not in model.frames or frame.frame_type in frames:
-            raise Refusal(
-                400,
-                f"frame_images[{number}].frame_type: {frame.frame_type!r} is not supported",
-                {"error_type": "invalid_request"},
-            )
-        frames[frame.frame_type] = input_image(
-            frame.image_url.url, f"frame_images[{number}].image_url.url"
-        )
+        place, kind = f"frame_images[{number}]", frame.frame_type
+        if kind not in model.supported_frame_images or kind in frames:
+            raise invalid(f"{place}.frame_type: {kind!r} is not supported")
+        frames[kind] = input_image(frame.image_url.url, f"{place}.image_url.url")
     return frames
 
 
 def _check_callback(url: str | None) -> None:
-    """https only, as the provider; and this machine, because the sandbox lives there."""
+    """Take https only, as the provider does, and this machine, because the sandbox is there."""
     if url is None:
         return
     parts = urlsplit(url)
@@ -344,13 +311,4 @@ def _check_callback(url: str | None) -> None:
         return
     if parts.scheme == "http" and parts.hostname in _LOOPBACK:
         return
-    raise Refusal(400, "callback_url: must be an HTTPS URL", {"error_type": "invalid_request"})
-
-
-async def _chunks(work: Work, data: bytes, *, broken: bool) -> AsyncIterator[bytes]:
-    end = len(data) // 2 if broken else len(data)
-    for start in range(0, end, 65536):
-        yield data[start : min(start + 65536, end)]
-    if broken:
-        await asyncio.sleep(0.05)
-        break_connection(work.request)
+    raise invalid("callback_url: must be an HTTPS URL")

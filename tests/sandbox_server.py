@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from sandbox import media
-from sandbox.app import create_app, server
+from sandbox.app import create_app
 from sandbox.faults import Fault, Timing
+from sandbox.server import server
 from tests.plain_http import PLAIN
 
 FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generation": 0.0}

@@ -10,7 +10,7 @@ from api.secrets import ensure_secrets
 from api.settings import Settings, reachable
 from bots.settings import BotSettings
 from cli.settings import BadSetting, LaunchSettings, check_names, environment_names, load
-from sandbox.app import SandboxSettings
+from sandbox.settings import SandboxSettings
 
 
 @pytest.fixture(autouse=True)

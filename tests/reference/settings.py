@@ -17,7 +17,7 @@ from admin_web.settings import WebSettings
 from api.settings import Settings
 from bots.settings import BotSettings
 from cli.settings import EXAMPLE, LaunchSettings, environment_names
-from sandbox.app import SandboxSettings
+from sandbox.settings import SandboxSettings
 
 READERS: dict[str, type[BaseSettings]] = {
     "api": Settings,

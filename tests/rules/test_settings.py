@@ -9,7 +9,7 @@ from admin_web.settings import WebSettings
 from api.settings import Settings
 from bots.settings import BotSettings
 from cli.settings import LaunchSettings, environment_names
-from sandbox.app import SandboxSettings
+from sandbox.settings import SandboxSettings
 from tests.reference.settings import groups
 from tests.rules.source import ROOT
 

@@ -15,8 +15,8 @@ from api.provider.openrouter import OpenRouter
 from api.provider.types import ProviderError, VideoAsk
 from api.provider.webhooks import verify
 from api.schemas import micro
-from sandbox.app import SandboxSettings
 from sandbox.faults import Fault
+from sandbox.settings import SandboxSettings
 from tests.api.provider.conftest import SECRET
 from tests.plain_http import PLAIN
 from tests.sandbox_server import Sandbox, sandbox_server

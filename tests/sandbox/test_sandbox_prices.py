@@ -10,32 +10,40 @@ from api.catalog.pricing import image_micro
 from api.catalog.video_pricing import video_micro
 from api.provider.model_lists import chat_models, image_model, video_model
 from api.schemas import micro
-from sandbox import models
-from sandbox.models import IMAGE_MODELS, VIDEO_MODELS, ImageModel, VideoModel
+from sandbox.models import CATALOG, ImageModel, VideoModel
+from sandbox.prices import image_cost, video_cost
+from sandbox.sizes import image_size, video_size
 from tests.api.catalog.samples import model
 
 
-@pytest.mark.parametrize("listed", VIDEO_MODELS, ids=lambda listed: listed.id)
+@pytest.mark.parametrize("listed", CATALOG.video_models, ids=lambda listed: listed.id)
 def test_a_video(listed: VideoModel) -> None:
     offered = model(video_model(listed.listing()))
-    sounds = (True, False) if listed.audio else (False,)
+    sounds = (True, False) if listed.generate_audio else (False,)
     for seconds, resolution, ratio, sound in product(
-        listed.durations, listed.resolutions, listed.ratios, sounds
+        listed.supported_durations,
+        listed.supported_resolutions,
+        listed.supported_aspect_ratios,
+        sounds,
     ):
         options: dict[str, str | int | bool] = {
             "duration": seconds,
             "resolution": resolution,
             "aspect_ratio": ratio,
         }
-        held = video_micro(offered, options | ({"generate_audio": sound} if listed.audio else {}))
-        billed = listed.cost(seconds, resolution, sound, models.video_size(resolution, ratio))
+        held = video_micro(
+            offered, options | ({"generate_audio": sound} if listed.generate_audio else {})
+        )
+        billed = video_cost(listed, seconds, resolution, sound, video_size(resolution, ratio))
         assert held is not None
         assert micro(billed) <= held <= 3 * micro(billed)
 
 
-@pytest.mark.parametrize("listed", IMAGE_MODELS, ids=lambda listed: listed.id)
+@pytest.mark.parametrize("listed", CATALOG.image_models, ids=lambda listed: listed.id)
 def test_an_image(listed: ImageModel) -> None:
-    offered = model(image_model(listed.listing(), listed.endpoints()))
+    found = CATALOG.endpoints(listed.id)
+    assert found is not None
+    offered = model(image_model(listed.listing(), found.listing()))
     for tier, ratio, count in product(("1K", "2K"), ("1:1", "21:9"), (1, 2)):
         held = image_micro(
             offered,
@@ -43,13 +51,13 @@ def test_an_image(listed: ImageModel) -> None:
             input_images=1,
             prompt_chars=3_000,
         )
-        billed = listed.cost(count, models.image_size(ratio, tier), 1_000, 1)
+        billed = image_cost(found.endpoints[0], count, image_size(ratio, tier), 1_000, 1)
         assert held is not None
         assert micro(billed) <= held
 
 
 def test_prices_that_hold_at_certain_times_and_not_those_of_long_prompts() -> None:
-    entry = deepcopy(models.CHAT_MODELS[0].listing())
+    entry = deepcopy(CATALOG.chat_models[0].listing())
     entry["pricing"]["overrides"] = [
         {"utc_start": 100, "utc_end": 400, "completion": "0.000004"},
         {"min_prompt_tokens": 200_000, "prompt": "9"},
