@@ -20,7 +20,7 @@ from bots.core.commands import resolve
 from bots.core.proxies import proxy_of
 from bots.core.types import Chat, Inbound
 from bots.telegram.albums import Albums
-from bots.telegram.button_presses import Pressing
+from bots.telegram.answers import Pressing
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.private_answers import Aside

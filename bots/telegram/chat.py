@@ -18,6 +18,7 @@ from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
 from bots.telegram.calls import Calls, Refusal
 from bots.telegram.hidden_links import below
 from bots.telegram.markup import Marked, clean, cut
+from bots.telegram.messages import Place, Sender, Sent
 from bots.telegram.render import (
     GROUP_LIMITS,
     LIMITS,
@@ -30,7 +31,6 @@ from bots.telegram.render import (
     number,
     plan,
 )
-from bots.telegram.sending import Place, Sender, Sent
 
 log = structlog.get_logger()
 
