@@ -12,8 +12,8 @@ from bots.core.dispatch import answer
 from bots.core.process import open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound
 from bots.settings import BotSettings
-from bots.telegram.adapter import Telegram, make_bot
-from bots.telegram.retries import TokenRefused
+from bots.telegram.adapter import TelegramBot, make_bot
+from bots.telegram.calls import TokenRefused
 from bots.telegram.webhook import PortTaken, WebhookRefused
 from client.bot import BotApi
 from client.schemas.links import BotProfileIn
@@ -45,7 +45,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
-    telegram = Telegram(
+    telegram = TelegramBot(
         make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER
     )
     try:
@@ -71,7 +71,9 @@ def reachable_for_telegram(public_url: str | None) -> bool:
     return parts.scheme == "https" and (parts.port or 443) in WEBHOOK_PORTS
 
 
-async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event, settings: BotSettings) -> None:
+async def work(
+    telegram: TelegramBot, api: BotApi, stop: asyncio.Event, settings: BotSettings
+) -> None:
     """Takes updates and delivers until `stop` is set or one of the two fails."""
     polling = asyncio.create_task(until(stop, updates(telegram, api, settings)))
     serving = asyncio.create_task(serve(telegram.chat, api, profile(telegram), stop))
@@ -86,7 +88,7 @@ async def work(telegram: Telegram, api: BotApi, stop: asyncio.Event, settings: B
     serving.result()
 
 
-async def updates(telegram: Telegram, api: BotApi, settings: BotSettings) -> None:
+async def updates(telegram: TelegramBot, api: BotApi, settings: BotSettings) -> None:
     """What waits at Telegram while the api is away waits there."""
     await api.waiters.back()
     if settings.telegram_updates != "webhook" or settings.public_url is None:
@@ -112,7 +114,7 @@ async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:
         await asyncio.wait({task, stopping})
 
 
-def profile(telegram: Telegram) -> BotProfileIn:
+def profile(telegram: TelegramBot) -> BotProfileIn:
     bot = telegram.bot
     return BotProfileIn(
         name=bot.first_name[:120], link_template=f"https://t.me/{bot.username}?start={{code}}"

@@ -1,9 +1,8 @@
-"""The way of updates: connect, take them, hand each one to the core in a task of its own, stop."""
+"""The Telegram bot: connects, takes updates, answers each in a task of its own, stops."""
 
 import asyncio
 import os
 import ssl
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import lru_cache
@@ -18,40 +17,39 @@ from telegram.request import HTTPXRequest
 
 from bots.core.commands import resolve
 from bots.core.proxies import proxy_of
-from bots.core.types import Chat, Inbound
+from bots.core.recent import Recent
+from bots.core.types import Address, Chat, Inbound
 from bots.telegram.albums import Albums
-from bots.telegram.answers import Pressing
+from bots.telegram.answers import AnswerChat, PressChat, PrivateAnswerChat
+from bots.telegram.calls import Retrying
 from bots.telegram.chat import TelegramChat
 from bots.telegram.inbound import from_messages, from_press, from_stop
-from bots.telegram.private_answers import Aside
 from bots.telegram.registration import register
-from bots.telegram.resumed_answers import Resuming
-from bots.telegram.retries import Retrying
-from bots.telegram.update_files import Kept, Unfinished
+from bots.telegram.update_files import KeptUpdate, UpdateFiles
 from bots.telegram.webhook import Webhook
 
 log = structlog.get_logger()
 
 Answer = Callable[[Chat, Inbound], Awaitable[None]]
-"""Runs a command and shows its replies; never raises, but for being cancelled."""
+"""Runs a command and shows its replies. Raises nothing, except when it is cancelled."""
 
 POLL_SECONDS = 30
 ANSWER_SECONDS = 10
 RAW_UPDATES = "get__updates"
-"""The library takes the underscores away; without the second one it would say that it has a method
-for this."""
+"""The library takes the underscores away. Without the second one it would insist on its own
+method."""
 AT_ONCE = 256
-"""Updates in work. Beyond that the rest waits at Telegram, which keeps it for a day."""
+"""Updates in work. More of them wait at Telegram, which keeps them for a day."""
 SEEN = 5_000
-"""Updates that are known when they come again."""
+"""Updates that are recognised when they come again."""
 STOP_SECONDS = 1.5
-"""What is being answered when the bot stops gets this long."""
+"""Time that a stop leaves to the answers that are being written."""
 CONFIRM_SECONDS = 1.0
 STOPPED = "stopped_message_generation"
 """The library does not know this kind yet."""
 UPDATES = (Update.MESSAGE, Update.CALLBACK_QUERY, STOPPED)
-"""Edited messages are not among them: what was asked is being made, and making it again would cost
-again."""
+"""Edited messages are not among them: their first version is being made, and making it again would
+cost again."""
 
 
 @lru_cache(maxsize=1)
@@ -88,35 +86,34 @@ def make_bot(token: str, api_url: str) -> Bot:
     )
 
 
-class Telegram:
-    """One bot on Telegram. `chat` may be used once `connect` has returned. `folder`: where updates
-    are kept until they are answered."""
+class TelegramBot:
+    """`chat` may be used once `connect` has returned. `folder` keeps updates until they are
+    answered."""
 
     def __init__(self, bot: Bot, answer: Answer, folder: Path | None = None) -> None:
         self.bot = bot
-        self._unfinished = Unfinished(
-            None if folder is None else folder / bot.token.partition(":")[0]
-        )
+        bot_id = bot.token.partition(":")[0]
+        self._files = UpdateFiles(None if folder is None else folder / bot_id)
         self.chat = TelegramChat(bot)
         self._answer = answer
         self._albums = Albums(self._answer_messages)
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._seen: Recent[int, None] = Recent(SEEN)
         self._offset = 0
         self._polled = False
         self._retrying = Retrying()
         self._registering: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Learns who the bot is, and registers it while it works already; tries for ever. Raises
-        `TokenRefused`."""
+        """Learn the bot's name, trying for ever; its commands are registered while it works
+        already. Raises `TokenRefused`."""
         await self._retrying.until_done(self.bot.initialize)
         log.info("telegram_connected", username=self.bot.username)
         self._registering = asyncio.create_task(Retrying().until_done(lambda: register(self.bot)))
 
     async def poll(self) -> None:
-        """Takes updates for ever, until cancelled. Raises `TokenRefused`."""
+        """Take updates until cancelled. Raises `TokenRefused`."""
         self._polled = True
         await self.resume()
         await self._retrying.until_done(self._leave_webhook)
@@ -124,7 +121,7 @@ class Telegram:
             await self._retrying.until_done(self._take_updates)
 
     async def listen(self, public_url: str, listen: tuple[str, int]) -> None:
-        """Has updates brought, for ever, until cancelled. Raises `TokenRefused`, `WebhookRefused`,
+        """Have updates brought until cancelled. Raises `TokenRefused`, `WebhookRefused`,
         `PortTaken`."""
         webhook = Webhook(self.bot, public_url, listen, self.take)
         try:
@@ -157,19 +154,16 @@ class Telegram:
             self._offset = raw["update_id"] + 1
 
     async def resume(self) -> None:
-        """Begins with what an earlier process had taken and not finished."""
-        left = self._unfinished.left()
+        """Begin with the updates that an earlier process had taken and not finished."""
+        left = self._files.left()
         if left:
             log.info("updates_resumed", count=len(left))
         for kept in left:
-            await self._begin(kept.raw, kept)
+            await self.take(kept.raw, kept)
 
-    async def take(self, raw: Any) -> None:
-        """Begins to answer an update, as Telegram wrote it, when there is room for one more. From
-        then on a kill does not lose it."""
-        await self._begin(raw)
-
-    async def _begin(self, raw: Any, kept: Kept | None = None) -> None:
+    async def take(self, raw: Any, kept: KeptUpdate | None = None) -> None:
+        """Begin to answer an update, as Telegram wrote it, when there is room for one more. From
+        then on a kill does not lose it. `kept`: its file, if it has one already."""
         try:
             update = Update.de_json(raw, self.bot)
         except (TypeError, ValueError, LookupError, AttributeError):
@@ -182,15 +176,13 @@ class Telegram:
             self._slots.release()
             return
         self._seen[update.update_id] = None
-        while len(self._seen) > SEEN:
-            self._seen.popitem(last=False)
         if kept is None:
-            kept = await self._unfinished.keep(raw)
+            kept = await self._files.keep(raw)
         self._start(self._handle(update, kept)).add_done_callback(lambda _: self._slots.release())
 
     async def drain(self) -> None:
-        """Lets what is being answered end, for a moment, and tells Telegram which updates are done.
-        After `poll` or `listen`."""
+        """Let running answers end, for a moment, and tell Telegram the updates that are done. Call
+        it after `poll` or `listen`."""
         self._albums.close()
         confirming = asyncio.create_task(self._confirm())
         if self._tasks:
@@ -209,7 +201,8 @@ class Telegram:
         await self.bot.shutdown()
 
     async def _confirm(self) -> None:
-        """Without this, the updates taken last would come once more after the next start."""
+        """Tell Telegram the offset: otherwise the last updates would come again at the next
+        start."""
         if not self._polled:
             return
         with suppress(TelegramError, TimeoutError):
@@ -222,8 +215,9 @@ class Telegram:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _handle(self, update: Update, kept: Kept) -> None:
-        """What is cut in the middle is not done: the next start goes on with it."""
+    async def _handle(self, update: Update, kept: KeptUpdate) -> None:
+        """Answer one update. One that is cut in the middle is not done: the next start goes on with
+        it."""
         try:
             if update.callback_query is not None:
                 await self._answer_press(update.callback_query, kept)
@@ -240,21 +234,23 @@ class Telegram:
             log.exception("update_broke", update_id=update.update_id)
         kept.done()
 
-    async def _answer_messages(self, messages: list[Message], kept: Kept) -> None:
+    async def _answer_messages(self, messages: list[Message], kept: KeptUpdate) -> None:
         inbound = from_messages(messages, kept.update_id, self.bot)
         if inbound is None:
             return
         command = resolve(inbound.command)
-        aside = command is not None and command.secret and not inbound.address.private
-        chat: Chat = Aside(self.chat, inbound.address, inbound.sender.id) if aside else self.chat
-        await self._answer(Resuming(chat, kept), inbound)
+        chat = AnswerChat(self.chat, kept)
+        if command is not None and command.secret and not inbound.address.private:
+            person = Address(inbound.address.platform, inbound.sender.id)
+            chat = PrivateAnswerChat(self.chat, kept, person)
+        await self._answer(chat, inbound)
 
-    async def _answer_press(self, query: CallbackQuery, kept: Kept) -> None:
-        pressing = Pressing(self.chat, query, self.bot.username)
-        _ = self._start(pressing.acknowledge())
+    async def _answer_press(self, query: CallbackQuery, kept: KeptUpdate) -> None:
+        chat = PressChat(self.chat, kept, query, self.bot.username)
+        _ = self._start(chat.acknowledge())
         inbound = from_press(query, kept.update_id, self.bot)
         if inbound is not None:
-            await self._answer(Resuming(pressing, kept), inbound)
+            await self._answer(chat, inbound)
 
     async def _answer_stop(self, stopped: object, update_id: int) -> None:
         inbound = from_stop(stopped, update_id, self.chat.stopped)

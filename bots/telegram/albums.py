@@ -1,4 +1,4 @@
-"""Albums come one message at a time: they are put together again."""
+"""Albums, put together from the messages in which Telegram brings them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,18 +7,18 @@ from typing import Any
 
 from telegram import Message
 
-from bots.telegram.update_files import Kept
+from bots.telegram.update_files import KeptUpdate
 
 QUIET_SECONDS = 0.6
-"""An album is whole when so long nothing more of it came. Its messages come in one answer, or right
-behind each other."""
+"""Silence after which an album is whole. Its messages come in one answer, or right behind each
+other."""
 
-Whole = Callable[[list[Message], Kept], Coroutine[Any, Any, None]]
+Whole = Callable[[list[Message], KeptUpdate], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
-class _Album:
-    kept: Kept
+class _OpenAlbum:
+    kept: KeptUpdate
     messages: list[Message] = field(default_factory=list)
     more: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Future[None] = field(
@@ -27,15 +27,15 @@ class _Album:
 
 
 class Albums:
-    """`whole` gets an album's messages and its first update."""
+    """`whole` is called with an album's messages and its first update."""
 
     def __init__(self, whole: Whole) -> None:
         self._whole = whole
-        self._open: dict[tuple[int, str], _Album] = {}
+        self._open: dict[tuple[int, str], _OpenAlbum] = {}
         self._closing = False
 
-    async def add(self, message: Message, kept: Kept) -> None:
-        """Returns when the album of this message was handled."""
+    async def add(self, message: Message, kept: KeptUpdate) -> None:
+        """Return when the album of this message was handled. Cancelled when that was cut."""
         key = (message.chat.id, str(message.media_group_id))
         album = self._open.get(key)
         if album is not None:
@@ -43,19 +43,21 @@ class Albums:
             album.more.set()
             await asyncio.shield(album.over)
             return
-        album = self._open[key] = _Album(kept, [message])
+        album = self._open[key] = _OpenAlbum(kept, [message])
         try:
             try:
                 await self._gather(album)
             finally:
                 del self._open[key]
             await self._whole(sorted(album.messages, key=lambda one: one.message_id), album.kept)
-        except BaseException:
-            album.over.cancel()  # what is not handled is not handled for any of its messages
+        except asyncio.CancelledError:
+            album.over.cancel()  # none of its messages is answered: the next start has all of them
             raise
-        album.over.set_result(None)
+        finally:
+            if not album.over.done():
+                album.over.set_result(None)  # also after an error, which is the error of all
 
-    async def _gather(self, album: _Album) -> None:
+    async def _gather(self, album: _OpenAlbum) -> None:
         while not self._closing:
             album.more.clear()
             try:
@@ -65,7 +67,7 @@ class Albums:
                 return
 
     def close(self) -> None:
-        """No more messages will come: what there is counts as whole."""
+        """Take every open album as whole: no more messages will come."""
         self._closing = True
         for album in self._open.values():
             album.more.set()

@@ -1,14 +1,16 @@
-"""One call to Telegram: when it may be made, when it is made again, and what its failure means."""
+"""Calls to Telegram: their turn, their repetition, and the meaning of their failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
+import structlog
 from telegram.error import (
     BadRequest,
     ChatMigrated,
+    Conflict,
     Forbidden,
     InvalidToken,
     RetryAfter,
@@ -16,13 +18,17 @@ from telegram.error import (
 )
 
 from bots.core.types import SendFailed
-from bots.telegram.rate_limits import PATIENCE, Pace
+from bots.telegram.rate_limits import PATIENCE, RateLimits
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 UNSENT_PAUSES = (0.5, 2.0)
-"""Nothing went out, so trying again can't show anything twice. The first try is followed by one
-after each pause."""
+"""Seconds before each further try of a call that did not leave: it can't show anything twice."""
+BACKOFF_LEAST, BACKOFF_MOST = 0.5, 30.0
+ENTITIES_REFUSED = ("can't parse", "entities", "entity_", "entity beginning", "wrong http url")
+ENTITIES = ("entities", "caption_entities")
 
 _UNSENT = (
     httpx.ConnectError,
@@ -33,53 +39,71 @@ _UNSENT = (
 )
 
 
-class Refusal(SendFailed):
-    """Telegram's answer was no, in its words."""
+class TelegramRefusal(SendFailed):
+    """Telegram answered no. `reason` has its words."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, final=True)
 
     def says(self, *signs: str) -> bool:
-        """Whether one of them, in small letters, is in the words: the library changes their
-        case."""
+        """Whether the reason contains one of the signs, which are in small letters: the library
+        changes the case of Telegram's words."""
         return any(sign in self.reason.lower() for sign in signs)
 
 
 class Calls:
-    def __init__(self, pace: Pace | None = None) -> None:
-        self.pace = Pace() if pace is None else pace
+    """Calls that show something in a chat, each in its turn."""
+
+    def __init__(self, limits: RateLimits | None = None) -> None:
+        self.limits = RateLimits() if limits is None else limits
 
     async def make(
         self,
+        call: Callable[..., Awaitable[T]],
         chat_id: int,
-        call: Callable[[], Awaitable[T]],
         *,
         cost: int = 1,
         patience: float = PATIENCE,
         repeatable: bool = False,
+        **given: Any,
     ) -> T:
-        """`cost` in messages. `repeatable`: a second time does no harm, so that a lost answer
-        leaves nothing uncertain.
+        """Call a method of the library's bot with `chat_id` and what is given.
 
+        `cost` is in messages. `repeatable`: a second time does no harm, so that a lost answer
+        leaves nothing uncertain. Entities that Telegram refuses are left out in a second call.
         Raises `SendFailed`, and `ChatMigrated`, after which the old chat has taken nothing.
         """
-        wait = self.pace.turn(chat_id, cost, patience)
+        wait = self.limits.turn(chat_id, cost, patience)
         if wait:
             await asyncio.sleep(wait)
         for pause in (*UNSENT_PAUSES, None):
             try:
-                return await call()
+                return await call(chat_id=chat_id, **given)
             except ChatMigrated:
                 raise
             except RetryAfter as error:
                 seconds = seconds_of(error)
-                self.pace.slow_down(chat_id, seconds)
+                self.limits.slow_down(chat_id, seconds)
                 raise SendFailed("Telegram asked to slow down", retry_after=seconds) from None
             except TelegramError as error:
                 if pause is None or not unsent(error):
-                    raise failure(error, repeatable) from error
+                    failed = failure(error, repeatable)
+                    if not _entities_refused(failed, given):
+                        raise failed from error
+                    break
             await asyncio.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+        plain = {name: value for name, value in given.items() if name not in ENTITIES}
+        return await self.make(
+            call, chat_id, cost=cost, patience=patience, repeatable=repeatable, **plain
+        )
+
+
+def _entities_refused(failed: SendFailed, given: dict[str, Any]) -> bool:
+    return (
+        isinstance(failed, TelegramRefusal)
+        and any(given.get(name) for name in ENTITIES)
+        and failed.says(*ENTITIES_REFUSED)
+    )
 
 
 def seconds_of(error: RetryAfter) -> float:
@@ -88,20 +112,68 @@ def seconds_of(error: RetryAfter) -> float:
 
 
 def unsent(error: TelegramError) -> bool:
-    """The request did not leave: no connection was made, or none was free."""
+    """Whether the request did not leave: no connection was made, or none was free."""
     return isinstance(error.__cause__, _UNSENT)
 
 
 def failure(error: TelegramError, repeatable: bool) -> SendFailed:
-    """What a failed call means for what was to be sent."""
+    """The meaning of a failed call for the message that was to be sent."""
     if isinstance(error, BadRequest | Forbidden):
-        return Refusal(error.message)
+        return TelegramRefusal(error.message)
     if isinstance(error, InvalidToken):
         return SendFailed("Telegram refuses the bot's token")
     if unsent(error):
         return SendFailed(f"Telegram can't be reached: {type(error.__cause__).__name__}")
     if "Entity Too Large" in error.message:
-        return Refusal("Request Entity Too Large")
+        return TelegramRefusal("Request Entity Too Large")
     return SendFailed(
         f"no clear answer from Telegram: {error.message[:200]}", uncertain=not repeatable
     )
+
+
+class TokenRefused(Exception):
+    """Telegram does not know this token. The library's own error quotes the token, so that one must
+    not be chained."""
+
+
+class Retrying:
+    """Repetition of work with growing pauses for as long as Telegram is away. Each kind of trouble
+    is logged once."""
+
+    def __init__(self) -> None:
+        self._trouble: str | None = None
+
+    async def until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Raises `TokenRefused`, and the errors of `work` that are no `TelegramError`."""
+        pause = BACKOFF_LEAST
+        while True:
+            try:
+                await work()
+            except InvalidToken:
+                raise TokenRefused from None
+            except TelegramError as error:
+                if isinstance(error, RetryAfter):
+                    pause = seconds_of(error)
+                else:
+                    pause = min(pause * 2, BACKOFF_MOST)
+                self._log(error, pause)
+                await asyncio.sleep(pause)
+            else:
+                if self._trouble is not None:
+                    log.info("telegram_well_again")
+                self._trouble = None
+                return
+
+    def _log(self, error: TelegramError, pause: float) -> None:
+        kind = type(error).__name__
+        if kind == self._trouble:
+            return
+        self._trouble = kind
+        if isinstance(error, Conflict):
+            log.error(
+                "telegram_conflict",
+                reason="another process takes this bot's updates: stop it, or give this bot its "
+                "own token",
+            )
+        else:
+            log.warning("telegram_unreachable", reason=error.message[:200], again_in=pause)

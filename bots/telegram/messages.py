@@ -1,14 +1,16 @@
-"""The calls that show something: texts, drafts, files, albums. Each takes what `render` planned and
-says which messages it became."""
+"""Messages on Telegram: texts, drafts, files and albums, sent, edited and deleted, with the texts
+that stand in them."""
 
+import base64
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
+import structlog
 from telegram import (
     Bot,
     ForceReply,
-    InlineKeyboardMarkup,
     InputMediaDocument,
     InputMediaPhoto,
     InputMediaVideo,
@@ -16,25 +18,29 @@ from telegram import (
     Message,
     ReplyParameters,
 )
+from telegram.error import InvalidToken
 
-from bots.core.types import File
-from bots.telegram.calls import Calls, Refusal
+from bots.core.recent import Recent
+from bots.core.splitting import utf16_units
+from bots.core.types import Button, File, SendFailed
+from bots.telegram.calls import ENTITIES_REFUSED, Calls, TelegramRefusal
 from bots.telegram.markup import Marked
 from bots.telegram.render import (
-    Album,
-    Draft,
+    LIMITS,
+    AlbumStep,
+    DraftStep,
+    FileStep,
     Kind,
-    Single,
-    Text,
+    Step,
+    TextStep,
     as_document,
     keyboard,
     known_as,
     ref,
 )
 
-T = TypeVar("T")
+log = structlog.get_logger()
 
-ENTITIES_REFUSED = ("can't parse", "entities", "entity_", "entity beginning", "wrong http url")
 PHOTO_REFUSED = (
     "image_process_failed",
     "photo_invalid_dimensions",
@@ -49,13 +55,23 @@ FILE_UNKNOWN = (
     "wrong type of the web page",
     "file_id",
 )
+NO_TEXT = "no text in the message"
+NOT_MODIFIED = "message is not modified"
+UNDELETABLE = ("can't be deleted", "message_delete_forbidden")
 NO_LINK_PREVIEW = LinkPreviewOptions(is_disabled=True)
+MEMORY = 2_000
+DRAFT_IDS = 2**31 - 1
+NO_WORDS_LEFT = "🗑️"
+EMPTY_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAKAAAABaCAAAAAAarQKOAAAAVElEQVR42u3OMQEAAAgDoGn/YMayxg5IwFy6bQQFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQ"
+    "UFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQVrPFoGAXz8JysdAAAAAElFTkSuQmCC"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a message goes, in Telegram's types. `public`: others read along. `album`: messages
-    that it stands below."""
+class Target:
+    """The chat, topic and message that a message answers to, in Telegram's types. `public`: other
+    people read along. `album`: the messages above it that it points at."""
 
     chat_id: int
     thread_id: int | None
@@ -65,163 +81,210 @@ class Place:
     album: tuple[int, ...] = ()
 
     @property
-    def how(self) -> dict[str, Any]:
-        """What every call that sends has."""
-        answering = (
-            None
-            if self.reply_to is None
-            else ReplyParameters(self.reply_to, allow_sending_without_reply=True)
-        )
+    def fields(self) -> dict[str, Any]:
+        """The fields of every call that sends a message."""
+        answered = self.reply_to
         return {
             "message_thread_id": self.thread_id,
-            "reply_parameters": answering,
+            "reply_parameters": None
+            if answered is None
+            else ReplyParameters(answered, allow_sending_without_reply=True),
             "disable_notification": self.quiet,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Message ids, and of each file what Telegram knows it as."""
+    """Message ids, and the ref of each file."""
 
     message_ids: tuple[int, ...]
     refs: tuple[str | None, ...] = ()
 
 
-class Sender:
-    """All calls raise what `Calls.make` raises."""
+class TelegramMessages:
+    """All methods raise what `Calls.make` raises."""
 
     def __init__(self, bot: Bot, calls: Calls) -> None:
         self._bot = bot
         self._calls = calls
+        self._texts: Recent[tuple[int, int], TextStep] = Recent(MEMORY)
+        self._drafts: Recent[tuple[int, int], DraftStep] = Recent(MEMORY)
+        self._draftless: Recent[int, None] = Recent(MEMORY)
+        self._with_file: Recent[tuple[int, int], None] = Recent(MEMORY)
+        self._changed: Recent[int, tuple[float, int]] = Recent(MEMORY)
 
-    async def text(self, place: Place, step: Text) -> Sent:
-        markup = keyboard(step.buttons) if step.wanted is None else _field(step.wanted, place)
+    def takes_drafts(self, chat_id: int) -> bool:
+        return chat_id not in self._draftless
 
-        async def send(words: Marked) -> Message:
-            return await self._bot.send_message(
-                place.chat_id,
-                words.text,
-                entities=words.entities,
-                reply_markup=markup,
+    def stop_button(self, chat_id: int, draft_id: int) -> Button | None:
+        """The meaning of the stop sign of a draft."""
+        draft = self._drafts.get((chat_id, draft_id))
+        return draft.buttons[0][0] if draft is not None and draft.buttons else None
+
+    def has_file(self, chat_id: int, message_id: int) -> None:
+        """Remember that the message has a caption and no text. It spares an edit that Telegram
+        would refuse."""
+        self._with_file[chat_id, message_id] = None
+
+    def changed(self, chat_id: int) -> tuple[float, int]:
+        """The time of the last text in the chat, and its length."""
+        return self._changed.get(chat_id, (float("-inf"), 0))
+
+    async def take(self, target: Target, step: Step, earlier: Sent | None) -> Sent:
+        """Carry out one step. `earlier` is its result, if it was carried out before: a text is
+        edited then, files stay."""
+        if isinstance(step, DraftStep):
+            return await self._draft(target, step)
+        if isinstance(step, TextStep):
+            message_id = step.message_id if earlier is None else earlier.message_ids[0]
+            if message_id is not None:
+                return await self._edit(target.chat_id, message_id, step)
+            hint = step.hint
+            message = await self._calls.make(
+                self._bot.send_message,
+                target.chat_id,
+                text=step.words.text,
+                entities=step.words.entities,
+                # in a group, only the person who is answered gets the field
+                reply_markup=keyboard(step.buttons)
+                if hint is None
+                else ForceReply(selective=target.public, input_field_placeholder=hint or None),
                 link_preview_options=NO_LINK_PREVIEW,
-                **place.how,
+                **target.fields,
             )
+            self._remember(target.chat_id, message.message_id, step)
+            return Sent((message.message_id,))
+        if earlier is not None:
+            return earlier
+        if isinstance(step, AlbumStep):
+            return await self._album(target, step)
+        return await self._file(target, step)
 
-        return Sent(((await self._marked(place.chat_id, step.words, send)).message_id,))
-
-    async def draft(self, place: Place, draft_id: int, step: Draft) -> None:
-        """A sign of life like this waits for nobody's turn."""
-        # the library knows an older Bot API, which had no stop sign yet
-        stop = {"can_stop": True, "keep_on_stop": True} if step.buttons else None
-
-        async def send(words: Marked) -> bool:
-            return await self._bot.send_message_draft(
-                place.chat_id,
-                draft_id,
-                words.text,
-                place.thread_id,
-                entities=words.entities,
-                api_kwargs=stop,
+    async def _draft(self, target: Target, step: DraftStep) -> Sent:
+        """Show a draft, which waits for nobody's turn and may be left out. A chat that takes no
+        drafts gets a message, which the next preview edits."""
+        # one answer, one draft: the answered message names it
+        draft_id = (target.reply_to or 0) % DRAFT_IDS + 1
+        if self._drafts.get((target.chat_id, draft_id)) == step:
+            return Sent(())
+        try:
+            await self._calls.make(
+                self._bot.send_message_draft,
+                target.chat_id,
+                draft_id=draft_id,
+                text=step.words.text,
+                message_thread_id=target.thread_id,
+                entities=step.words.entities,
+                # the library knows an older Bot API, which had no stop sign yet
+                api_kwargs={"can_stop": True, "keep_on_stop": True} if step.buttons else None,
+                patience=0.0,
+                repeatable=True,
             )
+        except SendFailed as failed:
+            refused = isinstance(failed, TelegramRefusal)
+            if not refused and not isinstance(failed.__cause__, InvalidToken):
+                return Sent(())
+            self._draftless[target.chat_id] = None
+            log.info("no_drafts_here", reason=failed.reason)
+            if not step.words.text:
+                return Sent(())
+            return await self.take(target, TextStep(step.words, step.buttons), None)
+        self._drafts[target.chat_id, draft_id] = step
+        return Sent(())
 
-        await self._marked(place.chat_id, step.words, send, patience=0.0, repeatable=True)
+    async def _edit(self, chat_id: int, message_id: int, step: TextStep) -> Sent:
+        """Edit a text or a caption. Telegram refuses an edit that changes nothing, and counts it: a
+        text that stands there already is not sent again."""
+        known = self._texts.get((chat_id, message_id))
+        if known is not None and (known.words, known.buttons) == (step.words, step.buttons):
+            return Sent((message_id,))
+        captioned = (chat_id, message_id) in self._with_file
+        try:
+            if not captioned:
+                await self._edit_text(chat_id, message_id, step)
+        except TelegramRefusal as refused:
+            if refused.says(NO_TEXT):
+                self.has_file(chat_id, message_id)
+                captioned = True
+            elif not refused.says(NOT_MODIFIED):
+                raise
+        if captioned:
+            await self._edit_caption(chat_id, message_id, step)
+        self._remember(chat_id, message_id, step)
+        return Sent((message_id,))
 
-    async def edit(self, chat_id: int, message_id: int, step: Text) -> None:
-        markup = keyboard(step.buttons)
-
-        async def edit(words: Marked) -> object:
-            return await self._bot.edit_message_text(
-                words.text,
-                chat_id,
-                message_id,
-                entities=words.entities,
-                reply_markup=markup,
-                link_preview_options=NO_LINK_PREVIEW,
-            )
-
-        await self._marked(chat_id, step.words, edit, repeatable=True)
-
-    async def edit_caption(self, chat_id: int, message_id: int, step: Text) -> None:
-        markup = keyboard(step.buttons)
-
-        async def edit(words: Marked) -> object:
-            return await self._bot.edit_message_caption(
-                chat_id,
-                message_id,
-                caption=words.text,
-                caption_entities=words.entities,
-                reply_markup=markup,
-            )
-
-        await self._marked(chat_id, step.words, edit, repeatable=True)
-
-    async def edit_picture(
-        self, chat_id: int, message_id: int, picture: bytes, words: Marked
-    ) -> None:
-        media = InputMediaPhoto(picture, caption=words.text)
+    async def _edit_text(self, chat_id: int, message_id: int, step: TextStep) -> None:
         await self._calls.make(
+            self._bot.edit_message_text,
             chat_id,
-            lambda: self._bot.edit_message_media(media, chat_id, message_id),
+            message_id=message_id,
+            text=step.words.text,
+            entities=step.words.entities,
+            reply_markup=keyboard(step.buttons),
+            link_preview_options=NO_LINK_PREVIEW,
             repeatable=True,
         )
 
-    async def file(self, place: Place, step: Single) -> Sent:
-        markup = keyboard(step.buttons)
-
-        async def send(file: File, caption: Marked) -> Sent:
-            message = await self._marked(
-                place.chat_id, caption, lambda words: self._send_file(place, file, words, markup)
-            )
-            return Sent((message.message_id,), (_ref(message),))
-
-        return await _as_taken(step.file, lambda file: send(file, step.caption))
-
-    async def _send_file(
-        self, place: Place, file: File, words: Marked, markup: InlineKeyboardMarkup | None
-    ) -> Message:
-        kind, content = _content(file)
-        how = place.how | {
-            "caption": words.text or None,
-            "caption_entities": words.entities,
-            "reply_markup": markup,
-        }
-        if kind == "photo":
-            return await self._bot.send_photo(
-                place.chat_id, content, filename=file.name, has_spoiler=file.spoiler, **how
-            )
-        if kind == "video":
-            return await self._bot.send_video(
-                place.chat_id,
-                content,
-                filename=file.name,
-                has_spoiler=file.spoiler,
-                **_film(file),
-                **how,
-            )
-        return await self._bot.send_document(
-            place.chat_id,
-            content,
-            filename=file.name,
-            thumbnail=file.thumbnail,
-            disable_content_type_detection=True,
-            **how,
-        )
-
-    async def album(self, place: Place, step: Album) -> Sent:
-        async def send(files: tuple[File, ...], words: Marked) -> Sent:
-            shown = await self._calls.make(
-                place.chat_id,
-                lambda: self._bot.send_media_group(
-                    place.chat_id, _media(files, words), **place.how
-                ),
-                cost=len(files) if place.public else 1,
-            )
-            return Sent(tuple(one.message_id for one in shown), tuple(_ref(one) for one in shown))
-
-        files, words = step.files, step.caption
+    async def _edit_caption(self, chat_id: int, message_id: int, step: TextStep) -> None:
+        if utf16_units(step.words.text) > LIMITS.caption:
+            raise TelegramRefusal("the text is too long for a caption")
         try:
-            return await send(files, words)
-        except Refusal as refused:
+            await self._calls.make(
+                self._bot.edit_message_caption,
+                chat_id,
+                message_id=message_id,
+                caption=step.words.text,
+                caption_entities=step.words.entities,
+                reply_markup=keyboard(step.buttons),
+                repeatable=True,
+            )
+        except TelegramRefusal as refused:
+            if not refused.says(NOT_MODIFIED):
+                raise
+
+    async def _file(self, target: Target, step: FileStep) -> Sent:
+        file = step.file
+        while True:
+            call, fields = self._sending(file)
+            try:
+                message = await self._calls.make(
+                    call,
+                    target.chat_id,
+                    filename=file.name,
+                    caption=step.caption.text or None,
+                    caption_entities=step.caption.entities,
+                    reply_markup=keyboard(step.buttons),
+                    **fields,
+                    **target.fields,
+                )
+            except TelegramRefusal as refused:
+                if known_as(file) is not None and refused.says(*FILE_UNKNOWN):
+                    file = replace(file, ref=None)
+                elif file.kind == "photo" and refused.says(*PHOTO_REFUSED):
+                    file = as_document(file)
+                else:
+                    raise
+                if not file.data:
+                    raise
+            else:
+                return Sent((message.message_id,), (_ref(message),))
+
+    def _sending(self, file: File) -> tuple[Callable[..., Awaitable[Message]], dict[str, Any]]:
+        """The method that sends such a file, and its fields."""
+        kind, content = _content(file)
+        if kind == "photo":
+            return self._bot.send_photo, {"photo": content, "has_spoiler": file.spoiler}
+        if kind == "video":
+            video = {"video": content, "has_spoiler": file.spoiler}
+            return self._bot.send_video, video | _video_fields(file)
+        document = {"document": content, "thumbnail": file.thumbnail}
+        return self._bot.send_document, document | {"disable_content_type_detection": True}
+
+    async def _album(self, target: Target, step: AlbumStep) -> Sent:
+        try:
+            return await self._send_album(target, step)
+        except TelegramRefusal as refused:
+            files, words = step.files, step.caption
             if refused.says(*FILE_UNKNOWN) and any(known_as(one) for one in files):
                 files = tuple(replace(one, ref=None) for one in files)
             elif refused.says(*PHOTO_REFUSED):
@@ -230,89 +293,90 @@ class Sender:
                 words = words.plain
             else:
                 raise
-        return await send(files, words)
+        return await self._send_album(target, AlbumStep(files, words))
+
+    async def _send_album(self, target: Target, step: AlbumStep) -> Sent:
+        sent = await self._calls.make(
+            self._bot.send_media_group,
+            target.chat_id,
+            media=[
+                _medium(file, step.caption if position == 0 else None)
+                for position, file in enumerate(step.files)
+            ],
+            cost=len(step.files) if target.public else 1,
+            **target.fields,
+        )
+        return Sent(tuple(one.message_id for one in sent), tuple(_ref(one) for one in sent))
 
     async def delete(self, chat_id: int, message_id: int) -> None:
         await self._calls.make(
-            chat_id, lambda: self._bot.delete_message(chat_id, message_id), cost=0, repeatable=True
+            self._bot.delete_message, chat_id, message_id=message_id, cost=0, repeatable=True
         )
 
-    async def _marked(
-        self, chat_id: int, words: Marked, send: Callable[[Marked], Awaitable[T]], **how: Any
-    ) -> T:
-        """With marks if Telegram takes them, else as plain text."""
+    async def take_away(self, chat_id: int, message_id: int, words: Marked) -> None:
+        """Delete a message, or empty it: Telegram deletes none that is older than two days."""
         try:
-            return await self._calls.make(chat_id, lambda: send(words), **how)
-        except Refusal as refused:
-            if not words.entities or not refused.says(*ENTITIES_REFUSED):
+            await self.delete(chat_id, message_id)
+        except TelegramRefusal as refused:
+            if refused.says(*UNDELETABLE):
+                await self._empty(chat_id, message_id, words)
+            elif not refused.says("not found"):
                 raise
-        return await self._calls.make(chat_id, lambda: send(words.plain), **how)
 
+    async def _empty(self, chat_id: int, message_id: int, words: Marked) -> None:
+        """Leave only these words of a message, and in place of its picture an empty one."""
+        step = TextStep(words if words.text.strip() else Marked(NO_WORDS_LEFT))
+        try:
+            await self._edit_text(chat_id, message_id, step)
+        except TelegramRefusal as refused:
+            if not refused.says(NO_TEXT):
+                log.info("message_left", reason=refused.reason)
+                return
+            await self._calls.make(
+                self._bot.edit_message_media,
+                chat_id,
+                message_id=message_id,
+                media=InputMediaPhoto(EMPTY_PICTURE, caption=step.words.text),
+                repeatable=True,
+            )
+        self._texts.pop((chat_id, message_id), None)
 
-async def _as_taken(file: File, send: Callable[[File], Awaitable[Sent]]) -> Sent:
-    """A file that Telegram does not know any more is uploaded; what is no photo to it goes as a
-    document."""
-    try:
-        return await send(file)
-    except Refusal as refused:
-        if known_as(file) is not None and refused.says(*FILE_UNKNOWN):
-            file = replace(file, ref=None)
-        elif file.kind == "photo" and refused.says(*PHOTO_REFUSED):
-            file = as_document(file)
-        else:
-            raise
-        if not file.data:
-            raise
-    return await _as_taken(file, send)
-
-
-def _field(hint: str, place: Place) -> ForceReply:
-    """In a group only whoever is answered gets the field for an answer."""
-    return ForceReply(selective=place.public, input_field_placeholder=hint or None)
+    def _remember(self, chat_id: int, message_id: int, step: TextStep) -> None:
+        self._texts[chat_id, message_id] = step
+        self._changed[chat_id] = time.monotonic(), utf16_units(step.words.text)
 
 
 def _content(file: File) -> tuple[Kind, bytes | str]:
-    """The id that Telegram has for it, or the bytes."""
+    """The kind of the file, and the id that Telegram has for it, or its bytes."""
     known = known_as(file)
     return (file.kind, file.data) if known is None else known
 
 
-def _film(file: File) -> dict[str, Any]:
-    duration = None if file.duration is None else max(1, round(file.duration))
+def _video_fields(file: File) -> dict[str, Any]:
     return {
         "width": file.width,
         "height": file.height,
-        "duration": duration,
+        "duration": None if file.duration is None else max(1, round(file.duration)),
         "thumbnail": file.thumbnail,
         "supports_streaming": True,
     }
 
 
-def _media(
-    files: tuple[File, ...], words: Marked
-) -> list[InputMediaPhoto | InputMediaVideo | InputMediaDocument]:
-    made: list[InputMediaPhoto | InputMediaVideo | InputMediaDocument] = []
-    for position, file in enumerate(files):
-        kind, content = _content(file)
-        first = (
-            {"caption": words.text, "caption_entities": words.entities}
-            if position == 0 and words.text
-            else {}
-        )
-        more: dict[str, Any] = first | (
-            {"filename": file.name} if isinstance(content, bytes) else {}
-        )
-        if kind == "photo":
-            made.append(InputMediaPhoto(content, has_spoiler=file.spoiler, **more))
-        elif kind == "video":
-            made.append(InputMediaVideo(content, has_spoiler=file.spoiler, **_film(file), **more))
-        else:
-            made.append(
-                InputMediaDocument(
-                    content, thumbnail=file.thumbnail, disable_content_type_detection=True, **more
-                )
-            )
-    return made
+def _medium(
+    file: File, words: Marked | None
+) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:
+    """One file of an album, with its caption."""
+    kind, content = _content(file)
+    fields: dict[str, Any] = {"filename": file.name} if isinstance(content, bytes) else {}
+    if words is not None and words.text:
+        fields |= {"caption": words.text, "caption_entities": words.entities}
+    if kind == "photo":
+        return InputMediaPhoto(content, has_spoiler=file.spoiler, **fields)
+    if kind == "video":
+        return InputMediaVideo(content, has_spoiler=file.spoiler, **_video_fields(file), **fields)
+    return InputMediaDocument(
+        content, thumbnail=file.thumbnail, disable_content_type_detection=True, **fields
+    )
 
 
 def _ref(message: Message) -> str | None:

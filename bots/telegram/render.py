@@ -1,4 +1,4 @@
-"""Replies as Telegram messages: what is sent, what is edited, how files go."""
+"""The plan of a reply on Telegram: the messages to send and to edit, and the form of its files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ LIMITS = Limits(
     edit_seconds=1.5,
     picture="caption",
 )
-"""Texts are counted in UTF-16 units. A chat takes about one message a second."""
+"""Texts count in UTF-16 units. A chat takes about one message a second."""
 GROUP_LIMITS = replace(LIMITS, edit_seconds=3.0)
 """A group takes about twenty messages and edits a minute."""
 
@@ -38,133 +38,119 @@ NOTHING = Marked("")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """`target` is the message that becomes this text; without it a new one is sent. `wanted`: the
-    hint in the field for the answer."""
+class TextStep:
+    """A text. `message_id` is the message that becomes this text; None for a new message. `hint`: a
+    field for the answer opens, with this hint in it."""
 
     words: Marked
     buttons: Rows = ()
-    target: int | None = None
-    wanted: str | None = None
+    message_id: int | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A text that is still growing, shown as such; it is no message. `buttons`: the first is what
-    the platform's own stop sign means."""
+class DraftStep:
+    """A growing text in Telegram's own form, which is no message. The first of the buttons is the
+    meaning of the platform's own stop sign."""
 
     words: Marked
     buttons: Rows = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class FileStep:
     file: File
     caption: Marked = NOTHING
     buttons: Rows = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Album:
-    """2 to 10 photos and videos, or as many documents; the caption goes to the first. It can't have
-    buttons."""
+class AlbumStep:
+    """2 to 10 photos and videos, or as many documents. The caption goes to the first. An album has
+    no buttons."""
 
     files: tuple[File, ...]
     caption: Marked = NOTHING
 
 
-Step = Text | Draft | Single | Album
+Step = TextStep | DraftStep | FileStep | AlbumStep
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One call for each step, in order; `obsolete` are shown messages that nothing replaces."""
+class SendPlan:
+    """One call for each step, in order. `obsolete` are shown messages that nothing replaces."""
 
     steps: tuple[Step, ...]
     obsolete: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """`public`: others read along, so their names must not ring. `drafts`: a growing text may be
-    shown as a draft."""
+class ChatTraits:
+    """`public`: other people read along, so their names must not ring. `drafts`: a growing text may
+    be a draft."""
 
     own_name: str
     public: bool
     drafts: bool = False
 
 
-def plan(reply: Reply, replacing: Shown | None, setting: Setting) -> Plan:
-    """Raises `SendFailed`, final, for what Telegram never takes."""
+def plan(reply: Reply, replacing: Shown | None, traits: ChatTraits) -> SendPlan:
+    """Raises `SendFailed`, final, for a reply that Telegram never takes."""
     shown = tuple(number(one) for one in replacing.message_ids) if replacing is not None else ()
     if reply.ask is not None:
-        return Plan(
-            (
-                Text(
-                    question(reply.ask, reply.text, setting.own_name), wanted=placeholder(reply.ask)
-                ),
-            )
-        )
+        asking = question(reply.ask, reply.text, traits.own_name)
+        return SendPlan((TextStep(asking, hint=placeholder(reply.ask)),))
+    own_name = traits.own_name if traits.public else None
+    whole = marked(reply.text, markdown=reply.markdown, own_name=own_name)
     if not reply.files:
-        return _texts(reply, shown, setting)
+        if reply.preview and traits.drafts and not shown:
+            return SendPlan((DraftStep(ending(whole, LIMITS.text), reply.buttons),))
+        return _texts(list(cut(whole, LIMITS.text)), reply.buttons, shown)
+    words = list(cut(whole, LIMITS.text))
     groups = _groups([as_sendable(file) for file in reply.files])
-    words = list(cut(_whole(reply, setting), LIMITS.text))
     captioned = sum(utf16_units(one.text) for one in words) <= LIMITS.caption and not (
-        reply.buttons and isinstance(groups[-1], Album)
+        reply.buttons and isinstance(groups[-1], AlbumStep)
     )
     if not captioned:
-        behind = (
-            _texts(reply, (), setting) if words else Plan((Text(Marked(ARROW), reply.buttons),))
-        )
-        return Plan((*groups, *behind.steps), shown)
+        below = _texts(words or [Marked(ARROW)], reply.buttons, ())
+        return SendPlan((*groups, *below.steps), shown)
     if words:
         groups[0] = replace(groups[0], caption=words[0])
     last = groups[-1]
-    if isinstance(last, Single):
+    if isinstance(last, FileStep):
         groups[-1] = replace(last, buttons=reply.buttons)
-    return Plan(tuple(groups), shown)
+    return SendPlan(tuple(groups), shown)
 
 
-def _whole(reply: Reply, setting: Setting) -> Marked:
-    return marked(
-        reply.text, markdown=reply.markdown, own_name=setting.own_name if setting.public else None
-    )
-
-
-def _texts(reply: Reply, shown: Sequence[int], setting: Setting) -> Plan:
-    if reply.preview and setting.drafts and not shown:
-        return Plan((Draft(ending(_whole(reply, setting), LIMITS.text), reply.buttons),))
-    parts = list(cut(_whole(reply, setting), LIMITS.text))
+def _texts(parts: Sequence[Marked], buttons: Rows, shown: Sequence[int]) -> SendPlan:
+    """The parts in the place of the shown messages, as far as there are any."""
     last = len(parts) - 1
     steps = tuple(
-        Text(
+        TextStep(
             part,
-            reply.buttons if place == last else (),
+            buttons if place == last else (),
             shown[place] if place < len(shown) else None,
         )
         for place, part in enumerate(parts)
     )
-    return Plan(steps, tuple(shown[len(parts) :]))
+    return SendPlan(steps, tuple(shown[len(parts) :]))
 
 
-def _groups(files: Sequence[File]) -> list[Single | Album]:
-    """Neighbours that may share an album do, the order kept."""
+def _groups(files: Sequence[File]) -> list[FileStep | AlbumStep]:
+    """Albums of neighbours that may share one, in their order."""
     groups: list[list[File]] = []
     for file in files:
-        if groups and len(groups[-1]) < ALBUM and _album_kind(groups[-1][0]) == _album_kind(file):
+        alike = groups and (groups[-1][0].kind == "document") == (file.kind == "document")
+        if alike and len(groups[-1]) < ALBUM:
             groups[-1].append(file)
         else:
             groups.append([file])
-    return [Album(tuple(group)) if len(group) > 1 else Single(group[0]) for group in groups]
-
-
-def _album_kind(file: File) -> bool:
-    return file.kind == "document"
+    return [AlbumStep(tuple(group)) if len(group) > 1 else FileStep(group[0]) for group in groups]
 
 
 def as_sendable(file: File) -> File:
-    """The file in a way that Telegram takes it: what is no photo or no video to it goes as a
-    document."""
+    """The file in a form that Telegram takes: a document, if it is no photo or video to Telegram.
+    Raises `SendFailed`, final, for a file that is too large."""
     if file.thumbnail is not None and len(file.thumbnail) > THUMBNAIL_BYTES:
         file = replace(file, thumbnail=None)
     known = known_as(file)
@@ -189,12 +175,12 @@ def as_document(file: File) -> File:
 
 
 def ref(kind: str, file_id: str) -> str:
-    """Telegram knows a file only as what it was sent as."""
+    """The file's id with its kind: Telegram knows a file only as the kind that it was sent as."""
     return f"{kind}:{file_id}"
 
 
 def known_as(file: File) -> tuple[Kind, str] | None:
-    """What Telegram knows the file as, and by which id."""
+    """The kind and id under which Telegram knows the file."""
     name, _, file_id = (file.ref or "").partition(":")
     kind = next((one for one in KINDS if one == name), None)
     return None if kind is None or not file_id else (kind, file_id)

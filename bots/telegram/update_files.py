@@ -1,10 +1,10 @@
-"""Updates that are not answered yet, a file each: Telegram forgets an update as soon as the next
-ones are asked for, so it is kept here first. What a stop, a kill or a long outage has left is
-answered by the next start; the update's id is the key of all that it asks for.
+"""Updates that are not answered yet, one file each.
 
-Telegram's offset alone could not do it: held at the oldest unfinished update, it lets at most a
-hundred newer ones in, brings what is answered already once more after a kill, and a webhook has
-none."""
+Telegram forgets an update as soon as the next ones are asked for. An update that a stop, a kill or
+a long outage has left is answered by the next start; its id is the key of everything that it asks
+for. Telegram's offset alone could not do it: held at the oldest unfinished update, it lets at most
+a hundred newer ones in, brings answered updates once more after a kill, and a webhook has none.
+"""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ import structlog
 log = structlog.get_logger()
 
 KEPT_SECONDS = 86_400.0
-"""Telegram itself keeps what it can't bring for a day."""
+"""Telegram itself keeps an update that it can't bring for a day."""
 KILLS_MOST = 5
 """An update that was under way when the process died so often may well be the cause."""
 
 
 @dataclass(slots=True)
-class Kept:
-    """`shown`: the messages that its answer became, each by its ids, in the order in which they
-    came. `kills`: how often the process died over it."""
+class KeptUpdate:
+    """`shown`: the messages of its answer in their order, each by its ids. `kills`: the number of
+    times that the process died over it."""
 
     raw: dict[str, Any]
     path: Path | None
@@ -42,7 +42,7 @@ class Kept:
         return int(self.raw["update_id"])
 
     def save(self) -> None:
-        """A full disk costs only that a kill loses it."""
+        """Write the file. On a full disk the update is answered, only a kill would lose it."""
         if self.path is None:
             return
         body = {"update": self.raw, "at": self.at, "shown": self.shown, "kills": self.kills}
@@ -57,7 +57,7 @@ class Kept:
             log.error("update_not_kept", update_id=self.update_id, reason=str(error))  # noqa: TRY400 - the reason says it all
 
     def cut(self) -> None:
-        """A stop that was asked for says nothing against it."""
+        """Keep the update for the next start. A stop that was asked for is no kill."""
         self.kills = -1
         self.save()
 
@@ -67,22 +67,22 @@ class Kept:
                 self.path.unlink(missing_ok=True)
 
 
-class Unfinished:
-    """`folder` None: nothing is kept."""
+class UpdateFiles:
+    """The files of one bot; with `folder` None there are none."""
 
     def __init__(self, folder: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._clock = clock
 
-    async def keep(self, raw: dict[str, Any]) -> Kept:
-        """Returns when it would survive a kill."""
+    async def keep(self, raw: dict[str, Any]) -> KeptUpdate:
+        """Write the update's file, so that a kill does not lose it."""
         path = None if self._folder is None else self._folder / f"{raw['update_id']}.json"
-        kept = Kept(raw, path, self._clock())
+        kept = KeptUpdate(raw, path, self._clock())
         await asyncio.to_thread(self._save, kept)
         return kept
 
-    def left(self) -> list[Kept]:
-        """What an earlier process did not finish, the oldest first."""
+    def left(self) -> list[KeptUpdate]:
+        """Updates that an earlier process did not finish, the oldest first."""
         if self._folder is None or not self._folder.is_dir():
             return []
         found = [
@@ -90,17 +90,22 @@ class Unfinished:
         ]
         return sorted(found, key=lambda kept: kept.update_id)
 
-    def _save(self, kept: Kept) -> None:
+    def _save(self, kept: KeptUpdate) -> None:
         if self._folder is not None:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept.save()
 
-    def _read(self, path: Path) -> Kept | None:
+    def _read(self, path: Path) -> KeptUpdate | None:
         try:
-            body = json.loads(path.read_text(encoding="utf-8"))
-            kept = Kept(body["update"], path, body["at"], body["shown"], body["kills"] + 1)
-        except (OSError, ValueError, LookupError, TypeError):
+            data = path.read_bytes()
+        except OSError as error:  # the disk, not the update: the next start may be able to read it
+            log.error("update_file_not_read", name=path.name, reason=str(error))  # noqa: TRY400 - the reason says it all
+            return None
+        try:
+            body = json.loads(data)
+            kept = KeptUpdate(body["update"], path, body["at"], body["shown"], body["kills"] + 1)
+        except (ValueError, LookupError, TypeError):
             log.warning("kept_update_unreadable", name=path.name)
             path.unlink(missing_ok=True)
             return None

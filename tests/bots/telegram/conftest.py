@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bots.core.types import Address, Chat, Inbound
-from bots.telegram.adapter import Answer, Telegram, make_bot
+from bots.telegram.adapter import Answer, TelegramBot, make_bot
 from bots.telegram.chat import TelegramChat
 from tests.fakes.telegram import FakeTelegram, running_telegram
 
@@ -61,8 +61,8 @@ class Heard:
 @asynccontextmanager
 async def polling(
     fake: FakeTelegram, answer: Answer, folder: Path | None = None
-) -> AsyncIterator[Telegram]:
-    telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
+) -> AsyncIterator[TelegramBot]:
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.poll())
     try:

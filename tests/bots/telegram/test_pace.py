@@ -6,7 +6,7 @@ from bots.core.types import Reply, SendFailed
 from bots.telegram import rate_limits
 from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
-from bots.telegram.rate_limits import GROUP, PRIVATE, Pace, Rate
+from bots.telegram.rate_limits import GROUP, PRIVATE, CallRate, RateLimits
 from tests.bots.telegram.conftest import CHAT, place
 from tests.fakes.telegram import FakeTelegram
 
@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 
 def test_a_chat_takes_a_burst_and_then_one_at_a_time(clock: Clock) -> None:
-    turns = Pace(clock)
+    turns = RateLimits(clock)
     waits = [turns.turn(CHAT) for _ in range(PRIVATE.burst + 3)]
     assert waits == pytest.approx([0.0] * PRIVATE.burst + [1.0, 2.0, 3.0])
     clock.now += 60
@@ -33,7 +33,7 @@ def test_a_chat_takes_a_burst_and_then_one_at_a_time(clock: Clock) -> None:
 
 
 def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock: Clock) -> None:
-    turns = Pace(clock)
+    turns = RateLimits(clock)
     assert [turns.turn(-5, cost=10) for _ in range(2)] == [0.0, 0.0]
     assert turns.turn(-5) == pytest.approx(GROUP.seconds)
     assert turns.turn(-6) == 0.0
@@ -42,16 +42,16 @@ def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock
 def test_all_chats_together_are_held_back_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
-    turns = Pace(clock)
+    monkeypatch.setattr(rate_limits, "EVERYWHERE", CallRate(0.1, 5))
+    turns = RateLimits(clock)
     assert [turns.turn(chat) for chat in range(1, 8)] == pytest.approx([0.0] * 5 + [0.1, 0.2])
 
 
 def test_a_chat_that_waits_takes_nobodys_turn(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "EVERYWHERE", Rate(0.1, 5))
-    turns = Pace(clock)
+    monkeypatch.setattr(rate_limits, "EVERYWHERE", CallRate(0.1, 5))
+    turns = RateLimits(clock)
     for _ in range(24):
         turns.turn(-5)
         clock.now += 0.1
@@ -59,7 +59,7 @@ def test_a_chat_that_waits_takes_nobodys_turn(
 
 
 def test_whose_turn_is_far_away_is_told_when_to_come_again(clock: Clock) -> None:
-    turns = Pace(clock)
+    turns = RateLimits(clock)
     for _ in range(GROUP.burst):
         turns.turn(-5)
     for _ in range(5):
@@ -73,7 +73,7 @@ def test_whose_turn_is_far_away_is_told_when_to_come_again(clock: Clock) -> None
 
 
 def test_a_flood_answer_holds_only_its_chat(clock: Clock) -> None:
-    turns = Pace(clock)
+    turns = RateLimits(clock)
     turns.slow_down(CHAT, 100.0)
     with pytest.raises(SendFailed) as told:
         turns.turn(CHAT)
@@ -85,7 +85,7 @@ def test_a_flood_answer_holds_only_its_chat(clock: Clock) -> None:
 
 def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "REMEMBERED", 10)
-    turns = Pace(clock)
+    turns = RateLimits(clock)
     for chat in range(1, 100):
         turns.turn(chat)
         clock.now += 1
@@ -95,7 +95,7 @@ def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_the_flood_control_is_never_met(
     chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.02, 18))
+    monkeypatch.setattr(rate_limits, "PRIVATE", CallRate(0.02, 18))
     for number in range(19):
         await chat.show(place(), Reply(f"{number}"))
     scene = fake.scene()
@@ -107,7 +107,7 @@ async def test_without_a_pace_the_flood_control_is_met(
     chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the test above would prove nothing."""
-    monkeypatch.setattr(rate_limits, "PRIVATE", Rate(0.001, 100))
+    monkeypatch.setattr(rate_limits, "PRIVATE", CallRate(0.001, 100))
     told = None
     for number in range(40):
         try:
@@ -118,4 +118,4 @@ async def test_without_a_pace_the_flood_control_is_met(
     assert told is not None
     assert told.retry_after is not None
     assert 20 <= len(fake.scene().by_bot(CHAT)) < 40
-    assert Calls().pace is not Calls().pace
+    assert Calls().limits is not Calls().limits

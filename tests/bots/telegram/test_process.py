@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from bots.core import texts
 from bots.core.types import Chat, Inbound, Reply
-from bots.telegram import adapter, retries
-from bots.telegram.adapter import Telegram, make_bot
-from bots.telegram.retries import TokenRefused
+from bots.telegram import adapter, calls
+from bots.telegram.adapter import TelegramBot, make_bot
+from bots.telegram.calls import TokenRefused
 from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
@@ -134,14 +134,14 @@ async def test_a_missing_token_is_one_line(
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "BACKOFF_LEAST", 0.01)
-    monkeypatch.setattr(retries, "BACKOFF_MOST", 0.05)
+    monkeypatch.setattr(calls, "BACKOFF_LEAST", 0.01)
+    monkeypatch.setattr(calls, "BACKOFF_MOST", 0.05)
 
 
 @pytest.mark.usefixtures("short_pauses")
 async def test_telegram_away_at_start_is_waited_for(fake: FakeTelegram) -> None:
     await asyncio.to_thread(fake.away)
-    telegram = Telegram(make_bot(fake.token, fake.api_url), Heard())
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), Heard())
     with capture_logs() as logged:
         connecting = asyncio.create_task(telegram.connect())
         await asyncio.wait({connecting}, timeout=0.3)
@@ -191,7 +191,7 @@ async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> 
 
 
 async def test_token_revoked_while_polling_ends_it(fake: FakeTelegram) -> None:
-    telegram = Telegram(make_bot(fake.token, fake.api_url), Heard())
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), Heard())
     await telegram.connect()
     fake.fault("getUpdates", "status", status=401, description="Unauthorized")
     with pytest.raises(TokenRefused) as raised:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bots.core.types import Chat, Inbound, Reply
 from bots.telegram import adapter
-from bots.telegram.update_files import KEPT_SECONDS, KILLS_MOST, Unfinished
+from bots.telegram.update_files import KEPT_SECONDS, KILLS_MOST, UpdateFiles
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.bots.telegram.test_webhook import listening
 from tests.fakes.telegram import FakeTelegram
@@ -113,6 +113,26 @@ async def test_an_album_is_kept_whole(fake: FakeTelegram, tmp_path: Path) -> Non
     assert heard.inbounds.empty()
 
 
+async def test_an_album_whose_answer_broke_is_done_with_all_its_messages(
+    fake: FakeTelegram, tmp_path: Path
+) -> None:
+    """Else the next start would take the rest of it for an album of its own."""
+
+    async def breaks(_chat: Chat, _inbound: Inbound) -> None:
+        raise ValueError("a defect")
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    broken, heard = Heard(breaks), Heard()
+    async with polling(fake, broken, tmp_path):
+        fake.user_says_album(CHAT, USER, [buffer.getvalue()] * 3, "/edit at night")
+        await broken.next()
+    assert files(tmp_path) == []
+    async with polling(fake, heard, tmp_path):
+        fake.user_says(CHAT, USER, "next")
+        assert (await heard.next()).text == "next"
+
+
 async def test_what_kills_the_process_again_and_again_is_given_up(
     fake: FakeTelegram, tmp_path: Path
 ) -> None:
@@ -124,7 +144,7 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
                 fake.user_says(CHAT, USER, "why?")
             await stuck.next()
     (path,) = files(tmp_path)
-    folder = Unfinished(path.parent)
+    folder = UpdateFiles(path.parent)
     for _ in range(KILLS_MOST + 1):
         assert len(folder.left()) == 1
     with capture_logs() as logged:
@@ -135,7 +155,7 @@ async def test_what_kills_the_process_again_and_again_is_given_up(
 
 async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
     now = [1000.0]
-    folder = Unfinished(tmp_path, lambda: now[0])
+    folder = UpdateFiles(tmp_path, lambda: now[0])
     await folder.keep({"update_id": 2, "message": {}})
     (tmp_path / "3.json").write_text("no json")
     (tmp_path / "4.json").write_text(json.dumps({"update": {}}))
@@ -143,6 +163,19 @@ async def test_what_is_too_old_or_no_update_goes(tmp_path: Path) -> None:
     now[0] += KEPT_SECONDS + 1
     assert folder.left() == []
     assert files(tmp_path) == []
+
+
+async def test_an_update_that_can_not_be_read_now_stays(tmp_path: Path) -> None:
+    """Its file is no wrong one, the disk is away."""
+    disk = tmp_path / "disk"
+    (tmp_path / "7.json").symlink_to(disk / "7.json")
+    folder = UpdateFiles(tmp_path)
+    with capture_logs() as logged:
+        assert folder.left() == []
+    assert [one["event"] for one in logged] == ["update_file_not_read"]
+    disk.mkdir()
+    await UpdateFiles(disk).keep({"update_id": 7})
+    assert [kept.update_id for kept in folder.left()] == [7]
 
 
 async def test_an_update_that_can_not_be_kept_is_answered_all_the_same(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bots.settings import BotSettings
 from bots.telegram.__main__ import NO_ADDRESS, reachable_for_telegram, run
-from bots.telegram.adapter import Answer, Telegram, make_bot
+from bots.telegram.adapter import Answer, TelegramBot, make_bot
 from bots.telegram.webhook import PATH, SECRET_HEADER, PortTaken, WebhookRefused
 from client.bot import BotApi
 from tests.bots.core.stage import served, there_only
@@ -25,9 +25,9 @@ PUBLIC = "https://ai.example.org/studio"
 @asynccontextmanager
 async def listening(
     fake: FakeTelegram, answer: Answer, port: int, folder: Path | None = None
-) -> AsyncIterator[Telegram]:
+) -> AsyncIterator[TelegramBot]:
     fake.settings(webhook_to=f"http://127.0.0.1:{port}")
-    telegram = Telegram(make_bot(fake.token, fake.api_url), answer, folder)
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
     await fake.wait_for(
@@ -137,7 +137,7 @@ async def test_an_address_that_telegram_can_not_reach_is_told_at_the_start(
 async def test_telegrams_no_to_the_address_ends_it_with_its_reason(
     fake: FakeTelegram, unused_tcp_port: int
 ) -> None:
-    telegram = Telegram(make_bot(fake.token, fake.api_url), Heard())
+    telegram = TelegramBot(make_bot(fake.token, fake.api_url), Heard())
     await telegram.connect()
     fake.fault(
         "setWebhook",

@@ -237,10 +237,12 @@ def fake() -> Iterator[FakeTelegram]:
 async def chat(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TelegramChat]:
     for name in ("EVERYWHERE", "PRIVATE", "GROUP"):
         rate = getattr(rate_limits, name)
-        monkeypatch.setattr(rate_limits, name, rate_limits.Rate(rate.seconds / SPEED, rate.burst))
+        monkeypatch.setattr(
+            rate_limits, name, rate_limits.CallRate(rate.seconds / SPEED, rate.burst)
+        )
     bot = make_bot(fake.token, fake.api_url)
     await bot.initialize()
-    yield TelegramChat(bot, Calls(rate_limits.Pace()))
+    yield TelegramChat(bot, Calls(rate_limits.RateLimits()))
     await bot.shutdown()
 
 

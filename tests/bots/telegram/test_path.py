@@ -1,0 +1,83 @@
+"""The way of one `/image` through the bot to its card: the files and functions it takes, and the
+calls between the core's `show` and Telegram."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+
+import pytest
+
+import bots
+from bots.core.dispatch import answer
+from bots.core.types import Chat, Inbound
+from tests.bots.core.stage import Place
+from tests.bots.telegram.conftest import CHAT, polling
+from tests.fakes.telegram import FakeTelegram
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BOTS = f"{Path(bots.__file__).parent}/"
+FILES_MOST, FUNCTIONS_MOST, DEPTH_MOST = 29, 126, 6
+"""Upper bounds, so that no layer comes back that only passes on."""
+
+
+@dataclass
+class Trace:
+    """`functions` of the bots that were called. `stack`: those of the adapter that were running
+    when a message was sent."""
+
+    functions: set[CodeType] = field(default_factory=set)
+    stack: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[str]:
+        return sorted({one.co_filename.removeprefix(BOTS) for one in self.functions})
+
+    def profile(self, frame: FrameType, event: str, _argument: object) -> None:
+        code = frame.f_code
+        if event != "call":
+            return
+        if code.co_filename.startswith(BOTS) and not code.co_name.startswith("<"):
+            self.functions.add(code)
+        if code.co_name == "send_message" and code.co_filename.endswith("telegram/_bot.py"):
+            self.stack = list(_adapter_calls(frame))
+
+
+def _adapter_calls(frame: FrameType) -> Iterator[str]:
+    above = frame.f_back
+    while above is not None and not above.f_code.co_filename.startswith(f"{BOTS}core/"):
+        if above.f_code.co_filename.startswith(BOTS):
+            yield above.f_code.co_qualname
+        above = above.f_back
+
+
+@contextmanager
+def traced() -> Iterator[Trace]:
+    """The calls of this thread; the fake runs in another one."""
+    trace = Trace()
+    sys.setprofile(trace.profile)
+    try:
+        yield trace
+    finally:
+        sys.setprofile(None)
+
+
+async def test_an_image_takes_a_short_way_to_its_card(fake: FakeTelegram, place: Place) -> None:
+    await place.join(str(CHAT), str(CHAT))
+
+    async def answered(chat: Chat, inbound: Inbound) -> None:
+        await answer(chat, place.bot, inbound)
+
+    async with polling(fake, answered):
+        await fake.wait_for(lambda scene: len(scene.commands) == 4)  # it is registered
+        with traced() as trace:
+            fake.user_says(CHAT, CHAT, "/image a fox in snow")
+            card = await fake.message(CHAT, "Making your image")
+    assert "Cancel" in " ".join(card.buttons)
+    counted = len(trace.files), len(trace.functions), len(trace.stack)
+    assert counted <= (FILES_MOST, FUNCTIONS_MOST, DEPTH_MOST), (counted, trace.files, trace.stack)
+    assert len(trace.functions) <= FUNCTIONS_MOST, counted
+    assert 0 < len(trace.stack) <= DEPTH_MOST, trace.stack
