@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 
-from admin_web.forms.options import LABELS, grouped, price_words, shape
+from admin_web.forms.options import grouped, price_words, shape
 from admin_web.markdown import as_html
 from admin_web.sessions.caller import anonymous, me
 from admin_web.settings import WebSettings
@@ -19,7 +19,8 @@ from admin_web.words.deliveries import why
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, notice_words
 from admin_web.words.language import N_
-from client.schemas import ReadyOut
+from admin_web.words.options import label
+from client.schemas import PROMPT_MAX, ReadyOut
 from client.schemas.generations import GenerationOut
 from client.schemas.users import UserOut
 from client.sync import ApiError
@@ -45,7 +46,8 @@ def prepare(app: Flask) -> None:
         elapsed=elapsed,
         is_late=is_late,
         theme=theme,
-        option_labels=LABELS,
+        option_label=label,
+        prompt_max=PROMPT_MAX,
         grouped=grouped,
         shape=shape,
         failure=failure,

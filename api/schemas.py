@@ -21,6 +21,9 @@ T = TypeVar("T")
 MICRO = 1_000_000
 """Micro-dollars in one dollar: money is kept in integers of this unit."""
 
+PROMPT_MAX = 10_000
+"""The longest prompt, in characters."""
+
 Kind = Literal["text", "image", "video"]
 MediaKind = Literal["image", "video"]
 Effort = Literal["low", "medium", "high"]

@@ -16,9 +16,10 @@ from admin_web.render import RUNNING, fragment, left
 from admin_web.sessions.caller import api, is_script, me, soon, web_session
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, money
-from client.schemas import Kind, MediaKind, Page
+from client.schemas import PROMPT_MAX, Kind, MediaKind, Page
 from client.schemas.catalog import ModelOut
-from client.schemas.generations import PROMPT_MAX, EstimateIn, GenerationOut, MediaOut
+from client.schemas.generations import EstimateIn, GenerationOut, MediaOut
+from client.schemas.provider import OPTIONS
 from client.schemas.users import PreferencesIn, PreferencesOut
 from client.sync import ApiError
 
@@ -29,8 +30,6 @@ UPLOAD_TYPES = (
 """With names, because few systems know a type for these three."""
 PICK_FROM = 12
 LATEST = 12
-OF_ONE = {"n", "seed", "negative_prompt"}
-"""Options that belong to one request: they are not there again the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,6 @@ def price(
         "model": model.id,
         **option_values(model, form),
     }
-    for name in ("seed", "negative_prompt"):
-        values.pop(name, None)
     if model.kind == "text":
         values["prompt"] = (form.get("prompt", "") + form.get("system", ""))[:PROMPT_MAX] or None
     if input_images:
@@ -202,7 +199,7 @@ def remember(kind: MediaKind, model: ModelOut) -> None:
     options = {
         name: value
         for name, value in option_values(model, request.form).items()
-        if name not in OF_ONE
+        if OPTIONS[name].remembered
     }
     use_model(kind, model.id)
     with suppress(ApiError):

@@ -1,28 +1,17 @@
-"""The options of a model as form fields, by what the model can do, and back as values for the
-api."""
+"""The options of a model as form fields, and the filled fields as values for the api."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from admin_web.words.language import N_, _, dollars
+from admin_web.words.options import HINTS, label
 from client.schemas.catalog import ModelOut, Per, PriceOut
+from client.schemas.provider import OPTIONS, OptionSpec
 
 FieldKind = Literal["choice", "pills", "number", "text", "switch"]
-SEED_MAX = 2**31 - 1
 PILLS_MAX = 11
-LABELS = {
-    "aspect_ratio": N_("Aspect ratio"),
-    "size": N_("Size in pixels"),
-    "image_size": N_("Resolution"),
-    "quality": N_("Quality"),
-    "resolution": N_("Resolution"),
-    "duration": N_("Length"),
-    "n": N_("How many"),
-    "generate_audio": N_("With sound"),
-    "seed": N_("Seed"),
-    "negative_prompt": N_("Leave out"),
-}
+UNITS = {"duration": " s"}
 _EACH: dict[Per, str] = {
     "image": N_("%(usd)s an image"),
     "second": N_("%(usd)s a second"),
@@ -33,15 +22,17 @@ _EACH: dict[Per, str] = {
 
 @dataclass(frozen=True, slots=True)
 class OptionField:
-    """One field. `choices` are (value, label); the first, empty value lets the model decide."""
+    """One field. `choices` are (value, label); the first, empty value lets the model decide.
+    `least` and `most` are the bounds of a number; `most` is the length of a text."""
 
     name: str
     label: str
     kind: FieldKind
-    value: str = ""
-    choices: tuple[tuple[str, str], ...] = ()
-    help: str = ""
-    maximum: int = SEED_MAX
+    value: str
+    choices: tuple[tuple[str, str], ...]
+    hint: str
+    least: int
+    most: int
 
     @property
     def is_rare(self) -> bool:
@@ -51,50 +42,37 @@ class OptionField:
 
 def option_fields(model: ModelOut, values: Mapping[str, str]) -> list[OptionField]:
     """Only what this model takes, holding the given values where they still fit."""
-    can = model.capabilities
-    fields = [
-        _choice("aspect_ratio", can.aspect_ratios, values),
-        _choice("size", can.sizes, values),
-        _choice("image_size", can.image_sizes, values),
-        _choice("quality", can.qualities, values),
-        _choice("resolution", can.resolutions, values),
-        _choice("duration", tuple(str(seconds) for seconds in can.durations), values, unit=" s"),
+    return [
+        _field(spec, model, values.get(spec.name, ""))
+        for spec in OPTIONS.values()
+        if model.kind in spec.kinds and _is_offered(spec, model)
     ]
-    found = [field for field in fields if field is not None]
-    if model.kind == "image" and can.max_n > 1:
-        counts = tuple((str(n), str(n)) for n in range(1, min(can.max_n, 10) + 1))
-        found.append(OptionField("n", _label("n"), "pills", values.get("n") or "1", counts))
-    if can.generate_audio:
-        found.append(
-            OptionField(
-                "generate_audio",
-                _label("generate_audio"),
-                "switch",
-                values.get("generate_audio", ""),
-            )
-        )
-    if can.seed:
-        found.append(
-            OptionField(
-                "seed",
-                _label("seed"),
-                "number",
-                values.get("seed", ""),
-                help=_("The same number, the same result."),
-            )
-        )
-    if model.kind == "image":
-        unwanted = values.get("negative_prompt", "")
-        found.append(
-            OptionField(
-                "negative_prompt",
-                _label("negative_prompt"),
-                "text",
-                unwanted,
-                help=_("What should not be seen."),
-            )
-        )
-    return found
+
+
+def _is_offered(spec: OptionSpec, model: ModelOut) -> bool:
+    """A number that a model offers up to 1 leaves nothing to choose."""
+    offered = getattr(model.capabilities, spec.offered) if spec.offered else True
+    return bool(offered) and not (spec.name == "n" and offered == 1)
+
+
+def _field(spec: OptionSpec, model: ModelOut, value: str) -> OptionField:
+    offered = getattr(model.capabilities, spec.offered) if spec.offered else True
+    kind: FieldKind = spec.type
+    choices: tuple[tuple[str, str], ...] = ()
+    if isinstance(offered, tuple):
+        words = [str(one) for one in offered]
+        kind = "pills" if len(words) <= PILLS_MAX and spec.name != "size" else "choice"
+        unit = UNITS.get(spec.name, "")
+        choices = (("", _("Automatic")), *((one, f"{one}{unit}") for one in words))
+        value = value if value in words else ""
+    elif spec.name == "n":
+        kind, value = "pills", value or "1"
+        counts = range(spec.least, min(offered, spec.most) + 1)
+        choices = tuple((str(count), str(count)) for count in counts)
+    hint = _(HINTS[spec.name]) if spec.name in HINTS else ""
+    return OptionField(
+        spec.name, label(spec.name), kind, value, choices, hint, spec.least, spec.most
+    )
 
 
 def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]:
@@ -107,21 +85,6 @@ def option_values(model: ModelOut, form: Mapping[str, str]) -> dict[str, object]
         elif field.value.strip():
             values[field.name] = field.value.strip()
     return values
-
-
-def _choice(
-    name: str, offered: tuple[str, ...], values: Mapping[str, str], unit: str = ""
-) -> OptionField | None:
-    if not offered:
-        return None
-    value = values.get(name, "")
-    choices = (("", _("Automatic")), *((item, f"{item}{unit}") for item in offered))
-    kind: FieldKind = "pills" if len(offered) <= PILLS_MAX and name != "size" else "choice"
-    return OptionField(name, _label(name), kind, value if value in offered else "", choices)
-
-
-def _label(name: str) -> str:
-    return _(LABELS[name])
 
 
 def price_words(price: PriceOut) -> str:

@@ -6,13 +6,13 @@ from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.fields import idempotency_key, new_nonce
-from admin_web.forms.options import SEED_MAX
 from admin_web.pages.sharing import facts
 from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, safe_next
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
 from client.schemas.generations import AgainIn, Changes, GenerationOut, ImageIn
+from client.schemas.provider import OPTIONS
 from client.sync import ApiError
 
 pages = Blueprint("generations", __name__)
@@ -144,7 +144,8 @@ def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
         )
         ask = ImageIn.model_validate({**asked, "input_images": [picture.id]})
         return api().image(ask, idempotency_key(ask))
-    seed = secrets.randbelow(SEED_MAX) if model is not None and model.capabilities.seed else None
+    most = OPTIONS["seed"].most
+    seed = secrets.randbelow(most) if model is not None and model.capabilities.seed else None
     return _repeat(generation, Changes() if seed is None else Changes(seed=seed), confirm)
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from admin_web.forms.options import LABELS
 from admin_web.words.conflicts import CONFLICTS
 from admin_web.words.language import DEFAULT, N_, _, chosen, money, ngettext
+from admin_web.words.options import label
 from client.schemas import Between, FieldProblem, Problem, Reason
 from client.schemas.generations import ErrorOut
 from client.schemas.text import Finish
@@ -143,13 +143,6 @@ NOTICES = {
     "chat_unlinked": N_("%(name)s in %(platform)s was unlinked from your account."),
     "link_refused": N_("%(name)s in %(platform)s refused to be linked."),
 }
-_OPTIONS = {
-    **LABELS,
-    "image_id": N_("Start image"),
-    "last_image_id": N_("End image"),
-    "input_images": N_("Input images"),
-    "images": N_("Images"),
-}
 _REASONS = {
     "missing": N_("Please fill this in."),
     "blank": N_("Please fill this in."),
@@ -268,7 +261,7 @@ def _by_facts(problem: Problem) -> str:
     if problem.code == "option_unsupported" and problem.option:
         values = {
             "model": problem.model or _("This model"),
-            "option": _(_OPTIONS.get(problem.option, problem.option)),
+            "option": label(problem.option),
         }
         if not allowed:
             return _("%(model)s does not take the option “%(option)s”.", **values)

@@ -1,13 +1,21 @@
-"""Options follow the model: what it does not take is refused before any money moves, what is left
-out gets the model's default."""
+"""The options of a request, checked against the model before any money moves, with the model's
+defaults for those that are left out."""
 
 import re
 from collections.abc import Sequence
 
 from api.catalog.model import Model
 from api.errors import InvalidRequest, OptionUnsupported
-from api.generations.schemas import EstimateIn, ImageIn, VideoFromImageIn, VideoIn
-from api.schemas import Between
+from api.generations.schemas import (
+    EstimateIn,
+    ImageIn,
+    ImageOptions,
+    VideoFromImageIn,
+    VideoIn,
+    VideoOptions,
+)
+from api.provider.schemas import OPTIONS
+from api.schemas import Between, MediaKind
 
 Options = dict[str, str | int | bool]
 
@@ -16,25 +24,17 @@ VIDEO_SECONDS = 5
 
 
 def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
-    """The options that the model will really get. Raises `OptionUnsupported` with the field and
-    what is allowed."""
-    can = model.info.capabilities
-    options: Options = {"n": _count(model, body.n)}
+    """Return the options that the model will get. Raises `OptionUnsupported` with the field and the
+    values that are allowed."""
     inputs = len(body.input_images or ())
     _check_inputs(model, inputs)
     if body.size is not None and (body.aspect_ratio is not None or body.image_size is not None):
         detail = "Give either a size in pixels, or an aspect ratio and an image size: not both."
         raise InvalidRequest(detail, field="size", reason="two_sizes")
-    _choose(options, model, "size", body.size, can.sizes)
-    _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
-    _choose(options, model, "image_size", body.image_size, can.image_sizes)
-    _choose(options, model, "quality", body.quality, can.qualities)
+    options = _given(model, body, "image")
+    options.setdefault("n", 1)
     if body.size is None:
         _image_defaults(options, model, edits=inputs > 0)
-    if isinstance(body, ImageIn):
-        _seed(options, model, body.seed)
-        if body.negative_prompt:
-            options["negative_prompt"] = body.negative_prompt
     return options
 
 
@@ -61,18 +61,9 @@ def checked_video_options(
             field="last_image_id",
             model=model.name,
         )
-    options: Options = {}
-    _choose(options, model, "duration", body.duration, can.durations)
-    _choose(options, model, "resolution", body.resolution, can.resolutions)
-    _choose(options, model, "aspect_ratio", body.aspect_ratio, can.aspect_ratios)
-    if body.generate_audio and not can.generate_audio:
-        raise OptionUnsupported(
-            f"{model.name} makes silent videos only.", field="generate_audio", model=model.name
-        )
+    options = _given(model, body, "video")
     if can.generate_audio:
-        options["generate_audio"] = body.generate_audio is not False
-    if isinstance(body, VideoIn):
-        _seed(options, model, body.seed)
+        options.setdefault("generate_audio", True)
     if can.durations:
         options.setdefault("duration", _seconds(can.durations))
     if can.resolutions:
@@ -87,9 +78,32 @@ def checked_video_options(
     return options
 
 
-def _count(model: Model, wanted: int | None) -> int:
-    most = model.info.capabilities.max_n
-    if wanted is not None and wanted > most:
+def _given(model: Model, body: ImageOptions | VideoOptions, kind: MediaKind) -> Options:
+    """Return the options of the request, in the model's own spelling (`2k` is `2K`)."""
+    options: Options = {}
+    for spec in OPTIONS.values():
+        wanted = getattr(body, spec.name) if kind in spec.kinds else None
+        if wanted is None:
+            continue
+        offered = getattr(model.info.capabilities, spec.offered) if spec.offered else bool(wanted)
+        if isinstance(offered, tuple):
+            options[spec.name] = _spelled(model, spec.name, wanted, offered)
+        elif spec.name == "n":
+            _check_count(model, wanted, offered)
+            options["n"] = wanted
+        elif offered:
+            options[spec.name] = wanted
+        elif spec.name == "generate_audio" and wanted:
+            raise OptionUnsupported(
+                f"{model.name} makes silent videos only.", field=spec.name, model=model.name
+            )
+        elif spec.name == "seed":
+            raise _unsupported(model, spec.name)
+    return options
+
+
+def _check_count(model: Model, wanted: int, most: int) -> None:
+    if wanted > most:
         allowed = "one image at a time" if most == 1 else f"at most {most} images at a time"
         raise OptionUnsupported(
             f"{model.name} makes {allowed}.",
@@ -97,7 +111,6 @@ def _count(model: Model, wanted: int | None) -> int:
             model=model.name,
             allowed=Between(least=1, most=most),
         )
-    return wanted or 1
 
 
 def _check_inputs(model: Model, count: int) -> None:
@@ -114,20 +127,11 @@ def _check_inputs(model: Model, count: int) -> None:
         )
 
 
-def _choose(
-    options: Options,
-    model: Model,
-    name: str,
-    wanted: str | int | None,
-    allowed: Sequence[str | int],
-) -> None:
-    """Take over the model's own spelling of `wanted` (`2k` is `2K`)."""
-    if wanted is None:
-        return
-    found = next((value for value in allowed if str(value).lower() == str(wanted).lower()), None)
+def _spelled(model: Model, name: str, wanted: str | int, offered: Sequence[str | int]) -> str | int:
+    found = next((value for value in offered if str(value).lower() == str(wanted).lower()), None)
     if found is None:
-        raise _unsupported(model, name, allowed)
-    options[name] = found
+        raise _unsupported(model, name, offered)
+    return found
 
 
 def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> OptionUnsupported:
@@ -143,14 +147,6 @@ def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> 
         model=model.name,
         allowed=values,
     )
-
-
-def _seed(options: Options, model: Model, seed: int | None) -> None:
-    if seed is None:
-        return
-    if not model.info.capabilities.seed:
-        raise _unsupported(model, "seed")
-    options["seed"] = seed
 
 
 def _image_defaults(options: Options, model: Model, *, edits: bool) -> None:

@@ -19,7 +19,7 @@ from api.catalog.store import Stored
 from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, InvalidRequest, ModelUnavailable, NotFound
 from api.provider.domain_errors import domain_error
-from api.provider.schemas import Capabilities
+from api.provider.schemas import OPTIONS, Capabilities
 from api.provider.types import ImageRoute, ModelInfo, ProviderError
 from api.schemas import Kind, Page, micro, usd
 from api.users import audit
@@ -263,7 +263,7 @@ class Catalog:
         by_ratio = Capabilities(
             aspect_ratios=_RATIOS, image_sizes=("1K", "2K"), max_n=4, max_input_images=1
         )
-        by_size = Capabilities(sizes=_UNLISTED_SIZES, max_n=10)
+        by_size = Capabilities(sizes=_UNLISTED_SIZES, max_n=OPTIONS["n"].most)
         return replace(
             info,
             route=route,

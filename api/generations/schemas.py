@@ -1,19 +1,17 @@
 """Images and videos: requests, the generation, its light status."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import In, Kind, MediaKind, Out, Reason, Time, Usd
-
-PROMPT_MAX = 10_000
+from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS
+from api.schemas import PROMPT_MAX, In, Kind, MediaKind, Out, Reason, Time, Usd
 
 Mode = Literal["text_to_image", "image_to_image", "text_to_video", "image_to_video"]
 Waiting = Literal["provider"]
 GenerationStatus = Literal["queued", "processing", "completed", "failed", "cancelled"]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=PROMPT_MAX)]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class AddressIn(In):
@@ -30,36 +28,51 @@ class AddressIn(In):
     private: bool = False
 
 
-class ImageIn(In):
-    """`input_images`: ids of uploads or of earlier images of the caller. `negative_prompt`: what
-    should not be seen, which is said to the model in words. `image_size` is the resolution's tier,
-    `quality` how much work the model puts in, both in its own words."""
+def _bounds(name: str) -> Any:
+    spec = OPTIONS[name]
+    if spec.type == "number":
+        return Field(ge=spec.least, le=spec.most)
+    return Field(max_length=spec.most)
 
+
+class GenerationIn(In):
     prompt: Prompt
     model: ModelId | None = None
-    n: int | None = Field(default=None, ge=1, le=10)
-    size: str | None = Field(default=None, max_length=20)
-    aspect_ratio: str | None = Field(default=None, max_length=10)
-    image_size: str | None = Field(default=None, max_length=10)
-    quality: str | None = Field(default=None, max_length=10)
-    seed: Seed | None = None
-    negative_prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
-    input_images: list[str] | None = Field(default=None, max_length=16)
+
+
+class ImageOptions(In):
+    """`negative_prompt`: what should not be seen, which is said to the model in words. `image_size`
+    is the resolution's tier, `quality` how much work the model puts in, both in its own words."""
+
+    n: Annotated[int | None, _bounds("n")] = None
+    size: Annotated[str | None, _bounds("size")] = None
+    aspect_ratio: Annotated[str | None, _bounds("aspect_ratio")] = None
+    image_size: Annotated[str | None, _bounds("image_size")] = None
+    quality: Annotated[str | None, _bounds("quality")] = None
+    seed: Annotated[int | None, _bounds("seed")] = None
+    negative_prompt: Annotated[str | None, _bounds("negative_prompt")] = None
+
+
+class VideoOptions(In):
+    """`duration` in seconds."""
+
+    aspect_ratio: Annotated[str | None, _bounds("aspect_ratio")] = None
+    resolution: Annotated[str | None, _bounds("resolution")] = None
+    duration: Annotated[int | None, _bounds("duration")] = None
+    generate_audio: bool | None = None
+    seed: Annotated[int | None, _bounds("seed")] = None
+
+
+class ImageIn(ImageOptions, GenerationIn):
+    """`input_images`: ids of uploads or of earlier images of the caller."""
+
+    input_images: list[str] | None = Field(default=None, max_length=INPUT_IMAGES_MAX)
     address: AddressIn | None = None
     confirm: bool = False
     """The answer to `confirm_cost`."""
 
 
-class VideoIn(In):
-    """`duration` in seconds."""
-
-    prompt: Prompt
-    model: ModelId | None = None
-    aspect_ratio: str | None = Field(default=None, max_length=10)
-    resolution: str | None = Field(default=None, max_length=10)
-    duration: int | None = Field(default=None, ge=1, le=600)
-    generate_audio: bool | None = None
-    seed: Seed | None = None
+class VideoIn(VideoOptions, GenerationIn):
     address: AddressIn | None = None
     confirm: bool = False
 
@@ -74,22 +87,12 @@ class VideoFromImageIn(VideoIn):
     last_image_id: str | None = Field(default=None, max_length=64)
 
 
-class Changes(In):
-    """What is to be another way than in the earlier request; the rest stays. With another model,
-    old options that it does not take are left out."""
+class Changes(ImageOptions, VideoOptions):
+    """The changes to an earlier request; the rest stays. With another model, old options that it
+    does not take are left out."""
 
     prompt: Prompt | None = None
     model: ModelId | None = None
-    n: int | None = Field(default=None, ge=1, le=10)
-    size: str | None = Field(default=None, max_length=20)
-    aspect_ratio: str | None = Field(default=None, max_length=10)
-    image_size: str | None = Field(default=None, max_length=10)
-    quality: str | None = Field(default=None, max_length=10)
-    resolution: str | None = Field(default=None, max_length=10)
-    duration: int | None = Field(default=None, ge=1, le=600)
-    generate_audio: bool | None = None
-    seed: Seed | None = None
-    negative_prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
 
 
 class AgainIn(In):
@@ -98,7 +101,7 @@ class AgainIn(In):
     confirm: bool = False
 
 
-class EstimateIn(In):
+class EstimateIn(ImageOptions, VideoOptions):
     """The same options as the request that it prices. The prompt's length counts where a model's
     input is paid. `image_id` and `last_image_id` as in `VideoFromImageIn`: the model has to take
     them, whatever they show."""
@@ -106,15 +109,7 @@ class EstimateIn(In):
     kind: Kind
     model: ModelId | None = None
     prompt: str | None = Field(default=None, max_length=PROMPT_MAX)
-    n: int | None = Field(default=None, ge=1, le=10)
-    size: str | None = Field(default=None, max_length=20)
-    aspect_ratio: str | None = Field(default=None, max_length=10)
-    image_size: str | None = Field(default=None, max_length=10)
-    quality: str | None = Field(default=None, max_length=10)
-    resolution: str | None = Field(default=None, max_length=10)
-    duration: int | None = Field(default=None, ge=1, le=600)
-    generate_audio: bool | None = None
-    input_images: list[str] | None = Field(default=None, max_length=16)
+    input_images: list[str] | None = Field(default=None, max_length=INPUT_IMAGES_MAX)
     image_id: str | None = Field(default=None, max_length=64)
     last_image_id: str | None = Field(default=None, max_length=64)
 

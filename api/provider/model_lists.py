@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from api.provider.schemas import Capabilities, PriceItem
+from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS, Capabilities, PriceItem
 from api.provider.types import ModelInfo
 from api.provider.wire import CHAT_RATIOS, CHAT_SIZES
 
@@ -13,7 +13,7 @@ _CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
 _CHAT_MAX_N = 4
 """The chat route makes one image a call; this many calls are made for one request."""
-_INPUT_IMAGES_MAX = 8
+_CHAT_INPUT_IMAGES = 8
 _PROMPT_TOKENS_MOST = 64_000
 """Well above what one question takes along: a conversation, a prompt and pictures."""
 _PRICE_WORDS = {
@@ -118,7 +118,7 @@ def _text_model(entry: Mapping[str, Any], inputs: tuple[str, ...]) -> ModelInfo:
     provider = entry.get("top_provider")
     top = provider if isinstance(provider, dict) else {}
     capabilities = Capabilities(
-        max_input_images=_INPUT_IMAGES_MAX if "image" in inputs else 0,
+        max_input_images=_CHAT_INPUT_IMAGES if "image" in inputs else 0,
         context_length=_count(top.get("context_length")) or _count(entry.get("context_length")),
         max_output_tokens=_count(top.get("max_completion_tokens")),
         seed="seed" in _words(entry.get("supported_parameters")),
@@ -136,7 +136,7 @@ def _chat_image_model(
         qualities=_CHAT_QUALITIES if "quality" in _words(entry.get("supported_parameters")) else (),
         seed="seed" in _words(entry.get("supported_parameters")),
         max_n=_CHAT_MAX_N,
-        max_input_images=_INPUT_IMAGES_MAX if "image" in inputs else 0,
+        max_input_images=_CHAT_INPUT_IMAGES if "image" in inputs else 0,
     )
     modalities = tuple(word for word in outputs if word in {"image", "text"})
     return ModelInfo(
@@ -169,8 +169,8 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
         image_sizes=_parameter_words(known, "resolution"),
         qualities=_parameter_words(known, "quality"),
         seed="seed" in known,
-        max_n=min(_parameter_max(known, "n", 1), 10),
-        max_input_images=min(_parameter_max(known, "input_references", 0), 16),
+        max_n=min(_parameter_max(known, "n", 1), OPTIONS["n"].most),
+        max_input_images=min(_parameter_max(known, "input_references", 0), INPUT_IMAGES_MAX),
     )
     return ModelInfo(
         entry["id"],

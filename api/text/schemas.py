@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
-from api.schemas import Effort, In, Out, Time, Usd
+from api.schemas import PROMPT_MAX, Effort, In, Out, Time, Usd
 
 Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
 """How an answer ended: by itself, at the limit of its length, by a filter, by its reader, by a
@@ -28,7 +28,7 @@ class TextIn(In):
     chat_thread: str | None = Field(default=None, max_length=64)
     after: str | None = Field(default=None, max_length=64)
     effort: Effort | None = None
-    system: str | None = Field(default=None, max_length=10_000)
+    system: str | None = Field(default=None, max_length=PROMPT_MAX)
     images: list[str] | None = Field(default=None, max_length=16)
     stream: bool = False
 

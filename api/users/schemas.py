@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, EmailStr, Field, SecretStr, StrictBool, StringConstraints
 
-from api.schemas import In, Out, Time, Usd
+from api.schemas import PROMPT_MAX, In, Out, Time, Usd
 
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
@@ -72,7 +72,7 @@ class PreferencesIn(In):
     video_model: PreferredModel | None = None
     image_options: Options | None = None
     video_options: Options | None = None
-    text_system: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    text_system: Annotated[str, StringConstraints(max_length=PROMPT_MAX)] | None = None
     spoiler: bool | None = None
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 

@@ -17,10 +17,9 @@ from bots.core.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
 from client.errors import ApiError
-from client.schemas import Kind, MediaKind
+from client.schemas import PROMPT_MAX, Kind, MediaKind
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import (
-    PROMPT_MAX,
     AddressIn,
     AgainIn,
     Changes,
@@ -30,6 +29,7 @@ from client.schemas.generations import (
     VideoFromImageIn,
     VideoIn,
 )
+from client.schemas.provider import OPTIONS as SPECS
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,77 +40,72 @@ NOTHING_TO_ADD = {"-", "–", "—", "."}
 NUMBERS_IN_A_ROW = 5
 MOTION = "Natural, gentle motion."
 
-_RATIO = r"\d{1,3}:\d{1,3}"
 QUALITIES = ("auto", "low", "medium", "high")
 _RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4")
-_SEED = Option(
-    "seed",
-    N_("The same seed gives the same picture again"),
-    ("seed",),
-    "number",
-    "7",
-    least=0,
-    most=2**31 - 1,
-)
-_ASPECT = Option(
+
+
+def _option(
+    name: str,
+    description: str,
+    flags: tuple[str, ...],
+    example: str = "",
+    pattern: str | None = None,
+    choices: tuple[str, ...] = (),
+) -> Option:
+    spec = SPECS[name]
+    least, most = (spec.least, spec.most) if spec.type == "number" else (None, None)
+    return Option(name, description, flags, spec.type, example, choices, least, most, pattern)
+
+
+_SEED = _option("seed", N_("The same seed gives the same picture again"), ("seed",), "7")
+_ASPECT = _option(
     "aspect_ratio",
     N_("Width to height"),
     ("ar", "aspect", "aspect-ratio"),
-    example="16:9",
-    choices=_RATIOS,
-    pattern=_RATIO,
+    "16:9",
+    r"\d{1,3}:\d{1,3}",
+    _RATIOS,
 )
 
 IMAGE_OPTIONS = (
     Option("model", N_("Which model draws"), ("model", "m"), example="flux", models=("image",)),
     _ASPECT,
-    Option("n", N_("How many pictures"), ("n",), "number", "2", least=1, most=10),
-    Option(
-        "size",
-        N_("Width and height in pixels"),
-        ("size",),
-        example="1024x1024",
-        pattern=r"\d{2,5}x\d{2,5}",
-    ),
-    Option(
+    _option("n", N_("How many pictures"), ("n",), "2"),
+    _option("size", N_("Width and height in pixels"), ("size",), "1024x1024", r"\d{2,5}x\d{2,5}"),
+    _option(
         "image_size",
         N_("How fine"),
         ("res", "image-size"),
-        example="2K",
-        choices=("1K", "2K", "4K"),
-        pattern=r"\d(\.\d)?[Kk]|\d{3,4}",
+        "2K",
+        r"\d(\.\d)?[Kk]|\d{3,4}",
+        ("1K", "2K", "4K"),
     ),
-    Option(
+    _option(
         "quality",
         N_("How much work the model puts in"),
         ("quality",),
-        example="high",
-        choices=QUALITIES,
-        pattern=r"[A-Za-z]{2,10}",
+        "high",
+        r"[A-Za-z]{2,10}",
+        QUALITIES,
     ),
     _SEED,
-    Option(
-        "negative_prompt",
-        N_("What should not be there"),
-        ("no", "negative"),
-        example='"text, people"',
+    _option(
+        "negative_prompt", N_("What should not be there"), ("no", "negative"), '"text, people"'
     ),
 )
 VIDEO_OPTIONS = (
     Option("model", N_("Which model films"), ("model", "m"), example="veo", models=("video",)),
     _ASPECT,
-    Option(
-        "duration", N_("Length in seconds"), ("duration", "d"), "number", "8", least=1, most=600
-    ),
-    Option(
+    _option("duration", N_("Length in seconds"), ("duration", "d"), "8"),
+    _option(
         "resolution",
         N_("How fine"),
         ("res", "resolution"),
-        example="720p",
-        choices=("480p", "720p", "1080p"),
-        pattern=r"\d{3,4}p|\dK",
+        "720p",
+        r"\d{3,4}p|\dK",
+        ("480p", "720p", "1080p"),
     ),
-    Option("generate_audio", N_("With sound"), ("audio", "sound"), "switch"),
+    _option("generate_audio", N_("With sound"), ("audio", "sound")),
     _SEED,
 )
 OPTIONS: dict[MediaKind, tuple[Option, ...]] = {"image": IMAGE_OPTIONS, "video": VIDEO_OPTIONS}

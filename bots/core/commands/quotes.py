@@ -3,7 +3,7 @@
 from bots.core import texts
 from bots.core.commands.sources import quoted_result
 from bots.core.types import Inbound
-from client.schemas.generations import PROMPT_MAX
+from client.schemas import PROMPT_MAX
 
 CUT = "…"
 LEAST = 200

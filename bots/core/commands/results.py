@@ -29,8 +29,8 @@ from client.errors import ApiError
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import AgainIn, Changes, GenerationOut, MediaOut
 from client.schemas.links import ReportIn
+from client.schemas.provider import OPTIONS as SPECS
 
-SEEDS = 2**31
 OTHERS = 8
 
 
@@ -66,10 +66,9 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
     wanted = _id(inbound)
     where = address(inbound)
     # the same press handled twice has to be the same request
-    seed = (
-        int.from_bytes(hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big")
-        % SEEDS
-    )
+    seed = int.from_bytes(
+        hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big"
+    ) % (SPECS["seed"].most + 1)
     try:
         made = await context.user.again(wanted, AgainIn(changes=Changes(seed=seed), address=where))
     except ApiError as error:

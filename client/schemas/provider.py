@@ -1,0 +1,3 @@
+"""The options and capabilities of `api.provider.schemas`."""
+
+from api.provider.schemas import *
