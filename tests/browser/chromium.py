@@ -1,13 +1,12 @@
 """Debian's Chromium under Playwright, and a page that remembers whatever it complained about."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-NAMES = ["chromium-headless-shell", "chromium", "chromium-browser"]
-"""The first does without what only a person at a screen needs, which takes a third of the time."""
+from tests.browser.program import CHROMIUM, chromium_path
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -23,8 +22,8 @@ PATIENCE_MS = 30_000
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found is not None, f"none of {', '.join(NAMES)} is installed; ./run test does it"
+    found = chromium_path()
+    assert found is not None, f"none of {', '.join(CHROMIUM)} is installed; ./run test does it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         try:

@@ -226,17 +226,10 @@ def test_a_failed_installation_is_not_taken_for_done(place: Place) -> None:
     assert not (place.root / ".venv" / ".stamp").exists()
 
 
-def test_tests_without_chromium_say_the_one_command(place: Place) -> None:
+def test_tests_of_one_folder_and_of_the_quick_lane(place: Place) -> None:
     written = place.installed("dev", ".venv-dev")
-    done = place.call("test")
-    assert done.returncode == 1
-    assert (
-        done.stderr.strip()
-        == "The browser tests need Chromium. Install it, then start again: sudo apt-get install "
-        "-y chromium-headless-shell"
-    )
-    assert not written.exists()
-    place.program("chromium")
     assert place.call("test", "tests/api").returncode == 0
     assert written.read_text().splitlines()[1:3] == ["-m", "pytest"]
     assert written.read_text().splitlines()[-1] == "tests/api"
+    assert place.call("test", "quick", "tests/api").returncode == 0
+    assert written.read_text().splitlines()[-3:] == ["-m", "not slow", "tests/api"]
