@@ -77,6 +77,7 @@ from api.users.export import ExportService
 from api.users.passwords import Cost, Passwords
 from api.users.preferences import Preferences
 from api.users.service import Eraser, UserService
+from api.version import VERSION
 from api.wake import Wake
 
 log = get_logger("api")
@@ -138,7 +139,7 @@ def create_app(
     metrics = Metrics()
     app = _Api(
         title="All You Can GET AI",
-        version="0.1.0",
+        version=VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -13,6 +13,7 @@ from api.deps import Services, ServicesDep
 from api.ids import now
 from api.provider.types import Provider, ProviderError
 from api.schemas import CheckOut, ReadyOut
+from api.version import VERSION
 
 router = APIRouter(tags=["machines"])
 
@@ -42,6 +43,7 @@ async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
     needed = ready and await services.users.setup_needed()
     return ReadyOut(
         ready=ready,
+        version=VERSION,
         checks=checks,
         setup_needed=needed,
         sandbox=services.provider.is_sandbox,

@@ -178,6 +178,7 @@ class ReadyOut(Out):
     """`/readyz`: each thing the api needs, named. 503 when one that is required is not ok."""
 
     ready: bool
+    version: str
     checks: dict[str, CheckOut]
     setup_needed: bool
     """True until the first admin exists."""

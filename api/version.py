@@ -1,6 +1,9 @@
-"""The product's version: the API's schema, `/readyz`, `./run --version` and our HTTP clients name it.
+"""The product's version, named by `/readyz`, the API's schema and `./run --version`.
 
-It stands only here. CONTRIBUTING.md says when it changes.
+It stands only here, and a release's tag has to agree with it. CONTRIBUTING.md says when it changes.
 """
 
 VERSION = "0.2.0.dev0"
+
+USER_AGENT = f"allucanget/{VERSION}"
+"""What our HTTP clients call themselves."""

@@ -12,6 +12,7 @@ import httpx
 import typer
 
 from api.ids import now
+from api.version import VERSION
 from bots.settings import BotSettings
 from cli.process import run
 from cli.ready import Place
@@ -31,6 +32,23 @@ app = typer.Typer(
 
 admin = typer.Typer(no_args_is_help=True, help="Get into the studio when nobody can sign in.")
 app.add_typer(admin, name="admin")
+
+
+def print_version(asked: bool) -> None:
+    if asked:
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Read what may stand before any command."""
+
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 

@@ -1,5 +1,5 @@
 """`./run check`: format, lint, types, import rules, unused code, dependencies, container files,
-shell. One line for each."""
+workflows, shell. One line for each."""
 
 import re
 import shutil
@@ -34,6 +34,15 @@ class Result:
     seconds: float
 
 
+def schema(name: str, *files: str) -> Sequence[str]:
+    """One of the schemas that come with the program: nothing is fetched."""
+    return ["check-jsonschema", "--builtin-schema", f"vendor.{name}", *files]
+
+
+def files(pattern: str) -> Sequence[str]:
+    return sorted(map(str, Path().glob(pattern)))
+
+
 STEPS = [
     Step("types", ["mypy"]),
     Step("format", ["ruff", "format", "--check", "--diff", "--quiet"]),
@@ -41,10 +50,11 @@ STEPS = [
     Step("import rules", ["lint-imports", "--no-logo"]),
     Step("unused code", ["vulture"], harmless=FIELDS),
     Step("dependencies", ["deptry", "--no-ansi", "."]),
-    Step(
-        "compose file",
-        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
-    ),
+    Step("compose file", schema("compose-spec", "docker-compose.yml")),
+    Step("workflows", schema("github-workflows", *files(".github/workflows/*.yml"))),
+    Step("workflows' safety", ["zizmor", "--offline", "--quiet", "--no-progress", ".github"]),
+    Step("issue forms", schema("github-issue-forms", *files(".github/ISSUE_TEMPLATE/*[!g].yml"))),
+    Step("dependabot", schema("dependabot", ".github/dependabot.yml")),
     Step("Dockerfile", ["hadolint", "Dockerfile"]),
     Step("run", ["dash" if shutil.which("dash") else "sh", "-n", "run"]),
     Step(".ci/run", ["bash", "-n", ".ci/run"]),

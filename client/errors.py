@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
 
+from api.version import USER_AGENT
 from client.schemas import Problem
 from client.schemas.generations import ErrorOut
 
@@ -61,6 +62,7 @@ def make_client(base_url: str) -> httpx.AsyncClient:
     elsewhere."""
     return httpx.AsyncClient(
         base_url=base_url,
+        headers={"User-Agent": USER_AGENT},
         transport=AiohttpTransport(
             verify=_tls(), trust_env=False, limits=httpx.Limits(max_connections=MAX_CONNECTIONS)
         ),

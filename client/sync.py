@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from api.version import VERSION
 from client.schemas import FieldProblem, Page, Problem
 
 QUICK = httpx.Timeout(10, connect=3)
@@ -18,6 +19,7 @@ SLOW = httpx.Timeout(200, connect=3)
 """For calls that wait on the provider."""
 
 AGENT = "allucanget-web"
+USER_AGENT = f"{AGENT}/{VERSION}"
 """The api tells by it what was asked for on the web."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -92,7 +94,7 @@ def open_http(api_url: str) -> httpx.Client:
         base_url=api_url,
         timeout=QUICK,
         limits=limits,
-        headers={"user-agent": AGENT},
+        headers={"user-agent": USER_AGENT},
         verify=tls,
         trust_env=False,
     )

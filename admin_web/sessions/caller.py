@@ -24,7 +24,7 @@ from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebS
 from admin_web.words.language import _, speak
 from client.calls import ApiClient
 from client.schemas.users import UserOut
-from client.sync import AGENT
+from client.sync import USER_AGENT
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def anonymous() -> ApiClient:
     and names sessions by its kind."""
     browser = {
         "x-forwarded-for": request.remote_addr or "",
-        "user-agent": f"{AGENT} {request.user_agent.string[:150]}",
+        "user-agent": f"{USER_AGENT} {request.user_agent.string[:150]}",
     }
     return ApiClient(current_app.extensions["api_http"], headers=browser)
 

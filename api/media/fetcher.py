@@ -19,6 +19,7 @@ import structlog
 
 from api.errors import InvalidRequest, ProviderUnavailable, TooLarge
 from api.provider.proxies import proxy_of
+from api.version import USER_AGENT
 
 log = structlog.get_logger("fetcher")
 
@@ -150,6 +151,7 @@ class ImageFetcher:
         headers = {
             "Accept": "image/png, image/jpeg, image/webp, image/*;q=0.8",
             "Accept-Encoding": "identity",
+            "User-Agent": USER_AGENT,
         }
         async with self._opened(parts, host, address, headers) as response:
             if (

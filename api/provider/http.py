@@ -11,6 +11,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from api.provider.proxies import proxy_of
+from api.version import USER_AGENT
 
 KEPT_SECONDS = 15
 """An idle connection."""
@@ -133,7 +134,7 @@ def http_client(
     Close it on the loop that used it."""
     return httpx.AsyncClient(
         base_url=base_url,
-        headers=headers,
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
         timeout=timeout if timeout is not None else httpx.Timeout(30, connect=10),
         follow_redirects=False,
         trust_env=False,

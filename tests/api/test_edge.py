@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.version import VERSION
 from tests.api.auth.world import one_engine
 from tests.api.generations.conftest import sandbox, settings_of, shared_sandbox
 from tests.api.harness import Api, running_api
@@ -24,6 +25,7 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 async def test_ready_names_what_the_api_needs(api: Api) -> None:
     ready = (await api.client.get("/readyz")).json()
     assert ready["ready"]
+    assert ready["version"] == VERSION
     names = {"database", "media", "disk", "provider", "background"}
     assert {name: check["ok"] for name, check in ready["checks"].items()} == dict.fromkeys(
         names, True
