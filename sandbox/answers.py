@@ -1,5 +1,4 @@
-"""Written answers of the sandbox: the same question gets the same answer, and it says that no model
-was asked."""
+"""Written answers: the same for the same question, with a note that no model was asked."""
 
 import hashlib
 import random
@@ -45,8 +44,8 @@ _CLOSING = (
 
 
 def answer(prompt: str, *, sampling: str, turns: int = 1, images: int = 0) -> str:
-    """Markdown. `sampling`: model, seed and the like; `turns`: user messages so far; `images`:
-    pictures that came with the last one."""
+    """Return Markdown. `sampling`: model, seed and the like; `turns`: user messages so far;
+    `images`: pictures that came with the last one."""
     seed = hashlib.sha256(f"{sampling}|{turns}|{images}|{prompt}".encode()).digest()
     chance = random.Random(seed)  # noqa: S311  (the same question gets the same answer)
     wanted = _WORDS.search(prompt)
@@ -81,10 +80,10 @@ def _stretched(text: str, words: int, chance: random.Random) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """Words with the space before them: what is streamed. Joined they are the text again."""
+    """Split a text into words with the space before them, the pieces of a stream."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
 def tokens(text: str) -> int:
-    """A token is about four letters."""
+    """Count a token for four letters."""
     return (len(text) + 3) // 4

@@ -111,7 +111,7 @@ async def chat(call: Call) -> Response:
     if ask.stream:
         return StreamingResponse(
             _recorded(call, ask, answer),
-            headers={**headers, "Cache-FaultsIn": "no-cache"},
+            headers={**headers, "Cache-Control": "no-cache"},
             media_type="text/event-stream",
         )
     if not answer.images:

@@ -1,5 +1,4 @@
-"""Real picture and video files of the sandbox: a scene, the prompt on it, and a small mark that
-says sandbox."""
+"""Picture and video files: a scene, the prompt on it, and a small mark that says sandbox."""
 
 import base64
 import binascii
@@ -15,23 +14,21 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from sandbox.scene import Painter, plan
+from sandbox.scene import Painter, scene_for
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 FPS = 24
 DRAWN_FPS = 12
-"""Every second frame is drawn: half the work, still fluent."""
-KEPT = 8
-"""Files that are kept in case the same is asked for again: drawing takes most of a request's
-time."""
+"""Every frame is shown twice: half the work, still fluent."""
+CACHED = 8
+"""Files in memory in case of the same request again: drawing takes most of a request's time."""
 _STILL = 1344
-"""Longest side at which a still is painted (twice oversampled) before it is scaled to the asked
-size."""
+"""Longest side at which a still is painted, twice oversampled, before it is scaled."""
 _FONTS = ("DejaVuSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf", "LiberationSans-Bold.ttf")
 
 
 class BadImage(Exception):
-    """An input image that is no image."""
+    """An input that is no image."""
 
 
 def read_image(data: bytes) -> Image.Image:
@@ -44,8 +41,7 @@ def read_image(data: bytes) -> Image.Image:
 
 
 def nearest_ratio(data: bytes | None, ratios: Iterable[str]) -> str | None:
-    """The one of `ratios` (`16:9`) that is closest to the shape of an input image; None without an
-    image."""
+    """Return the ratio (`16:9`) closest to the shape of an input image; None without an image."""
     if data is None:
         return None
     image = read_image(data)
@@ -69,7 +65,7 @@ def read_data_url(url: str) -> bytes:
 
 @lru_cache(maxsize=16)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A face of the machine that has more than Latin letters, else the one that Pillow brings."""
+    """Return a face of this machine that has more than Latin letters, else Pillow's own."""
     for name in _FONTS:
         try:
             return ImageFont.truetype(name, size)
@@ -102,7 +98,7 @@ def _lines(
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The caption band and the mark, ready to be pasted onto frames of one size."""
+    """The caption and the mark, ready to be pasted onto frames of one size."""
 
     parts: tuple[tuple[Image.Image, tuple[int, int]], ...]
 
@@ -158,18 +154,18 @@ def picture(
     note: str = "",
     base: bytes | None = None,
 ) -> Image.Image:
-    """One picture; `number` tells the images of one request apart; `base` is an input image to work
-    on."""
+    """Paint one picture. `number` tells the images of one request apart; `base` is an input image
+    to work on."""
     if base is not None:
         image = ImageOps.fit(read_image(base), size, Image.Resampling.LANCZOS)
-        tint = plan(prompt, seed).palette
+        tint = scene_for(prompt, seed).palette
         image = Image.blend(
             image, ImageOps.colorize(image.convert("L"), tint.near, tint.light, mid=tint.far), 0.45
         )
     else:
         scale = min(1.0, _STILL / max(size))
         drawn = max(16, round(size[0] * scale * 2)), max(16, round(size[1] * scale * 2))
-        scene = plan(f"{prompt}#{number}" if number else prompt, seed)
+        scene = scene_for(f"{prompt}#{number}" if number else prompt, seed)
         image = Painter(scene, drawn).frame(0).reduce(2)
         if image.size != size:
             image = image.resize(size, Image.Resampling.BICUBIC)
@@ -177,7 +173,7 @@ def picture(
     return image
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED)
 def drawn(
     prompt: str,
     size: tuple[int, int],
@@ -189,7 +185,7 @@ def drawn(
     base: bytes | None = None,
     quality: int = 90,
 ) -> bytes:
-    """A picture's file. Runs for a third of a second: call it in a thread."""
+    """Return a picture's file. It takes a third of a second: call it in a thread."""
     return encode(
         picture(prompt, size, seed=seed, number=number, note=note, base=base), form, quality
     )
@@ -206,7 +202,7 @@ def encode(image: Image.Image, form: ImageFormat, quality: int = 90) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """What a video shall show: `size` in pixels (even), `seconds` long."""
+    """Content of a video: `size` in pixels (even), `seconds` long."""
 
     prompt: str
     size: tuple[int, int]
@@ -216,7 +212,7 @@ class Movie:
     first: bytes | None = None
     last: bytes | None = None
     stop: threading.Event = field(default_factory=threading.Event, compare=False)
-    """Once it is set nobody wants the video any more."""
+    """Set when nobody wants the video any more."""
 
 
 def _zoomed(image: Image.Image, size: tuple[int, int], zoom: float) -> Image.Image:
@@ -231,13 +227,13 @@ def _zoomed(image: Image.Image, size: tuple[int, int], zoom: float) -> Image.Ima
 def _frames(movie: Movie) -> Iterator[Image.Image]:
     count = movie.seconds * DRAWN_FPS
     if movie.first is None and movie.last is None:
-        painter = Painter(plan(movie.prompt, movie.seed), movie.size)
+        painter = Painter(scene_for(movie.prompt, movie.seed), movie.size)
         yield from (painter.frame(index / DRAWN_FPS) for index in range(count))
         return
     first = (
         read_image(movie.first)
         if movie.first is not None
-        else Painter(plan(movie.prompt, movie.seed), movie.size).frame(0)
+        else Painter(scene_for(movie.prompt, movie.seed), movie.size).frame(0)
     )
     start = ImageOps.fit(first, movie.size, Image.Resampling.BICUBIC)
     end = (
@@ -252,18 +248,18 @@ def _frames(movie: Movie) -> Iterator[Image.Image]:
 
 
 class Stopped(Exception):
-    """Nobody wants the video any more."""
+    """`Movie.stop` was set."""
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED)
 def film(movie: Movie) -> bytes:
-    """H.264 in MP4 (yuv420p, index in front, 24 frames a second). Runs for about a second: call it
-    in a thread.
+    """Return an MP4 (H.264, yuv420p, index in front, 24 frames a second). It takes about a second:
+    call it in a thread.
 
     Raises `Stopped` soon after `movie.stop` is set.
     """
     words = overlay(movie.size, movie.prompt, movie.note)
-    # moving the index to the front makes the muxer open the file a second time by its name
+    # the muxer opens the file a second time by its name to move the index to the front
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
         _encode(movie, words, path)

@@ -1,10 +1,11 @@
-"""Small generated landscapes: one hash of prompt and seed decides everything, a few words of the
-prompt steer it."""
+"""Small drawn landscapes. A hash of prompt and seed decides everything, except that some words of
+the prompt choose the motif and its colours."""
 
 import colorsys
 import hashlib
 import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,75 +13,31 @@ from typing import Literal
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 Colour = tuple[int, int, int]
-Kind = Literal["hills", "waves", "city", "space", "orbs"]
+Motif = Literal["hills", "waves", "city", "space", "orbs"]
 
-_KIND_WORDS: dict[Kind, tuple[str, ...]] = {
-    "city": (
-        "city",
-        "street",
-        "building",
-        "tokyo",
-        "paris",
-        "york",
-        "neon",
-        "robot",
-        "tower",
-        "cyber",
-    ),
-    "waves": ("wave", " sea", "ocean", "beach", "lake", "water", "boat", "ship", "fish", "river"),
-    "space": (
-        "space",
-        "planet",
-        "galaxy",
-        "star",
-        "moon",
-        "rocket",
-        "astronaut",
-        "mars",
-        "universe",
-        "cosmic",
-    ),
-    "orbs": (
-        "abstract",
-        "pattern",
-        "logo",
-        "colour",
-        "color",
-        "dream",
-        "music",
-        "icon",
-        "bubble",
-        "light",
-    ),
-    "hills": (
-        "fox",
-        "snow",
-        "forest",
-        "hill",
-        "mountain",
-        "tree",
-        "cat",
-        "dog",
-        "field",
-        "landscape",
-        "sunset",
-        "garden",
-        "house",
+_MOTIFS: tuple[Motif, ...] = ("hills", "waves", "city", "space", "orbs")
+_MOTIF_WORDS: dict[Motif, re.Pattern[str]] = {
+    "city": re.compile("city|street|building|tokyo|paris|york|neon|robot|tower|cyber"),
+    "waves": re.compile("wave| sea|ocean|beach|lake|water|boat|ship|fish|river"),
+    "space": re.compile("space|planet|galaxy|star|moon|rocket|astronaut|mars|universe|cosmic"),
+    "orbs": re.compile("abstract|pattern|logo|colou?r|dream|music|icon|bubble|light"),
+    "hills": re.compile(
+        "fox|snow|forest|hill|mountain|tree|cat|dog|field|landscape|sunset|garden|house"
     ),
 }
 _PALETTE_WORDS = {
-    "night": ("night", "dark", "moon", "star", "space", "galaxy", "neon", "midnight"),
-    "snow": ("snow", "winter", "ice", "frozen", "cold", "arctic"),
-    "dusk": ("sunset", "dusk", "evening", "dawn", "sunrise", "dream", "fire"),
-    "autumn": ("autumn", "fall", "fox", "desert", "mars", "orange", "autumnal"),
-    "forest": ("forest", "green", "spring", "garden", "tree", "jungle", "frog"),
-    "day": ("day", "sun", "summer", "sky", "beach", "sea"),
+    "night": re.compile("night|dark|moon|star|space|galaxy|neon"),
+    "snow": re.compile("snow|winter|ice|frozen|cold|arctic"),
+    "dusk": re.compile("sunset|dusk|evening|dawn|sunrise|dream|fire"),
+    "autumn": re.compile("autumn|fall|fox|desert|mars|orange"),
+    "forest": re.compile("forest|green|spring|garden|tree|jungle|frog"),
+    "day": re.compile("day|sun|summer|sky|beach|sea"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """From the top of the sky to the nearest ground."""
+    """Colours from the top of the sky to the nearest ground."""
 
     top: Colour
     horizon: Colour
@@ -107,7 +64,7 @@ _PALETTES = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    kind: Kind
+    motif: Motif
     palette: Palette
     number: int
     stars: bool
@@ -115,29 +72,23 @@ class Scene:
     trees: bool
 
 
-def plan(prompt: str, seed: int | None) -> Scene:
-    """The same prompt and seed give the same scene on every machine."""
+def scene_for(prompt: str, seed: int | None) -> Scene:
+    """Return the same scene for the same prompt and seed on every machine."""
     digest = hashlib.sha256(f"{seed}|{prompt}".encode()).digest()
-    number = int.from_bytes(digest[:8], "big")
     words = prompt.lower()
-    kinds: list[Kind] = [
-        kind for kind, hints in _KIND_WORDS.items() if any(hint in words for hint in hints)
-    ]
-    names = [name for name, hints in _PALETTE_WORDS.items() if any(hint in words for hint in hints)]
-    every: list[Kind] = ["hills", "waves", "city", "space", "orbs"]
-    kind = kinds[0] if kinds else every[digest[8] % len(every)]
-    name = names[0] if names else sorted(_PALETTES)[digest[9] % len(_PALETTES)]
-    if kind == "space":
+    by_word = (motif for motif, hint in _MOTIF_WORDS.items() if hint.search(words))
+    motif = next(by_word, _MOTIFS[digest[8] % len(_MOTIFS)])
+    named = (name for name, hint in _PALETTE_WORDS.items() if hint.search(words))
+    name = next(named, sorted(_PALETTES)[digest[9] % len(_PALETTES)])
+    if motif == "space":
         name = "night"
-    palette = _turned(_PALETTES[name], (digest[10] / 255 - 0.5) * 0.08)
-    snowing = "snow" in words or (name == "snow" and kind in {"hills", "city"})
     return Scene(
-        kind,
-        palette,
-        number,
+        motif,
+        _turned(_PALETTES[name], (digest[10] / 255 - 0.5) * 0.08),
+        int.from_bytes(digest[:8], "big"),
         stars=name == "night",
-        snowing=snowing,
-        trees=kind == "hills" and name in {"forest", "snow", "dusk", "night"},
+        snowing="snow" in words or (name == "snow" and motif in {"hills", "city"}),
+        trees=motif == "hills" and name in {"forest", "snow", "dusk", "night"},
     )
 
 
@@ -173,19 +124,19 @@ class Painter:
         self._points = [(chance.random(), chance.random(), chance.random()) for _ in range(160)]
         self._sun = (chance.uniform(0.22, 0.78), chance.uniform(0.2, 0.36))
         self._sky = self._paint_sky()
-        self._orbs = self._soft_discs() if scene.kind == "orbs" else []
+        self._orbs = self._soft_discs() if scene.motif == "orbs" else []
 
     def frame(self, seconds: float) -> Image.Image:
         image = self._sky.copy()
         draw = ImageDraw.Draw(image)
-        painters: dict[Kind, Callable[[Image.Image, ImageDraw.ImageDraw, float], None]] = {
+        painters: dict[Motif, Callable[[Image.Image, ImageDraw.ImageDraw, float], None]] = {
             "hills": self._hills,
             "waves": self._waves,
             "city": self._city,
             "space": self._space,
             "orbs": self._floating,
         }
-        painters[self._scene.kind](image, draw, seconds)
+        painters[self._scene.motif](image, draw, seconds)
         if self._scene.snowing:
             self._snow(draw, seconds)
         return image
@@ -209,7 +160,7 @@ class Painter:
                     radius,
                     mix(palette.top, (255, 255, 255), 0.35 + 0.65 * bright),
                 )
-        if self._scene.kind != "orbs":
+        if self._scene.motif != "orbs":
             x, y = self._sun[0] * self._wide, self._sun[1] * self._high
             self._glow(sky, x, y, self._unit * 46, palette.light, 0.55)
             self._disc(
@@ -246,12 +197,8 @@ class Painter:
     def _ridge(
         self, base: float, height: float, phase: int, shift: float, detail: float = 1.0
     ) -> list[tuple[float, float]]:
-        """A line of hills from left to right, in pixels."""
-        one, two, three = (
-            self._phases[phase % 24],
-            self._phases[(phase + 7) % 24],
-            self._phases[(phase + 13) % 24],
-        )
+        """Return a line of hills from left to right, in pixels."""
+        one, two, three = (self._phases[(phase + step) % 24] for step in (0, 7, 13))
         span = self._wide / self._high
         points = []
         for step in range(97):
@@ -352,7 +299,6 @@ class Painter:
             width = self._unit * (9 + layer * 4)
             shift = seconds * self._unit * (0.6 + layer * 1.2)
             for house in range(-1, int(self._wide / width) + 2):
-                chance = self._points[(house * 7 + layer * 31) % 160]
                 left = house * width - shift % width
                 number = house + int(shift // width)
                 chance = self._points[(number * 7 + layer * 31) % 160]

@@ -26,8 +26,8 @@ from sandbox.webhooks import sign
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 _ERRORS = {
     "failed": "Provider returned error",
-    "expired": "VideoJob exceeded maximum time to live",
-    "cancelled": "VideoJob was cancelled",
+    "expired": "Job exceeded maximum time to live",
+    "cancelled": "Job was cancelled",
 }
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _KEEP_JOBS = 1000
