@@ -1,5 +1,4 @@
-"""The commands of `./run`. Each one uses the same settings and secrets as the processes do, and
-imports what it needs when it runs."""
+"""The commands of `./run`, each with a file of its own that is imported when the command runs."""
 
 import os
 import sys
@@ -8,15 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 
 from api.ids import now
 from api.version import VERSION
-from bots.settings import BotSettings
-from cli.process import run
-from cli.ready import Place
-from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
+from cli.errors import CommandRefused
+from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
 from client.schemas import Platform
 
 if TYPE_CHECKING:
@@ -56,29 +52,20 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 @app.command()
 def chat() -> None:
     """Chat in this terminal, as on Telegram or Discord."""
-    with bad_setting_ends():
-        check_names()
-        launch = load(LaunchSettings)
-        api_url = load(BotSettings, launch.given("terminal", secrets_of(launch))).api_url
-    try:
-        httpx.get(f"{api_url}/healthz", timeout=10, trust_env=False)
-    except httpx.TransportError:
-        print(
-            f"The api does not answer at {api_url}. Start everything with ./run in another "
-            "terminal first.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    sys.exit(run("terminal"))
+    from cli import chat
+
+    with failures_end():
+        code = chat.chat()
+    sys.exit(code)
 
 
 @app.command()
 def setup_link() -> None:
     """Print the link that creates the first admin. It works until there is one."""
-    with bad_setting_ends():
-        launch = load(LaunchSettings)
-        web = launch.public_url or Place(launch.web_host, launch.web_port).url
-        print(f"{web}/setup?token={secrets_of(launch).setup_token}")
+    from cli import setup_link
+
+    with failures_end():
+        print(setup_link.setup_link())
 
 
 @admin.command("create")
@@ -92,7 +79,7 @@ def create_admin(
     is there. Works while it runs, too."""
     from cli import admin as admin_access
 
-    with bad_setting_ends(), refusal_ends():
+    with failures_end():
         made = admin_access.create_admin(email, promote=yes)
         if made.state == "user":
             typer.confirm(
@@ -118,17 +105,17 @@ def reset_password(email: Email) -> None:
     while it runs, too."""
     from cli import admin as admin_access
 
-    with bad_setting_ends(), refusal_ends():
+    with failures_end():
         print_link(admin_access.reset_password(email), f"{email} chooses a new password here")
 
 
 @app.command()
 def bot_key(platform: Annotated[Platform, typer.Argument()]) -> None:
     """Give a platform's bot a new key. The one before works on until the next new one."""
-    from cli import admin as admin_access
+    from cli import bot_key
 
-    with bad_setting_ends(), refusal_ends():
-        known = admin_access.renew(platform)
+    with failures_end():
+        known = bot_key.renew(platform)
         path = load(LaunchSettings).data_dir / "secrets.json"
     print(
         f"The {platform} bot has a new key, in {path}. "
@@ -145,8 +132,8 @@ def backup() -> None:
     """Make a backup of the database now, into DATA_DIR/backups. Works while everything runs."""
     from cli import backup
 
-    with bad_setting_ends(), refusal_ends():
-        print(backup.backup())
+    with failures_end():
+        print(backup.make_backup())
 
 
 @app.command()
@@ -157,26 +144,26 @@ def restore(
     ] = False,
 ) -> None:
     """Put a backup in the place of the database, which is kept beside it. Stop everything first."""
-    from cli import backup
+    from cli import restore
 
-    with bad_setting_ends(), refusal_ends():
-        about = backup.look_into(file)
+    with failures_end():
+        about = restore.look_into(file)
         if not yes:
             typer.confirm(
                 f"{file.name} has {about}. Everybody has to sign in again. Put it in place of the "
                 "database?",
                 abort=True,
             )
-        print(backup.restore(file))
+        print(restore.restore(file))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the form that this version needs. Each start does it, too."""
-    from cli import backup
+    from cli import migrate
 
-    with bad_setting_ends(), refusal_ends():
-        print(backup.migrate_now())
+    with failures_end():
+        print(migrate.migrate_now())
 
 
 def print_link(link: "LinkOut", what: str) -> None:
@@ -188,20 +175,13 @@ def print_link(link: "LinkOut", what: str) -> None:
 
 
 @contextmanager
-def refusal_ends() -> Iterator[None]:
-    from cli import admin as admin_access
-
+def failures_end() -> Iterator[None]:
+    """End the process with a sentence where a person at the shell has to mend something."""
     try:
         yield
-    except admin_access.Refused as error:
+    except CommandRefused as error:
         print(error, file=sys.stderr)
         sys.exit(1)
-
-
-@contextmanager
-def bad_setting_ends() -> Iterator[None]:
-    try:
-        yield
     except BadSetting as error:
         print(f"Bad setting: {error}", file=sys.stderr)
         sys.exit(EXIT_BAD_SETTING)

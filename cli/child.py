@@ -1,4 +1,4 @@
-"""One process that the supervisor keeps alive: its log lines, its restarts, its end."""
+"""A process that the supervisor keeps alive: its log lines, its restarts, its end."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ GIVE_UP_AFTER = 5
 LONGEST_LINE = 1024 * 1024
 
 Say = Callable[[str, str], None]
-"""Takes a process' name and one line of text."""
+"""Prints a line of text behind the name of its process."""
 
 
-class Refused(Exception):
-    """The process ended because of a setting: starting it again would not help."""
+class SettingRefused(Exception):
+    """The process ended because of a setting, which another start does not mend."""
 
 
 class GaveUp(Exception):
@@ -28,30 +28,32 @@ class GaveUp(Exception):
 
 
 @dataclass(frozen=True)
-class Times:
-    """In seconds. `first_wait` doubles with each crash up to `LONGEST_WAIT`, until the process ran
-    for `healthy_after`."""
+class RestartTimes:
+    """Waits in seconds. `first_wait` doubles with each crash up to `LONGEST_WAIT`, until the
+    process ran for `healthy_after`."""
 
     first_wait: float = 1.0
     healthy_after: float = 60.0
     term_within: float = 8.0
 
 
-TIMES = Times()
+RESTART_TIMES = RestartTimes()
 
 
 class Child:
-    """What has been healthy once is started again for ever: what it needs may be away for a while.
-    What has never been is given up when `GIVE_UP_AFTER` starts ended with the same code: then
-    something is wrong that only a person can mend. One that `may_be_missing` is left stopped, so
-    that the others go on."""
+    """A process and its restarts.
+
+    One that was healthy before is started again for ever, because the server that it needs may be
+    away for a while. One that never was is given up after `GIVE_UP_AFTER` starts with the same exit
+    code. With `may_be_missing` it then stays stopped and the others go on.
+    """
 
     def __init__(
         self,
         name: str,
         command: list[str],
         say: Say,
-        times: Times = TIMES,
+        times: RestartTimes = RESTART_TIMES,
         *,
         may_be_missing: bool = False,
     ) -> None:
@@ -65,13 +67,13 @@ class Child:
         self._stopping = asyncio.Event()
 
     def start(self) -> asyncio.Task[None]:
-        """Its life: ends after `stop`, or with `Refused` or `GaveUp`."""
+        """Return the task of its life, which ends after `stop`, or with `SettingRefused` or
+        `GaveUp`."""
         self._life = asyncio.create_task(self._live())
         return self._life
 
     async def stop(self) -> None:
-        """Ask it to end, and end it with all that it started when it has not within
-        `term_within`."""
+        """Ask it to end, and kill it with all that it started after `term_within`."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
         if self._life is None:
@@ -88,7 +90,7 @@ class Child:
     async def _live(self) -> None:
         try:
             await self._keep_alive()
-        except (Refused, GaveUp):
+        except (SettingRefused, GaveUp):
             if not self._may_be_missing:
                 raise
             self._say(self.name, "left stopped; the others go on")
@@ -104,7 +106,7 @@ class Child:
             if self._stopping.is_set():
                 return
             if code == EXIT_BAD_SETTING:
-                raise Refused(self.name)
+                raise SettingRefused(self.name)
             if time.monotonic() - started >= self._times.healthy_after:
                 wait, has_been_healthy = self._times.first_wait, True
             codes = [*codes[1 - GIVE_UP_AFTER :], code]
@@ -118,8 +120,8 @@ class Child:
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def _run(self) -> int:
-        """Its exit code. The log has a pipe of our own, because what the process started may hold
-        the pipe longer than it lives."""
+        """Return its exit code. The log has a pipe of our own, because children of the process may
+        hold the pipe longer than it lives."""
         ours, theirs = os.pipe()
         try:
             # a session of its own: Ctrl-C in the terminal reaches the supervisor only, which then
@@ -133,7 +135,7 @@ class Child:
             )
         finally:
             os.close(theirs)
-        if self._stopping.is_set():  # asked while it was being started
+        if self._stopping.is_set():  # during the start
             self._signal(signal.SIGTERM)
         reader = asyncio.StreamReader(limit=LONGEST_LINE)
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -151,7 +153,7 @@ class Child:
             pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        """To its whole process group."""
+        """Signal its whole process group."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

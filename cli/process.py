@@ -25,8 +25,8 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Process:
-    """Where its settings class and its `main(settings)` are: each process imports only what is its
-    own."""
+    """Names of its settings class and its `main(settings)`, so that each process imports only its
+    own code."""
 
     settings: str
     main: str
@@ -43,15 +43,15 @@ PROCESSES = {
 }
 
 DRAWN_BY_RICH = "terminal"
-"""Everywhere else structlog would import rich, if it can, for tracebacks that we write as plain
-text: a sixth of a second of each start."""
+"""In every other process structlog would import rich, if it can, for tracebacks that we write as
+plain text: a sixth of a second of each start."""
 
 
 def run(name: str, *, stay: bool = False) -> int:
-    """Returns when the process is done; the exit code. One with nothing to do is done at once, or
+    """Run the process to its end and return the exit code. One with nothing to do ends at once, or
     may `stay` until it is stopped."""
-    os.umask(0o077)  # whatever is written is for this user only, whoever made the folder
-    # imports make objects that stay: collecting them again and again takes a fifth of the start
+    os.umask(0o077)  # files are for this user only, whoever made the folder
+    # the objects of imports stay: collecting them again and again takes a fifth of the start
     gc.disable()
     if name != DRAWN_BY_RICH:
         sys.modules["rich"] = None  # type: ignore[assignment]
@@ -85,8 +85,7 @@ def bad_setting(error: BadSetting) -> int:
 
 
 def end_with(parent: int) -> None:
-    """Get SIGTERM when the thread that started this process ends, however it ends. Linux only;
-    elsewhere nothing."""
+    """Get SIGTERM when the thread that started this process ends, however it ends (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
@@ -110,7 +109,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.parent is not None:
         end_with(arguments.parent)
-    else:  # whoever starts processes has looked before
+    else:  # the supervisor has checked them
         try:
             check_names()
         except BadSetting as error:

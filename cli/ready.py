@@ -1,4 +1,4 @@
-"""Waiting until what was started answers, and telling where it is."""
+"""Health of the processes: waiting until they answer, and the check of a container."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ ANSWER_WITHIN = 3.0
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a process listens."""
+class HostPort:
+    """The address at which a process listens."""
 
     host: str
     port: int
@@ -27,9 +27,9 @@ class Place:
         return f"http://{reachable(self.host)}:{self.port}"
 
 
-async def get(place: Place, path: str) -> tuple[int, bytes] | None:
-    """Status and body of a plain GET, or None when nobody answers (yet). No proxy, no redirect, no
-    client library to import first."""
+async def get(place: HostPort, path: str) -> tuple[int, bytes] | None:
+    """Return status and body of a plain GET, or None when nobody answers (yet). It needs no client
+    library, which would take longer to import than the answer."""
     with contextlib.suppress(
         OSError, TimeoutError, ValueError, IndexError, asyncio.IncompleteReadError
     ):
@@ -49,7 +49,7 @@ async def get(place: Place, path: str) -> tuple[int, bytes] | None:
     return None
 
 
-async def web_ready(web: Place) -> None:
+async def web_ready(web: HostPort) -> None:
     while True:
         answer = await get(web, "/healthz")
         if answer is not None and answer[0] == 200:
@@ -57,8 +57,8 @@ async def web_ready(web: Place) -> None:
         await asyncio.sleep(BETWEEN)
 
 
-async def api_state(api: Place) -> ReadyOut:
-    """The api's own word, ready or not, as soon as it says anything."""
+async def api_state(api: HostPort) -> ReadyOut:
+    """Return the api's first answer, ready or not."""
     while True:
         answer = await get(api, "/readyz")
         if answer is not None:
@@ -67,8 +67,8 @@ async def api_state(api: Place) -> ReadyOut:
         await asyncio.sleep(BETWEEN)
 
 
-async def api_ready(api: Place, patience: float) -> ReadyOut:
-    """Waits until the api is ready, at most `patience` seconds from its first word: without its
+async def api_ready(api: HostPort, patience: float) -> ReadyOut:
+    """Wait until the api is ready, at most `patience` seconds from its first answer: without its
     provider it is still of use."""
     state = await api_state(api)
     with contextlib.suppress(TimeoutError):
@@ -80,14 +80,14 @@ async def api_ready(api: Place, patience: float) -> ReadyOut:
 
 
 def main(name: str) -> int:
-    """A container's health: 0 when the process that listens there answers, or has nothing to do."""
+    """Return the health of a container: 0 when its process answers, or has nothing to do."""
     launch = load(LaunchSettings)
     if launch.idle(name):
         return 0
     places = {
-        "api": (Place(launch.api_host, launch.api_port), "/readyz"),
-        "web": (Place(launch.web_host, launch.web_port), "/healthz"),
-        "sandbox": (Place(launch.sandbox_host, launch.sandbox_port), "/_sandbox/faults"),
+        "api": (HostPort(launch.api_host, launch.api_port), "/readyz"),
+        "web": (HostPort(launch.web_host, launch.web_port), "/healthz"),
+        "sandbox": (HostPort(launch.sandbox_host, launch.sandbox_port), "/_sandbox/faults"),
     }
     answer = asyncio.run(get(*places[name]))
     return 0 if answer is not None and answer[0] == 200 else 1

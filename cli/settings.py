@@ -1,6 +1,6 @@
-"""What starting a process needs to know before that process' own settings can be read, and how a
-bad setting is told."""
+"""Settings that are needed before a process can read its own, and the sentence about a bad one."""
 
+import logging
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -14,17 +14,17 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from api.secrets import Secrets, SecretsUnusable, ensure_secrets
-from api.settings import reachable
+from api.settings import Settings, reachable
 
 EXIT_BAD_SETTING = 2
-"""A process that ends with this code would end the same way again: it is not started again."""
+"""A process that ends with this code would end the same way again, so it stays stopped."""
 
 EXIT_TRY_AGAIN = 1
-"""As after a crash: the next start may go better."""
+"""The same as after a crash: the next start may go better."""
 
 ENV_FILE = ".env"
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
-"""Lists every setting; a test holds it to that."""
+"""The list of every setting, which a test holds complete."""
 
 _FOREIGN = re.compile(
     r"AWS_\w+|(?:HTTPS?|ALL|NO)_PROXY|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)"
@@ -39,7 +39,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class BadSetting(Exception):
-    """The text is one line that names the setting and says what it should be."""
+    """The text is one line with the setting and what it should be."""
 
 
 class LaunchSettings(BaseSettings):
@@ -71,7 +71,7 @@ class LaunchSettings(BaseSettings):
     discord_bot_token: SecretStr | None = None
 
     def idle(self, process: str) -> str | None:
-        """Why this process has nothing to do, or None."""
+        """Return the reason why this process has nothing to do, or None."""
         if process == "sandbox" and (self.openrouter_api_key or self.openrouter_base_url):
             return (
                 "a provider is set (OPENROUTER_API_KEY, OPENROUTER_BASE_URL), so the sandbox "
@@ -86,8 +86,8 @@ class LaunchSettings(BaseSettings):
         return None
 
     def given(self, process: str, secrets: Secrets) -> dict[str, str]:
-        """What this process needs and nobody set, by field: the address of the api, and the one
-        secret that is its own."""
+        """Return settings that this process needs and nobody set, by field: the address of the
+        api, and the one secret that is its own."""
         missing = {}
         if self.api_url is None:
             missing["api_url"] = f"http://{reachable(self.api_host)}:{self.api_port}"
@@ -95,9 +95,7 @@ class LaunchSettings(BaseSettings):
             missing["secret_key"] = secrets.secret_key
         if process == "web" and self.web_session_key is None:
             missing["web_session_key"] = secrets.web_session_key
-        if (
-            process == "terminal" and self.public_url is None
-        ):  # whoever sits at this machine can open the web here
+        if process == "terminal" and self.public_url is None:
             missing["public_url"] = f"http://{reachable(self.web_host)}:{self.web_port}"
         if process in secrets.bot_keys and self.bot_key is None:
             missing["bot_key"] = secrets.bot_keys[process]
@@ -127,7 +125,7 @@ def load(settings: type[S], given: Mapping[str, Any] | None = None) -> S:
 
 
 def _pass_on() -> None:
-    """What `.env` says to libraries, which look into the environment only. As for settings, the
+    """Pass settings of libraries, which look into the environment only, on from `.env`. The
     environment wins."""
     for name, value in dotenv_values(ENV_FILE, interpolate=False).items():
         if value and _FOREIGN.fullmatch(name):
@@ -135,7 +133,7 @@ def _pass_on() -> None:
 
 
 def check_names() -> None:
-    """Raises `BadSetting` for a name that nobody reads and that is nearly one of ours."""
+    """Raise `BadSetting` for a name that is nearly one of ours and read by nobody."""
     if not EXAMPLE.exists():
         return
     known = set(_NAMED.findall(EXAMPLE.read_text(encoding="utf-8").replace("\n#", "\n")))
@@ -144,13 +142,12 @@ def check_names() -> None:
             name.upper() for name in _NAMED.findall(Path(ENV_FILE).read_text(encoding="utf-8"))
         }
     except (OSError, UnicodeError):
-        written = set()  # who reads the settings says why
+        written = set()  # `load` says why
     around = {name.upper() for name in os.environ}
     missing = known - written - around
     for name in sorted(written - known):
         _refuse_if_near(name, missing, ENV_FILE)
-    # a shell holds names of other programs, too: only what is close to a long word of ours is meant
-    # for us
+    # a shell holds names of other programs, too: only a name near a long one of ours is a mistake
     own = {name for name in missing if len(name.partition("_")[0]) >= LONG_WORD}
     for name in sorted(around - known - written):
         _refuse_if_near(name, own, "the environment", nearness=0.85)
@@ -169,8 +166,17 @@ def secrets_of(launch: LaunchSettings) -> Secrets:
         raise BadSetting(f"DATA_DIR: {error}") from error
 
 
+def api_settings(launch: LaunchSettings) -> Settings:
+    """Return the settings of the api for a command that does its work itself and logs errors only.
+    Raises `BadSetting`."""
+    from api import log
+
+    log.configure(logging.ERROR)
+    return load(Settings, launch.given("api", secrets_of(launch)))
+
+
 def environment_names(settings: type[BaseSettings]) -> dict[str, str]:
-    """By field: the name in the environment and in `.env`."""
+    """Return the name of each field in the environment and in `.env`."""
     prefix = settings.model_config.get("env_prefix", "")
     return {
         name: (_alias(field) or f"{prefix}{name}").upper()

@@ -1,5 +1,5 @@
-"""`./run`: starts every process that has something to do, keeps them alive, and stops them all
-together."""
+"""`./run`: the supervisor, which starts every process that has something to do, keeps them alive,
+and stops them together."""
 
 import asyncio
 import errno
@@ -15,8 +15,8 @@ from admin_web.settings import WebSettings
 from api.secrets import Secrets
 from api.settings import Settings
 from bots.settings import BotSettings
-from cli.child import TIMES, Child, GaveUp, Refused, Say, command_for
-from cli.ready import Place, api_ready, web_ready
+from cli.child import RESTART_TIMES, Child, GaveUp, Say, SettingRefused, command_for
+from cli.ready import HostPort, api_ready, web_ready
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, check_names, load, secrets_of
 from client.schemas import ReadyOut
 
@@ -24,10 +24,10 @@ EXIT_GAVE_UP = 1
 SERVED = ["sandbox", "api", "worker", "web", "telegram", "discord"]
 BOTS = {"telegram", "discord"}
 DRAINING = {"api", "worker", "web"}
-"""They wait for what is under way at the provider before they end."""
+"""Processes that wait for paid calls under way before they end."""
 NEEDED_TO_DRAIN = "sandbox"
 END_WITHIN = 15
-"""Seconds that one of them may take when the time for that is over."""
+"""Seconds that one of them may take when that time is over."""
 COLOURS = {
     "sandbox": 35,
     "api": 36,
@@ -42,30 +42,30 @@ SLOW_START = 10.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What will be started, all settings checked."""
+class LaunchPlan:
+    """The processes to start, with all settings checked."""
 
     names: Sequence[str]
     secrets: Secrets
     settings: Settings
-    api: Place
-    web: Place
+    api: HostPort
+    web: HostPort
     bots: BotSettings
 
     @property
-    def ports(self) -> dict[str, Place]:
-        """By the setting that gives the port."""
+    def ports(self) -> dict[str, HostPort]:
+        """Return the addresses by the setting that gives the port."""
         ports = {"API_PORT": self.api, "WEB_PORT": self.web}
         if "sandbox" in self.names:
-            ports["SANDBOX_PORT"] = Place(self.settings.sandbox_host, self.settings.sandbox_port)
+            ports["SANDBOX_PORT"] = HostPort(self.settings.sandbox_host, self.settings.sandbox_port)
         if "telegram" in self.names and self.bots.telegram_updates == "webhook":
-            ports["TELEGRAM_WEBHOOK_PORT"] = Place(
+            ports["TELEGRAM_WEBHOOK_PORT"] = HostPort(
                 self.bots.telegram_webhook_host, self.bots.telegram_webhook_port
             )
         return ports
 
 
-def make_plan() -> Plan:
+def make_plan() -> LaunchPlan:
     """Raises `BadSetting`."""
     check_names()
     launch = load(LaunchSettings)
@@ -73,12 +73,12 @@ def make_plan() -> Plan:
     secrets = secrets_of(launch)
     settings = load(Settings, launch.given("api", secrets))
     web = load(WebSettings, launch.given("web", secrets))
-    api, site = Place(settings.api_host, settings.api_port), Place(web.web_host, web.web_port)
-    return Plan(names, secrets, settings, api, site, load(BotSettings))
+    api, site = HostPort(settings.api_host, settings.api_port), HostPort(web.web_host, web.web_port)
+    return LaunchPlan(names, secrets, settings, api, site, load(BotSettings))
 
 
-def check_ports(ports: dict[str, Place]) -> None:
-    """Raises `BadSetting` for a port that another program has, or that two settings share."""
+def check_ports(ports: dict[str, HostPort]) -> None:
+    """Raise `BadSetting` for a port that another program has, or that two settings share."""
     taken: dict[int, str] = {}
     for name, place in ports.items():
         if place.port in taken:
@@ -101,7 +101,7 @@ def check_ports(ports: dict[str, Place]) -> None:
             ) from error
 
 
-def _bind(place: Place) -> None:
+def _bind(place: HostPort) -> None:
     family, kind, protocol, _, address = socket.getaddrinfo(
         place.host or None, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -112,7 +112,8 @@ def _bind(place: Place) -> None:
 
 
 def make_say() -> Say:
-    """Prefixed lines: in colour on a terminal, plain elsewhere or with NO_COLOR set."""
+    """Return a printer of prefixed lines: in colour on a terminal, plain elsewhere or with NO_COLOR
+    set."""
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def say(name: str, text: str) -> None:
@@ -122,8 +123,8 @@ def make_say() -> Say:
     return say
 
 
-def welcome(plan: Plan, state: ReadyOut) -> list[str]:
-    """What a person wants to know when all is up."""
+def welcome(plan: LaunchPlan, state: ReadyOut) -> list[str]:
+    """Return the lines that a person reads when all is up."""
     bots = [name for name in plan.names if name in BOTS]
     sandbox = "sandbox: sample results made on this machine; set OPENROUTER_API_KEY for real ones"
     lines = [
@@ -151,8 +152,8 @@ def welcome(plan: Plan, state: ReadyOut) -> list[str]:
     return [*lines, ""]
 
 
-async def announce(plan: Plan, started: float) -> None:
-    """Prints the welcome once the api and the web answer."""
+async def announce(plan: LaunchPlan, started: float) -> None:
+    """Print the welcome once the api and the web answer."""
     waiting = {
         "api": asyncio.create_task(api_ready(plan.api, PROVIDER_PATIENCE)),
         "web": asyncio.create_task(web_ready(plan.web)),
@@ -179,12 +180,12 @@ async def announce(plan: Plan, started: float) -> None:
 
 
 async def supervise(children: Sequence[Child], announcement: asyncio.Task[None]) -> int:
-    """Keeps the children alive until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    """Keep the children alive until SIGINT, SIGTERM or SIGHUP, and return the exit code."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def ask() -> None:
-        if asked.is_set():  # asked twice: the person does not want to wait
+        if asked.is_set():  # the second time
             for child in children:
                 child.kill()
         else:
@@ -215,7 +216,7 @@ async def supervise(children: Sequence[Child], announcement: asyncio.Task[None])
 def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
     for task in lives:
         error = task.exception() if task.done() else None
-        if isinstance(error, Refused):
+        if isinstance(error, SettingRefused):
             return EXIT_BAD_SETTING
         if isinstance(error, GaveUp):
             return EXIT_GAVE_UP
@@ -224,15 +225,15 @@ def _outcome(lives: Sequence[asyncio.Task[None]]) -> int:
     return 0
 
 
-async def serve(plan: Plan, started: float) -> int:
+async def serve(plan: LaunchPlan, started: float) -> int:
     say = make_say()
-    draining = replace(TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
+    draining = replace(RESTART_TIMES, term_within=plan.settings.drain_seconds + END_WITHIN)
     children = [
         Child(
             name,
             command_for(name),
             say,
-            draining if name in DRAINING else TIMES,
+            draining if name in DRAINING else RESTART_TIMES,
             may_be_missing=name in BOTS,
         )
         for name in plan.names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.child import GIVE_UP_AFTER, LONGEST_LINE, Child, GaveUp, Refused, Times
+from cli.child import GIVE_UP_AFTER, LONGEST_LINE, Child, GaveUp, RestartTimes, SettingRefused
 from cli.supervisor import supervise
 from tests.processes import wait_gone
 
@@ -39,7 +39,7 @@ def child(
     term_within: float = 20.0,
     may_be_missing: bool = False,
 ) -> Child:
-    times = Times(first_wait, healthy_after, term_within)
+    times = RestartTimes(first_wait, healthy_after, term_within)
     return Child(
         "it", [sys.executable, "-uSc", code], lines.say, times, may_be_missing=may_be_missing
     )
@@ -71,7 +71,7 @@ async def test_names_the_signal_that_ended_it() -> None:
 
 async def test_a_bad_setting_is_not_tried_again() -> None:
     lines = Lines()
-    with pytest.raises(Refused):
+    with pytest.raises(SettingRefused):
         await child(lines, "import sys; print('SETTING is bad'); sys.exit(2)").start()
     assert lines.all == ["SETTING is bad"]
 
@@ -157,7 +157,9 @@ async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path
 
     def one(name: str, wait: float) -> Child:
         code = end.format(last=writes.format(wait=wait, name=name))
-        return Child(name, [sys.executable, "-uSc", code], lines.say, Times(term_within=20.0))
+        return Child(
+            name, [sys.executable, "-uSc", code], lines.say, RestartTimes(term_within=20.0)
+        )
 
     waits = (
         f"import os, sys, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "

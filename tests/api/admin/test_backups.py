@@ -25,8 +25,10 @@ from api.db.duckdb import DuckDb
 from api.db.migrate import migrate
 from api.db.open import open_db
 from api.ids import now
-from cli import backup
-from cli.admin import Refused
+from cli.backup import make_backup
+from cli.errors import CommandRefused
+from cli.migrate import migrate_now
+from cli.restore import look_into, restore
 from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
@@ -202,27 +204,27 @@ def test_the_shell_makes_a_backup_and_puts_it_back(shell: Path) -> None:
         await db.close()
         return rows
 
-    assert backup.migrate_now().startswith("Applied: 0001_first")
-    assert backup.migrate_now() == "The database is up to date."
+    assert migrate_now().startswith("Applied: 0001_first")
+    assert migrate_now() == "The database is up to date."
     columns = "id, user_id, client, ip, created_at, last_seen_at, expires_at"
     asyncio.run(
         change(f"INSERT INTO sessions ({columns}) VALUES ('s', 'u', '', '', now(), now(), now())")
     )
-    said = backup.backup()
+    said = make_backup()
     (made,) = (shell / "backups").iterdir()
     assert made.name in said
     asyncio.run(change("UPDATE sessions SET client = 'later'", "DELETE FROM audit"))
 
-    assert backup.look_into(made) == "0 accounts and 0 generations"
-    assert ".before-" in backup.restore(made)
+    assert look_into(made) == "0 accounts and 0 generations"
+    assert ".before-" in restore(made)
     (found,) = asyncio.run(change("SELECT client, revoke_reason FROM sessions"))
     assert (found["client"], found["revoke_reason"]) == (
         "",
         "restore",
     )  # as it was then, but nobody stays signed in
     assert len(list(shell.glob("app.duckdb.before-*"))) == 1
-    with pytest.raises(Refused):
-        backup.look_into(shell / "secrets.json")
+    with pytest.raises(CommandRefused):
+        look_into(shell / "secrets.json")
 
 
 def break_file(path: Path) -> None:
@@ -248,11 +250,11 @@ def test_a_backup_is_put_in_place_of_whatever_is_there(
 ) -> None:
     """And what was there is kept, to the byte, under names by which it could be opened again."""
     path = shell / "app.duckdb"
-    backup.backup()
+    make_backup()
     (made,) = (shell / "backups").iterdir()
     damage(path)
     before = sorted(each.read_bytes() for each in shell.glob("app.duckdb*"))
-    said = backup.restore(made)
+    said = restore(made)
     kept = sorted(shell.glob("app.duckdb.before-*"))
     assert sorted(each.read_bytes() for each in kept) == before
     assert all(str(each).removesuffix(".wal") in said for each in kept)
@@ -263,7 +265,7 @@ def test_a_backup_is_put_in_place_of_whatever_is_there(
         "secrets.lock",
     }
     assert path.stat().st_mode & 0o777 == 0o600
-    assert backup.migrate_now() == "The database is up to date."
+    assert migrate_now() == "The database is up to date."
 
 
 def rewritten(source: Path, target: Path, database: bytes | None) -> Path:
@@ -276,7 +278,7 @@ def rewritten(source: Path, target: Path, database: bytes | None) -> Path:
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path: Path) -> None:
-    backup.backup()
+    make_backup()
     (made,) = (shell / "backups").iterdir()
     with zipfile.ZipFile(made) as archive:
         whole = archive.read("app.duckdb")
@@ -300,8 +302,8 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path:
         (tmp_path / "turned.zip", "is damaged, and nothing was changed: "),
         (tmp_path / "gone.zip", "cannot be put in place, and nothing was changed: .*No such file"),
     ]:
-        with pytest.raises(Refused, match=said) as caught:
-            backup.restore(file)
+        with pytest.raises(CommandRefused, match=said) as caught:
+            restore(file)
         assert "\n" not in str(caught.value)
         assert {each.name: each.stat() for each in shell.glob("app.duckdb*")} == before, file
 
@@ -310,7 +312,7 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path:
 def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> None:
     """A limit of the process' stands for the disk. What it meets in the second case DuckDB calls
     fatal."""
-    backup.backup()
+    make_backup()
     (made,) = (shell / "backups").iterdir()
     with zipfile.ZipFile(made) as archive:
         most = archive.getinfo("app.duckdb").file_size + room
@@ -327,17 +329,17 @@ def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> N
 
 
 def test_what_a_restore_that_was_killed_left_is_not_mixed_into_the_next(shell: Path) -> None:
-    backup.backup()
+    make_backup()
     (made,) = (shell / "backups").iterdir()
     for left in ("app.duckdb.restoring", "app.duckdb.restoring.wal"):
         (shell / left).write_bytes(b"\xff" * 5000)
-    assert backup.restore(made).startswith(f"{made.name} is the database now.")
+    assert restore(made).startswith(f"{made.name} is the database now.")
     assert list(shell.glob("*.restoring*")) == []
 
 
 def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
     """The lock is a process': this one could open the file once more."""
-    backup.backup()
+    make_backup()
     (made,) = (shell / "backups").iterdir()
     hold = (
         "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
@@ -349,7 +351,7 @@ def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(Refused, match="stop it first"):
-            backup.restore(made)
+        with pytest.raises(CommandRefused, match="stop it first"):
+            restore(made)
         other.communicate("")
     assert [each.name for each in shell.glob("app.duckdb*")] == ["app.duckdb"]

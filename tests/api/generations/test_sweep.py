@@ -14,7 +14,7 @@ from api.generations import store
 from api.generations.making.sweep import Sweeper
 from api.ids import now
 from api.media.storage import key_of
-from cli import backup as backup_commands
+from cli.restore import restore
 from tests.api.generations.test_jobs import SEEDREAM, money
 from tests.api.harness import Api, running_api
 from tests.api.media.test_storage import kept_in
@@ -98,7 +98,7 @@ async def test_what_was_made_since_a_backup_outlives_its_restoring(
         age(path)
     monkeypatch.setenv("DATA_DIR", str(data))
     monkeypatch.setenv("WEB_SIGNUP", "open")
-    await asyncio.to_thread(backup_commands.restore, data / "backups" / backup.name)
+    await asyncio.to_thread(restore, data / "backups" / backup.name)
     async with running_api(tmp_path, sandbox) as api, await api.user("bob") as user:
         assert await api.services.db.fetch("SELECT id FROM media") == []
         await sweeper(api).files()
