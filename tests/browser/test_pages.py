@@ -18,6 +18,13 @@ PNG = bytes.fromhex(
 )
 
 
+PLAIN_PAGES = (
+    *("/", "/generate/video", "/generate/video?from=image", "/gallery"),
+    *("/gallery?q=nothing-like-this", "/inbox", "/profile", "/profile/spend"),
+    *("/profile/sessions", "/profile/delete"),
+)
+
+
 @pytest.fixture(autouse=True)
 def unharmed(page: Page) -> Iterator[None]:
     """Words that act would call `hit()`: that it is there and was never called is looked at on each
@@ -70,20 +77,7 @@ def test_every_page_holds_hostile_words_and_is_good_to_use(page: Page, opened: O
     expect(page.get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
     wrong += look(page)
 
-    for path in (
-        "/",
-        f"/generate/text?conversation={conversation}",
-        "/generate/video",
-        "/generate/video?from=image",
-        "/gallery",
-        "/gallery?q=nothing-like-this",
-        "/inbox",
-        "/profile",
-        "/profile/spend",
-        "/profile/sessions",
-        "/profile/delete",
-        shared,
-    ):
+    for path in (*PLAIN_PAGES, f"/generate/text?conversation={conversation}", shared):
         wrong += looked(page, path)
     page.goto("/profile")
     page.get_by_label("Name").fill("Ada")

@@ -63,15 +63,30 @@ async def book(
     await forget_days(api.services.db)
 
 
-async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> None:
-    ana, ben = await api.user("ana"), await api.user("ben")
-    ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
+async def book_of_two(api: Api, ana_id: str, ben_id: str) -> None:
     await book(api, ana_id, 0, 1_000_000)
     await book(api, ana_id, 0, 500_000, "m/two", "video")
     await book(api, ana_id, 2, 2_500_000, "m/two", "video")
     await book(api, ana_id, 2, -500_000, "m/two", "video", "refund:generation:x")
     await book(api, ana_id, 9, 7_000_000)
     await book(api, ben_id, 0, 9_000_000)
+
+
+Part = tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]
+"""The number of days, persons, models, and the sums of the days on which something was spent."""
+
+
+def part_of(answer: Any) -> Part:
+    users = [((one["name"] or "").partition("@")[0], one["spent_usd"]) for one in answer["users"]]
+    models = [(one["model"], one["spent_usd"]) for one in answer["models"]]
+    days = [one["spent_usd"] for one in answer["days"] if one["count"]]
+    return len(answer["days"]), users, models, days
+
+
+async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> None:
+    ana, ben = await api.user("ana"), await api.user("ben")
+    ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
+    await book_of_two(api, ana_id, ben_id)
     found = await asked(ana, "/users/me/spend?days=3")
     assert (found["spent_usd"], found["count"]) == ("3.500000", 3)
     assert [each["spent_usd"] for each in found["days"]] == ["2.000000", "0.000000", "1.500000"]
@@ -85,23 +100,15 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
         assert (await asked(acting, "/users/me/spend?days=30"))["spent_usd"] == "10.500000"
     assert (await ana.get("/users/me/spend?days=0")).status_code == 422
 
+
+async def test_an_admin_sees_what_was_spent_by_day_person_and_model(api: Api) -> None:
+    ana, ben = await api.user("ana"), await api.user("ben")
+    ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
+    await book_of_two(api, ana_id, ben_id)
     admin = await api.admin()
 
-    async def part(
-        query: str,
-    ) -> tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]:
-        """How many days, who, on what, and the sums of the days on which something was spent."""
-        one = await asked(admin, f"/admin/spend?{query}")
-        users = [
-            ((each["name"] or "").partition("@")[0], each["spent_usd"]) for each in one["users"]
-        ]
-        models = [(each["model"], each["spent_usd"]) for each in one["models"]]
-        return (
-            len(one["days"]),
-            users,
-            models,
-            [each["spent_usd"] for each in one["days"] if each["count"]],
-        )
+    async def part(query: str) -> Part:
+        return part_of(await asked(admin, f"/admin/spend?{query}"))
 
     everybody = (
         [("ben", "9.000000"), ("ana", "3.500000")],

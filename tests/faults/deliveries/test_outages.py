@@ -275,48 +275,15 @@ async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
     """Jobs that failed an hour ago, one after another in all chats: one is written, the others are
     copies."""
     db, at = api.services.db, now() - timedelta(hours=1)
-    values = {
-        "id": "job-0000",
-        "short_id": "r000000",
-        "callback_token": "0",
-        "chat_id": chats[0],
-        "user_id": user_id,
-    }
-    fixed = {
-        "kind": "video",
-        "mode": "text_to_video",
-        "model": "m",
-        "model_name": "Model",
-        "prompt": "waves",
-        "options_json": "{}",
-    }
-    state = {
-        "inputs_json": "[]",
-        "status": "failed",
-        "phase": "done",
-        "hold_id": "h",
-        "source": "telegram",
-        "platform": "telegram",
-    }
-    numbers = {
-        "attempt": 0,
-        "rescues": 0,
-        "tries": 0,
-        "nudges": 0,
-        "estimate_micro": 1,
-        "sandbox": True,
-        "favourite": False,
-    }
     row = {
-        **values,
-        **fixed,
-        **state,
-        **numbers,
-        "run_at": at,
-        "created_at": at,
-        "error_code": "timed_out",
-        "error_message": "Late.",
-    }
+        "id": "job-0000", "short_id": "r000000", "user_id": user_id, "chat_id": chats[0],
+        "kind": "video", "mode": "text_to_video", "model": "m", "model_name": "Model",
+        "prompt": "waves", "options_json": "{}", "inputs_json": "[]", "estimate_micro": 1,
+        "status": "failed", "phase": "done", "attempt": 0, "rescues": 0, "tries": 0,
+        "callback_token": "0", "nudges": 0, "hold_id": "h", "sandbox": True,
+        "source": "telegram", "platform": "telegram", "favourite": False,
+        "error_code": "timed_out", "error_message": "Late.", "run_at": at, "created_at": at,
+    }  # fmt: skip
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     await db.execute(f"INSERT INTO generations ({', '.join(row)}) VALUES ({places})", *row.values())
     async with db.transaction() as sql:
