@@ -138,6 +138,25 @@ async def test_an_admin_sees_what_was_spent_by_day_person_and_model(api: Api) ->
         "video,m/two,1,2.000000",
     ]
     assert len(lines) == 6
+    for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
+        assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
+    await Anonymiser(api.services.db).erase_user(ana_id)
+    assert (await part(f"since={early}"))[1:] == (
+        [("", "10.500000"), ("ben", "9.000000")],
+        longer[1],
+        longer_days,
+    )
+
+
+async def test_spend_is_narrowed_by_kind_model_person_and_day(api: Api) -> None:
+    ana, ben = await api.user("ana"), await api.user("ben")
+    ana_id, ben_id = [(await asked(client, "/users/me"))["id"] for client in (ana, ben)]
+    await book_of_two(api, ana_id, ben_id)
+    admin = await api.admin()
+
+    async def part(query: str) -> Part:
+        return part_of(await asked(admin, f"/admin/spend?{query}"))
+
     today = ids.now().date().isoformat()
     assert await part(f"since={today}&kind=video") == (
         1,
@@ -158,14 +177,6 @@ async def test_an_admin_sees_what_was_spent_by_day_person_and_model(api: Api) ->
         ["9.000000"],
     )
     assert await part("until=2020-01-01") == (7, [], [], [])
-    for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
-        assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
-    await Anonymiser(api.services.db).erase_user(ana_id)
-    assert (await part(f"since={early}"))[1:] == (
-        [("", "10.500000"), ("ben", "9.000000")],
-        longer[1],
-        longer_days,
-    )
 
 
 async def test_the_figures_are_those_of_the_tables(
