@@ -11,10 +11,10 @@ import pytest
 import typer
 
 from cli.__main__ import app
-from tests.rules.source import ROOT
+from tests.rules.source import PRODUCT, ROOT
 
 WIDTH = 100
-GUIDES = ["ARCHITECTURE.md", "README.md", "docs"]
+GUIDES = [*sorted(path.name for path in ROOT.glob("*.md")), "docs"]
 OF_OTHERS = {"LICENSE.md"}
 IN_RUN = {"test", "check", "lock"}
 """Commands that the script `run` has beside those of the command line."""
@@ -112,7 +112,7 @@ Rule = Callable[[Page], Iterator[str]]
 RULES: list[tuple[Rule, list[str], str]] = [
     (
         too_wide,
-        [*GUIDES, "api", "bots", "admin_web", "cli", "sandbox", "tests"],
+        [*GUIDES, *PRODUCT, "tests", ".github"],
         "word " * 21 + "\n",
     ),
     (lost_paths, GUIDES, "See `api/nothing.py`.\n"),
