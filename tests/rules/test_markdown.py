@@ -14,7 +14,8 @@ from cli.__main__ import app
 from tests.rules.source import PRODUCT, ROOT
 
 WIDTH = 100
-GUIDES = [*sorted(path.name for path in ROOT.glob("*.md")), "docs"]
+ON_TOP = sorted(path.name for path in ROOT.glob("*.md"))
+GUIDES = ["ARCHITECTURE.md", "README.md", "docs"]
 OF_OTHERS = {"LICENSE.md"}
 IN_RUN = {"test", "check", "lock"}
 """Commands that the script `run` has beside those of the command line."""
@@ -112,7 +113,7 @@ Rule = Callable[[Page], Iterator[str]]
 RULES: list[tuple[Rule, list[str], str]] = [
     (
         too_wide,
-        [*GUIDES, *PRODUCT, "tests", ".github"],
+        [*ON_TOP, *PRODUCT, "docs", "tests", ".github"],
         "word " * 21 + "\n",
     ),
     (lost_paths, GUIDES, "See `api/nothing.py`.\n"),
