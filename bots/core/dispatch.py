@@ -1,4 +1,4 @@
-"""The one way from what a person sent to what the chat shows."""
+"""The way from a person's message to the replies that the chat shows."""
 
 import asyncio
 import hashlib
@@ -36,110 +36,91 @@ from client.schemas.generations import CardIn
 log = structlog.get_logger()
 
 SILENT_SECONDS = 4.0
-"""A command that has no answer by then gets a word that it was heard."""
+"""A command without a reply by then gets a word that it was heard."""
 BUSY_SECONDS = 4.5
 """Chats show a sign of life for five to ten seconds."""
 PATIENCE_SECONDS = 900.0
-"""How long a reply waits when the platform asks to slow down."""
+"""A reply waits no longer when the platform asks to slow down."""
 AGAIN_SECONDS = 2.0
 LAST_WORD_SECONDS = 0.8
 TRIES = 3
 COPIES = 2
-"""So many copies of one reply a chat may show, where a send had an unclear end."""
+"""Copies of one reply that a chat may show, where a send had an unclear end."""
 PARTS_MOST = 5
 """A text of more messages comes as its beginning and a file."""
 FILE_SENTENCE = 200
 
 
 async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool = False) -> None:
-    """Runs the command and shows its replies, in the sender's language. Never raises, but for being
-    cancelled. `last_word`: nobody brings this update again, so that an answer that is cancelled
+    """Run the command and show its replies, in the sender's language. Raises nothing, except when
+    it is cancelled. `last_word`: nobody brings this update again, so an answer that is cancelled
     says so."""
-    if resolve(inbound.command) is None and not inbound.address.private and inbound.pressed is None:
+    inbound = cleaned(inbound)
+    command = resolve(inbound.command)
+    to, pressed = inbound.address, inbound.pressed is not None
+    if command is None and not to.private and not pressed:
         return  # said to somebody else
     silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
-    inbound = cleaned(inbound)
     heard = language.chosen(inbound.sender.language)
     who = Who(
         inbound.sender.id,
         inbound.sender.name,
-        inbound.address.chat_id,
-        f"{inbound.address.platform}:{inbound.update_id}",
+        to.chat_id,
+        f"{to.platform}:{inbound.update_id}",
         heard if inbound.sender.language else None,
     )
     chosen, stranger = await api.language(who)
-    if (
-        stranger
-        and not inbound.address.private
-        and inbound.pressed is None
-        and not RUNNING.may_hear(inbound)
-    ):
-        chat = Silent(chat)
+    # everybody in a group would read each answer to a stranger; the command still runs, because a
+    # code that was written there has to be burned
+    muted = stranger and not to.private and not pressed and not RUNNING.may_hear(inbound)
+    limits = await chat.limits_for(to)
+    afresh = command is not None and command.afresh
+    messages = AnswerMessages(chat, inbound, limits, afresh=afresh, muted=muted)
     with language.speaking(language.chosen(chosen, heard)):
-        await _answer(chat, api, who, inbound, silent_until, last_word=last_word)
+        if command is None:
+            said = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
+            await messages.show(Reply(said, secret=True, fresh=pressed))
+        else:
+            context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
+            busy = command.slow and not muted
+            showing = asyncio.create_task(_busy(chat, to)) if busy else None
+            replies = _heard(
+                _safe(command, inbound, context), inbound, context.user.waiting, silent_until
+            )
+            try:
+                await _show_all(replies, messages, context, showing)
+            except asyncio.CancelledError:
+                if last_word:
+                    await messages.cut()
+                raise
+            finally:
+                context.user.waiting.close()
+                if showing is not None:
+                    showing.cancel()
+                    await asyncio.wait({showing})
         if api.is_new_guest(who):
             about = replace(inbound, update_id=f"{inbound.update_id}:guest", pressed=None)
-            await _Showing(chat, about, await chat.limits_for(inbound.address), afresh=True).show(
-                Reply(texts.guest_now(), secret=True)
-            )
+            greeting = AnswerMessages(chat, about, limits, afresh=True)
+            await greeting.show(Reply(texts.guest_now(), secret=True))
 
 
-class Silent:
-    """The chat, to a stranger in a group who was answered a while ago: everybody would read each
-    answer. Only what the platform shows to nobody else is shown. Commands still run, for a code
-    that was written there has to be burned."""
-
-    def __init__(self, chat: Chat) -> None:
-        self._chat = chat
-        self.limits = chat.limits
-
-    async def limits_for(self, to: Address) -> Limits:
-        return await self._chat.limits_for(to)
-
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
-        if reply.secret and (await self._chat.limits_for(to)).discreet:
-            return await self._chat.show(to, reply, replacing)
-        return replacing or Shown(())
-
-    async def busy(self, to: Address) -> None:
-        """Nothing comes."""
-
-
-async def _answer(
-    chat: Chat, api: BotApi, who: Who, inbound: Inbound, silent_until: float, *, last_word: bool
+async def _show_all(
+    replies: Replies,
+    messages: "AnswerMessages",
+    context: Context,
+    busy: asyncio.Task[None] | None,
 ) -> None:
-    command = resolve(inbound.command)
-    limits = await chat.limits_for(inbound.address)
-    showing = _Showing(chat, inbound, limits, afresh=command is not None and command.afresh)
-    if command is None:
-        pressed = inbound.pressed is not None
-        sentence = texts.button_gone() if pressed else texts.unknown_command(inbound.command)
-        await showing.show(Reply(sentence, secret=True, fresh=pressed))
-        return
-    context = Context(bot=api, user=UserApi(api, who), commands=COMMANDS, limits=limits)
-    busy = asyncio.create_task(_busy(chat, inbound)) if command.slow else None
-    try:
-        said = _heard(_safe(command, inbound, context), inbound, context.user.waiting, silent_until)
-        async with aclosing(paced(said, limits.edit_seconds)) as replies:
-            async for reply in replies:
-                if busy is not None:
-                    busy.cancel()
-                shown = await showing.show(reply)
-                if reply.card is not None and shown is not None:
-                    await _keep_card(context, showing, reply.card, shown)
-    except asyncio.CancelledError:
-        if last_word:
-            await showing.cut()
-        raise
-    finally:
-        context.user.waiting.close()
-        if busy is not None:
-            busy.cancel()
-            await asyncio.wait({busy})
+    async with aclosing(paced(replies, context.limits.edit_seconds)) as shown_in_time:
+        async for reply in shown_in_time:
+            if busy is not None:
+                busy.cancel()
+            shown = await messages.show(reply)
+            if reply.card is not None and shown is not None:
+                await _keep_card(context, messages, reply.card, shown)
 
 
 async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies:
-    """The command's replies; a failure is the last of them. No traceback reaches a chat."""
+    """The command's replies, of which a failure is the last. No traceback reaches a chat."""
     fresh = inbound.pressed is not None
     try:
         async with aclosing(command.run(inbound, context)) as replies:
@@ -170,8 +151,8 @@ async def _safe(command: Command, inbound: Inbound, context: Context) -> Replies
 async def _heard(
     replies: Replies, inbound: Inbound, waiting: Waiting, silent_until: float
 ) -> Replies:
-    """The replies; when the first one does not come in time, a word that it will. Where an answer
-    waits for the api, one that it does: once in a place, at once."""
+    """The replies. A first one that does not come in time is announced. An answer that waits for
+    the API says so at once, one of them in each place."""
     pressed = inbound.pressed is not None
     async with aclosing(replies):
         coming, began = (
@@ -209,13 +190,16 @@ def _sentence(error: ApiError, inbound: Inbound, context: Context) -> str:
     return texts.error(error.code, error.detail, error.retry_after, error.problem)
 
 
-class _Showing:
-    """The messages of one answer: each reply edits what the one before, or the pressed button, has
-    shown."""
+class AnswerMessages:
+    """The messages of one answer. Each reply edits the messages of the reply before it, or the
+    message whose button was pressed. `muted`: only replies that nobody else sees are shown."""
 
-    def __init__(self, chat: Chat, inbound: Inbound, limits: Limits, *, afresh: bool) -> None:
+    def __init__(
+        self, chat: Chat, inbound: Inbound, limits: Limits, *, afresh: bool, muted: bool = False
+    ) -> None:
         self._chat = chat
         self._limits = limits
+        self._muted = muted
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
         self._pressed = None if inbound.pressed is None or afresh else Shown((inbound.pressed,))
@@ -226,17 +210,14 @@ class _Showing:
         self._sent = 0
 
     async def show(self, reply: Reply) -> Shown | None:
-        """What the reply became, or nothing when it could not be shown: a preview may fail,
-        anything else is logged."""
+        """Show a reply, a very long one as its beginning and a file. None: it could not be shown,
+        which for anything except a preview is logged."""
         whole = reply.text
         if reply.preview or len(split(whole, self._limits.text, utf16_units)) <= PARTS_MOST:
             return await self._show(reply)
         room = max(1, self._limits.text - FILE_SENTENCE)
-        shown = await self._show(
-            replace(
-                reply, text=f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"
-            )
-        )
+        beginning = f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"
+        shown = await self._show(replace(reply, text=beginning))
         file = File("document", "answer.md", "text/markdown", whole.encode("utf-8", "replace"))
         return await self._show(Reply("", files=(file,), fresh=True, secret=reply.secret)) or shown
 
@@ -246,9 +227,7 @@ class _Showing:
             self._sent += not reply.preview
             reply = _with_nonce(reply, f"{self._seed}:{self._sent}")
         try:
-            shown = await (
-                self._once(reply, replacing) if reply.preview else self._patiently(reply, replacing)
-            )
+            shown = await self._send(reply, replacing, 1 if reply.preview else TRIES)
         except SendFailed as failure:
             if not reply.preview:
                 log.warning(
@@ -263,59 +242,49 @@ class _Showing:
         if reply.notice and self._pressed is not None:
             self._notice = shown  # beside the button's message, which is still the one to edit
             return shown
-        self._shown = (
-            shown if shown.message_ids else None
-        )  # what a platform shows of a growing text may be no message
-        await self._take_notice_away()
-        return shown
-
-    async def cut(self) -> None:
-        """The last word of an answer that is stopped before it is whole."""
-        if self._whole:
-            return
-        written = "" if self._growing is None else self._growing.text.removesuffix(texts.WRITING)
-        last = Reply(
-            texts.cut_short(written, texts.interrupted()),
-            markdown=bool(written),
-            secret=not written,
-        )
-        with suppress(SendFailed, TimeoutError):
-            await asyncio.wait_for(
-                self._once(last, self._shown if self._shown != self._pressed else None),
-                LAST_WORD_SECONDS,
-            )
-
-    async def _take_notice_away(self) -> None:
+        # a growing text may be shown in a form that is no message
+        self._shown = shown if shown.message_ids else None
         notice, self._notice = self._notice, None
         if notice is not None and notice.message_ids:
             with suppress(SendFailed):
                 await self._chat.show(self._to, Reply("", gone=True), notice)
+        return shown
 
-    async def _once(self, reply: Reply, replacing: Shown | None) -> Shown:
-        return await self._chat.show(self._to, reply, replacing)
+    async def cut(self) -> None:
+        """Show the last word of an answer that is stopped before it is whole."""
+        if self._whole:
+            return
+        written = "" if self._growing is None else self._growing.text.removesuffix(texts.WRITING)
+        said = texts.cut_short(written, texts.interrupted())
+        last = Reply(said, markdown=bool(written), secret=not written)
+        replacing = self._shown if self._shown != self._pressed else None
+        with suppress(SendFailed, TimeoutError):
+            await asyncio.wait_for(self._send(last, replacing, 1), LAST_WORD_SECONDS)
 
-    async def _patiently(self, reply: Reply, replacing: Shown | None) -> Shown:
-        """Tries again where that helps. What may have arrived is sent once more at most; adapters
-        call no edit uncertain."""
+    async def _send(self, reply: Reply, replacing: Shown | None, tries: int) -> Shown:
+        """Show a reply, again where that helps. A reply that may have arrived is sent once more at
+        most; adapters call no edit uncertain. Raises `SendFailed`."""
+        if self._muted and not (reply.secret and self._limits.discreet):
+            return replacing or Shown(())
         doubts = 0
-        for tried in range(1, TRIES + 1):
+        while True:
+            tries -= 1
             try:
-                return await self._once(reply, replacing)
+                return await self._chat.show(self._to, reply, replacing)
             except SendFailed as failure:
-                wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
-                if failure.final and replacing is not None:
+                if failure.final and replacing is not None and tries:
                     replacing = None  # the message to edit is gone: say it in a new one
                     continue
+                wait = AGAIN_SECONDS if failure.retry_after is None else failure.retry_after
                 doubts += failure.uncertain
                 hopeless = failure.final or wait > PATIENCE_SECONDS or doubts >= COPIES
-                if hopeless or tried == TRIES:
+                if hopeless or not tries:
                     raise
             await asyncio.sleep(wait)
-        raise SendFailed("could not be shown")
 
 
 def cleaned(inbound: Inbound) -> Inbound:
-    """Without what is no text: halves of characters and NULs, which nothing behind this takes."""
+    """The inbound without halves of characters and NULs, which no part behind this takes."""
 
     def clean(text: str) -> str:
         return (
@@ -345,15 +314,18 @@ def cleaned(inbound: Inbound) -> Inbound:
 
 
 def _with_nonce(reply: Reply, seed: str) -> Reply:
-    """The same update handled again gives the same message, where the platform can tell."""
+    """The reply with a nonce: the same update handled again gives the same message, where the
+    platform can tell."""
     if reply.nonce is not None:
         return reply
     return replace(reply, nonce=hashlib.sha256(seed.encode()).hexdigest()[:24])
 
 
-async def _keep_card(context: Context, showing: _Showing, generation_id: str, shown: Shown) -> None:
-    """Stores which message waits for the result. If the result was quicker than that, nobody else
-    will close the card."""
+async def _keep_card(
+    context: Context, messages: AnswerMessages, generation_id: str, shown: Shown
+) -> None:
+    """Store the message that waits for the result. If the result was quicker, nobody else will
+    close the card."""
     try:
         await context.user.card(generation_id, CardIn(message_id=shown.message_ids[-1]))
         made = await context.user.generation(generation_id)
@@ -363,11 +335,11 @@ async def _keep_card(context: Context, showing: _Showing, generation_id: str, sh
         )
         return
     if made.status not in ("queued", "processing"):
-        await showing.show(closed_card(made))
+        await messages.show(closed_card(made))
 
 
-async def _busy(chat: Chat, inbound: Inbound) -> None:
+async def _busy(chat: Chat, to: Address) -> None:
     while True:
         with suppress(SendFailed):
-            await chat.busy(inbound.address)
+            await chat.busy(to)
         await asyncio.sleep(BUSY_SECONDS)

@@ -1,26 +1,26 @@
-"""What this process is doing right now: the answers that are being written, and what was pressed a
-moment ago."""
+"""The memory of this process: answers that are being written, buttons pressed a moment ago, and
+requests that failed."""
 
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bots.core.recent import Recent
 from bots.core.types import Inbound
 
 T = TypeVar("T")
 
 TWICE_SECONDS = 3.0
-"""A second press of the same button within this time is a finger that trembled."""
+"""A second press of the same button within this time is a trembling finger."""
 STRANGER_SECONDS = 3600.0
-"""How often somebody without an account gets an answer that others read, too."""
+"""Pause between answers to a person without an account that others read, too."""
 PRESSES = 1_000
 REMEMBERED = 500
-"""What was asked for in vain, to be asked for once more by a button."""
+"""Failed requests, which a button can repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Answering:
 class Running:
     def __init__(self, stranger_seconds: float = STRANGER_SECONDS) -> None:
         self._stranger_seconds = stranger_seconds
-        self._strangers: OrderedDict[str, float] = OrderedDict()
+        self._strangers: Recent[str, float] = Recent(PRESSES)
         self._answers: dict[str, Answering] = {}
-        self._presses: OrderedDict[tuple[str, ...], float] = OrderedDict()
-        self._in_vain: OrderedDict[str, Inbound] = OrderedDict()
+        self._presses: Recent[tuple[str, ...], float] = Recent(PRESSES)
+        self._failed: Recent[str, Inbound] = Recent(REMEMBERED)
 
     @contextmanager
     def answering(self, inbound: Inbound) -> Iterator[Answering]:
@@ -66,25 +66,21 @@ class Running:
         return mine[-1] if mine else None
 
     def remember(self, inbound: Inbound) -> str:
-        """A name for what was asked for in vain, good for as long as this process runs."""
+        """A name for a failed request, good for as long as this process runs."""
         token = secrets.token_hex(6)
-        self._in_vain[token] = inbound
-        if len(self._in_vain) > REMEMBERED:
-            self._in_vain.popitem(last=False)
+        self._failed[token] = inbound
         return token
 
     def in_vain(self, token: str) -> Inbound | None:
-        return self._in_vain.get(token)
+        """The failed request of that name."""
+        return self._failed.get(token)
 
     def may_hear(self, inbound: Inbound) -> bool:
         """Whether it is time to answer this stranger where others read along; true once an hour."""
         person, now = _person(inbound), time.monotonic()
         if now - self._strangers.get(person, float("-inf")) < self._stranger_seconds:
             return False
-        self._strangers.pop(person, None)
         self._strangers[person] = now
-        if len(self._strangers) > PRESSES:
-            self._strangers.popitem(last=False)
         return True
 
     def pressed_twice(self, inbound: Inbound) -> bool:
@@ -93,20 +89,18 @@ class Running:
             return False
         key = (_person(inbound), inbound.pressed, inbound.command, inbound.text)
         now = time.monotonic()
-        before = self._presses.pop(key, float("-inf"))
+        before = self._presses.get(key, float("-inf"))
         self._presses[key] = now
-        if len(self._presses) > PRESSES:
-            self._presses.popitem(last=False)
         return now - before < TWICE_SECONDS
 
 
 RUNNING = Running()
-"""One per process, as the process is what runs."""
+"""One for each process."""
 
 
 async def until(stopped: asyncio.Event, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """The events until `stopped` is set; then their source is closed, in the middle of waiting if
-    need be."""
+    """The events until `stopped` is set. Then their source is closed, also in the middle of
+    waiting."""
     stopping = asyncio.ensure_future(stopped.wait())
     async with aclosing(events):
         try:
