@@ -1,22 +1,20 @@
-"""The pump: claims what the api has for this bot's chats, shows it, and says so.
+"""The delivery pump: claims the deliveries for this bot's chats, shows them, and reports it.
 
-Each chat gets its deliveries one after another, chats do not wait for each other. A delivery is
-done only when the api has the ack; whatever is left behind by a stop or a crash is claimed again
-when its lease is over.
+Each chat gets its deliveries one after another; chats do not wait for each other. A delivery is
+done only when the API has the ack. One that a stop or a crash leaves behind is claimed again when
+its lease is over.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import structlog
 
 from bots.core import language
-from bots.core.outbox import Held, Outbox, Times
-from bots.core.rendering import Told, render
-from bots.core.types import Address, Chat, SendFailed, Shown
+from bots.core.outbox import Held, Outbox, PumpTimes
+from bots.core.rendering import RenderedDelivery, render
+from bots.core.types import Address, Chat, Reply, SendFailed, Shown
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.deliveries import AckIn, DeliveryOut, FailIn, FileRefIn
@@ -24,23 +22,21 @@ from client.schemas.deliveries import AckIn, DeliveryOut, FailIn, FileRefIn
 log = structlog.get_logger()
 
 AT_ONCE, ROOM = 12, 4
-"""Deliveries claimed and not yet done, each perhaps with files of `Limits.upload_bytes` in memory;
-and when there is room to claim more."""
+"""The most deliveries that are claimed and not yet done, each perhaps with files of
+`Limits.upload_bytes` in memory; and the room at which more are claimed."""
 RETRY_MOST = 86_400.0
 
 
-async def pump(chat: Chat, api: BotApi, stop: asyncio.Event, times: Times | None = None) -> None:
-    """Runs until `stop` is set. An api that is away, or refuses, is asked again with growing
+async def pump(
+    chat: Chat, api: BotApi, stop: asyncio.Event, times: PumpTimes | None = None
+) -> None:
+    """Run until `stop` is set. An API that is away, or refuses, is asked again with growing
     pauses."""
-    await Pump(chat, api, stop, times or Times()).run()
-
-
-class _NotOurs(Exception):
-    """It is not to be sent by this process now."""
+    await Pump(chat, api, stop, times or PumpTimes()).run()
 
 
 class Pump:
-    def __init__(self, chat: Chat, api: BotApi, stop: asyncio.Event, times: Times) -> None:
+    def __init__(self, chat: Chat, api: BotApi, stop: asyncio.Event, times: PumpTimes) -> None:
         self._chat = chat
         self._api = api
         self._outbox = Outbox(api, times)
@@ -82,7 +78,8 @@ class Pump:
 
     @property
     def _open(self) -> int:
-        """Counted, never kept: a lane that ends, however it ends, takes its places with it."""
+        """The number of deliveries in all lanes. It is counted, never kept: a lane that ends,
+        however it ends, takes its places with it."""
         return sum(len(lane) for lane in self._lanes.values())
 
     def _take(self, held: Held) -> None:
@@ -98,7 +95,7 @@ class Pump:
         task.add_done_callback(self._tasks.discard)
 
     async def _run_lane(self, key: tuple[str, str | None]) -> None:
-        """What is being worked on stays in the lane until it is done."""
+        """Show the deliveries of one chat. Each stays in the lane until it is done."""
         lane = self._lanes[key]
         try:
             while lane and not self._stop.is_set():
@@ -120,27 +117,25 @@ class Pump:
         self._room.set()
 
     async def _put_back(self, lane: deque[Held], reason: str) -> None:
-        """In their order, the api keeps it."""
+        """Give back the rest of a lane, in its order, which the API keeps."""
         while lane:
             await self._outbox.put_back(lane[0], reason)
             self._leave(lane)
 
     async def _deliver(self, held: Held) -> bool:
-        """False: it has to be tried again before anything else goes to this chat."""
+        """Show one delivery and report it. False: it has to be tried again before anything else
+        goes to this chat."""
         if self._times.clock() - held.at > self._times.fresh:
             await self._outbox.put_back(held, "waited too long for its turn")
             return False
-        try:
-            failed = await self._try(held)
-        except _NotOurs:
+        report = await self._try(held)
+        if report is None:
             return False
-        if failed is None:
-            return True
-        await self._outbox.settle(held, failed)
-        return failed.final
+        await self._outbox.settle(held, report)
+        return isinstance(report, AckIn) or report.final
 
-    async def _try(self, held: Held) -> FailIn | None:
-        """None: all is well, and settled. Raises `_NotOurs`."""
+    async def _try(self, held: Held) -> AckIn | FailIn | None:
+        """Show one delivery. None: this process must not send it now."""
         delivery = held.delivery
         try:
             with language.speaking(language.chosen(delivery.language)):
@@ -164,52 +159,54 @@ class Pump:
                 retry_after=error.retry_after,
                 broke=_is_defect(error),
             )
-        except _NotOurs:
-            raise
         except Exception as error:
             log.exception("delivery_broke", delivery=delivery.id)
             return FailIn(
                 lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True
             )
 
-    async def _show_all(self, held: Held) -> FailIn | None:
-        """The result, then its card. Raises what `_try` catches."""
+    async def _show_all(self, held: Held) -> AckIn | FailIn | None:
+        """Show the result, then close its card. Raises what `_try` catches."""
         delivery, to = held.delivery, _address(held.delivery)
         limits = await self._chat.limits_for(to)
-        told = await render(delivery, self._api, limits)
+        rendered = await render(delivery, self._api, limits)
         ack = AckIn(lease=held.lease)
-        if told.reply is not None:
+        if rendered.reply is not None:
             if not await self._outbox.begin(held, limits.repeatable):
-                raise _NotOurs
-            async with self._beating(held, limits.repeatable):
-                ack = _ack(held, told, await self._show(to, told))
+                return None
+            async with self._outbox.renewing(held, limits.repeatable):
+                ack = await self._show(held, to, rendered, rendered.reply)
         card = delivery.address.card_message_id
-        if told.card is not None and card is not None:
-            if told.reply is not None:
+        if rendered.card is not None and card is not None:
+            if rendered.reply is not None:
                 await self._outbox.shown(held, ack)
-            failed = await self._close_card(held, to, told, card)
-            if failed is not None:
-                return failed
-        await self._outbox.settle(held, ack)
-        return None
+            return await self._close_card(held, to, rendered.card, card) or ack
+        return ack
 
-    async def _show(self, to: Address, told: Told) -> tuple[Shown, bool]:
-        """What it became, and whether the files are in it."""
-        assert told.reply is not None
+    async def _show(
+        self, held: Held, to: Address, rendered: RenderedDelivery, reply: Reply
+    ) -> AckIn:
+        """Show the result; without its files, if the chat refuses those for good."""
+        media = rendered.media
         try:
-            return await self._chat.show(to, told.reply), True
+            shown = await self._chat.show(to, reply)
         except SendFailed as failure:
-            if not failure.final or not told.reply.files or told.without_files is None:
+            if not failure.final or not reply.files or rendered.without_files is None:
                 raise
             log.warning("files_refused", chat=to.chat_id, reason=failure.reason)
-        return await self._chat.show(to, told.without_files), False
+            media, shown = (), await self._chat.show(to, rendered.without_files)
+        refs = [
+            FileRefIn(media_id=media_id, kind=kind, ref=ref)
+            for (media_id, kind), ref in zip(media, shown.refs, strict=False)
+            if ref
+        ]
+        return AckIn(lease=held.lease, message_ids=list(shown.message_ids)[:20], refs=refs)
 
-    async def _close_card(self, held: Held, to: Address, told: Told, card: str) -> FailIn | None:
-        """A card that can't be edited any more is no failure: the result is shown, or there is
-        none."""
-        assert told.card is not None
+    async def _close_card(self, held: Held, to: Address, reply: Reply, card: str) -> FailIn | None:
+        """Close the card. One that can't be edited any more is no failure: the result is shown, or
+        there is none."""
         try:
-            await self._chat.show(replace(to, message_id=None), told.card, replacing=Shown((card,)))
+            await self._chat.show(replace(to, message_id=None), reply, replacing=Shown((card,)))
         except SendFailed as failure:
             log.info(
                 "card_not_closed",
@@ -221,17 +218,8 @@ class Pump:
                 return _failed(held, failure)
         return None
 
-    @asynccontextmanager
-    async def _beating(self, held: Held, repeatable: bool) -> AsyncIterator[None]:
-        beat = asyncio.create_task(self._outbox.beat(held, repeatable))
-        try:
-            yield
-        finally:
-            beat.cancel()
-            await asyncio.wait({beat})
-
     async def _finish(self) -> None:
-        """Lets what is being sent end, for a while."""
+        """Let running sends end, for a while."""
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=self._times.stop)
@@ -243,8 +231,8 @@ class Pump:
 
 
 def _is_defect(error: ApiError) -> bool:
-    """The api would say the same again: neither it nor the bot's credential is in trouble, and
-    there is nothing to wait for."""
+    """Whether the API would say the same again: neither it nor the bot's credential is in trouble,
+    and there is nothing to wait for."""
     return (
         400 <= error.status < 500
         and error.status not in (401, 403, 429)
@@ -261,15 +249,6 @@ def _address(delivery: DeliveryOut) -> Address:
         where.message_id or where.card_message_id,
         where.private,
     )
-
-
-def _ack(held: Held, told: Told, became: tuple[Shown, bool]) -> AckIn:
-    shown, with_files = became
-    pairs = zip(told.media, shown.refs, strict=False) if with_files else ()
-    refs = [
-        FileRefIn(media_id=media_id, kind=kind, ref=ref) for (media_id, kind), ref in pairs if ref
-    ]
-    return AckIn(lease=held.lease, message_ids=list(shown.message_ids)[:20], refs=refs)
 
 
 def _failed(held: Held, failure: SendFailed) -> FailIn:

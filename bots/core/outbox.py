@@ -1,14 +1,15 @@
-"""The bot's side of the outbox: what it holds, when it begins to send, what became of it. Patient
-with an api that is away."""
+"""The bot's side of the outbox: claimed deliveries, their leases, and the report of their result.
+It is patient with an API that is away."""
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
+from bots.core.recent import Recent
 from client.bot import BotApi
 from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas.deliveries import AckIn, BeginIn, DeliveryOut, FailIn
@@ -20,12 +21,12 @@ REMEMBERED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """Seconds. `claim`: how long one question for work waits. `fresh`: a delivery that waited
-    longer for its turn is put back, for its lease could end before it is begun. `beat`: how often
-    the lease of what is being sent is renewed. `settle`: how long the api is told what became of a
-    delivery before that is kept for its next claim. `stop`: how long what is being sent may go on
-    after a stop."""
+class PumpTimes:
+    """Seconds. `claim`: length of one question for work. `fresh`: a delivery that waited longer for
+    its turn is put back, because its lease could end before it is begun. `beat`: pause between
+    renewals of the lease of a delivery that is being sent. `settle`: the API is told a result for
+    so long before it is kept for the next claim. `stop`: sending may go on for so long after a
+    stop."""
 
     claim: float = 25.0
     fresh: float = 40.0
@@ -39,8 +40,8 @@ class Times:
 
 @dataclass(slots=True)
 class Held:
-    """A claimed delivery. `lease` may be renewed by another claim, when the api thought that this
-    one was over."""
+    """A claimed delivery. Another claim may renew `lease`, when the API thought that it was
+    over."""
 
     delivery: DeliveryOut
     lease: str
@@ -48,18 +49,18 @@ class Held:
 
 
 class Outbox:
-    """What this process holds, so that no delivery is shown twice by it, whatever the api could not
-    be told."""
+    """The deliveries that this process holds. It shows none of them twice, even if the API could
+    not be told the result."""
 
-    def __init__(self, api: BotApi, times: Times) -> None:
+    def __init__(self, api: BotApi, times: PumpTimes) -> None:
         self._api = api
         self._times = times
         self._held: dict[str, Held] = {}
-        self._untold: OrderedDict[str, AckIn | FailIn] = OrderedDict()
+        self._untold: Recent[str, AckIn | FailIn] = Recent(REMEMBERED)
 
     async def claim(self, limit: int) -> list[Held]:
-        """What is new. Of what this process holds already only the lease is taken over, and what it
-        has done is told once more."""
+        """The new deliveries. Of one that this process holds already only the lease is taken over,
+        and a result that it has already is told once more."""
         new = []
         for delivery in await self._api.claim(self._times.claim, limit):
             held = self._held.get(delivery.id)
@@ -75,13 +76,13 @@ class Outbox:
         return new
 
     def let_go(self, left: Iterable[Held]) -> None:
-        """Of this nothing more is done here: when it is claimed again, it is new."""
+        """Forget these: when they are claimed again, they are new."""
         for held in left:
             self._held.pop(held.delivery.id, None)
 
     async def begin(self, held: Held, repeatable: bool) -> bool:
-        """False: it must not be sent, because somebody else may be sending it, or because the api
-        can't be told that it is."""
+        """Tell the API that it is being sent. False: it must not be sent, because somebody else may
+        be sending it, or because the API can't be told."""
         pause = self._times.backoff_least
         while True:
             lease = held.lease
@@ -102,39 +103,47 @@ class Outbox:
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._times.backoff_most)
 
-    async def beat(self, held: Held, repeatable: bool) -> None:
-        """Renews the lease until cancelled: an upload may take minutes."""
+    @asynccontextmanager
+    async def renewing(self, held: Held, repeatable: bool) -> AsyncIterator[None]:
+        """Renew the lease meanwhile: an upload may take minutes."""
+        beat = asyncio.create_task(self._beat(held, repeatable))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.wait({beat})
+
+    async def _beat(self, held: Held, repeatable: bool) -> None:
         while True:
             await asyncio.sleep(self._times.beat)
+            begin = BeginIn(lease=held.lease, repeatable=repeatable)
             try:
-                await self._api.begin(
-                    held.delivery.id, BeginIn(lease=held.lease, repeatable=repeatable)
-                )
+                await self._api.begin(held.delivery.id, begin)
             except ApiError as error:
                 log.info("lease_not_renewed", delivery=held.delivery.id, code=error.code)
 
     async def shown(self, held: Held, ack: AckIn) -> None:
-        """The result is shown, its card is not closed yet: told once, for the ack that follows says
-        it too."""
+        """Tell the API that the result is shown and its card still open. Told once, because the ack
+        that follows says it too."""
+        body = ack.model_copy(update={"lease": held.lease, "card_open": True})
         try:
-            await self._api.ack(
-                held.delivery.id, ack.model_copy(update={"lease": held.lease, "card_open": True})
-            )
+            await self._api.ack(held.delivery.id, body)
         except ApiError as error:
             log.info("shown_not_told", delivery=held.delivery.id, code=error.code)
 
     async def settle(self, held: Held, body: AckIn | FailIn) -> None:
-        """Tells the api what became of it: an ack that is lost shows the result twice. What the api
-        does not hear is kept for the next claim."""
-        delivery_id, until, pause = (
-            held.delivery.id,
-            self._times.clock() + self._times.settle,
-            self._times.backoff_least,
-        )
+        """Tell the API the result: a lost ack shows it twice. A report that the API does not hear
+        is kept for the next claim."""
+        delivery_id, pause = held.delivery.id, self._times.backoff_least
+        until = self._times.clock() + self._times.settle
         while True:
             lease = held.lease
+            told = body.model_copy(update={"lease": lease})
             try:
-                await self._tell(delivery_id, body.model_copy(update={"lease": lease}))
+                if isinstance(told, AckIn):
+                    await self._api.ack(delivery_id, told)
+                else:
+                    await self._api.fail(delivery_id, told)
                 break
             except ApiError as error:
                 again = error.code == API_UNAVAILABLE and self._times.clock() + pause <= until
@@ -145,14 +154,14 @@ class Outbox:
                         code=error.code,
                         detail=error.detail,
                     )
-                    self._keep(delivery_id, body)
+                    self._untold[delivery_id] = body
                     break
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._times.backoff_most)
         self._held.pop(delivery_id, None)
 
     async def put_back(self, held: Held, reason: str) -> None:
-        """Nothing was tried. Told once: if the api does not hear it, the lease ends."""
+        """Give a delivery back untried. Told once: if the API does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
         try:
             await self._api.fail(
@@ -160,14 +169,3 @@ class Outbox:
             )
         except ApiError as error:
             log.info("delivery_not_put_back", delivery=held.delivery.id, code=error.code)
-
-    async def _tell(self, delivery_id: str, body: AckIn | FailIn) -> None:
-        if isinstance(body, AckIn):
-            await self._api.ack(delivery_id, body)
-        else:
-            await self._api.fail(delivery_id, body)
-
-    def _keep(self, delivery_id: str, body: AckIn | FailIn) -> None:
-        self._untold[delivery_id] = body
-        while len(self._untold) > REMEMBERED:
-            self._untold.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What the api has to tell a chat, as a reply. Fetches the media, for a chat gets real files."""
+"""Deliveries as replies, with their media: a chat gets real files."""
 
 import asyncio
 import io
@@ -34,9 +34,9 @@ SUFFIXES = {
     "video/webm": ".webm",
 }
 PHOTOS = {"image/png", "image/jpeg", "image/webp"}
-"""What every chat shows as a picture; anything else goes as a file."""
+"""Types that every chat shows as a picture; any other goes as a file."""
 FIT_TRIES = 10
-"""How often a delivery waits for a smaller copy before its link has to do."""
+"""Tries in which a delivery waits for a smaller copy before its link has to do."""
 POSTER_SIDE, POSTER_BYTES = 320, 200_000
 """The largest thumbnail that every platform takes."""
 
@@ -44,13 +44,10 @@ Kind = Literal["photo", "video", "document"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """`reply` None: only the card is left to change. `card` is what the waiting card becomes, if
-    there is one.
-
-    `without_files` is what to say when the chat refuses the files for good. `media`: of each of the
-    reply's files, its id and its kind.
-    """
+class RenderedDelivery:
+    """`reply` None: only the card is left to change. `card` takes the place of the waiting card, if
+    there is one. `without_files` takes the place of a reply whose files the chat refuses for good.
+    `media`: id and kind of each of the reply's files."""
 
     reply: Reply | None
     card: Reply | None = None
@@ -58,18 +55,20 @@ class Told:
     media: tuple[tuple[str, Kind], ...] = ()
 
 
-async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
-    """In the language that is spoken. Raises `ApiError` when the media can't be had now."""
+async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> RenderedDelivery:
+    """The delivery in the spoken language. Raises `ApiError` when the media can't be had now."""
     event = delivery.event
     if isinstance(event, Notice):
-        return Told(_reply(delivery, limits, texts.notice(event.code, event.facts)))
+        return RenderedDelivery(_reply(delivery, limits, texts.notice(event.code, event.facts)))
     made = event.generation
     card = closed_card(made)
     has_card = delivery.address.card_message_id is not None
     if delivery.shown or (made.status == "cancelled" and has_card):
-        return Told(None, card)
+        return RenderedDelivery(None, card)
     if isinstance(event, GenerationFailed):
-        return Told(_reply(delivery, limits, texts.not_made(made), buttons=of_failed(made)), card)
+        return RenderedDelivery(
+            _reply(delivery, limits, texts.not_made(made), buttons=of_failed(made)), card
+        )
     plain = _reply(
         delivery,
         limits,
@@ -83,12 +82,12 @@ async def render(delivery: DeliveryOut, api: BotApi, limits: Limits) -> Told:
     except ApiError as error:
         if error.status not in (404, 410):
             raise
-        return Told(plain, card)
+        return RenderedDelivery(plain, card)
 
 
 def nonce_of(delivery_id: str) -> str:
-    """The id without its dashes, cut: the random end of a UUIDv7 tells deliveries apart, its start
-    is the time."""
+    """The end of the id without its dashes: the random end of a UUIDv7 tells deliveries apart, its
+    start is the time."""
     return delivery_id.replace("-", "")[-NONCE_MAX:]
 
 
@@ -112,14 +111,11 @@ def _reply(
 
 async def _completed(
     delivery: DeliveryOut, event: GenerationCompleted, api: BotApi, limits: Limits
-) -> Told:
+) -> RenderedDelivery:
     made = event.generation
     media = [*made.images, *([made.video] if made.video is not None else [])]
-    fitting = [
-        one
-        for one in [await _fitting(one, delivery, api, limits) for one in media]
-        if one is not None
-    ]
+    copies = [await _fitting(one, delivery, api, limits) for one in media]
+    fitting = [one for one in copies if one is not None]
     files = [
         await _file(one, delivery, made, place, api, limits)
         for place, one in enumerate(fitting, start=1)
@@ -129,15 +125,15 @@ async def _completed(
         caption = f"{caption}\n{await _linked(delivery, made, api)}"
     elif {one.id for one in fitting} != {one.id for one in media}:
         caption = f"{caption}\n{texts.smaller_copy(made, api.public_url)}"
-    return Told(
+    return RenderedDelivery(
         _reply(delivery, limits, caption, tuple(files), result_buttons(made)),
         media=tuple((one.id, file.kind) for one, file in zip(fitting, files, strict=True)),
     )
 
 
 async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> str:
-    """Everybody in the chat would have seen it, so a link that everybody can open takes its
-    place."""
+    """A sentence with a link that everybody can open, in place of a file that everybody in the chat
+    would have seen."""
     share = await api.link(delivery.id, LinkIn(lease=delivery.lease))
     url = share.url or (f"{api.public_url}/shared/{share.token}" if api.public_url else None)
     return (
@@ -150,7 +146,7 @@ async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> st
 async def _fitting(
     media: MediaOut, delivery: DeliveryOut, api: BotApi, limits: Limits
 ) -> MediaOut | None:
-    """The file, or a smaller copy that the chat takes. None: only its link will do."""
+    """The file, or a smaller copy that the chat takes. None: only a link is left."""
     if media.size <= limits.upload_bytes:
         return media
     if delivery.attempt > FIT_TRIES:
@@ -203,7 +199,7 @@ def name_of(media: MediaOut, made: GenerationOut, place: int) -> str:
 
 
 async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
-    """A small JPEG of a video. A video without one is still a video."""
+    """A small JPEG of a video; None when there is none, which is no failure."""
     if media.thumbnail_url is None:
         return None
     try:

@@ -15,7 +15,7 @@ from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
-from bots.core.outbox import Times
+from bots.core.outbox import PumpTimes
 from bots.core.types import (
     Address,
     Attachment,
@@ -176,7 +176,7 @@ class Place:
 
 @asynccontextmanager
 async def pumping(
-    chat: Chat, bot: BotApi, times: Times | None = None
+    chat: Chat, bot: BotApi, times: PumpTimes | None = None
 ) -> AsyncIterator[asyncio.Event]:
     """The pump runs meanwhile; the event stops it early."""
     stop = asyncio.Event()

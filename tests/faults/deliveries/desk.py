@@ -16,7 +16,7 @@ from api.deliveries.store import Target
 from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import pump
-from bots.core.outbox import Times
+from bots.core.outbox import PumpTimes
 from bots.core.types import Address, Chat, Reply
 from client.bot import BotApi
 from sandbox.faults import Fault
@@ -25,7 +25,7 @@ from tests.bots.core.stage import served
 from tests.faults.deliveries.api_faults import ApiFaults
 from tests.sandbox_server import Sandbox
 
-QUICK = Times(claim=5.0, beat=0.5, backoff_least=0.02, backoff_most=0.1)
+QUICK = PumpTimes(claim=5.0, beat=0.5, backoff_least=0.02, backoff_most=0.1)
 PATIENCE = 40.0
 EVENTS = {
     "photo": "generation_completed",
@@ -152,7 +152,7 @@ class Desk:
 
     @asynccontextmanager
     async def bot(
-        self, side: Side, chat: Chat | None = None, times: Times = QUICK
+        self, side: Side, chat: Chat | None = None, times: PumpTimes = QUICK
     ) -> AsyncIterator["Bot"]:
         key = ensure_secrets(self.api.data_dir).bot_keys[side.platform]
         async with BotApi(self.url, key, "https://studio.example.org") as api:

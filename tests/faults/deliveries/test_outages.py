@@ -18,7 +18,7 @@ from api.deliveries.store import Target
 from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import pump
-from bots.core.outbox import Times
+from bots.core.outbox import PumpTimes
 from bots.core.types import Address, Reply
 from bots.telegram import rate_limits
 from bots.telegram.adapter import make_bot
@@ -173,7 +173,7 @@ async def test_an_ack_that_the_api_never_heard_is_told_at_the_next_claim(
 ) -> None:
     monkeypatch.setattr(service, "LEASE", timedelta(seconds=1))
     stage, down = Stage(), asyncio.Event()
-    impatient = Times(claim=5.0, settle=0.1, backoff_least=0.02, backoff_most=0.1)
+    impatient = PumpTimes(claim=5.0, settle=0.1, backoff_least=0.02, backoff_most=0.1)
     async with running(folder, sandbox) as api:
         key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
         async with served(api.app) as port:
@@ -211,7 +211,7 @@ async def test_a_long_upload_keeps_its_lease(folder: Path, sandbox: Sandbox) -> 
         key = ensure_secrets(api.data_dir).bot_keys[PLATFORM]
         async with (
             BotApi(f"http://127.0.0.1:{port}", key) as bot,
-            pumping(stage, bot, Times(claim=5.0, beat=0.05)),
+            pumping(stage, bot, PumpTimes(claim=5.0, beat=0.05)),
         ):
             await tell(api, "a")
             await sending.wait()
