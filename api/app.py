@@ -336,10 +336,7 @@ def _media(settings: Settings, secrets: Secrets, db: Db, key: str) -> MediaServi
         *([] if settings.is_postgres else [settings.duckdb_path.parent]),
         *([files.root] if files.root else []),
     ]
-    room = Room(
-        folders, None if settings.disk_floor_mb is None else settings.disk_floor_mb * 1_000_000
-    )
-    return MediaService(db, files, room, signing_key=key)
+    return MediaService(db, files, Room(folders, settings.disk_floor), signing_key=key)
 
 
 def _no_store(settings: Settings, why: str) -> CannotStart:

@@ -176,6 +176,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def disk_floor(self) -> int | None:
+        """Bytes; None: chosen by the size of the disk."""
+        return None if self.disk_floor_mb is None else self.disk_floor_mb * 1_000_000
+
+    @property
     def backups(self) -> Path:
         return self.data_dir / "backups"
 

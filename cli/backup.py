@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.admin.backups import Backups, Plan
+from api.admin.backups import BackupPlan, Backups
 from api.database import open_database
 from api.errors import DomainError
 from api.settings import Settings
@@ -37,9 +37,7 @@ async def _backup(settings: Settings) -> BackupOut:
     except CannotStart as error:
         raise CommandRefused(str(error)) from error
     try:
-        return await Backups(
-            db, Plan(settings.backups, settings.backup_hours, settings.backup_keep)
-        ).make(None)
+        return await Backups(db, BackupPlan.of(settings)).make(None)
     except DomainError as error:
         raise CommandRefused(error.detail) from error
     finally:

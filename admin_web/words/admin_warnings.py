@@ -96,6 +96,10 @@ WORDS = {
             "the mark of one that is no more."
         ),
     ),
+    "backup_no_room": (
+        N_("The disk has no room for the next backup"),
+        N_("%(lacking_mb)s MB are missing. Make room; it is then made by itself."),
+    ),
     "backup_missing": (N_("There is no backup"), N_("Make one now; it takes a moment.")),
     "backup_old": (
         N_("The newest backup is %(days)s days old"),

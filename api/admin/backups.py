@@ -1,5 +1,4 @@
-"""Backups of the embedded database: made while everything runs, by hand and by themselves, and kept
-as long as set.
+"""Backups of the embedded database, made while everything runs: by hand, and regularly.
 
 The file is copied while nobody writes: about a second for 600 MB, longer on a busy disk. DuckDB's
 own COPY FROM DATABASE needs more memory than the database itself may have: with a million
@@ -22,6 +21,8 @@ from api.db import Db
 from api.db.duckdb import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
+from api.media.disk_space import Room
+from api.settings import Settings
 from api.users import audit
 
 log = get_logger("backups")
@@ -40,22 +41,30 @@ INSTEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """`every_hours` 0: only by hand."""
+class BackupPlan:
+    """`every_hours` 0: only by hand. `floor`: bytes that a backup made by itself leaves free, None:
+    chosen by the size of the disk."""
 
     folder: Path
     every_hours: int
     keep: int
+    floor: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "BackupPlan":
+        return cls(
+            settings.backups, settings.backup_hours, settings.backup_keep, settings.disk_floor
+        )
 
 
 class Backups:
-    def __init__(self, db: Db, plan: Plan) -> None:
+    def __init__(self, db: Db, plan: BackupPlan) -> None:
         self._db = db
         self._plan = plan
         self._making = asyncio.Lock()
 
     async def all(self) -> BackupsOut:
-        """Newest first."""
+        """Return them all, the newest first."""
         supported = isinstance(self._db, DuckDb)
         return BackupsOut(
             supported=supported,
@@ -74,7 +83,8 @@ class Backups:
         return sorted(found, key=lambda each: each.name, reverse=True)
 
     async def make(self, actor_id: str | None) -> BackupOut:
-        """`actor_id` None: by itself, or from the shell. Raises `Conflict`, `StorageFull`."""
+        """Make a backup. `actor_id` None: by itself, or from the shell. Raises `Conflict`,
+        `StorageFull`."""
         db = self._db
         if not isinstance(db, DuckDb):
             raise Conflict(INSTEAD)
@@ -104,8 +114,8 @@ class Backups:
         )
         assert child.stdin is not None
         assert child.stdout is not None
-        # it starts first, for that takes longer than the copy; then nobody writes until it says
-        # that it has copied, or ends
+        # its start takes longer than the copy, so it starts before the writes are held; then nobody
+        # writes until it says that it has copied, or ends
         await child.stdout.readline()
         async with db.still():
             child.stdin.write(b"\n")
@@ -125,7 +135,8 @@ class Backups:
         return next(each for each in found if each.name == made)
 
     async def path(self, name: str, actor_id: str) -> Path:
-        """Of one to download, which is written down. Raises `NotFound`."""
+        """Return the path of a backup to download, and write the download down. Raises
+        `NotFound`."""
         path = self._plan.folder / name
         if NAME.fullmatch(name) is None or not await asyncio.to_thread(path.is_file):
             raise NotFound("There is no such backup.")
@@ -133,8 +144,8 @@ class Backups:
         return path
 
     async def due_at(self) -> datetime | None:
-        """When the next one is made by itself; None: never. The first one when the database is as
-        old as a backup may get."""
+        """Return the time of the next backup by itself; None: never. The first one is due when the
+        database is as old as a backup may get."""
         if self._plan.every_hours == 0 or not isinstance(self._db, DuckDb):
             return None
         newest = await asyncio.to_thread(self._found)
@@ -144,11 +155,23 @@ class Backups:
         born: datetime = row["born"] if row and row["born"] else now()
         return born + timedelta(hours=self._plan.every_hours)
 
+    async def lacking(self) -> int:
+        """Return the bytes that the disk lacks for a backup that leaves the floor free."""
+        if not isinstance(self._db, DuckDb):
+            return 0
+        needed = await asyncio.to_thread(_needed, self._db.path)
+        space = await Room([self._plan.folder], self._plan.floor).tightest()
+        return max(0, needed + space.floor - space.free)
+
     async def keep_made(self) -> float:
-        """Makes one when it is due."""
+        """Make a backup when it is due and the disk has room. Return the seconds until the next
+        look."""
         due = await self.due_at()
         if due is not None and due <= now():
             if self._making.locked():
+                return AGAIN_AFTER
+            if lacking := await self.lacking():
+                log.warning("backup_put_off", lacking=lacking)
                 return AGAIN_AFTER
             await self.make(None)
         elif due is not None:
@@ -156,10 +179,14 @@ class Backups:
         return PAUSE_MAX
 
 
+def _needed(database: Path) -> int:
+    """Bytes for the copy and the zip, which are there at the same time for a moment."""
+    return int(database.stat().st_size * 2.2)
+
+
 def _prepare(folder: Path, database: Path) -> None:
-    """The copy and the zip are there at the same time for a moment."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in folder.glob(LEFTOVERS):
         shutil.rmtree(left, ignore_errors=True)
-    if shutil.disk_usage(folder).free < database.stat().st_size * 2.2:
+    if shutil.disk_usage(folder).free < _needed(database):
         raise StorageFull("There is not enough room on the disk for a backup.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.admin.backups import Backups, Plan
+from api.admin.backups import BackupPlan, Backups
 from api.admin.broadcasts import Broadcasts
 from api.admin.db_health import DbHealth
 from api.admin.stats import Stats
@@ -35,7 +35,7 @@ def board_of(
     media: MediaService,
 ) -> Board:
     stats = Stats(db)
-    backups = Backups(db, Plan(settings.backups, settings.backup_hours, settings.backup_keep))
+    backups = Backups(db, BackupPlan.of(settings))
     return Board(
         studio=Studio(db),
         stats=stats,

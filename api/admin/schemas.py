@@ -204,6 +204,7 @@ WarningCode = Literal[
     "storage_full",
     "storage_unavailable",
     "store_shared",
+    "backup_no_room",
     "backup_missing",
     "backup_old",
     "books_differ",

@@ -42,6 +42,7 @@ _GRAVEST = (
     "deliveries_stuck",
     "budget_nearly_used",
     "store_shared",
+    "backup_no_room",
     "backup_missing",
     "backup_old",
     "provider_credit_low",
@@ -174,9 +175,15 @@ class Warnings:
         return _of_key(key, refused)
 
     async def _backup(self) -> list[WarningOut]:
-        """One that should have been made by itself and was not, for as long as one may get old."""
+        """Warn of a due backup that the disk has no room for, and of one that was not made for as
+        long as a backup may get old."""
         due, found = await self._backups.due_at(), await self._backups.all()
-        if due is None or due + timedelta(hours=found.every_hours) > ids.now():
+        if due is None or due > ids.now():
+            return []
+        if lacking := await self._backups.lacking():
+            facts = {"lacking_mb": str(-(-lacking // 1_000_000))}
+            return [WarningOut(code="backup_no_room", count=1, target="backups", facts=facts)]
+        if due + timedelta(hours=found.every_hours) > ids.now():
             return []
         if not found.items:
             return [WarningOut(code="backup_missing", count=1, target="backups")]

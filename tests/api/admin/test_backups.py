@@ -20,7 +20,7 @@ import httpx
 import pytest
 import structlog
 
-from api.admin.backups import Backups, Plan
+from api.admin.backups import AGAIN_AFTER, BackupPlan, Backups
 from api.db.duckdb import DuckDb
 from api.db.migrate import migrate
 from api.db.open import open_db
@@ -139,7 +139,7 @@ async def test_a_backup_in_the_middle_of_writes_adds_up(duckdb_path: Path, tmp_p
         return moved
 
     writing = asyncio.create_task(write())
-    backups = Backups(db, Plan(tmp_path / "backups", 24, 5))
+    backups = Backups(db, BackupPlan(tmp_path / "backups", 24, 5, floor=0))
     made = await backups.make(None)
     stop.set()
     assert await writing > 0
@@ -153,22 +153,44 @@ async def test_a_backup_in_the_middle_of_writes_adds_up(duckdb_path: Path, tmp_p
 
 async def test_a_due_backup_makes_itself(duckdb_path: Path, tmp_path: Path) -> None:
     db = await open_db(duckdb_path)
-    backups = Backups(db, Plan(tmp_path / "backups", 24, 5))
+    backups = Backups(db, BackupPlan(tmp_path / "backups", 24, 5, floor=0))
     due = await backups.due_at()
     assert due is not None
     assert due > now()
     await db.execute("UPDATE schema_migrations SET applied_at = $1", now() - timedelta(hours=25))
     assert await backups.keep_made() > 0
     assert len((await backups.all()).items) == 1
-    assert await Backups(db, Plan(tmp_path, 0, 5)).due_at() is None
+    assert await Backups(db, BackupPlan(tmp_path, 0, 5)).due_at() is None
     await db.close()
+
+
+async def test_a_due_backup_waits_for_room_above_the_floor(
+    sandbox: Sandbox, duckdb_path: Path, tmp_path: Path
+) -> None:
+    async with running_api(
+        tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", disk_floor_mb=1_000_000
+    ) as api:
+        admin, backups = await api.admin(), api.services.board.backups
+        await api.services.db.execute(
+            "UPDATE schema_migrations SET applied_at = $1", now() - timedelta(hours=25)
+        )
+        assert await backups.keep_made() == AGAIN_AFTER
+        assert (await backups.all()).items == []
+        (warning,) = [
+            each
+            for each in (await admin.get("/admin/warnings")).json()["items"]
+            if each["code"].startswith("backup")
+        ]
+        assert (warning["code"], warning["target"]) == ("backup_no_room", "backups")
+        assert int(warning["facts"]["lacking_mb"]) > 0
+        assert (await admin.post("/admin/backups")).is_success, "by hand it is the admin's decision"
 
 
 async def test_with_postgresql_it_says_what_to_use_instead(
     postgres_url: str, tmp_path: Path
 ) -> None:
     db = await open_db(postgres_url)
-    backups = Backups(db, Plan(tmp_path, 24, 5))
+    backups = Backups(db, BackupPlan(tmp_path, 24, 5))
     found = await backups.all()
     assert (found.supported, "pg_dump" in str(found.instead), await backups.due_at()) == (
         False,
