@@ -1,17 +1,19 @@
-"""House rules for Markdown: its width, and that every path, link, module and command it names is
-there."""
+"""House rules for documents: their width, and that every path, link, module, command and setting
+that they name is there."""
 
 import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import typer
 
 from cli.__main__ import app
-from tests.rules.source import PRODUCT, ROOT
+from tests.reference.settings import groups
+from tests.rules.source import PRODUCT, ROOT, Source, parse, product
 
 WIDTH = 100
 ON_TOP = sorted(path.name for path in ROOT.glob("*.md"))
@@ -26,6 +28,12 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"[A-Za-z0-9_.*-]+(?:/[A-Za-z0-9_.*-]+)*/?")
 _MODULE = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)")
 _COMMAND = re.compile(r"\./run(?: (?!-)([a-z][a-z-]*))?")
+_SETTING = re.compile(r"(?<![A-Z_$])[A-Z]+(?:_[A-Z]+)+(?![A-Z_])")
+SETTINGS = {entry.name for group in groups().values() for entry in group}
+FOREIGN = re.compile(
+    r"AWS_\w*|(?:HTTPS?|ALL|NO)_PROXY|SSL_CERT_(?:FILE|DIR)|FAULT_POINT|OPENROUTR_API_KEY"
+)
+"""Read by libraries or by tests, and the example of a misspelt name."""
 _SUFFIXES = (".md", ".toml", ".yml", ".txt", ".html", ".po")
 
 
@@ -109,6 +117,14 @@ def lost_commands(page: Page) -> Iterator[str]:
             yield f"./run {name}"
 
 
+def lost_settings(page: Page) -> Iterator[str]:
+    for number, line in page.prose():
+        for code in _CODE.findall(line):
+            for name in _SETTING.findall(code):
+                if name not in SETTINGS and not FOREIGN.fullmatch(name):
+                    yield f"line {number} names {name}"
+
+
 Rule = Callable[[Page], Iterator[str]]
 RULES: list[tuple[Rule, list[str], str]] = [
     (
@@ -120,6 +136,7 @@ RULES: list[tuple[Rule, list[str], str]] = [
     (lost_links, GUIDES, "See [this](docs/nothing.md).\n"),
     (lost_modules, GUIDES, "    python -m cli.nothing\n"),
     (lost_commands, GUIDES, "    ./run nothing\n"),
+    (lost_settings, GUIDES, "Set `NO_SUCH_NAME=1`.\n"),
 ]
 
 
@@ -135,6 +152,32 @@ def test_tables_code_and_long_links_may_be_wide() -> None:
     wide = "word " * 30
     allowed = f"| {wide} |\n```\n{wide}\n```\n[a](https://{'x' * 200}) is there\n{'x' * 120}\n"
     assert list(too_wide(Page("MADE_UP.md", allowed))) == []
+
+
+NO_FILES_OF_OURS = {"answer.md"}
+"""Names that are made for somebody else."""
+
+
+def lost_files(source: Source) -> Iterator[str]:
+    """Modules and documents that a docstring, a comment or a text of the code names."""
+    for number, line in enumerate(source.text.splitlines(), 1):
+        for name in re.findall(r"[\w/-]+\.(?:py|md)\b", line):
+            if name not in NO_FILES_OF_OURS and not any(
+                file.endswith(f"/{name}") for file in _files()
+            ):
+                yield f"line {number} names {name}"
+
+
+@cache
+def _files() -> frozenset[str]:
+    folders = [*PRODUCT, "docs", "tests"]
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    return frozenset(f"/{path.relative_to(ROOT).as_posix()}" for path in [*found, *ROOT.iterdir()])
+
+
+def test_code_names_only_files_that_are_there() -> None:
+    assert list(lost_files(parse('"""See docs/nothing.md."""\n')))
+    assert {source.name: found for source in product() if (found := list(lost_files(source)))} == {}
 
 
 DECISION_LINES = 50

@@ -99,8 +99,8 @@ class GenerationService:
         parent_id: str | None = None,
         hashed: str | None = None,
     ) -> Generation:
-        """Accepts the job and holds its money. The errors of `http-api.md`; nothing is charged by
-        any of them. `hashed`: that of the request as it came, when `body` is what became of it."""
+        """Accept the job and hold its money. None of the errors charges anything. `hashed`: the
+        hash of the request as it came, when `body` is the result of changes to it."""
         hashed = hashed or body_hash(body, parent_id)
         if earlier := await self._earlier(caller, hashed, origin):
             return earlier
