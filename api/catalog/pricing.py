@@ -1,8 +1,8 @@
 """What a request can cost at most, from the model's price list, in micro-dollars. None = cannot be
 known in advance.
 
-The words of the price lists are the provider's. Several providers may offer one model at different prices: the highest counts, because
-that is what may be charged.
+The words of the price lists are the provider's. Several providers may offer one model at different
+prices: the highest counts, because that is what may be charged.
 """
 
 import math
