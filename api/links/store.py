@@ -157,13 +157,14 @@ async def redeem(
     chat_id: str,
     at: datetime,
 ) -> Code | None:
-    """One caller ever gets the code."""
+    """Give the code to one person in one chat, who may ask again if the answer was lost."""
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, "
             "chat_id = $6 "
-            f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN} "
-            f"RETURNING {_CODE}",
+            "WHERE code_hash = $2 AND platform = $3 AND (redeemed_at IS NULL OR "
+            "(platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) "
+            f"AND {_OPEN} RETURNING {_CODE}",
             at,
             code_hash,
             platform,

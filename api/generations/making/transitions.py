@@ -225,13 +225,16 @@ async def release(
     status: GenerationStatus | None = None,
     **changes: object,
 ) -> bool:
-    """Give the lease back until `run_at`, or at once when a webhook came in the meantime. False as
-    in `advance`."""
+    """Give the lease back until `run_at`, or at once when a webhook came in the meantime.
+
+    A step that ended well proves that the job kills no process: its rescues are forgotten. False as
+    in `advance`.
+    """
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
     row = await sql.fetch_one(
         f"""
-        UPDATE generations SET lease_token = NULL,
+        UPDATE generations SET lease_token = NULL, rescues = 0,
             run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($7::text[]) RETURNING id

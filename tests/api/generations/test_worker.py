@@ -135,10 +135,8 @@ async def test_what_a_dead_worker_had_is_taken_up(
     )
     await store.insert(api.services.db, dead)
     after = await until(api, dead.id, phase="needs_review" if phase == "submitting" else "done")
-    assert (after.status, after.rescues) == (
-        "processing" if phase == "submitting" else "completed",
-        1,
-    )
+    assert after.status == ("processing" if phase == "submitting" else "completed")
+    assert after.rescues <= 1
     await ended(api, made)
     assert len(sandbox.calls("videos.submit")) == (2 if phase == "submit" else 1)
 
@@ -305,3 +303,13 @@ async def test_the_id_of_a_paid_video_of_an_ended_job_is_shown_to_the_operator(
     assert [(entry["provider_id"], entry["log_level"]) for entry in said] == [
         (shown["provider_id"], "error")
     ]
+
+
+async def test_a_step_that_ended_well_forgets_the_rescues_before_it(api: Api) -> None:
+    """Four short outages in the life of a long video are no job that kills its process."""
+    row = job("processing", "poll", rescues=3, attempt=1, lease_token="mine", run_at=now())
+    await store.insert(api.services.db, row)
+    assert await transitions.release(api.services.db, row, "poll", row.run_at, now())
+    after = await store.get(api.services.db, row.id)
+    assert after is not None
+    assert after.rescues == 0

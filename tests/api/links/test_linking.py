@@ -131,6 +131,14 @@ async def test_a_code_works_once(world: World) -> None:
     assert (await answer(world, code["id"], sender="200")).status_code == 404
 
 
+async def test_a_code_whose_answer_was_lost_is_asked_about_again(world: World) -> None:
+    code = await start(world, (await world.person()).access_token)
+    first, second = [await redeem(world, code["code"]) for _ in range(2)]
+    assert (second.status_code, second.json()) == (200, first.json())
+    assert (await answer(world, code["id"])).status_code == 200
+    assert (await redeem(world, code["code"])).status_code == 404, "answered, so it was not lost"
+
+
 async def test_a_code_used_where_others_read_is_burned(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
