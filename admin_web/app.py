@@ -37,8 +37,7 @@ from admin_web.pages import (
     text,
     video,
 )
-from admin_web.security import reauth
-from admin_web.security.headers import protect
+from admin_web.security import csrf, headers, reauth
 from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
 from admin_web.settings import WebSettings
@@ -99,7 +98,8 @@ def create_app(settings: WebSettings) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=0, x_host=0)  # type: ignore[method-assign]
     caller.prepare(app)
     errors.prepare(app)
-    protect(app, settings)
+    csrf.prepare(app, settings)
+    headers.prepare(app, settings)
     app.before_request(caller.require_sign_in)
     app.before_request(reauth.prove)
     app.before_request(admin_acts.only_admins)
