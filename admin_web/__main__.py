@@ -1,4 +1,4 @@
-"""`python -m admin_web`: the web, in two processes that share a port, so that pages are made on two
+"""`python -m admin_web`: the web in two processes that share a port, so that pages are made on two
 cores."""
 
 import asyncio
@@ -18,7 +18,7 @@ from flask import Flask
 from pydantic import ValidationError
 
 from admin_web.app import MAX_BODY, create_app
-from admin_web.serving import Served
+from admin_web.serving import ThreadedApp
 from admin_web.settings import WebSettings
 from api.http_server import Listener, allow_many_files
 
@@ -27,11 +27,11 @@ THREADS = 24
 """Pages that one process makes at once. A streamed answer takes one while its next part is waited
 for."""
 STOP_SECONDS = 3
-"""For all that is open, beside what the api still answers."""
+"""Time to finish open requests, beside the time of the api's own answers."""
 BACKLOG = 2048
 TURN_SECONDS = 0.001
-"""After which a thread that makes a page lets another one on. With Python's 5 ms the loop, which
-hands over requests and answers, waits so often that eight pages at once take a third longer."""
+"""The time after which a thread that makes a page lets another one run. With Python's 5 ms the
+event loop waits so often that eight pages at once take a third longer."""
 
 
 def main(settings: WebSettings) -> None:
@@ -106,7 +106,8 @@ def _listen(host: str, number: int) -> socket.socket:
 
 
 def _fork(app: Flask, port: socket.socket, alive: int, held: int, patience: int) -> int:
-    """A worker, which ends when nobody holds the other end of `alive` any more. Its id."""
+    """Start a worker, which ends when nobody holds the other end of `alive` any more. Return its
+    process id."""
     worker = os.fork()
     if worker == 0:
         os.close(held)
@@ -117,7 +118,7 @@ def _fork(app: Flask, port: socket.socket, alive: int, held: int, patience: int)
 def _work(app: Flask, port: socket.socket, alive: int, patience: int) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises again what it has caught
-    served = Served(app, threads=THREADS, body_max=MAX_BODY)
+    served = ThreadedApp(app, threads=THREADS, body_max=MAX_BODY)
     config = uvicorn.Config(
         served,
         http=Listener,

@@ -1,6 +1,8 @@
-"""Static files: addresses that change with their content, and text sent compressed. Pages are not
-compressed: what they hold of the session beside what an address brought in could be guessed by
-their length."""
+"""Static files: addresses that change with the content, and compressed text.
+
+Pages are not compressed: the length of a compressed page would betray the secrets in it to somebody
+who can choose other parts of it.
+"""
 
 import gzip
 import hashlib
@@ -20,8 +22,8 @@ def prepare(app: Flask) -> None:
     packed: dict[str, bytes] = {}
 
     def asset(name: str) -> str:
-        """The address of a static file, new whenever its content is. Pages have hundreds of icons,
-        and building an address takes time."""
+        """Return the address of a static file, which is new whenever its content is. Kept, because
+        pages have hundreds of icons and building an address takes time."""
         if name not in addresses:
             version = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
             addresses[name] = url_for("static", filename=name, v=version)

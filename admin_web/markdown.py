@@ -1,6 +1,8 @@
-"""What a model has written, as HTML: Markdown with highlighted code. Two guards, because a model
-writes what a stranger may have told it: the parser makes no HTML out of HTML, and whatever comes
-out is cut down to a list of harmless tags."""
+"""A model's answer as HTML: Markdown with highlighted code.
+
+Two guards, because a model may write the words of a stranger: the parser passes no HTML on, and its
+output is cut down to a list of harmless tags.
+"""
 
 from functools import cache
 

@@ -1,8 +1,7 @@
-"""The pages, which need a thread each, behind an event loop, which needs none for a client that is
-slow.
+"""The WSGI app, which needs a thread for each page, served by an event loop.
 
-A thread is taken when a request is there as a whole, and given back while a part of its answer is
-sent. So a slow client costs a connection, never a thread.
+A thread is taken when a request has arrived as a whole, and given back while a part of its answer
+is sent. So a slow client costs a connection, never a thread.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ T = TypeVar("T")
 
 IN_MEMORY = 64 * 1024
 LARGE_AT_ONCE = 8
-"""Larger bodies that one process takes at a time, each in a temporary file. The others wait where
-they are."""
+"""Larger bodies that one process takes at a time, each in a temporary file. The others wait
+unread."""
 
 
-class Served:
-    """A WSGI app as an ASGI one."""
+class ThreadedApp:
+    """A WSGI app as an ASGI app."""
 
     def __init__(self, app: WSGIApplication, *, threads: int, body_max: int) -> None:
         """A body above `body_max` is not read: the app refuses it by its length."""
@@ -63,7 +62,7 @@ class Served:
                 await self._answer(_environ(scope, body, length), receive, send)
 
     def refuse_unfinished(self) -> None:
-        """For a stop: what has not arrived by now is not waited for."""
+        """Stop waiting for requests that have not arrived as a whole."""
         self._is_stopping = True
         for task in self._arriving:
             task.cancel()
@@ -71,7 +70,7 @@ class Served:
     async def _whole(
         self, scope: Scope, receive: Receive, body: IO[bytes], stack: AsyncExitStack
     ) -> int:
-        """Writes down what arrives; how long it is, or is said to be."""
+        """Write the body down as it arrives. Return its length, or the length that was declared."""
         length = _declared(scope)
         if length is not None and length > self._body_max:
             return length
@@ -93,14 +92,13 @@ class Served:
         return length
 
     async def _answer(self, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
-        # each part of an answer may be made in another thread: what the app has put into its
-        # context goes with it
+        # each part of an answer may be made in another thread: the app's context goes with it
         loop, context = asyncio.get_running_loop(), Context()
 
         def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
             return loop.run_in_executor(self._pool, context.run, work)
 
-        answer = _Answer(self._app, environ)
+        answer = _WsgiAnswer(self._app, environ)
         part = await in_thread(answer.begin)
         try:
             await send(
@@ -122,8 +120,8 @@ class Served:
                 await in_thread(answer.close)
 
 
-class _Answer:
-    """What the app makes of one request. Its methods are for a thread, one at a time."""
+class _WsgiAnswer:
+    """The app's answer to one request. Its methods run in a thread, one at a time."""
 
     def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
         self._app = app
@@ -135,8 +133,8 @@ class _Answer:
         self.headers: list[tuple[bytes, bytes]] = []
 
     def begin(self) -> bytes | None:
-        """The first part; None for an answer without a body. Closes an answer that has no other
-        part: for a page all is done at once."""
+        """Return the first part; None for an answer without a body. An answer without another part
+        is closed here, so that a page is done in one step."""
         self._made = self._app(self._environ, self._start)
         try:
             self._parts = iter(self._made)

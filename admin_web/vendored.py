@@ -1,6 +1,6 @@
-"""`python -m admin_web.vendored`: are the files under static/vendor what VENDORED.md says; with
-`--fetch`, take them from npm again. `--folder`: the same of another folder that has such a
-VENDORED.md."""
+"""`python -m admin_web.vendored`: checks that the files of other projects under static/vendor are
+those that VENDORED.md lists. `--fetch` takes them from npm again; `--folder` names another folder
+with a VENDORED.md."""
 
 import argparse
 import hashlib
@@ -22,7 +22,7 @@ _ROW = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Vendored:
-    """One file: where it lies, and from which path of which package version it was copied."""
+    """One file, and the path in the package version that it was copied from."""
 
     file: str
     package: str
@@ -37,7 +37,7 @@ def listed(folder: Path = VENDOR) -> list[Vendored]:
 
 
 def problems(folder: Path = VENDOR) -> list[str]:
-    """One sentence for each file that is changed, missing or not listed."""
+    """Return one sentence for each file that is changed, missing or not listed."""
     rows = {row.file: row for row in listed(folder)}
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {
         "VENDORED.md"
@@ -51,7 +51,8 @@ def problems(folder: Path = VENDOR) -> list[str]:
 
 
 def fetch(wanted: Path = VENDOR) -> None:
-    """Through npm and its settings; the hashes decide whether what came is what was reviewed."""
+    """Take the files out of their npm packages. The hashes decide whether they are the reviewed
+    ones."""
     for package in sorted({f"{row.package}@{row.version}" for row in listed(wanted)}):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.admin_acts import admin_page, one_of
 from admin_web.render import fragment, ready
 from admin_web.sessions.caller import api, soon
-from admin_web.words.admin_warnings import told
+from admin_web.words.admin_warnings import alert
 from client.schemas.admin import DbHealthOut, StatsOut
 from client.sync import ApiDown, ApiError
 
@@ -55,7 +55,7 @@ def _board() -> dict[str, object]:
         "span": span,
         "spend": stats.today if span == "today" else stats.month,
         "totals": _totals(stats),
-        "warnings": [told(warning) for warning in warnings()],
+        "warnings": [alert(warning) for warning in warnings()],
         "ready": ready(readiness),
         "database": _or_none(database),
         "bots": bots(),

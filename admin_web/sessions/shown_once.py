@@ -1,5 +1,5 @@
-"""A secret that the api gave out once: it waits, sealed in the session, for the next page and is
-gone when that has shown it."""
+"""Secrets that are shown once, such as an invitation link: sealed in the session until the next
+page shows them."""
 
 from pydantic import BaseModel
 
@@ -14,7 +14,7 @@ def keep(about: str, secret: BaseModel) -> None:
 
 
 def take(about: str) -> object:
-    """What was kept for this subject, for the last time; else None."""
+    """Return the secret of this subject and forget it; None where there is none."""
     held = web_session().get(KEY)
     if not isinstance(held, dict) or held.get("about") != about:
         return None

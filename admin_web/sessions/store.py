@@ -1,5 +1,4 @@
-"""Where signed-in sessions are kept: one SQLite file, everything in it sealed, ids only as
-hashes."""
+"""The stored web sessions: one SQLite file, with sealed contents and hashed ids."""
 
 import fcntl
 import hashlib
@@ -40,14 +39,14 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoredSession:
     data: dict[str, object]
     tokens: Tokens
 
 
 class SessionStore:
-    """Rows by session id. Connections are opened per call: they cross no thread and no fork, and it
-    costs 0.1 ms.
+    """Stored sessions by their id. A connection is opened for each call, which costs 0.1 ms: none
+    crosses a thread or a fork.
 
     `data` and `tokens` are written apart, so that a page that stores a message never puts back an
     older token pair.
@@ -66,7 +65,7 @@ class SessionStore:
             db.execute(_SCHEMA)
 
     def create(self, sid: str, data: Mapping[str, object], tokens: Tokens) -> None:
-        """Also sweeps what has expired: logins are rare and this keeps the file small."""
+        """Also deletes expired sessions: logins are rare, and this keeps the file small."""
         now = int(time.time())
         with self._open() as db:
             db.execute(
@@ -85,7 +84,7 @@ class SessionStore:
                 ),
             )
 
-    def load(self, sid: str) -> Row | None:
+    def load(self, sid: str) -> StoredSession | None:
         """None when there is no such session, it has expired, or it was sealed with another key."""
         now = int(time.time())
         with self._open() as db:
@@ -100,7 +99,7 @@ class SessionStore:
             if seen_at < now - SEEN_EVERY_SECONDS:
                 db.execute("UPDATE sessions SET seen_at = ? WHERE id = ?", (now, _hash(sid)))
         try:
-            return Row(self._unseal(data), Tokens(**self._unseal(tokens)))  # type: ignore[arg-type]
+            return StoredSession(self._unseal(data), Tokens(**self._unseal(tokens)))  # type: ignore[arg-type]
         except InvalidToken:
             return None
 

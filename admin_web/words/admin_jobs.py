@@ -1,6 +1,7 @@
-"""Where a job stands, in words for whoever runs the studio. Templates of admins have this module as
-`words`."""
+"""Words of the admin pages: states of jobs, models, deliveries, bots and checks. The templates know
+this module as `words`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -62,7 +63,8 @@ TONES = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`tone` is how it looks: good, bad, busy, warn or nothing."""
+    """The state of a thing on an admin page. `tone` is its colour: good, bad, busy, warn or
+    nothing."""
 
     key: str
     words: str
@@ -80,7 +82,7 @@ def phase_words(phase: str) -> str:
 
 
 def money_words(job: AdminGenerationOut) -> str:
-    """What became of the money that was set aside for it."""
+    """Say what became of the money that was set aside."""
     if job.phase != "done":
         return _("held until it is over")
     if job.refunded and job.status == "failed":
@@ -94,6 +96,11 @@ def money_words(job: AdminGenerationOut) -> str:
 
 def in_list(words: dict[str, str], key: str) -> str:
     return _(words[key]) if key in words else key
+
+
+def named(words: dict[str, str], keys: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return (key, words) each, of all or of some keys, for a select or for tabs."""
+    return [(key, _(words[key])) for key in keys or words]
 
 
 # --- models
@@ -137,7 +144,7 @@ def audience(roles: list[Role] | None) -> str:
 
 
 def capabilities(model: AdminModelOut) -> list[tuple[str, str]]:
-    """(what, how much) for each thing that the model can; what it cannot is left out."""
+    """Return (name, value) of each capability that the model has."""
     found = []
     for name, value in model.capabilities.model_dump().items():
         if not value:
@@ -166,7 +173,7 @@ SCOPES = {
 
 
 def part(spent: Decimal, limit: Decimal) -> str:
-    """In percent, rounded down: 100 % is all of it."""
+    """Return the spent part of a limit in percent, rounded down: 100 % means that all is spent."""
     if limit == 0:
         return "–" if spent <= 0 else "100 %"
     return f"{int(100 * spent / limit)} %"
@@ -262,7 +269,7 @@ def date_words(day: date) -> str:
 
 @lru_cache(1024)
 def _date_words(day: date, language: str) -> str:
-    """A chart and its table say every day twice."""
+    """Kept, because a chart and its table name every day twice."""
     this_year = day.year == datetime.now(UTC).year
     pattern = (
         ("d MMM" if this_year else "d MMM y")

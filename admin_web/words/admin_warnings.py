@@ -1,4 +1,4 @@
-"""What needs a person, in words, with the way to where it is fixed."""
+"""Warnings of the board in words, with a link to the page where each is fixed."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -124,14 +124,16 @@ PLACES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Alert:
+    """A warning as the board shows it."""
+
     title: str
     hint: str
     link: str
     grave: bool
 
 
-def told(warning: WarningOut) -> Told:
+def alert(warning: WarningOut) -> Alert:
     facts = dict(warning.facts)
     if "scope" in facts:
         facts["scope"] = _(SCOPES.get(facts["scope"], facts["scope"]))
@@ -148,7 +150,7 @@ def told(warning: WarningOut) -> Told:
     )
     if warning.code == "budget_nearly_used" and int(facts["percent"]) >= ALL:
         hint = N_("Every request is refused until you raise the limit, or the month ends.")
-    return Told(
+    return Alert(
         _(title, **facts),
         f"{_(hint, **facts)} {counted}".strip(),
         url_for(endpoint, **values),

@@ -1,4 +1,4 @@
-"""What is written in the audit log, in words."""
+"""Entries of the audit log in words. The templates know this module as `told`."""
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
@@ -107,14 +107,14 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "from": {"shell": N_("the shell")},
 }
-"""What stands for a word in the log, by fact."""
+"""Words for the values in the log, by the name of the fact."""
 SUBJECTS = {
     **SCOPES,
     "models": N_("All models"),
     "generations": N_("Jobs"),
     "show_content": N_("Privacy"),
 }
-"""What is no account and no single thing."""
+"""Subjects that are no account and no single thing."""
 _MICRO = Decimal(1_000_000)
 
 
@@ -128,7 +128,7 @@ def action_words(action: str, after: Mapping[str, object] | None = None) -> str:
 def changes(
     before: Mapping[str, object] | None, after: Mapping[str, object] | None
 ) -> list[tuple[str, str, str]]:
-    """(what, before, after) for each fact that is on both sides and differs."""
+    """Return (name, before, after) of each fact that is on both sides and differs."""
     old, new = before or {}, after or {}
     return [
         (_name(key), _value(key, old[key]), _value(key, new[key]))
@@ -142,7 +142,7 @@ def facts(
     after: Mapping[str, object] | None,
     without: Collection[str] = (),
 ) -> list[tuple[str, str]]:
-    """(what, value) for each fact that did not change, or that is on one side only."""
+    """Return (name, value) of each fact that did not change, or that is on one side only."""
     old, new = before or {}, after or {}
     return [
         (_name(key), _value(key, value))

@@ -1,5 +1,4 @@
-"""What a session was opened with, in words: the web says which browser it served, other programs
-name themselves."""
+"""Browsers and programs that opened a session, in words."""
 
 from admin_web.words.language import _
 from client.sync import AGENT
@@ -25,7 +24,7 @@ _SYSTEMS = (
 
 
 def program(client: str) -> str:
-    """`client` is what the api keeps of the User-Agent header."""
+    """Name the program. `client` is the User-Agent header, as far as the api keeps it."""
     if not client.startswith(AGENT):
         return client[:60] or _("Unknown program")
     said = client.removeprefix(AGENT)

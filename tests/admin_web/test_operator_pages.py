@@ -266,7 +266,7 @@ def test_how_long_something_waits_is_said_in_words_that_fit(app: Flask) -> None:
                 facts={"platform": "telegram", "minutes": minutes},
             )
             assert (
-                admin_warnings.told(warning).hint
+                admin_warnings.alert(warning).hint
                 == f"Das älteste ist schon {words} fällig. Läuft der Bot?"
             )
     now = datetime.now(UTC)

@@ -14,7 +14,7 @@ import uvicorn
 from flask import Flask, Response, jsonify, request
 
 from admin_web import serving
-from admin_web.serving import Served
+from admin_web.serving import ThreadedApp
 from api.http_server import Listener
 from tests.plain_http import PLAIN
 
@@ -99,9 +99,9 @@ async def port(pages: Pages) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def served(app: Flask, made: Served | None = None, **times: float) -> AsyncIterator[int]:
+async def served(app: Flask, made: ThreadedApp | None = None, **times: float) -> AsyncIterator[int]:
     kind = type("Quick", (Listener,), times)
-    made = made or Served(app, threads=THREADS, body_max=BODY_MAX)
+    made = made or ThreadedApp(app, threads=THREADS, body_max=BODY_MAX)
     config = uvicorn.Config(
         made,
         http=kind,
@@ -247,7 +247,7 @@ async def test_only_a_few_large_bodies_are_kept_at_once(
 
 
 async def test_a_stop_does_not_wait_for_what_has_not_arrived(pages: Pages) -> None:
-    made = Served(pages.app, threads=THREADS, body_max=BODY_MAX)
+    made = ThreadedApp(pages.app, threads=THREADS, body_max=BODY_MAX)
     async with (
         served(pages.app, made) as port,
         connections(port, 1, HALF) as ((reader, _),),

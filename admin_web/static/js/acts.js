@@ -1,11 +1,11 @@
-// Buttons that do something at once: the form is sent in the background and the page follows the answer. Without scripts the
-// same form works as a page. `data-sure`: what to ask before; `data-yes`: what stands on the button then.
+// Buttons that act at once: the form is sent in the background and the page follows the answer. Without scripts the same form
+// works as a page. `data-sure`: what to ask before; `data-yes`: what stands on the button then.
 
 import { ask, askCost, toast } from "./ask.js";
 
 const token = document.querySelector("meta[name=csrf-token]").content;
 
-// The answer's JSON, or null when the person said no or it did not work (which was said then).
+// Returns the answer's JSON, or null when the person declined or it did not work, which is shown then.
 export async function send(address, body) {
   body.set("csrf_token", token);
   let answer;
@@ -29,7 +29,7 @@ export async function send(address, body) {
   return null;
 }
 
-// Whoever works by keyboard goes on where the button was: on the same one, or on what took its place.
+// Replaces a part of the page. The keyboard focus stays on the same button, or moves to its successor.
 function replace(part, html, label) {
   const list = part.parentElement;
   const neighbour = part.nextElementSibling ?? part.previousElementSibling;

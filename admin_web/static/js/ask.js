@@ -1,8 +1,8 @@
-// A question before something that costs or cannot be undone, and a message at the edge of the page.
+// A question before an act that costs or cannot be undone, and messages at the edge of the page.
 
 const dialog = document.getElementById("ask-dialog");
 
-// True when the person says yes. `sentence` says what will happen, `yes` stands on the button.
+// Resolves to true when the person says yes. `sentence` tells the consequence, `yes` is the word on the button.
 export function ask(sentence, yes, danger = false) {
   dialog.querySelector("[data-sentence]").textContent = sentence;
   const button = dialog.querySelector("[value=yes]");

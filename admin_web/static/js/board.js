@@ -1,4 +1,4 @@
-// Tables of admins that keep themselves up to date: an element with data-board is filled from that address every `data-every` seconds,
+// Admin tables that keep themselves up to date: an element with data-board is filled from that address every `data-every` seconds,
 // but not while somebody works in it.
 
 const EVERY = 4;
@@ -39,7 +39,7 @@ function follow(place) {
 
 for (const place of document.querySelectorAll("[data-board]")) follow(place);
 
-// on a phone the menu is a strip that may have to be moved until it shows where one is
+// on a phone the menu is a strip, which is scrolled to the entry of this page
 const strip = document.querySelector(".office-menu");
 const here = strip?.querySelector("[aria-current]");
 if (here) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;

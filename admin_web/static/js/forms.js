@@ -1,4 +1,4 @@
-// Forms that make something: options of the chosen model, the price while you choose, pictures dropped or pasted,
+// Forms that make images and videos: options of the chosen model, the price while choosing, pictures dropped or pasted,
 // and the result on the same page.
 
 import { askCost } from "./ask.js";
@@ -16,7 +16,7 @@ function withoutFiles(form) {
   return data;
 }
 
-// Where the session has ended: what was typed stands in the form again after signing in.
+// The session has ended: the typed text is put back into the form after signing in.
 const typed = `typed ${location.pathname}`;
 
 export function signInAgain(prompt) {
@@ -28,7 +28,7 @@ function begin(form) {
   const field = form.elements.prompt;
   if (!field.value) field.value = sessionStorage.getItem(typed) ?? "";
   sessionStorage.removeItem(typed);
-  // a keyboard on the screen would cover what one came to see
+  // the keyboard of a phone would cover the results
   if (!matchMedia("(pointer: fine)").matches || document.activeElement !== document.body || /[?&]job=|#/.test(location.href)) return;
   field.focus({ preventScroll: true });
   field.setSelectionRange(field.value.length, field.value.length);
@@ -52,7 +52,7 @@ export function clear(form) {
   for (const words of form.querySelectorAll("small.wrong")) words.remove();
 }
 
-// Says what is wrong where it is; false when that is no field of this form.
+// Marks a wrong field with its sentence; false when the form has no such field.
 function mark(form, name, words) {
   const held = form.elements[name];
   const field = held instanceof RadioNodeList ? held[0] : held;
@@ -98,7 +98,7 @@ function followPrice(form) {
       const html = await fragment(form.dataset.estimate, withoutFiles(form));
       if (mine === asked) price.innerHTML = html;
     } catch {
-      // the price on the page stays; sending the form says what is wrong
+      // the price on the page stays; sending the form tells the mistake
     }
   };
   form.addEventListener("input", (event) => {
@@ -122,13 +122,13 @@ function followModel(form, refreshPrice) {
     try {
       if (options) options.innerHTML = await fragment(model.dataset.options, withoutFiles(form));
     } catch {
-      // without the new options the api checks the old ones and says what does not fit
+      // without the new options the api checks the old ones and refuses those that do not fit
     }
     refreshPrice();
   });
 }
 
-// Pictures go to the server as soon as they are there, so that one sees them and a mistake elsewhere does not lose them.
+// Uploads pictures as soon as they are attached, so that they are visible and no mistake elsewhere loses them.
 function attachments(form, changed) {
   const zones = [...form.querySelectorAll("[data-attach]")];
   if (!zones.length) return;
@@ -139,7 +139,7 @@ function attachments(form, changed) {
   async function take(zone, files) {
     if (!zone || !files.length) return;
     const input = zone.querySelector("input[type=file]");
-    // of what the browser cannot name, the server looks at the bytes
+    // a file without a known type is judged by the server, by its bytes
     const pictures = [...files].filter((file) => !file.type || file.type.startsWith("image/"));
     const other = [...files].find((file) => !pictures.includes(file));
     if (other) {
@@ -177,7 +177,7 @@ function attachments(form, changed) {
     const zone = zones.find((one) => one.dataset.picks === event.target.name);
     if (zone) chips(zone).replaceChildren();
   });
-  // wherever on the page: beside the form the browser would open the picture, and what was typed would be gone
+  // anywhere on the page: beside the form the browser would open the picture and leave the page
   document.addEventListener("paste", (event) => take(free(), event.clipboardData.files));
   let inside = 0;
   const mark = (step) => {
@@ -194,7 +194,7 @@ function attachments(form, changed) {
   });
 }
 
-// The answer is a card that follows its job; the form stays as it is, ready for the next.
+// Sends the form in the background. The answer is a card that follows its job; the form stays as it is, ready for the next.
 function stayHere(form, refreshPrice) {
   const button = form.querySelector(".pay button[type=submit]");
   const results = document.getElementById("results");
@@ -221,7 +221,7 @@ function stayHere(form, refreshPrice) {
       if (innerWidth < 980) results.scrollIntoView({ behavior: "smooth", block: "start" });
       document.querySelector("[data-balance]").textContent = said.balance;
       form.elements.nonce.value = said.nonce;
-      // the page of the form opens with its card again; the first page shows what is running by itself
+      // a reload of the form shows the card again; the first page shows running jobs by itself
       if (location.pathname === new URL(said.here, location).pathname) history.replaceState(null, "", said.here);
       refreshPrice();
     } else if (said.error.code === "confirm_cost" && !body.get("confirm")) {
@@ -231,7 +231,7 @@ function stayHere(form, refreshPrice) {
       }
     } else {
       complain(form, said.error, said.fields);
-      // only where it is not known whether it was done must the next try count as the same
+      // the next try counts as the same one only where nobody knows whether the first was done
       if (said.error.code !== "api_unavailable") form.elements.nonce.value = newNonce();
     }
   }

@@ -1,4 +1,4 @@
-// What every page has: menus that close, light and dark, messages that go away, copying, and where one goes on after a mistake.
+// Behaviour of every page: menus that close, light and dark, messages that go away, copying, and the focus after a mistake.
 
 import { toast } from "./ask.js";
 
@@ -33,7 +33,7 @@ document.addEventListener("click", async (event) => {
   if (copy) {
     const source = document.getElementById(copy.dataset.copy);
     getSelection().selectAllChildren(source);
-    // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
+    // browsers give the clipboard to https pages only; elsewhere the text is selected for Ctrl+C
     if (navigator.clipboard) {
       await navigator.clipboard.writeText(source.textContent);
       getSelection().removeAllRanges();
@@ -42,7 +42,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// A field takes what fits and drops the rest without a word.
+// Says that a pasted text was cut: a field takes the part that fits and drops the rest in silence.
 document.addEventListener("beforeinput", (event) => {
   const field = event.target;
   if (!["insertFromPaste", "insertFromDrop"].includes(event.inputType) || !(field.maxLength >= 0) || event.data === null) return;
@@ -50,7 +50,7 @@ document.addEventListener("beforeinput", (event) => {
   if (field.value.length - replaced + event.data.length > field.maxLength) toast(document.body.dataset.cut.replace("%", field.maxLength));
 });
 
-// Ctrl+Enter sends what is written in a field of several lines.
+// Ctrl+Enter sends a form from a field of several lines.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-submit-keys]")) {
     event.preventDefault();
@@ -58,7 +58,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A form that came back because something in it is wrong: one goes on there.
+// Moves the focus to the first wrong field of a form that came back.
 const wrong = document.querySelector("main [aria-invalid=true]");
 const complaint = document.querySelector("main [role=alert]");
 if (wrong) {

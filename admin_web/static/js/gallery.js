@@ -1,4 +1,4 @@
-// The wall of pictures: more of it as one scrolls, a viewer for the keyboard, several chosen at once.
+// The gallery: more results while scrolling, a viewer with keys, and several results chosen at once.
 
 import { send } from "./acts.js";
 import { ask } from "./ask.js";
@@ -28,7 +28,7 @@ async function more(link) {
     link.remove();
     watch();
   } catch {
-    // the link stays and works as one
+    // the link stays, to be followed by hand
     link.removeAttribute("aria-busy");
   }
 }
@@ -40,7 +40,7 @@ function watch() {
 
 watch();
 
-// --- what is typed or ticked applies at once; the filters in the box together, by its button: a date is there half typed, too
+// --- filters: words and ticks apply at once; the box applies with its button, because a date is half typed for a while
 
 const finder = document.querySelector("[data-finder]");
 finder.querySelector("[data-apply]").hidden = true;
@@ -88,7 +88,7 @@ let part = 0;
 const tiles = () => [...wall.querySelectorAll(".tile[data-files]:not([data-files=''])")];
 const files = (tile) => tile.dataset.files.split(" ");
 
-// The page that begins with the picture that is shown; of a video there is none.
+// Sets the links of pages that start from the shown picture; a video has none.
 function beginWith(link, picture) {
   link.hidden = !picture;
   if (picture) link.href = link.dataset.from.replace("ID", picture);
@@ -168,7 +168,7 @@ viewer?.addEventListener("click", (event) => {
   else if (event.target.closest("[data-heart]")) heart();
   else if (event.target.closest("[data-shut]") || event.target.matches("[data-stage]")) viewer.close();
 });
-// a finger moves on by swiping; on a video it moves the video
+// swiping shows the next result, except on a video, where it moves the video
 let began = null;
 const stage = viewer?.querySelector("[data-stage]");
 stage?.addEventListener(

@@ -1,5 +1,5 @@
 // Keeps a part of the page up to date while something runs: an element with data-live is filled from that address
-// for as long as what it shows contains [data-running].
+// for as long as it contains [data-running].
 
 const FIRST = 1000;
 const LATER = 2500;
@@ -40,7 +40,7 @@ export function follow(place) {
     const balance = document.querySelector("[data-balance]");
     if (paid && balance) balance.textContent = paid.dataset.balanceNow;
     if (!held) return;
-    // what was held may be gone, as "Cancel" is in the end: then one goes on at the top of what took its place
+    // the focused button may be gone, as "Cancel" is in the end: the focus then moves to the top of the new content
     place.tabIndex = -1;
     ([...place.querySelectorAll("button, a")].find((one) => one.textContent === label) ?? place).focus({ preventScroll: true });
   }
@@ -50,7 +50,7 @@ export function follow(place) {
     if (place.querySelector("[data-running]")) setTimeout(refresh, Math.min(wait * 2 ** failures, SLOWEST));
   }
 
-  // what a button in it has changed is shown at once
+  // a button in it has changed something: show it at once
   place.addEventListener("changed", refresh);
   next();
 }

@@ -1,4 +1,4 @@
-// The answer streams in below the question, drawn by the server as it grows: it cleans what a model has written.
+// A conversation: the answer streams in below the question, as HTML that the server has cleaned.
 
 import { clear, complain, signInAgain } from "./forms.js";
 import { newNonce } from "./nonce.js";
@@ -24,7 +24,7 @@ function button(label, act) {
 
 async function copy(source, one) {
   getSelection().selectAllChildren(source);
-  // browsers give the clipboard to https pages only; elsewhere the marked text waits for Ctrl+C
+  // browsers give the clipboard to https pages only; elsewhere the text is selected for Ctrl+C
   if (!navigator.clipboard) return;
   await navigator.clipboard.writeText(source.innerText);
   getSelection().removeAllRanges();
@@ -51,7 +51,7 @@ function finish(article) {
   if (answer.childNodes.length) article.querySelector("footer").append(copyButton(answer));
 }
 
-// The question goes back into its field, to be asked once more or in other words.
+// Puts the question back into its field, to be asked once more or in other words.
 function askable(article) {
   const text = article.querySelector(".message-text").textContent;
   const footer = document.createElement("footer");
@@ -152,7 +152,7 @@ async function listAgain() {
   if (answer.ok) document.getElementById("conversations").innerHTML = await answer.text();
 }
 
-// What was held for the answer is free again: the price says what is left beside it.
+// The money held for the answer is free again, so the price beside the form shows a new balance.
 function settled(balance) {
   document.querySelector("[data-balance]").textContent = balance;
   form.elements.prompt.dispatchEvent(new Event("input", { bubbles: true }));
@@ -173,7 +173,7 @@ async function read(stream, signal, shown) {
         note.textContent = words.thinking;
       } else {
         note.textContent = "";
-        // not before something is written: until then there is nothing to come back to
+        // not before something is written: until then there is no conversation to come back to
         const here = `${words.show}?conversation=${encodeURIComponent(form.elements.conversation_id.value)}`;
         if (location.pathname + location.search !== here) history.replaceState(null, "", here);
         answer.innerHTML = data.html;
@@ -201,7 +201,7 @@ async function read(stream, signal, shown) {
   }
 }
 
-// The server learns only with its next word that nobody reads any more. What a stopped or cut answer has cost is said where it is known.
+// Asks for the cost of a stopped or cut answer: the server notices only at its next word that nobody reads any more.
 async function end({ id, note }) {
   if (!id) return;
   const headers = { "X-Fragment": "1", "X-CSRFToken": form.elements.csrf_token.value };
@@ -212,14 +212,14 @@ async function end({ id, note }) {
   settled(said.balance);
 }
 
-// What began as a new conversation can be renamed and deleted as soon as something stands in it.
+// A new conversation can be renamed and deleted as soon as it has a message.
 function begun() {
   for (const one of menu.querySelectorAll("form")) one.action = one.dataset.of.replace("ID", form.elements.conversation_id.value);
   if (menu.hidden) menu.querySelector("[name=title]").value = heading.textContent;
   menu.hidden = false;
 }
 
-// The question stands in the conversation at once; where it could not be asked it goes back into its field.
+// Shows the question in the conversation at once; if it cannot be asked, it goes back into its field.
 async function answerTo(prompt, signal) {
   const body = new FormData(form);
   const headers = { "X-Fragment": "1", "X-CSRFToken": body.get("csrf_token") };
@@ -234,7 +234,7 @@ async function answerTo(prompt, signal) {
     else if (!answer.ok) {
       const said = await answer.json();
       complain(form, said.error, said.fields);
-      // only where it is not known whether it was done must the next try count as the same
+      // the next try counts as the same one only where nobody knows whether the first was done
       if (said.error.code !== "api_unavailable") form.elements.nonce.value = newNonce();
     }
   } finally {
@@ -255,9 +255,9 @@ async function answerTo(prompt, signal) {
     await read(answer.body, signal, shown);
   } finally {
     if (shown.answer.childNodes.length || shown.ending.children.length) begun();
-    // of a first answer without a word nothing is kept that one could go on with
+    // a first answer without a word leaves no conversation to go on with
     else if (form.elements.unsure.value) form.elements.conversation_id.value = form.elements.unsure.value = "";
-    // one that was stopped is kept a moment later
+    // a stopped answer is stored a moment later
     if (!document.querySelector("#conversations [aria-current]")) setTimeout(listAgain, signal.aborted ? STOPPED_MS : 0);
   }
 }
@@ -281,12 +281,12 @@ form.addEventListener("submit", async (event) => {
     form.removeAttribute("aria-busy");
     send.hidden = false;
     stop.hidden = true;
-    // not where that would bring up a keyboard over the answer
+    // not on a phone, where the keyboard would cover the answer
     if (matchMedia("(pointer: fine)").matches) form.elements.prompt.focus();
   }
 });
 
-// An answer that was cut at its limit goes on below, as a question of its own.
+// Continues an answer that was cut at its limit, as a question of its own.
 talk.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-go-on]")) return;
   event.preventDefault();
