@@ -24,7 +24,7 @@ from api.admin.schemas import (
     StudioOut,
     WarningsOut,
 )
-from api.auth.caller import AdminCaller, RecentAdminCaller
+from api.callers import AdminCaller, RecentAdminCaller
 from api.deps import ServicesDep
 from api.schemas import Page, Platform
 from api.users.audit import Filter

@@ -8,9 +8,9 @@ from typing import Literal, cast
 from api import ids
 from api.admin.schemas import BotCredentialOut, RotatedOut
 from api.auth import store
-from api.auth.caller import GONE_AFTER
 from api.auth.store import Credential
 from api.auth.tokens import ACT_LIFE, TokenSigner
+from api.callers import GONE_AFTER
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotFound, NotLinked
 from api.links.schemas import ActIn, ActOut

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.auth.caller import BotCaller, SessionCaller
 from api.auth.schemas import (
     InviteeOut,
     InviteIn,
@@ -19,6 +18,7 @@ from api.auth.schemas import (
     TokensOut,
 )
 from api.auth.sessions import Client
+from api.callers import BotCaller, SessionCaller
 from api.deps import ServicesDep
 from api.links.schemas import ActIn, ActOut
 from api.schemas import Page

@@ -10,7 +10,6 @@ import structlog
 from api import ids
 from api.auth import devices, one_time_tokens, refresh_tokens, store
 from api.auth.bots import BotService, NewKey
-from api.auth.caller import Caller, Callers
 from api.auth.recovery import Recovery
 from api.auth.refresh_tokens import Refresh
 from api.auth.schemas import (
@@ -33,6 +32,7 @@ from api.auth.sessions import (
     shown,
 )
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
+from api.callers import Caller, Callers
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotAuthenticated, NotFound, SetupDone, SignupClosed
 from api.links.service import LinkService

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from api import ids
-from api.auth.caller import AdminCaller, UserCaller
 from api.budget.breakdown import Part
 from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
+from api.callers import AdminCaller, UserCaller
 from api.deps import ServicesDep
 from api.schemas import Kind
 

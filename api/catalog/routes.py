@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth.caller import AdminCaller, UserCaller
+from api.callers import AdminCaller, UserCaller
 from api.catalog.schemas import (
     AdminModelOut,
     ModelChangeIn,

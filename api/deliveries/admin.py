@@ -3,7 +3,7 @@ act is in the audit log."""
 
 from collections.abc import Sequence
 
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.db import Db
 from api.deliveries import fallback, lists, store
 from api.deliveries.lists import AdminFilter

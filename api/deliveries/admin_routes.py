@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth.caller import AdminCaller
+from api.callers import AdminCaller
 from api.deliveries.lists import AdminFilter
 from api.deliveries.schemas import DeliveryRowOut, DeliverySort, State, ToDmIn
 from api.deps import ServicesDep

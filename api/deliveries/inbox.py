@@ -1,6 +1,6 @@
 """What a member does with deliveries: reads what no chat took, and has a result sent to a chat."""
 
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.db import Db, Duplicate
 from api.deliveries import lists, store
 from api.deliveries.owners import Owners

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.auth.caller import SessionCaller
+from api.callers import SessionCaller
 from api.deliveries.schemas import InboxOut, SendIn, SentOut
 from api.deps import ServicesDep
 

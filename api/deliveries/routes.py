@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.auth.caller import BotCaller
+from api.callers import BotCaller
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
 from api.deps import ServicesDep
 from api.generations.schemas import ShareOut

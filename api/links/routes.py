@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.auth.caller import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
+from api.callers import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
 from api.deps import ServicesDep
 from api.errors import NotAllowed
 from api.links.schemas import (

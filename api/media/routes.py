@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from api.auth.caller import UserCaller
+from api.callers import UserCaller
 from api.deps import Services, ServicesDep
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import FitIn, MediaOut, UploadOut

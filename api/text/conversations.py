@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api import ids
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.db import Db
 from api.errors import InvalidRequest, NotFound
 from api.media.service import MediaService

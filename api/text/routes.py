@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from api.auth.caller import UserCaller
+from api.callers import UserCaller
 from api.deps import ServicesDep
 from api.schemas import Page
 from api.text.answer import Answer, Event

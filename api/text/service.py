@@ -15,8 +15,8 @@ from typing import cast
 import structlog
 
 from api import ids
-from api.auth.caller import Caller
 from api.budget.service import BudgetService, group_of
+from api.callers import Caller
 from api.catalog.model import Model
 from api.catalog.pricing import text_micro
 from api.db import Db, Duplicate

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from api.auth.caller import AdminCaller, OwnDataCaller, UserCaller
 from api.auth.schemas import SessionOut, SessionSort
+from api.callers import AdminCaller, OwnDataCaller, UserCaller
 from api.deps import ServicesDep
 from api.schemas import Page
 from api.users.schemas import (

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.catalog.model import Model
 from api.catalog.pricing import image_micro
 from api.catalog.video_pricing import video_micro

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.auth.caller import Caller, UserCaller
+from api.callers import Caller, UserCaller
 from api.deps import Services, ServicesDep
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import failure_of

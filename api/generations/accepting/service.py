@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from api.auth.caller import Caller
 from api.budget.service import BudgetService, dollars, group_of
+from api.callers import Caller
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from api.auth.caller import UserCaller
+from api.callers import UserCaller
 from api.deps import ServicesDep
 from api.generations.lists import Filter
 from api.generations.schemas import (

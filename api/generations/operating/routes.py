@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from api.auth.caller import AdminCaller
+from api.callers import AdminCaller
 from api.deps import ServicesDep
 from api.generations.lists import Filter, JobSort
 from api.generations.schemas import (

@@ -9,8 +9,8 @@ from typing import Any
 from structlog import get_logger
 
 from api.admin.studio_settings import Studio
-from api.auth.caller import Caller
 from api.budget.service import BudgetService
+from api.callers import Caller
 from api.db import Db, Sql
 from api.deliveries.service import DeliveryService
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut

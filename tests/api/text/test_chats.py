@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.text.schemas import TextIn
 from sandbox.faults import Fault
 from tests.api.harness import Api

@@ -7,7 +7,7 @@ import httpx
 import time_machine
 
 from api import ids
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.text.schemas import DeltaEvent, TextIn
 from sandbox.faults import Fault
 from tests.api.harness import Api

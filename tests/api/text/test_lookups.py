@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api import ids
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.schemas import micro, usd
 from api.text.cost_lookups import Lookups, Times
 from api.text.schemas import TextIn

@@ -13,7 +13,7 @@ import time_machine
 import uvicorn
 
 from api import ids
-from api.auth.caller import Caller
+from api.callers import Caller
 from api.schemas import micro
 from api.text import service
 from api.text.answer import Answer
