@@ -13,9 +13,9 @@ from structlog import get_logger
 
 from api import log
 from api.app import create_app
-from api.deps import Services
 from api.http_server import Listener, allow_many_files
 from api.problems import ProblemResponse, plain_problem
+from api.services import Services
 from api.settings import Settings
 from api.start_errors import CannotStart
 

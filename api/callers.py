@@ -1,29 +1,19 @@
-"""Who asks. A route says in its signature who may call it; session, role and status are read from
-the database each time."""
+"""Callers: their types, and the parameters by which a route's signature says who may call it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, cast
+from typing import Annotated, Protocol
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import ids
-from api.auth import store
-from api.auth.tokens import AccessClaims, ActClaims, TokenSigner
-from api.db import Db
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.errors import NotAllowed, NotAuthenticated, ReauthRequired
-from api.links.service import LinkService
 from api.schemas import Platform
 from api.users.schemas import Role
-from api.users.service import UserService
 
 PROOF_LASTS = timedelta(minutes=15)
-SEEN_EVERY = timedelta(seconds=20)
-"""A write for each call of a bot would tell nobody more."""
-GONE_AFTER = timedelta(seconds=75)
-"""A bot that waits for deliveries asks every 25 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +38,23 @@ class Bot:
     credential_id: str
 
 
-class Callers:
+class CallerLookup(Protocol):
     """Turns bearer secrets into callers."""
-
-    def __init__(self, db: Db, signer: TokenSigner, users: UserService, links: LinkService) -> None:
-        self._db = db
-        self._signer = signer
-        self._users = users
-        self._links = links
 
     async def caller(self, token: str) -> Caller:
         """Raises `NotAuthenticated`."""
-        claims = self._signer.read(token)
-        if isinstance(claims, ActClaims):
-            return await self._acting(claims)
-        return await self._signed_in(claims)
+        ...
 
     async def bot(self, credential: str) -> Bot:
         """Raises `NotAuthenticated`."""
-        found = await store.credential_by_hash(self._db, ids.digest(credential))
-        if found is None:
-            raise NotAuthenticated("This bot credential is not valid.")
-        if found.last_seen_at is None or found.last_seen_at < ids.now() - SEEN_EVERY:
-            await store.see_credential(self._db, found.id, ids.now(), ids.now() - GONE_AFTER)
-        return Bot(cast(Platform, found.platform), found.id)
+        ...
 
-    async def _signed_in(self, claims: AccessClaims) -> Caller:
-        found = await store.signed_in(self._db, claims.sid, claims.sub)
-        if found is None or not found.is_live(ids.now()):
-            raise NotAuthenticated("This session has ended. Sign in again.")
-        if found.status != "active":
-            raise NotAuthenticated("This account cannot sign in.")
-        return Caller(
-            claims.sub,
-            found.role,
-            session_id=claims.sid,
-            proved_at=found.proved_at or found.created_at,
-        )
+    async def is_guest(self, user_id: str) -> bool:
+        """Whether a chat made the account by itself."""
+        ...
 
-    async def _acting(self, claims: ActClaims) -> Caller:
-        if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:
-            raise NotAuthenticated("This chat is not linked any more.")
-        standing = await self._users.standing(claims.sub)
-        if standing is None or standing.status != "active":
-            raise NotAuthenticated("This account cannot be used.")
-        # A bot never has more than a user's rights, whoever it acts for.
-        return Caller(
-            claims.sub,
-            "user",
-            platform=claims.platform,
-            chat_id=claims.chat_id,
-            platform_user_id=claims.platform_user_id,
-        )
 
+CallersDep = FromApp[CallerLookup]
 
 _user_bearer = HTTPBearer(
     auto_error=False, scheme_name="token", description="An access token, or a bot's act token."
@@ -122,8 +76,8 @@ _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_user_bearer)]
 _BotBearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bot_bearer)]
 
 
-async def _user(bearer: _Bearer, services: ServicesDep) -> Caller:
-    return await services.auth.callers.caller(_secret(bearer))
+async def _user(bearer: _Bearer, callers: CallersDep) -> Caller:
+    return await callers.caller(_secret(bearer))
 
 
 async def _session(caller: Annotated[Caller, Depends(_user)]) -> Caller:
@@ -144,11 +98,9 @@ async def _recent_or_chat(caller: Annotated[Caller, Depends(_user)]) -> Caller:
     return caller
 
 
-async def _own_data(caller: Annotated[Caller, Depends(_user)], services: ServicesDep) -> Caller:
-    if caller.session_id is None:
-        user = await services.users.find(caller.user_id)
-        if user is None or not user.guest:
-            raise NotAllowed("A chat cannot do this. Use the web page.")
+async def _own_data(caller: Annotated[Caller, Depends(_user)], callers: CallersDep) -> Caller:
+    if caller.session_id is None and not await callers.is_guest(caller.user_id):
+        raise NotAllowed("A chat cannot do this. Use the web page.")
     return await _recent_or_chat(caller)
 
 
@@ -162,8 +114,8 @@ async def _recent_admin(caller: Annotated[Caller, Depends(_admin)]) -> Caller:
     return await _recent_or_chat(caller)
 
 
-async def _bot(bearer: _BotBearer, services: ServicesDep) -> Bot:
-    return await services.auth.callers.bot(_secret(bearer))
+async def _bot(bearer: _BotBearer, callers: CallersDep) -> Bot:
+    return await callers.bot(_secret(bearer))
 
 
 UserCaller = Annotated[Caller, Depends(_user)]

@@ -12,15 +12,18 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import EmailStr
 
 from api import ids
+from api.admin.backups import Backups
 from api.admin.schemas import BackupOut
 from api.auth import one_time_tokens
+from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
 from api.auth.recovery import RESET_LIFE
 from api.db import Db, Sql
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.errors import Conflict
 from api.schemas import In, Out, Time
 from api.secrets import ensure_secrets
+from api.settings import Settings
 from api.users import audit
 from api.users.service import UserService
 from api.users.store import User
@@ -117,17 +120,19 @@ def _check_active(user: User) -> None:
         raise Conflict("This account is disabled. An admin can enable it on the web.")
 
 
+SettingsDep = FromApp[Settings]
+ShellDep = FromApp[Shell]
 _bearer = HTTPBearer(auto_error=False, scheme_name="operator key")
 
 
 async def _operator(
     request: Request,
-    services: ServicesDep,
+    settings: SettingsDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
     """From this machine, with its key. For everybody else there is nothing here."""
     if bearer is not None and _is_local(request):
-        secrets = await asyncio.to_thread(ensure_secrets, services.settings.data_dir)
+        secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
         if hmac.compare_digest(bearer.credentials.encode(), secrets.operator_key.encode()):
             return
     raise HTTPException(404)
@@ -147,24 +152,24 @@ OperatorCaller = Annotated[None, Depends(_operator)]
 
 
 @router.post("/admins")
-async def create_admin(body: AdminIn, services: ServicesDep, _operator: OperatorCaller) -> LinkOut:
-    return await Shell(services.db, services.users).create_admin(body)
+async def create_admin(body: AdminIn, shell: ShellDep, _operator: OperatorCaller) -> LinkOut:
+    return await shell.create_admin(body)
 
 
 @router.post("/password-resets")
-async def reset_password(
-    body: ResetIn, services: ServicesDep, _operator: OperatorCaller
-) -> LinkOut:
-    return await Shell(services.db, services.users).reset_password(body)
+async def reset_password(body: ResetIn, shell: ShellDep, _operator: OperatorCaller) -> LinkOut:
+    return await shell.reset_password(body)
 
 
 @router.post("/bot-keys", status_code=204)
-async def adopt_bot_keys(services: ServicesDep, _operator: OperatorCaller) -> None:
+async def adopt_bot_keys(
+    bots: FromApp[BotService], settings: SettingsDep, _operator: OperatorCaller
+) -> None:
     """Takes what `secrets.json` holds now; the key before works on until the next rotation."""
-    secrets = await asyncio.to_thread(ensure_secrets, services.settings.data_dir)
-    await services.auth.bots.adopt_keys(secrets.bot_keys)
+    secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
+    await bots.adopt_keys(secrets.bot_keys)
 
 
 @router.post("/backups")
-async def make_backup(services: ServicesDep, _operator: OperatorCaller) -> BackupOut:
-    return await services.board.backups.make(None)
+async def make_backup(backups: FromApp[Backups], _operator: OperatorCaller) -> BackupOut:
+    return await backups.make(None)

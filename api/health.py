@@ -9,10 +9,13 @@ from fastapi.staticfiles import StaticFiles
 
 from api.background import Background
 from api.db import Db, DbUnavailable
-from api.deps import Services, ServicesDep
+from api.deps import FromApp
 from api.ids import now
+from api.media.service import MediaService
 from api.provider.types import Provider, ProviderError
 from api.schemas import CheckOut, ReadyOut
+from api.settings import Settings
+from api.users.service import UserService
 from api.version import VERSION
 
 router = APIRouter(tags=["machines"])
@@ -26,28 +29,36 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(services: ServicesDep, response: Response) -> ReadyOut:
+async def readyz(
+    response: Response,
+    settings: FromApp[Settings],
+    db: FromApp[Db],
+    media: FromApp[MediaService],
+    provider: FromApp[Provider],
+    background: FromApp[Background],
+    users: FromApp[UserService],
+) -> ReadyOut:
     """503 while the database or the media store cannot be used, or nobody makes the jobs that this
     process should make. A provider that is away is named, but jobs wait for it; so is a disk that
     is nearly full, but people can sign in, and see what is there."""
     checks = {
-        "database": await _database(services.db),
-        "media": _media(services),
-        "disk": await _disk(services),
-        "provider": await _provider(services.provider),
-        "background": _background(services.background),
+        "database": await _database(db),
+        "media": _media(media),
+        "disk": await _disk(media),
+        "provider": await _provider(provider),
+        "background": _background(background),
     }
-    ready = checks["database"].ok and checks["media"].ok and services.background.works
+    ready = checks["database"].ok and checks["media"].ok and background.works
     if not ready:
         response.status_code = 503
-    needed = ready and await services.users.setup_needed()
+    needed = ready and await users.setup_needed()
     return ReadyOut(
         ready=ready,
         version=VERSION,
         checks=checks,
         setup_needed=needed,
-        sandbox=services.provider.is_sandbox,
-        web_signup=services.settings.web_signup,
+        sandbox=provider.is_sandbox,
+        web_signup=settings.web_signup,
         at=now(),
     )
 
@@ -60,17 +71,17 @@ async def _database(db: Db) -> CheckOut:
     return CheckOut(ok=True, detail=db.engine)
 
 
-def _media(services: Services) -> CheckOut:
+def _media(media: MediaService) -> CheckOut:
     """As it was found a moment ago: a store that hangs must not make this hang."""
-    state = services.media.state
+    state = media.state
     waiting = f"{state.waiting} files wait on this machine's disk." if state.waiting else ""
     if state.trouble is None:
         return CheckOut(ok=True, detail=waiting)
     return CheckOut(ok=False, detail=f"{state.trouble.detail} {waiting}".strip())
 
 
-async def _disk(services: Services) -> CheckOut:
-    space = await services.media.room.tightest()
+async def _disk(media: MediaService) -> CheckOut:
+    space = await media.room.tightest()
     if not space.short:
         return CheckOut(ok=True)
     free, floor = space.free // 1_000_000, space.floor // 1_000_000

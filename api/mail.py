@@ -4,34 +4,21 @@ nothing is sent."""
 import asyncio
 import smtplib
 import ssl
-from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 
-from email_validator import validate_email
 from structlog import get_logger
 
-from api.settings import Security
+from api.mail_address import plain_address
+from api.settings import MailServer
 
 log = get_logger("mail")
 
 AT_ONCE = 2
 """Threads that may wait for the mail server: the others are for hashing passwords."""
 ANSWER_WITHIN = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """`sender` is the address that mails come from; `user` None: no login."""
-
-    host: str
-    port: int
-    sender: str
-    security: Security = "starttls"
-    user: str | None = None
-    password: str = ""
 
 
 class Mailer:
@@ -98,11 +85,3 @@ def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text)
     return mail
-
-
-def plain_address(address: str) -> str:
-    """One bare address, its domain as the mail system writes it. Raises `ValueError`."""
-    checked = validate_email(
-        address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
-    )
-    return checked.ascii_email or checked.normalized

@@ -13,7 +13,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
 
-from api.deps import Services, ServicesDep
+from api.admin.stats import Stats
+from api.admin.warnings import Warnings
+from api.budget.service import BudgetService
+from api.callers import CallersDep
+from api.deps import FromApp
 from api.errors import NotAllowed, NotAuthenticated
 from api.provider.types import ProviderError
 
@@ -99,8 +103,7 @@ class Metrics:
             self._calls.labels(about, outcome).inc()
             self._call_seconds.labels(about).observe(time.perf_counter() - started)
 
-    async def text(self, services: Services) -> bytes:
-        board = services.board
+    async def text(self, stats: Stats, warnings: Warnings, budgets: BudgetService) -> bytes:
         for gauge in (
             self._jobs,
             self._job_age,
@@ -112,20 +115,20 @@ class Metrics:
             self._warnings,
         ):
             gauge.clear()
-        for queue in await board.stats.queue():
+        for queue in await stats.queue():
             for state in ("queued", "processing", "needs_review"):
                 self._jobs.labels(queue.kind, state).set(getattr(queue, state))
             self._job_age.labels(queue.kind).set(queue.waiting_seconds or 0)
-        for each in await board.stats.deliveries():
+        for each in await stats.deliveries():
             self._deliveries.labels(each.platform, each.state).set(each.count)
             if each.state == "pending":
                 self._delivery_age.labels(each.platform).set(each.waiting_seconds or 0)
-        for budget in await services.budget.shared():
+        for budget in await budgets.shared():
             self._spent.labels(budget.scope).set(float(budget.spent_usd))
             self._held.labels(budget.scope).set(float(budget.held_usd))
-        for bot in await board.stats.bots():
+        for bot in await stats.bots():
             self._bots.labels(bot.platform).set(bot.connected)
-        for warning in await board.warnings.now():
+        for warning in await warnings.now():
             self._warnings.labels(warning.code).inc(warning.count)
         return generate_latest(self.registry)
 
@@ -139,14 +142,14 @@ _bearer = HTTPBearer(
 
 async def _reader(
     request: Request,
-    services: ServicesDep,
+    callers: CallersDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
     if _is_here(request):
         return
     if bearer is None:
         raise NotAuthenticated("Sign in first.")
-    caller = await services.auth.callers.caller(bearer.credentials)
+    caller = await callers.caller(bearer.credentials)
     if caller.role != "admin" or caller.session_id is None:
         raise NotAllowed("Only admins can do this.")
 
@@ -161,11 +164,15 @@ def _is_here(request: Request) -> bool:
 
 
 @router.get("/metrics", response_class=Response, dependencies=[Depends(_reader)])
-async def metrics(request: Request, services: ServicesDep) -> Response:
+async def metrics(
+    counted: FromApp[Metrics],
+    stats: FromApp[Stats],
+    warnings: FromApp[Warnings],
+    budgets: FromApp[BudgetService],
+) -> Response:
     """For Prometheus: from this machine, or with an admin's token."""
-    found: Metrics = request.app.state.metrics
     return Response(
-        await found.text(services),
+        await counted.text(stats, warnings, budgets),
         media_type=CONTENT_TYPE_LATEST,
         headers={"Cache-Control": "no-store"},
     )

@@ -1,16 +1,14 @@
 """The api's settings: environment or `.env`, checked once at start. `.env.example` explains
 each."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-if TYPE_CHECKING:
-    from api.mail import MailServer
 
 Security = Literal["starttls", "tls", "off"]
 """How mail is kept from others' eyes on its way."""
@@ -25,6 +23,18 @@ def reachable(host: str) -> str:
     """Where to reach, on this machine, what listens on `host`; ready for a URL."""
     host = _REACHED_AT.get(host, host)
     return f"[{host}]" if ":" in host else host
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """`sender` is the address that mails come from; `user` None: no login."""
+
+    host: str
+    port: int
+    sender: str
+    security: Security = "starttls"
+    user: str | None = None
+    password: str = ""
 
 
 class Settings(BaseSettings):
@@ -112,9 +122,8 @@ class Settings(BaseSettings):
     def _one_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        from api.mail import (
-            plain_address,
-        )  # only where mail is used: it takes a tenth of every process' start
+        # only where mail is used: it takes a tenth of every process' start
+        from api.mail_address import plain_address
 
         try:
             return plain_address(value)
@@ -145,12 +154,10 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def mail_server(self) -> "MailServer | None":
+    def mail_server(self) -> MailServer | None:
         """None: mail is switched off."""
         if self.smtp_host is None or self.smtp_from is None:
             return None
-        from api.mail import MailServer
-
         password = self.smtp_password.get_secret_value() if self.smtp_password else ""
         return MailServer(
             self.smtp_host, self.smtp_port, self.smtp_from, self.smtp_tls, self.smtp_user, password

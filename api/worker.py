@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 from structlog import get_logger
 
 from api import log
-from api.app import start
 from api.generations.making.worker import Times
 from api.metrics import Metrics
+from api.services import start
 from api.settings import Settings
 from api.shutdown import Stop
 from api.start_errors import CannotStart

@@ -73,7 +73,6 @@ async def _directly(launch: LaunchSettings, body: AdminIn | ResetIn) -> LinkOut:
             figures=BudgetService(db, None),
             monthly_usd=settings.default_monthly_usd,
             guest_monthly_usd=settings.guest_monthly_usd,
-            erasers=[],
         )
         shell = Shell(db, users)
         return await (

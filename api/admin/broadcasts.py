@@ -11,7 +11,7 @@ from api import ids
 from api.admin.schemas import BroadcastIn, BroadcastOut, BroadcastSort, ReachOut
 from api.db import Db, Duplicate, Row, Sql
 from api.db.page_ids import NEWEST, OLDEST, ids_of
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
 from api.text import idempotency
@@ -38,9 +38,9 @@ _ROWS = """
 
 
 class Broadcasts:
-    def __init__(self, db: Db, deliveries: DeliveryService) -> None:
+    def __init__(self, db: Db, outbox: Outbox) -> None:
         self._db = db
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._rung = asyncio.Event()
 
     async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
@@ -139,7 +139,7 @@ class Broadcasts:
         async with self._db.transaction() as sql:
             # first those that wait: whoever feeds has taken them, or finds none
             await sql.execute("DELETE FROM broadcast_chats WHERE broadcast_id = $1", broadcast_id)
-            await self._deliveries.withdraw(sql, broadcast_id)
+            await self._outbox.withdraw(sql, broadcast_id)
             row = await sql.fetch_one(
                 "UPDATE broadcasts SET stopped_at = $2 WHERE id = $1 AND stopped_at IS NULL "
                 "RETURNING id",
@@ -210,7 +210,7 @@ class Broadcasts:
             return
         async with self._db.transaction() as sql:
             for row in await _take(sql, platform, room):
-                await self._deliveries.notify(
+                await self._outbox.notify(
                     sql,
                     platform=platform,
                     chat_id=row["chat_id"],
@@ -219,7 +219,7 @@ class Broadcasts:
                     user_id=row["user_id"],
                     broadcast_id=row["broadcast_id"],
                 )
-        self._deliveries.ring(platform)
+        self._outbox.ring(platform)
 
 
 async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:

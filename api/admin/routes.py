@@ -7,6 +7,9 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AwareDatetime
 
+from api.admin.backups import Backups
+from api.admin.broadcasts import Broadcasts
+from api.admin.db_health import DbHealth
 from api.admin.schemas import (
     AuditOut,
     BackupOut,
@@ -24,12 +27,26 @@ from api.admin.schemas import (
     StudioOut,
     WarningsOut,
 )
+from api.admin.service import AdminService
+from api.admin.stats import Stats
+from api.admin.studio_settings import StudioSettings
+from api.admin.warnings import Warnings
+from api.auth.bots import BotService
 from api.callers import AdminCaller, RecentAdminCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.schemas import Page, Platform
 from api.users.audit import Filter
 
 router = APIRouter(prefix="/admin", tags=["admin"])
+
+AdminDep = FromApp[AdminService]
+BackupsDep = FromApp[Backups]
+BotsDep = FromApp[BotService]
+BroadcastsDep = FromApp[Broadcasts]
+DbHealthDep = FromApp[DbHealth]
+StatsDep = FromApp[Stats]
+StudioDep = FromApp[StudioSettings]
+WarningsDep = FromApp[Warnings]
 
 Word = Annotated[str | None, Query(max_length=254)]
 
@@ -49,53 +66,51 @@ AuditFilter = Annotated[Filter, Depends(_audit_filter)]
 
 
 @router.get("/stats")
-async def stats(caller: AdminCaller, services: ServicesDep) -> StatsOut:
+async def stats(caller: AdminCaller, stats: StatsDep) -> StatsOut:
     """Figures of everything, for the board."""
-    return await services.board.stats.all()
+    return await stats.all()
 
 
 @router.get("/health/db")
-async def health_db(caller: AdminCaller, services: ServicesDep) -> DbHealthOut:
+async def health_db(caller: AdminCaller, db_health: DbHealthDep) -> DbHealthOut:
     """503 when the database does not answer."""
-    return await services.board.db_health.look()
+    return await db_health.look()
 
 
 @router.get("/warnings")
-async def warnings(caller: AdminCaller, services: ServicesDep) -> WarningsOut:
+async def warnings(caller: AdminCaller, warnings: WarningsDep) -> WarningsOut:
     """What needs a person, the gravest first."""
-    return WarningsOut(items=await services.board.warnings.now())
+    return WarningsOut(items=await warnings.now())
 
 
 @router.get("/bots")
-async def bots(caller: AdminCaller, services: ServicesDep) -> Page[BotOut]:
+async def bots(caller: AdminCaller, stats: StatsDep) -> Page[BotOut]:
     """One for each platform that has a key."""
-    return Page(items=await services.board.stats.bots())
+    return Page(items=await stats.bots())
 
 
 @router.get("/audit")
 async def audit(
     caller: AdminCaller,
-    services: ServicesDep,
+    admin: AdminDep,
     wanted: AuditFilter,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Page[AuditOut]:
     """`subject` is the id of what it was done to; for accounts the e-mail address is as good as the
     id."""
-    return await services.admin.audit(replace(wanted, cursor=cursor), limit)
+    return await admin.audit(replace(wanted, cursor=cursor), limit)
 
 
 @router.get("/audit.csv", response_class=StreamingResponse)
-async def audit_csv(
-    caller: AdminCaller, services: ServicesDep, wanted: AuditFilter
-) -> StreamingResponse:
+async def audit_csv(caller: AdminCaller, admin: AdminDep, wanted: AuditFilter) -> StreamingResponse:
     """The same as a file for spreadsheets, all of it."""
     headers = {
         "Content-Disposition": 'attachment; filename="audit.csv"',
         "Cache-Control": "no-store",
     }
     return StreamingResponse(
-        await services.admin.audit_csv(wanted),
+        await admin.audit_csv(wanted),
         headers=headers,
         media_type="text/csv; charset=utf-8",
     )
@@ -106,7 +121,7 @@ async def broadcast(
     body: BroadcastIn,
     response: Response,
     caller: AdminCaller,
-    services: ServicesDep,
+    broadcasts: BroadcastsDep,
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
     ] = None,
@@ -114,80 +129,80 @@ async def broadcast(
     """To the private chats of everybody who linked one, a few a second."""
     if body.dry_run:
         response.status_code = 200
-    return await services.board.broadcasts.send(body, actor_id=caller.user_id, key=key)
+    return await broadcasts.send(body, actor_id=caller.user_id, key=key)
 
 
 @router.get("/broadcasts")
 async def broadcasts(
     caller: AdminCaller,
-    services: ServicesDep,
+    broadcasts: BroadcastsDep,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     sort: BroadcastSort = "newest",
 ) -> Page[BroadcastOut]:
     """With how many chats have it by now."""
-    return await services.board.broadcasts.page(cursor, limit, sort)
+    return await broadcasts.page(cursor, limit, sort)
 
 
 @router.post("/broadcasts/{broadcast_id}/stop")
 async def stop_broadcast(
-    broadcast_id: str, caller: AdminCaller, services: ServicesDep
+    broadcast_id: str, caller: AdminCaller, broadcasts: BroadcastsDep
 ) -> BroadcastOut:
     """What was sent stays, the rest is not sent. 409 when nothing of it waits any more."""
-    return await services.board.broadcasts.stop(broadcast_id, actor_id=caller.user_id)
+    return await broadcasts.stop(broadcast_id, actor_id=caller.user_id)
 
 
 @router.get("/backups")
-async def backups(caller: AdminCaller, services: ServicesDep) -> BackupsOut:
-    return await services.board.backups.all()
+async def backups(caller: AdminCaller, backups: BackupsDep) -> BackupsOut:
+    return await backups.all()
 
 
 @router.post("/backups", status_code=201)
-async def make_backup(caller: AdminCaller, services: ServicesDep) -> BackupOut:
+async def make_backup(caller: AdminCaller, backups: BackupsDep) -> BackupOut:
     """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL,
     which has tools of its own."""
-    return await services.board.backups.make(caller.user_id)
+    return await backups.make(caller.user_id)
 
 
 @router.get("/backups/{name}", response_class=FileResponse)
-async def backup(name: str, caller: RecentAdminCaller, services: ServicesDep) -> FileResponse:
+async def backup(name: str, caller: RecentAdminCaller, backups: BackupsDep) -> FileResponse:
     """The whole database: it needs a recent password, and is written to the audit log."""
-    path = await services.board.backups.path(name, caller.user_id)
+    path = await backups.path(name, caller.user_id)
     return FileResponse(
         path, media_type="application/zip", filename=name, headers={"Cache-Control": "no-store"}
     )
 
 
 @router.get("/settings")
-async def settings(caller: AdminCaller, services: ServicesDep) -> StudioOut:
-    return await services.board.studio.settings()
+async def settings(caller: AdminCaller, studio: StudioDep) -> StudioOut:
+    return await studio.settings()
 
 
 @router.put("/settings")
-async def change_settings(body: StudioIn, caller: AdminCaller, services: ServicesDep) -> StudioOut:
-    return await services.board.studio.change(body, actor_id=caller.user_id)
+async def change_settings(body: StudioIn, caller: AdminCaller, studio: StudioDep) -> StudioOut:
+    return await studio.change(body, actor_id=caller.user_id)
 
 
 @router.post("/tokens/purge")
-async def purge(caller: AdminCaller, services: ServicesDep) -> PurgeOut:
+async def purge(caller: AdminCaller, admin: AdminDep) -> PurgeOut:
     """Deletes what is over for good; it happens by itself every hour."""
-    return await services.admin.purge()
+    return await admin.purge()
 
 
 @router.get("/bot-credentials")
-async def bot_credentials(caller: AdminCaller, services: ServicesDep) -> Page[BotCredentialOut]:
+async def bot_credentials(caller: AdminCaller, bots: BotsDep) -> Page[BotCredentialOut]:
     """All of them, newest first."""
-    return Page(items=await services.auth.bots.credentials())
+    return Page(items=await bots.credentials())
 
 
 @router.post("/bot-credentials/{platform}/rotate", status_code=201)
-async def rotate(platform: Platform, caller: AdminCaller, services: ServicesDep) -> RotatedOut:
+async def rotate(platform: Platform, caller: AdminCaller, bots: BotsDep) -> RotatedOut:
     """A new key for the platform's bot. The one before works on until it is revoked, or until the
     next rotation."""
-    return await services.auth.bots.rotate(platform, actor_id=caller.user_id)
+    return await bots.rotate(platform, actor_id=caller.user_id)
 
 
 @router.delete("/bot-credentials/{credential_id}", status_code=204)
-async def revoke(credential_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+async def revoke(credential_id: str, caller: AdminCaller, bots: BotsDep) -> None:
     """A bot that has this key is refused from now on."""
-    await services.auth.bots.revoke(credential_id, actor_id=caller.user_id)
+    await bots.revoke(credential_id, actor_id=caller.user_id)

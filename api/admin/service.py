@@ -14,6 +14,7 @@ from api.links.service import LinkService
 from api.schemas import Page
 from api.users import audit, throttle
 from api.users.audit import Filter
+from api.users.erasure import AccountEraser
 from api.users.service import UserService
 
 log = structlog.get_logger("admin")
@@ -23,10 +24,16 @@ PURGE_SECONDS = 3600.0
 
 class AdminService:
     def __init__(
-        self, db: Db, *, users: UserService, auth: AuthService, links: LinkService
+        self,
+        db: Db,
+        users: UserService,
+        eraser: AccountEraser,
+        auth: AuthService,
+        links: LinkService,
     ) -> None:
         self._db = db
         self._users = users
+        self._eraser = eraser
         self._auth = auth
         self._links = links
 
@@ -51,7 +58,7 @@ class AdminService:
     async def purge(self) -> PurgeOut:
         """Deletes what is over for good, also what requests that were under way wrote for accounts
         that are gone."""
-        await self._users.sweep()
+        await self._eraser.sweep()
         await self._links.sweep()
         done = await self._auth.purge()
         return PurgeOut(

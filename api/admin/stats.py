@@ -22,9 +22,9 @@ from api.admin.schemas import (
     TypicalOut,
     UserCountOut,
 )
+from api.auth.bearers import GONE_AFTER
 from api.budget import spending
 from api.budget.breakdown import TOP
-from api.callers import GONE_AFTER
 from api.db import Db, Row
 from api.schemas import usd
 

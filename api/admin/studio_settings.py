@@ -10,7 +10,7 @@ from api.users import audit
 SHOW_CONTENT = "show_content"
 
 
-class Studio:
+class StudioSettings:
     def __init__(self, db: Db) -> None:
         self._db = db
 

@@ -8,9 +8,9 @@ from typing import Literal, cast
 from api import ids
 from api.admin.schemas import BotCredentialOut, RotatedOut
 from api.auth import store
+from api.auth.bearers import GONE_AFTER
 from api.auth.store import Credential
 from api.auth.tokens import ACT_LIFE, TokenSigner
-from api.callers import GONE_AFTER
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotFound, NotLinked
 from api.links.schemas import ActIn, ActOut
@@ -32,10 +32,10 @@ class BotService:
     def __init__(
         self,
         db: Db,
-        *,
         signer: TokenSigner,
         users: UserService,
         links: LinkService,
+        *,
         chat_signup: Literal["link", "open"],
         new_key: NewKey,
     ) -> None:

@@ -9,7 +9,6 @@ import structlog
 
 from api import ids
 from api.auth import devices, one_time_tokens, refresh_tokens, store
-from api.auth.bots import BotService, NewKey
 from api.auth.recovery import Recovery
 from api.auth.refresh_tokens import Refresh
 from api.auth.schemas import (
@@ -32,11 +31,9 @@ from api.auth.sessions import (
     shown,
 )
 from api.auth.tokens import ACCESS_LIFE, TokenSigner
-from api.callers import Caller, Callers
+from api.callers import Caller
 from api.db import Db, Sql
 from api.errors import NotAllowed, NotAuthenticated, NotFound, SetupDone, SignupClosed
-from api.links.service import LinkService
-from api.mail import Mailer
 from api.schemas import Page
 from api.users import audit, throttle
 from api.users.schemas import ProfileIn, Status, UserOut
@@ -63,36 +60,20 @@ class Purged:
 
 
 class AuthService:
-    """Holds too what turns bearer secrets into callers (`callers`), what bots may ask (`bots`), and
-    one-time links (`recovery`)."""
-
     def __init__(
         self,
         db: Db,
-        *,
         signer: TokenSigner,
         users: UserService,
-        links: LinkService,
-        mail: Mailer,
-        public_url: str | None,
+        recovery: Recovery,
+        *,
         setup_token: str,
         web_signup: Literal["invite", "open"],
-        chat_signup: Literal["link", "open"],
-        new_bot_key: NewKey,
     ) -> None:
-        self.callers = Callers(db, signer, users, links)
-        self.bots = BotService(
-            db,
-            signer=signer,
-            users=users,
-            links=links,
-            chat_signup=chat_signup,
-            new_key=new_bot_key,
-        )
-        self.recovery = Recovery(db, users=users, mail=mail, public_url=public_url)
         self._db = db
         self._signer = signer
         self._users = users
+        self._recovery = recovery
         self._setup_token = setup_token
         self._web_signup = web_signup
         self._throttle = Throttle(db)
@@ -120,7 +101,7 @@ class AuthService:
         """Makes an account, or takes an invitation up, and signs in. Raises `SignupClosed`,
         `NotFound` (invitation), `Conflict` (e-mail taken), `RateLimited`, `InvalidRequest`."""
         if body.invite is not None:
-            return await self._signed_in(*await self.recovery.accept(body, client))
+            return await self._signed_in(*await self._recovery.accept(body, client))
         if self._web_signup != "open":
             raise SignupClosed("New accounts are made by an admin here. Ask for an invitation.")
         await self._throttle.take(f"register:{client.net}", SIGNUPS)

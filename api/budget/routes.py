@@ -9,25 +9,30 @@ from fastapi.responses import StreamingResponse
 from api import ids
 from api.budget.breakdown import Part
 from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
+from api.budget.service import BudgetService
+from api.budget.spending import Spending
 from api.callers import AdminCaller, UserCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.schemas import Kind
 
 router = APIRouter(tags=["admin"])
 
+BudgetDep = FromApp[BudgetService]
+SpendingDep = FromApp[Spending]
+
 
 @router.get("/admin/budgets")
-async def read_budgets(services: ServicesDep, _admin: AdminCaller) -> BudgetsOut:
+async def read_budgets(budget: BudgetDep, _admin: AdminCaller) -> BudgetsOut:
     """The shared budgets of this month, and whether counters, holds and ledger added up when they
     were last compared."""
-    return await services.budget.overview()
+    return await budget.overview()
 
 
 @router.put("/admin/budgets")
-async def set_budget(services: ServicesDep, admin: AdminCaller, body: BudgetIn) -> BudgetsOut:
+async def set_budget(budget: BudgetDep, admin: AdminCaller, body: BudgetIn) -> BudgetsOut:
     """Holds for the next request on; what is spent already stays."""
-    await services.budget.set_limit(body, actor_id=admin.user_id)
-    return await services.budget.overview()
+    await budget.set_limit(body, actor_id=admin.user_id)
+    return await budget.overview()
 
 
 def _part(
@@ -42,16 +47,16 @@ def _part(
 
 @router.get("/admin/spend")
 async def spend(
-    services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+    spending: SpendingDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
 ) -> BreakdownOut:
     """Who spent what on which model on which day, from `since` to `until` (today). Without `since`:
     7 days of everybody, 31 of an account or on a model."""
-    return await services.spending.of_part(part)
+    return await spending.of_part(part)
 
 
 @router.get("/admin/spend.csv", response_class=StreamingResponse)
 async def spend_csv(
-    services: ServicesDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+    spending: SpendingDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
 ) -> StreamingResponse:
     """The same as a file for spreadsheets: a line a day, account, kind and model."""
     headers = {
@@ -59,24 +64,24 @@ async def spend_csv(
         "Cache-Control": "no-store",
     }
     return StreamingResponse(
-        services.spending.csv_of_part(part), headers=headers, media_type="text/csv; charset=utf-8"
+        spending.csv_of_part(part), headers=headers, media_type="text/csv; charset=utf-8"
     )
 
 
 @router.get("/users/me/spend", tags=["users"])
 async def my_spend(
-    services: ServicesDep, caller: UserCaller, days: Annotated[int, Query(ge=1, le=366)] = 30
+    spending: SpendingDep, caller: UserCaller, days: Annotated[int, Query(ge=1, le=366)] = 30
 ) -> MySpendOut:
     """By day and by model, of the last days with today."""
-    return await services.spending.of_user(caller.user_id, days)
+    return await spending.of_user(caller.user_id, days)
 
 
 @router.get("/admin/users/{user_id}/spend")
 async def spend_of(
-    services: ServicesDep,
+    spending: SpendingDep,
     _admin: AdminCaller,
     user_id: str,
     days: Annotated[int, Query(ge=1, le=366)] = 30,
 ) -> MySpendOut:
     """The same of any account."""
-    return await services.spending.of_user(user_id, days)
+    return await spending.of_user(user_id, days)

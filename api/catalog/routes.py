@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.budget.spending import Spending
 from api.callers import AdminCaller, UserCaller
 from api.catalog.schemas import (
     AdminModelOut,
@@ -17,24 +18,27 @@ from api.catalog.schemas import (
     NewModelIn,
     RefreshedOut,
 )
-from api.catalog.service import model_out
-from api.deps import ServicesDep
+from api.catalog.service import Catalog, model_out
+from api.deps import FromApp
 from api.errors import InvalidRequest
 from api.schemas import Kind, Page
 
 router = APIRouter(tags=["models"])
 
+CatalogDep = FromApp[Catalog]
+SpendingDep = FromApp[Spending]
+
 
 @router.get("/models")
 async def list_models(
-    services: ServicesDep,
+    catalog: CatalogDep,
     caller: UserCaller,
     kind: Kind | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
     cursor: Annotated[str | None, Query(max_length=300)] = None,
 ) -> Page[ModelOut]:
     """The models that may be used: the default of each kind first."""
-    models = services.catalog.list_models(kind, caller.role)
+    models = catalog.list_models(kind, caller.role)
     start = 0
     if cursor is not None:
         start = next(
@@ -59,7 +63,8 @@ async def list_models(
 
 @router.get("/admin/models", tags=["admin"])
 async def list_all_models(
-    services: ServicesDep,
+    catalog: CatalogDep,
+    spending: SpendingDep,
     _admin: AdminCaller,
     kind: Kind | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
@@ -69,35 +74,35 @@ async def list_all_models(
 ) -> Page[AdminModelOut]:
     """Also those that are switched off or have vanished from the provider's lists. By price: of a
     typical request, unknown ones last. By use: what was asked for most often in the last 7 days."""
-    return await services.catalog.all(kind, q, cursor, limit, sort, await services.spending.used())
+    return await catalog.all(kind, q, cursor, limit, sort, await spending.used())
 
 
 @router.post("/admin/models", status_code=201, tags=["admin"])
-async def add_model(services: ServicesDep, admin: AdminCaller, body: NewModelIn) -> AdminModelOut:
+async def add_model(catalog: CatalogDep, admin: AdminCaller, body: NewModelIn) -> AdminModelOut:
     """Offer a model that the provider's lists do not have."""
-    return await services.catalog.add(body, admin.user_id)
+    return await catalog.add(body, admin.user_id)
 
 
 @router.post("/admin/models/refresh", tags=["admin"])
-async def refresh_models(services: ServicesDep, admin: AdminCaller) -> RefreshedOut:
+async def refresh_models(catalog: CatalogDep, admin: AdminCaller) -> RefreshedOut:
     """Read the provider's lists now."""
-    return RefreshedOut(count=await services.catalog.refresh_now(admin.user_id))
+    return RefreshedOut(count=await catalog.refresh_now(admin.user_id))
 
 
 @router.get("/admin/models/{model_id:path}", tags=["admin"])
 async def read_model(
-    services: ServicesDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None
+    catalog: CatalogDep, _admin: AdminCaller, model_id: str, kind: Kind | None = None
 ) -> AdminModelOut:
-    return await services.catalog.show(model_id, kind)
+    return await catalog.show(model_id, kind)
 
 
 @router.put("/admin/models/{model_id:path}", tags=["admin"])
 async def change_model(
-    services: ServicesDep,
+    catalog: CatalogDep,
     admin: AdminCaller,
     model_id: str,
     body: ModelChangeIn,
     kind: Kind | None = None,
 ) -> AdminModelOut:
     """Holds for the next request on; jobs that were accepted go on."""
-    return await services.catalog.change(model_id, kind, body, admin.user_id)
+    return await catalog.change(model_id, kind, body, admin.user_id)

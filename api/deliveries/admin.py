@@ -7,9 +7,10 @@ from api.callers import Caller
 from api.db import Db
 from api.deliveries import fallback, lists, store
 from api.deliveries.lists import AdminFilter
+from api.deliveries.outbox import Outbox
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import DeliveryRowOut, DeliverySort, ToDmIn, TryOut
-from api.deliveries.service import About, DeliveryService, Render
+from api.deliveries.service import About, Render
 from api.deliveries.store import Delivery
 from api.errors import Conflict, NotFound
 from api.ids import now
@@ -20,9 +21,9 @@ from api.users import audit
 class DeliveryAdmin:
     """`render` as in `DeliveryService`."""
 
-    def __init__(self, db: Db, deliveries: DeliveryService, render: Render, owners: Owners) -> None:
+    def __init__(self, db: Db, outbox: Outbox, render: Render, owners: Owners) -> None:
         self._db = db
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._render = render
         self._owners = owners
 
@@ -79,7 +80,7 @@ class DeliveryAdmin:
             await audit.record(
                 sql, action, actor_id=admin.user_id, subject=row.id, before=before, after=facts
             )
-        self._deliveries.ring(after.target.platform)
+        self._outbox.ring(after.target.platform)
 
     async def _row(self, delivery_id: str) -> Delivery:
         row = await store.get(self._db, delivery_id)

@@ -5,12 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.callers import AdminCaller
+from api.deliveries.admin import DeliveryAdmin
 from api.deliveries.lists import AdminFilter
 from api.deliveries.schemas import DeliveryRowOut, DeliverySort, State, ToDmIn
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.schemas import Page, Platform
 
 router = APIRouter(prefix="/admin/deliveries", tags=["admin"])
+
+DeliveriesDep = FromApp[DeliveryAdmin]
 
 Id = Annotated[str | None, Query(max_length=64)]
 
@@ -18,7 +21,7 @@ Id = Annotated[str | None, Query(max_length=64)]
 @router.get("")
 async def page(
     caller: AdminCaller,
-    services: ServicesDep,
+    deliveries: DeliveriesDep,
     state: State | None = None,
     platform: Platform | None = None,
     user_id: Id = None,
@@ -30,25 +33,25 @@ async def page(
 ) -> Page[DeliveryRowOut]:
     """`troubled`: failed at least once and not shown yet, whatever its state. `sort` tries (the
     most first) shows what is not done, due (the next first) what is pending."""
-    return await services.delivery_admin.page(
+    return await deliveries.page(
         AdminFilter(state, platform, user_id, generation_id, troubled, cursor), limit, sort
     )
 
 
 @router.get("/{delivery_id}")
-async def one(delivery_id: str, caller: AdminCaller, services: ServicesDep) -> DeliveryRowOut:
-    return await services.delivery_admin.one(delivery_id)
+async def one(delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep) -> DeliveryRowOut:
+    return await deliveries.one(delivery_id)
 
 
 @router.post("/{delivery_id}/retry")
-async def retry(delivery_id: str, caller: AdminCaller, services: ServicesDep) -> DeliveryRowOut:
+async def retry(delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep) -> DeliveryRowOut:
     """Tries it again now, at the first address. 409 when it was shown, or is being shown."""
-    return await services.delivery_admin.retry(caller, delivery_id)
+    return await deliveries.retry(caller, delivery_id)
 
 
 @router.post("/{delivery_id}/to-dm")
 async def to_dm(
-    delivery_id: str, caller: AdminCaller, services: ServicesDep, body: ToDmIn | None = None
+    delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep, body: ToDmIn | None = None
 ) -> DeliveryRowOut:
     """Sends it to the owner's linked private chat. 409 when there is none."""
-    return await services.delivery_admin.to_dm(caller, delivery_id, body or ToDmIn())
+    return await deliveries.to_dm(caller, delivery_id, body or ToDmIn())

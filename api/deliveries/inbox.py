@@ -3,9 +3,10 @@
 from api.callers import Caller
 from api.db import Db, Duplicate
 from api.deliveries import lists, store
+from api.deliveries.outbox import Outbox
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import InboxItemOut, InboxOut, SendIn, SentOut
-from api.deliveries.service import DeliveryService, Render, event_of
+from api.deliveries.service import Render, event_of
 from api.deliveries.store import Target
 from api.errors import Conflict, NotFound, NotLinked
 from api.ids import new_id, now
@@ -15,9 +16,9 @@ from api.links.service import PrivateChat
 class Inbox:
     """`render` as in `DeliveryService`."""
 
-    def __init__(self, db: Db, deliveries: DeliveryService, render: Render, owners: Owners) -> None:
+    def __init__(self, db: Db, outbox: Outbox, render: Render, owners: Owners) -> None:
         self._db = db
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._render = render
         self._owners = owners
 
@@ -69,7 +70,7 @@ class Inbox:
         delivery_id = under_way or await self._insert(
             caller, generation_id, body.platform, chat, key or new_id()
         )
-        self._deliveries.ring(body.platform)
+        self._outbox.ring(body.platform)
         return SentOut(delivery_id=delivery_id, platform=body.platform, chat=chat.name)
 
     async def _chat(self, caller: Caller, body: SendIn) -> PrivateChat:

@@ -5,38 +5,41 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from api.callers import SessionCaller
+from api.deliveries.inbox import Inbox
 from api.deliveries.schemas import InboxOut, SendIn, SentOut
-from api.deps import ServicesDep
+from api.deps import FromApp
 
 router = APIRouter(tags=["inbox"])
+
+InboxDep = FromApp[Inbox]
 
 
 @router.get("/inbox")
 async def page(
     caller: SessionCaller,
-    services: ServicesDep,
+    inbox: InboxDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> InboxOut:
-    return await services.inbox.page(caller, cursor, limit)
+    return await inbox.page(caller, cursor, limit)
 
 
 @router.post("/inbox/read", status_code=204)
-async def read_all(caller: SessionCaller, services: ServicesDep) -> Response:
-    await services.inbox.read(caller, None)
+async def read_all(caller: SessionCaller, inbox: InboxDep) -> Response:
+    await inbox.read(caller, None)
     return Response(status_code=204)
 
 
 @router.post("/inbox/{delivery_id}/read", status_code=204)
-async def read(delivery_id: str, caller: SessionCaller, services: ServicesDep) -> Response:
-    await services.inbox.read(caller, delivery_id)
+async def read(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Response:
+    await inbox.read(caller, delivery_id)
     return Response(status_code=204)
 
 
 @router.delete("/inbox/{delivery_id}", status_code=204)
-async def put_aside(delivery_id: str, caller: SessionCaller, services: ServicesDep) -> Response:
+async def put_aside(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Response:
     """Takes it out of the inbox; what was made stays in the gallery."""
-    await services.inbox.put_aside(caller, delivery_id)
+    await inbox.put_aside(caller, delivery_id)
     return Response(status_code=204)
 
 
@@ -45,11 +48,11 @@ async def send(
     generation_id: str,
     body: SendIn,
     caller: SessionCaller,
-    services: ServicesDep,
+    inbox: InboxDep,
     key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
     ] = None,
 ) -> SentOut:
     """To a linked private chat of the caller's. 404 `not_linked` when there is none, 409 when it is
     not finished."""
-    return await services.inbox.send(caller, generation_id, body, key)
+    return await inbox.send(caller, generation_id, body, key)

@@ -1,10 +1,9 @@
-"""What the outbox has to know of the people whose results it carries."""
+"""The people whose results the outbox carries, as it knows them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from api.links.service import PrivateChat
+from api.links.service import LinkService, PrivateChat
 from api.users.preferences import Preferences
 from api.users.service import UserService
 
@@ -18,41 +17,23 @@ class Owner:
     guest: bool
 
 
-class Owners(Protocol):
-    async def find(self, user_id: str | None) -> Owner | None:
-        """None when there is no such account."""
-        ...
-
-    async def chats(self, user_id: str, platform: str) -> Sequence[PrivateChat]:
-        """The private chats that this user linked on a platform, the newest first."""
-        ...
-
-    async def names(self, user_ids: Sequence[str]) -> dict[str, str]:
-        """E-mail address or name, by id."""
-        ...
-
-
-class Accounts:
-    """The owners as the other domains know them."""
-
-    def __init__(
-        self,
-        users: UserService,
-        preferences: Preferences,
-        chats: Callable[[str, str], Awaitable[Sequence[PrivateChat]]],
-    ) -> None:
+class Owners:
+    def __init__(self, users: UserService, preferences: Preferences, links: LinkService) -> None:
         self._users = users
         self._preferences = preferences
-        self._chats = chats
+        self._links = links
 
     async def find(self, user_id: str | None) -> Owner | None:
+        """None when there is no such account."""
         user = await self._users.find(user_id) if user_id is not None else None
         if user is None:
             return None
         return Owner(user.speaks, await self._preferences.spoiler(user.id), user.guest)
 
     async def chats(self, user_id: str, platform: str) -> Sequence[PrivateChat]:
-        return await self._chats(user_id, platform)
+        """The private chats that this user linked on a platform, the newest first."""
+        return await self._links.chats(user_id, platform)
 
     async def names(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """E-mail address or name, by id."""
         return await self._users.names(user_ids)

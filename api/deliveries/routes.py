@@ -6,10 +6,15 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.callers import BotCaller
 from api.deliveries.schemas import AckIn, BeginIn, DeliveryOut, FailIn, LinkIn
-from api.deps import ServicesDep
+from api.deliveries.service import DeliveryService
+from api.deps import FromApp
+from api.generations.gallery.service import Gallery
 from api.generations.schemas import ShareOut
 
 router = APIRouter(prefix="/bot/deliveries", tags=["bots"])
+
+DeliveriesDep = FromApp[DeliveryService]
+GalleryDep = FromApp[Gallery]
 
 LINK_HOURS = 72
 
@@ -18,39 +23,43 @@ LINK_HOURS = 72
 async def claim(
     request: Request,
     bot: BotCaller,
-    services: ServicesDep,
+    deliveries: DeliveriesDep,
     wait: Annotated[float, Query(ge=0, le=25)] = 25,
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> list[DeliveryOut]:
     """Waits up to `wait` seconds for something to show, and leases it for 60 seconds."""
-    return await services.deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
+    return await deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
 
 
 @router.post("/{delivery_id}/begin", status_code=204)
-async def begin(delivery_id: str, body: BeginIn, bot: BotCaller, services: ServicesDep) -> Response:
+async def begin(
+    delivery_id: str, body: BeginIn, bot: BotCaller, deliveries: DeliveriesDep
+) -> Response:
     """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not
     send it."""
-    await services.deliveries.begin(bot.platform, delivery_id, body)
+    await deliveries.begin(bot.platform, delivery_id, body)
     return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/link")
-async def link(delivery_id: str, body: LinkIn, bot: BotCaller, services: ServicesDep) -> ShareOut:
+async def link(
+    delivery_id: str, body: LinkIn, bot: BotCaller, gallery: GalleryDep, deliveries: DeliveriesDep
+) -> ShareOut:
     """A public link to what the delivery is about, for a chat that does not take its files. It ends
     after three days."""
-    user_id, generation_id = await services.deliveries.subject(
-        bot.platform, delivery_id, body.lease
-    )
-    return await services.gallery.link(user_id, generation_id, LINK_HOURS)
+    user_id, generation_id = await deliveries.subject(bot.platform, delivery_id, body.lease)
+    return await gallery.link(user_id, generation_id, LINK_HOURS)
 
 
 @router.post("/{delivery_id}/ack", status_code=204)
-async def ack(delivery_id: str, body: AckIn, bot: BotCaller, services: ServicesDep) -> Response:
-    await services.deliveries.ack(bot.platform, delivery_id, body)
+async def ack(delivery_id: str, body: AckIn, bot: BotCaller, deliveries: DeliveriesDep) -> Response:
+    await deliveries.ack(bot.platform, delivery_id, body)
     return Response(status_code=204)
 
 
 @router.post("/{delivery_id}/fail", status_code=204)
-async def fail(delivery_id: str, body: FailIn, bot: BotCaller, services: ServicesDep) -> Response:
-    await services.deliveries.fail(bot.platform, delivery_id, body)
+async def fail(
+    delivery_id: str, body: FailIn, bot: BotCaller, deliveries: DeliveriesDep
+) -> Response:
+    await deliveries.fail(bot.platform, delivery_id, body)
     return Response(status_code=204)

@@ -1,5 +1,5 @@
-"""The outbox: what a chat has to be told, kept until its bot says that it was shown, or its owner
-finds it elsewhere."""
+"""The outbox's way to the chats: rows are leased to a platform's bot until it says that they were
+shown, or their owner finds them elsewhere."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from structlog import get_logger
 
-from api.db import Db, Sql
+from api.db import Db
 from api.deliveries import fallback, store
+from api.deliveries.outbox import TOPIC, Outbox
 from api.deliveries.owners import Owner, Owners
 from api.deliveries.schemas import (
     AckIn,
@@ -23,10 +24,10 @@ from api.deliveries.schemas import (
     GenerationFailed,
     Notice,
 )
-from api.deliveries.store import Delivery, Target
+from api.deliveries.store import Delivery
 from api.errors import Conflict, NotFound
 from api.generations.schemas import GenerationOut
-from api.ids import new_id, now, token
+from api.ids import now, token
 from api.links.service import PrivateChat
 from api.wake import Wake
 
@@ -59,9 +60,10 @@ Render = Callable[[Sequence[str]], Awaitable[Mapping[str, About]]]
 class DeliveryService:
     """`render` gives the generations that claimed rows are about, with fresh media links."""
 
-    def __init__(self, db: Db, wake: Wake, render: Render, owners: Owners) -> None:
+    def __init__(self, db: Db, wake: Wake, outbox: Outbox, render: Render, owners: Owners) -> None:
         self._db = db
         self._wake = wake
+        self.outbox = outbox
         self._render = render
         self._owners = owners
 
@@ -71,63 +73,6 @@ class DeliveryService:
         if self._db.engine == "duckdb":
             await store.free_leases(self._db, now())
 
-    async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
-        """Write the row in the transaction that makes `event` true; `ring` after its commit."""
-        key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
-        await store.insert(
-            sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now()
-        )
-
-    async def announce_notice(
-        self,
-        sql: Sql,
-        generation_id: str,
-        target: Target,
-        code: str,
-        facts: Mapping[str, str],
-        number: int,
-    ) -> None:
-        """Tell the chat that waits for a generation a fact about it. `number` tells one time of the
-        same fact from the next."""
-        key = f"{generation_id}:{target.platform}:{target.chat_id}:{code}:{number}"
-        await store.insert(
-            sql,
-            target,
-            dedupe_key=key,
-            event="notice",
-            generation_id=generation_id,
-            notice=notice_of(code, facts),
-            now=now(),
-        )
-
-    async def notify(
-        self,
-        sql: Sql,
-        *,
-        platform: str,
-        chat_id: str,
-        code: str,
-        facts: Mapping[str, str],
-        user_id: str | None = None,
-        broadcast_id: str | None = None,
-    ) -> None:
-        """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user
-        finds it on the web if the chat does not take it."""
-        target = Target(platform, chat_id, private=True, user_id=user_id)
-        notice = notice_of(code, facts)
-        await store.insert(
-            sql,
-            target,
-            dedupe_key=new_id(),
-            event="notice",
-            notice=notice,
-            now=now(),
-            broadcast_id=broadcast_id,
-        )
-
-    def ring(self, platform: str) -> None:
-        self._wake.ring(f"deliveries:{platform}")
-
     async def claim(
         self, platform: str, wait: float, limit: int, gone: Callable[[], Awaitable[bool]]
     ) -> list[DeliveryOut]:
@@ -135,7 +80,7 @@ class DeliveryService:
         the bot has hung up: what it would never see is not claimed for it."""
         until = now() + timedelta(seconds=wait)
         look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
-        with self._wake.listen(f"deliveries:{platform}") as listener:
+        with self._wake.listen(f"{TOPIC}:{platform}") as listener:
             while not self._wake.closed and not await gone():
                 due = await store.next_due(self._db, platform, now(), PER_LANE)
                 if due is not None and due <= now():
@@ -229,14 +174,14 @@ class DeliveryService:
             await store.keep_ref(
                 self._db, platform, row["generation_id"], one.media_id, one.kind, one.ref
             )
-        self.ring(platform)
+        self.outbox.ring(platform)
 
     async def fail(self, platform: str, delivery_id: str, body: FailIn) -> None:
         """Due again later, or somewhere else. Raises `Conflict` when the lease is over."""
         row = await self._leased(platform, delivery_id, body.lease)
         if body.untried:
             await store.put_back(self._db, row.id, body.lease, now())
-            self.ring(platform)
+            self.outbox.ring(platform)
             return
         outcome = fallback.outcome_of(body)
         log.warning(
@@ -303,7 +248,7 @@ class DeliveryService:
     async def _move(self, row: Delivery, after: Delivery) -> bool:
         moved = await store.move(self._db, row, after)
         if moved:
-            self.ring(row.target.platform)
+            self.outbox.ring(row.target.platform)
         return moved
 
     async def expire(self) -> float:
@@ -318,20 +263,6 @@ class DeliveryService:
         if row is None:
             raise _lease_over()
         return row
-
-    async def withdraw(self, sql: Sql, broadcast_id: str) -> None:
-        """What waits of a broadcast is not sent any more; what is with a bot at this moment is."""
-        await store.withdraw(sql, broadcast_id, now())
-
-    async def forget(self, sql: Sql, generation_id: str) -> None:
-        await store.forget(sql, generation_id)
-
-    async def erase_user(self, user_id: str) -> None:
-        await store.forget_user(self._db, user_id)
-
-
-def notice_of(code: str, facts: Mapping[str, str]) -> dict[str, str]:
-    return {"code": code, "facts": json.dumps(dict(facts))}
 
 
 def event_of(row: Delivery, about: About | None) -> Event:

@@ -2,9 +2,11 @@
 
 from fastapi import APIRouter
 
+from api.auth.bots import BotService
 from api.callers import BotCaller, RecentCaller, RecentOrChatCaller, SessionCaller, UserCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.errors import NotAllowed
+from api.generations.reader import GenerationReader
 from api.links.schemas import (
     AnswerIn,
     BotProfileIn,
@@ -18,42 +20,47 @@ from api.links.schemas import (
     ReportedOut,
     ReportIn,
 )
+from api.links.service import LinkService
 from api.schemas import Page, Platform
 
 router = APIRouter(tags=["links"])
 
+BotsDep = FromApp[BotService]
+LinksDep = FromApp[LinkService]
+ReaderDep = FromApp[GenerationReader]
+
 
 @router.post("/links/codes", status_code=201)
-async def start(body: CodeIn, caller: RecentCaller, services: ServicesDep) -> CodeOut:
+async def start(body: CodeIn, caller: RecentCaller, links: LinksDep) -> CodeOut:
     """A code for 5 minutes, to be used in a private chat with the bot. An older one for the
     platform stops working."""
-    return await services.links.start(caller.user_id, body.platform)
+    return await links.start(caller.user_id, body.platform)
 
 
 @router.get("/links/codes/{code_id}")
-async def state(code_id: str, caller: SessionCaller, services: ServicesDep) -> CodeStateOut:
-    return await services.links.state(caller.user_id, code_id)
+async def state(code_id: str, caller: SessionCaller, links: LinksDep) -> CodeStateOut:
+    return await links.state(caller.user_id, code_id)
 
 
 @router.post("/links/codes/{code_id}/confirm")
-async def confirm(code_id: str, caller: SessionCaller, services: ServicesDep) -> CodeStateOut:
-    return await services.links.confirm(caller.user_id, code_id)
+async def confirm(code_id: str, caller: SessionCaller, links: LinksDep) -> CodeStateOut:
+    return await links.confirm(caller.user_id, code_id)
 
 
 @router.get("/links")
-async def links(caller: UserCaller, services: ServicesDep) -> Page[LinkOut]:
+async def links(caller: UserCaller, links: LinksDep) -> Page[LinkOut]:
     """All of them: a person has a few."""
-    return Page(items=await services.links.links(caller.user_id))
+    return Page(items=await links.links(caller.user_id))
 
 
 @router.get("/links/bots")
-async def bots(caller: UserCaller, services: ServicesDep) -> BotsOut:
-    return BotsOut(connected=await services.auth.bots.connected())
+async def bots(caller: UserCaller, bots: BotsDep) -> BotsOut:
+    return BotsOut(connected=await bots.connected())
 
 
 @router.delete("/links/{platform}/{platform_user_id}", status_code=204)
 async def unlink(
-    platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, services: ServicesDep
+    platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, links: LinksDep
 ) -> None:
     """On the web with a recent password; a chat can unlink only whom it acts for."""
     if caller.platform is not None and (caller.platform, caller.platform_user_id) != (
@@ -61,34 +68,34 @@ async def unlink(
         platform_user_id,
     ):
         raise NotAllowed("A chat can only unlink itself. Use the web page.")
-    await services.links.unlink(
-        caller.user_id, platform, platform_user_id, from_chat=caller.chat_id
-    )
+    await links.unlink(caller.user_id, platform, platform_user_id, from_chat=caller.chat_id)
 
 
 @router.post("/users/me/reports", status_code=201)
-async def report(body: ReportIn, caller: UserCaller, services: ServicesDep) -> ReportedOut:
+async def report(
+    body: ReportIn, caller: UserCaller, links: LinksDep, reader: ReaderDep
+) -> ReportedOut:
     """Tells the admins that something does not work: in their chats, and in the audit log. Once an
     hour for the same thing."""
     if body.generation_id is None:
-        return await services.links.report(caller.user_id, code=body.code or "other")
-    made = await services.generations.reader.owned(caller.user_id, body.generation_id)
-    return await services.links.report(
+        return await links.report(caller.user_id, code=body.code or "other")
+    made = await reader.owned(caller.user_id, body.generation_id)
+    return await links.report(
         caller.user_id, code=made.error_reason or made.error_code or "other", short_id=made.short_id
     )
 
 
 @router.post("/bot/links/redeem")
-async def redeem(body: RedeemIn, bot: BotCaller, services: ServicesDep) -> RedeemOut:
-    return await services.links.redeem(bot.platform, body)
+async def redeem(body: RedeemIn, bot: BotCaller, links: LinksDep) -> RedeemOut:
+    return await links.redeem(bot.platform, body)
 
 
 @router.post("/bot/links/answer")
-async def answer(body: AnswerIn, bot: BotCaller, services: ServicesDep) -> RedeemOut:
-    return await services.links.answer(bot.platform, body)
+async def answer(body: AnswerIn, bot: BotCaller, links: LinksDep) -> RedeemOut:
+    return await links.answer(bot.platform, body)
 
 
 @router.put("/bot/profile", status_code=204)
-async def save_profile(body: BotProfileIn, bot: BotCaller, services: ServicesDep) -> None:
+async def save_profile(body: BotProfileIn, bot: BotCaller, links: LinksDep) -> None:
     """What a bot says of itself when it has connected."""
-    await services.links.save_profile(bot.platform, body)
+    await links.save_profile(bot.platform, body)

@@ -7,14 +7,14 @@ waiting --redeem--> redeemed --chat: yes--> redeemed, accepted --web: yes--> con
    minutes --> expired
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 from api import ids
 from api.db import Db, Sql
+from api.deliveries.outbox import Outbox
 from api.errors import Conflict, NotFound, RateLimited
 from api.links import store
 from api.links.schemas import (
@@ -53,21 +53,6 @@ WRONG_CODES = Limit(
 )
 
 
-class Notify(Protocol):
-    """Puts a notice for a chat into the outbox, in the transaction of what it tells."""
-
-    async def __call__(
-        self,
-        sql: Sql,
-        *,
-        platform: str,
-        chat_id: str,
-        code: str,
-        facts: Mapping[str, str],
-        user_id: str | None = None,
-    ) -> None: ...
-
-
 class PrivateChat(NamedTuple):
     """The chat in which an identity was linked."""
 
@@ -77,21 +62,10 @@ class PrivateChat(NamedTuple):
 
 
 class LinkService:
-    """`ring` wakes a platform's bot when a notice for it has been committed; without it the bot
-    finds it at its next look."""
-
-    def __init__(
-        self,
-        db: Db,
-        *,
-        users: UserService,
-        notify: Notify,
-        ring: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, db: Db, users: UserService, outbox: Outbox) -> None:
         self._db = db
         self._users = users
-        self._notify = notify
-        self._ring = ring
+        self._outbox = outbox
         self._throttle = Throttle(db)
 
     async def owner(self, platform: str, platform_user_id: str) -> str | None:
@@ -188,8 +162,7 @@ class LinkService:
             linked = code is not None and await self._link(sql, code)
         if code is None:
             return await self._already_confirmed(user_id, code_id)
-        if self._ring is not None:
-            self._ring(code.platform)
+        self._outbox.ring(code.platform)
         if not linked:
             raise Conflict(
                 "This chat belongs to another account. It has to be unlinked there first."
@@ -220,7 +193,7 @@ class LinkService:
             )
             if gone.chat_id != from_chat:
                 hint = await self._hint(user_id, sql)
-                await self._notify(
+                await self._outbox.notify(
                     sql,
                     platform=platform,
                     chat_id=gone.chat_id,
@@ -292,11 +265,12 @@ class LinkService:
                 if await self._users.hold_active(sql, user_id):
                     await store.move_things(sql, guest_id, user_id)
 
+    async def guests_of(self, user_id: str) -> Sequence[str]:
+        """The guests that the user was in chats before."""
+        return await store.guests_of(self._db, user_id)
+
     async def erase(self, user_id: str) -> None:
-        """Links and codes of the user, and the guests that the user was in chats before."""
-        for guest_id in await store.guests_of(self._db, user_id):
-            with suppress(NotFound):
-                await self._users.erase(guest_id, actor_id=user_id)
+        """Links and codes of the user."""
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
 
@@ -330,7 +304,7 @@ class LinkService:
         """A notice to each chat of the account; the platforms to be rung after the commit."""
         told = await store.links_of(sql, user_id)
         for link in told:
-            await self._notify(
+            await self._outbox.notify(
                 sql,
                 platform=link.platform,
                 chat_id=link.chat_id,
@@ -341,9 +315,8 @@ class LinkService:
         return {link.platform for link in told}
 
     def _ring_all(self, platforms: set[str]) -> None:
-        if self._ring is not None:
-            for platform in platforms:
-                self._ring(platform)
+        for platform in platforms:
+            self._outbox.ring(platform)
 
     async def _link(self, sql: Sql, code: Code) -> bool:
         """Writes the link and its notice; False, with the code burned, when the identity belongs to
@@ -355,7 +328,7 @@ class LinkService:
         link = Link(platform, identity, code.user_id, code.display_name or "", chat_id, at)
         if not await store.insert_link(sql, link) and not await self._from_guest(sql, link):
             await store.unconfirm(sql, code.id, at)
-            await self._notify(
+            await self._outbox.notify(
                 sql, platform=platform, chat_id=chat_id, code="link_conflict", facts={}
             )
             return False
@@ -367,7 +340,7 @@ class LinkService:
             after=_identity(platform, identity),
         )
         hint = await self._hint(code.user_id, sql)
-        await self._notify(
+        await self._outbox.notify(
             sql, platform=platform, chat_id=chat_id, code="linked", facts={"account_hint": hint}
         )
         return True

@@ -3,18 +3,20 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from api.callers import UserCaller
-from api.deps import Services, ServicesDep
+from api.callers import CallersDep, UserCaller
+from api.deps import FromApp
 from api.errors import NotAuthenticated, NotFound
 from api.generations.schemas import FitIn, MediaOut, UploadOut
 from api.media.file_types import EXTENSIONS
-from api.media.service import UPLOAD_MAX
+from api.media.service import UPLOAD_MAX, MediaService
 from api.media.store import MediaRow
 
 router = APIRouter(tags=["media"])
+
+MediaDep = FromApp[MediaService]
 
 MULTIPART_MARGIN = 100_000
 """Bytes that the form around an upload may take."""
@@ -33,18 +35,40 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 Signature = Annotated[str | None, Query(max_length=100)]
 
 
-@router.head("/media/{media_id}", include_in_schema=False)
-@router.get("/media/{media_id}", response_class=StreamingResponse, responses=FILE_RESPONSES)
-async def read_media(
+async def _readable(
     request: Request,
-    services: ServicesDep,
+    callers: CallersDep,
+    media: MediaDep,
     media_id: str,
     exp: Expires = None,
     sig: Signature = None,
-    download: bool = False,
+) -> MediaRow:
+    """A link that has run out falls back to the bearer, if there is one."""
+    row = await media.find(media_id)
+    signed = exp is not None and sig is not None and media.link_is_valid(media_id, exp, sig)
+    if not signed:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAuthenticated(
+                "This link is not valid any more. Open the page again for a fresh one."
+            )
+        caller = await callers.caller(token)
+        if row is None or row.user_id != caller.user_id:
+            raise NotFound("There is no such file among yours.")
+    if row is None:
+        raise NotFound("This file is not there any more.")
+    return row
+
+
+ReadableFile = Annotated[MediaRow, Depends(_readable)]
+
+
+@router.head("/media/{media_id}", include_in_schema=False)
+@router.get("/media/{media_id}", response_class=StreamingResponse, responses=FILE_RESPONSES)
+async def read_media(
+    request: Request, row: ReadableFile, media: MediaDep, download: bool = False
 ) -> Response:
     """The file. Either the link is signed, or the bearer owns it."""
-    row = await _readable(request, services, media_id, exp, sig)
     etag = f'"{row.sha256}"'
     headers = {
         "Accept-Ranges": "bytes",
@@ -68,47 +92,16 @@ async def read_media(
     status = 206 if found else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=row.content_type)
-    body = await services.media.stream(row, start, end)
+    body = await media.stream(row, start, end)
     return StreamingResponse(body, status, headers, media_type=row.content_type)
 
 
 @router.post("/media/{media_id}/fit")
-async def fit(
-    request: Request,
-    services: ServicesDep,
-    media_id: str,
-    body: FitIn,
-    exp: Expires = None,
-    sig: Signature = None,
-) -> MediaOut:
+async def fit(row: ReadableFile, body: FitIn, media: MediaDep) -> MediaOut:
     """The file as it is when it has at most `max_bytes`, else a smaller copy, made once and kept.
     Who may read the file may ask: with the `exp` and `sig` of its link, or as its owner. 409
     `conflict` with `retry_after` while it is being made; 413 when it cannot be."""
-    return await services.media.fit(
-        await _readable(request, services, media_id, exp, sig), body.max_bytes
-    )
-
-
-async def _readable(
-    request: Request, services: Services, media_id: str, exp: int | None, sig: str | None
-) -> MediaRow:
-    """A link that has run out falls back to the bearer, if there is one."""
-    row = await services.media.find(media_id)
-    signed = (
-        exp is not None and sig is not None and services.media.link_is_valid(media_id, exp, sig)
-    )
-    if not signed:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise NotAuthenticated(
-                "This link is not valid any more. Open the page again for a fresh one."
-            )
-        caller = await services.auth.callers.caller(token)
-        if row is None or row.user_id != caller.user_id:
-            raise NotFound("There is no such file among yours.")
-    if row is None:
-        raise NotFound("This file is not there any more.")
-    return row
+    return await media.fit(row, body.max_bytes)
 
 
 def _disposition(row: MediaRow, *, download: bool) -> str:
@@ -138,8 +131,8 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
 
 @router.post("/uploads", status_code=201, max_body_size=UPLOAD_MAX + MULTIPART_MARGIN)
 async def upload(
-    services: ServicesDep, caller: UserCaller, file: UploadFile, key: Key = None
+    media: MediaDep, caller: UserCaller, file: UploadFile, key: Key = None
 ) -> UploadOut:
     """An input image of up to 40 MB: PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP or TIFF, whatever its
     declared type says. It is kept as PNG, JPEG or WebP, its longer side at most 4096 pixels."""
-    return await services.media.upload(caller.user_id, await file.read(), key)
+    return await media.upload(caller.user_id, await file.read(), key)

@@ -9,9 +9,10 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Receive, Scope, Send
 
 from api.callers import UserCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.schemas import Page
 from api.text.answer import Answer, Event
+from api.text.conversations import Conversations
 from api.text.schemas import (
     ChargeOut,
     ConversationDetailOut,
@@ -28,6 +29,9 @@ from api.text.schemas import (
 from api.text.service import TextService
 
 router = APIRouter(tags=["text"])
+
+ConversationsDep = FromApp[Conversations]
+TextDep = FromApp[TextService]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -74,7 +78,7 @@ def _name(event: Event) -> str:
 
 @router.post("/generate/text", response_model=TextOut)
 async def generate_text(
-    services: ServicesDep, caller: UserCaller, body: TextIn, key: Key = None
+    text: TextDep, caller: UserCaller, body: TextIn, key: Key = None
 ) -> TextOut | Response:
     """The answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then `done` or
     `error`. Closing the stream stops the answer.
@@ -83,12 +87,12 @@ async def generate_text(
     when streamed.
     """
     if not body.stream:
-        return await services.text.answer(caller, body, key)
-    if (earlier := await services.text.earlier(caller, body, key)) is not None:
+        return await text.answer(caller, body, key)
+    if (earlier := await text.earlier(caller, body, key)) is not None:
         return StreamingResponse(
             _encoded(_again(earlier)), headers=STREAM_HEADERS, media_type="text/event-stream"
         )
-    return _EventStream(services.text, await services.text.begin(caller, body, key))
+    return _EventStream(text, await text.begin(caller, body, key))
 
 
 async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
@@ -97,48 +101,48 @@ async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
 
 
 @router.post("/generate/text/{answer_id}/stop")
-async def stop_text(services: ServicesDep, caller: UserCaller, answer_id: str) -> ChargeOut:
+async def stop_text(text: TextDep, caller: UserCaller, answer_id: str) -> ChargeOut:
     """Stop an answer, and say what was booked for it; also of one that is over, or whose stream was
     lost."""
-    return await services.text.stop(caller.user_id, answer_id)
+    return await text.stop(caller.user_id, answer_id)
 
 
 @router.get("/conversations")
 async def list_conversations(
-    services: ServicesDep,
+    conversations: ConversationsDep,
     caller: UserCaller,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[ConversationOut]:
     """Last used first; `q`: with these words in the title or in a message."""
-    return await services.text.conversations.page(caller.user_id, q or None, cursor, limit)
+    return await conversations.page(caller.user_id, q or None, cursor, limit)
 
 
 @router.post("/conversations/new", status_code=204)
 async def new_conversation(
-    services: ServicesDep, caller: UserCaller, body: NewConversationIn
+    conversations: ConversationsDep, caller: UserCaller, body: NewConversationIn
 ) -> None:
     """For bots: the next question in this chat and thread begins a new conversation."""
-    await services.text.conversations.leave(caller, body.thread)
+    await conversations.leave(caller, body.thread)
 
 
 @router.get("/conversations/{conversation_id}")
 async def read_conversation(
-    services: ServicesDep, caller: UserCaller, conversation_id: str
+    conversations: ConversationsDep, caller: UserCaller, conversation_id: str
 ) -> ConversationDetailOut:
-    return await services.text.conversations.detail(caller.user_id, conversation_id)
+    return await conversations.detail(caller.user_id, conversation_id)
 
 
 @router.put("/conversations/{conversation_id}")
 async def rename_conversation(
-    services: ServicesDep, caller: UserCaller, conversation_id: str, body: RenameIn
+    conversations: ConversationsDep, caller: UserCaller, conversation_id: str, body: RenameIn
 ) -> ConversationOut:
-    return await services.text.conversations.rename(caller.user_id, conversation_id, body.title)
+    return await conversations.rename(caller.user_id, conversation_id, body.title)
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204)
 async def delete_conversation(
-    services: ServicesDep, caller: UserCaller, conversation_id: str
+    conversations: ConversationsDep, caller: UserCaller, conversation_id: str
 ) -> None:
-    await services.text.conversations.delete(caller.user_id, conversation_id)
+    await conversations.delete(caller.user_id, conversation_id)

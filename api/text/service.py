@@ -72,6 +72,7 @@ class TextService:
         budget: BudgetService,
         media: MediaService,
         users: UserService,
+        conversations: Conversations,
     ) -> None:
         self._db = db
         self._provider = provider
@@ -80,7 +81,7 @@ class TextService:
         self._media = media
         self._users = users
         self._running: set[Answer] = set()
-        self.conversations = Conversations(db, media)
+        self._conversations = conversations
         self.lookups = Lookups(db, provider, budget)
         self._endings = Endings(db, budget, media, self.lookups, sandbox=provider.is_sandbox)
 
@@ -177,7 +178,7 @@ class TextService:
         `StorageFull`.
         """
         await self._media.room.require()
-        conversation, is_new = await self.conversations.asked_in(caller, body)
+        conversation, is_new = await self._conversations.asked_in(caller, body)
         model = await self._model(caller, body)
         images = body.images or []
         most = model.info.capabilities.max_input_images

@@ -5,10 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from api.auth.recovery import Recovery
 from api.auth.schemas import SessionOut, SessionSort
+from api.auth.service import AuthService
 from api.callers import AdminCaller, OwnDataCaller, UserCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
 from api.schemas import Page
+from api.users.erasure import AccountEraser
+from api.users.export import ExportService
+from api.users.preferences import Preferences
 from api.users.schemas import (
     BudgetIn,
     InvitedOut,
@@ -24,63 +29,71 @@ from api.users.schemas import (
     StatusIn,
     UserOut,
 )
+from api.users.service import UserService
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+AuthDep = FromApp[AuthService]
+EraserDep = FromApp[AccountEraser]
+ExportDep = FromApp[ExportService]
+PreferencesDep = FromApp[Preferences]
+RecoveryDep = FromApp[Recovery]
+UsersDep = FromApp[UserService]
 
 Cursor = Annotated[str | None, Query(max_length=400)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.get("/me")
-async def me(caller: UserCaller, services: ServicesDep) -> UserOut:
-    return await services.users.show(caller.user_id)
+async def me(caller: UserCaller, users: UsersDep) -> UserOut:
+    return await users.show(caller.user_id)
 
 
 @router.put("/me")
-async def change_me(body: ProfileIn, caller: UserCaller, services: ServicesDep) -> UserOut:
+async def change_me(body: ProfileIn, caller: UserCaller, auth: AuthDep) -> UserOut:
     """A new e-mail or password needs `current_password` and ends the other sessions."""
-    return await services.auth.change_profile(caller, body)
+    return await auth.change_profile(caller, body)
 
 
 @router.delete("/me", status_code=204)
-async def erase_me(caller: OwnDataCaller, services: ServicesDep) -> None:
+async def erase_me(caller: OwnDataCaller, eraser: EraserDep) -> None:
     """The account and everything of it. Of a guest, in its chat, what it has said and got: the chat
     and what was spent stay."""
     if caller.session_id is None:
-        await services.users.empty(caller.user_id)
+        await eraser.empty(caller.user_id)
         return
-    await services.users.erase(caller.user_id, actor_id=caller.user_id)
+    await eraser.erase(caller.user_id, actor_id=caller.user_id)
 
 
 @router.get("/me/preferences")
-async def preferences(caller: UserCaller, services: ServicesDep) -> PreferencesOut:
-    return await services.preferences.show(caller.user_id, caller.role)
+async def preferences(caller: UserCaller, preferences: PreferencesDep) -> PreferencesOut:
+    return await preferences.show(caller.user_id, caller.role)
 
 
 @router.put("/me/preferences")
 async def change_preferences(
-    body: PreferencesIn, caller: UserCaller, services: ServicesDep
+    body: PreferencesIn, caller: UserCaller, preferences: PreferencesDep
 ) -> PreferencesOut:
     """Answers with all of them. A generation or a text without `model` gets the preferred one."""
-    return await services.preferences.change(caller.user_id, caller.role, body)
+    return await preferences.change(caller.user_id, caller.role, body)
 
 
 @router.get("/me/export", response_class=StreamingResponse)
-async def export_me(caller: OwnDataCaller, services: ServicesDep) -> StreamingResponse:
+async def export_me(caller: OwnDataCaller, export: ExportDep) -> StreamingResponse:
     """A zip of everything that is held about the account: JSON files, and the media."""
     headers = {
         "Content-Disposition": 'attachment; filename="allucanget-export.zip"',
         "Cache-Control": "no-store",
     }
     return StreamingResponse(
-        services.export.archive(caller.user_id), headers=headers, media_type="application/zip"
+        export.archive(caller.user_id), headers=headers, media_type="application/zip"
     )
 
 
 @router.get("")
 async def users(
     caller: AdminCaller,
-    services: ServicesDep,
+    users: UsersDep,
     q: Annotated[str | None, Query(max_length=100)] = None,
     role: Role | None = None,
     status: Standings | None = None,
@@ -91,84 +104,72 @@ async def users(
     """`q`: a part of the e-mail or the name. `status` invited: who has not taken the invitation up.
     `sort`: by name; or who spent most this month first, has the highest limit, used the largest
     part of it."""
-    return await services.users.page(
-        q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit
-    )
+    return await users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
 
 
 @router.post("", status_code=201)
-async def invite(body: NewUserIn, caller: AdminCaller, services: ServicesDep) -> InvitedOut:
+async def invite(body: NewUserIn, caller: AdminCaller, recovery: RecoveryDep) -> InvitedOut:
     """A new account and the one-time link with which its owner chooses a password: 7 days."""
-    return await services.auth.recovery.invite(body, actor_id=caller.user_id)
+    return await recovery.invite(body, actor_id=caller.user_id)
 
 
 @router.get("/{user_id}")
-async def user(user_id: str, caller: AdminCaller, services: ServicesDep) -> UserOut:
-    return await services.users.show(user_id)
+async def user(user_id: str, caller: AdminCaller, users: UsersDep) -> UserOut:
+    return await users.show(user_id)
 
 
 @router.post("/{user_id}/invite", status_code=201)
-async def invite_again(user_id: str, caller: AdminCaller, services: ServicesDep) -> InvitedOut:
+async def invite_again(user_id: str, caller: AdminCaller, recovery: RecoveryDep) -> InvitedOut:
     """A new link for an invitation that was not taken up; the old one stops working."""
-    return await services.auth.recovery.invite_again(user_id, actor_id=caller.user_id)
+    return await recovery.invite_again(user_id, actor_id=caller.user_id)
 
 
 @router.put("/{user_id}/role")
-async def set_role(
-    user_id: str, body: RoleIn, caller: AdminCaller, services: ServicesDep
-) -> UserOut:
-    return await services.users.set_role(user_id, body.role, actor_id=caller.user_id)
+async def set_role(user_id: str, body: RoleIn, caller: AdminCaller, users: UsersDep) -> UserOut:
+    return await users.set_role(user_id, body.role, actor_id=caller.user_id)
 
 
 @router.put("/{user_id}/status")
-async def set_status(
-    user_id: str, body: StatusIn, caller: AdminCaller, services: ServicesDep
-) -> UserOut:
+async def set_status(user_id: str, body: StatusIn, caller: AdminCaller, auth: AuthDep) -> UserOut:
     """Disabling signs the user out everywhere."""
-    return await services.auth.set_status(user_id, body.status, actor_id=caller.user_id)
+    return await auth.set_status(user_id, body.status, actor_id=caller.user_id)
 
 
 @router.put("/{user_id}/budget")
-async def set_budget(
-    user_id: str, body: BudgetIn, caller: AdminCaller, services: ServicesDep
-) -> UserOut:
-    return await services.users.set_budget(user_id, body.monthly_usd, actor_id=caller.user_id)
+async def set_budget(user_id: str, body: BudgetIn, caller: AdminCaller, users: UsersDep) -> UserOut:
+    return await users.set_budget(user_id, body.monthly_usd, actor_id=caller.user_id)
 
 
 @router.post("/{user_id}/password-reset", status_code=201)
-async def reset_password(user_id: str, caller: AdminCaller, services: ServicesDep) -> SecretLinkOut:
+async def reset_password(user_id: str, caller: AdminCaller, recovery: RecoveryDep) -> SecretLinkOut:
     """A one-time link with which the user chooses a new password: an hour. The old one works until
     then."""
-    return await services.auth.recovery.start_reset(user_id, actor_id=caller.user_id)
+    return await recovery.start_reset(user_id, actor_id=caller.user_id)
 
 
 @router.get("/{user_id}/sessions")
 async def sessions(
     user_id: str,
     caller: AdminCaller,
-    services: ServicesDep,
+    auth: AuthDep,
     cursor: Cursor = None,
     limit: Limit = 50,
     sort: SessionSort = "newest",
 ) -> Page[SessionOut]:
-    return await services.auth.sessions_of(
-        user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort
-    )
+    return await auth.sessions_of(user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort)
 
 
 @router.delete("/{user_id}/sessions", status_code=204)
-async def end_sessions(user_id: str, caller: AdminCaller, services: ServicesDep) -> None:
+async def end_sessions(user_id: str, caller: AdminCaller, auth: AuthDep) -> None:
     """Signs the user out everywhere."""
-    await services.auth.end_sessions_of(user_id, actor_id=caller.user_id)
+    await auth.end_sessions_of(user_id, actor_id=caller.user_id)
 
 
 @router.delete("/{user_id}/sessions/{session_id}", status_code=204)
-async def end_session(
-    user_id: str, session_id: str, caller: AdminCaller, services: ServicesDep
-) -> None:
-    await services.auth.end_session_of(user_id, session_id, actor_id=caller.user_id)
+async def end_session(user_id: str, session_id: str, caller: AdminCaller, auth: AuthDep) -> None:
+    await auth.end_session_of(user_id, session_id, actor_id=caller.user_id)
 
 
 @router.delete("/{user_id}", status_code=204)
-async def erase(user_id: str, caller: AdminCaller, services: ServicesDep) -> None:
-    await services.users.erase(user_id, actor_id=caller.user_id)
+async def erase(user_id: str, caller: AdminCaller, eraser: EraserDep) -> None:
+    await eraser.erase(user_id, actor_id=caller.user_id)

@@ -1,8 +1,8 @@
-"""Accounts: profile, role, listing and erasing. Who may do it is decided by the routes' callers."""
+"""Accounts: profile, role, and listing. Who may do it is decided by the routes' callers."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -15,10 +15,6 @@ from api.users.passwords import Passwords
 from api.users.schemas import ProfileIn, Role, Sort, Standings, Status, UserOut
 from api.users.store import Change, Standing, User
 
-Eraser = Callable[[str], Awaitable[None]]
-"""Deletes what a domain holds of the user with this id. It is called again after a crash, so it
-must bear that."""
-
 SETUP = "setup"
 PRODUCT_WORDS = (
     "allucanget",
@@ -27,7 +23,6 @@ PRODUCT_WORDS = (
     "all you can get",
     "openrouter",
 )
-SWEPT = timedelta(days=1)
 
 
 class Figures(Protocol):
@@ -40,8 +35,7 @@ class Figures(Protocol):
 
 
 class UserService:
-    """`erasers` is read when an account is deleted, so the domains built after this one can still
-    add theirs. `hosts` are the names under which this server is known, which make no password."""
+    """`hosts` are the names under which this server is known, which make no password."""
 
     def __init__(
         self,
@@ -51,8 +45,6 @@ class UserService:
         figures: Figures,
         monthly_usd: Decimal,
         guest_monthly_usd: Decimal,
-        erasers: Sequence[Eraser],
-        contents: Sequence[Eraser] = (),
         hosts: Sequence[str] = (),
     ) -> None:
         self._db = db
@@ -60,8 +52,6 @@ class UserService:
         self._figures = figures
         self._monthly_micro = micro(monthly_usd)
         self._guest_micro = micro(guest_monthly_usd)
-        self._erasers = erasers
-        self._contents = contents
         self._words = (*PRODUCT_WORDS, *hosts)
         self._has_admin = False
 
@@ -324,44 +314,28 @@ class UserService:
             )
         return await self.out(replace(user, monthly_micro=monthly))
 
-    async def erase(self, user_id: str, *, actor_id: str) -> None:
-        """Deletes the account and all that every domain holds of it. Raises `LastAdmin`,
-        `NotFound`.
-
-        The account is switched off first, so that nothing new arrives while the domains delete.
-        After a crash in between, deleting again ends it.
-        """
+    async def switch_off(self, user_id: str) -> User:
+        """Nothing new arrives for the account from now on. Raises `LastAdmin`, `NotFound`."""
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())
             user = _there(await store.by_id(sql, user_id))
             await self._stand(sql, user, role=user.role, status="disabled")
-        for erase in self._erasers:
-            await erase(user_id)
-        async with self._db.transaction() as sql:
-            await store.delete(sql, user_id)
-            await audit.record(
-                sql,
-                "user_delete",
-                actor_id=actor_id,
-                subject=user_id,
-                before={"role": user.role, "guest": user.guest},
-            )
+        return user
 
-    async def empty(self, user_id: str) -> None:
-        """Deletes what a guest has said and got. The chat and what was spent stay: otherwise
-        deleting would be a new budget."""
-        for erase in self._contents:
-            await erase(user_id)
-        async with self._db.transaction() as sql:
-            await audit.record(sql, "user_emptied", actor_id=user_id, subject=user_id)
+    async def delete(self, sql: Sql, user: User, *, actor_id: str) -> None:
+        await store.delete(sql, user.id)
+        await audit.record(
+            sql,
+            "user_delete",
+            actor_id=actor_id,
+            subject=user.id,
+            before={"role": user.role, "guest": user.guest},
+        )
 
-    async def sweep(self) -> None:
-        """Deletes once more what belongs to accounts that were deleted lately: a request that was
-        under way then may have written after."""
-        for user_id in await audit.subjects(self._db, "user_delete", since=ids.now() - SWEPT):
-            if await store.standing(self._db, user_id) is None:
-                for erase in self._erasers:
-                    await erase(user_id)
+    async def deleted_since(self, since: datetime) -> list[str]:
+        """The ids of accounts that are gone."""
+        found = await audit.subjects(self._db, "user_delete", since=since)
+        return [each for each in found if await store.standing(self._db, each) is None]
 
     async def _stand(self, sql: Sql, user: User, *, role: Role, status: Status) -> None:
         if not await store.set_standing(sql, user.id, role=role, status=status, at=ids.now()):

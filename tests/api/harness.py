@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.app import create_app
 from api.budget import day_sums
 from api.db import Db
-from api.deps import Services
 from api.generations.making.worker import Times
 from api.secrets import ensure_secrets
+from api.services import Services
 from api.settings import Settings
 from api.users.passwords import Cost
 from tests.sandbox_server import Sandbox

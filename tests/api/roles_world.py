@@ -413,7 +413,7 @@ async def _delivery(world: World) -> Made:
     services = world.api.services
     async with services.db.transaction() as sql:
         chat = f"chat-{next(world.numbers)}"
-        await services.deliveries.notify(
+        await services.outbox.notify(
             sql, platform="telegram", chat_id=chat, code="linked", facts={"account_hint": MARK}
         )
     claimed = await world.good(
@@ -427,7 +427,7 @@ async def _undelivered(world: World) -> Made:
     services, ana = world.api.services, world.people["user"]
     async with services.db.transaction() as sql:
         facts = {"account_hint": MARK}
-        await services.deliveries.notify(
+        await services.outbox.notify(
             sql, platform="telegram", chat_id="1", code="linked", facts=facts, user_id=ana.user_id
         )
     row = await services.db.fetch_one("SELECT max(id) AS id FROM deliveries")

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from api import mail
-from api.mail import Mailer, MailServer
-from api.settings import Settings
+from api.mail import Mailer
+from api.settings import MailServer, Settings
 from tests.fakes.smtp import Certificate, make_certificate, smtp_server
 
 SENDER = "studio@example.org"

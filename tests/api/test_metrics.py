@@ -58,7 +58,7 @@ async def test_it_says_how_the_studio_stands(api: Api) -> None:
     admin, ana = await api.admin(), await api.user()
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
     async with api.services.db.transaction() as sql:
-        await api.services.deliveries.notify(
+        await api.services.outbox.notify(
             sql, platform="telegram", chat_id="1", code="linked", facts={}
         )
     await api.services.db.execute(

@@ -23,7 +23,7 @@ from api.auth.sessions import Client, open_session
 from api.db import Db
 from api.db.migrate import migrate
 from api.db.open import open_db
-from api.deps import Services
+from api.services import Services
 from api.settings import Settings
 from api.users.passwords import Cost
 from tests.bench.full_store import Size, fill

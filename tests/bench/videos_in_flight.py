@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from api.app import start
 from api.generations import store
 from api.generations.making import worker
 from api.metrics import Metrics
+from api.services import start
 from api.settings import Settings
 from api.shutdown import Stop
 from api.users.passwords import Cost

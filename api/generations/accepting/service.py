@@ -10,7 +10,7 @@ from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.errors import (
     BY_CODE,
     AlreadyFinished,
@@ -75,7 +75,7 @@ class GenerationService:
         catalog: Catalog,
         budget: BudgetService,
         media: MediaService,
-        deliveries: DeliveryService,
+        outbox: Outbox,
         reader: GenerationReader,
         *,
         sandbox: bool,
@@ -87,7 +87,7 @@ class GenerationService:
         self._catalog = catalog
         self._budget = budget
         self._media = media
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._sandbox = sandbox
         self.reader = reader
 
@@ -360,7 +360,7 @@ class GenerationService:
         fault_point("cancelled")
         self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
-        self._deliveries.ring(row.platform or "")
+        self._outbox.ring(row.platform or "")
 
     def address_of(self, row: Generation) -> AddressIn | None:
         """The chat that asked, as its bot would say it again."""
@@ -379,7 +379,7 @@ class GenerationService:
         """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel
         button."""
         if (target := target_of(row)) is not None:
-            await self._deliveries.announce(sql, row.id, target, "generation_failed")
+            await self._outbox.announce(sql, row.id, target, "generation_failed")
 
     async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
         row = await self.reader.owned(caller.user_id, generation_id)
@@ -414,7 +414,7 @@ class GenerationService:
         One that the provider works on is booked with its estimate, because nobody will learn what
         it cost."""
         async with self._db.transaction() as sql:
-            await self._deliveries.forget(sql, generation_id)
+            await self._outbox.forget(sql, generation_id)
             gone = await store.delete(sql, generation_id)
             if gone is not None and gone.phase == "submit":
                 await self._budget.release(sql, gone.hold_id)

@@ -7,7 +7,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.callers import UserCaller
-from api.deps import ServicesDep
+from api.deps import FromApp
+from api.generations.gallery.service import Gallery
 from api.generations.lists import Filter
 from api.generations.schemas import (
     DeletedOut,
@@ -23,13 +24,15 @@ from api.schemas import MediaKind, Page
 
 router = APIRouter(tags=["generation"])
 
+GalleryDep = FromApp[Gallery]
+
 Word = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("/generations")
 async def page(
     caller: UserCaller,
-    services: ServicesDep,
+    gallery: GalleryDep,
     kind: MediaKind | None = None,
     status: GenerationStatus | None = None,
     model: Word = None,
@@ -46,56 +49,54 @@ async def page(
     wanted = Filter(
         caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor
     )
-    return await services.gallery.page(wanted, limit)
+    return await gallery.page(wanted, limit)
 
 
 @router.get("/generations/models")
-async def used_models(caller: UserCaller, services: ServicesDep) -> Page[UsedModelOut]:
+async def used_models(caller: UserCaller, gallery: GalleryDep) -> Page[UsedModelOut]:
     """With which models the caller has made what is in the gallery: what one can filter by."""
-    return await services.gallery.used_models(caller.user_id)
+    return await gallery.used_models(caller.user_id)
 
 
 @router.post("/generations/delete")
-async def delete(body: IdsIn, caller: UserCaller, services: ServicesDep) -> DeletedOut:
+async def delete(body: IdsIn, caller: UserCaller, gallery: GalleryDep) -> DeletedOut:
     """For good, with their files. What is still being made is kept, and said so."""
-    return await services.gallery.delete(caller.user_id, body.ids)
+    return await gallery.delete(caller.user_id, body.ids)
 
 
 @router.post("/generations/zip", response_class=StreamingResponse)
-async def zip_files(body: IdsIn, caller: UserCaller, services: ServicesDep) -> StreamingResponse:
+async def zip_files(body: IdsIn, caller: UserCaller, gallery: GalleryDep) -> StreamingResponse:
     """The files of the finished ones, as they were made."""
-    rows = await services.gallery.chosen(caller.user_id, body.ids)
+    rows = await gallery.chosen(caller.user_id, body.ids)
     headers = {
         "Content-Disposition": 'attachment; filename="allucanget.zip"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(
-        services.gallery.archive(rows), headers=headers, media_type="application/zip"
-    )
+    return StreamingResponse(gallery.archive(rows), headers=headers, media_type="application/zip")
 
 
 @router.post("/generations/{generation_id}/share", status_code=201)
 async def share(
-    generation_id: str, body: ShareIn, caller: UserCaller, services: ServicesDep
+    generation_id: str, body: ShareIn, caller: UserCaller, gallery: GalleryDep
 ) -> ShareOut:
     """A link with which anybody sees the result and its prompt, until it ends or is taken back."""
-    return await services.gallery.share(caller.user_id, generation_id, body.hours)
+    return await gallery.share(caller.user_id, generation_id, body.hours)
 
 
 @router.get("/generations/{generation_id}/shares")
-async def shares(generation_id: str, caller: UserCaller, services: ServicesDep) -> Page[ShareOut]:
+async def shares(generation_id: str, caller: UserCaller, gallery: GalleryDep) -> Page[ShareOut]:
     """Those that still work, newest first."""
-    return Page(items=await services.gallery.shares(caller.user_id, generation_id))
+    return Page(items=await gallery.shares(caller.user_id, generation_id))
 
 
 @router.delete("/generations/{generation_id}/shares/{share_id}", status_code=204)
 async def unshare(
-    generation_id: str, share_id: str, caller: UserCaller, services: ServicesDep
+    generation_id: str, share_id: str, caller: UserCaller, gallery: GalleryDep
 ) -> None:
-    await services.gallery.unshare(caller.user_id, generation_id, share_id)
+    await gallery.unshare(caller.user_id, generation_id, share_id)
 
 
 @router.get("/shared/{token}")
-async def shared(token: str, services: ServicesDep) -> SharedOut:
+async def shared(token: str, gallery: GalleryDep) -> SharedOut:
     """Public: what a shared link shows. 404 once it has ended."""
-    return await services.gallery.shared(token)
+    return await gallery.shared(token)

@@ -6,7 +6,7 @@ from structlog import get_logger
 
 from api.budget.service import BudgetService
 from api.db import Db, Sql
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.deliveries.store import Target
 from api.errors import DomainError
 from api.fault_points import fault_point
@@ -27,13 +27,13 @@ class Ending:
         wake: Wake,
         budget: BudgetService,
         media: MediaService,
-        deliveries: DeliveryService,
+        outbox: Outbox,
     ) -> None:
         self._db = db
         self._wake = wake
         self._budget = budget
         self._media = media
-        self._deliveries = deliveries
+        self._outbox = outbox
 
     async def complete(
         self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
@@ -128,12 +128,12 @@ class Ending:
 
     async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
         if (target := target_of(job)) is not None:
-            await self._deliveries.announce(sql, job.id, target, event)
+            await self._outbox.announce(sql, job.id, target, event)
 
     def ring(self, job: Generation) -> None:
         self._wake.ring(f"generation:{job.id}")
         if job.platform:
-            self._deliveries.ring(job.platform)
+            self._outbox.ring(job.platform)
 
 
 async def close_failed(

@@ -18,7 +18,7 @@ from api.background import until_back
 from api.budget.service import BudgetService
 from api.catalog.service import Catalog
 from api.db import Db, Sql
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.errors import (
     BudgetExceeded,
     Conflict,
@@ -97,7 +97,7 @@ class Steps:
         budget: BudgetService,
         users: UserService,
         media: MediaService,
-        deliveries: DeliveryService,
+        outbox: Outbox,
         callbacks: Callbacks | None,
     ) -> None:
         self._db = db
@@ -107,9 +107,9 @@ class Steps:
         self._budget = budget
         self._users = users
         self._media = media
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._callbacks = callbacks
-        self._ending = Ending(db, wake, budget, media, deliveries)
+        self._ending = Ending(db, wake, budget, media, outbox)
         self._credit = Credit()
 
     async def run(self, job: Generation) -> None:
@@ -305,7 +305,7 @@ class Steps:
                 return
             target = target_of(job)
             if target is not None and (await self._status(sql, job)) == "processing":
-                await self._deliveries.announce_notice(
+                await self._outbox.announce_notice(
                     sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt
                 )
         self._ending.ring(job)

@@ -1,15 +1,13 @@
-"""`POST /webhooks/openrouter/{token}`: the provider says that a video has finished. A nudge only:
-the worker asks for the truth."""
+"""Webhooks of the provider, which say that a video has finished. A nudge only: the worker asks for
+the truth."""
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request, Response
 from structlog import get_logger
 
 from api.db import Db, Duplicate
-from api.deps import ServicesDep
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
 from api.fault_points import fault_point
 from api.generations import store
@@ -18,10 +16,8 @@ from api.ids import now
 from api.provider.webhooks import verify
 from api.wake import Wake
 
-router = APIRouter(tags=["machines"])
 log = get_logger("webhooks")
 
-BODY_MAX = 64 * 1024
 _TYPE = re.compile(r"[a-z0-9._-]{1,100}")
 _PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -73,16 +69,3 @@ def _read(body: bytes) -> tuple[str, str]:
     if not _PROVIDER_ID.fullmatch(provider_id):
         raise InvalidRequest("This is not a job id of the provider.")
     return event_type, provider_id
-
-
-@router.post(
-    "/webhooks/openrouter/{token}", status_code=204, include_in_schema=False, max_body_size=BODY_MAX
-)
-async def openrouter(
-    token: str,
-    request: Request,
-    services: ServicesDep,
-    signature: Annotated[str, Header(alias="X-OpenRouter-Signature")] = "",
-) -> Response:
-    await services.webhooks.receive(token, signature, await request.body())
-    return Response(status_code=204)

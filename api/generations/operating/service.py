@@ -8,11 +8,11 @@ from typing import Any
 
 from structlog import get_logger
 
-from api.admin.studio_settings import Studio
+from api.admin.studio_settings import StudioSettings
 from api.budget.service import BudgetService
 from api.callers import Caller
 from api.db import Db, Sql
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import lists, store
 from api.generations.accepting.request import Origin
@@ -56,9 +56,9 @@ class GenerationAdmin:
         db: Db,
         wake: Wake,
         users: UserService,
-        studio: Studio,
+        studio: StudioSettings,
         budget: BudgetService,
-        deliveries: DeliveryService,
+        outbox: Outbox,
         generations: GenerationService,
     ) -> None:
         self._db = db
@@ -66,7 +66,7 @@ class GenerationAdmin:
         self._users = users
         self._studio = studio
         self._budget = budget
-        self._deliveries = deliveries
+        self._outbox = outbox
         self._generations = generations
 
     async def page(
@@ -142,7 +142,7 @@ class GenerationAdmin:
     async def _announce(self, sql: Sql, ended: Generation) -> None:
         """A cancelled one was announced when it was cancelled."""
         if ended.status == "failed" and (target := target_of(ended)) is not None:
-            await self._deliveries.announce(sql, ended.id, target, "generation_failed")
+            await self._outbox.announce(sql, ended.id, target, "generation_failed")
 
     async def cancel(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
         row = await self._row(generation_id)
@@ -242,7 +242,7 @@ class GenerationAdmin:
     def _ring(self, row: Generation) -> None:
         self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
-        self._deliveries.ring(row.platform or "")
+        self._outbox.ring(row.platform or "")
 
 
 def _without_content(out: GenerationOut) -> dict[str, Any]:

@@ -159,7 +159,7 @@ async def test_what_was_written_for_an_account_after_its_end_goes_at_the_purge(
     world: World,
 ) -> None:
     admin, alice, bob = await world.admin(), await world.person(), await world.person("bob")
-    await world.users.erase(alice.user.id, actor_id=admin.user.id)
+    await world.eraser.erase(alice.user.id, actor_id=admin.user.id)
     for owner in (alice.user.id, bob.user.id):
         await world.db.execute(
             "INSERT INTO devices (token_hash, user_id, created_at, expires_at) VALUES ($1, $1, "
@@ -204,7 +204,7 @@ async def test_two_keys_of_a_bot_work_and_the_third_ends_the_first(world: World)
         True,
         True,
     ]
-    await world.auth.bots.adopt_keys(KEYS)  # a restart does not bring the first one back
+    await world.bots.adopt_keys(KEYS)  # a restart does not bring the first one back
     assert not await opens(world, KEYS["telegram"])
     assert (
         await world.ask(
@@ -247,7 +247,7 @@ async def test_an_unknown_platform_has_no_keys(world: World) -> None:
 
 async def test_racing_rotations_leave_two_keys(world: World) -> None:
     for _ in range(min(10, ROUNDS[world.db.engine])):
-        await race(16, lambda _: world.auth.bots.rotate("telegram", actor_id="x"))
+        await race(16, lambda _: world.bots.rotate("telegram", actor_id="x"))
         rows = await world.db.fetch(
             "SELECT id FROM bot_credentials WHERE platform = 'telegram' AND revoked_at IS NULL"
         )

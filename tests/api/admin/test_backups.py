@@ -118,7 +118,7 @@ async def test_one_says_when_a_backup_is_missing_or_old_and_the_oldest_go(api: A
     assert await codes(admin) == []
     assert (await admin.get("/admin/backups")).json()["items"][0]["name"] == made
     assert len(list(folder.iterdir())) == 2  # nothing left over, the older ones gone
-    assert await api.services.board.backups.due_at() > now() + timedelta(hours=23)  # type: ignore[operator]
+    assert await api.services.backups.due_at() > now() + timedelta(hours=23)  # type: ignore[operator]
 
 
 async def test_a_backup_in_the_middle_of_writes_adds_up(duckdb_path: Path, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ async def test_a_due_backup_waits_for_room_above_the_floor(
     async with running_api(
         tmp_path, sandbox, database_url=f"duckdb://{duckdb_path}", disk_floor_mb=1_000_000
     ) as api:
-        admin, backups = await api.admin(), api.services.board.backups
+        admin, backups = await api.admin(), api.services.backups
         await api.services.db.execute(
             "UPDATE schema_migrations SET applied_at = $1", now() - timedelta(hours=25)
         )

@@ -247,7 +247,7 @@ async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
         await db.execute(
             "UPDATE generations SET model = 'm/known', started_at = $2 WHERE id = $1", done, started
         )
-        api.services.board.stats._counted = None
+        api.services.stats._counted = None
 
     async def warned() -> list[tuple[int, str, str]]:
         found = (await asked(admin, "/admin/warnings"))["items"]
@@ -288,7 +288,7 @@ async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
     ]
     async with db.transaction() as sql:
         for number in range(3):
-            await api.services.deliveries.notify(
+            await api.services.outbox.notify(
                 sql,
                 platform="telegram",
                 chat_id=str(number),
@@ -349,7 +349,7 @@ async def test_a_database_server_is_looked_at(api: Api) -> None:
 async def test_a_provider_that_cannot_be_used_is_named_and_asked_once_a_minute(
     api: Api, sandbox: Sandbox
 ) -> None:
-    admin, warnings = await api.admin(), api.services.board.warnings
+    admin, warnings = await api.admin(), api.services.warnings
 
     async def provider() -> list[tuple[str, str]]:
         found = (await asked(admin, "/admin/warnings"))["items"]
@@ -382,7 +382,7 @@ async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(
     sandbox.break_with()
     monkeypatch.setattr(provider_waits, "PATIENCE", 900.0)
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
-    api.services.board.warnings._asked = None
+    api.services.warnings._asked = None
     assert (await asked(admin, "/admin/warnings"))["items"] == []
 
 
@@ -449,7 +449,7 @@ def test_young_ids_are_found_by_time() -> None:
 
 
 async def test_who_asks_at_the_same_moment_gets_one_reading(api: Api) -> None:
-    stats = api.services.board.stats
+    stats = api.services.stats
     first, second = await asyncio.gather(stats.queue(), stats.queue())
     assert first is second
     assert await stats.queue() is not first

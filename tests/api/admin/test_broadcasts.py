@@ -95,7 +95,7 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
         "/admin/broadcast", json={"text": "Another"}, headers={"Idempotency-Key": "k"}
     )
     assert other.status_code == 409
-    await api.services.board.broadcasts.feed()
+    await api.services.broadcasts.feed()
     assert await progress(admin) == {
         "chats": 6,
         "waiting": 3,
@@ -104,7 +104,7 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
         "inbox": 0,
         "dead": 0,
     }
-    await api.services.board.broadcasts.feed()
+    await api.services.broadcasts.feed()
     assert (await progress(admin))["pending"] == 3  # not more, before the bot has shown these
     chats = []
     while (await progress(admin))["done"] < 5:
@@ -112,7 +112,7 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
         assert {each["event"]["code"] for each in shown} <= {"broadcast"}
         assert all(each["event"]["facts"] == {"text": "We are down at noon."} for each in shown)
         chats += [each["address"]["chat_id"] for each in shown]
-        await api.services.board.broadcasts.feed()
+        await api.services.broadcasts.feed()
     assert len(chats) == len(set(chats)) == 5
     assert len(await told(api, "discord")) == 1
     assert await progress(admin) == {
@@ -123,7 +123,7 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
         "inbox": 0,
         "dead": 0,
     }
-    assert not await api.services.board.broadcasts.feed()
+    assert not await api.services.broadcasts.feed()
     (entry,) = (await admin.get("/admin/audit?action=broadcast")).json()["items"]
     assert entry["after"]["chats"] == 6
 
@@ -140,7 +140,7 @@ async def test_only_the_platforms_that_are_meant_and_nobody_who_unlinked_since(a
         "DELETE FROM links WHERE platform_user_id = (SELECT min(platform_user_id) FROM links "
         "WHERE platform = 'discord')"
     )
-    await api.services.board.broadcasts.feed()
+    await api.services.broadcasts.feed()
     assert await told(api, "telegram") == []
     assert len(await told(api, "discord")) == 1
     assert await api.services.db.fetch("SELECT broadcast_id FROM broadcast_chats") == []
@@ -154,7 +154,7 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
     await linked(api, "telegram", 6)
     sent = (await admin.post("/admin/broadcast", json={"text": "Hello"})).json()
     path = f"/admin/broadcasts/{sent['id']}/stop"
-    await api.services.board.broadcasts.feed()
+    await api.services.broadcasts.feed()
     (shown,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
     (sending,) = (await api.bot("telegram").post("/bot/deliveries/claim?wait=0&limit=1")).json()
 
@@ -175,7 +175,7 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
     }
     await ack(sending)
     assert await told(api, "telegram") == []
-    assert not await api.services.board.broadcasts.feed()
+    assert not await api.services.broadcasts.feed()
     assert (await progress(admin))["done"] == 2
     assert (await admin.post(path)).status_code == 409
     assert (await admin.post("/admin/broadcasts/nothing/stop")).status_code == 404

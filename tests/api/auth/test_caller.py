@@ -74,7 +74,7 @@ async def test_adopting_the_keys_again_changes_nothing(world: World) -> None:
     await world.db.execute(
         "UPDATE bot_credentials SET revoked_at = created_at WHERE platform = 'telegram'"
     )
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     assert await world.count("bot_credentials") == 3
     assert await refused(world, BOT_ROUTES, KEYS["telegram"]) == {401}
     assert KEYS["discord"] not in str(await world.db.fetch("SELECT * FROM bot_credentials"))
@@ -87,7 +87,7 @@ async def test_an_act_token_has_a_users_rights_even_for_an_admin(world: World) -
     assert await refused(world, USER_ROUTES, act) == {200}
     assert await refused(world, SESSION_ROUTES + ADMIN_ROUTES, act) == {403}
     assert await refused(world, BOT_ROUTES, act) == {401}
-    caller = await world.auth.callers.caller(act)
+    caller = await world.callers.caller(act)
     assert (caller.role, caller.session_id, caller.platform, caller.chat_id) == (
         "user",
         None,
@@ -151,7 +151,7 @@ async def test_a_change_of_credentials_ends_the_other_sessions(world: World) -> 
     body = ProfileIn.model_validate(
         {"current_password": "a good password", "new_password": "a better password"}
     )
-    await world.auth.change_profile(await world.auth.callers.caller(here.access_token), body)
+    await world.auth.change_profile(await world.callers.caller(here.access_token), body)
     assert await ask(world, "GET /users/me", here.access_token) == 200
     assert await ask(world, "GET /users/me", there.access_token) == 401
     await world.login("alice", "a better password")

@@ -68,7 +68,7 @@ async def test_a_device_that_does_not_count_is_a_stranger(world: World, wrong: s
     else:
         password = "a better password"
         body = ProfileIn.model_validate({"current_password": GOOD, "new_password": password})
-        await world.auth.change_profile(await world.auth.callers.caller(alice.access_token), body)
+        await world.auth.change_profile(await world.callers.caller(alice.access_token), body)
     assert (await login(world, password, device)).json()["device_token"]
     await guess(world)
     assert (await login(world, password, device)).status_code == 429
@@ -101,13 +101,11 @@ async def test_a_login_that_was_verified_before_does_not_outlive_the_change(
             body = ProfileIn.model_validate(
                 {"current_password": GOOD, "new_password": "a better password"}
             )
-            await world.auth.change_profile(
-                await world.auth.callers.caller(alice.access_token), body
-            )
+            await world.auth.change_profile(await world.callers.caller(alice.access_token), body)
         elif meanwhile == "disabled":
             await world.auth.set_status(alice.user.id, "disabled", actor_id=admin.user.id)
         else:
-            await world.users.erase(alice.user.id, actor_id=admin.user.id)
+            await world.eraser.erase(alice.user.id, actor_id=admin.user.id)
         return proved
 
     monkeypatch.setattr(world.users, "verify", slow)
@@ -125,7 +123,7 @@ async def test_a_change_that_was_verified_before_another_one_does_not_undo_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = await world.person()
-    caller = await world.auth.callers.caller(alice.access_token)
+    caller = await world.callers.caller(alice.access_token)
     verify = world.users.verify
 
     async def slow(user: Any, password: str) -> Any:

@@ -247,7 +247,7 @@ async def test_racing_resets_have_one_winner(world: World) -> None:
         token = (await start_reset(world, admin, alice.user.id))["token"]
 
         def take(who: int, token: str = token) -> Any:
-            return world.auth.recovery.reset(
+            return world.recovery.reset(
                 ResetIn.model_validate({"token": token, "password": f"{NEW}, number {who}"}), HERE
             )
 

@@ -15,23 +15,33 @@ from api import ids
 from api.admin import routes as admin_routes
 from api.admin.service import AdminService
 from api.auth import routes as auth_routes
+from api.auth.bearers import Bearers
+from api.auth.bots import BotService
+from api.auth.recovery import Recovery
 from api.auth.schemas import SetupIn, TokensOut
 from api.auth.service import AuthService
 from api.auth.sessions import Client
 from api.auth.tokens import TokenSigner
 from api.budget.service import BudgetService
+from api.callers import CallerLookup
+from api.catalog.service import Catalog
 from api.db import Db
+from api.deliveries.outbox import Outbox
+from api.deliveries.owners import Owners
 from api.deliveries.schemas import AckIn, DeliveryOut, Notice
 from api.deliveries.service import About, DeliveryService
 from api.errors import NotFound
 from api.links import routes as links_routes
-from api.links.service import LinkService, PrivateChat
+from api.links.service import LinkService
 from api.mail import Mailer
 from api.problems import add_handlers
+from api.provider.types import ImageRoute, ModelInfo
 from api.users import routes as users_routes
+from api.users.erasure import AccountEraser, Erase
 from api.users.export import ExportService, File
 from api.users.passwords import Cost, Passwords
-from api.users.service import Eraser, UserService
+from api.users.preferences import Preferences
+from api.users.service import UserService
 from api.wake import Wake
 
 T = TypeVar("T")
@@ -63,9 +73,13 @@ class World:
     users: UserService
     links: LinkService
     auth: AuthService
+    bots: BotService
+    callers: CallerLookup
+    recovery: Recovery
     deliveries: DeliveryService
     operations: AdminService
-    erasers: list[Eraser]
+    eraser: AccountEraser
+    erasers: list[Erase]
     http: httpx.AsyncClient
 
     async def ask(
@@ -165,17 +179,33 @@ async def no_generations(ids: Sequence[str]) -> dict[str, About]:
     return {}
 
 
-class Nobody:
-    """No owner is looked for: what becomes of undeliverable results has tests of its own."""
+class NoLists:
+    """A provider without models."""
 
-    async def find(self, user_id: str | None) -> None:
-        return None
+    is_sandbox = True
 
-    async def chats(self, user_id: str, platform: str) -> Sequence[PrivateChat]:
+    async def models(self) -> Sequence[ModelInfo]:
         return []
 
-    async def names(self, user_ids: Sequence[str]) -> dict[str, str]:
-        return {}
+    def guess_route(self, model: str) -> ImageRoute:
+        raise LookupError(model)
+
+
+def users_of(db: Db, cost: Cost = CHEAP) -> UserService:
+    return UserService(
+        db,
+        passwords=Passwords(cost),
+        figures=BudgetService(db),
+        monthly_usd=Decimal(10),
+        guest_monthly_usd=Decimal(1),
+    )
+
+
+def deliveries_of(db: Db, wake: Wake) -> DeliveryService:
+    outbox, users = Outbox(db, wake), users_of(db)
+    preferences = Preferences(db, Catalog(db, NoLists()))
+    owners = Owners(users, preferences, LinkService(db, users, outbox))
+    return DeliveryService(db, wake, outbox, no_generations, owners)
 
 
 def build(
@@ -185,35 +215,23 @@ def build(
     chat_signup: Literal["link", "open"] = "link",
     cost: Cost = CHEAP,
 ) -> World:
-    erasers: list[Eraser] = []
-    deliveries = DeliveryService(db, Wake(), no_generations, Nobody())
+    deliveries = deliveries_of(db, Wake())
     signer = TokenSigner(["a secret key that is long enough to sign"])
-    users = UserService(
-        db,
-        passwords=Passwords(cost),
-        figures=BudgetService(db),
-        monthly_usd=Decimal(10),
-        guest_monthly_usd=Decimal(1),
-        erasers=erasers,
+    users = users_of(db, cost)
+    links = LinkService(db, users, deliveries.outbox)
+    callers = Bearers(db, signer, users, links)
+    recovery = Recovery(db, users=users, mail=Mailer(None), public_url="https://studio.example.org")
+    auth = AuthService(db, signer, users, recovery, setup_token=SETUP_TOKEN, web_signup=web_signup)
+    bots = BotService(
+        db, signer, users, links, chat_signup=chat_signup, new_key=lambda _platform: ids.token()
     )
-    links = LinkService(db, users=users, notify=deliveries.notify, ring=deliveries.ring)
-    auth = AuthService(
-        db,
-        signer=signer,
-        users=users,
-        links=links,
-        mail=Mailer(None),
-        public_url="https://studio.example.org",
-        setup_token=SETUP_TOKEN,
-        web_signup=web_signup,
-        chat_signup=chat_signup,
-        new_bot_key=lambda _platform: ids.token(),
-    )
-    admin = AdminService(db, users=users, auth=auth, links=links)
-    erasers += [auth.erase, links.erase]
+    erasers: list[Erase] = [auth.erase, links.erase]
+    eraser = AccountEraser(db, users, contents=[], records=erasers, guests_of=links.guests_of)
+    admin = AdminService(db, users, eraser, auth, links)
     app = FastAPI()
+    provided = (auth, bots, recovery, users, links, admin, eraser, ExportService(db, NoFiles()))
     app.state.services = SimpleNamespace(
-        auth=auth, users=users, links=links, admin=admin, export=ExportService(db, NoFiles())
+        by_type={CallerLookup: callers} | {type(each): each for each in provided}
     )
     add_handlers(app)
     for routes in (auth_routes, users_routes, links_routes, admin_routes):
@@ -221,14 +239,28 @@ def build(
     http = httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=("192.0.2.9", 1)), base_url="http://api"
     )
-    return World(db, signer, users, links, auth, deliveries, admin, erasers, http)
+    return World(
+        db,
+        signer,
+        users,
+        links,
+        auth,
+        bots,
+        callers,
+        recovery,
+        deliveries,
+        admin,
+        eraser,
+        erasers,
+        http,
+    )
 
 
 @pytest.fixture
 async def world(db: Db) -> AsyncIterator[World]:
     """Sign-up is open, bots have their keys."""
     made = build(db)
-    await made.auth.bots.adopt_keys(KEYS)
+    await made.bots.adopt_keys(KEYS)
     async with made.http:
         yield made
 

@@ -226,7 +226,7 @@ async def test_an_account_that_goes_takes_its_inbox_along(office: Office) -> Non
     async with await office.somebody_else() as ben:
         user_id = (await ben.get("/users/me")).json()["id"]
         async with services.db.transaction() as sql:
-            await services.deliveries.notify(
+            await services.outbox.notify(
                 sql, platform="telegram", chat_id="5", code="unlinked", facts={}, user_id=user_id
             )
         await office.refuse(await office.one())

@@ -15,7 +15,7 @@ from api.deliveries.store import Target
 from api.errors import Conflict
 from api.ids import now
 from api.wake import Wake
-from tests.api.auth.world import Nobody, no_generations
+from tests.api.auth.world import deliveries_of
 
 
 async def here() -> bool:
@@ -32,33 +32,33 @@ def wake() -> Wake:
 
 
 @pytest.fixture
-def outbox(db: Db, wake: Wake) -> DeliveryService:
-    return DeliveryService(db, wake, no_generations, Nobody())
+def deliveries(db: Db, wake: Wake) -> DeliveryService:
+    return deliveries_of(db, wake)
 
 
 async def tell(
-    outbox: DeliveryService,
+    deliveries: DeliveryService,
     db: Db,
     text: str = "hello",
     platform: str = "telegram",
     chat: str = "c1",
 ) -> None:
     async with db.transaction() as sql:
-        await outbox.notify(
+        await deliveries.outbox.notify(
             sql, platform=platform, chat_id=chat, code="linked", facts={"account_hint": text}
         )
-    outbox.ring(platform)
+    deliveries.outbox.ring(platform)
 
 
 async def claim(
-    outbox: DeliveryService, platform: str = "telegram", wait: float = 0
+    deliveries: DeliveryService, platform: str = "telegram", wait: float = 0
 ) -> list[DeliveryOut]:
-    return await outbox.claim(platform, wait, 10, here)
+    return await deliveries.claim(platform, wait, 10, here)
 
 
-async def test_a_notice_is_claimed_with_its_facts(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db)
-    (delivery,) = await claim(outbox)
+async def test_a_notice_is_claimed_with_its_facts(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db)
+    (delivery,) = await claim(deliveries)
     assert delivery.event == Notice(code="linked", facts={"account_hint": "hello"})
     assert (delivery.address.platform, delivery.address.chat_id, delivery.attempt) == (
         "telegram",
@@ -67,105 +67,107 @@ async def test_a_notice_is_claimed_with_its_facts(outbox: DeliveryService, db: D
     )
 
 
-async def test_a_leased_row_is_nobody_elses(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db)
-    assert len(await claim(outbox)) == 1
-    assert await claim(outbox) == []
+async def test_a_leased_row_is_nobody_elses(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db)
+    assert len(await claim(deliveries)) == 1
+    assert await claim(deliveries) == []
 
 
-async def test_each_platform_has_its_own_rows(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db, platform="discord")
-    assert await claim(outbox, "telegram") == []
-    assert len(await claim(outbox, "discord")) == 1
+async def test_each_platform_has_its_own_rows(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db, platform="discord")
+    assert await claim(deliveries, "telegram") == []
+    assert len(await claim(deliveries, "discord")) == 1
 
 
 async def test_a_waiting_claim_returns_when_something_comes(
-    outbox: DeliveryService, db: Db
+    deliveries: DeliveryService, db: Db
 ) -> None:
-    waiting = asyncio.create_task(claim(outbox, wait=25))
+    waiting = asyncio.create_task(claim(deliveries, wait=25))
     await asyncio.sleep(0)
-    await tell(outbox, db)
+    await tell(deliveries, db)
     assert len(await asyncio.wait_for(waiting, 20)) == 1
 
 
-async def test_nothing_is_claimed_for_a_bot_that_hung_up(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db)
-    assert await outbox.claim("telegram", 0, 10, gone) == []
-    assert len(await claim(outbox)) == 1
+async def test_nothing_is_claimed_for_a_bot_that_hung_up(
+    deliveries: DeliveryService, db: Db
+) -> None:
+    await tell(deliveries, db)
+    assert await deliveries.claim("telegram", 0, 10, gone) == []
+    assert len(await claim(deliveries)) == 1
 
 
 async def test_sixteen_claimers_share_fifty_rows_without_a_double(
-    outbox: DeliveryService, db: Db
+    deliveries: DeliveryService, db: Db
 ) -> None:
     for number in range(50):
-        await tell(outbox, db, str(number), chat=f"c{number}")
-    batches = await asyncio.gather(*[outbox.claim("telegram", 0, 5, here) for _ in range(16)])
-    batches += [await outbox.claim("telegram", 0, 50, here)]
+        await tell(deliveries, db, str(number), chat=f"c{number}")
+    batches = await asyncio.gather(*[deliveries.claim("telegram", 0, 5, here) for _ in range(16)])
+    batches += [await deliveries.claim("telegram", 0, 50, here)]
     ids = [delivery.id for batch in batches for delivery in batch]
     assert len(ids) == len(set(ids)) == 50
 
 
 async def test_without_an_ack_it_comes_again_and_the_first_lease_is_over(
-    outbox: DeliveryService, db: Db
+    deliveries: DeliveryService, db: Db
 ) -> None:
-    await tell(outbox, db)
-    (first,) = await claim(outbox)
+    await tell(deliveries, db)
+    (first,) = await claim(deliveries)
     with time_machine.travel(now() + LEASE + timedelta(seconds=1)):
-        (second,) = await claim(outbox)
+        (second,) = await claim(deliveries)
         assert (second.id, second.attempt) == (first.id, 2)
         with pytest.raises(Conflict):
-            await outbox.ack("telegram", first.id, AckIn(lease=first.lease))
-        await outbox.ack("telegram", second.id, AckIn(lease=second.lease, message_ids=["7"]))
+            await deliveries.ack("telegram", first.id, AckIn(lease=first.lease))
+        await deliveries.ack("telegram", second.id, AckIn(lease=second.lease, message_ids=["7"]))
     with time_machine.travel(now() + timedelta(hours=1)):
-        assert await claim(outbox) == []
+        assert await claim(deliveries) == []
 
 
-async def test_another_platforms_bot_cannot_ack(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db)
-    (delivery,) = await claim(outbox)
+async def test_another_platforms_bot_cannot_ack(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db)
+    (delivery,) = await claim(deliveries)
     with pytest.raises(Conflict):
-        await outbox.ack("discord", delivery.id, AckIn(lease=delivery.lease))
+        await deliveries.ack("discord", delivery.id, AckIn(lease=delivery.lease))
 
 
-async def test_the_platforms_wait_is_obeyed(outbox: DeliveryService, db: Db) -> None:
-    await tell(outbox, db)
-    (delivery,) = await claim(outbox)
+async def test_the_platforms_wait_is_obeyed(deliveries: DeliveryService, db: Db) -> None:
+    await tell(deliveries, db)
+    (delivery,) = await claim(deliveries)
     at = now()
-    await outbox.fail(
+    await deliveries.fail(
         "telegram", delivery.id, FailIn(lease=delivery.lease, reason="429", retry_after=300)
     )
     with time_machine.travel(at + timedelta(seconds=290)):
-        assert await claim(outbox) == []
+        assert await claim(deliveries) == []
     with time_machine.travel(at + timedelta(seconds=310)):
-        assert len(await claim(outbox)) == 1
+        assert len(await claim(deliveries)) == 1
 
 
 async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(
-    outbox: DeliveryService, db: Db
+    deliveries: DeliveryService, db: Db
 ) -> None:
-    await tell(outbox, db)
-    (first,) = await claim(outbox)
+    await tell(deliveries, db)
+    (first,) = await claim(deliveries)
     at = now()
-    await outbox.fail(
+    await deliveries.fail(
         "telegram", first.id, FailIn(lease=first.lease, reason="read timeout", uncertain=True)
     )
     with time_machine.travel(at + UNCERTAIN_WAIT + timedelta(seconds=2)):
-        (second,) = await claim(outbox)
-        await outbox.fail(
+        (second,) = await claim(deliveries)
+        await deliveries.fail(
             "telegram", second.id, FailIn(lease=second.lease, reason="read timeout", uncertain=True)
         )
     with time_machine.travel(at + timedelta(days=1)):
-        assert await claim(outbox) == []
+        assert await claim(deliveries) == []
     row = await db.fetch_one("SELECT state, reason FROM deliveries")
     assert row == {"state": "dead", "reason": "read timeout"}
 
 
 async def test_what_a_chat_can_never_take_is_dead_and_says_why(
-    outbox: DeliveryService, db: Db
+    deliveries: DeliveryService, db: Db
 ) -> None:
-    await tell(outbox, db)
-    (delivery,) = await claim(outbox)
-    await outbox.fail(
+    await tell(deliveries, db)
+    (delivery,) = await claim(deliveries)
+    await deliveries.fail(
         "telegram", delivery.id, FailIn(lease=delivery.lease, reason="bot was blocked", final=True)
     )
     assert await db.fetch_one("SELECT state, reason FROM deliveries") == {
@@ -174,19 +176,25 @@ async def test_what_a_chat_can_never_take_is_dead_and_says_why(
     }
 
 
-async def test_an_event_is_written_once_per_chat(outbox: DeliveryService, db: Db) -> None:
+async def test_an_event_is_written_once_per_chat(deliveries: DeliveryService, db: Db) -> None:
     async def announce() -> None:
         async with db.transaction() as sql:
-            await outbox.announce(sql, "g1", Target("telegram", "c1"), "generation_completed")
+            await deliveries.outbox.announce(
+                sql, "g1", Target("telegram", "c1"), "generation_completed"
+            )
 
     await announce()
     with pytest.raises(Duplicate):
         await announce()
 
 
-async def test_the_delivery_of_a_deleted_generation_ends(outbox: DeliveryService, db: Db) -> None:
+async def test_the_delivery_of_a_deleted_generation_ends(
+    deliveries: DeliveryService, db: Db
+) -> None:
     async with db.transaction() as sql:
-        await outbox.announce(sql, "g1", Target("telegram", "c1"), "generation_completed")
-    assert await claim(outbox) == []
+        await deliveries.outbox.announce(
+            sql, "g1", Target("telegram", "c1"), "generation_completed"
+        )
+    assert await claim(deliveries) == []
     row = await db.fetch_one("SELECT state FROM deliveries")
     assert row == {"state": "dead"}

@@ -78,7 +78,7 @@ async def test_a_video_between_two_images(
     assert (await finished(api, made.json()))["status"] == "completed"
     again = await user.post(f"/generations/{made.json()['id']}/again")
     assert (await finished(api, again.json()))["mode"] == "image_to_video"
-    row = await api.services.generations.reader.owned(
+    row = await api.services.reader.owned(
         (await user.get("/users/me")).json()["id"], again.json()["id"]
     )
     assert [(one.frame, one.media_id) for one in row.inputs] == [

@@ -39,7 +39,7 @@ async def finished(api: Api, generation: dict[str, Any]) -> dict[str, Any]:
     row = await store.get(api.services.db, generation["id"])
     assert row is not None
     row = await api.services.generations.wait(row, 60)
-    return (await api.services.generations.reader.outs([row]))[0].model_dump(mode="json")
+    return (await api.services.reader.outs([row]))[0].model_dump(mode="json")
 
 
 async def money(user: httpx.AsyncClient) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from api.budget.service import BudgetService
 from api.db import Db
 from api.db.open import open_db
-from api.deliveries.service import DeliveryService
+from api.deliveries.outbox import Outbox
 from api.deliveries.store import Target
 from api.errors import TimedOut
 from api.generations import states, store
@@ -31,7 +31,6 @@ from api.generations.states import MOVES, Phase
 from api.generations.store import Generation
 from api.ids import now
 from api.wake import Wake
-from tests.api.auth.world import Nobody, no_generations
 from tests.api.generations.test_states import job, reachable
 
 T = TypeVar("T")
@@ -51,7 +50,7 @@ class Jobs(RuleBasedStateMachine):
         for table in ("generations", "holds", "ledger", "budgets", "deliveries"):
             self.run(self.db.execute(f"DELETE FROM {table}"))
         self.budget = BudgetService(self.db)
-        self.deliveries = DeliveryService(self.db, Wake(), no_generations, Nobody())
+        self.outbox = Outbox(self.db, Wake())
         self.paid: dict[str, int] = {}
         self.seen: dict[str, states.State] = {}
 
@@ -156,7 +155,7 @@ class Jobs(RuleBasedStateMachine):
                 else:
                     await self.budget.release(sql, lease.hold_id)
                 if ended[0] != "cancelled":
-                    await self.deliveries.announce(sql, lease.id, CHAT, f"generation_{ended[0]}")
+                    await self.outbox.announce(sql, lease.id, CHAT, f"generation_{ended[0]}")
 
         if lease is not None:
             self.run(work())
@@ -169,7 +168,7 @@ class Jobs(RuleBasedStateMachine):
                     await self.budget.release(sql, row.hold_id)
                 elif not await transitions.cancel_submitted(sql, row.id, now()):
                     return
-                await self.deliveries.announce(sql, row.id, CHAT, "generation_failed")
+                await self.outbox.announce(sql, row.id, CHAT, "generation_failed")
 
         if (row := self.row(pick)) is not None:
             self.run(work(row))
@@ -205,7 +204,7 @@ class Jobs(RuleBasedStateMachine):
                 else:
                     await self.budget.release(sql, row.hold_id)
                 if ended.status == "failed":
-                    await self.deliveries.announce(sql, row.id, CHAT, "generation_failed")
+                    await self.outbox.announce(sql, row.id, CHAT, "generation_failed")
 
         if (row := self.row(pick)) is not None:
             self.run(work(row))

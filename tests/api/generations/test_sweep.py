@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import sweeper_of
 from api.generations import store
 from api.generations.making.sweep import Sweeper
 from api.ids import now
@@ -28,7 +27,7 @@ def age(path: Path) -> None:
 
 
 def sweeper(api: Api) -> Sweeper:
-    return sweeper_of(api.services)
+    return api.services.sweeper
 
 
 async def test_a_hold_whose_job_is_over_is_closed_with_its_cost(
@@ -90,7 +89,7 @@ async def test_what_was_made_since_a_backup_outlives_its_restoring(
     be taken out of the trash."""
     data = tmp_path / "data"
     async with running_api(tmp_path, sandbox) as api, await api.user() as user:
-        backup = await api.services.board.backups.make(None)
+        backup = await api.services.backups.make(None)
         made = (await user.post("/generate/image", json={"prompt": "x", "model": SEEDREAM})).json()
         pictures = [data / "media" / name for name in kept_in(data / "media")]
         assert len(pictures) == 2

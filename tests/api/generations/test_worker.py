@@ -14,7 +14,6 @@ import pytest
 import time_machine
 from structlog.testing import capture_logs
 
-from api.app import sweeper_of
 from api.background import Background
 from api.db import Db
 from api.generations import store
@@ -55,7 +54,7 @@ def steps_of(api: Api) -> Steps:
         own.budget,
         own.users,
         own.media,
-        own.deliveries,
+        own.outbox,
         None,
     )
 
@@ -66,7 +65,7 @@ def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, 
 
 def worker_of(api: Api, times: Times = SHORT) -> Worker:
     own = api.services
-    return Worker(own.db, Wake(), steps_of(api), sweeper_of(own), Stop(0), times)
+    return Worker(own.db, Wake(), steps_of(api), own.sweeper, Stop(0), times)
 
 
 @asynccontextmanager

@@ -379,7 +379,7 @@ def test_the_hint_never_shows_the_whole_name(email: str, hint: str) -> None:
 
 async def test_an_open_chat_gets_a_guest_account(db: Db) -> None:
     world = build(db, chat_signup="open")
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     act = (await world.act()).json()["access_token"]
     shown = (await world.ask("GET", "/users/me", as_=act)).json()
     assert (shown["email"], shown["display_name"], shown["monthly_usd"]) == (None, "Al", "1.000000")
@@ -388,7 +388,7 @@ async def test_an_open_chat_gets_a_guest_account(db: Db) -> None:
 
 async def test_racing_first_words_make_one_guest(db: Db) -> None:
     world = build(db, chat_signup="open")
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     for number in range(5):
         results = await race(16, lambda _, identity=str(number): world.act(identity))  # type: ignore[misc]
         owners = {
@@ -400,7 +400,7 @@ async def test_racing_first_words_make_one_guest(db: Db) -> None:
 
 async def test_what_a_guest_made_moves_to_the_account(db: Db) -> None:
     world = build(db, chat_signup="open")
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()
     await db.execute(
         "INSERT INTO conversations (id, user_id, title, created_at, updated_at) VALUES ('c1', $1, "

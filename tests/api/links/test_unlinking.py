@@ -135,7 +135,7 @@ async def test_an_account_that_has_ended_gets_no_link_any_more(world: World, end
 
 async def test_a_guest_cannot_get_a_new_budget_by_unlinking(db: Db) -> None:
     world = build(db, chat_signup="open")
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     first = (await world.act()).json()
     refused = await unlink(world, first["access_token"])
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
@@ -156,7 +156,7 @@ async def test_a_guest_cannot_get_a_new_budget_by_unlinking(db: Db) -> None:
 
 async def test_what_a_guests_last_request_wrote_after_the_link_moves_at_the_purge(db: Db) -> None:
     world = build(db, chat_signup="open")
-    await world.auth.bots.adopt_keys(KEYS)
+    await world.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()
     alice = await world.person()
     await world.linked(alice.access_token)

@@ -178,9 +178,7 @@ async def test_what_was_paid_is_kept_until_the_bucket_takes_it(
         assert len(files_in(spool)) == 4, "two files and their thumbnails"
         await api.services.media.tend()
         (warned,) = [
-            each
-            for each in await api.services.board.warnings.now()
-            if each.code == "storage_unavailable"
+            each for each in await api.services.warnings.now() if each.code == "storage_unavailable"
         ]
         assert (warned.facts["waiting"], "AccessDenied" in warned.facts["detail"]) == ("4", True)
     with_key("owner")

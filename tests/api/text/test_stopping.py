@@ -53,7 +53,7 @@ async def test_stopping_settles_what_was_used(api: Api, caller: Caller, sandbox:
     spent, held = await spent_and_held(api, caller)
     assert spent > 0
     assert held == 0
-    kept = await api.services.text.conversations.detail(caller.user_id, running.conversation.id)
+    kept = await api.services.conversations.detail(caller.user_id, running.conversation.id)
     assert [message.role for message in kept.messages] == ["user", "assistant"]
     assert kept.messages[1].text
 
@@ -95,7 +95,7 @@ async def test_a_conversation_deleted_meanwhile_stays_deleted(api: Api, caller: 
     text = api.services.text
     first = await text.answer(caller, TextIn(prompt="x"))
     running = await text.begin(caller, TextIn(prompt="y", conversation_id=first.conversation_id))
-    await text.conversations.delete(caller.user_id, first.conversation_id)
+    await api.services.conversations.delete(caller.user_id, first.conversation_id)
     await ended(running)
     assert await api.services.db.fetch("SELECT id FROM messages") == []
     assert (await spent_and_held(api, caller))[1] == 0

@@ -138,7 +138,7 @@ async def test_an_admin_demoted_and_one_deleted_at_once_leave_one(world: World) 
             if who == 0:
                 await world.users.set_role(first.user.id, "user", actor_id="x")
             else:
-                await world.users.erase(second_id, actor_id="x")
+                await world.eraser.erase(second_id, actor_id="x")
 
         results = await race(2, act)
         assert [type(result) for result in results if result is not None] == [LastAdmin]

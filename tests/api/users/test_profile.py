@@ -170,8 +170,8 @@ async def test_erasing_that_was_interrupted_is_ended_by_asking_again(world: Worl
 
     world.erasers.append(fail)
     with pytest.raises(ConnectionError):
-        await world.users.erase(alice.user.id, actor_id=admin.user.id)
+        await world.eraser.erase(alice.user.id, actor_id=admin.user.id)
     assert (await world.ask("GET", "/users/me", as_=alice.access_token)).status_code == 401
     world.erasers.pop()
-    await world.users.erase(alice.user.id, actor_id=admin.user.id)
+    await world.eraser.erase(alice.user.id, actor_id=admin.user.id)
     assert await world.count("users") == 1

@@ -27,14 +27,14 @@ async def tell(place: Place, chat: str, *names: str) -> None:
     services = place.api.services
     for name in names:
         async with services.db.transaction() as sql:
-            await services.deliveries.notify(
+            await services.outbox.notify(
                 sql,
                 platform=PLATFORM,
                 chat_id=chat,
                 code="linked",
                 facts={"account_hint": f"<{name}>"},
             )
-    services.deliveries.ring(PLATFORM)
+    services.outbox.ring(PLATFORM)
 
 
 async def rows(place: Place) -> list[tuple[str, int, bool]]:

@@ -112,7 +112,7 @@ class Desk:
         user = (await self.web.get("/users/me")).json()["id"]
         target = Target(side.platform, chat_id, message_id=request, private=True, user_id=user)
         async with db.transaction() as sql:
-            await self.api.services.deliveries.announce(sql, made["id"], target, EVENTS[event])
+            await self.api.services.outbox.announce(sql, made["id"], target, EVENTS[event])
         row = await db.fetch_one("SELECT max(id) AS id FROM deliveries")
         assert row is not None
         return Waiting(row["id"], event, chat_id, shown.message_ids[-1], made["short_id"])

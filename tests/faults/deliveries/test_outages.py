@@ -60,14 +60,14 @@ def running(folder: Path, sandbox: Sandbox) -> AbstractAsyncContextManager[Api]:
 async def tell(api: Api, *names: str) -> None:
     async with api.services.db.transaction() as sql:
         for name in names:
-            await api.services.deliveries.notify(
+            await api.services.outbox.notify(
                 sql,
                 platform=PLATFORM,
                 chat_id=CHAT,
                 code="linked",
                 facts={"account_hint": f"<{name}>"},
             )
-    api.services.deliveries.ring(PLATFORM)
+    api.services.outbox.ring(PLATFORM)
 
 
 async def all_done(api: Api, count: int, seconds: float = 60) -> None:
@@ -287,7 +287,7 @@ async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     await db.execute(f"INSERT INTO generations ({', '.join(row)}) VALUES ({places})", *row.values())
     async with db.transaction() as sql:
-        await api.services.deliveries.announce(
+        await api.services.outbox.announce(
             sql, "job-0000", Target("telegram", chats[0], private=True, user_id=user_id), EVENT
         )
     await db.execute(

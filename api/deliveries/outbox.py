@@ -1,0 +1,92 @@
+"""The outbox as the other domains use it: a row for a chat is written in the transaction of what it
+tells."""
+
+import json
+from collections.abc import Mapping
+
+from api.db import Db, Sql
+from api.deliveries import store
+from api.deliveries.store import Target
+from api.ids import new_id, now
+from api.wake import Wake
+
+TOPIC = "deliveries"
+
+
+class Outbox:
+    """`ring` the platform after the commit, so that its bot need not look first."""
+
+    def __init__(self, db: Db, wake: Wake) -> None:
+        self._db = db
+        self._wake = wake
+
+    async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
+        """Write the row in the transaction that makes `event` true; `ring` after its commit."""
+        key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
+        await store.insert(
+            sql, target, dedupe_key=key, event=event, generation_id=generation_id, now=now()
+        )
+
+    async def announce_notice(
+        self,
+        sql: Sql,
+        generation_id: str,
+        target: Target,
+        code: str,
+        facts: Mapping[str, str],
+        number: int,
+    ) -> None:
+        """Tell the chat that waits for a generation a fact about it. `number` tells one time of the
+        same fact from the next."""
+        key = f"{generation_id}:{target.platform}:{target.chat_id}:{code}:{number}"
+        await store.insert(
+            sql,
+            target,
+            dedupe_key=key,
+            event="notice",
+            generation_id=generation_id,
+            notice=_notice(code, facts),
+            now=now(),
+        )
+
+    async def notify(
+        self,
+        sql: Sql,
+        *,
+        platform: str,
+        chat_id: str,
+        code: str,
+        facts: Mapping[str, str],
+        user_id: str | None = None,
+        broadcast_id: str | None = None,
+    ) -> None:
+        """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user
+        finds it on the web if the chat does not take it."""
+        target = Target(platform, chat_id, private=True, user_id=user_id)
+        notice = _notice(code, facts)
+        await store.insert(
+            sql,
+            target,
+            dedupe_key=new_id(),
+            event="notice",
+            notice=notice,
+            now=now(),
+            broadcast_id=broadcast_id,
+        )
+
+    def ring(self, platform: str) -> None:
+        self._wake.ring(f"{TOPIC}:{platform}")
+
+    async def withdraw(self, sql: Sql, broadcast_id: str) -> None:
+        """What waits of a broadcast is not sent any more; what is with a bot at this moment is."""
+        await store.withdraw(sql, broadcast_id, now())
+
+    async def forget(self, sql: Sql, generation_id: str) -> None:
+        await store.forget(sql, generation_id)
+
+    async def erase_user(self, user_id: str) -> None:
+        await store.forget_user(self._db, user_id)
+
+
+def _notice(code: str, facts: Mapping[str, str]) -> dict[str, str]:
+    return {"code": code, "facts": json.dumps(dict(facts))}

@@ -1,0 +1,11 @@
+"""E-mail addresses as a mail server takes them."""
+
+from email_validator import validate_email
+
+
+def plain_address(address: str) -> str:
+    """One bare address, its domain as the mail system writes it. Raises `ValueError`."""
+    checked = validate_email(
+        address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
+    )
+    return checked.ascii_email or checked.normalized

@@ -1,0 +1,339 @@
+"""Everything that a process of the api runs: built once, opened and closed in order."""
+
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from api.admin.backups import AGAIN_AFTER, BackupPlan, Backups
+from api.admin.broadcasts import Broadcasts
+from api.admin.db_health import DbHealth
+from api.admin.service import AdminService
+from api.admin.stats import Stats
+from api.admin.studio_settings import StudioSettings
+from api.admin.warnings import Warnings
+from api.auth.bearers import Bearers
+from api.auth.bots import BotService
+from api.auth.recovery import Recovery
+from api.auth.service import AuthService
+from api.auth.tokens import TokenSigner
+from api.background import Background
+from api.budget.anonymiser import Anonymiser
+from api.budget.service import BudgetService
+from api.budget.spending import Spending
+from api.callers import CallerLookup
+from api.catalog.service import REREAD_SECONDS, RETRY_FIRST, Catalog
+from api.command_line import Shell
+from api.database import open_database
+from api.db import Db
+from api.deliveries.admin import DeliveryAdmin
+from api.deliveries.inbox import Inbox
+from api.deliveries.outbox import Outbox
+from api.deliveries.owners import Owners
+from api.deliveries.service import DeliveryService
+from api.errors import StorageFull, StorageUnavailable
+from api.generations.accepting.service import GenerationService
+from api.generations.gallery.service import Gallery
+from api.generations.making.late_costs import ASKED_EVERY, LateCosts
+from api.generations.making.steps import Callbacks, Steps
+from api.generations.making.sweep import Sweeper
+from api.generations.making.webhooks import Webhooks
+from api.generations.making.worker import Times, Worker
+from api.generations.operating.service import GenerationAdmin
+from api.generations.reader import GenerationReader
+from api.links.service import LinkService
+from api.mail import Mailer
+from api.media.disk_space import Room
+from api.media.fetcher import ImageFetcher
+from api.media.service import MediaService
+from api.media.storage import MediaStore
+from api.metrics import Metrics
+from api.provider.openrouter import OpenRouter
+from api.provider.types import Provider
+from api.schemas import micro
+from api.secrets import Secrets, ensure_secrets, renew_bot_key
+from api.settings import Settings
+from api.shutdown import Stop
+from api.start_errors import CannotStart
+from api.text.conversations import Conversations
+from api.text.service import TextService
+from api.users.erasure import AccountEraser
+from api.users.export import ExportService
+from api.users.passwords import Cost, Passwords
+from api.users.preferences import Preferences
+from api.users.service import UserService
+from api.wake import Wake
+
+SANDBOX_KEY = "sandbox"
+
+
+class Services:
+    """Each is made of what stands above it. `by_type` is where routes find them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        db: Db,
+        files: MediaStore,
+        metrics: Metrics,
+        stop: Stop,
+        cost: Cost,
+    ) -> None:
+        limit = settings.global_monthly_usd
+        key = _text(settings.secret_key) or secrets.secret_key
+        self.settings = settings
+        self.db = db
+        self.metrics = metrics
+        self.stop = stop
+        self.wake = Wake()
+        self.background = Background(metrics)
+        self.provider = _provider(settings, metrics)
+        self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
+        self.media = MediaService(db, files, _room(settings, files), signing_key=key)
+        self.catalog = Catalog(db, self.provider)
+        self.preferences = Preferences(db, self.catalog)
+        self.outbox = Outbox(db, self.wake)
+        self._add_accounts(secrets, cost, key)
+        self._add_generations(key)
+        self.conversations = Conversations(db, self.media)
+        self.text = TextService(
+            db,
+            self.provider,
+            self.preferences,
+            self.budget,
+            self.media,
+            self.users,
+            self.conversations,
+        )
+        self._add_operations()
+        self.by_type: dict[type, object] = {type(each): each for each in vars(self).values()} | {
+            Db: db,
+            Provider: self.provider,
+            CallerLookup: self.callers,
+        }
+
+    def _add_accounts(self, secrets: Secrets, cost: Cost, key: str) -> None:
+        settings, db = self.settings, self.db
+        before = _text(settings.secret_key_previous)
+        signer = TokenSigner([key, before] if before else [key])
+        self.users = UserService(
+            db,
+            passwords=Passwords(cost),
+            figures=self.budget,
+            monthly_usd=settings.default_monthly_usd,
+            guest_monthly_usd=settings.guest_monthly_usd,
+            hosts=_hosts(settings),
+        )
+        self.links = LinkService(db, self.users, self.outbox)
+        self.callers = Bearers(db, signer, self.users, self.links)
+        self.recovery = Recovery(
+            db,
+            users=self.users,
+            mail=Mailer(settings.mail_server),
+            public_url=settings.public_url,
+        )
+        self.auth = AuthService(
+            db,
+            signer,
+            self.users,
+            self.recovery,
+            setup_token=secrets.setup_token,
+            web_signup=settings.web_signup,
+        )
+        self.bots = BotService(
+            db,
+            signer,
+            self.users,
+            self.links,
+            chat_signup=settings.chat_signup,
+            new_key=lambda name: renew_bot_key(settings.data_dir, name).bot_keys[name],
+        )
+        self.shell = Shell(db, self.users)
+        self.spending = Spending(db, self.users.names)
+
+    def _add_generations(self, key: str) -> None:
+        settings, db, wake, media, outbox = (
+            self.settings,
+            self.db,
+            self.wake,
+            self.media,
+            self.outbox,
+        )
+        secret = _text(settings.openrouter_webhook_secret)
+        address = settings.public_api_url if secret else None
+        owners = Owners(self.users, self.preferences, self.links)
+        self.reader = GenerationReader(db, media)
+        self.deliveries = DeliveryService(db, wake, outbox, self.reader.render, owners)
+        self.delivery_admin = DeliveryAdmin(db, outbox, self.reader.render, owners)
+        self.inbox = Inbox(db, outbox, self.reader.render, owners)
+        self.generations = GenerationService(
+            db,
+            wake,
+            self.users,
+            self.preferences,
+            self.catalog,
+            self.budget,
+            media,
+            outbox,
+            self.reader,
+            sandbox=settings.is_sandbox,
+        )
+        self.gallery = Gallery(
+            db, self.generations, media, signing_key=key, public_url=settings.public_url
+        )
+        self.webhooks = Webhooks(db, wake, secret)
+        self.steps = Steps(
+            db,
+            wake,
+            self.provider,
+            self.catalog,
+            self.budget,
+            self.users,
+            media,
+            outbox,
+            Callbacks(address) if address else None,
+        )
+        self.sweeper = Sweeper(db, self.budget, media.sweep_of(*_databases(settings)))
+
+    def _add_operations(self) -> None:
+        settings, db = self.settings, self.db
+        self.export = ExportService(db, self.media)
+        self.eraser = AccountEraser(
+            db,
+            self.users,
+            contents=[
+                self.generations.erase_user,
+                self.text.erase_user,
+                self.media.erase_user,
+                self.outbox.erase_user,
+            ],
+            records=[self.links.erase, self.auth.erase, Anonymiser(db).erase_user],
+            guests_of=self.links.guests_of,
+        )
+        self.admin = AdminService(db, self.users, self.eraser, self.auth, self.links)
+        self.studio = StudioSettings(db)
+        self.stats = Stats(db)
+        self.db_health = DbHealth(db, None if settings.is_postgres else settings.duckdb_path)
+        self.backups = Backups(db, BackupPlan.of(settings))
+        self.broadcasts = Broadcasts(db, self.outbox)
+        self.warnings = Warnings(
+            db, self.stats, self.budget, self.provider, self.backups, self.media
+        )
+        self.generation_admin = GenerationAdmin(
+            db,
+            self.wake,
+            self.users,
+            self.studio,
+            self.budget,
+            self.outbox,
+            self.generations,
+        )
+
+
+async def start(
+    settings: Settings,
+    stack: AsyncExitStack,
+    cost: Cost,
+    metrics: Metrics,
+    stop: Stop,
+    *,
+    worker: Times | None,
+) -> Services:
+    """Open everything on `stack`, in the order in which it has to be closed backwards. `worker`:
+    this process makes generations, at this pace. Raises `CannotStart`."""
+    secrets = ensure_secrets(settings.data_dir)
+    db = await open_database(settings)
+    stack.push_async_callback(db.close)
+    services = Services(settings, secrets, db, _files(settings, secrets), metrics, stop, cost)
+    stack.push_async_callback(services.provider.close)
+    await services.bots.adopt_keys(secrets.bot_keys)
+    await services.catalog.load()
+    await services.deliveries.start()
+    await services.text.start()
+    stack.push_async_callback(services.text.close)
+    stack.push_async_callback(services.media.close)
+    await services.media.look()
+    if (why := await services.media.refused()) is not None:
+        raise _no_store(settings, why)
+    stack.push_async_callback(services.background.close)
+    _keep_up(services)
+    if worker is not None:
+        making = Worker(db, services.wake, services.steps, services.sweeper, stop, worker)
+        await making.start(services.background)
+        late_costs = LateCosts(db, services.provider, services.budget)
+        services.background.add("late-costs", late_costs.run, first=ASKED_EVERY)
+        stack.push_async_callback(making.close)
+    return services
+
+
+def _keep_up(services: Services) -> None:
+    """Add what every process does beside its calls."""
+    add = services.background.add
+    add("models", services.catalog.keep_fresh, least=RETRY_FIRST)
+    if services.db.engine == "postgresql":
+        add("models-read", services.catalog.keep_read, first=REREAD_SECONDS)
+    add("text-holds", services.text.sweep)
+    add("text-prices", services.text.lookups.turn)
+    add("purge", services.admin.keep_purged)
+    add("books", services.budget.keep_compared)
+    add("deliveries", services.deliveries.expire)
+    add("broadcasts", services.broadcasts.keep_fed)
+    add("files", services.media.tend)
+    add("backups", services.backups.keep_made, least=AGAIN_AFTER, most=AGAIN_AFTER)
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _provider(settings: Settings, metrics: Metrics) -> Provider:
+    return OpenRouter(
+        settings.provider_url,
+        _text(settings.openrouter_api_key) or SANDBOX_KEY,
+        app_url=settings.public_url,
+        sandbox=settings.is_sandbox,
+        watch=metrics.provider_call,
+        fetch=ImageFetcher().stream,
+    )
+
+
+def _files(settings: Settings, secrets: Secrets) -> MediaStore:
+    try:
+        return MediaStore(
+            settings.media_root, settings.data_dir / "spool", installation=secrets.installation
+        )
+    except (StorageFull, StorageUnavailable) as error:
+        raise _no_store(settings, error.detail) from error
+
+
+def _no_store(settings: Settings, why: str) -> CannotStart:
+    name = "MEDIA_URL" if settings.media_url else "DATA_DIR"
+    return CannotStart(f"{why} ({name}: {settings.media_root}).")
+
+
+def _room(settings: Settings, files: MediaStore) -> Room:
+    folders = [settings.data_dir]
+    if not settings.is_postgres:
+        folders.append(settings.duckdb_path.parent)
+    if files.root:
+        folders.append(files.root)
+    return Room(folders, settings.disk_floor)
+
+
+def _databases(settings: Settings) -> tuple[list[Path], Path | None]:
+    """The folders in which databases of this installation may lie, and the one in use."""
+    live = None if settings.is_postgres else settings.duckdb_path
+    return [settings.data_dir, settings.backups, *([live.parent] if live else [])], live
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The names under which this server is known: `studio.example.org`, and `example` and `studio`
+    alone."""
+    urls = (settings.public_url, settings.public_api_url)
+    found = [urlsplit(url).hostname or "" for url in urls if url]
+    return sorted(
+        {word for host in (*found, socket.gethostname()) for word in (host, *host.split(".")[:-1])}
+    )
