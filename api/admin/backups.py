@@ -117,7 +117,7 @@ class Backups:
         # its start takes longer than the copy, so it starts before the writes are held; then nobody
         # writes until it says that it has copied, or ends
         await child.stdout.readline()
-        async with db.still():
+        async with db.without_writes():
             child.stdin.write(b"\n")
             await child.stdout.readline()
         _, said = await child.communicate()

@@ -21,10 +21,12 @@ class DbUnavailable(Exception):
 
 
 class CannotOpen(DbUnavailable):
-    """`locked`: another process has it. `damaged`: it, or a part of it, cannot be read. `log`: what
-    was written last lies in a log beside it that cannot be put in. `missing`: the log is there
-    without its database. `refused`: the system says no. `detail` is what the engine says, in one
-    line."""
+    """The database file cannot be opened.
+
+    `locked`: another process has it. `damaged`: a part of it cannot be read. `log`: the log beside
+    it, with the last writes, cannot be read. `missing`: the log is there without its database.
+    `refused`: the system does not allow it. `detail` is the engine's message, in one line.
+    """
 
     def __init__(
         self, reason: Literal["locked", "damaged", "log", "missing", "refused"], detail: str
@@ -34,31 +36,41 @@ class CannotOpen(DbUnavailable):
         self.detail = detail
 
 
+class TransactionBroken(DbUnavailable):
+    """A statement failed inside a transaction that would be committed. Nothing of it was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("a statement of this transaction failed, so nothing of it was kept")
+
+
 class Sql(Protocol):
     """Statements, inside a transaction or each on its own. A store function takes one of these."""
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]: ...
 
-    async def fetch_one(self, query: str, *args: object) -> Row | None: ...
+    async def fetch_one(self, query: str, *args: object) -> Row | None:
+        rows = await self.fetch(query, *args)
+        return rows[0] if rows else None
 
-    async def execute(self, query: str, *args: object) -> None: ...
+    async def execute(self, query: str, *args: object) -> None:
+        await self.fetch(query, *args)
 
 
 class Db(Sql, Protocol):
-    """An open database. `transaction()` commits at the end of its block, or rolls back what an
-    exception ends."""
+    """An open database. `transaction()` commits at the end of its block, or rolls back after an
+    exception."""
 
     @property
     def engine(self) -> Literal["duckdb", "postgresql"]: ...
 
     @property
     def skip_locked(self) -> str:
-        """What a claim's subselect ends with, so that claimers pass each other by; empty where one
-        writer makes it needless."""
+        """SQL at the end of a claim's subselect that lets claimers pass each other by; empty where
+        one writer makes it needless."""
         ...
 
     async def check(self) -> None:
-        """Raises `DbUnavailable` unless it can be read and written."""
+        """Raise `DbUnavailable` unless it can be read and written."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Sql]: ...

@@ -1,10 +1,9 @@
-"""What DuckDB answered about tables that seldom change, kept in memory until one of them is written
-to.
+"""Rows of tables that seldom change, kept in memory until one of these tables is written to.
 
-Most of what a call reads is small and the same as a second ago: who asks, what they may do, what is
-switched on. A statement costs DuckDB about a millisecond however little it reads. One process has
-the file open and one thread writes to it, so what is kept is never older than the last write that
-anybody was told of. PostgreSQL has other writers: there nothing is kept.
+Most rows that a call reads are few and the same as a second ago: the caller, roles, switches. A
+statement costs DuckDB about a millisecond however little it reads. One process has the file open
+and one thread writes to it, so cached rows are never older than the last write that was
+acknowledged. PostgreSQL has other writers, so its rows are not cached.
 """
 
 import re
@@ -36,9 +35,9 @@ _NAMES_ITS_TABLE = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH)\b"
 Key = tuple[object, ...]
 
 
-class Kept:
-    """`forget` is for the writer's thread, after a commit that `concerns` it; the rest is for any
-    thread."""
+class CachedRows:
+    """`forget` is for the writer's thread, after a commit that `concerns` the cached tables; the
+    rest is for any thread."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -47,21 +46,20 @@ class Kept:
         self._fits: dict[str, bool] = {}
 
     def get(self, version: int, key: Key) -> Sequence[Row] | None:
-        """In a list of the caller's own."""
         rows = self._answers.get((version, key))
         return None if rows is None else list(rows)
 
     def keep(self, version: int, key: Key, rows: Sequence[Row]) -> None:
-        """`version`: of before they were read, so that what a write has overtaken is never
-        found."""
+        """Keep rows. `version` is the one before they were read, so that rows that a write has
+        overtaken are never found."""
         if self._rows > MOST_ROWS:
             self._clear()
         self._rows += 1 + len(rows)
         self._answers[version, key] = tuple(rows)
 
     def fits(self, query: str, tables: Callable[[], Iterable[str]]) -> bool:
-        """Whether it reads nothing but what may be kept. `tables`: all that there are, asked for
-        once a query."""
+        """Return whether a query reads only tables that may be cached. `tables` lists all
+        tables; it is called once a query."""
         found = self._fits.get(query)
         if found is None:
             named = _words(query).intersection(table.lower() for table in tables())
@@ -81,20 +79,20 @@ def key_of(query: str, args: Iterable[object]) -> Key:
 
 
 def _words(query: str) -> set[str]:
-    """In small letters: for the engine names and keywords are the same in any."""
+    # names and keywords are the same to the engine in small and capital letters
     return set(_WORD.findall(query.lower()))
 
 
 @lru_cache(1000)
 def only_reads(query: str) -> bool:
-    """Certainly. A word that looks like a change makes it a write, and so does a beginning that is
-    not known."""
+    """Return whether a query certainly changes nothing. A word that looks like a change makes it a
+    write, and so does an unknown beginning."""
     return _READS.match(query) is not None and _CHANGES.search(query) is None
 
 
 @lru_cache(1000)
 def concerns(query: str) -> bool:
-    """Whether it may change something that is kept: it names one of the tables, or may change any
+    """Return whether a query may change cached rows: it names one of the tables, or may change any
     without naming it."""
     if only_reads(query):
         return False

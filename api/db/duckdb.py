@@ -1,6 +1,6 @@
 """DuckDB: one process, one writer thread that commits waiting writes together, two reader threads.
 
-Reads never wait for writes. A transaction has the writer alone. Why it is built so:
+Reads never wait for writes. A transaction has the writer alone. The reasons are in
 docs/decisions/0004-one-writer-thread.md.
 """
 
@@ -22,8 +22,8 @@ from typing import Literal, NoReturn, TypeVar
 import duckdb
 import structlog
 
-from api.db import CannotOpen, DbUnavailable, Duplicate, Row, Sql
-from api.db.cached_rows import Kept, Key, concerns, key_of, only_reads
+from api.db import CannotOpen, Db, DbUnavailable, Duplicate, Row, Sql, TransactionBroken
+from api.db.cached_rows import CachedRows, Key, concerns, key_of, only_reads
 from api.unicode import storable_args
 
 T = TypeVar("T")
@@ -57,8 +57,8 @@ _REFUSALS = (
     errno.EMFILE,
 )
 _LOG_HEAD = bytes.fromhex("6400626500")
-"""What each log begins with. One that begins otherwise DuckDB passes over in silence, and
-overwrites at the next write."""
+"""The first bytes of each log. DuckDB silently ignores a log that begins otherwise, and overwrites
+it at the next write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class _Write:
 
 
 class _Cursor:
-    """One thread's connection. What it has run before it keeps parsed: that is up to a third of the
-    time of a short statement."""
+    """The connection of one thread. It keeps its statements parsed, because parsing is up to a
+    third of the time of a short one."""
 
     def __init__(self, root: duckdb.DuckDBPyConnection, end: End) -> None:
         self._end = end
@@ -79,8 +79,8 @@ class _Cursor:
         self._parsed: dict[str, duckdb.Statement | str] = {}
 
     def run(self, query: str, args: tuple[object, ...] = ()) -> Sequence[Row]:
-        """All rows at once: a result left open would be a read transaction that never ends. A row
-        cannot be changed: it may be kept."""
+        """Return all rows at once, because a result left open is a read transaction that never
+        ends. Rows cannot be changed, because they may be cached."""
         try:
             self._connection.execute(self._statement(query), storable_args(args) or None)
             names = [column[0] for column in self._connection.description]
@@ -107,7 +107,7 @@ class _Cursor:
             raise
 
     def _statement(self, query: str) -> duckdb.Statement | str:
-        """The text itself where it holds several, as a migration's does."""
+        """Return the parsed statement, or the text where it holds several, as a migration does."""
         found = self._parsed.get(query)
         if found is None:
             if len(self._parsed) >= PARSED_MAX:
@@ -118,12 +118,12 @@ class _Cursor:
 
 
 class _Writer(_Cursor):
-    """The connection that writes. What was kept of a table that it has changed is forgotten as soon
-    as the change is committed."""
+    """The connection that writes. Cached rows of a table that it has changed are forgotten as
+    soon as the change is committed."""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection, kept: Kept, end: End) -> None:
+    def __init__(self, root: duckdb.DuckDBPyConnection, cached: CachedRows, end: End) -> None:
         super().__init__(root, end)
-        self._kept = kept
+        self._cached = cached
         self._is_open = False
         self._has_changed = False
 
@@ -155,12 +155,12 @@ class _Writer(_Cursor):
 
     def _settle(self) -> None:
         if self._has_changed:
-            self._kept.forget()
+            self._cached.forget()
         self._is_open = self._has_changed = False
 
 
 def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
-    """One commit for all, or nothing of any."""
+    """Commit all of them together, or none."""
     cursor.begin()
     try:
         results = [cursor.run(write.query, write.args) for write in writes]
@@ -171,9 +171,9 @@ def _run_batch(cursor: _Writer, writes: list[_Write]) -> list[Sequence[Row]]:
     return results
 
 
-class _Transaction:
-    """Statements of one open transaction. After a failed one DuckDB would let COMMIT keep nothing
-    in silence: `broken` prevents that."""
+class _Transaction(Sql):
+    """Statements of one open transaction. After a failed one DuckDB's COMMIT would keep nothing and
+    say nothing: `broken` prevents that."""
 
     def __init__(self, db: "DuckDb") -> None:
         self._db = db
@@ -186,15 +186,8 @@ class _Transaction:
             self.broken = True
             raise
 
-    async def fetch_one(self, query: str, *args: object) -> Row | None:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
 
-    async def execute(self, query: str, *args: object) -> None:
-        await self.fetch(query, *args)
-
-
-class DuckDb:
+class DuckDb(Db):
     """The embedded engine. Built by `open_duckdb`."""
 
     engine: Literal["duckdb", "postgresql"] = "duckdb"
@@ -207,8 +200,8 @@ class DuckDb:
         self._read_cursors: queue.SimpleQueue[_Cursor] = queue.SimpleQueue()
         for _ in range(READERS):
             self._read_cursors.put(_Cursor(root, end))
-        self._kept = Kept()
-        self._write_cursor = _Writer(root, self._kept, end)
+        self._cached = CachedRows()
+        self._write_cursor = _Writer(root, self._cached, end)
         self._writer = ThreadPoolExecutor(1, "duckdb-writer")
         self._readers = ThreadPoolExecutor(READERS, "duckdb-reader", initializer=self._take_cursor)
         self._gate = asyncio.Lock()
@@ -219,33 +212,28 @@ class DuckDb:
         self._local.cursor = self._read_cursors.get_nowait()
 
     async def on_writer(self, work: Callable[[_Writer], T]) -> T:
-        """Run on the writer thread. The thread takes work in order, so what a cancelled task left
-        there ends before what comes next."""
+        """Run on the writer thread. The thread takes work in order, so the statement of a cancelled
+        task ends before the next one begins."""
         future = asyncio.get_running_loop().run_in_executor(self._writer, work, self._write_cursor)
         return await asyncio.shield(future)
 
     async def fetch(self, query: str, *args: object) -> Sequence[Row]:
         if not only_reads(query):
             return await self._write(query, args)
-        version, key = self._kept.version, key_of(query, args)
-        kept = self._kept.get(version, key)
-        if kept is not None:
-            return kept
+        version, key = self._cached.version, key_of(query, args)
+        cached = self._cached.get(version, key)
+        if cached is not None:
+            return cached
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, self._read, query, args, version, key
         )
 
     def _read(self, query: str, args: tuple[object, ...], version: int, key: Key) -> Sequence[Row]:
-        """On a reader's thread."""
         cursor: _Cursor = self._local.cursor
         rows = cursor.run(query, args)
-        if self._kept.fits(query, lambda: (row["name"] for row in cursor.run(_ALL_TABLES))):
-            self._kept.keep(version, key, rows)
+        if self._cached.fits(query, lambda: (row["name"] for row in cursor.run(_ALL_TABLES))):
+            self._cached.keep(version, key, rows)
         return rows
-
-    async def fetch_one(self, query: str, *args: object) -> Row | None:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
 
     async def check(self) -> None:
         await self.fetch_one("SELECT 1 AS one")
@@ -274,8 +262,8 @@ class DuckDb:
                     write.done.set_result(result)
 
     async def _results(self, batch: list[_Write]) -> Sequence[Sequence[Row] | BaseException]:
-        """When one of them fails, each again on its own, so that each gets its own result. Whatever
-        a value does to the driver, nobody waits for ever."""
+        """Return the result of each write. When one fails, each runs again on its own, so that no
+        write fails for another one's values, and none waits for ever."""
         if len(batch) > 1:
             (together,) = await asyncio.gather(
                 self.on_writer(lambda cursor: _run_batch(cursor, batch)), return_exceptions=True
@@ -290,32 +278,30 @@ class DuckDb:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Sql]:
-        """The writer alone, until the block ends. Do not await anything slow inside."""
+        """Give the writer to the block alone. Do not await anything slow inside."""
         async with self._gate:
             transaction = _Transaction(self)
             try:
                 await self.on_writer(lambda cursor: cursor.begin())
                 yield transaction
                 if transaction.broken:
-                    raise DbUnavailable(
-                        "a statement of this transaction failed, so nothing of it was kept"
-                    )
+                    raise TransactionBroken
             except BaseException:
                 await self.on_writer(_Writer.rollback)
                 raise
             await self.on_writer(lambda cursor: cursor.commit())
 
     @asynccontextmanager
-    async def still(self) -> AsyncIterator[None]:
-        """All that was committed is in the file, and nobody writes until the block ends. Writes
-        wait; reads go on."""
+    async def without_writes(self) -> AsyncIterator[None]:
+        """Put all committed writes into the file, and let writes wait until the block ends.
+        Reads go on."""
         async with self._gate:
             await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
             yield
 
     async def checkpoint(self) -> None:
-        async with self._gate:
-            await self.on_writer(lambda cursor: cursor.run("CHECKPOINT"))
+        async with self.without_writes():
+            pass
 
     async def close(self) -> None:
         if self._runner is not None:
@@ -327,7 +313,7 @@ class DuckDb:
 
 
 def end_process(error: duckdb.FatalException) -> NoReturn:
-    """After what DuckDB calls fatal it does nothing more for this process."""
+    """End the process, because DuckDB does nothing more for it after a fatal error."""
     log.critical(
         "db_invalid",
         hint="the file is kept as it is; the process ends so that it is opened anew",
@@ -338,12 +324,12 @@ def end_process(error: duckdb.FatalException) -> NoReturn:
 
 async def open_duckdb(path: Path, end: End = end_process) -> DuckDb:
     """Open or create the file. Raises `CannotOpen`; file and log are then as they were. `end` is
-    what happens after a fatal error."""
+    called after a fatal error."""
     return DuckDb(await asyncio.to_thread(_connect, path), path, end)
 
 
 def log_of(path: Path) -> Path:
-    """What was committed and is not in the file yet."""
+    """Return the path of the log: committed writes that are not in the file yet."""
     return path.with_name(f"{path.name}.wal")
 
 
@@ -352,7 +338,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if _is_filled(log_file):
-            if not path.exists():  # an empty database would be made, and the log deleted
+            if not path.exists():  # DuckDB would make an empty database and delete the log
                 raise CannotOpen("missing", f"{path} is not there")
             if not _begins_as_a_log(log_file):
                 raise CannotOpen("log", "it does not begin as a log does")
@@ -366,7 +352,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _make_private(*files: Path) -> None:
-    """Also those that were made when others could read them, where they are ours."""
+    """Take older files back from other users, too, where they are ours."""
     for file in files:
         with suppress(OSError):
             file.chmod(0o600)
@@ -377,15 +363,15 @@ def _is_filled(log_file: Path) -> bool:
 
 
 def _begins_as_a_log(log_file: Path) -> bool:
-    """Also one of which a crash left less than its beginning, or nothing but the zeros of a file
-    that was never written."""
+    """Return True also for a log that a crash left with less than its first bytes, or with only the
+    zeros of a file that was never written."""
     content = log_file.read_bytes()
     head = content[: len(_LOG_HEAD)]
     return _LOG_HEAD.startswith(head) or not content.strip(b"\0")
 
 
 def _cannot_open(error: duckdb.Error) -> CannotOpen:
-    """By DuckDB's words, for its classes are alike for all of this."""
+    # by the message, because DuckDB's classes do not tell these apart
     said = _first_line(error)
     if "Could not set lock" in said:
         return CannotOpen("locked", said)

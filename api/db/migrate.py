@@ -1,9 +1,9 @@
 """Numbered SQL files, each applied once and whole. `NNNN_name.sql` runs on both engines,
 `NNNN_name.<engine>.sql` after it on one.
 
-A file that has landed never changes: the database keeps the checksum of what it was brought to its
-form with, and `landed.txt` beside the files is what a test compares them with. A number may come
-later than a higher one: what is missing is applied, whatever came before.
+A file that has landed never changes: the database keeps the checksums of the files that made it,
+and a test compares the files with `landed.txt` beside them. A missing migration is applied even
+after one with a higher number.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ _COLUMNS = (
     "current_schema()"
 )
 _ONE_AT_A_TIME = 6_129_548_713
-"""Processes that start at once wait for each other at this lock; the number is ours by chance."""
+"""The advisory lock at which processes that start together wait for each other."""
 
 
 class WrongSchema(Exception):
     """The database and these files do not go together, and nothing was applied. `subject` is the
-    migration that is not the same any more (`changed`), the one that only newer code has (`newer`),
-    or the column that a database of before checksums lacks or has too much (`other_form`)."""
+    migration that has changed (`changed`), the one that only newer code has (`newer`), or the
+    column by which a database from before checksums differs (`other_form`)."""
 
     def __init__(self, reason: Literal["changed", "newer", "other_form"], subject: str) -> None:
         super().__init__(f"{reason}: {subject}")
@@ -45,7 +45,7 @@ class WrongSchema(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`engine` None: for both."""
+    """A file. `engine` None: for both."""
 
     name: str
     engine: str | None
@@ -57,7 +57,7 @@ class Migration:
 
 
 async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing, in order; returns the names applied. Raises `WrongSchema` before
+    """Apply the missing migrations in order and return their names. Raises `WrongSchema` before
     anything is applied."""
     found = await asyncio.to_thread(migrations, folder)
     ours = {each.name: each for each in found if each.engine in {None, db.engine}}
@@ -69,7 +69,7 @@ async def migrate(db: Db, folder: Path = MIGRATIONS) -> list[str]:
 
 
 def migrations(folder: Path) -> list[Migration]:
-    """By number; what runs on both engines before what runs on one."""
+    """Return the files by number; one for both engines comes before one for a single engine."""
     paths = sorted(
         folder.glob("*.sql"), key=lambda path: (path.name.split(".")[0], len(path.suffixes))
     )
@@ -84,7 +84,7 @@ def migrations(folder: Path) -> list[Migration]:
 
 
 async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
-    """What was applied is what we have. Raises `WrongSchema`."""
+    """Raise `WrongSchema` unless each applied migration is one of these files."""
     async with db.transaction() as sql:
         if db.engine == "postgresql":
             await sql.fetch("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
@@ -105,8 +105,8 @@ async def _compare(db: Db, ours: Mapping[str, Migration]) -> None:
 
 
 async def _adopt(sql: Sql, applied: Sequence[Migration]) -> None:
-    """A database of before checksums: it is taken when its tables have the columns that these files
-    make. Raises `WrongSchema`."""
+    """Write checksums into a database from before there were any, when its tables have the columns
+    that these files make. Raises `WrongSchema`."""
     made = await asyncio.to_thread(_made_by, [each.text for each in applied if each.engine is None])
     tables = {table for table, _ in made}
     there = {(table, column) for table, column in await _columns(sql) if table in tables}
@@ -119,7 +119,7 @@ async def _adopt(sql: Sql, applied: Sequence[Migration]) -> None:
 
 
 def _made_by(texts: Sequence[str]) -> set[tuple[str, str]]:
-    """Table and column, as an empty database has them afterwards. Files for one engine alone make
+    """Return tables and columns that the files make in an empty database. Files for one engine make
     no columns."""
     with duckdb.connect() as scratch:
         for text in texts:

@@ -1,4 +1,4 @@
-"""Open the database that the settings name."""
+"""The way from the address of a database to its engine."""
 
 import asyncio
 from pathlib import Path
@@ -10,14 +10,13 @@ CONNECT_WITHIN = 15.0
 
 
 async def open_db(target: str | Path) -> Db:
-    """`target` is a DuckDB file's path, `duckdb:///path` or `postgresql://...`. Raises
+    """Open `target`: the path of a DuckDB file, `duckdb:///path` or `postgresql://...`. Raises
     `DbUnavailable`, with PostgreSQL also its library's errors for an address that cannot be read
     and for a server that refuses us."""
     url = str(target)
     if url.startswith(("postgresql://", "postgres://")):
-        from api.db.postgres import (
-            open_postgres,
-        )  # only where it is used: its library would make every start longer
+        # here, because its library would make every other start longer
+        from api.db.postgres import open_postgres
 
         try:
             async with asyncio.timeout(CONNECT_WITHIN):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import asyncpg
 from structlog import get_logger
 
-from api.db import DbUnavailable, Duplicate, Row, Sql
+from api.db import Db, DbUnavailable, Duplicate, Row, Sql, TransactionBroken
 from api.unicode import storable_args
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ log = get_logger("db")
 POOL_MAX = 16
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
-"""A server whose machine is gone says nothing; the network gives it up after a quarter of an
-hour."""
+"""A server whose machine is gone says nothing, and the network gives it up only after a quarter of
+an hour."""
 SCRIPT_SECONDS = 24 * 3600.0
-"""A text without parameters may be a migration, which builds indexes."""
+"""A statement without parameters may be a migration, which builds indexes."""
 TRIES = 3
-"""Of a statement on its own that lost against another one (a deadlock, a serialization failure): it
-has left nothing behind."""
+"""Tries of a statement on its own that lost against another one (a deadlock, a serialization
+failure) and has left nothing behind."""
 _OURS = (
     "0A",
     "0B",
@@ -48,27 +48,26 @@ _OURS = (
     "54",
     "P0",
 )
-"""Classes of SQLSTATE that say that a statement or its values are wrong. All others say that the
-server cannot do it now: it is read-only (the old one after a failover), shuts down, starts,
-cancels, is full, has lost a connection, or let another transaction win."""
+"""Classes of SQLSTATE of a wrong statement or wrong values. All others mean that the server cannot
+do it now: it is read-only (the old one after a failover), shuts down, starts, cancels, is full, has
+lost a connection, or let another transaction win."""
 
 
 class _Lost(DbUnavailable):
-    """Another transaction was let win."""
+    """The server let another transaction win."""
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """A mistake of this program stays the driver's error."""
+    """Turn the driver's errors into ours, except those for mistakes of this program."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
         raise Duplicate(str(error)) from error
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
         raise _Lost(str(error)) from error
-    except (
-        asyncpg.InvalidCachedStatementError
-    ) as error:  # the tables were changed meanwhile; the next try prepares it anew
+    except asyncpg.InvalidCachedStatementError as error:
+        # the tables were changed meanwhile; the next try prepares it anew
         raise _Lost(str(error)) from error
     except asyncpg.PostgresError as error:
         if (error.sqlstate or "")[:2] in _OURS:
@@ -80,7 +79,7 @@ def _translated() -> Iterator[None]:
         raise DbUnavailable(str(error) or "it does not answer") from error
 
 
-class _Connection:
+class _Connection(Sql):
     """Statements on one connection, inside its transaction."""
 
     def __init__(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
@@ -98,10 +97,6 @@ class _Connection:
             self.broken = True
             raise
 
-    async def fetch_one(self, query: str, *args: object) -> Row | None:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
-
     async def execute(self, query: str, *args: object) -> None:
         try:
             with _translated():
@@ -113,7 +108,7 @@ class _Connection:
             raise
 
 
-class PostgresDb:
+class PostgresDb(Db):
     """An open pool. Built by `open_postgres`."""
 
     engine: Literal["duckdb", "postgresql"] = "postgresql"
@@ -127,10 +122,6 @@ class PostgresDb:
             dict(record)
             for record in await self._alone(lambda: self._pool.fetch(query, *storable_args(args)))
         ]
-
-    async def fetch_one(self, query: str, *args: object) -> Row | None:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
 
     async def execute(self, query: str, *args: object) -> None:
         await self._alone(lambda: self._pool.execute(query, *storable_args(args)))
@@ -159,7 +150,8 @@ class PostgresDb:
             raise
 
     async def _expire(self, error: BaseException) -> None:
-        """A server that takes no writes may stay so, and its name lead to another one by now."""
+        """Give up the connections to a server that takes no writes: its name may lead to another
+        one by now."""
         if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
             await self._pool.expire_connections()
 
@@ -174,7 +166,7 @@ class PostgresDb:
             try:
                 with _translated():
                     await self._pool.release(connection)
-            except DbUnavailable as error:  # it is thrown away, and what was committed stays
+            except DbUnavailable as error:  # the pool drops it, and the commit stands
                 log.warning("connection_not_given_back", error=str(error))
 
     @asynccontextmanager
@@ -186,9 +178,7 @@ class PostgresDb:
         try:
             yield inner
             if inner.broken:
-                raise DbUnavailable(
-                    "a statement of this transaction failed, so nothing of it was kept"
-                )
+                raise TransactionBroken
         except BaseException as error:
             try:
                 with _translated():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.db import Db, Duplicate
-from api.db.cached_rows import MOST_ROWS, TABLES, Kept, key_of
+from api.db.cached_rows import MOST_ROWS, TABLES, CachedRows, key_of
 from api.db.duckdb import BATCH_MAX, open_duckdb
 from api.ids import now
 
@@ -172,9 +172,9 @@ async def test_rows_that_a_write_has_overtaken_are_not_kept(
 ) -> None:
     """The read is held between its answer and its being kept, while the write comes in."""
     has_read, go_on = threading.Event(), threading.Event()
-    fits = Kept.fits
+    fits = CachedRows.fits
 
-    def held(kept: Kept, query: str, tables: Callable[[], list[str]]) -> bool:
+    def held(kept: CachedRows, query: str, tables: Callable[[], list[str]]) -> bool:
         has_read.set()
         assert go_on.wait(30)
         return fits(kept, query, tables)
@@ -182,7 +182,7 @@ async def test_rows_that_a_write_has_overtaken_are_not_kept(
     db = await open_duckdb(duckdb_path)
     try:
         await db.execute(INSERT, "n", "0", now())
-        monkeypatch.setattr(Kept, "fits", held)
+        monkeypatch.setattr(CachedRows, "fits", held)
         reading = asyncio.create_task(value(db))
         await asyncio.to_thread(has_read.wait, 30)
         await db.execute(UPDATE, "n", "1")
@@ -224,7 +224,7 @@ async def test_many_at_once_are_one_commit_and_seen(filled: Db) -> None:
 
 
 def test_it_does_not_grow_for_ever() -> None:
-    kept = Kept()
+    kept = CachedRows()
     for number in range(3 * MOST_ROWS):
         kept.keep(kept.version, key_of("q", [number, [number]]), ())
     assert len(kept._answers) <= MOST_ROWS + 1
