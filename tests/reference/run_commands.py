@@ -19,6 +19,7 @@ well, as `python -m cli COMMAND`.
 | `./run` | Start every process that has something to do, and keep it alive |
 | `./run test [PYTEST OPTIONS]` | Install what the tests need and run them |
 | `./run test quick [PYTEST OPTIONS]` | Only those that need no server, process or browser |
+| `./run test coverage [PYTEST OPTIONS]` | The same, and the share of the lines they run |
 | `./run check` | Format, lint, types, import rules, unused code, container files |
 | `./run lock [UV OPTIONS]` | Write `locks/` anew; `--upgrade` takes the newest versions |
 """
