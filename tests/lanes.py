@@ -21,7 +21,9 @@ SLOW = (
     "tests.stack",
 )
 POSTGRESQL = frozenset({"postgres", "postgres_url", "postgresql"})
-"""Fixtures that start a server, and the engine's name where one of them is chosen at run time."""
+DUCKDB = frozenset({"duckdb_path", "duckdb"})
+"""Fixtures, and the engine's name where `database` chooses one of them when the test runs. A
+`database` that says nothing may be either."""
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
@@ -38,8 +40,9 @@ def _markers(item: pytest.Function) -> set[str]:
     modules |= {fixture.func.__module__ for group in fixtures for fixture in group}
     imports = frozenset().union(*map(imported, modules))
     chosen = {value for value in _parameters(item) if isinstance(value, str)}
+    used = chosen | set(item.fixturenames)
     markers = set()
-    if POSTGRESQL & (chosen | set(item.fixturenames)):
+    if POSTGRESQL & used or ("database" in used and not DUCKDB & used):
         markers |= {"postgresql", "slow"}
     if imports & set(BROWSER):
         markers.add("browser")
