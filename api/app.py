@@ -20,7 +20,7 @@ from api.deliveries import routes as delivery_routes
 from api.generations.accepting import routes as generation_routes
 from api.generations.gallery import routes as gallery_routes
 from api.generations.making import routes as webhook_routes
-from api.generations.making.worker import Times
+from api.generations.making.worker import WorkerTimes
 from api.generations.operating import routes as generation_admin_routes
 from api.links import routes as link_routes
 from api.media import routes as media_routes
@@ -73,14 +73,14 @@ class _Api(FastAPI):
 
 
 def create_app(
-    settings: Settings, *, password_cost: Cost | None = None, times: Times | None = None
+    settings: Settings, *, password_cost: Cost | None = None, times: WorkerTimes | None = None
 ) -> FastAPI:
     """`password_cost` and `times` are for tests: hashing as strong as it should be takes 0.1 s."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            worker = (times or Times()) if settings.worker == "inside" else None
+            worker = (times or WorkerTimes()) if settings.worker == "inside" else None
             stop = Stop(settings.drain_seconds)
             app.state.services = await start(
                 settings, stack, password_cost or Cost(), metrics, stop, worker=worker

@@ -40,11 +40,11 @@ class AdminIn(In):
     promote: bool = False
 
 
-class ResetIn(In):
+class AccountResetIn(In):
     email: EmailStr
 
 
-class LinkOut(Out):
+class AccountLinkOut(Out):
     """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user`
     and `admin` say what the account is, and nothing was done; `promoted` needs no link."""
 
@@ -60,7 +60,7 @@ class Shell:
         self._db = db
         self._users = users
 
-    async def create_admin(self, body: AdminIn) -> LinkOut:
+    async def create_admin(self, body: AdminIn) -> AccountLinkOut:
         """A link for somebody new, or who was invited and has no password yet. `user`: asks to
         `promote` an account. Raises `Conflict`."""
         user = await self._users.find_by_email(body.email)
@@ -68,14 +68,14 @@ class Shell:
             return await self._invite(body.email)
         _check_active(user)
         if user.role != "admin" and not body.promote:
-            return LinkOut(state="user")
+            return AccountLinkOut(state="user")
         if user.role != "admin":
             await self._users.set_role(user.id, "admin", actor_id=None)
         if user.invited:
             return await self._link("invite", user)
-        return LinkOut(state="admin" if user.role == "admin" else "promoted")
+        return AccountLinkOut(state="admin" if user.role == "admin" else "promoted")
 
-    async def reset_password(self, body: ResetIn) -> LinkOut:
+    async def reset_password(self, body: AccountResetIn) -> AccountLinkOut:
         """The old password works until the link is used. Raises `Conflict`."""
         user = await self._users.find_by_email(body.email)
         if user is None:
@@ -83,7 +83,7 @@ class Shell:
         _check_active(user)
         return await self._link("invite" if user.invited else "reset", user)
 
-    async def _invite(self, email: str) -> LinkOut:
+    async def _invite(self, email: str) -> AccountLinkOut:
         user, secret, at = self._users.new_invited(email, "admin", None), ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._users.add(sql, user)
@@ -97,9 +97,9 @@ class Shell:
                 subject=user.id,
                 after={"role": "admin", **_BY_SHELL},
             )
-        return LinkOut(state="invite", token=secret, expires_at=at + RESET_LIFE)
+        return AccountLinkOut(state="invite", token=secret, expires_at=at + RESET_LIFE)
 
-    async def _link(self, purpose: Purpose, user: User) -> LinkOut:
+    async def _link(self, purpose: Purpose, user: User) -> AccountLinkOut:
         secret, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._hold(sql, user)
@@ -108,7 +108,7 @@ class Shell:
             )
             action = "user_invite" if purpose == "invite" else "password_reset_link"
             await audit.record(sql, action, actor_id=None, subject=user.id, after=_BY_SHELL)
-        return LinkOut(state=purpose, token=secret, expires_at=at + RESET_LIFE)
+        return AccountLinkOut(state=purpose, token=secret, expires_at=at + RESET_LIFE)
 
     async def _hold(self, sql: Sql, user: User) -> None:
         if not await self._users.hold_active(sql, user.id):
@@ -152,12 +152,14 @@ OperatorCaller = Annotated[None, Depends(_operator)]
 
 
 @router.post("/admins")
-async def create_admin(body: AdminIn, shell: ShellDep, _operator: OperatorCaller) -> LinkOut:
+async def create_admin(body: AdminIn, shell: ShellDep, _operator: OperatorCaller) -> AccountLinkOut:
     return await shell.create_admin(body)
 
 
 @router.post("/password-resets")
-async def reset_password(body: ResetIn, shell: ShellDep, _operator: OperatorCaller) -> LinkOut:
+async def reset_password(
+    body: AccountResetIn, shell: ShellDep, _operator: OperatorCaller
+) -> AccountLinkOut:
     return await shell.reset_password(body)
 
 

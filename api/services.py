@@ -30,7 +30,7 @@ from api.database import open_database
 from api.db import Db
 from api.deliveries.admin import DeliveryAdmin
 from api.deliveries.inbox import Inbox
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.owners import Owners
 from api.deliveries.service import DeliveryService
 from api.errors import StorageFull, StorageUnavailable
@@ -40,7 +40,7 @@ from api.generations.making.late_costs import ASKED_EVERY, LateCosts
 from api.generations.making.steps import Callbacks, Steps
 from api.generations.making.sweep import Sweeper
 from api.generations.making.webhooks import Webhooks
-from api.generations.making.worker import Times, Worker
+from api.generations.making.worker import Worker, WorkerTimes
 from api.generations.operating.service import GenerationAdmin
 from api.generations.reader import GenerationReader
 from api.links.service import LinkService
@@ -95,7 +95,7 @@ class Services:
         self.media = MediaService(db, files, _room(settings, files), signing_key=key)
         self.catalog = Catalog(db, self.provider)
         self.preferences = Preferences(db, self.catalog)
-        self.outbox = Outbox(db, self.wake)
+        self.outbox = DeliveryOutbox(db, self.wake)
         self._add_accounts(secrets, cost, key)
         self._add_generations(key)
         self.conversations = Conversations(db, self.media)
@@ -240,7 +240,7 @@ async def start(
     metrics: Metrics,
     stop: Stop,
     *,
-    worker: Times | None,
+    worker: WorkerTimes | None,
 ) -> Services:
     """Open everything on `stack`, in the order in which it has to be closed backwards. `worker`:
     this process makes generations, at this pace. Raises `CannotStart`."""

@@ -23,12 +23,12 @@ class Wake:
         for event in self._waiting.get(topic, ()):
             event.set()
 
-    def listen(self, topic: str) -> "Listener":
+    def listen(self, topic: str) -> "WakeListener":
         """Listen before looking, so that a ring between look and wait is not missed."""
-        return Listener(self._waiting, topic)
+        return WakeListener(self._waiting, topic)
 
 
-class Listener:
+class WakeListener:
     """`with wake.listen(topic) as listener: ... await listener.wait(seconds)`."""
 
     def __init__(self, waiting: defaultdict[str, set[asyncio.Event]], topic: str) -> None:
@@ -36,7 +36,7 @@ class Listener:
         self._topic = topic
         self._event = asyncio.Event()
 
-    def __enter__(self) -> "Listener":
+    def __enter__(self) -> "WakeListener":
         self._waiting[self._topic].add(self._event)
         return self
 

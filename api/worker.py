@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from structlog import get_logger
 
 from api import log
-from api.generations.making.worker import Times
+from api.generations.making.worker import WorkerTimes
 from api.metrics import Metrics
 from api.services import start
 from api.settings import Settings
@@ -36,7 +36,7 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
     async with AsyncExitStack() as stack:
-        services = await start(settings, stack, Cost(), Metrics(), stop, worker=Times())
+        services = await start(settings, stack, Cost(), Metrics(), stop, worker=WorkerTimes())
         get_logger("worker").info("worker_ready")
         waits = [
             asyncio.create_task(wait) for wait in (stop.wait(), services.background.broken.wait())

@@ -16,7 +16,7 @@ from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
 from client.schemas import Platform
 
 if TYPE_CHECKING:
-    from api.command_line import LinkOut
+    from api.command_line import AccountLinkOut
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -166,7 +166,7 @@ def migrate() -> None:
         print(migrate.migrate_now())
 
 
-def print_link(link: "LinkOut", what: str) -> None:
+def print_link(link: "AccountLinkOut", what: str) -> None:
     from cli import admin as admin_access
 
     assert link.expires_at is not None

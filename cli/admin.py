@@ -6,7 +6,7 @@ import asyncio
 from pydantic import ValidationError
 
 from api.budget.service import BudgetService
-from api.command_line import AdminIn, LinkOut, ResetIn, Shell
+from api.command_line import AccountLinkOut, AccountResetIn, AdminIn, Shell
 from api.database import open_database
 from api.errors import DomainError
 from api.start_errors import CannotStart
@@ -18,18 +18,18 @@ from cli.running_api import call_api
 from cli.settings import LaunchSettings, api_settings, load
 
 
-def create_admin(email: str, *, promote: bool) -> LinkOut:
+def create_admin(email: str, *, promote: bool) -> AccountLinkOut:
     """Return a link, or the state `user` of an account that becomes an admin only with `promote`.
     Raises `CommandRefused`, `BadSetting`."""
     return _ask("admins", _checked(AdminIn, email=email, promote=promote))
 
 
-def reset_password(email: str) -> LinkOut:
+def reset_password(email: str) -> AccountLinkOut:
     """Raises `CommandRefused`, `BadSetting`."""
-    return _ask("password-resets", _checked(ResetIn, email=email))
+    return _ask("password-resets", _checked(AccountResetIn, email=email))
 
 
-def page_of(link: LinkOut) -> str:
+def page_of(link: AccountLinkOut) -> str:
     """Return the address of the page that takes this link's token."""
     launch = load(LaunchSettings)
     web = launch.public_url or HostPort(launch.web_host, launch.web_port).url
@@ -37,24 +37,26 @@ def page_of(link: LinkOut) -> str:
     return f"{web.rstrip('/')}/{page}={link.token}"
 
 
-def _checked(model: type[AdminIn] | type[ResetIn], **given: object) -> AdminIn | ResetIn:
+def _checked(
+    model: type[AdminIn] | type[AccountResetIn], **given: object
+) -> AdminIn | AccountResetIn:
     try:
         return model.model_validate(given)
     except ValidationError as error:
         raise CommandRefused("This is not an e-mail address.") from error
 
 
-def _ask(path: str, body: AdminIn | ResetIn) -> LinkOut:
+def _ask(path: str, body: AdminIn | AccountResetIn) -> AccountLinkOut:
     launch = load(LaunchSettings)
     answer = call_api(launch, path, body)
     return (
-        LinkOut.model_validate_json(answer)
+        AccountLinkOut.model_validate_json(answer)
         if answer is not None
         else asyncio.run(_directly(launch, body))
     )
 
 
-async def _directly(launch: LaunchSettings, body: AdminIn | ResetIn) -> LinkOut:
+async def _directly(launch: LaunchSettings, body: AdminIn | AccountResetIn) -> AccountLinkOut:
     settings = api_settings(launch)
     try:
         db = await open_database(settings)

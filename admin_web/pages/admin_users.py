@@ -12,7 +12,7 @@ from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
-from client.schemas.users import BudgetIn, NewUserIn, Role, SecretLinkOut, Status
+from client.schemas.users import NewUserIn, Role, SecretLinkOut, Status, UserBudgetIn
 from client.sync import ApiError
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
@@ -89,7 +89,7 @@ def set_status(user_id: str) -> ResponseReturnValue:
 @pages.post("/<user_id>/budget")
 def set_budget(user_id: str) -> ResponseReturnValue:
     try:
-        body = read(BudgetIn, given("monthly_usd"))
+        body = read(UserBudgetIn, given("monthly_usd"))
     except Invalid as invalid:
         return _person(user_id, invalid.error, 422)
     return _do(

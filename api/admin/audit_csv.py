@@ -7,13 +7,13 @@ from dataclasses import replace
 from api.db import Db
 from api.spreadsheet import csv_text
 from api.users import audit
-from api.users.audit import Entry, Filter
+from api.users.audit import AuditEntry, AuditFilter
 
 PAGE = 500
 COLUMNS = ("time", "action", "actor", "actor_id", "about", "subject", "before", "after")
 
 
-async def lines(db: Db, wanted: Filter) -> AsyncIterator[str]:
+async def lines(db: Db, wanted: AuditFilter) -> AsyncIterator[str]:
     yield csv_text([COLUMNS])
     while True:
         entries, cursor = await audit.page(db, wanted, PAGE)
@@ -23,7 +23,7 @@ async def lines(db: Db, wanted: Filter) -> AsyncIterator[str]:
         wanted = replace(wanted, cursor=cursor)
 
 
-def _row(entry: Entry) -> Sequence[str]:
+def _row(entry: AuditEntry) -> Sequence[str]:
     facts = [
         json.dumps(each, ensure_ascii=False) if each is not None else ""
         for each in (entry.before, entry.after)

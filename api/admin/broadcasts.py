@@ -11,7 +11,7 @@ from api import ids
 from api.admin.schemas import BroadcastIn, BroadcastOut, BroadcastSort, ReachOut
 from api.db import Db, Duplicate, Row, Sql
 from api.db.page_ids import NEWEST, OLDEST, ids_of
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, NotFound
 from api.schemas import Page, Platform
 from api.text import idempotency
@@ -38,7 +38,7 @@ _ROWS = """
 
 
 class Broadcasts:
-    def __init__(self, db: Db, outbox: Outbox) -> None:
+    def __init__(self, db: Db, outbox: DeliveryOutbox) -> None:
         self._db = db
         self._outbox = outbox
         self._rung = asyncio.Event()

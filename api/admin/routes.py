@@ -35,7 +35,7 @@ from api.auth.bots import BotService
 from api.callers import AdminCaller, RecentAdminCaller
 from api.deps import FromApp
 from api.schemas import Page, Platform
-from api.users.audit import Filter
+from api.users.audit import AuditFilter
 
 router = APIRouter(prefix="/admin", tags=["admin"])
 
@@ -58,11 +58,11 @@ async def _audit_filter(
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     sort: Literal["newest", "oldest"] = "newest",
-) -> Filter:
-    return Filter(action, actor_id, subject, since, until, oldest_first=sort == "oldest")
+) -> AuditFilter:
+    return AuditFilter(action, actor_id, subject, since, until, oldest_first=sort == "oldest")
 
 
-AuditFilter = Annotated[Filter, Depends(_audit_filter)]
+AuditFilterDep = Annotated[AuditFilter, Depends(_audit_filter)]
 
 
 @router.get("/stats")
@@ -93,7 +93,7 @@ async def bots(caller: AdminCaller, stats: StatsDep) -> Page[BotOut]:
 async def audit(
     caller: AdminCaller,
     admin: AdminDep,
-    wanted: AuditFilter,
+    wanted: AuditFilterDep,
     cursor: Word = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Page[AuditOut]:
@@ -103,7 +103,9 @@ async def audit(
 
 
 @router.get("/audit.csv", response_class=StreamingResponse)
-async def audit_csv(caller: AdminCaller, admin: AdminDep, wanted: AuditFilter) -> StreamingResponse:
+async def audit_csv(
+    caller: AdminCaller, admin: AdminDep, wanted: AuditFilterDep
+) -> StreamingResponse:
     """The same as a file for spreadsheets, all of it."""
     headers = {
         "Content-Disposition": 'attachment; filename="audit.csv"',

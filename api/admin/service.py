@@ -13,7 +13,7 @@ from api.db import Db
 from api.links.service import LinkService
 from api.schemas import Page
 from api.users import audit, throttle
-from api.users.audit import Filter
+from api.users.audit import AuditFilter
 from api.users.erasure import AccountEraser
 from api.users.service import UserService
 
@@ -37,16 +37,16 @@ class AdminService:
         self._auth = auth
         self._links = links
 
-    async def audit(self, wanted: Filter, limit: int) -> Page[AuditOut]:
+    async def audit(self, wanted: AuditFilter, limit: int) -> Page[AuditOut]:
         """Who did it and what it was done to are ids, or accounts' e-mail addresses."""
         shown, cursor = await audit.page(self._db, await self._known(wanted), limit)
         return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=cursor)
 
-    async def audit_csv(self, wanted: Filter) -> AsyncIterator[str]:
+    async def audit_csv(self, wanted: AuditFilter) -> AsyncIterator[str]:
         """The whole of it, in pieces."""
         return lines(self._db, await self._known(wanted))
 
-    async def _known(self, wanted: Filter) -> Filter:
+    async def _known(self, wanted: AuditFilter) -> AuditFilter:
         actor, subject = [await self._id_of(name) for name in (wanted.actor_id, wanted.subject)]
         return replace(wanted, actor_id=actor, subject=subject)
 

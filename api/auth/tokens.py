@@ -61,17 +61,17 @@ C = TypeVar("C", AccessClaims, ActClaims)
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class _SigningKey:
     id: str
     secret: bytes
 
 
-def _derive(secret: str) -> _Key:
+def _derive(secret: str) -> _SigningKey:
     """The same setting keys other things too: each use gets a key of its own."""
     if len(secret.encode()) < SHORTEST_KEY:
         raise ValueError(f"the signing key must be at least {SHORTEST_KEY} bytes long")
     key = hashlib.blake2b(secret.encode(), digest_size=32, person=b"access-jwt").digest()
-    return _Key(hashlib.sha256(key).hexdigest()[:12], key)
+    return _SigningKey(hashlib.sha256(key).hexdigest()[:12], key)
 
 
 class TokenSigner:

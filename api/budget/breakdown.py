@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from api.budget import day_sums
-from api.budget.day_sums import Chosen
+from api.budget.day_sums import DayTable
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, PersonCostOut
 from api.db import Db, Row
 from api.errors import InvalidRequest
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SpendFilter:
     """Days in UTC, both of them shown; None = any. `since` None: the last days before `until`."""
 
     until: date
@@ -34,7 +34,7 @@ class Part:
     model: str | None = None
 
 
-async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
+async def broken_down(db: Db, part: SpendFilter, names_of: Names) -> BreakdownOut:
     first, end = days_of(part)
     chosen = await day_sums.chosen(
         db, first, end, user_id=part.user_id, kind=part.kind, model=part.model
@@ -77,7 +77,7 @@ async def broken_down(db: Db, part: Part, names_of: Names) -> BreakdownOut:
     )
 
 
-async def csv_lines(db: Db, part: Part, names_of: Names) -> AsyncIterator[str]:
+async def csv_lines(db: Db, part: SpendFilter, names_of: Names) -> AsyncIterator[str]:
     """The whole part as a table: a line a day, account, kind and model."""
     first, end = days_of(part)
     yield csv_text([COLUMNS])
@@ -103,7 +103,7 @@ def _line(row: Row, names: Mapping[str, str]) -> Sequence[str]:
     )
 
 
-def days_of(part: Part) -> tuple[date, date]:
+def days_of(part: SpendFilter) -> tuple[date, date]:
     """The first day that is shown, and the one after the last. Raises `InvalidRequest`."""
     usual = DAYS_OF_ALL if part.user_id is None and part.model is None else DAYS_OF_ONE
     try:
@@ -116,14 +116,14 @@ def days_of(part: Part) -> tuple[date, date]:
     return first, end
 
 
-async def _shown(db: Db, part: Part, first: date, end: date) -> list[date]:
+async def _shown(db: Db, part: SpendFilter, first: date, end: date) -> list[date]:
     """Each day; of a time that was chosen, those from the first one on which anything was spent."""
     if part.since is not None:
         first = min(max(first, await day_sums.first_day(db) or first), part.until)
     return [first + DAY * number for number in range((end - first).days)]
 
 
-async def _rows(db: Db, part: Chosen) -> Sequence[Row]:
+async def _rows(db: Db, part: DayTable) -> Sequence[Row]:
     """By what costs most; of the accounts only the first."""
     sums = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
     return await db.fetch(

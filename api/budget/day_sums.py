@@ -21,7 +21,7 @@ SETTLED_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class DayTable:
     """SQL of a table `chosen` (day, user_id, kind, model, amount_micro, requests), and its
     parameters."""
 
@@ -66,13 +66,13 @@ async def chosen(
     user_id: str | None = None,
     kind: str | None = None,
     model: str | None = None,
-) -> Chosen:
+) -> DayTable:
     """From `first` until before `end`, both midnights in UTC; None = any."""
     kept = min(max(await _kept_until(sql), midnight(first)), midnight(end))
     asked = {"user_id": user_id, "kind": kind, "model": model}
     given = {name: value for name, value in asked.items() if value is not None}
     where = "".join(f" AND {name} = ${number}" for number, name in enumerate(given, 5))
-    return Chosen(
+    return DayTable(
         "chosen AS MATERIALIZED ("
         "SELECT day, user_id, kind, model, amount_micro, requests FROM spend_days WHERE day >= "
         f"$1 AND day < $2{where} "
@@ -92,7 +92,7 @@ async def first_day(sql: Sql) -> date | None:
     return min((row["day"] for row in rows if row["day"] is not None), default=None)
 
 
-async def rows(sql: Sql, part: Chosen) -> Sequence[Row]:
+async def rows(sql: Sql, part: DayTable) -> Sequence[Row]:
     """One a day, account, kind and model, in order."""
     return await sql.fetch(
         f"WITH {part.sql} SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS "

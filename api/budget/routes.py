@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from api import ids
-from api.budget.breakdown import Part
+from api.budget.breakdown import SpendFilter
 from api.budget.schemas import BreakdownOut, BudgetIn, BudgetsOut, MySpendOut
 from api.budget.service import BudgetService
 from api.budget.spending import Spending
@@ -41,13 +41,13 @@ def _part(
     user_id: Annotated[str | None, Query(max_length=64)] = None,
     kind: Kind | None = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
-) -> Part:
-    return Part(until or ids.now().date(), since, user_id, kind, model)
+) -> SpendFilter:
+    return SpendFilter(until or ids.now().date(), since, user_id, kind, model)
 
 
 @router.get("/admin/spend")
 async def spend(
-    spending: SpendingDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+    spending: SpendingDep, _admin: AdminCaller, part: Annotated[SpendFilter, Depends(_part)]
 ) -> BreakdownOut:
     """Who spent what on which model on which day, from `since` to `until` (today). Without `since`:
     7 days of everybody, 31 of an account or on a model."""
@@ -56,7 +56,7 @@ async def spend(
 
 @router.get("/admin/spend.csv", response_class=StreamingResponse)
 async def spend_csv(
-    spending: SpendingDep, _admin: AdminCaller, part: Annotated[Part, Depends(_part)]
+    spending: SpendingDep, _admin: AdminCaller, part: Annotated[SpendFilter, Depends(_part)]
 ) -> StreamingResponse:
     """The same as a file for spreadsheets: a line a day, account, kind and model."""
     headers = {

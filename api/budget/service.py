@@ -24,7 +24,7 @@ from api.budget.schemas import (
     OverrunOut,
     SharedScope,
 )
-from api.budget.store import Booked, Difference, Entry, Hold
+from api.budget.store import Booked, Difference, Hold, LedgerEntry
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
 from api.schemas import MICRO, Kind, micro, usd
@@ -311,15 +311,15 @@ class BudgetService:
 
     async def _book(
         self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str
-    ) -> Entry:
+    ) -> LedgerEntry:
         """`held`: what of the counters' holds is freed by it."""
         await self._close(sql, hold, held, cost)
         await store.add_entry(
             sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now()
         )
-        return Entry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
+        return LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
 
-    async def _give_back(self, sql: Sql, entry: Entry, amount: int, why: str) -> None:
+    async def _give_back(self, sql: Sql, entry: LedgerEntry, amount: int, why: str) -> None:
         """To the person, in the month in which it was held. The budgets that people share keep it:
         the provider was paid."""
         await store.add_refund(sql, ids.new_id(), entry, amount, ids.now(), why=why)

@@ -9,7 +9,7 @@ from typing import cast
 
 from api import ids
 from api.budget import day_sums as sums
-from api.budget.breakdown import TOP, Names, Part, broken_down, csv_lines, days_of
+from api.budget.breakdown import TOP, Names, SpendFilter, broken_down, csv_lines, days_of
 from api.budget.schemas import BreakdownOut, DayOut, ModelCostOut, MySpendOut, SpendDayOut
 from api.db import Db, Row, Sql
 from api.schemas import Kind, usd
@@ -104,11 +104,11 @@ class Spending:
                 )
             return self._used[1]
 
-    async def of_part(self, part: Part) -> BreakdownOut:
+    async def of_part(self, part: SpendFilter) -> BreakdownOut:
         """Raises `InvalidRequest`."""
         return await broken_down(self._db, part, self._names)
 
-    def csv_of_part(self, part: Part) -> AsyncIterator[str]:
+    def csv_of_part(self, part: SpendFilter) -> AsyncIterator[str]:
         """The same as the text of a file. Raises `InvalidRequest` before the first line."""
         days_of(part)
         return csv_lines(self._db, part, self._names)

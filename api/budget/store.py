@@ -215,7 +215,7 @@ async def add_entry(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """What is booked for a hold; `amount_micro` is what has not been given back."""
 
     user_id: str
@@ -227,18 +227,24 @@ class Entry:
     amount_micro: int
 
 
-async def entry_of(sql: Sql, hold_id: str) -> Entry | None:
+async def entry_of(sql: Sql, hold_id: str) -> LedgerEntry | None:
     query = """
         SELECT user_id, month, hold_id, subject, kind, model,
             (SELECT CAST(sum(amount_micro) AS BIGINT) FROM ledger WHERE hold_id = $1)
                 AS amount_micro
         FROM ledger WHERE hold_id = $1 AND amount_micro > 0 ORDER BY id LIMIT 1"""
     row = await sql.fetch_one(query, hold_id)
-    return None if row is None else Entry(**row)
+    return None if row is None else LedgerEntry(**row)
 
 
 async def add_refund(
-    sql: Sql, entry_id: str, entry: Entry, amount: int, created_at: datetime, *, why: str = REFUND
+    sql: Sql,
+    entry_id: str,
+    entry: LedgerEntry,
+    amount: int,
+    created_at: datetime,
+    *,
+    why: str = REFUND,
 ) -> None:
     """They count for the user and in no shared budget."""
     query = """

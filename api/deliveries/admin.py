@@ -7,7 +7,7 @@ from api.callers import Caller
 from api.db import Db
 from api.deliveries import fallback, lists, store
 from api.deliveries.lists import AdminFilter
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import DeliveryRowOut, DeliverySort, ToDmIn, TryOut
 from api.deliveries.service import About, Render
@@ -21,7 +21,7 @@ from api.users import audit
 class DeliveryAdmin:
     """`render` as in `DeliveryService`."""
 
-    def __init__(self, db: Db, outbox: Outbox, render: Render, owners: Owners) -> None:
+    def __init__(self, db: Db, outbox: DeliveryOutbox, render: Render, owners: Owners) -> None:
         self._db = db
         self._outbox = outbox
         self._render = render

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from api.deliveries.owners import Owner
 from api.deliveries.schemas import FailIn
-from api.deliveries.store import Delivery, Target, Try
+from api.deliveries.store import Delivery, DeliveryTarget, Try
 from api.links.service import PrivateChat
 
 UNCERTAIN_WAIT = timedelta(seconds=60)
@@ -78,7 +78,7 @@ def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
 
 
 def to_private_chat(row: Delivery, chat: PrivateChat, platform: str, at: datetime) -> Delivery:
-    there = Target(
+    there = DeliveryTarget(
         platform,
         chat.chat_id,
         user_name=row.target.user_name,

@@ -3,11 +3,11 @@
 from api.callers import Caller
 from api.db import Db, Duplicate
 from api.deliveries import lists, store
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import InboxItemOut, InboxOut, SendIn, SentOut
 from api.deliveries.service import Render, event_of
-from api.deliveries.store import Target
+from api.deliveries.store import DeliveryTarget
 from api.errors import Conflict, NotFound, NotLinked
 from api.ids import new_id, now
 from api.links.service import PrivateChat
@@ -16,7 +16,7 @@ from api.links.service import PrivateChat
 class Inbox:
     """`render` as in `DeliveryService`."""
 
-    def __init__(self, db: Db, outbox: Outbox, render: Render, owners: Owners) -> None:
+    def __init__(self, db: Db, outbox: DeliveryOutbox, render: Render, owners: Owners) -> None:
         self._db = db
         self._outbox = outbox
         self._render = render
@@ -86,7 +86,7 @@ class Inbox:
     async def _insert(
         self, caller: Caller, generation_id: str, platform: str, chat: PrivateChat, key: str
     ) -> str:
-        target = Target(platform, chat.chat_id, private=True, user_id=caller.user_id)
+        target = DeliveryTarget(platform, chat.chat_id, private=True, user_id=caller.user_id)
         whole = f"{store.REQUESTED}{caller.user_id}:{generation_id}:{platform}:{chat.chat_id}:{key}"
         try:
             return await store.insert(

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 
 from api.db import Db, Sql
 from api.deliveries import store
-from api.deliveries.store import Target
+from api.deliveries.store import DeliveryTarget
 from api.ids import new_id, now
 from api.wake import Wake
 
 TOPIC = "deliveries"
 
 
-class Outbox:
+class DeliveryOutbox:
     """`ring` the platform after the commit, so that its bot need not look first."""
 
     def __init__(self, db: Db, wake: Wake) -> None:
         self._db = db
         self._wake = wake
 
-    async def announce(self, sql: Sql, generation_id: str, target: Target, event: str) -> None:
+    async def announce(
+        self, sql: Sql, generation_id: str, target: DeliveryTarget, event: str
+    ) -> None:
         """Write the row in the transaction that makes `event` true; `ring` after its commit."""
         key = f"{generation_id}:{target.platform}:{target.chat_id}:{event}"
         await store.insert(
@@ -31,7 +33,7 @@ class Outbox:
         self,
         sql: Sql,
         generation_id: str,
-        target: Target,
+        target: DeliveryTarget,
         code: str,
         facts: Mapping[str, str],
         number: int,
@@ -62,7 +64,7 @@ class Outbox:
     ) -> None:
         """Tell a private chat a fact; part of the caller's transaction. With `user_id`, this user
         finds it on the web if the chat does not take it."""
-        target = Target(platform, chat_id, private=True, user_id=user_id)
+        target = DeliveryTarget(platform, chat_id, private=True, user_id=user_id)
         notice = _notice(code, facts)
         await store.insert(
             sql,

@@ -10,7 +10,7 @@ from structlog import get_logger
 
 from api.db import Db
 from api.deliveries import fallback, store
-from api.deliveries.outbox import TOPIC, Outbox
+from api.deliveries.outbox import TOPIC, DeliveryOutbox
 from api.deliveries.owners import Owner, Owners
 from api.deliveries.schemas import (
     AckIn,
@@ -60,7 +60,9 @@ Render = Callable[[Sequence[str]], Awaitable[Mapping[str, About]]]
 class DeliveryService:
     """`render` gives the generations that claimed rows are about, with fresh media links."""
 
-    def __init__(self, db: Db, wake: Wake, outbox: Outbox, render: Render, owners: Owners) -> None:
+    def __init__(
+        self, db: Db, wake: Wake, outbox: DeliveryOutbox, render: Render, owners: Owners
+    ) -> None:
         self._db = db
         self._wake = wake
         self.outbox = outbox

@@ -14,7 +14,7 @@ REQUESTED = "send:"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DeliveryTarget:
     """A place in a chat, as the outbox keeps it, and whose it is: None when nobody has to find it
     elsewhere."""
 
@@ -47,7 +47,7 @@ class Delivery:
 
     id: str
     dedupe_key: str
-    target: Target
+    target: DeliveryTarget
     event: str
     generation_id: str | None
     notice: Mapping[str, str] | None
@@ -62,7 +62,7 @@ class Delivery:
     due_at: datetime
     since_at: datetime
     reason: str | None
-    origin: Target | None
+    origin: DeliveryTarget | None
     trail: tuple[Try, ...]
     created_at: datetime
     done_at: datetime | None
@@ -114,7 +114,7 @@ COLUMNS = ", ".join(
 
 def row_of(row: Row) -> Delivery:
     return Delivery(
-        target=Target(
+        target=DeliveryTarget(
             row["platform"],
             row["chat_id"],
             row["thread_id"],
@@ -124,7 +124,7 @@ def row_of(row: Row) -> Delivery:
             row["user_id"],
         ),
         notice=json.loads(row["notice_json"]) if row["notice_json"] else None,
-        origin=Target(**json.loads(row["origin_json"])) if row["origin_json"] else None,
+        origin=DeliveryTarget(**json.loads(row["origin_json"])) if row["origin_json"] else None,
         trail=tuple(Try(**one) for one in json.loads(row["trail_json"]))
         if row["trail_json"]
         else (),
@@ -134,7 +134,7 @@ def row_of(row: Row) -> Delivery:
 
 async def insert(
     sql: Sql,
-    target: Target,
+    target: DeliveryTarget,
     *,
     dedupe_key: str,
     event: str,

@@ -28,7 +28,7 @@ page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class GenerationFilter:
     """What a list shows; None means any. `cursor` is of the page before. `text` is looked for in
     the prompt, or is a short id. Asked for from `since` on and before `until`."""
 
@@ -48,7 +48,7 @@ class Filter:
 
 
 async def page(
-    sql: Sql, wanted: Filter, limit: int, sort: JobSort = "newest"
+    sql: Sql, wanted: GenerationFilter, limit: int, sort: JobSort = "newest"
 ) -> tuple[list[Listed], str | None]:
     """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
     words = wanted.text.lower() if wanted.text else None
@@ -85,7 +85,7 @@ async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
     return [(cast(MediaKind, row["kind"]), row["model"]) for row in rows]
 
 
-def within(wanted: Filter, sort: JobSort, at: datetime) -> Filter:
+def within(wanted: GenerationFilter, sort: JobSort, at: datetime) -> GenerationFilter:
     """The same, and for a sort without an index a few days only: the last before `until`, else the
     first from `since` on, else the last."""
     if ORDERS[sort].key == "id":

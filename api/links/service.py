@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from api import ids
 from api.db import Db, Sql
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, NotFound, RateLimited
 from api.links import store
 from api.links.schemas import (
@@ -62,7 +62,7 @@ class PrivateChat(NamedTuple):
 
 
 class LinkService:
-    def __init__(self, db: Db, users: UserService, outbox: Outbox) -> None:
+    def __init__(self, db: Db, users: UserService, outbox: DeliveryOutbox) -> None:
         self._db = db
         self._users = users
         self._outbox = outbox

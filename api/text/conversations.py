@@ -11,7 +11,7 @@ from api.schemas import Page, usd
 from api.text import store
 from api.text.context import title_of
 from api.text.schemas import ConversationDetailOut, ConversationOut, MessageOut, TextIn
-from api.text.store import Chat, Conversation
+from api.text.store import Conversation, ConversationChat
 
 SHOWN = 1_000
 
@@ -108,13 +108,13 @@ class Conversations:
         return found
 
 
-def _chat(caller: Caller, thread: str) -> Chat:
+def _chat(caller: Caller, thread: str) -> ConversationChat:
     if caller.platform is None or caller.chat_id is None:
         raise InvalidRequest(
             "Only a bot that acts in a chat can speak of the chat's conversation.",
             field="chat_thread",
         )
-    return Chat(caller.platform, caller.chat_id, thread)
+    return ConversationChat(caller.platform, caller.chat_id, thread)
 
 
 def _place(cursor: str | None) -> tuple[datetime, str] | None:

@@ -24,7 +24,7 @@ AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class LookupTimes:
     """Seconds. `waits`: before each try; after the last one the estimate stands for good. `lease`:
     how long one try may take. `look`: between two looks at the rows, for those that another process
     has left."""
@@ -36,12 +36,12 @@ class Times:
 
 class Lookups:
     def __init__(
-        self, db: Db, provider: Provider, budget: BudgetService, times: Times | None = None
+        self, db: Db, provider: Provider, budget: BudgetService, times: LookupTimes | None = None
     ) -> None:
         self._db = db
         self._provider = provider
         self._budget = budget
-        self._times = times or Times()
+        self._times = times or LookupTimes()
         self._new = asyncio.Event()
 
     async def add(self, sql: Sql, running: Answer, provider_id: str) -> None:

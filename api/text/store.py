@@ -11,7 +11,7 @@ from api.text.schemas import CitationOut, Finish
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ConversationChat:
     """`thread_id` is empty where there are no threads."""
 
     platform: str
@@ -28,7 +28,7 @@ class Conversation:
     title: str
     created_at: datetime
     updated_at: datetime
-    chat: Chat | None = None
+    chat: ConversationChat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ COLUMNS = "id, user_id, title, created_at, updated_at, platform, chat_id, thread
 
 def _conversation(row: Row) -> Conversation:
     chat = (
-        None if row["platform"] is None else Chat(row["platform"], row["chat_id"], row["thread_id"])
+        None
+        if row["platform"] is None
+        else ConversationChat(row["platform"], row["chat_id"], row["thread_id"])
     )
     return Conversation(
         row["id"], row["user_id"], row["title"], row["created_at"], row["updated_at"], chat
@@ -83,7 +85,7 @@ async def conversation(sql: Sql, conversation_id: str) -> Conversation | None:
     return None if row is None else _conversation(row)
 
 
-async def newest_of_chat(sql: Sql, user_id: str, chat: Chat) -> Conversation | None:
+async def newest_of_chat(sql: Sql, user_id: str, chat: ConversationChat) -> Conversation | None:
     query = f"""
         WITH mine AS MATERIALIZED (SELECT {COLUMNS} FROM conversations WHERE user_id = $1)
         SELECT * FROM mine WHERE platform = $2 AND chat_id = $3 AND thread_id = $4
@@ -92,7 +94,7 @@ async def newest_of_chat(sql: Sql, user_id: str, chat: Chat) -> Conversation | N
     return None if row is None else _conversation(row)
 
 
-async def leave_chat(sql: Sql, user_id: str, chat: Chat, now: datetime) -> None:
+async def leave_chat(sql: Sql, user_id: str, chat: ConversationChat, now: datetime) -> None:
     query = """
         UPDATE conversations SET platform = NULL, chat_id = NULL, thread_id = NULL
         WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4"""
@@ -105,7 +107,7 @@ async def leave_chat(sql: Sql, user_id: str, chat: Chat, now: datetime) -> None:
     await sql.execute(query, user_id, chat.platform, chat.chat_id, chat.thread_id, now)
 
 
-async def was_left(sql: Sql, user_id: str, chat: Chat, since: datetime) -> bool:
+async def was_left(sql: Sql, user_id: str, chat: ConversationChat, since: datetime) -> bool:
     """Whether the chat began a new conversation after that moment."""
     query = """
         SELECT left_at FROM chats_left

@@ -42,7 +42,7 @@ async def record(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """`actor` and `about` are the accounts' e-mail addresses or names of today; None when there is
     no such account."""
 
@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AuditFilter:
     """None means any. `cursor` is of the page before; `since` and `until` are moments."""
 
     action: str | None = None
@@ -70,7 +70,7 @@ class Filter:
     oldest_first: bool = False
 
 
-async def page(sql: Sql, wanted: Filter, limit: int) -> tuple[list[Entry], str | None]:
+async def page(sql: Sql, wanted: AuditFilter, limit: int) -> tuple[list[AuditEntry], str | None]:
     """With the cursor of the next page."""
     conditions: list[Condition] = [
         ("action = {0}", wanted.action),
@@ -100,11 +100,11 @@ async def subjects(sql: Sql, action: str, *, since: datetime) -> list[str]:
     return [cast(str, row["subject"]) for row in rows]
 
 
-def _entry(row: Row, names: Mapping[str, str]) -> Entry:
+def _entry(row: Row, names: Mapping[str, str]) -> AuditEntry:
     before, after = (
         json.loads(row[name]) if row[name] else None for name in ("before_json", "after_json")
     )
-    return Entry(
+    return AuditEntry(
         **{name: row[name] for name in ("id", "created_at", "action", "actor_id", "subject")},
         actor=names.get(row["actor_id"]),
         about=names.get(row["subject"]),

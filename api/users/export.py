@@ -59,7 +59,7 @@ LONG = {
 }
 
 
-class File(Protocol):
+class ExportedFile(Protocol):
     """A file of the media store."""
 
     @property
@@ -70,8 +70,8 @@ class File(Protocol):
     def content_type(self) -> str: ...
 
 
-class Files(Protocol):
-    async def files_of_user(self, user_id: str) -> Sequence[File]: ...
+class FileSource(Protocol):
+    async def files_of_user(self, user_id: str) -> Sequence[ExportedFile]: ...
 
     async def whole(self, file_id: str) -> AsyncIterator[bytes]:
         """Raises `NotFound`."""
@@ -79,7 +79,7 @@ class Files(Protocol):
 
 
 class ExportService:
-    def __init__(self, db: Db, files: Files) -> None:
+    def __init__(self, db: Db, files: FileSource) -> None:
         self._db = db
         self._files = files
 
@@ -111,7 +111,7 @@ class ExportService:
             after = rows[-1]["id"]
 
     async def _add_file(
-        self, archive: zipfile.ZipFile, sink: Sink, file: File
+        self, archive: zipfile.ZipFile, sink: Sink, file: ExportedFile
     ) -> AsyncIterator[bytes]:
         try:
             chunks = await self._files.whole(file.id)

@@ -15,7 +15,6 @@ from api.users.erasure import AccountEraser
 from api.users.export import ExportService
 from api.users.preferences import Preferences
 from api.users.schemas import (
-    BudgetIn,
     InvitedOut,
     NewUserIn,
     PreferencesIn,
@@ -27,6 +26,7 @@ from api.users.schemas import (
     Sort,
     Standings,
     StatusIn,
+    UserBudgetIn,
     UserOut,
 )
 from api.users.service import UserService
@@ -136,7 +136,9 @@ async def set_status(user_id: str, body: StatusIn, caller: AdminCaller, auth: Au
 
 
 @router.put("/{user_id}/budget")
-async def set_budget(user_id: str, body: BudgetIn, caller: AdminCaller, users: UsersDep) -> UserOut:
+async def set_budget(
+    user_id: str, body: UserBudgetIn, caller: AdminCaller, users: UsersDep
+) -> UserOut:
     return await users.set_budget(user_id, body.monthly_usd, actor_id=caller.user_id)
 
 

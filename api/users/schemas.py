@@ -99,7 +99,7 @@ class StatusIn(In):
     status: Status
 
 
-class BudgetIn(In):
+class UserBudgetIn(In):
     monthly_usd: Dollars
 
 

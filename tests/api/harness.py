@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.app import create_app
 from api.budget import day_sums
 from api.db import Db
-from api.generations.making.worker import Times
+from api.generations.making.worker import WorkerTimes
 from api.secrets import ensure_secrets
 from api.services import Services
 from api.settings import Settings
@@ -120,7 +120,7 @@ async def running_api(
     sandbox: Sandbox,
     *,
     refresh: bool = True,
-    times: Times | None = None,
+    times: WorkerTimes | None = None,
     **settings: Any,
 ) -> AsyncIterator[Api]:
     """Ready when the models are known; other settings as keyword arguments."""

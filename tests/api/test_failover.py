@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.generations import store
-from api.generations.making.worker import Times
+from api.generations.making.worker import WorkerTimes
 from tests.api.db.test_postgres import Server, reset, server
 from tests.api.generations.conftest import sandbox, shared_sandbox
 from tests.api.harness import Api, running_api
@@ -21,7 +21,7 @@ from tests.stack import ROOT, free_ports
 
 __all__ = ["reset", "sandbox", "server", "shared_sandbox"]
 
-QUICK = Times(beat=0.2, pause_most=0.2, look_shared=0.1, grace=0.05)
+QUICK = WorkerTimes(beat=0.2, pause_most=0.2, look_shared=0.1, grace=0.05)
 AWAY = 1.5
 
 

@@ -46,7 +46,7 @@ async def fill(settings: Settings, cost: Cost) -> None:
 async def measure(settings: Settings, cost: Cost, seconds: float) -> tuple[int, float]:
     """Most tasks at a time, and processor seconds."""
     async with AsyncExitStack() as stack:
-        await start(settings, stack, cost, Metrics(), Stop(0), worker=worker.Times())
+        await start(settings, stack, cost, Metrics(), Stop(0), worker=worker.WorkerTimes())
         before, most = resource.getrusage(resource.RUSAGE_SELF), 0
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:

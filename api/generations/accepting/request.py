@@ -15,7 +15,7 @@ from api.ids import new_id, now, short_id, token
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CheckedRequest:
     """A checked request, before money."""
 
     model: Model
@@ -36,7 +36,7 @@ class Origin:
 
 
 def new_row(
-    caller: Caller, asked: Asked, origin: Origin, estimate: int, *, sandbox: bool
+    caller: Caller, asked: CheckedRequest, origin: Origin, estimate: int, *, sandbox: bool
 ) -> Generation:
     """Queued; its hold is not known yet."""
     address = asked.request.address

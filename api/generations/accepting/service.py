@@ -10,7 +10,7 @@ from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.errors import (
     BY_CODE,
     AlreadyFinished,
@@ -30,7 +30,7 @@ from api.generations.accepting import drafts
 from api.generations.accepting.drafts import Draft
 from api.generations.accepting.repeat import fitting, request_of
 from api.generations.accepting.request import (
-    Asked,
+    CheckedRequest,
     Origin,
     body_hash,
     check_address,
@@ -75,7 +75,7 @@ class GenerationService:
         catalog: Catalog,
         budget: BudgetService,
         media: MediaService,
-        outbox: Outbox,
+        outbox: DeliveryOutbox,
         reader: GenerationReader,
         *,
         sandbox: bool,
@@ -108,7 +108,7 @@ class GenerationService:
         options = checked_image_options(model, body)
         inputs, made_by = await self._own_images(caller.user_id, body.input_images or ())
         mode: Mode = "image_to_image" if inputs else "text_to_image"
-        asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
+        asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
     async def create_video(
@@ -129,7 +129,7 @@ class GenerationService:
         if isinstance(body, VideoFromImageIn):
             inputs, made_by = await self._frames(caller.user_id, body)
         mode: Mode = "image_to_video" if inputs else "text_to_video"
-        asked = Asked(model, mode, options, inputs, body, hashed, parent_id or made_by)
+        asked = CheckedRequest(model, mode, options, inputs, body, hashed, parent_id or made_by)
         return await self._accept(caller, asked, origin)
 
     async def again(
@@ -198,7 +198,7 @@ class GenerationService:
             raise Conflict("This Idempotency-Key was used for another request.")
         return await self.reader.owned(caller.user_id, generation_id)
 
-    async def _accept(self, caller: Caller, asked: Asked, origin: Origin) -> Generation:
+    async def _accept(self, caller: Caller, asked: CheckedRequest, origin: Origin) -> Generation:
         estimate = estimate_of(
             asked.model,
             asked.options,
@@ -254,7 +254,9 @@ class GenerationService:
         self._wake.ring("worker")
         return generation
 
-    async def _keep_draft(self, caller: Caller, asked: Asked, origin: Origin) -> str | None:
+    async def _keep_draft(
+        self, caller: Caller, asked: CheckedRequest, origin: Origin
+    ) -> str | None:
         """A chat cannot send its request once more: its button only has room for an id. Programs
         can, and get none."""
         if asked.request.address is None:
@@ -287,7 +289,7 @@ class GenerationService:
         return await self.create_video(caller, request, origin, draft.parent_id, draft.body_hash)
 
     async def _accepted_by_other(
-        self, caller: Caller, asked: Asked, origin: Origin, error: Duplicate
+        self, caller: Caller, asked: CheckedRequest, origin: Origin, error: Duplicate
     ) -> Generation:
         """Two requests with one key at the same moment: the other one won."""
         found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from api.callers import UserCaller
 from api.deps import FromApp
 from api.generations.gallery.service import Gallery
-from api.generations.lists import Filter
+from api.generations.lists import GenerationFilter
 from api.generations.schemas import (
     DeletedOut,
     GenerationOut,
@@ -46,7 +46,7 @@ async def page(
 ) -> Page[GenerationOut]:
     """Newest first. `q`: words of the prompt, or a short id. `source`: `web`, `api` or a chat
     platform. `since` up to before `until`."""
-    wanted = Filter(
+    wanted = GenerationFilter(
         caller.user_id, kind, status, model, source, None, favourite, q, since, until, cursor
     )
     return await gallery.page(wanted, limit)

@@ -13,7 +13,7 @@ from api.generations import lists, store
 from api.generations.accepting.service import GenerationService
 from api.generations.gallery import shares
 from api.generations.gallery.shares import Share
-from api.generations.lists import Filter
+from api.generations.lists import GenerationFilter
 from api.generations.reader import GenerationReader
 from api.generations.schemas import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
 from api.generations.store import Generation
@@ -52,7 +52,7 @@ class Gallery:
     def _reader(self) -> GenerationReader:
         return self._generations.reader
 
-    async def page(self, wanted: Filter, limit: int) -> Page[GenerationOut]:
+    async def page(self, wanted: GenerationFilter, limit: int) -> Page[GenerationOut]:
         rows, cursor = await lists.page(self._db, wanted, limit)
         return Page(items=await self._reader.outs(rows), next_cursor=cursor)
 

@@ -6,8 +6,8 @@ from structlog import get_logger
 
 from api.budget.service import BudgetService
 from api.db import Db, Sql
-from api.deliveries.outbox import Outbox
-from api.deliveries.store import Target
+from api.deliveries.outbox import DeliveryOutbox
+from api.deliveries.store import DeliveryTarget
 from api.errors import DomainError
 from api.fault_points import fault_point
 from api.generations import store
@@ -27,7 +27,7 @@ class Ending:
         wake: Wake,
         budget: BudgetService,
         media: MediaService,
-        outbox: Outbox,
+        outbox: DeliveryOutbox,
     ) -> None:
         self._db = db
         self._wake = wake
@@ -159,11 +159,11 @@ async def close_failed(
         await store.mark_refunded(sql, job.id, now())
 
 
-def target_of(job: Generation) -> Target | None:
+def target_of(job: Generation) -> DeliveryTarget | None:
     """The chat that waits for it; None when it was asked for elsewhere."""
     if job.platform is None or job.chat_id is None:
         return None
-    return Target(
+    return DeliveryTarget(
         job.platform,
         job.chat_id,
         job.thread_id,

@@ -18,7 +18,7 @@ from api.background import until_back
 from api.budget.service import BudgetService
 from api.catalog.service import Catalog
 from api.db import Db, Sql
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.errors import (
     BudgetExceeded,
     Conflict,
@@ -97,7 +97,7 @@ class Steps:
         budget: BudgetService,
         users: UserService,
         media: MediaService,
-        outbox: Outbox,
+        outbox: DeliveryOutbox,
         callbacks: Callbacks | None,
     ) -> None:
         self._db = db

@@ -24,7 +24,7 @@ log = get_logger("worker")
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class WorkerTimes:
     """In seconds."""
 
     lease: float = 60.0
@@ -85,7 +85,7 @@ class Worker:
     still kept alive then."""
 
     def __init__(
-        self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: Times
+        self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: WorkerTimes
     ) -> None:
         self._db = db
         self._wake = wake

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 
 from api.callers import AdminCaller
 from api.deps import FromApp
-from api.generations.lists import Filter, JobSort
+from api.generations.lists import GenerationFilter, JobSort
 from api.generations.operating.service import GenerationAdmin
 from api.generations.schemas import (
     AdminGenerationOut,
@@ -47,7 +47,9 @@ async def page(
     else from `since` on, else before now. `q`: words of the prompt, or a short id. `needs_review`
     is short for that phase."""
     phase = "needs_review" if needs_review else phase
-    wanted = Filter(user_id, kind, status, model, source, phase, None, q, since, until, cursor)
+    wanted = GenerationFilter(
+        user_id, kind, status, model, source, phase, None, q, since, until, cursor
+    )
     return await generations.page(wanted, limit, sort)
 
 

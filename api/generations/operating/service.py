@@ -12,12 +12,12 @@ from api.admin.studio_settings import StudioSettings
 from api.budget.service import BudgetService
 from api.callers import Caller
 from api.db import Db, Sql
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import lists, store
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService
-from api.generations.lists import Filter, JobSort
+from api.generations.lists import GenerationFilter, JobSort
 from api.generations.making import transitions
 from api.generations.making.ending import close_failed, target_of
 from api.generations.making.steps import PROVIDER_TIME_MAX
@@ -58,7 +58,7 @@ class GenerationAdmin:
         users: UserService,
         studio: StudioSettings,
         budget: BudgetService,
-        outbox: Outbox,
+        outbox: DeliveryOutbox,
         generations: GenerationService,
     ) -> None:
         self._db = db
@@ -70,7 +70,7 @@ class GenerationAdmin:
         self._generations = generations
 
     async def page(
-        self, wanted: Filter, limit: int, sort: JobSort = "newest"
+        self, wanted: GenerationFilter, limit: int, sort: JobSort = "newest"
     ) -> Page[AdminGenerationOut]:
         """While content is hidden, nobody finds a job by the words of its prompt."""
         wanted = replace(

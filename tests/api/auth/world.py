@@ -26,7 +26,7 @@ from api.budget.service import BudgetService
 from api.callers import CallerLookup
 from api.catalog.service import Catalog
 from api.db import Db
-from api.deliveries.outbox import Outbox
+from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.owners import Owners
 from api.deliveries.schemas import AckIn, DeliveryOut, Notice
 from api.deliveries.service import About, DeliveryService
@@ -38,7 +38,7 @@ from api.problems import add_handlers
 from api.provider.types import ImageRoute, ModelInfo
 from api.users import routes as users_routes
 from api.users.erasure import AccountEraser, Erase
-from api.users.export import ExportService, File
+from api.users.export import ExportedFile, ExportService
 from api.users.passwords import Cost, Passwords
 from api.users.preferences import Preferences
 from api.users.service import UserService
@@ -167,7 +167,7 @@ class World:
 class NoFiles:
     """A media store without any: files have tests of their own."""
 
-    async def files_of_user(self, user_id: str) -> Sequence[File]:
+    async def files_of_user(self, user_id: str) -> Sequence[ExportedFile]:
         return []
 
     async def whole(self, file_id: str) -> AsyncIterator[bytes]:
@@ -202,7 +202,7 @@ def users_of(db: Db, cost: Cost = CHEAP) -> UserService:
 
 
 def deliveries_of(db: Db, wake: Wake) -> DeliveryService:
-    outbox, users = Outbox(db, wake), users_of(db)
+    outbox, users = DeliveryOutbox(db, wake), users_of(db)
     preferences = Preferences(db, Catalog(db, NoLists()))
     owners = Owners(users, preferences, LinkService(db, users, outbox))
     return DeliveryService(db, wake, outbox, no_generations, owners)

@@ -11,7 +11,7 @@ from api.db import Db, Duplicate
 from api.deliveries.fallback import UNCERTAIN_WAIT
 from api.deliveries.schemas import AckIn, DeliveryOut, FailIn, Notice
 from api.deliveries.service import LEASE, DeliveryService
-from api.deliveries.store import Target
+from api.deliveries.store import DeliveryTarget
 from api.errors import Conflict
 from api.ids import now
 from api.wake import Wake
@@ -180,7 +180,7 @@ async def test_an_event_is_written_once_per_chat(deliveries: DeliveryService, db
     async def announce() -> None:
         async with db.transaction() as sql:
             await deliveries.outbox.announce(
-                sql, "g1", Target("telegram", "c1"), "generation_completed"
+                sql, "g1", DeliveryTarget("telegram", "c1"), "generation_completed"
             )
 
     await announce()
@@ -193,7 +193,7 @@ async def test_the_delivery_of_a_deleted_generation_ends(
 ) -> None:
     async with db.transaction() as sql:
         await deliveries.outbox.announce(
-            sql, "g1", Target("telegram", "c1"), "generation_completed"
+            sql, "g1", DeliveryTarget("telegram", "c1"), "generation_completed"
         )
     assert await claim(deliveries) == []
     row = await db.fetch_one("SELECT state FROM deliveries")

@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from api.generations.making.worker import Times
+from api.generations.making.worker import WorkerTimes
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox, sandbox_server
 
 WEBHOOK_SECRET = "a webhook secret of the tests"
-QUICK = Times(beat=0.2, grace=0.05)
+QUICK = WorkerTimes(beat=0.2, grace=0.05)
 """Jobs that a test left with a slow provider are not waited for."""
 
 

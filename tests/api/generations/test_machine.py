@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 from api.budget.service import BudgetService
 from api.db import Db
 from api.db.open import open_db
-from api.deliveries.outbox import Outbox
-from api.deliveries.store import Target
+from api.deliveries.outbox import DeliveryOutbox
+from api.deliveries.store import DeliveryTarget
 from api.errors import TimedOut
 from api.generations import states, store
 from api.generations.making import transitions
@@ -35,7 +35,7 @@ from tests.api.generations.test_states import job, reachable
 
 T = TypeVar("T")
 FOLLOWED: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fetch")
-CHAT = Target("terminal", "c1")
+CHAT = DeliveryTarget("terminal", "c1")
 
 
 class Jobs(RuleBasedStateMachine):
@@ -50,7 +50,7 @@ class Jobs(RuleBasedStateMachine):
         for table in ("generations", "holds", "ledger", "budgets", "deliveries"):
             self.run(self.db.execute(f"DELETE FROM {table}"))
         self.budget = BudgetService(self.db)
-        self.outbox = Outbox(self.db, Wake())
+        self.outbox = DeliveryOutbox(self.db, Wake())
         self.paid: dict[str, int] = {}
         self.seen: dict[str, states.State] = {}
 

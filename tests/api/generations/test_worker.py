@@ -19,7 +19,7 @@ from api.db import Db
 from api.generations import store
 from api.generations.making import transitions
 from api.generations.making.steps import Steps
-from api.generations.making.worker import LAPSED_BEATS, Times, Worker
+from api.generations.making.worker import LAPSED_BEATS, Worker, WorkerTimes
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now
@@ -33,7 +33,7 @@ from tests.api.generations.test_states import job
 from tests.api.harness import Api, running_api
 from tests.sandbox_server import Sandbox
 
-SHORT = Times(lease=1.2, beat=0.1, sweep=0.1, grace=0.05)
+SHORT = WorkerTimes(lease=1.2, beat=0.1, sweep=0.1, grace=0.05)
 ASYNC = {"Prefer": "respond-async"}
 HOURS = timedelta(hours=5)
 
@@ -63,7 +63,7 @@ def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, 
     return [entry for entry in logs if entry["event"] == "paid_video_of_ended_job"]
 
 
-def worker_of(api: Api, times: Times = SHORT) -> Worker:
+def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
     own = api.services
     return Worker(own.db, Wake(), steps_of(api), own.sweeper, Stop(0), times)
 

@@ -11,7 +11,7 @@ import pytest
 from api import ids
 from api.callers import Caller
 from api.schemas import micro, usd
-from api.text.cost_lookups import Lookups, Times
+from api.text.cost_lookups import Lookups, LookupTimes
 from api.text.schemas import TextIn
 from sandbox.faults import Fault
 from tests.api.harness import Api
@@ -21,7 +21,7 @@ from tests.api.text.test_endings import replay, shown
 from tests.api.text.test_stopping import ended, first_words
 from tests.sandbox_server import Sandbox
 
-SOON = Times(waits=(0.0, 0.05, 0.1, 0.2, 0.4), look=0.0)
+SOON = LookupTimes(waits=(0.0, 0.05, 0.1, 0.2, 0.4), look=0.0)
 
 
 @pytest.fixture

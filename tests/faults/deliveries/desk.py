@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.deliveries import fallback, service
-from api.deliveries.store import Target
+from api.deliveries.store import DeliveryTarget
 from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import pump
@@ -110,7 +110,9 @@ class Desk:
             shown.message_ids[-1],
         )
         user = (await self.web.get("/users/me")).json()["id"]
-        target = Target(side.platform, chat_id, message_id=request, private=True, user_id=user)
+        target = DeliveryTarget(
+            side.platform, chat_id, message_id=request, private=True, user_id=user
+        )
         async with db.transaction() as sql:
             await self.api.services.outbox.announce(sql, made["id"], target, EVENTS[event])
         row = await db.fetch_one("SELECT max(id) AS id FROM deliveries")

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from api.deliveries import service
-from api.deliveries.store import Target
+from api.deliveries.store import DeliveryTarget
 from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_pump import pump
@@ -288,7 +288,10 @@ async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
     await db.execute(f"INSERT INTO generations ({', '.join(row)}) VALUES ({places})", *row.values())
     async with db.transaction() as sql:
         await api.services.outbox.announce(
-            sql, "job-0000", Target("telegram", chats[0], private=True, user_id=user_id), EVENT
+            sql,
+            "job-0000",
+            DeliveryTarget("telegram", chats[0], private=True, user_id=user_id),
+            EVENT,
         )
     await db.execute(
         "UPDATE deliveries SET id = 'd0000', created_at = $1, due_at = $1, since_at = $1", at
