@@ -1,5 +1,6 @@
 """The web's app factory."""
 
+import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -40,11 +41,13 @@ from admin_web.pages import (
 from admin_web.security import csrf, headers, reauth
 from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
-from admin_web.settings import WebSettings
+from admin_web.settings import AGENT, WebSettings
 from admin_web.words import language
-from client.sync import open_http
+from client.connections import open_http
 
 MAX_BODY = 40 * 1024 * 1024
+QUICK = httpx.Timeout(10, connect=3)
+"""For calls of the API, which a page waits for."""
 PAGES = (
     admin_audit,
     admin_backups,
@@ -90,7 +93,7 @@ def create_app(settings: WebSettings) -> Flask:
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.session_interface = StoredSessions(open_store(settings), settings)
-    app.extensions["api_http"] = open_http(settings.api_url)
+    app.extensions["api_http"] = open_http(settings.api_url, AGENT, QUICK)
     app.extensions["settings"] = settings
     if settings.is_https:
         # https ends at the operator's proxy: the address that counts failed logins is the one it

@@ -14,8 +14,8 @@ from admin_web.sessions.caller import PUBLIC, is_script, me, session_ended, to_l
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
+from client.errors import ApiError
 from client.schemas.users import UserOut
-from client.sync import ApiDown, ApiError
 
 _PAGES = {
     400: (
@@ -122,7 +122,7 @@ def _api_error(error: ApiError) -> Response:
         return ask()
     # what went wrong there is written down there, under the name that the api gave it
     g.request_id = error.request_id or g.request_id
-    if isinstance(error, ApiDown):
+    if error.unanswered:
         return (
             _waiting()
             if request.method == "POST" and not is_script()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,10 +20,11 @@ from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, notice_words
 from admin_web.words.language import N_
 from admin_web.words.options import label
+from client import calls
+from client.errors import ApiError
 from client.schemas import PROMPT_MAX, ReadyOut
 from client.schemas.generations import GenerationOut
 from client.schemas.users import UserOut
-from client.sync import ApiError
 
 READY_SECONDS = 15
 MINUTE, HOUR = 60, 3600
@@ -113,7 +114,7 @@ def ready(ask: Callable[[], ReadyOut] | None = None) -> ReadyOut | None:
     """What the api says of itself now; None when it does not answer. `ask`: its answer is under way
     already."""
     try:
-        answer = (ask or anonymous().ready)()
+        answer = (ask or partial(anonymous().send, calls.ready()))()
     except ApiError:
         return None
     current_app.extensions["ready"] = (time.monotonic(), answer)

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 KEY_MIN_BYTES = 32
+AGENT = "allucanget-web"
+"""The API tells by it what was asked for on the web."""
 
 
 class WebSettings(BaseSettings):

@@ -5,15 +5,14 @@ does it on the database itself."""
 import asyncio
 import hmac
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import EmailStr
 
 from api import ids
 from api.admin.backups import Backups
-from api.admin.schemas import BackupOut
+from api.admin.schemas import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
 from api.auth import one_time_tokens
 from api.auth.bots import BotService
 from api.auth.one_time_tokens import Purpose
@@ -21,7 +20,6 @@ from api.auth.recovery import RESET_LIFE
 from api.db import Db, Sql
 from api.deps import FromApp
 from api.errors import Conflict
-from api.schemas import In, Out, Time
 from api.secrets import ensure_secrets
 from api.settings import Settings
 from api.users import audit
@@ -31,26 +29,6 @@ from api.users.store import User
 router = APIRouter(prefix="/internal", tags=["machines"], include_in_schema=False)
 
 _BY_SHELL = {"from": "shell"}
-
-
-class AdminIn(In):
-    """`promote`: whoever has an account with this address already is made an admin."""
-
-    email: EmailStr
-    promote: bool = False
-
-
-class AccountResetIn(In):
-    email: EmailStr
-
-
-class AccountLinkOut(Out):
-    """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user`
-    and `admin` say what the account is, and nothing was done; `promoted` needs no link."""
-
-    state: Literal["invite", "reset", "user", "admin", "promoted"]
-    token: str | None = None
-    expires_at: Time | None = None
 
 
 class Shell:

@@ -16,7 +16,7 @@ from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
 from client.schemas import Platform
 
 if TYPE_CHECKING:
-    from api.command_line import AccountLinkOut
+    from client.schemas.admin import AccountLinkOut
 
 app = typer.Typer(
     no_args_is_help=True,

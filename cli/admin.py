@@ -6,7 +6,7 @@ import asyncio
 from pydantic import ValidationError
 
 from api.budget.service import BudgetService
-from api.command_line import AccountLinkOut, AccountResetIn, AdminIn, Shell
+from api.command_line import Shell
 from api.database import open_database
 from api.errors import DomainError
 from api.start_errors import CannotStart
@@ -14,19 +14,21 @@ from api.users.passwords import Passwords
 from api.users.service import UserService
 from cli.errors import CommandRefused
 from cli.ready import HostPort
-from cli.running_api import call_api
+from cli.running_api import NoApiRuns, call_api
 from cli.settings import LaunchSettings, api_settings, load
+from client import calls
+from client.schemas.admin import AccountLinkOut, AccountResetIn, AdminIn
 
 
 def create_admin(email: str, *, promote: bool) -> AccountLinkOut:
     """Return a link, or the state `user` of an account that becomes an admin only with `promote`.
     Raises `CommandRefused`, `BadSetting`."""
-    return _ask("admins", _checked(AdminIn, email=email, promote=promote))
+    return _ask(_checked(AdminIn, email=email, promote=promote))
 
 
 def reset_password(email: str) -> AccountLinkOut:
     """Raises `CommandRefused`, `BadSetting`."""
-    return _ask("password-resets", _checked(AccountResetIn, email=email))
+    return _ask(_checked(AccountResetIn, email=email))
 
 
 def page_of(link: AccountLinkOut) -> str:
@@ -46,14 +48,13 @@ def _checked(
         raise CommandRefused("This is not an e-mail address.") from error
 
 
-def _ask(path: str, body: AdminIn | AccountResetIn) -> AccountLinkOut:
+def _ask(body: AdminIn | AccountResetIn) -> AccountLinkOut:
     launch = load(LaunchSettings)
-    answer = call_api(launch, path, body)
-    return (
-        AccountLinkOut.model_validate_json(answer)
-        if answer is not None
-        else asyncio.run(_directly(launch, body))
-    )
+    call = calls.admin_link(body) if isinstance(body, AdminIn) else calls.password_link(body)
+    try:
+        return call_api(launch, call)
+    except NoApiRuns:
+        return asyncio.run(_directly(launch, body))
 
 
 async def _directly(launch: LaunchSettings, body: AdminIn | AccountResetIn) -> AccountLinkOut:

@@ -8,23 +8,20 @@ from api.errors import DomainError
 from api.settings import Settings
 from api.start_errors import CannotStart
 from cli.errors import CommandRefused
-from cli.running_api import call_api
+from cli.running_api import NoApiRuns, call_api
 from cli.settings import LaunchSettings, api_settings, load
+from client import calls
 from client.schemas.admin import BackupOut
-
-BACKUP_WITHIN = 600.0
 
 
 def make_backup() -> str:
     """Make a backup and say where it is. Raises `CommandRefused`, `BadSetting`."""
     launch = load(LaunchSettings)
     settings = api_settings(launch)
-    answer = call_api(launch, "backups", within=BACKUP_WITHIN)
-    made = (
-        BackupOut.model_validate_json(answer)
-        if answer is not None
-        else asyncio.run(_backup(settings))
-    )
+    try:
+        made = call_api(launch, calls.back_up())
+    except NoApiRuns:
+        made = asyncio.run(_backup(settings))
     return (
         f"Made {settings.backups / made.name} ({made.size / 1_000_000:.1f} MB). Keep "
         "DATA_DIR/media and secrets.json, too."

@@ -1,11 +1,13 @@
 """`./run chat`: the terminal chat, once the api answers."""
 
-import httpx
-
 from bots.settings import BotSettings
 from cli.errors import CommandRefused
 from cli.process import run
 from cli.settings import LaunchSettings, check_names, load, secrets_of
+from client import calls
+from client.connections import open_http
+from client.errors import ApiError
+from client.sync import Api
 
 
 def chat() -> int:
@@ -14,8 +16,9 @@ def chat() -> int:
     launch = load(LaunchSettings)
     api_url = load(BotSettings, launch.given("terminal", secrets_of(launch))).api_url
     try:
-        httpx.get(f"{api_url}/healthz", timeout=10, trust_env=False)
-    except httpx.TransportError as error:
+        with open_http(api_url) as http:
+            Api(http).send(calls.alive())
+    except ApiError as error:
         raise CommandRefused(
             f"The api does not answer at {api_url}. Start everything with ./run in another "
             "terminal first."

@@ -11,18 +11,11 @@ from typing import TypeVar
 
 import structlog
 
-from client.errors import API_UNAVAILABLE, ApiError
+from client.errors import API_UNAVAILABLE, NOT_KNOWN, ApiError
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-SILENT = {API_UNAVAILABLE, "database_unavailable"}
-"""Codes of what is no answer."""
-NOT_KNOWN = "not_known"
-"""The code of an `ApiError`: the api has not said for a long time what became of a request."""
-BUSY = "conflict"
-"""With a time to wait: the api is answering the same request already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +140,7 @@ class Waiting:
     async def after(self, error: ApiError, *, harmless: bool = False) -> None:
         """Returns when it is time to ask again. Raises `error` when that would not help, and
         `not_known` when it took too long."""
-        busy = error.code == BUSY and error.retry_after is not None
-        if error.code not in SILENT and not busy:
+        if not (error.silent or error.busy):
             self.known()
             raise error
         now = time.monotonic()
@@ -163,9 +155,9 @@ class Waiting:
             if not self._waiters.joined(self):
                 raise error
             self.began.set()
-        await asyncio.sleep(self._pause if not busy else error.retry_after or 0)
+        await asyncio.sleep(error.retry_after or 0 if error.busy else self._pause)
         self._pause = min(self._pause * 2, self._patience.most)
-        if not busy:
+        if not error.busy:
             await self._back_in_time()
 
     @property

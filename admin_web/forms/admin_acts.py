@@ -13,7 +13,9 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script, me
 from admin_web.words.errors import in_words
 from admin_web.words.language import N_, _, zone
-from client.sync import ApiError
+from client import calls
+from client.call import Call
+from client.errors import ApiError
 
 FORBIDDEN = 403
 
@@ -56,13 +58,11 @@ def _refuse_others() -> None:
         abort(FORBIDDEN)
 
 
-def act(
-    action: Callable[[], T], done: Callable[[T], str], back: str, then: str = ""
-) -> ResponseReturnValue:
+def act(call: Call[T], done: Callable[[T], str], back: str, then: str = "") -> ResponseReturnValue:
     """Do it, say what changed or why it did not, and go back, or on to `then` when it is done. What
     needs a person first, or is not theirs, is raised."""
     try:
-        result = action()
+        result = api().send(call)
     except ApiError as error:
         if error.needs_person or error.status == FORBIDDEN:
             raise
@@ -84,7 +84,7 @@ def account_id(text: str) -> str | None:
     try:
         return str(UUID(text))
     except ValueError:
-        found = api().users(q=text, role=None, limit=100).items
+        found = api().send(calls.users(q=text, role=None, limit=100)).items
     exact = [
         person
         for person in found

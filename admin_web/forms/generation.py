@@ -16,12 +16,13 @@ from admin_web.render import RUNNING, fragment, left
 from admin_web.sessions.caller import api, is_script, me, soon, web_session
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, money
+from client import calls
+from client.errors import ApiError
 from client.schemas import PROMPT_MAX, Kind, MediaKind, Page
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import EstimateIn, GenerationOut, MediaOut
 from client.schemas.provider import OPTIONS
 from client.schemas.users import PreferencesIn, PreferencesOut
-from client.sync import ApiError
 
 UPLOAD_TYPES = (
     "image/png,image/jpeg,image/webp,image/gif,image/heic,image/heif,image/avif,image/bmp,"
@@ -79,8 +80,10 @@ def uploaded(field: str = "image") -> list[Attached]:
     made = []
     for file in request.files.getlist(field):
         if file.filename:
-            image = api().upload(
-                file.filename, file.read(), file.mimetype or "application/octet-stream"
+            image = api().send(
+                calls.upload(
+                    file.filename, file.read(), file.mimetype or "application/octet-stream"
+                )
             )
             made.append(Attached(image.id, f"{file.filename} ({image.width} × {image.height})"))
     return made
@@ -88,7 +91,7 @@ def uploaded(field: str = "image") -> list[Attached]:
 
 def earlier_images(limit: int = PICK_FROM) -> list[MediaOut]:
     """The person's latest finished images, to start from."""
-    made = api().generations(kind="image", status="completed", limit=limit).items
+    made = api().send(calls.generations(kind="image", status="completed", limit=limit)).items
     return [image for generation in made for image in generation.images][:limit]
 
 
@@ -109,7 +112,7 @@ def price(
     if input_images:
         values["input_images"] = input_images
     try:
-        answer = api().estimate(read(EstimateIn, values))
+        answer = api().send(calls.estimate(read(EstimateIn, values)))
     except Invalid:
         return Price(None, note=_("The price shows when every option fits."))
     except ApiError as error:
@@ -186,7 +189,7 @@ def use_model(kind: Kind, model: str) -> None:
 def preferences() -> PreferencesOut:
     """They only make a form more pleasant: without an answer it starts empty."""
     try:
-        return api().preferences()
+        return api().send(calls.preferences())
     except ApiError as error:
         if error.needs_person:
             raise
@@ -203,7 +206,7 @@ def remember(kind: MediaKind, model: ModelOut) -> None:
     }
     use_model(kind, model.id)
     with suppress(ApiError):
-        api().prefer(PreferencesIn.model_validate({f"{kind}_options": options}))
+        api().send(calls.prefer(PreferencesIn.model_validate({f"{kind}_options": options})))
 
 
 # --- answers
@@ -230,7 +233,7 @@ def refused(error: FormError, status: int) -> ResponseReturnValue:
 
 def latest_of(kind: MediaKind) -> Callable[[], Page[GenerationOut]]:
     """For `under_way`, asked for meanwhile."""
-    return soon(lambda api: api.generations(kind=kind, limit=LATEST * 2))
+    return soon(calls.generations(kind=kind, limit=LATEST * 2))
 
 
 def under_way(

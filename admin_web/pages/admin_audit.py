@@ -9,6 +9,7 @@ from admin_web.sessions.caller import api
 from admin_web.words import audit_log
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
+from client import calls
 from client.calls.accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.admin import AuditOut
@@ -38,7 +39,9 @@ def show() -> ResponseReturnValue:
     typed = _typed()
     cursor = request.args.get("cursor") or None
     wanted, unknown = _wanted(typed)
-    found: Page[AuditOut] = Page(items=[]) if unknown else api().audit(wanted, cursor=cursor)
+    found: Page[AuditOut] = (
+        Page(items=[]) if unknown else api().send(calls.audit(wanted, cursor=cursor))
+    )
     kept = {name: value for name, value in typed.items() if value}
     shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
     return admin_page("admin/audit.html", **shown, told=audit_log, place=_place, thing=_thing)
@@ -50,7 +53,7 @@ def export() -> ResponseReturnValue:
     wanted, unknown = _wanted(_typed())
     if unknown:
         abort(404)
-    return passed_on(api().audit_csv(wanted))
+    return passed_on(api().open(calls.audit_csv(wanted)))
 
 
 def _typed() -> dict[str, str]:

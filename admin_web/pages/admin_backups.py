@@ -11,6 +11,7 @@ from admin_web.pages.media import passed_on
 from admin_web.security.reauth import FIELD
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
+from client import calls
 from client.schemas.admin import BackupOut
 
 pages = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
@@ -25,7 +26,7 @@ SORTS: dict[str, Callable[[BackupOut], Any]] = {
 @pages.get("")
 def show() -> ResponseReturnValue:
     """All there are, which are never many."""
-    found, sort = api().backups(), one_of(set(SORTS), "sort")
+    found, sort = api().send(calls.backups()), one_of(set(SORTS), "sort")
     shown = sorted(found.items, key=SORTS[sort]) if sort else found.items
     return admin_page(
         "admin/backups.html",
@@ -41,10 +42,10 @@ def make() -> ResponseReturnValue:
     def words(made: BackupOut) -> str:
         return _("%(name)s is made.", name=made.name)
 
-    return act(lambda: api().make_backup(), words, url_for("admin_backups.show"))
+    return act(calls.make_backup(), words, url_for("admin_backups.show"))
 
 
 @pages.post("/<name>/download")
 def download(name: str) -> ResponseReturnValue:
     """The form brings the password, which the api wants to be recent."""
-    return passed_on(api().backup(name))
+    return passed_on(api().open(calls.backup(name)))

@@ -8,10 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from admin_web.forms.admin_acts import admin_page, one_of
 from admin_web.render import fragment, ready
-from admin_web.sessions.caller import api, soon
+from admin_web.sessions.caller import all_soon, api, soon
 from admin_web.words.admin_warnings import alert
+from client import calls
+from client.errors import ApiError
 from client.schemas.admin import DbHealthOut, StatsOut
-from client.sync import ApiDown, ApiError
 
 pages = Blueprint("admin_board", __name__, url_prefix="/admin")
 
@@ -44,18 +45,18 @@ def live() -> ResponseReturnValue:
 def _board() -> dict[str, object]:
     span = one_of({"today", "month"}, "span") or "month"
     warnings, bots, database = (
-        soon(lambda api: api.warnings()),
-        soon(lambda api: api.bots()),
-        soon(lambda api: api.db_health()),
+        soon(calls.warnings()),
+        all_soon(calls.bots()),
+        soon(calls.db_health()),
     )
-    readiness = soon(lambda api: api.ready())
-    stats = api().stats()
+    readiness = soon(calls.ready())
+    stats = api().send(calls.stats())
     return {
         "stats": stats,
         "span": span,
         "spend": stats.today if span == "today" else stats.month,
         "totals": _totals(stats),
-        "warnings": [alert(warning) for warning in warnings()],
+        "warnings": [alert(warning) for warning in warnings().items],
         "ready": ready(readiness),
         "database": _or_none(database),
         "bots": bots(),
@@ -67,10 +68,8 @@ def _or_none(database: Callable[[], DbHealthOut]) -> DbHealthOut | None:
     """None while it does not answer: the rest of the board is worth showing."""
     try:
         return database()
-    except ApiDown:
-        raise
     except ApiError as error:
-        if error.needs_person or error.status == 403:
+        if error.unanswered or error.needs_person or error.status == 403:
             raise
         return None
 

@@ -8,6 +8,7 @@ from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
+from client import calls
 from client.schemas.admin import RotatedOut
 
 pages = Blueprint("admin_bots", __name__, url_prefix="/admin/bots")
@@ -18,14 +19,14 @@ SUBJECT = "bots"
 @pages.get("")
 def show() -> ResponseReturnValue:
     kept = shown_once.take(SUBJECT)
-    good = [one for one in api().bot_credentials() if one.revoked_at is None]
+    good = [one for one in api().all(calls.bot_credentials()) if one.revoked_at is None]
     by_platform = {
         platform: [one for one in good if one.platform == platform] for platform in PLATFORMS
     }
     return admin_page(
         "admin/bots.html",
         by_platform=by_platform,
-        connected={bot.platform: bot for bot in api().bots()},
+        connected={bot.platform: bot for bot in api().all(calls.bots())},
         platforms=PLATFORMS,
         made=RotatedOut.model_validate(kept) if kept else None,
     )
@@ -40,7 +41,7 @@ def rotate(platform: str) -> ResponseReturnValue:
         shown_once.keep(SUBJECT, made)
         return _("%(platform)s has a new key.", platform=PLATFORMS[platform])
 
-    return act(lambda: api().rotate_bot_credential(platform), words, url_for("admin_bots.show"))
+    return act(calls.rotate_bot_credential(platform), words, url_for("admin_bots.show"))
 
 
 @pages.post("/keys/<credential_id>/revoke")
@@ -48,6 +49,4 @@ def revoke(credential_id: str) -> ResponseReturnValue:
     def words(_gone: None) -> str:
         return _("That key opens nothing any more.")
 
-    return act(
-        lambda: api().revoke_bot_credential(credential_id), words, url_for("admin_bots.show")
-    )
+    return act(calls.revoke_bot_credential(credential_id), words, url_for("admin_bots.show"))

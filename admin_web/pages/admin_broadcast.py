@@ -11,9 +11,10 @@ from admin_web.render import fragment
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS, FormError, in_words
 from admin_web.words.language import _, ngettext
+from client import calls
+from client.errors import ApiError
 from client.schemas import Platform
 from client.schemas.admin import BroadcastIn, BroadcastOut
-from client.sync import ApiError
 
 pages = Blueprint("admin_broadcast", __name__, url_prefix="/admin/broadcast")
 
@@ -33,7 +34,7 @@ def preview() -> ResponseReturnValue:
     """As its readers will see it, and how many there are; nothing is sent."""
     try:
         body = _asked()
-        planned = api().plan_broadcast(body.text, _platforms())
+        planned = api().send(calls.plan_broadcast(body.text, _platforms()))
     except Invalid as invalid:
         return _show(invalid.error, 422)
     except ApiError as error:
@@ -55,9 +56,7 @@ def send() -> ResponseReturnValue:
             "It is on its way to %(n)s chat.", "It is on its way to %(n)s chats.", made.chats
         )
 
-    return act(
-        lambda: api().broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show")
-    )
+    return act(calls.broadcast(body, idempotency_key(body)), words, url_for("admin_broadcast.show"))
 
 
 @pages.post("/<broadcast_id>/stop")
@@ -69,7 +68,7 @@ def stop(broadcast_id: str) -> ResponseReturnValue:
             made.unsent,
         )
 
-    return act(lambda: api().stop_broadcast(broadcast_id), words, url_for("admin_broadcast.show"))
+    return act(calls.stop_broadcast(broadcast_id), words, url_for("admin_broadcast.show"))
 
 
 def _asked() -> BroadcastIn:
@@ -109,4 +108,4 @@ def _show(
 def _sent() -> dict[str, object]:
     cursor = request.args.get("cursor") or None
     sort = one_of({"oldest"}, "sort")
-    return {"found": api().broadcasts(cursor, sort), "cursor": cursor, "sort": sort}
+    return {"found": api().send(calls.broadcasts(cursor, sort)), "cursor": cursor, "sort": sort}

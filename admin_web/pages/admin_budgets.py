@@ -11,6 +11,7 @@ from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, money
+from client import calls
 from client.schemas.budget import BudgetIn, BudgetsOut, SharedScope
 
 pages = Blueprint("admin_budgets", __name__, url_prefix="/admin/budgets")
@@ -41,7 +42,7 @@ def save(scope: str) -> ResponseReturnValue:
         )
 
     return act(
-        lambda: api().set_shared_budget(cast("SharedScope", scope), body.monthly_usd),
+        calls.set_shared_budget(cast("SharedScope", scope), body.monthly_usd),
         words,
         url_for("admin_budgets.show"),
     )
@@ -52,5 +53,10 @@ def _show(
 ) -> ResponseReturnValue:
     typed = request.form.get("monthly_usd", "")
     return admin_page(
-        "admin/budgets.html", status, budgets=api().budgets(), wrong=wrong, error=error, typed=typed
+        "admin/budgets.html",
+        status,
+        budgets=api().send(calls.budgets()),
+        wrong=wrong,
+        error=error,
+        typed=typed,
     )

@@ -9,6 +9,7 @@ from admin_web.render import fragment
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
+from client import calls
 from client.calls.accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.deliveries import DeliveryRowOut
@@ -32,8 +33,8 @@ def table() -> ResponseReturnValue:
 
 @pages.get("/<delivery_id>")
 def one(delivery_id: str) -> ResponseReturnValue:
-    delivery = api().delivery(delivery_id)
-    trail = api().audit(AuditWanted(subject=delivery.id), limit=20).items
+    delivery = api().send(calls.delivery(delivery_id))
+    trail = api().send(calls.audit(AuditWanted(subject=delivery.id), limit=20)).items
     return admin_page("admin/delivery.html", delivery=delivery, trail=trail)
 
 
@@ -45,7 +46,7 @@ def retry(delivery_id: str) -> ResponseReturnValue:
             platform=PLATFORMS.get(row.platform, row.platform),
         )
 
-    return act(lambda: api().retry_delivery(delivery_id), words, _page(delivery_id))
+    return act(calls.retry_delivery(delivery_id), words, _page(delivery_id))
 
 
 @pages.post("/<delivery_id>/to-dm")
@@ -58,7 +59,7 @@ def to_dm(delivery_id: str) -> ResponseReturnValue:
             platform=PLATFORMS.get(row.platform, row.platform),
         )
 
-    return act(lambda: api().deliver_to_dm(delivery_id), words, _page(delivery_id))
+    return act(calls.deliver_to_dm(delivery_id), words, _page(delivery_id))
 
 
 def _page(delivery_id: str) -> str:
@@ -75,14 +76,16 @@ def _table() -> dict[str, object]:
     found: Page[DeliveryRowOut] = Page(items=[])
     if user_id is not None:
         troubled = state == "troubled"
-        found = api().deliveries(
-            state="" if troubled else state,
-            troubled=troubled,
-            platform=platform,
-            user_id=user_id,
-            job_id=job,
-            sort=sort,
-            cursor=cursor,
+        found = api().send(
+            calls.deliveries(
+                state="" if troubled else state,
+                troubled=troubled,
+                platform=platform,
+                user_id=user_id,
+                job_id=job,
+                sort=sort,
+                cursor=cursor,
+            )
         )
     kept = {"state": state, "platform": platform, "user": user, "job": job, "sort": sort}
     kept = {name: value for name, value in kept.items() if value}

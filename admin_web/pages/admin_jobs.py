@@ -17,10 +17,11 @@ from admin_web.words import audit_log
 from admin_web.words.admin_jobs import STATUSES
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, money, ngettext, zone
+from client import calls
 from client.calls.accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.catalog import AdminModelOut
-from client.schemas.generations import AdminGenerationOut, PurgeIn, ResolveIn
+from client.schemas.generations import AdminGenerationOut, CountOut, PurgeIn, ResolveIn
 
 pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 
@@ -100,24 +101,26 @@ def purge() -> ResponseReturnValue:
     except Invalid as invalid:
         return admin_page("admin/clean_up.html", 422, error=invalid.error, values=request.form)
 
-    def words(count: int) -> str:
+    def words(done: CountOut) -> str:
         return ngettext(
             "%(n)s old job is deleted, with its files.",
             "%(n)s old jobs are deleted, with their files.",
-            count,
+            done.count,
         )
 
-    return act(lambda: api().purge_jobs(body), words, url_for("admin_jobs.ask_clean_up"))
+    return act(calls.purge_jobs(body), words, url_for("admin_jobs.ask_clean_up"))
 
 
 @pages.post("/timed-out")
 def end_late() -> ResponseReturnValue:
-    def words(count: int) -> str:
-        if not count:
+    def words(done: CountOut) -> str:
+        if not done.count:
             return _("No job is past its time. Nothing was changed.")
-        return ngettext("%(n)s job is ended as failed.", "%(n)s jobs are ended as failed.", count)
+        return ngettext(
+            "%(n)s job is ended as failed.", "%(n)s jobs are ended as failed.", done.count
+        )
 
-    return act(lambda: api().end_late_jobs(), words, url_for("admin_jobs.ask_clean_up"))
+    return act(calls.end_late_jobs(), words, url_for("admin_jobs.ask_clean_up"))
 
 
 @pages.get("/<job_id>")
@@ -141,7 +144,7 @@ def cancel(job_id: str) -> ResponseReturnValue:
             id=job.short_id,
         )
 
-    return act(lambda: api().cancel_job(job_id), words, _back(job_id))
+    return act(calls.cancel_job(job_id), words, _back(job_id))
 
 
 @pages.post("/<job_id>/retry")
@@ -153,7 +156,7 @@ def retry(job_id: str) -> ResponseReturnValue:
             name=job.user_name,
         )
 
-    return act(lambda: api().retry_job(job_id), words, _back(job_id))
+    return act(calls.retry_job(job_id), words, _back(job_id))
 
 
 @pages.post("/<job_id>/resolve")
@@ -176,7 +179,7 @@ def resolve(job_id: str) -> ResponseReturnValue:
             return _("%(id)s is ended as failed, and its estimate is booked.", id=job.short_id)
         return _("%(id)s is ended as failed. Its money is given back.", id=job.short_id)
 
-    return act(lambda: api().resolve_job(job_id, body), words, _back(job_id))
+    return act(calls.resolve_job(job_id, body), words, _back(job_id))
 
 
 @pages.post("/<job_id>/refund")
@@ -185,7 +188,7 @@ def refund(job_id: str) -> ResponseReturnValue:
         return _("%(sum)s is given back to %(name)s.", sum=money(job.cost_usd), name=job.user_name)
 
     return act(
-        lambda: api().refund_job(job_id, request.form.get("reason", "").strip()[:500]),
+        calls.refund_job(job_id, request.form.get("reason", "").strip()[:500]),
         words,
         _back(job_id),
     )
@@ -193,14 +196,12 @@ def refund(job_id: str) -> ResponseReturnValue:
 
 @pages.post("/<job_id>/delete")
 def delete(job_id: str) -> ResponseReturnValue:
-    short_id = api().job(job_id).short_id
+    short_id = api().send(calls.job(job_id)).short_id
 
     def words(_gone: None) -> str:
         return _("%(id)s is deleted, with its files.", id=short_id)
 
-    return act(
-        lambda: api().delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show")
-    )
+    return act(calls.delete_job(job_id), words, _back(job_id), then=url_for("admin_jobs.show"))
 
 
 def _one(job_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
@@ -208,9 +209,9 @@ def _one(job_id: str, error: FormError | None = None, status: int = 200) -> Resp
 
 
 def _facts(job_id: str) -> dict[str, Any]:
-    job = api().job(job_id)
-    trail = soon(lambda api: api.audit(AuditWanted(subject=job.id), limit=20))
-    deliveries = api().deliveries(job_id=job.id).items if job.platform else []
+    job = api().send(calls.job(job_id))
+    trail = soon(calls.audit(AuditWanted(subject=job.id), limit=20))
+    deliveries = api().send(calls.deliveries(job_id=job.id)).items if job.platform else []
     return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_log}
 
 
@@ -221,7 +222,7 @@ def _models(kind: str) -> Callable[[], list[AdminModelOut]]:
     )
     if kind in kept and time.monotonic() - kept[kind][0] < MODELS_KEPT_SECONDS:
         return lambda: kept[kind][1]
-    coming = soon(lambda api: api.all_models(kind=kind))
+    coming = soon(calls.all_models(kind=kind))
 
     def listed() -> list[AdminModelOut]:
         kept[kind] = (time.monotonic(), coming().items)
@@ -261,17 +262,19 @@ def _table(wanted: Wanted) -> dict[str, object]:
     found: Page[AdminGenerationOut] = Page(items=[])
     if user_id is not None:
         in_review = wanted.status == "review"
-        found = api().jobs(
-            user_id=user_id,
-            status="" if in_review else wanted.status,
-            needs_review=in_review,
-            kind=wanted.kind,
-            model=wanted.model,
-            q=wanted.q,
-            since=day_start(wanted.since),
-            until=day_start(wanted.until, after=1),
-            sort=wanted.sort,
-            cursor=cursor,
+        found = api().send(
+            calls.jobs(
+                user_id=user_id,
+                status="" if in_review else wanted.status,
+                needs_review=in_review,
+                kind=wanted.kind,
+                model=wanted.model,
+                q=wanted.q,
+                since=day_start(wanted.since),
+                until=day_start(wanted.until, after=1),
+                sort=wanted.sort,
+                cursor=cursor,
+            )
         )
     here = url_for("admin_jobs.show", cursor=cursor, **wanted.args())
     return {"found": found, "cursor": cursor, "unknown_user": user_id is None, "here": here}

@@ -14,9 +14,10 @@ from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import KINDS
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, ngettext
+from client import calls
+from client.errors import ApiError
 from client.schemas import Kind
-from client.schemas.catalog import AdminModelOut, ModelChangeIn, NewModelIn
-from client.sync import ApiError
+from client.schemas.catalog import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
 
 pages = Blueprint("admin_models", __name__, url_prefix="/admin/models")
 
@@ -30,21 +31,21 @@ def show() -> ResponseReturnValue:
     q, kind = asked("q", 200), one_of(set(KINDS), "kind")
     cursor = request.args.get("cursor") or None
     sort = one_of(SORTS, "sort")
-    found = api().all_models(kind=kind, q=q, sort=sort, cursor=cursor, limit=50)
+    found = api().send(calls.all_models(kind=kind, q=q, sort=sort, cursor=cursor, limit=50))
     kept = {name: value for name, value in {"q": q, "kind": kind, "sort": sort}.items() if value}
     return admin_page("admin/models.html", found=found, q=q, kind=kind, kept=kept, cursor=cursor)
 
 
 @pages.post("/refresh")
 def refresh() -> ResponseReturnValue:
-    def words(count: int) -> str:
+    def words(done: RefreshedOut) -> str:
         return ngettext(
             "The provider's lists are read: %(n)s model is offered.",
             "The provider's lists are read: %(n)s models are offered.",
-            count,
+            done.count,
         )
 
-    return act(lambda: api().refresh_models(), words, url_for("admin_models.show"))
+    return act(calls.refresh_models(), words, url_for("admin_models.show"))
 
 
 @pages.get("/add")
@@ -55,7 +56,9 @@ def ask_add() -> ResponseReturnValue:
 @pages.post("/add")
 def add() -> ResponseReturnValue:
     try:
-        made = api().add_model(read(NewModelIn, given("id", "kind", "price_override_usd")))
+        made = api().send(
+            calls.add_model(read(NewModelIn, given("id", "kind", "price_override_usd")))
+        )
     except Invalid as invalid:
         return _ask_add(invalid.error, 422)
     except ApiError as error:
@@ -134,7 +137,7 @@ def _change(
     kind: str, model_id: str, change: ModelChangeIn, words: Callable[[AdminModelOut], str]
 ) -> ResponseReturnValue:
     return act(
-        lambda: api().change_model(model_id, _kind(kind), change),
+        calls.change_model(model_id, _kind(kind), change),
         words,
         _page(_kind(kind), model_id),
     )
@@ -146,7 +149,7 @@ def _one(
     return admin_page(
         "admin/model.html",
         status,
-        model=api().any_model(model_id, kind),
+        model=api().send(calls.any_model(model_id, kind)),
         error=error,
         values=request.form,
     )

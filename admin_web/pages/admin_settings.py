@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.admin_acts import act, admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
+from client import calls
 from client.schemas.admin import StudioIn, StudioOut
 
 pages = Blueprint("admin_settings", __name__, url_prefix="/admin/settings")
@@ -13,7 +14,7 @@ pages = Blueprint("admin_settings", __name__, url_prefix="/admin/settings")
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    return admin_page("admin/settings.html", studio=api().studio())
+    return admin_page("admin/settings.html", studio=api().send(calls.studio()))
 
 
 @pages.post("/content")
@@ -26,4 +27,4 @@ def show_content() -> ResponseReturnValue:
         return _("Admins see cost and status only now.")
 
     change = StudioIn(show_content=request.form.get("show_content") == "true")
-    return act(lambda: api().change_studio(change), words, url_for("admin_settings.show"))
+    return act(calls.change_studio(change), words, url_for("admin_settings.show"))

@@ -10,6 +10,7 @@ from admin_web.forms.admin_acts import account_id, admin_page, asked, one_of
 from admin_web.pages.media import passed_on
 from admin_web.sessions.caller import api, soon
 from admin_web.words.admin_jobs import KINDS
+from client import calls
 
 pages = Blueprint("admin_spend", __name__, url_prefix="/admin/spend")
 
@@ -18,9 +19,9 @@ FILTERS = ("user", "model", "since", "until")
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    models = soon(lambda api: api.all_models(limit=100))
+    models = soon(calls.all_models(limit=100))
     kept, part = _asked()
-    spend = api().spend_of_part(part) if part is not None else None
+    spend = api().send(calls.spend_by(**part)) if part is not None else None
 
     def link(**other: str | None) -> str:
         """The same page, with `other` instead of some filters."""
@@ -43,7 +44,7 @@ def export() -> ResponseReturnValue:
     _, part = _asked()
     if part is None:
         abort(404)
-    return passed_on(api().spend_csv(part))
+    return passed_on(api().open(calls.spend_csv(**part)))
 
 
 def _asked() -> tuple[dict[str, str], dict[str, str | None] | None]:

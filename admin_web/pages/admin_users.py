@@ -1,6 +1,5 @@
 """Accounts, for admins. The api decides on each call; these pages only ask."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -12,8 +11,10 @@ from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
+from client import calls
+from client.call import Call
+from client.errors import ApiError
 from client.schemas.users import NewUserIn, Role, SecretLinkOut, Status, UserBudgetIn
-from client.sync import ApiError
 
 pages = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 
@@ -33,7 +34,7 @@ def show() -> ResponseReturnValue:
         "sort": one_of(SORTS, "sort"),
     }
     cursor = request.args.get("cursor") or None
-    found = api().users(**wanted, cursor=cursor)
+    found = api().send(calls.users(**wanted, cursor=cursor))
     kept = {name: value for name, value in wanted.items() if value}
     return admin_page("admin/users.html", found=found, wanted=wanted, kept=kept, cursor=cursor)
 
@@ -46,7 +47,7 @@ def ask_invite() -> ResponseReturnValue:
 @pages.post("/invite")
 def invite() -> ResponseReturnValue:
     try:
-        invited = api().invite(read(NewUserIn, given("email", "role", "monthly_usd")))
+        invited = api().send(calls.invite(read(NewUserIn, given("email", "role", "monthly_usd"))))
     except Invalid as invalid:
         return _ask_invite(invalid.error, 422)
     except ApiError as error:
@@ -70,7 +71,7 @@ def set_role(user_id: str) -> ResponseReturnValue:
     done = (
         _("%(name)s is now an admin.") if role == "admin" else _("%(name)s is now a normal user.")
     )
-    return _do(user_id, lambda: api().set_role(user_id, cast("Role", role)), done)
+    return _do(user_id, calls.set_role(user_id, cast("Role", role)), done)
 
 
 @pages.post("/<user_id>/status")
@@ -83,7 +84,7 @@ def set_status(user_id: str) -> ResponseReturnValue:
         if status == "disabled"
         else _("%(name)s may sign in again.")
     )
-    return _do(user_id, lambda: api().set_status(user_id, cast("Status", status)), done)
+    return _do(user_id, calls.set_status(user_id, cast("Status", status)), done)
 
 
 @pages.post("/<user_id>/budget")
@@ -94,7 +95,7 @@ def set_budget(user_id: str) -> ResponseReturnValue:
         return _person(user_id, invalid.error, 422)
     return _do(
         user_id,
-        lambda: api().set_budget(user_id, body.monthly_usd),
+        calls.set_budget(user_id, body.monthly_usd),
         _("%(name)s has a new budget."),
     )
 
@@ -103,61 +104,53 @@ def set_budget(user_id: str) -> ResponseReturnValue:
 def new_link(user_id: str) -> ResponseReturnValue:
     """A new invitation for somebody who has not taken the first one up, else a password reset."""
 
-    def make() -> None:
-        made = (
-            api().invite_again(user_id)
-            if api().user(user_id).invited
-            else api().reset_link(user_id)
-        )
-        shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
-
-    return _do(user_id, make)
+    if api().send(calls.user(user_id)).invited:
+        return _do(user_id, calls.invite_again(user_id))
+    return _do(user_id, calls.reset_link(user_id))
 
 
 @pages.post("/<user_id>/sessions/end")
 def end_sessions(user_id: str) -> ResponseReturnValue:
-    return _do(
-        user_id, lambda: api().end_sessions_of(user_id), _("%(name)s is signed out everywhere.")
-    )
+    return _do(user_id, calls.end_sessions_of(user_id), _("%(name)s is signed out everywhere."))
 
 
 @pages.post("/<user_id>/sessions/<session_id>/end")
 def end_session(user_id: str, session_id: str) -> ResponseReturnValue:
     return _do(
         user_id,
-        lambda: api().end_session_of(user_id, session_id),
+        calls.end_session_of(user_id, session_id),
         _("That session of %(name)s is ended."),
     )
 
 
 @pages.get("/<user_id>/delete")
 def ask_delete(user_id: str) -> ResponseReturnValue:
-    return admin_page("admin/delete_user.html", person=api().user(user_id))
+    return admin_page("admin/delete_user.html", person=api().send(calls.user(user_id)))
 
 
 @pages.post("/<user_id>/delete")
 def delete(user_id: str) -> ResponseReturnValue:
     return _do(
         user_id,
-        lambda: api().delete_user(user_id),
+        calls.delete_user(user_id),
         _("%(name)s is deleted."),
         then=url_for("admin_users.show"),
     )
 
 
-def _do(
-    user_id: str, action: Callable[[], None], done: str = "", then: str = ""
-) -> ResponseReturnValue:
+def _do(user_id: str, call: Call[Any], done: str = "", then: str = "") -> ResponseReturnValue:
     """Back to the person's page with a message, or on to `then` when it is done."""
     back = url_for("admin_users.person", user_id=user_id)
     try:
-        name = api().user(user_id).display_name or _("The account")
-        action()
+        name = api().send(calls.user(user_id)).display_name or _("The account")
+        made = api().send(call)
     except ApiError as error:
         if error.needs_person or error.status in {403, 404}:
             raise
         flash(in_words(error).sentence, "error")
         return redirect(back)
+    if isinstance(made, SecretLinkOut):
+        shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
     if done:
         flash(done % {"name": name}, "success")
     return redirect(then or back)
@@ -166,11 +159,11 @@ def _do(
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     sort = one_of(SESSION_SORTS, "sort")
     sessions, spend = (
-        soon(lambda api: api.sessions_of(user_id, sort)),
-        soon(lambda api: api.spend_of(user_id)),
+        soon(calls.sessions_of(user_id, sort)),
+        soon(calls.spend_of(user_id)),
     )
-    jobs = soon(lambda api: api.jobs(user_id=user_id, limit=5))
-    found = api().user(user_id)
+    jobs = soon(calls.jobs(user_id=user_id, limit=5))
+    found = api().send(calls.user(user_id))
     kept = shown_once.take(user_id)
     secret = SecretLinkOut.model_validate(kept) if kept is not None else None
     return admin_page(

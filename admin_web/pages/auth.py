@@ -11,8 +11,9 @@ from admin_web.sessions.flask_session import SessionEnded
 from admin_web.sessions.sign_in import enter, known_device
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
+from client import calls
+from client.errors import ApiError
 from client.schemas.auth import ADMIN_PASSWORD_MIN
-from client.sync import ApiError
 
 pages = Blueprint("auth", __name__)
 
@@ -39,7 +40,7 @@ def setup_submit() -> ResponseReturnValue:
         )
     try:
         return enter(
-            anonymous().setup(token, email.strip(), password),
+            anonymous().send(calls.setup(token, email.strip(), password)),
             welcome=N_("Your studio is ready. Make something!"),
         )
     except ApiError as error:
@@ -59,7 +60,7 @@ def login_submit() -> ResponseReturnValue:
     if not email or not password:
         return _login(FormError(_("Please type your e-mail address and your password.")), 422)
     try:
-        return enter(anonymous().login(email, password, known_device()))
+        return enter(anonymous().send(calls.login(email, password, known_device())))
     except ApiError as error:
         refused = (
             FormError(_(error.detail), code=error.code)
@@ -79,7 +80,7 @@ def reauth() -> ResponseReturnValue:
 def logout() -> ResponseReturnValue:
     # the row goes either way: without it nobody can use the tokens
     with suppress(ApiError, SessionEnded):
-        api().logout()
+        api().send(calls.logout())
     sessions().sign_out(web_session())
     response = make_response(redirect(url_for("auth.login")))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -9,11 +9,12 @@ from admin_web.forms.fields import chosen_model, new_nonce
 from admin_web.forms.generation import liked, price
 from admin_web.forms.options import option_fields
 from admin_web.render import RUNNING, fragment, page
-from admin_web.sessions.caller import expect_me, soon
+from admin_web.sessions.caller import all_soon, expect_me, soon
+from client import calls
+from client.errors import ApiError
 from client.schemas import Page
 from client.schemas.deliveries import InboxOut
 from client.schemas.generations import GenerationOut
-from client.sync import ApiError
 
 pages = Blueprint("dashboard", __name__)
 
@@ -24,9 +25,9 @@ def show() -> ResponseReturnValue:
     were used last, at the price beside it."""
     expect_me()
     inbox, newest, models = (
-        soon(lambda api: api.inbox(limit=1)),
+        soon(calls.inbox(limit=1)),
         _latest(),
-        soon(lambda api: api.models("image")),
+        all_soon(calls.models("image")),
     )
     values = liked("image")
     model = chosen_model(models(), values.get("model"))
@@ -45,7 +46,7 @@ def show() -> ResponseReturnValue:
 
 
 def _latest() -> Callable[[], Page[GenerationOut]]:
-    return soon(lambda api: api.generations(limit=24))
+    return soon(calls.generations(limit=24))
 
 
 @pages.get("/dashboard/jobs")

@@ -10,11 +10,12 @@ from flask import Blueprint, Response, flash, jsonify, redirect, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from admin_web.render import fragment, page
-from admin_web.sessions.caller import api, expect_me, is_script, soon
+from admin_web.sessions.caller import all_soon, api, expect_me, is_script
 from admin_web.words.language import N_, _, ngettext, zone
+from client import calls
+from client.errors import ApiError
 from client.schemas import Page
 from client.schemas.generations import GenerationOut, UsedModelOut
-from client.sync import ApiError
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 
@@ -77,7 +78,7 @@ def show() -> ResponseReturnValue:
     if is_script():
         return fragment("gallery/_tiles.html", found=_found(chosen, cursor), chosen=chosen)
     expect_me()
-    models = soon(lambda api: api.used_models())
+    models = all_soon(calls.used_models())
     found = _found(chosen, cursor)
     return page(
         "gallery/show.html",
@@ -101,7 +102,7 @@ def delete() -> ResponseReturnValue:
         kept = [("sure", "yes"), *(("ids", one) for one in ids)]
         return page("confirm.html", sentence=sentence, yes=_("Delete"), kept=kept)
     if ids:
-        done = api().delete_generations(ids)
+        done = api().send(calls.delete_generations(ids))
         said = ngettext("%(n)s deleted.", "%(n)s deleted.", len(done.deleted))
         flash(
             said if not done.kept else f"{said} {_('What is still being made was kept.')}",
@@ -118,7 +119,7 @@ def zip_files() -> ResponseReturnValue:
         flash(_("Choose some results first."), "info")
         return redirect(url_for("gallery.show"))
     stack = ExitStack()
-    upstream = stack.enter_context(api().zip_files(ids))
+    upstream = stack.enter_context(api().open(calls.zip_files(ids)))
     response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
     response.call_on_close(stack.close)
     for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
@@ -164,7 +165,7 @@ def _moment(text: str, *, after: bool = False) -> str | None:
 
 
 def _found(chosen: Chosen, cursor: str | None) -> Page[GenerationOut]:
-    return api().generations(**chosen.asked(), cursor=cursor, limit=30)
+    return api().send(calls.generations(**chosen.asked(), cursor=cursor, limit=30))
 
 
 def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:

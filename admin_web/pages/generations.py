@@ -11,9 +11,10 @@ from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, safe_next
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
+from client import calls
+from client.errors import ApiError
 from client.schemas.generations import AgainIn, Changes, GenerationOut, ImageIn
 from client.schemas.provider import OPTIONS
-from client.sync import ApiError
 
 pages = Blueprint("generations", __name__)
 
@@ -21,7 +22,7 @@ pages = Blueprint("generations", __name__)
 @pages.get("/generations/<generation_id>")
 def show(generation_id: str) -> ResponseReturnValue:
     expect_me()
-    generation = api().generation(generation_id)
+    generation = api().send(calls.generation(generation_id))
     return page(
         "generations/show.html",
         generation=generation,
@@ -40,7 +41,7 @@ def video(generation_id: str) -> ResponseReturnValue:
 def card(generation_id: str) -> ResponseReturnValue:
     """`view=page`: with the facts beside it. A finished one also brings the balance that it has
     changed."""
-    generation = api().generation(generation_id)
+    generation = api().send(calls.generation(generation_id))
     balance = None if generation.status in RUNNING else left(me())
     view = request.args.get("view", "")
     template = "generations/_detail.html" if view == "page" else "generations/_card.html"
@@ -54,7 +55,7 @@ def card(generation_id: str) -> ResponseReturnValue:
 def cancel(generation_id: str) -> ResponseReturnValue:
     said = _("Cancelled. Nothing more is charged for it.")
     try:
-        api().cancel(generation_id)
+        api().send(calls.cancel(generation_id))
     except ApiError as error:
         if error.code != "already_finished":
             raise
@@ -72,7 +73,7 @@ def cancel(generation_id: str) -> ResponseReturnValue:
 @pages.post("/generations/<generation_id>/again")
 def again(generation_id: str) -> ResponseReturnValue:
     """The same once more; with `vary`, something like it."""
-    generation = api().generation(generation_id)
+    generation = api().send(calls.generation(generation_id))
     confirm = request.form.get("confirm") == "true"
     try:
         made = (
@@ -94,8 +95,8 @@ def again(generation_id: str) -> ResponseReturnValue:
 
 @pages.post("/generations/<generation_id>/favourite")
 def favourite(generation_id: str) -> ResponseReturnValue:
-    api().set_favourite(generation_id, favourite=request.form.get("favourite") == "true")
-    generation = api().generation(generation_id)
+    wanted = request.form.get("favourite") == "true"
+    generation = api().send(calls.set_favourite(generation_id, wanted))
     if is_script():
         return jsonify(html=fragment("generations/_favourite.html", generation=generation))
     return redirect(url_for("generations.show", generation_id=generation_id))
@@ -105,21 +106,26 @@ def favourite(generation_id: str) -> ResponseReturnValue:
 def delete(generation_id: str) -> ResponseReturnValue:
     if request.form.get("sure") != "yes":
         return _ask(_("It is deleted for good, with its files."), _("Delete"), [("sure", "yes")])
-    api().delete_generation(generation_id)
+    api().send(calls.delete_generation(generation_id))
     flash(_("Deleted."), "success")
     return _go(url_for("gallery.show"))
 
 
 def _repeat(generation: GenerationOut, changes: Changes, confirm: bool) -> GenerationOut:
     ask = AgainIn(changes=changes, confirm=confirm)
-    return api().again(generation.id, ask, idempotency_key(ask))
+    return api().send(calls.again(generation.id, ask, idempotency_key(ask)))
 
 
 def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
     """From the picture itself, the one that `vary` names, where its model takes one; else with
     another seed."""
     model = next(
-        (model for model in api().models(generation.kind) if model.id == generation.model), None
+        (
+            model
+            for model in api().all(calls.models(generation.kind))
+            if model.id == generation.model
+        ),
+        None,
     )
     if (
         generation.kind == "image"
@@ -143,7 +149,7 @@ def _vary(generation: GenerationOut, confirm: bool) -> GenerationOut:
             generation.images[0],
         )
         ask = ImageIn.model_validate({**asked, "input_images": [picture.id]})
-        return api().image(ask, idempotency_key(ask))
+        return api().send(calls.image(ask, idempotency_key(ask)))
     most = OPTIONS["seed"].most
     seed = secrets.randbelow(most) if model is not None and model.capabilities.seed else None
     return _repeat(generation, Changes() if seed is None else Changes(seed=seed), confirm)

@@ -28,8 +28,9 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
+from client import calls
+from client.errors import ApiError
 from client.schemas.generations import GenerationOut, ImageIn
-from client.sync import ApiDown, ApiError
 
 pages = Blueprint("image", __name__)
 
@@ -38,7 +39,7 @@ pages = Blueprint("image", __name__)
 def show() -> ResponseReturnValue:
     expect_me()
     shown = request.args.get("job") or request.args.get("again")
-    generation = api().generation(shown) if shown else None
+    generation = api().send(calls.generation(shown)) if shown else None
     values = {
         **liked("image"),
         **(prefill(generation) if generation else {}),
@@ -68,14 +69,14 @@ def submit() -> ResponseReturnValue:
             raise
         if is_script():
             return refused(in_words(error), error.status)
-        nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
+        nonce = request.form.get("nonce") if error.unanswered else None
         return _page(
             request.form, images=images, error=in_words(error), status=error.status, nonce=nonce
         )
 
 
 def _make(images: Sequence[Attached]) -> GenerationOut:
-    model = chosen_model(api().models("image"), request.form.get("model"))
+    model = chosen_model(api().all(calls.models("image")), request.form.get("model"))
     if model is None:
         raise Invalid(no_models("image"))
     if images and not model.capabilities.max_input_images:
@@ -86,7 +87,7 @@ def _make(images: Sequence[Attached]) -> GenerationOut:
     ask = read(
         ImageIn, {**given("prompt", "confirm"), "model": model.id, **options, "input_images": ids}
     )
-    generation = api().image(ask, idempotency_key(ask))
+    generation = api().send(calls.image(ask, idempotency_key(ask)))
     remember("image", model)
     return generation
 
@@ -108,7 +109,7 @@ def _page(
     nonce: str | None = None,
 ) -> ResponseReturnValue:
     latest = latest_of("image")
-    models = api().models("image")
+    models = api().all(calls.models("image"))
     model = chosen_model(models, values.get("model"))
     if (
         images

@@ -7,6 +7,7 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
+from client import calls
 
 pages = Blueprint("inbox", __name__, url_prefix="/inbox")
 
@@ -16,15 +17,15 @@ def show() -> ResponseReturnValue:
     """What is shown counts as read, from the next time on."""
     expect_me()
     cursor = request.args.get("cursor") or None
-    found = api().inbox(cursor)
+    found = api().send(calls.inbox(cursor))
     if found.unread:
-        api().read_inbox()
+        api().send(calls.read_inbox())
     return page("inbox.html", found=found, cursor=cursor, platforms=PLATFORMS)
 
 
 @pages.post("/<delivery_id>/put-aside")
 def put_aside(delivery_id: str) -> ResponseReturnValue:
-    api().put_aside(delivery_id)
+    api().send(calls.put_aside(delivery_id))
     if is_script():
         return jsonify(html="", toast=_("Put aside. What was made stays in the gallery."))
     flash(_("Put aside. What was made stays in the gallery."), "success")

@@ -18,8 +18,9 @@ from admin_web.sessions.caller import anonymous, sessions, web_session
 from admin_web.sessions.sign_in import enter
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import N_, _
+from client import calls
+from client.errors import ApiError
 from client.schemas.auth import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
-from client.sync import ApiError
 
 pages = Blueprint("joining", __name__)
 
@@ -38,7 +39,7 @@ def register_submit() -> ResponseReturnValue:
         return _register(invite, _different(), 422)
     try:
         return enter(
-            anonymous().register(email.strip(), password, invite or None),
+            anonymous().send(calls.register(email.strip(), password, invite or None)),
             welcome=N_("Welcome. Make something!"),
         )
     except ApiError as error:
@@ -56,7 +57,7 @@ def reset_submit() -> ResponseReturnValue:
     if password != request.form.get("repeat", ""):
         return _reset(token, _different(), 422)
     try:
-        anonymous().reset(token, password)
+        anonymous().send(calls.reset(token, password))
     except ApiError as error:
         return _reset(token, in_words(error), error.status)
     # whoever was signed in here is not any more: the reset has ended every session of its account
@@ -70,7 +71,7 @@ def _register(invite: str, error: FormError | None = None, status: int = 200) ->
     closed = ""
     if invite:
         try:
-            invitee = anonymous().invitee(invite)
+            invitee = anonymous().send(calls.invitee(invite))
         except ApiError as refused:
             closed, status = in_words(refused).message, refused.status
     elif not _is_open():

@@ -11,9 +11,10 @@ from admin_web.render import fragment, page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import PLATFORMS, in_words
 from admin_web.words.language import _
+from client import calls
+from client.errors import ApiError
 from client.schemas import Platform
 from client.schemas.links import CodeOut
-from client.sync import ApiError
 
 pages = Blueprint("links", __name__)
 
@@ -24,7 +25,7 @@ def start() -> ResponseReturnValue:
     if platform not in PLATFORMS:
         abort(400)
     try:
-        if platform != "terminal" and platform not in api().connected_bots().connected:
+        if platform != "terminal" and platform not in api().send(calls.connected_bots()).connected:
             flash(
                 _(
                     "The %(platform)s bot is not running, so no chat could take a code. Please "
@@ -34,7 +35,7 @@ def start() -> ResponseReturnValue:
                 "error",
             )
             return redirect(url_for("profile.show", _anchor="chats"))
-        code = api().new_link_code(cast("Platform", platform))
+        code = api().send(calls.new_link_code(cast("Platform", platform)))
     except ApiError as error:
         if error.needs_person:
             raise
@@ -50,7 +51,7 @@ def start() -> ResponseReturnValue:
 def show(code_id: str) -> ResponseReturnValue:
     return page(
         "profile/link.html",
-        state=api().link_code(code_id),
+        state=api().send(calls.link_code(code_id)),
         code=_held(code_id),
         platforms=PLATFORMS,
     )
@@ -60,7 +61,7 @@ def show(code_id: str) -> ResponseReturnValue:
 def state(code_id: str) -> ResponseReturnValue:
     return fragment(
         "profile/_link_state.html",
-        state=api().link_code(code_id),
+        state=api().send(calls.link_code(code_id)),
         code=_held(code_id),
         platforms=PLATFORMS,
     )
@@ -81,7 +82,7 @@ def qr(code_id: str) -> ResponseReturnValue:
 @pages.post("/profile/links/<code_id>/confirm")
 def confirm(code_id: str) -> ResponseReturnValue:
     try:
-        api().confirm_link(code_id)
+        api().send(calls.confirm_link(code_id))
     except ApiError as error:
         if error.needs_person:
             raise
@@ -97,7 +98,7 @@ def confirm(code_id: str) -> ResponseReturnValue:
 
 @pages.post("/profile/links/<platform>/<platform_user_id>/unlink")
 def unlink(platform: str, platform_user_id: str) -> ResponseReturnValue:
-    api().unlink(platform, platform_user_id)
+    api().send(calls.unlink(platform, platform_user_id))
     flash(
         _(
             "Unlinked from %(platform)s. It can no longer spend your budget.",

@@ -11,6 +11,7 @@ from admin_web.forms.generation import price, uploaded
 from admin_web.forms.options import option_fields
 from admin_web.render import fragment
 from admin_web.sessions.caller import api
+from client import calls
 from client.schemas import Kind
 
 pages = Blueprint("making", __name__)
@@ -20,7 +21,7 @@ KINDS = {"text", "image", "video"}
 
 @pages.post("/generate/<kind>/options")
 def options(kind: str) -> ResponseReturnValue:
-    model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
+    model = chosen_model(api().all(calls.models(_kind(kind))), request.form.get("model"))
     if model is None:
         abort(404)
     return fragment(
@@ -30,7 +31,7 @@ def options(kind: str) -> ResponseReturnValue:
 
 @pages.post("/generate/<kind>/estimate")
 def estimate(kind: str) -> ResponseReturnValue:
-    model = chosen_model(api().models(_kind(kind)), request.form.get("model"))
+    model = chosen_model(api().all(calls.models(_kind(kind))), request.form.get("model"))
     return fragment(
         "generate/_price.html",
         price=price(model, request.form, request.form.getlist("attached_id")),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
 from admin_web.sessions.caller import api
+from client import calls
 
 pages = Blueprint("media", __name__)
 
@@ -28,7 +29,7 @@ CHUNK = 64 * 1024
 
 @pages.get("/media/<media_id>")
 def serve(media_id: str) -> ResponseReturnValue:
-    return passed_on(api().media(media_id, *wanted()))
+    return passed_on(api().open(calls.media(media_id, *wanted())))
 
 
 def wanted() -> tuple[str, dict[str, str]]:

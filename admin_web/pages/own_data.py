@@ -9,7 +9,8 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, me, sessions, web_session
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
-from client.sync import ApiError
+from client import calls
+from client.errors import ApiError
 
 pages = Blueprint("own_data", __name__, url_prefix="/profile")
 
@@ -20,7 +21,7 @@ CHUNK = 64 * 1024
 def export() -> ResponseReturnValue:
     """A zip, as it is made: it can be as large as everything that the person ever made."""
     stack = ExitStack()
-    upstream = stack.enter_context(api().export())
+    upstream = stack.enter_context(api().open(calls.export()))
     response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
     response.call_on_close(stack.close)
     for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
@@ -41,8 +42,8 @@ def delete() -> ResponseReturnValue:
         fields = {"typed": _("Type %(word)s here, if you are sure.", word=_to_type())}
         return _ask(FormError(_("Nothing is deleted yet."), fields=fields), 422)
     try:
-        api().reauth(request.form.get("current_password", ""))
-        api().delete_me()
+        api().send(calls.reauth(request.form.get("current_password", "")))
+        api().send(calls.delete_me())
     except ApiError as error:
         if error.needs_person:
             raise

@@ -11,13 +11,14 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.fields import Invalid, given, read
 from admin_web.forms.generation import preferences
 from admin_web.render import page
-from admin_web.sessions.caller import api, expect_me, me, soon
+from admin_web.sessions.caller import all_soon, api, expect_me, me
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import LANGUAGES, N_, _, amount, zone
+from client import calls
+from client.errors import ApiError
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, ProfileIn
-from client.sync import ApiError
 
 pages = Blueprint("profile", __name__)
 
@@ -78,19 +79,21 @@ def _save(form: str, names: tuple[str, ...]) -> None:
         limit = request.form.get("confirm_above_usd", "").strip().replace(",", ".")
         # null takes it back, so it has to be sent
         change = read(ProfileIn, {"confirm_above_usd": limit or None})
-        api().update_me(change, only={"confirm_above_usd"})
+        api().send(calls.update_me(change))
         chosen = {f"{kind}_model": request.form.get(f"{kind}_model") or None for kind in MODELS}
-        api().prefer(
-            read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"})
+        api().send(
+            calls.prefer(
+                read(PreferencesIn, {**chosen, "spoiler": request.form.get("spoiler") == "on"})
+            )
         )
         for kind in MODELS:
             session.pop(f"{kind}_model", None)
         return
     if form == "about":
         name = request.form.get("time_zone", "")
-        api().prefer(read(PreferencesIn, {"time_zone": name or None}))
+        api().send(calls.prefer(read(PreferencesIn, {"time_zone": name or None})))
         session["time_zone"] = name
-    person = api().update_me(read(ProfileIn, _values(names)))
+    person = api().send(calls.update_me(read(ProfileIn, _values(names))))
     session["language"] = person.language
 
 
@@ -110,7 +113,7 @@ def _page(
     error: FormError | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    links, listed = soon(lambda api: api.links()), {kind: _models(kind) for kind in MODELS}
+    links, listed = all_soon(calls.links()), {kind: _models(kind) for kind in MODELS}
     person, kept = me(), preferences()
     shown = {
         "display_name": person.display_name,
@@ -143,7 +146,7 @@ def _page(
 
 
 def _models(kind: Kind) -> Callable[[], list[ModelOut]]:
-    return soon(lambda api: api.models(kind))
+    return all_soon(calls.models(kind))
 
 
 @cache

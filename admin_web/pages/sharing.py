@@ -17,13 +17,14 @@ from flask.typing import ResponseReturnValue
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.pages.media import passed_on, wanted
 from admin_web.render import fragment
-from admin_web.sessions.caller import anonymous, api, is_script, soon
+from admin_web.sessions.caller import all_soon, anonymous, api, is_script
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import N_, _
+from client import calls
+from client.errors import ApiError
 from client.schemas.deliveries import SendIn
 from client.schemas.generations import GenerationOut, ShareOut
 from client.schemas.links import LinkOut
-from client.sync import ApiError
 
 pages = Blueprint("sharing", __name__)
 
@@ -36,7 +37,7 @@ def share(generation_id: str) -> ResponseReturnValue:
     hours = request.form.get("hours", type=int)
     if hours not in HOURS:
         abort(400)
-    api().share(generation_id, hours)
+    api().send(calls.share(generation_id, hours))
     return _back(
         generation_id, _("The link is made. Whoever has it sees this result until it ends.")
     )
@@ -44,7 +45,7 @@ def share(generation_id: str) -> ResponseReturnValue:
 
 @pages.post("/generations/<generation_id>/shares/<share_id>/end")
 def unshare(generation_id: str, share_id: str) -> ResponseReturnValue:
-    api().unshare(generation_id, share_id)
+    api().send(calls.unshare(generation_id, share_id))
     return _back(generation_id, _("The link does not work any more."))
 
 
@@ -55,7 +56,7 @@ def send(generation_id: str) -> ResponseReturnValue:
         ask = read(SendIn, {"platform": platform, "platform_user_id": person or None})
     except Invalid:
         abort(400)
-    sent = api().send_to_chat(generation_id, ask, idempotency_key(ask))
+    sent = api().send(calls.send_to_chat(generation_id, ask, idempotency_key(ask)))
     name = PLATFORMS.get(sent.platform, sent.platform)
     return _back(
         generation_id, _("On its way to %(chat)s in %(platform)s.", chat=sent.chat, platform=name)
@@ -66,7 +67,7 @@ def send(generation_id: str) -> ResponseReturnValue:
 def shared(token: str) -> ResponseReturnValue:
     """For anybody who has the link."""
     try:
-        found = anonymous().shared(token)
+        found = anonymous().send(calls.shared(token))
     except ApiError as error:
         if error.status != 404:
             raise
@@ -81,7 +82,7 @@ def shared(token: str) -> ResponseReturnValue:
 def media(media_id: str) -> ResponseReturnValue:
     """A file of a shared result, which the api gives out for the signature in its address."""
     try:
-        return passed_on(anonymous().media(media_id, *wanted()))
+        return passed_on(anonymous().open(calls.media(media_id, *wanted())))
     except ApiError as error:
         if error.status != UNAUTHORIZED:
             raise
@@ -94,8 +95,8 @@ def facts(generation: GenerationOut) -> dict[str, object]:
     links: list[LinkOut] = []
     shares: list[ShareOut] = []
     if generation.status == "completed":
-        known = soon(lambda api: api.shares(generation.id))
-        links, shares = api().links(), known()
+        known = all_soon(calls.shares(generation.id))
+        links, shares = api().all(calls.links()), known()
     return {"links": links, "shares": shares, "share_hours": HOURS, "share_address": address_of}
 
 
@@ -105,7 +106,7 @@ def address_of(share: ShareOut) -> str:
 
 def _back(generation_id: str, said: str) -> ResponseReturnValue:
     if is_script():
-        generation = api().generation(generation_id)
+        generation = api().send(calls.generation(generation_id))
         return jsonify(
             toast=said,
             html=fragment(

@@ -3,10 +3,9 @@ page."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
-import httpx
 from flask import (
     Blueprint,
     Response,
@@ -19,7 +18,6 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from httpx_sse import EventSource, SSEError
 
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
 from admin_web.forms.generation import (
@@ -37,11 +35,22 @@ from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
 from admin_web.words.errors import FormError, charged, failure, in_words
 from admin_web.words.language import _, money
-from client.calls import ApiClient
+from client import calls
+from client.call import Call
+from client.errors import ApiError
+from client.exchange import TextEvent
 from client.schemas import Page
-from client.schemas.text import ConversationOut, DoneEvent, ErrorEvent, RenameIn, StartEvent, TextIn
+from client.schemas.text import (
+    ConversationOut,
+    DeltaEvent,
+    DoneEvent,
+    ErrorEvent,
+    RenameIn,
+    StartEvent,
+    TextIn,
+    ThinkingEvent,
+)
 from client.schemas.users import PreferencesIn, UserOut
-from client.sync import ApiDown, ApiError
 
 pages = Blueprint("text", __name__)
 
@@ -76,7 +85,9 @@ def history() -> ResponseReturnValue:
     """The list at the side, alone: it follows the words that are searched for, and new
     conversations."""
     current = request.args.get("conversation", "")
-    return fragment("generate/_history.html", conversations=_asked_for()(api()), current=current)
+    return fragment(
+        "generate/_history.html", conversations=api().send(_asked_for()), current=current
+    )
 
 
 @pages.post("/generate/text")
@@ -85,13 +96,13 @@ def submit() -> ResponseReturnValue:
     try:
         images = attached()
         ask = _ask(images)
-        answer = api().text(ask, idempotency_key(ask))
+        answer = api().send(calls.text(ask, idempotency_key(ask)))
     except Invalid as invalid:
         return _page(request.form, images=images, error=invalid.error, status=422)
     except ApiError as error:
         if error.needs_person:
             raise
-        nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
+        nonce = request.form.get("nonce") if error.unanswered else None
         return _page(
             request.form, images=images, error=in_words(error), status=error.status, nonce=nonce
         )
@@ -133,13 +144,13 @@ def stream() -> ResponseReturnValue:
 @pages.post("/generate/text/<answer_id>/stop")
 def stop(answer_id: str) -> ResponseReturnValue:
     """What was charged for an answer that its reader has stopped, or whose stream was lost."""
-    cost = api().stop_text(answer_id).charged_usd
+    cost = api().send(calls.stop_text(answer_id)).charged_usd
     for wait in CHARGE_WAITS:
         if cost is not None:
             break
         time.sleep(wait)  # another process of the api settles it, in a moment
-        cost = api().stop_text(answer_id).charged_usd
-    return jsonify(note=charged(cost), balance=money(left(api().me())))
+        cost = api().send(calls.stop_text(answer_id)).charged_usd
+    return jsonify(note=charged(cost), balance=money(left(api().send(calls.me()))))
 
 
 @pages.post("/generate/text/<conversation_id>/rename")
@@ -149,7 +160,7 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     except Invalid:
         flash(_("A conversation needs a name of up to 200 characters."), "error")
         return redirect(url_for("text.show", conversation=conversation_id))
-    api().rename_conversation(conversation_id, title)
+    api().send(calls.rename_conversation(conversation_id, title))
     return redirect(url_for("text.show", conversation=conversation_id))
 
 
@@ -163,7 +174,7 @@ def delete(conversation_id: str) -> ResponseReturnValue:
             yes=_("Delete"),
             kept=kept,
         )
-    api().delete_conversation(conversation_id)
+    api().send(calls.delete_conversation(conversation_id))
     flash(_("Deleted."), "success")
     there = url_for("text.show")
     return jsonify(go=there) if is_script() else redirect(there)
@@ -181,53 +192,56 @@ def _ask(images: Sequence[Attached], *, stream: bool = False) -> TextIn:
     if web_session().get("text_system", "") != (asked.system or ""):
         web_session()["text_system"] = asked.system or ""
         with suppress(ApiError):
-            api().prefer(PreferencesIn(text_system=asked.system))
+            api().send(calls.prefer(PreferencesIn(text_system=asked.system)))
     return asked
 
 
-def _begun(ask: TextIn, stack: ExitStack) -> httpx.Response:
+def _begun(ask: TextIn, stack: ExitStack) -> Iterator[TextEvent]:
     """A first answer that was stopped is kept a moment later, when the model has written on:
     `unsure` says that this question follows such a one. It begins a new conversation where there is
     none to go on with."""
     if request.form.get("unsure"):
         for wait in UNSURE_WAITS:
             try:
-                return stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
+                return stack.enter_context(
+                    api().events(calls.text_stream(ask, idempotency_key(ask)))
+                )
             except ApiError as error:
                 if error.code != "not_found":
                     raise
             time.sleep(wait)
         ask = ask.model_copy(update={"conversation_id": None})
-    return stack.enter_context(api().text_stream(ask, idempotency_key(ask)))
+    return stack.enter_context(api().events(calls.text_stream(ask, idempotency_key(ask))))
 
 
-def _events(upstream: httpx.Response) -> Iterator[str]:
+def _events(upstream: Iterator[TextEvent]) -> Iterator[str]:
     text, drawn = "", 0.0
     try:
-        for event in EventSource(upstream).iter_sse():
-            if event.event == "delta":
-                text += str(json.loads(event.data)["text"])
-                if time.monotonic() - drawn >= REDRAW_SECONDS:
-                    yield _event("html", html=as_html(text))
-                    drawn = time.monotonic()
-            elif event.event == "thinking":
-                text = "" if json.loads(event.data)["forget"] else text
-                yield _event("thinking", html=as_html(text))
-            elif event.event == "start":
-                begun = StartEvent.model_validate_json(event.data)
-                yield _event("start", id=begun.id, conversation_id=begun.conversation_id)
-            elif event.event == "done":
-                yield _done(DoneEvent.model_validate_json(event.data), api().me())
-            elif event.event == "error":
-                broken = ErrorEvent.model_validate_json(event.data).error
-                message = f"{failure(broken)} {charged(broken.charged_usd)}".strip()
-                yield _event(
-                    "error", html=as_html(text), message=message, balance=money(left(api().me()))
-                )
-    except (httpx.HTTPError, SSEError):
+        for event in upstream:
+            match event:
+                case DeltaEvent():
+                    text += event.text
+                    if time.monotonic() - drawn >= REDRAW_SECONDS:
+                        yield _event("html", html=as_html(text))
+                        drawn = time.monotonic()
+                case ThinkingEvent():
+                    text = "" if event.forget else text
+                    yield _event("thinking", html=as_html(text))
+                case StartEvent():
+                    yield _event("start", id=event.id, conversation_id=event.conversation_id)
+                case DoneEvent():
+                    yield _done(event, api().send(calls.me()))
+                case ErrorEvent():
+                    yield _broken(event, text, api().send(calls.me()))
+    except ApiError:
         # the connection to the api is lost: what is on the page stays there, and the page says so
         # by itself
         return
+
+
+def _broken(event: ErrorEvent, text: str, person: UserOut) -> str:
+    message = f"{failure(event.error)} {charged(event.error.charged_usd)}".strip()
+    return _event("error", html=as_html(text), message=message, balance=money(left(person)))
 
 
 def _done(done: DoneEvent, person: UserOut) -> str:
@@ -245,9 +259,9 @@ def _event(name: str, **data: str) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _asked_for() -> Callable[[ApiClient], Page[ConversationOut]]:
+def _asked_for() -> Call[Page[ConversationOut]]:
     words, cursor = request.args.get("q", "").strip()[:200], request.args.get("after") or None
-    return lambda api: api.conversations(q=words, cursor=cursor, limit=AT_ONCE)
+    return calls.conversations(q=words, cursor=cursor, limit=AT_ONCE)
 
 
 def _page(
@@ -259,7 +273,7 @@ def _page(
     nonce: str | None = None,
 ) -> ResponseReturnValue:
     found = soon(_asked_for())
-    models = api().models("text")
+    models = api().all(calls.models("text"))
     model = chosen_model(models, values.get("model"))
     held = values.get("conversation_id", "")
     return page(
@@ -269,7 +283,7 @@ def _page(
         model=model,
         values=values,
         price=price(model, values),
-        conversation=api().conversation(held) if held else None,
+        conversation=api().send(calls.conversation(held)) if held else None,
         conversations=found(),
         current=held,
         images=images,

@@ -27,9 +27,10 @@ from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _
+from client import calls
+from client.errors import ApiError
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import GenerationOut, VideoFromImageIn, VideoIn
-from client.sync import ApiDown, ApiError
 
 pages = Blueprint("video", __name__)
 
@@ -38,7 +39,7 @@ pages = Blueprint("video", __name__)
 def show() -> ResponseReturnValue:
     expect_me()
     shown = request.args.get("job") or request.args.get("again")
-    generation = api().generation(shown) if shown else None
+    generation = api().send(calls.generation(shown)) if shown else None
     values = {
         **liked("video"),
         **(prefill(generation) if generation else {}),
@@ -83,7 +84,7 @@ def submit() -> ResponseReturnValue:
             raise
         if is_script():
             return refused(in_words(error), error.status)
-        nonce = request.form.get("nonce") if isinstance(error, ApiDown) else None
+        nonce = request.form.get("nonce") if error.unanswered else None
         wrong = in_words(error)
         return _page(
             request.form,
@@ -102,7 +103,7 @@ def _make() -> GenerationOut:
         VideoIn,
         {**given("prompt", "confirm"), "model": model.id, **option_values(model, request.form)},
     )
-    generation = api().video(ask, idempotency_key(ask))
+    generation = api().send(calls.video(ask, idempotency_key(ask)))
     remember("video", model)
     return generation
 
@@ -128,13 +129,13 @@ def _make_from_image(images: Sequence[Attached], last: Sequence[Attached]) -> Ge
             **option_values(model, request.form),
         },
     )
-    generation = api().video_from_image(ask, idempotency_key(ask))
+    generation = api().send(calls.video_from_image(ask, idempotency_key(ask)))
     remember("video", model)
     return generation
 
 
 def _model() -> ModelOut:
-    model = chosen_model(api().models("video"), request.form.get("model"))
+    model = chosen_model(api().all(calls.models("video")), request.form.get("model"))
     if model is None:
         raise Invalid(no_models("video"))
     return model
@@ -152,7 +153,7 @@ def _page(
     nonce: str | None = None,
 ) -> ResponseReturnValue:
     latest = latest_of("video")
-    models = api().models("video")
+    models = api().all(calls.models("video"))
     if from_image:
         models = [model for model in models if model.capabilities.frame_images] or models
     model = chosen_model(models, values.get("model"))

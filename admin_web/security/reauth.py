@@ -8,7 +8,8 @@ from flask import Response, request
 from admin_web.render import page
 from admin_web.sessions.caller import api, web_session
 from admin_web.words.errors import FormError, in_words
-from client.sync import ApiDown, ApiError
+from client import calls
+from client.errors import ApiError
 
 FIELD = "reauth_password"
 NEVER_KEPT = {"csrf_token", "password", "repeat", "current_password", "new_password", FIELD}
@@ -20,9 +21,9 @@ def prove() -> Response | None:
     if request.method != "POST" or FIELD not in request.form or web_session().sid is None:
         return None
     try:
-        api().reauth(request.form[FIELD])
+        api().send(calls.reauth(request.form[FIELD]))
     except ApiError as error:
-        if error.needs_person or isinstance(error, ApiDown):
+        if error.needs_person or error.unanswered:
             raise
         said = in_words(error)
         wrong = said.fields.get("current_password")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+import httpx
 from flask import (
     Flask,
     Response,
@@ -22,9 +23,11 @@ from flask import (
 
 from admin_web.sessions.flask_session import SessionAccess, StoredSessions, WebSession
 from admin_web.words.language import _, speak
-from client.calls import ApiClient
+from client import calls
+from client.call import Call
+from client.schemas import Page
 from client.schemas.users import UserOut
-from client.sync import USER_AGENT
+from client.sync import Api
 
 T = TypeVar("T")
 
@@ -63,44 +66,51 @@ def sessions() -> StoredSessions:
     return cast("StoredSessions", current_app.session_interface)
 
 
-def anonymous() -> ApiClient:
+def anonymous() -> Api:
     """The api for somebody who is not signed in. It counts failed logins by the browser's address
     and names sessions by its kind."""
+    http: httpx.Client = current_app.extensions["api_http"]
     browser = {
         "x-forwarded-for": request.remote_addr or "",
-        "user-agent": f"{USER_AGENT} {request.user_agent.string[:150]}",
+        "user-agent": f"{http.headers['user-agent']} {request.user_agent.string[:150]}",
     }
-    return ApiClient(current_app.extensions["api_http"], headers=browser)
+    return Api(http, headers=browser)
 
 
-def api() -> ApiClient:
+def api() -> Api:
     """The api as the signed-in person."""
     if "api" not in g:
         held = web_session()
         if held.sid is None:
             raise RuntimeError("a page that asks the api as a person must not be public")
         access = SessionAccess(sessions().store, held.sid, anonymous(), held.tokens)
-        g.api = ApiClient(current_app.extensions["api_http"], access)
-    return cast("ApiClient", g.api)
+        g.api = Api(current_app.extensions["api_http"], access)
+    return cast("Api", g.api)
 
 
-def soon(ask: Callable[[ApiClient], T]) -> Callable[[], T]:
-    """Asks the api while the page asks for other things. What is returned waits for the answer, and
-    raises what asking raised."""
+def soon(call: Call[T]) -> Callable[[], T]:
+    """Asks the API while the page asks for other things. The function returned waits for the
+    answer, and raises what asking raised."""
     pool: ThreadPoolExecutor = current_app.extensions["asking"]
-    return pool.submit(ask, api()).result
+    return pool.submit(api().send, call).result
+
+
+def all_soon(listing: Call[Page[T]]) -> Callable[[], list[T]]:
+    """As `soon`, everything on the pages of a list."""
+    pool: ThreadPoolExecutor = current_app.extensions["asking"]
+    return pool.submit(api().all, listing).result
 
 
 def expect_me() -> None:
     """For a page that asks for more: the profile comes meanwhile."""
     if "me" not in g and "coming" not in g:
-        g.coming = soon(lambda api: api.me())
+        g.coming = soon(calls.me())
 
 
 def me() -> UserOut:
     """Asked once per request, so role and balance are never older than the page."""
     if "me" not in g:
-        g.me = g.coming() if "coming" in g else api().me()
+        g.me = g.coming() if "coming" in g else api().send(calls.me())
         speak(g.me.language)
     return cast("UserOut", g.me)
 

@@ -20,9 +20,10 @@ from werkzeug.datastructures import CallbackDict
 
 from admin_web.sessions.store import ABSOLUTE_SECONDS, SessionStore, Tokens
 from admin_web.settings import WebSettings
-from client.calls import ApiClient
+from client import calls
+from client.errors import ApiError
 from client.schemas.auth import TokensOut
-from client.sync import ApiDown, ApiError
+from client.sync import Api
 
 VISITOR_SECONDS = 86_400
 EARLY_SECONDS = 30
@@ -151,7 +152,7 @@ class SessionAccess:
     show the api a spent token."""
 
     def __init__(
-        self, store: SessionStore, sid: str, anonymous: ApiClient, held: Tokens | None = None
+        self, store: SessionStore, sid: str, anonymous: Api, held: Tokens | None = None
     ) -> None:
         """`held`: as the request has read them already. They are read again when the api refuses
         them or they are about to end."""
@@ -181,9 +182,11 @@ class SessionAccess:
         again."""
         try:
             try:
-                return self._api.refresh(refresh_token)
-            except ApiDown:
-                return self._api.refresh(refresh_token)
+                return self._api.send(calls.refresh(refresh_token))
+            except ApiError as error:
+                if not error.unanswered:
+                    raise
+                return self._api.send(calls.refresh(refresh_token))
         except ApiError as error:
             if error.status in {400, 401, 403, 422}:
                 raise SessionEnded from error

@@ -9,8 +9,9 @@ from admin_web.sessions.caller import api, safe_next, sessions, web_session
 from admin_web.sessions.flask_session import as_tokens
 from admin_web.settings import WebSettings
 from admin_web.words.language import _, speak
+from client import calls
+from client.errors import ApiError
 from client.schemas.auth import TokensOut
-from client.sync import ApiError
 
 DEVICE_SECONDS = 180 * 86_400
 """As long as the api remembers a device."""
@@ -27,7 +28,7 @@ def enter(tokens: TokensOut, welcome: str = "") -> Response:
     sessions().sign_in(web_session(), as_tokens(tokens))
     speak(tokens.user.language)
     with suppress(ApiError):
-        session["time_zone"] = api().preferences().time_zone or ""
+        session["time_zone"] = api().send(calls.preferences()).time_zone or ""
     if welcome:
         flash(_(welcome), "success")
     response = cast("Response", redirect(safe_next(request.form.get("next"))))

@@ -1,7 +1,7 @@
 """Browsers and programs that opened a session, in words."""
 
+from admin_web.settings import AGENT
 from admin_web.words.language import _
-from client.sync import AGENT
 
 # The first that is found counts: Edge and Opera call themselves Chrome too, Chrome calls itself
 # Safari.

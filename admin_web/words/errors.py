@@ -7,10 +7,10 @@ from decimal import Decimal
 from admin_web.words.conflicts import CONFLICTS
 from admin_web.words.language import DEFAULT, N_, _, chosen, money, ngettext
 from admin_web.words.options import label
+from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas import Between, FieldProblem, Problem, Reason
 from client.schemas.generations import ErrorOut
 from client.schemas.text import Finish
-from client.sync import ApiError
 
 API_DOWN = N_("The studio's engine does not answer right now.")
 HINTS = {
@@ -213,6 +213,9 @@ class FormError:
 
 
 def in_words(error: ApiError) -> FormError:
+    if error.unanswered:
+        down = API_UNAVAILABLE
+        return FormError(said(down, error.detail), _(HINTS[down]), down)
     wait = (
         ""
         if error.retry_after is None

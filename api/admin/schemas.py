@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import EmailStr, Field, StringConstraints
 
 from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
@@ -318,3 +318,23 @@ class BackupsOut(Out):
     every_hours: int
     keep: int
     items: list[BackupOut]
+
+
+class AdminIn(In):
+    """`promote`: whoever has an account with this address already is made an admin."""
+
+    email: EmailStr
+    promote: bool = False
+
+
+class AccountResetIn(In):
+    email: EmailStr
+
+
+class AccountLinkOut(Out):
+    """`token` is for the web's page: `invite` chooses a first password, `reset` another one. `user`
+    and `admin` say what the account is, and nothing was done; `promoted` needs no link."""
+
+    state: Literal["invite", "reset", "user", "admin", "promoted"]
+    token: str | None = None
+    expires_at: Time | None = None

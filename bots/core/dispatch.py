@@ -27,6 +27,7 @@ from bots.core.types import (
     SendFailed,
     Shown,
 )
+from client import calls
 from client.bot import BotApi, Who
 from client.errors import ApiError
 from client.patience import Waiting
@@ -327,8 +328,8 @@ async def _keep_card(
     """Store the message that waits for the result. If the result was quicker, nobody else will
     close the card."""
     try:
-        await context.user.card(generation_id, CardIn(message_id=shown.message_ids[-1]))
-        made = await context.user.generation(generation_id)
+        await context.user.send(calls.card(generation_id, CardIn(message_id=shown.message_ids[-1])))
+        made = await context.user.send(calls.generation(generation_id))
     except ApiError as error:
         log.warning(
             "card_not_stored", generation=generation_id, code=error.code, detail=error.detail

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from client import calls
 from client.bot import BotApi, Who
 from client.errors import ApiError
 from client.patience import NONE
@@ -41,7 +42,7 @@ class Suggestions:
         until, models = self._known.get(key, (0.0, []))
         if until > time.monotonic():
             return models
-        models = await UserApi(self._api, who, NONE).models(kind)
+        models = await UserApi(self._api, who, NONE).all(calls.models(kind))
         if len(self._known) >= KEPT:
             self._known.clear()
         self._known[key] = (time.monotonic() + KEPT_SECONDS, models)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from bots.core.recent import Recent
+from client import calls
 from client.bot import BotApi
 from client.errors import API_UNAVAILABLE, ApiError
 from client.schemas.deliveries import AckIn, BeginIn, DeliveryOut, FailIn
@@ -62,7 +63,7 @@ class Outbox:
         """The new deliveries. Of one that this process holds already only the lease is taken over,
         and a result that it has already is told once more."""
         new = []
-        for delivery in await self._api.claim(self._times.claim, limit):
+        for delivery in await self._api.send(calls.claim(self._times.claim, limit)):
             held = self._held.get(delivery.id)
             if held is not None:
                 held.lease, held.at = delivery.lease, self._times.clock()
@@ -87,7 +88,9 @@ class Outbox:
         while True:
             lease = held.lease
             try:
-                await self._api.begin(held.delivery.id, BeginIn(lease=lease, repeatable=repeatable))
+                await self._api.send(
+                    calls.begin(held.delivery.id, BeginIn(lease=lease, repeatable=repeatable))
+                )
                 return True
             except ApiError as error:
                 late = self._times.clock() + pause - held.at > self._times.fresh
@@ -118,7 +121,7 @@ class Outbox:
             await asyncio.sleep(self._times.beat)
             begin = BeginIn(lease=held.lease, repeatable=repeatable)
             try:
-                await self._api.begin(held.delivery.id, begin)
+                await self._api.send(calls.begin(held.delivery.id, begin))
             except ApiError as error:
                 log.info("lease_not_renewed", delivery=held.delivery.id, code=error.code)
 
@@ -127,7 +130,7 @@ class Outbox:
         that follows says it too."""
         body = ack.model_copy(update={"lease": held.lease, "card_open": True})
         try:
-            await self._api.ack(held.delivery.id, body)
+            await self._api.send(calls.ack(held.delivery.id, body))
         except ApiError as error:
             log.info("shown_not_told", delivery=held.delivery.id, code=error.code)
 
@@ -141,9 +144,9 @@ class Outbox:
             told = body.model_copy(update={"lease": lease})
             try:
                 if isinstance(told, AckIn):
-                    await self._api.ack(delivery_id, told)
+                    await self._api.send(calls.ack(delivery_id, told))
                 else:
-                    await self._api.fail(delivery_id, told)
+                    await self._api.send(calls.fail(delivery_id, told))
                 break
             except ApiError as error:
                 again = error.code == API_UNAVAILABLE and self._times.clock() + pause <= until
@@ -164,8 +167,8 @@ class Outbox:
         """Give a delivery back untried. Told once: if the API does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
         try:
-            await self._api.fail(
-                held.delivery.id, FailIn(lease=held.lease, reason=reason, untried=True)
+            await self._api.send(
+                calls.fail(held.delivery.id, FailIn(lease=held.lease, reason=reason, untried=True))
             )
         except ApiError as error:
             log.info("delivery_not_put_back", delivery=held.delivery.id, code=error.code)

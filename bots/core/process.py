@@ -10,6 +10,7 @@ from bots.core.delivery_pump import pump
 from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.types import Chat
 from bots.settings import BotSettings
+from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
 from client.patience import Patience
@@ -53,7 +54,7 @@ async def _announce(api: BotApi, profile: BotProfileIn) -> None:
     pause = BACKOFF_LEAST
     while True:
         try:
-            await api.profile(profile)
+            await api.send(calls.profile(profile))
         except ApiError as error:
             log.warning("not_announced", code=error.code, detail=error.detail, again_in=pause)
         else:

@@ -11,6 +11,7 @@ from bots.core import texts
 from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.failure_buttons import of_failed
 from bots.core.types import File, Limits, Reply
+from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.deliveries import (
@@ -134,7 +135,7 @@ async def _completed(
 async def _linked(delivery: DeliveryOut, made: GenerationOut, api: BotApi) -> str:
     """A sentence with a link that everybody can open, in place of a file that everybody in the chat
     would have seen."""
-    share = await api.link(delivery.id, LinkIn(lease=delivery.lease))
+    share = await api.send(calls.link(delivery.id, LinkIn(lease=delivery.lease)))
     url = share.url or (f"{api.public_url}/shared/{share.token}" if api.public_url else None)
     return (
         texts.too_large_to_send(made, api.public_url)
@@ -152,7 +153,7 @@ async def _fitting(
     if delivery.attempt > FIT_TRIES:
         return None
     try:
-        smaller = await api.fit(media.url, limits.upload_bytes)
+        smaller = await api.send(calls.fit(media.url, limits.upload_bytes))
     except ApiError as error:
         if error.code not in ("too_large", "unsupported_media"):
             raise
@@ -168,7 +169,7 @@ async def _file(
     api: BotApi,
     limits: Limits,
 ) -> File:
-    data = await api.media(media.url, limits.upload_bytes)
+    data = await api.download(calls.file(media.url), limits.upload_bytes)
     kind = kind_of(media, len(data), limits)
     return File(
         kind=kind,
@@ -203,7 +204,9 @@ async def _poster(media: MediaOut, api: BotApi) -> bytes | None:
     if media.thumbnail_url is None:
         return None
     try:
-        made = await asyncio.to_thread(_small_jpeg, await api.media(media.thumbnail_url, 1_000_000))
+        made = await asyncio.to_thread(
+            _small_jpeg, await api.download(calls.file(media.thumbnail_url), 1_000_000)
+        )
     except (ApiError, OSError):
         return None
     return made if len(made) <= POSTER_BYTES else None

@@ -19,6 +19,7 @@ from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
 from bots.terminal.inbound import PLATFORM, Person, heard
 from bots.terminal.input_lines import piped, typed
+from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
 from client.patience import NONE, Patience
@@ -127,7 +128,7 @@ class Talk:
         user = UserApi(self._api, self._person.who, NONE)
         for generation_id in set(self._chat.waiting.values()):
             with suppress(ApiError):
-                if (await user.generation(generation_id)).status == "cancelled":
+                if (await user.send(calls.generation(generation_id))).status == "cancelled":
                     self._chat.forget(generation_id)
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T | None:

@@ -1,11 +1,12 @@
-"""The api over HTTP: one method per endpoint, answers as the api's own schema types."""
+"""Every call of the API, under one name: `calls.image(...)`. A module holds those of an area."""
 
-from client.calls.account import AccountCalls
-from client.calls.accounts import AdminCalls
-from client.calls.gallery import GalleryCalls
-from client.calls.making import MakingCalls
-from client.calls.operating import OperatorCalls
-
-
-class ApiClient(AccountCalls, AdminCalls, GalleryCalls, MakingCalls, OperatorCalls):
-    """Everything that the pages ask, by area in the mixed-in calls."""
+from client.calls.account import *
+from client.calls.accounts import *
+from client.calls.deliveries import *
+from client.calls.gallery import *
+from client.calls.links import *
+from client.calls.making import *
+from client.calls.models import *
+from client.calls.operating import *
+from client.calls.shell import *
+from client.calls.text import *

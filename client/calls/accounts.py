@@ -1,18 +1,83 @@
-"""Calls of admins: accounts, the audit log, the bots' credentials."""
+"""Calls of admins about accounts, the audit log and the bots' credentials."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-import httpx
-
+from client.call import AS_IT_IS, MAKING, Call, path, query
 from client.schemas import Page
-from client.schemas.admin import AuditOut, BotCredentialOut, RotatedOut, StudioIn, StudioOut
+from client.schemas.admin import AuditOut, BotCredentialOut, PurgeOut, RotatedOut
 from client.schemas.auth import SessionOut
+from client.schemas.budget import MySpendOut
 from client.schemas.users import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
-from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
+
+
+def users(
+    *,
+    q: str | None = None,
+    role: str | None = None,
+    status: str | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int = 25,
+) -> Call[Page[UserOut]]:
+    asked = query(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
+    return Call("GET", "/users", Page[UserOut], query=asked)
+
+
+def user(user_id: str) -> Call[UserOut]:
+    return Call("GET", path("/users/{}", user_id), UserOut)
+
+
+def invite(person: NewUserIn) -> Call[InvitedOut]:
+    return Call("POST", "/users", InvitedOut, body=person)
+
+
+def invite_again(user_id: str) -> Call[InvitedOut]:
+    return Call("POST", path("/users/{}/invite", user_id), InvitedOut)
+
+
+def set_role(user_id: str, role: Role) -> Call[UserOut]:
+    return Call("PUT", path("/users/{}/role", user_id), UserOut, body={"role": role})
+
+
+def set_status(user_id: str, status: Status) -> Call[UserOut]:
+    return Call("PUT", path("/users/{}/status", user_id), UserOut, body={"status": status})
+
+
+def set_budget(user_id: str, monthly_usd: Decimal) -> Call[UserOut]:
+    body = {"monthly_usd": monthly_usd}
+    return Call("PUT", path("/users/{}/budget", user_id), UserOut, body=body)
+
+
+def reset_link(user_id: str) -> Call[SecretLinkOut]:
+    return Call("POST", path("/users/{}/password-reset", user_id), SecretLinkOut)
+
+
+def sessions_of(
+    user_id: str, sort: str | None = None, cursor: str | None = None, limit: int = 20
+) -> Call[Page[SessionOut]]:
+    asked = query(sort=sort, cursor=cursor, limit=limit)
+    return Call("GET", path("/users/{}/sessions", user_id), Page[SessionOut], query=asked)
+
+
+def end_sessions_of(user_id: str) -> Call[None]:
+    return Call("DELETE", path("/users/{}/sessions", user_id))
+
+
+def end_session_of(user_id: str, session_id: str) -> Call[None]:
+    return Call("DELETE", path("/users/{}/sessions/{}", user_id, session_id))
+
+
+def delete_user(user_id: str) -> Call[None]:
+    return Call("DELETE", path("/users/{}", user_id), within=MAKING)
+
+
+def spend_of(user_id: str, days: int = 31) -> Call[MySpendOut]:
+    return Call("GET", path("/admin/users/{}/spend", user_id), MySpendOut, query=query(days=days))
+
+
+# --- the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,115 +91,46 @@ class AuditWanted:
     until: datetime | None = None
     sort: str = ""
 
-    def params(self) -> dict[str, str]:
-        times = {
-            "since": self.since.isoformat() if self.since else None,
-            "until": self.until.isoformat() if self.until else None,
-        }
+    @property
+    def query(self) -> dict[str, str]:
         return query(
             actor_id=self.actor_id,
             action=self.action,
             subject=self.subject,
+            since=self.since,
+            until=self.until,
             sort=self.sort,
-            **times,
         )
 
 
-class AdminCalls(ApiHttp):
-    def users(
-        self,
-        *,
-        q: str | None,
-        role: str | None,
-        status: str | None = None,
-        sort: str | None = None,
-        cursor: str | None = None,
-        limit: int = 25,
-    ) -> Page[UserOut]:
-        params = query(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
-        return parse(Page[UserOut], self.send("GET", "/users", params=params))
+def audit(
+    wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25
+) -> Call[Page[AuditOut]]:
+    asked = wanted.query | query(cursor=cursor, limit=limit)
+    return Call("GET", "/admin/audit", Page[AuditOut], query=asked)
 
-    def user(self, user_id: str) -> UserOut:
-        return parse(UserOut, self.send("GET", address("/users/{}", user_id)))
 
-    def invite(self, person: NewUserIn) -> InvitedOut:
-        return parse(
-            InvitedOut,
-            self.send("POST", "/users", json=person.model_dump(mode="json", exclude_none=True)),
-        )
+def audit_csv(wanted: AuditWanted) -> Call[bytes]:
+    return Call(
+        "GET", "/admin/audit.csv", bytes, query=wanted.query, headers=AS_IT_IS, within=MAKING
+    )
 
-    def invite_again(self, user_id: str) -> InvitedOut:
-        return parse(InvitedOut, self.send("POST", address("/users/{}/invite", user_id)))
 
-    def set_role(self, user_id: str, role: Role) -> None:
-        self.send("PUT", address("/users/{}/role", user_id), json={"role": role})
+# --- credentials
 
-    def set_status(self, user_id: str, status: Status) -> None:
-        self.send("PUT", address("/users/{}/status", user_id), json={"status": status})
 
-    def set_budget(self, user_id: str, monthly_usd: Decimal) -> None:
-        self.send(
-            "PUT", address("/users/{}/budget", user_id), json={"monthly_usd": str(monthly_usd)}
-        )
+def purge_tokens() -> Call[PurgeOut]:
+    """Forget what has run out, now and not within the hour."""
+    return Call("POST", "/admin/tokens/purge", PurgeOut)
 
-    def reset_link(self, user_id: str) -> SecretLinkOut:
-        return parse(SecretLinkOut, self.send("POST", address("/users/{}/password-reset", user_id)))
 
-    def sessions_of(
-        self, user_id: str, sort: str | None = None, limit: int = 20
-    ) -> Page[SessionOut]:
-        return parse(
-            Page[SessionOut],
-            self.send(
-                "GET", address("/users/{}/sessions", user_id), params=query(sort=sort, limit=limit)
-            ),
-        )
+def bot_credentials() -> Call[Page[BotCredentialOut]]:
+    return Call("GET", "/admin/bot-credentials", Page[BotCredentialOut])
 
-    def end_sessions_of(self, user_id: str) -> None:
-        self.send("DELETE", address("/users/{}/sessions", user_id))
 
-    def end_session_of(self, user_id: str, session_id: str) -> None:
-        self.send("DELETE", address("/users/{}/sessions/{}", user_id, session_id))
+def rotate_bot_credential(platform: str) -> Call[RotatedOut]:
+    return Call("POST", path("/admin/bot-credentials/{}/rotate", platform), RotatedOut)
 
-    def delete_user(self, user_id: str) -> None:
-        self.send("DELETE", address("/users/{}", user_id), timeout=SLOW)
 
-    def audit(
-        self, wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25
-    ) -> Page[AuditOut]:
-        params = {**wanted.params(), **query(cursor=cursor, limit=limit)}
-        return parse(Page[AuditOut], self.send("GET", "/admin/audit", params=params))
-
-    @contextmanager
-    def audit_csv(self, wanted: AuditWanted) -> Iterator[httpx.Response]:
-        response = self.open(
-            "GET",
-            "/admin/audit.csv",
-            params=wanted.params(),
-            headers={"accept-encoding": "identity"},
-            timeout=SLOW,
-        )
-        try:
-            check(response, (200,))
-            yield response
-        finally:
-            response.close()
-
-    def studio(self) -> StudioOut:
-        return parse(StudioOut, self.send("GET", "/admin/settings"))
-
-    def change_studio(self, change: StudioIn) -> StudioOut:
-        return parse(
-            StudioOut, self.send("PUT", "/admin/settings", json=change.model_dump(mode="json"))
-        )
-
-    def bot_credentials(self) -> list[BotCredentialOut]:
-        return parse_list(BotCredentialOut, self.send("GET", "/admin/bot-credentials"))
-
-    def rotate_bot_credential(self, platform: str) -> RotatedOut:
-        return parse(
-            RotatedOut, self.send("POST", address("/admin/bot-credentials/{}/rotate", platform))
-        )
-
-    def revoke_bot_credential(self, credential_id: str) -> None:
-        self.send("DELETE", address("/admin/bot-credentials/{}", credential_id))
+def revoke_bot_credential(credential_id: str) -> Call[None]:
+    return Call("DELETE", path("/admin/bot-credentials/{}", credential_id))

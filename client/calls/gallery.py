@@ -1,124 +1,166 @@
-"""Calls about what was made: the gallery, one generation, its files, who else sees it, what it
-cost."""
+"""Calls about what was made: the gallery, one generation, its files, and who else sees it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl
 
-import httpx
-
+from client.call import AS_IT_IS, MAKING, Call, new_key, path, query
 from client.schemas import Page
-from client.schemas.budget import MySpendOut
-from client.schemas.deliveries import InboxOut, SendIn, SentOut
-from client.schemas.generations import DeletedOut, GenerationOut, SharedOut, ShareOut, UsedModelOut
-from client.sync import SLOW, ApiHttp, address, as_json, check, parse, parse_list, query
+from client.schemas.deliveries import SendIn, SentOut
+from client.schemas.generations import (
+    CardIn,
+    DeletedOut,
+    FitIn,
+    GenerationOut,
+    MediaOut,
+    SharedOut,
+    ShareOut,
+    StatusOut,
+    UsedModelOut,
+)
 
 
-class GalleryCalls(ApiHttp):
-    def generations(self, *, limit: int = 24, **filters: str | None) -> Page[GenerationOut]:
-        """Newest first; `filters` are the api's own: `kind status q favourite model source since
-        until cursor`."""
-        return parse(
-            Page[GenerationOut],
-            self.send("GET", "/generations", params=query(limit=limit, **filters)),
-        )
+def generations(
+    *,
+    kind: str | None = None,
+    status: str | None = None,
+    q: str | None = None,
+    favourite: str | bool | None = None,
+    model: str | None = None,
+    source: str | None = None,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    cursor: str | None = None,
+    limit: int = 24,
+) -> Call[Page[GenerationOut]]:
+    """Newest first."""
+    asked = query(
+        kind=kind,
+        status=status,
+        q=q,
+        favourite=favourite,
+        model=model,
+        source=source,
+        since=since,
+        until=until,
+        cursor=cursor,
+        limit=limit,
+    )
+    return Call("GET", "/generations", Page[GenerationOut], query=asked)
 
-    def used_models(self) -> list[UsedModelOut]:
-        return parse_list(UsedModelOut, self.send("GET", "/generations/models"))
 
-    def generation(self, generation_id: str) -> GenerationOut:
-        return parse(GenerationOut, self.send("GET", address("/generations/{}", generation_id)))
+def used_models() -> Call[Page[UsedModelOut]]:
+    return Call("GET", "/generations/models", Page[UsedModelOut])
 
-    def cancel(self, generation_id: str) -> None:
-        self.send("POST", address("/generations/{}/cancel", generation_id))
 
-    def set_favourite(self, generation_id: str, favourite: bool) -> None:
-        self.send(
-            "PUT",
-            address("/generations/{}/favourite", generation_id),
-            json={"favourite": favourite},
-        )
+def generation(generation_id: str) -> Call[GenerationOut]:
+    """By id or short id."""
+    return Call("GET", path("/generations/{}", generation_id), GenerationOut)
 
-    def delete_generation(self, generation_id: str) -> None:
-        self.send("DELETE", address("/generations/{}", generation_id))
 
-    # --- several at once
+def video_status(generation_id: str) -> Call[StatusOut]:
+    return Call("GET", path("/generate/video/{}/status", generation_id), StatusOut)
 
-    def delete_generations(self, ids: Sequence[str]) -> DeletedOut:
-        return parse(DeletedOut, self.send("POST", "/generations/delete", json={"ids": list(ids)}))
 
-    @contextmanager
-    def zip_files(self, ids: Sequence[str]) -> Iterator[httpx.Response]:
-        response = self.open("POST", "/generations/zip", json={"ids": list(ids)}, timeout=SLOW)
-        try:
-            check(response, (200,))
-            yield response
-        finally:
-            response.close()
+def cancel(generation_id: str) -> Call[GenerationOut]:
+    """By id or short id."""
+    return Call("POST", path("/generations/{}/cancel", generation_id), GenerationOut)
 
-    # --- for others to see
 
-    def share(self, generation_id: str, hours: int) -> ShareOut:
-        return parse(
-            ShareOut,
-            self.send(
-                "POST", address("/generations/{}/share", generation_id), json={"hours": hours}
-            ),
-        )
+def set_favourite(generation_id: str, favourite: bool) -> Call[GenerationOut]:
+    return Call(
+        "PUT",
+        path("/generations/{}/favourite", generation_id),
+        GenerationOut,
+        body={"favourite": favourite},
+    )
 
-    def shares(self, generation_id: str) -> list[ShareOut]:
-        return parse_list(
-            ShareOut, self.send("GET", address("/generations/{}/shares", generation_id))
-        )
 
-    def unshare(self, generation_id: str, share_id: str) -> None:
-        self.send("DELETE", address("/generations/{}/shares/{}", generation_id, share_id))
+def card(generation_id: str, card: CardIn) -> Call[None]:
+    """The chat message that shows it while it is made."""
+    return Call("PUT", path("/generations/{}/card", generation_id), body=card, harmless=True)
 
-    def shared(self, token: str) -> SharedOut:
-        return parse(SharedOut, self.send("GET", address("/shared/{}", token)))
 
-    def send_to_chat(self, generation_id: str, ask: SendIn, key: str) -> SentOut:
-        headers = {"idempotency-key": key}
-        return parse(
-            SentOut,
-            self.send(
-                "POST",
-                address("/generations/{}/send", generation_id),
-                json=as_json(ask),
-                headers=headers,
-            ),
-        )
+def delete_generation(generation_id: str) -> Call[None]:
+    return Call("DELETE", path("/generations/{}", generation_id))
 
-    # --- what no chat took
 
-    def inbox(self, cursor: str | None = None, limit: int = 20) -> InboxOut:
-        return parse(InboxOut, self.send("GET", "/inbox", params=query(cursor=cursor, limit=limit)))
+# --- several at once
 
-    def read_inbox(self) -> None:
-        self.send("POST", "/inbox/read")
 
-    def put_aside(self, delivery_id: str) -> None:
-        self.send("DELETE", address("/inbox/{}", delivery_id))
+def delete_generations(ids: Sequence[str]) -> Call[DeletedOut]:
+    return Call("POST", "/generations/delete", DeletedOut, body={"ids": ids})
 
-    # --- what it cost
 
-    def spend(self, days: int) -> MySpendOut:
-        return parse(MySpendOut, self.send("GET", "/users/me/spend", params=query(days=days)))
+def zip_files(ids: Sequence[str]) -> Call[bytes]:
+    return Call("POST", "/generations/zip", bytes, body={"ids": ids}, within=MAKING)
 
-    # --- files
 
-    @contextmanager
-    def media(
-        self, media_id: str, query: str, headers: Mapping[str, str]
-    ) -> Iterator[httpx.Response]:
-        """A file, streamed; 206, 304 and 416 are answers, not errors. The owner may read it also
-        when its link has run out."""
-        response = self.open(
-            "GET",
-            f"{address('/media/{}', media_id)}?{query}",
-            headers={**headers, "accept-encoding": "identity"},
-        )
-        try:
-            check(response, (200, 206, 304, 416))
-            yield response
-        finally:
-            response.close()
+# --- for others to see
+
+
+def share(generation_id: str, hours: int) -> Call[ShareOut]:
+    return Call(
+        "POST", path("/generations/{}/share", generation_id), ShareOut, body={"hours": hours}
+    )
+
+
+def shares(generation_id: str) -> Call[Page[ShareOut]]:
+    return Call("GET", path("/generations/{}/shares", generation_id), Page[ShareOut])
+
+
+def unshare(generation_id: str, share_id: str) -> Call[None]:
+    return Call("DELETE", path("/generations/{}/shares/{}", generation_id, share_id))
+
+
+def shared(token: str) -> Call[SharedOut]:
+    return Call("GET", path("/shared/{}", token), SharedOut)
+
+
+def send_to_chat(generation_id: str, ask: SendIn, key: str | None = None) -> Call[SentOut]:
+    return Call(
+        "POST",
+        path("/generations/{}/send", generation_id),
+        SentOut,
+        body=ask,
+        key=key or new_key(),
+    )
+
+
+# --- files
+
+
+def file(url: str) -> Call[bytes]:
+    """The bytes behind a signed address of the API."""
+    media_id, signature = _signed(url)
+    return Call("GET", path("/media/{}", media_id), bytes, query=signature, bare=True)
+
+
+def media(media_id: str, signature: str, headers: Mapping[str, str] | None = None) -> Call[bytes]:
+    """A file for passing on: 206, 304 and 416 are answers, not errors. The owner may read it also
+    when its link has run out."""
+    return Call(
+        "GET",
+        path("/media/{}", media_id),
+        bytes,
+        query=_parsed(signature),
+        headers={**(headers or {}), **AS_IT_IS},
+        also=frozenset({304, 416}),
+    )
+
+
+def fit(url: str, max_bytes: int) -> Call[MediaOut]:
+    """The file behind a signed address, or a smaller copy of it. Refused with `conflict` and
+    `retry_after` while the copy is being made, with `too_large` when none can be."""
+    media_id, signature = _signed(url)
+    body = FitIn(max_bytes=max_bytes)
+    return Call("POST", path("/media/{}/fit", media_id), MediaOut, query=signature, body=body)
+
+
+def _signed(url: str) -> tuple[str, dict[str, str]]:
+    address, _, signature = url.partition("?")
+    return address.removeprefix("/media/"), _parsed(signature)
+
+
+def _parsed(signature: str) -> dict[str, str]:
+    return dict(parse_qsl(signature, keep_blank_values=True))

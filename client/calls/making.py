@@ -1,12 +1,6 @@
-"""Calls that make something: models, prices, images, videos, answers, conversations."""
+"""Calls that make images and videos."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import httpx
-
-from client.schemas import Kind, Page
-from client.schemas.catalog import ModelOut
+from client.call import FETCHING, MAKING, UPLOADING, Call, File, new_key, path
 from client.schemas.generations import (
     AgainIn,
     EstimateIn,
@@ -17,116 +11,62 @@ from client.schemas.generations import (
     VideoFromImageIn,
     VideoIn,
 )
-from client.schemas.text import ChargeOut, ConversationDetailOut, ConversationOut, TextIn, TextOut
-from client.sync import SLOW, ApiHttp, address, as_json, check, parse, query
-
-MODELS_AT_ONCE = 100
 
 
-class MakingCalls(ApiHttp):
-    def models(self, kind: Kind) -> list[ModelOut]:
-        """All that the person may use: a provider has hundreds, a page of the api's a hundred."""
-        found: list[ModelOut] = []
-        cursor: str | None = None
-        while True:
-            params = query(kind=kind, limit=MODELS_AT_ONCE, cursor=cursor)
-            part = parse(Page[ModelOut], self.send("GET", "/models", params=params))
-            found += part.items
-            cursor = part.next_cursor
-            if cursor is None:
-                return found
+def estimate(ask: EstimateIn) -> Call[EstimateOut]:
+    return Call("POST", "/generate/estimate", EstimateOut, body=ask, harmless=True)
 
-    def estimate(self, ask: EstimateIn) -> EstimateOut:
-        return parse(EstimateOut, self.send("POST", "/generate/estimate", json=as_json(ask)))
 
-    def image(self, ask: ImageIn, key: str) -> GenerationOut:
-        headers = {"idempotency-key": key, "prefer": "respond-async"}
-        return parse(
-            GenerationOut, self.send("POST", "/generate/image", json=as_json(ask), headers=headers)
-        )
+def image(ask: ImageIn, key: str | None = None, *, wait: bool = False) -> Call[GenerationOut]:
+    """`wait`: answered when it is made, or after three minutes as it stands then."""
+    return Call(
+        "POST",
+        "/generate/image",
+        GenerationOut,
+        body=ask,
+        key=key or new_key(),
+        headers={} if wait else {"prefer": "respond-async"},
+        within=MAKING if wait else None,
+    )
 
-    def video(self, ask: VideoIn, key: str) -> GenerationOut:
-        return parse(
-            GenerationOut,
-            self.send(
-                "POST", "/generate/video", json=as_json(ask), headers={"idempotency-key": key}
-            ),
-        )
 
-    def video_from_image(self, ask: VideoFromImageIn, key: str) -> GenerationOut:
-        response = self.send(
-            "POST",
-            "/generate/video/from-image",
-            json=as_json(ask),
-            headers={"idempotency-key": key},
-            timeout=httpx.Timeout(40, connect=3),
-        )
-        return parse(GenerationOut, response)
+def video(ask: VideoIn, key: str | None = None) -> Call[GenerationOut]:
+    return Call("POST", "/generate/video", GenerationOut, body=ask, key=key or new_key())
 
-    def again(self, generation_id: str, ask: AgainIn, key: str) -> GenerationOut:
-        headers = {"idempotency-key": key}
-        body = ask.model_dump(mode="json", exclude_unset=True)
-        return parse(
-            GenerationOut,
-            self.send(
-                "POST", address("/generations/{}/again", generation_id), json=body, headers=headers
-            ),
-        )
 
-    def upload(self, name: str, data: bytes, content_type: str) -> UploadOut:
-        files = {"file": (name, data, content_type)}
-        return parse(
-            UploadOut,
-            self.send("POST", "/uploads", files=files, timeout=httpx.Timeout(30, connect=3)),
-        )
+def video_from_image(ask: VideoFromImageIn, key: str | None = None) -> Call[GenerationOut]:
+    return Call(
+        "POST",
+        "/generate/video/from-image",
+        GenerationOut,
+        body=ask,
+        key=key or new_key(),
+        within=FETCHING,
+    )
 
-    # --- text
 
-    def text(self, ask: TextIn, key: str) -> TextOut:
-        response = self.send(
-            "POST",
-            "/generate/text",
-            json=as_json(ask),
-            headers={"idempotency-key": key},
-            timeout=SLOW,
-        )
-        return parse(TextOut, response)
+def again(generation_id: str, ask: AgainIn, key: str | None = None) -> Call[GenerationOut]:
+    """The same request once more, with changes."""
+    return Call(
+        "POST",
+        path("/generations/{}/again", generation_id),
+        GenerationOut,
+        body=ask,
+        key=key or new_key(),
+    )
 
-    @contextmanager
-    def text_stream(self, ask: TextIn, key: str) -> Iterator[httpx.Response]:
-        """The api's server-sent events, not read yet. An error before the first event raises; later
-        ones are events themselves."""
-        headers = {"idempotency-key": key, "accept": "text/event-stream"}
-        response = self.open(
-            "POST", "/generate/text", json=as_json(ask), headers=headers, timeout=SLOW
-        )
-        try:
-            check(response, (200,))
-            yield response
-        finally:
-            response.close()
 
-    def stop_text(self, answer_id: str) -> ChargeOut:
-        return parse(ChargeOut, self.send("POST", address("/generate/text/{}/stop", answer_id)))
+def confirm(draft_id: str) -> Call[GenerationOut]:
+    """What was answered with `confirm_cost`."""
+    return Call("POST", path("/generations/drafts/{}/confirm", draft_id), GenerationOut)
 
-    def conversations(
-        self, *, q: str | None = None, cursor: str | None = None, limit: int
-    ) -> Page[ConversationOut]:
-        return parse(
-            Page[ConversationOut],
-            self.send("GET", "/conversations", params=query(q=q, cursor=cursor, limit=limit)),
-        )
 
-    def conversation(self, conversation_id: str) -> ConversationDetailOut:
-        return parse(
-            ConversationDetailOut, self.send("GET", address("/conversations/{}", conversation_id))
-        )
-
-    def rename_conversation(self, conversation_id: str, title: str) -> ConversationOut:
-        return parse(
-            ConversationOut,
-            self.send("PUT", address("/conversations/{}", conversation_id), json={"title": title}),
-        )
-
-    def delete_conversation(self, conversation_id: str) -> None:
-        self.send("DELETE", address("/conversations/{}", conversation_id))
+def upload(name: str, data: bytes, content_type: str, key: str | None = None) -> Call[UploadOut]:
+    return Call(
+        "POST",
+        "/uploads",
+        UploadOut,
+        file=File(name, content_type, data),
+        key=key or new_key(),
+        within=UPLOADING,
+    )

@@ -1,14 +1,11 @@
-"""Calls of admins about the studio: figures and warnings, everybody's jobs, the models, the shared
-budgets."""
+"""Calls of admins about the studio: figures, everybody's jobs, shared budgets, broadcasts,
+backups."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
-import httpx
-
-from client.schemas import Kind, Page, Platform
+from client.call import AS_IT_IS, LOOKING, MAKING, Call, new_key, path, query
+from client.schemas import Page, Platform
 from client.schemas.admin import (
     BackupOut,
     BackupsOut,
@@ -17,279 +14,185 @@ from client.schemas.admin import (
     BroadcastOut,
     DbHealthOut,
     StatsOut,
-    WarningOut,
+    StudioIn,
+    StudioOut,
     WarningsOut,
 )
-from client.schemas.budget import BreakdownOut, BudgetsOut, MySpendOut, SharedScope
-from client.schemas.catalog import AdminModelOut, ModelChangeIn, NewModelIn, RefreshedOut
-from client.schemas.deliveries import DeliveryRowOut
-from client.schemas.generations import AdminGenerationOut, CountOut, PurgeIn, RefundIn, ResolveIn
-from client.sync import SLOW, ApiHttp, address, check, parse, parse_list, query
+from client.schemas.budget import BreakdownOut, BudgetIn, BudgetsOut, SharedScope
+from client.schemas.generations import (
+    AdminGenerationOut,
+    CountOut,
+    PurgeIn,
+    RefundIn,
+    ResolveIn,
+)
 
-SWEEPING = httpx.Timeout(60, connect=3)
-"""For calls that go through many rows, or ask the provider for its lists."""
+
+def stats() -> Call[StatsOut]:
+    return Call("GET", "/admin/stats", StatsOut, within=LOOKING)
 
 
-class OperatorCalls(ApiHttp):
-    def stats(self) -> StatsOut:
-        return parse(StatsOut, self.send("GET", "/admin/stats", timeout=SWEEPING))
+def warnings() -> Call[WarningsOut]:
+    return Call("GET", "/admin/warnings", WarningsOut)
 
-    def warnings(self) -> list[WarningOut]:
-        return parse(WarningsOut, self.send("GET", "/admin/warnings")).items
 
-    def db_health(self) -> DbHealthOut:
-        return parse(DbHealthOut, self.send("GET", "/admin/health/db"))
+def db_health() -> Call[DbHealthOut]:
+    return Call("GET", "/admin/health/db", DbHealthOut)
 
-    def bots(self) -> list[BotOut]:
-        return parse_list(BotOut, self.send("GET", "/admin/bots"))
 
-    def spend_of(self, user_id: str, days: int = 31) -> MySpendOut:
-        return parse(
-            MySpendOut,
-            self.send("GET", address("/admin/users/{}/spend", user_id), params=query(days=days)),
-        )
+def bots() -> Call[Page[BotOut]]:
+    return Call("GET", "/admin/bots", Page[BotOut])
 
-    def spend_of_part(self, part: Mapping[str, str | None]) -> BreakdownOut:
-        """`part`: `user_id`, `kind`, `model`, `since`, `until`; what is not there or None is
-        any."""
-        return parse(
-            BreakdownOut, self.send("GET", "/admin/spend", params=query(**part), timeout=SWEEPING)
-        )
 
-    @contextmanager
-    def spend_csv(self, part: Mapping[str, str | None]) -> Iterator[httpx.Response]:
-        response = self.open(
-            "GET",
-            "/admin/spend.csv",
-            params=query(**part),
-            headers={"accept-encoding": "identity"},
-            timeout=SLOW,
-        )
-        try:
-            check(response, (200,))
-            yield response
-        finally:
-            response.close()
+def studio() -> Call[StudioOut]:
+    return Call("GET", "/admin/settings", StudioOut)
 
-    # --- jobs
 
-    def jobs(
-        self,
-        *,
-        user_id: str | None = None,
-        status: str | None = None,
-        kind: str | None = None,
-        model: str | None = None,
-        needs_review: bool = False,
-        q: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        sort: str | None = None,
-        cursor: str | None = None,
-        limit: int = 25,
-    ) -> Page[AdminGenerationOut]:
-        params = query(
-            user_id=user_id,
-            status=status,
-            kind=kind,
-            model=model,
-            q=q,
-            sort=sort,
-            cursor=cursor,
-            limit=limit,
-        )
-        times = query(
-            since=since.isoformat() if since else None, until=until.isoformat() if until else None
-        )
-        review = {"needs_review": "true"} if needs_review else {}
-        return parse(
-            Page[AdminGenerationOut],
-            self.send("GET", "/admin/generations", params={**params, **times, **review}),
-        )
+def change_studio(change: StudioIn) -> Call[StudioOut]:
+    return Call("PUT", "/admin/settings", StudioOut, body=change)
 
-    def job(self, job_id: str) -> AdminGenerationOut:
-        return parse(AdminGenerationOut, self.send("GET", address("/admin/generations/{}", job_id)))
 
-    def cancel_job(self, job_id: str) -> AdminGenerationOut:
-        return parse(
-            AdminGenerationOut, self.send("POST", address("/admin/generations/{}/cancel", job_id))
-        )
+# --- jobs
 
-    def retry_job(self, job_id: str) -> AdminGenerationOut:
-        """The new job."""
-        return parse(
-            AdminGenerationOut, self.send("POST", address("/admin/generations/{}/retry", job_id))
-        )
 
-    def resolve_job(self, job_id: str, body: ResolveIn) -> AdminGenerationOut:
-        sent = body.model_dump(mode="json", exclude_none=True)
-        return parse(
-            AdminGenerationOut,
-            self.send("POST", address("/admin/generations/{}/resolve", job_id), json=sent),
-        )
+def jobs(
+    *,
+    user_id: str | None = None,
+    status: str | None = None,
+    kind: str | None = None,
+    model: str | None = None,
+    source: str | None = None,
+    phase: str | None = None,
+    needs_review: bool = False,
+    q: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int = 25,
+) -> Call[Page[AdminGenerationOut]]:
+    asked = query(
+        user_id=user_id,
+        status=status,
+        kind=kind,
+        model=model,
+        source=source,
+        phase=phase,
+        needs_review=needs_review,
+        q=q,
+        since=since,
+        until=until,
+        sort=sort,
+        cursor=cursor,
+        limit=limit,
+    )
+    return Call("GET", "/admin/generations", Page[AdminGenerationOut], query=asked)
 
-    def refund_job(self, job_id: str, reason: str) -> AdminGenerationOut:
-        body = RefundIn(reason=reason or None).model_dump(mode="json", exclude_none=True)
-        return parse(
-            AdminGenerationOut,
-            self.send("POST", address("/admin/generations/{}/refund", job_id), json=body),
-        )
 
-    def delete_job(self, job_id: str) -> None:
-        self.send("DELETE", address("/admin/generations/{}", job_id))
+def job(job_id: str) -> Call[AdminGenerationOut]:
+    return Call("GET", path("/admin/generations/{}", job_id), AdminGenerationOut)
 
-    def purge_jobs(self, body: PurgeIn) -> int:
-        sent = body.model_dump(mode="json", exclude_none=True)
-        return parse(
-            CountOut, self.send("POST", "/admin/generations/purge", json=sent, timeout=SWEEPING)
-        ).count
 
-    def end_late_jobs(self) -> int:
-        return parse(
-            CountOut, self.send("POST", "/admin/generations/timed-out", timeout=SWEEPING)
-        ).count
+def cancel_job(job_id: str) -> Call[AdminGenerationOut]:
+    return Call("POST", path("/admin/generations/{}/cancel", job_id), AdminGenerationOut)
 
-    # --- deliveries
 
-    def deliveries(
-        self,
-        *,
-        state: str | None = None,
-        troubled: bool = False,
-        platform: str | None = None,
-        user_id: str | None = None,
-        job_id: str | None = None,
-        sort: str | None = None,
-        cursor: str | None = None,
-        limit: int = 25,
-    ) -> Page[DeliveryRowOut]:
-        params = query(
-            state=state,
-            platform=platform,
-            user_id=user_id,
-            generation_id=job_id,
-            sort=sort,
-            cursor=cursor,
-            limit=limit,
-        )
-        only = {"troubled": "true"} if troubled else {}
-        return parse(
-            Page[DeliveryRowOut], self.send("GET", "/admin/deliveries", params={**params, **only})
-        )
+def retry_job(job_id: str) -> Call[AdminGenerationOut]:
+    """The new job."""
+    return Call("POST", path("/admin/generations/{}/retry", job_id), AdminGenerationOut)
 
-    def delivery(self, delivery_id: str) -> DeliveryRowOut:
-        return parse(DeliveryRowOut, self.send("GET", address("/admin/deliveries/{}", delivery_id)))
 
-    def retry_delivery(self, delivery_id: str) -> DeliveryRowOut:
-        return parse(
-            DeliveryRowOut, self.send("POST", address("/admin/deliveries/{}/retry", delivery_id))
-        )
+def resolve_job(job_id: str, body: ResolveIn) -> Call[AdminGenerationOut]:
+    return Call(
+        "POST", path("/admin/generations/{}/resolve", job_id), AdminGenerationOut, body=body
+    )
 
-    def deliver_to_dm(self, delivery_id: str) -> DeliveryRowOut:
-        return parse(
-            DeliveryRowOut, self.send("POST", address("/admin/deliveries/{}/to-dm", delivery_id))
-        )
 
-    # --- models
+def refund_job(job_id: str, reason: str) -> Call[AdminGenerationOut]:
+    address, body = path("/admin/generations/{}/refund", job_id), RefundIn(reason=reason or None)
+    return Call("POST", address, AdminGenerationOut, body=body)
 
-    def all_models(
-        self,
-        *,
-        kind: str | None = None,
-        q: str | None = None,
-        sort: str | None = None,
-        cursor: str | None = None,
-        limit: int = 100,
-    ) -> Page[AdminModelOut]:
-        params = query(kind=kind, q=q, sort=sort, cursor=cursor, limit=limit)
-        return parse(Page[AdminModelOut], self.send("GET", "/admin/models", params=params))
 
-    def any_model(self, model_id: str, kind: str) -> AdminModelOut:
-        return parse(
-            AdminModelOut,
-            self.send("GET", address("/admin/models/{}", model_id), params={"kind": kind}),
-        )
+def delete_job(job_id: str) -> Call[None]:
+    return Call("DELETE", path("/admin/generations/{}", job_id))
 
-    def change_model(self, model_id: str, kind: Kind, change: ModelChangeIn) -> AdminModelOut:
-        sent = change.model_dump(mode="json", exclude_unset=True)
-        return parse(
-            AdminModelOut,
-            self.send(
-                "PUT", address("/admin/models/{}", model_id), params={"kind": kind}, json=sent
-            ),
-        )
 
-    def add_model(self, model: NewModelIn) -> AdminModelOut:
-        return parse(
-            AdminModelOut,
-            self.send(
-                "POST", "/admin/models", json=model.model_dump(mode="json", exclude_none=True)
-            ),
-        )
+def purge_jobs(body: PurgeIn) -> Call[CountOut]:
+    return Call("POST", "/admin/generations/purge", CountOut, body=body, within=LOOKING)
 
-    def refresh_models(self) -> int:
-        return parse(
-            RefreshedOut, self.send("POST", "/admin/models/refresh", timeout=SWEEPING)
-        ).count
 
-    # --- shared budgets
+def end_late_jobs() -> Call[CountOut]:
+    return Call("POST", "/admin/generations/timed-out", CountOut, within=LOOKING)
 
-    def budgets(self) -> BudgetsOut:
-        return parse(BudgetsOut, self.send("GET", "/admin/budgets"))
 
-    def set_shared_budget(self, scope: SharedScope, monthly_usd: Decimal | None) -> BudgetsOut:
-        body = {"scope": scope, "monthly_usd": None if monthly_usd is None else str(monthly_usd)}
-        return parse(BudgetsOut, self.send("PUT", "/admin/budgets", json=body))
+# --- money
 
-    # --- broadcasts and backups
 
-    def plan_broadcast(self, text: str, platforms: list[Platform]) -> BroadcastOut:
-        """Whom it would reach; nothing is sent."""
-        body = BroadcastIn(text=text, platforms=platforms, dry_run=True)
-        return parse(
-            BroadcastOut, self.send("POST", "/admin/broadcast", json=body.model_dump(mode="json"))
-        )
+def spend_by(
+    *,
+    user_id: str | None = None,
+    kind: str | None = None,
+    model: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Call[BreakdownOut]:
+    """None is any."""
+    asked = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
+    return Call("GET", "/admin/spend", BreakdownOut, query=asked, within=LOOKING)
 
-    def broadcast(self, body: BroadcastIn, key: str) -> BroadcastOut:
-        headers = {"idempotency-key": key}
-        return parse(
-            BroadcastOut,
-            self.send(
-                "POST", "/admin/broadcast", json=body.model_dump(mode="json"), headers=headers
-            ),
-        )
 
-    def broadcasts(
-        self, cursor: str | None = None, sort: str | None = None, limit: int = 10
-    ) -> Page[BroadcastOut]:
-        return parse(
-            Page[BroadcastOut],
-            self.send(
-                "GET", "/admin/broadcasts", params=query(cursor=cursor, sort=sort, limit=limit)
-            ),
-        )
+def spend_csv(
+    *,
+    user_id: str | None = None,
+    kind: str | None = None,
+    model: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Call[bytes]:
+    asked = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
+    return Call("GET", "/admin/spend.csv", bytes, query=asked, headers=AS_IT_IS, within=MAKING)
 
-    def stop_broadcast(self, broadcast_id: str) -> BroadcastOut:
-        return parse(
-            BroadcastOut, self.send("POST", address("/admin/broadcasts/{}/stop", broadcast_id))
-        )
 
-    def backups(self) -> BackupsOut:
-        return parse(BackupsOut, self.send("GET", "/admin/backups"))
+def budgets() -> Call[BudgetsOut]:
+    return Call("GET", "/admin/budgets", BudgetsOut)
 
-    def make_backup(self) -> BackupOut:
-        return parse(BackupOut, self.send("POST", "/admin/backups", timeout=SLOW))
 
-    @contextmanager
-    def backup(self, name: str) -> Iterator[httpx.Response]:
-        response = self.open(
-            "GET",
-            address("/admin/backups/{}", name),
-            headers={"accept-encoding": "identity"},
-            timeout=SLOW,
-        )
-        try:
-            check(response, (200,))
-            yield response
-        finally:
-            response.close()
+def set_shared_budget(scope: SharedScope, monthly_usd: Decimal | None) -> Call[BudgetsOut]:
+    body = BudgetIn(scope=scope, monthly_usd=monthly_usd)
+    return Call("PUT", "/admin/budgets", BudgetsOut, body=body)
+
+
+# --- broadcasts and backups
+
+
+def plan_broadcast(text: str, platforms: list[Platform]) -> Call[BroadcastOut]:
+    """Whom it would reach; nothing is sent."""
+    body = BroadcastIn(text=text, platforms=platforms, dry_run=True)
+    return Call("POST", "/admin/broadcast", BroadcastOut, body=body)
+
+
+def broadcast(body: BroadcastIn, key: str | None = None) -> Call[BroadcastOut]:
+    return Call("POST", "/admin/broadcast", BroadcastOut, body=body, key=key or new_key())
+
+
+def broadcasts(
+    cursor: str | None = None, sort: str | None = None, limit: int = 10
+) -> Call[Page[BroadcastOut]]:
+    asked = query(cursor=cursor, sort=sort, limit=limit)
+    return Call("GET", "/admin/broadcasts", Page[BroadcastOut], query=asked)
+
+
+def stop_broadcast(broadcast_id: str) -> Call[BroadcastOut]:
+    return Call("POST", path("/admin/broadcasts/{}/stop", broadcast_id), BroadcastOut)
+
+
+def backups() -> Call[BackupsOut]:
+    return Call("GET", "/admin/backups", BackupsOut)
+
+
+def make_backup() -> Call[BackupOut]:
+    return Call("POST", "/admin/backups", BackupOut, within=MAKING)
+
+
+def backup(name: str) -> Call[bytes]:
+    return Call("GET", path("/admin/backups/{}", name), bytes, headers=AS_IT_IS, within=MAKING)

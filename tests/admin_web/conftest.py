@@ -15,7 +15,7 @@ from admin_web.sessions.flask_session import as_tokens
 from admin_web.settings import WebSettings
 from api.auth.schemas import TokensOut
 from api.secrets import ensure_secrets
-from client.sync import open_http
+from client.connections import open_http
 from tests.admin_web.browser import PASSWORD, Browser
 from tests.stack import Stack, running_stack
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from admin_web.app import create_app
 from admin_web.settings import WebSettings
-from client.sync import open_http
+from client.connections import open_http
 from tests.admin_web.browser import Browser
 
 

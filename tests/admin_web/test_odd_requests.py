@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from client.sync import address, open_http
+from client import call
+from client.connections import open_http
+from client.errors import ApiError
 from tests.admin_web.browser import PASSWORD, Browser
 from tests.stack import Stack
 
@@ -69,10 +71,13 @@ def test_a_part_of_an_address_never_leads_to_another_call(browser: Browser, app:
     for part in ("..", ".", "%2E%2E", "..%2F..%2Fusers%2Fme"):
         assert browser.get(f"/profile/links/{part}/state").status_code in {308, 404}, part
     asked = [
-        str(app.extensions["api_http"].build_request("GET", address("/links/{}", part)).url)
-        for part in ("..", ".", "a/../..")
+        str(app.extensions["api_http"].build_request("GET", call.path("/links/{}", part)).url)
+        for part in ("..", ".", "a?b", "a#b")
     ]
-    assert all("/links/" in url for url in asked)
+    assert all("/links/" in url and "?" not in url and "#" not in url for url in asked)
+    for part in ("a/../..", "/", ""):
+        with pytest.raises(ApiError, match="not_found"):
+            call.path("/links/{}", part)
 
 
 def test_an_address_that_is_too_long_is_not_there(browser: Browser) -> None:

@@ -15,10 +15,11 @@ from flask import Flask
 from admin_web.app import create_app
 from admin_web.sessions.flask_session import SessionAccess, SessionEnded
 from admin_web.sessions.store import ABSOLUTE_SECONDS, IDLE_SECONDS, SessionStore, Tokens
-from admin_web.settings import WebSettings
+from admin_web.settings import AGENT, WebSettings
 from api.auth.schemas import TokensOut
-from client.calls import ApiClient
-from client.sync import AGENT, open_http
+from client import calls
+from client.connections import open_http
+from client.sync import Api
 from tests.admin_web.browser import Browser
 from tests.stack import Stack
 
@@ -104,9 +105,7 @@ def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[
     """Eight threads of one worker process, all finding the token too old at once."""
     store, paths = SessionStore(folder, FERNET), list[str]()
     with _counting(api_url, paths) as http, ThreadPoolExecutor(8) as pool:
-        tokens = list(
-            pool.map(lambda _: SessionAccess(store, "sid", ApiClient(http)).token(), range(8))
-        )
+        tokens = list(pool.map(lambda _: SessionAccess(store, "sid", Api(http)).token(), range(8)))
     asked.put([*paths, *sorted(set(tokens))])
 
 
@@ -143,9 +142,9 @@ def test_a_lost_answer_is_asked_for_once_more_and_gives_the_same_pair(
             raise httpx.ReadError("cut", request=response.request)
 
     with httpx.Client(base_url=stack.api_url, event_hooks={"response": [lose]}) as http:
-        access = SessionAccess(store, "sid", ApiClient(http))
-        api = ApiClient(http, access)
-        assert api.me().email == account.user.email
+        access = SessionAccess(store, "sid", Api(http))
+        api = Api(http, access)
+        assert api.send(calls.me()).email == account.user.email
         row = store.load("sid")
         assert row is not None
         assert row.tokens.access == access.token()
@@ -159,7 +158,7 @@ def test_a_token_that_the_api_refuses_early_is_renewed(
     store.save_tokens("sid", Tokens("not a token", stale.refresh, time.time() + 900))
     with open_http(stack.api_url) as http:
         assert (
-            ApiClient(http, SessionAccess(store, "sid", ApiClient(http))).me().email
+            Api(http, SessionAccess(store, "sid", Api(http))).send(calls.me()).email
             == account.user.email
         )
 
@@ -179,4 +178,4 @@ def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser
 
 def test_without_a_row_there_is_no_token(store: SessionStore) -> None:
     with open_http("http://127.0.0.1:9") as http, pytest.raises(SessionEnded):
-        SessionAccess(store, "nobody", ApiClient(http)).token()
+        SessionAccess(store, "nobody", Api(http)).token()

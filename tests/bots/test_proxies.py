@@ -16,7 +16,7 @@ from telegram.error import NetworkError
 from bots.discord.adapter import Studio, point_at
 from bots.telegram import adapter
 from bots.telegram.adapter import make_bot
-from client.errors import make_client
+from client.connections import open_async_http
 from tests.api.provider.raw_server import http, raw_server
 from tests.bots.discord.conftest import Script, no_models
 from tests.fakes.discord import running_discord
@@ -106,5 +106,5 @@ async def test_the_api_is_asked_without_one(monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "socks5://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
-    async with raw_server(http("{}")) as raw, make_client(raw.url) as client:
+    async with raw_server(http("{}")) as raw, open_async_http(raw.url) as client:
         assert (await client.get("/")).status_code == 200

@@ -5,6 +5,7 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import N_
 from bots.core.options import Mistake
 from bots.core.types import Button, File, Inbound, Reply
+from client import calls
 from client.errors import ApiError
 from client.schemas.links import AnswerIn, RedeemIn
 
@@ -23,7 +24,7 @@ async def _start(inbound: Inbound, context: Context) -> Replies:
             yield reply
         return
     try:
-        person = await context.user.me()
+        person = await context.user.send(calls.me())
     except ApiError as error:
         if error.code != "not_linked":
             raise
@@ -52,7 +53,7 @@ async def _link(inbound: Inbound, context: Context) -> Replies:
     )
     try:
         redeemed = await context.user.waiting.until_known(
-            lambda: context.bot.redeem(redeem), harmless=True
+            lambda: context.bot.send(calls.redeem(redeem)), harmless=True
         )
     except ApiError as error:
         if error.code not in _REFUSED:
@@ -85,11 +86,13 @@ async def _no(inbound: Inbound, context: Context) -> Replies:
 
 async def _answer(inbound: Inbound, context: Context, *, accept: bool) -> None:
     said = AnswerIn(code_id=inbound.text, platform_user_id=inbound.sender.id, accept=accept)
-    await context.user.waiting.until_known(lambda: context.bot.answer_link(said), harmless=True)
+    await context.user.waiting.until_known(
+        lambda: context.bot.send(calls.answer_link(said)), harmless=True
+    )
 
 
 async def _balance(_inbound: Inbound, context: Context) -> Replies:
-    person = await context.user.me()
+    person = await context.user.send(calls.me())
     yield Reply(
         f"{texts.balance(person)}\n\n{texts.guest()}" if person.guest else texts.balance(person),
         secret=True,
@@ -97,7 +100,7 @@ async def _balance(_inbound: Inbound, context: Context) -> Replies:
 
 
 async def _unlink(inbound: Inbound, context: Context) -> Replies:
-    await context.user.me()
+    await context.user.send(calls.me())
     buttons = (
         Button(texts.yes(), UNLINK_YES.name, inbound.sender.id, "danger"),
         Button(texts.no(), UNLINK_NO.name, inbound.sender.id),
@@ -109,7 +112,9 @@ async def _unlink_yes(inbound: Inbound, context: Context) -> Replies:
     if inbound.text != inbound.sender.id:
         yield Reply(texts.not_yours(), secret=True, fresh=True)
         return
-    await context.user.unlink(inbound.address.platform)
+    await context.user.send(
+        calls.unlink(inbound.address.platform, context.user.who.platform_user_id)
+    )
     yield Reply(texts.unlinked(), secret=True)
 
 
@@ -133,7 +138,7 @@ async def _privacy(inbound: Inbound, context: Context) -> Replies:
 async def _is_guest(context: Context) -> bool:
     """What is kept is told to everybody, also while the api is away."""
     try:
-        return (await context.user.me()).guest
+        return (await context.user.send(calls.me())).guest
     except ApiError:
         return False
 
@@ -143,7 +148,7 @@ async def _export(inbound: Inbound, context: Context) -> Replies:
     if not inbound.address.private:
         raise Mistake(texts.only_in_private())
     try:
-        data = await context.user.export(context.limits.upload_bytes)
+        data = await context.user.download(calls.export(), context.limits.upload_bytes)
     except ApiError as error:
         if error.code != "too_large":
             raise
@@ -167,7 +172,7 @@ async def _erase(inbound: Inbound, _context: Context) -> Replies:
 
 async def _erase_yes(inbound: Inbound, context: Context) -> Replies:
     _only_for(inbound)
-    await context.user.erase()
+    await context.user.send(calls.delete_me())
     yield Reply(texts.erased(), secret=True)
 
 

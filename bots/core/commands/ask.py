@@ -17,8 +17,9 @@ from bots.core.ongoing import RUNNING, Answering, until
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, File, Inbound, Reply
-from client.errors import ApiError, told
-from client.person import TextEvent
+from client import calls
+from client.errors import ApiError, broken_off
+from client.exchange import TextEvent
 from client.schemas import Effort
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import MediaOut
@@ -112,10 +113,12 @@ async def _written(ask: TextIn, answering: Answering, context: Context) -> Repli
     stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
     growing = _Growing()
     try:
-        async with aclosing(until(answering.stopped, context.user.text(ask))) as events:
+        async with aclosing(
+            until(answering.stopped, context.user.events(calls.text_stream(ask, context.user.key)))
+        ) as events:
             async for event in events:
                 if isinstance(event, ErrorEvent):
-                    raise told(event.error, event.retry_after)
+                    raise broken_off(event.error, event.retry_after)
                 if isinstance(event, DoneEvent):
                     for reply in await _whole(event.answer, context):
                         yield reply
@@ -161,7 +164,7 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
 async def _picture(image: MediaOut, context: Context) -> File | None:
     """None: the chat does not take so large a one, or it is gone."""
     try:
-        data = await context.bot.media(image.url, context.limits.upload_bytes)
+        data = await context.bot.download(calls.file(image.url), context.limits.upload_bytes)
     except ApiError:
         return None
     name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
@@ -180,7 +183,7 @@ async def _charged(answer_id: str, context: Context) -> Decimal | None:
     for wait in CHARGE_WAITS if answer_id else ():
         await asyncio.sleep(wait)
         try:
-            charge = await context.user.stop_text(answer_id)
+            charge = await context.user.send(calls.stop_text(answer_id))
         except ApiError:
             return None
         if charge.charged_usd is not None:
@@ -213,12 +216,12 @@ async def _model(said: object, images: int, context: Context) -> str | None:
         return await image_video.named_model(str(said), "text", context)
     if not images:
         return None
-    preferred = (await context.user.preferences()).text_model
+    preferred = (await context.user.send(calls.preferences())).text_model
 
     def sees(model: ModelOut) -> bool:
         return model.capabilities.max_input_images >= images
 
-    return image_video.first_able(await context.user.models("text"), [preferred], sees)
+    return image_video.first_able(await context.user.all(calls.models("text")), [preferred], sees)
 
 
 async def _stop_answer(inbound: Inbound, _context: Context) -> Replies:
@@ -237,7 +240,9 @@ async def _unreadable(_inbound: Inbound, _context: Context) -> Replies:
 
 
 async def _new(inbound: Inbound, context: Context) -> Replies:
-    await context.user.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
+    await context.user.send(
+        calls.new_conversation(NewConversationIn(thread=inbound.address.thread_id or ""))
+    )
     yield Reply(texts.new_conversation())
 
 

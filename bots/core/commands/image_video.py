@@ -4,7 +4,7 @@ The result is pushed later by `bots.core.delivery_pump`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,8 @@ from bots.core.commands.sources import Source, source
 from bots.core.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
+from client import calls
+from client.call import Call
 from client.errors import ApiError
 from client.schemas import PROMPT_MAX, Kind, MediaKind
 from client.schemas.catalog import ModelOut
@@ -232,7 +234,8 @@ async def make_image(
     if given is not None and given.images:
         fields["input_images"] = list(_inputs(given))
     ask = _request(ImageIn, {"prompt": parsed.prompt, "address": address(inbound), **fields})
-    return await _made(context.user.image(ask), inbound, context, "image", fields)
+    call = calls.image(ask, context.user.key)
+    return await _made(call, inbound, context, "image", fields)
 
 
 def _inputs(given: Source) -> tuple[str, ...]:
@@ -248,10 +251,10 @@ async def _make_video(
     fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
     if given is not None and given.images:
         ask = _request(VideoFromImageIn, {"image_id": given.images[0], **fields})
-        return await _made(context.user.video_from_image(ask), inbound, context, "video", options)
-    return await _made(
-        context.user.video(_request(VideoIn, fields)), inbound, context, "video", options
-    )
+        call = calls.video_from_image(ask, context.user.key)
+        return await _made(call, inbound, context, "video", options)
+    call = calls.video(_request(VideoIn, fields), context.user.key)
+    return await _made(call, inbound, context, "video", options)
 
 
 async def remade(
@@ -261,11 +264,12 @@ async def remade(
     options = await _named_model(kind, context, parsed)
     changes = _request(Changes, {**({"prompt": parsed.prompt} if parsed.prompt else {}), **options})
     ask = AgainIn(changes=changes, address=address(inbound))
-    return await _made(context.user.again(generation_id, ask), inbound, context, kind, None)
+    call = calls.again(generation_id, ask, context.user.key)
+    return await _made(call, inbound, context, kind, None)
 
 
 async def _made(
-    asking: Coroutine[object, object, GenerationOut],
+    call: Call[GenerationOut],
     inbound: Inbound,
     context: Context,
     kind: MediaKind,
@@ -275,12 +279,12 @@ async def _made(
     every other error goes on as it is. `fields` are what the price depends on, None when they are
     not known here."""
     try:
-        return waiting_card(await asking, fresh=inbound.pressed is not None)
+        return waiting_card(await context.user.send(call), fresh=inbound.pressed is not None)
     except ApiError as error:
         if error.code != "budget_exceeded":
             raise
-    estimate = await context.user.estimate(
-        _request(EstimateIn, {"kind": kind, **_priced(fields or {})})
+    estimate = await context.user.send(
+        calls.estimate(_request(EstimateIn, {"kind": kind, **_priced(fields or {})}))
     )
     fresh = inbound.pressed is not None
     return Reply(
@@ -309,13 +313,15 @@ async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dic
 
 async def named_model(said: str, kind: Kind, context: Context) -> str:
     """The id of a model of that kind. Of several, one that does only this. Raises `Mistake`."""
-    models = await context.user.models(kind)
+    models = await context.user.all(calls.models(kind))
     others = (
         [one for one in get_args(Kind) if one != kind]
         if len(fitting_models(said, models)) > 1
         else []
     )
-    elsewhere = {model.id for other in others for model in await context.user.models(other)}
+    elsewhere = {
+        model.id for other in others for model in await context.user.all(calls.models(other))
+    }
     return find_model(said, models, elsewhere)
 
 
@@ -327,7 +333,9 @@ async def _with_model(
     options = await _named_model(kind, context, parsed)
     if "model" in options or given is None or not given.images:
         return options
-    models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
+    models, preferred = await asyncio.gather(
+        context.user.all(calls.models(kind)), context.user.send(calls.preferences())
+    )
     wanted = [
         given.made.model if given.made is not None else None,
         getattr(preferred, f"{kind}_model"),

@@ -9,6 +9,7 @@ from bots.core.commands.sources import named
 from bots.core.language import N_
 from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound, Reply
+from client import calls
 from client.errors import ApiError
 from client.schemas.generations import GenerationOut
 
@@ -19,7 +20,7 @@ UNFINISHED = ("queued", "processing")
 
 
 async def _jobs(_inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generations(LISTED)
+    made = (await context.user.send(calls.generations(limit=LISTED))).items
     if not made:
         yield Reply(texts.no_jobs(), secret=True)
         return
@@ -35,7 +36,7 @@ async def _jobs(_inbound: Inbound, context: Context) -> Replies:
 
 
 async def _gallery(_inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generations(PICKED, "completed")
+    made = (await context.user.send(calls.generations(limit=PICKED, status="completed"))).items
     if not made:
         yield Reply(texts.no_gallery(), secret=True)
         return
@@ -57,23 +58,23 @@ async def _cancel(inbound: Inbound, context: Context) -> Replies:
             return
         wanted = running.id
     try:
-        yield Reply(texts.cancelled(await context.user.cancel(wanted)))
+        yield Reply(texts.cancelled(await context.user.send(calls.cancel(wanted))))
     except ApiError as error:
         if error.code != "already_finished" or inbound.pressed is None:
             raise
         # the card outlived its job: close it
-        yield Reply(texts.card_closed(await context.user.generation(wanted)))
+        yield Reply(texts.card_closed(await context.user.send(calls.generation(wanted))))
 
 
 async def _refresh(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generation(inbound.text.strip())
+    made = await context.user.send(calls.generation(inbound.text.strip()))
     yield waiting_card(made) if made.status in UNFINISHED else Reply(texts.card_closed(made))
 
 
 async def _newest_running(context: Context) -> GenerationOut | None:
     running = [
-        *await context.user.generations(1, "processing"),
-        *await context.user.generations(1, "queued"),
+        *(await context.user.send(calls.generations(limit=1, status="processing"))).items,
+        *(await context.user.send(calls.generations(limit=1, status="queued"))).items,
     ]
     return max(running, key=lambda one: one.created_at, default=None)
 

@@ -10,6 +10,7 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import LANGUAGES, N_
 from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
+from client import calls
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
@@ -31,7 +32,7 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
         return
     first, _, rest = said.partition(" ")
     kinds = (first,) if first in KINDS else KINDS
-    models = [one for kind in kinds for one in await context.user.models(kind)]
+    models = [one for kind in kinds for one in await context.user.all(calls.models(kind))]
     words = rest.strip() if first in KINDS else said
     if not words:
         yield await _choice(inbound, context, kinds[0], 0)
@@ -59,24 +60,26 @@ async def _use(inbound: Inbound, context: Context) -> Replies:
     kind, wanted = _parts(inbound, 2)
     chosen = _kind(kind)
     if wanted == DEFAULT:
-        await context.user.prefer(PreferencesIn(**{f"{chosen}_model": None}))
+        await context.user.send(calls.prefer(PreferencesIn(**{f"{chosen}_model": None})))
         yield await _overview(inbound, context)
         return
-    found = next((one for one in await context.user.models(chosen) if digest(one) == wanted), None)
+    found = next(
+        (one for one in await context.user.all(calls.models(chosen)) if digest(one) == wanted), None
+    )
     if found is None:
         raise Mistake(texts.model_gone())
-    await context.user.prefer(PreferencesIn(**{f"{chosen}_model": found.id}))
+    await context.user.send(calls.prefer(PreferencesIn(**{f"{chosen}_model": found.id})))
     yield await _overview(inbound, context)
 
 
 async def _chosen(context: Context, model: ModelOut) -> Reply:
-    await context.user.prefer(PreferencesIn(**{f"{model.kind}_model": model.id}))
+    await context.user.send(calls.prefer(PreferencesIn(**{f"{model.kind}_model": model.id})))
     return Reply(texts.model_chosen(model), secret=True)
 
 
 async def _overview(inbound: Inbound, context: Context) -> Reply:
-    preferred = await context.user.preferences()
-    found = await asyncio.gather(*(context.user.models(kind) for kind in KINDS))
+    preferred = await context.user.send(calls.preferences())
+    found = await asyncio.gather(*(context.user.all(calls.models(kind)) for kind in KINDS))
     rows = [
         (kind, _current(kind, models, preferred)) for kind, models in zip(KINDS, found, strict=True)
     ]
@@ -88,7 +91,9 @@ async def _overview(inbound: Inbound, context: Context) -> Reply:
 
 
 async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> Reply:
-    models, preferred = await asyncio.gather(context.user.models(kind), context.user.preferences())
+    models, preferred = await asyncio.gather(
+        context.user.all(calls.models(kind)), context.user.send(calls.preferences())
+    )
     shown = models[page * PAGE : (page + 1) * PAGE]
     current = _current(kind, models, preferred)
     mine = inbound.sender.id
@@ -118,27 +123,31 @@ def _current(kind: Kind, models: list[ModelOut], preferred: PreferencesOut) -> M
 
 
 async def _settings(inbound: Inbound, context: Context) -> Replies:
-    person, preferred = await asyncio.gather(context.user.me(), context.user.preferences())
+    person, preferred = await asyncio.gather(
+        context.user.send(calls.me()), context.user.send(calls.preferences())
+    )
     yield _page(inbound, person, preferred)
 
 
 async def _set(inbound: Inbound, context: Context) -> Replies:
     name, value = _parts(inbound, 2)
     if name == "language" and value in {AUTOMATIC, *LANGUAGES}:
-        person = await context.user.change_me(ProfileIn.model_validate({"language": value}))
-        preferred = await context.user.preferences()
+        change = ProfileIn.model_validate({"language": value})
+        person = await context.user.send(calls.update_me(change))
+        context.bot.forget(context.user.who)
+        preferred = await context.user.send(calls.preferences())
         with language.speaking(language.chosen(value, inbound.sender.language)):
             reply = _page(inbound, person, preferred)
         yield reply
         return
     if name == "confirm":
-        person = await context.user.change_me(
-            ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value))
+        person = await context.user.send(
+            calls.update_me(ProfileIn(confirm_above_usd=None if value == NEVER else Decimal(value)))
         )
-        yield _page(inbound, person, await context.user.preferences())
+        yield _page(inbound, person, await context.user.send(calls.preferences()))
     elif name == "spoiler":
-        preferred = await context.user.prefer(PreferencesIn(spoiler=value == "on"))
-        yield _page(inbound, await context.user.me(), preferred)
+        preferred = await context.user.send(calls.prefer(PreferencesIn(spoiler=value == "on")))
+        yield _page(inbound, await context.user.send(calls.me()), preferred)
     else:
         raise Mistake(texts.setting_gone())
 

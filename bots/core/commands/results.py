@@ -25,6 +25,7 @@ from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, File, Inbound, Reply
+from client import calls
 from client.errors import ApiError
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import AgainIn, Changes, GenerationOut, MediaOut
@@ -40,7 +41,11 @@ async def _again(inbound: Inbound, context: Context) -> Replies:
         return
     first = named(inbound.text)
     wanted = first.generation_id or quoted_result(inbound)
-    made = await context.user.generation(wanted) if wanted is not None else await _newest(context)
+    made = (
+        await context.user.send(calls.generation(wanted))
+        if wanted is not None
+        else await _newest(context)
+    )
     parsed = parse(first.text, inbound.options, OPTIONS[made.kind])
     yield await remade(inbound, context, made.id, made.kind, parsed)
 
@@ -52,7 +57,7 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
         yield _already()
         return
     first = named(inbound.text)
-    before = of_result(await context.user.generation(_id(inbound)), first.place)
+    before = of_result(await context.user.send(calls.generation(_id(inbound))), first.place)
     if (
         first.place is None
         and (which := which_picture(VARY.name, before, inbound, all_button=texts.all_again()))
@@ -70,17 +75,23 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
         hashlib.sha256(f"{inbound.update_id}:{wanted}".encode()).digest()[:8], "big"
     ) % (SPECS["seed"].most + 1)
     try:
-        made = await context.user.again(wanted, AgainIn(changes=Changes(seed=seed), address=where))
+        made = await context.user.send(
+            calls.again(
+                wanted, AgainIn(changes=Changes(seed=seed), address=where), context.user.key
+            )
+        )
     except ApiError as error:
         if error.code != "option_unsupported":
             raise
-        made = await context.user.again(wanted, AgainIn(address=where))
+        made = await context.user.send(
+            calls.again(wanted, AgainIn(address=where), context.user.key)
+        )
     yield waiting_card(made, fresh=True)
 
 
 async def _other(inbound: Inbound, context: Context) -> Replies:
     """The models that could do it instead of the one that has failed."""
-    made = await context.user.generation(_id(inbound))
+    made = await context.user.send(calls.generation(_id(inbound)))
     models = await _others(made, context)
     if not models:
         raise Mistake(texts.no_other_model())
@@ -94,7 +105,7 @@ async def _with(inbound: Inbound, context: Context) -> Replies:
         yield _already()
         return
     generation_id, _, wanted = inbound.text.partition(":")
-    made = await context.user.generation(generation_id)
+    made = await context.user.send(calls.generation(generation_id))
     found = next((one for one in await _others(made, context) if digest(one) == wanted), None)
     if found is None:
         raise Mistake(texts.model_gone())
@@ -110,7 +121,9 @@ async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
         "image_to_video": films_images,
     }.get(made.mode, lambda _: True)
     return [
-        one for one in await context.user.models(made.kind) if one.id != made.model and able(one)
+        one
+        for one in await context.user.all(calls.models(made.kind))
+        if one.id != made.model and able(one)
     ]
 
 
@@ -143,17 +156,19 @@ async def _tell(inbound: Inbound, context: Context) -> Replies:
         ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
     )
     yield Reply(
-        texts.admin_told((await context.user.report(report)).chats), secret=True, fresh=True
+        texts.admin_told((await context.user.send(calls.report(report))).chats),
+        secret=True,
+        fresh=True,
     )
 
 
 async def _original(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generation(_id(inbound))
+    made = await context.user.send(calls.generation(_id(inbound)))
     yield await _shown(made, context, as_document=True)
 
 
 async def _show(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generation(_id(inbound))
+    made = await context.user.send(calls.generation(_id(inbound)))
     yield await _shown(made, context, as_document=False)
 
 
@@ -165,7 +180,7 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
     files: list[File] = []
     for place, one in enumerate(media, start=1):
         if one.size <= context.limits.upload_bytes:
-            data = await context.bot.media(one.url, context.limits.upload_bytes)
+            data = await context.bot.download(calls.file(one.url), context.limits.upload_bytes)
             kind = "document" if as_document else kind_of(one, len(data), context.limits)
             files.append(
                 File(
@@ -187,8 +202,8 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
 
 
 async def _favourite(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generation(_id(inbound))
-    made = await context.user.favourite(made.id, not made.favourite)
+    made = await context.user.send(calls.generation(_id(inbound)))
+    made = await context.user.send(calls.set_favourite(made.id, not made.favourite))
     yield Reply(
         texts.favourite_on(made) if made.favourite else texts.favourite_off(made),
         secret=True,
@@ -198,7 +213,7 @@ async def _favourite(inbound: Inbound, context: Context) -> Replies:
 
 async def _delete(inbound: Inbound, context: Context) -> Replies:
     try:
-        yield delete_question(await context.user.generation(_id(inbound)))
+        yield delete_question(await context.user.send(calls.generation(_id(inbound))))
     except ApiError as error:
         if error.code not in ("not_found", "not_linked") or not await _moderates(inbound):
             raise
@@ -207,18 +222,18 @@ async def _delete(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _delete_yes(inbound: Inbound, context: Context) -> Replies:
-    await context.user.delete(_id(inbound))
+    await context.user.send(calls.delete_generation(_id(inbound)))
     yield Reply("", gone=True)
     yield Reply(texts.deleted(), secret=True, fresh=True)
 
 
 async def _keep(inbound: Inbound, context: Context) -> Replies:
-    made = await context.user.generation(_id(inbound))
+    made = await context.user.send(calls.generation(_id(inbound)))
     yield Reply(texts.caption(made), buttons=result_buttons(made))
 
 
 async def _confirm(inbound: Inbound, context: Context) -> Replies:
-    yield waiting_card(await context.user.confirm(inbound.text.strip()))
+    yield waiting_card(await context.user.send(calls.confirm(inbound.text.strip())))
 
 
 async def _decline(inbound: Inbound, _context: Context) -> Replies:
@@ -227,7 +242,7 @@ async def _decline(inbound: Inbound, _context: Context) -> Replies:
 
 
 async def _newest(context: Context) -> GenerationOut:
-    made = await context.user.generations(1)
+    made = (await context.user.send(calls.generations(limit=1))).items
     if not made:
         raise Mistake(texts.no_jobs())
     return made[0]

@@ -9,6 +9,7 @@ from bots.core import texts
 from bots.core.commands.command import Context
 from bots.core.options import Mistake
 from bots.core.types import Attachment, Inbound
+from client import calls
 from client.errors import ApiError
 from client.schemas.generations import GenerationOut
 
@@ -79,7 +80,7 @@ async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str
     first = named(inbound.text)
     if first.generation_id is not None:
         return of_result(
-            await context.user.generation(first.generation_id), first.place
+            await context.user.send(calls.generation(first.generation_id)), first.place
         ), first.text
     if first.image_id is not None:
         return Source((first.image_id,)), first.text
@@ -97,7 +98,7 @@ async def _quoted(inbound: Inbound, context: Context) -> Source | None:
     short = quoted_result(inbound)
     if short is not None:
         try:
-            return of_result(await context.user.generation(short))
+            return of_result(await context.user.send(calls.generation(short)))
         except ApiError as error:
             if error.code != "not_found":
                 raise
@@ -130,7 +131,9 @@ async def _upload(file: Attachment, context: Context) -> str:
     if file.size > UPLOAD_BYTES:
         raise ApiError("too_large", file.name)
     try:
-        return (await context.user.upload(file.name, file.content_type, await file.read())).id
+        key = context.user.upload_key()
+        sent = calls.upload(file.name, await file.read(), file.content_type, key)
+        return (await context.user.send(sent)).id
     except ApiError as error:
         if error.code != "unsupported_media" or declared.startswith("image/"):
             raise

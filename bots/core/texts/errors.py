@@ -6,8 +6,7 @@ from decimal import Decimal
 from bots.core.language import DEFAULT, N_, _, spoken
 from bots.core.splitting import shorten
 from bots.core.texts.words import money, number, seconds
-from client.errors import API_UNAVAILABLE, BAD_ANSWER
-from client.patience import NOT_KNOWN
+from client.errors import API_UNAVAILABLE, BAD_ANSWER, NOT_KNOWN
 from client.schemas import Between, Problem, Reason
 
 ERRORS: dict[str, str] = {

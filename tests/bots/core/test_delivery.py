@@ -15,6 +15,7 @@ from api.secrets import ensure_secrets
 from bots.core.delivery_pump import AT_ONCE, pump
 from bots.core.rendering import kind_of
 from bots.core.types import Address, Reply, SendFailed
+from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
 from tests.bots.core.stage import LIMITS, PLATFORM, PUBLIC_URL, Place, pumping, served, trouble_once
@@ -327,11 +328,11 @@ async def test_a_card_that_has_to_wait_does_not_show_the_result_again(place: Pla
 
 async def test_media_needs_its_signature_and_respects_the_bound(place: Place) -> None:
     await _makes_an_image(place)
-    delivery = (await place.bot.claim(25, 1))[0]
+    delivery = (await place.bot.send(calls.claim(25, 1)))[0]
     assert delivery.event.type == "generation_completed"
     media = delivery.event.generation.images[0]
-    assert len(await place.bot.media(media.url, media.size)) == media.size
+    assert len(await place.bot.download(calls.file(media.url), media.size)) == media.size
     with pytest.raises(ApiError, match="too_large"):
-        await place.bot.media(media.url, media.size - 1)
+        await place.bot.download(calls.file(media.url), media.size - 1)
     with pytest.raises(ApiError, match="not_authenticated"):
-        await place.bot.media(media.url + "x", media.size)
+        await place.bot.download(calls.file(media.url + "x"), media.size)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from bots.core import texts
 from bots.core.types import Attachment, Quoted, Reply
+from client import calls
 from sandbox.faults import Fault
 from tests.api.media.samples import case
 from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
@@ -53,7 +54,7 @@ async def test_an_image_is_accepted_pushed_and_its_card_closed(place: Place) -> 
     assert 0 < len(pushed.reply.nonce or "") <= 25
     assert closed.edited == asked.shown.message_ids[0]
     assert closed.reply.buttons == ()
-    assert await place.bot.claim(0, 10) == []
+    assert await place.bot.send(calls.claim(0, 10)) == []
 
 
 async def test_several_images_come_as_one_message(place: Place) -> None:

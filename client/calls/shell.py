@@ -1,0 +1,23 @@
+"""Calls of the operator's shell on the API's own machine, with its key: `./run admin ...`,
+`./run bot-key` and `./run backup`."""
+
+from client.call import Call
+from client.schemas.admin import AccountLinkOut, AccountResetIn, AdminIn, BackupOut
+
+BACKING_UP = 600.0
+
+
+def admin_link(body: AdminIn) -> Call[AccountLinkOut]:
+    return Call("POST", "/internal/admins", AccountLinkOut, body=body)
+
+
+def password_link(body: AccountResetIn) -> Call[AccountLinkOut]:
+    return Call("POST", "/internal/password-resets", AccountLinkOut, body=body)
+
+
+def adopt_bot_keys() -> Call[None]:
+    return Call("POST", "/internal/bot-keys")
+
+
+def back_up() -> Call[BackupOut]:
+    return Call("POST", "/internal/backups", BackupOut, within=BACKING_UP)
