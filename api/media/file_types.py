@@ -1,15 +1,15 @@
-"""What a file is, by its first bytes. Names and declared types say something else often enough."""
+"""Types of files by their first bytes, because names and declared types are often wrong."""
 
 from dataclasses import dataclass
 
 HEAD = 64
-"""So many bytes tell it."""
+"""Number of first bytes that tell the type."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureKind:
-    """`name` is Pillow's. `plain`: every chat shows it and every provider takes it; `browsers`:
-    every browser shows it."""
+    """A format, by Pillow's `name`. `plain`: every chat shows it and every provider takes it;
+    `browsers`: every browser shows it."""
 
     name: str
     content_type: str
@@ -31,7 +31,7 @@ PICTURES = (PNG, JPEG, WEBP, GIF, BMP, AVIF, HEIF, TIFF)
 EXTENSIONS = {kind.content_type: kind.extension for kind in PICTURES if kind.browsers} | {
     "video/mp4": "mp4"
 }
-"""Of the files that are kept."""
+"""Extensions of stored files."""
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", PNG),
@@ -61,7 +61,7 @@ _FIRST_BOXES = {b"ftyp", b"styp", b"free", b"skip", b"wide", b"moov", b"mdat", b
 
 
 def picture_kind(head: bytes) -> PictureKind | None:
-    """None for what is no picture that is taken."""
+    """Return None for a file that is no accepted picture."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
     if head[4:8] == b"ftyp":
@@ -69,14 +69,14 @@ def picture_kind(head: bytes) -> PictureKind | None:
             head[start : start + 4]
             for start in (8, *range(16, min(HEAD, int.from_bytes(head[:4], "big")), 4))
         }
-        # `mif1` is said of both, so the one that names a codec decides
+        # files of both kinds have `mif1`, so the brand of a codec decides
         return AVIF if brands & _AVIF_BRANDS else HEIF if head[8:12] in _HEIF_BRANDS else None
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
 
 
 def video_format(head: bytes) -> str | None:
-    """FFmpeg's name of the container. Never left to FFmpeg to find out: some of what it knows are
-    lists of other files' addresses."""
+    """Return FFmpeg's name of the container. FFmpeg never guesses it, because some formats that it
+    knows are lists of other files' addresses."""
     if picture_kind(head) in {HEIF, AVIF}:
         return None
     if head[4:8] in _FIRST_BOXES:

@@ -1,8 +1,8 @@
-"""Files that no row names go into the trash, and rows whose file is nowhere go. Both are what
-crashes leave; neither is urgent.
+"""The sweep of orphans that crashes leave: files without a row go into the trash, and rows without
+a file are deleted.
 
-Nothing is taken that any database at hand names: one that a restore set aside, or a backup. A store
-where others keep files is left alone.
+Files that another database at hand names stay: one that a restore set aside, or a backup. A store
+with files of other installations is left alone.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from api.media.storage import MediaStore
 log = get_logger("media")
 
 GRACE = timedelta(hours=1)
-"""A file is kept before its row is written."""
+"""Age of an orphan, because a file is kept before its row is written."""
 TRASH_KEPT = timedelta(days=30)
 FOLDERS = ["".join(pair) for pair in product("0123456789abcdef", repeat=2)]
-"""Looked into one by one, so that neither all keys nor all files are ever in memory."""
+"""Folders of the store, swept one by one, so that neither all keys nor all files are in memory."""
 MOST = 50_000
-"""Taken at a time; the rest the next time."""
+"""Orphans of one sweep; the rest is for the next one."""
 FEW = 20
 ROOT = Path(__file__).parents[2]
 
 
 class MediaSweep:
-    """`folders` hold databases of the past; `live` is the file of the present one, when it is a
-    file."""
+    """`folders` may hold other databases and backups; `live` is the file of this database, if it is
+    a file."""
 
     def __init__(
         self, db: Db, files: MediaStore, folders: Sequence[Path], live: Path | None
@@ -47,7 +47,8 @@ class MediaSweep:
         self._missing: set[str] = set()
 
     async def run(self) -> list[str]:
-        """Returns the generations that lost a row. Raises `StorageUnavailable`, `DbUnavailable`."""
+        """Sweep, and return the generations that lost a row. Raises `StorageUnavailable`,
+        `DbUnavailable`."""
         before = ids.now() - GRACE
         if left := await self._files.forget_received(before):
             log.warning("received_files_deleted", files=left)
@@ -71,7 +72,7 @@ class MediaSweep:
         return await self._forget(gone, rows)
 
     async def _missing_in(self, folder: str, keys: Set[str]) -> list[str]:
-        """Without those that only wait for the store, and those that the trash had."""
+        """Return the keys whose file neither waits for the store nor came back from the trash."""
         if not keys:
             return []
         thrown = await self._files.thrown_away(folder)
@@ -100,8 +101,8 @@ class MediaSweep:
             log.warning("orphan_files_in_trash", files=len(thrown), needed_elsewhere=len(needed))
 
     async def _named_elsewhere(self, keys: Sequence[str]) -> set[str] | None:
-        """Those that another database names. None: nobody knows, because one of them cannot be
-        read."""
+        """Return the keys that another database names. None: unknown, because one of the databases
+        cannot be read."""
         databases = await asyncio.to_thread(referenced_keys.databases, self._folders, self._live)
         if not databases:
             return set()
@@ -120,7 +121,7 @@ class MediaSweep:
         return set(found.decode().split())
 
     async def _forget(self, gone: Sequence[str], rows: int) -> list[str]:
-        """Rows whose file was not there the last time either."""
+        """Delete the rows whose file was missing the last time, too."""
         if len(gone) * 2 > rows:
             log.critical(
                 "media_missing",

@@ -1,4 +1,4 @@
-"""Faults of picture files that no browser minds and Pillow refuses."""
+"""Repair of picture files that browsers show and Pillow refuses."""
 
 import struct
 import zlib
@@ -7,12 +7,12 @@ from api.media.file_types import JPEG, PNG, WEBP, PictureKind
 
 _SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 _MATTERS = {b"tRNS", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"eXIf"}
-"""Chunks that change how the picture looks; what else is optional is left out."""
+"""Optional chunks that change how the picture looks; the others are left out."""
 
 
 def mended(data: bytes, kind: PictureKind) -> bytes | None:
-    """The picture without optional parts that are damaged or too large, and with its end marker.
-    None where there is nothing to mend."""
+    """Return the picture without damaged or too large optional parts, and with its end marker; None
+    where there is nothing to repair."""
     if kind is JPEG and not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         return data + b"\xff\xd9"
     if kind is PNG:
@@ -30,7 +30,7 @@ CHUNKS_MOST = 50_000
 
 
 def is_cut_short(data: bytes, kind: PictureKind) -> bool:
-    """Whether its end is missing, as far as its format tells."""
+    """Return whether the end is missing, as far as the format tells."""
     if kind is PNG:
         return b"IEND" not in {name for name, _ in _chunks(data)}
     if kind is WEBP:
@@ -39,7 +39,7 @@ def is_cut_short(data: bytes, kind: PictureKind) -> bool:
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Name and bytes of each whole chunk up to the end marker."""
+    """Return name and bytes of each whole chunk up to the end marker."""
     found: list[tuple[bytes, bytes]] = []
     start = len(_SIGNATURE)
     while start + 12 <= len(data) and len(found) < CHUNKS_MOST:
@@ -55,7 +55,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _is_kept(name: bytes, chunk: bytes) -> bool:
-    """Critical chunks, whose name begins with a capital, always."""
+    """Keep all critical chunks, whose name begins with a capital."""
     if name[:1].isupper():
         return name != b"IEND"
     return name in _MATTERS and struct.unpack(">I", chunk[-4:])[0] == zlib.crc32(chunk[4:-4])

@@ -1,9 +1,8 @@
-"""`python -m api.media.referenced_keys DATABASE ...`: which of the keys on its input do these
-databases and backups name?
+"""`python -m api.media.referenced_keys DATABASE ...`: print those keys of the standard input that
+these databases and backups name.
 
-A process of its own because one of them may be so damaged that reading it ends the process. It
-prints the keys that are named. Whatever cannot be read is an error: then nobody knows what it
-names.
+It is a process of its own, because reading a damaged database may end the process. An unreadable
+database is an error: its keys are unknown.
 """
 
 import csv
@@ -22,14 +21,14 @@ MAGIC_AT = 8
 
 
 def databases(folders: Iterable[Path], live: Path | None) -> list[Path]:
-    """Those in these folders, and backups: all but the one in use."""
+    """Return the databases and backups in these folders, except the one in use."""
     found = {path.resolve() for folder in folders for path in folder.glob("*") if path.is_file()}
     found.discard(live.resolve() if live is not None else Path())
     return sorted(path for path in found if path.suffix == ".zip" or _is_database(path))
 
 
 def _is_database(path: Path) -> bool:
-    """One that cannot be looked at may be."""
+    """Return True also for a file that cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
@@ -38,8 +37,8 @@ def _is_database(path: Path) -> bool:
 
 
 def named(path: Path, keys: set[str]) -> set[str]:
-    """Those of `keys` that it names. A zip without a list of files is none of our backups, and a
-    database without media none of ours."""
+    """Return the keys that a database or a backup names. A zip without a list of files is no backup
+    of ours, and a database without media not ours."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             if MANIFEST not in archive.namelist():

@@ -1,4 +1,4 @@
-"""Signed links: whoever has one may read that one file for some minutes, with no other proof."""
+"""Signed links: the holder of one may read that file for some minutes, with no other proof."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import time
 
 VALID_SECONDS = 600
 STEP_SECONDS = 240
-"""Links made within a step are the same, so that browsers can keep what they fetched."""
+"""Links made within a step are the same, so that browsers can cache the file."""
 
 
 class Links:
@@ -18,7 +18,7 @@ class Links:
         self._key = hmac.new(key.encode(), b"media links", hashlib.sha256).digest()
 
     def path(self, media_id: str) -> str:
-        """Good for 6 to 10 minutes."""
+        """Make a link that is valid for 6 to 10 minutes."""
         expires = int(time.time()) // STEP_SECONDS * STEP_SECONDS + VALID_SECONDS
         return f"/media/{media_id}?exp={expires}&sig={self._sign(media_id, expires)}"
 

@@ -1,9 +1,8 @@
-"""Where files are kept: in the store, and on this machine's disk for as long as the store does not
-take them.
+"""All files: those in the store, and those on this machine's disk until the store takes them.
 
-Names are made of the content's SHA-256 and of the owner (`ab/cd/<sha256>-<owner>.png`): the same
-work done twice for the same owner writes the same file, and no two owners ever share one, so that
-erasing needs no counting of references.
+A name is made of the content's SHA-256 and of the owner (`ab/cd/<sha256>-<owner>.png`). The same
+result for the same owner is the same file, and no two owners ever share one, so that erasing needs
+no counting of references.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from api.media.spool import Received, Spool, Waiting, pieces
 log = get_logger("media")
 
 FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}\.\w+")
-"""What else is in a store is not ours."""
+"""Names of our files; others in a store are left alone."""
 INSTALLATIONS = ".installations"
 TRASH = ".trash"
 
@@ -38,9 +37,9 @@ def key_of(sha256: str, owner: str, extension: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """`trouble`: why nothing can be written; None when all is well. Then and for a while afterwards
-    files wait on this machine's disk. `others`: how many more installations keep files in the same
-    store."""
+    """State of the store. `trouble`: the error of the last write, None when all is well. `waiting`:
+    files on this machine's disk that the store has not taken yet. `others`: number of other
+    installations with files in the same store."""
 
     trouble: StorageFull | StorageUnavailable | None = None
     waiting: int = 0
@@ -48,8 +47,7 @@ class StoreState:
 
 
 class MediaStore:
-    """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` the id of who
-    uses the store."""
+    """`url` as `Bucket` takes it, `spool` a folder of this machine, `installation` our id."""
 
     def __init__(self, url: str, spool: Path, *, installation: str) -> None:
         self._bucket = Bucket(url)
@@ -66,13 +64,13 @@ class MediaStore:
     def receive(
         self, chunks: AsyncIterator[bytes], most: int
     ) -> AbstractAsyncContextManager[Received]:
-        """As `Spool.receive`."""
+        """Receive as `Spool.receive` does."""
         return self._spool.receive(chunks, most)
 
     async def put(self, content: bytes | Path, key: str) -> None:
-        """Keeps it: in the store, or on this machine's disk until the store takes it, for it may
-        have been paid. A received file is moved. Raises `StorageFull` and `StorageUnavailable` when
-        that disk does not take it either."""
+        """Keep a file, which may have been paid for, in the store or on this machine's disk until
+        the store takes it. A received file is moved. Raises `StorageFull` and `StorageUnavailable`
+        when that disk does not take it either."""
         if self.state.trouble is None:
             try:
                 await self._bucket.put(content, key)
@@ -99,20 +97,20 @@ class MediaStore:
         return await self._bucket.read(key)
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end`. Raises at once, before the first byte is promised:
-        FileNotFoundError, `StorageUnavailable`."""
+        """Read the bytes from `start` to before `end`. Raises FileNotFoundError and
+        `StorageUnavailable` before the first byte."""
         if (file := await self._spool.open(key)) is not None:
             return pieces(file, start, end)
         return await self._bucket.stream(key, start, end)
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """A key that is gone already is fine. Raises `StorageUnavailable`."""
+        """Delete files, some of which may be gone already. Raises `StorageUnavailable`."""
         for key in keys:
             await self._spool.delete(key)
             await self._bucket.delete(key)
 
     async def look(self) -> None:
-        """Whether it can be written. `state` is as it is found."""
+        """Try whether the store can be written, and set `state`."""
         waiting = len(await self._spool.waiting())
         try:
             await self._bucket.probe()
@@ -124,15 +122,15 @@ class MediaStore:
         self.state = StoreState(None, waiting, self.state.others)
 
     async def refused(self) -> str | None:
-        """Why it cannot be used as it is set; None for one that works, or may work later. To be
-        asked after `look`."""
+        """Return, after `look`, why the store cannot be used as it is set; None for one that works
+        or may work later."""
         trouble = self.state.trouble
         return (
             await self._bucket.refused(trouble) if isinstance(trouble, StorageUnavailable) else None
         )
 
     async def tend(self) -> None:
-        """To be called now and then: looks, and moves to the store what waits for it."""
+        """Look at the store, and move waiting files to it. To be called now and then."""
         await self.look()
         try:
             if self.state.trouble is None and not self._claimed:
@@ -146,7 +144,7 @@ class MediaStore:
         )
 
     async def _move(self, file: Waiting) -> None:
-        """Raises what writing raises, unless the store takes others, but not this one."""
+        """Move one file. Raises the error of the write, unless the store takes other files."""
         try:
             await self._bucket.put(file.path, file.key)
         except (StorageFull, StorageUnavailable) as error:
@@ -159,8 +157,8 @@ class MediaStore:
         log.info("file_moved_to_store", key=file.key)
 
     async def claim(self) -> None:
-        """Leaves our mark in the store and looks for those of others. Raises what reading and
-        writing raise."""
+        """Leave our mark in the store and look for those of others. Raises as reading and writing
+        do."""
         ours = f"{INSTALLATIONS}/{self._installation}"
         found = [key async for batch in self._bucket.listed(INSTALLATIONS) for key in batch]
         if ours not in found:
@@ -176,7 +174,7 @@ class MediaStore:
         self._claimed = True
 
     async def files(self, prefix: str) -> dict[str, datetime]:
-        """Our files in this folder, with the time when each was written. Raises
+        """Return our files in this folder with the time of each write. Raises
         `StorageUnavailable`."""
         found: dict[str, datetime] = {}
         async for batch in self._bucket.listed(prefix):
@@ -184,16 +182,16 @@ class MediaStore:
         return found
 
     async def waits(self, key: str) -> bool:
-        """Whether it is on this machine's disk until the store takes it."""
+        """Return whether the file waits on this machine's disk for the store."""
         return await self._spool.has(key)
 
     async def throw_away(self, keys: Sequence[str]) -> None:
-        """Into the trash, from where `recover` brings them back until `empty_trash`."""
+        """Move files into the trash, from where `recover` takes them until `empty_trash`."""
         for key in keys:
             await self._bucket.move(key, f"{TRASH}/{key}")
 
     async def thrown_away(self, prefix: str) -> set[str]:
-        """Files of this folder that are in the trash."""
+        """Return the files of this folder that are in the trash."""
         return {
             key.removeprefix(f"{TRASH}/")
             async for batch in self._bucket.listed(f"{TRASH}/{prefix}")
@@ -201,11 +199,11 @@ class MediaStore:
         }
 
     async def recover(self, key: str) -> bool:
-        """False: it is not in the trash."""
+        """Take a file back from the trash; False when it is not there."""
         return await self._bucket.move(f"{TRASH}/{key}", key)
 
     async def empty_trash(self, before: datetime) -> int:
-        """What was put there before that time is deleted. Returns how many."""
+        """Delete files that were put into the trash before that time, and return their number."""
         deleted = 0
         async for batch in self._bucket.listed(TRASH):
             old = [key for key, thrown in batch.items() if thrown < before]
@@ -215,7 +213,7 @@ class MediaStore:
         return deleted
 
     async def forget_received(self, before: datetime) -> int:
-        """Deletes what processes that died in the middle of it left. Returns how many."""
+        """Delete unfinished files of processes that died, and return their number."""
         return await self._spool.forget_received(before) + await self._bucket.forget_received(
             before
         )

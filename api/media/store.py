@@ -39,10 +39,9 @@ def _row(row: Row) -> MediaRow:
 
 
 async def add(sql: Sql, row: MediaRow) -> None:
-    query = (
-        f"INSERT INTO media ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-        "$11, $12, $13, $14)"
-    )
+    query = f"""
+        INSERT INTO media ({_COLUMNS})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
     await sql.execute(query, *astuple(row))
 
 
@@ -52,12 +51,12 @@ async def by_id(sql: Sql, media_id: str) -> MediaRow | None:
 
 
 async def add_copy(sql: Sql, row: MediaRow, copy_of: str, most: int) -> bool:
-    """A smaller copy of a file. False when that is gone, or somebody else's by now."""
+    """Add a smaller copy of a file; False when that is gone or has another owner by now."""
     query = f"""
         INSERT INTO media ({_COLUMNS}, copy_of, copy_most)
         SELECT $1::text, user_id, $3::text, $4::text, $5::bigint, $6::text, $7::bigint, $8::text,
-            $9::text, $10::bigint, $11::bigint,
-            $12::bigint, $13::text, $14::timestamptz, $15::text, $16::bigint
+            $9::text, $10::bigint, $11::bigint, $12::bigint, $13::text, $14::timestamptz,
+            $15::text, $16::bigint
         FROM media WHERE id = $15::text AND user_id = $2::text
         RETURNING id"""
     return await sql.fetch_one(query, *astuple(row), copy_of, most) is not None
@@ -70,18 +69,16 @@ async def copy_of(sql: Sql, row: MediaRow, most: int) -> MediaRow | None:
 
 
 async def of_generations(sql: Sql, generation_ids: Sequence[str]) -> list[MediaRow]:
-    query = (
-        f"SELECT {_COLUMNS} FROM media WHERE generation_id = ANY($1::text[]) ORDER BY "
-        "generation_id, position, id"
-    )
+    query = f"""
+        SELECT {_COLUMNS} FROM media WHERE generation_id = ANY($1::text[])
+        ORDER BY generation_id, position, id"""
     return [_row(row) for row in await sql.fetch(query, list(generation_ids))]
 
 
 async def of_user(sql: Sql, user_id: str, *, copies: bool = True) -> list[MediaRow]:
-    query = (
-        f"SELECT {_COLUMNS} FROM media WHERE user_id = $1 AND ($2::boolean OR copy_of IS "
-        "NULL) ORDER BY id"
-    )
+    query = f"""
+        SELECT {_COLUMNS} FROM media WHERE user_id = $1 AND ($2::boolean OR copy_of IS NULL)
+        ORDER BY id"""
     return [_row(row) for row in await sql.fetch(query, user_id, copies)]
 
 
@@ -93,30 +90,32 @@ async def own_images(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[M
 
 
 async def idle_uploads(sql: Sql, user_id: str, media_ids: Sequence[str]) -> list[MediaRow]:
-    """Those uploads that no image or video of the user began with or waits to begin with, and their
+    """Return those uploads that are an input of no generation and no draft, with their
     thumbnails."""
     query = f"""
-        WITH these AS MATERIALIZED (SELECT id, user_id, role, thumbnail_id FROM media
-            WHERE id = ANY($2::text[])),
+        WITH these AS MATERIALIZED (
+            SELECT id, user_id, role, thumbnail_id FROM media WHERE id = ANY($2::text[])),
         idle AS MATERIALIZED (
             SELECT id, thumbnail_id FROM these WHERE user_id = $1 AND role = 'upload'
-              AND NOT EXISTS (SELECT 1 FROM generations
-              WHERE user_id = $1 AND strpos(inputs_json, these.id) > 0)
-              AND NOT EXISTS (SELECT 1 FROM generation_drafts
-              WHERE user_id = $1 AND strpos(request_json, these.id) > 0))
+            AND NOT EXISTS (
+                SELECT 1 FROM generations
+                WHERE user_id = $1 AND strpos(inputs_json, these.id) > 0)
+            AND NOT EXISTS (
+                SELECT 1 FROM generation_drafts
+                WHERE user_id = $1 AND strpos(request_json, these.id) > 0))
         SELECT {_COLUMNS} FROM media
-            WHERE id IN (SELECT id FROM idle UNION ALL SELECT thumbnail_id FROM idle)"""
+        WHERE id IN (SELECT id FROM idle UNION ALL SELECT thumbnail_id FROM idle)"""
     return [_row(row) for row in await sql.fetch(query, user_id, list(media_ids))]
 
 
 async def keys(sql: Sql, folder: str) -> dict[str, tuple[str, datetime]]:
-    """Key to media id and time, of the files in one of the 256 folders."""
+    """Return id and time by key, of the files in one of the 256 folders."""
     query = "SELECT id, key, created_at FROM media WHERE left(key, 2) = $1"
     return {row["key"]: (row["id"], row["created_at"]) for row in await sql.fetch(query, folder)}
 
 
 async def delete(sql: Sql, media_ids: Sequence[str]) -> list[str]:
-    """The generations whose files these were."""
+    """Delete rows, and return the generations that they belonged to."""
     rows = await sql.fetch(
         "DELETE FROM media WHERE id = ANY($1::text[]) RETURNING generation_id", list(media_ids)
     )

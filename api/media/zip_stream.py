@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 
 class Sink:
-    """What the zip writer has written and nobody has taken yet. It can't seek: the archive is a
-    stream."""
+    """The zip writer's output until it is taken. It cannot seek: the archive is a stream."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -16,7 +15,7 @@ class Sink:
         return len(data)
 
     def flush(self) -> None:
-        """The writer asks for it, as for `close`."""
+        """Do nothing; the writer needs this and `close`."""
 
     close = flush
 
@@ -28,8 +27,8 @@ class Sink:
 async def add_file(
     archive: zipfile.ZipFile, sink: Sink, name: str, chunks: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """The file as it is, for pictures and videos do not get smaller; yields what can be sent by
-    then."""
+    """Add a file uncompressed, since pictures and videos do not get smaller, and yield the
+    output so far."""
     with archive.open(zipfile.ZipInfo(name), "w") as entry:
         async for chunk in chunks:
             entry.write(chunk)

@@ -1,5 +1,5 @@
-"""The one factory of httpx clients. They run on aiohttp's transport, which is two to four times
-faster with many connections."""
+"""The factory of httpx clients. They run on aiohttp's transport, which is two to four times faster
+with many connections."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -13,8 +13,8 @@ from httpx_aiohttp import AiohttpTransport
 from api.provider.proxies import proxy_of
 from api.version import USER_AGENT
 
-KEPT_SECONDS = 15
-"""An idle connection."""
+IDLE_SECONDS = 15
+"""Life of an idle connection."""
 
 NO_BYTES_SENT = (
     httpx.ConnectError,
@@ -26,29 +26,29 @@ NO_BYTES_SENT = (
 """Errors that prove that the request never left us."""
 
 
-def _honest(error: Exception) -> Exception:
-    """The httpx error that says what is known.
+_HONEST: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ClientConnectionError, httpx.ReadError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ClientPayloadError, httpx.ReadError),
+    (aiohttp.ClientError, httpx.RemoteProtocolError),
+)
+"""The httpx error for each of aiohttp's, subclasses first."""
 
-    httpx-aiohttp calls every lost connection a ConnectTimeout, also one that broke after the
+
+def _honest(error: Exception) -> Exception:
+    """Return the httpx error that tells whether the request was sent.
+
+    httpx-aiohttp raises ConnectTimeout for every lost connection, also for one that broke after the
     request was sent; a paid call must tell these apart. It lets protocol errors of aiohttp through
     as they are.
     """
     cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
-    message = str(error) or type(error).__name__
-    if isinstance(cause, aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectTimeout(message)
-    if isinstance(cause, aiohttp.ServerTimeoutError):
-        return httpx.ReadTimeout(message)
-    if isinstance(cause, aiohttp.ClientConnectorError):
-        return httpx.ConnectError(message)
-    if isinstance(cause, aiohttp.ClientConnectionError):
-        return httpx.ReadError(message)
-    if isinstance(cause, aiohttp.InvalidURL):
-        return httpx.UnsupportedProtocol(message)
-    if isinstance(cause, aiohttp.ClientPayloadError):
-        return httpx.ReadError(message)
-    if isinstance(cause, aiohttp.ClientError):
-        return httpx.RemoteProtocolError(message)
+    for theirs, ours in _HONEST:
+        if isinstance(cause, theirs):
+            return ours(str(error) or type(error).__name__)
     return error
 
 
@@ -68,19 +68,19 @@ class _Stream(httpx.AsyncByteStream):
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """`outside`: through the proxy that the environment names for an address."""
+    """Takes the proxy that the environment names for an address, when `outside`."""
 
     def __init__(self, connections: int, *, outside: bool) -> None:
         self._connections = connections
         self._outside = outside
-        self._ways: dict[str | None, httpx.AsyncBaseTransport] = {}
+        self._routes: dict[str | None, httpx.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         proxy = proxy_of(str(request.url)) if self._outside else None
         try:
-            if proxy not in self._ways:
-                self._ways[proxy] = self._through(proxy)
-            response = await self._ways[proxy].handle_async_request(request)
+            if proxy not in self._routes:
+                self._routes[proxy] = self._through(proxy)
+            response = await self._routes[proxy].handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             raise _honest(error) from error
         assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -90,9 +90,9 @@ class _Transport(httpx.AsyncBaseTransport):
     def _through(self, proxy: str | None) -> httpx.AsyncBaseTransport:
         if proxy is None:
             return AiohttpTransport(verify=_tls(), client=self._session, trust_env=False)
-        # httpx's own: of the two, only it speaks SOCKS too, and says of each failure whether
-        # anything was sent
-        limits = httpx.Limits(max_connections=self._connections, keepalive_expiry=KEPT_SECONDS)
+        # httpx's own transport: only it speaks SOCKS, and tells with each failure of a proxy
+        # whether anything was sent
+        limits = httpx.Limits(max_connections=self._connections, keepalive_expiry=IDLE_SECONDS)
         try:
             return httpx.AsyncHTTPTransport(
                 verify=_tls(), trust_env=False, limits=limits, proxy=proxy
@@ -104,21 +104,21 @@ class _Transport(httpx.AsyncBaseTransport):
 
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._connections, keepalive_timeout=KEPT_SECONDS, ssl=_tls()
+            limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=_tls()
         )
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
 
     async def aclose(self) -> None:
-        for way in self._ways.values():
-            await way.aclose()
+        for route in self._routes.values():
+            await route.aclose()
 
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once a process. `SSL_CERT_FILE` and
-    `SSL_CERT_DIR` name others."""
+    """Read the certificates once a process, because it takes tens of milliseconds. `SSL_CERT_FILE`
+    and `SSL_CERT_DIR` name others."""
     return httpx.create_ssl_context()
 
 
@@ -130,7 +130,7 @@ def http_client(
     connections: int = 200,
     outside: bool = False,
 ) -> httpx.AsyncClient:
-    """A client without redirects and cookies, and without a proxy but for calls to the `outside`.
+    """Make a client without redirects and cookies; only one for the `outside` uses proxies.
     Close it on the loop that used it."""
     return httpx.AsyncClient(
         base_url=base_url,

@@ -1,5 +1,5 @@
-"""What a chat model's message holds beside and among its words. Parts of other kinds, and parts
-that are nothing, are skipped."""
+"""Words, thinking and citations in a chat model's message. Other and malformed parts are
+skipped."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ _TITLE_MAX = 200
 
 
 def text_of_message(message: dict[str, Any]) -> str:
-    """`content` is a string, parts or nothing."""
+    """Join the words of `content`, which is a string, a list of parts or nothing."""
     content = message.get("content")
     if isinstance(content, list):
         texts = [
@@ -25,7 +25,7 @@ def text_of_message(message: dict[str, Any]) -> str:
 
 
 def thinking_of(message: dict[str, Any]) -> int | None:
-    """Characters of thinking, which may be hidden; None when there is none."""
+    """Count the characters of thinking, 0 where they are hidden; None when there is none."""
     for name in ("reasoning", "reasoning_content"):
         text = message.get(name)
         if isinstance(text, str) and text:
@@ -42,7 +42,7 @@ def thinking_of(message: dict[str, Any]) -> int | None:
 
 
 def citations_of(message: dict[str, Any]) -> list[Citation]:
-    """In the order in which the answer counts them."""
+    """Return them in the order in which the answer counts them."""
     found = []
     annotations = message.get("annotations")
     for annotation in annotations if isinstance(annotations, list) else []:

@@ -1,5 +1,5 @@
-"""The provider's three model lists as `ModelInfo`. An entry that can't be read is left out, not a
-reason to have no list."""
+"""The provider's three model lists as `ModelInfo`. An unreadable entry is left out and spoils no
+list."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -15,7 +15,7 @@ _CHAT_MAX_N = 4
 """The chat route makes one image a call; this many calls are made for one request."""
 _CHAT_INPUT_IMAGES = 8
 _PROMPT_TOKENS_MOST = 64_000
-"""Well above what one question takes along: a conversation, a prompt and pictures."""
+"""Well above the tokens of one question: a conversation, a prompt and pictures."""
 _PRICE_WORDS = {
     "prompt": ("prompt", "token"),
     "completion": ("completion", "token"),
@@ -25,11 +25,11 @@ _PRICE_WORDS = {
     "image_output": ("image_output", "image"),
     "image_token": ("output_image", "token"),
 }
-"""Of `pricing` in `/models`, the keys that our calls can be billed by."""
+"""Keys of `pricing` in `/models` that our calls can be billed by."""
 
 
 def entries(answer: object) -> list[Mapping[str, Any]] | None:
-    """`data[]` with an id each; None when this is no list."""
+    """Return the entries of `data[]` that have an id; None when it is no list."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         return None
@@ -85,13 +85,13 @@ def _chat_price(entry: Mapping[str, Any]) -> tuple[PriceItem, ...] | None:
         for key, (billable, unit) in _PRICE_WORDS.items()
         if key in prices and (usd := _usd(prices[key])) is not None
     ]
-    # a negative price means: it depends on where the request is routed
+    # a negative price depends on the route of the request
     return tuple(items) if items and all(item.usd >= 0 for item in items) else None
 
 
 def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Prices that hold instead at certain times of the day or for long prompts; those for longer
-    ones than ours never apply."""
+    """Yield other prices for certain times of the day or long prompts. Prices for longer prompts
+    than ours never apply."""
     listed = pricing.get("overrides")
     for one in listed if isinstance(listed, list) else ():
         least = one.get("min_prompt_tokens") if isinstance(one, dict) else None
@@ -102,7 +102,7 @@ def _overrides(pricing: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def chat_models(listed: Iterable[Mapping[str, Any]], image_ids: frozenset[str]) -> list[ModelInfo]:
-    """Of `/models`: text models, and image models that are not in `/images/models`
+    """Read `/models`: text models, and image models that are not in `/images/models`
     (`image_ids`)."""
     found = []
     for entry in listed:
@@ -150,7 +150,7 @@ def _parameter_words(parameters: Mapping[str, Any], name: str) -> tuple[str, ...
 
 
 def _parameter_max(parameters: Mapping[str, Any], name: str, default: int) -> int:
-    """Of a range; 1 more thing than nothing when the parameter is there without one."""
+    """Return the maximum of a range; at least 1 when the parameter is there without a range."""
     given = parameters.get(name)
     if not isinstance(given, dict):
         return default
@@ -158,8 +158,8 @@ def _parameter_max(parameters: Mapping[str, Any], name: str, default: int) -> in
 
 
 def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
-    """Of `/images/models` and the model's endpoints; `endpoints` None: the price could not be
-    had."""
+    """Read an entry of `/images/models` with the model's endpoints; `endpoints` None: they could
+    not be read, so the price is unknown."""
     parameters = entry.get("supported_parameters")
     known: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
     _, outputs = _architecture(entry)
@@ -185,8 +185,8 @@ def image_model(entry: Mapping[str, Any], endpoints: object) -> ModelInfo:
 
 
 def _endpoint_prices(answer: object) -> tuple[PriceItem, ...] | None:
-    """All lines of all endpoints, each once: which endpoint serves is the provider's choice, so the
-    dearest may be billed."""
+    """Return each line of all endpoints once: the provider chooses the endpoint, so the dearest may
+    be billed."""
     endpoints = answer.get("endpoints") if isinstance(answer, dict) else None
     items: dict[PriceItem, None] = {}
     for endpoint in endpoints if isinstance(endpoints, list) else ():
@@ -218,8 +218,8 @@ def _endpoint_line(line: object) -> PriceItem | None:
 
 
 def video_model(entry: Mapping[str, Any]) -> ModelInfo:
-    """Of `/videos/models`. Price items keep the list's own keys and numbers: `cents_*` keys are in
-    cents."""
+    """Read an entry of `/videos/models`. Price items keep the list's own keys and numbers:
+    `cents_*` keys are in cents."""
     frames = _words(entry.get("supported_frame_images"))
     capabilities = Capabilities(
         sizes=_words(entry.get("supported_sizes")),

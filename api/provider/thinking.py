@@ -1,7 +1,7 @@
-"""What a model writes, in words of its answer and words of its thinking.
+"""A model's text, split into its answer and its thinking.
 
-Some suppliers send thinking as text between tags before the answer, some only the closing tag: by
-then the thinking has been passed on as if it were the answer, and is taken back.
+Some suppliers send the thinking between tags before the answer, some send only the closing tag: by
+then the thinking has been passed on as the answer, and is taken back.
 """
 
 import re
@@ -13,7 +13,7 @@ from api.unicode import storable
 _OPENING = ("<think>", "<thinking>", "<thought>")
 _CLOSING = re.compile(r"</(?:think|thinking|thought)>", re.IGNORECASE)
 _LONE_CLOSING = re.compile(r"</(?:think|thinking|thought)>[ \t]*(?:\r?\n|\Z)", re.IGNORECASE)
-"""Alone it counts at the end of a line only: a model may also write about such tags."""
+"""A closing tag alone counts at the end of a line only: a model may also write about such tags."""
 _LONGEST = len("</thinking>")
 
 Parts = list[TextDelta | TextThinking]
@@ -21,13 +21,13 @@ _State = Literal["start", "thinking", "writing"]
 
 
 class Halves:
-    """Text in parts that may be cut in the middle of a character."""
+    """Text in parts that may be cut inside a character."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def whole(self, text: str) -> str:
-        """All that is whole by now; the first half of a character waits for its second."""
+        """Return the whole characters; the first half of one waits for its second."""
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
@@ -38,8 +38,7 @@ class Halves:
 
 
 class Splitter:
-    """Takes text as it comes and tells which it is. What may be the beginning of a tag waits for
-    the next part."""
+    """Splits text as it comes. A possible beginning of a tag waits for the next part."""
 
     def __init__(self) -> None:
         self._halves = Halves()
@@ -76,7 +75,7 @@ class Splitter:
         return parts
 
     def _begin(self, last: bool) -> TextThinking | None:
-        """Before the first word: a tag, or not."""
+        """Look for a tag before the first word."""
         self._held = self._held.lstrip()
         begins = self._held.lower()
         tag = next((tag for tag in _OPENING if begins.startswith(tag)), None)
@@ -100,7 +99,7 @@ class Splitter:
     def _write(self, last: bool) -> TextDelta | TextThinking | None:
         if self._may_be_thinking:
             closing = _LONE_CLOSING.search(self._held)
-            # a tag at the end of what there is may go on in the next part
+            # a tag at the end of the text may go on in the next part
             if closing is not None and (last or closing.group().endswith("\n")):
                 before = self._said + self._held[: closing.start()]
                 self._may_be_thinking = False

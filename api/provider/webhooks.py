@@ -5,11 +5,11 @@ import hashlib
 import hmac
 
 TOLERANCE = 300
-"""Seconds that the signed time may be away from ours, in both directions."""
+"""Seconds between the signed time and ours, in both directions."""
 
 
 def verify(secret: str, header: str | None, body: bytes, now: float) -> bool:
-    """Whether `body`, the exact bytes received, was signed with `secret` about `now` (unix
+    """Return whether `body`, the exact bytes received, was signed with `secret` about `now` (unix
     seconds)."""
     if not secret or header is None or not header.isascii():
         return False

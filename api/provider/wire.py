@@ -1,5 +1,4 @@
-"""Requests and answers of the provider as plain JSON values; what can't be read raises
-`Unreadable`."""
+"""Requests and answers of the provider as plain JSON values."""
 
 import json
 import re
@@ -40,7 +39,7 @@ CHAT_RATIOS = tuple(_CHAT_SIZES.values())
 CHAT_SIZES = tuple(_CHAT_SIZES)
 _GENERATIONS_SIZES = {"1:1": "1024x1024", "16:9": "1792x1024", "9:16": "1024x1792"}
 _MOST = 1_000_000_000
-"""Dollars or tokens. A larger number is a mistake, and no column of ours holds it."""
+"""Largest number of dollars or tokens: more is a mistake, and no column of ours holds it."""
 _STATES: dict[str, VideoState] = {
     "completed": "completed",
     "failed": "failed",
@@ -50,11 +49,11 @@ _STATES: dict[str, VideoState] = {
 
 
 class Unreadable(Exception):
-    """The answer is not what the documentation promises."""
+    """The answer does not have the shape that the documentation promises."""
 
 
 def parsed(raw: str | bytes) -> Any:
-    """The JSON value, its text as it came: a stream may cut it in the middle of a character."""
+    """Return the JSON value with its text unchanged: a stream may cut it inside a character."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
@@ -62,7 +61,7 @@ def parsed(raw: str | bytes) -> Any:
 
 
 def read_json(raw: str | bytes) -> Any:
-    """The same of a whole document, whose text our encoders and our store can keep."""
+    """Return the JSON value of a whole document, with text that our encoders and our store take."""
     try:
         return storable_json(parsed(raw))
     except RecursionError:
@@ -76,7 +75,7 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def generation_cost(answer: object) -> int | None:
-    """What `GET /generation` says of a call, in micro-dollars."""
+    """Return the cost of a call by `GET /generation`, in micro-dollars."""
     data = mapping(mapping(answer).get("data"))
     return charged_micro(
         data.get("total_cost"),
@@ -86,7 +85,7 @@ def generation_cost(answer: object) -> int | None:
 
 
 def key_state(answer: dict[str, Any]) -> KeyState:
-    """What cannot be read counts as not said: it is only looked at to warn."""
+    """Read our key's state. An unreadable field counts as missing: it only serves warnings."""
     data = answer.get("data")
     fields = data if isinstance(data, dict) else {}
     ends = fields.get("expires_at")
@@ -114,8 +113,9 @@ def _moment(text: str) -> datetime | None:
 
 
 def cost_micro(usage: object) -> int | None:
-    """What a call cost, in micro-dollars rounded up: `cost`, and where the supplier bills a key of
-    ours (`is_byok`) also what the supplier takes. None when either is not said, or is no amount."""
+    """Return the cost of a call in micro-dollars, rounded up: `cost`, and where the supplier
+    bills a key of ours (`is_byok`) also the supplier's price. None when either is missing or no
+    amount."""
     if not isinstance(usage, dict):
         return None
     details = usage.get("cost_details")
@@ -129,7 +129,7 @@ def charged_micro(cost: object, *, is_byok: object, upstream: object) -> int | N
 
 
 def _amount(value: object) -> Decimal | None:
-    """A number of our bounds, also one that is written as a string."""
+    """Read a number within our bounds, also from a string."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -184,7 +184,7 @@ def text_body(ask: TextAsk) -> dict[str, Any]:
 
 
 def image_body(ask: ImageAsk) -> dict[str, Any]:
-    """For the ask's route. The chat route makes one image a call."""
+    """Return the body for the ask's route. The chat route makes one image a call."""
     if ask.route == "images":
         references = [_image_part(image) for image in ask.inputs] or None
         return _given(
