@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.calls import Call, Handler, endpoint
+from sandbox.calls import Handler, IncomingCall, endpoint
 from sandbox.chat import chat
 from sandbox.faults import Behaviour, CallKind, ErrorAnswer, Fault, FaultsIn, Timing, invalid
 from sandbox.images import generations, image_endpoints, image_models, images
-from sandbox.models import CATALOG
+from sandbox.models import MODELS
 from sandbox.simulation import Simulation
 from sandbox.videos import Videos
 
@@ -33,25 +33,25 @@ _MODALITIES = frozenset(
 )
 
 
-async def _models(call: Call) -> Response:
+async def _models(call: IncomingCall) -> Response:
     listed = call.request.query_params.get("output_modalities", "text")
     wanted = {part.strip() for part in listed.split(",")}
     if wanted - _MODALITIES - {"all"}:
         raise invalid("output_modalities: invalid value")
     data = [
         row.listing()
-        for row in CATALOG.chat_models
+        for row in MODELS.chat_models
         if not call.hit_by("empty")
         and ("all" in wanted or wanted & set(row.architecture.output_modalities))
     ]
     return JSONResponse({"data": data, "total_count": len(data), "links": {"next": None}})
 
 
-async def _key(call: Call) -> Response:
+async def _key(call: IncomingCall) -> Response:
     return JSONResponse({"data": call.simulation.key()})
 
 
-async def _generation(call: Call) -> Response:
+async def _generation(call: IncomingCall) -> Response:
     wanted = call.request.query_params.get("id")
     if not wanted:
         raise invalid("id: Required")

@@ -37,7 +37,7 @@ class ImageUrl(BaseModel):
     detail: Literal["auto", "low", "high", "original"] | None = None
 
 
-class Call:
+class IncomingCall:
     """A call under way: its body, and the fault that hits it."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Call:
             raise invalid(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[IncomingCall], Awaitable[Response]]
 
 
 def endpoint(
@@ -98,7 +98,9 @@ async def _answer(
     if scheme.lower() != "bearer" or not key.strip():
         raise ErrorAnswer(401, "Missing Authentication header")
     raw = await request.body()
-    call = Call(request, simulation, record, _parsed(raw) if request.method == "POST" else {})
+    call = IncomingCall(
+        request, simulation, record, _parsed(raw) if request.method == "POST" else {}
+    )
     await before_work(request, call.fault)
     if (replay := call.hit_by("replay")) is not None:
         return StreamingResponse(
@@ -120,7 +122,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return body
 
 
-async def _spoilt(call: Call, response: Response) -> Response:
+async def _spoilt(call: IncomingCall, response: Response) -> Response:
     """Return the answer as the faults leave it that strike when the work is done."""
     fault = call.fault
     if fault is None:

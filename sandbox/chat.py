@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from sandbox import answers
-from sandbox.calls import Call, ImageUrl, input_image
+from sandbox.calls import ImageUrl, IncomingCall, input_image
 from sandbox.faults import ErrorAnswer, break_connection, error_of, invalid
 from sandbox.media import drawn, nearest_ratio
-from sandbox.models import CATALOG, ChatModel
+from sandbox.models import MODELS, ChatModel
 from sandbox.prices import text_cost
 from sandbox.simulation import new_id, usd
 from sandbox.sizes import CHAT_RATIOS, CHAT_TIERS, image_size
@@ -45,7 +45,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """Fields that a model does not know are ignored, as the provider does."""
+    """Unknown fields are ignored, as the provider does."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -94,7 +94,7 @@ class Completion:
         ]
 
 
-async def chat(call: Call) -> Response:
+async def chat(call: IncomingCall) -> Response:
     ask = call.parse(ChatRequest)
     model = _model(ask)
     pictures = _input_images(ask, model)
@@ -119,7 +119,9 @@ async def chat(call: Call) -> Response:
     return JSONResponse(_whole(call, answer), headers=headers)
 
 
-def _remember(call: Call, ask: ChatRequest, answer: Completion, *, cancelled: bool = False) -> None:
+def _remember(
+    call: IncomingCall, ask: ChatRequest, answer: Completion, *, cancelled: bool = False
+) -> None:
     record = {
         "model": answer.model,
         "api_type": "completions",
@@ -136,9 +138,9 @@ def _remember(call: Call, ask: ChatRequest, answer: Completion, *, cancelled: bo
 
 
 def _model(ask: ChatRequest) -> ChatModel:
-    model = CATALOG.chat(ask.model)
+    model = MODELS.chat(ask.model)
     if model is None:
-        if CATALOG.image(ask.model) is not None or CATALOG.video(ask.model) is not None:
+        if MODELS.image(ask.model) is not None or MODELS.video(ask.model) is not None:
             raise invalid(f"{ask.model} is not a chat model")
         raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     wanted = ask.modalities or ["text"]
@@ -210,7 +212,7 @@ def _picture_size(config: dict[str, Any], base: bytes | None) -> tuple[int, int]
 
 
 async def _draw(
-    call: Call, ask: ChatRequest, model: ChatModel, inputs: list[bytes | None]
+    call: IncomingCall, ask: ChatRequest, model: ChatModel, inputs: list[bytes | None]
 ) -> Completion:
     base = next((data for data in inputs if data is not None), None)
     size = _picture_size(ask.image_config or {}, base)
@@ -235,7 +237,7 @@ async def _draw(
     )
 
 
-def _whole(call: Call, answer: Completion) -> dict[str, Any]:
+def _whole(call: IncomingCall, answer: Completion) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(answer.pieces) or None,
@@ -254,8 +256,10 @@ def _whole(call: Call, answer: Completion) -> dict[str, Any]:
     return {**answer.frame("chat.completion"), "choices": [choice], "usage": answer.usage}
 
 
-async def _recorded(call: Call, ask: ChatRequest, answer: Completion) -> AsyncIterator[bytes]:
-    """The events. What was sent is billed, also where the client goes away or the connection
+async def _recorded(
+    call: IncomingCall, ask: ChatRequest, answer: Completion
+) -> AsyncIterator[bytes]:
+    """Yield the events. The sent part is billed, also when the client leaves or the connection
     breaks; an answer that ends in an error is not."""
     sent, event = 0, b""
     try:
@@ -275,7 +279,7 @@ def _event(value: object) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
 
-async def _events(call: Call, answer: Completion) -> AsyncIterator[bytes]:
+async def _events(call: IncomingCall, answer: Completion) -> AsyncIterator[bytes]:
     timing = call.simulation.behaviour.timing
     chunk = answer.frame("chat.completion.chunk")
     yield b": OPENROUTER PROCESSING\n\n"
@@ -323,8 +327,8 @@ async def _events(call: Call, answer: Completion) -> AsyncIterator[bytes]:
     yield _DONE
 
 
-async def _broken(call: Call, chunk: dict[str, Any]) -> AsyncIterator[bytes]:
-    """The end of a stream that fails: an error chunk, or nothing at all."""
+async def _broken(call: IncomingCall, chunk: dict[str, Any]) -> AsyncIterator[bytes]:
+    """Yield the end of a stream that fails: an error chunk, or nothing."""
     if call.hit_by("cut"):
         await asyncio.sleep(0.05)
         break_connection(call.request)

@@ -82,7 +82,7 @@ class Fault(_Strict):
     call: CallKind
     kind: FaultKind
     times: int | None = Field(default=None, ge=1)
-    """For the next so many calls; None: until the faults are set anew."""
+    """Number of calls that it hits; None: all until the faults are set anew."""
     model: str | None = None
     """Only for this model."""
     status: int = 500
@@ -106,7 +106,7 @@ class Timing(_Strict):
     video: float = Field(default=6.0, ge=0)
     keepalive: float = Field(default=1.0, gt=0)
     generation: float = Field(default=1.0, ge=0)
-    """After a call has ended, until `GET /generation` knows it."""
+    """From the end of a call until `GET /generation` knows it."""
 
 
 class FaultsIn(_Strict):

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.responses import JSONResponse, Response
 
 from sandbox import answers
-from sandbox.calls import Call, ImageUrl, input_image
+from sandbox.calls import ImageUrl, IncomingCall, input_image
 from sandbox.faults import ErrorAnswer, invalid
 from sandbox.media import ImageFormat, drawn, nearest_ratio
-from sandbox.models import CATALOG, ImageModel
+from sandbox.models import MODELS, ImageModel
 from sandbox.prices import image_cost
 from sandbox.simulation import new_id, usd
 from sandbox.sizes import CHAT_RATIOS, TIERS, image_size, shape
@@ -93,22 +93,22 @@ class GenerationsRequest(BaseModel):
     user: str | None = None
 
 
-async def image_models(call: Call) -> Response:
-    rows = [] if call.hit_by("empty") else CATALOG.image_models
+async def image_models(call: IncomingCall) -> Response:
+    rows = [] if call.hit_by("empty") else MODELS.image_models
     return JSONResponse({"data": [row.listing() for row in rows]})
 
 
-async def image_endpoints(call: Call) -> Response:
+async def image_endpoints(call: IncomingCall) -> Response:
     path = call.request.path_params
-    found = CATALOG.endpoints(f"{path['author']}/{path['slug']}")
+    found = MODELS.endpoints(f"{path['author']}/{path['slug']}")
     if found is None:
         raise ErrorAnswer(404, "Model not found", {"error_type": "not_found"})
     return JSONResponse(found.listing())
 
 
-async def images(call: Call) -> Response:
+async def images(call: IncomingCall) -> Response:
     ask = call.parse(ImagesRequest)
-    model = CATALOG.image(ask.model)
+    model = MODELS.image(ask.model)
     if model is None:
         raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     _check(ask, model)
@@ -135,10 +135,10 @@ async def images(call: Call) -> Response:
     return _result(call, ask, made, form, _listed_cost(ask, size, len(inputs)))
 
 
-async def generations(call: Call) -> Response:
+async def generations(call: IncomingCall) -> Response:
     ask = call.parse(GenerationsRequest)
-    unlisted = CATALOG.unlisted_images.get(ask.model)
-    if unlisted is None and CATALOG.image(ask.model) is None:
+    unlisted = MODELS.unlisted_images.get(ask.model)
+    if unlisted is None and MODELS.image(ask.model) is None:
         raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
     width, height = (int(side) for side in ask.size.split("x"))
     draw = partial(drawn, ask.prompt, (width, height), "png", seed=None, note=ask.model)
@@ -154,7 +154,7 @@ async def generations(call: Call) -> Response:
 def _listed_cost(
     ask: ImagesRequest | GenerationsRequest, size: tuple[int, int], inputs: int
 ) -> Decimal:
-    found = CATALOG.endpoints(ask.model)
+    found = MODELS.endpoints(ask.model)
     assert found is not None
     return image_cost(found.endpoints[0], ask.n, size, answers.tokens(ask.prompt), inputs)
 
@@ -177,7 +177,7 @@ def _check(ask: ImagesRequest, model: ImageModel) -> None:
 
 
 def _size(ask: ImagesRequest, model: ImageModel, base: bytes | None) -> tuple[int, int]:
-    """Return the pixels. The shape or size that a model does not have becomes its nearest one."""
+    """Return the pixels. A shape or size that the model lacks becomes its nearest one."""
     tier, pixels = ask.resolution, _PIXELS.match(ask.size or "")
     if pixels is not None:
         return _pixel_size(ask, model, int(pixels[1]), int(pixels[2]))
@@ -206,7 +206,7 @@ def _pixel_size(ask: ImagesRequest, model: ImageModel, width: int, height: int) 
     return width, height
 
 
-async def _make(call: Call, draw: Callable[..., bytes], count: int) -> list[bytes]:
+async def _make(call: IncomingCall, draw: Callable[..., bytes], count: int) -> list[bytes]:
     pause = asyncio.create_task(asyncio.sleep(call.simulation.behaviour.timing.image))
     made = await asyncio.gather(
         *(call.simulation.draw(draw, number=number) for number in range(count))
@@ -216,7 +216,7 @@ async def _make(call: Call, draw: Callable[..., bytes], count: int) -> list[byte
 
 
 def _result(
-    call: Call,
+    call: IncomingCall,
     ask: ImagesRequest | GenerationsRequest,
     made: list[bytes],
     form: ImageFormat,

@@ -77,7 +77,7 @@ class VideoModel(_Row):
     pricing_skus: dict[str, str]
 
 
-class Catalog(BaseModel):
+class ModelLists(BaseModel):
     """The content of `models.json`, a list for each route.
 
     `unlisted_images`: dollars by size, of models that only `POST /images/generations` takes.
@@ -104,4 +104,4 @@ class Catalog(BaseModel):
         return next((row for row in self.video_models if row.id == model), None)
 
 
-CATALOG = Catalog.model_validate_json(Path(__file__).with_name("models.json").read_bytes())
+MODELS = ModelLists.model_validate_json(Path(__file__).with_name("models.json").read_bytes())

@@ -14,10 +14,10 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from sandbox.calls import Call, ImageUrl, half, input_image
+from sandbox.calls import ImageUrl, IncomingCall, half, input_image
 from sandbox.faults import ErrorAnswer, Fault, invalid
 from sandbox.media import Movie, film, nearest_ratio
-from sandbox.models import CATALOG, VideoModel
+from sandbox.models import MODELS, VideoModel
 from sandbox.prices import video_cost
 from sandbox.simulation import Simulation, new_id, usd
 from sandbox.sizes import video_size
@@ -64,7 +64,7 @@ class VideosRequest(BaseModel):
 
 
 @dataclass(slots=True)
-class VideoJob:
+class SimulatedVideo:
     id: str
     model: str
     movie: Movie
@@ -124,7 +124,7 @@ class Videos:
         self._simulation = simulation
         self._client: httpx.AsyncClient | None = None
         self._secret = secret
-        self._jobs: OrderedDict[str, VideoJob] = OrderedDict()
+        self._jobs: OrderedDict[str, SimulatedVideo] = OrderedDict()
         self._stop = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -142,13 +142,13 @@ class Videos:
         if self._client is not None:
             await self._client.aclose()
 
-    async def models(self, call: Call) -> Response:
-        rows = [] if call.hit_by("empty") else CATALOG.video_models
+    async def models(self, call: IncomingCall) -> Response:
+        rows = [] if call.hit_by("empty") else MODELS.video_models
         return JSONResponse({"data": [row.listing() for row in rows]})
 
-    async def submit(self, call: Call) -> Response:
+    async def submit(self, call: IncomingCall) -> Response:
         ask = call.parse(VideosRequest)
-        model = CATALOG.video(ask.model)
+        model = MODELS.video(ask.model)
         if model is None:
             raise ErrorAnswer(400, f"{ask.model} is not a valid model ID")
         job = _job(ask, model, str(call.request.base_url).rstrip("/") + "/api/v1")
@@ -166,10 +166,10 @@ class Videos:
         task.add_done_callback(self._tasks.discard)
         return JSONResponse(job.view(), 202)
 
-    async def status(self, call: Call) -> Response:
+    async def status(self, call: IncomingCall) -> Response:
         return JSONResponse(self._find(call).view())
 
-    async def content(self, call: Call) -> Response:
+    async def content(self, call: IncomingCall) -> Response:
         job = self._find(call)
         if call.request.query_params.get("index", "0") != "0":
             raise ErrorAnswer(404, "No such output")
@@ -188,7 +188,7 @@ class Videos:
             return StreamingResponse(half(call.request, data), 200, headers, "video/mp4")
         return Response(data, 200, headers, "video/mp4")
 
-    def _find(self, call: Call) -> VideoJob:
+    def _find(self, call: IncomingCall) -> SimulatedVideo:
         job = self._jobs.get(call.request.path_params["id"])
         if job is None:
             raise ErrorAnswer(404, "Video job not found", {"error_type": "not_found"})
@@ -201,7 +201,7 @@ class Videos:
         for job in with_file[:-_KEEP_FILES]:
             job.data = None
 
-    async def _make(self, job: VideoJob) -> None:
+    async def _make(self, job: SimulatedVideo) -> None:
         whole = self._simulation.behaviour.timing.video
         if job.ends_as in _ERRORS:
             await self._pass_states(job, whole)
@@ -226,12 +226,12 @@ class Videos:
             await self._tell(job, job.callback_url)
 
     @staticmethod
-    async def _pass_states(job: VideoJob, seconds: float) -> None:
+    async def _pass_states(job: SimulatedVideo, seconds: float) -> None:
         await asyncio.sleep(seconds * 0.25)
         job.status = "in_progress" if job.ends_as in TERMINAL else job.ends_as
         await asyncio.sleep(seconds * 0.75)
 
-    async def _tell(self, job: VideoJob, url: str) -> None:
+    async def _tell(self, job: SimulatedVideo, url: str) -> None:
         fault = self._simulation.behaviour.take("webhooks", job.model)
         kind = fault.kind if fault is not None else None
         if kind == "off":
@@ -246,7 +246,7 @@ class Videos:
             self._client = httpx.AsyncClient(trust_env=False)
         return self._client
 
-    async def _send(self, job: VideoJob, url: str, fault: Fault | None) -> None:
+    async def _send(self, job: SimulatedVideo, url: str, fault: Fault | None) -> None:
         """Try a few times with growing pauses; 2xx ends them."""
         body = json.dumps(job.event()).encode()
         for turn in range(_HOOK_TRIES):
@@ -269,7 +269,7 @@ class Videos:
             await asyncio.sleep(0.5 * 2**turn)
 
 
-def _job(ask: VideosRequest, model: VideoModel, base: str) -> VideoJob:
+def _job(ask: VideosRequest, model: VideoModel, base: str) -> SimulatedVideo:
     duration = ask.duration if ask.duration is not None else model.supported_durations[0]
     resolution = ask.resolution or model.supported_resolutions[0]
     frames = _frames(ask, model)
@@ -289,7 +289,7 @@ def _job(ask: VideosRequest, model: VideoModel, base: str) -> VideoJob:
     size = video_size(resolution, ratio)
     movie = Movie(ask.prompt, size, duration, ask.seed, ask.model, first, frames.get("last_frame"))
     cost = usd(video_cost(model, duration, resolution, audio, size))
-    return VideoJob(new_id("gen-vid"), ask.model, movie, cost, ask.callback_url, base)
+    return SimulatedVideo(new_id("gen-vid"), ask.model, movie, cost, ask.callback_url, base)
 
 
 def _frames(ask: VideosRequest, model: VideoModel) -> dict[str, bytes | None]:

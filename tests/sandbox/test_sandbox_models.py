@@ -9,7 +9,7 @@ from openrouter import components
 from pydantic import BaseModel, ValidationError
 
 import sandbox
-from sandbox.models import CATALOG, Catalog
+from sandbox.models import MODELS, ModelLists
 
 FOLDER = Path(str(sandbox.__file__)).parent
 ROWS: dict[str, Any] = json.loads((FOLDER / "models.json").read_bytes())
@@ -52,18 +52,18 @@ def test_another_shape_is_noticed(kind: str, change: dict[str, Any]) -> None:
 
 def test_the_lists_are_answered_as_they_are_in_the_file() -> None:
     for kind in SHAPES:
-        assert [row.listing() for row in getattr(CATALOG, kind)] == ROWS[kind]
+        assert [row.listing() for row in getattr(MODELS, kind)] == ROWS[kind]
 
 
 def test_ids_are_unique_and_every_image_model_has_its_prices() -> None:
     for kind in SHAPES:
         ids = [row["id"] for row in ROWS[kind]]
         assert len(ids) == len(set(ids))
-    assert [row.id for row in CATALOG.image_endpoints] == [row.id for row in CATALOG.image_models]
+    assert [row.id for row in MODELS.image_endpoints] == [row.id for row in MODELS.image_models]
 
 
 def test_a_file_of_another_shape_is_refused() -> None:
     with pytest.raises(ValidationError):
-        Catalog.model_validate(ROWS | {"video_models": [{"id": "a/b"}]})
+        ModelLists.model_validate(ROWS | {"video_models": [{"id": "a/b"}]})
     with pytest.raises(ValidationError):
-        Catalog.model_validate(ROWS | {"audio_models": []})
+        ModelLists.model_validate(ROWS | {"audio_models": []})

@@ -10,13 +10,13 @@ from api.catalog.pricing import image_micro
 from api.catalog.video_pricing import video_micro
 from api.provider.model_lists import chat_models, image_model, video_model
 from api.schemas import micro
-from sandbox.models import CATALOG, ImageModel, VideoModel
+from sandbox.models import MODELS, ImageModel, VideoModel
 from sandbox.prices import image_cost, video_cost
 from sandbox.sizes import image_size, video_size
 from tests.api.catalog.samples import model
 
 
-@pytest.mark.parametrize("listed", CATALOG.video_models, ids=lambda listed: listed.id)
+@pytest.mark.parametrize("listed", MODELS.video_models, ids=lambda listed: listed.id)
 def test_a_video(listed: VideoModel) -> None:
     offered = model(video_model(listed.listing()))
     sounds = (True, False) if listed.generate_audio else (False,)
@@ -39,9 +39,9 @@ def test_a_video(listed: VideoModel) -> None:
         assert micro(billed) <= held <= 3 * micro(billed)
 
 
-@pytest.mark.parametrize("listed", CATALOG.image_models, ids=lambda listed: listed.id)
+@pytest.mark.parametrize("listed", MODELS.image_models, ids=lambda listed: listed.id)
 def test_an_image(listed: ImageModel) -> None:
-    found = CATALOG.endpoints(listed.id)
+    found = MODELS.endpoints(listed.id)
     assert found is not None
     offered = model(image_model(listed.listing(), found.listing()))
     for tier, ratio, count in product(("1K", "2K"), ("1:1", "21:9"), (1, 2)):
@@ -57,7 +57,7 @@ def test_an_image(listed: ImageModel) -> None:
 
 
 def test_prices_that_hold_at_certain_times_and_not_those_of_long_prompts() -> None:
-    entry = deepcopy(CATALOG.chat_models[0].listing())
+    entry = deepcopy(MODELS.chat_models[0].listing())
     entry["pricing"]["overrides"] = [
         {"utc_start": 100, "utc_end": 400, "completion": "0.000004"},
         {"min_prompt_tokens": 200_000, "prompt": "9"},

@@ -9,7 +9,7 @@ from api.provider.openrouter import OpenRouter
 from api.provider.schemas import PriceItem
 from api.provider.types import ModelInfo, ProviderError
 from sandbox.faults import CallKind, Fault
-from sandbox.models import CATALOG
+from sandbox.models import MODELS
 from tests.sandbox_server import Sandbox
 
 
@@ -97,7 +97,7 @@ async def test_a_missing_price_page_costs_only_that_price(
 ) -> None:
     listed = await provider.models()
     pages = sum(call["path"].endswith("/endpoints") for call in sandbox.calls())
-    assert pages == len(CATALOG.image_models)
+    assert pages == len(MODELS.image_models)
     entry = {"id": "a/b", "name": "B", "supported_parameters": {"n": {"type": "range", "max": 3}}}
     assert model_lists.image_model(entry, None).price is None
     assert model_lists.image_model(entry, None).capabilities.max_n == 3
