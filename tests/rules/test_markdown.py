@@ -133,7 +133,7 @@ RULES: list[tuple[Rule, list[str], str]] = [
         "word " * 21 + "\n",
     ),
     (lost_paths, GUIDES, "See `api/nothing.py`.\n"),
-    (lost_links, GUIDES, "See [this](docs/nothing.md).\n"),
+    (lost_links, [*ON_TOP, "docs", "tests"], "See [this](docs/nothing.md).\n"),
     (lost_modules, GUIDES, "    python -m cli.nothing\n"),
     (lost_commands, GUIDES, "    ./run nothing\n"),
     (lost_settings, GUIDES, "Set `NO_SUCH_NAME=1`.\n"),
