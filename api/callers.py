@@ -68,7 +68,7 @@ _bot_bearer = HTTPBearer(
 
 def _secret(bearer: HTTPAuthorizationCredentials | None) -> str:
     if bearer is None:
-        raise NotAuthenticated("Sign in first.")
+        raise NotAuthenticated("sign_in_first")
     return bearer.credentials
 
 
@@ -82,7 +82,7 @@ async def _user(bearer: _Bearer, callers: CallersDep) -> Caller:
 
 async def _session(caller: Annotated[Caller, Depends(_user)]) -> Caller:
     if caller.session_id is None:
-        raise NotAllowed("A chat cannot do this. Use the web page.")
+        raise NotAllowed("not_by_chat")
     return caller
 
 
@@ -94,19 +94,19 @@ async def _recent_or_chat(caller: Annotated[Caller, Depends(_user)]) -> Caller:
     if caller.session_id is None:
         return caller
     if caller.proved_at is None or caller.proved_at < ids.now() - PROOF_LASTS:
-        raise ReauthRequired("Enter your password again to go on.")
+        raise ReauthRequired("password_needed")
     return caller
 
 
 async def _own_data(caller: Annotated[Caller, Depends(_user)], callers: CallersDep) -> Caller:
     if caller.session_id is None and not await callers.is_guest(caller.user_id):
-        raise NotAllowed("A chat cannot do this. Use the web page.")
+        raise NotAllowed("not_by_chat")
     return await _recent_or_chat(caller)
 
 
 async def _admin(caller: Annotated[Caller, Depends(_session)]) -> Caller:
     if caller.role != "admin":
-        raise NotAllowed("Only admins can do this.")
+        raise NotAllowed("admins_only")
     return caller
 
 

@@ -57,7 +57,7 @@ class Shell:
         """The old password works until the link is used. Raises `Conflict`."""
         user = await self._users.find_by_email(body.email)
         if user is None:
-            raise Conflict("No account has this e-mail address.")
+            raise Conflict("email_unknown")
         _check_active(user)
         return await self._link("invite" if user.invited else "reset", user)
 
@@ -90,12 +90,12 @@ class Shell:
 
     async def _hold(self, sql: Sql, user: User) -> None:
         if not await self._users.hold_active(sql, user.id):
-            raise Conflict("This account was switched off just now.")
+            raise Conflict("account_switched_off")
 
 
 def _check_active(user: User) -> None:
     if user.status != "active":
-        raise Conflict("This account is disabled. An admin can enable it on the web.")
+        raise Conflict("account_is_disabled")
 
 
 SettingsDep = FromApp[Settings]

@@ -12,6 +12,7 @@ from api.db import Db, DbUnavailable
 from api.deps import FromApp
 from api.ids import now
 from api.media.service import MediaService
+from api.provider.domain_errors import domain_error
 from api.provider.types import Provider, ProviderError
 from api.schemas import CheckOut, ReadyOut
 from api.settings import Settings
@@ -94,7 +95,7 @@ async def _provider(provider: Provider) -> CheckOut:
     try:
         await provider.reachable()
     except ProviderError as error:
-        return CheckOut(ok=False, detail=error.message)
+        return CheckOut(ok=False, detail=domain_error(error).detail)
     return CheckOut(ok=True, detail="sandbox" if provider.is_sandbox else "OpenRouter")
 
 

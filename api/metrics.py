@@ -148,10 +148,10 @@ async def _reader(
     if _is_here(request):
         return
     if bearer is None:
-        raise NotAuthenticated("Sign in first.")
+        raise NotAuthenticated("sign_in_first")
     caller = await callers.caller(bearer.credentials)
     if caller.role != "admin" or caller.session_id is None:
-        raise NotAllowed("Only admins can do this.")
+        raise NotAllowed("admins_only")
 
 
 def _is_here(request: Request) -> bool:

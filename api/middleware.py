@@ -33,9 +33,9 @@ class Edge:
                 status = message["status"]
                 if _is_plain_413(message):
                     replaced = True
-                    await problem_response(
-                        TooLarge("This request is larger than the server takes.")
-                    )(scope, receive, send_with_id)
+                    await problem_response(TooLarge("request_too_large"))(
+                        scope, receive, send_with_id
+                    )
                     return
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             elif replaced and message.get("body") == PLAIN_413:
@@ -44,7 +44,7 @@ class Edge:
 
         with bound_contextvars(request_id=request_id):
             app = (
-                problem_response(InvalidRequest("The address holds characters that are not text."))
+                problem_response(InvalidRequest("address_not_text"))
                 if _has_nul(scope)
                 else self._app
             )

@@ -5,11 +5,12 @@ What follows from an operation's shape is added to all; what else it may answer 
 The tests' harness refuses an answer whose status stands in neither.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from api import errors
-from api.errors import DomainError
+from api.errors import BY_CODE, DomainError, reasons_of
 from api.problems import ProblemResponse
+from api.reasons import SENTENCES, Making
 from api.schemas import Problem
 
 Said = dict[str, list[str]]
@@ -131,6 +132,7 @@ def with_errors(schema: dict[str, Any]) -> None:
         ref_template="#/components/schemas/{model}", mode="serialization"
     )
     schemas = schema["components"]["schemas"]
+    problem["properties"]["reason"]["description"] = _reasons()
     schemas.update(problem.pop("$defs"), Problem=problem)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -140,6 +142,19 @@ def with_errors(schema: dict[str, Any]) -> None:
             _add(operation, path, more.pop(f"{method.upper()} {path}", ()))
     if more:
         raise RuntimeError(f"no such operations: {', '.join(more)}")
+
+
+def _reasons() -> str:
+    """Markdown: each code with its reasons, and each reason with its sentence."""
+    lines = ["Closed, by `code`. A sentence shows the names of its `params` as `%(name)s`."]
+    making = sorted(get_args(Making))
+    lines += ["", "Why something was not made, with any code of making it:", ""]
+    lines += [f"- `{reason}`: {SENTENCES[reason]}" for reason in making]
+    for code, kind in sorted(BY_CODE.items()):
+        if own := [reason for reason in reasons_of(kind) if reason not in making]:
+            lines += ["", f"`{code}`:", ""]
+            lines += [f"- `{reason}`: {SENTENCES[reason]}" for reason in own]
+    return "\n".join(lines)
 
 
 def _add(operation: dict[str, Any], path: str, more: tuple[type[DomainError], ...]) -> None:

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents: the one place where they become HTTP."""
 
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,22 +12,31 @@ from structlog import get_logger
 from structlog.contextvars import get_contextvars
 
 from api.db import DbUnavailable
-from api.errors import ConfirmCost, DomainError, InvalidRequest, ModelUnavailable, OptionUnsupported
+from api.errors import (
+    ConfirmCost,
+    DomainError,
+    InvalidRequest,
+    ModelUnavailable,
+    OptionUnsupported,
+    sentence,
+)
+from api.reasons import Reason
 from api.schemas import Between, FieldProblem, Problem, usd
 
 log = get_logger("http")
 
-_PLAIN = {
-    400: "invalid_request",
-    401: "not_authenticated",
-    403: "not_allowed",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "timed_out",
-    413: "too_large",
-    416: "range_not_satisfiable",
-    431: "too_large",
+_PLAIN: dict[int, tuple[str, Reason]] = {
+    400: ("invalid_request", "body_unreadable"),
+    401: ("not_authenticated", "sign_in_first"),
+    403: ("not_allowed", "admins_only"),
+    404: ("not_found", "address_unknown"),
+    405: ("method_not_allowed", "method_unknown"),
+    408: ("timed_out", "request_too_slow"),
+    413: ("too_large", "request_too_large"),
+    416: ("range_not_satisfiable", "range_unknown"),
+    431: ("too_large", "request_too_large"),
 }
+_OTHER: tuple[str, Reason] = ("invalid_request", "request_wrong")
 _LIMITS = {"ge", "le", "gt", "lt", "min_length", "max_length"}
 """What of a validation's facts is told: never a value."""
 
@@ -42,7 +52,7 @@ def problem_of(error: DomainError) -> Problem:
             FieldProblem(
                 field=error.field,
                 message=error.detail,
-                reason=error.field_reason,
+                reason=error.reason,
                 params=error.params or None,
             )
         ]
@@ -52,6 +62,7 @@ def problem_of(error: DomainError) -> Problem:
         detail=error.detail,
         code=error.code,
         reason=error.reason,
+        params=error.params,
         charged_usd=None if error.charged_micro is None else usd(error.charged_micro),
         retry_after=error.retry_after,
         fields=fields,
@@ -59,7 +70,7 @@ def problem_of(error: DomainError) -> Problem:
         draft_id=error.draft_id if isinstance(error, ConfirmCost) else None,
     )
     if isinstance(error, OptionUnsupported | ModelUnavailable):
-        problem.model = error.model
+        problem.model = cast(str | None, error.params.get("model"))
         problem.allowed = (
             error.allowed if isinstance(error.allowed, Between) else list(error.allowed)
         )
@@ -79,13 +90,15 @@ def _respond(problem: Problem, headers: dict[str, str] | None = None) -> Problem
     )
 
 
-def plain_problem(status: HTTPStatus) -> Problem:
+def plain_problem(status: HTTPStatus, title: str = "") -> Problem:
     """Where there is no error of ours, only a status."""
+    code, reason = _PLAIN.get(status, _OTHER)
     return Problem(
-        title=status.phrase,
+        title=title or status.phrase,
         status=status,
-        detail=status.phrase,
-        code=_PLAIN.get(status, "invalid_request"),
+        detail=sentence(reason, {}),
+        code=code,
+        reason=reason,
     )
 
 
@@ -120,6 +133,7 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
             status=422,
             detail=detail,
             code="invalid_request",
+            reason="fields_wrong",
             fields=fields,
         )
     )
@@ -127,8 +141,7 @@ async def _invalid(request: Request, error: Exception) -> ProblemResponse:
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
-    code = _PLAIN.get(error.status_code, "invalid_request")
-    problem = Problem(title=error.detail, status=error.status_code, detail=error.detail, code=code)
+    problem = plain_problem(HTTPStatus(error.status_code), error.detail)
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
@@ -148,13 +161,13 @@ def _methods(request: Request) -> list[str]:
 
 async def _database(request: Request, error: Exception) -> ProblemResponse:
     log.error("database_unavailable", path=request.url.path, error=str(error))
-    detail = "The database cannot be used right now. Please try again in a moment."
     return _respond(
         Problem(
             title="Database unavailable",
             status=503,
-            detail=detail,
+            detail=sentence("database_away", {}),
             code="database_unavailable",
+            reason="database_away",
             retry_after=5,
         )
     )
@@ -163,9 +176,16 @@ async def _database(request: Request, error: Exception) -> ProblemResponse:
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
     reference = get_contextvars().get("request_id", "-")
     log.error("unexpected", path=request.url.path, exc_info=error)
-    detail = f"Something went wrong here. The operator finds it in the log under {reference}."
+    params: dict[str, str | int] = {"reference": reference}
     return _respond(
-        Problem(title="Internal error", status=500, detail=detail, code="internal_error")
+        Problem(
+            title="Internal error",
+            status=500,
+            detail=sentence("unexpected", params),
+            code="internal_error",
+            reason="unexpected",
+            params=params,
+        )
     )
 
 

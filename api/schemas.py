@@ -11,10 +11,13 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     SecretStr,
     model_validator,
 )
+
+from api import reasons
 
 T = TypeVar("T")
 
@@ -29,33 +32,7 @@ MediaKind = Literal["image", "video"]
 Effort = Literal["low", "medium", "high"]
 """How much a model thinks before it answers."""
 Platform = Literal["telegram", "discord", "terminal"]
-Reason = Literal[
-    "unreachable",
-    "connection_lost",
-    "timed_out",
-    "overloaded",
-    "busy",
-    "provider_failed",
-    "unreadable_answer",
-    "no_image",
-    "words_only",
-    "unusable_image",
-    "not_fetched",
-    "unusable_video",
-    "cut_short",
-    "safety",
-    "key_refused",
-    "out_of_credit",
-    "model_gone",
-    "request_refused",
-    "storage_unavailable",
-    "storage_full",
-    "server_stopped",
-    "thinking_only",
-    "empty_answer",
-]
-"""Why something was not made. Closed: bots and web have a sentence for each. With `words_only` and
-`request_refused` the error's own sentence is what the model or the provider said."""
+Reason = reasons.Reason
 
 
 def _six_digits(value: Decimal) -> str:
@@ -126,12 +103,12 @@ class Page(Out, Generic[T]):
 
 class FieldProblem(Out):
     """`reason` is a stable word for what is wrong, `params` are the facts in it: clients say it in
-    other languages by them."""
+    other languages by them. It is one of the api's own reasons, or the kind of pydantic's error."""
 
     field: str
     message: str
-    reason: str | None = None
-    params: dict[str, str] | None = None
+    reason: str
+    params: dict[str, str | int] | None = None
 
 
 class Between(Out):
@@ -149,8 +126,12 @@ class Problem(Out):
     status: int
     detail: str
     code: str
-    reason: Reason | None = None
-    """Why it was not made, where `code` alone does not say."""
+    reason: Reason
+    """Closed: it says exactly what is wrong, and belongs to one code, except why something was not
+    made."""
+    params: dict[str, str | int] = Field(default_factory=dict)
+    """The facts in the sentence of the reason. Names that end in `_usd` are dollars, `said` is
+    quoted from the provider, a store or a platform."""
     charged_usd: Usd | None = None
     """With an error that ends something paid: what was booked for it all the same."""
     retry_after: float | None = None

@@ -221,10 +221,14 @@ def in_words(error: ApiError) -> FormError:
         if error.retry_after is None
         else _("Try again in %(time)s.", time=waiting(error.retry_after))
     )
-    if error.problem is not None and error.problem.reason is not None:
+    if error.problem is not None and error.problem.reason in CAUSES:
         paid = charged(error.problem.charged_usd)
         return FormError(
-            cause(error.problem.reason, error.detail, error.code),
+            cause(
+                error.problem.reason,
+                str(error.problem.params.get("said", error.detail)),
+                error.code,
+            ),
             f"{wait} {paid}".strip(),
             error.code,
         )
@@ -240,8 +244,8 @@ def in_words(error: ApiError) -> FormError:
 
 def failure(error: ErrorOut) -> str:
     """Why a job, or an answer, has failed."""
-    if error.reason is not None:
-        return cause(error.reason, error.message, error.code)
+    if error.reason in CAUSES:
+        return cause(error.reason, str(error.params.get("said", error.message)), error.code)
     words = said(error.code, error.message)
     return words if words.endswith((".", "!", "?")) else f"{words}."
 

@@ -22,6 +22,7 @@ from api.db.duckdb import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
 from api.media.disk_space import Room
+from api.reasons import SENTENCES
 from api.settings import Settings
 from api.users import audit
 
@@ -33,11 +34,6 @@ LEFTOVERS = ".making-*"
 AGAIN_AFTER = 600.0
 PAUSE_MAX = 3600.0
 ROOT = Path(__file__).parents[2]
-INSTEAD = (
-    "The database is a PostgreSQL server. Back it up with its own tools, such as pg_dump -Fc, or "
-    "with the backups of whoever runs it, "
-    "and keep the media store beside it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Backups:
         supported = isinstance(self._db, DuckDb)
         return BackupsOut(
             supported=supported,
-            instead=None if supported else INSTEAD,
+            instead=None if supported else SENTENCES["backup_with_server_tools"],
             every_hours=self._plan.every_hours,
             keep=self._plan.keep,
             items=await asyncio.to_thread(self._found),
@@ -87,9 +83,9 @@ class Backups:
         `StorageFull`."""
         db = self._db
         if not isinstance(db, DuckDb):
-            raise Conflict(INSTEAD)
+            raise Conflict("backup_with_server_tools")
         if self._making.locked():
-            raise Conflict("A backup is being made already.")
+            raise Conflict("backup_running")
         async with self._making:
             made = await self._make(db)
         await audit.record(
@@ -125,7 +121,7 @@ class Backups:
             log.error(
                 "backup_failed", code=child.returncode, said=said.decode(errors="replace")[-2000:]
             )
-            raise Conflict("The backup could not be made. The reason is in the log of the api.")
+            raise Conflict("backup_failed")
         return await asyncio.to_thread(self._rotate, target.name)
 
     def _rotate(self, made: str) -> BackupOut:
@@ -139,7 +135,7 @@ class Backups:
         `NotFound`."""
         path = self._plan.folder / name
         if NAME.fullmatch(name) is None or not await asyncio.to_thread(path.is_file):
-            raise NotFound("There is no such backup.")
+            raise NotFound("backup_unknown")
         await audit.record(self._db, "backup_download", actor_id=actor_id, subject=name)
         return path
 
@@ -189,4 +185,4 @@ def _prepare(folder: Path, database: Path) -> None:
     for left in folder.glob(LEFTOVERS):
         shutil.rmtree(left, ignore_errors=True)
     if shutil.disk_usage(folder).free < _needed(database):
-        raise StorageFull("There is not enough room on the disk for a backup.")
+        raise StorageFull("storage_full")

@@ -58,7 +58,7 @@ class Broadcasts:
         except Duplicate as error:
             earlier = await idempotency.recall(self._db, idempotency.key_of(actor_id, key or ""))
             if earlier is None or earlier.body_hash != body_hash or earlier.answer_json is None:
-                raise Conflict("This Idempotency-Key was used for another request.") from error
+                raise Conflict("key_of_other_request") from error
             return BroadcastOut.model_validate_json(earlier.answer_json)
         self._rung.set()
         return made
@@ -147,7 +147,7 @@ class Broadcasts:
                 ids.now(),
             )
             if row is None or not (before.waiting or before.pending):
-                raise Conflict("Nothing of it waits any more: it was sent, or stopped before.")
+                raise Conflict("broadcast_over")
             after: audit.Facts = {"chats": before.chats, "waiting": before.waiting + before.pending}
             await audit.record(
                 sql, "broadcast_stop", actor_id=actor_id, subject=broadcast_id, after=after
@@ -157,7 +157,7 @@ class Broadcasts:
     async def _one(self, broadcast_id: str) -> BroadcastOut:
         rows = await self._db.fetch(f"{_ROWS} WHERE broadcasts.id = $1", broadcast_id)
         if not rows:
-            raise NotFound("There is no broadcast with this id.")
+            raise NotFound("broadcast_unknown")
         return (await self._outs(rows))[0]
 
     async def _outs(self, rows: Sequence[Row]) -> list[BroadcastOut]:

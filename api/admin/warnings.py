@@ -12,6 +12,7 @@ from api.admin.stats import Stats
 from api.budget.service import BudgetService
 from api.db import Db
 from api.media.service import MediaService
+from api.provider.domain_errors import domain_error
 from api.provider.types import KeyState, Provider, ProviderError
 
 NEARLY_PERCENT = 90
@@ -168,7 +169,7 @@ class Warnings:
                 if error.code == "provider_out_of_credit"
                 else "provider_down"
             )
-            return [_provider(code, {"detail": error.message})]
+            return [_provider(code, {"detail": domain_error(error).detail})]
         refused = await store.failed_with(
             self._db, "provider_out_of_credit", ids.now() - LOOKED_BACK
         )

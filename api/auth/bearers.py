@@ -40,7 +40,7 @@ class Bearers:
         """Raises `NotAuthenticated`."""
         found = await store.credential_by_hash(self._db, ids.digest(credential))
         if found is None:
-            raise NotAuthenticated("This bot credential is not valid.")
+            raise NotAuthenticated("bot_credential_wrong")
         if found.last_seen_at is None or found.last_seen_at < ids.now() - SEEN_EVERY:
             await store.see_credential(self._db, found.id, ids.now(), ids.now() - GONE_AFTER)
         return Bot(cast(Platform, found.platform), found.id)
@@ -48,9 +48,9 @@ class Bearers:
     async def _signed_in(self, claims: AccessClaims) -> Caller:
         found = await store.signed_in(self._db, claims.sid, claims.sub)
         if found is None or not found.is_live(ids.now()):
-            raise NotAuthenticated("This session has ended. Sign in again.")
+            raise NotAuthenticated("session_ended")
         if found.status != "active":
-            raise NotAuthenticated("This account cannot sign in.")
+            raise NotAuthenticated("sign_in_refused")
         return Caller(
             claims.sub,
             found.role,
@@ -60,10 +60,10 @@ class Bearers:
 
     async def _acting(self, claims: ActClaims) -> Caller:
         if await self._links.owner(claims.platform, claims.platform_user_id) != claims.sub:
-            raise NotAuthenticated("This chat is not linked any more.")
+            raise NotAuthenticated("chat_unlinked")
         standing = await self._users.standing(claims.sub)
         if standing is None or standing.status != "active":
-            raise NotAuthenticated("This account cannot be used.")
+            raise NotAuthenticated("account_unusable")
         # A bot never has more than a user's rights, whoever it acts for.
         return Caller(
             claims.sub,

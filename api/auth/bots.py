@@ -97,7 +97,7 @@ class BotService:
         async with self._db.transaction() as sql:
             revoked = await store.revoke_credential(sql, credential_id, ids.now())
             if revoked is None:
-                raise NotFound("There is no such credential, or it was revoked before.")
+                raise NotFound("bot_credential_unknown")
             await audit.record(
                 sql,
                 "bot_key_revoke",
@@ -118,10 +118,10 @@ class BotService:
                 chat_id=body.chat_id,
             )
         if user_id is None:
-            raise NotLinked("This chat is not linked to an account yet.")
+            raise NotLinked("chat_not_linked")
         user = await self._users.find(user_id)
         if user is None or user.status != "active":
-            raise NotAllowed("This account is disabled.")
+            raise NotAllowed("account_disabled")
         await self._users.hear_language(user, body.language)
         token = self._signer.act(
             user_id, platform=platform, platform_user_id=body.platform_user_id, chat_id=body.chat_id

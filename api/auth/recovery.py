@@ -23,8 +23,6 @@ from api.users.throttle import Throttle
 
 INVITE_LIFE = timedelta(days=7)
 RESET_LIFE = timedelta(hours=1)
-BAD_INVITE = "This invitation is not valid (any more). Ask an admin for a new one."
-BAD_RESET = "This link is not valid (any more). Ask an admin for a new one."
 
 _PATHS: dict[Purpose, str] = {"invite": "/register?invite=", "reset": "/reset?token="}
 _SUBJECTS: dict[Purpose, str] = {
@@ -67,9 +65,7 @@ class Recovery:
         """A new link in place of the old one. Raises `NotFound`, `Conflict` (taken up already)."""
         user = await self._existing(user_id)
         if not user.invited:
-            raise Conflict(
-                "This account is in use already. A password reset gives it a new password."
-            )
+            raise Conflict("account_in_use")
         token, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._issue(sql, "invite", user, token, at, at + INVITE_LIFE)
@@ -92,7 +88,7 @@ class Recovery:
         invite = body.invite or ""
         user, _ = await self._holder(invite, "invite")
         if user.email != normal(body.email):
-            raise NotFound(BAD_INVITE)
+            raise NotFound("invitation_not_valid")
         hashed = await self._users.hash_for(user, body.password.get_secret_value())
         async with self._db.transaction() as sql:
             chosen = await self._use(sql, invite, "invite", user, hashed)
@@ -107,10 +103,7 @@ class Recovery:
         reset)."""
         user = await self._existing(user_id)
         if user.password_hash is None or user.status != "active":
-            raise Conflict(
-                "This account has no password to reset: it is a guest's, still invited, or "
-                "disabled."
-            )
+            raise Conflict("account_without_password")
         token, at = ids.token(), ids.now()
         async with self._db.transaction() as sql:
             await self._issue(sql, "reset", user, token, at, at + RESET_LIFE)
@@ -141,7 +134,7 @@ class Recovery:
         """Raises `Conflict` when the account went away meanwhile: no token may outlive its
         account."""
         if not await self._users.hold_active(sql, user.id):
-            raise Conflict("This account is disabled.")
+            raise Conflict("account_is_disabled")
         await one_time_tokens.issue(
             sql, ids.digest(token), purpose, user.id, at=at, expires_at=expires_at
         )
@@ -155,7 +148,7 @@ class Recovery:
             or user.status != "active"
             or user.invited != (purpose == "invite")
         ):
-            raise NotFound(BAD_INVITE if purpose == "invite" else BAD_RESET)
+            raise NotFound("invitation_not_valid" if purpose == "invite" else "reset_not_valid")
         return user, found.expires_at
 
     async def _use(self, sql: Sql, token: str, purpose: Purpose, user: User, hashed: str) -> User:
@@ -167,7 +160,7 @@ class Recovery:
             else None
         )
         if chosen is None:
-            raise NotFound(BAD_INVITE if purpose == "invite" else BAD_RESET)
+            raise NotFound("invitation_not_valid" if purpose == "invite" else "reset_not_valid")
         return chosen
 
     async def _invited(self, user: User, token: str, at: datetime) -> InvitedOut:
@@ -192,5 +185,5 @@ class Recovery:
     async def _existing(self, user_id: str) -> User:
         user = await self._users.find(user_id)
         if user is None:
-            raise NotFound("There is no such account.")
+            raise NotFound("account_unknown")
         return user

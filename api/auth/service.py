@@ -24,7 +24,6 @@ from api.auth.sessions import (
     PER_ACCOUNT,
     PER_ADDRESS,
     REFRESH_IDLE,
-    WAIT,
     Client,
     Opened,
     open_session,
@@ -46,7 +45,7 @@ log = structlog.get_logger("auth")
 KEPT_AFTER_END = timedelta(days=30)
 GRACE = timedelta(seconds=10)
 
-SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), WAIT)
+SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1), "tries_too_many")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,10 @@ class AuthService:
         """Makes the first admin and signs in. Raises `SetupDone`, `NotAllowed` (wrong token),
         `InvalidRequest`."""
         if not await self._users.setup_needed():
-            raise SetupDone("The first admin exists already. Sign in instead.")
+            raise SetupDone("admin_exists")
         await self._throttle.take(f"setup:{client.net}", PER_ADDRESS)
         if not hmac.compare_digest(body.token.encode(), self._setup_token.encode()):
-            raise NotAllowed(
-                "The setup link is not valid. The one that counts was printed at the first start."
-            )
+            raise NotAllowed("setup_link_wrong")
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "admin")
         async with self._db.transaction() as sql:
             await self._users.add_first_admin(sql, user)
@@ -103,7 +100,7 @@ class AuthService:
         if body.invite is not None:
             return await self._signed_in(*await self._recovery.accept(body, client))
         if self._web_signup != "open":
-            raise SignupClosed("New accounts are made by an admin here. Ask for an invitation.")
+            raise SignupClosed("invitation_needed")
         await self._throttle.take(f"register:{client.net}", SIGNUPS)
         user = await self._users.new_person(body.email, body.password.get_secret_value(), "user")
         async with self._db.transaction() as sql:
@@ -144,7 +141,7 @@ class AuthService:
         await self._throttle.take(key, PER_ACCOUNT)
         user = await self._users.find(caller.user_id)
         if user is None or caller.session_id is None:
-            raise NotFound("There is no such account.")
+            raise NotFound("account_unknown")
         await self._users.prove(user, body.current_password.get_secret_value())
         await self._throttle.forget(key)
         await store.prove_session(self._db, caller.session_id, ids.now())
@@ -160,7 +157,7 @@ class AuthService:
             rotated, successor = await self._again(presented, asked_at)
         user = await self._users.find(rotated.user_id)
         if user is None or user.status != "active":
-            raise NotAuthenticated("This account cannot sign in.")
+            raise NotAuthenticated("sign_in_refused")
         return await self._tokens(user, rotated.session_id, successor)
 
     async def logout(self, caller: Caller) -> None:
@@ -211,7 +208,7 @@ class AuthService:
         """Raises `NotFound`, also for a session of somebody else."""
         session = await store.session(self._db, session_id)
         if session is None or session.user_id != caller.user_id or not session.is_live(ids.now()):
-            raise NotFound("There is no such session.")
+            raise NotFound("session_unknown")
         await store.revoke_session(self._db, session_id, "ended", ids.now())
 
     async def end_session_of(self, user_id: str, session_id: str, *, actor_id: str) -> None:
@@ -223,7 +220,7 @@ class AuthService:
                 or session.user_id != user_id
                 or not await store.revoke_session(sql, session_id, "admin", ids.now())
             ):
-                raise NotFound("There is no such session.")
+                raise NotFound("session_unknown")
             await audit.record(
                 sql,
                 "user_session_end",
@@ -248,7 +245,7 @@ class AuthService:
         key = f"password:{caller.user_id}"
         if is_credential:
             if caller.session_id is None:
-                raise NotAllowed("A chat cannot change how you sign in. Use the web page.")
+                raise NotAllowed("sign_in_not_by_chat")
             await self._throttle.take(key, PER_ACCOUNT)
         change = await self._users.check_change(caller.user_id, body)
         async with self._db.transaction() as sql:
@@ -317,7 +314,7 @@ class AuthService:
             return None
         session = await store.touch_session(sql, used.session_id, at)
         if session is None:
-            raise NotAuthenticated("This session has ended. Sign in again.")
+            raise NotAuthenticated("session_ended")
         expires_at = min(at + REFRESH_IDLE, session.expires_at)
         await refresh_tokens.insert(
             sql, Refresh(child, used.session_id, used.user_id, used.token_hash, at, expires_at)
@@ -337,13 +334,11 @@ class AuthService:
             or token.used_at is None
             or not session.is_live(ids.now())
         ):
-            raise NotAuthenticated("This session has ended. Sign in again.")
+            raise NotAuthenticated("session_ended")
         # the direct parent of the newest token has its seal: using that one takes it away
         if token.sealed_successor is None or asked_at - token.used_at > GRACE:
             await self._end_stolen(token)
-            raise NotAuthenticated(
-                "This session was ended because its token was used twice. Sign in again."
-            )
+            raise NotAuthenticated("token_reused")
         log.info("refresh_grace", session=token.session_id)
         return token, refresh_tokens.unseal(token.sealed_successor, presented)
 
@@ -361,4 +356,4 @@ class AuthService:
 
 
 def _not_right() -> NotAuthenticated:
-    return NotAuthenticated("E-mail address or password is not right.")
+    return NotAuthenticated("credentials_wrong")

@@ -16,9 +16,12 @@ REFRESH_IDLE = timedelta(days=14)
 SESSION_LIFE = timedelta(days=30)
 DEVICE_LIFE = timedelta(days=180)
 
-WAIT = "Too many tries. Please wait a little."
-PER_ACCOUNT = Limit(5, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), WAIT)
-PER_ADDRESS = Limit(50, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), WAIT)
+PER_ACCOUNT = Limit(
+    5, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), "tries_too_many"
+)
+PER_ADDRESS = Limit(
+    50, timedelta(minutes=15), timedelta(seconds=1), timedelta(minutes=15), "tries_too_many"
+)
 
 
 @dataclass(frozen=True, slots=True)

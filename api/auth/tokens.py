@@ -159,4 +159,4 @@ def _claims(model: type[C], payload: dict[str, Any]) -> C:
 
 
 def _refused() -> NotAuthenticated:
-    return NotAuthenticated("Sign in again.")
+    return NotAuthenticated("sign_in_again")

@@ -109,10 +109,10 @@ def days_of(part: SpendFilter) -> tuple[date, date]:
     try:
         first, end = part.since or part.until - DAY * (usual - 1), part.until + DAY
     except OverflowError as error:
-        raise InvalidRequest("There are no such days.", field="until") from error
+        raise InvalidRequest("days_unknown", field="until") from error
     first = max(min(first, part.until), day_sums.EARLIEST)
     if part.until < day_sums.EARLIEST or (end - first).days > DAYS_MOST:
-        raise InvalidRequest(f"Choose at most {DAYS_MOST} days, of this century.", field="since")
+        raise InvalidRequest("too_many_days", field="since", most=DAYS_MOST)
     return first, end
 
 

@@ -27,7 +27,8 @@ from api.budget.schemas import (
 from api.budget.store import Booked, Difference, Hold, LedgerEntry
 from api.db import Db, Row, Sql
 from api.errors import BudgetExceeded
-from api.schemas import MICRO, Kind, micro, usd
+from api.reasons import BudgetExceededReason
+from api.schemas import Kind, micro, usd
 from api.users import audit
 
 log = structlog.get_logger("budget")
@@ -40,11 +41,11 @@ OVERRUNS_SHOWN = 20
 GIVEN_BACK_PART = 10
 """While less than a tenth of a person's month was given back for failures, the next one is too."""
 
-_WHOSE = {
-    "users": "the budget of all users together",
-    "admins": "the budget of all admins together",
-    "guests": "the budget of all guests together",
-    "global": "this server's budget",
+_REASONS: dict[str, BudgetExceededReason] = {
+    "admins": "budget_of_admins",
+    "global": "budget_of_server",
+    "guests": "budget_of_guests",
+    "users": "budget_of_users",
 }
 
 
@@ -61,12 +62,6 @@ def group_of(role: Literal["user", "admin"], *, guest: bool) -> Group:
     if guest:
         return "guests"
     return "admins" if role == "admin" else "users"
-
-
-def dollars(micro: int) -> str:
-    """For sentences: `$0.40`, and `$0.0031` below a cent."""
-    value = micro / MICRO
-    return f"${value:.2f}" if value >= 0.01 or micro == 0 else f"${value:.4f}"
 
 
 class BudgetService:
@@ -229,12 +224,11 @@ class BudgetService:
             return
         found = await store.counter(sql, scope, month)
         used = found.spent_micro + found.held_micro if found else 0
-        left = max(0, (limit or 0) - used)
-        of = "" if scope in _WHOSE else f" of {dollars(limit or 0)}"
-        whose = _WHOSE.get(scope, "your budget")
         raise BudgetExceeded(
-            f"This can cost up to {dollars(amount)}, and {whose} for this month has "
-            f"{dollars(left)}{of} left."
+            _REASONS.get(scope, "budget_own"),
+            cost_usd=usd(amount),
+            left_usd=usd(max(0, (limit or 0) - used)),
+            limit_usd=usd(limit or 0),
         )
 
     async def settle(

@@ -29,8 +29,7 @@ def checked_image_options(model: Model, body: ImageIn | EstimateIn) -> Options:
     inputs = len(body.input_images or ())
     _check_inputs(model, inputs)
     if body.size is not None and (body.aspect_ratio is not None or body.image_size is not None):
-        detail = "Give either a size in pixels, or an aspect ratio and an image size: not both."
-        raise InvalidRequest(detail, field="size", reason="two_sizes")
+        raise InvalidRequest("two_sizes", field="size")
     options = _given(model, body, "image")
     options.setdefault("n", 1)
     if body.size is None:
@@ -48,19 +47,13 @@ def checked_video_options(
     if isinstance(body, EstimateIn):
         from_image = from_image or bool(body.input_images or body.image_id)
     if from_image and "first_frame" not in can.frame_images:
-        raise OptionUnsupported(
-            f"{model.name} cannot start a video from an image.", field="image_id", model=model.name
-        )
+        raise _unsupported(model, "image_id")
     if (
         isinstance(body, VideoFromImageIn | EstimateIn)
         and body.last_image_id is not None
         and "last_frame" not in can.frame_images
     ):
-        raise OptionUnsupported(
-            f"{model.name} cannot end a video with an image.",
-            field="last_image_id",
-            model=model.name,
-        )
+        raise _unsupported(model, "last_image_id")
     options = _given(model, body, "video")
     if can.generate_audio:
         options.setdefault("generate_audio", True)
@@ -88,43 +81,19 @@ def _given(model: Model, body: ImageOptions | VideoOptions, kind: MediaKind) -> 
         offered = getattr(model.info.capabilities, spec.offered) if spec.offered else bool(wanted)
         if isinstance(offered, tuple):
             options[spec.name] = _spelled(model, spec.name, wanted, offered)
-        elif spec.name == "n":
-            _check_count(model, wanted, offered)
-            options["n"] = wanted
+        elif spec.name == "n" and wanted > offered:
+            raise _unsupported(model, "n", Between(least=1, most=offered))
         elif offered:
             options[spec.name] = wanted
-        elif spec.name == "generate_audio" and wanted:
-            raise OptionUnsupported(
-                f"{model.name} makes silent videos only.", field=spec.name, model=model.name
-            )
-        elif spec.name == "seed":
+        elif spec.name == "seed" or wanted:
             raise _unsupported(model, spec.name)
     return options
-
-
-def _check_count(model: Model, wanted: int, most: int) -> None:
-    if wanted > most:
-        allowed = "one image at a time" if most == 1 else f"at most {most} images at a time"
-        raise OptionUnsupported(
-            f"{model.name} makes {allowed}.",
-            field="n",
-            model=model.name,
-            allowed=Between(least=1, most=most),
-        )
 
 
 def _check_inputs(model: Model, count: int) -> None:
     most = model.info.capabilities.max_input_images
     if count > most:
-        allowed = (
-            f"takes at most {most} input image{'s' if most > 1 else ''}"
-            if most
-            else "takes no input images"
-        )
-        counts = Between(least=0, most=most) if most else ()
-        raise OptionUnsupported(
-            f"{model.name} {allowed}.", field="input_images", model=model.name, allowed=counts
-        )
+        raise _unsupported(model, "input_images", Between(least=0, most=most) if most else ())
 
 
 def _spelled(model: Model, name: str, wanted: str | int, offered: Sequence[str | int]) -> str | int:
@@ -134,18 +103,14 @@ def _spelled(model: Model, name: str, wanted: str | int, offered: Sequence[str |
     return found
 
 
-def _unsupported(model: Model, name: str, allowed: Sequence[str | int] = ()) -> OptionUnsupported:
-    words = name.replace("_", " ")
-    if not allowed:
-        return OptionUnsupported(
-            f"{model.name} does not take the option {words}.", field=name, model=model.name
-        )
-    values = [str(value) for value in allowed]
+def _unsupported(
+    model: Model, name: str, allowed: Sequence[str | int] | Between = ()
+) -> OptionUnsupported:
     return OptionUnsupported(
-        f"{model.name} takes as {words}: {', '.join(values)}.",
+        "option_value" if allowed else "option_unknown",
         field=name,
         model=model.name,
-        allowed=values,
+        allowed=allowed if isinstance(allowed, Between) else [str(value) for value in allowed],
     )
 
 

@@ -50,9 +50,7 @@ async def list_models(
             -1,
         )
         if start < 0:
-            raise InvalidRequest(
-                "This cursor is not valid any more. Start again without it.", field="cursor"
-            )
+            raise InvalidRequest("cursor_not_valid", field="cursor")
     page = models[start : start + limit]
     more = start + limit < len(models)
     return Page(

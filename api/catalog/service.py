@@ -12,7 +12,7 @@ import structlog
 from api import ids
 from api.catalog import store
 from api.catalog.model import Model
-from api.catalog.model_choice import best, first_ids, matching, names, price_of
+from api.catalog.model_choice import best, first_ids, matching, price_of
 from api.catalog.pricing import price_out
 from api.catalog.schemas import AdminModelOut, ModelChangeIn, ModelOut, ModelSort, NewModelIn
 from api.catalog.store import Stored
@@ -98,11 +98,7 @@ class Catalog:
         async with self._refreshing:
             infos = {(info.id, info.kind): info for info in await self._provider.models()}
             if not infos:
-                raise ProviderError(
-                    "provider_unavailable",
-                    "The provider's model lists are empty.",
-                    outcome="refused",
-                )
+                raise ProviderError("provider_unavailable", "lists_empty", outcome="refused")
             async with self._db.transaction() as sql:
                 await self._save(sql, infos)
             await self._reload()
@@ -152,7 +148,7 @@ class Catalog:
                 (row for row in await store.by_id(sql, new.id) if row.model.kind == new.kind), None
             )
             if known is not None and known.offered:
-                raise Conflict(f"{new.id} is in the catalogue already.")
+                raise Conflict("model_listed_already", model=new.id)
             if known is None:
                 await store.add_by_hand(sql, self._unlisted(new.id, new.kind), price, ids.now())
             else:
@@ -175,13 +171,11 @@ class Catalog:
             row = _one(await store.by_id(sql, model_id), model_id, kind)
             changed = _decided(row.model, body)
             if body.default is False and row.model.is_default:
-                raise InvalidRequest("Make another model the default instead.", field="default")
+                raise InvalidRequest("default_elsewhere", field="default")
             await store.decide(sql, changed)
             if body.default:
                 if not (changed.enabled and row.offered):
-                    raise Conflict(
-                        "A model that is switched off or has vanished cannot be the default."
-                    )
+                    raise Conflict("default_not_usable")
                 await store.set_default(sql, changed.kind, changed.id)
             await self._heal_defaults(sql)
             after = _facts(replace(changed, is_default=body.default or row.model.is_default))
@@ -217,9 +211,7 @@ class Catalog:
             rows.sort(key=lambda row: -_use(row, used))
         places = [f"{row.model.kind}:{row.model.id}" for row in rows]
         if cursor is not None and cursor not in places:
-            raise InvalidRequest(
-                "This cursor is not valid any more. Start again without it.", field="cursor"
-            )
+            raise InvalidRequest("cursor_not_valid", field="cursor")
         rest = rows[places.index(cursor) + 1 :] if cursor is not None else rows
         found = [row for row in rest if _shown(row, kind, words)]
         last = (
@@ -304,10 +296,7 @@ class Catalog:
         models = self.list_models(kind, role)
         if model_id is None:
             if not models:
-                raise ModelUnavailable(
-                    f"There is no {kind} model yet: the provider's lists could not be read so far.",
-                    retry_after=10,
-                )
+                raise ModelUnavailable("models_not_read", kind=kind, retry_after=10)
             return models[0]
         known = next(
             (
@@ -324,10 +313,7 @@ class Catalog:
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            detail = (
-                f"Several models are called {model_id!r}: {names(found)}. Please say which one."
-            )
-            raise ModelUnavailable(detail, model=model_id, allowed=first_ids(found))
+            raise ModelUnavailable("model_ambiguous", model=model_id, allowed=first_ids(found))
         if not self._models and kind == "image" and re.fullmatch(r"[\w.-]+/[\w.:-]+", model_id):
             return Model(
                 self._unlisted(model_id, kind), enabled=True, is_default=False, listed=False
@@ -337,22 +323,27 @@ class Catalog:
     def _not_there(
         self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None
     ) -> ModelUnavailable:
-        return ModelUnavailable(
-            self._why_not(kind, wanted, models, role), model=wanted, allowed=first_ids(models)
-        )
-
-    def _why_not(self, kind: Kind, wanted: str, models: Sequence[Model], role: Role | None) -> str:
         same = [
             model for (_, known), model in self._models.items() if known.lower() == wanted.lower()
         ]
         of_kind = [model for model in same if model.kind == kind]
+        allowed = first_ids(models)
         if any(not model.allows(role) for model in of_kind):
-            return f"The operator keeps {same[0].name} for others. Try {names(models)}."
+            return ModelUnavailable(
+                "model_of_others", model=wanted, name=same[0].name, allowed=allowed
+            )
         if of_kind:
-            return f"The operator has switched {same[0].name} off. Try {names(models)}."
+            return ModelUnavailable("model_off", model=wanted, name=same[0].name, allowed=allowed)
         if same:
-            return f"{same[0].name} makes {same[0].kind}, not {kind}. Try {names(models)}."
-        return f"There is no {kind} model {wanted!r}. Try {names(models)}."
+            return ModelUnavailable(
+                "model_other_kind",
+                model=wanted,
+                name=same[0].name,
+                makes=same[0].kind,
+                kind=kind,
+                allowed=allowed,
+            )
+        return ModelUnavailable("model_unknown", model=wanted, kind=kind, allowed=allowed)
 
 
 def model_out(model: Model) -> ModelOut:
@@ -384,12 +375,9 @@ def _admin_out(row: Stored) -> AdminModelOut:
 def _one(rows: Sequence[Stored], model_id: str, kind: Kind | None) -> Stored:
     found = [row for row in rows if kind in {None, row.model.kind}]
     if not found:
-        raise NotFound(f"There is no model {model_id!r}.")
+        raise NotFound("model_unknown_id", model=model_id)
     if len(found) > 1:
-        kinds = " and ".join(row.model.kind for row in found)
-        raise InvalidRequest(
-            f"There is a model of this name for {kinds}. Please say which kind.", field="kind"
-        )
+        raise InvalidRequest("kind_needed", field="kind")
     return found[0]
 
 

@@ -102,9 +102,7 @@ def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:
     last, _, text = cursor.partition(":")
     value = _bigint(text) if order.type == "bigint" else text
     if value is None:
-        raise InvalidRequest(
-            "This cursor belongs to another list. Start again without it.", field="cursor"
-        )
+        raise InvalidRequest("cursor_of_other_list", field="cursor")
     key, at = order.key, f"${number + 1}::{order.type}"
     return f"({key} {beyond} {at} OR ({key} = {at} AND id {beyond} ${number}))", [last, value]
 

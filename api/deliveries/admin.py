@@ -56,7 +56,7 @@ class DeliveryAdmin:
             else []
         )
         if not found:
-            raise Conflict("Its owner has no linked chat there.")
+            raise Conflict("owner_without_chat")
         noted = fallback.tried(row, "to_dm", "an operator had it sent to the private chat", now())
         await self._act(
             admin, "delivery_to_dm", row, fallback.to_private_chat(noted, found[0], platform, now())
@@ -71,7 +71,7 @@ class DeliveryAdmin:
         }
         async with self._db.transaction() as sql:
             if not await store.move(sql, row, after):
-                raise Conflict("It was moved on just now. Look again.")
+                raise Conflict("delivery_moved_on")
             facts: audit.Facts = {
                 "state": after.state,
                 "platform": after.target.platform,
@@ -85,17 +85,17 @@ class DeliveryAdmin:
     async def _row(self, delivery_id: str) -> Delivery:
         row = await store.get(self._db, delivery_id)
         if row is None:
-            raise NotFound("There is no delivery with this id.")
+            raise NotFound("delivery_unknown")
         return row
 
     async def _movable(self, delivery_id: str) -> Delivery:
         row = await self._row(delivery_id)
         if row.state == "done":
-            raise Conflict("It was shown, or its owner has put it aside.")
+            raise Conflict("delivery_over")
         if row.leased(now()):
-            raise Conflict("A bot is showing it right now. Look again in a minute.")
+            raise Conflict("delivery_shown_now")
         if row.generation_id is not None and not await self._render([row.generation_id]):
-            raise Conflict("What was made is deleted: there is nothing to show any more.")
+            raise Conflict("delivery_gone")
         return row
 
     async def _outs(self, rows: Sequence[Delivery]) -> list[DeliveryRowOut]:

@@ -47,12 +47,12 @@ class Inbox:
             not await lists.read(self._db, caller.user_id, delivery_id, now())
             and delivery_id is not None
         ):
-            raise NotFound("There is no such message in your inbox.")
+            raise NotFound("message_unknown")
 
     async def put_aside(self, caller: Caller, delivery_id: str) -> None:
         """Raises `NotFound`. What was made stays in the gallery."""
         if not await lists.put_aside(self._db, caller.user_id, delivery_id, now()):
-            raise NotFound("There is no such message in your inbox.")
+            raise NotFound("message_unknown")
 
     async def send(
         self, caller: Caller, generation_id: str, body: SendIn, key: str | None
@@ -62,9 +62,9 @@ class Inbox:
         `Conflict` (nothing to send)."""
         about = (await self._render([generation_id])).get(generation_id)
         if about is None or about.user_id != caller.user_id:
-            raise NotFound("There is no generation with this id.")
+            raise NotFound("generation_unknown")
         if about.generation.status != "completed":
-            raise Conflict("It is not finished, so there is nothing to send yet.")
+            raise Conflict("not_finished")
         chat = await self._chat(caller, body)
         under_way = await store.pending_of(self._db, generation_id, body.platform, chat.chat_id)
         delivery_id = under_way or await self._insert(
@@ -80,7 +80,7 @@ class Inbox:
             (one for one in found if body.platform_user_id in (None, one.platform_user_id)), None
         )
         if chat is None or owner is None or owner.guest:
-            raise NotLinked("Link this chat to your account first.")
+            raise NotLinked("link_first")
         return chat
 
     async def _insert(

@@ -157,7 +157,7 @@ class DeliveryService:
             else None
         )
         if about is None:
-            raise NotFound("This delivery is about no generation.")
+            raise NotFound("delivery_without_generation")
         return about.user_id, about.generation.id
 
     async def ack(self, platform: str, delivery_id: str, body: AckIn) -> None:
@@ -315,4 +315,4 @@ def _leased_out(
 
 
 def _lease_over() -> Conflict:
-    return Conflict("This delivery is not leased to you any more.")
+    return Conflict("lease_lost")

@@ -94,5 +94,5 @@ def within(wanted: GenerationFilter, sort: JobSort, at: datetime) -> GenerationF
         until = wanted.until or (wanted.since + SORTED_WITHIN if wanted.since else at)
         earliest = until - SORTED_WITHIN
     except OverflowError as error:
-        raise InvalidRequest("There are no such days.") from error
+        raise InvalidRequest("days_unknown") from error
     return replace(wanted, since=max(wanted.since or earliest, earliest), until=until)

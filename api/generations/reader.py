@@ -35,7 +35,7 @@ class GenerationReader:
             self._db, generation_id.lower()
         )
         if found is None or found.user_id != user_id:
-            raise NotFound("There is no generation with this id.")
+            raise NotFound("generation_unknown")
         return found
 
     async def one(self, user_id: str, generation_id: str) -> GenerationOut:
@@ -166,6 +166,7 @@ def error_of(row: Listed) -> ErrorOut | None:
     return ErrorOut(
         code=row.error_code,
         message=row.error_message or "",
-        reason=row.error_reason,
+        reason=row.error_reason or "earlier",
+        params=row.error_params,
         charged_usd=None if row.charged_micro is None else usd(row.charged_micro),
     )

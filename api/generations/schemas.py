@@ -123,11 +123,14 @@ class EstimateOut(Out):
 
 
 class ErrorOut(Out):
-    """`charged_usd`: what was booked all the same; null where nobody has counted it yet."""
+    """`reason` and `params` as in a problem document; `earlier` is the reason of failures from
+    before reasons were kept. `charged_usd`: the amount that was booked all the same; null where
+    nobody has counted it yet."""
 
     code: str
     message: str
-    reason: Reason | None = None
+    reason: Reason
+    params: dict[str, str | int] = Field(default_factory=dict)
     charged_usd: Usd | None = None
 
 

@@ -47,6 +47,7 @@ class Listed:
     error_code: str | None
     error_message: str | None
     error_reason: Reason | None
+    error_params_json: str | None
     source: str
     sandbox: bool
     platform: str | None
@@ -71,6 +72,13 @@ class Listed:
     @property
     def waits_for_provider(self) -> bool:
         return self.status == "queued" and self.followed_ms is not None
+
+    @property
+    def error_params(self) -> dict[str, str | int]:
+        """One that failed before reasons were kept has its sentence of that time."""
+        if self.error_params_json is not None:
+            return cast(dict[str, str | int], json.loads(self.error_params_json))
+        return {"said": self.error_message or ""}
 
     @property
     def charged_micro(self) -> int | None:
@@ -100,8 +108,8 @@ class Generation(Listed):
 _LISTED = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, "
     "attempt, rescues, provider_id, "
-    "estimate_micro, cost_micro, error_code, error_message, error_reason, source, sandbox, "
-    "platform, parent_id, favourite, created_at, "
+    "estimate_micro, cost_micro, error_code, error_message, error_reason, "
+    "error_params_json, source, sandbox, platform, parent_id, favourite, created_at, "
     "started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
 )
 COLUMNS = (

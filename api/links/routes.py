@@ -67,7 +67,7 @@ async def unlink(
         platform,
         platform_user_id,
     ):
-        raise NotAllowed("A chat can only unlink itself. Use the web page.")
+        raise NotAllowed("unlinks_itself_only")
     await links.unlink(caller.user_id, platform, platform_user_id, from_chat=caller.chat_id)
 
 

@@ -37,19 +37,16 @@ from api.users.throttle import Limit, Throttle
 CODE_LIFE = timedelta(minutes=5)
 CODES_KEPT = timedelta(days=1)
 SWEPT = timedelta(days=1)
-NOT_VALID = "This code is not valid (any more). Make a new one on the web page."
 STARTS = Limit(
     20,
     timedelta(hours=1),
     timedelta(minutes=5),
     timedelta(hours=1),
-    "That were many codes. Please wait before you make another.",
+    "codes_too_many",
 )
-REPORTS = Limit(
-    1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "The admins know it already."
-)
+REPORTS = Limit(1, timedelta(hours=1), timedelta(hours=1), timedelta(hours=1), "reported_already")
 WRONG_CODES = Limit(
-    5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), NOT_VALID
+    5, timedelta(minutes=10), timedelta(minutes=10), timedelta(minutes=10), "codes_wrong_too_often"
 )
 
 
@@ -97,7 +94,7 @@ class LinkService:
                 await store.burn_open_codes(sql, user_id, platform, at)
                 await store.insert_code(sql, code, ids.digest(secret))
         if blocked is not None:
-            raise RateLimited(STARTS.sentence, retry_after=max(1.0, (blocked - at).total_seconds()))
+            raise RateLimited(STARTS.reason, retry_after=max(1.0, (blocked - at).total_seconds()))
         template = await store.link_template(self._db, platform)
         return CodeOut(
             id=code.id,
@@ -110,7 +107,7 @@ class LinkService:
         """Raises `NotFound`, also for a code of somebody else."""
         code = await store.code(self._db, code_id)
         if code is None or code.user_id != user_id:
-            raise NotFound("There is no such code.")
+            raise NotFound("code_unknown")
         return _shown(code)
 
     async def redeem(self, platform: Platform, body: RedeemIn) -> RedeemOut:
@@ -134,7 +131,7 @@ class LinkService:
             at=ids.now(),
         )
         if code is None:
-            raise NotFound(NOT_VALID)
+            raise NotFound("code_not_valid")
         await self._throttle.give_back(sender)
         return RedeemOut(
             state="redeemed", code_id=code.id, account_hint=await self._hint(code.user_id)
@@ -145,7 +142,7 @@ class LinkService:
         decide = store.accept if body.accept else store.decline
         code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
         if code is None:
-            raise NotFound(NOT_VALID)
+            raise NotFound("code_not_valid")
         return RedeemOut(
             state=_state(code), code_id=code.id, account_hint=await self._hint(code.user_id)
         )
@@ -158,15 +155,13 @@ class LinkService:
             code = await store.confirm(sql, code_id, user_id, ids.now())
             # an account that is being deleted gets no link any more
             if code is not None and not await self._users.hold_active(sql, user_id):
-                raise NotFound("There is no such code.")
+                raise NotFound("code_unknown")
             linked = code is not None and await self._link(sql, code)
         if code is None:
             return await self._already_confirmed(user_id, code_id)
         self._outbox.ring(code.platform)
         if not linked:
-            raise Conflict(
-                "This chat belongs to another account. It has to be unlinked there first."
-            )
+            raise Conflict("chat_of_other_account")
         return _shown(code)
 
     async def unlink(
@@ -177,13 +172,11 @@ class LinkService:
         `NotFound`, `Conflict` (a guest is nothing but its chat)."""
         user = await self._users.find(user_id)
         if user is not None and user.guest:
-            raise Conflict(
-                "A guest account belongs to its chat. Link the chat to an account to change that."
-            )
+            raise Conflict("guest_of_chat")
         async with self._db.transaction() as sql:
             gone = await store.delete_link(sql, platform, platform_user_id, user_id)
             if gone is None:
-                raise NotFound("This chat is not linked to your account.")
+                raise NotFound("link_unknown")
             await audit.record(
                 sql,
                 "unlink",
@@ -227,7 +220,7 @@ class LinkService:
                     await self._users.add(sql, guest)
         owner = await self.owner(platform, platform_user_id)
         if owner is None:
-            raise Conflict("This chat was unlinked just now. Try again.")
+            raise Conflict("chat_unlinked_just_now")
         return owner
 
     async def report(self, user_id: str, *, code: str, short_id: str = "") -> ReportedOut:
@@ -296,7 +289,7 @@ class LinkService:
                     after=_identity(platform, body.platform_user_id),
                 )
             self._ring_all(told)
-        raise Conflict("This chat is linked to an account already. Unlink it there first.")
+        raise Conflict("chat_linked_already")
 
     async def _tell_chats(
         self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]
@@ -364,8 +357,8 @@ class LinkService:
         if shown.state == "confirmed":
             return shown
         if shown.state == "redeemed" and not shown.chat_accepted:
-            raise Conflict("Answer the question in the chat with Yes first.")
-        raise Conflict("This code cannot be confirmed (any more). Make a new one.")
+            raise Conflict("code_not_redeemed")
+        raise Conflict("code_not_confirmed")
 
     async def _hint(self, user_id: str, sql: Sql | None = None) -> str:
         user = await self._users.find(user_id, sql)

@@ -157,12 +157,10 @@ def storage_errors(*, writing: bool = False) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise StorageUnavailable("The store for files does not answer.") from error
+        raise StorageUnavailable("storage_silent") from error
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFull(
-                "The server's storage is full. The operator has to make room."
-            ) from error
+            raise StorageFull("storage_full") from error
         if isinstance(error, FileNotFoundError) and not writing and _said(error) != "NoSuchBucket":
             raise
         raise _unavailable(error) from error
@@ -171,7 +169,7 @@ def storage_errors(*, writing: bool = False) -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"The store for files cannot be used: {_said(error)}")
+    return StorageUnavailable("storage_unavailable", said=_said(error))
 
 
 def _said(error: Exception) -> str:

@@ -55,4 +55,4 @@ class Room:
     async def require(self) -> None:
         """Raises `StorageFull`: to be asked before anything is paid for."""
         if (await self.tightest()).short:
-            raise StorageFull("The server's storage is full. The operator has to make room.")
+            raise StorageFull("storage_full")

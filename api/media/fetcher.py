@@ -30,7 +30,6 @@ STREAM_SECONDS = 600.0
 PLACES_MAX = 4
 """An address, and so many redirects less one."""
 
-_NOT_FETCHED = "The image could not be fetched from this address."
 
 _DENIED = tuple(
     ip_network(network)
@@ -99,9 +98,7 @@ class ImageFetcher:
                 return await self._get(parts, host, await self._address(host))
         except (httpx.HTTPError, OSError, UnicodeError) as error:  # TimeoutError is an OSError
             log.info("image_not_fetched", host=host, error=repr(error))
-            raise InvalidRequest(
-                _NOT_FETCHED, field="image_url", reason="address_not_fetched"
-            ) from error
+            raise InvalidRequest("address_not_fetched", field="image_url") from error
 
     def _checked(self, url: str) -> SplitResult:
         if (
@@ -111,32 +108,18 @@ class ImageFetcher:
             or "\\" in url
             or len(url) > 2048
         ):
-            raise InvalidRequest(
-                "This is not an https address.", field="image_url", reason="address_not_https"
-            )
+            raise InvalidRequest("address_not_https", field="image_url")
         try:
             parts = urlsplit(url)
             port = parts.port or 443
         except ValueError as error:
-            raise InvalidRequest(
-                "This is not an https address.", field="image_url", reason="address_not_https"
-            ) from error
+            raise InvalidRequest("address_not_https", field="image_url") from error
         if parts.scheme != "https" or not parts.hostname:
-            raise InvalidRequest(
-                "Only https addresses are fetched.", field="image_url", reason="address_not_https"
-            )
+            raise InvalidRequest("address_not_https", field="image_url")
         if port != self._port or parts.username is not None or parts.password is not None:
-            raise InvalidRequest(
-                "The address may hold no port, user or password.",
-                field="image_url",
-                reason="address_not_plain",
-            )
+            raise InvalidRequest("address_not_plain", field="image_url")
         if ":" in parts.hostname or parts.hostname.rpartition(".")[2].isdigit():
-            raise InvalidRequest(
-                "The address has to have a name, not numbers.",
-                field="image_url",
-                reason="address_not_plain",
-            )
+            raise InvalidRequest("address_not_plain", field="image_url")
         return parts
 
     async def _address(self, host: str) -> str:
@@ -144,7 +127,7 @@ class ImageFetcher:
         addresses = await self._resolve(host, self._port)
         if not addresses or not all(self._is_allowed(address) for address in addresses):
             log.warning("image_address_refused", host=host, addresses=list(addresses))
-            raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
+            raise InvalidRequest("address_not_fetched", field="image_url")
         return addresses[0]
 
     async def _get(self, parts: SplitResult, host: str, address: str) -> bytes:
@@ -159,7 +142,7 @@ class ImageFetcher:
                 or response.headers.get("content-encoding", "identity") != "identity"
             ):
                 log.info("image_not_fetched", host=host, status=response.status_code)
-                raise InvalidRequest(_NOT_FETCHED, field="image_url", reason="address_not_fetched")
+                raise InvalidRequest("address_not_fetched", field="image_url")
             return await _all(response.aiter_raw())
 
     async def stream(self, url: str, most: int) -> AsyncIterator[bytes]:
@@ -182,20 +165,13 @@ class ImageFetcher:
                     async for chunk in response.aiter_bytes():
                         count += len(chunk)
                         if count > most or clock() > until:
-                            raise TooLarge(
-                                f"The file is larger than {most // 1_000_000} MB, or comes too "
-                                "slowly."
-                            )
+                            raise TooLarge("file_too_large", megabytes=most // 1_000_000)
                         yield chunk
                     return
-            raise InvalidRequest(
-                "The address leads on and on.", field="image_url", reason="address_not_fetched"
-            )
+            raise InvalidRequest("address_leads_on", field="image_url")
         except (httpx.HTTPError, OSError, ValueError) as error:
             log.info("file_not_fetched", error=type(error).__name__)
-            raise ProviderUnavailable(
-                "The file could not be fetched from this address.", reason="not_fetched"
-            ) from error
+            raise ProviderUnavailable("not_fetched") from error
 
     @asynccontextmanager
     async def _opened(
@@ -259,5 +235,5 @@ async def _all(chunks: AsyncIterator[bytes]) -> bytes:
     async for chunk in chunks:
         data += chunk
         if len(data) > IMAGE_MAX:
-            raise TooLarge(f"The image is larger than {IMAGE_MAX // 1_000_000} MB.")
+            raise TooLarge("file_too_large", megabytes=IMAGE_MAX // 1_000_000)
     return bytes(data)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
-from typing import cast
+from typing import Any, cast
 
 from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
@@ -21,7 +21,7 @@ from api.errors import DomainError, TooLarge, UnsupportedMedia
 from api.media import file_types
 from api.media.file_types import JPEG, PNG, PictureKind
 from api.media.picture_repair import is_cut_short, mended
-from api.schemas import Reason
+from api.reasons import Making, UnsupportedMediaReason
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
 if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
@@ -54,7 +54,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ON_THEIR_SIDE = {5, 6, 7, 8}
-_TAKEN = "PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP and TIFF are taken."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Decoded:
 
 
 @contextmanager
-def typed_errors(detail: str, reason: Reason | None = None) -> Iterator[None]:
+def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iterator[None]:
     """What is not one of ours already becomes `UnsupportedMedia`: decoders fail in any way there is
     on bytes that somebody made up."""
     try:
@@ -98,25 +97,24 @@ def typed_errors(detail: str, reason: Reason | None = None) -> Iterator[None]:
     except DomainError:
         raise
     except MemoryError as error:
-        raise TooLarge("There is not enough memory to look into this file.") from error
+        raise TooLarge("memory_short") from error
     except Exception as error:
-        raise UnsupportedMedia(detail, reason=reason) from error
+        raise UnsupportedMedia(reason, **params) from error
 
 
 def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
     """To its end, scaled down to about `pixels`. Raises `UnsupportedMedia`, `TooLarge`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
     if kind is None:
-        raise UnsupportedMedia(f"This is not an image that can be read. {_TAKEN}")
-    detail = f"This {kind.extension.upper()} image is damaged and cannot be read."
+        raise UnsupportedMedia("image_unreadable")
     try:
-        with typed_errors(detail):
+        with typed_errors("image_damaged", format=kind.extension.upper()):
             return _decoded(data, kind, pixels)
     except UnsupportedMedia:
         repaired = mended(data, kind)
         if repaired is None:
             raise
-        with typed_errors(detail):
+        with typed_errors("image_damaged", format=kind.extension.upper()):
             return _decoded(repaired, kind, pixels)
 
 
@@ -132,9 +130,9 @@ def made_picture(data: bytes) -> Picture:
     except (UnsupportedMedia, TooLarge) as error:
         size = _head_size(data, kind) if kind is not None and kind.browsers else None
         if kind is not None and is_cut_short(data, kind):
-            raise UnsupportedMedia("The image ends before its end.", reason="cut_short") from error
+            raise UnsupportedMedia("cut_short") from error
         if kind is None or size is None:
-            raise UnsupportedMedia(error.detail, reason="unusable_image") from error
+            raise UnsupportedMedia("unusable_image") from error
         return Picture(data, kind, *size, None)
     if found.kind.plain:
         return Picture(data, found.kind, found.width, found.height, thumbnail(found.image))
@@ -187,7 +185,7 @@ def _opened(data: bytes, kind: PictureKind) -> Image.Image:
 def _head_size(data: bytes, kind: PictureKind) -> tuple[int, int] | None:
     """As it is shown, or as it is stored where its EXIF cannot be read."""
     try:
-        with typed_errors("The image cannot be read."):
+        with typed_errors("image_unreadable"):
             image = _opened(data, kind)
             size = image.size
             return size[::-1] if _orientation(image) in _ON_THEIR_SIDE else size
@@ -202,8 +200,9 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
     memory = _memory(image, kind, scale)
     if memory > MEMORY_MAX:
         raise TooLarge(
-            f"The image has {width * height / 1_000_000:.0f} megapixels, which is too many for a "
-            f"{kind.extension.upper()} image."
+            "pixels_too_many",
+            megapixels=round(width * height / 1_000_000),
+            format=kind.extension.upper(),
         )
     turn: AbstractContextManager[object] = _LARGE if memory > MEMORY_LARGE else nullcontext()
     with turn:
@@ -240,7 +239,7 @@ def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:
 def _orientation(image: Image.Image) -> int:
     """1 where the EXIF cannot be read."""
     try:
-        with typed_errors("The EXIF cannot be read."):
+        with typed_errors("image_unreadable"):
             return int(image.getexif().get(_ORIENTATION, 1))
     except DomainError:
         return 1
@@ -299,7 +298,7 @@ def _to_srgb(image: Image.Image, wanted: str) -> ImageCms.ImageCmsTransform | No
     if not embedded:
         return None
     try:
-        with typed_errors("The colour profile cannot be read."):
+        with typed_errors("image_unreadable"):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
             space = profile.profile.xcolor_space.strip()
             given = (

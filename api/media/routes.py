@@ -49,14 +49,12 @@ async def _readable(
     if not signed:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise NotAuthenticated(
-                "This link is not valid any more. Open the page again for a fresh one."
-            )
+            raise NotAuthenticated("media_link_expired")
         caller = await callers.caller(token)
         if row is None or row.user_id != caller.user_id:
-            raise NotFound("There is no such file among yours.")
+            raise NotFound("file_unknown")
     if row is None:
-        raise NotFound("This file is not there any more.")
+        raise NotFound("file_gone")
     return row
 
 

@@ -150,9 +150,7 @@ class MediaService:
         async with self._files.receive(chunks, VIDEO_MAX) as received:
             container = file_types.video_format(received.head)
             if container is None:
-                raise UnsupportedMedia(
-                    "The file is no video that can be shown.", reason="unusable_video"
-                )
+                raise UnsupportedMedia("unusable_video")
             if container == "mp4":
                 return await self._keep_mp4(received, user_id, generation_id)
             with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
@@ -257,7 +255,7 @@ class MediaService:
         the same file, that one. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`, and
         `Conflict` when the key was used for something else."""
         if len(data) > UPLOAD_MAX:
-            raise TooLarge(f"An image may have up to {UPLOAD_MAX // 1_000_000} MB.")
+            raise TooLarge("file_too_large", megabytes=UPLOAD_MAX // 1_000_000)
         body_hash = hashlib.sha256(data).hexdigest()
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
@@ -285,7 +283,7 @@ class MediaService:
         except Duplicate as error:
             await self.discard([kept])
             if (earlier := await self._uploaded(user_id, key, body_hash)) is None:
-                raise Conflict("This was sent at the same moment. Please try again.") from error
+                raise Conflict("sent_at_same_moment") from error
             return earlier
         return made
 
@@ -298,7 +296,7 @@ class MediaService:
         if found is None:
             return None
         if found.body_hash != body_hash or found.answer_json is None:
-            raise Conflict("This Idempotency-Key was used for another request.")
+            raise Conflict("key_of_other_request")
         return UploadOut.model_validate_json(found.answer_json)
 
     async def upload_from_url(self, user_id: str, url: str) -> UploadOut:
@@ -317,12 +315,12 @@ class MediaService:
             return ImageInput(row.content_type, await self._files.read(row.key))
         except FileNotFoundError as error:
             log.exception("file_missing", media=media_id, key=row.key)
-            raise NotFound("This image is not there any more.") from error
+            raise NotFound("image_gone") from error
 
     async def _own_image(self, user_id: str, media_id: str) -> MediaRow:
         row = await store.by_id(self._db, media_id)
         if row is None or row.user_id != user_id or row.role not in {"upload", "image"}:
-            raise NotFound("There is no such image among yours.")
+            raise NotFound("image_unknown")
         return row
 
     async def own_images(self, user_id: str, media_ids: Sequence[str]) -> dict[str, MediaOut]:
@@ -380,7 +378,7 @@ class MediaService:
             return await self._files.stream(row.key, start, end)
         except FileNotFoundError as error:
             log.exception("file_missing", media=row.id, key=row.key)
-            raise NotFound("This file is not there any more.") from error
+            raise NotFound("file_gone") from error
 
     async def files_of_user(self, user_id: str) -> list[MediaRow]:
         """Without the smaller copies."""
@@ -390,7 +388,7 @@ class MediaService:
         """All of a file. Raises `NotFound`."""
         row = await store.by_id(self._db, media_id)
         if row is None:
-            raise NotFound("This file is not there any more.")
+            raise NotFound("file_gone")
         return await self.stream(row, 0, row.size)
 
     async def erase_generation(self, generation_id: str) -> None:

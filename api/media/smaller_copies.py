@@ -49,9 +49,7 @@ class Fitter:
             return row
         step = max((step for step in STEPS if step <= max_bytes), default=0)
         if not step or row.role not in {"image", "video"}:
-            raise TooLarge(
-                f"The file has {row.size / 1_000_000:.1f} MB, and a copy of this size is not made."
-            )
+            raise TooLarge("copy_not_made", megabytes=f"{row.size / 1_000_000:.1f}")
         found = await store.copy_of(self._db, row, step)
         if found is not None:
             return found
@@ -65,9 +63,7 @@ class Fitter:
             task.add_done_callback(lambda done: self._forget(row, step, done))
         done, _ = await asyncio.wait({task}, timeout=WAIT_SECONDS)
         if not done:
-            raise Conflict(
-                "A smaller copy of this file is being made.", retry_after=transcode.ASK_AGAIN
-            )
+            raise Conflict("copy_being_made", retry_after=transcode.ASK_AGAIN)
         return task.result()
 
     def _forget(self, row: MediaRow, step: int, done: asyncio.Task[MediaRow]) -> None:
@@ -84,7 +80,7 @@ class Fitter:
                 copy = await self._keep(row, target, shrunk)
         if not await store.add_copy(self._db, copy, row.id, step):
             await self._files.delete([copy.key])
-            raise NotFound("This file is not there any more.")
+            raise NotFound("file_gone")
         log.info("made_smaller", media=row.id, before=row.size, after=copy.size, most=step)
         return copy
 
@@ -92,7 +88,7 @@ class Fitter:
         try:
             chunks = await self._files.stream(row.key, 0, row.size)
         except FileNotFoundError as error:
-            raise NotFound("This file is not there any more.") from error
+            raise NotFound("file_gone") from error
         with path.open("wb") as file:
             async for chunk in chunks:
                 await asyncio.to_thread(file.write, chunk)

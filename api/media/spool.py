@@ -62,7 +62,7 @@ class Spool:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > most:
-                    raise TooLarge(f"The file is larger than {most // 1_000_000} MB.")
+                    raise TooLarge("file_too_large", megabytes=most // 1_000_000)
                 head = head if len(head) >= HEAD else (head + chunk)[:HEAD]
                 digest.update(chunk)
                 with storage_errors(writing=True):

@@ -75,7 +75,7 @@ def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
 def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
     """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too
     long for that, `UnsupportedMedia`, and `Conflict` when the process ends."""
-    with typed_errors("The video cannot be made smaller.", "unusable_video"):
+    with typed_errors("unusable_video"):
         for filled in FILLED:
             size = _encode(source, "mp4", target, stop, int(most * filled))
             if target.stat().st_size <= most:
@@ -87,12 +87,12 @@ def to_mp4(source: Path, container: str, target: Path, stop: Event) -> None:
     """An MP4 (H.264, AAC) of a video that is none. `container`: FFmpeg's name. Raises
     `UnsupportedMedia` with the reason `cut_short` or `unusable_video`, and `Conflict` when the
     process ends."""
-    with typed_errors("The video cannot be made an MP4.", "unusable_video"):
+    with typed_errors("unusable_video"):
         _encode(source, container, target, stop)
 
 
 def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"The file cannot be made as small as {most / 1_000_000:g} MB.")
+    return TooLarge("video_too_long", megabytes=f"{most / 1_000_000:g}")
 
 
 def _encode(
@@ -134,7 +134,7 @@ def _encode(
             _put(made, each, None)
         promised = (read.duration or 0) / av.time_base
         if container != "mp4" and end < promised * (1 - MISSING) - 1 / float(rate):
-            raise UnsupportedMedia("The video ends before its end.", reason="cut_short")
+            raise UnsupportedMedia("cut_short")
         return out.width, out.height
 
 
@@ -175,9 +175,7 @@ def _frames(
 ) -> Iterator[tuple[Stream, Any]]:
     for packet in read.demux(*streams):
         if stop.is_set():
-            raise Conflict(
-                "The server is being stopped.", retry_after=ASK_AGAIN, reason="server_stopped"
-            )
+            raise Conflict("server_stopped", retry_after=ASK_AGAIN)
         for frame in packet.decode():
             yield packet.stream, frame
 

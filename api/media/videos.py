@@ -53,7 +53,7 @@ class Clip:
 def read_clip(path: Path) -> Clip:
     """Size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason `cut_short` or
     `unusable_video`."""
-    with typed_errors("The video cannot be read.", "unusable_video"):
+    with typed_errors("unusable_video"):
         with path.open("rb") as file:
             _check_whole(file, path.stat().st_size)
         return _read(path)
@@ -75,7 +75,7 @@ def _check_whole(file: BinaryIO, size: int) -> None:
         if length < 8:
             break
         if start + length > size and (name in _BOXES or not {b"moov", b"mdat"} <= seen):
-            raise UnsupportedMedia("The video ends before its end.", reason="cut_short")
+            raise UnsupportedMedia("cut_short")
         seen.add(name)
         start += length
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> Clip:
 
     with av.open(str(path), format="mp4") as container:
         if not container.streams.video:
-            raise UnsupportedMedia("The file holds no video.", reason="unusable_video")
+            raise UnsupportedMedia("unusable_video")
         stream = container.streams.video[0]
         seconds = None
         if stream.duration is not None and stream.time_base is not None:

@@ -65,10 +65,5 @@ def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
     if told is None:
         return None
     if refuses_at_end(choice):
-        return ProviderError(
-            "content_refused",
-            "The model refused this request because of its content.",
-            outcome="refused",
-            reason="safety",
-        )
+        return ProviderError("content_refused", "safety", outcome="refused")
     return of_error_in_answer(told, paid)

@@ -14,9 +14,8 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 
 def _away(left: float) -> ProviderError:
-    message = "The AI provider can't be reached at the moment. Please try again in a little while."
     return ProviderError(
-        "provider_unavailable", message, outcome="not_sent", retry_after=left, reason="unreachable"
+        "provider_unavailable", "unreachable", outcome="not_sent", retry_after=left
     )
 
 

@@ -27,9 +27,8 @@ class Pauses:
         if left <= 0:
             del self._until[model]
             return
-        message = "The AI provider is busy with this model. Please try again in a little while."
         raise ProviderError(
-            "rate_limited", message, outcome="not_sent", status=429, retry_after=left, reason="busy"
+            "rate_limited", "busy", outcome="not_sent", status=429, retry_after=left
         )
 
     @contextmanager

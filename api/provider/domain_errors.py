@@ -5,6 +5,6 @@ from api.provider.types import ProviderError
 
 
 def domain_error(error: ProviderError) -> DomainError:
-    found = BY_CODE.get(error.code, ProviderUnavailable)(error.message)
-    found.retry_after, found.reason = error.retry_after, error.reason or found.reason
-    return found
+    said = {"said": error.said} if error.said else {}
+    kind = BY_CODE.get(error.code, ProviderUnavailable)
+    return kind(error.reason, retry_after=error.retry_after, **said)

@@ -42,13 +42,11 @@ async def file_of(response: httpx.Response) -> AsyncIterator[bytes]:
     if text:
         raise Moved(_resolved(response, _address(bytes(text), response.status_code)))
     if count == 0 or (told.isdecimal() and int(told) != response.num_bytes_downloaded):
-        sentence = "The provider sent only a part of the file."
         raise ProviderError(
             "provider_unavailable",
-            sentence,
+            "cut_short",
             outcome="refused",
             status=response.status_code,
-            reason="cut_short",
         )
 
 

@@ -15,7 +15,7 @@ import httpx
 
 from api.provider.http import NO_BYTES_SENT
 from api.provider.types import Outcome, ProviderError
-from api.schemas import Reason
+from api.reasons import Making
 from api.unicode import storable
 
 
@@ -52,8 +52,6 @@ _GONE_TYPES = {
 }
 _SPENT = re.compile(r"budget|credit|limit exceeded|key limit", re.IGNORECASE)
 _SECRET = re.compile(r"(sk-[\w-]{6,}|Bearer\s+\S+|https?://\S+|data:\S+)", re.IGNORECASE)
-_UNREADABLE = "The AI provider gave an answer that could not be understood."
-_FAILED = "The AI provider has a problem at the moment. Please try again in a little while."
 _RETRY_MAX = 3600.0
 
 
@@ -124,11 +122,6 @@ class Details:
     def model_gone(self) -> bool:
         return self.availability.get("code") in _GONE_TYPES or "not a valid model" in self.message
 
-    def sentence(self, before: str) -> str:
-        """`before` and, where it says something, the provider's own words."""
-        said = tidy(self.message)
-        return f"{before}: {said}" if said else f"{before}."
-
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid) -> ProviderError:
     """An answer that is not the one we asked for."""
@@ -152,17 +145,17 @@ def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
 def of_details(
     status: int, details: Details, outcome: Outcome, retry_after: float | None
 ) -> ProviderError:
-    code, reason, message = _meaning(status, details)
+    code, reason, said = _meaning(status, details)
     # a refusal is an answer, also where the status says that something broke
     proven: Outcome = "refused" if code == "content_refused" else outcome
     return ProviderError(
         code,
-        message,
+        reason,
         outcome=proven,
         status=status,
         retry_after=retry_after,
         upstream=details.upstream,
-        reason=reason,
+        said=said,
     )
 
 
@@ -175,94 +168,59 @@ def _outcome(status: int, paid: Paid) -> Outcome:
     return "refused"
 
 
-_Meaning = tuple[str, Reason, str]
-"""Code, reason and a sentence."""
-_TIMED_OUT: _Meaning = (
-    "provider_unavailable",
-    "timed_out",
-    "The AI provider did not answer in time.",
-)
+_Meaning = tuple[str, Making]
+"""Code and reason."""
+_TIMED_OUT: _Meaning = ("provider_unavailable", "timed_out")
+_OVERLOADED: _Meaning = ("provider_unavailable", "overloaded")
+_FAILED: _Meaning = ("provider_unavailable", "provider_failed")
+_NO_CREDIT: _Meaning = ("provider_out_of_credit", "out_of_credit")
+_REFUSED_REQUEST: _Meaning = ("invalid_request", "request_refused")
 _BY_STATUS: Mapping[int, _Meaning] = {
-    401: (
-        "provider_unavailable",
-        "key_refused",
-        "The AI provider does not accept this server's key. The operator has to check it.",
-    ),
-    402: (
-        "provider_out_of_credit",
-        "out_of_credit",
-        "The AI provider's account is out of credit. The operator has to top it up.",
-    ),
+    401: ("provider_unavailable", "key_refused"),
+    402: _NO_CREDIT,
     408: _TIMED_OUT,
-    429: (
-        "rate_limited",
-        "busy",
-        "The AI provider is busy: too many requests at once. Please try again in a little while.",
-    ),
-    503: (
-        "provider_unavailable",
-        "overloaded",
-        "The AI provider is overloaded. Please try again in a little while.",
-    ),
+    429: ("rate_limited", "busy"),
+    503: _OVERLOADED,
     504: _TIMED_OUT,
     524: _TIMED_OUT,
-    529: (
-        "provider_unavailable",
-        "overloaded",
-        "The AI provider is overloaded. Please try again in a little while.",
-    ),
+    529: _OVERLOADED,
 }
 _BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
-    409: ("provider_unavailable", "provider_failed", "The provider has not finished this yet."),
-    410: ("invalid_request", "not_fetched", "The provider no longer has this file."),
-    413: ("invalid_request", "request_refused", "The request is too large for the provider."),
-    499: ("provider_unavailable", "provider_failed", _FAILED),
+    409: _FAILED,
+    410: ("invalid_request", "not_fetched"),
+    413: _REFUSED_REQUEST,
+    499: _FAILED,
 }
+_QUOTED: frozenset[Making] = frozenset({"safety", "model_gone", "request_refused"})
+"""Reasons with which the provider's own words say more."""
 
 
-def _meaning(status: int, details: Details) -> _Meaning:
+def _meaning(status: int, details: Details) -> tuple[str, Making, str]:
+    code, reason = _code_and_reason(status, details)
+    said = tidy(details.message) if reason in _QUOTED and not details.model_gone else ""
+    return code, reason, said or ("–" if reason == "request_refused" else "")
+
+
+def _code_and_reason(status: int, details: Details) -> _Meaning:
     if status not in {401, 402, 429} and status >= 400 and details.refuses(status):
-        return (
-            "content_refused",
-            "safety",
-            details.sentence("The provider refused this request because of its content"),
-        )
+        return "content_refused", "safety"
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
-        return "provider_unavailable", "provider_failed", _FAILED
+        return _FAILED
     if status < 400:
-        return "provider_unavailable", "unreadable_answer", _UNREADABLE
+        return "provider_unavailable", "unreadable_answer"
     return _client_error(status, details)
 
 
 def _client_error(status: int, details: Details) -> _Meaning:
     if details.availability.get("retryable") is True:
-        return "provider_unavailable", "overloaded", _FAILED
-    if details.model_gone:
-        return (
-            "model_unavailable",
-            "model_gone",
-            "The provider does not offer this model (any more).",
-        )
-    if status == 403 and _SPENT.search(details.message):
-        return (
-            "provider_out_of_credit",
-            "out_of_credit",
-            "The AI provider's account has spent its limit. The operator has to raise it.",
-        )
-    if status in {403, 404}:
-        before = (
-            "The provider does not let this server use this model"
-            if status == 403
-            else "The provider found nothing that can do this"
-        )
-        return "model_unavailable", "model_gone", details.sentence(before)
-    return _BY_CLIENT_STATUS.get(status) or (
-        "invalid_request",
-        "request_refused",
-        tidy(details.message) or "No reason was given.",
-    )
+        return _OVERLOADED
+    if status == 403 and not details.model_gone and _SPENT.search(details.message):
+        return _NO_CREDIT
+    if details.model_gone or status in {403, 404}:
+        return "model_unavailable", "model_gone"
+    return _BY_CLIENT_STATUS.get(status, _REFUSED_REQUEST)
 
 
 def _retry_after(header: str | None, details: Details) -> float | None:
@@ -295,36 +253,18 @@ def _seconds(given: object) -> float | None:
 def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> ProviderError:
     """No answer, or only a part of one."""
     if isinstance(error, (*NO_BYTES_SENT, httpx.InvalidURL)):
-        return ProviderError(
-            "provider_unavailable",
-            "The AI provider can't be reached.",
-            outcome="not_sent",
-            reason="unreachable",
-        )
+        return ProviderError("provider_unavailable", "unreachable", outcome="not_sent")
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
-    if isinstance(error, httpx.TimeoutException):
-        return ProviderError(
-            "provider_unavailable",
-            "The AI provider did not answer in time.",
-            outcome=outcome,
-            reason="timed_out",
-        )
-    return ProviderError(
-        "provider_unavailable",
-        "The connection to the AI provider broke off.",
-        outcome=outcome,
-        reason="connection_lost",
-    )
+    reason: Making = "timed_out" if isinstance(error, httpx.TimeoutException) else "connection_lost"
+    return ProviderError("provider_unavailable", reason, outcome=outcome)
 
 
 def garbage(paid: Paid, status: int | None = None, cost_micro: int | None = None) -> ProviderError:
     """A success that can't be read: the work may have been done and billed."""
-    outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
     return ProviderError(
         "provider_unavailable",
-        _UNREADABLE,
-        outcome=outcome,
+        "unreadable_answer",
+        outcome="refused" if paid is Paid.NO else "unknown",
         status=status,
-        reason="unreadable_answer",
         cost_micro=cost_micro,
     )

@@ -40,7 +40,7 @@ from api.provider.types import (
     VideoAsk,
     VideoJob,
 )
-from api.schemas import Reason
+from api.reasons import Making
 
 log = structlog.get_logger("provider")
 T = TypeVar("T")
@@ -59,7 +59,6 @@ _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
 """Seconds. Whoever asked can wait so long; a longer wait is their decision."""
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
-_NOT_FETCHED = "The file could not be fetched from where the provider keeps it."
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
 """Between two bytes: keep-alive comments come much more often."""
@@ -198,10 +197,10 @@ class OpenRouter:
             log.warning("pictures_missing", model=ask.model, missing=missing)
         return ImageResult(images, drawn.cost_micro, drawn.provider_id or told, drawn.text)
 
-    async def _at_hand(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Reason]]:
+    async def _at_hand(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Making]]:
         """The pictures themselves, in order, and why others could not be had."""
         images: list[ImageData] = []
-        lost: list[Reason] = []
+        lost: list[Making] = []
         for found in drawn.found:
             if isinstance(found, ImageData):
                 images.append(found)
@@ -217,9 +216,7 @@ class OpenRouter:
 
     async def _elsewhere(self, url: str, most: int) -> AsyncIterator[bytes]:
         if self._fetch is None:
-            raise ProviderError(
-                "provider_unavailable", _NOT_FETCHED, outcome="refused", reason="not_fetched"
-            )
+            raise ProviderError("provider_unavailable", "not_fetched", outcome="refused")
         try:
             async for chunk in self._fetch(url, most):
                 yield chunk
@@ -229,9 +226,7 @@ class OpenRouter:
                 if isinstance(error, ProviderUnavailable)
                 else "invalid_request"
             )
-            raise ProviderError(
-                code, _NOT_FETCHED, outcome="refused", reason="not_fetched"
-            ) from error
+            raise ProviderError(code, "not_fetched", outcome="refused") from error
 
     async def start_video(self, ask: VideoAsk) -> VideoJob:
         body = await asyncio.to_thread(_encode, wire.video_body(ask))
@@ -265,9 +260,7 @@ class OpenRouter:
                 place = moved.url
             else:
                 return
-        raise ProviderError(
-            "invalid_request", _NOT_FETCHED, outcome="refused", reason="not_fetched"
-        )
+        raise ProviderError("invalid_request", "not_fetched", outcome="refused")
 
     async def models(self) -> Sequence[ModelInfo]:
         listed, images, videos = await asyncio.gather(
@@ -403,7 +396,7 @@ def _encode(body: dict[str, Any]) -> bytes:
 def _checked(provider_id: str) -> str:
     if not wire.JOB_ID.fullmatch(provider_id):
         raise ProviderError(
-            "invalid_request", "This is not a job of the provider.", outcome="not_sent"
+            "invalid_request", "request_refused", outcome="not_sent", said="no job id"
         )
     return provider_id
 

@@ -12,7 +12,7 @@ from api.provider.failures import Details, refuses_at_end, tidy
 from api.provider.message import text_of_message
 from api.provider.types import ImageData, ProviderError
 from api.provider.wire import Unreadable, choice_of, cost_micro, mapping, read_json
-from api.schemas import Reason
+from api.reasons import Making
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -21,19 +21,13 @@ _MAGIC = (
 )
 _URL_SAFE = str.maketrans("-_", "+/")
 _MARKDOWN = re.compile(r"!\[[^\]]*\]\(\s*<?((?:data:|https?://)[^)>]+?)>?\s*\)", re.IGNORECASE)
-_SAID: dict[Reason, tuple[str, str]] = {
-    "safety": ("content_refused", "The model refused this request because of its content."),
-    "not_fetched": (
-        "provider_unavailable",
-        "The picture could not be fetched from where the provider keeps it.",
-    ),
-    "unusable_image": (
-        "provider_unavailable",
-        "The provider's answer held no picture that can be read.",
-    ),
-    "no_image": ("provider_unavailable", "The model made no image."),
+_CODES: dict[Making, str] = {
+    "safety": "content_refused",
+    "not_fetched": "provider_unavailable",
+    "unusable_image": "provider_unavailable",
+    "no_image": "provider_unavailable",
 }
-"""Code and sentence of an answer without a picture: of several reasons the first here is told."""
+"""The code of an answer without a picture: of several reasons the first here is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +46,19 @@ class Drawn:
     the model wrote beside it."""
 
     found: tuple[Found, ...]
-    missing: tuple[Reason, ...] = ()
+    missing: tuple[Making, ...] = ()
     cost_micro: int | None = None
     provider_id: str | None = None
     text: str = ""
 
-    def failure(self, more: list[Reason]) -> ProviderError:
+    def failure(self, more: list[Making]) -> ProviderError:
         """Nothing of it can be shown; `more` are reasons that were found since."""
         reasons = {*self.missing, *more}
-        reason: Reason = next((one for one in _SAID if one in reasons), "no_image")
-        code, sentence = _SAID[reason]
+        reason: Making = next((one for one in _CODES if one in reasons), "no_image")
+        code, said = _CODES[reason], ""
         if self.text and reason == "no_image":
-            code, reason, sentence = "content_refused", "words_only", tidy(self.text)
-        return ProviderError(
-            code, sentence, outcome="refused", cost_micro=self.cost_micro, reason=reason
-        )
+            code, reason, said = "content_refused", "words_only", tidy(self.text)
+        return ProviderError(code, reason, outcome="refused", cost_micro=self.cost_micro, said=said)
 
 
 def of_images(answer: dict[str, Any]) -> Drawn:
@@ -91,7 +83,7 @@ def of_chat(answer: dict[str, Any]) -> Drawn:
     return Drawn(found, missing, cost, provider_id if isinstance(provider_id, str) else None, text)
 
 
-def of_message(message: dict[str, Any]) -> tuple[tuple[Found, ...], tuple[Reason, ...]]:
+def of_message(message: dict[str, Any]) -> tuple[tuple[Found, ...], tuple[Making, ...]]:
     """Beside the words, among them as parts, or as Markdown; and why others cannot be read."""
     beside, content = message.get("images") or [], message.get("content")
     items = list(beside) if isinstance(beside, list) else [beside]
@@ -102,9 +94,9 @@ def of_message(message: dict[str, Any]) -> tuple[tuple[Found, ...], tuple[Reason
     return _all(items)
 
 
-def _all(items: list[Any]) -> tuple[tuple[Found, ...], tuple[Reason, ...]]:
+def _all(items: list[Any]) -> tuple[tuple[Found, ...], tuple[Making, ...]]:
     found: list[Found] = []
-    missing: list[Reason] = []
+    missing: list[Making] = []
     for item in items:
         text = item if isinstance(item, str) else _address(item)
         if text is None:
@@ -131,7 +123,7 @@ def _address(item: object) -> str | None:
     return None
 
 
-def _why(item: object) -> Reason:
+def _why(item: object) -> Making:
     error = item.get("error") if isinstance(item, dict) else None
     return "safety" if error and Details(error).refuses(400) else "no_image"
 

@@ -180,20 +180,14 @@ class _Heard:
         if self.finish is None:
             if not self._readable:
                 raise garbage(Paid.AT_ONCE)
-            raise ProviderError(
-                "provider_unavailable",
-                "The answer broke off before it was finished.",
-                outcome="unknown",
-                reason="connection_lost",
-            )
+            raise ProviderError("provider_unavailable", "connection_lost", outcome="unknown")
         if self.finish == "content_filter" and not self._wrote and not self._pictures:
             raise _refused()
         return TextDone(self.finish)
 
 
 def _refused() -> ProviderError:
-    message = "The model refused this request because of its content."
-    return ProviderError("content_refused", message, outcome="refused", reason="safety")
+    return ProviderError("content_refused", "safety", outcome="refused")
 
 
 async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[TextPart, None]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from api.provider.schemas import Capabilities, PriceItem
-from api.schemas import Effort, Kind, Reason
+from api.reasons import Making
+from api.schemas import Effort, Kind
 
 ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
@@ -208,7 +209,7 @@ class KeyState:
     used_micro: int | None = None
 
 
-MADE: frozenset[Reason] = frozenset({"unusable_image", "not_fetched"})
+MADE: frozenset[Making] = frozenset({"unusable_image", "not_fetched"})
 """Reasons that say that the work was done, so that another try would be paid a second time."""
 
 Fetch = Callable[[str, int], AsyncIterator[bytes]]
@@ -217,8 +218,8 @@ Fetch = Callable[[str, int], AsyncIterator[bytes]]
 
 
 class ProviderError(Exception):
-    """A failed call. `message` is a sentence for a person and holds no secret; `outcome` says what
-    it proves.
+    """A failed call. `said` quotes the provider and holds no secret; `outcome` says what it
+    proves.
 
     `code` is one of our stable error codes: `provider_unavailable provider_out_of_credit
     content_refused invalid_request model_unavailable rate_limited`. `upstream`: it was the supplier
@@ -232,25 +233,28 @@ class ProviderError(Exception):
     def __init__(
         self,
         code: str,
-        message: str,
+        reason: Making,
         *,
         outcome: Outcome,
         status: int | None = None,
         retry_after: float | None = None,
         upstream: bool = False,
         cost_micro: int | None = None,
-        reason: Reason | None = None,
+        said: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(reason)
         self.code = code
-        self.message = message
+        self.reason = reason
+        self.said = said
         self.outcome = outcome
         self.status = status
         self.retry_after = retry_after
         self.upstream = upstream
         self.cost_micro = cost_micro
         self.provider_id: str | None = None
-        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.said}" if self.said else self.reason
 
     @property
     def passing(self) -> bool:

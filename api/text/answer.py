@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from structlog.contextvars import get_contextvars
+
 from api.catalog.model import Model
 from api.catalog.pricing import TOKENS_PER_INPUT_IMAGE, tokens, used_text_micro
-from api.errors import DomainError, NoAnswer
+from api.errors import DomainError, NoAnswer, sentence
 from api.generations.schemas import ErrorOut, MediaOut
 from api.provider.types import (
     Citation,
@@ -184,13 +186,7 @@ def is_empty(answered: TextOut) -> bool:
 
 def no_answer(answered: TextOut) -> NoAnswer:
     """Why there is nothing to read, and what it cost all the same."""
-    thought = answered.usage.thinking_tokens
-    said = (
-        f"The model thought for {thought} tokens and wrote no answer."
-        if thought
-        else "The model gave no answer."
-    )
-    error = NoAnswer(said, reason="thinking_only" if thought else "empty_answer")
+    error = NoAnswer("thinking_only" if answered.usage.thinking_tokens else "empty_answer")
     error.charged_micro = micro(answered.cost_usd)
     return error
 
@@ -199,12 +195,19 @@ def error_event(error: Exception) -> ErrorEvent:
     if isinstance(error, DomainError):
         charged = None if error.charged_micro is None else usd(error.charged_micro)
         told = ErrorOut(
-            code=error.code, message=error.detail, reason=error.reason, charged_usd=charged
+            code=error.code,
+            message=error.detail,
+            reason=error.reason,
+            params=error.params,
+            charged_usd=charged,
         )
         return ErrorEvent(error=told, retry_after=error.retry_after)
+    params: dict[str, str | int] = {"reference": get_contextvars().get("request_id", "-")}
     return ErrorEvent(
         error=ErrorOut(
             code="internal_error",
-            message="Something went wrong here. The operator finds it in the log.",
+            message=sentence("unexpected", params),
+            reason="unexpected",
+            params=params,
         )
     )

@@ -32,12 +32,7 @@ def fitting(
             context - answer_tokens(model) - tokens(prompt_chars) - images * TOKENS_PER_INPUT_IMAGE
         )
         if left < 0:
-            raise InvalidRequest(
-                f"This is too long for {model.name}.",
-                field="prompt",
-                reason="model_reads_less",
-                model=model.name,
-            )
+            raise InvalidRequest("model_reads_less", field="prompt", model=model.name)
         room = min(room, left)
     kept: list[Message] = []
     for message in reversed(history):

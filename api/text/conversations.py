@@ -104,16 +104,13 @@ class Conversations:
     async def own(self, user_id: str, conversation_id: str) -> Conversation:
         found = await store.conversation(self._db, conversation_id)
         if found is None or found.user_id != user_id:
-            raise NotFound("There is no such conversation among yours.")
+            raise NotFound("conversation_unknown")
         return found
 
 
 def _chat(caller: Caller, thread: str) -> ConversationChat:
     if caller.platform is None or caller.chat_id is None:
-        raise InvalidRequest(
-            "Only a bot that acts in a chat can speak of the chat's conversation.",
-            field="chat_thread",
-        )
+        raise InvalidRequest("conversation_of_bots", field="chat_thread")
     return ConversationChat(caller.platform, caller.chat_id, thread)
 
 
@@ -124,7 +121,7 @@ def _place(cursor: str | None) -> tuple[datetime, str] | None:
     try:
         at = datetime.fromisoformat(moment)
     except ValueError as error:
-        raise InvalidRequest("This cursor is not valid.", field="cursor") from error
+        raise InvalidRequest("cursor_not_valid", field="cursor") from error
     if at.tzinfo is None or not last:
-        raise InvalidRequest("This cursor is not valid.", field="cursor")
+        raise InvalidRequest("cursor_not_valid", field="cursor")
     return at, last

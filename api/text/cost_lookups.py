@@ -90,7 +90,7 @@ class Lookups:
         try:
             cost = await self._provider.cost_of(row["provider_id"])
         except ProviderError as error:
-            log.info("text_price_not_said", answer=row["id"], error=error.message)
+            log.info("text_price_not_said", answer=row["id"], error=str(error))
             cost = None
         if cost is not None:
             await self._book(row, cost)

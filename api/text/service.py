@@ -127,9 +127,7 @@ class TextService:
                 raise event
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise OutcomeUnknown(
-            "The server was stopped while this was being answered.", reason="server_stopped"
-        )
+        raise OutcomeUnknown("server_stopped")
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
         """What happens, as it happens; None now and then while nothing does, so that proxies keep
@@ -157,9 +155,9 @@ class TextService:
         if found is None:
             return None
         if found.body_hash != _hash(body):
-            raise Conflict("This Idempotency-Key was used for another request.")
+            raise Conflict("key_of_other_request")
         if found.answer_json is None:
-            raise Conflict("This is being answered already.", retry_after=BUSY_SECONDS)
+            raise Conflict("answered_already", retry_after=BUSY_SECONDS)
         answered = TextOut.model_validate_json(found.answer_json)
         if is_empty(answered):
             raise no_answer(answered)
@@ -183,9 +181,13 @@ class TextService:
         images = body.images or []
         most = model.info.capabilities.max_input_images
         if len(images) > most:
-            detail = f"{model.name} can look at {most or 'no'} image{'' if most == 1 else 's'}."
             allowed = Between(least=0, most=most) if most else ()
-            raise OptionUnsupported(detail, field="images", model=model.name, allowed=allowed)
+            raise OptionUnsupported(
+                "option_value" if most else "option_unknown",
+                field="images",
+                model=model.name,
+                allowed=allowed,
+            )
         history = (
             []
             if is_new
@@ -202,10 +204,7 @@ class TextService:
             images=sum(len(message.images) for message in messages),
         )
         if amount is None:
-            raise PriceUnknown(
-                f"The price of {model.name} is not known, so it cannot be used before an admin "
-                "sets one."
-            )
+            raise PriceUnknown("price_not_known", model=model.name)
         question = Message(ids.new_id(), "user", body.prompt, None, None, tuple(images), ids.now())
         answer_id = ids.new_id()
         hold_id = await self._hold(caller.user_id, amount, answer_id, key, _hash(body))
@@ -278,7 +277,7 @@ class TextService:
     ) -> str:
         user = await self._users.find(user_id)
         if user is None:
-            raise NotFound("This account does not exist any more.")
+            raise NotFound("account_gone")
         subject = SUBJECT + answer_id
         try:
             async with self._db.transaction() as sql:
@@ -295,7 +294,7 @@ class TextService:
                     subject=subject,
                 )
         except Duplicate as error:
-            raise Conflict("This is being answered already.", retry_after=BUSY_SECONDS) from error
+            raise Conflict("answered_already", retry_after=BUSY_SECONDS) from error
 
     async def _run(self, running: Answer) -> None:
         try:
@@ -339,9 +338,8 @@ class TextService:
             log.exception("text_failed", answer=running.id)
             return ProviderError(
                 "provider_unavailable",
-                "The answer could not be read.",
+                "unreadable_answer",
                 outcome="unknown",
-                reason="unreadable_answer",
             )
         finally:
             running.streaming = False
@@ -357,7 +355,7 @@ class TextService:
                 break
         booked = await self._budget.booked(user_id, SUBJECT + answer_id)
         if booked is None:
-            raise NotFound("There is no such answer among yours.")
+            raise NotFound("answer_unknown")
         return ChargeOut(charged_usd=None if booked.is_open else usd(booked.paid_micro))
 
     async def erase_user(self, user_id: str) -> None:
@@ -373,9 +371,7 @@ def _error_of(
     if failure is not None:
         return domain_error(failure)
     if running.finish is None:
-        return OutcomeUnknown(
-            "The server was stopped while this was being answered.", reason="server_stopped"
-        )
+        return OutcomeUnknown("server_stopped")
     return no_answer(answered) if is_empty(answered) else None
 
 

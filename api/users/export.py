@@ -43,7 +43,8 @@ LONG = {
     "created_at FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "generations": "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, "
     "inputs_json, status, estimate_micro, "
-    "cost_micro, error_code, error_message, error_reason, source, platform, chat_id, user_name, "
+    "cost_micro, error_code, error_message, error_reason, "
+    "error_params_json, source, platform, chat_id, user_name, "
     "parent_id, favourite, created_at, "
     "started_at, finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
     "ledger": "SELECT id, month, subject, kind, model, amount_micro, created_at FROM ledger "

@@ -35,18 +35,12 @@ async def check(
     server), with little around it. Raises `InvalidRequest`."""
     least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
     if len(password) < least:
-        raise InvalidRequest(
-            f"The password must have at least {least} characters.",
-            field=field,
-            reason="password_short",
-            least=least,
-        )
+        raise InvalidRequest("password_short", field=field, least=least)
     if len(password.encode()) > PASSWORD_MAX_BYTES:
-        detail = f"The password must have at most {PASSWORD_MAX_BYTES} bytes."
-        raise InvalidRequest(detail, field=field, reason="password_long", most=PASSWORD_MAX_BYTES)
-    why = await asyncio.to_thread(weak_passwords.reason, password, words)
-    if why is not None:
-        raise InvalidRequest(why, field=field, reason=weak_passwords.REASONS[why])
+        raise InvalidRequest("password_long", field=field, most=PASSWORD_MAX_BYTES)
+    weak = await asyncio.to_thread(weak_passwords.reason, password, words)
+    if weak is not None:
+        raise InvalidRequest(weak, field=field)
 
 
 class Passwords:

@@ -45,7 +45,7 @@ class Preferences:
         async with self._db.transaction() as sql:
             # locks the row: two changes at once are both kept
             if not await store.hold_active(sql, user_id, ids.now()):
-                raise NotFound("There is no such account.")
+                raise NotFound("account_unknown")
             kept = await _kept(sql, user_id) | given
             await store.set_preferences(
                 sql,
@@ -87,5 +87,4 @@ def _check_zone(name: str) -> None:
         OSError,
         KeyError,
     ) as error:  # KeyError: a zone that is not there; OSError: the name of a folder
-        detail = "This time zone is not known. They are called such as Europe/Berlin."
-        raise InvalidRequest(detail, field="time_zone", reason="zone_unknown") from error
+        raise InvalidRequest("zone_unknown", field="time_zone") from error

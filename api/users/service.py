@@ -195,16 +195,16 @@ class UserService:
         try:
             await store.insert(sql, user)
         except Duplicate as error:
-            raise Conflict("This e-mail address already has an account.") from error
+            raise Conflict("email_taken") from error
 
     async def add_first_admin(self, sql: Sql, user: User) -> None:
         """Exactly one call ever succeeds. Raises `SetupDone`."""
         try:
             await store.mark(sql, SETUP, ids.now())
         except Duplicate as error:
-            raise SetupDone("The first admin exists already. Sign in instead.") from error
+            raise SetupDone("admin_exists") from error
         if await store.has_admin(sql):
-            raise SetupDone("The first admin exists already. Sign in instead.")
+            raise SetupDone("admin_exists")
         await self.add(sql, user)
 
     async def retire_guest(self, sql: Sql, user_id: str) -> bool:
@@ -261,7 +261,7 @@ class UserService:
         try:
             saved = await store.update(sql, user_id, change, ids.now())
         except Duplicate as error:
-            raise Conflict("This e-mail address already has an account.") from error
+            raise Conflict("email_taken") from error
         if not saved:
             raise _wrong_password()
 
@@ -272,7 +272,7 @@ class UserService:
             await store.lock_admins(sql, ids.now())
             user = _there(await store.by_id(sql, user_id))
             if user.guest and role == "admin":
-                raise Conflict("A guest account cannot become an admin.")
+                raise Conflict("guest_no_admin")
             await self._stand(sql, user, role=role, status=user.status)
             await audit.record(
                 sql,
@@ -339,7 +339,7 @@ class UserService:
 
     async def _stand(self, sql: Sql, user: User, *, role: Role, status: Status) -> None:
         if not await store.set_standing(sql, user.id, role=role, status=status, at=ids.now()):
-            raise LastAdmin("This is the last admin. Make somebody else an admin first.")
+            raise LastAdmin("last_admin_stays")
 
     async def _existing(self, user_id: str) -> User:
         return _there(await store.by_id(self._db, user_id))
@@ -369,21 +369,19 @@ def _out(user: User, spent: int, held: int) -> UserOut:
 
 
 def _wrong_password() -> InvalidRequest:
-    return InvalidRequest(
-        "The current password is not right.", field="current_password", reason="password_wrong"
-    )
+    return InvalidRequest("password_wrong", field="current_password")
 
 
 def _name(body: ProfileIn) -> str | None:
     name = body.display_name.strip() if body.display_name is not None else None
     if name == "":
-        raise InvalidRequest("The name must not be blank.", field="display_name", reason="blank")
+        raise InvalidRequest("blank", field="display_name")
     return name
 
 
 def _there(user: User | None) -> User:
     if user is None:
-        raise NotFound("There is no such account.")
+        raise NotFound("account_unknown")
     return user
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from api import ids
 from api.db import Db, Sql
 from api.errors import RateLimited
+from api.reasons import RateLimitedReason
 
 KEPT = timedelta(days=1)
 
@@ -20,7 +21,7 @@ class Limit:
     window: timedelta
     first: timedelta
     longest: timedelta
-    sentence: str
+    reason: RateLimitedReason
 
     def wait(self, tries: int) -> timedelta | None:
         over = tries - self.free
@@ -102,5 +103,5 @@ async def purge(sql: Sql, at: datetime) -> int:
 
 def _limited(limit: Limit, blocked_until: datetime) -> RateLimited:
     return RateLimited(
-        limit.sentence, retry_after=max(1.0, (blocked_until - ids.now()).total_seconds())
+        limit.reason, retry_after=max(1.0, (blocked_until - ids.now()).total_seconds())
     )

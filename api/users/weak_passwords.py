@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 LIST = Path(__file__).with_name("weak_passwords.txt.gz")
 PADDING = 8
@@ -30,32 +31,18 @@ _RUNS = (
 )
 _RUN_LEAST = 4
 
-_BETTER = "Several words that do not belong together are good."
-COMMON = (
-    "This password is among the first that are guessed: it is a common one with little "
-    f"added. {_BETTER}"
-)
-REPEATED = f"This password repeats itself. {_BETTER}"
-RUN = f"This password follows the keyboard or the alphabet. {_BETTER}"
-NAMED = "This password is mostly a name that others know: yours, this server's or this product's."
-REASONS = {
-    COMMON: "password_common",
-    REPEATED: "password_repeats",
-    RUN: "password_run",
-    NAMED: "password_named",
-}
+Weakness = Literal["password_common", "password_repeats", "password_run", "password_named"]
 
 
-def reason(password: str, words: Collection[str] = ()) -> str | None:
-    """A sentence for the person, one of `REASONS`, or None when the password is not easily
-    guessed."""
+def reason(password: str, words: Collection[str] = ()) -> Weakness | None:
+    """None when the password is not easily guessed."""
     folded = password.casefold()
     if len(_unit(folded)) < min(UNIT, len(folded)):
-        return REPEATED
+        return "password_repeats"
     if _is_common(folded):
-        return COMMON
+        return "password_common"
     if len(_without_runs(folded)) < PADDING:
-        return RUN
+        return "password_run"
     for word in words:
         name = word.casefold().strip()
         if (
@@ -63,7 +50,7 @@ def reason(password: str, words: Collection[str] = ()) -> str | None:
             and name in folded
             and len(_letters_and_digits(folded.replace(name, ""))) < PADDING
         ):
-            return NAMED
+            return "password_named"
     return None
 
 

@@ -58,7 +58,7 @@ REFUSED: dict[Access, dict[str, Refusal]] = {
 """Who is known, and must not; the others are told that they are not."""
 NOT_AUTHENTICATED = (401, "not_authenticated")
 OWNERS = {"user", "act token", "signed in long ago"}
-PROBLEM_FIELDS = {"type", "title", "status", "detail", "code"}
+PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "reason", "params"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,11 +17,7 @@ def request_of(row: Generation, body: AgainIn) -> Request:
     kind: type[ImageIn] | type[VideoIn] = ImageIn if row.kind == "image" else VideoIn
     if other := set(changes) - set(kind.model_fields):
         name = min(other)
-        raise OptionUnsupported(
-            f"A{'n image' if row.kind == 'image' else ' video'} has no option "
-            f"{name.replace('_', ' ')}.",
-            field=name,
-        )
+        raise OptionUnsupported("option_not_of_kind", field=name)
     for name in list(changes):
         changes |= {replaced: None for replaced in _SIZES.get(name, ()) if replaced not in changes}
     values = {

@@ -69,6 +69,7 @@ def new_row(
         error_code=None,
         error_message=None,
         error_reason=None,
+        error_params_json=None,
         source=origin.source,
         sandbox=sandbox,
         platform=address.platform if address else None,
@@ -99,7 +100,7 @@ def check_address(caller: Caller, address: AddressIn | None) -> None:
         address.platform,
         address.chat_id,
     ):
-        raise NotAllowed("Results can only be sent to the chat that asked.")
+        raise NotAllowed("result_to_other_chat")
 
 
 def body_hash(body: Request, parent_id: str | None) -> str:

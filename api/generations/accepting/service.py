@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from api.budget.service import BudgetService, dollars, group_of
+from api.budget.service import BudgetService, group_of
 from api.callers import Caller
 from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
@@ -179,7 +180,7 @@ class GenerationService:
         """A URL is fetched now and becomes an upload of the user: the job must not depend on
         somebody else's server."""
         if (body.image_url is None) == (body.image_id is None):
-            raise InvalidRequest("Give exactly one of image_url and image_id.", field="image_id")
+            raise InvalidRequest("one_image_only", field="image_id")
         if body.image_id is not None:
             return body.image_id, await self._media.check_input(user_id, body.image_id)
         upload = await self._media.upload_from_url(user_id, body.image_url or "")
@@ -195,7 +196,7 @@ class GenerationService:
             return None
         earlier_hash, generation_id = found
         if earlier_hash != asked_hash:
-            raise Conflict("This Idempotency-Key was used for another request.")
+            raise Conflict("key_of_other_request")
         return await self.reader.owned(caller.user_id, generation_id)
 
     async def _accept(self, caller: Caller, asked: CheckedRequest, origin: Origin) -> Generation:
@@ -206,34 +207,24 @@ class GenerationService:
             chars=len(asked.request.prompt) + len(str(asked.options.get("negative_prompt", ""))),
         )
         if estimate is None:
-            raise PriceUnknown(
-                f"The price of {asked.model.name} is not known, so it cannot be used before an "
-                "admin sets one."
-            )
+            raise PriceUnknown("price_not_known", model=asked.model.name)
         await self._media.room.require()
         check_address(caller, asked.request.address)
         user = await self._users.find(caller.user_id)
         if user is None:
-            raise NotFound("This account does not exist any more.")
+            raise NotFound("account_gone")
         if (
             user.confirm_micro is not None
             and estimate > user.confirm_micro
             and not asked.request.confirm
         ):
             draft_id = await self._keep_draft(caller, asked, origin)
-            raise ConfirmCost(
-                f"This can cost up to {dollars(estimate)}. Confirm it to go on.",
-                estimate_micro=estimate,
-                draft_id=draft_id,
-            )
+            raise ConfirmCost(estimate_micro=estimate, draft_id=draft_id)
         generation = new_row(caller, asked, origin, estimate, sandbox=self._sandbox)
         try:
             async with self._db.transaction() as sql:
                 if await store.unfinished_count(sql, caller.user_id) >= UNFINISHED_MAX:
-                    raise TooManyJobs(
-                        f"You have {UNFINISHED_MAX} jobs under way. Wait for one, or cancel one.",
-                        retry_after=10,
-                    )
+                    raise TooManyJobs("jobs_too_many", most=UNFINISHED_MAX, retry_after=10)
                 hold_id = await self._budget.reserve(
                     sql,
                     user_id=caller.user_id,
@@ -279,7 +270,7 @@ class GenerationService:
             or draft.user_id != caller.user_id
             or draft.created_at < now() - drafts.KEPT
         ):
-            raise NotFound("There is nothing to confirm any more. Please ask again.")
+            raise NotFound("draft_gone")
         request = draft.request.model_copy(update={"confirm": True})
         origin = Origin(source, draft.key or f"draft:{draft.id}")
         if isinstance(request, ImageIn):
@@ -294,7 +285,7 @@ class GenerationService:
         """Two requests with one key at the same moment: the other one won."""
         found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
         if found is None or found[0] != asked.body_hash:
-            raise Conflict("This was asked for at the same moment. Please try again.") from error
+            raise Conflict("asked_at_same_moment") from error
         return await self.reader.owned(caller.user_id, found[1])
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
@@ -355,7 +346,7 @@ class GenerationService:
             if freed:
                 await self._budget.release(sql, row.hold_id)
             elif not await transitions.cancel_submitted(sql, row.id, now()):
-                raise AlreadyFinished(f"{row.short_id} is finished already.")
+                raise AlreadyFinished("finished_before", short_id=row.short_id)
             await self._close_card(sql, row)
             if also is not None:
                 await also(sql)
@@ -389,7 +380,7 @@ class GenerationService:
             row.platform,
             row.chat_id,
         ):
-            raise NotAllowed("Only the chat that asked can show the card.")
+            raise NotAllowed("card_of_other_chat")
         await store.set_card(self._db, row.id, message_id)
 
     async def set_favourite(
@@ -402,9 +393,7 @@ class GenerationService:
     async def delete(self, caller: Caller, generation_id: str) -> None:
         row = await self.reader.owned(caller.user_id, generation_id)
         if row.phase != "done":
-            raise Conflict(
-                "It is still being made. Cancel it first, then delete it once its cost is known."
-            )
+            raise Conflict("still_being_made")
         await self.erase(row.id)
 
     async def erase(
@@ -443,6 +432,7 @@ class GenerationService:
 def failure_of(row: Generation) -> DomainError:
     """A failed generation as the error that a program waiting for it gets."""
     kind = BY_CODE.get(row.error_code or "", ProviderUnavailable)
-    error = kind(row.error_message or "It could not be made.")
-    error.reason, error.charged_micro = row.error_reason, row.charged_micro
+    params: dict[str, Any] = dict(row.error_params)
+    error = kind(row.error_reason or "earlier", **params)
+    error.charged_micro = row.charged_micro
     return error

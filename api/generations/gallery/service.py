@@ -76,7 +76,7 @@ class Gallery:
         nothing is."""
         owned = await self._owned(user_id, generation_ids)
         if not owned:
-            raise NotFound("None of these is yours.")
+            raise NotFound("generations_unknown")
         rows = [row for row in owned if row.phase == "done"]
         for row in rows:
             await self._generations.erase(row.id)
@@ -95,7 +95,7 @@ class Gallery:
         }
         rows = [found[each] for each in dict.fromkeys(generation_ids) if each in found]
         if not rows:
-            raise NotFound("None of these is a finished image or video of yours.")
+            raise NotFound("generations_not_finished")
         return rows
 
     async def archive(self, rows: Sequence[Generation]) -> AsyncIterator[bytes]:
@@ -142,7 +142,7 @@ class Gallery:
         """The link opens nothing from now on. Raises `NotFound`."""
         row = await self._reader.owned(user_id, generation_id)
         if not await shares.delete(self._db, share_id, row.id):
-            raise NotFound("There is no such link.")
+            raise NotFound("share_unknown")
 
     async def shared(self, token: str) -> SharedOut:
         """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one
@@ -151,7 +151,7 @@ class Gallery:
         share = await shares.get(self._db, share_id) if share_id else None
         row = await store.get(self._db, share.generation_id) if share else None
         if share is None or row is None:
-            raise NotFound("This link does not work any more.")
+            raise NotFound("share_gone")
         (out,) = await self._reader.outs([row])
         return SharedOut(
             **out.model_dump(include=set(SharedOut.model_fields)), expires_at=share.expires_at
@@ -160,7 +160,7 @@ class Gallery:
     async def _finished(self, user_id: str, generation_id: str) -> Generation:
         row = await self._reader.owned(user_id, generation_id)
         if row.status != "completed":
-            raise NotFound("There is nothing to show yet.")
+            raise NotFound("nothing_shown_yet")
         return row
 
     async def _owned(self, user_id: str, generation_ids: Sequence[str]) -> list[Generation]:

@@ -1,5 +1,6 @@
 """How a job ends: its result, its money and the word to whoever waits are one transaction."""
 
+import json
 from collections.abc import Sequence
 
 from structlog import get_logger
@@ -104,6 +105,7 @@ class Ending:
                 "error_code": error.code,
                 "error_message": error.detail,
                 "error_reason": error.reason,
+                "error_params_json": json.dumps(error.params),
                 "provider_id": provider_id,
                 "finished_at": now(),
             }

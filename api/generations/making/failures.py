@@ -1,9 +1,11 @@
 """What a failure at the provider means for its job: what it cost, and as which error it ends."""
 
-from api.errors import ContentRefused, DomainError, OutcomeUnknown, ProviderUnavailable, TimedOut
+from typing import Any, cast
+
+from api.errors import ContentRefused, DomainError, ProviderUnavailable, TimedOut
 from api.generations.store import Generation
 from api.provider.types import ProviderError, VideoJob
-from api.schemas import Reason
+from api.reasons import MAKING, Making
 
 
 def billed(job: Generation, error: ProviderError) -> int | None:
@@ -15,21 +17,15 @@ def billed(job: Generation, error: ProviderError) -> int | None:
     return None if error.outcome == "unknown" else 0
 
 
-def unknown_outcome(reason: Reason) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "Whether the provider made this is not known, because its answer did not arrive. It was "
-        "not repeated. "
-        "Ask again if you still want it.",
-        reason=reason,
-    )
+def cause(error: DomainError, otherwise: Making) -> Making:
+    """Why a file cannot be used, in a word that fits what the model made."""
+    return cast(Making, error.reason) if error.reason in MAKING else otherwise
 
 
 def video_error(video: VideoJob) -> DomainError:
-    said = f": {video.error}" if video.error else "."
+    said: dict[str, Any] = {"said": video.error} if video.error else {}
     if video.refused:
-        return ContentRefused(f"The provider refused this{said}")
+        return ContentRefused("safety", **said)
     if video.state == "expired":
-        return TimedOut("The provider gave up on this video because it took too long.")
-    return ProviderUnavailable(
-        f"The provider could not make this video{said}", reason="provider_failed"
-    )
+        return TimedOut("timed_out")
+    return ProviderUnavailable("provider_failed", **said)

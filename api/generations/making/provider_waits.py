@@ -17,7 +17,6 @@ PATIENCE = 15 * 60.0
 """In seconds, as those below. From the first try on, which counts, too."""
 FIRST = 1.0
 LONGEST = 30.0
-_NO_CREDIT = "The AI provider's account is out of credit. The operator has to top it up."
 
 
 def may_wait(error: ProviderError) -> bool:
@@ -75,8 +74,7 @@ class Credit:
 def _no_credit(left: float) -> ProviderError:
     return ProviderError(
         "provider_out_of_credit",
-        _NO_CREDIT,
+        "out_of_credit",
         outcome="not_sent",
         retry_after=left,
-        reason="out_of_credit",
     )

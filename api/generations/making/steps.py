@@ -33,7 +33,7 @@ from api.fault_points import fault_point
 from api.generations import store
 from api.generations.making import transitions
 from api.generations.making.ending import Ending, target_of
-from api.generations.making.failures import billed, unknown_outcome, video_error
+from api.generations.making.failures import billed, cause, video_error
 from api.generations.making.provider_waits import Credit, may_wait, next_wait, pause
 from api.generations.schemas import GenerationStatus
 from api.generations.states import Phase
@@ -50,7 +50,7 @@ from api.provider.types import (
     VideoAsk,
     VideoJob,
 )
-from api.schemas import Reason
+from api.reasons import Making
 from api.users.service import UserService
 from api.wake import Wake
 
@@ -172,10 +172,7 @@ class Steps:
         if user is not None and await self._budget.is_over(
             user.id, user.monthly_micro, job.created_at
         ):
-            raise BudgetExceeded(
-                "What was made before this cost more than was expected, and your budget for this "
-                "month is used up."
-            )
+            raise BudgetExceeded("budget_spent")
 
     def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
         model = self._catalog.resolve("image", job.model).info
@@ -230,7 +227,7 @@ class Steps:
             elif job.kind == "image":
                 await self._ending.fail(
                     job,
-                    unknown_outcome(error.reason or "connection_lost"),
+                    OutcomeUnknown(error.reason),
                     billed(job, error),
                     error.provider_id,
                 )
@@ -268,7 +265,7 @@ class Steps:
             log.error(
                 "outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro
             )
-            await self._ending.fail(job, unknown_outcome("server_stopped"), None)
+            await self._ending.fail(job, OutcomeUnknown("server_stopped"), None)
         elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
             await self._follow(job, VideoJob(provider_id, "running", "reported"))
         elif self._callbacks and not _waited_enough(job):
@@ -281,12 +278,9 @@ class Steps:
         if job.kind == "video" and job.phase != "submit":
             await self._review(job)
         else:
-            sentence = (
-                "The server stopped several times while this was being made. It was not repeated."
-            )
             await self._ending.fail(
                 job,
-                OutcomeUnknown(sentence, reason="server_stopped"),
+                OutcomeUnknown("server_stopped"),
                 0 if job.phase == "submit" else None,
             )
 
@@ -359,9 +353,7 @@ class Steps:
                 await self._fetch(job, video.cost_micro)
         elif video.state == "running":
             if _waited_enough(job):
-                await self._ending.fail(
-                    job, TimedOut("The provider did not finish this video within an hour."), None
-                )
+                await self._ending.fail(job, TimedOut("timed_out"), None)
             else:
                 await self._wait(
                     job, "poll", self._interval(job), provider_state=video.raw_status, tries=0
@@ -387,7 +379,7 @@ class Steps:
         if gone or _waited_enough(job):
             await self._ending.fail(
                 job,
-                ProviderUnavailable("The provider lost this video.", reason="provider_failed"),
+                ProviderUnavailable("provider_failed"),
                 None,
             )
             return
@@ -420,19 +412,14 @@ class Steps:
         if isinstance(error, ProviderError):
             passing = error.passing or error.status == 404
             failure: DomainError = ProviderUnavailable(
-                "The finished video could not be fetched.",
-                reason="cut_short" if error.reason == "cut_short" else "not_fetched",
+                "cut_short" if error.reason == "cut_short" else "not_fetched"
             )
         else:
             passing = error.reason == "cut_short" or isinstance(
                 error, StorageFull | StorageUnavailable | Conflict
             )
             of_store = isinstance(error, StorageFull | StorageUnavailable)
-            failure = (
-                error
-                if of_store
-                else ProviderUnavailable(error.detail, reason=error.reason or "unusable_video")
-            )
+            failure = error if of_store else ProviderUnavailable(cause(error, "unusable_video"))
         if passing and job.tries + 1 < FETCH_TRIES_MAX:
             wait = (
                 error.retry_after
@@ -454,7 +441,7 @@ class Steps:
             result.cost_micro if result.cost_micro is not None else job.estimate_micro,
         )
         kept: list[KeptFile] = []
-        reason: Reason = "unusable_image"
+        reason: Making = "unusable_image"
         for image in result.images:
             if len(kept) == wanted:
                 break
@@ -467,11 +454,11 @@ class Steps:
                 return
             except DomainError as error:
                 log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
-                reason = error.reason or reason
+                reason = cause(error, reason)
         if not kept:
             await self._ending.fail(
                 job,
-                ProviderUnavailable("The provider's answer held no usable image.", reason=reason),
+                ProviderUnavailable(reason),
                 cost,
             )
             return

@@ -5,6 +5,7 @@ A worker's writes carry the fence (id, attempt, lease token) too; they touch not
 else has the job.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
@@ -265,6 +266,7 @@ async def finish(
             finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $8::timestamptz END,
             files_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $10::text END,
             error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $11::text END,
+            error_params_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $13::text END,
             provider_id = coalesce($12::text, provider_id)
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($9::text[])
@@ -282,6 +284,7 @@ async def finish(
         outcome.get("files_json"),
         outcome.get("error_reason"),
         outcome.get("provider_id"),
+        outcome.get("error_params_json"),
     )
     return (cast(GenerationStatus, row["status"]), cast(str, row["user_id"])) if row else None
 
@@ -374,7 +377,8 @@ async def end(
             error_code = CASE WHEN status = 'cancelled' THEN NULL ELSE $3::text END,
             error_message = CASE WHEN status = 'cancelled' THEN NULL ELSE $4::text END,
             finished_at = CASE WHEN status = 'cancelled' THEN finished_at ELSE $5::timestamptz END,
-            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END
+            error_reason = CASE WHEN status = 'cancelled' THEN NULL ELSE $8::text END,
+            error_params_json = CASE WHEN status = 'cancelled' THEN NULL ELSE $9::text END
         WHERE id = $1 AND status || '/' || phase = ANY($6::text[])
         AND status || '/' || phase = ANY($7::text[])
         RETURNING {COLUMNS}
@@ -387,6 +391,7 @@ async def end(
         in_phase(*from_phases),
         endings("failed"),
         error.reason,
+        json.dumps(error.params),
     )
     return row_of(row) if row else None
 

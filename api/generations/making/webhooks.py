@@ -34,9 +34,9 @@ class Webhooks:
         """Keeps each event once and wakes its job. Nothing in the body is believed but which job it
         is about."""
         if self._secret is None:
-            raise NotFound("Webhooks are switched off.")
+            raise NotFound("webhooks_off")
         if not verify(self._secret, signature, body, now().timestamp()):
-            raise NotAuthenticated("The signature does not fit.")
+            raise NotAuthenticated("signature_wrong")
         event_type, provider_id = _read(body)
         job = await store.by_callback(self._db, token)
         try:
@@ -63,9 +63,9 @@ def _read(body: bytes) -> tuple[str, str]:
         event: Any = json.loads(body)
         event_type, provider_id = str(event["type"]), str(event["data"]["id"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidRequest("This is not a webhook of the provider.") from error
+        raise InvalidRequest("not_of_provider") from error
     if not _TYPE.fullmatch(event_type):
-        raise InvalidRequest("This is not an event of the provider.")
+        raise InvalidRequest("not_of_provider")
     if not _PROVIDER_ID.fullmatch(provider_id):
-        raise InvalidRequest("This is not a job id of the provider.")
+        raise InvalidRequest("not_of_provider")
     return event_type, provider_id

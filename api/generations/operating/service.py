@@ -38,16 +38,11 @@ from api.wake import Wake
 
 log = get_logger("admin")
 
-LOST_FREE = (
-    "What became of this at the AI provider could not be found out. Ask again if you still want it."
-)
-LOST_CHARGED = "The AI provider charged for this, but the result could not be had."
 _BESIDE = (
     AdminGenerationOut.model_fields.keys()
     - GenerationOut.model_fields.keys()
     - {"user_name", "hidden"}
 )
-LATE = "The provider did not finish this video in time."
 
 
 class GenerationAdmin:
@@ -101,7 +96,7 @@ class GenerationAdmin:
             self._db, generation_id.lower()
         )
         if found is None:
-            raise NotFound("There is no generation with this id.")
+            raise NotFound("generation_unknown")
         return found
 
     async def resolve(
@@ -111,17 +106,14 @@ class GenerationAdmin:
         may have been quicker."""
         row = await self._row(generation_id)
         if (body.outcome == "provider_id") != (body.provider_id is not None):
-            raise InvalidRequest(
-                "Give the provider's id with the outcome provider_id, and only with it.",
-                field="provider_id",
-            )
+            raise InvalidRequest("provider_id_alone", field="provider_id")
         async with self._db.transaction() as sql:
             if body.provider_id is not None:
                 done = await transitions.adopt_provider_id(sql, row.id, body.provider_id, now())
             else:
                 done = await self._lost(sql, row, charged=body.outcome == "failed_charged")
             if not done:
-                raise Conflict("Its outcome is not unknown, or not any more.")
+                raise Conflict("outcome_known")
             after: audit.Facts = {"outcome": body.outcome, "provider_id": body.provider_id}
             await self._record(sql, "generation_resolve", admin, row, after)
         self._ring(row)
@@ -129,7 +121,7 @@ class GenerationAdmin:
 
     async def _lost(self, sql: Sql, row: Generation, *, charged: bool) -> bool:
         cost = row.estimate_micro if charged else None
-        error = OutcomeUnknown(LOST_CHARGED if charged else LOST_FREE, reason="connection_lost")
+        error = OutcomeUnknown("charged_and_lost" if charged else "outcome_lost")
         ended = await transitions.end(
             sql, row.id, ("submit_unknown", "needs_review"), now(), cost_micro=cost, error=error
         )
@@ -154,10 +146,7 @@ class GenerationAdmin:
         the same new one."""
         row = await self._row(generation_id)
         if row.phase != "done" or row.status == "completed":
-            raise Conflict(
-                "Only one that failed or was cancelled, and whose outcome is known, can be made "
-                "again."
-            )
+            raise Conflict("not_repeatable")
         owner = Caller(row.user_id, "user", platform=row.platform, chat_id=row.chat_id)
         body = AgainIn(address=self._generations.address_of(row), confirm=True)
         made = await self._generations.repeat(
@@ -171,10 +160,7 @@ class GenerationAdmin:
         row = await self._row(generation_id)
         async with self._db.transaction() as sql:
             if not await store.mark_refunded(sql, row.id, now()):
-                raise Conflict(
-                    "There is nothing to refund: it cost nothing, is not over, or was refunded "
-                    "before."
-                )
+                raise Conflict("not_refundable")
             micro = await self._budget.refund(sql, row.hold_id)
             await self._record(
                 sql, "generation_refund", admin, row, {"cost_micro": micro, "reason": body.reason}
@@ -184,7 +170,7 @@ class GenerationAdmin:
     async def delete(self, admin: Caller, generation_id: str) -> None:
         row = await self._row(generation_id)
         if row.phase != "done":
-            raise Conflict("It is not over. Cancel or resolve it first.")
+            raise Conflict("not_over")
         await self._generations.erase(row.id, self._recorder("generation_delete", admin, row))
 
     async def purge(self, admin: Caller, body: PurgeIn) -> int:
@@ -215,7 +201,7 @@ class GenerationAdmin:
                     ("poll", "fetch"),
                     now(),
                     cost_micro=None,
-                    error=TimedOut(LATE),
+                    error=TimedOut("timed_out"),
                 )
                 if row is None:
                     continue

@@ -165,9 +165,10 @@ def error(
 ) -> str:
     """`problem`: the facts, from which the sentence is made where the api's own English one will
     not do."""
-    if problem is not None and problem.reason is not None:
+    if problem is not None and problem.reason in CAUSES:
         return (
-            f"{cause(problem.reason, detail, retry_after, code)} {charged(problem.charged_usd)}"
+            f"{cause(problem.reason, str(problem.params.get('said', detail)), retry_after, code)} "
+            f"{charged(problem.charged_usd)}"
         ).strip()
     if problem is not None and spoken() != DEFAULT and (said := _by_facts(problem)):
         return said
@@ -177,7 +178,7 @@ def error(
 
 def cause(reason: Reason, detail: str, retry_after: float | None = None, code: str = "") -> str:
     """Why it was not made. With the code `outcome_unknown` also that it is not repeated."""
-    said = _(CAUSES[reason], detail=detail, wait=_wait(retry_after))
+    said = _(CAUSES.get(reason, "%(detail)s"), detail=detail, wait=_wait(retry_after))
     return said + " " + _(ERRORS[code]) if code == "outcome_unknown" else said
 
 

@@ -171,7 +171,7 @@ class NoFiles:
         return []
 
     async def whole(self, file_id: str) -> AsyncIterator[bytes]:
-        raise NotFound("There are none.")
+        raise NotFound("generation_unknown")
 
 
 async def no_generations(ids: Sequence[str]) -> dict[str, About]:

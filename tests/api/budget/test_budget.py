@@ -8,9 +8,9 @@ import pytest
 import time_machine
 
 from api import ids
-from api.budget.service import BudgetService, Group, dollars
+from api.budget.service import BudgetService, Group
 from api.db import Db, Duplicate, Row
-from api.errors import BudgetExceeded
+from api.errors import BudgetExceeded, ConfirmCost
 from api.schemas import MICRO, usd
 
 
@@ -249,9 +249,6 @@ async def test_counters_always_add_up(db: Db, seed: int) -> None:
 
 
 def test_dollars_are_readable() -> None:
-    assert [dollars(micro) for micro in (0, 3_100, 10_000, 12_345_678)] == [
-        "$0.00",
-        "$0.0031",
-        "$0.01",
-        "$12.35",
-    ]
+    amounts = (0, 3_100, 10_000, 12_345_678)
+    said = [str(ConfirmCost(estimate_micro=micro)).split()[5] for micro in amounts]
+    assert said == ["$0.00.", "$0.0031.", "$0.01.", "$12.35."]

@@ -33,7 +33,7 @@ class Lists:
     async def models(self) -> Sequence[ModelInfo]:
         self.asked.set()
         if self.infos is None:
-            raise ProviderError("provider_unavailable", "away", outcome="not_sent")
+            raise ProviderError("provider_unavailable", "unreachable", outcome="not_sent")
         self.served.set()
         return self.infos
 
@@ -115,7 +115,7 @@ async def test_a_vanished_model_is_hidden_and_the_default_heals(db: Db) -> None:
     await catalog.refresh()
     assert catalog.resolve("image").info == GPT_IMAGE
     with pytest.raises(
-        ModelUnavailable, match=r"There is no image model 'black-forest-labs/flux.2-klein-4b'"
+        ModelUnavailable, match=r"There is no image model “black-forest-labs/flux.2-klein-4b”"
     ):
         catalog.resolve("image", KLEIN.id)
     provider.infos = (GPT_IMAGE, KLEIN)
@@ -168,7 +168,8 @@ async def test_words_that_fit_several_mean_the_default_or_are_asked_back(db: Db)
     await db.execute("UPDATE models SET is_default = (id = 'b/0')")
     await several.refresh()
     with pytest.raises(
-        ModelUnavailable, match="Several models are called 'flux': a/flux-1, a/flux-2"
+        ModelUnavailable,
+        match=r"called “flux”. Please say which one. Possible: a/flux-1, a/flux-2",
     ):
         several.resolve("image", "flux")
 
@@ -176,10 +177,10 @@ async def test_words_that_fit_several_mean_the_default_or_are_asked_back(db: Db)
 async def test_a_wrong_kind_and_an_unknown_model_say_what_to_take(db: Db) -> None:
     catalog = await opened(db, Lists(MINI, KLEIN))
     with pytest.raises(
-        ModelUnavailable, match=r"GPT-5 Mini makes text, not image. Try black-forest-labs"
+        ModelUnavailable, match=r"GPT-5 Mini makes text, not image. Possible: black-forest-labs"
     ):
         catalog.resolve("image", MINI.id)
-    with pytest.raises(ModelUnavailable, match="There is no image model 'nobody/nothing'"):
+    with pytest.raises(ModelUnavailable, match="There is no image model “nobody/nothing”"):
         catalog.resolve("image", "nobody/nothing")
     with pytest.raises(ModelUnavailable, match="There is no video model yet"):
         catalog.resolve("video")

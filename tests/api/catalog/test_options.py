@@ -54,7 +54,9 @@ def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
     )
     assert image(fine, quality="High")["quality"] == "high"
     assert "quality" not in image(fine)
-    with pytest.raises(OptionUnsupported, match="takes as quality: auto, low, high"):
+    with pytest.raises(
+        OptionUnsupported, match=r"take quality like that. Possible: auto, low, high"
+    ):
         image(fine, quality="max")
     silent = video(VEO, duration=8, resolution="1080P", aspect_ratio="9:16", generate_audio=False)
     assert silent == {
@@ -68,15 +70,20 @@ def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
 @pytest.mark.parametrize(
     ("info", "asked", "field", "says"),
     [
-        (KLEIN, {"n": 5}, "n", "FLUX.2 Klein 4B makes at most 4 images at a time."),
+        (KLEIN, {"n": 5}, "n", "FLUX.2 Klein 4B does not take n like that. Possible: 1 to 4."),
         (KLEIN, {"size": "1024x1024"}, "size", "FLUX.2 Klein 4B does not take the option size."),
         (
             KLEIN,
             {"aspect_ratio": "3:2"},
             "aspect_ratio",
-            "FLUX.2 Klein 4B takes as aspect ratio: 1:1, 16:9.",
+            "FLUX.2 Klein 4B does not take aspect_ratio like that. Possible: 1:1, 16:9.",
         ),
-        (KLEIN, {"image_size": "4K"}, "image_size", "FLUX.2 Klein 4B takes as image size: 1K, 2K."),
+        (
+            KLEIN,
+            {"image_size": "4K"},
+            "image_size",
+            "FLUX.2 Klein 4B does not take image_size like that. Possible: 1K, 2K.",
+        ),
         (
             KLEIN,
             {"quality": "high"},
@@ -87,15 +94,20 @@ def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
             KLEIN,
             {"input_images": ["a", "b"]},
             "input_images",
-            "FLUX.2 Klein 4B takes at most 1 input image.",
+            "FLUX.2 Klein 4B does not take input_images like that. Possible: 0 to 1.",
         ),
-        (GPT_IMAGE, {"input_images": ["a"]}, "input_images", "GPT Image 2 takes no input images."),
+        (
+            GPT_IMAGE,
+            {"input_images": ["a"]},
+            "input_images",
+            "GPT Image 2 does not take the option input_images.",
+        ),
         (GPT_IMAGE, {"seed": 1}, "seed", "GPT Image 2 does not take the option seed."),
         (
             GPT_IMAGE,
             {"size": "640x480"},
             "size",
-            "GPT Image 2 takes as size: 1536x1024, 1024x1024.",
+            "GPT Image 2 does not take size like that. Possible: 1536x1024, 1024x1024.",
         ),
     ],
 )

@@ -193,7 +193,7 @@ class Jobs(RuleBasedStateMachine):
                     phases,
                     now(),
                     cost_micro=100 if charged else None,
-                    error=TimedOut("late"),
+                    error=TimedOut("timed_out"),
                 )
                 if ended is None:
                     return

@@ -102,7 +102,7 @@ async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None
                 await transitions.cancel_unsubmitted(db, leased.id, at)
                 await transitions.cancel_submitted(db, leased.id, at)
                 await transitions.end(
-                    db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("late")
+                    db, leased.id, get_args(Phase), at, cost_micro=None, error=TimedOut("timed_out")
                 )
             after = await store.get(db, leased.id)
             assert after is not None

@@ -164,7 +164,9 @@ async def test_waiting_ends_with_its_cause_and_without_a_charge(
 
 def refusal(**facts: Any) -> ProviderError:
     return ProviderError(
-        facts.pop("code", "provider_unavailable"), "x", **{"outcome": "refused", **facts}
+        facts.pop("code", "provider_unavailable"),
+        facts.pop("reason", "provider_failed"),
+        **{"outcome": "refused", **facts},
     )
 
 

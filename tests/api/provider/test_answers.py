@@ -174,7 +174,7 @@ async def test_no_other_text_holds_halves_either() -> None:
     error = {"error": {"code": 400, "message": f"Bad {odd}"}}
     with pytest.raises(ProviderError) as caught:
         await collected(http(json.dumps(error), status="400 Bad Request"), [])
-    caught.value.message.encode()
+    caught.value.said.encode()
 
 
 @pytest.mark.parametrize("name", ["think_tags", "think_close_only"])

@@ -226,7 +226,7 @@ async def test_words_instead_of_a_picture_are_passed_on() -> None:
             "chat",
         )
     assert (caught.value.code, caught.value.reason) == ("content_refused", "words_only")
-    assert caught.value.message == "I may not draw that."
+    assert caught.value.said == "I may not draw that."
 
 
 @pytest.mark.parametrize(

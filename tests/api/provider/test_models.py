@@ -151,7 +151,7 @@ async def test_reachable_proves_the_key(provider: OpenRouter, sandbox: Sandbox) 
     sandbox.break_with(Fault(call="key", kind="status", status=401))
     with pytest.raises(ProviderError) as caught:
         await provider.reachable()
-    assert "key" in caught.value.message
+    assert caught.value.reason == "key_refused"
 
 
 async def test_the_app_is_named(provider: OpenRouter) -> None:

@@ -335,7 +335,7 @@ async def test_a_picture_that_cannot_be_kept_does_not_cost_the_words(
     ana: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object) -> None:
-        raise StorageFull("No room.")
+        raise StorageFull("storage_full")
 
     monkeypatch.setattr(MediaService, "keep_shown", full)
     sandbox.break_with(replay(with_picture("Here.")))

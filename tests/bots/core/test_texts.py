@@ -283,7 +283,12 @@ def test_a_caption_says_that_pictures_are_missing() -> None:
             "The model answered with words instead of a picture: “Which fox?” It cost $0.05.",
         ),
         (
-            ErrorOut(code="new_code", message="The file was broken", charged_usd=Decimal("0.05")),
+            ErrorOut(
+                code="new_code",
+                reason="earlier",
+                message="The file was broken",
+                charged_usd=Decimal("0.05"),
+            ),
             "The file was broken. It cost $0.05.",
         ),
         (
