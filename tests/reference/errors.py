@@ -1,18 +1,19 @@
 """The page of errors: codes from the tree of errors and from the API's description, reasons with
-the sentence that chats have for each."""
+the sentence of each."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, get_args
 
-from api.errors import BY_CODE
-from api.schemas import Reason
-from bots.core.texts.errors import CAUSES
+from api.errors import BY_CODE, reasons_of
+from api.reasons import SENTENCES, Making, Reason, StatusReason
 
 HEAD = """# Errors
 
 An error is a problem document (RFC 9457, `application/problem+json`) with `title`, `status`,
-`detail` and `code`. Programs switch on `code` and `reason`, which keep their meaning. `title` and
-`detail` are English sentences for people and may change.
+`detail`, `code`, `reason` and `params`. Programs switch on `code` and `reason`, which keep their
+meaning, and read the facts from `params`. `title` and `detail` are English sentences for people and
+may change.
 
 More fields, where they apply: `retry_after` (seconds), `charged_usd` (the amount that was booked
 all the same), `fields` (the refused fields, each with `reason` and `params`), `cost_usd` and
@@ -21,9 +22,11 @@ all the same), `fields` (the refused fields, each with `reason` and `params`), `
 A generation that failed, and a text answer that broke, carry the same `code` and `reason`.
 """
 
+REASONS = """The names in a sentence are those of `params`. Names that end in `_usd` are dollars
+with six digits. `said` is quoted from the provider, from a store or from a chat platform, and may
+come with reasons whose sentence does not show it."""
+
 _CODE = re.compile(r"`(\w+)`: (.+)")
-_VALUES = {"%(detail)s": "…", "%(wait)s": ""}
-"""Stand-ins for the facts of a case in a sentence."""
 
 
 def codes(schema: dict[str, Any]) -> dict[tuple[str, int], str]:
@@ -45,13 +48,23 @@ def page(schema: dict[str, Any]) -> str:
         f"| `{code}` | {status} | {title} |"
         for (code, status), title in sorted(codes(schema).items())
     ]
-    lines += ["", "## Reasons", "", "Why something was not made, and what a chat says about it."]
-    lines += ["", "| reason | sentence |", "|---|---|"]
-    lines += [f"| `{reason}` | {_plain(CAUSES[reason])} |" for reason in get_args(Reason)]
+    lines += ["", "## Reasons", "", REASONS]
+    making = sorted(get_args(Making))
+    lines += ["", "### Of any code: why something was not made", "", *_table(making)]
+    for code, error in sorted(BY_CODE.items()):
+        if own := [reason for reason in reasons_of(error) if reason not in making]:
+            lines += ["", f"### `{code}`", "", *_table(own)]
+    lines += ["", "### Of the server itself", "", *_table(sorted(get_args(StatusReason)))]
     return "\n".join(lines) + "\n"
 
 
-def _plain(sentence: str) -> str:
-    for value, stand_in in _VALUES.items():
-        sentence = sentence.replace(value, stand_in)
-    return sentence
+def _table(reasons: Iterable[Reason]) -> list[str]:
+    return [
+        "| reason | detail |",
+        "|---|---|",
+        *(f"| `{one}` | {_shown(one)} |" for one in reasons),
+    ]
+
+
+def _shown(reason: Reason) -> str:
+    return re.sub(r"%\((\w+)\)s", r"`\1`", SENTENCES[reason])
