@@ -459,7 +459,7 @@ SENTENCES: dict[Reason, str] = {
     "server_stopped": "The server was stopped while this was being made.",
     "storage_full": "The server's storage is full.",
     "storage_silent": "The store for files does not answer.",
-    "storage_unavailable": "The store for files cannot be used right now.",
+    "storage_unavailable": "The store for files cannot be used.",
     "thinking_only": "The model used up all its room for thinking, so there is no answer.",
     "timed_out": "The AI provider took too long.",
     "unreachable": "The AI provider cannot be reached right now.",

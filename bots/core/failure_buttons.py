@@ -101,4 +101,5 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
 
 
 def _remedy(code: str, reason: Reason | None) -> Remedy | None:
-    return BY_CODE.get(code) if reason is None else BY_REASON[reason]
+    known = BY_CODE.get(code)
+    return known if reason is None else BY_REASON.get(reason, known)

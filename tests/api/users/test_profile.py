@@ -105,7 +105,7 @@ async def test_a_new_password_is_checked_for_the_role(world: World) -> None:
             "field": "new_password",
             "message": "The password must have at least 15 characters.",
             "reason": "password_short",
-            "params": {"least": "15"},
+            "params": {"least": 15},
         }
     ]
 
