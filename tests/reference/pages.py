@@ -6,7 +6,7 @@ from typing import Any
 
 from api.app import create_app
 from api.settings import Settings
-from tests.reference import commands, errors, run_commands, settings
+from tests.reference import commands, errors, monitoring, run_commands, settings
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -22,6 +22,7 @@ def pages() -> dict[str, str]:
     return {
         "commands.md": commands.page(),
         "errors.md": errors.page(schema),
+        "monitoring.md": monitoring.page(),
         "openapi.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
         "run.md": run_commands.page(),
         "settings.md": settings.page(),

@@ -1,5 +1,6 @@
 """`docs/reference/` says what the code has, and explains all of it."""
 
+from api.secrets import Secrets
 from bots.core.commands import ACTIONS, COMMANDS
 from tests.reference.commands import BUTTONS, INSIDE, SHOWS
 from tests.reference.pages import FOLDER, pages
@@ -22,3 +23,8 @@ def test_every_command_and_button_is_explained() -> None:
     buttons = {one.name for one in ACTIONS} - INSIDE
     assert buttons <= set(BUTTONS)
     assert set(BUTTONS) - buttons <= {one.name for one in COMMANDS}
+
+
+def test_every_secret_is_explained() -> None:
+    guide = (FOLDER.parent / "operating" / "secrets.md").read_text(encoding="utf-8")
+    assert [name for name in Secrets.model_fields if f"| `{name}`" not in guide] == []
