@@ -45,7 +45,7 @@ from api.generations.operating.service import GenerationAdmin
 from api.generations.reader import GenerationReader
 from api.links.service import LinkService
 from api.mail import Mailer
-from api.media.disk_space import Room
+from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.service import MediaService
 from api.media.storage import MediaStore
@@ -314,13 +314,13 @@ def _no_store(settings: Settings, why: str) -> CannotStart:
     return CannotStart(f"{why} ({name}: {settings.media_root}).")
 
 
-def _room(settings: Settings, files: MediaStore) -> Room:
+def _room(settings: Settings, files: MediaStore) -> DiskSpace:
     folders = [settings.data_dir]
     if not settings.is_postgres:
         folders.append(settings.duckdb_path.parent)
     if files.root:
         folders.append(files.root)
-    return Room(folders, settings.disk_floor)
+    return DiskSpace(folders, settings.disk_floor)
 
 
 def _databases(settings: Settings) -> tuple[list[Path], Path | None]:

@@ -21,7 +21,7 @@ from api.db import Db
 from api.db.duckdb import DuckDb
 from api.errors import Conflict, NotFound, StorageFull
 from api.ids import now
-from api.media.disk_space import Room
+from api.media.disk_space import DiskSpace
 from api.reasons import SENTENCES
 from api.settings import Settings
 from api.users import audit
@@ -156,7 +156,7 @@ class Backups:
         if not isinstance(self._db, DuckDb):
             return 0
         needed = await asyncio.to_thread(_needed, self._db.path)
-        space = await Room([self._plan.folder], self._plan.floor).tightest()
+        space = await DiskSpace([self._plan.folder], self._plan.floor).tightest()
         return max(0, needed + space.floor - space.free)
 
     async def keep_made(self) -> float:

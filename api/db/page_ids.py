@@ -1,6 +1,8 @@
-"""The ids of one page of a list, with filters and in an order: only what is asked for is in the
-statement, so that either engine can use what it has for it. A page begins behind the last row of
-the page before, wherever that row would stand by now."""
+"""The ids of one page of a list, with filters and in an order.
+
+The statement holds only the wanted conditions, so that each engine can use its indexes. A page
+begins behind the place where the last row of the page before would be now.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +14,13 @@ from api.db import Row, Sql
 from api.errors import InvalidRequest
 
 Condition = tuple[str, object]
-"""SQL of our own with `{0}` where its parameter goes, and the parameter; None: not asked for."""
+"""SQL of our own with `{0}` in place of its parameter, and the parameter; None: not wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`key` is SQL of our own; rows that are alike in it are in the order of their ids. Only rows
-    `among` which the condition holds are listed: those that have a key, which is never null, and
-    not more of them than can be sorted for one page."""
+    """An order of a list by `key`, SQL of our own, and then by id. The condition `among` limits the
+    list to rows whose key is not null, and to few enough of them to sort for one page."""
 
     key: str = "id"
     type: Literal["text", "bigint"] = "text"
@@ -41,8 +42,8 @@ async def ids_of(
     cursor: str | None,
     limit: int,
 ) -> tuple[list[str], str | None]:
-    """Up to `limit` ids in their order, and the cursor of the page behind them, None for the last
-    one. Raises `InvalidRequest` for a cursor that is none of this order's."""
+    """Return up to `limit` ids in their order, and the cursor of the next page, None for the last
+    one. Raises `InvalidRequest` for a cursor of another order."""
     asked = [(text, value) for text, value in conditions if value is not None]
     texts = [text.format(f"${number}") for number, (text, _) in enumerate(asked, 1)]
     values = [value for _, value in asked]
@@ -77,14 +78,13 @@ async def _rows(
 
 
 def _lately(cursor: str | None) -> str | None:
-    """An id of some time before the page: it is tried first, because without a bound the embedded
-    engine sorts tens of thousands of ids."""
+    """Return an id from some time before the page as a bound to try first, because without one the
+    embedded engine sorts tens of thousands of ids."""
     end = ids.moment(cursor) if cursor is not None else ids.now()
     return None if end is None else ids.floor(max(end, _FIRST) - LATELY)
 
 
 def by(order: Order) -> str:
-    """Its ORDER BY."""
     direction = "DESC" if order.descending else "ASC"
     return (
         f"ORDER BY id {direction}"
@@ -94,8 +94,8 @@ def by(order: Order) -> str:
 
 
 def behind(order: Order, cursor: str, number: int) -> tuple[str, list[object]]:
-    """The condition for the rows behind the cursor, with its parameters, the first of which is
-    `$number`."""
+    """Return the condition for the rows behind the cursor, and its parameters, the first of
+    which is `$number`."""
     beyond = "<" if order.descending else ">"
     if order.key == "id":
         return f"id {beyond} ${number}", [cursor]

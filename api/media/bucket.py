@@ -1,7 +1,7 @@
-"""The place where files stay: a folder on a disk, or an S3 bucket with a prefix. Whatever it says
-is one of three errors.
+"""The place of stored files: a folder on a disk, or an S3 bucket with a prefix, with the same three
+errors.
 
-Names that begin with a dot are ours, not files of users: `.receiving`, `.installations`, `.trash`,
+Names that begin with a dot are no files of users: `.receiving`, `.installations`, `.trash`,
 `.check`.
 """
 
@@ -34,14 +34,14 @@ _WRONG = {
     "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed",
     "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch",
 }  # fmt: skip
-"""What S3 says to a name or a key that is not right."""
+"""S3's codes for a wrong name or key."""
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 
 
 class Bucket:
-    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. Making one
-    and writing raise `StorageFull` and `StorageUnavailable`, reading `StorageUnavailable` and
-    FileNotFoundError."""
+    """`url`: `file:///path`, or `s3://bucket/prefix` with the usual `AWS_*` variables. The
+    constructor and writes raise `StorageFull` and `StorageUnavailable`, reads `StorageUnavailable`
+    and FileNotFoundError."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -51,17 +51,17 @@ class Bucket:
             if parts.scheme == "file":
                 self.root = Path(unquote(parts.path))
                 self._store = LocalStore(self.root, mkdir=True, automatic_cleanup=True)
-                with suppress(PermissionError):  # somebody else's
+                with suppress(PermissionError):  # another user's folder
                     self.root.chmod(0o700)
             else:
-                # its own patience is three minutes, too long for a request that waits
+                # the default of three minutes is too long for a request that waits
                 self._store = S3Store.from_url(
                     url, retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
                 )
 
     async def put(self, content: bytes | Path, key: str) -> None:
-        """Readers see all of it or nothing. A file that is given as a path may be gone
-        afterwards."""
+        """Write a file, of which readers see all or nothing. One that is given as a path may be
+        moved."""
         with storage_errors(writing=True):
             if self.root is None:
                 await obstore.put_async(self._store, key, content)
@@ -73,7 +73,7 @@ class Bucket:
             with suppress(OSError):
                 move(content, root / key)
                 return
-            # another file system, or what cannot be: then the copy says why
+            # another file system, or an error, which the copy raises again
         path = new_file(root / RECEIVING)
         try:
             if isinstance(content, Path):
@@ -90,20 +90,20 @@ class Bucket:
             return bytes(await found.bytes_async())
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end`. Opens at once, so that an error comes before the first
-        byte is promised."""
+        """Read the bytes from `start` to before `end`. It opens the file first, so that an error
+        comes before the first byte."""
         with storage_errors():
             async with asyncio.timeout(OPEN_SECONDS):
                 found = await obstore.get_async(self._store, key, options={"range": (start, end)})
         return _pieces(aiter(found.stream(min_chunk_size=CHUNK)))
 
     async def delete(self, key: str) -> None:
-        """One that is gone already is fine."""
+        """Delete a file, which may be gone already."""
         with suppress(FileNotFoundError), storage_errors():
             await obstore.delete_async(self._store, key)
 
     async def move(self, key: str, target: str) -> bool:
-        """False: it is not there. Its time is that of the move."""
+        """Move a file, with the present as its time; False when it is not there."""
         try:
             with storage_errors():
                 if self.root is not None:
@@ -114,14 +114,14 @@ class Bucket:
         return True
 
     async def listed(self, prefix: str) -> AsyncIterator[dict[str, datetime]]:
-        """What is below a folder, with the time when it was written; some at a time, in no
+        """Yield the files below a folder with the time of each write, some at a time, in no
         order."""
         with storage_errors():
             async for batch in obstore.list(self._store, prefix):
                 yield {each["path"]: each["last_modified"] for each in batch}
 
     async def forget_received(self, before: datetime) -> int:
-        """Deletes what a process that died in the middle of writing left. Returns how many."""
+        """Delete unfinished files of processes that died, and return their number."""
         return (
             0
             if self.root is None
@@ -129,16 +129,16 @@ class Bucket:
         )
 
     async def probe(self) -> None:
-        """Raises what writing raises: a small object is written and deleted again."""
+        """Write a small object and delete it. Raises as writing does."""
         with storage_errors(writing=True):
             async with asyncio.timeout(PROBE_SECONDS):
                 await self.put(b"x", CHECK)
                 await self.delete(CHECK)
 
     async def refused(self, trouble: StorageUnavailable) -> str | None:
-        """Of one that cannot be written: why it never was as it should be, so that no waiting
-        helps. A folder is so, and a bucket that is not there or does not let this key in. None for
-        one that may still be read, or is away."""
+        """Return why a place that cannot be written was never set up right, so that no waiting
+        helps: a folder, or a bucket that is missing or refuses this key. None for one that can be
+        read, or is away."""
         if self.root is not None:
             return trouble.detail
         try:
@@ -152,8 +152,8 @@ class Bucket:
 
 @contextmanager
 def storage_errors(*, writing: bool = False) -> Iterator[None]:
-    """What a disk or a store can say, as ours. FileNotFoundError is an answer only to who reads a
-    file of a store that is there."""
+    """Turn errors of disks and stores into ours. FileNotFoundError passes only for a read from a
+    store that is there."""
     try:
         yield
     except TimeoutError as error:
@@ -173,7 +173,7 @@ def _unavailable(error: Exception) -> StorageUnavailable:
 
 
 def _said(error: Exception) -> str:
-    """S3's word for it, or the end of the first line: addresses and keys stand before that."""
+    """Return S3's code, or the end of the first line, since addresses and keys stand before it."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if found := _CODE.search(str(error)):
@@ -195,7 +195,7 @@ def new_file(folder: Path) -> Path:
 
 
 def forget_old(folder: Path, before: datetime) -> int:
-    """Deletes the files in it that are older. Returns how many."""
+    """Delete the older files of a folder, and return their number."""
     deleted = 0
     for path in folder.glob("*"):
         with suppress(FileNotFoundError):
@@ -211,7 +211,7 @@ def sync(file: BinaryIO) -> None:
 
 
 def write_synced(path: Path, data: bytes | None) -> None:
-    """None: what is in it already."""
+    """Write and sync a file. `data` None: only sync it."""
     with path.open("r+b") as file:
         if data is not None:
             file.write(data)

@@ -1,5 +1,5 @@
-"""How much room the disks have, and the floor below which nothing more is bought: a result that
-cannot be kept is money lost."""
+"""Free space of the disks, and the floor below which nothing is bought: a result that cannot be
+stored is lost money."""
 
 import asyncio
 import os
@@ -11,14 +11,14 @@ from api.errors import StorageFull
 
 FLOOR = 500_000_000
 FLOOR_SHARE = 0.02
-"""Of the disk. By itself the floor is the smaller of the two."""
+"""The floor by default: bytes or a share of the disk, whichever is smaller."""
 FILES_LEAST = 1000
-"""A disk may also run out of room for names."""
+"""Number of files that a disk must have names for, because it may run out of these, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
-    """Bytes that are free on a disk, and that have to be."""
+class FreeSpace:
+    """Bytes that are free on a disk, and the floor."""
 
     free: int
     floor: int
@@ -28,21 +28,21 @@ class Space:
         return self.free < self.floor
 
 
-class Room:
-    """On the disks of these folders. `floor` in bytes, 0: none, None: chosen by the size of the
-    disk."""
+class DiskSpace:
+    """Space on the disks of these folders. `floor` in bytes, 0: none, None: chosen by the size of
+    the disk."""
 
     def __init__(self, folders: Iterable[Path], floor: int | None) -> None:
         self._folders = tuple(folders)
         self._floor = floor
 
-    async def tightest(self) -> Space:
-        """Of the disk that has the least to spare."""
+    async def tightest(self) -> FreeSpace:
+        """Return the space of the disk that has the least to spare."""
         return await asyncio.to_thread(
             lambda: min(map(self._space, self._folders), key=lambda space: space.free - space.floor)
         )
 
-    def _space(self, folder: Path) -> Space:
+    def _space(self, folder: Path) -> FreeSpace:
         there = next(
             each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
         )
@@ -50,9 +50,9 @@ class Room:
         free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         floor = int(min(FLOOR, size * FLOOR_SHARE)) if self._floor is None else self._floor
         no_names = disk.f_files > 0 and disk.f_favail < FILES_LEAST
-        return Space(0 if no_names else free, floor)
+        return FreeSpace(0 if no_names else free, floor)
 
     async def require(self) -> None:
-        """Raises `StorageFull`: to be asked before anything is paid for."""
+        """Raise `StorageFull` below the floor. Call it before anything is paid for."""
         if (await self.tightest()).short:
             raise StorageFull("storage_full")

@@ -1,9 +1,9 @@
-"""Fetching from an address that a user or the provider's answer gave, without becoming anybody's
-way into our network.
+"""The fetcher of addresses from users and from the provider's answers, which reaches nothing in our
+network.
 
-The name is resolved once, every address of it is checked, and the connection goes to the address
-that was checked: a second look-up could give another one. Whatever goes wrong, the user reads one
-sentence that says nothing about our network.
+The name is resolved once, all its addresses are checked, and the connection goes to a checked
+address, because a second look-up could give another one. Every failure has the same reason for the
+user, which tells nothing about our network.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
 STREAM_SECONDS = 600.0
 PLACES_MAX = 4
-"""An address, and so many redirects less one."""
+"""An address with its redirects."""
 
 
 _DENIED = tuple(
@@ -43,14 +43,13 @@ _DENIED = tuple(
         "2002::/16",  # 6to4: an IPv4 address inside
     )
 )
-"""What `is_global` of Python wrongly lets pass, or what carries another address inside."""
+"""Networks that Python's `is_global` wrongly lets pass, or that carry another address inside."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 def is_public(address: str) -> bool:
-    """True for an address on the open internet; False for anything else, or anything that is no
-    address."""
+    """Return whether an address is on the open internet; False also for text that is none."""
     try:
         ip: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:
@@ -63,14 +62,14 @@ def is_public(address: str) -> bool:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """All addresses of a name. Raises OSError."""
+    """Return all addresses of a name. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
 class ImageFetcher:
-    """The arguments are for tests, which have no open internet: names, trust and port of their
-    own."""
+    """The arguments are for tests, which have no open internet and bring names, trust and port of
+    their own."""
 
     def __init__(
         self,
@@ -90,7 +89,7 @@ class ImageFetcher:
         self._stream_seconds = stream_seconds
 
     async def fetch(self, url: str) -> bytes:
-        """Up to 10 MB, not looked into. Raises `InvalidRequest` or `TooLarge`."""
+        """Fetch up to 10 MB of any content. Raises `InvalidRequest` or `TooLarge`."""
         parts = self._checked(url)
         host = parts.hostname or ""
         try:
@@ -123,7 +122,7 @@ class ImageFetcher:
         return parts
 
     async def _address(self, host: str) -> str:
-        """The first of the name's addresses, when all of them may be reached."""
+        """Return the first address of the name, when all of them are allowed."""
         addresses = await self._resolve(host, self._port)
         if not addresses or not all(self._is_allowed(address) for address in addresses):
             log.warning("image_address_refused", host=host, addresses=list(addresses))
@@ -146,9 +145,9 @@ class ImageFetcher:
             return await _all(response.aiter_raw())
 
     async def stream(self, url: str, most: int) -> AsyncIterator[bytes]:
-        """What stands there, in chunks, up to `most` bytes; a redirect is followed where the same
-        guard lets it. Raises `InvalidRequest`, `TooLarge`, and `ProviderUnavailable` for what
-        another try may mend."""
+        """Yield the content in chunks, up to `most` bytes, through redirects to allowed addresses.
+        Raises `InvalidRequest`, `TooLarge`, and `ProviderUnavailable` when another try may
+        help."""
         clock = asyncio.get_running_loop().time
         until, count = clock() + self._stream_seconds, 0
         try:
@@ -177,7 +176,7 @@ class ImageFetcher:
     async def _opened(
         self, parts: SplitResult, host: str, address: str, headers: dict[str, str]
     ) -> AsyncIterator[httpx.Response]:
-        """Connects to `address`; the certificate still has to be the one of `host`."""
+        """Connect to `address` and require the certificate of `host`."""
         literal = f"[{address}]" if ":" in address else address
         target = httpx.URL(
             scheme="https",
@@ -186,14 +185,13 @@ class ImageFetcher:
             raw_path=(parts.path or "/").encode() + _query(parts),
         )
         name = host if self._port == 443 else f"{host}:{self._port}"
-        # httpx's own transport, not the shared client: only it keeps the certificate's name apart
-        # from the address. A proxy is told the address that was checked; behind one httpx would
-        # take that for the name, so the name is forced.
+        # httpx's own transport: only it keeps the certificate's name apart from the address. A
+        # proxy gets the checked address, which httpx would take for the name: it is forced.
         client = httpx.AsyncClient(
             trust_env=False,
             proxy=proxy_of(f"https://{host}"),
             follow_redirects=False,
-            verify=self._trust or _Named(host),
+            verify=self._trust or _NamedServer(host),
             timeout=httpx.Timeout(10, connect=CONNECT_SECONDS),
         )
         sent = {"Host": name, **headers}
@@ -206,10 +204,10 @@ class ImageFetcher:
             yield response
 
 
-class _Named(ssl.SSLContext):
-    """The usual trust, for a server of one name, whatever it is connected to by."""
+class _NamedServer(ssl.SSLContext):
+    """The usual trust, for a server of one name at any address."""
 
-    def __new__(cls, name: str) -> "_Named":
+    def __new__(cls, name: str) -> "_NamedServer":
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
     def __init__(self, name: str) -> None:

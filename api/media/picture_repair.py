@@ -10,7 +10,7 @@ _MATTERS = {b"tRNS", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"eXIf"}
 """Optional chunks that change how the picture looks; the others are left out."""
 
 
-def mended(data: bytes, kind: PictureKind) -> bytes | None:
+def repaired(data: bytes, kind: PictureKind) -> bytes | None:
     """Return the picture without damaged or too large optional parts, and with its end marker; None
     where there is nothing to repair."""
     if kind is JPEG and not data.rstrip(b"\0").endswith(b"\xff\xd9"):

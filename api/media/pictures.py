@@ -1,8 +1,8 @@
-"""Looking into pictures, by Pillow. Everything here is slow and runs in a thread.
+"""Decoding of pictures by Pillow. Everything here is slow and runs in a thread.
 
-Memory is bounded whatever comes: a JPEG is scaled while it is decoded, what else is large is
-converted in strips, and only one large picture is decoded at a time. Whatever a decoder raises for
-bytes that somebody made up leaves here as a domain error.
+Memory is bounded for any file: a JPEG is scaled while it is decoded, other large pictures are
+converted in strips, and only one large picture is decoded at a time. Every error of a decoder
+becomes a domain error.
 """
 
 import ctypes
@@ -20,27 +20,27 @@ from PIL.JpegImagePlugin import JpegImageFile
 from api.errors import DomainError, TooLarge, UnsupportedMedia
 from api.media import file_types
 from api.media.file_types import JPEG, PNG, PictureKind
-from api.media.picture_repair import is_cut_short, mended
+from api.media.picture_repair import is_cut_short, repaired
 from api.reasons import Making, UnsupportedMediaReason
 
 Image.MAX_IMAGE_PIXELS = None  # the limit here is one of memory, below
 if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-    # M_MMAP_THRESHOLD: pixels go back to the system when they are freed; glibc would keep them, as
-    # much for each thread as it ever had
+    # M_MMAP_THRESHOLD: freed pixels go back to the system; glibc would keep as much as each thread
+    # ever had
     mallopt(-3, 1_000_000)
 
 INPUT_EDGE_MAX = 4096
-"""Input images are made smaller than this before they are kept: models look at less anyway."""
+"""Longest side of a stored input image; models take no more anyway."""
 THUMBNAIL_EDGE = 512
 KEPT_PIXELS = 30_000_000
-"""What has more is scaled down by 2, 4 or 8 while it is decoded."""
+"""A picture with more pixels is scaled down by 2, 4 or 8 while it is decoded."""
 THUMBNAIL_PIXELS = 1_500_000
-"""The same when only a thumbnail is wanted."""
+"""The same limit when only a thumbnail is wanted."""
 MEMORY_MAX, MEMORY_LARGE = 512_000_000, 150_000_000
-"""Bytes that decoding one picture may take, and more than which only one picture at a time may."""
+"""Bytes that decoding a picture may take, and bytes above which only one is decoded at a time."""
 
 _BYTES = {"PNG": 4, "GIF": 4, "BMP": 4, "TIFF": 4, "HEIF": 8, "AVIF": 10, "WEBP": 16}
-"""Measured: memory that a decoder takes for each pixel."""
+"""Measured memory of a decoder for each pixel."""
 _LARGE = Lock()
 _STRIP_PIXELS = 4_000_000
 _ORIENTATION = 0x0112
@@ -67,8 +67,7 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file, its size as it is shown, and its thumbnail; without both when nobody could look into
-    it."""
+    """A file, its size as shown, and its thumbnail; without both when it could not be decoded."""
 
     data: bytes
     kind: PictureKind
@@ -79,8 +78,8 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are the file's own as it is shown,
-    before it was scaled down."""
+    """Upright pixels, RGB or RGBA, in sRGB. `width` and `height` are those of the file as shown,
+    before scaling."""
 
     image: Image.Image
     kind: PictureKind
@@ -103,7 +102,8 @@ def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iter
 
 
 def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
-    """To its end, scaled down to about `pixels`. Raises `UnsupportedMedia`, `TooLarge`."""
+    """Decode the whole picture, scaled down to about `pixels`. Raises `UnsupportedMedia`,
+    `TooLarge`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
     if kind is None:
         raise UnsupportedMedia("image_unreadable")
@@ -111,11 +111,11 @@ def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
         with typed_errors("image_damaged", format=kind.extension.upper()):
             return _decoded(data, kind, pixels)
     except UnsupportedMedia:
-        repaired = mended(data, kind)
-        if repaired is None:
+        mended = repaired(data, kind)
+        if mended is None:
             raise
         with typed_errors("image_damaged", format=kind.extension.upper()):
-            return _decoded(repaired, kind, pixels)
+            return _decoded(mended, kind, pixels)
 
 
 def made_picture(data: bytes) -> Picture:
@@ -141,8 +141,8 @@ def made_picture(data: bytes) -> Picture:
 
 
 def clean_picture(data: bytes) -> Picture:
-    """A user's image, written anew: turned as its EXIF says, then without EXIF or anything else
-    that is not pixels. Raises `UnsupportedMedia`, `TooLarge`."""
+    """Write a user's image anew: upright by its EXIF, and with nothing except pixels. Raises
+    `UnsupportedMedia`, `TooLarge`."""
     found = decode_picture(data)
     image = found.image
     image.thumbnail((INPUT_EDGE_MAX, INPUT_EDGE_MAX))
@@ -153,7 +153,7 @@ def clean_picture(data: bytes) -> Picture:
 
 
 def thumbnail(image: Image.Image) -> Thumbnail:
-    """Of RGB or RGBA pixels."""
+    """Make a thumbnail of RGB or RGBA pixels."""
     small = image.copy()
     small.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE))
     out = io.BytesIO()
@@ -171,9 +171,9 @@ def _written(image: Image.Image, kind: PictureKind, quality: int) -> Picture:
 
 
 def _opened(data: bytes, kind: PictureKind) -> Image.Image:
-    """Its head is read, nothing is decoded."""
+    """Read the head only."""
     if kind is JPEG:
-        # not by way of `Image.open`, which takes one with an index of pictures for another format
+        # `Image.open` takes a JPEG with an index of pictures for another format
         return JpegImageFile(io.BytesIO(data))
     if kind is file_types.HEIF:
         from pillow_heif import HeifImageFile  # here, because no start should wait for it
@@ -183,7 +183,7 @@ def _opened(data: bytes, kind: PictureKind) -> Image.Image:
 
 
 def _head_size(data: bytes, kind: PictureKind) -> tuple[int, int] | None:
-    """As it is shown, or as it is stored where its EXIF cannot be read."""
+    """Return the size as shown, or as stored where the EXIF cannot be read."""
     try:
         with typed_errors("image_unreadable"):
             image = _opened(data, kind)
@@ -212,7 +212,7 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
         drafted = image.size != before
         image.load()
         orientation = _orientation(image)
-        # some decoders turn it by themselves, and say so by the size
+        # some decoders turn it by themselves, which the size tells
         width, height = (width, height) if drafted else image.size
         image = _plain(image, 1 if drafted else scale)
     if orientation in _TURNS:
@@ -223,13 +223,12 @@ def _decoded(data: bytes, kind: PictureKind, pixels: int) -> Decoded:
 
 
 def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:
-    """Bytes that decoding will take."""
+    """Return the bytes that decoding takes."""
     if not isinstance(image, JpegImageFile):
         return image.width * image.height * _BYTES[kind.name]
     each = 4 / scale**2
-    if image.info.get(
-        "progressive"
-    ):  # all of its coefficients are in memory before the first row can be made
+    if image.info.get("progressive"):
+        # all its coefficients are in memory before the first row can be made
         sampling = [(across, down) for _, across, down, _ in image.layer]
         most = max(across for across, _ in sampling) * max(down for _, down in sampling)
         each += 2 * sum(across * down for across, down in sampling) / most
@@ -237,7 +236,7 @@ def _memory(image: Image.Image, kind: PictureKind, scale: int) -> float:
 
 
 def _orientation(image: Image.Image) -> int:
-    """1 where the EXIF cannot be read."""
+    """Return the EXIF orientation; 1 where it cannot be read."""
     try:
         with typed_errors("image_unreadable"):
             return int(image.getexif().get(_ORIENTATION, 1))
@@ -246,8 +245,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain(image: Image.Image, scale: int) -> Image.Image:
-    """RGB or RGBA in sRGB, scaled down; in strips, because each conversion would hold all of a
-    large picture once more."""
+    """Convert to RGB or RGBA in sRGB and scale down, in strips, because each conversion would
+    hold a large picture once more."""
     wanted = (
         "RGBA"
         if image.has_transparency_data or image.mode in {"RGBA", "RGBa", "LA", "La", "PA"}
@@ -273,7 +272,8 @@ def _levelled(image: Image.Image, factor: float, offset: float) -> Image.Image:
 
 
 def _levels(image: Image.Image) -> tuple[float, float] | None:
-    """Factor and offset that bring grey of more than 8 bits to 0..255; Pillow would clip it."""
+    """Return factor and offset from grey of more than 8 bits, which Pillow would clip, to
+    0..255."""
     if image.mode.startswith("I;16"):
         return 1 / 257, 0.0
     if image.mode not in {"I", "F"}:
@@ -293,7 +293,7 @@ def _levels(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _to_srgb(image: Image.Image, wanted: str) -> ImageCms.ImageCmsTransform | None:
-    """None without a profile that can be used."""
+    """Return the transform of the embedded profile; None without a usable one."""
     embedded = image.info.get("icc_profile")
     if not embedded:
         return None

@@ -1,4 +1,4 @@
-"""Files to read, with ranges, and uploads."""
+"""Routes of files, with ranges, and of uploads."""
 
 import re
 from typing import Annotated, Any

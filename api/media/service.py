@@ -1,7 +1,7 @@
 """Media: files of generations and uploads, their rows, thumbnails and signed links.
 
-A file is kept first and recorded later, in the transaction that finishes its generation: no
-transaction ever waits for a disk.
+A file is stored first and recorded later, in the transaction that finishes its generation, so that
+no transaction waits for a disk.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from api.db import Db, Duplicate, Sql
 from api.errors import Conflict, NotFound, StorageUnavailable, TooLarge, UnsupportedMedia
 from api.generations.schemas import MediaOut, UploadOut
 from api.media import file_types, pictures, store, transcode, videos
-from api.media.disk_space import Room
+from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.orphans import MediaSweep
-from api.media.signed_links import Links
-from api.media.smaller_copies import Fitter
+from api.media.signed_links import SignedLinks
+from api.media.smaller_copies import SmallerCopies
 from api.media.spool import Received, read_file
 from api.media.storage import MediaStore, StoreState, key_of
 from api.media.store import MediaRow, Role
@@ -40,15 +40,14 @@ UPLOAD_MAX = 40_000_000
 VIDEO_MAX = 200_000_000
 UPLOADED = "upload:"
 TEND, TEND_AWAY = 30.0, 10.0
-"""Seconds between looks at the store, and while it is away."""
+"""Seconds between looks at the store, and between those while it is away."""
 DECODERS = 2
-"""Files looked into at a time; the decoder sees to it that only one of them needs much memory."""
+"""Files decoded at a time; the decoder lets only one of them need much memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A stored file with its thumbnail, not recorded yet. Without one where nobody could look into
-    the file."""
+    """A stored file that is not recorded yet, with its thumbnail unless it cannot be decoded."""
 
     file: MediaRow
     thumbnail: MediaRow | None
@@ -59,7 +58,7 @@ class KeptFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _ListedFile:
     """The part of a file's row that lists show."""
 
     id: str
@@ -71,7 +70,7 @@ class _Listed:
     thumbnail_id: str | None
 
 
-_LISTED = tuple(each.name for each in fields(_Listed))
+_LISTED_FIELDS = tuple(each.name for each in fields(_ListedFile))
 
 
 class MediaService:
@@ -81,7 +80,7 @@ class MediaService:
         self,
         db: Db,
         files: MediaStore,
-        room: Room,
+        room: DiskSpace,
         *,
         signing_key: str,
         fetcher: ImageFetcher | None = None,
@@ -89,32 +88,31 @@ class MediaService:
         self._db = db
         self._files = files
         self.room = room
-        self._links = Links(signing_key)
+        self._links = SignedLinks(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
         self._converting = asyncio.Semaphore(1)
         self._stop = Event()
-        self._fitter = Fitter(db, files, self._stop)
+        self._copies = SmallerCopies(db, files, self._stop)
 
     async def close(self) -> None:
         self._stop.set()
-        await self._fitter.close()
+        await self._copies.close()
 
     @property
     def state(self) -> StoreState:
         return self._files.state
 
     async def look(self) -> None:
-        """As `MediaStore.look`."""
+        """Look as `MediaStore.look` does."""
         await self._files.look()
 
     async def refused(self) -> str | None:
-        """As `MediaStore.refused`."""
+        """Return the same as `MediaStore.refused`."""
         return await self._files.refused()
 
     async def tend(self) -> float:
-        """One turn of background work: moves to the store what waits for it. Returns after how many
-        seconds the next one is due."""
+        """Move waiting files to the store. Returns the seconds until the next turn."""
         await self._files.tend()
         return TEND_AWAY if self.state.trouble or self.state.waiting else TEND
 
@@ -128,15 +126,15 @@ class MediaService:
     async def keep_image(
         self, user_id: str, generation_id: str, position: int, data: bytes
     ) -> KeptFile:
-        """What a provider made. Kept unchanged when chats and browsers show it, even if it cannot
-        be looked into; else written anew as PNG or JPEG. Raises `UnsupportedMedia` with the reason
+        """Store a generated image: unchanged when chats and browsers show it, even if it cannot be
+        decoded, else as PNG or JPEG. Raises `UnsupportedMedia` with the reason
         `cut_short` or `unusable_image`, `StorageFull`."""
         picture = await self._decoded(pictures.made_picture, data)
         return await self._keep_picture(picture, "image", user_id, generation_id, position)
 
     async def keep_shown(self, user_id: str, data: bytes) -> KeptFile:
-        """A picture that a model made beside its words: like an upload it goes with the last
-        conversation that shows it. Raises as `keep_image`."""
+        """Store a picture from a written answer. Like an upload it goes with the last conversation
+        that shows it. Raises as `keep_image`."""
         return await self._keep_picture(
             await self._decoded(pictures.made_picture, data), "upload", user_id, None
         )
@@ -144,7 +142,7 @@ class MediaService:
     async def keep_video(
         self, user_id: str, generation_id: str, chunks: AsyncIterator[bytes]
     ) -> KeptFile:
-        """An MP4, read as it comes; WebM, MKV and GIF become one. Raises `UnsupportedMedia` with
+        """Store a video, as MP4 also if it is WebM, MKV or GIF. Raises `UnsupportedMedia` with
         the reason `cut_short` (fetched again it may be whole) or `unusable_video`, `TooLarge`,
         `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
         async with self._files.receive(chunks, VIDEO_MAX) as received:
@@ -155,9 +153,8 @@ class MediaService:
                 return await self._keep_mp4(received, user_id, generation_id)
             with tempfile.TemporaryDirectory(prefix="allucanget-mp4-") as folder:
                 made = Path(folder, "made.mp4")
-                async with (
-                    self._converting
-                ):  # not among the decoders: it may take minutes, and uploads would wait
+                # not among the decoders: it may take minutes, and uploads would wait
+                async with self._converting:
                     await asyncio.to_thread(
                         transcode.to_mp4, received.path, container, made, self._stop
                     )
@@ -240,20 +237,20 @@ class MediaService:
         )
 
     async def record(self, sql: Sql, kept: KeptFile, owner_id: str | None = None) -> str:
-        """Insert the rows of a kept file, inside the caller's transaction. `owner_id`: whose it is
+        """Insert the rows of a stored file, inside the caller's transaction. `owner_id`: the owner
         by now. Returns the media id."""
         for row in kept.rows:
             await store.add(sql, replace(row, user_id=owner_id or row.user_id))
         return kept.file.id
 
     async def discard(self, kept: Sequence[KeptFile]) -> None:
-        """Delete files that will not be recorded."""
+        """Delete stored files that will not be recorded."""
         await self._delete([row.key for each in kept for row in each.rows])
 
     async def upload(self, user_id: str, data: bytes, key: str | None = None) -> UploadOut:
-        """An input image of a user, cleaned; with the Idempotency-Key `key` of an earlier upload of
-        the same file, that one. Raises `UnsupportedMedia`, `TooLarge`, `StorageFull`, and
-        `Conflict` when the key was used for something else."""
+        """Store an input image of a user, cleaned; with the Idempotency-Key `key` of an earlier
+        upload of the same file, return that one. Raises `UnsupportedMedia`, `TooLarge`,
+        `StorageFull`, and `Conflict` when the key was used for something else."""
         if len(data) > UPLOAD_MAX:
             raise TooLarge("file_too_large", megabytes=UPLOAD_MAX // 1_000_000)
         body_hash = hashlib.sha256(data).hexdigest()
@@ -300,16 +297,16 @@ class MediaService:
         return UploadOut.model_validate_json(found.answer_json)
 
     async def upload_from_url(self, user_id: str, url: str) -> UploadOut:
-        """The same for an https address of an image. Raises `InvalidRequest` too."""
+        """Store the image at an https address. Raises as `upload`, and `InvalidRequest`."""
         return await self.upload(user_id, await self._fetcher.fetch(url))
 
     async def check_input(self, user_id: str, media_id: str) -> str | None:
-        """The generation that made it, None for an upload. Raises `NotFound` unless it is an upload
-        of this user or an image that this user made."""
+        """Return the generation that made an image, None for an upload. Raises `NotFound` unless it
+        is an upload or a generated image of this user."""
         return (await self._own_image(user_id, media_id)).generation_id
 
     async def input_image(self, user_id: str, media_id: str) -> ImageInput:
-        """The image itself, to be sent to a provider. Raises `NotFound`."""
+        """Read the image for a provider. Raises `NotFound`."""
         row = await self._own_image(user_id, media_id)
         try:
             return ImageInput(row.content_type, await self._files.read(row.key))
@@ -324,7 +321,7 @@ class MediaService:
         return row
 
     async def own_images(self, user_id: str, media_ids: Sequence[str]) -> dict[str, MediaOut]:
-        """Those of them that are there and the user's, with fresh links."""
+        """Return the existing images of the user, with fresh links."""
         return (
             {row.id: self._out(row) for row in await store.own_images(self._db, user_id, media_ids)}
             if media_ids
@@ -332,8 +329,8 @@ class MediaService:
         )
 
     async def of_generations(self, generation_ids: Sequence[str]) -> dict[str, list[MediaOut]]:
-        """What finished generations made, in order, with fresh links. An id without files is left
-        out."""
+        """Return the results of finished generations, in order, with fresh links. An id without
+        files is left out."""
         found: dict[str, list[MediaOut]] = {}
         if not generation_ids:
             return found
@@ -343,14 +340,16 @@ class MediaService:
         return found
 
     def listed(self, kept: Sequence[KeptFile]) -> str:
-        """What `shown` needs of new files: their rows never change."""
-        return json.dumps([{name: getattr(each.file, name) for name in _LISTED} for each in kept])
+        """Return the JSON of new files that `shown` reads later: their rows never change."""
+        return json.dumps(
+            [{name: getattr(each.file, name) for name in _LISTED_FIELDS} for each in kept]
+        )
 
     def shown(self, listed: str) -> list[MediaOut]:
-        """The files with fresh links, without asking the database."""
-        return [self._out(_Listed(**each)) for each in json.loads(listed)]
+        """Return the files with fresh links, without asking the database."""
+        return [self._out(_ListedFile(**each)) for each in json.loads(listed)]
 
-    def _out(self, row: MediaRow | _Listed) -> MediaOut:
+    def _out(self, row: MediaRow | _ListedFile) -> MediaOut:
         return MediaOut(
             id=row.id,
             url=self._links.path(row.id),
@@ -363,8 +362,8 @@ class MediaService:
         )
 
     async def fit(self, row: MediaRow, max_bytes: int) -> MediaOut:
-        """The file, or a smaller copy of it. Raises as `Fitter.fit`."""
-        return self._out(await self._fitter.fit(row, max_bytes))
+        """Return the file, or a smaller copy of it. Raises as `SmallerCopies.fit`."""
+        return self._out(await self._copies.fit(row, max_bytes))
 
     def link_is_valid(self, media_id: str, expires: int, signature: str) -> bool:
         return self._links.is_valid(media_id, expires, signature)
@@ -373,7 +372,7 @@ class MediaService:
         return await store.by_id(self._db, media_id)
 
     async def stream(self, row: MediaRow, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to before `end` of the file. Raises `NotFound`."""
+        """Read the bytes from `start` to before `end`. Raises `NotFound`."""
         try:
             return await self._files.stream(row.key, start, end)
         except FileNotFoundError as error:
@@ -381,11 +380,11 @@ class MediaService:
             raise NotFound("file_gone") from error
 
     async def files_of_user(self, user_id: str) -> list[MediaRow]:
-        """Without the smaller copies."""
+        """Return the user's files without smaller copies."""
         return await store.of_user(self._db, user_id, copies=False)
 
     async def whole(self, media_id: str) -> AsyncIterator[bytes]:
-        """All of a file. Raises `NotFound`."""
+        """Read a whole file. Raises `NotFound`."""
         row = await store.by_id(self._db, media_id)
         if row is None:
             raise NotFound("file_gone")
@@ -395,7 +394,7 @@ class MediaService:
         await self._erase(await store.of_generations(self._db, [generation_id]))
 
     async def erase_uploads(self, user_id: str, media_ids: Sequence[str]) -> None:
-        """Those of them that no image or video of the user needs."""
+        """Erase those uploads that are an input of no generation of the user."""
         if media_ids:
             await self._erase(await store.idle_uploads(self._db, user_id, media_ids))
 
@@ -403,8 +402,8 @@ class MediaService:
         await self._erase(await store.of_user(self._db, user_id))
 
     async def _erase(self, rows: Sequence[MediaRow]) -> None:
-        """Files first: after a crash in between, the rows still say what is left to do. A store
-        that is away keeps nobody from deleting: without their rows the files are swept."""
+        """Delete files, then rows, which tell the rest of the work after a crash in between. A
+        store that is away stops no erasure: files without rows are swept."""
         if rows:
             await self._delete(sorted({row.key for row in rows}))
             await store.delete(self._db, [row.id for row in rows])

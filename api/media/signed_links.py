@@ -10,7 +10,7 @@ STEP_SECONDS = 240
 """Links made within a step are the same, so that browsers can cache the file."""
 
 
-class Links:
+class SignedLinks:
     """`key` is the server's secret; the signing key is derived from it, apart from every other
     use."""
 

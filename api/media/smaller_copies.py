@@ -1,8 +1,7 @@
-"""Copies of finished files that a chat's limit lets through: made when a chat first needs one,
-kept, and used again.
+"""Smaller copies of finished files for the limits of chats, made at the first need and stored.
 
-One at a time, and in the background: who asks waits a while, and asks again when it was not long
-enough.
+One is made at a time, in the background. The caller waits a while, and asks again when the copy
+takes longer.
 """
 
 import asyncio
@@ -23,13 +22,13 @@ from api.media.store import MediaRow
 log = structlog.get_logger("media")
 
 STEPS = (2_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000)
-"""A limit is rounded down to one of these, so that no file gets more copies than this."""
+"""Sizes to which a limit is rounded down, so that a file gets few copies."""
 WAIT_SECONDS = 20.0
 
 
-class Fitter:
-    """`stop` is set when the process ends: what is being made then is given up, and made when it is
-    asked for again."""
+class SmallerCopies:
+    """`stop` is set when the process ends: a copy under way is given up and made at the next
+    need."""
 
     def __init__(self, db: Db, files: MediaStore, stop: Event) -> None:
         self._db = db
@@ -39,11 +38,11 @@ class Fitter:
         self._making: dict[tuple[str, int], asyncio.Task[MediaRow]] = {}
 
     async def close(self) -> None:
-        """Wait for what is being given up. Call it before the database is closed."""
+        """Wait for copies that are given up. Call it before the database is closed."""
         await asyncio.gather(*self._making.values(), return_exceptions=True)
 
     async def fit(self, row: MediaRow, max_bytes: int) -> MediaRow:
-        """`row` itself or a copy of at most `max_bytes`. Raises `TooLarge` when there can be none,
+        """Return `row` or a copy of at most `max_bytes`. Raises `TooLarge` when there can be none,
         `UnsupportedMedia`, `NotFound`, and `Conflict` with `retry_after` while it is being made."""
         if row.size <= max_bytes:
             return row

@@ -1,8 +1,7 @@
-"""Files on this machine's disk: those that are being received, and whole ones that wait until the
-store takes them.
+"""Files on this machine's disk: unfinished ones, and whole ones that wait for the store.
 
-All processes of an installation share it (`DATA_DIR/spool`), so that each can show what waits
-there.
+All processes of an installation share the folder (`DATA_DIR/spool`), so that each can show the
+waiting files.
 """
 
 import asyncio
@@ -30,8 +29,8 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A file that the store has not got yet."""
+class WaitingFile:
+    """A file that the store has not taken yet."""
 
     key: str
     path: Path
@@ -39,7 +38,7 @@ class Waiting:
 
 
 class Spool:
-    """Raises `StorageFull` and `StorageUnavailable` where it writes."""
+    """Writes raise `StorageFull` and `StorageUnavailable`."""
 
     def __init__(self, folder: Path) -> None:
         self._receiving = folder / "receiving"
@@ -47,7 +46,7 @@ class Spool:
 
     @asynccontextmanager
     async def receive(self, chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[Received]:
-        """Write a stream down and remove it again at the end, unless somebody moved it away. Raises
+        """Write a stream into a file, which is removed at the end unless it was moved. Raises
         `TooLarge` above `most` bytes."""
         with storage_errors(writing=True):
             path = await asyncio.to_thread(new_file, self._receiving)
@@ -87,11 +86,11 @@ class Spool:
             path.unlink(missing_ok=True)
 
     def _place(self, key: str) -> Path:
-        """All in one folder: none has to be made or cleared away while others come and go."""
+        # one folder for all: none has to be made or removed while files come and go
         return self._waiting / key.replace("/", ",")
 
     async def open(self, key: str) -> BinaryIO | None:
-        """None: it does not wait here."""
+        """Open a waiting file; None when it does not wait here."""
         try:
             return await asyncio.to_thread(self._place(key).open, "rb")
         except FileNotFoundError:
@@ -104,22 +103,22 @@ class Spool:
         with storage_errors(writing=True):
             await asyncio.to_thread(self._place(key).unlink, missing_ok=True)
 
-    async def waiting(self) -> list[Waiting]:
-        """The oldest first."""
+    async def waiting(self) -> list[WaitingFile]:
+        """Return the waiting files, the oldest first."""
         return await asyncio.to_thread(self._found)
 
-    def _found(self) -> list[Waiting]:
+    def _found(self) -> list[WaitingFile]:
         found = []
         for path in self._waiting.iterdir() if self._waiting.exists() else ():
             with suppress(FileNotFoundError):
                 state = path.stat()
                 found.append(
-                    (state.st_mtime, Waiting(path.name.replace(",", "/"), path, state.st_size))
+                    (state.st_mtime, WaitingFile(path.name.replace(",", "/"), path, state.st_size))
                 )
         return [each for _, each in sorted(found, key=lambda one: one[0])]
 
     async def forget_received(self, before: datetime) -> int:
-        """Deletes what a process that died in the middle of receiving left. Returns how many."""
+        """Delete unfinished files of processes that died, and return their number."""
         return await asyncio.to_thread(forget_old, self._receiving, before)
 
 
@@ -130,7 +129,7 @@ async def read_file(path: Path) -> AsyncIterator[bytes]:
 
 
 async def pieces(file: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
-    """Bytes `start` to before `end`, then closes it."""
+    """Yield the bytes from `start` to before `end`, then close the file."""
     with file:
         await asyncio.to_thread(file.seek, start)
         while start < end and (

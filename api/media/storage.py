@@ -20,7 +20,7 @@ from structlog import get_logger
 from api.errors import StorageFull, StorageUnavailable
 from api.ids import now
 from api.media.bucket import Bucket
-from api.media.spool import Received, Spool, Waiting, pieces
+from api.media.spool import Received, Spool, WaitingFile, pieces
 
 log = get_logger("media")
 
@@ -143,7 +143,7 @@ class MediaStore:
             self.state.trouble, len(await self._spool.waiting()), self.state.others
         )
 
-    async def _move(self, file: Waiting) -> None:
+    async def _move(self, file: WaitingFile) -> None:
         """Move one file. Raises the error of the write, unless the store takes other files."""
         try:
             await self._bucket.put(file.path, file.key)

@@ -1,5 +1,5 @@
-"""Finished files written anew: smaller ones for chats that take no larger, MP4 of what is none. All
-of it is slow and runs in a thread."""
+"""Files written anew: smaller copies for the limits of chats, and MP4 of other videos. Everything
+here is slow and runs in a thread."""
 
 from __future__ import annotations
 
@@ -26,28 +26,27 @@ if TYPE_CHECKING:
 
 HEIGHTS = (2160, 1440, 1080, 720, 540, 360, 240)
 BITS_PER_PIXEL = 0.05
-"""Of moving pictures in H.264; with less it is better to have fewer pixels."""
+"""Bits for moving pictures in H.264; with fewer bits, fewer pixels look better."""
 LEAST_BITS = 100_000
-"""A second of video below this is not worth looking at."""
+"""Fewest bits for a second of video that is worth looking at."""
 AUDIO_BITS = 96_000
 FILLED = (0.92, 0.7)
-"""How much of the limit is aimed at, first and when that came out too large: an encoder meets its
-rate only on average."""
+"""Shares of the limit to aim at in the first and the second try, because an encoder meets its rate
+only on average."""
 QUALITIES = (90, 80)
 EDGE_LEAST = 256
 ASK_AGAIN = 5.0
 """Seconds."""
 QUALITY = "20"
-"""Of a video that is only to become an MP4, as x264 counts it: hardly to be told from what it
-was."""
+"""x264's quality for a video that only becomes an MP4: hardly a visible difference."""
 MISSING = 0.1
-"""Of its length that a container may promise too much; more is missing because the file was cut
+"""Share of the length that a container may promise too much; with more missing, the file was cut
 short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """What was made, and how it is."""
+    """Type and size of a smaller copy."""
 
     content_type: str
     extension: str
@@ -56,8 +55,8 @@ class Shrunk:
 
 
 def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
-    """Written anew with less detail, and with fewer pixels where that is not enough. Raises
-    `TooLarge` when nothing helps, `UnsupportedMedia`."""
+    """Write a picture with less detail, and with fewer pixels where that is not enough. Raises
+    `TooLarge` when nothing helps, and `UnsupportedMedia`."""
     image = decode_picture(data).image
     kind = WEBP if image.mode == "RGBA" else JPEG
     while max(image.size) >= EDGE_LEAST:
@@ -73,8 +72,8 @@ def shrink_picture(data: bytes, most: int) -> tuple[bytes, Shrunk]:
 
 
 def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
-    """An MP4 (H.264, AAC) of at most `most` bytes at `target`. Raises `TooLarge` when it is too
-    long for that, `UnsupportedMedia`, and `Conflict` when the process ends."""
+    """Write an MP4 (H.264, AAC) of at most `most` bytes to `target`. Raises `TooLarge` when it
+    is too long for that, `UnsupportedMedia`, and `Conflict` when the process ends."""
     with typed_errors("unusable_video"):
         for filled in FILLED:
             size = _encode(source, "mp4", target, stop, int(most * filled))
@@ -84,7 +83,7 @@ def shrink_video(source: Path, target: Path, most: int, stop: Event) -> Shrunk:
 
 
 def to_mp4(source: Path, container: str, target: Path, stop: Event) -> None:
-    """An MP4 (H.264, AAC) of a video that is none. `container`: FFmpeg's name. Raises
+    """Write an MP4 (H.264, AAC) of another video. `container`: FFmpeg's name. Raises
     `UnsupportedMedia` with the reason `cut_short` or `unusable_video`, and `Conflict` when the
     process ends."""
     with typed_errors("unusable_video"):
@@ -98,7 +97,7 @@ def _too_large(most: int) -> TooLarge:
 def _encode(
     source: Path, container: str, target: Path, stop: Event, aim: int | None = None
 ) -> tuple[int, int]:
-    """Width and height as made. `aim`: bytes to come near to; else the quality counts."""
+    """Encode, and return width and height. `aim`: bytes to come near to; None: by quality."""
     import av  # here and below, as in `read_clip`
 
     rotation = _rotation(source, container)
@@ -118,7 +117,7 @@ def _encode(
         out.pix_fmt = "yuv420p"
         if bits is not None:
             out.bit_rate = bits
-        out.codec_context.thread_count = 1  # a copy for a chat must not slow down everything else
+        out.codec_context.thread_count = 1  # a copy must not slow down everything else
         if video.time_base is not None:
             out.codec_context.time_base = video.time_base
         streams: dict[Stream, Stream] = {video: out}
@@ -139,7 +138,7 @@ def _encode(
 
 
 def _rotation(source: Path, container: str) -> int:
-    """Degrees against the clock that its frames are to be turned by."""
+    """Return the degrees against the clock by which the frames have to be turned."""
     import av
 
     with av.open(str(source), format=container) as read:
@@ -147,7 +146,7 @@ def _rotation(source: Path, container: str) -> int:
 
 
 def _upright(video: VideoStream, rotation: int) -> Callable[[VideoFrame], VideoFrame]:
-    """What turns a frame: a video that is written anew loses the note that it lies on its side."""
+    """Return a function that turns a frame, because the new video has no note of its rotation."""
     import av.filter
 
     steps = {90: ("cclock",), -90: ("clock",)}.get(
@@ -185,7 +184,7 @@ def _put(made: OutputContainer, stream: Stream, frame: Any) -> None:
 
 
 def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
-    """A second. Raises `TooLarge` when there would be next to none."""
+    """Return the bits for a second. Raises `TooLarge` when they are too few."""
     import av
 
     seconds = (read.duration or 0) / av.time_base or 1.0
@@ -196,8 +195,7 @@ def _video_bits(read: InputContainer, aim: int, has_audio: bool) -> int:
 
 
 def _size(size: tuple[int, int], pixels: float | None) -> tuple[int, int]:
-    """The same shape with about as many pixels as the bits are enough for, or all of them; even, as
-    H.264 wants it."""
+    """Return a size of the same shape with at most about `pixels`, even as H.264 needs it."""
     width, height = size
     short = min(size)
     edges = [short, *(edge for edge in HEIGHTS if edge < short)]

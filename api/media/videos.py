@@ -1,4 +1,4 @@
-"""Looking into videos, by PyAV. Everything here is slow and runs in a thread."""
+"""Size, length and a frame of videos, by PyAV. Everything here is slow and runs in a thread."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 POSTER_STEP, POSTER_SECONDS = 0.25, 5.0
-"""How often a frame is looked at, and for how long, when a video begins with one that shows
-nothing."""
+"""Seconds between the tried frames, and their end, when a video begins with an empty frame."""
 _DARK, _FLAT = 20, 4
-"""Mean brightness, and spread of it, of 0 to 255, below which a frame shows nothing."""
+"""Mean and spread of the brightness (0 to 255) of an empty frame."""
 _BOXES = {
     b"ftyp",
     b"styp",
@@ -42,7 +41,7 @@ _BOXES = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """`width` and `height` as it is shown; no thumbnail where its frames cannot be decoded."""
+    """`width` and `height` as shown; no thumbnail where the frames cannot be decoded."""
 
     width: int
     height: int
@@ -51,8 +50,8 @@ class Clip:
 
 
 def read_clip(path: Path) -> Clip:
-    """Size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason `cut_short` or
-    `unusable_video`."""
+    """Read size, length and a frame of an MP4. Raises `UnsupportedMedia` with the reason
+    `cut_short` or `unusable_video`."""
     with typed_errors("unusable_video"):
         with path.open("rb") as file:
             _check_whole(file, path.stat().st_size)
@@ -60,8 +59,8 @@ def read_clip(path: Path) -> Clip:
 
 
 def _check_whole(file: BinaryIO, size: int) -> None:
-    """An MP4 is a row of boxes that begin with their length: the last one has to end where the file
-    does."""
+    """Raise `UnsupportedMedia` for an MP4 that is cut short. It is a row of boxes that begin with
+    their length, so the last one must end with the file."""
     seen: set[bytes] = set()
     start = 0
     while start + 8 <= size:
@@ -104,14 +103,14 @@ def _read(path: Path) -> Clip:
 
 
 def shown_size(stream: VideoStream, rotation: int) -> tuple[int, int]:
-    """With square pixels, and turned. `rotation`: degrees against the clock."""
+    """Return the size with square pixels, turned. `rotation`: degrees against the clock."""
     width = round(stream.width * (stream.sample_aspect_ratio or 1))
     return (width, stream.height) if rotation % 180 == 0 else (stream.height, width)
 
 
 def _poster(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
-    """The first frame that shows something, or the first one. None when none can be decoded: other
-    players may do better."""
+    """Return the first frame that is not empty, or the first one. None when none can be decoded,
+    because other players may do better."""
     import av.error
 
     first, looked_at = None, 0.0

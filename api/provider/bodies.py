@@ -1,11 +1,11 @@
-"""Bodies of the provider's answers: read within bounds, and an error that stands in one found."""
+"""Bodies of the provider's answers, read within bounds and searched for an error."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import httpx
 
-from api.provider import pictures, wire
+from api.provider import wire
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
 from api.provider.types import ProviderError
 
@@ -14,7 +14,7 @@ _ERROR_MAX = 256 * 1024
 
 
 async def read_body(response: httpx.Response, most: int, paid: Paid) -> bytes:
-    """The whole body. An answer that is larger than any real one is not kept in memory."""
+    """Read the whole body. Raises `ProviderError` for one that is larger than any real answer."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -24,8 +24,7 @@ async def read_body(response: httpx.Response, most: int, paid: Paid) -> bytes:
 
 
 async def read_some(response: httpx.Response) -> bytes:
-    """The beginning of an error body; that it breaks off does not matter, the status says
-    enough."""
+    """Read the beginning of an error body, which may break off: the status says enough."""
     body = bytearray()
     try:
         async for chunk in response.aiter_bytes():
@@ -38,10 +37,10 @@ async def read_some(response: httpx.Response) -> bytes:
 
 
 def understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
-    """`read` applied to the JSON of a 2xx answer, which may still hold an error instead."""
+    """Apply `read` to the JSON of a 2xx answer, which may hold an error instead."""
     cost = None
     try:
-        answer = pictures.loaded(raw)
+        answer = loaded(raw)
         if isinstance(answer, dict):
             cost = wire.cost_micro(answer.get("usage"))
             if (error := _error_in(answer, paid)) is not None:
@@ -53,7 +52,7 @@ def understood(raw: bytes, paid: Paid, read: Callable[[object], T]) -> T:
 
 
 def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
-    """At the top, or on the choice. A video job has an `error` of its own, a string."""
+    """Find an error at the top or on the choice. A video job's own `error` is a string."""
     told = answer.get("error") if "status" not in answer else None
     choices = answer.get("choices")
     choice = (
@@ -67,3 +66,60 @@ def _error_in(answer: dict[str, Any], paid: Paid) -> ProviderError | None:
     if refuses_at_end(choice):
         return ProviderError("content_refused", "safety", outcome="refused")
     return of_error_in_answer(told, paid)
+
+
+def loaded(raw: bytes) -> object:
+    """Return the JSON of an answer, also of one that comes as events although none were asked for.
+    Raises ValueError, RecursionError."""
+    text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (
+        _joined(list(_events(text)))
+        if text.startswith((b"data:", b"event:", b":"))
+        else wire.read_json(text)
+    )
+
+
+def _events(raw: bytes) -> Iterator[dict[str, Any]]:
+    for line in raw.splitlines():
+        if line.startswith(b"data:") and (data := line[5:].strip()).startswith(b"{"):
+            event = wire.read_json(data)
+            if isinstance(event, dict):
+                yield event
+
+
+def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Join the events of a chat answer to one message, or finished pictures to a list without
+    previews."""
+    answer: dict[str, Any] = {}
+    content: list[Any] = []
+    images: list[Any] = []
+    done: list[Any] = []
+    last: dict[str, Any] = {}
+    for event in events:
+        answer |= {
+            name: event[name] for name in ("id", "usage", "error", "data") if event.get(name)
+        }
+        if str(event.get("type", "")).endswith(".completed"):
+            done.append(event)
+        for choice in event.get("choices") or []:
+            last |= {
+                name: value for name, value in wire.mapping(choice).items() if value is not None
+            }
+            part = wire.mapping(choice.get("delta") or choice.get("message") or {})
+            said, beside = part.get("content"), part.get("images")
+            content += said if isinstance(said, list) else [{"type": "text", "text": said or ""}]
+            images += beside if isinstance(beside, list) else []
+    if last:
+        return answer | {
+            "choices": [
+                last
+                | {
+                    "message": {
+                        **wire.mapping(last.get("message") or {}),
+                        "content": content,
+                        "images": images,
+                    }
+                }
+            ]
+        }
+    return answer | {"data": done} if done else answer

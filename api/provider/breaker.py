@@ -1,5 +1,5 @@
-"""Stops asking a provider that is down: calls then fail at once, with nothing sent, until one of
-them may try again."""
+"""The circuit breaker: while the provider is down, calls fail at once with nothing sent, except one
+that may try after each pause."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from api import ids
 from api.provider.types import ProviderError
 
 FAILURES = 5
-"""So many in a row are an outage."""
+"""Number of failures in a row that are an outage."""
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)
 
@@ -30,8 +30,8 @@ class Breaker:
     def __init__(
         self, failures: int | None = None, refusal: Callable[[float], ProviderError] = _away
     ) -> None:
-        """`failures`: how many open it. `refusal`: what `enter` raises, by the seconds after which
-        another try is of use."""
+        """`failures`: number that opens it. `refusal` makes the error that `enter` raises, from the
+        seconds until another try is of use."""
         self._most = failures
         self._refusal = refusal
         self._failures = 0
@@ -40,8 +40,8 @@ class Breaker:
         self._trying = False
 
     def enter(self) -> None:
-        """Raises `ProviderError` while the provider is taken to be down. After the pause one call
-        gets through at a time."""
+        """Raise `ProviderError` while the provider counts as down. After the pause one call at a
+        time gets through."""
         if self._open_until is None:
             return
         left = (self._open_until - ids.now()).total_seconds()
@@ -50,14 +50,14 @@ class Breaker:
         self._trying = True
 
     def succeeded(self) -> None:
-        """It answered, be it with a refusal."""
+        """Note an answer, which may be a refusal."""
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._open_until = None
         self._trying = False
 
     def failed(self) -> None:
-        """It could not be reached, or answered that it is broken."""
+        """Note that the provider could not be reached, or answered that it is broken."""
         self._failures += 1
         if self._open_until is not None:
             if self._trying:
@@ -68,6 +68,6 @@ class Breaker:
         self._trying = False
 
     def unsure(self) -> None:
-        """Says nothing of the provider, such as a call that we ended ourselves: the next one may
-        try."""
+        """Note a call that tells nothing of the provider, such as one that we ended ourselves: the
+        next one may try."""
         self._trying = False

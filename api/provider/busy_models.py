@@ -1,5 +1,4 @@
-"""Models that are too busy: while the provider's `Retry-After` runs, no paid call is sent to
-them."""
+"""Models that are too busy: they get no paid call while the provider's `Retry-After` runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +8,18 @@ from api import ids
 from api.provider.types import ProviderError
 
 LONGEST = timedelta(seconds=60)
-"""A longer word is not taken for all requests: it may have been meant for the one that got it."""
+"""Most that one `Retry-After` counts for all requests: a longer one may be meant for one of
+them."""
 
 
-class Pauses:
+class BusyModels:
     """Call `check` before a paid call, which is made inside `learning`. One for each client."""
 
     def __init__(self) -> None:
         self._until: dict[str, datetime] = {}
 
     def check(self, model: str) -> None:
-        """Raises `ProviderError` with the time that is left; nothing was sent."""
+        """Raise `ProviderError` with the remaining time while the model is busy."""
         until = self._until.get(model)
         if until is None:
             return
@@ -33,7 +33,7 @@ class Pauses:
 
     @contextmanager
     def learning(self, model: str) -> Iterator[None]:
-        """Around the call: remembers how long it was told to wait."""
+        """Remember the wait that a call inside the block is told."""
         try:
             yield
         except ProviderError as error:

@@ -1,4 +1,4 @@
-"""A failed provider call as one of our domain errors."""
+"""The domain error for a failed provider call."""
 
 from api.errors import BY_CODE, DomainError, ProviderUnavailable
 from api.provider.types import ProviderError

@@ -1,4 +1,4 @@
-"""The body of a finished video, or the address that an answer has instead of it."""
+"""The body of a finished video, or the address in its place."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,9 +24,8 @@ class Moved(Exception):
 
 
 async def file_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The bytes, without a transport's compression. Looks at them, not at the declared type. Raises
-    `Moved`, and `ProviderError` for text that is no address, or for less than what was
-    announced."""
+    """Yield the bytes, judged by their content and not by the declared type. Raises `Moved`, and
+    `ProviderError` for text that is no address and for a file that is cut short."""
     if response.has_redirect_location:
         raise Moved(_resolved(response, response.headers["location"]))
     count, told = 0, response.headers.get("content-length", "")

@@ -1,4 +1,4 @@
-"""What a failed call means: every documented status, error shape and network error as a
+"""The meaning of failed calls: every documented status, error shape and network error as a
 `ProviderError`."""
 
 import json
@@ -20,7 +20,7 @@ from api.unicode import storable
 
 
 class Paid(Enum):
-    """What a call can cost, which decides what its failure proves."""
+    """The kind of a call's price, which decides what its failure proves."""
 
     NO = "no"
     """A question: asking again is free."""
@@ -37,7 +37,7 @@ _REFUSED_BY_FINISH = re.compile(
 _REFUSED_UPSTREAM = re.compile(
     r"content.?polic|moderation|safety|nsfw|prohibited.?content|content.?filter", re.IGNORECASE
 )
-"""Clear words only: a supplier's breakdown speaks of refused connections too."""
+"""Clear words only, because a supplier's breakdown speaks of refused connections, too."""
 _REFUSED = re.compile(
     r"content.?polic|moderat|flagged|safety|nsfw|prohibited|sensitive|guardrail|inappropriate|copyright|violat|refus",
     re.IGNORECASE,
@@ -56,14 +56,14 @@ _RETRY_MAX = 3600.0
 
 
 def refuses_content(message: str) -> bool:
-    """Whether the provider's sentence is about what was asked for, so that asking again does not
-    help."""
+    """Return whether the provider's message is about the content of the request, so that another
+    try does not help."""
     return _REFUSED.search(message) is not None
 
 
 def refuses_at_end(choice: Mapping[str, Any]) -> bool:
-    """Whether an answer ended because of its content. The supplier's own word says it where ours is
-    only `stop` or `error`."""
+    """Return whether an answer ended because of its content. Where the finish reason is only `stop`
+    or `error`, the supplier's own one tells it."""
     words = [
         word
         for word in (choice.get("finish_reason"), choice.get("native_finish_reason"))
@@ -73,7 +73,7 @@ def refuses_at_end(choice: Mapping[str, Any]) -> bool:
 
 
 def tidy(message: str) -> str:
-    """The provider's sentence without addresses and keys, short enough for a chat."""
+    """Return the provider's message without addresses and keys, short enough for a chat."""
     text = " ".join(_SECRET.sub("…", message).split())
     return text if len(text) <= 300 else text[:299] + "…"
 
@@ -101,8 +101,8 @@ class Details:
         self.status = code if isinstance(code, int) and 100 <= code <= 599 else None
 
     def refuses(self, status: int) -> bool:
-        """About the content. A 404 speaks of guardrails and policies too, but means that no
-        provider is left by the account's settings."""
+        """Return whether the error is about the content. A 404 speaks of guardrails and policies,
+        too, and means that the account's settings leave no supplier."""
         told = any(key in self.metadata for key in ("reasons", "flagged_input", "patterns"))
         if told or self.kind in _REFUSED_TYPES:
             return True
@@ -115,7 +115,7 @@ class Details:
 
     @property
     def upstream(self) -> bool:
-        """The provider names the supplier that failed, or the models that it is about."""
+        """Return whether the error names a supplier that failed, or certain models."""
         return bool(self.metadata.get("provider_name") or self.availability)
 
     @property
@@ -124,7 +124,7 @@ class Details:
 
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid) -> ProviderError:
-    """An answer that is not the one we asked for."""
+    """Return the error of an answer with another status than 2xx."""
     error: object = None
     with suppress(ValueError, RecursionError):
         parsed = json.loads(body)
@@ -135,8 +135,8 @@ def of_response(status: int, headers: Mapping[str, str], body: bytes, paid: Paid
 
 
 def of_error_in_answer(error: object, paid: Paid) -> ProviderError:
-    """HTTP 200 that holds an error, also in the middle of a stream. Not billed: the finish reason
-    is `error`."""
+    """Return the error in an HTTP 200, also inside a stream. It is not billed: the finish reason is
+    `error`."""
     details = Details(error)
     outcome: Outcome = "unknown" if paid is Paid.JOB else "refused"
     return of_details(details.status or 502, details, outcome, _retry_after(None, details))
@@ -160,7 +160,7 @@ def of_details(
 
 
 def _outcome(status: int, paid: Paid) -> Outcome:
-    # behind an edge timeout the work goes on, and may be billed
+    # after an edge timeout the work goes on and may be billed
     if status == 524 and paid is not Paid.NO:
         return "unknown"
     if paid is Paid.JOB and (status >= 500 or status in {408, 499}):
@@ -192,7 +192,7 @@ _BY_CLIENT_STATUS: Mapping[int, _Meaning] = {
     499: _FAILED,
 }
 _QUOTED: frozenset[Making] = frozenset({"safety", "model_gone", "request_refused"})
-"""Reasons with which the provider's own words say more."""
+"""Reasons that are shown with the provider's own words."""
 
 
 def _meaning(status: int, details: Details) -> tuple[str, Making, str]:
@@ -224,7 +224,7 @@ def _client_error(status: int, details: Details) -> _Meaning:
 
 
 def _retry_after(header: str | None, details: Details) -> float | None:
-    """Seconds, from the header (number or date) or the error's own words; at most an hour."""
+    """Return seconds from the header (number or date) or the error's fields, at most an hour."""
     for given in (
         header,
         details.availability.get("retry_after"),
@@ -251,7 +251,7 @@ def _seconds(given: object) -> float | None:
 
 
 def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> ProviderError:
-    """No answer, or only a part of one."""
+    """Return the error of a call with no answer, or with only a part of one."""
     if isinstance(error, (*NO_BYTES_SENT, httpx.InvalidURL)):
         return ProviderError("provider_unavailable", "unreachable", outcome="not_sent")
     outcome: Outcome = "refused" if paid is Paid.NO else "unknown"
@@ -260,7 +260,7 @@ def of_network(error: httpx.HTTPError | httpx.InvalidURL, paid: Paid) -> Provide
 
 
 def garbage(paid: Paid, status: int | None = None, cost_micro: int | None = None) -> ProviderError:
-    """A success that can't be read: the work may have been done and billed."""
+    """Return the error of an unreadable success, whose work may have been done and billed."""
     return ProviderError(
         "provider_unavailable",
         "unreadable_answer",

@@ -1,7 +1,7 @@
 """OpenRouter's HTTP API behind the `Provider` protocol.
 
-The key goes to one origin only. Files that the answers keep elsewhere are fetched without it, by
-somebody who minds where he goes; polling addresses are never followed.
+The key goes to one origin only. Files at other addresses are fetched without it, by a fetcher that
+checks the address; polling addresses are never followed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from api.errors import DomainError, ProviderUnavailable
 from api.provider import model_lists, pictures, wire
 from api.provider.bodies import read_body, read_some, understood
 from api.provider.breaker import Breaker
-from api.provider.busy_models import Pauses
+from api.provider.busy_models import BusyModels
 from api.provider.downloads import Moved, file_of
 from api.provider.failures import Paid, of_network, of_response
 from api.provider.http import http_client
@@ -50,18 +50,18 @@ _ANSWER_MAX = 32 * 1024 * 1024
 _PICTURES_MAX = 256 * 1024 * 1024
 _PICTURE_MAX = 50_000_000
 _VIDEO_MAX = 200_000_000
-"""Of files that are kept elsewhere; what we keep has the same limits."""
+"""Largest files at other addresses; stored files have the same limits."""
 _PLACES_MAX = 3
 _CHAT_IMAGES_AT_ONCE = 3
 _LISTS_AT_ONCE = 6
 _CHAT_SLUGS = ("flux", "gpt-5-image-mini")
 _AGAIN_AFTER = 0.2
 _AGAIN_WITHIN = 3.0
-"""Seconds. Whoever asked can wait so long; a longer wait is their decision."""
+"""Seconds that a question waits before its second try, and the longest such wait."""
 UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
 _QUICK = httpx.Timeout(30, connect=10)
 _TEXT = httpx.Timeout(120, connect=10)
-"""Between two bytes: keep-alive comments come much more often."""
+"""The wait between two bytes; keep-alive comments come much more often."""
 _IMAGE = httpx.Timeout(300, connect=10)
 _SUBMIT = httpx.Timeout(120, connect=10)
 _DOWNLOAD = httpx.Timeout(60, connect=10)
@@ -71,9 +71,12 @@ Watch = Callable[[str], AbstractContextManager[object]]
 
 
 class OpenRouter:
-    """`base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics;
-    None sends no address. `watch` is around each call, with its path. `fetch` gets what is kept
-    elsewhere; None: such files count as not fetched."""
+    """The client of the provider.
+
+    `base_url` ends in `/api/v1`. `app_url` names this installation in the provider's statistics;
+    None sends no address. `watch` is a context around each call, made from its path. `fetch` gets
+    files at other addresses; None: they count as not fetched.
+    """
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class OpenRouter:
         self._client = http_client(headers=headers, timeout=_QUICK, outside=not sandbox)
         self._sandbox = sandbox
         self._breaker = Breaker()
-        self._pauses = Pauses()
+        self._busy_models = BusyModels()
         self._watch = watch
         self._fetch = fetch
 
@@ -136,8 +139,8 @@ class OpenRouter:
         return await self._several(ask)
 
     async def _several(self, ask: ImageAsk) -> ImageResult:
-        """One call an image. What worked counts; it fails only when all did, and then says the
-        least harmless outcome."""
+        """Make one call an image. It fails only when all calls fail, with the outcome that may
+        cost most."""
         slots = asyncio.Semaphore(_CHAT_IMAGES_AT_ONCE)
 
         async def one(number: int) -> ImageResult:
@@ -190,15 +193,15 @@ class OpenRouter:
         except ProviderError as error:
             error.provider_id = told
             raise
-        images, lost = await self._at_hand(drawn)
+        images, lost = await self._fetched_pictures(drawn)
         if not images:
             raise drawn.failure(lost)
         if missing := [*drawn.missing, *lost]:
             log.warning("pictures_missing", model=ask.model, missing=missing)
         return ImageResult(images, drawn.cost_micro, drawn.provider_id or told, drawn.text)
 
-    async def _at_hand(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Making]]:
-        """The pictures themselves, in order, and why others could not be had."""
+    async def _fetched_pictures(self, drawn: Drawn) -> tuple[tuple[ImageData, ...], list[Making]]:
+        """Return the pictures in order, and the reasons why others could not be fetched."""
         images: list[ImageData] = []
         lost: list[Making] = []
         for found in drawn.found:
@@ -279,8 +282,8 @@ class OpenRouter:
         return [*chat, *image_models, *map(model_lists.video_model, videos)]
 
     async def _endpoints(self, model: str) -> object:
-        """Prices of one image model; None when even a second try fails: one model without a price,
-        not no models."""
+        """Return the prices of one image model; None when a second try fails, too, so that only
+        this model lacks a price."""
         path = f"/images/models/{quote(model, safe='/~:.-_')}/endpoints"
         try:
             return await self._get(path, wire.mapping)
@@ -297,8 +300,8 @@ class OpenRouter:
         return "chat" if any(slug in model.lower() for slug in _CHAT_SLUGS) else "generations"
 
     async def _get(self, path: str, read: Callable[[object], T], *, gated: bool = False) -> T:
-        """A question, which is free to ask twice: once more after a failure that may pass, if the
-        wait is short."""
+        """Ask a question, which is free, and once more after a failure that may pass, if the wait
+        is short."""
         try:
             return await self._get_once(path, read, gated)
         except ProviderError as error:
@@ -327,23 +330,23 @@ class OpenRouter:
         gated: bool = True,
         moves: bool = False,
     ) -> AsyncIterator[httpx.Response]:
-        """The open 2xx answer; everything else becomes a `ProviderError`, also what breaks while
+        """Give the open 2xx answer; everything else becomes a `ProviderError`, also a failure while
         the answer is read.
 
-        `gated`: fails at once while the provider is taken to be down. `model`: fails at once while
-        that one is too busy. `moves`: a redirect is an answer too.
+        `gated`: fails at once while the provider counts as down. `model`: fails at once while that
+        model is too busy. `moves`: a redirect is an answer, too.
         """
-        # a compressed video would have a length that says nothing
+        # the length of a compressed video would not tell whether it is whole
         headers = (
             {"Content-Type": "application/json"}
             if method == "POST"
             else {"Accept-Encoding": "identity"}
         )
         data = _encode(body) if body is not None else content
-        self._pauses.check(model)
+        self._busy_models.check(model)
         if gated:
             self._breaker.enter()
-        with self._watch(path), self._pauses.learning(model):
+        with self._watch(path), self._busy_models.learning(model):
             async with self._answered(
                 method, path, paid, data, headers, timeout, moves
             ) as response:
@@ -360,7 +363,7 @@ class OpenRouter:
         timeout: httpx.Timeout,
         moves: bool,
     ) -> AsyncIterator[httpx.Response]:
-        """The same, once the breaker has let it through and has to be told."""
+        """Make the call that the breaker has let through, and tell the breaker its end."""
         heard = False
         try:
             async with self._client.stream(
@@ -413,8 +416,8 @@ def _job(answer: object) -> VideoJob:
 
 
 def _worst(errors: list[BaseException]) -> BaseException:
-    """Of calls that all failed: one whose work may have been done counts before one that was
-    refused."""
+    """Return the error of calls that all failed: one whose work may have been done before one that
+    was refused."""
     order = {"unknown": 0, "refused": 1, "not_sent": 2}
     return min(
         errors, key=lambda error: order[error.outcome] if isinstance(error, ProviderError) else -1

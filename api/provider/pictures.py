@@ -1,17 +1,16 @@
-"""Pictures out of the provider's answers, in every shape in which they were seen. One that cannot
-be read never costs the others."""
+"""Pictures in the provider's answers, in every shape in which they were seen. An unreadable one
+never costs the others."""
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from api.provider.failures import Details, refuses_at_end, tidy
 from api.provider.message import text_of_message
 from api.provider.types import ImageData, ProviderError
-from api.provider.wire import Unreadable, choice_of, cost_micro, mapping, read_json
+from api.provider.wire import Unreadable, choice_of, cost_micro, mapping
 from api.reasons import Making
 
 _MAGIC = (
@@ -32,7 +31,7 @@ _CODES: dict[Making, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """A picture of which the answer has only the address."""
+    """A picture of which the answer holds only the address."""
 
     url: str
 
@@ -42,8 +41,8 @@ Found = ImageData | Hosted
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a paid answer holds. `missing`: why each of the others is not in `found`. `text`: what
-    the model wrote beside it."""
+    """Content of a paid answer. `missing`: a reason for each picture that is not in `found`.
+    `text`: the model's words beside the pictures."""
 
     found: tuple[Found, ...]
     missing: tuple[Making, ...] = ()
@@ -52,7 +51,7 @@ class Drawn:
     text: str = ""
 
     def failure(self, more: list[Making]) -> ProviderError:
-        """Nothing of it can be shown; `more` are reasons that were found since."""
+        """Return the error of an answer without a picture; `more` are reasons found since."""
         reasons = {*self.missing, *more}
         reason: Making = next((one for one in _CODES if one in reasons), "no_image")
         code, said = _CODES[reason], ""
@@ -62,16 +61,16 @@ class Drawn:
 
 
 def of_images(answer: dict[str, Any]) -> Drawn:
-    """Of `POST /images` and `POST /images/generations`. Raises `Unreadable` when it has no place
-    for pictures."""
+    """Read an answer of `POST /images` or `POST /images/generations`. Raises `Unreadable` when it
+    has no place for pictures."""
     items = answer.get("data", answer.get("images"))
     found, missing = _all(items if isinstance(items, list) else [mapping(items)])
     return Drawn(found, missing, cost_micro(answer.get("usage")))
 
 
 def of_chat(answer: dict[str, Any]) -> Drawn:
-    """Of `POST /chat/completions`. Raises `Unreadable`, and `ProviderError` for an error in its
-    place."""
+    """Read an answer of `POST /chat/completions`. Raises `Unreadable`, and `ProviderError` for an
+    error in its place."""
     choice = choice_of(answer)
     message = mapping(choice.get("message") or {})
     found, missing = of_message(message)
@@ -84,7 +83,8 @@ def of_chat(answer: dict[str, Any]) -> Drawn:
 
 
 def of_message(message: dict[str, Any]) -> tuple[tuple[Found, ...], tuple[Making, ...]]:
-    """Beside the words, among them as parts, or as Markdown; and why others cannot be read."""
+    """Find pictures beside the words, among them as parts, or as Markdown, and the reasons why
+    others cannot be read."""
     beside, content = message.get("images") or [], message.get("content")
     items = list(beside) if isinstance(beside, list) else [beside]
     if isinstance(content, list):
@@ -111,7 +111,7 @@ def _all(items: list[Any]) -> tuple[tuple[Found, ...], tuple[Making, ...]]:
 
 
 def _address(item: object) -> str | None:
-    """The text that is, or leads to, the picture: whatever it is called."""
+    """Return the text that is the picture or its address, under any of its names."""
     if not isinstance(item, dict):
         return None
     for name in ("b64_json", "image_url", "url", "image", "result"):
@@ -142,7 +142,7 @@ def _picture(text: str, told: str | None) -> Found:
 
 
 def _decoded(text: str, told: str | None) -> ImageData:
-    """Base64 with line breaks, with the alphabet of addresses or without its padding is as good."""
+    """Decode base64, also with line breaks, in the alphabet of addresses, or without padding."""
     plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
     try:
         data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -160,60 +160,5 @@ def _kind(data: bytes) -> str | None:
 
 
 def fetched(data: bytes) -> ImageData:
-    """The picture behind an address."""
+    """Return the picture that was fetched from an address."""
     return ImageData(_kind(data) or "application/octet-stream", data)
-
-
-def loaded(raw: bytes) -> object:
-    """The JSON of an answer, also of one that came as events although none were asked for. Raises
-    ValueError, RecursionError."""
-    text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return (
-        _joined(list(_events(text)))
-        if text.startswith((b"data:", b"event:", b":"))
-        else read_json(text)
-    )
-
-
-def _events(raw: bytes) -> Iterator[dict[str, Any]]:
-    for line in raw.splitlines():
-        if line.startswith(b"data:") and (data := line[5:].strip()).startswith(b"{"):
-            event = read_json(data)
-            if isinstance(event, dict):
-                yield event
-
-
-def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Parts of a chat answer as one message; finished pictures as a list of them, without the
-    previews."""
-    answer: dict[str, Any] = {}
-    content: list[Any] = []
-    images: list[Any] = []
-    done: list[Any] = []
-    last: dict[str, Any] = {}
-    for event in events:
-        answer |= {
-            name: event[name] for name in ("id", "usage", "error", "data") if event.get(name)
-        }
-        if str(event.get("type", "")).endswith(".completed"):
-            done.append(event)
-        for choice in event.get("choices") or []:
-            last |= {name: value for name, value in mapping(choice).items() if value is not None}
-            part = mapping(choice.get("delta") or choice.get("message") or {})
-            said, beside = part.get("content"), part.get("images")
-            content += said if isinstance(said, list) else [{"type": "text", "text": said or ""}]
-            images += beside if isinstance(beside, list) else []
-    if last:
-        return answer | {
-            "choices": [
-                last
-                | {
-                    "message": {
-                        **mapping(last.get("message") or {}),
-                        "content": content,
-                        "images": images,
-                    }
-                }
-            ]
-        }
-    return answer | {"data": done} if done else answer

@@ -11,7 +11,7 @@ import structlog
 from api.provider.failures import Paid, garbage, of_error_in_answer, refuses_at_end
 from api.provider.message import citations_of, text_of_message, thinking_of
 from api.provider.pictures import of_message
-from api.provider.thinking import Splitter
+from api.provider.thinking import ThinkingSplitter
 from api.provider.types import (
     FinishReason,
     ImageData,
@@ -29,16 +29,16 @@ from api.unicode import storable
 log = structlog.get_logger("provider")
 
 _MOST = 256 * 1024 * 1024
-"""Bytes of one answer, pictures included; a larger one is not kept in memory."""
+"""Bytes of one answer, pictures included; a larger one is an error."""
 _LARGE = 1_000_000
-"""Characters of one event that are not read on the event loop: a picture."""
+"""Characters of an event that is read in a thread, since it holds a picture."""
 _NAME_MAX = 200
 _BOM = b"\xef\xbb\xbf"
 
 
 class _Reader:
-    """Bytes as they come; JSON documents out. By its first byte, whatever its type is called, it is
-    events or one whole document."""
+    """Makes JSON documents of bytes as they come. The first byte tells events from one whole
+    document, because the declared type may be wrong."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -60,7 +60,7 @@ class _Reader:
         return [document for line in lines if (document := self._line(line)) is not None]
 
     def end(self) -> list[str]:
-        """What stands in the last lines, which need no end."""
+        """Return the documents in the last lines, which may lack their ends."""
         if self._is_whole:
             return [self._held.decode("utf-8", "replace")]
         found = [self._line(line) for line in (self._held, b"")]
@@ -77,13 +77,13 @@ class _Reader:
         return document or None
 
 
-class _Heard:
-    """What the stream has said so far. `failure`: it has said that it failed."""
+class _StreamState:
+    """State of a stream. `failure`: the error that it has told."""
 
     def __init__(self, model: str, provider_id: str | None) -> None:
         self._begun = TextBegun(model, provider_id)
         self._is_new = provider_id is not None
-        self._words = Splitter()
+        self._words = ThinkingSplitter()
         self._pictures: set[bytes] = set()
         self._cited: set[str] = set()
         self._wrote = False
@@ -92,7 +92,7 @@ class _Heard:
         self.failure: ProviderError | None = None
 
     def hear(self, document: str) -> list[TextPart]:
-        """What one document says; one that cannot be read says nothing."""
+        """Return the parts in one document, none for an unreadable one."""
         try:
             chunk = mapping(parsed(document))
         except Unreadable:
@@ -162,7 +162,7 @@ class _Heard:
         return parts
 
     def _first(self, picture: ImageData) -> bool:
-        """A stream may end with the whole message once more."""
+        """Return whether the picture is new: a stream may end with the whole message once more."""
         digest = hashlib.sha256(picture.data).digest()
         known = digest in self._pictures
         self._pictures.add(digest)
@@ -176,7 +176,7 @@ class _Heard:
         return self._written(self._words.end())
 
     def done(self) -> TextDone:
-        """Judges a stream that is over."""
+        """Return the last part of a stream that is over, or raise for an unfinished one."""
         if self.finish is None:
             if not self._readable:
                 raise garbage(Paid.AT_ONCE)
@@ -191,13 +191,13 @@ def _refused() -> ProviderError:
 
 
 async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[TextPart, None]:
-    """Of a 200 answer: events, or a whole JSON body from a provider that does not stream. Ends with
-    one `TextDone`.
+    """Yield the parts of a 200 answer: of events, or of a whole JSON body from a provider that does
+    not stream. The last part is a `TextDone`.
 
     Raises `ProviderError` for an error in the stream and for a stream that ends unfinished; httpx
     errors pass through.
     """
-    heard = _Heard(model, response.headers.get("x-generation-id"))
+    heard = _StreamState(model, response.headers.get("x-generation-id"))
     try:
         async for document in _documents(response):
             if document == "[DONE]":
@@ -214,7 +214,7 @@ async def text_parts(response: httpx.Response, model: str) -> AsyncGenerator[Tex
     except (httpx.TransportError, ProviderError) as error:
         for part in heard.rest():
             yield part
-        # all words are there, only the bill is missing
+        # all words are there and only the bill is missing
         if heard.finish is None or isinstance(error, ProviderError):
             raise
     for part in heard.rest():

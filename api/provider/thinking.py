@@ -37,7 +37,7 @@ class Halves:
         return storable(self._half)
 
 
-class Splitter:
+class ThinkingSplitter:
     """Splits text as it comes. A possible beginning of a tag waits for the next part."""
 
     def __init__(self) -> None:

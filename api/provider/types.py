@@ -1,4 +1,4 @@
-"""What we ask the provider and what we get: values only, no HTTP and no domain."""
+"""Requests to the provider and its answers as values, without HTTP and without a domain."""
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,8 +14,8 @@ ImageRoute = Literal["images", "chat", "generations"]
 """`POST /images`, `POST /chat/completions` with image output, `POST /images/generations`."""
 
 Outcome = Literal["not_sent", "refused", "unknown"]
-"""What a failed paid call proves: nothing left us; the provider answered and did not do it; it may
-have done it."""
+"""The proof of a failed paid call: nothing was sent; the provider answered and did not do it; it
+may have done it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class TextMessage:
 
 @dataclass(frozen=True, slots=True)
 class TextAsk:
-    """`user` is a stable opaque id of our end user. `effort`: how much the model shall think; None:
-    as it does by itself."""
+    """`user` is a stable opaque id of our end user. `effort`: the amount of thinking, None: the
+    model's own."""
 
     model: str
     messages: tuple[TextMessage, ...]
@@ -50,8 +50,8 @@ class TextAsk:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cost_micro`: what the provider charged, in micro-dollars. `thinking_tokens` are among those
-    of the completion. None: not said."""
+    """`cost_micro`: the provider's charge in micro-dollars. `thinking_tokens` are among those of
+    the completion. None: unknown."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -61,8 +61,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TextBegun:
-    """Who answers, as soon as that is known: `provider_id` names the call where its price is asked
-    for later."""
+    """The answering model, as soon as it is known. By `provider_id` the cost is looked up later."""
 
     model: str
     provider_id: str | None
@@ -75,8 +74,8 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextThinking:
-    """The model thinks: `chars` more characters, which are not part of the answer. `forget`: all
-    text before was thinking, too."""
+    """Thinking of `chars` more characters, which are not part of the answer. `forget`: all text
+    before was thinking, too."""
 
     chars: int
     forget: bool = False
@@ -89,19 +88,19 @@ class TextImage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where the model has read something. `url` is http or https."""
+    """A source of the answer. `url` is http or https."""
 
     url: str
     title: str
 
 
 FinishReason = Literal["stop", "length", "content_filter"]
-"""What a model's answer ended with: by itself, at a limit of length, by a filter."""
+"""The end of an answer: by itself, at a limit of length, by a filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDone:
-    """The last part of a stream that ended as it should."""
+    """The last part of a complete stream."""
 
     finish_reason: FinishReason
 
@@ -123,7 +122,7 @@ class ImageAsk:
     image_size: str | None = None
     quality: str | None = None
     avoid: str | None = None
-    """What should not be seen. No route has a field for it: it goes into the prompt, in words."""
+    """Things that should not be seen. No route has a field for them: they go into the prompt."""
     seed: int | None = None
     inputs: tuple[ImageInput, ...] = ()
     modalities: tuple[str, ...] = ("image",)
@@ -138,8 +137,8 @@ class ImageData:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """At least one image; there may be fewer than were asked for, or more. `text` is what a chat
-    model wrote beside it."""
+    """At least one image; there may be fewer or more than asked for. `text`: a chat model's words
+    beside it."""
 
     images: tuple[ImageData, ...]
     cost_micro: int | None
@@ -169,7 +168,7 @@ VideoState = Literal["running", "completed", "failed", "cancelled", "expired"]
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """`raw_status` is the provider's own word; any word that we do not know counts as `running`."""
+    """`raw_status` is the provider's own word; an unknown word counts as `running`."""
 
     provider_id: str
     state: VideoState
@@ -177,14 +176,14 @@ class VideoJob:
     error: str | None = None
     cost_micro: int | None = None
     refused: bool = False
-    """True when `error` is about the content, so that asking again will not help."""
+    """True when `error` is about the content, so that another try does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """One model of the live lists. A model that makes text and images is listed once per kind.
 
-    `route` and `modalities` are set for images only. `price` None: the lists do not say.
+    `route` and `modalities` are set for images only. `price` None: unknown.
     """
 
     id: str
@@ -195,13 +194,13 @@ class ModelInfo:
     route: ImageRoute | None = None
     modalities: tuple[str, ...] = ()
     price_read: bool = True
-    """False: the page that has the price could not be read this time, so an earlier price still
+    """False: the page with the price could not be read this time, so an earlier price still
     holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """Our key at the provider. `left_micro`: what it may still spend, None = no limit of its own.
+    """Our key at the provider. `left_micro`: rest of its limit, None: no limit of its own.
     `used_micro`: all that it ever spent."""
 
     left_micro: int | None
@@ -210,11 +209,11 @@ class KeyState:
 
 
 MADE: frozenset[Making] = frozenset({"unusable_image", "not_fetched"})
-"""Reasons that say that the work was done, so that another try would be paid a second time."""
+"""Reasons of failures after the work, so that another try would be paid a second time."""
 
 Fetch = Callable[[str, int], AsyncIterator[bytes]]
-"""What stands at a foreign address, up to so many bytes, without a credential. Raises
-`DomainError`, `ProviderUnavailable` for what may pass."""
+"""Reads a foreign address without a credential, up to so many bytes. Raises `DomainError`,
+`ProviderUnavailable` for a failure that may pass."""
 
 
 class ProviderError(Exception):
@@ -258,33 +257,32 @@ class ProviderError(Exception):
 
     @property
     def passing(self) -> bool:
-        """Waiting may help."""
+        """True when waiting may help."""
         return self.code in self.RETRYABLE and self.reason != "key_refused"
 
     @property
     def retryable(self) -> bool:
-        """Waiting may help, and a paid call is not paid a second time."""
+        """True when waiting may help and another try is not paid a second time."""
         return self.passing and not self.cost_micro and not self.made
 
     @property
     def made(self) -> bool:
-        """The provider did the work, whether it says what that cost or not."""
+        """True when the provider did the work, with or without telling its cost."""
         return self.reason in MADE
 
 
 class Provider(Protocol):
-    """Every call raises `ProviderError` and nothing else for what the provider or the network
-    did."""
+    """Every call raises `ProviderError`, and nothing else, for failures of provider or network."""
 
     @property
     def is_sandbox(self) -> bool: ...
 
     def text(self, ask: TextAsk) -> AsyncIterator[TextPart]:
-        """Streamed. Closing the iterator closes the provider's stream."""
+        """Stream an answer. Closing the iterator closes the provider's stream."""
         ...
 
     async def cost_of(self, provider_id: str) -> int | None:
-        """What a call has cost, in micro-dollars; None while the provider does not know it yet."""
+        """Return the cost of a call in micro-dollars; None while the provider does not know it."""
         ...
 
     async def image(self, ask: ImageAsk) -> ImageResult: ...
@@ -294,21 +292,21 @@ class Provider(Protocol):
     async def check_video(self, provider_id: str) -> VideoJob: ...
 
     def fetch_video(self, provider_id: str) -> AsyncIterator[bytes]:
-        """The finished file in chunks."""
+        """Yield the finished file in chunks."""
         ...
 
     async def models(self) -> Sequence[ModelInfo]:
-        """All text, image and video models of the live lists."""
+        """Return all text, image and video models of the live lists."""
         ...
 
     async def reachable(self) -> None:
-        """A cheap call that proves key and network; raises when either fails."""
+        """Make a cheap call that proves key and network."""
         ...
 
     async def key(self) -> KeyState: ...
 
     def guess_route(self, model: str) -> ImageRoute:
-        """The image route of a model when the lists cannot be had."""
+        """Guess the image route of a model when the lists cannot be read."""
         ...
 
     async def close(self) -> None: ...

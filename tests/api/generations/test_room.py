@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.errors import StorageFull
-from api.media.disk_space import FLOOR, Room
+from api.media.disk_space import FLOOR, DiskSpace
 from tests.api.generations.conftest import settings_of
 from tests.api.generations.test_jobs import SEEDREAM, finished, money
 from tests.api.harness import PASSWORD, Api, running_api
@@ -92,7 +92,7 @@ async def test_a_job_that_waits_is_not_sent_below_the_floor(
 
 async def test_the_floor_is_the_operators_or_fits_the_disk(tmp_path: Path) -> None:
     none, own, chosen = [
-        Room([tmp_path / "not there yet", tmp_path], floor)
+        DiskSpace([tmp_path / "not there yet", tmp_path], floor)
         for floor in (0, NEVER * 1_000_000, None)
     ]
     assert (await none.tightest()).floor == 0

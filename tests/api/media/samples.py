@@ -10,7 +10,7 @@ import av
 from PIL import Image
 
 from api.db import Db
-from api.media.disk_space import Room
+from api.media.disk_space import DiskSpace
 from api.media.fetcher import ImageFetcher
 from api.media.service import MediaService
 from api.media.storage import MediaStore
@@ -40,7 +40,7 @@ def store_in(folder: Path, url: str | None = None, installation: str = "one") ->
 
 def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> MediaService:
     return MediaService(
-        db, store_in(folder), Room([folder], 0), signing_key="k" * 32, fetcher=fetcher
+        db, store_in(folder), DiskSpace([folder], 0), signing_key="k" * 32, fetcher=fetcher
     )
 
 

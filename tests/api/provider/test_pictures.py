@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from api.media.fetcher import ImageFetcher
-from api.provider import pictures
+from api.provider import bodies, pictures
 from api.provider.failures import Paid, of_response
 from api.provider.openrouter import OpenRouter
 from api.provider.pictures import Drawn, Hosted
@@ -37,7 +37,7 @@ def route_of(path: Path) -> str:
 
 
 def drawn(text: str, route: str) -> Drawn:
-    return READ[route](mapping(pictures.loaded(text.encode())))
+    return READ[route](mapping(bodies.loaded(text.encode())))
 
 
 def size_of(image: object) -> tuple[int, int]:
