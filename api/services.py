@@ -38,10 +38,10 @@ from api.generations.accepting.service import GenerationService
 from api.generations.gallery.service import Gallery
 from api.generations.making.late_costs import ASKED_EVERY, LateCosts
 from api.generations.making.steps import Callbacks, Steps
-from api.generations.making.sweep import Sweeper
 from api.generations.making.webhooks import Webhooks
 from api.generations.making.worker import Worker, WorkerTimes
 from api.generations.operating.service import GenerationAdmin
+from api.generations.operating.sweep import Sweeper
 from api.generations.reader import GenerationReader
 from api.links.service import LinkService
 from api.mail import Mailer

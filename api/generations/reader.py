@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from api.db import Db
 from api.deliveries.service import About
 from api.errors import NotFound
-from api.generations import store
-from api.generations.making import transitions
+from api.generations import store, transitions
 from api.generations.schemas import ErrorOut, GenerationOut, InputOut, MediaOut, StatusOut
 from api.generations.store import Generation, Listed
 from api.ids import now

@@ -26,7 +26,7 @@ from api.errors import (
     TooManyJobs,
 )
 from api.fault_points import fault_point
-from api.generations import store
+from api.generations import store, transitions
 from api.generations.accepting import drafts
 from api.generations.accepting.drafts import Draft
 from api.generations.accepting.repeat import fitting, request_of
@@ -39,7 +39,6 @@ from api.generations.accepting.request import (
     key_of,
     new_row,
 )
-from api.generations.making import transitions
 from api.generations.making.ending import target_of
 from api.generations.reader import GenerationReader
 from api.generations.schemas import (

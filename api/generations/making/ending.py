@@ -11,8 +11,7 @@ from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.store import DeliveryTarget
 from api.errors import DomainError
 from api.fault_points import fault_point
-from api.generations import store
-from api.generations.making import transitions
+from api.generations import store, transitions
 from api.generations.store import Generation
 from api.ids import now
 from api.media.service import KeptFile, MediaService

@@ -30,8 +30,7 @@ from api.errors import (
     TimedOut,
 )
 from api.fault_points import fault_point
-from api.generations import store
-from api.generations.making import transitions
+from api.generations import store, transitions
 from api.generations.making.ending import Ending, target_of
 from api.generations.making.failures import billed, cause, video_error
 from api.generations.making.provider_waits import Credit, may_wait, next_wait, pause

@@ -10,8 +10,7 @@ from structlog import get_logger
 from api.db import Db, Duplicate
 from api.errors import InvalidRequest, NotAuthenticated, NotFound
 from api.fault_points import fault_point
-from api.generations import store
-from api.generations.making import transitions
+from api.generations import store, transitions
 from api.ids import now
 from api.provider.webhooks import verify
 from api.wake import Wake

@@ -11,9 +11,9 @@ from structlog import get_logger
 
 from api.background import Background
 from api.db import Db
-from api.generations.making import transitions
+from api.generations import transitions
 from api.generations.making.steps import Steps
-from api.generations.making.sweep import Sweeper
+from api.generations.operating.sweep import Sweeper
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now, token

@@ -14,11 +14,10 @@ from api.callers import Caller
 from api.db import Db, Sql
 from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
-from api.generations import lists, store
+from api.generations import lists, store, transitions
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService
 from api.generations.lists import GenerationFilter, JobSort
-from api.generations.making import transitions
 from api.generations.making.ending import close_failed, target_of
 from api.generations.making.steps import PROVIDER_TIME_MAX
 from api.generations.schemas import (

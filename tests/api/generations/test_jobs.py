@@ -11,9 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.generations import store
+from api.generations import store, transitions
 from api.generations.accepting import service
-from api.generations.making import transitions
 from api.generations.store import Generation
 from api.schemas import micro, usd
 from tests.api.harness import Api

@@ -25,8 +25,7 @@ from api.db.open import open_db
 from api.deliveries.outbox import DeliveryOutbox
 from api.deliveries.store import DeliveryTarget
 from api.errors import TimedOut
-from api.generations import states, store
-from api.generations.making import transitions
+from api.generations import states, store, transitions
 from api.generations.states import MOVES, Phase
 from api.generations.store import Generation
 from api.ids import now

@@ -12,8 +12,7 @@ import pytest
 from api.db import Db
 from api.db.open import open_db
 from api.errors import TimedOut
-from api.generations import states, store
-from api.generations.making import transitions
+from api.generations import states, store, transitions
 from api.generations.schemas import GenerationStatus
 from api.generations.states import MOVES, Phase, State
 from api.generations.store import Generation

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.generations import store
-from api.generations.making.sweep import Sweeper
+from api.generations.operating.sweep import Sweeper
 from api.ids import now
 from api.media.storage import key_of
 from cli.restore import restore

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from api.db import Db
-from api.generations import store
-from api.generations.making import provider_waits, steps, transitions
+from api.generations import store, transitions
+from api.generations.making import provider_waits, steps
 from api.ids import now
 from api.provider import breaker
 from api.provider.types import ProviderError

@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 
 from api.background import Background
 from api.db import Db
-from api.generations import store
-from api.generations.making import transitions
+from api.generations import store, transitions
 from api.generations.making.steps import Steps
 from api.generations.making.worker import LAPSED_BEATS, Worker, WorkerTimes
 from api.generations.states import Phase
