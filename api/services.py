@@ -261,8 +261,9 @@ async def start(
     stack.push_async_callback(services.background.close)
     _keep_up(services)
     if worker is not None:
-        making = Worker(db, services.wake, services.steps, services.sweeper, stop, worker)
+        making = Worker(db, services.wake, services.steps, stop, worker)
         await making.start(services.background)
+        services.sweeper.start(services.background, worker.sweep, worker.sweep_files)
         late_costs = LateCosts(db, services.provider, services.budget)
         services.background.add("late-costs", late_costs.run, first=ASKED_EVERY)
         stack.push_async_callback(making.close)

@@ -13,7 +13,6 @@ from api.background import Background
 from api.db import Db
 from api.generations import transitions
 from api.generations.making.steps import Steps
-from api.generations.operating.sweep import Sweeper
 from api.generations.states import Phase
 from api.generations.store import Generation
 from api.ids import now, token
@@ -84,13 +83,10 @@ class Worker:
     """`start()` it once, `close()` it before the background's work is ended: steps under way are
     still kept alive then."""
 
-    def __init__(
-        self, db: Db, wake: Wake, steps: Steps, sweeper: Sweeper, stop: Stop, times: WorkerTimes
-    ) -> None:
+    def __init__(self, db: Db, wake: Wake, steps: Steps, stop: Stop, times: WorkerTimes) -> None:
         self._db = db
         self._wake = wake
         self._steps = steps
-        self._sweeper = sweeper
         self._stop = stop
         self._times = times
         self._background: Background | None = None
@@ -112,11 +108,6 @@ class Worker:
             self.beat,
             most=min(self._times.pause_most, self._times.beat / 2),
             needed=True,
-        )
-        # not at once: a start has jobs and people waiting, and nothing that is swept is urgent
-        background.add("sweep", self.sweep, first=self._times.sweep)
-        background.add(
-            "sweep-files", self.sweep_files, first=self._times.sweep, most=self._times.sweep_files
         )
 
     async def close(self) -> None:
@@ -212,11 +203,3 @@ class Worker:
         if self._lapsed:
             self._wake.ring("worker")
         return self._times.beat
-
-    async def sweep(self) -> float:
-        await self._sweeper.run()
-        return self._times.sweep
-
-    async def sweep_files(self) -> float:
-        await self._sweeper.files()
-        return self._times.sweep_files

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from structlog import get_logger
 
+from api.background import Background
 from api.budget.service import BudgetService
 from api.db import Db
 from api.generations import store
@@ -22,6 +23,21 @@ class Sweeper:
         self._db = db
         self._budget = budget
         self._media = media
+
+    def start(self, background: Background, every: float, files_every: float) -> None:
+        """Both in seconds. Not at once: a start has people waiting, and nothing of this is
+        urgent."""
+
+        async def turn() -> float:
+            await self.run()
+            return every
+
+        async def turn_of_files() -> float:
+            await self.files()
+            return files_every
+
+        background.add("sweep", turn, first=every)
+        background.add("sweep-files", turn_of_files, first=every, most=files_every)
 
     async def run(self) -> None:
         """Each part may be repeated at any time, also by several workers. Raises

@@ -64,7 +64,7 @@ def _told(logs: Iterable[MutableMapping[str, Any]]) -> list[MutableMapping[str, 
 
 def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
     own = api.services
-    return Worker(own.db, Wake(), steps_of(api), own.sweeper, Stop(0), times)
+    return Worker(own.db, Wake(), steps_of(api), Stop(0), times)
 
 
 @asynccontextmanager
