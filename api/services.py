@@ -35,9 +35,12 @@ from api.deliveries.owners import Owners
 from api.deliveries.service import DeliveryService
 from api.errors import StorageFull, StorageUnavailable
 from api.generations.accepting.service import GenerationService
+from api.generations.announcer import Announcer
+from api.generations.erasure import GenerationEraser
 from api.generations.gallery.service import Gallery
+from api.generations.making.asks import Callbacks
 from api.generations.making.late_costs import ASKED_EVERY, LateCosts
-from api.generations.making.steps import Callbacks, Steps
+from api.generations.making.steps import Steps
 from api.generations.making.webhooks import Webhooks
 from api.generations.making.worker import Worker, WorkerTimes
 from api.generations.operating.service import GenerationAdmin
@@ -165,6 +168,8 @@ class Services:
         secret = _text(settings.openrouter_webhook_secret)
         address = settings.public_api_url if secret else None
         owners = Owners(self.users, self.preferences, self.links)
+        self.announcer = Announcer(wake, outbox)
+        self.generation_eraser = GenerationEraser(db, self.budget, outbox, media)
         self.reader = GenerationReader(db, media)
         self.deliveries = DeliveryService(db, wake, outbox, self.reader.render, owners)
         self.delivery_admin = DeliveryAdmin(db, outbox, self.reader.render, owners)
@@ -177,12 +182,18 @@ class Services:
             self.catalog,
             self.budget,
             media,
-            outbox,
+            self.announcer,
+            self.generation_eraser,
             self.reader,
             sandbox=settings.is_sandbox,
         )
         self.gallery = Gallery(
-            db, self.generations, media, signing_key=key, public_url=settings.public_url
+            db,
+            self.reader,
+            self.generation_eraser,
+            media,
+            signing_key=key,
+            public_url=settings.public_url,
         )
         self.webhooks = Webhooks(db, wake, secret)
         self.steps = Steps(
@@ -193,7 +204,7 @@ class Services:
             self.budget,
             self.users,
             media,
-            outbox,
+            self.announcer,
             Callbacks(address) if address else None,
         )
         self.sweeper = Sweeper(db, self.budget, media.sweep_of(*_databases(settings)))
@@ -228,7 +239,9 @@ class Services:
             self.users,
             self.studio,
             self.budget,
-            self.outbox,
+            self.announcer,
+            self.generation_eraser,
+            self.reader,
             self.generations,
         )
 

@@ -15,10 +15,8 @@ from api.generations.schemas import (
     CardIn,
     EstimateIn,
     EstimateOut,
-    FavouriteIn,
     GenerationOut,
     ImageIn,
-    StatusOut,
     VideoFromImageIn,
     VideoIn,
 )
@@ -110,11 +108,6 @@ async def create_video_from_image(
     return await _accepted(reader, generation)
 
 
-@router.get("/generate/video/{generation_id}/status")
-async def status(generation_id: str, caller: UserCaller, reader: ReaderDep) -> StatusOut:
-    return await reader.status(caller.user_id, generation_id)
-
-
 @router.post("/generate/video/{generation_id}/cancel")
 @router.post("/generations/{generation_id}/cancel")
 async def cancel(
@@ -152,24 +145,6 @@ async def confirm(
     again, it is the same generation."""
     made = await generations.confirm(caller, draft_id, _source(request, caller))
     return await _accepted(reader, made)
-
-
-@router.get("/generations/{generation_id}")
-async def one(generation_id: str, caller: UserCaller, reader: ReaderDep) -> GenerationOut:
-    return await reader.one(caller.user_id, generation_id)
-
-
-@router.delete("/generations/{generation_id}", status_code=204)
-async def delete(generation_id: str, caller: UserCaller, generations: GenerationsDep) -> Response:
-    await generations.delete(caller, generation_id)
-    return Response(status_code=204)
-
-
-@router.put("/generations/{generation_id}/favourite")
-async def favourite(
-    generation_id: str, body: FavouriteIn, caller: UserCaller, generations: GenerationsDep
-) -> GenerationOut:
-    return await generations.set_favourite(caller, generation_id, body.favourite)
 
 
 @router.put("/generations/{generation_id}/card", status_code=204)

@@ -11,7 +11,6 @@ from api.catalog.options import checked_image_options, checked_video_options
 from api.catalog.pricing import text_micro
 from api.catalog.service import Catalog
 from api.db import Db, Duplicate, Sql
-from api.deliveries.outbox import DeliveryOutbox
 from api.errors import (
     BY_CODE,
     AlreadyFinished,
@@ -39,7 +38,8 @@ from api.generations.accepting.request import (
     key_of,
     new_row,
 )
-from api.generations.making.ending import target_of
+from api.generations.announcer import Announcer
+from api.generations.erasure import GenerationEraser
 from api.generations.reader import GenerationReader
 from api.generations.schemas import (
     AddressIn,
@@ -75,7 +75,8 @@ class GenerationService:
         catalog: Catalog,
         budget: BudgetService,
         media: MediaService,
-        outbox: DeliveryOutbox,
+        announcer: Announcer,
+        eraser: GenerationEraser,
         reader: GenerationReader,
         *,
         sandbox: bool,
@@ -87,9 +88,10 @@ class GenerationService:
         self._catalog = catalog
         self._budget = budget
         self._media = media
-        self._outbox = outbox
+        self._announcer = announcer
+        self._eraser = eraser
         self._sandbox = sandbox
-        self.reader = reader
+        self._reader = reader
 
     async def create_image(
         self,
@@ -137,7 +139,7 @@ class GenerationService:
     ) -> Generation:
         """The same request as a new generation, with changes; the earlier one is its parent."""
         return await self.repeat(
-            caller, await self.reader.owned(caller.user_id, generation_id), body, origin
+            caller, await self._reader.owned(caller.user_id, generation_id), body, origin
         )
 
     async def repeat(
@@ -196,7 +198,7 @@ class GenerationService:
         earlier_hash, generation_id = found
         if earlier_hash != asked_hash:
             raise Conflict("key_of_other_request")
-        return await self.reader.owned(caller.user_id, generation_id)
+        return await self._reader.owned(caller.user_id, generation_id)
 
     async def _accept(self, caller: Caller, asked: CheckedRequest, origin: Origin) -> Generation:
         estimate = estimate_of(
@@ -285,7 +287,7 @@ class GenerationService:
         found = await store.recall_key(self._db, key_of(caller, origin.key)) if origin.key else None
         if found is None or found[0] != asked.body_hash:
             raise Conflict("asked_at_same_moment") from error
-        return await self.reader.owned(caller.user_id, found[1])
+        return await self._reader.owned(caller.user_id, found[1])
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
         """Raises `StorageFull`, too: better before somebody has written a prompt."""
@@ -323,7 +325,7 @@ class GenerationService:
         until = now() + timedelta(seconds=seconds)
         with self._wake.listen(f"generation:{generation.id}") as listener:
             while True:
-                current = await self.reader.owned(generation.user_id, generation.id)
+                current = await self._reader.owned(generation.user_id, generation.id)
                 left = (until - now()).total_seconds()
                 if current.finished or left <= 0 or self._wake.closed:
                     return current
@@ -332,9 +334,9 @@ class GenerationService:
     async def cancel(self, caller: Caller, generation_id: str) -> GenerationOut:
         """Before the provider has it the hold is freed; after that only the waiting ends, and the
         real cost is still booked."""
-        row = await self.reader.owned(caller.user_id, generation_id)
+        row = await self._reader.owned(caller.user_id, generation_id)
         await self.stop(row)
-        return await self.reader.one(caller.user_id, row.id)
+        return await self._reader.one(caller.user_id, row.id)
 
     async def stop(
         self, row: Generation, also: Callable[[Sql], Awaitable[None]] | None = None
@@ -346,13 +348,13 @@ class GenerationService:
                 await self._budget.release(sql, row.hold_id)
             elif not await transitions.cancel_submitted(sql, row.id, now()):
                 raise AlreadyFinished("finished_before", short_id=row.short_id)
-            await self._close_card(sql, row)
+            # wherever it was cancelled: its card in the chat loses the Cancel button
+            await self._announcer.announce(sql, row, "generation_failed")
             if also is not None:
                 await also(sql)
         fault_point("cancelled")
-        self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
-        self._outbox.ring(row.platform or "")
+        self._announcer.ring(row)
 
     def address_of(self, row: Generation) -> AddressIn | None:
         """The chat that asked, as its bot would say it again."""
@@ -367,14 +369,8 @@ class GenerationService:
             private=bool(row.chat_private),
         )
 
-    async def _close_card(self, sql: Sql, row: Generation) -> None:
-        """Wherever it was cancelled: the chat that waits is told, and its card loses the Cancel
-        button."""
-        if (target := target_of(row)) is not None:
-            await self._outbox.announce(sql, row.id, target, "generation_failed")
-
     async def set_card(self, caller: Caller, generation_id: str, message_id: str) -> None:
-        row = await self.reader.owned(caller.user_id, generation_id)
+        row = await self._reader.owned(caller.user_id, generation_id)
         if caller.platform is None or (caller.platform, caller.chat_id) != (
             row.platform,
             row.chat_id,
@@ -382,50 +378,12 @@ class GenerationService:
             raise NotAllowed("card_of_other_chat")
         await store.set_card(self._db, row.id, message_id)
 
-    async def set_favourite(
-        self, caller: Caller, generation_id: str, favourite: bool
-    ) -> GenerationOut:
-        row = await self.reader.owned(caller.user_id, generation_id)
-        await store.set_favourite(self._db, row.id, favourite)
-        return await self.reader.one(caller.user_id, row.id)
-
-    async def delete(self, caller: Caller, generation_id: str) -> None:
-        row = await self.reader.owned(caller.user_id, generation_id)
-        if row.phase != "done":
-            raise Conflict("still_being_made")
-        await self.erase(row.id)
-
-    async def erase(
-        self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None
-    ) -> None:
-        """The row, what is to be delivered of it, and its files; `also` is done in the same
-        transaction.
-
-        One that the provider works on is booked with its estimate, because nobody will learn what
-        it cost."""
-        async with self._db.transaction() as sql:
-            await self._outbox.forget(sql, generation_id)
-            gone = await store.delete(sql, generation_id)
-            if gone is not None and gone.phase == "submit":
-                await self._budget.release(sql, gone.hold_id)
-            elif gone is not None and gone.phase != "done":
-                await self._budget.settle(
-                    sql,
-                    gone.hold_id,
-                    cost_micro=gone.estimate_micro,
-                    kind=gone.kind,
-                    model=gone.model,
-                )
-            if also is not None:
-                await also(sql)
-        await self._media.erase_generation(generation_id)
-
     async def erase_user(self, user_id: str) -> None:
         """All of a user's generations, whatever their state: a worker that holds one finds its row
         gone."""
         await drafts.delete_of_user(self._db, user_id)
         for generation_id in await store.ids_of_user(self._db, user_id):
-            await self.erase(generation_id)
+            await self._eraser.erase(generation_id)
 
 
 def failure_of(row: Generation) -> DomainError:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -10,14 +10,17 @@ from api.callers import UserCaller
 from api.deps import FromApp
 from api.generations.gallery.service import Gallery
 from api.generations.lists import GenerationFilter
+from api.generations.reader import GenerationReader
 from api.generations.schemas import (
     DeletedOut,
+    FavouriteIn,
     GenerationOut,
     GenerationStatus,
     IdsIn,
     SharedOut,
     ShareIn,
     ShareOut,
+    StatusOut,
     UsedModelOut,
 )
 from api.schemas import MediaKind, Page
@@ -25,6 +28,7 @@ from api.schemas import MediaKind, Page
 router = APIRouter(tags=["generation"])
 
 GalleryDep = FromApp[Gallery]
+ReaderDep = FromApp[GenerationReader]
 
 Word = Annotated[str | None, Query(max_length=200)]
 
@@ -73,6 +77,29 @@ async def zip_files(body: IdsIn, caller: UserCaller, gallery: GalleryDep) -> Str
         "Cache-Control": "no-store",
     }
     return StreamingResponse(gallery.archive(rows), headers=headers, media_type="application/zip")
+
+
+@router.get("/generate/video/{generation_id}/status")
+async def status(generation_id: str, caller: UserCaller, reader: ReaderDep) -> StatusOut:
+    return await reader.status(caller.user_id, generation_id)
+
+
+@router.get("/generations/{generation_id}")
+async def one(generation_id: str, caller: UserCaller, reader: ReaderDep) -> GenerationOut:
+    return await reader.one(caller.user_id, generation_id)
+
+
+@router.delete("/generations/{generation_id}", status_code=204)
+async def delete_one(generation_id: str, caller: UserCaller, gallery: GalleryDep) -> Response:
+    await gallery.delete_one(caller.user_id, generation_id)
+    return Response(status_code=204)
+
+
+@router.put("/generations/{generation_id}/favourite")
+async def favourite(
+    generation_id: str, body: FavouriteIn, caller: UserCaller, gallery: GalleryDep
+) -> GenerationOut:
+    return await gallery.set_favourite(caller.user_id, generation_id, body.favourite)
 
 
 @router.post("/generations/{generation_id}/share", status_code=201)

@@ -8,9 +8,9 @@ from structlog import get_logger
 
 from api import ids
 from api.db import Db
-from api.errors import NotFound
+from api.errors import Conflict, NotFound
 from api.generations import lists, store
-from api.generations.accepting.service import GenerationService
+from api.generations.erasure import GenerationEraser
 from api.generations.gallery import shares
 from api.generations.gallery.shares import Share
 from api.generations.lists import GenerationFilter
@@ -34,23 +34,21 @@ class Gallery:
     def __init__(
         self,
         db: Db,
-        generations: GenerationService,
+        reader: GenerationReader,
+        eraser: GenerationEraser,
         media: MediaService,
         *,
         signing_key: str,
         public_url: str | None,
     ) -> None:
         self._db = db
-        self._generations = generations
+        self._reader = reader
+        self._eraser = eraser
         self._media = media
         self._signer = shares.Signer(signing_key)
         self._public_url = public_url
         self._used: dict[str, tuple[datetime, Page[UsedModelOut]]] = {}
         """The one that was asked for longest ago comes first."""
-
-    @property
-    def _reader(self) -> GenerationReader:
-        return self._generations.reader
 
     async def page(self, wanted: GenerationFilter, limit: int) -> Page[GenerationOut]:
         rows, cursor = await lists.page(self._db, wanted, limit)
@@ -71,6 +69,19 @@ class Gallery:
             del self._used[next(iter(self._used))]
         return kept[1]
 
+    async def set_favourite(
+        self, user_id: str, generation_id: str, favourite: bool
+    ) -> GenerationOut:
+        row = await self._reader.owned(user_id, generation_id)
+        await store.set_favourite(self._db, row.id, favourite)
+        return await self._reader.one(user_id, row.id)
+
+    async def delete_one(self, user_id: str, generation_id: str) -> None:
+        row = await self._reader.owned(user_id, generation_id)
+        if row.phase != "done":
+            raise Conflict("still_being_made")
+        await self._eraser.erase(row.id)
+
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
         """What is still being made, and what is not the user's, stays. Raises `NotFound` when
         nothing is."""
@@ -79,7 +90,7 @@ class Gallery:
             raise NotFound("generations_unknown")
         rows = [row for row in owned if row.phase == "done"]
         for row in rows:
-            await self._generations.erase(row.id)
+            await self._eraser.erase(row.id)
         gone = {row.id for row in rows}
         return DeletedOut(
             deleted=sorted(gone),

@@ -7,33 +7,25 @@ from structlog import get_logger
 
 from api.budget.service import BudgetService
 from api.db import Db, Sql
-from api.deliveries.outbox import DeliveryOutbox
-from api.deliveries.store import DeliveryTarget
 from api.errors import DomainError
 from api.fault_points import fault_point
 from api.generations import store, transitions
+from api.generations.announcer import Announcer
 from api.generations.store import Generation
 from api.ids import now
 from api.media.service import KeptFile, MediaService
-from api.wake import Wake
 
 log = get_logger("worker")
 
 
 class Ending:
     def __init__(
-        self,
-        db: Db,
-        wake: Wake,
-        budget: BudgetService,
-        media: MediaService,
-        outbox: DeliveryOutbox,
+        self, db: Db, budget: BudgetService, media: MediaService, announcer: Announcer
     ) -> None:
         self._db = db
-        self._wake = wake
         self._budget = budget
         self._media = media
-        self._outbox = outbox
+        self._announcer = announcer
 
     async def complete(
         self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
@@ -63,14 +55,14 @@ class Ending:
             if status == "completed":
                 for file in kept:
                     await self._media.record(sql, file, owner_id)
-                await self._announce(job, sql, "generation_completed")
+                await self._announcer.announce(sql, job, "generation_completed")
         if status is None:
             await self._stale(job, kept)
             return
         fault_point("finished")
         if status == "cancelled":
             await self._media.discard(kept)
-        self.ring(job)
+        self._announcer.ring(job)
         log.info(
             "generation_done",
             job=job.id,
@@ -115,8 +107,8 @@ class Ending:
             status, _ = finished
             await close_failed(sql, self._budget, job, status, cost_micro)
             if status == "failed":
-                await self._announce(job, sql, "generation_failed")
-        self.ring(job)
+                await self._announcer.announce(sql, job, "generation_failed")
+        self._announcer.ring(job)
         log.info(
             "generation_failed",
             job=job.id,
@@ -126,15 +118,6 @@ class Ending:
             reason=error.reason,
             cost_micro=cost_micro,
         )
-
-    async def _announce(self, job: Generation, sql: Sql, event: str) -> None:
-        if (target := target_of(job)) is not None:
-            await self._outbox.announce(sql, job.id, target, event)
-
-    def ring(self, job: Generation) -> None:
-        self._wake.ring(f"generation:{job.id}")
-        if job.platform:
-            self._outbox.ring(job.platform)
 
 
 async def close_failed(
@@ -158,18 +141,3 @@ async def close_failed(
         and cost_micro
     ):
         await store.mark_refunded(sql, job.id, now())
-
-
-def target_of(job: Generation) -> DeliveryTarget | None:
-    """The chat that waits for it; None when it was asked for elsewhere."""
-    if job.platform is None or job.chat_id is None:
-        return None
-    return DeliveryTarget(
-        job.platform,
-        job.chat_id,
-        job.thread_id,
-        job.message_id,
-        job.user_name,
-        bool(job.chat_private),
-        job.user_id,
-    )

@@ -8,7 +8,7 @@ A paid call is made at most once: `submitting` is committed before it, and a job
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,7 +18,6 @@ from api.background import until_back
 from api.budget.service import BudgetService
 from api.catalog.service import Catalog
 from api.db import Db, Sql
-from api.deliveries.outbox import DeliveryOutbox
 from api.errors import (
     BudgetExceeded,
     Conflict,
@@ -31,7 +30,9 @@ from api.errors import (
 )
 from api.fault_points import fault_point
 from api.generations import store, transitions
-from api.generations.making.ending import Ending, target_of
+from api.generations.announcer import Announcer
+from api.generations.making.asks import Callbacks, image_ask, pictures_asked, video_ask
+from api.generations.making.ending import Ending
 from api.generations.making.failures import billed, cause, video_error
 from api.generations.making.provider_waits import Credit, may_wait, next_wait, pause
 from api.generations.schemas import GenerationStatus
@@ -74,16 +75,6 @@ LOOK_AGAIN_MOST = 300.0
 was set back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """Where the provider reports finished videos; None when webhooks are off."""
-
-    base_url: str
-
-    def url(self, job: Generation) -> str:
-        return f"{self.base_url}/webhooks/openrouter/{job.callback_token}"
-
-
 class Steps:
     """Each method leaves the job released, finished, or somebody else's."""
 
@@ -96,7 +87,7 @@ class Steps:
         budget: BudgetService,
         users: UserService,
         media: MediaService,
-        outbox: DeliveryOutbox,
+        announcer: Announcer,
         callbacks: Callbacks | None,
     ) -> None:
         self._db = db
@@ -106,9 +97,9 @@ class Steps:
         self._budget = budget
         self._users = users
         self._media = media
-        self._outbox = outbox
+        self._announcer = announcer
         self._callbacks = callbacks
-        self._ending = Ending(db, wake, budget, media, outbox)
+        self._ending = Ending(db, budget, media, announcer)
         self._credit = Credit()
 
     async def run(self, job: Generation) -> None:
@@ -130,11 +121,7 @@ class Steps:
             inputs = [
                 await self._media.input_image(job.user_id, item.media_id) for item in job.inputs
             ]
-            ask = (
-                self._image_ask(job, inputs)
-                if job.kind == "image"
-                else self._video_ask(job, inputs)
-            )
+            ask = self._ask(job, inputs)
         except DomainError as error:
             await self._ending.fail(job, error, 0)
             return
@@ -173,42 +160,12 @@ class Steps:
         ):
             raise BudgetExceeded("budget_spent")
 
-    def _image_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk:
-        model = self._catalog.resolve("image", job.model).info
-        options = job.options
-        return ImageAsk(
-            model=job.model,
-            route=model.route or self._provider.guess_route(job.model),
-            prompt=job.prompt,
-            n=_int(options.get("n")) or 1,
-            size=_text(options.get("size")),
-            aspect_ratio=_text(options.get("aspect_ratio")),
-            image_size=_text(options.get("image_size")),
-            quality=_text(options.get("quality")),
-            avoid=_text(options.get("negative_prompt")),
-            seed=_int(options.get("seed")),
-            inputs=tuple(inputs),
-            modalities=model.modalities or ("image",),
-            user=job.user_id,
-        )
-
-    def _video_ask(self, job: Generation, inputs: Sequence[ImageInput]) -> VideoAsk:
-        frames = {item.frame: image for item, image in zip(job.inputs, inputs, strict=True)}
-        options = job.options
-        audio = options.get("generate_audio")
-        return VideoAsk(
-            model=job.model,
-            prompt=job.prompt,
-            duration=_int(options.get("duration")),
-            resolution=_text(options.get("resolution")),
-            aspect_ratio=_text(options.get("aspect_ratio")),
-            generate_audio=audio if isinstance(audio, bool) else None,
-            seed=_int(options.get("seed")),
-            first_frame=frames.get("first_frame"),
-            last_frame=frames.get("last_frame"),
-            callback_url=self._callbacks.url(job) if self._callbacks else None,
-            user=job.user_id,
-        )
+    def _ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk | VideoAsk:
+        """Raises `ModelUnavailable`."""
+        if job.kind == "video":
+            return video_ask(job, inputs, self._callbacks.url(job) if self._callbacks else None)
+        info = self._catalog.resolve("image", job.model).info
+        return image_ask(job, inputs, info, info.route or self._provider.guess_route(job.model))
 
     async def submit_failed(self, job: Generation, error: ProviderError) -> None:
         """What a failed paid call means for its job."""
@@ -296,12 +253,9 @@ class Steps:
         async with self._db.transaction() as sql:
             if not await transitions.release(sql, job, "needs_review", now(), now()):
                 return
-            target = target_of(job)
-            if target is not None and (await self._status(sql, job)) == "processing":
-                await self._outbox.announce_notice(
-                    sql, job.id, target, "needs_review", {"short_id": job.short_id}, job.attempt
-                )
-        self._ending.ring(job)
+            if (await self._status(sql, job)) == "processing":
+                await self._announcer.needs_review(sql, job)
+        self._announcer.ring(job)
 
     async def _follow(self, job: Generation, video: VideoJob) -> None:
         about = {"provider_id": video.provider_id, "provider_state": video.raw_status}
@@ -436,7 +390,7 @@ class Steps:
     async def _keep_images(self, job: Generation, result: ImageResult) -> None:
         """As many as were asked for, of those that can be kept."""
         wanted, cost = (
-            _int(job.options.get("n")) or 1,
+            pictures_asked(job),
             result.cost_micro if result.cost_micro is not None else job.estimate_micro,
         )
         kept: list[KeptFile] = []
@@ -505,11 +459,3 @@ class Steps:
 
 def _waited_enough(job: Generation) -> bool:
     return (job.followed_ms or 0) >= PROVIDER_TIME_MAX * 1000
-
-
-def _int(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

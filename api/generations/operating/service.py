@@ -12,14 +12,16 @@ from api.admin.studio_settings import StudioSettings
 from api.budget.service import BudgetService
 from api.callers import Caller
 from api.db import Db, Sql
-from api.deliveries.outbox import DeliveryOutbox
 from api.errors import Conflict, InvalidRequest, NotFound, OutcomeUnknown, TimedOut
 from api.generations import lists, store, transitions
 from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService
+from api.generations.announcer import Announcer
+from api.generations.erasure import GenerationEraser
 from api.generations.lists import GenerationFilter, JobSort
-from api.generations.making.ending import close_failed, target_of
+from api.generations.making.ending import close_failed
 from api.generations.making.steps import PROVIDER_TIME_MAX
+from api.generations.reader import GenerationReader
 from api.generations.schemas import (
     AdminGenerationOut,
     AgainIn,
@@ -52,7 +54,9 @@ class GenerationAdmin:
         users: UserService,
         studio: StudioSettings,
         budget: BudgetService,
-        outbox: DeliveryOutbox,
+        announcer: Announcer,
+        eraser: GenerationEraser,
+        reader: GenerationReader,
         generations: GenerationService,
     ) -> None:
         self._db = db
@@ -60,7 +64,9 @@ class GenerationAdmin:
         self._users = users
         self._studio = studio
         self._budget = budget
-        self._outbox = outbox
+        self._announcer = announcer
+        self._eraser = eraser
+        self._reader = reader
         self._generations = generations
 
     async def page(
@@ -79,7 +85,7 @@ class GenerationAdmin:
     async def _outs(self, rows: Sequence[Listed]) -> list[AdminGenerationOut]:
         names = await self._users.names({row.user_id for row in rows})
         shows = await self._studio.shows_content()
-        outs = await self._generations.reader.outs(rows)
+        outs = await self._reader.outs(rows)
         return [
             AdminGenerationOut(
                 **(out.__dict__ if shows else _without_content(out)),
@@ -132,8 +138,8 @@ class GenerationAdmin:
 
     async def _announce(self, sql: Sql, ended: Generation) -> None:
         """A cancelled one was announced when it was cancelled."""
-        if ended.status == "failed" and (target := target_of(ended)) is not None:
-            await self._outbox.announce(sql, ended.id, target, "generation_failed")
+        if ended.status == "failed":
+            await self._announcer.announce(sql, ended, "generation_failed")
 
     async def cancel(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
         row = await self._row(generation_id)
@@ -170,14 +176,14 @@ class GenerationAdmin:
         row = await self._row(generation_id)
         if row.phase != "done":
             raise Conflict("not_over")
-        await self._generations.erase(row.id, self._recorder("generation_delete", admin, row))
+        await self._eraser.erase(row.id, self._recorder("generation_delete", admin, row))
 
     async def purge(self, admin: Caller, body: PurgeIn) -> int:
         found = await store.old_ids(
             self._db, now() - timedelta(days=body.older_than_days), body.status
         )
         for generation_id in found:
-            await self._generations.erase(generation_id)
+            await self._eraser.erase(generation_id)
         async with self._db.transaction() as sql:
             after: audit.Facts = {
                 "older_than_days": body.older_than_days,
@@ -225,9 +231,8 @@ class GenerationAdmin:
         )
 
     def _ring(self, row: Generation) -> None:
-        self._wake.ring(f"generation:{row.id}")
         self._wake.ring("worker")
-        self._outbox.ring(row.platform or "")
+        self._announcer.ring(row)
 
 
 def _without_content(out: GenerationOut) -> dict[str, Any]:

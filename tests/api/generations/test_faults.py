@@ -197,7 +197,7 @@ async def test_a_job_cancelled_during_its_submit_is_not_tried_again(
         services.budget,
         services.users,
         services.media,
-        services.outbox,
+        services.announcer,
         None,
     )
     await worker.submit_failed(

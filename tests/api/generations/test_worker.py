@@ -53,7 +53,7 @@ def steps_of(api: Api) -> Steps:
         own.budget,
         own.users,
         own.media,
-        own.outbox,
+        own.announcer,
         None,
     )
 

@@ -1,0 +1,44 @@
+"""Deleting a generation with all that hangs on it."""
+
+from collections.abc import Awaitable, Callable
+
+from api.budget.service import BudgetService
+from api.db import Db, Sql
+from api.deliveries.outbox import DeliveryOutbox
+from api.generations import store
+from api.media.service import MediaService
+
+
+class GenerationEraser:
+    def __init__(
+        self, db: Db, budget: BudgetService, outbox: DeliveryOutbox, media: MediaService
+    ) -> None:
+        self._db = db
+        self._budget = budget
+        self._outbox = outbox
+        self._media = media
+
+    async def erase(
+        self, generation_id: str, also: Callable[[Sql], Awaitable[None]] | None = None
+    ) -> None:
+        """The row, what is to be delivered of it, and its files; `also` is done in the same
+        transaction.
+
+        One that the provider works on is booked with its estimate, because nobody will learn what
+        it cost."""
+        async with self._db.transaction() as sql:
+            await self._outbox.forget(sql, generation_id)
+            gone = await store.delete(sql, generation_id)
+            if gone is not None and gone.phase == "submit":
+                await self._budget.release(sql, gone.hold_id)
+            elif gone is not None and gone.phase != "done":
+                await self._budget.settle(
+                    sql,
+                    gone.hold_id,
+                    cost_micro=gone.estimate_micro,
+                    kind=gone.kind,
+                    model=gone.model,
+                )
+            if also is not None:
+                await also(sql)
+        await self._media.erase_generation(generation_id)

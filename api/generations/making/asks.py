@@ -1,0 +1,69 @@
+"""A generation as what the provider is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.generations.store import Generation
+from api.provider.types import ImageAsk, ImageInput, ImageRoute, ModelInfo, VideoAsk
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Where the provider reports finished videos; None when webhooks are off."""
+
+    base_url: str
+
+    def url(self, job: Generation) -> str:
+        return f"{self.base_url}/webhooks/openrouter/{job.callback_token}"
+
+
+def image_ask(
+    job: Generation, inputs: Sequence[ImageInput], model: ModelInfo, route: ImageRoute
+) -> ImageAsk:
+    options = job.options
+    return ImageAsk(
+        model=job.model,
+        route=route,
+        prompt=job.prompt,
+        n=pictures_asked(job),
+        size=_text(options.get("size")),
+        aspect_ratio=_text(options.get("aspect_ratio")),
+        image_size=_text(options.get("image_size")),
+        quality=_text(options.get("quality")),
+        avoid=_text(options.get("negative_prompt")),
+        seed=_int(options.get("seed")),
+        inputs=tuple(inputs),
+        modalities=model.modalities or ("image",),
+        user=job.user_id,
+    )
+
+
+def video_ask(job: Generation, inputs: Sequence[ImageInput], callback_url: str | None) -> VideoAsk:
+    frames = {item.frame: image for item, image in zip(job.inputs, inputs, strict=True)}
+    options = job.options
+    audio = options.get("generate_audio")
+    return VideoAsk(
+        model=job.model,
+        prompt=job.prompt,
+        duration=_int(options.get("duration")),
+        resolution=_text(options.get("resolution")),
+        aspect_ratio=_text(options.get("aspect_ratio")),
+        generate_audio=audio if isinstance(audio, bool) else None,
+        seed=_int(options.get("seed")),
+        first_frame=frames.get("first_frame"),
+        last_frame=frames.get("last_frame"),
+        callback_url=callback_url,
+        user=job.user_id,
+    )
+
+
+def pictures_asked(job: Generation) -> int:
+    return _int(job.options.get("n")) or 1
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
