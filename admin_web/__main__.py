@@ -118,7 +118,12 @@ def _fork(app: Flask, port: socket.socket, alive: int, held: int, patience: int)
 def _work(app: Flask, port: socket.socket, alive: int, patience: int) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises again what it has caught
-    served = ThreadedApp(app, threads=THREADS, body_max=MAX_BODY)
+    served = ThreadedApp(
+        app,
+        threads=THREADS,
+        body_max=MAX_BODY,
+        behind_proxy=app.extensions["settings"].is_https,
+    )
     config = uvicorn.Config(
         served,
         http=Listener,

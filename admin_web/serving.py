@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from contextvars import Context
+from ipaddress import IPv6Address, ip_address, ip_network
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -24,19 +26,25 @@ T = TypeVar("T")
 
 IN_MEMORY = 64 * 1024
 LARGE_AT_ONCE = 8
-"""Larger bodies that one process takes at a time, each in a temporary file. The others wait
-unread."""
+LARGE_FROM_ONE = 3
+"""Larger bodies that one process takes at a time, in all and from one address, each in a temporary
+file. The others wait, so that whoever stalls holds up nobody else."""
 
 
 class ThreadedApp:
     """A WSGI app as an ASGI app."""
 
-    def __init__(self, app: WSGIApplication, *, threads: int, body_max: int) -> None:
-        """A body above `body_max` is not read: the app refuses it by its length."""
+    def __init__(
+        self, app: WSGIApplication, *, threads: int, body_max: int, behind_proxy: bool = False
+    ) -> None:
+        """A body above `body_max` is not read: the app refuses it by its length. `behind_proxy`:
+        the last X-Forwarded-For is the client's address."""
         self._app = app
         self._pool = ThreadPoolExecutor(threads, "page")
         self._body_max = body_max
+        self._behind_proxy = behind_proxy
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large_from: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._arriving: set[asyncio.Task[Any]] = set()
         self._is_stopping = False
 
@@ -81,6 +89,7 @@ class ThreadedApp:
             length = 0
             async for part in _parts(receive):
                 if length <= IN_MEMORY < length + len(part):
+                    await stack.enter_async_context(self._large_of(scope))
                     await stack.enter_async_context(self._large)
                 length += len(part)
                 if length > self._body_max:
@@ -90,6 +99,13 @@ class ThreadedApp:
             self._arriving.discard(task)
         body.seek(0)
         return length
+
+    def _large_of(self, scope: Scope) -> asyncio.Semaphore:
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        address = scope["client"][0] if scope["client"] else ""
+        if self._behind_proxy and forwarded:
+            address = forwarded[-1].decode("latin-1").rpartition(",")[2].strip()
+        return self._large_from.setdefault(_network(address), asyncio.Semaphore(LARGE_FROM_ONE))
 
     async def _answer(self, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
         # each part of an answer may be made in another thread: the app's context goes with it
@@ -162,6 +178,17 @@ class _WsgiAnswer:
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
         ]
         return _never_written
+
+
+def _network(address: str) -> str:
+    """Return the address, or the network of 64 bits that an IPv6 client has to itself."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None:
+        return str(ip_network((ip, 64), strict=False))
+    return address
 
 
 class _Gone(Exception):

@@ -20,7 +20,7 @@ EXIT_BAD_SETTING = 2
 """A process that ends with this code would end the same way again, so it stays stopped."""
 
 EXIT_TRY_AGAIN = 1
-"""The same as after a crash: the next start may go better."""
+"""A process that ends with this code is started again, as after a crash."""
 
 ENV_FILE = ".env"
 EXAMPLE = Path(__file__).parent.parent / ".env.example"

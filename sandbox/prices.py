@@ -6,7 +6,7 @@ from sandbox.models import ChatModel, ImageEndpoint, ImagePrice, VideoModel
 
 MEGAPIXEL = 1024 * 1024
 IMAGE_TOKENS = 1_120
-"""For a megapixel."""
+"""Tokens of a megapixel."""
 
 
 def text_cost(

@@ -89,8 +89,8 @@ class Decoded:
 
 @contextmanager
 def typed_errors(reason: UnsupportedMediaReason | Making, **params: Any) -> Iterator[None]:
-    """What is not one of ours already becomes `UnsupportedMedia`: decoders fail in any way there is
-    on bytes that somebody made up."""
+    """Turn every foreign error into `UnsupportedMedia`, because decoders fail in many ways on
+    crafted bytes."""
     try:
         yield
     except DomainError:
@@ -119,9 +119,9 @@ def decode_picture(data: bytes, pixels: int = KEPT_PIXELS) -> Decoded:
 
 
 def made_picture(data: bytes) -> Picture:
-    """A provider's picture. What chats and browsers show stays as it is; what they do not is
-    written anew as PNG or JPEG. One that cannot be looked into is kept as it is, too, when a
-    browser may show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
+    """Read a provider's picture. Formats that chats and browsers show stay as they are; others are
+    written anew as PNG or JPEG. One that cannot be decoded also stays as it is, when a browser may
+    show it. Raises `UnsupportedMedia` with its `reason`, `TooLarge`."""
     kind = file_types.picture_kind(data[: file_types.HEAD])
     try:
         found = decode_picture(

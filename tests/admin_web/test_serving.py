@@ -246,6 +246,34 @@ async def test_only_a_few_large_bodies_are_kept_at_once(
         assert (await waiting).json()["length"] == 2_000_000
 
 
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7"])
+async def test_stalled_bodies_of_one_address_leave_room_for_others(
+    pages: Pages, address: str
+) -> None:
+    made = ThreadedApp(pages.app, threads=THREADS, body_max=BODY_MAX, behind_proxy=True)
+    stalled = (
+        f"POST /echo HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1, {address}\r\n"
+        "Content-Length: 2000000\r\n\r\n"
+    ).encode() + b"x" * 100_000
+    body = b"x" * 100_000
+    async with (
+        served(pages.app, made) as port,
+        connections(port, serving.LARGE_AT_ONCE + 2, stalled) as all_stalled,
+        client(port) as http,
+    ):
+        same = asyncio.ensure_future(
+            http.post(
+                "/echo", content=body, headers={"X-Forwarded-For": address.replace("::7", "::8")}
+            )
+        )
+        other = await http.post("/echo", content=body, headers={"X-Forwarded-For": "192.0.2.9"})
+        assert other.status_code == 200
+        assert not same.done()
+        for _, writer in all_stalled:
+            writer.transport.abort()
+        assert (await same).status_code == 200
+
+
 async def test_a_stop_does_not_wait_for_what_has_not_arrived(pages: Pages) -> None:
     made = ThreadedApp(pages.app, threads=THREADS, body_max=BODY_MAX)
     async with (
