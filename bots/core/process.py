@@ -1,8 +1,9 @@
-"""What every chat process does beside its adapter: announce itself, pump deliveries, stop on a
-signal."""
+"""The parts of each chat process beside its adapter: its announcement, its deliveries, its stop."""
 
 import asyncio
 import signal
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import structlog
 
@@ -17,6 +18,8 @@ from client.patience import Patience
 from client.schemas.links import BotProfileIn
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 def open_api(settings: BotSettings, patience: Patience | None = None) -> BotApi:
@@ -39,9 +42,21 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
+async def before_stop(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """The result of the work, or None when `stop` was set first: then the work is cancelled."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+        await asyncio.wait({doing, stopping})
+
+
 async def serve(chat: Chat, api: BotApi, profile: BotProfileIn, stop: asyncio.Event) -> None:
-    """Announces the bot and pumps its deliveries until `stop` is set. Starts well before the api
-    does, too."""
+    """Announce the bot and pump its deliveries until `stop` is set. It may start before the API
+    does."""
     announcing = asyncio.create_task(_announce(api, profile))
     try:
         await pump(chat, api, stop)

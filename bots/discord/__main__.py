@@ -13,9 +13,9 @@ import structlog
 from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.model_suggestions import Suggestions
-from bots.core.process import open_api, serve, stop_on_signals
+from bots.core.process import before_stop, open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound, SendFailed
-from bots.discord.adapter import Answer, Studio, Suggest, point_at
+from bots.discord.adapter import Answer, DiscordBot, Suggest, point_at
 from bots.settings import BotSettings
 from client.bot import BotApi
 from client.schemas.links import BotProfileIn
@@ -28,7 +28,7 @@ NOT_SET = (
     "portal, page Bot."
 )
 LONG_SECONDS = 300.0
-"""A connection that held so long was a good one: the next try comes at once."""
+"""A connection of this length was a good one: the next try comes at once."""
 NO_CONTENT = (
     "Discord refuses the Message Content Intent, although the application has it: check it in the "
     "developer portal, page Bot. "
@@ -41,8 +41,8 @@ REFUSED = (
 
 
 async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
-    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can
-    mend."""
+    """Run until `stop` is set. Raises `SystemExit` with one sentence for trouble that only the
+    operator can mend."""
 
     async def answered(chat: Chat, inbound: Inbound) -> None:
         await answer(chat, api, inbound, last_word=True)
@@ -54,7 +54,8 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
         client = await log_in(settings, answered, suggest, stop, read_all=read_all)
         if client is None:
             return
-        if not await answers(api, stop):
+        await before_stop(stop, api.waiters.back())  # until then nothing is taken from Discord
+        if stop.is_set():
             await client.leave()
             return
         assert client.user is not None
@@ -82,7 +83,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
             reason=NO_CONTENT if _is_about_intents(error) else str(error) or repr(error),
             again_in=pause,
         )
-        await wait_for_stop(stop, pause)
+        await before_stop(stop, asyncio.sleep(pause))
 
 
 async def log_in(
@@ -92,8 +93,8 @@ async def log_in(
     stop: asyncio.Event,
     *,
     read_all: bool = True,
-) -> Studio | None:
-    """A client that Discord has accepted; tries again for as long as Discord is away. None: stopped
+) -> DiscordBot | None:
+    """A client that Discord has accepted, tried for as long as Discord is away. None: stopped
     meanwhile."""
     token = settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else ""
     if not token:
@@ -101,7 +102,7 @@ async def log_in(
     file_host = point_at(settings.discord_api_url)
     pause = BACKOFF_LEAST
     while not stop.is_set():
-        client = Studio(answered, suggest, file_host, read_all=read_all)
+        client = DiscordBot(answered, suggest, file_host, read_all=read_all)
         try:
             await client.login(token)
             await client.find_gateway(settings.discord_gateway_url, loopback=file_host is not None)
@@ -112,26 +113,16 @@ async def log_in(
         except (discord.DiscordException, aiohttp.ClientError, OSError, SendFailed) as error:
             await client.leave()
             log.warning("not_logged_in", error=str(error) or repr(error), again_in=pause)
-        await wait_for_stop(stop, pause * random.uniform(0.8, 1.2))  # noqa: S311  (spreads restarts, guards nothing)
+        await before_stop(stop, asyncio.sleep(pause * random.uniform(0.8, 1.2)))  # noqa: S311  (spreads restarts, guards nothing)
         pause = min(pause * 2, BACKOFF_MOST)
     return None
 
 
-async def answers(api: BotApi, stop: asyncio.Event) -> bool:
-    """Returns once the api does: until then nothing is taken from Discord. False when stopped
-    meanwhile."""
-    back, stopping = asyncio.ensure_future(api.waiters.back()), asyncio.ensure_future(stop.wait())
-    await asyncio.wait({back, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (back, stopping):
-        task.cancel()
-    return not stop.is_set()
-
-
 async def until_ended(
-    client: Studio, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
+    client: DiscordBot, serving: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event
 ) -> BaseException | None:
-    """Keeps the gateway connected and the deliveries flowing, until a stop or until the connection
-    ends for a reason that the library does not mend: that one is returned."""
+    """Keep the gateway connected and the deliveries flowing until a stop. Returns the error that
+    ended the connection, if the library does not mend it."""
     ending = asyncio.Event()
     stopping = asyncio.ensure_future(stop.wait())
     connected = asyncio.ensure_future(client.connect())
@@ -149,13 +140,6 @@ async def until_ended(
 
 def _is_about_intents(error: BaseException | None) -> bool:
     return isinstance(error, discord.PrivilegedIntentsRequired)
-
-
-async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 def main(settings: BotSettings) -> None:

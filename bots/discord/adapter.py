@@ -24,9 +24,9 @@ from bots.discord import inbound
 from bots.discord.chat import ChannelChat, Memory
 from bots.discord.commands import CHOICES, changed, on_message, registered
 from bots.discord.connector import connector_for
-from bots.discord.interaction import Asked, InteractionChat, Taken
+from bots.discord.interaction import InteractionChat, InteractionFacts, Taken
 from bots.discord.render import FORM, LABEL, form
-from bots.discord.rest import Refused, Rest
+from bots.discord.rest import DiscordRefusal, DiscordRest
 from client.bot import Who
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
@@ -57,7 +57,7 @@ BACKOFF_LEAST, BACKOFF_MOST = 1.0, 60.0
 REMEMBERED = 1000
 
 
-class Studio(discord.AutoShardedClient):
+class DiscordBot(discord.AutoShardedClient):
     """One bot account. `answer` gets each thing a person does, with a chat to show its replies in;
     `suggest` knows the models."""
 
@@ -100,7 +100,7 @@ class Studio(discord.AutoShardedClient):
 
     async def setup_hook(self) -> None:
         assert self.application_id is not None
-        rest = Rest(self.http, self.application_id)
+        rest = DiscordRest(self.http, self.application_id)
         self._channel = ChannelChat(rest, Memory(), self._file_bytes)
         log.info(
             "invite",
@@ -117,7 +117,7 @@ class Studio(discord.AutoShardedClient):
             if changed(await rest.commands(), wanted):
                 await rest.put_commands(wanted)
                 log.info("commands_registered", count=len(wanted))
-        except Refused as refused:
+        except DiscordRefusal as refused:
             # The commands that Discord has from before still work.
             log.error("commands_refused", reason=refused.reason)  # noqa: TRY400  (Discord's answer says it all)
 
@@ -246,7 +246,7 @@ class Studio(discord.AutoShardedClient):
     async def _open_form(self, interaction: discord.Interaction, form_id: str) -> None:
         """A question that was shown as a message with a button, because its form came too late."""
         action, _, value = form_id.partition(":")
-        ask = self.channel_chat.memory.asked(form_id) or Ask(action, value, _label(interaction))
+        ask = self.channel_chat.memory.asks.get(form_id) or Ask(action, value, _label(interaction))
         try:
             await self.channel_chat.rest.open_form(interaction.id, interaction.token, form(ask))
         except SendFailed as failure:
@@ -257,7 +257,7 @@ class Studio(discord.AutoShardedClient):
     ) -> None:
         """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where
         a form may be the answer. `hidden` counts where others read along."""
-        about = Asked(
+        facts = InteractionFacts(
             id=interaction.id,
             token=interaction.token,
             user_id=asked.sender.id,
@@ -266,7 +266,7 @@ class Studio(discord.AutoShardedClient):
             reachable=inbound.reachable(interaction),
             file_bytes=interaction.filesize_limit,
         )
-        chat = InteractionChat(self.channel_chat, about)
+        chat = InteractionChat(self.channel_chat, facts)
         if may_ask:
             chat.acknowledge_soon()
         else:

@@ -48,14 +48,14 @@ def limits(file_bytes: int | None) -> Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MessagePart:
     """One Discord message: its JSON without address and nonce, and its files."""
 
     payload: dict[str, Any]
     files: tuple[File, ...] = ()
 
 
-def parts(reply: Reply) -> list[Part]:
+def parts(reply: Reply) -> list[MessagePart]:
     """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a
     reply that shows nothing."""
     text = clean(reply.text)
@@ -75,7 +75,7 @@ def parts(reply: Reply) -> list[Part]:
     )
     last = len(pieces) - 1
     return [
-        Part(
+        MessagePart(
             {
                 "content": text,
                 "components": rows if index == last else [],
@@ -88,7 +88,7 @@ def parts(reply: Reply) -> list[Part]:
     ]
 
 
-def edited(part: Part) -> dict[str, Any]:
+def edited(part: MessagePart) -> dict[str, Any]:
     """The payload for an edit, where only the embeds flag may be given."""
     return {**part.payload, "flags": SUPPRESS_EMBEDS}
 

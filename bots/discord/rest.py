@@ -1,5 +1,5 @@
-"""Discord's REST calls that the bot makes, through discord.py's own HTTP client and its rate
-limits. Every failure is a `SendFailed`.
+"""The bot's calls to Discord's REST API, through discord.py's own HTTP client and its rate limits.
+Every failure is a `SendFailed`.
 
 Payloads are written out rather than built by the library: `allowed_mentions`, flags and nonces are
 then seen, and tested, in one place.
@@ -20,11 +20,9 @@ from bots.core.types import File, SendFailed
 from bots.discord.render import file_name
 
 TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
-"""The whole of one call: waiting for a rate limit, and discord.py's own repeats after 5xx,
-included."""
+"""The whole of one call, with its wait for a rate limit and discord.py's own repeats after 5xx."""
 AGAIN_SECONDS = 10.0
-"""When to try again after a send whose fate is not known: soon enough for Discord to know the nonce
-still."""
+"""Pause after a send with an unknown end: short enough for Discord to know the nonce still."""
 
 REPEAT_SECONDS = 0.9
 """discord.py repeats a call after 5xx by itself, but never sooner than a second later."""
@@ -40,6 +38,12 @@ FORM_INVALID, NO_HISTORY = 50035, 160002
 EPHEMERAL = 64
 DEFER_MESSAGE, DEFER_UPDATE, SUGGEST, OPEN_FORM = 5, 6, 8, 9
 
+CALLBACK = "/interactions/{interaction_id}/{webhook_token}/callback?with_response=true"
+WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
+MESSAGES = "/channels/{channel_id}/messages"
+MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+COMMANDS = "/applications/{application_id}/commands"
+
 REASONS = {
     10003: "the channel was deleted",
     10004: "the server was deleted, or the bot is no member any more",
@@ -53,12 +57,12 @@ REASONS = {
     "Message History",
     50278: "this person shares no server with the bot, so it can't write to them",
 }
-"""What the operator is told, by Discord's own code."""
+"""Reasons for the operator, by Discord's own code."""
 
 Payload = dict[str, Any]
 
 
-class Refused(SendFailed):
+class DiscordRefusal(SendFailed):
     """Discord answered no. `code` is its own error code, 0 when it gave none."""
 
     def __init__(self, reason: str, code: int, *, final: bool) -> None:
@@ -70,7 +74,7 @@ class TokenDead(Exception):
     """The interaction's 15 minutes are over."""
 
 
-class Rest:
+class DiscordRest:
     def __init__(self, http: HTTPClient, application_id: int) -> None:
         self._http = http
         self._application_id = application_id
@@ -78,49 +82,51 @@ class Rest:
     async def defer(
         self, interaction_id: int, token: str, kind: int, *, ephemeral: bool
     ) -> str | None:
-        """Acknowledge at once; the id of the message that will carry the answer (None: Discord did
-        not say)."""
+        """Acknowledge at once. Returns the id of the message that will carry the answer, None when
+        Discord did not say."""
         body: Payload = {"type": kind}
         if ephemeral:
             body["data"] = {"flags": EPHEMERAL}
-        return _response_id(await self._first_answer(interaction_id, token, body))
+        answer = await self._first_answer(interaction_id, token, body)
+        interaction = answer.get("interaction", {}) if isinstance(answer, dict) else {}
+        found = interaction.get("response_message_id")
+        return None if found is None else str(found)
 
     async def open_form(self, interaction_id: int, token: str, form: Payload) -> None:
-        """Only as the first answer to a command or a button."""
+        """Open a form, which may only be the first answer to a command or a button."""
         await self._first_answer(interaction_id, token, {"type": OPEN_FORM, "data": form})
 
     async def suggest(self, interaction_id: int, token: str, choices: Sequence[Payload]) -> None:
-        await self._first_answer(
-            interaction_id, token, {"type": SUGGEST, "data": {"choices": list(choices)}}
-        )
+        body = {"type": SUGGEST, "data": {"choices": list(choices)}}
+        await self._first_answer(interaction_id, token, body)
 
     async def _first_answer(self, interaction_id: int, token: str, body: Payload) -> Any:
-        """After a broken line or a 5xx the first try may have counted, and then the second is told
-        so."""
-        route = Route(
-            "POST",
-            "/interactions/{interaction_id}/{webhook_token}/callback?with_response=true",
-            interaction_id=interaction_id,
-            webhook_token=token,
-        )
+        """Answer an interaction. After a broken line or a 5xx the first try may have counted, and
+        then Discord refuses the second."""
         began = time.monotonic()
         for last in (False, True):
             try:
-                return await self._call(route, body)
+                return await self._call(
+                    "POST", CALLBACK, body, interaction_id=interaction_id, webhook_token=token
+                )
             except SendFailed as failure:
                 repeated = last or time.monotonic() - began >= REPEAT_SECONDS
-                if isinstance(failure, Refused) and failure.code == ACKNOWLEDGED and repeated:
+                if (
+                    isinstance(failure, DiscordRefusal)
+                    and failure.code == ACKNOWLEDGED
+                    and repeated
+                ):
                     return None
                 if last or not failure.uncertain:
                     raise
         return None
 
     async def send(self, channel_id: str, payload: Payload, files: Sequence[File] = ()) -> str:
-        """A new message. Its nonce makes further tries safe: what failed is never uncertain, only
-        to be tried again soon."""
-        route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
+        """Send a new message and return its id. Its nonce makes further tries safe: a failure is
+        never uncertain, only to be tried again soon."""
+        body = {**payload, "enforce_nonce": True}
         try:
-            return _id(await self._twice(route, {**payload, "enforce_nonce": True}, files))
+            return _id(await self._call("POST", MESSAGES, body, files, 2, channel_id=channel_id))
         except SendFailed as failure:
             if not failure.uncertain:
                 raise
@@ -128,136 +134,108 @@ class Rest:
 
     async def newest(self, channel_id: str) -> list[Payload]:
         """The last 50 messages of a channel."""
-        return list(
-            await self._twice(
-                Route("GET", "/channels/{channel_id}/messages?limit=50", channel_id=channel_id),
-                None,
-                (),
-            )
-        )
+        return list(await self._call("GET", f"{MESSAGES}?limit=50", tries=2, channel_id=channel_id))
 
     async def edit(
         self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()
     ) -> None:
-        route = Route(
-            "PATCH",
-            "/channels/{channel_id}/messages/{message_id}",
-            channel_id=channel_id,
-            message_id=message_id,
+        await self._call(
+            "PATCH", MESSAGE, payload, files, 2, channel_id=channel_id, message_id=message_id
         )
-        await self._twice(route, payload, files)
 
     async def delete(self, channel_id: str, message_id: str) -> None:
-        await self._call(
-            Route(
-                "DELETE",
-                "/channels/{channel_id}/messages/{message_id}",
-                channel_id=channel_id,
-                message_id=message_id,
-            )
-        )
+        await self._call("DELETE", MESSAGE, channel_id=channel_id, message_id=message_id)
 
     async def follow_up(self, token: str, payload: Payload, files: Sequence[File] = ()) -> str:
-        return _id(await self._by_token("POST", "", token, payload, files))
+        """Send one more message of an interaction, once: webhooks know no nonce."""
+        return _id(await self._by_token("POST", "", token, payload, files, tries=1))
 
     async def edit_by_token(
         self, token: str, message: str, payload: Payload, files: Sequence[File] = ()
     ) -> str:
-        """`message` is an id or `@original`; the id of the edited message."""
+        """Edit a message, given by its id or as `@original`, and return its id."""
         return _id(await self._by_token("PATCH", f"/messages/{message}", token, payload, files))
 
     async def delete_by_token(self, token: str, message: str) -> None:
-        await self._by_token("DELETE", f"/messages/{message}", token, None, ())
+        await self._by_token("DELETE", f"/messages/{message}", token)
 
     async def typing(self, channel_id: str) -> None:
-        await self._call(Route("POST", "/channels/{channel_id}/typing", channel_id=channel_id))
+        await self._call("POST", "/channels/{channel_id}/typing", channel_id=channel_id)
 
     async def open_dm(self, user_id: str) -> str:
-        return _id(
-            await self._call(Route("POST", "/users/@me/channels"), {"recipient_id": user_id})
-        )
+        return _id(await self._call("POST", "/users/@me/channels", {"recipient_id": user_id}))
 
     async def commands(self) -> list[Payload]:
-        path = "/applications/{application_id}/commands?with_localizations=true"
-        return list(await self._call(Route("GET", path, application_id=self._application_id)))
+        path = f"{COMMANDS}?with_localizations=true"
+        return list(await self._call("GET", path, application_id=self._application_id))
 
     async def put_commands(self, commands: list[Payload]) -> None:
-        await self._call(
-            Route(
-                "PUT",
-                "/applications/{application_id}/commands",
-                application_id=self._application_id,
-            ),
-            commands,
-        )
+        await self._call("PUT", COMMANDS, commands, application_id=self._application_id)
 
     async def _by_token(
-        self, method: str, path: str, token: str, payload: Payload | None, files: Sequence[File]
+        self,
+        method: str,
+        path: str,
+        token: str,
+        payload: Payload | None = None,
+        files: Sequence[File] = (),
+        tries: int = 2,
     ) -> Any:
-        """Through the interaction's webhook. Edits are repeated once after a broken line, new
-        messages are not: webhooks know no nonce."""
-        route = Route(
-            method,
-            "/webhooks/{webhook_id}/{webhook_token}" + path,
-            webhook_id=self._application_id,
-            webhook_token=token,
-        )
+        """Call the interaction's webhook. Raises `TokenDead` when it is over."""
+        ids: dict[str, Any] = {"webhook_id": self._application_id, "webhook_token": token}
         try:
-            return await (
-                self._call(route, payload, files)
-                if method == "POST"
-                else self._twice(route, payload, files)
-            )
-        except Refused as refused:
+            return await self._call(method, WEBHOOK + path, payload, files, tries, **ids)
+        except DiscordRefusal as refused:
             if refused.code in (DEAD_TOKEN, UNKNOWN_WEBHOOK):
                 raise TokenDead from refused
             raise
 
-    async def _twice(self, route: Route, payload: Payload | None, files: Sequence[File]) -> Any:
-        try:
-            return await self._call(route, payload, files)
-        except SendFailed as failure:
-            if not failure.uncertain:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        payload: Any = None,
+        files: Sequence[File] = (),
+        tries: int = 1,
+        **ids: Any,
+    ) -> Any:
+        """Make one request, again after an uncertain end while there are tries. Raises
+        `SendFailed`, `DiscordRefusal` where Discord itself said no."""
+        while True:
+            tries -= 1
+            given: dict[str, Any] = {} if payload is None else {"json": payload}
+            if files:
+                parts = [
+                    discord.File(io.BytesIO(one.data), filename=file_name(one)) for one in files
+                ]
+                given = {"files": parts, "form": _form(payload, parts)}
+            try:
+                async with asyncio.timeout(FILES_SECONDS if files else TEXT_SECONDS):
+                    return await self._http.request(Route(method, path, **ids), **given)
+            except asyncio.CancelledError:
+                self._free_others()
                 raise
-            return await self._call(route, payload, files)
-
-    async def _call(self, route: Route, payload: Any = None, files: Sequence[File] = ()) -> Any:
-        """One request. Raises `SendFailed`, `Refused` where Discord itself said no."""
-        given: dict[str, Any] = {} if payload is None else {"json": payload}
-        if files:
-            parts = [discord.File(io.BytesIO(one.data), filename=file_name(one)) for one in files]
-            given = {"files": parts, "form": _form(payload, parts)}
-        try:
-            async with asyncio.timeout(FILES_SECONDS if files else TEXT_SECONDS):
-                return await self._http.request(route, **given)
-        except asyncio.CancelledError:
-            self._free_others()
-            raise
-        except TimeoutError as error:
-            self._free_others()
-            raise SendFailed("Discord did not answer in time", uncertain=True) from error
-        except discord.RateLimited as limited:
-            raise SendFailed("Discord asks to wait", retry_after=limited.retry_after) from limited
-        except discord.HTTPException as refusal:
-            raise _refused(refusal) from refusal
-        except aiohttp.ClientConnectorError as error:
-            raise SendFailed(f"Discord cannot be reached: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise SendFailed(
-                f"the connection to Discord broke: {error!r}", uncertain=True
-            ) from error
+            except (
+                discord.RateLimited,
+                discord.HTTPException,
+                aiohttp.ClientError,
+                OSError,
+            ) as error:
+                if isinstance(error, TimeoutError):
+                    self._free_others()
+                failure = _failure(error)
+                if not failure.uncertain or not tries:
+                    raise failure from error
 
     def _free_others(self) -> None:
-        """The request that meets the global rate limit makes all others wait until it has slept;
-        cut off, it would never wake them."""
+        """Wake the other requests. The one that meets the global rate limit makes them wait until
+        it has slept; cut off, it would never wake them."""
         self._http._global_over.set()  # noqa: SLF001  (there is no other way to it)
 
 
 def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any]]:
-    body = {
-        **payload,
-        "attachments": [{"id": index, "filename": one.filename} for index, one in enumerate(parts)],
-    }
+    attachments = [{"id": index, "filename": one.filename} for index, one in enumerate(parts)]
+    body = {**payload, "attachments": attachments}
     form: list[dict[str, Any]] = [{"name": "payload_json", "value": json.dumps(body)}]
     form += [
         {
@@ -271,9 +249,17 @@ def _form(payload: Payload, parts: Sequence[discord.File]) -> list[dict[str, Any
     return form
 
 
-def _refused(error: discord.HTTPException) -> SendFailed:
-    """What the answer means for this chat: a 4xx never gets better by repeating, but for waiting
-    and our own credential."""
+def _failure(error: Exception) -> SendFailed:
+    """The meaning of an error for this chat. A 4xx never gets better by repeating, except by
+    waiting or with another credential."""
+    if isinstance(error, TimeoutError):
+        return SendFailed("Discord did not answer in time", uncertain=True)
+    if isinstance(error, discord.RateLimited):
+        return SendFailed("Discord asks to wait", retry_after=error.retry_after)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return SendFailed(f"Discord cannot be reached: {error}")
+    if not isinstance(error, discord.HTTPException):
+        return SendFailed(f"the connection to Discord broke: {error!r}", uncertain=True)
     said = f"Discord answered {error.status}: {error.text[:200]}"
     known = REASONS.get(error.code)
     reason = said if known is None else f"{known} (Discord's code {error.code})"
@@ -281,7 +267,7 @@ def _refused(error: discord.HTTPException) -> SendFailed:
         return SendFailed(reason, uncertain=True)
     if error.status == 429:
         return SendFailed(reason, retry_after=_seconds(error.response.headers.get("Retry-After")))
-    return Refused(reason, error.code, final=error.status in (400, 403, 404, 413))
+    return DiscordRefusal(reason, error.code, final=error.status in (400, 403, 404, 413))
 
 
 def _seconds(header: str | None) -> float:
@@ -289,15 +275,6 @@ def _seconds(header: str | None) -> float:
         return float(header or "")
     except ValueError:
         return 60.0
-
-
-def _response_id(answer: Any) -> str | None:
-    found = (
-        answer.get("interaction", {}).get("response_message_id")
-        if isinstance(answer, dict)
-        else None
-    )
-    return None if found is None else str(found)
 
 
 def _id(answer: Any) -> str:

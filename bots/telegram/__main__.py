@@ -2,14 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from bots.core import log as logs
 from bots.core.dispatch import answer
-from bots.core.process import open_api, serve, stop_on_signals
+from bots.core.process import before_stop, open_api, serve, stop_on_signals
 from bots.core.types import Chat, Inbound
 from bots.settings import BotSettings
 from bots.telegram.adapter import TelegramBot, make_bot
@@ -34,8 +33,8 @@ WEBHOOK_PORTS = (443, 80, 88, 8443)
 
 
 async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
-    """Until `stop` is set. Raises `SystemExit` with one sentence for what only the operator can
-    mend."""
+    """Run until `stop` is set. Raises `SystemExit` with one sentence for trouble that only the
+    operator can mend."""
     token = settings.telegram_bot_token.get_secret_value() if settings.telegram_bot_token else ""
     if not token:
         raise SystemExit(NOT_SET)
@@ -49,7 +48,8 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
         make_bot(token, settings.telegram_api_url), answered, settings.data_dir / FOLDER
     )
     try:
-        if await until(stop, telegram.connect()):
+        await before_stop(stop, telegram.connect())
+        if not stop.is_set():
             await work(telegram, api, stop, settings)
     except TokenRefused:
         raise SystemExit(REFUSED) from None
@@ -74,8 +74,8 @@ def reachable_for_telegram(public_url: str | None) -> bool:
 async def work(
     telegram: TelegramBot, api: BotApi, stop: asyncio.Event, settings: BotSettings
 ) -> None:
-    """Takes updates and delivers until `stop` is set or one of the two fails."""
-    polling = asyncio.create_task(until(stop, updates(telegram, api, settings)))
+    """Take updates and deliver until `stop` is set or one of the two fails."""
+    polling = asyncio.create_task(before_stop(stop, updates(telegram, api, settings)))
     serving = asyncio.create_task(serve(telegram.chat, api, profile(telegram), stop))
     try:
         await asyncio.wait({polling, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +89,7 @@ async def work(
 
 
 async def updates(telegram: TelegramBot, api: BotApi, settings: BotSettings) -> None:
-    """What waits at Telegram while the api is away waits there."""
+    """Take updates once the API is there: meanwhile they wait at Telegram."""
     await api.waiters.back()
     if settings.telegram_updates != "webhook" or settings.public_url is None:
         await telegram.poll()
@@ -97,21 +97,6 @@ async def updates(telegram: TelegramBot, api: BotApi, settings: BotSettings) -> 
     await telegram.listen(
         settings.public_url, (settings.telegram_webhook_host, settings.telegram_webhook_port)
     )
-
-
-async def until(stop: asyncio.Event, doing: Awaitable[None]) -> bool:
-    """Whether it came to its end before `stop` was set; it is cancelled otherwise."""
-    task, stopping = asyncio.ensure_future(doing), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            return False
-        await task
-        return True
-    finally:
-        task.cancel()
-        stopping.cancel()
-        await asyncio.wait({task, stopping})
 
 
 def profile(telegram: TelegramBot) -> BotProfileIn:

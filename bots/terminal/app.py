@@ -1,23 +1,22 @@
-"""The terminal chat: reads lines, answers them, shows what is pushed."""
+"""The terminal chat: reads lines, answers them, shows results."""
 
 import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
 
 from bots.core import log, texts
 from bots.core.dispatch import answer
 from bots.core.language import speaking
-from bots.core.process import open_api, serve, stop_on_signals
+from bots.core.process import before_stop, open_api, serve, stop_on_signals
 from bots.settings import BotSettings
 from bots.terminal.chat import TerminalChat
-from bots.terminal.inbound import PLATFORM, Person, heard
+from bots.terminal.inbound import PLATFORM, TerminalUser, heard
 from bots.terminal.input_lines import piped, typed
 from client import calls
 from client.bot import BotApi
@@ -26,17 +25,15 @@ from client.patience import NONE, Patience
 from client.person import UserApi
 from client.schemas.links import BotProfileIn
 
-T = TypeVar("T")
-
 FOLDER = "terminal"
 RESULTS_SECONDS = 900.0
-"""How long a script's results are waited for after its last line."""
+"""Time that a script's results are waited for after its last line."""
 LOOK_SECONDS = 2.0
 QUIT = {"/quit", "/exit"}
 
 
 def main(settings: BotSettings) -> None:
-    """Chats until the input ends. Raises `SystemExit` when results that were waited for did not
+    """Chat until the input ends. Raises `SystemExit` when results that were waited for did not
     arrive."""
     folder = settings.data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,17 +73,17 @@ class Talk:
         self._chat = chat
         self._api = api
         self._stop = stop
-        self._person = Person()
+        self._person = TerminalUser()
 
     async def listen(self, lines: AsyncGenerator[str, None]) -> None:
         async with aclosing(lines):
-            while (line := await self._unless_stopped(anext(lines, None))) is not None:
+            while (line := await before_stop(self._stop, anext(lines, None))) is not None:
                 if line.strip() in QUIT:
                     return
                 await self.say(line)
 
     async def say(self, line: str) -> None:
-        """Answers the line. Ctrl-C ends the answer, not the chat."""
+        """Answer the line. Ctrl-C ends the answer, not the chat."""
         inbound = self._person.says(line, self._chat)
         if inbound is None:
             return
@@ -94,7 +91,7 @@ class Talk:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, answering.cancel)
         try:
-            await self._unless_stopped(answering)
+            await before_stop(self._stop, answering)
         except asyncio.CancelledError:
             me = asyncio.current_task()
             if me is None or me.cancelling():
@@ -104,8 +101,7 @@ class Talk:
             self._chat.end_line()
 
     async def results(self, seconds: float) -> bool:
-        """Waits until everything that was asked for has arrived; False when that takes longer than
-        `seconds`."""
+        """Wait for all results; False when that takes longer than `seconds`."""
         until = time.monotonic() + seconds
         while self._chat.waiting and not self._stop.is_set():
             if time.monotonic() > until:
@@ -117,28 +113,16 @@ class Talk:
             self._chat.settled.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self._unless_stopped(self._chat.settled.wait()), LOOK_SECONDS
+                    before_stop(self._stop, self._chat.settled.wait()), LOOK_SECONDS
                 )
                 continue
             await self._forget_cancelled()
         return not self._chat.waiting
 
     async def _forget_cancelled(self) -> None:
-        """A cancelled job sends nothing."""
+        """Forget cancelled jobs, which send nothing."""
         user = UserApi(self._api, self._person.who, NONE)
         for generation_id in set(self._chat.waiting.values()):
             with suppress(ApiError):
                 if (await user.send(calls.generation(generation_id))).status == "cancelled":
                     self._chat.forget(generation_id)
-
-    async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
-        """The result, or nothing when `stop` was set first: then the work is cancelled."""
-        doing = asyncio.ensure_future(work)
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return doing.result() if doing.done() else None
-        finally:
-            for task in (doing, stopping):
-                task.cancel()
-            await asyncio.wait({doing, stopping})

@@ -20,7 +20,7 @@ _FILE = re.compile(r'(?:^|(?<=\s))@(?:"([^"]+)"|(\S+))')
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class TerminalUser:
     """Who sits at the terminal: the system knows. The chat is theirs, so it has the same name."""
 
     name: str = field(default_factory=getpass.getuser)

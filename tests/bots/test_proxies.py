@@ -13,7 +13,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from telegram.error import NetworkError
 
-from bots.discord.adapter import Studio, point_at
+from bots.discord.adapter import DiscordBot, point_at
 from bots.telegram import adapter
 from bots.telegram.adapter import make_bot
 from client.connections import open_async_http
@@ -77,7 +77,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_discord_with_its_gateway(behind: Behind, elsewhere: None, scheme: str) -> None:
     with running_discord() as fake:
         async with behind(fake.api_url, scheme) as proxy:
-            client = Studio(Script(), no_models, point_at("https://chat.test/api"))
+            client = DiscordBot(Script(), no_models, point_at("https://chat.test/api"))
             await client.login(fake.token)
             await client.find_gateway(
                 f"wss://chat.test{urlsplit(fake.gateway_url).path}", loopback=True
@@ -96,7 +96,7 @@ async def test_discord_says_of_a_proxy_that_refuses_that_no_connection_was_made(
 ) -> None:
     async with behind("http://127.0.0.1:9", scheme) as proxy:
         proxy.refuses = True
-        client = Studio(Script(), no_models, point_at("https://chat.test/api"))
+        client = DiscordBot(Script(), no_models, point_at("https://chat.test/api"))
         with pytest.raises(aiohttp.ClientProxyConnectionError):
             await client.login("a token")
         await client.leave()

@@ -12,11 +12,11 @@ from discord.http import Route
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from bots.core.types import Chat, Inbound
-from bots.discord.adapter import Answer, Studio, Suggest, point_at
+from bots.discord.adapter import Answer, DiscordBot, Suggest, point_at
 from client.bot import Who
 from tests.fakes.discord import FakeDiscord, running_discord
 
-Connect = Callable[..., AbstractAsyncContextManager[Studio]]
+Connect = Callable[..., AbstractAsyncContextManager[DiscordBot]]
 
 
 async def no_models(_who: Who, _kinds: Sequence[Kind], _typed: str, _most: int) -> list[ModelOut]:
@@ -37,8 +37,8 @@ def connect(fake: FakeDiscord) -> Connect:
     @asynccontextmanager
     async def connected(
         answer: Answer, suggest: Suggest = no_models, **more: Any
-    ) -> AsyncIterator[Studio]:
-        client = Studio(answer, suggest, point_at(fake.api_url), **more)
+    ) -> AsyncIterator[DiscordBot]:
+        client = DiscordBot(answer, suggest, point_at(fake.api_url), **more)
         await client.login(fake.token)
         await client.find_gateway(fake.gateway_url, loopback=True)
         running = asyncio.ensure_future(client.connect())

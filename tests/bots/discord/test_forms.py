@@ -133,7 +133,7 @@ async def test_too_late_for_a_form_it_is_a_button(
             question = await fake.message(GUILD_CHANNEL_ID, "What should change?")
         assert question.ephemeral
         if not remembered:
-            client.channel_chat.memory._asks.clear()
+            client.channel_chat.memory.asks.clear()
         opened = fake.press(PERSON, GUILD_CHANNEL_ID, question.id, "What should change?")
         form = await fake.until(lambda scene: scene.interactions[opened].form)
         assert form["components"][0]["component"].get("value") == ("a fox" if remembered else None)

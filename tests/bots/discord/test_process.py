@@ -13,7 +13,7 @@ import pytest
 
 from bots.core.types import Chat, Inbound, Reply
 from bots.discord.__main__ import log_in, run
-from bots.discord.adapter import Studio
+from bots.discord.adapter import DiscordBot
 from bots.settings import BotSettings
 from client.bot import BotApi
 from tests.bots.core.stage import served, there_only
@@ -136,10 +136,10 @@ async def test_a_lost_connection_is_resumed_and_misses_nothing(
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library pauses five seconds before it identifies again, for Discord's sake."""
 
-    async def at_once(_client: Studio, _shard_id: int | None, *, initial: bool = False) -> None:
+    async def at_once(_client: DiscordBot, _shard_id: int | None, *, initial: bool = False) -> None:
         return
 
-    monkeypatch.setattr(Studio, "before_identify_hook", at_once)
+    monkeypatch.setattr(DiscordBot, "before_identify_hook", at_once)
     monkeypatch.setattr("bots.discord.adapter.BACKOFF_LEAST", 0.05)
     monkeypatch.setattr("bots.discord.__main__.BACKOFF_LEAST", 0.05)
 

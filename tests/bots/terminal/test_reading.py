@@ -7,11 +7,11 @@ from prompt_toolkit.document import Document
 
 from bots.core.types import Address, Ask, Button, Reply
 from bots.terminal.chat import TerminalChat
-from bots.terminal.inbound import Person
+from bots.terminal.inbound import TerminalUser
 from bots.terminal.input_lines import CommandCompleter, piped
 from tests.bots.terminal.test_chat import make_chat
 
-AL = Person("al")
+AL = TerminalUser("al")
 
 
 def _chat(folder: Path) -> TerminalChat:

@@ -11,7 +11,7 @@ from discord.http import Route
 
 from bots.core import texts
 from bots.discord import rest
-from bots.discord.adapter import Studio, point_at
+from bots.discord.adapter import DiscordBot, point_at
 from bots.discord.chat import ChannelChat
 from tests.bots.discord.conftest import Script, no_models
 from tests.fakes.discord import FakeDiscord, SeenMessage, running_discord
@@ -26,7 +26,7 @@ FILES = {"photo": 1, "album": 2, "video": 1, "failed": 0}
 class Discord:
     platform = "discord"
 
-    def __init__(self, fake: FakeDiscord, client: Studio) -> None:
+    def __init__(self, fake: FakeDiscord, client: DiscordBot) -> None:
         self.fake = fake
         self.client = client
         self._numbers = itertools.count(11)
@@ -75,7 +75,7 @@ def fake() -> Iterator[FakeDiscord]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def side(fake: FakeDiscord) -> AsyncIterator[Discord]:
     """Deliveries need no gateway: the client is only logged in."""
-    client = Studio(Script(), no_models, point_at(fake.api_url))
+    client = DiscordBot(Script(), no_models, point_at(fake.api_url))
     await client.login(fake.token)
     yield Discord(fake, client)
     await client.leave()
@@ -148,7 +148,7 @@ async def test_a_bot_that_dies_between_its_send_and_its_ack(
         await desk.until_struck()
         bot.kill()
     side.fake.advance(later)
-    client = Studio(Script(), no_models, point_at(side.fake.api_url))
+    client = DiscordBot(Script(), no_models, point_at(side.fake.api_url))
     await client.login(side.fake.token)
     async with desk.bot(side, client.channel_chat):
         assert await desk.settled(waiting) == "done"
