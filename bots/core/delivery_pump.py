@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 
 from bots.core import language
-from bots.core.outbox import Held, Outbox, PumpTimes
+from bots.core.delivery_claims import Held, Outbox, PumpTimes
 from bots.core.rendering import RenderedDelivery, render
 from bots.core.types import Address, Chat, Reply, SendFailed, Shown
 from client.bot import BotApi

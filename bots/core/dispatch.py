@@ -9,10 +9,10 @@ from dataclasses import replace
 import structlog
 
 from bots.core import language, texts
+from bots.core.activity import RUNNING
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.failure_buttons import of_error
-from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake
 from bots.core.pacing import paced
 from bots.core.splitting import split, utf16_units

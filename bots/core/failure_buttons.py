@@ -3,8 +3,8 @@
 from typing import Literal
 
 from bots.core import texts
+from bots.core.activity import RUNNING
 from bots.core.cards import Buttons
-from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound
 from client.errors import ApiError
 from client.schemas import Kind, Reason

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import structlog
 
+from bots.core.delivery_claims import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.delivery_pump import pump
-from bots.core.outbox import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.types import Chat
 from bots.settings import BotSettings
 from client import calls

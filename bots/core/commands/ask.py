@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import cast, get_args
 
 from bots.core import texts
+from bots.core.activity import RUNNING, Answering, until
 from bots.core.cards import Buttons
 from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.language import N_, spoken
-from bots.core.ongoing import RUNNING, Answering, until
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, File, Inbound, Reply

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from bots.core import texts
+from bots.core.activity import RUNNING
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
 from bots.core.language import N_
-from bots.core.ongoing import RUNNING
 from bots.core.types import Button, Inbound, Reply
 from client import calls
 from client.errors import ApiError

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from bots.core import texts
+from bots.core.activity import RUNNING
 from bots.core.cards import delete_question, result_buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.image_video import (
@@ -21,7 +22,6 @@ from bots.core.commands.image_video import (
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.language import N_
-from bots.core.ongoing import RUNNING
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, File, Inbound, Reply

@@ -13,9 +13,9 @@ import uvicorn
 
 from api.ids import now
 from api.secrets import ensure_secrets
+from bots.core.delivery_claims import PumpTimes
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
-from bots.core.outbox import PumpTimes
 from bots.core.types import (
     Address,
     Attachment,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bots.core import texts
+from bots.core.activity import Running
 from bots.core.dispatch import answer
-from bots.core.ongoing import Running
 from tests.bots.core.stage import LIMITS, Place, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

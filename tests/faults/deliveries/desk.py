@@ -15,8 +15,8 @@ from api.deliveries import fallback, service
 from api.deliveries.store import DeliveryTarget
 from api.ids import now
 from api.secrets import ensure_secrets
+from bots.core.delivery_claims import PumpTimes
 from bots.core.delivery_pump import pump
-from bots.core.outbox import PumpTimes
 from bots.core.types import Address, Chat, Reply
 from client.bot import BotApi
 from sandbox.faults import Fault

@@ -17,8 +17,8 @@ from api.deliveries import service
 from api.deliveries.store import DeliveryTarget
 from api.ids import now
 from api.secrets import ensure_secrets
+from bots.core.delivery_claims import PumpTimes
 from bots.core.delivery_pump import pump
-from bots.core.outbox import PumpTimes
 from bots.core.types import Address, Reply
 from bots.telegram import rate_limits
 from bots.telegram.adapter import make_bot
