@@ -24,7 +24,7 @@ REMEMBERED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class RunningAnswer:
     """An answer that is being written to `owner` in `place`."""
 
     token: str
@@ -33,30 +33,30 @@ class Answering:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Running:
+class Activity:
     def __init__(self, stranger_seconds: float = STRANGER_SECONDS) -> None:
         self._stranger_seconds = stranger_seconds
         self._strangers: Recent[str, float] = Recent(PRESSES)
-        self._answers: dict[str, Answering] = {}
+        self._answers: dict[str, RunningAnswer] = {}
         self._presses: Recent[tuple[str, ...], float] = Recent(PRESSES)
         self._failed: Recent[str, Inbound] = Recent(REMEMBERED)
 
     @contextmanager
-    def answering(self, inbound: Inbound) -> Iterator[Answering]:
-        one = Answering(secrets.token_hex(6), _person(inbound), _place(inbound))
+    def answering(self, inbound: Inbound) -> Iterator[RunningAnswer]:
+        one = RunningAnswer(secrets.token_hex(6), _person(inbound), _place(inbound))
         self._answers[one.token] = one
         try:
             yield one
         finally:
             del self._answers[one.token]
 
-    def find(self, token: str) -> Answering | None:
+    def find(self, token: str) -> RunningAnswer | None:
         return self._answers.get(token)
 
-    def owns(self, inbound: Inbound, one: Answering) -> bool:
+    def owns(self, inbound: Inbound, one: RunningAnswer) -> bool:
         return one.owner == _person(inbound)
 
-    def newest(self, inbound: Inbound) -> Answering | None:
+    def newest(self, inbound: Inbound) -> RunningAnswer | None:
         """The last answer that is being written to this person here."""
         mine = [
             one
@@ -71,7 +71,7 @@ class Running:
         self._failed[token] = inbound
         return token
 
-    def in_vain(self, token: str) -> Inbound | None:
+    def failed_request(self, token: str) -> Inbound | None:
         """The failed request of that name."""
         return self._failed.get(token)
 
@@ -94,7 +94,7 @@ class Running:
         return now - before < TWICE_SECONDS
 
 
-RUNNING = Running()
+ACTIVITY = Activity()
 """One for each process."""
 
 

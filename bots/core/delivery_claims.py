@@ -40,7 +40,7 @@ class PumpTimes:
 
 
 @dataclass(slots=True)
-class Held:
+class ClaimedDelivery:
     """A claimed delivery. Another claim may renew `lease`, when the API thought that it was
     over."""
 
@@ -49,17 +49,17 @@ class Held:
     at: float
 
 
-class Outbox:
+class DeliveryClaims:
     """The deliveries that this process holds. It shows none of them twice, even if the API could
     not be told the result."""
 
     def __init__(self, api: BotApi, times: PumpTimes) -> None:
         self._api = api
         self._times = times
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, ClaimedDelivery] = {}
         self._untold: Recent[str, AckIn | FailIn] = Recent(REMEMBERED)
 
-    async def claim(self, limit: int) -> list[Held]:
+    async def claim(self, limit: int) -> list[ClaimedDelivery]:
         """The new deliveries. Of one that this process holds already only the lease is taken over,
         and a result that it has already is told once more."""
         new = []
@@ -68,7 +68,9 @@ class Outbox:
             if held is not None:
                 held.lease, held.at = delivery.lease, self._times.clock()
                 continue
-            taken = self._held[delivery.id] = Held(delivery, delivery.lease, self._times.clock())
+            taken = self._held[delivery.id] = ClaimedDelivery(
+                delivery, delivery.lease, self._times.clock()
+            )
             untold = self._untold.pop(delivery.id, None)
             if untold is None:
                 new.append(taken)
@@ -76,12 +78,12 @@ class Outbox:
                 await self.settle(taken, untold)
         return new
 
-    def let_go(self, left: Iterable[Held]) -> None:
+    def let_go(self, left: Iterable[ClaimedDelivery]) -> None:
         """Forget these: when they are claimed again, they are new."""
         for held in left:
             self._held.pop(held.delivery.id, None)
 
-    async def begin(self, held: Held, repeatable: bool) -> bool:
+    async def begin(self, held: ClaimedDelivery, repeatable: bool) -> bool:
         """Tell the API that it is being sent. False: it must not be sent, because somebody else may
         be sending it, or because the API can't be told."""
         pause = self._times.backoff_least
@@ -107,7 +109,7 @@ class Outbox:
             pause = min(pause * 2, self._times.backoff_most)
 
     @asynccontextmanager
-    async def renewing(self, held: Held, repeatable: bool) -> AsyncIterator[None]:
+    async def renewing(self, held: ClaimedDelivery, repeatable: bool) -> AsyncIterator[None]:
         """Renew the lease meanwhile: an upload may take minutes."""
         beat = asyncio.create_task(self._beat(held, repeatable))
         try:
@@ -116,7 +118,7 @@ class Outbox:
             beat.cancel()
             await asyncio.wait({beat})
 
-    async def _beat(self, held: Held, repeatable: bool) -> None:
+    async def _beat(self, held: ClaimedDelivery, repeatable: bool) -> None:
         while True:
             await asyncio.sleep(self._times.beat)
             begin = BeginIn(lease=held.lease, repeatable=repeatable)
@@ -125,7 +127,7 @@ class Outbox:
             except ApiError as error:
                 log.info("lease_not_renewed", delivery=held.delivery.id, code=error.code)
 
-    async def shown(self, held: Held, ack: AckIn) -> None:
+    async def shown(self, held: ClaimedDelivery, ack: AckIn) -> None:
         """Tell the API that the result is shown and its card still open. Told once, because the ack
         that follows says it too."""
         body = ack.model_copy(update={"lease": held.lease, "card_open": True})
@@ -134,7 +136,7 @@ class Outbox:
         except ApiError as error:
             log.info("shown_not_told", delivery=held.delivery.id, code=error.code)
 
-    async def settle(self, held: Held, body: AckIn | FailIn) -> None:
+    async def settle(self, held: ClaimedDelivery, body: AckIn | FailIn) -> None:
         """Tell the API the result: a lost ack shows it twice. A report that the API does not hear
         is kept for the next claim."""
         delivery_id, pause = held.delivery.id, self._times.backoff_least
@@ -163,7 +165,7 @@ class Outbox:
             pause = min(pause * 2, self._times.backoff_most)
         self._held.pop(delivery_id, None)
 
-    async def put_back(self, held: Held, reason: str) -> None:
+    async def put_back(self, held: ClaimedDelivery, reason: str) -> None:
         """Give a delivery back untried. Told once: if the API does not hear it, the lease ends."""
         self._held.pop(held.delivery.id, None)
         try:

@@ -12,9 +12,9 @@ from dataclasses import replace
 import structlog
 
 from bots.core import language
-from bots.core.delivery_claims import Held, Outbox, PumpTimes
+from bots.core.delivery_claims import ClaimedDelivery, DeliveryClaims, PumpTimes
 from bots.core.rendering import RenderedDelivery, render
-from bots.core.types import Address, Chat, Reply, SendFailed, Shown
+from bots.core.types import Address, Messenger, Reply, SendFailed, ShownMessages
 from client.bot import BotApi
 from client.errors import ApiError
 from client.schemas.deliveries import AckIn, DeliveryOut, FailIn, FileRefIn
@@ -28,7 +28,7 @@ RETRY_MOST = 86_400.0
 
 
 async def pump(
-    chat: Chat, api: BotApi, stop: asyncio.Event, times: PumpTimes | None = None
+    chat: Messenger, api: BotApi, stop: asyncio.Event, times: PumpTimes | None = None
 ) -> None:
     """Run until `stop` is set. An API that is away, or refuses, is asked again with growing
     pauses."""
@@ -36,13 +36,13 @@ async def pump(
 
 
 class Pump:
-    def __init__(self, chat: Chat, api: BotApi, stop: asyncio.Event, times: PumpTimes) -> None:
+    def __init__(self, chat: Messenger, api: BotApi, stop: asyncio.Event, times: PumpTimes) -> None:
         self._chat = chat
         self._api = api
-        self._outbox = Outbox(api, times)
+        self._claims = DeliveryClaims(api, times)
         self._stop = stop
         self._times = times
-        self._lanes: dict[tuple[str, str | None], deque[Held]] = {}
+        self._lanes: dict[tuple[str, str | None], deque[ClaimedDelivery]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
 
@@ -66,7 +66,7 @@ class Pump:
                 self._room.clear()
                 await self._room.wait()
             try:
-                found = await self._outbox.claim(AT_ONCE - self._open)
+                found = await self._claims.claim(AT_ONCE - self._open)
             except ApiError as error:
                 log.warning("claim_failed", code=error.code, detail=error.detail, again_in=pause)
                 await asyncio.sleep(max(pause, error.retry_after or 0))
@@ -82,7 +82,7 @@ class Pump:
         however it ends, takes its places with it."""
         return sum(len(lane) for lane in self._lanes.values())
 
-    def _take(self, held: Held) -> None:
+    def _take(self, held: ClaimedDelivery) -> None:
         address = held.delivery.address
         key = (address.chat_id, address.thread_id)
         lane = self._lanes.get(key)
@@ -108,33 +108,33 @@ class Pump:
             # their leases end, and then they are claimed again
             log.exception("lane_broke", chat=key[0], left=len(lane))
         finally:
-            self._outbox.let_go(lane)
+            self._claims.let_go(lane)
             del self._lanes[key]
             self._room.set()
 
-    def _leave(self, lane: deque[Held]) -> None:
+    def _leave(self, lane: deque[ClaimedDelivery]) -> None:
         lane.popleft()
         self._room.set()
 
-    async def _put_back(self, lane: deque[Held], reason: str) -> None:
+    async def _put_back(self, lane: deque[ClaimedDelivery], reason: str) -> None:
         """Give back the rest of a lane, in its order, which the API keeps."""
         while lane:
-            await self._outbox.put_back(lane[0], reason)
+            await self._claims.put_back(lane[0], reason)
             self._leave(lane)
 
-    async def _deliver(self, held: Held) -> bool:
+    async def _deliver(self, held: ClaimedDelivery) -> bool:
         """Show one delivery and report it. False: it has to be tried again before anything else
         goes to this chat."""
         if self._times.clock() - held.at > self._times.fresh:
-            await self._outbox.put_back(held, "waited too long for its turn")
+            await self._claims.put_back(held, "waited too long for its turn")
             return False
         report = await self._try(held)
         if report is None:
             return False
-        await self._outbox.settle(held, report)
+        await self._claims.settle(held, report)
         return isinstance(report, AckIn) or report.final
 
-    async def _try(self, held: Held) -> AckIn | FailIn | None:
+    async def _try(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show one delivery. None: this process must not send it now."""
         delivery = held.delivery
         try:
@@ -165,26 +165,26 @@ class Pump:
                 lease=held.lease, reason=f"the bot broke: {type(error).__name__}", broke=True
             )
 
-    async def _show_all(self, held: Held) -> AckIn | FailIn | None:
+    async def _show_all(self, held: ClaimedDelivery) -> AckIn | FailIn | None:
         """Show the result, then close its card. Raises what `_try` catches."""
         delivery, to = held.delivery, _address(held.delivery)
         limits = await self._chat.limits_for(to)
         rendered = await render(delivery, self._api, limits)
         ack = AckIn(lease=held.lease)
         if rendered.reply is not None:
-            if not await self._outbox.begin(held, limits.repeatable):
+            if not await self._claims.begin(held, limits.repeatable):
                 return None
-            async with self._outbox.renewing(held, limits.repeatable):
+            async with self._claims.renewing(held, limits.repeatable):
                 ack = await self._show(held, to, rendered, rendered.reply)
         card = delivery.address.card_message_id
         if rendered.card is not None and card is not None:
             if rendered.reply is not None:
-                await self._outbox.shown(held, ack)
+                await self._claims.shown(held, ack)
             return await self._close_card(held, to, rendered.card, card) or ack
         return ack
 
     async def _show(
-        self, held: Held, to: Address, rendered: RenderedDelivery, reply: Reply
+        self, held: ClaimedDelivery, to: Address, rendered: RenderedDelivery, reply: Reply
     ) -> AckIn:
         """Show the result; without its files, if the chat refuses those for good."""
         media = rendered.media
@@ -202,11 +202,15 @@ class Pump:
         ]
         return AckIn(lease=held.lease, message_ids=list(shown.message_ids)[:20], refs=refs)
 
-    async def _close_card(self, held: Held, to: Address, reply: Reply, card: str) -> FailIn | None:
+    async def _close_card(
+        self, held: ClaimedDelivery, to: Address, reply: Reply, card: str
+    ) -> FailIn | None:
         """Close the card. One that can't be edited any more is no failure: the result is shown, or
         there is none."""
         try:
-            await self._chat.show(replace(to, message_id=None), reply, replacing=Shown((card,)))
+            await self._chat.show(
+                replace(to, message_id=None), reply, replacing=ShownMessages((card,))
+            )
         except SendFailed as failure:
             log.info(
                 "card_not_closed",
@@ -251,7 +255,7 @@ def _address(delivery: DeliveryOut) -> Address:
     )
 
 
-def _failed(held: Held, failure: SendFailed) -> FailIn:
+def _failed(held: ClaimedDelivery, failure: SendFailed) -> FailIn:
     return FailIn(
         lease=held.lease,
         reason=failure.reason[:500],

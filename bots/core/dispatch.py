@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from bots.core import language, texts
-from bots.core.activity import RUNNING
+from bots.core.activity import ACTIVITY
 from bots.core.cards import closed_card, price_question
 from bots.core.commands import COMMANDS, Command, Context, Replies, resolve
 from bots.core.failure_buttons import of_error
@@ -19,13 +19,13 @@ from bots.core.splitting import split, utf16_units
 from bots.core.types import (
     Address,
     Attachment,
-    Chat,
-    File,
     Inbound,
     Limits,
+    Messenger,
     Reply,
+    ReplyFile,
     SendFailed,
-    Shown,
+    ShownMessages,
 )
 from client import calls
 from client.bot import BotApi, Who
@@ -52,7 +52,9 @@ PARTS_MOST = 5
 FILE_SENTENCE = 200
 
 
-async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool = False) -> None:
+async def answer(
+    chat: Messenger, api: BotApi, inbound: Inbound, *, last_word: bool = False
+) -> None:
     """Run the command and show its replies, in the sender's language. Raises nothing, except when
     it is cancelled. `last_word`: nobody brings this update again, so an answer that is cancelled
     says so."""
@@ -73,7 +75,7 @@ async def answer(chat: Chat, api: BotApi, inbound: Inbound, *, last_word: bool =
     chosen, stranger = await api.language(who)
     # everybody in a group would read each answer to a stranger; the command still runs, because a
     # code that was written there has to be burned
-    muted = stranger and not to.private and not pressed and not RUNNING.may_hear(inbound)
+    muted = stranger and not to.private and not pressed and not ACTIVITY.may_hear(inbound)
     limits = await chat.limits_for(to)
     afresh = command is not None and command.afresh
     messages = AnswerMessages(chat, inbound, limits, afresh=afresh, muted=muted)
@@ -196,21 +198,29 @@ class AnswerMessages:
     message whose button was pressed. `muted`: only replies that nobody else sees are shown."""
 
     def __init__(
-        self, chat: Chat, inbound: Inbound, limits: Limits, *, afresh: bool, muted: bool = False
+        self,
+        chat: Messenger,
+        inbound: Inbound,
+        limits: Limits,
+        *,
+        afresh: bool,
+        muted: bool = False,
     ) -> None:
         self._chat = chat
         self._limits = limits
         self._muted = muted
         self._to = inbound.address
         self._seed = f"{inbound.address.platform}:{inbound.address.chat_id}:{inbound.update_id}"
-        self._pressed = None if inbound.pressed is None or afresh else Shown((inbound.pressed,))
+        self._pressed = (
+            None if inbound.pressed is None or afresh else ShownMessages((inbound.pressed,))
+        )
         self._shown = self._pressed
-        self._notice: Shown | None = None
+        self._notice: ShownMessages | None = None
         self._growing: Reply | None = None
         self._whole = False
         self._sent = 0
 
-    async def show(self, reply: Reply) -> Shown | None:
+    async def show(self, reply: Reply) -> ShownMessages | None:
         """Show a reply, a very long one as its beginning and a file. None: it could not be shown,
         which for anything except a preview is logged."""
         whole = reply.text
@@ -219,10 +229,10 @@ class AnswerMessages:
         room = max(1, self._limits.text - FILE_SENTENCE)
         beginning = f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"
         shown = await self._show(replace(reply, text=beginning))
-        file = File("document", "answer.md", "text/markdown", whole.encode("utf-8", "replace"))
+        file = ReplyFile("document", "answer.md", "text/markdown", whole.encode("utf-8", "replace"))
         return await self._show(Reply("", files=(file,), fresh=True, secret=reply.secret)) or shown
 
-    async def _show(self, reply: Reply) -> Shown | None:
+    async def _show(self, reply: Reply) -> ShownMessages | None:
         replacing = None if reply.fresh else self._shown
         if replacing is None:
             self._sent += not reply.preview
@@ -262,11 +272,13 @@ class AnswerMessages:
         with suppress(SendFailed, TimeoutError):
             await asyncio.wait_for(self._send(last, replacing, 1), LAST_WORD_SECONDS)
 
-    async def _send(self, reply: Reply, replacing: Shown | None, tries: int) -> Shown:
+    async def _send(
+        self, reply: Reply, replacing: ShownMessages | None, tries: int
+    ) -> ShownMessages:
         """Show a reply, again where that helps. A reply that may have arrived is sent once more at
         most; adapters call no edit uncertain. Raises `SendFailed`."""
         if self._muted and not (reply.secret and self._limits.discreet):
-            return replacing or Shown(())
+            return replacing or ShownMessages(())
         doubts = 0
         while True:
             tries -= 1
@@ -323,7 +335,7 @@ def _with_nonce(reply: Reply, seed: str) -> Reply:
 
 
 async def _keep_card(
-    context: Context, messages: AnswerMessages, generation_id: str, shown: Shown
+    context: Context, messages: AnswerMessages, generation_id: str, shown: ShownMessages
 ) -> None:
     """Store the message that waits for the result. If the result was quicker, nobody else will
     close the card."""
@@ -339,7 +351,7 @@ async def _keep_card(
         await messages.show(closed_card(made))
 
 
-async def _busy(chat: Chat, to: Address) -> None:
+async def _busy(chat: Messenger, to: Address) -> None:
     while True:
         with suppress(SendFailed):
             await chat.busy(to)

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from bots.core import texts
-from bots.core.activity import RUNNING
+from bots.core.activity import ACTIVITY
 from bots.core.cards import Buttons
 from bots.core.types import Button, Inbound
 from client.errors import ApiError
@@ -82,7 +82,7 @@ def of_error(error: ApiError, inbound: Inbound) -> Buttons:
     remedy = _remedy(error.code, reason)
     match remedy:
         case "again" if inbound.pressed is None:
-            return ((Button(texts.again_button(), "repeat", RUNNING.remember(inbound)),),)
+            return ((Button(texts.again_button(), "repeat", ACTIVITY.remember(inbound)),),)
         case "other_model":
             kind = MADE_BY.get(inbound.command)
             action, value = (

@@ -9,7 +9,7 @@ import structlog
 
 from bots.core.delivery_claims import BACKOFF_LEAST, BACKOFF_MOST
 from bots.core.delivery_pump import pump
-from bots.core.types import Chat
+from bots.core.types import Messenger
 from bots.settings import BotSettings
 from client import calls
 from client.bot import BotApi
@@ -54,7 +54,7 @@ async def before_stop(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
         await asyncio.wait({doing, stopping})
 
 
-async def serve(chat: Chat, api: BotApi, profile: BotProfileIn, stop: asyncio.Event) -> None:
+async def serve(chat: Messenger, api: BotApi, profile: BotProfileIn, stop: asyncio.Event) -> None:
     """Announce the bot and pump its deliveries until `stop` is set. It may start before the API
     does."""
     announcing = asyncio.create_task(_announce(api, profile))

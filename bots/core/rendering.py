@@ -10,7 +10,7 @@ from PIL import Image
 from bots.core import texts
 from bots.core.cards import Buttons, closed_card, result_buttons
 from bots.core.failure_buttons import of_failed
-from bots.core.types import File, Limits, Reply
+from bots.core.types import Limits, Reply, ReplyFile
 from client import calls
 from client.bot import BotApi
 from client.errors import ApiError
@@ -96,7 +96,7 @@ def _reply(
     delivery: DeliveryOut,
     limits: Limits,
     text: str,
-    files: tuple[File, ...] = (),
+    files: tuple[ReplyFile, ...] = (),
     buttons: Buttons = (),
 ) -> Reply:
     lines = [text]
@@ -168,10 +168,10 @@ async def _file(
     place: int,
     api: BotApi,
     limits: Limits,
-) -> File:
+) -> ReplyFile:
     data = await api.download(calls.file(media.url), limits.upload_bytes)
     kind = kind_of(media, len(data), limits)
-    return File(
+    return ReplyFile(
         kind=kind,
         name=name_of(media, made, place),
         content_type=media.content_type,

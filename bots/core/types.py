@@ -40,7 +40,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Quoted:
+class QuotedMessage:
     """The message that a person answered with theirs, as far as the platform shows it. `mine`: this
     bot wrote it. `author` is the name of whoever else did. `picked`: the person has marked the
     words in it."""
@@ -74,7 +74,7 @@ class Inbound:
     options: dict[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     pressed: str | None = None
-    quoted: Quoted | None = None
+    quoted: QuotedMessage | None = None
     moderates: Callable[[], Awaitable[bool]] | None = None
     plain: bool = False
 
@@ -94,7 +94,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ReplyFile:
     """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail`
     a small JPEG.
 
@@ -147,7 +147,7 @@ class Reply:
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
-    files: tuple[File, ...] = ()
+    files: tuple[ReplyFile, ...] = ()
     preview: bool = False
     secret: bool = False
     quiet: bool = False
@@ -162,7 +162,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownMessages:
     """Messages that a reply became, in order; the last one carries the buttons. `refs`: the
     platform's own ids of the files, in their order, where it gives any."""
 
@@ -191,7 +191,7 @@ class Limits:
     picture: PictureWay = "option"
 
 
-class Chat(Protocol):
+class Messenger(Protocol):
     """What an adapter offers to the core."""
 
     @property
@@ -201,7 +201,9 @@ class Chat(Protocol):
         """The limits of one chat, where they differ; `limits` when the platform does not say."""
         ...
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         """Send, or edit what is shown already. Raises `SendFailed`."""
         ...
 

@@ -14,7 +14,7 @@ from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.model_suggestions import Suggestions
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
-from bots.core.types import Chat, Inbound, SendFailed
+from bots.core.types import Inbound, Messenger, SendFailed
 from bots.discord.adapter import Answer, DiscordBot, Suggest, point_at
 from bots.settings import BotSettings
 from client.bot import BotApi
@@ -44,7 +44,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Raises `SystemExit` with one sentence for trouble that only the
     operator can mend."""
 
-    async def answered(chat: Chat, inbound: Inbound) -> None:
+    async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, api, inbound, last_word=True)
 
     suggest = Suggestions(api).models

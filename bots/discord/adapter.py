@@ -19,7 +19,7 @@ from discord.shard import Shard
 
 from bots.core import language, texts
 from bots.core.commands import COMMANDS, Command, resolve
-from bots.core.types import Address, Ask, Chat, Inbound, SendFailed
+from bots.core.types import Address, Ask, Inbound, Messenger, SendFailed
 from bots.discord import inbound
 from bots.discord.chat import ChannelChat, Memory
 from bots.discord.commands import CHOICES, changed, on_message, registered
@@ -33,7 +33,7 @@ from client.schemas.catalog import ModelOut
 
 log = structlog.get_logger()
 
-Answer = Callable[[Chat, Inbound], Awaitable[None]]
+Answer = Callable[[Messenger, Inbound], Awaitable[None]]
 Suggest = Callable[[Who, Sequence[Kind], str, int], Awaitable[list[ModelOut]]]
 
 DISCORD = "https://discord.com/api"
@@ -87,7 +87,7 @@ class DiscordBot(discord.AutoShardedClient):
         self._answer = answer
         self._suggest = suggest
         self._commands = commands
-        self._files = inbound.Files(self.http.get_from_cdn, file_host)
+        self._files = inbound.AttachmentReader(self.http.get_from_cdn, file_host)
         self._running: set[asyncio.Task[Any]] = set()
         self._seen: dict[int, None] = {}
         self._channel: ChannelChat | None = None

@@ -11,7 +11,7 @@ import structlog
 
 from bots.core.recent import Recent
 from bots.core.texts.introduction import is_there
-from bots.core.types import Address, Ask, Limits, Reply, SendFailed, Shown
+from bots.core.types import Address, Ask, Limits, Reply, SendFailed, ShownMessages
 from bots.discord.render import LIMITS, TEXT, MessagePart, edited, limits, nonce, parts
 from bots.discord.rest import (
     FORM_INVALID,
@@ -61,7 +61,9 @@ class MessageChat(ABC):
     def limits(self) -> Limits:
         return LIMITS
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         """Raises `SendFailed`. A reply without text and files changes nothing. Previews stop for as
         long as Discord asks to wait."""
         left = self._paused.get(to.chat_id, 0.0) - time.monotonic()
@@ -75,19 +77,19 @@ class MessageChat(ABC):
                 self._paused[to.chat_id] = time.monotonic() + failure.retry_after
             raise
 
-    async def _show(self, to: Address, reply: Reply, known: tuple[str, ...]) -> Shown:
+    async def _show(self, to: Address, reply: Reply, known: tuple[str, ...]) -> ShownMessages:
         if reply.gone:
             for message_id in known:
                 await self._remove(to, message_id)
-            return Shown(())
+            return ShownMessages(())
         if reply.ask is not None:
             self.memory.asks[f"{reply.ask.action}:{reply.ask.value}"] = reply.ask
             if await self._open_form(reply.ask):
-                return Shown(known)
+                return ShownMessages(known)
             known = ()
         made = parts(reply)
         if not made:
-            return Shown(known)
+            return ShownMessages(known)
         ids = []
         for index, part in enumerate(made):
             payload = json.dumps(part.payload)
@@ -102,7 +104,7 @@ class MessageChat(ABC):
         for message_id in known[len(made) :]:
             with suppress(SendFailed):
                 await self._remove(to, message_id)
-        return Shown(tuple(ids))
+        return ShownMessages(tuple(ids))
 
     def _adapted(self, to: Address, reply: Reply) -> Reply:
         """The reply as it is said in this chat."""

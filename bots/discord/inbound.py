@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import discord
 
 from bots.core.commands import Command
-from bots.core.types import Address, Attachment, Inbound, Quoted, Sender
+from bots.core.types import Address, Attachment, Inbound, QuotedMessage, Sender
 from bots.discord.commands import ATTACHMENT
 from bots.discord.markdown import clean
 from client.errors import ApiError
@@ -22,7 +22,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 _ESCAPE = re.compile(r"\\([^\w\s])")
 
 
-class Files:
+class AttachmentReader:
     """Attachments, read through `fetch` and only from Discord's own hosts (`more`: a loopback
     Discord's)."""
 
@@ -62,7 +62,7 @@ class Files:
 
 
 def slash(
-    interaction: discord.Interaction, command: Command, address: Address, files: Files
+    interaction: discord.Interaction, command: Command, address: Address, files: AttachmentReader
 ) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     text, options, attached = _given(command, data.get("options", []))
@@ -80,7 +80,7 @@ def slash(
 
 
 def on_message(
-    interaction: discord.Interaction, command: Command, address: Address, files: Files
+    interaction: discord.Interaction, command: Command, address: Address, files: AttachmentReader
 ) -> Inbound:
     """An entry of a message's menu: Discord hands over the whole message, whoever wrote it."""
     data: Mapping[str, Any] = interaction.data or {}
@@ -88,7 +88,7 @@ def on_message(
     raw = data["resolved"]["messages"][target]
     whole = (raw, *(one.get("message", {}) for one in raw.get("message_snapshots") or ()))
     author = raw["author"]
-    quoted = Quoted(
+    quoted = QuotedMessage(
         target,
         _unescaped(
             clean("\n".join(words for one in whole if (words := str(one.get("content") or ""))))
@@ -138,7 +138,7 @@ def submitted(interaction: discord.Interaction, address: Address) -> Inbound:
     )
 
 
-def message(said: discord.Message, bot_id: int, files: Files) -> Inbound | None:
+def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbound | None:
     """A direct message, or one that mentions or answers the bot: a question, unless it is written
     as a command. Nothing for others."""
     quoted = _quoted(said, bot_id, files)
@@ -198,7 +198,7 @@ def focused(interaction: discord.Interaction) -> tuple[str, str]:
     return str(found["name"]), clean(str(found["value"]))
 
 
-def _quoted(said: discord.Message, bot_id: int, files: Files) -> Quoted | None:
+def _quoted(said: discord.Message, bot_id: int, files: AttachmentReader) -> QuotedMessage | None:
     """The message that this one answers, with what Discord shows of it."""
     if (
         said.reference is None
@@ -208,9 +208,9 @@ def _quoted(said: discord.Message, bot_id: int, files: Files) -> Quoted | None:
         return None
     shown = said.reference.resolved
     if not isinstance(shown, discord.Message):
-        return Quoted(str(said.reference.message_id))
+        return QuotedMessage(str(said.reference.message_id))
     mine = shown.author.id == bot_id
-    return Quoted(
+    return QuotedMessage(
         str(shown.id),
         _unescaped(clean(_words(shown))),
         mine,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bots.core.splitting import shorten
 from bots.core.texts.introduction import more_choices
-from bots.core.types import Ask, Button, File, Limits, Reply
+from bots.core.types import Ask, Button, Limits, Reply, ReplyFile
 from bots.discord.markdown import clean, markdown_parts, plain_parts
 
 MIB = 1024 * 1024
@@ -52,7 +52,7 @@ class MessagePart:
     """One Discord message: its JSON without address and nonce, and its files."""
 
     payload: dict[str, Any]
-    files: tuple[File, ...] = ()
+    files: tuple[ReplyFile, ...] = ()
 
 
 def parts(reply: Reply) -> list[MessagePart]:
@@ -64,7 +64,9 @@ def parts(reply: Reply) -> list[MessagePart]:
     if groups:
         first, *more = groups
         captioned = [(text, ()) for text in texts[:-1]] + [(texts[-1] if texts else "", first)]
-        pieces: list[tuple[str, tuple[File, ...]]] = captioned + [("", group) for group in more]
+        pieces: list[tuple[str, tuple[ReplyFile, ...]]] = captioned + [
+            ("", group) for group in more
+        ]
     else:
         pieces = [(text, ()) for text in texts]
     flags = SUPPRESS_EMBEDS | (SUPPRESS_NOTIFICATIONS if reply.quiet else 0)
@@ -127,13 +129,13 @@ def form(ask: Ask) -> dict[str, Any]:
     return {"custom_id": f"{ask.action}:{ask.value}", "title": title, "components": [label]}
 
 
-def file_name(file: File) -> str:
+def file_name(file: ReplyFile) -> str:
     """What Discord calls the file: a spoiler is one by its name."""
     return f"{SPOILER}{file.name}" if file.spoiler else file.name
 
 
-def _groups(files: Sequence[File]) -> list[tuple[File, ...]]:
-    groups: list[list[File]] = []
+def _groups(files: Sequence[ReplyFile]) -> list[tuple[ReplyFile, ...]]:
+    groups: list[list[ReplyFile]] = []
     room = 0
     for file in files:
         if not groups or len(groups[-1]) == FILES or len(file.data) > room:

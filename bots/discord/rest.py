@@ -16,7 +16,7 @@ import aiohttp
 import discord
 from discord.http import HTTPClient, Route
 
-from bots.core.types import File, SendFailed
+from bots.core.types import ReplyFile, SendFailed
 from bots.discord.render import file_name
 
 TEXT_SECONDS, FILES_SECONDS = 35.0, 120.0
@@ -121,7 +121,7 @@ class DiscordRest:
                     raise
         return None
 
-    async def send(self, channel_id: str, payload: Payload, files: Sequence[File] = ()) -> str:
+    async def send(self, channel_id: str, payload: Payload, files: Sequence[ReplyFile] = ()) -> str:
         """Send a new message and return its id. Its nonce makes further tries safe: a failure is
         never uncertain, only to be tried again soon."""
         body = {**payload, "enforce_nonce": True}
@@ -137,7 +137,7 @@ class DiscordRest:
         return list(await self._call("GET", f"{MESSAGES}?limit=50", tries=2, channel_id=channel_id))
 
     async def edit(
-        self, channel_id: str, message_id: str, payload: Payload, files: Sequence[File] = ()
+        self, channel_id: str, message_id: str, payload: Payload, files: Sequence[ReplyFile] = ()
     ) -> None:
         await self._call(
             "PATCH", MESSAGE, payload, files, 2, channel_id=channel_id, message_id=message_id
@@ -146,12 +146,12 @@ class DiscordRest:
     async def delete(self, channel_id: str, message_id: str) -> None:
         await self._call("DELETE", MESSAGE, channel_id=channel_id, message_id=message_id)
 
-    async def follow_up(self, token: str, payload: Payload, files: Sequence[File] = ()) -> str:
+    async def follow_up(self, token: str, payload: Payload, files: Sequence[ReplyFile] = ()) -> str:
         """Send one more message of an interaction, once: webhooks know no nonce."""
         return _id(await self._by_token("POST", "", token, payload, files, tries=1))
 
     async def edit_by_token(
-        self, token: str, message: str, payload: Payload, files: Sequence[File] = ()
+        self, token: str, message: str, payload: Payload, files: Sequence[ReplyFile] = ()
     ) -> str:
         """Edit a message, given by its id or as `@original`, and return its id."""
         return _id(await self._by_token("PATCH", f"/messages/{message}", token, payload, files))
@@ -178,7 +178,7 @@ class DiscordRest:
         path: str,
         token: str,
         payload: Payload | None = None,
-        files: Sequence[File] = (),
+        files: Sequence[ReplyFile] = (),
         tries: int = 2,
     ) -> Any:
         """Call the interaction's webhook. Raises `TokenDead` when it is over."""
@@ -195,7 +195,7 @@ class DiscordRest:
         method: str,
         path: str,
         payload: Any = None,
-        files: Sequence[File] = (),
+        files: Sequence[ReplyFile] = (),
         tries: int = 1,
         **ids: Any,
     ) -> Any:

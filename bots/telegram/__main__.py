@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from bots.core import log as logs
 from bots.core.dispatch import answer
 from bots.core.process import before_stop, open_api, serve, stop_on_signals
-from bots.core.types import Chat, Inbound
+from bots.core.types import Inbound, Messenger
 from bots.settings import BotSettings
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
@@ -41,7 +41,7 @@ async def run(settings: BotSettings, api: BotApi, stop: asyncio.Event) -> None:
     if settings.telegram_updates == "webhook" and not reachable_for_telegram(settings.public_url):
         raise SystemExit(NO_ADDRESS)
 
-    async def answered(chat: Chat, inbound: Inbound) -> None:
+    async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, api, inbound)
 
     telegram = TelegramBot(

@@ -18,7 +18,7 @@ from telegram.request import HTTPXRequest
 from bots.core.commands import resolve
 from bots.core.proxies import proxy_of
 from bots.core.recent import Recent
-from bots.core.types import Address, Chat, Inbound
+from bots.core.types import Address, Inbound, Messenger
 from bots.telegram.albums import Albums
 from bots.telegram.answers import AnswerChat, PressChat, PrivateAnswerChat
 from bots.telegram.calls import Retrying
@@ -30,7 +30,7 @@ from bots.telegram.webhook import Webhook
 
 log = structlog.get_logger()
 
-Answer = Callable[[Chat, Inbound], Awaitable[None]]
+Answer = Callable[[Messenger, Inbound], Awaitable[None]]
 """Runs a command and shows its replies. Raises nothing, except when it is cancelled."""
 
 POLL_SECONDS = 30

@@ -11,7 +11,7 @@ from telegram.error import TelegramError
 
 from bots.core.splitting import utf16_units
 from bots.core.texts.introduction import answered_in_private
-from bots.core.types import Address, Limits, Reply, SendFailed, Shown
+from bots.core.types import Address, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from bots.telegram.hidden_links import above
 from bots.telegram.markup import clean
@@ -47,7 +47,9 @@ class AnswerChat:
     async def busy(self, to: Address) -> None:
         await self._chat.busy(to)
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         if reply.files or reply.ask is not None or reply.gone:
             return await self._show(to, reply, replacing)
         shown = await self._shown_before(to, reply) if replacing is None and self._before else None
@@ -56,12 +58,14 @@ class AnswerChat:
         self._note(replacing, shown)
         return shown
 
-    async def _show(self, to: Address, reply: Reply, replacing: Shown | None) -> Shown:
+    async def _show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None
+    ) -> ShownMessages:
         return await self._chat.show(to, reply, replacing)
 
-    async def _shown_before(self, to: Address, reply: Reply) -> Shown | None:
+    async def _shown_before(self, to: Address, reply: Reply) -> ShownMessages | None:
         """Show the reply in the next messages from before the kill; None when they are gone."""
-        before = Shown(tuple(self._before.pop(0)))
+        before = ShownMessages(tuple(self._before.pop(0)))
         try:
             return await self._show(to, replace(reply, nonce=None), before)
         except SendFailed as failed:
@@ -70,7 +74,7 @@ class AnswerChat:
                 raise
         return None
 
-    def _note(self, replacing: Shown | None, shown: Shown) -> None:
+    def _note(self, replacing: ShownMessages | None, shown: ShownMessages) -> None:
         ids = list(shown.message_ids)
         if not ids or ids in self._now:
             return
@@ -91,7 +95,9 @@ class PrivateAnswerChat(AnswerChat):
         self._pointed = False
         self._in_group = False
 
-    async def _show(self, to: Address, reply: Reply, replacing: Shown | None) -> Shown:
+    async def _show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None
+    ) -> ShownMessages:
         if self._in_group:
             return await self._chat.show(to, reply, replacing)
         try:
@@ -131,29 +137,31 @@ class PressChat(AnswerChat):
         if isinstance(message, Message) and message.effective_attachment is not None:
             chat.messages.has_file(message.chat.id, message.message_id)
 
-    async def _show(self, to: Address, reply: Reply, replacing: Shown | None) -> Shown:
+    async def _show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None
+    ) -> ShownMessages:
         # a reply in the place of the button's message is no news, only its result is
         note = _note(reply) if replacing is None else ""
         if note and not self._acknowledged and not self._answered.is_set():
             self._acknowledged = True
             self._answered.set()
             if await self._acknowledge(note):
-                return Shown(())
+                return ShownMessages(())
         self._answered.set()
         if reply.secret and not to.private and replacing is None:
             return await self._show_in_private(to, reply)
         if replacing is None or replacing.message_ids != (self._pressed,):
             return await self._chat.show(to, reply, replacing)
         if reply.gone:
-            replacing = Shown((*map(str, self._album), self._pressed))
+            replacing = ShownMessages((*map(str, self._album), self._pressed))
         return await self._chat.show(to, reply, replacing, self._album)
 
-    async def _show_in_private(self, to: Address, reply: Reply) -> Shown:
+    async def _show_in_private(self, to: Address, reply: Reply) -> ShownMessages:
         """Show a secret without a window in the person's own chat, if there is one: in the group
         everybody would read it."""
         try:
             await self._chat.show(Address(to.platform, str(self._query.from_user.id)), reply)
-            return Shown(())  # the ids of another chat name other messages here
+            return ShownMessages(())  # the ids of another chat name other messages here
         except SendFailed as failed:
             if not failed.final:
                 raise

@@ -10,11 +10,11 @@ from telegram.constants import ChatAction
 from telegram.error import ChatMigrated
 
 from bots.core.recent import Recent
-from bots.core.types import Address, Button, Limits, Reply, SendFailed, Shown
+from bots.core.types import Address, Button, Limits, Reply, SendFailed, ShownMessages
 from bots.telegram.calls import Calls, TelegramRefusal
 from bots.telegram.hidden_links import below
 from bots.telegram.markup import Marked, clean, cut
-from bots.telegram.messages import MEMORY, Sent, Target, TelegramMessages
+from bots.telegram.messages import MEMORY, SendTarget, Sent, TelegramMessages
 from bots.telegram.render import (
     GROUP_LIMITS,
     LIMITS,
@@ -57,8 +57,12 @@ class TelegramChat:
         return LIMITS if to.private else GROUP_LIMITS
 
     async def show(
-        self, to: Address, reply: Reply, replacing: Shown | None = None, album: tuple[int, ...] = ()
-    ) -> Shown:
+        self,
+        to: Address,
+        reply: Reply,
+        replacing: ShownMessages | None = None,
+        album: tuple[int, ...] = (),
+    ) -> ShownMessages:
         """`album`: messages that the replaced one stands below, and goes on pointing at."""
         target = self._target(to, reply, album)
         if replacing is not None and (not replacing.message_ids or reply.ask is not None):
@@ -94,7 +98,9 @@ class TelegramChat:
         """The meaning of the stop sign of a draft."""
         return self.messages.stop_button(chat_id, draft_id)
 
-    async def _show(self, target: Target, reply: Reply, replacing: Shown | None) -> Shown:
+    async def _show(
+        self, target: SendTarget, reply: Reply, replacing: ShownMessages | None
+    ) -> ShownMessages:
         if reply.gone:
             return await self._take_away(target, reply, replacing)
         notice = self._notice(target, replacing)
@@ -124,9 +130,13 @@ class TelegramChat:
         shown = [one for each in sent for one in each.message_ids]
         if reply.notice:
             self._notices[target.chat_id, shown[0]] = None
-        return Shown(tuple(map(str, shown)), tuple(one for each in sent for one in each.refs))
+        return ShownMessages(
+            tuple(map(str, shown)), tuple(one for each in sent for one in each.refs)
+        )
 
-    def _pointing(self, step: Step, target: Target, planned: SendPlan, sent: list[Sent]) -> Step:
+    def _pointing(
+        self, step: Step, target: SendTarget, planned: SendPlan, sent: list[Sent]
+    ) -> Step:
         """The step, whose text points at the album above it."""
         album = target.album or tuple(
             one
@@ -138,12 +148,14 @@ class TelegramChat:
             return step
         return replace(step, words=below(step.words, album, self._bot.username))
 
-    async def _take_away(self, target: Target, reply: Reply, replacing: Shown | None) -> Shown:
+    async def _take_away(
+        self, target: SendTarget, reply: Reply, replacing: ShownMessages | None
+    ) -> ShownMessages:
         """Delete the shown messages. One that can't be deleted gets the reply's text."""
         for message_id in () if replacing is None else map(number, replacing.message_ids):
             words = next(cut(Marked(clean(reply.text)), LIMITS.caption), Marked(""))
             await self.messages.take_away(target.chat_id, message_id, words)
-        return Shown(())
+        return ShownMessages(())
 
     async def _delete(self, chat_id: int, message_id: int) -> None:
         """Delete a message whose successor is shown already: if it stays behind, that is no
@@ -153,10 +165,10 @@ class TelegramChat:
         except SendFailed as failure:
             log.info("message_left", reason=failure.reason)
 
-    def _target(self, to: Address, reply: Reply, album: tuple[int, ...] = ()) -> Target:
+    def _target(self, to: Address, reply: Reply, album: tuple[int, ...] = ()) -> SendTarget:
         thread = None if to.thread_id is None else number(to.thread_id)
         chat_id = number(to.chat_id)
-        return Target(
+        return SendTarget(
             chat_id=self._moved.get(chat_id, chat_id),
             thread_id=None if thread == GENERAL_TOPIC else thread,
             reply_to=None if to.message_id is None else number(to.message_id),
@@ -165,19 +177,19 @@ class TelegramChat:
             album=album if not reply.fresh else (),
         )
 
-    def _notice(self, target: Target, shown: Shown | None) -> int | None:
+    def _notice(self, target: SendTarget, shown: ShownMessages | None) -> int | None:
         """The shown message, if it is a notice. It is replaced by a new message, because an edit
         makes no sound, and an awaited answer should."""
         message_id = None if shown is None else number(shown.message_ids[0])
         return message_id if (target.chat_id, message_id) in self._notices else None
 
-    def _too_soon(self, target: Target) -> bool:
+    def _too_soon(self, target: SendTarget) -> bool:
         at, units = self.messages.changed(target.chat_id)
         pause = GROUP_EDIT_SECONDS * (1 + units / SLOWER_UNITS)
         return target.public and time.monotonic() < at + pause
 
 
-def _key(target: Target, reply: Reply, replacing: Shown | None) -> str | None:
+def _key(target: SendTarget, reply: Reply, replacing: ShownMessages | None) -> str | None:
     """A name for the shown reply, by which a second try is recognised."""
     if replacing is not None:
         return f"{target.chat_id}/{'+'.join(replacing.message_ids)}"

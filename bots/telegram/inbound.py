@@ -8,7 +8,7 @@ from telegram import Bot, CallbackQuery, ChatMemberAdministrator, Message, User
 from telegram.constants import ChatMemberStatus, ChatType
 from telegram.error import TelegramError
 
-from bots.core.types import Address, Button, Inbound, Quoted, Sender
+from bots.core.types import Address, Button, Inbound, QuotedMessage, Sender
 from bots.telegram.files import attachments, attachments_elsewhere
 from bots.telegram.hidden_links import asked
 from bots.telegram.markup import clean
@@ -135,7 +135,7 @@ def _answered(message: Message) -> Message | None:
     return None if opened else answered
 
 
-def _quoted(message: Message, bot: Bot) -> Quoted | None:
+def _quoted(message: Message, bot: Bot) -> QuotedMessage | None:
     picked = message.quote.text if message.quote is not None else None
     answered = _answered(message)
     if answered is None:
@@ -145,7 +145,7 @@ def _quoted(message: Message, bot: Bot) -> Quoted | None:
     if answered.sender_chat is not None:
         author = answered.sender_chat.effective_name or author
     mine = _answers(message, bot)
-    return Quoted(
+    return QuotedMessage(
         str(answered.message_id),
         clean(words),
         mine,
@@ -155,14 +155,14 @@ def _quoted(message: Message, bot: Bot) -> Quoted | None:
     )
 
 
-def _quoted_elsewhere(message: Message, picked: str | None) -> Quoted | None:
+def _quoted_elsewhere(message: Message, picked: str | None) -> QuotedMessage | None:
     """A message of another chat that was answered here: Telegram shows its pictures, and the words
     that were marked."""
     answered = message.external_reply
     if answered is None:
         return None
     files = attachments_elsewhere(message)
-    return Quoted(
+    return QuotedMessage(
         str(answered.message_id or ""),
         clean(picked or ""),
         attachments=files,

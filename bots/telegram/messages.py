@@ -22,7 +22,7 @@ from telegram.error import InvalidToken
 
 from bots.core.recent import Recent
 from bots.core.splitting import utf16_units
-from bots.core.types import Button, File, SendFailed
+from bots.core.types import Button, ReplyFile, SendFailed
 from bots.telegram.calls import ENTITIES_REFUSED, Calls, TelegramRefusal
 from bots.telegram.markup import Marked
 from bots.telegram.render import (
@@ -69,7 +69,7 @@ EMPTY_PICTURE = base64.b64decode(
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class SendTarget:
     """The chat, topic and message that a message answers to, in Telegram's types. `public`: other
     people read along. `album`: the messages above it that it points at."""
 
@@ -130,7 +130,7 @@ class TelegramMessages:
         """The time of the last text in the chat, and its length."""
         return self._changed.get(chat_id, (float("-inf"), 0))
 
-    async def take(self, target: Target, step: Step, earlier: Sent | None) -> Sent:
+    async def take(self, target: SendTarget, step: Step, earlier: Sent | None) -> Sent:
         """Carry out one step. `earlier` is its result, if it was carried out before: a text is
         edited then, files stay."""
         if isinstance(step, DraftStep):
@@ -160,7 +160,7 @@ class TelegramMessages:
             return await self._album(target, step)
         return await self._file(target, step)
 
-    async def _draft(self, target: Target, step: DraftStep) -> Sent:
+    async def _draft(self, target: SendTarget, step: DraftStep) -> Sent:
         """Show a draft, which waits for nobody's turn and may be left out. A chat that takes no
         drafts gets a message, which the next preview edits."""
         # one answer, one draft: the answered message names it
@@ -242,7 +242,7 @@ class TelegramMessages:
             if not refused.says(NOT_MODIFIED):
                 raise
 
-    async def _file(self, target: Target, step: FileStep) -> Sent:
+    async def _file(self, target: SendTarget, step: FileStep) -> Sent:
         file = step.file
         while True:
             call, fields = self._sending(file)
@@ -269,7 +269,7 @@ class TelegramMessages:
             else:
                 return Sent((message.message_id,), (_ref(message),))
 
-    def _sending(self, file: File) -> tuple[Callable[..., Awaitable[Message]], dict[str, Any]]:
+    def _sending(self, file: ReplyFile) -> tuple[Callable[..., Awaitable[Message]], dict[str, Any]]:
         """The method that sends such a file, and its fields."""
         kind, content = _content(file)
         if kind == "photo":
@@ -280,7 +280,7 @@ class TelegramMessages:
         document = {"document": content, "thumbnail": file.thumbnail}
         return self._bot.send_document, document | {"disable_content_type_detection": True}
 
-    async def _album(self, target: Target, step: AlbumStep) -> Sent:
+    async def _album(self, target: SendTarget, step: AlbumStep) -> Sent:
         try:
             return await self._send_album(target, step)
         except TelegramRefusal as refused:
@@ -295,7 +295,7 @@ class TelegramMessages:
                 raise
         return await self._send_album(target, AlbumStep(files, words))
 
-    async def _send_album(self, target: Target, step: AlbumStep) -> Sent:
+    async def _send_album(self, target: SendTarget, step: AlbumStep) -> Sent:
         sent = await self._calls.make(
             self._bot.send_media_group,
             target.chat_id,
@@ -346,13 +346,13 @@ class TelegramMessages:
         self._changed[chat_id] = time.monotonic(), utf16_units(step.words.text)
 
 
-def _content(file: File) -> tuple[Kind, bytes | str]:
+def _content(file: ReplyFile) -> tuple[Kind, bytes | str]:
     """The kind of the file, and the id that Telegram has for it, or its bytes."""
     known = known_as(file)
     return (file.kind, file.data) if known is None else known
 
 
-def _video_fields(file: File) -> dict[str, Any]:
+def _video_fields(file: ReplyFile) -> dict[str, Any]:
     return {
         "width": file.width,
         "height": file.height,
@@ -363,7 +363,7 @@ def _video_fields(file: File) -> dict[str, Any]:
 
 
 def _medium(
-    file: File, words: Marked | None
+    file: ReplyFile, words: Marked | None
 ) -> InputMediaPhoto | InputMediaVideo | InputMediaDocument:
     """One file of an album, with its caption."""
     kind, content = _content(file)

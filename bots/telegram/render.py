@@ -7,7 +7,7 @@ from typing import Literal
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bots.core.splitting import utf16_units
-from bots.core.types import Button, File, Limits, Reply, SendFailed, Shown
+from bots.core.types import Button, Limits, Reply, ReplyFile, SendFailed, ShownMessages
 from bots.telegram.hidden_links import ARROW, placeholder, question
 from bots.telegram.markup import Marked, cut, ending, marked
 
@@ -59,7 +59,7 @@ class DraftStep:
 
 @dataclass(frozen=True, slots=True)
 class FileStep:
-    file: File
+    file: ReplyFile
     caption: Marked = NOTHING
     buttons: Rows = ()
 
@@ -69,7 +69,7 @@ class AlbumStep:
     """2 to 10 photos and videos, or as many documents. The caption goes to the first. An album has
     no buttons."""
 
-    files: tuple[File, ...]
+    files: tuple[ReplyFile, ...]
     caption: Marked = NOTHING
 
 
@@ -94,7 +94,7 @@ class ChatTraits:
     drafts: bool = False
 
 
-def plan(reply: Reply, replacing: Shown | None, traits: ChatTraits) -> SendPlan:
+def plan(reply: Reply, replacing: ShownMessages | None, traits: ChatTraits) -> SendPlan:
     """Raises `SendFailed`, final, for a reply that Telegram never takes."""
     shown = tuple(number(one) for one in replacing.message_ids) if replacing is not None else ()
     if reply.ask is not None:
@@ -136,9 +136,9 @@ def _texts(parts: Sequence[Marked], buttons: Rows, shown: Sequence[int]) -> Send
     return SendPlan(steps, tuple(shown[len(parts) :]))
 
 
-def _groups(files: Sequence[File]) -> list[FileStep | AlbumStep]:
+def _groups(files: Sequence[ReplyFile]) -> list[FileStep | AlbumStep]:
     """Albums of neighbours that may share one, in their order."""
-    groups: list[list[File]] = []
+    groups: list[list[ReplyFile]] = []
     for file in files:
         alike = groups and (groups[-1][0].kind == "document") == (file.kind == "document")
         if alike and len(groups[-1]) < ALBUM:
@@ -148,7 +148,7 @@ def _groups(files: Sequence[File]) -> list[FileStep | AlbumStep]:
     return [AlbumStep(tuple(group)) if len(group) > 1 else FileStep(group[0]) for group in groups]
 
 
-def as_sendable(file: File) -> File:
+def as_sendable(file: ReplyFile) -> ReplyFile:
     """The file in a form that Telegram takes: a document, if it is no photo or video to Telegram.
     Raises `SendFailed`, final, for a file that is too large."""
     if file.thumbnail is not None and len(file.thumbnail) > THUMBNAIL_BYTES:
@@ -170,7 +170,7 @@ def as_sendable(file: File) -> File:
     return file
 
 
-def as_document(file: File) -> File:
+def as_document(file: ReplyFile) -> ReplyFile:
     return replace(file, kind="document", ref=None)
 
 
@@ -179,14 +179,14 @@ def ref(kind: str, file_id: str) -> str:
     return f"{kind}:{file_id}"
 
 
-def known_as(file: File) -> tuple[Kind, str] | None:
+def known_as(file: ReplyFile) -> tuple[Kind, str] | None:
     """The kind and id under which Telegram knows the file."""
     name, _, file_id = (file.ref or "").partition(":")
     kind = next((one for one in KINDS if one == name), None)
     return None if kind is None or not file_id else (kind, file_id)
 
 
-def _photo_sides(file: File) -> bool:
+def _photo_sides(file: ReplyFile) -> bool:
     if file.width is None or file.height is None:
         return True
     sides = sorted((file.width, file.height))

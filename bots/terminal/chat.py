@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bots.core import texts
 from bots.core.texts import WRITING
-from bots.core.types import Address, Ask, Button, File, Limits, Reply, Shown
+from bots.core.types import Address, Ask, Button, Limits, Reply, ReplyFile, ShownMessages
 
 HOLD_SECONDS = 20.0
 """How long a push waits for the end of an answer that is being written."""
@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Growing:
+class OpenMessage:
     """The message that is being written, and what of it stands on the screen already."""
 
     message_id: str
@@ -64,7 +64,7 @@ class TerminalChat:
     _session: str = field(default_factory=lambda: secrets.token_hex(4))
     _messages: int = 0
     _numbers: int = 0
-    _growing: _Growing | None = None
+    _growing: OpenMessage | None = None
     _live: Live | None = None
 
     @property
@@ -74,7 +74,9 @@ class TerminalChat:
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         """What is on the screen can't be edited: a growing text goes on where it ended, anything
         else is a new line."""
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
@@ -94,7 +96,7 @@ class TerminalChat:
             )
         self._offer(message_id, reply)
         self._follow(message_id, reply)
-        return Shown((message_id,))
+        return ShownMessages((message_id,))
 
     async def busy(self, to: Address) -> None:
         """A terminal that waits says enough."""
@@ -145,7 +147,7 @@ class TerminalChat:
             soft_wrap=is_part,
         )
         self.console.file.flush()
-        self._growing = _Growing(message_id, text) if reply.preview else None
+        self._growing = OpenMessage(message_id, text) if reply.preview else None
         if reply.preview:
             self.idle.clear()
         else:
@@ -166,7 +168,7 @@ class TerminalChat:
             self.end_line()
             self._live = Live(console=self.console, auto_refresh=False, transient=True)
             self._live.start()
-        self._growing = _Growing(message_id, text)
+        self._growing = OpenMessage(message_id, text)
         self.idle.clear()
         self._live.update(_Tail(text), refresh=True)
 
@@ -198,7 +200,7 @@ class TerminalChat:
         elif self.waiting.pop(message_id, None) is not None:
             self.settled.set()
 
-    def _save(self, file: File) -> Path:
+    def _save(self, file: ReplyFile) -> Path:
         """The same result may arrive twice: it gets the same name."""
         self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.files.resolve() / Path(file.name).name

@@ -4,7 +4,7 @@ from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.language import N_
 from bots.core.options import Mistake
-from bots.core.types import Button, File, Inbound, Reply
+from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError
 from client.schemas.links import AnswerIn, RedeemIn
@@ -155,7 +155,7 @@ async def _export(inbound: Inbound, context: Context) -> Replies:
         raise Mistake(texts.export_too_large()) from error
     yield Reply(
         "",
-        files=(File("document", "allucanget-export.zip", "application/zip", data),),
+        files=(ReplyFile("document", "allucanget-export.zip", "application/zip", data),),
         secret=True,
         fresh=True,
     )

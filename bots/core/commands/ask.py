@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import cast, get_args
 
 from bots.core import texts
-from bots.core.activity import RUNNING, Answering, until
+from bots.core.activity import ACTIVITY, RunningAnswer, until
 from bots.core.cards import Buttons
 from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
@@ -16,7 +16,7 @@ from bots.core.commands.sources import quoted_result, source
 from bots.core.language import N_, spoken
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
-from bots.core.types import Ask, Button, File, Inbound, Reply
+from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError, broken_off
 from client.exchange import TextEvent
@@ -75,14 +75,14 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
         images=list(images) or None,
         stream=True,
     )
-    with RUNNING.answering(inbound) as answering:
+    with ACTIVITY.answering(inbound) as answering:
         async with aclosing(_written(ask, answering, context)) as replies:
             async for reply in replies:
                 yield reply
 
 
 @dataclass(slots=True)
-class _Growing:
+class PartialAnswer:
     """An answer that is being written, as far as it is known here."""
 
     id: str = ""
@@ -108,10 +108,10 @@ class _Growing:
         return Reply(texts.thinking(), buttons=stop, preview=True) if self.thinks else None
 
 
-async def _written(ask: TextIn, answering: Answering, context: Context) -> Replies:
+async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> Replies:
     """The growing answer, and then the whole one, or what there is of it and why it ends."""
     stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
-    growing = _Growing()
+    growing = PartialAnswer()
     try:
         async with aclosing(
             until(answering.stopped, context.user.events(calls.text_stream(ask, context.user.key)))
@@ -161,14 +161,14 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
     return replies
 
 
-async def _picture(image: MediaOut, context: Context) -> File | None:
+async def _picture(image: MediaOut, context: Context) -> ReplyFile | None:
     """None: the chat does not take so large a one, or it is gone."""
     try:
         data = await context.bot.download(calls.file(image.url), context.limits.upload_bytes)
     except ApiError:
         return None
     name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
-    return File(
+    return ReplyFile(
         kind_of(image, len(data), context.limits),
         name,
         image.content_type,
@@ -194,12 +194,12 @@ async def _charged(answer_id: str, context: Context) -> Decimal | None:
 async def _go_on(inbound: Inbound, context: Context) -> Replies:
     """A continuation of an answer that was cut at its limit, in a message of its own, however long
     ago that was."""
-    if RUNNING.pressed_twice(inbound):
+    if ACTIVITY.pressed_twice(inbound):
         yield Reply(texts.pressed_twice(), secret=True)
         return
     ask = TextIn(prompt=texts.go_on(), after=inbound.text.strip(), stream=True)
     try:
-        with RUNNING.answering(inbound) as answering:
+        with ACTIVITY.answering(inbound) as answering:
             async with aclosing(_written(ask, answering, context)) as replies:
                 async for reply in replies:
                     yield reply
@@ -225,10 +225,10 @@ async def _model(said: object, images: int, context: Context) -> str | None:
 
 
 async def _stop_answer(inbound: Inbound, _context: Context) -> Replies:
-    one = RUNNING.find(inbound.text.strip())
+    one = ACTIVITY.find(inbound.text.strip())
     if one is None:
         yield Reply(texts.nothing_to_stop(), secret=True, fresh=True)
-    elif not RUNNING.owns(inbound, one):
+    elif not ACTIVITY.owns(inbound, one):
         yield Reply(texts.not_yours(), secret=True, fresh=True)
     else:
         one.stopped.set()  # the answer itself says so

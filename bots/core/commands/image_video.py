@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from bots.core import texts
 from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.commands.sources import Source, source
+from bots.core.commands.sources import ImageSource, source
 from bots.core.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
@@ -174,7 +174,7 @@ async def _animate(inbound: Inbound, context: Context) -> Replies:
 
 
 def which_picture(
-    action: str, given: Source, inbound: Inbound, *, all_button: str = ""
+    action: str, given: ImageSource, inbound: Inbound, *, all_button: str = ""
 ) -> Reply | None:
     """A button for each picture of a result that has several. None: it is clear which one is
     meant."""
@@ -200,7 +200,7 @@ def which_picture(
 def _asking(
     action: str,
     sentence: str,
-    given: Source | None,
+    given: ImageSource | None,
     parsed: Parsed,
     *,
     default: str = "",
@@ -227,7 +227,7 @@ def _flag(name: str) -> str:
 
 
 async def make_image(
-    inbound: Inbound, context: Context, given: Source | None, parsed: Parsed
+    inbound: Inbound, context: Context, given: ImageSource | None, parsed: Parsed
 ) -> Reply:
     options = await _with_model("image", context, given, parsed)
     fields: dict[str, object] = {**options}
@@ -238,14 +238,14 @@ async def make_image(
     return await _made(call, inbound, context, "image", fields)
 
 
-def _inputs(given: Source) -> tuple[str, ...]:
+def _inputs(given: ImageSource) -> tuple[str, ...]:
     """Of a result with several pictures the first one is changed; what people send along counts
     all."""
     return given.images[:1] if given.made is not None else given.images
 
 
 async def _make_video(
-    inbound: Inbound, context: Context, given: Source | None, parsed: Parsed
+    inbound: Inbound, context: Context, given: ImageSource | None, parsed: Parsed
 ) -> Reply:
     options = await _with_model("video", context, given, parsed)
     fields = {"prompt": parsed.prompt, "address": address(inbound), **options}
@@ -326,7 +326,7 @@ async def named_model(said: str, kind: Kind, context: Context) -> str:
 
 
 async def _with_model(
-    kind: MediaKind, context: Context, given: Source | None, parsed: Parsed
+    kind: MediaKind, context: Context, given: ImageSource | None, parsed: Parsed
 ) -> dict[str, Value]:
     """Where a picture is given and no model is named, one that can use it: the picture's own, the
     preferred one, or any."""

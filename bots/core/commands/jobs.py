@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bots.core import texts
-from bots.core.activity import RUNNING
+from bots.core.activity import ACTIVITY
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
@@ -46,7 +46,7 @@ async def _gallery(_inbound: Inbound, context: Context) -> Replies:
 
 async def _cancel(inbound: Inbound, context: Context) -> Replies:
     if inbound.pressed is None and not inbound.text.strip():
-        writing = RUNNING.newest(inbound)
+        writing = ACTIVITY.newest(inbound)
         if writing is not None:
             writing.stopped.set()
             return

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from bots.core import texts
-from bots.core.activity import RUNNING
+from bots.core.activity import ACTIVITY
 from bots.core.cards import delete_question, result_buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.image_video import (
@@ -24,7 +24,7 @@ from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.language import N_
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
-from bots.core.types import Button, File, Inbound, Reply
+from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError
 from client.schemas.catalog import ModelOut
@@ -36,7 +36,7 @@ OTHERS = 8
 
 
 async def _again(inbound: Inbound, context: Context) -> Replies:
-    if RUNNING.pressed_twice(inbound):
+    if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
     first = named(inbound.text)
@@ -53,7 +53,7 @@ async def _again(inbound: Inbound, context: Context) -> Replies:
 async def _vary(inbound: Inbound, context: Context) -> Replies:
     """Another seed; a model that takes none varies by itself. One picture of several is what the
     new one begins with."""
-    if RUNNING.pressed_twice(inbound):
+    if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
     first = named(inbound.text)
@@ -101,7 +101,7 @@ async def _other(inbound: Inbound, context: Context) -> Replies:
 
 async def _with(inbound: Inbound, context: Context) -> Replies:
     """A generation's id and another model."""
-    if RUNNING.pressed_twice(inbound):
+    if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
     generation_id, _, wanted = inbound.text.partition(":")
@@ -129,7 +129,7 @@ async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
 
 async def _repeat(inbound: Inbound, context: Context) -> Replies:
     """What was asked for in vain, once more."""
-    before = RUNNING.in_vain(inbound.text.strip())
+    before = ACTIVITY.failed_request(inbound.text.strip())
     command = (
         None
         if before is None
@@ -139,7 +139,7 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
         raise Mistake(texts.say_it_again())
     if (before.sender.id, before.address.platform) != (inbound.sender.id, inbound.address.platform):
         raise Mistake(texts.not_yours())
-    if RUNNING.pressed_twice(inbound):
+    if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
     async with aclosing(
@@ -177,13 +177,13 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
     if made.status != "completed":
         raise Mistake(texts.not_ready(made))
     media: list[MediaOut] = [*made.images, *([made.video] if made.video is not None else [])]
-    files: list[File] = []
+    files: list[ReplyFile] = []
     for place, one in enumerate(media, start=1):
         if one.size <= context.limits.upload_bytes:
             data = await context.bot.download(calls.file(one.url), context.limits.upload_bytes)
             kind = "document" if as_document else kind_of(one, len(data), context.limits)
             files.append(
-                File(
+                ReplyFile(
                     kind,
                     name_of(one, made, place),
                     one.content_type,

@@ -27,7 +27,7 @@ _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Reference:
     """What stands first in a text: a generation's id or short id, or an image's id; and the text
     behind. `place`: which of its pictures, 0 for all together; None = not said."""
 
@@ -38,7 +38,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """`images` are ids of the api; `made` is the earlier result that they come from, if they do,
     `place` which of its pictures is meant."""
 
@@ -54,12 +54,12 @@ class Source:
         return f"@{self.images[0]}"
 
 
-def named(text: str) -> Named:
+def named(text: str) -> Reference:
     found = _REFERENCE.match(text)
     if found is None:
-        return Named(None, None, text.strip())
+        return Reference(None, None, text.strip())
     place = found["place"] or found["number"]
-    return Named(
+    return Reference(
         found["id"] or found["short"],
         found["image"],
         text[found.end() :].strip(),
@@ -74,7 +74,7 @@ def quoted_result(inbound: Inbound) -> str | None:
     return found[1] if found is not None else None
 
 
-async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str]:
+async def source(inbound: Inbound, context: Context) -> tuple[ImageSource | None, str]:
     """What the person means, and the text without its name. Raises `Mistake` for files that are no
     images, `ApiError` `not_found`."""
     first = named(inbound.text)
@@ -83,9 +83,9 @@ async def source(inbound: Inbound, context: Context) -> tuple[Source | None, str
             await context.user.send(calls.generation(first.generation_id)), first.place
         ), first.text
     if first.image_id is not None:
-        return Source((first.image_id,)), first.text
+        return ImageSource((first.image_id,)), first.text
     if inbound.attachments:
-        return Source(await uploaded(inbound.attachments, context)), first.text
+        return ImageSource(await uploaded(inbound.attachments, context)), first.text
     return await _quoted(inbound, context), first.text
 
 
@@ -94,7 +94,7 @@ async def uploaded(attachments: tuple[Attachment, ...], context: Context) -> tup
     return tuple([await _upload(one, context) for one in attachments[:MOST]])
 
 
-async def _quoted(inbound: Inbound, context: Context) -> Source | None:
+async def _quoted(inbound: Inbound, context: Context) -> ImageSource | None:
     short = quoted_result(inbound)
     if short is not None:
         try:
@@ -107,19 +107,19 @@ async def _quoted(inbound: Inbound, context: Context) -> Source | None:
         with suppress(Mistake):  # that file is no picture, and nobody said that it is one
             found.append(await _upload(one, context))
     # somebody else's result, or any other picture in the chat: whoever can see it can send it
-    return Source(tuple(found)) if found else None
+    return ImageSource(tuple(found)) if found else None
 
 
-def of_result(made: GenerationOut, place: int | None = None) -> Source:
+def of_result(made: GenerationOut, place: int | None = None) -> ImageSource:
     """The pictures of a result, or the one at that place, counted from 1. Raises `Mistake`."""
     if made.status != "completed":
         raise Mistake(texts.not_ready(made))
     images = tuple(one.id for one in made.images)
     if not place:
-        return Source(images, made)
+        return ImageSource(images, made)
     if place > len(images):
         raise Mistake(texts.no_such_picture(made, len(images)))
-    return Source((images[place - 1],), made, place)
+    return ImageSource((images[place - 1],), made, place)
 
 
 async def _upload(file: Attachment, context: Context) -> str:

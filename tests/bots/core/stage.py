@@ -19,13 +19,13 @@ from bots.core.dispatch import answer
 from bots.core.types import (
     Address,
     Attachment,
-    Chat,
     Inbound,
     Limits,
+    Messenger,
     Reply,
     Sender,
     SendFailed,
-    Shown,
+    ShownMessages,
 )
 from client.bot import BotApi
 from tests.api.harness import Api
@@ -48,7 +48,7 @@ class Act:
 
     to: Address
     reply: Reply
-    shown: Shown
+    shown: ShownMessages
     edited: str | None
 
 
@@ -66,10 +66,12 @@ class Stage:
     async def limits_for(self, to: Address) -> Limits:
         return self.limits
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         if self.trouble is not None:
             await self.trouble(to, reply)
-        shown = replacing or Shown((f"m{len(self.acts) + 1}",))
+        shown = replacing or ShownMessages((f"m{len(self.acts) + 1}",))
         async with self._news:
             self.acts.append(
                 Act(to, reply, shown, replacing.message_ids[-1] if replacing else None)
@@ -176,7 +178,7 @@ class Place:
 
 @asynccontextmanager
 async def pumping(
-    chat: Chat, bot: BotApi, times: PumpTimes | None = None
+    chat: Messenger, bot: BotApi, times: PumpTimes | None = None
 ) -> AsyncIterator[asyncio.Event]:
     """The pump runs meanwhile; the event stops it early."""
     stop = asyncio.Event()

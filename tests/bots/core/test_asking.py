@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from bots.core import texts
 from bots.core.commands.quotes import with_quoted
-from bots.core.types import Address, Attachment, Quoted, Reply, SendFailed
+from bots.core.types import Address, Attachment, QuotedMessage, Reply, SendFailed
 from client.bot import BotApi
 from sandbox.faults import Fault
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
@@ -167,7 +167,7 @@ async def test_stop_as_a_command_ends_the_answer_too(place: Place, sandbox: Sand
 async def test_pictures_go_along_to_a_model_that_can_see(place: Place, sandbox: Sandbox) -> None:
     for more in (
         {"attachments": (attachment(png()),)},
-        {"quoted": Quoted("m2", "look at this", attachments=(attachment(png()),))},
+        {"quoted": QuotedMessage("m2", "look at this", attachments=(attachment(png()),))},
     ):
         last = (await place.say("/ask", **more))[-1]
         assert "I was given 1 picture with it" in last.text
@@ -180,27 +180,31 @@ async def test_pictures_go_along_to_a_model_that_can_see(place: Place, sandbox: 
     ("quoted", "private", "asked"),
     [
         (
-            Quoted("m2", "The moon is cheese.\nMostly.", author="Ana"),
+            QuotedMessage("m2", "The moon is cheese.\nMostly.", author="Ana"),
             True,
             "Ana wrote:\n> The moon is cheese.\n> Mostly.\n\nis that so?",
         ),
         (
-            Quoted("m2", "The moon is cheese."),
+            QuotedMessage("m2", "The moon is cheese."),
             False,
             "Somebody wrote:\n> The moon is cheese.\n\nis that so?",
         ),
-        (Quoted("m2", "It is rock.", mine=True), False, "You wrote:\n> It is rock.\n\nis that so?"),
         (
-            Quoted("m2", "It is rock.", mine=True, picked=True),
+            QuotedMessage("m2", "It is rock.", mine=True),
+            False,
+            "You wrote:\n> It is rock.\n\nis that so?",
+        ),
+        (
+            QuotedMessage("m2", "It is rock.", mine=True, picked=True),
             True,
             "You wrote:\n> It is rock.\n\nis that so?",
         ),
-        (Quoted("m2", "It is rock.", mine=True), True, "is that so?"),
-        (Quoted("m2", "", author="Ana"), True, "is that so?"),
+        (QuotedMessage("m2", "It is rock.", mine=True), True, "is that so?"),
+        (QuotedMessage("m2", "", author="Ana"), True, "is that so?"),
     ],
 )
 async def test_the_words_that_a_question_answers_go_along(
-    place: Place, sandbox: Sandbox, quoted: Quoted, private: bool, asked: str
+    place: Place, sandbox: Sandbox, quoted: QuotedMessage, private: bool, asked: str
 ) -> None:
     await place.answer(
         dataclasses.replace(
@@ -214,13 +218,13 @@ async def test_the_words_that_a_question_answers_go_along(
 async def test_words_of_others_alone_are_asked_about_and_long_ones_shortened(
     place: Place, sandbox: Sandbox
 ) -> None:
-    await place.say("/ask", quoted=Quoted("m2", "The moon is cheese.", author="Ana"))
+    await place.say("/ask", quoted=QuotedMessage("m2", "The moon is cheese.", author="Ana"))
     assert (
         sandbox.calls("chat")[-1]["body"]["messages"][-1]["content"]
         == "Ana wrote:\n> The moon is cheese.\n\nWhat is this about?"
     )
     sent = with_quoted(
-        place.inbound("/ask", quoted=Quoted("m2", "moon\n" * 4_000, author="Ana")), "why?"
+        place.inbound("/ask", quoted=QuotedMessage("m2", "moon\n" * 4_000, author="Ana")), "why?"
     )
     assert sent.startswith("Ana wrote:\n> moon\n> moon\n")
     assert sent.endswith("…\n\nwhy?")
@@ -231,7 +235,7 @@ async def test_a_file_whose_name_is_no_text_is_taken(place: Place, sandbox: Sand
     for name in ("half \ud83d.png", "nul\x00.png", "\ude00"):
         for more in (
             {"attachments": (attachment(png(), name=name),)},
-            {"quoted": Quoted("m2", attachments=(attachment(png(), name=name),))},
+            {"quoted": QuotedMessage("m2", attachments=(attachment(png(), name=name),))},
         ):
             assert (
                 "I was given 1 picture with it"

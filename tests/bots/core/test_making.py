@@ -7,7 +7,7 @@ import pytest_asyncio
 from PIL import Image
 
 from bots.core import texts
-from bots.core.types import Attachment, Quoted, Reply
+from bots.core.types import Attachment, QuotedMessage, Reply
 from client import calls
 from sandbox.faults import Fault
 from tests.api.media.samples import case
@@ -108,7 +108,7 @@ async def test_a_picture_is_one_whatever_it_is_declared_to_be(
 ) -> None:
     sent = attachment(case(file), declared, file.partition("/")[2])
     await place.say("/image as a painting", attachments=(sent,))
-    await place.say("/image as a drawing", quoted=Quoted("m2", "look", attachments=(sent,)))
+    await place.say("/image as a drawing", quoted=QuotedMessage("m2", "look", attachments=(sent,)))
     made = (await place.web.get("/generations")).json()["items"]
     assert [one["mode"] for one in made] == ["image_to_image"] * 2
 
@@ -119,9 +119,10 @@ async def test_what_is_no_picture_is_left_out_of_an_answered_message(place: Plac
         attachment(b"%PDF", "application/octet-stream", "notes.pdf"),
     )
     await place.say(
-        "/image a fox", quoted=Quoted("m2", "look", attachments=(voice, attachment(png()), notes))
+        "/image a fox",
+        quoted=QuotedMessage("m2", "look", attachments=(voice, attachment(png()), notes)),
     )
-    await place.say("/image a fox", quoted=Quoted("m2", "look", attachments=(voice, notes)))
+    await place.say("/image a fox", quoted=QuotedMessage("m2", "look", attachments=(voice, notes)))
     made = (await place.web.get("/generations")).json()["items"]
     assert sorted(one["mode"] for one in made) == ["image_to_image", "text_to_image"]
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from bots.core import texts
-from bots.core.types import Button, Quoted, Reply
+from bots.core.types import Button, QuotedMessage, Reply
 from tests.bots.core.stage import LIMITS, Place, attachment, pumping
 from tests.bots.core.test_making import hold_videos, png
 from tests.sandbox_server import Sandbox
@@ -141,11 +141,14 @@ async def test_a_picture_is_edited_by_its_button_by_answering_it_and_by_sending_
     assert (asked.ask.action, asked.text) == ("edit", "What should be different?")
     ways = [
         place.inbound(f"/edit {asked.ask.value} make it night"),
-        place.inbound("/edit make it night", quoted=Quoted("m1", shown.text, mine=True)),
-        place.inbound("/ask make it night", quoted=Quoted("m1", shown.text, mine=True), plain=True),
+        place.inbound("/edit make it night", quoted=QuotedMessage("m1", shown.text, mine=True)),
+        place.inbound(
+            "/ask make it night", quoted=QuotedMessage("m1", shown.text, mine=True), plain=True
+        ),
         place.inbound("/edit make it night", attachments=(attachment(png()),)),
         place.inbound(
-            "/image make it night", quoted=Quoted("m2", "look", attachments=(attachment(png()),))
+            "/image make it night",
+            quoted=QuotedMessage("m2", "look", attachments=(attachment(png()),)),
         ),
     ]
     for inbound in ways:

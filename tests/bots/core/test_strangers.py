@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bots.core import texts
-from bots.core.activity import Running
+from bots.core.activity import Activity
 from bots.core.dispatch import answer
 from tests.bots.core.stage import LIMITS, Place, Stage
 
@@ -52,7 +52,7 @@ async def test_what_only_the_stranger_sees_is_always_shown(place: Place) -> None
 
 async def test_after_an_hour_a_stranger_is_answered_again(place: Place) -> None:
     inbound = place.inbound("/help", person="9113", **GROUP)
-    hourly, always = Running(), Running(stranger_seconds=0)
+    hourly, always = Activity(), Activity(stranger_seconds=0)
     assert [hourly.may_hear(inbound), hourly.may_hear(inbound)] == [True, False]
     assert [always.may_hear(inbound), always.may_hear(inbound)] == [True, True]
 

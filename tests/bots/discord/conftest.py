@@ -11,7 +11,7 @@ from discord.http import Route
 
 from api.catalog.schemas import ModelOut
 from api.schemas import Kind
-from bots.core.types import Chat, Inbound
+from bots.core.types import Inbound, Messenger
 from bots.discord.adapter import Answer, DiscordBot, Suggest, point_at
 from client.bot import Who
 from tests.fakes.discord import FakeDiscord, running_discord
@@ -56,11 +56,11 @@ def connect(fake: FakeDiscord) -> Connect:
 class Script:
     """An answer: remembers what came in, and plays what the test wants."""
 
-    def __init__(self, play: Callable[[Chat, Inbound], Awaitable[None]] | None = None) -> None:
+    def __init__(self, play: Callable[[Messenger, Inbound], Awaitable[None]] | None = None) -> None:
         self.asked: list[Inbound] = []
         self.play = play
 
-    async def __call__(self, chat: Chat, inbound: Inbound) -> None:
+    async def __call__(self, chat: Messenger, inbound: Inbound) -> None:
         self.asked.append(inbound)
         if self.play is not None:
             await self.play(chat, inbound)

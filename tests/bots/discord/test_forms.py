@@ -9,7 +9,7 @@ from api.catalog.schemas import ModelOut
 from api.schemas import Kind
 from bots.core.commands import Command, Context
 from bots.core.options import Option
-from bots.core.types import Address, Ask, Button, Chat, Inbound, Reply, Shown
+from bots.core.types import Address, Ask, Button, Inbound, Messenger, Reply, ShownMessages
 from client.bot import Who
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
@@ -46,12 +46,12 @@ CARD = Reply(
 QUESTION = Ask("edit", "k7m2", "What should change?", default="a fox")
 
 
-async def ask(chat: Chat, inbound: Inbound) -> None:
+async def ask(chat: Messenger, inbound: Inbound) -> None:
     """A core that asks for what is missing."""
     if inbound.command == "card":
         await chat.show(inbound.address, CARD)
     elif inbound.text in ("", "k7m2"):
-        pressed = None if inbound.pressed is None else Shown((inbound.pressed,))
+        pressed = None if inbound.pressed is None else ShownMessages((inbound.pressed,))
         await chat.show(
             inbound.address,
             Reply("What should change?", ask=QUESTION, secret=True),
@@ -100,7 +100,7 @@ async def test_with_its_text_it_is_deferred_at_once(
     monkeypatch.setattr("bots.discord.interaction.FORM_SECONDS", 60.0)
     go = asyncio.Event()
 
-    async def slowly(chat: Chat, inbound: Inbound) -> None:
+    async def slowly(chat: Messenger, inbound: Inbound) -> None:
         await go.wait()
         await ask(chat, inbound)
 
@@ -118,7 +118,7 @@ async def test_too_late_for_a_form_it_is_a_button(
     monkeypatch.setattr("bots.discord.interaction.FORM_SECONDS", 0.01)
     go = asyncio.Event()
 
-    async def slowly(chat: Chat, inbound: Inbound) -> None:
+    async def slowly(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await go.wait()
         await ask(chat, inbound)
@@ -144,7 +144,7 @@ async def test_too_late_for_a_form_it_is_a_button(
 async def test_a_command_that_asks_may_answer_something_else(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def refuse(chat: Chat, inbound: Inbound) -> None:
+    async def refuse(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("not yours", secret=True, fresh=True))
 
     async with connect(Script(refuse), commands=COMMANDS) as client:
@@ -172,7 +172,7 @@ async def test_a_form_that_discord_refuses_becomes_a_question(
 async def test_the_menu_of_a_message_hands_it_over(fake: FakeDiscord, connect: Connect) -> None:
     read: list[bytes] = []
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         assert inbound.quoted is not None
         read.extend([await one.read() for one in inbound.quoted.attachments])
         await chat.show(inbound.address, Reply("a cat"))
@@ -256,13 +256,13 @@ async def test_suggestions_that_take_too_long_are_none(
 
 
 async def test_a_gone_message_is_removed(fake: FakeDiscord, connect: Connect) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         assert inbound.pressed is not None
         assert inbound.moderates is not None
         allowed = await inbound.moderates()
         if allowed:
             await chat.show(
-                inbound.address, Reply("", gone=True), replacing=Shown((inbound.pressed,))
+                inbound.address, Reply("", gone=True), replacing=ShownMessages((inbound.pressed,))
             )
         await chat.show(inbound.address, Reply("removed" if allowed else "not yours", secret=True))
 
@@ -275,5 +275,5 @@ async def test_a_gone_message_is_removed(fake: FakeDiscord, connect: Connect) ->
         await fake.message(GUILD_CHANNEL_ID, "removed")
         assert card not in [one.id for one in fake.scene().messages]
         assert await client.channel_chat.show(
-            HERE, Reply("", gone=True), replacing=Shown((card,))
-        ) == Shown(())
+            HERE, Reply("", gone=True), replacing=ShownMessages((card,))
+        ) == ShownMessages(())

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from bots.core.types import Address, Button, Chat, File, Inbound, Reply, SendFailed, Shown
+from bots.core.types import (
+    Address,
+    Button,
+    Inbound,
+    Messenger,
+    Reply,
+    ReplyFile,
+    SendFailed,
+    ShownMessages,
+)
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
 
@@ -35,7 +44,7 @@ async def test_commands_are_registered_once(fake: FakeDiscord, connect: Connect)
 async def test_a_slow_answer_is_deferred_at_once(fake: FakeDiscord, connect: Connect) -> None:
     go = asyncio.Event()
 
-    async def slow(chat: Chat, inbound: Inbound) -> None:
+    async def slow(chat: Messenger, inbound: Inbound) -> None:
         await go.wait()
         await chat.show(inbound.address, Reply("there"))
 
@@ -63,7 +72,7 @@ async def test_a_slow_answer_is_deferred_at_once(fake: FakeDiscord, connect: Con
 async def test_what_a_person_sends(fake: FakeDiscord, connect: Connect) -> None:
     files: list[bytes] = []
 
-    async def read(chat: Chat, inbound: Inbound) -> None:
+    async def read(chat: Messenger, inbound: Inbound) -> None:
         files.append(await inbound.attachments[0].read())
         await chat.show(inbound.address, Reply("ok"))
 
@@ -98,7 +107,7 @@ async def test_what_a_person_sends(fake: FakeDiscord, connect: Connect) -> None:
 
 
 async def test_a_private_command_is_ephemeral(fake: FakeDiscord, connect: Connect) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply(f"answer to {inbound.command}", secret=True))
 
     async with connect(Script(play)):
@@ -112,7 +121,7 @@ async def test_a_private_command_is_ephemeral(fake: FakeDiscord, connect: Connec
 async def test_a_secret_after_a_public_deferral_is_seen_by_one(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("no money", secret=True))
         await chat.show(inbound.address, Reply("no money at all", secret=True), replacing=shown)
 
@@ -137,7 +146,7 @@ async def test_nothing_to_say_leaves_no_thinking(fake: FakeDiscord, connect: Con
 async def test_streaming_edits_one_message_and_grows_into_more(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("one …", preview=True))
         shown = await chat.show(
             inbound.address, Reply("word " * 500, preview=True), replacing=shown
@@ -163,9 +172,9 @@ async def test_streaming_edits_one_message_and_grows_into_more(
 async def test_a_card_is_edited_after_the_interaction_has_died(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    cards: list[Shown] = []
+    cards: list[ShownMessages] = []
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         cards.append(
             await chat.show(
                 inbound.address,
@@ -184,7 +193,8 @@ async def test_a_card_is_edited_after_the_interaction_has_died(
         address = script.asked[0].address
         chat = client.channel_chat
         await chat.show(
-            address, Reply("done", files=(File("photo", "fox.png", "image/png", PNG),), nonce="n1")
+            address,
+            Reply("done", files=(ReplyFile("photo", "fox.png", "image/png", PNG),), nonce="n1"),
         )
         await chat.show(address, Reply("closed"), replacing=cards[0])
         scene = fake.scene()
@@ -203,7 +213,7 @@ async def test_an_answer_that_comes_after_the_token_died_uses_the_channel(
 ) -> None:
     go = asyncio.Event()
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("la …", preview=True)) if began else None
         await go.wait()
         await chat.show(inbound.address, Reply("late"), replacing=shown)
@@ -229,7 +239,7 @@ async def test_a_late_secret_goes_to_the_persons_direct_messages(
 ) -> None:
     go = asyncio.Event()
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         first = await chat.show(inbound.address, Reply("let me see", secret=True))
         await go.wait()
         with pytest.raises(SendFailed, match="message was deleted") as failed:
@@ -251,7 +261,7 @@ async def test_a_late_secret_goes_to_the_persons_direct_messages(
 
 
 async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Connect) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is None:
             await chat.show(
                 inbound.address,
@@ -260,7 +270,7 @@ async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Co
         else:
             await chat.show(inbound.address, Reply("not yours", secret=True))
             await chat.show(
-                inbound.address, Reply("cancelled"), replacing=Shown((inbound.pressed,))
+                inbound.address, Reply("cancelled"), replacing=ShownMessages((inbound.pressed,))
             )
 
     script = Script(play)
@@ -280,7 +290,7 @@ async def test_a_pressed_button_edits_its_message(fake: FakeDiscord, connect: Co
 
 
 async def test_buttons_of_an_ephemeral_question(fake: FakeDiscord, connect: Connect) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is None:
             await chat.show(
                 inbound.address,
@@ -288,7 +298,9 @@ async def test_buttons_of_an_ephemeral_question(fake: FakeDiscord, connect: Conn
             )
         else:
             await chat.show(
-                inbound.address, Reply("linked", secret=True), replacing=Shown((inbound.pressed,))
+                inbound.address,
+                Reply("linked", secret=True),
+                replacing=ShownMessages((inbound.pressed,)),
             )
 
     async with connect(Script(play)):
@@ -306,7 +318,7 @@ async def test_buttons_of_an_ephemeral_question(fake: FakeDiscord, connect: Conn
 async def test_a_user_installed_command_is_pushed_to_direct_messages(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("waiting", card="g1"))
 
     script = Script(play)
@@ -336,7 +348,9 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(
         for number in range(5):
             await client.channel_chat.show(push, Reply(f"fox {number}", nonce=f"n{number + 2}"))
         pushed = await fake.message(address.chat_id, "fox 4")
-        await client.channel_chat.show(address, Reply("closed"), replacing=Shown((card.id,)))
+        await client.channel_chat.show(
+            address, Reply("closed"), replacing=ShownMessages((card.id,))
+        )
         closed = await fake.answer(interaction, "closed")
         assert closed.id == card.id
         assert f"{there}/{pushed.id}" in closed.content
@@ -345,7 +359,7 @@ async def test_a_user_installed_command_is_pushed_to_direct_messages(
 async def test_what_was_asked_where_only_the_person_has_the_app_is_taken_back_there(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("waiting", card="g1"))
 
     script = Script(play)
@@ -360,7 +374,7 @@ async def test_what_was_asked_where_only_the_person_has_the_app_is_taken_back_th
         )
         card = await fake.answer(interaction, "waiting")
         await client.channel_chat.show(
-            script.asked[0].address, Reply("", gone=True), replacing=Shown((card.id,))
+            script.asked[0].address, Reply("", gone=True), replacing=ShownMessages((card.id,))
         )
         await fake.until(lambda scene: card.id not in [one.id for one in scene.by_bot()] or None)
 
@@ -370,7 +384,7 @@ async def test_what_is_chosen_in_a_menu_is_a_pressed_button(
 ) -> None:
     rows = tuple((Button(f"row {number}", "set", f"{number}"),) for number in range(8))
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is None:
             await chat.show(inbound.address, Reply("settings", buttons=rows))
 
@@ -414,7 +428,7 @@ async def test_an_interaction_that_another_process_took_is_left_alone(
 async def test_an_interaction_that_is_over_already_is_answered_all_the_same(
     fake: FakeDiscord, connect: Connect, secret: bool
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("there …", preview=True))
         await chat.show(
             inbound.address, Reply("there", secret=secret), replacing=None if secret else shown
@@ -435,7 +449,7 @@ async def test_an_interaction_that_is_over_already_is_answered_all_the_same(
 async def test_a_deferral_whose_answer_was_lost_still_counts(
     fake: FakeDiscord, connect: Connect, fault: str
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("there"))
 
     async with connect(Script(play)):
@@ -449,7 +463,7 @@ async def test_the_sixth_follow_up_of_an_installed_app_is_a_direct_message(
 ) -> None:
     away = "710000000000000099"
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         for number in range(7):
             await chat.show(inbound.address, Reply(f"part {number}"))
 
@@ -476,7 +490,7 @@ async def test_all_but_the_first_message_can_be_answered_to(
     """The bot's own messages have nonces, and their answers can be read without the content
     intent."""
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("first"))
         await chat.show(inbound.address, Reply("second", nonce="n2"))
 
@@ -493,7 +507,7 @@ async def test_all_but_the_first_message_can_be_answered_to(
 async def test_where_the_channel_refuses_the_interaction_still_answers(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("first"))
         await chat.show(inbound.address, Reply("second"))
 
@@ -516,7 +530,7 @@ async def test_where_the_channel_refuses_the_interaction_still_answers(
 async def test_previews_stop_while_discord_asks_to_wait_and_the_answer_still_comes(
     fake: FakeDiscord, connect: Connect
 ) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         shown = await chat.show(inbound.address, Reply("a", preview=True))
         fake.fault("PATCH", "/messages/", "limited", retry_after=120.0)
         for text in ("a b", "a b c", "a b c d"):

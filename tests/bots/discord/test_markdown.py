@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from bots.core.types import Ask, File, Reply
+from bots.core.types import Ask, Reply, ReplyFile
 from bots.discord.markdown import clean, converted, markdown_parts, plain, plain_parts
 from bots.discord.render import form, parts
 from tests.fakes.discord_checks import check_form, check_message
@@ -160,7 +160,8 @@ def test_a_spoiler_is_one_by_its_name() -> None:
     from bots.discord.render import file_name
 
     assert (
-        file_name(File("photo", "k7m2.png", "image/png", b"x", spoiler=True)) == "SPOILER_k7m2.png"
+        file_name(ReplyFile("photo", "k7m2.png", "image/png", b"x", spoiler=True))
+        == "SPOILER_k7m2.png"
     )
 
 

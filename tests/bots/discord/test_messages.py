@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bots.core.types import Address, Chat, File, Inbound, Reply
-from bots.discord.inbound import Files
+from bots.core.types import Address, Inbound, Messenger, Reply, ReplyFile
+from bots.discord.inbound import AttachmentReader
 from client.errors import ApiError
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import APPLICATION_ID, GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
@@ -14,15 +14,15 @@ from tests.fakes.discord_world import THREAD_ID
 PERSON, OTHER, DM = "500000000000000007", "500000000000000008", "600000000000000007"
 HERE = Address("discord", GUILD_CHANNEL_ID, private=False)
 ME = f"<@{APPLICATION_ID}>"
-FOX = File("photo", "fox.png", "image/png", b"a fox")
+FOX = ReplyFile("photo", "fox.png", "image/png", b"a fox")
 
 
-async def hear(chat: Chat, inbound: Inbound) -> None:
+async def hear(chat: Messenger, inbound: Inbound) -> None:
     await chat.show(inbound.address, Reply(f"{inbound.command}: {inbound.text}"))
 
 
 async def test_a_direct_message_is_a_question(fake: FakeDiscord, connect: Connect) -> None:
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await chat.busy(inbound.address)
         await hear(chat, inbound)
 
@@ -172,7 +172,7 @@ async def test_a_request_that_is_changed_or_removed_is_answered_once(
 ) -> None:
     go = asyncio.Event()
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         await go.wait()
         await hear(chat, inbound)
 
@@ -194,7 +194,7 @@ async def test_who_moderates_is_asked_of_discord(fake: FakeDiscord, connect: Con
     fake.portal(moderators=[OTHER])
     allowed: list[bool] = []
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         assert inbound.moderates is not None
         allowed.append(await inbound.moderates())
         await hear(chat, inbound)
@@ -221,7 +221,7 @@ async def test_files_come_from_discord_only(fake: FakeDiscord) -> None:
         fetched.append(url)
         return b"x"
 
-    files = Files(fetch)
+    files = AttachmentReader(fetch)
     for bad in (
         "http://cdn.discordapp.com/a",
         "https://cdn.discordapp.com.evil.example/a",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.core.types import Chat, Inbound, Reply
+from bots.core.types import Inbound, Messenger, Reply
 from bots.discord.__main__ import log_in, run
 from bots.discord.adapter import DiscordBot
 from bots.settings import BotSettings
@@ -115,7 +115,7 @@ async def test_a_missing_token_is_one_line(fake: FakeDiscord, unused_tcp_port: i
         assert (await bot.stdout.read()).decode().startswith("DISCORD_BOT_TOKEN is not set")
 
 
-async def play(chat: Chat, inbound: Inbound) -> None:
+async def play(chat: Messenger, inbound: Inbound) -> None:
     await chat.show(inbound.address, Reply(f"heard {inbound.text}"))
 
 
@@ -266,7 +266,7 @@ async def test_waiting_for_discord_ends_with_a_stop(fake: FakeDiscord) -> None:
 async def test_a_stop_lets_an_answer_finish(fake: FakeDiscord, connect: Connect) -> None:
     began = asyncio.Event()
 
-    async def slowly(chat: Chat, inbound: Inbound) -> None:
+    async def slowly(chat: Messenger, inbound: Inbound) -> None:
         began.set()
         await chat.busy(inbound.address)
         await chat.show(inbound.address, Reply("finished"))

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from bots.core.types import Address, Button, Chat, File, Inbound, Reply, SendFailed, Shown
+from bots.core.types import (
+    Address,
+    Button,
+    Inbound,
+    Messenger,
+    Reply,
+    ReplyFile,
+    SendFailed,
+    ShownMessages,
+)
 from bots.discord.render import FILE_BYTES, MIB, REQUEST_BYTES
 from tests.bots.discord.conftest import Connect, Script
 from tests.fakes.discord import GUILD_CHANNEL_ID, GUILD_ID, FakeDiscord
@@ -14,8 +23,8 @@ HERE = Address("discord", GUILD_CHANNEL_ID, private=False)
 POST = r"/channels/\d+/messages$"
 
 
-def photo(name: str, size: int = 10) -> File:
-    return File("photo", name, "image/png", b"p" * size)
+def photo(name: str, size: int = 10) -> ReplyFile:
+    return ReplyFile("photo", name, "image/png", b"p" * size)
 
 
 async def test_a_push_whose_answer_was_lost_is_seen_once(
@@ -187,9 +196,9 @@ async def test_a_shorter_text_takes_its_last_messages_away(
 ) -> None:
     async with connect(Script()) as client:
         shown = await client.channel_chat.show(HERE, Reply("word " * 900, nonce="n1"))
-        assert await client.channel_chat.show(HERE, Reply("short"), replacing=shown) == Shown(
-            shown.message_ids[:1]
-        )
+        assert await client.channel_chat.show(
+            HERE, Reply("short"), replacing=shown
+        ) == ShownMessages(shown.message_ids[:1])
         assert [one.content for one in fake.scene().by_bot()] == ["short"]
         assert await client.channel_chat.show(HERE, Reply("  "), replacing=shown) == shown
 
@@ -269,7 +278,7 @@ async def test_how_large_a_file_may_be_is_the_servers_matter(
     fake.portal(tier=tier)
     heard: list[int] = []
 
-    async def play(chat: Chat, inbound: Inbound) -> None:
+    async def play(chat: Messenger, inbound: Inbound) -> None:
         heard.append((await chat.limits_for(inbound.address)).upload_bytes)
         await chat.show(inbound.address, Reply("ok"))
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from bots.core.commands import COMMANDS, Command
-from bots.core.types import Button, File, Reply
+from bots.core.types import Button, Reply, ReplyFile
 from bots.discord.commands import changed, registered
 from bots.discord.render import LIMITS, nonce, parts
 from tests.fakes.discord_checks import check_commands, check_message
@@ -74,7 +74,7 @@ def test_rows_that_do_not_fit_become_menus(rows: int, menus: int) -> None:
 
 
 def test_text_before_its_files_and_buttons_last() -> None:
-    files = tuple(File("photo", f"{number}.png", "image/png", b"x") for number in range(12))
+    files = tuple(ReplyFile("photo", f"{number}.png", "image/png", b"x") for number in range(12))
     made = parts(Reply("word " * 700, files=files, buttons=((Button("Again", "again", "1"),),)))
     assert [len(one.files) for one in made] == [0, 10, 2]
     assert [bool(one.payload["components"]) for one in made] == [False, False, True]

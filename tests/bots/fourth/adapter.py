@@ -14,7 +14,7 @@ from typing import Any
 
 from bots.core.delivery_pump import pump
 from bots.core.dispatch import answer
-from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, Shown
+from bots.core.types import Address, Inbound, Limits, Reply, Sender, SendFailed, ShownMessages
 from client.bot import BotApi
 
 PLATFORM = "terminal"
@@ -39,7 +39,9 @@ class Room:
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS
 
-    async def show(self, to: Address, reply: Reply, replacing: Shown | None = None) -> Shown:
+    async def show(
+        self, to: Address, reply: Reply, replacing: ShownMessages | None = None
+    ) -> ShownMessages:
         message_id = replacing.message_ids[-1] if replacing is not None else str(next(self._ids))
         shown: dict[str, Any] = {
             "id": message_id,
@@ -54,7 +56,7 @@ class Room:
         if reply.ask is not None:
             shown["buttons"] = [[reply.ask.title, reply.ask.action, reply.ask.value]]
         await self._send(to.chat_id, shown)
-        return Shown((message_id,))
+        return ShownMessages((message_id,))
 
     async def busy(self, to: Address) -> None:
         with suppress(SendFailed):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from api.secrets import ensure_secrets
-from bots.core.types import Chat
+from bots.core.types import Messenger
 from client.bot import BotApi
 from tests.bots.core.stage import Place
 from tests.bots.fourth.adapter import PLATFORM, Room, running_room
@@ -53,7 +53,7 @@ async def somebody(port: int) -> AsyncIterator[Somebody]:
 def test_the_adapter_is_short() -> None:
     lines = (Path(__file__).parent / "adapter.py").read_text().splitlines()
     assert len(lines) < 150
-    chat: Chat = Room()
+    chat: Messenger = Room()
     assert chat.limits.text
 
 

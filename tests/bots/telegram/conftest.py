@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bots.core.types import Address, Chat, Inbound
+from bots.core.types import Address, Inbound, Messenger
 from bots.telegram.adapter import Answer, TelegramBot, make_bot
 from bots.telegram.chat import TelegramChat
 from tests.fakes.telegram import FakeTelegram, running_telegram
@@ -49,7 +49,7 @@ class Heard:
         self.inbounds: asyncio.Queue[Inbound] = asyncio.Queue()
         self._answer = answer
 
-    async def __call__(self, chat: Chat, inbound: Inbound) -> None:
+    async def __call__(self, chat: Messenger, inbound: Inbound) -> None:
         self.inbounds.put_nowait(inbound)
         if self._answer is not None:
             await self._answer(chat, inbound)

@@ -4,7 +4,7 @@ has forgotten it."""
 import pytest
 from telegram import MessageEntity
 
-from bots.core.types import Ask, Button, Reply, Shown
+from bots.core.types import Ask, Button, Reply, ShownMessages
 from bots.telegram.chat import TelegramChat
 from bots.telegram.hidden_links import PEN, question
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
@@ -138,5 +138,5 @@ async def test_odd_titles_and_defaults(chat: TelegramChat, fake: FakeTelegram, t
 
 async def test_reply_text_stands_above_the_title(chat: TelegramChat, fake: FakeTelegram) -> None:
     shown = await chat.show(place(), Reply("Tell me more.", ask=Ask("vary", "1", "Prompt")))
-    assert shown == Shown((str(fake.scene().by_bot(CHAT)[0].message_id),))
+    assert shown == ShownMessages((str(fake.scene().by_bot(CHAT)[0].message_id),))
     assert fake.scene().by_bot(CHAT)[0].text == f"{PEN} Tell me more."

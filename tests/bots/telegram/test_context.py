@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from bots.core.types import Button, Chat, Inbound, Reply, Shown
+from bots.core.types import Button, Inbound, Messenger, Reply, ShownMessages
 from bots.telegram import albums
 from bots.telegram.chat import TelegramChat
 from client.errors import ApiError
@@ -337,7 +337,7 @@ SECRET = Reply("This is somebody else's button.", secret=True)
 async def test_a_secret_answer_to_a_press_is_shown_in_a_window(
     fake: FakeTelegram, chat_id: int, reply: Reply, note: str
 ) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await chat.show(inbound.address, reply)
 
@@ -361,9 +361,9 @@ async def test_a_secret_answer_to_a_press_is_shown_in_a_window(
 async def test_a_secret_answer_that_takes_the_buttons_place_stays_in_the_chat(
     fake: FakeTelegram,
 ) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
-            await chat.show(inbound.address, SECRET, Shown((inbound.pressed,)))
+            await chat.show(inbound.address, SECRET, ShownMessages((inbound.pressed,)))
 
     async with polling(fake, Heard(answer)) as telegram:
         fake.user_says(CHAT, USER, "/x")
@@ -373,7 +373,7 @@ async def test_a_secret_answer_that_takes_the_buttons_place_stays_in_the_chat(
 
 
 async def test_a_window_that_does_not_open_is_a_message(fake: FakeTelegram) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await chat.show(inbound.address, SECRET)
 
@@ -390,7 +390,7 @@ async def test_a_window_that_does_not_open_is_a_message(fake: FakeTelegram) -> N
 async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> None:
     acknowledged = asyncio.Event()
 
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await acknowledged.wait()
             await chat.show(inbound.address, SECRET)
@@ -413,7 +413,7 @@ async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> 
 async def test_what_fits_no_window_goes_to_the_persons_own_chat(fake: FakeTelegram) -> None:
     long = Reply("x" * 201, secret=True)
 
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             await chat.show(inbound.address, long)
 
@@ -433,7 +433,7 @@ PRIVATELY = "I answered you in our own chat, because that is only for you."
 async def test_what_is_only_for_one_person_is_not_told_to_a_group(
     fake: FakeTelegram, known: bool
 ) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("You have $3.", secret=inbound.command != "image"))
 
     async with polling(fake, Heard(answer)):

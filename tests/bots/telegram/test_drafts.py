@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from bots.core.types import Button, Reply, SendFailed, Shown
+from bots.core.types import Button, Reply, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.fakes.telegram import FakeTelegram
@@ -13,10 +13,10 @@ from tests.fakes.telegram import FakeTelegram
 STOP = ((Button("Stop", "stop", "c7"),),)
 
 
-async def grow(chat: TelegramChat, texts: list[str], asked: int) -> Shown:
+async def grow(chat: TelegramChat, texts: list[str], asked: int) -> ShownMessages:
     """Previews, then the last text as the answer; what the core would hand on from one to the
     next."""
-    shown: Shown | None = None
+    shown: ShownMessages | None = None
     for text in texts[:-1]:
         shown = await chat.show(
             place(message=asked), Reply(text, preview=True, markdown=True, buttons=STOP), shown
@@ -112,8 +112,10 @@ async def test_previews_may_fail_the_answer_comes_once(
 ) -> None:
     asked = fake.user_says(CHAT, USER, "tell me")
     fake.fault("sendMessageDraft", kind, retry_after=1)
-    assert await chat.show(place(message=asked), Reply("Once", preview=True)) == Shown(())
-    assert await chat.show(place(message=asked), Reply("Once upon", preview=True)) == Shown(())
+    assert await chat.show(place(message=asked), Reply("Once", preview=True)) == ShownMessages(())
+    assert await chat.show(place(message=asked), Reply("Once upon", preview=True)) == ShownMessages(
+        ()
+    )
     if kind == "flood":
         # what the core does with it: wait, then show the answer
         with pytest.raises(SendFailed) as raised:

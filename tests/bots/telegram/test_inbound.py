@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from bots.core.types import Button, Chat, Inbound, Reply, Shown
+from bots.core.types import Button, Inbound, Messenger, Reply, ShownMessages
 from client.errors import ApiError
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, Heard, place, polling
 from tests.fakes.telegram import FakeTelegram
@@ -57,7 +57,7 @@ async def test_group_talk_for_others_is_left_alone(fake: FakeTelegram, said: str
 
 
 async def test_group_mention_and_reply_address_the_bot(fake: FakeTelegram) -> None:
-    async def show(chat: Chat, inbound: Inbound) -> None:
+    async def show(chat: Messenger, inbound: Inbound) -> None:
         await chat.show(inbound.address, Reply("here I am"))
 
     heard = Heard(show)
@@ -128,14 +128,14 @@ async def test_file_that_can_not_be_had_is_an_error_without_the_token(fake: Fake
 
 
 async def test_pressed_button_is_answered_at_once_and_edits_its_message(fake: FakeTelegram) -> None:
-    async def edit(chat: Chat, inbound: Inbound) -> None:
+    async def edit(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             # the press must be acknowledged although its answer is not even begun
             await fake.wait_for(
                 lambda scene: [one for one in scene.presses.values() if one.answered is not None]
             )
             await chat.show(
-                inbound.address, Reply("Cancelled."), replacing=Shown((inbound.pressed,))
+                inbound.address, Reply("Cancelled."), replacing=ShownMessages((inbound.pressed,))
             )
 
     heard = Heard(edit)

@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from bots.core.types import Button, Chat, File, Inbound, Reply, SendFailed, Shown
+from bots.core.types import Button, Inbound, Messenger, Reply, ReplyFile, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, GROUP, Heard, place, polling
 from tests.bots.telegram.test_sending import CANCEL, TO, photo, picture, video
 from tests.fakes.telegram import FakeTelegram
 
-DOCUMENT = File("document", "x.png", "image/png", picture())
+DOCUMENT = ReplyFile("document", "x.png", "image/png", picture())
 
 
 @pytest.mark.parametrize(
     ("file", "method"), [(photo(), "sendPhoto"), (video(), "sendVideo"), (DOCUMENT, "sendDocument")]
 )
 async def test_a_file_that_telegram_has_is_not_uploaded_again(
-    chat: TelegramChat, fake: FakeTelegram, file: File, method: str
+    chat: TelegramChat, fake: FakeTelegram, file: ReplyFile, method: str
 ) -> None:
     shown = await chat.show(TO, Reply("first", files=(file,)))
     (ref,) = shown.refs
@@ -96,7 +96,7 @@ async def test_albums_mix_photos_and_videos_and_keep_documents_apart(
 async def test_an_album_with_a_photo_that_is_none_goes_as_documents(
     chat: TelegramChat, fake: FakeTelegram
 ) -> None:
-    unknown_sides = File("photo", "wide.png", "image/png", picture(2100, 100))
+    unknown_sides = ReplyFile("photo", "wide.png", "image/png", picture(2100, 100))
     await chat.show(TO, Reply("x", files=(photo("1.png"), unknown_sides)))
     assert [one.kind for one in fake.scene().by_bot(CHAT)] == ["document", "document"]
 
@@ -131,22 +131,24 @@ async def test_what_is_gone_is_deleted(chat: TelegramChat, fake: FakeTelegram) -
     shown = await chat.show(
         TO, Reply("Foxes", files=(photo("1.png"), photo("2.png")), buttons=CANCEL)
     )
-    assert await chat.show(TO, Reply("", gone=True), shown) == Shown(())
+    assert await chat.show(TO, Reply("", gone=True), shown) == ShownMessages(())
     assert fake.scene().by_bot(CHAT) == []
     # pressed twice
-    assert await chat.show(TO, Reply("", gone=True), shown) == Shown(())
-    assert await chat.show(TO, Reply("", gone=True)) == Shown(())
+    assert await chat.show(TO, Reply("", gone=True), shown) == ShownMessages(())
+    assert await chat.show(TO, Reply("", gone=True)) == ShownMessages(())
 
 
 async def test_buttons_below_an_album_mean_the_whole_album_after_a_restart_too(
     fake: FakeTelegram,
 ) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             gone = inbound.command == "yes"
             asked = Reply("Really?", buttons=((Button("Yes", "yes", "1"),),))
             await chat.show(
-                inbound.address, Reply("", gone=True) if gone else asked, Shown((inbound.pressed,))
+                inbound.address,
+                Reply("", gone=True) if gone else asked,
+                ShownMessages((inbound.pressed,)),
             )
 
     fake.user_says(CHAT, CHAT, "/x")
@@ -209,7 +211,7 @@ async def test_a_group_that_moved_is_asked_at_its_new_place_at_once(
     await chat.show(place(GROUP), Reply("one"))
     await chat.show(place(GROUP), Reply("two"))
     assert await TelegramChat(chat._bot).show(
-        place(GROUP), Reply("", gone=True), Shown(("5",))
-    ) == Shown(())
+        place(GROUP), Reply("", gone=True), ShownMessages(("5",))
+    ) == ShownMessages(())
     assert [one.text for one in fake.scene().by_bot(-100999)] == ["one", "two"]
     assert len(fake.scene().calls_of("sendMessage")) == 3

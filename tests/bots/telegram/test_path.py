@@ -12,7 +12,7 @@ import pytest
 
 import bots
 from bots.core.dispatch import answer
-from bots.core.types import Chat, Inbound
+from bots.core.types import Inbound, Messenger
 from tests.bots.core.stage import Place
 from tests.bots.telegram.conftest import CHAT, polling
 from tests.fakes.telegram import FakeTelegram
@@ -68,7 +68,7 @@ def traced() -> Iterator[Trace]:
 async def test_an_image_takes_a_short_way_to_its_card(fake: FakeTelegram, place: Place) -> None:
     await place.join(str(CHAT), str(CHAT))
 
-    async def answered(chat: Chat, inbound: Inbound) -> None:
+    async def answered(chat: Messenger, inbound: Inbound) -> None:
         await answer(chat, place.bot, inbound)
 
     async with polling(fake, answered):

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bots.core import texts
-from bots.core.types import Chat, Inbound, Reply
+from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter, calls
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
@@ -204,7 +204,7 @@ async def test_token_revoked_while_polling_ends_it(fake: FakeTelegram) -> None:
 async def test_one_slow_answer_does_not_hold_up_another(fake: FakeTelegram) -> None:
     quick_done = asyncio.Event()
 
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.text == "slow":
             await quick_done.wait()
         await chat.show(inbound.address, Reply(f"{inbound.text} done"))
@@ -218,7 +218,7 @@ async def test_one_slow_answer_does_not_hold_up_another(fake: FakeTelegram) -> N
 
 
 async def test_answer_that_breaks_is_logged_and_leaves_the_rest_alone(fake: FakeTelegram) -> None:
-    async def answer(chat: Chat, inbound: Inbound) -> None:
+    async def answer(chat: Messenger, inbound: Inbound) -> None:
         if inbound.text == "break":
             raise RuntimeError(inbound.text)
         await chat.show(inbound.address, Reply("well"))
@@ -238,7 +238,7 @@ async def test_stop_lets_answers_end_but_not_for_ever(
     monkeypatch.setattr(adapter, "STOP_SECONDS", 10.0 if patient else 0.01)
     begun, go_on, ended = asyncio.Event(), asyncio.Event(), []
 
-    async def answer(_chat: Chat, _inbound: Inbound) -> None:
+    async def answer(_chat: Messenger, _inbound: Inbound) -> None:
         begun.set()
         try:
             await go_on.wait()

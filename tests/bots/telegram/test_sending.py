@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from bots.core.types import Button, File, Reply, SendFailed, Shown
+from bots.core.types import Button, Reply, ReplyFile, SendFailed, ShownMessages
 from bots.telegram.chat import TelegramChat
 from tests.bots.telegram.conftest import CHAT, GROUP, USER, place
 from tests.fakes.telegram import FakeTelegram
@@ -20,18 +20,18 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG") -> bytes:
     return made.getvalue()
 
 
-def photo(name: str = "a.png", width: int = 64, height: int = 48) -> File:
-    return File("photo", name, "image/png", picture(width, height), width, height)
+def photo(name: str = "a.png", width: int = 64, height: int = 48) -> ReplyFile:
+    return ReplyFile("photo", name, "image/png", picture(width, height), width, height)
 
 
-def video(**more: object) -> File:
+def video(**more: object) -> ReplyFile:
     about = {
         "width": 640,
         "height": 360,
         "duration": 4.6,
         "thumbnail": picture(320, 180, "JPEG"),
     } | more
-    return File("video", "v.mp4", "video/mp4", b"\x00\x00\x00\x18ftypmp42", **about)  # type: ignore[arg-type]
+    return ReplyFile("video", "v.mp4", "video/mp4", b"\x00\x00\x00\x18ftypmp42", **about)  # type: ignore[arg-type]
 
 
 async def test_text_answers_the_request_quietly_with_buttons(
@@ -42,7 +42,7 @@ async def test_text_answers_the_request_quietly_with_buttons(
         place(message=asked), Reply("*Working* <b>", buttons=CANCEL, quiet=True)
     )
     message = await fake.message(CHAT)
-    assert shown == Shown((str(message.message_id),))
+    assert shown == ShownMessages((str(message.message_id),))
     assert (message.text, message.reply_to, message.silent) == ("*Working* <b>", asked, True)
     assert message.buttons == {"Cancel": "cancel:ab12", "Again": "again:ab12"}
     assert [one.get("style") for one in message.keyboard[0]] == ["danger", None]
@@ -121,7 +121,7 @@ async def test_edit_of_a_message_that_is_gone_is_final(
     chat: TelegramChat, fake: FakeTelegram
 ) -> None:
     with pytest.raises(SendFailed) as raised:
-        await chat.show(TO, Reply("x"), replacing=Shown(("99999",)))
+        await chat.show(TO, Reply("x"), replacing=ShownMessages(("99999",)))
     assert raised.value.final
     assert not raised.value.uncertain
 
@@ -212,20 +212,24 @@ async def test_long_caption_stands_in_a_message_of_its_own(
     "file",
     [
         pytest.param(
-            File("photo", "big.png", "image/png", picture() + bytes(10_000_000), 64, 48),
+            ReplyFile("photo", "big.png", "image/png", picture() + bytes(10_000_000), 64, 48),
             id="photo over 10 MB",
         ),
         pytest.param(photo("wide.png", 2100, 100), id="photo too wide"),
         pytest.param(
-            File("photo", "wide.png", "image/png", picture(2100, 100)),
+            ReplyFile("photo", "wide.png", "image/png", picture(2100, 100)),
             id="photo too wide, not known before",
         ),
-        pytest.param(File("video", "v.webm", "video/webm", b"webm"), id="video that is no MP4"),
-        pytest.param(File("document", "x.bin", "application/octet-stream", b"x"), id="document"),
+        pytest.param(
+            ReplyFile("video", "v.webm", "video/webm", b"webm"), id="video that is no MP4"
+        ),
+        pytest.param(
+            ReplyFile("document", "x.bin", "application/octet-stream", b"x"), id="document"
+        ),
     ],
 )
 async def test_what_is_no_photo_or_video_to_telegram_goes_as_a_document(
-    chat: TelegramChat, fake: FakeTelegram, file: File
+    chat: TelegramChat, fake: FakeTelegram, file: ReplyFile
 ) -> None:
     await chat.show(TO, Reply("here", files=(file,)))
     message = await fake.message(CHAT)
@@ -239,7 +243,7 @@ async def test_file_over_the_limit_is_final_and_never_sent(
 ) -> None:
     with pytest.raises(SendFailed, match="50 MB") as raised:
         await chat.show(
-            TO, Reply("film", files=(File("video", "v.mp4", "video/mp4", bytes(50_000_001)),))
+            TO, Reply("film", files=(ReplyFile("video", "v.mp4", "video/mp4", bytes(50_000_001)),))
         )
     assert raised.value.final
     assert fake.scene().by_bot(CHAT) == []

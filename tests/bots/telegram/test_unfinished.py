@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from bots.core.types import Chat, Inbound, Reply
+from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter
 from bots.telegram.update_files import KEPT_SECONDS, KILLS_MOST, UpdateFiles
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
@@ -22,7 +22,7 @@ class Stuck(Heard):
     """Shows something and never comes to its end."""
 
     def __init__(self, *texts: str) -> None:
-        async def answer(chat: Chat, inbound: Inbound) -> None:
+        async def answer(chat: Messenger, inbound: Inbound) -> None:
             for text in texts:
                 await chat.show(inbound.address, Reply(text))
             self.stuck.set()
@@ -32,7 +32,7 @@ class Stuck(Heard):
         super().__init__(answer)
 
 
-async def says_done(chat: Chat, inbound: Inbound) -> None:
+async def says_done(chat: Messenger, inbound: Inbound) -> None:
     await chat.show(inbound.address, Reply(f"{inbound.text} done"))
 
 
@@ -118,7 +118,7 @@ async def test_an_album_whose_answer_broke_is_done_with_all_its_messages(
 ) -> None:
     """Else the next start would take the rest of it for an album of its own."""
 
-    async def breaks(_chat: Chat, _inbound: Inbound) -> None:
+    async def breaks(_chat: Messenger, _inbound: Inbound) -> None:
         raise ValueError("a defect")
 
     buffer = io.BytesIO()

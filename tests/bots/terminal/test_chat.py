@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bots.core.texts import WRITING
-from bots.core.types import Address, Ask, Button, File, Reply, Shown
+from bots.core.types import Address, Ask, Button, Reply, ReplyFile, ShownMessages
 from bots.terminal.chat import TerminalChat, printable
 
 HERE = Address("terminal", "al")
@@ -143,13 +143,15 @@ async def test_a_card_is_waited_for_until_it_is_closed(tmp_path: Path) -> None:
 
 async def test_a_card_of_an_earlier_session_closes_quietly(tmp_path: Path) -> None:
     chat, screen = make_chat(tmp_path)
-    await chat.show(HERE, Reply("Done"), Shown(("old-1",)))
+    await chat.show(HERE, Reply("Done"), ShownMessages(("old-1",)))
     assert screen.getvalue() == "Done\n"
 
 
 async def test_files_are_saved_inside_the_folder_and_their_path_is_shown(tmp_path: Path) -> None:
     chat, screen = make_chat(tmp_path / "terminal")
-    await chat.show(HERE, Reply("a fox", files=(File("photo", "../k7.png", "image/png", b"png"),)))
+    await chat.show(
+        HERE, Reply("a fox", files=(ReplyFile("photo", "../k7.png", "image/png", b"png"),))
+    )
     saved = tmp_path / "terminal" / "k7.png"
     assert saved.read_bytes() == b"png"
     assert str(saved) in screen.getvalue()

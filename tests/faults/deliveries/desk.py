@@ -17,7 +17,7 @@ from api.ids import now
 from api.secrets import ensure_secrets
 from bots.core.delivery_claims import PumpTimes
 from bots.core.delivery_pump import pump
-from bots.core.types import Address, Chat, Reply
+from bots.core.types import Address, Messenger, Reply
 from client.bot import BotApi
 from sandbox.faults import Fault
 from tests.api.harness import Api, running_api
@@ -41,7 +41,7 @@ class Side(Protocol):
     platform: str
 
     @property
-    def chat(self) -> Chat: ...
+    def chat(self) -> Messenger: ...
 
     def new_chat(self) -> tuple[str, str]:
         """A private chat in which somebody has just written: its id, and the message's."""
@@ -154,7 +154,7 @@ class Desk:
 
     @asynccontextmanager
     async def bot(
-        self, side: Side, chat: Chat | None = None, times: PumpTimes = QUICK
+        self, side: Side, chat: Messenger | None = None, times: PumpTimes = QUICK
     ) -> AsyncIterator["Bot"]:
         key = ensure_secrets(self.api.data_dir).bot_keys[side.platform]
         async with BotApi(self.url, key, "https://studio.example.org") as api:
