@@ -1,4 +1,4 @@
-"""The buttons under a result, the card of a job that is waited for, the question about its price.
+"""The buttons under a result, the waiting card of a generation, and the question about its price.
 
 A button carries an action and an id, nothing else: it works weeks later, after restarts, on any
 platform.
@@ -14,7 +14,8 @@ Buttons = tuple[tuple[Button, ...], ...]
 
 
 def result_buttons(made: GenerationOut) -> Buttons:
-    """Under a finished result. Whoever presses: the api knows whose it is."""
+    """The buttons under a finished result. Anybody may press them: the API knows whose result it
+    is."""
 
     def button(label: str, action: str) -> Button:
         return Button(label, action, made.id)
@@ -35,8 +36,8 @@ def result_buttons(made: GenerationOut) -> Buttons:
 
 
 def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
-    """What is shown until the result arrives. `fresh`: the message whose button was pressed stays
-    as it is."""
+    """The card that is shown until the result arrives. `fresh`: the message whose button was
+    pressed stays as it is."""
     buttons = (
         Button(texts.refresh_button(), "refresh", made.id),
         Button(texts.cancel_button(), "cancel", made.id, "danger"),
@@ -45,14 +46,15 @@ def waiting_card(made: GenerationOut, *, fresh: bool = False) -> Reply:
 
 
 def closed_card(made: GenerationOut) -> Reply:
-    """What a waiting card becomes. A failure is told once: its own message takes the place of the
-    card."""
+    """The text that replaces a waiting card. A failure is told once: its own message takes the
+    place of the card."""
     failed = made.status == "failed"
     return Reply(texts.card_closed(made), gone=failed, quiet=failed)
 
 
 def price_question(cost: Decimal, draft_id: str, asker: str, *, fresh: bool) -> Reply:
-    """`asker` is the sender's id: the api knows who may say yes, but not who may say no."""
+    """The question whether a price is too high. `asker` is the sender's id: the API knows who may
+    say yes, but not who may say no."""
     buttons = (
         Button(texts.yes_for(cost), "confirm", draft_id, "primary"),
         Button(texts.no(), "decline", asker),
@@ -61,7 +63,7 @@ def price_question(cost: Decimal, draft_id: str, asker: str, *, fresh: bool) -> 
 
 
 def delete_question(made: GenerationOut) -> Reply:
-    """Takes the place of the result's own buttons."""
+    """The question that takes the place of the result's own buttons."""
     buttons = (
         Button(texts.delete_yes(), "delete_yes", made.id, "danger"),
         Button(texts.keep_button(), "keep", made.id),

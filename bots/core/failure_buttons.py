@@ -1,4 +1,4 @@
-"""The one button under a failure: what helps against it."""
+"""The one button under a failure, which helps against it."""
 
 from typing import Literal
 
@@ -51,7 +51,8 @@ BY_CODE: dict[str, Remedy] = {
     "storage_unavailable": "tell_admin",
     "storage_full": "tell_admin",
 }
-"""Where no reason is given. What is not here is mended by other words, or by waiting."""
+"""Remedies where no reason is given. Other words, or time, help against the failures that are
+missing here."""
 MADE_BY: dict[str, Kind] = {
     "ask": "text",
     "go_on": "text",
@@ -63,7 +64,8 @@ MADE_BY: dict[str, Kind] = {
 
 
 def of_failed(made: GenerationOut) -> Buttons:
-    """Under the news that a job has failed. Whoever presses: the api knows whose it is."""
+    """The button under the news of a failed generation. Anybody may press it: the API knows whose
+    it is."""
     if made.status != "failed" or made.error is None:
         return ()
     actions: dict[Remedy, tuple[str, str]] = {
@@ -76,7 +78,7 @@ def of_failed(made: GenerationOut) -> Buttons:
 
 
 def of_error(error: ApiError, inbound: Inbound) -> Buttons:
-    """Under the sentence that says why a command did nothing. A button that was pressed can be
+    """The button under the reason why a command did nothing. A button that was pressed can be
     pressed again: it gets no second one."""
     reason = None if error.problem is None else error.problem.reason
     remedy = _remedy(error.code, reason)

@@ -10,11 +10,13 @@ import structlog
 
 _TELEGRAM_TOKEN = re.compile(r"bot\d+:[A-Za-z0-9_-]{20,}")
 _NOISY = ("httpx", "httpcore", "apscheduler", "aiohttp.access")
-"""They log every request with its address, which can hold a credential, or say nothing of use."""
+"""Libraries that log every request with its address, which can hold a credential, or that log
+nothing of use."""
 
 
 def set_up(stream: TextIO = sys.stdout) -> None:
-    """Call once, first of all. Who runs the process puts its name in front of the lines."""
+    """Set up the log, once and first of all. The parent process puts its name in front of the
+    lines."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -50,6 +52,6 @@ def _masked(
 
 
 def mask(text: str) -> str:
-    """Without anything that looks like a bot token: some libraries put it into addresses and
-    errors."""
+    """The text without anything that looks like a bot token: some libraries put it into addresses
+    and errors."""
     return _TELEGRAM_TOKEN.sub("bot***", text)

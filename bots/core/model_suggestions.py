@@ -1,4 +1,4 @@
-"""What to offer while somebody types the name of a model."""
+"""Suggestions of models while somebody types the name of one."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ KEPT = 500
 
 
 class Suggestions:
-    """Models that a person may use, from a short memory: each letter that is typed asks again."""
+    """Models that a person may use, from a short memory: each typed letter asks again."""
 
     def __init__(self, api: BotApi) -> None:
         self._api = api
@@ -25,8 +25,8 @@ class Suggestions:
     async def models(
         self, who: Who, kinds: Sequence[Kind], typed: str, most: int
     ) -> list[ModelOut]:
-        """At most so many whose name or id has what is typed, names that begin with it first; none
-        for a person who may use none."""
+        """At most `most` models whose name or id contains the typed text, names that begin with it
+        first; none for a person who may use none."""
         try:
             found = [model for kind in kinds for model in await self._of_kind(who, kind)]
         except ApiError:

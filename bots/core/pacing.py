@@ -1,4 +1,4 @@
-"""How often a streamed answer is edited: often enough to feel alive, seldom enough for the
+"""The pace of a streamed answer: edits often enough to feel alive, and seldom enough for the
 platform."""
 
 import asyncio
@@ -10,11 +10,11 @@ from bots.core.types import Reply
 
 
 async def paced(replies: AsyncGenerator[Reply, None], gap: float) -> AsyncGenerator[Reply, None]:
-    """The replies, but previews at most every `gap` seconds, only the newest, and never the same
+    """The replies, with previews at most every `gap` seconds: only the newest, and never the same
     one twice in a row.
 
-    A preview held back is passed on when the gap is over, even if nothing follows it. What is not a
-    preview passes at once and always.
+    A preview held back is passed on when the gap is over, even if nothing follows it. Any other
+    reply passes at once and always.
     """
     held: Reply | None = None
     passed: Reply | None = None

@@ -1,22 +1,22 @@
-"""Cutting a text into messages that a platform takes."""
+"""Texts cut into messages that a platform takes."""
 
 from collections.abc import Callable
 
 SEPARATORS = ("\n\n", "\n", " ")
-"""The best place to cut comes first: between paragraphs, lines, words."""
+"""Places to cut, the best first: between paragraphs, lines, words."""
 
 LEAST_FILL = 0.5
-"""A message is at least this full before a better place to cut counts for more than fewer
-messages."""
+"""A message is at least this full before a better place to cut is worth one message more."""
 
 
 def utf16_units(text: str) -> int:
-    """Length as platforms count it that are built on UTF-16: most emoji count two."""
+    """The length of a text on platforms that are built on UTF-16: most emoji count two."""
     return len(text) + sum(ord(letter) > 0xFFFF for letter in text)
 
 
 def split(text: str, limit: int, length: Callable[[str], int] = len) -> list[str]:
-    """Parts of at most `limit` by `length`, none of them blank; an empty list for a blank text."""
+    """Parts of at most `limit`, measured by `length`, none of them blank; an empty list for a blank
+    text."""
     parts = []
     rest = text.strip()
     while rest:
@@ -40,8 +40,8 @@ def shorten(text: str, limit: int, length: Callable[[str], int] = len) -> str:
 
 
 def _fitting(text: str, limit: int, length: Callable[[str], int]) -> int:
-    """How many characters from the start fit into `limit`; at least one, so that splitting always
-    ends."""
+    """The number of characters from the start that fit into `limit`; at least one, so that
+    splitting always ends."""
     low, high = 1, min(len(text), max(limit, 1))
     while low < high:
         middle = (low + high + 1) // 2
@@ -53,7 +53,7 @@ def _fitting(text: str, limit: int, length: Callable[[str], int]) -> int:
 
 
 def _cut(text: str, room: int) -> int:
-    """Where to cut so that at most `room` characters come before."""
+    """The place to cut, with at most `room` characters before it."""
     for separator in SEPARATORS:
         place = text.rfind(separator, int(room * LEAST_FILL), room + len(separator))
         if place > 0:

@@ -1,4 +1,4 @@
-"""The values that flow between the command core and the adapters. Nothing here knows a platform."""
+"""The values that flow between the core and the adapters. Nothing here knows a platform."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -7,9 +7,8 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A place in a chat. `message_id` is the message to answer, `private` true when nobody else
-    reads along. `answer_id` is the message that will be the answer, where that is known
-    beforehand."""
+    """A place in a chat. `message_id` is the message to answer. `private`: nobody else reads along.
+    `answer_id` is the message that will be the answer, where that is known beforehand."""
 
     platform: str
     chat_id: str
@@ -21,7 +20,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """`id` is the platform's stable id, never a name."""
+    """The person who sent something. `id` is the platform's stable id, never a name."""
 
     id: str
     name: str
@@ -41,9 +40,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class QuotedMessage:
-    """The message that a person answered with theirs, as far as the platform shows it. `mine`: this
-    bot wrote it. `author` is the name of whoever else did. `picked`: the person has marked the
-    words in it."""
+    """The message that a person answered, as far as the platform shows it. `mine`: this bot wrote
+    it. `author` is the name of any other author. `picked`: the person has marked the words in
+    it."""
 
     message_id: str
     text: str = ""
@@ -55,15 +54,15 @@ class QuotedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What a person sent: a command with its text, or a pressed button.
+    """A command with its text, or a pressed button, from a person.
 
-    `command` is the name without slash, aliases resolved; `text` is all behind it (a prompt, a
-    code). `options` are options the platform has natively, by the API's names, always as text; `/x
-    --ar 16:9` style is the core's matter. `plain`: no command was written, it was just said to the
-    bot: then `command` is `ask`. `update_id` is unique per platform: the same update twice has the
-    same id. `pressed` is the id of the message whose button was pressed; the first reply then edits
-    that message. `moderates` asks the platform whether the sender may remove other people's
-    messages in this chat.
+    `command` is the name without slash, aliases resolved; `text` is everything behind it (a prompt,
+    a code). `options` are the platform's native options, by the API's names, always as text;
+    options in the text, such as `--ar 16:9`, are the core's matter. `plain`: no command was
+    written, the words were just said to the bot: then `command` is `ask`. `update_id` is unique on
+    its platform: the same update twice has the same id. `pressed` is the id of the message whose
+    button was pressed; the first reply then edits that message. `moderates` asks the platform
+    whether the sender may remove other people's messages in this chat.
     """
 
     address: Address
@@ -81,8 +80,8 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Pressing it sends an Inbound whose `command` is `action` and whose `text` is `value`; both
-    together at most 60 bytes.
+    """A button, which sends an Inbound with `action` as its command and `value` as its text; both
+    together have at most 60 bytes.
 
     The registry of actions is the core's: an adapter only carries `action:value`.
     """
@@ -95,8 +94,8 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class ReplyFile:
-    """Bytes to show. `kind` says how; width and height in pixels, duration in seconds; `thumbnail`
-    a small JPEG.
+    """A file to show. `kind` is its form; width and height are in pixels, duration in seconds;
+    `thumbnail` is a small JPEG.
 
     `ref` is the platform's own id of the same file, from an earlier showing: it spares the upload,
     where the platform can. `spoiler`: hidden until it is touched.
@@ -116,9 +115,9 @@ class ReplyFile:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A line of text that is wanted from the person. What they write comes as an Inbound with
-    `action` as its command and `value` and the text, joined by one blank, as its text: by a form
-    where the platform has them, else by an answer to the message that asks."""
+    """A line of text that is wanted from the person. Their words come as an Inbound with `action`
+    as its command; its text is `value` and the words, joined by one blank. They come by a form
+    where the platform has those, otherwise by an answer to the message that asks."""
 
     action: str
     value: str
@@ -128,21 +127,21 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a chat should show.
+    """A message that a chat should show.
 
     `preview`: one of several growing versions of a streamed answer; an adapter may drop previews,
-    never the last reply. `secret`: for the sender only where the platform can (ephemeral). `quiet`:
-    no notification. `card`: id of the generation whose waiting card this is; the core stores the
-    shown message's id with it. `nonce`: at most 25 characters; the same nonce within minutes is the
-    same message, where the platform can. `fresh`: a message of its own, although the command or the
-    pressed button has shown one already; the core heeds it, adapters need not. `markdown`: the text
-    is a model's Markdown, to be shown in the platform's own way; otherwise the text is plain.
-    `ask`: a text is wanted; a form, where one may be opened now, needs no message. `notice`: it
-    stands only until the answer comes. What replaces it is news: where edits make no sound it is a
-    message of its own. `gone`: the message that this replaces is to be removed; there is nothing to
-    show, and with `quiet` nothing to say about it. `text` is for where it can't be removed.
-    `again`: an earlier try may have shown it; where the platform lets a bot look, it is looked for
-    before it is sent.
+    never the last reply. `secret`: for the sender only, where the platform can (ephemeral).
+    `quiet`: no notification. `card`: id of the generation whose waiting card this is; the core
+    stores the shown message's id with it. `nonce`: at most 25 characters; the same nonce within
+    minutes is the same message, where the platform can. `fresh`: a message of its own, although the
+    command or the pressed button has shown one already; the core heeds it, adapters need not.
+    `markdown`: the text is a model's Markdown, to be shown in the platform's own way; otherwise the
+    text is plain. `ask`: a text is wanted; a form, where one may be opened now, needs no message.
+    `notice`: it stands only until the answer comes. The answer is news: where edits make no sound
+    it is a message of its own. `gone`: the message that this replaces is to be removed; there is
+    nothing to show, and with `quiet` nothing to say about it. `text` is for a message that can't be
+    removed. `again`: an earlier try may have shown it; where the platform lets a bot look, it is
+    looked for before it is sent.
     """
 
     text: str
@@ -163,8 +162,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ShownMessages:
-    """Messages that a reply became, in order; the last one carries the buttons. `refs`: the
-    platform's own ids of the files, in their order, where it gives any."""
+    """The messages of a reply, in order; the last one carries the buttons. `refs`: the platform's
+    own ids of the files, in their order, where it gives any."""
 
     message_ids: tuple[str, ...]
     refs: tuple[str | None, ...] = ()
@@ -175,11 +174,11 @@ PictureWay = Literal["caption", "option", "path"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Characters as the platform counts them; sizes in bytes; `edit_seconds`: least time between
-    edits of one message. `repeatable`: a reply with a nonce is shown once, however often it is
-    sent. `discreet`: a secret reply is shown to nobody but its person. `picture`: how one goes with
-    a command: its caption is the command, it is one of the command's options, its path is in the
-    line."""
+    """`text` and `caption` in characters as the platform counts them; sizes in bytes;
+    `edit_seconds`: least time between edits of one message. `repeatable`: a reply with a nonce is
+    shown once, however often it is sent. `discreet`: a secret reply is shown to nobody except its
+    person. `picture`: the way to send one with a command: its caption is the command, it is one of
+    the command's options, its path is in the line."""
 
     text: int
     caption: int
@@ -192,19 +191,16 @@ class Limits:
 
 
 class Messenger(Protocol):
-    """What an adapter offers to the core."""
-
-    @property
-    def limits(self) -> Limits: ...
+    """A chat platform as an adapter offers it to the core."""
 
     async def limits_for(self, to: Address) -> Limits:
-        """The limits of one chat, where they differ; `limits` when the platform does not say."""
+        """The limits of one chat."""
         ...
 
     async def show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None = None
     ) -> ShownMessages:
-        """Send, or edit what is shown already. Raises `SendFailed`."""
+        """Send the reply, or edit the shown messages. Raises `SendFailed`."""
         ...
 
     async def busy(self, to: Address) -> None:

@@ -1,4 +1,4 @@
-"""The Discord client: acknowledges what people do within its first call, then lets the core
+"""The Discord bot: acknowledges a person's action with its first call, then lets the core
 answer."""
 
 import asyncio
@@ -44,10 +44,9 @@ PERMISSIONS = discord.Permissions(
     attach_files=True,
     read_message_history=True,
 ).value
-"""What a server's owner is asked for."""
+"""Permissions that a server's owner is asked for."""
 RATE_LIMIT_SECONDS = 30.0
-"""A longer wait than this is an error, and the delivery's turn comes again. The library allows no
-less."""
+"""A longer wait is an error, and the delivery's turn comes again. The library allows no less."""
 SUGGEST_SECONDS = 2.0
 FINISH_SECONDS = 1.2
 LAST_WORD_SECONDS = 0.9
@@ -58,8 +57,8 @@ REMEMBERED = 1000
 
 
 class DiscordBot(discord.AutoShardedClient):
-    """One bot account. `answer` gets each thing a person does, with a chat to show its replies in;
-    `suggest` knows the models."""
+    """One bot account. `answer` is called with each action of a person, and a chat to show its
+    replies in; `suggest` knows the models."""
 
     def __init__(
         self,
@@ -122,7 +121,7 @@ class DiscordBot(discord.AutoShardedClient):
             log.error("commands_refused", reason=refused.reason)  # noqa: TRY400  (Discord's answer says it all)
 
     async def find_gateway(self, url: str | None, *, loopback: bool) -> None:
-        """Where to connect, and to connect again: as set, or as Discord says where that is not the
+        """Find the gateway to connect to: as it is set, or as Discord says where that is not the
         real one."""
         if url is None and loopback:
             url = (await self.http.request(Route("GET", "/gateway")))["url"]
@@ -132,8 +131,8 @@ class DiscordBot(discord.AutoShardedClient):
     async def launch_shard(
         self, gateway: yarl.URL, shard_id: int, *, initial: bool = False
     ) -> None:
-        """Waits for a gateway that is away. The library's own way calls itself for each try, until
-        the stack is full."""
+        """Connect, also to a gateway that is away for a while. The library's own way calls itself
+        for each try, until the stack is full."""
         pause = BACKOFF_LEAST
         while True:
             try:
@@ -244,7 +243,8 @@ class DiscordBot(discord.AutoShardedClient):
             log.info("not_suggested", reason=failure.reason)
 
     async def _open_form(self, interaction: discord.Interaction, form_id: str) -> None:
-        """A question that was shown as a message with a button, because its form came too late."""
+        """Open the form of a question that was shown as a message with a button, because its form
+        came too late."""
         action, _, value = form_id.partition(":")
         ask = self.channel_chat.memory.asks.get(form_id) or Ask(action, value, _label(interaction))
         try:
@@ -255,8 +255,9 @@ class DiscordBot(discord.AutoShardedClient):
     async def _reply(
         self, interaction: discord.Interaction, asked: Inbound, *, hidden: bool, may_ask: bool
     ) -> None:
-        """Discord gives three seconds, so nothing is awaited before the acknowledgement, but where
-        a form may be the answer. `hidden` counts where others read along."""
+        """Answer an interaction. Discord gives three seconds, so nothing is awaited before the
+        acknowledgement, except where a form may be the answer. `hidden` counts where others read
+        along."""
         facts = InteractionFacts(
             id=interaction.id,
             token=interaction.token,
@@ -282,8 +283,8 @@ class DiscordBot(discord.AutoShardedClient):
             await chat.close()
 
     async def _address(self, interaction: discord.Interaction, original: str | None) -> Address:
-        """Where a result can be pushed later: here, or the person's direct messages where the bot
-        is no member."""
+        """The place for a later result: here, or the person's direct messages where the bot is no
+        member."""
         private = interaction.context.dm_channel
         if inbound.reachable(interaction) and interaction.channel_id is not None:
             first = (
@@ -314,7 +315,7 @@ class DiscordBot(discord.AutoShardedClient):
         return guild.filesize_limit if isinstance(guild, discord.Guild) else None
 
     def _is_new(self, event_id: int) -> bool:
-        """Discord may send an event again after a broken connection."""
+        """Whether the event is new: Discord may send it again after a broken connection."""
         if event_id in self._seen:
             return False
         self._seen[event_id] = None
@@ -324,7 +325,7 @@ class DiscordBot(discord.AutoShardedClient):
 
     @asynccontextmanager
     async def _finishing(self) -> AsyncIterator[None]:
-        """Registers the running task, so that a stop lets it finish what it is about to show."""
+        """Register the running task, so that a stop lets it finish a reply."""
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
@@ -334,8 +335,8 @@ class DiscordBot(discord.AutoShardedClient):
             self._running.discard(task)
 
     async def leave(self) -> None:
-        """Stop within about three seconds: answers get a moment to end, then one for a last word,
-        the gateway a moment to say goodbye."""
+        """Stop within about three seconds: answers get a moment to end, then one for a last word;
+        the gateway gets a moment to say goodbye."""
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=FINISH_SECONDS)
             for task in late:
@@ -351,7 +352,8 @@ def _named(name: str, commands: Sequence[Command]) -> Command | None:
 
 
 def _choice(model: ModelOut, *, several: bool) -> dict[str, str]:
-    """`several`: models of other kinds are offered beside it, perhaps this one once more."""
+    """A choice for an option. `several`: models of other kinds are offered beside it, perhaps this
+    one once more."""
     value = f"{model.kind} {model.id}" if several else model.id
     return {
         "name": (texts.of_kind(model) if several else model.name)[:LABEL],
@@ -367,7 +369,7 @@ def _kinds(command: Command, option: str) -> Sequence[Kind]:
 
 
 def _label(interaction: discord.Interaction) -> str:
-    """What is written on the button that was pressed."""
+    """The label of the pressed button."""
     data: Any = interaction.data
     rows = [] if interaction.message is None else interaction.message.components
     buttons = [
@@ -383,8 +385,8 @@ def _label(interaction: discord.Interaction) -> str:
 
 
 def point_at(api_url: str) -> str | None:
-    """Make discord.py talk to another Discord than the real one; the host that then may hold files,
-    too."""
+    """Make discord.py talk to another Discord than the real one, and return the host that may then
+    hold files, too."""
     if api_url.rstrip("/") == DISCORD:
         return None
     Route.BASE = f"{api_url.rstrip('/')}/v10"

@@ -12,7 +12,7 @@ import structlog
 from bots.core.recent import Recent
 from bots.core.texts.introduction import is_there
 from bots.core.types import Address, Ask, Limits, Reply, SendFailed, ShownMessages
-from bots.discord.render import LIMITS, TEXT, MessagePart, edited, limits, nonce, parts
+from bots.discord.render import TEXT, MessagePart, edited, limits, nonce, parts
 from bots.discord.rest import (
     FORM_INVALID,
     NO_HISTORY,
@@ -56,10 +56,6 @@ class MessageChat(ABC):
         self.rest = rest
         self.memory = memory
         self._paused: Recent[str, float] = Recent(REMEMBERED)
-
-    @property
-    def limits(self) -> Limits:
-        return LIMITS
 
     async def show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None = None

@@ -21,7 +21,7 @@ Payload = dict[str, Any]
 
 
 def registered(commands: Sequence[Command]) -> list[Payload]:
-    """Everything to register: each command, and those that belong to a message's menu once more."""
+    """Everything to register: each command, and the commands of a message's menu once more."""
     return [
         *(_slash(one) for one in commands),
         *(_on_message(one) for one in commands if one.on_message),
@@ -34,8 +34,8 @@ def on_message(title: str, commands: Sequence[Command]) -> Command | None:
 
 
 def changed(theirs: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
-    """Whether what Discord has is something else. It adds ids, versions and defaults of its own,
-    which do not count."""
+    """Whether Discord has other commands. It adds ids, versions and defaults of its own, which do
+    not count."""
     by_name = {(one.get("type", CHAT_INPUT), one["name"]): one for one in theirs}
     return len(by_name) != len(wanted) or any(
         not _within(one, by_name.get((one["type"], one["name"]))) for one in wanted
@@ -43,8 +43,8 @@ def changed(theirs: Sequence[Payload], wanted: Sequence[Payload]) -> bool:
 
 
 def _within(wanted: object, has: object) -> bool:
-    """Everything that is wanted is there. An empty or false value may be missing, for Discord
-    leaves those out."""
+    """Whether everything wanted is there. An empty or false value may be missing: Discord leaves
+    those out."""
     if isinstance(wanted, dict):
         fields = has if isinstance(has, dict) else {}
         return all(_within(value, fields.get(name)) for name, value in wanted.items())
@@ -127,7 +127,7 @@ def _described(in_language: Callable[[str], str], name: str) -> Payload:
 
 
 def _localized(in_language: Callable[[str], str], most: int) -> dict[str, str]:
-    """By Discord's locales, which for our languages are named the same."""
+    """The texts by Discord's locales, which have the same names as our languages."""
     others = {
         language: in_language(language)[:most] for language in LANGUAGES if language != DEFAULT
     }

@@ -1,4 +1,4 @@
-"""How the bot reaches Discord: at once, or through the proxy that the environment names."""
+"""The bot's connections to Discord: direct, or through the proxy that the environment names."""
 
 import ssl
 from typing import Any
@@ -10,7 +10,8 @@ from bots.core.proxies import proxy_of
 
 
 def connector_for(url: str) -> aiohttp.TCPConnector:
-    """For all that the bot says to Discord, its gateway and its files too. Needs a running loop."""
+    """The connector for all calls to Discord, its gateway and its files too. Needs a running
+    loop."""
     trust = ssl.create_default_context()
     proxy = proxy_of(url)
     if proxy is None:
@@ -22,8 +23,8 @@ def connector_for(url: str) -> aiohttp.TCPConnector:
 
 
 class _Tunnel(ProxyConnector):
-    """Says of a proxy that does not let us through what aiohttp says of a connection that could not
-    be made."""
+    """Connections through a proxy. One that does not let us through raises the error of a
+    connection that could not be made."""
 
     async def _wrap_create_connection(
         self, *args: Any, req: aiohttp.ClientRequest, **kwargs: Any

@@ -1,4 +1,4 @@
-"""What people do on Discord, as an `Inbound`."""
+"""Actions of people on Discord as `Inbound`."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class AttachmentReader:
         )
 
     def of_message(self, said: discord.Message) -> tuple[Attachment, ...]:
-        """With those of a message that it passes on."""
+        """The attachments of a message, with those of a message that it passes on."""
         passed_on = [one for shown in said.message_snapshots for one in shown.attachments]
         return tuple(
             self.attachment(one.filename, one.content_type, one.size, one.url)
@@ -140,7 +140,7 @@ def submitted(interaction: discord.Interaction, address: Address) -> Inbound:
 
 def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbound | None:
     """A direct message, or one that mentions or answers the bot: a question, unless it is written
-    as a command. Nothing for others."""
+    as a command. None for any other message."""
     quoted = _quoted(said, bot_id, files)
     mentioned = any(one.id == bot_id for one in said.mentions)
     words = _words(said)
@@ -172,8 +172,7 @@ def message(said: discord.Message, bot_id: int, files: AttachmentReader) -> Inbo
 
 
 def reachable(interaction: discord.Interaction) -> bool:
-    """Whether the bot's own token will be able to post where this was sent from, in an hour as
-    well."""
+    """Whether the bot's own token will be able to post in this place, in an hour as well."""
     if interaction.channel is None:
         return False
     if interaction.guild_id is None:
@@ -190,7 +189,7 @@ def reachable(interaction: discord.Interaction) -> bool:
 
 
 def focused(interaction: discord.Interaction) -> tuple[str, str]:
-    """The option that is being typed, and what is typed so far."""
+    """The option that is being typed, and its text so far."""
     data: Mapping[str, Any] = interaction.data or {}
     found = next(
         (one for one in data.get("options", []) if one.get("focused")), {"name": "", "value": ""}
@@ -199,7 +198,7 @@ def focused(interaction: discord.Interaction) -> tuple[str, str]:
 
 
 def _quoted(said: discord.Message, bot_id: int, files: AttachmentReader) -> QuotedMessage | None:
-    """The message that this one answers, with what Discord shows of it."""
+    """The message that this one answers, as far as Discord shows it."""
     if (
         said.reference is None
         or said.reference.message_id is None
@@ -220,8 +219,7 @@ def _quoted(said: discord.Message, bot_id: int, files: AttachmentReader) -> Quot
 
 
 def _words(said: discord.Message) -> str:
-    """What it says, with what it passes on: Discord keeps the words of a forwarded message apart
-    from the message."""
+    """The words of a message, with those that it passes on: Discord keeps them apart."""
     return "\n".join(
         words
         for words in (said.content, *(shown.content for shown in said.message_snapshots))
@@ -269,7 +267,7 @@ def _given(
 
 
 def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What stands in the fields of a form, whether each is in a row or has a label."""
+    """The values of a form's fields, in a row or with a label."""
     for one in components:
         if "value" in one:
             yield str(one["value"])

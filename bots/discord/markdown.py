@@ -1,5 +1,5 @@
-"""Text as Discord shows it: plain text stays plain, and a model's Markdown becomes Discord's own,
-which has no tables, rules or tasks."""
+"""Texts for Discord: plain text stays plain, and a model's Markdown becomes Discord's own, which
+has no tables, rules or tasks."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -42,13 +42,13 @@ _STARTS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def clean(text: str) -> str:
-    """Without halves of characters, which no JSON may carry."""
+    """The text without halves of characters, which no JSON may carry."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def plain(text: str) -> str:
-    """The same text, with every sign that Discord would take for formatting, a link or a mention
-    shown as it is."""
+    """The text with every sign escaped that Discord would take for formatting, a link or a
+    mention."""
     return _PLAIN.sub(_escaped, text)
 
 
@@ -74,8 +74,8 @@ def markdown_parts(text: str, limit: int) -> list[str]:
 
 
 def converted(text: str) -> str:
-    """CommonMark with GitHub's additions as Discord Markdown. A block of code that does not end, as
-    in a text still growing, is closed."""
+    """CommonMark with GitHub's additions as Discord Markdown. A block of code without an end, as in
+    a text still growing, is closed."""
     made: list[str] = []
     lines = text.replace("\r\n", "\n").split("\n")
     place = 0
@@ -100,7 +100,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _fenced(lines: Sequence[str], place: int, fence: re.Match[str], made: list[str]) -> int:
-    """Takes a block of code over; the line behind it."""
+    """Take a block of code over, and return the line behind it."""
     end = next(
         (one for one in range(place + 1, len(lines)) if _closes(lines[one], fence["fence"])),
         len(lines),
@@ -116,7 +116,7 @@ def _closes(line: str, fence: str) -> bool:
 
 
 def _line(lines: Sequence[str], place: int, made: list[str]) -> int:
-    """Takes one line over, and the line under it that makes it a heading."""
+    """Take one line over, and the line under it that makes it a heading."""
     line = lines[place]
     heading = _HEADING.match(line)
     under = lines[place + 1] if place + 1 < len(lines) else ""
@@ -138,7 +138,7 @@ def _line(lines: Sequence[str], place: int, made: list[str]) -> int:
 
 
 def _inline(text: str) -> str:
-    """Rewrites what is not code."""
+    """Rewrite the parts that are not code."""
     made, place = "", 0
     for code in _CODE.finditer(text):
         made += _rewritten(text[place : code.start()]) + code[0]
@@ -157,7 +157,7 @@ def _is_rule_of_table(line: str) -> bool:
 
 
 def _table(lines: Sequence[str], place: int, made: list[str]) -> int:
-    """Takes a table over as lined-up text, or as lists if it is too wide for that."""
+    """Take a table over as lined-up text, or as lists if it is too wide for that."""
     head = _cells(lines[place])
     rows = []
     place += 2
@@ -197,7 +197,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _bare(cell: str) -> str:
-    """A cell without marks, for in a block of code they would be seen."""
+    """A cell without marks, which would be seen in a block of code."""
     cell = re.sub(r"!?\[([^\]]*)\]\((\S+?)\)", r"\1", cell)
     return re.sub(r"(\*\*|__|~~|`)", "", cell).replace("<br>", " ")
 
@@ -225,8 +225,8 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _cut(block: str, limit: int, parts: list[str], room: int) -> list[str]:
-    """A block that is longer than a message. Text may begin in the `room` that the last message has
-    left."""
+    """Cut a block that is longer than a message. Text may begin in the `room` that the last message
+    has left."""
     if block.startswith(FENCE):
         opening, *body = block.split("\n")[:-1]
         around = len(opening) + len(FENCE) + 2

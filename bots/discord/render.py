@@ -1,4 +1,4 @@
-"""A Reply as Discord messages: text cut to size, buttons as components, files in groups that one
+"""Replies as Discord messages: text cut to size, buttons as components, files in groups that one
 request can carry."""
 
 import hashlib
@@ -22,7 +22,7 @@ ROWS, BUTTONS_IN_ROW, LABEL = 5, 5, 80
 MENU, MENU_ID = 25, "menu"
 FORM_TITLE, FORM_DESCRIPTION, FORM_TEXT = 45, 100, 4000
 FORM = "form"
-"""A button of this action opens the form of `Ask`: its value is that one's `action:value`."""
+"""A button of this action opens the form of an `Ask`, whose `action:value` is its value."""
 SPOILER = "SPOILER_"
 EDIT_SECONDS = 1.2
 """Discord allows about five edits in five seconds to a channel."""
@@ -42,7 +42,8 @@ LIMITS = Limits(
 
 
 def limits(file_bytes: int | None) -> Limits:
-    """For a chat whose files may have so many bytes, as far as one request can carry them."""
+    """The limits of a chat whose files may have so many bytes, as far as one request can carry
+    them."""
     most = min(file_bytes or FILE_BYTES, REQUEST_BYTES)
     return replace(LIMITS, photo_bytes=most, upload_bytes=most)
 
@@ -56,8 +57,8 @@ class MessagePart:
 
 
 def parts(reply: Reply) -> list[MessagePart]:
-    """The messages that a reply becomes, in order; the last one carries the buttons. Empty for a
-    reply that shows nothing."""
+    """The messages of a reply, in order; the last one carries the buttons. Empty for a reply
+    without content."""
     text = clean(reply.text)
     texts = markdown_parts(text, TEXT) if reply.markdown else plain_parts(text, TEXT)
     groups = _groups(reply.files)
@@ -96,8 +97,8 @@ def edited(part: MessagePart) -> dict[str, Any]:
 
 
 def nonce(reply: Reply, index: int) -> str:
-    """At most 25 characters, another for each part. A reply without one gets a random one, which
-    still covers a second try."""
+    """The nonce of a part: at most 25 characters, another for each part. A reply without one gets a
+    random one, which still covers a second try."""
     if reply.nonce is None:
         return secrets.token_hex(12)
     if index == 0:
@@ -110,7 +111,7 @@ def form_button(ask: Ask) -> Button:
 
 
 def form(ask: Ask) -> dict[str, Any]:
-    """The form that asks for a text; what is sent comes back under the id `action:value`."""
+    """The form that asks for a text, which comes back under the id `action:value`."""
     asked = clean(ask.title).strip() or "…"
     title = shorten(asked, FORM_TITLE)
     field = {
@@ -130,7 +131,7 @@ def form(ask: Ask) -> dict[str, Any]:
 
 
 def file_name(file: ReplyFile) -> str:
-    """What Discord calls the file: a spoiler is one by its name."""
+    """The file's name on Discord, which makes a spoiler one."""
     return f"{SPOILER}{file.name}" if file.spoiler else file.name
 
 
@@ -147,8 +148,8 @@ def _groups(files: Sequence[ReplyFile]) -> list[tuple[ReplyFile, ...]]:
 
 
 def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
-    """What is too much for rows of buttons is in a menu below them, and in more of those if need
-    be."""
+    """The rows of buttons. Those that find no room are in a menu below them, and in more menus if
+    need be."""
     short = [
         row[start : start + BUTTONS_IN_ROW]
         for row in rows
@@ -172,7 +173,7 @@ def _rows(rows: Sequence[Sequence[Button]]) -> list[dict[str, Any]]:
 
 
 def _menu(buttons: Sequence[Button], number: int) -> dict[str, Any]:
-    """What is chosen comes as if its button had been pressed."""
+    """A menu, whose choices come as if their buttons had been pressed."""
     options = [
         {"label": shorten(clean(one.label), LABEL), "value": f"{one.action}:{one.value}"}
         for one in buttons

@@ -31,7 +31,8 @@ from bots.telegram.webhook import Webhook
 log = structlog.get_logger()
 
 Answer = Callable[[Messenger, Inbound], Awaitable[None]]
-"""Runs a command and shows its replies. Raises nothing, except when it is cancelled."""
+"""The core's answer to an inbound: it runs the command and shows its replies. Raises nothing,
+except when it is cancelled."""
 
 POLL_SECONDS = 30
 ANSWER_SECONDS = 10

@@ -37,10 +37,6 @@ class AnswerChat:
         self._before = list(kept.shown)
         self._now: list[list[str]] = []
 
-    @property
-    def limits(self) -> Limits:
-        return self._chat.limits
-
     async def limits_for(self, to: Address) -> Limits:
         return await self._chat.limits_for(to)
 

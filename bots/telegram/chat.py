@@ -49,10 +49,6 @@ class TelegramChat:
         self._notices: Recent[tuple[int, int], None] = Recent(MEMORY)
         self._moved: dict[int, int] = {}
 
-    @property
-    def limits(self) -> Limits:
-        return LIMITS
-
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS if to.private else GROUP_LIMITS
 

@@ -12,11 +12,12 @@ from client.errors import ApiError
 UNREADABLE = "file_unreadable"
 TOO_LARGE = "too_large"
 DOWNLOAD_BYTES = 20_000_000
-"""A bot can't fetch more; reading what is larger fails with `too_large`."""
+"""A bot can't fetch more; reading a larger file fails with `too_large`."""
 
 
 def attachments(message: Message) -> tuple[Attachment, ...]:
-    """Of one message: a photo in its largest size that can be fetched, or any other file."""
+    """The files of one message: a photo in its largest size that can be fetched, or any other
+    file."""
     if message.photo:
         return (_photo(message, message.photo),)
     for file in (message.document, message.video, message.audio):
@@ -68,7 +69,7 @@ def attachments(message: Message) -> tuple[Attachment, ...]:
 
 
 def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
-    """Of a message in another chat that this one answers: a photo, or a file."""
+    """The files of a message in another chat that this one answers: a photo, or a file."""
     answered = message.external_reply
     if answered is not None and answered.photo:
         return (_photo(message, answered.photo),)

@@ -1,5 +1,4 @@
-"""What messages carry along for the bot, so that nothing has to be remembered: a link under their
-first sign.
+"""Links under the first sign of a message, by which it carries facts for the bot.
 
 The pen in front of a question names action and value: Telegram shows the question again with its
 answer, link and all. The arrow below an album names the album's messages, because buttons can't
@@ -24,8 +23,8 @@ TEXT_UNITS = 4_096
 
 
 def question(ask: Ask, text: str, own_name: str) -> Marked:
-    """`default` stands below, to be copied at a touch: a field for an answer can't be filled in
-    beforehand."""
+    """The words of a question. `default` stands below, to be copied at a touch: a field for an
+    answer can't be filled in beforehand."""
     says = f"{PEN} {shorten_lines(clean(text).strip() or clean(ask.title), TEXT_ROOM)}"
     entities = [_link(PEN, "ask", f"{ask.action}:{ask.value}", own_name)]
     default = shorten_lines(clean(ask.default).strip(), TEXT_ROOM)

@@ -1,4 +1,4 @@
-"""What arrives from Telegram as `Inbound`: commands, plain questions, answers to questions, pressed
+"""Updates from Telegram as `Inbound`: commands, plain questions, answers to questions, pressed
 buttons."""
 
 import re
@@ -20,11 +20,10 @@ _COMMAND = re.compile(r"/(?P<name>[A-Za-z0-9_]{1,32})(?:@(?P<bot>\w+))?(?=\s|$)"
 
 
 def from_messages(messages: Sequence[Message], update_id: int, bot: Bot) -> Inbound | None:
-    """One message, or those of one album: all their captions are what was said, in order, a command
-    before the others.
+    """One message, or those of one album: all their captions in order, a command before the others.
 
-    None for what is not meant for this bot: other bots' commands, group talk, messages without a
-    person behind them.
+    None for a message that is not meant for this bot: other bots' commands, group talk, messages
+    without a person behind them.
     """
     worded = [
         (one, words) for one in messages if (words := clean(one.text or one.caption or "").strip())
@@ -94,8 +93,8 @@ def from_stop(
 
 
 def _said(message: Message, text: str, bot: Bot) -> tuple[str, str, bool] | None:
-    """The command, what is behind it, and whether it was not written but only meant. What was
-    passed on commands nothing."""
+    """The command, the text behind it, and whether it was only meant and not written. A forwarded
+    message commands nothing."""
     match = None if message.forward_origin is not None else _COMMAND.match(text)
     if match is not None:
         if match["bot"] is not None and match["bot"].lower() != bot.username.lower():
@@ -124,8 +123,8 @@ def _answers(message: Message, bot: Bot) -> bool:
 
 
 def _answered(message: Message) -> Message | None:
-    """In a topic, what answers nothing is shown as an answer to the message that opened the
-    topic."""
+    """The answered message. In a topic, a message that answers nothing is shown as an answer to the
+    one that opened the topic."""
     answered = message.reply_to_message
     opened = (
         answered is not None
@@ -171,8 +170,8 @@ def _quoted_elsewhere(message: Message, picked: str | None) -> QuotedMessage | N
 
 
 class _Moderates:
-    """Asks when it is called. A class of its own, so that printing an inbound shows no bot, and so
-    no token."""
+    """Asks for the rights of a member when it is called. It is a class, so that printing an inbound
+    shows no bot, and so no token."""
 
     def __init__(self, bot: Bot, chat_id: int, user_id: int) -> None:
         self._bot = bot

@@ -1,4 +1,4 @@
-"""Marks in texts: what a model's Markdown becomes, and names that must not ring."""
+"""Marks in Telegram texts: a model's Markdown as entities, and names that must not ring."""
 
 import re
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from telegramify_markdown import RenderConfig, convert
 from bots.core.splitting import split, utf16_units
 
 ENTITIES = 100
-"""Telegram leaves out what is beyond."""
+"""Telegram leaves out further entities."""
 OWN_HOST = "t.me"
 """No link of a model leads there: the adapter knows its own marks by it, and a link to a person
 calls them."""
 
 _LESS_THAN = "\ufdd0"
-"""Stands for `<` while Markdown is read, for what looks like HTML would be left out. As long as
-`<`, and no text has it."""
+"""A sign in place of `<` while Markdown is read: text that looks like HTML would be left out. It
+has the same length, and no text has it."""
 _JOINER = "\u2060"
 _NAME = re.compile(r"(?<![\w@/.])@(?=[A-Za-z]\w{3,31})")
 _KEPT = {
@@ -35,14 +35,14 @@ _KEPT = {
     "expandable_blockquote",
 }
 CUT_OFF = "…\n"
-"""In front of the end of a text."""
+"""The sign in front of the end of a text."""
 LEAST_FILL = 0.25
 """A message is at least this full before a block of code is kept whole by beginning a new one."""
 SYMBOLS = {f"heading_level_{level}": "" for level in range(1, 7)} | {
     "unordered_list_item": "•",
     "task_uncompleted": "☐",
 }
-"""Instead of the library's own; titles need none."""
+"""Signs instead of the library's own; titles need none."""
 _VERBATIM = ("code", "pre")
 
 
@@ -69,13 +69,13 @@ LOOK = _look()
 
 
 def clean(text: str) -> str:
-    """Without what can't be sent at all: halves of characters, and zeros."""
+    """The text without halves of characters and zeros, which can't be sent at all."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def from_markdown(text: str) -> Marked:
-    """Never refuses: what is not balanced stays as it is. What would show nothing is shown as it
-    was written."""
+    """A model's Markdown as marked text. Nothing is refused: unbalanced marks stay as they are, and
+    a text that would show nothing is shown as it was written."""
     shown, found = convert(text.replace("<", _LESS_THAN), config=LOOK)
     shown = shown.replace(_LESS_THAN, "<").rstrip()
     if not shown.strip():
@@ -110,8 +110,8 @@ def _harmless(url: str) -> bool:
 
 
 def silent(marked: Marked, own_name: str) -> Marked:
-    """Names of others do not ring: an invisible joiner behind the @ makes them plain text. Code
-    keeps its characters."""
+    """The text with silent names of others: an invisible joiner behind the @ makes them plain text.
+    Code keeps its characters."""
     cuts = [
         match.end()
         for match in _NAME.finditer(marked.text)
@@ -153,14 +153,14 @@ def _stretched(entity: MessageEntity, units: list[int]) -> MessageEntity:
 
 
 def marked(text: str, *, markdown: bool, own_name: str | None) -> Marked:
-    """The whole text, however long. `own_name`: names of others are not to ring there."""
+    """The whole text, however long. `own_name`: names of others must not ring there."""
     whole = from_markdown(clean(text)) if markdown else Marked(clean(text))
     return whole if own_name is None else silent(whole, own_name)
 
 
 def cut(whole: Marked, limit: int) -> Iterator[Marked]:
-    """As messages of at most `limit` units, none of them blank. What reaches over a cut is marked
-    on both sides.
+    """Messages of at most `limit` units, none of them blank. An entity that reaches over a cut
+    marks both sides.
 
     The marked text is cut, not its Markdown: marks may make it longer, and half a block of code
     would be read as something else.
@@ -175,7 +175,7 @@ def cut(whole: Marked, limit: int) -> Iterator[Marked]:
 
 
 def ending(whole: Marked, limit: int) -> Marked:
-    """The end of what is too long, from the start of a line; all of what is not."""
+    """The end of a text that is too long, from the start of a line; all of any other text."""
     if utf16_units(whole.text) <= limit:
         return whole
     start = len(whole.text) - limit // 2 + utf16_units(CUT_OFF)
@@ -185,7 +185,7 @@ def ending(whole: Marked, limit: int) -> Marked:
 
 
 def shifted(marked: Marked, prefix: str, *more: MessageEntity) -> Marked:
-    """With something in front, and more marks there."""
+    """The text with something in front, and more marks there."""
     units = utf16_units(prefix)
     moved = [
         MessageEntity(one.type, one.offset + units, one.length, url=one.url, language=one.language)
@@ -195,8 +195,8 @@ def shifted(marked: Marked, prefix: str, *more: MessageEntity) -> Marked:
 
 
 def _before_code(whole: Marked, start: int, end: int, limit: int) -> int:
-    """Where to end instead, when the part would end in a block of code that has room in the next
-    message as a whole."""
+    """The end of a part that would end in a block of code: before the block, if that has room in
+    the next message as a whole."""
     if end >= len(whole.text):
         return end
     first, last = utf16_units(whole.text[:start]), utf16_units(whole.text[:end])

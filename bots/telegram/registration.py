@@ -1,7 +1,7 @@
-"""What Telegram shows of the bot before anybody talks to it: its commands, by place and language,
-and what it says of itself.
+"""The bot's entry on Telegram, seen before anybody talks to it: its commands, by place and
+language, and its introduction.
 
-Telegram takes few such changes a day, so that only what differs is sent.
+Telegram takes few such changes a day, so only differences are sent.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ ABOUT, ABOUT_SHORT = 512, 120
 
 
 async def register(bot: Bot) -> None:
-    """The bot works without it: what Telegram refuses is only logged. Raises `TelegramError` for
-    what may be tried again."""
+    """Register the bot, which works without it: a refusal is only logged. Raises `TelegramError`
+    for trouble that may pass."""
     try:
         for language in LANGUAGES:
             # what is said for no language is shown to everybody whose language we do not speak

@@ -1,4 +1,4 @@
-"""Updates that Telegram brings, instead of being asked for them: a small server behind the
+"""Updates that Telegram brings, instead of being asked for them, to a small server behind the
 operator's proxy."""
 
 import hashlib
@@ -20,7 +20,7 @@ MOST_BYTES = 4_000_000
 CONNECTIONS = 40
 
 Take = Callable[[Any], Awaitable[None]]
-"""Takes an update over, as Telegram wrote it; returns when there was room for it."""
+"""Takes an update over, as Telegram wrote it, and returns when there is room for it."""
 
 
 class WebhookRefused(Exception):
@@ -32,7 +32,7 @@ class PortTaken(Exception):
 
 
 class Webhook:
-    """`public_url` is what Telegram knows, `listen` host and port here; the proxy between them
+    """`public_url` is the address for Telegram, `listen` host and port here; the proxy between them
     passes `PATH` on."""
 
     def __init__(self, bot: Bot, public_url: str, listen: tuple[str, int], take: Take) -> None:
@@ -45,7 +45,7 @@ class Webhook:
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> int:
-        """The port that is listened on. Raises `PortTaken`."""
+        """Listen, and return the port. Raises `PortTaken`."""
         app = web.Application(client_max_size=MOST_BYTES)
         app.router.add_post(PATH, self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -57,7 +57,8 @@ class Webhook:
         return int(self._runner.addresses[0][1])
 
     async def announce(self, kinds: tuple[str, ...]) -> None:
-        """Raises `WebhookRefused`, and `TelegramError` for what may be tried again."""
+        """Tell Telegram the address. Raises `WebhookRefused`, and `TelegramError` for trouble that
+        may pass."""
         try:
             await self._bot.set_webhook(
                 self._url,
@@ -70,7 +71,7 @@ class Webhook:
         log.info("webhook_set", url=self._url)
 
     async def close(self) -> None:
-        """Telegram keeps what it can't bring, for a day."""
+        """Stop listening: Telegram keeps updates that it can't bring for a day."""
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -19,7 +19,7 @@ from bots.core.texts import WRITING
 from bots.core.types import Address, Ask, Button, Limits, Reply, ReplyFile, ShownMessages
 
 HOLD_SECONDS = 20.0
-"""How long a push waits for the end of an answer that is being written."""
+"""Time that a push waits for the end of an answer that is being written."""
 LIMITS = Limits(
     text=100_000,
     caption=100_000,
@@ -32,7 +32,7 @@ LIMITS = Limits(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A button on the screen: its message and what pressing it says."""
+    """A button on the screen, with its message."""
 
     message_id: str
     button: Button
@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class OpenMessage:
-    """The message that is being written, and what of it stands on the screen already."""
+    """The message that is being written, with its text on the screen."""
 
     message_id: str
     text: str
@@ -48,11 +48,9 @@ class OpenMessage:
 
 @dataclass(slots=True)
 class TerminalChat:
-    """`files` is the folder for what is sent. `waiting`: the generations whose card is still open,
-    by the card's message id. `asked`: the text that the next line is to be.
-
-    `idle` is set while no message is being written.
-    """
+    """`files` is the folder for files. `waiting`: the generations whose card is still open, by the
+    card's message id. `asked`: the text that the next line is to be. `idle` is set while no message
+    is being written."""
 
     console: Console
     files: Path
@@ -67,18 +65,14 @@ class TerminalChat:
     _growing: OpenMessage | None = None
     _live: Live | None = None
 
-    @property
-    def limits(self) -> Limits:
-        return LIMITS
-
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS
 
     async def show(
         self, to: Address, reply: Reply, replacing: ShownMessages | None = None
     ) -> ShownMessages:
-        """What is on the screen can't be edited: a growing text goes on where it ended, anything
-        else is a new line."""
+        """Write a reply. Lines on the screen can't be edited: a growing text goes on where it
+        ended, anything else is a new line."""
         message_id = replacing.message_ids[-1] if replacing is not None else self._next_id()
         if self._growing is not None and self._growing.message_id != message_id:
             with suppress(TimeoutError):
@@ -99,11 +93,10 @@ class TerminalChat:
         return ShownMessages((message_id,))
 
     async def busy(self, to: Address) -> None:
-        """A terminal that waits says enough."""
+        """Nothing: a terminal that waits says enough."""
 
     def end_line(self) -> None:
-        """What is being written is whole, or nobody goes on with it: the next message has a line of
-        its own."""
+        """End the message that is being written: the next one has a line of its own."""
         if self._live is not None:
             self._live.stop()
             if self._growing is not None:
@@ -115,7 +108,7 @@ class TerminalChat:
         self.idle.set()
 
     def take_ask(self) -> Ask | None:
-        """The text that is wanted, once."""
+        """The wanted text, once."""
         ask, self.asked = self.asked, None
         return ask
 
@@ -123,7 +116,7 @@ class TerminalChat:
         return self.choices.get(number)
 
     def forget(self, generation_id: str) -> None:
-        """Nothing will arrive for it any more."""
+        """Forget a generation whose result will not arrive."""
         self.waiting = {
             message: one for message, one in self.waiting.items() if one != generation_id
         }
@@ -154,8 +147,8 @@ class TerminalChat:
             self.idle.set()
 
     def _write_live(self, message_id: str, text: str, reply: Reply) -> None:
-        """A growing text is drawn again and again below what stands; whole, it is printed for
-        good."""
+        """Draw a growing text again and again below the finished lines, and print it for good when
+        it is whole."""
         if not reply.preview:
             if self._live is not None:
                 self._live.stop()
@@ -201,7 +194,7 @@ class TerminalChat:
             self.settled.set()
 
     def _save(self, file: ReplyFile) -> Path:
-        """The same result may arrive twice: it gets the same name."""
+        """Save a file under its own name: the same result may arrive twice."""
         self.files.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.files.resolve() / Path(file.name).name
         path.write_bytes(file.data)
@@ -239,7 +232,7 @@ def _shown(text: str, *, markdown: bool) -> Markdown | Text:
 
 
 def printable(text: str) -> str:
-    """Without control characters: a model's words must not steer the terminal."""
+    """The text without control characters: a model's words must not steer the terminal."""
     return "".join(
         letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc"
     )

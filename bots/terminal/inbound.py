@@ -1,4 +1,4 @@
-"""From a typed line to an `Inbound`."""
+"""Typed lines as `Inbound`."""
 
 import asyncio
 import getpass
@@ -21,7 +21,8 @@ _FILE = re.compile(r'(?:^|(?<=\s))@(?:"([^"]+)"|(\S+))')
 
 @dataclass(frozen=True, slots=True)
 class TerminalUser:
-    """Who sits at the terminal: the system knows. The chat is theirs, so it has the same name."""
+    """The user of the terminal, whom the system knows. The chat is theirs, so it has the same
+    name."""
 
     name: str = field(default_factory=getpass.getuser)
     _session: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -36,8 +37,8 @@ class TerminalUser:
         return Who(self.name, self.name, self.name, f"{PLATFORM}:{self._session}")
 
     def says(self, line: str, chat: TerminalChat) -> Inbound | None:
-        """Nothing for an empty line. A number presses the button that has it, `/command text` is a
-        command, anything else a question, or the text that was asked for."""
+        """The inbound of a line, None for an empty one. A number presses the button that has it,
+        `/command text` is a command, anything else a question, or the text that was asked for."""
         line = line.strip()
         ask = chat.take_ask()
         if ask is not None and not line.startswith("/") and (line or ask.default):
@@ -97,7 +98,7 @@ def _pressed(line: str, chat: TerminalChat) -> Choice | None:
 
 
 def _attached(text: str) -> list[str]:
-    """Paths of files that are there, written as `@path`; any other `@word` is prose."""
+    """Paths of existing files, written as `@path`; any other `@word` is prose."""
     named = [quoted or plain for quoted, plain in _FILE.findall(text)]
     return [path for path in named if Path(path).expanduser().is_file()]
 

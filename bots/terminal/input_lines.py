@@ -1,4 +1,4 @@
-"""Where lines come from: a person at a prompt, or a pipe."""
+"""Lines from a person at a prompt, or from a pipe."""
 
 import asyncio
 import threading
@@ -22,8 +22,8 @@ _FILES = PathCompleter(expanduser=True)
 
 
 class CommandCompleter(Completer):
-    """Commands at the start of a line, their options behind `--`, the usual values behind an
-    option, files behind `@`."""
+    """Completion of commands at the start of a line, of options behind `--`, of their usual values,
+    and of files behind `@`."""
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -59,8 +59,8 @@ def _in_options(before: str, command: Command | None) -> Iterable[Completion]:
 
 
 async def typed() -> AsyncGenerator[str, None]:
-    """What a person types, until Ctrl-D. What arrives meanwhile is printed above the line that is
-    being written."""
+    """A person's lines, until Ctrl-D. Messages that arrive meanwhile are printed above the line
+    that is being written."""
     session: PromptSession[str] = PromptSession(
         completer=CommandCompleter(), complete_while_typing=True
     )

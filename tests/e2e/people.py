@@ -75,7 +75,7 @@ class TelegramPerson:
         return Shown(str(one.message_id), one.text, tuple(one.buttons), files, reply)
 
     async def sees(self, find: Callable[[list[Shown]], Shown | None], timeout: float = 30) -> Shown:
-        return await self.fake.wait_for(
+        return await self.fake.until(
             lambda scene: find([self._shown(one) for one in scene.by_bot(self.chat)]), timeout
         )
 

@@ -32,7 +32,7 @@ class World:
 
     async def taken(self) -> None:
         """Telegram has forgotten all updates: from now on only the bot can know them."""
-        await self.fake.wait_for(lambda scene: scene.waiting_updates == [] or None, 30)
+        await self.fake.until(lambda scene: scene.waiting_updates == [] or None, 30)
 
     async def answered(self, asked: list[int], *, but: str = "") -> dict[int, list[str]]:
         """What answers each message, once each has a whole answer. Results, which come besides, and
@@ -57,7 +57,7 @@ class World:
                 else None
             )
 
-        return await self.fake.wait_for(all_whole, 90)
+        return await self.fake.until(all_whole, 90)
 
 
 @pytest.fixture
@@ -89,12 +89,12 @@ async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_w
     world.stack.start("telegram")
     answers = await world.answered([*pictures, *questions], but=texts.still_waiting())
     assert [len(answers[one]) for one in answers] == [1] * (PICTURES + QUESTIONS), answers
-    await world.fake.wait_for(
+    await world.fake.until(
         lambda scene: len([one for one in scene.by_bot(CHAT) if one.file]) == PICTURES or None, 90
     )
     prompts = Counter(job["prompt"] for job in world.account.jobs())
     assert prompts == Counter(f"fox {number}" for number in range(PICTURES))
-    await world.fake.wait_for(
+    await world.fake.until(
         lambda scene: not [one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons] or None, 60
     )
     assert not list((world.stack.data_dir / "telegram").rglob("*.json")), (
@@ -111,7 +111,7 @@ async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(
     sandbox = Sandbox(world.stack.sandbox_url)
     sandbox.break_with(token=3600, first_token=0)
     asked = world.writes("what is a fox?")
-    await world.fake.wait_for(lambda scene: [one for one in scene.drafts if one.text] or None, 30)
+    await world.fake.until(lambda scene: [one for one in scene.drafts if one.text] or None, 30)
     name = "telegram" if victim == "bot" else "api"
     if how == "stop":
         await asyncio.to_thread(world.stack.stop, name)
@@ -134,7 +134,7 @@ async def test_what_waits_while_the_product_is_down_is_answered_at_its_start(wor
     world.stack.kill("api")
     asked = [world.writes("/balance") for _ in range(WAITING)]
     world.stack.start("telegram")
-    await world.fake.wait_for(lambda scene: len(scene.calls_of("getMe")) > 1 or None, 30)
+    await world.fake.until(lambda scene: len(scene.calls_of("getMe")) > 1 or None, 30)
     assert len(world.fake.scene().waiting_updates) == WAITING
     world.stack.start("api")
     answers = await world.answered(asked)

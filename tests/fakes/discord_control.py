@@ -1,44 +1,36 @@
-"""The calls under /_fake/ that a driver uses: what people do, and how Discord behaves."""
+"""The actions of people on the fake Discord, and the settings of its behaviour."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
-
-from tests.fakes.discord_faults import Faults, plain
+from tests.fakes.controlling import Action, FakeControl, decoded
+from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import Gateway
-from tests.fakes.discord_people import People, decoded
+from tests.fakes.discord_people import People
 from tests.fakes.discord_rest import Rest
 from tests.fakes.discord_world import World
 
 
-class Control:
+class Control(FakeControl):
     def __init__(self, world: World, gateway: Gateway, rest: Rest, faults: Faults) -> None:
+        super().__init__(world)
         self.world = world
         self.gateway = gateway
         self.rest = rest
         self.faults = faults
         self.people = People(world, gateway)
 
-    def routes(self) -> list[web.RouteDef]:
-        return [web.get("/_fake/state", self.state), web.post("/_fake/{action}", self.act)]
+    def snapshot(self) -> dict[str, Any]:
+        counts = ("connected", "identified", "resumed", "refused_connections")
+        return self.world.snapshot() | {name: getattr(self.gateway, name) for name in counts}
 
-    async def state(self, request: web.Request) -> web.Response:
-        """The whole world, as soon as it is newer than `after` or `seconds` are over."""
-        await self.world.wait_changed(
-            int(request.query.get("after", -1)), float(request.query.get("seconds", 0))
-        )
-        seen = self.world.snapshot()
-        for name in ("connected", "identified", "resumed", "refused_connections"):
-            seen[name] = getattr(self.gateway, name)
-        return plain(seen)
-
-    async def act(self, request: web.Request) -> web.Response:
-        actions: dict[str, Callable[..., Awaitable[Any]]] = {
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {
             "advance": self.advance,
             "fault": self.fault,
-            "limit": self.limit,
+            "limit": self.faults.limit,
             "clear": self.clear,
             "drop": self.drop,
             "reach": self.reach,
@@ -53,15 +45,6 @@ class Control:
             "submit": self.people.submit,
             "says": self.says,
         }
-        action = actions.get(request.match_info["action"])
-        if action is None:
-            return plain({"error": f"no action {request.match_info['action']}"}, 404)
-        try:
-            answer = await action(**await request.json())
-        except (LookupError, ValueError) as error:
-            return plain({"error": str(error)}, 400)
-        await self.world.touch()
-        return plain(answer)
 
     async def says(
         self,
@@ -102,17 +85,14 @@ class Control:
         )
         await self.gateway.emit("MESSAGE_DELETE", about)
 
-    async def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.world.clock_offset += seconds
 
-    async def fault(self, **given: Any) -> None:
+    def fault(self, **given: Any) -> None:
         re.compile(given["path"])
         self.faults.fault(**given)
 
-    async def limit(self, **given: Any) -> None:
-        self.faults.limit(**given)
-
-    async def clear(self) -> None:
+    def clear(self) -> None:
         self.faults.clear()
         self.gateway.refuse_connections = False
 
@@ -122,11 +102,11 @@ class Control:
         self.gateway.refuse_connections = refuse
         await self.gateway.drop(code, forget=forget)
 
-    async def reach(self, channel_id: str, reachable: bool = True, history: bool = True) -> None:
+    def reach(self, channel_id: str, reachable: bool = True, history: bool = True) -> None:
         self.world.channels[channel_id].reachable = reachable
         self.world.channels[channel_id].history = history
 
-    async def portal(
+    def portal(
         self,
         content_intent: str | None = None,
         tier: int | None = None,

@@ -1,20 +1,11 @@
 """Drives a fake Discord over its control calls, in this process or another, and shows what people
 there would see."""
 
-import base64
-import json
 import re
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
-import httpx
-
-from tests.plain_http import PLAIN
-
-T = TypeVar("T")
-Seen = TypeVar("Seen")
+from tests.fakes.driving import Driver, encoded, picked
 
 
 @dataclass(frozen=True)
@@ -100,6 +91,12 @@ class Scene:
             if one.author_id == self.bot_id and channel_id in (None, one.channel_id)
         ]
 
+    def newest(self) -> list[str]:
+        return [
+            f"{one.channel_id} {one.author_id}: {one.content[:100]!r}"
+            for one in self.messages[-10:]
+        ]
+
     def original(self, interaction_id: str) -> SeenMessage | None:
         """The deferred or pressed message of an interaction, once it says something."""
         wanted = self.interactions[interaction_id].original_id
@@ -117,25 +114,16 @@ class Scene:
         return others if original is None else [original, *others]
 
 
-class FakeDiscord:
-    """Actions are plain calls (the fake answers at once); waiting is `await until(...)`."""
-
+class FakeDiscord(Driver[Scene]):
     def __init__(self, base_url: str, token: str) -> None:
         self.base_url = base_url
         self.token = token
         self.api_url = f"{base_url}/api"
         self.gateway_url = base_url.replace("http", "ws", 1) + "/gateway"
-        self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False, verify=PLAIN)
+        super().__init__(base_url)
 
-    def close(self) -> None:
-        self._http.close()
-
-    def _do(self, action: str, **given: Any) -> Any:
-        body = json.dumps({name: value for name, value in given.items() if value is not None})
-        answer = self._http.post(f"/_fake/{action}", content=body)
-        if answer.status_code != 200:
-            raise AssertionError(answer.json()["error"])
-        return answer.json()
+    def _seen(self, raw: dict[str, Any]) -> Scene:
+        return _scene(raw)
 
     def slash(
         self,
@@ -158,7 +146,7 @@ class FakeDiscord:
             command=command,
             options=options or {},
             guild=guild,
-            attachment=_encoded(attachment),
+            attachment=encoded(attachment),
             user_installed=user_installed,
             language=language,
         )
@@ -237,7 +225,7 @@ class FakeDiscord:
             "ping": ping,
         }
         sent["forwards"] = forwards
-        return str(self._do("says", attachment=_encoded(attachment), **sent)["id"])
+        return str(self._do("says", attachment=encoded(attachment), **sent)["id"])
 
     def edits(self, message_id: str, text: str) -> None:
         """A person changes a message after sending it."""
@@ -269,9 +257,6 @@ class FakeDiscord:
     def limit(self, method: str, path: str, limit: int, per: float) -> None:
         self._do("limit", method=method, path=path, limit=limit, per=per)
 
-    def clear(self) -> None:
-        self._do("clear")
-
     def drop(self, code: int | None = None, *, forget: bool = False, refuse: bool = False) -> None:
         """Break the gateway connections; `forget`: they cannot be resumed; `refuse`: nor made anew
         until `clear`."""
@@ -283,18 +268,6 @@ class FakeDiscord:
 
     def content(self, file: SeenFile) -> bytes:
         return self._http.get(file.url).raise_for_status().content
-
-    def scene(self) -> Scene:
-        return _scene(self._http.get("/_fake/state").raise_for_status().json())
-
-    async def until(self, find: Callable[[Scene], T | None], seconds: float = 15) -> T:
-        """The first thing that `find` gives which is not empty; looked for again after each
-        change."""
-        limits = httpx.Timeout(seconds + 5)
-        async with httpx.AsyncClient(
-            base_url=self.base_url, timeout=limits, trust_env=False, verify=PLAIN
-        ) as http:
-            return await _look(http, find, seconds)
 
     async def connected(self, seconds: float = 15) -> None:
         await self.until(lambda scene: scene.connected, seconds)
@@ -328,31 +301,11 @@ class FakeDiscord:
         return await self.until(find, seconds)
 
 
-async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], seconds: float) -> T:
-    end, version = time.monotonic() + seconds, -1
-    while True:
-        left = end - time.monotonic()
-        answer = await http.get(
-            "/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))}
-        )
-        scene = _scene(answer.raise_for_status().json())
-        found = find(scene)
-        if found:
-            return found
-        if left <= 0:
-            shown = "\n".join(
-                f"  {one.channel_id} {one.author_id}: {one.content[:100]!r}"
-                for one in scene.messages[-10:]
-            )
-            raise AssertionError(f"not seen within {seconds} s; the newest messages are:\n{shown}")
-        version = scene.version
-
-
 def _scene(raw: dict[str, Any]) -> Scene:
     return Scene(
         version=raw["version"],
         messages=[_message(one) for one in raw["messages"] if not one["deleted"]],
-        interactions={one["id"]: _pick(SeenInteraction, one) for one in raw["interactions"]},
+        interactions={one["id"]: picked(SeenInteraction, one) for one in raw["interactions"]},
         commands=raw["commands"],
         commands_put=raw["commands_put"],
         requests=raw["requests"],
@@ -365,17 +318,6 @@ def _scene(raw: dict[str, Any]) -> Scene:
 
 
 def _message(raw: dict[str, Any]) -> SeenMessage:
-    return _pick(
-        SeenMessage, {**raw, "attachments": [_pick(SeenFile, one) for one in raw["attachments"]]}
+    return picked(
+        SeenMessage, {**raw, "attachments": [picked(SeenFile, one) for one in raw["attachments"]]}
     )
-
-
-def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:
-    return kind(**{one.name: raw[one.name] for one in fields(kind)})  # type: ignore[arg-type]
-
-
-def _encoded(attachment: tuple[str, str, bytes] | None) -> dict[str, str] | None:
-    if attachment is None:
-        return None
-    name, content_type, data = attachment
-    return {"name": name, "content_type": content_type, "data": base64.b64encode(data).decode()}

@@ -1,8 +1,6 @@
 """Bad days of the fake Discord: refusals, broken connections, slow answers and rate limits, set per
 route."""
 
-import asyncio
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from tests.fakes.controlling import ConnectionReset, cut, json_answer, struck
 from tests.fakes.discord_world import World
 
 Kind = Literal[
@@ -121,29 +120,13 @@ class Faults:
         if fault.kind == "status_after":
             await answer(request)
         if fault.kind in ("status", "status_after"):
-            return plain({"message": fault.message, "code": fault.code}, fault.status)
+            return json_answer({"message": fault.message, "code": fault.code}, fault.status)
         if fault.kind == "limited":
             return too_many(fault.retry_after, {}, is_global=fault.is_global)
-        if fault.kind == "hang_before":
-            await asyncio.sleep(fault.seconds)
-        if fault.kind in ("reset_after", "hang_after"):
-            await answer(request)
-        if fault.kind == "hang_after":
-            await asyncio.sleep(fault.seconds)
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=500)
-
-
-def plain(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """JSON whose content type is exactly `application/json`, as Discord sends it: the library
-    compares the whole header."""
-    return web.Response(
-        body=json.dumps(body).encode(),
-        status=status,
-        content_type="application/json",
-        headers=headers,
-    )
+        try:
+            return await struck(fault.kind, fault.seconds, lambda: answer(request))
+        except ConnectionReset:
+            return cut(request)
 
 
 def too_many(
@@ -154,6 +137,6 @@ def too_many(
         "retry_after": retry_after,
         "global": is_global,
     }
-    return plain(
+    return json_answer(
         body, 429, {**headers, "Via": "1.1 google", "Retry-After": str(max(1, round(retry_after)))}
     )

@@ -143,7 +143,7 @@ class Gateway:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if self.refuse_connections:
             self.refused_connections += 1
-            await self.world.touch()
+            self.world.touch()
             return web.Response(status=503)
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
@@ -191,7 +191,7 @@ class Gateway:
         await session.dispatch("READY", self._ready(session))
         if session.intents & GUILDS and (int(GUILD_ID) >> 22) % shards == shard:
             await session.dispatch("GUILD_CREATE", guild_json(self.world))
-        await self.world.touch()
+        self.world.touch()
 
     def _ready(self, session: Session) -> dict[str, Any]:
         return {
@@ -221,7 +221,7 @@ class Gateway:
             await connection.send(event)
         self.resumed += 1
         await session.dispatch("RESUMED", {})
-        await self.world.touch()
+        self.world.touch()
 
     async def _leave(self, connection: Connection) -> None:
         self.connections.discard(connection)
@@ -234,7 +234,7 @@ class Gateway:
                 ):
                     del self.sessions[session.id]
         # A closing server cancels its sockets: the notice must not be lost half-way.
-        await asyncio.shield(self.world.touch())
+        self.world.touch()
 
 
 def guild_json(world: World) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What people do on the fake Discord by commands, buttons and forms: each becomes an
 interaction."""
 
-import base64
 import secrets
 from typing import Any
 
+from tests.fakes.controlling import decoded
 from tests.fakes.discord_gateway import Gateway, channel_json, member_json
 from tests.fakes.discord_interactions import COMMAND, COMPONENT, SUBMIT, TYPING
 from tests.fakes.discord_world import (
@@ -248,10 +248,6 @@ class People:
                 "permissions": permissions,
             },
         }
-
-
-def decoded(attachment: dict[str, str]) -> tuple[str, str, bytes]:
-    return attachment["name"], attachment["content_type"], base64.b64decode(attachment["data"])
 
 
 def _typed_options(command: dict[str, Any], given: dict[str, Any]) -> list[dict[str, Any]]:

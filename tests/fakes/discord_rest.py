@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from tests.fakes.controlling import json_answer
 from tests.fakes.discord_checks import REQUEST_BYTES, check_commands, check_message
-from tests.fakes.discord_faults import Faults, plain
+from tests.fakes.discord_faults import Faults
 from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway, member_json
 from tests.fakes.discord_interactions import Interactions
 from tests.fakes.discord_world import APPLICATION_ID, DiscordError, Message, World, bad_form
@@ -76,21 +77,21 @@ class Rest:
                     raise DiscordError(401, 0, "401: Unauthorized")
                 return await handler(one)
             except DiscordError as error:
-                return plain(error.body, error.status)
+                return json_answer(error.body, error.status)
             except web.HTTPRequestEntityTooLarge:
-                return plain({"message": "Request entity too large", "code": 40005}, 413)
+                return json_answer({"message": "Request entity too large", "code": 40005}, 413)
             except web.HTTPNotFound:
-                return plain({"message": "404: Not Found", "code": 0}, 404)
+                return json_answer({"message": "404: Not Found", "code": 0}, 404)
 
         response = await self.faults.meet(request, answer)
         self.world.requests.append(
             {"method": request.method, "path": request.path, "status": response.status}
         )
-        await self.world.touch()
+        self.world.touch()
         return response
 
     async def me(self, request: web.Request) -> web.Response:
-        return plain(
+        return json_answer(
             {
                 **self.world.users[self.world.bot_id],
                 "verified": True,
@@ -100,7 +101,7 @@ class Rest:
         )
 
     async def application(self, request: web.Request) -> web.Response:
-        return plain(
+        return json_answer(
             {
                 "id": APPLICATION_ID,
                 "name": "studio",
@@ -117,12 +118,12 @@ class Rest:
     async def gateway_url(self, request: web.Request) -> web.Response:
         url = self.world.base_url.replace("http", "ws", 1) + "/gateway"
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
-        return plain({"url": url, "shards": self.world.shards, "session_start_limit": limit})
+        return json_answer({"url": url, "shards": self.world.shards, "session_start_limit": limit})
 
     async def get_commands(self, request: web.Request) -> web.Response:
         if request.query.get("with_localizations") in ("1", "true"):
-            return plain(self.world.commands)
-        return plain([without_localizations(one) for one in self.world.commands])
+            return json_answer(self.world.commands)
+        return json_answer([without_localizations(one) for one in self.world.commands])
 
     async def put_commands(self, request: web.Request) -> web.Response:
         wanted = await request.json()
@@ -136,12 +137,12 @@ class Rest:
         }
         self.world.commands = [{**filled, "id": self.world.next_id(), **one} for one in wanted]
         self.world.commands_put += 1
-        return plain(self.world.commands)
+        return json_answer(self.world.commands)
 
     async def open_dm(self, request: web.Request) -> web.Response:
         user_id = str((await request.json())["recipient_id"])
         channel = self.world.dm_channel(user_id)
-        return plain(
+        return json_answer(
             {
                 "id": channel.id,
                 "type": 1,
@@ -152,7 +153,7 @@ class Rest:
 
     async def get_channel(self, request: web.Request) -> web.Response:
         channel = self.world.open_channel(request.match_info["channel"])
-        return plain(
+        return json_answer(
             {
                 "id": channel.id,
                 "type": channel.type,
@@ -173,7 +174,7 @@ class Rest:
             if one.channel_id == channel.id and not (one.deleted or one.ephemeral)
         ]
         newest = found[: -int(request.query.get("limit", 50)) - 1 : -1]
-        return plain([self.world.message_json(one) for one in newest])
+        return json_answer([self.world.message_json(one) for one in newest])
 
     async def create_message(self, request: web.Request) -> web.Response:
         channel = self.world.open_channel(request.match_info["channel"])
@@ -183,11 +184,11 @@ class Rest:
         if body.get("enforce_nonce") and body.get("nonce") is not None and key in self.world.nonces:
             when, known = self.world.nonces[key]
             if self.world.now() - when < NONCE_SECONDS:
-                return plain(self.world.message_json(self.world.messages[known]))
+                return json_answer(self.world.message_json(self.world.messages[known]))
         message = await self.create(channel.id, self.world.bot_id, body, files)
         if message.nonce is not None:
             self.world.nonces[key] = (self.world.now(), message.id)
-        return plain({**self.world.message_json(message), "nonce": message.nonce})
+        return json_answer({**self.world.message_json(message), "nonce": message.nonce})
 
     async def create(
         self,
@@ -225,7 +226,7 @@ class Rest:
         self.world.messages[message.id] = message
         if not message.ephemeral:
             await self.announce(message)
-        await self.world.touch()
+        self.world.touch()
         return message
 
     def _ping(self, message: Message) -> None:
@@ -276,13 +277,13 @@ class Rest:
         return None
 
     async def get_message(self, request: web.Request) -> web.Response:
-        return plain(self.world.message_json(self._bot_message(request, own=False)))
+        return json_answer(self.world.message_json(self._bot_message(request, own=False)))
 
     async def edit_message(self, request: web.Request) -> web.Response:
         message = self._bot_message(request, own=True)
         body, files = await read_body(request)
         self.interactions.apply_edit(message, body, files, by="channel")
-        return plain(self.world.message_json(message))
+        return json_answer(self.world.message_json(message))
 
     async def delete_message(self, request: web.Request) -> web.Response:
         self._bot_message(request, own=True).deleted = True
@@ -305,24 +306,24 @@ class Rest:
             raise DiscordError(404, 10062, "Unknown interaction")
         answer = await self.interactions.acknowledge(found, body)
         if request.query.get("with_response") in ("1", "true"):
-            return plain(answer)
+            return json_answer(answer)
         return web.Response(status=204)
 
     async def follow_up(self, request: web.Request) -> web.Response:
         interaction = self.world.live_interaction(request.match_info["token"])
         body, files = await read_body(request)
-        return plain(
+        return json_answer(
             self.world.message_json(await self.interactions.follow_up(interaction, body, files))
         )
 
     async def get_webhook_message(self, request: web.Request) -> web.Response:
-        return plain(self.world.message_json(self._webhook_message(request)))
+        return json_answer(self.world.message_json(self._webhook_message(request)))
 
     async def edit_webhook_message(self, request: web.Request) -> web.Response:
         message = self._webhook_message(request)
         body, files = await read_body(request)
         self.interactions.apply_edit(message, body, files, by="webhook")
-        return plain(self.world.message_json(message))
+        return json_answer(self.world.message_json(message))
 
     async def delete_webhook_message(self, request: web.Request) -> web.Response:
         self._webhook_message(request).deleted = True

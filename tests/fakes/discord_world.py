@@ -1,12 +1,13 @@
 """What the fake Discord remembers: people, channels, messages with their edits, interactions,
 files. Lives in the server's loop only."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from tests.fakes.controlling import ChangingWorld
 
 EPOCH_MS = 1_420_070_400_000
 APPLICATION_ID = "900000000000000001"
@@ -129,8 +130,9 @@ class Channel:
     history: bool = True
 
 
-class World:
+class World(ChangingWorld):
     def __init__(self, token: str, *, ticking: bool = False) -> None:
+        super().__init__()
         self.token = token
         self.ticking = ticking
         self.base_url = ""
@@ -149,8 +151,6 @@ class World:
         self.moderators: set[str] = set()
         self.nonces: dict[tuple[str, str], tuple[float, str]] = {}
         self.requests: list[dict[str, Any]] = []
-        self.version = 0
-        self.changed = asyncio.Condition()
         self._sequence = 0
         self.user(self.bot_id, name="studio", bot=True)
         self.channels[GUILD_CHANNEL_ID] = Channel(GUILD_CHANNEL_ID, GUILD_TEXT, GUILD_ID)
@@ -165,19 +165,6 @@ class World:
         self._sequence += 1
         ms = int((time.time() + self.clock_offset) * 1000) - EPOCH_MS
         return str((ms << 22) | (self._sequence & 0x3FFFFF))
-
-    async def touch(self) -> None:
-        async with self.changed:
-            self.version += 1
-            self.changed.notify_all()
-
-    async def wait_changed(self, after: int, seconds: float) -> None:
-        """Return when the world is newer than version `after`, or the time is over."""
-        try:
-            async with asyncio.timeout(seconds), self.changed:
-                await self.changed.wait_for(lambda: self.version > after)
-        except TimeoutError:
-            return
 
     def user(self, user_id: str, *, name: str | None = None, bot: bool = False) -> dict[str, Any]:
         if user_id not in self.users:

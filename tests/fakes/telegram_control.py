@@ -1,17 +1,15 @@
-"""What people do on the fake Telegram, and how its behaviour is set: the calls under /_fake/ that a
-driver uses."""
+"""The actions of people on the fake Telegram, and the settings of its behaviour."""
 
 import base64
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from inspect import isawaitable
 from itertools import zip_longest
 from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.controlling import Action, FakeControl, decoded
 from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_server import BotApiServer
 from tests.fakes.telegram_world import (
@@ -27,50 +25,42 @@ from tests.fakes.telegram_world import (
 Listen = Callable[[bool], Awaitable[None]]
 
 
-class Control:
+class Control(FakeControl):
     """`listen` opens and closes the port that the bot talks to."""
 
     def __init__(self, world: World, faults: Faults, server: BotApiServer, listen: Listen) -> None:
+        super().__init__(world)
         self.world = world
         self.faults = faults
         self.server = server
         self.listen = listen
 
     def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/_fake/state", self.state),
-            web.get("/_fake/files/{id}", self.file),
-            web.post("/_fake/{action}", self.act),
-        ]
+        return [web.get("/_fake/files/{id}", self.file), *super().routes()]
 
-    async def state(self, request: web.Request) -> web.Response:
-        """The whole world, as soon as it is newer than `after` or `seconds` are over."""
-        await self.world.newer(
-            int(request.query.get("after", -1)), float(request.query.get("seconds", 0))
-        )
+    def snapshot(self) -> dict[str, Any]:
         world = self.world
-        return _json(
-            {
-                "version": world.version,
-                "messages": [
-                    _seen(one) for chat in world.chats.values() for one in chat.messages.values()
-                ],
-                "calls": [one.as_json() for one in self.server.calls],
-                "presses": [asdict(one) for one in world.presses.values()],
-                "actions": world.actions,
-                "commands": world.commands,
-                "about": world.about,
-                "drafts": [asdict(one) for one in world.shown_drafts],
-                "waiting_updates": [one["update_id"] for one in world.updates],
-                "ignored_floods": self.faults.ignored,
-            }
-        )
+        return {
+            "version": world.version,
+            "messages": [
+                _seen(one) for chat in world.chats.values() for one in chat.messages.values()
+            ],
+            "calls": [one.as_json() for one in self.server.calls],
+            "presses": [asdict(one) for one in world.presses.values()],
+            "actions": world.actions,
+            "commands": world.commands,
+            "about": world.about,
+            "drafts": [asdict(one) for one in world.shown_drafts],
+            "waiting_updates": [one["update_id"] for one in world.updates],
+            "ignored_floods": self.faults.ignored,
+        }
 
     async def file(self, request: web.Request) -> web.Response:
         return web.Response(body=self.world.files[request.match_info["id"]].data)
 
-    async def act(self, request: web.Request) -> web.Response:
-        actions: dict[str, Callable[..., Any]] = {
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {
             "says": self.says,
             "says_album": self.says_album,
             "edits": self.edits,
@@ -87,16 +77,6 @@ class Control:
             "push": self.world.push,
             "away": self.away,
         }
-        action = actions.get(request.match_info["action"])
-        if action is None:
-            return _json({"error": f"no action {request.match_info['action']}"}, 404)
-        try:
-            made = action(**await request.json())
-            made = await made if isawaitable(made) else made
-        except (LookupError, ValueError, TypeError) as error:
-            return _json({"error": str(error)}, 400)
-        self.world.touch()
-        return _json({"result": made})
 
     def says(
         self,
@@ -108,7 +88,7 @@ class Control:
         thread_id: int | None = None,
         reply_to: int | None = None,
         photo: str | None = None,
-        document: list[str] | None = None,
+        document: dict[str, str] | None = None,
         quote: str = "",
         forwarded_from: str | None = None,
         album: str | None = None,
@@ -122,15 +102,8 @@ class Control:
         if photo is not None:
             kind, fields = "photo", self._photo(base64.b64decode(photo))
         elif document is not None:
-            name, content_type, data = document
-            kind, fields = (
-                "document",
-                {
-                    "file": self.world.keep(
-                        Upload(name, content_type, base64.b64decode(data)), "document"
-                    )
-                },
-            )
+            upload = Upload(*decoded(document))
+            kind, fields = "document", {"file": self.world.keep(upload, "document")}
         message = self.world.store(
             chat,
             sender_id=user_id,
@@ -289,9 +262,3 @@ def _brief(upload: Upload | None) -> dict[str, Any] | None:
         "content_type": upload.content_type,
         "size": len(upload.data),
     }
-
-
-def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(
-        body=json.dumps(body).encode(), status=status, content_type="application/json"
-    )

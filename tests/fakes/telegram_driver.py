@@ -2,18 +2,10 @@
 there would see."""
 
 import base64
-import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-import httpx
-
-from tests.plain_http import PLAIN
-
-T = TypeVar("T")
-Seen = TypeVar("Seen")
+from tests.fakes.driving import Driver, encoded, picked
 
 
 @dataclass(frozen=True)
@@ -114,31 +106,24 @@ class Scene:
     def by_bot(self, chat_id: int | None = None) -> list[SeenMessage]:
         return [one for one in self.messages if one.from_bot and chat_id in (None, one.chat_id)]
 
+    def newest(self) -> list[str]:
+        return [
+            f"{one.chat_id} {'bot' if one.from_bot else 'user'}: {one.text[:100]!r}"
+            for one in self.messages[-10:]
+        ]
+
     def calls_of(self, method: str) -> list[SeenCall]:
         return [one for one in self.calls if one.method == method]
 
 
-class FakeTelegram:
-    """Actions are plain calls (the fake answers at once); waiting is `await wait_for(...)`."""
-
+class FakeTelegram(Driver[Scene]):
     def __init__(self, api_url: str, token: str, control_url: str | None = None) -> None:
         self.api_url = api_url
         self.token = token
-        self._control_url = control_url or api_url
-        self._http = httpx.Client(
-            base_url=self._control_url, timeout=30, trust_env=False, verify=PLAIN
-        )
+        super().__init__(control_url or api_url)
 
-    def close(self) -> None:
-        self._http.close()
-
-    def _do(self, action: str, **given: Any) -> Any:
-        # `json=` would refuse halves of characters
-        body = json.dumps({name: value for name, value in given.items() if value is not None})
-        answer = self._http.post(f"/_fake/{action}", content=body)
-        if answer.status_code != 200:
-            raise AssertionError(answer.text)
-        return answer.json()["result"]
+    def _seen(self, raw: dict[str, Any]) -> Scene:
+        return _scene(raw)
 
     def user_says(
         self,
@@ -157,11 +142,6 @@ class FakeTelegram:
     ) -> int:
         """A person writes; the message's id. `document` is name, content type, bytes. `forum`: the
         chat has topics. `forwarded_from`: the name of whoever wrote what is only passed on."""
-        file = (
-            None
-            if document is None
-            else [document[0], document[1], base64.b64encode(document[2]).decode()]
-        )
         picture = None if photo is None else base64.b64encode(photo).decode()
         place = {
             "private": private,
@@ -178,7 +158,7 @@ class FakeTelegram:
                 user_id=user_id,
                 text=text,
                 photo=picture,
-                document=file,
+                document=encoded(document),
                 **place,
             )
         )
@@ -225,9 +205,6 @@ class FakeTelegram:
         hang_after."""
         self._do("fault", method=method, kind=kind, **more)
 
-    def clear(self) -> None:
-        self._do("clear")
-
     def block(self, chat_id: int, blocked: bool = True) -> None:
         self._do("block", chat_id=chat_id, blocked=blocked)
 
@@ -254,27 +231,15 @@ class FakeTelegram:
     def content(self, file: SeenFile) -> bytes:
         return self._http.get(f"/_fake/files/{file.id}").raise_for_status().content
 
-    def scene(self) -> Scene:
-        return _scene(self._http.get("/_fake/state").raise_for_status().json())
-
     def messages(self, chat_id: int) -> list[SeenMessage]:
         return [one for one in self.scene().messages if one.chat_id == chat_id]
 
-    async def wait_for(self, find: Callable[[Scene], T | None], timeout: float = 15) -> T:
-        """The first thing that `find` gives which is not empty; looked for again after each
-        change."""
-        limits = httpx.Timeout(timeout + 5)
-        async with httpx.AsyncClient(
-            base_url=self._control_url, timeout=limits, trust_env=False, verify=PLAIN
-        ) as http:
-            return await _look(http, find, timeout)
-
-    async def polling(self, timeout: float = 15) -> None:
+    async def polling(self, seconds: float = 15) -> None:
         """The bot has begun to ask for updates."""
-        await self.wait_for(lambda scene: scene.calls_of("getUpdates"), timeout)
+        await self.until(lambda scene: scene.calls_of("getUpdates"), seconds)
 
     async def message(
-        self, chat_id: int, containing: str = "", *, kind: str | None = None, timeout: float = 15
+        self, chat_id: int, containing: str = "", *, kind: str | None = None, seconds: float = 15
     ) -> SeenMessage:
         """The newest message of the bot in a chat that shows the text."""
 
@@ -286,39 +251,19 @@ class FakeTelegram:
             ]
             return fits[-1] if fits else None
 
-        return await self.wait_for(find, timeout)
-
-
-async def _look(http: httpx.AsyncClient, find: Callable[[Scene], T | None], timeout: float) -> T:
-    end, version = time.monotonic() + timeout, -1
-    while True:
-        left = end - time.monotonic()
-        answer = await http.get(
-            "/_fake/state", params={"after": version, "seconds": max(0.0, min(left, 20.0))}
-        )
-        scene = _scene(answer.raise_for_status().json())
-        found = find(scene)
-        if found:
-            return found
-        if left <= 0:
-            shown = "\n".join(
-                f"  {one.chat_id} {'bot' if one.from_bot else 'user'}: {one.text[:100]!r}"
-                for one in scene.messages[-10:]
-            )
-            raise AssertionError(f"not seen within {timeout} s; the newest messages are:\n{shown}")
-        version = scene.version
+        return await self.until(find, seconds)
 
 
 def _scene(raw: dict[str, Any]) -> Scene:
     return Scene(
         version=raw["version"],
         messages=[_message(one) for one in raw["messages"] if not one["deleted"]],
-        calls=[_pick(SeenCall, one) for one in raw["calls"]],
-        presses={one["id"]: _pick(SeenPress, one) for one in raw["presses"]},
+        calls=[picked(SeenCall, one) for one in raw["calls"]],
+        presses={one["id"]: picked(SeenPress, one) for one in raw["presses"]},
         actions=[(one[0], one[1], one[2]) for one in raw["actions"]],
         commands=raw["commands"],
         about=raw["about"],
-        drafts=[_pick(SeenDraft, one) for one in raw["drafts"]],
+        drafts=[picked(SeenDraft, one) for one in raw["drafts"]],
         waiting_updates=raw["waiting_updates"],
         ignored_floods=raw["ignored_floods"],
     )
@@ -326,11 +271,7 @@ def _scene(raw: dict[str, Any]) -> Scene:
 
 def _message(raw: dict[str, Any]) -> SeenMessage:
     files = {
-        name: None if raw[name] is None else _pick(SeenFile, raw[name])
+        name: None if raw[name] is None else picked(SeenFile, raw[name])
         for name in ("file", "thumbnail")
     }
-    return _pick(SeenMessage, {**raw, **files})
-
-
-def _pick(kind: type[Seen], raw: dict[str, Any]) -> Seen:
-    return kind(**{one.name: raw[one.name] for one in fields(kind)})  # type: ignore[arg-type]
+    return picked(SeenMessage, {**raw, **files})

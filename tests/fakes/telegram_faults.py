@@ -5,7 +5,6 @@ And its flood control: about one message a second in a chat, twenty a minute in 
 second everywhere.
 """
 
-import asyncio
 import math
 import time
 from dataclasses import dataclass, field
@@ -14,10 +13,6 @@ from typing import Any, Literal
 from tests.fakes.telegram_world import Refused
 
 Kind = Literal["status", "flood", "reset_before", "reset_after", "hang_before", "hang_after"]
-
-
-class ConnectionReset(Exception):
-    """The connection is to be cut without an answer."""
 
 
 @dataclass
@@ -112,23 +107,14 @@ class Faults:
             self.ignored += 1
             raise too_many(max(1, round(left)))
 
-    async def before(self, fault: Fault, chat_id: int | None) -> None:
+    def refuse(self, fault: Fault, chat_id: int | None) -> None:
+        """Raise the refusal that the fault means, if it means one."""
         if fault.kind == "status":
             raise Refused(fault.status, fault.description)
         if fault.kind == "flood":
             if chat_id is not None:
                 self.quiet_until[chat_id] = time.monotonic() + fault.retry_after
             raise too_many(fault.retry_after)
-        if fault.kind == "hang_before":
-            await asyncio.sleep(fault.seconds)
-        if fault.kind in ("hang_before", "reset_before"):
-            raise ConnectionReset
-
-    async def after(self, fault: Fault) -> None:
-        if fault.kind == "hang_after":
-            await asyncio.sleep(fault.seconds)
-        if fault.kind in ("hang_after", "reset_after"):
-            raise ConnectionReset
 
 
 def too_many(seconds: int) -> Refused:

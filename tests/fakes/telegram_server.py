@@ -1,7 +1,6 @@
 """The fake's HTTP edge: tokens, forms and files in, Telegram's answer shape out, broken connections
 where a fault says so."""
 
-import json
 import re
 import time
 from dataclasses import asdict, dataclass, field
@@ -10,8 +9,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_request import FileField
 
+from tests.fakes.controlling import ConnectionReset, cut, json_answer, struck
 from tests.fakes.telegram_checks import UPLOAD_BYTES, Params
-from tests.fakes.telegram_faults import ConnectionReset, Faults
+from tests.fakes.telegram_faults import Faults
 from tests.fakes.telegram_methods import Methods
 from tests.fakes.telegram_world import Refused, Upload, World
 
@@ -63,13 +63,13 @@ class BotApiServer:
             result = await self._run(call.method, params)
         except Refused as refused:
             call.status = refused.status
-            return _json(refused.body(), refused.status)
+            return json_answer(refused.body(), refused.status)
         except ConnectionReset:
-            return _cut(request)
+            return cut(request)
         finally:
             self.world.touch()
         call.status = 200
-        return _json({"ok": True, "result": result}, 200)
+        return json_answer({"ok": True, "result": result})
 
     def _know(self, token: str) -> None:
         if not WELL_FORMED.fullmatch(token):
@@ -85,27 +85,26 @@ class BotApiServer:
             self.faults.flooded(chat_id)
             self.faults.count(method, chat_id, params.values)
             return await found(params)
-        await self.faults.before(fault, chat_id)
-        result = await found(params)
-        await self.faults.after(fault)
-        return result
+        self.faults.refuse(fault, chat_id)
+        return await struck(fault.kind, fault.seconds, lambda: found(params))
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         try:
             self._know(request.match_info["token"])
             fault = self.faults.take("download")
             if fault is not None:
-                await self.faults.before(fault, None)
+                self.faults.refuse(fault, None)
+                await struck(fault.kind, fault.seconds, _nothing)
         except Refused as refused:
-            return _json(refused.body(), refused.status)
+            return json_answer(refused.body(), refused.status)
         except ConnectionReset:
-            return _cut(request)
+            return cut(request)
         upload = next(
             (one for one in self.world.files.values() if one.path == request.match_info["path"]),
             None,
         )
         if upload is None:
-            return _json(Refused(404, "Not Found").body(), 404)
+            return json_answer(Refused(404, "Not Found").body(), 404)
         return web.Response(body=upload.data, content_type="application/octet-stream")
 
 
@@ -129,16 +128,8 @@ async def _params(request: web.Request, known: dict[str, Upload]) -> Params:
     return Params(values, files, known)
 
 
-def _json(body: dict[str, Any], status: int) -> web.Response:
-    return web.Response(
-        body=json.dumps(body).encode(), status=status, content_type="application/json"
-    )
-
-
-def _cut(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
+async def _nothing() -> None:
+    """The effect of a download."""
 
 
 def make_app(server: BotApiServer | None, control: list[web.RouteDef]) -> web.Application:

@@ -1,16 +1,16 @@
 """What the fake Telegram knows: the bot, chats, messages with their history, updates that wait for
 the bot."""
 
-import asyncio
 import io
 import itertools
 import re
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
+
+from tests.fakes.controlling import ChangingWorld
 
 BOT_ID = 424242
 
@@ -120,7 +120,7 @@ class Draft:
 
 
 @dataclass
-class World:
+class World(ChangingWorld):
     """`webhook_to`: where the server behind a webhook's public address really listens. `drafts`:
     whether this Bot API knows them."""
 
@@ -141,21 +141,9 @@ class World:
     actions: list[tuple[int, int | None, str]] = field(default_factory=list)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
     update_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(70_001))
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    version: int = 0
 
-    def touch(self) -> None:
-        """Wake everyone who waits for a change."""
-        self.version += 1
-        self.changed.set()
-        self.changed = asyncio.Event()
-
-    async def newer(self, version: int, seconds: float) -> None:
-        """Returns once the world is newer than that, or the time is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.version <= version:
-                    await self.changed.wait()
+    def __post_init__(self) -> None:
+        super().__init__()
 
     def me(self) -> dict[str, Any]:
         return {

@@ -1,5 +1,5 @@
-"""The registry: every command, alias and button action, listed by hand. Adapters register commands
-with their platform from here."""
+"""The registry of every command, alias and button action, listed by hand. Adapters register
+commands with their platform from here."""
 
 from bots.core.commands import account, ask, image_video, jobs, preferences, results
 from bots.core.commands.command import Command, Context, Replies
@@ -56,7 +56,7 @@ ACTIONS: tuple[Command, ...] = (
     account.ERASE,
     account.ERASE_YES,
 )
-"""Only buttons and adapters lead here. A button may name a command, too."""
+"""Commands to which only buttons and adapters lead. A button may name a command, too."""
 
 ALIASES: dict[str, str] = {"imagine": "image", "stop": "cancel", "reset": "new"}
 

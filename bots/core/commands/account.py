@@ -14,7 +14,7 @@ _REFUSED = {
     "invalid_request": texts.code_useless,
     "conflict": texts.already_linked,
 }
-"""By the api's code. Wrong, old and used codes get one sentence, so that nobody learns which it
+"""Sentences by the API's code. Wrong, old and used codes share one, so that nobody learns which it
 was."""
 
 
@@ -136,7 +136,8 @@ async def _privacy(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _is_guest(context: Context) -> bool:
-    """What is kept is told to everybody, also while the api is away."""
+    """Whether the person is a guest. While the API is away nobody is: everybody may read what is
+    kept about them."""
     try:
         return (await context.user.send(calls.me())).guest
     except ApiError:

@@ -45,8 +45,8 @@ EFFORT = Option(
     pattern="|".join(get_args(Effort)),
 )
 CHARGE_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0)
-"""Seconds before each question what an answer has cost that was just stopped: another process may
-still be settling it."""
+"""Seconds before each question about the cost of a stopped answer: another process may still be
+settling it."""
 
 
 async def _ask(inbound: Inbound, context: Context) -> Replies:
@@ -83,7 +83,7 @@ async def _ask(inbound: Inbound, context: Context) -> Replies:
 
 @dataclass(slots=True)
 class PartialAnswer:
-    """An answer that is being written, as far as it is known here."""
+    """The known part of an answer that is being written."""
 
     id: str = ""
     text: str = ""
@@ -109,7 +109,8 @@ class PartialAnswer:
 
 
 async def _written(ask: TextIn, answering: RunningAnswer, context: Context) -> Replies:
-    """The growing answer, and then the whole one, or what there is of it and why it ends."""
+    """The growing answer, then the whole one; or the written part of it, and the reason for its
+    end."""
     stop = ((Button(texts.stop_button(), STOP_ANSWER.name, answering.token),),)
     growing = PartialAnswer()
     try:
@@ -143,7 +144,7 @@ def _why(error: ApiError) -> str:
 
 
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:
-    """The answer as it stays, and the pictures that its model has made."""
+    """The finished answer, and the pictures that its model has made."""
     on = (
         ((Button(texts.go_on_button(), GO_ON.name, answer.id),),)
         if answer.finish_reason == "length"
@@ -162,7 +163,7 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
 
 
 async def _picture(image: MediaOut, context: Context) -> ReplyFile | None:
-    """None: the chat does not take so large a one, or it is gone."""
+    """The picture as a file. None: it is gone, or too large for the chat."""
     try:
         data = await context.bot.download(calls.file(image.url), context.limits.upload_bytes)
     except ApiError:
@@ -179,7 +180,7 @@ async def _picture(image: MediaOut, context: Context) -> ReplyFile | None:
 
 
 async def _charged(answer_id: str, context: Context) -> Decimal | None:
-    """What was booked for an answer that was stopped; None where that cannot be told."""
+    """The amount booked for a stopped answer; None where the API can't tell."""
     for wait in CHARGE_WAITS if answer_id else ():
         await asyncio.sleep(wait)
         try:
@@ -192,8 +193,8 @@ async def _charged(answer_id: str, context: Context) -> Decimal | None:
 
 
 async def _go_on(inbound: Inbound, context: Context) -> Replies:
-    """A continuation of an answer that was cut at its limit, in a message of its own, however long
-    ago that was."""
+    """Continue an answer that was cut at its limit, in a message of its own, however long ago that
+    was."""
     if ACTIVITY.pressed_twice(inbound):
         yield Reply(texts.pressed_twice(), secret=True)
         return
@@ -210,8 +211,8 @@ async def _go_on(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _model(said: object, images: int, context: Context) -> str | None:
-    """The id of the model that was named; None for the preferred one, unless there are pictures and
-    it can't see."""
+    """The id of the named model. None: the preferred one, which then sees the pictures, if there
+    are any."""
     if said is not None:
         return await image_video.named_model(str(said), "text", context)
     if not images:
@@ -235,7 +236,7 @@ async def _stop_answer(inbound: Inbound, _context: Context) -> Replies:
 
 
 async def _unreadable(_inbound: Inbound, _context: Context) -> Replies:
-    """An adapter was told that somebody means the bot, but not what was said."""
+    """Answer a message that means the bot, but whose words the platform does not show."""
     yield Reply(texts.unreadable(), secret=True)
 
 

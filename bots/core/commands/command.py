@@ -1,4 +1,4 @@
-"""What a command is: values in, values out."""
+"""Commands: values in, values out."""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Replies = AsyncGenerator[Reply, None]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command may ask. `user` acts for the sender; `bot` only for linking; `public_url` is
-    the web's address, when known, `limits` are the chat's."""
+    """The services that a command may ask. `user` acts for the sender, `bot` only for linking.
+    `public_url` is the web's address, when known; `limits` are the chat's."""
 
     bot: BotApi
     user: UserApi
@@ -30,17 +30,17 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`run` yields replies; each one replaces the message of the one before, unless it is `fresh`.
+    """`run` yields replies; each one replaces the message of the one before, except a `fresh` one.
 
-    `argument` names the text behind the command, `options` are its options, `image` that an
-    attached image is used: an adapter with native options offers all three. `private_only`: offer
-    it only where nobody else reads along. `secret`: its answers are for the sender only. `slow`:
-    worth a sign of life. `listed`: shown in menus and in the help. `asks`: its first reply may be
-    an `ask`, which some platforms take only as the very first answer. `on_message`: its title in
-    the menu of a message, where a platform has those; that message is then `Inbound.quoted`.
-    `argument_models`: the argument is the name of a model of these kinds. `afresh`: its replies
-    leave the message alone whose button was pressed. `description` and `argument_description` are
-    English; show `described(language)` and the like, with the keys of `LANGUAGES`.
+    `argument` names the text behind the command, `options` are its options, `image`: an attached
+    image is used. An adapter with native options offers all three. `private_only`: offer it only in
+    a private chat. `secret`: its answers are for the sender only. `slow`: worth a sign of life.
+    `listed`: shown in menus and in the help. `asks`: its first reply may be an `ask`, which some
+    platforms take only as the very first answer. `on_message`: its title in the menu of a message,
+    where a platform has those; that message is then `Inbound.quoted`. `argument_models`: the
+    argument is the name of a model of these kinds. `afresh`: its replies leave the message alone
+    whose button was pressed. `description` and `argument_description` are English; show
+    `described(language)` and the like, with the keys of `LANGUAGES`.
     """
 
     name: str
@@ -70,5 +70,5 @@ class Command:
         return translated(self.on_message, language)
 
     def image_described(self, language: str) -> str:
-        """Of the attached image, with `image`."""
+        """The description of the attached image, for a command with `image`."""
         return translated(N_("An image to start from"), language)

@@ -36,9 +36,9 @@ from client.schemas.provider import OPTIONS as SPECS
 M = TypeVar("M", bound=BaseModel)
 
 ASK_VALUE_BYTES = 50
-"""What a form can carry beside its action."""
+"""The room of a form beside its action."""
 NOTHING_TO_ADD = {"-", "–", "—", "."}
-"""What people answer who are asked for words and have none."""
+"""Answers of people who are asked for words and have none."""
 NUMBERS_IN_A_ROW = 5
 MOTION = "Natural, gentle motion."
 
@@ -176,8 +176,7 @@ async def _animate(inbound: Inbound, context: Context) -> Replies:
 def which_picture(
     action: str, given: ImageSource, inbound: Inbound, *, all_button: str = ""
 ) -> Reply | None:
-    """A button for each picture of a result that has several. None: it is clear which one is
-    meant."""
+    """A button for each picture of a result with several. None: it is clear which one is meant."""
     if given.made is None or given.place is not None or len(given.images) < 2:
         return None
     made = given.made
@@ -206,8 +205,7 @@ def _asking(
     default: str = "",
     fresh: bool = False,
 ) -> Reply:
-    """The words are still missing. What is known by now travels with the question, as far as there
-    is room."""
+    """The question for the missing words. Known options travel with it, as far as there is room."""
     known = [] if given is None else [given.reference]
     for name, value in parsed.options.items():
         known.append(
@@ -239,8 +237,7 @@ async def make_image(
 
 
 def _inputs(given: ImageSource) -> tuple[str, ...]:
-    """Of a result with several pictures the first one is changed; what people send along counts
-    all."""
+    """The pictures to change: the first of a result with several, all that people send along."""
     return given.images[:1] if given.made is not None else given.images
 
 
@@ -275,9 +272,9 @@ async def _made(
     kind: MediaKind,
     fields: Mapping[str, object] | None,
 ) -> Reply:
-    """The waiting card. With the budget used up people want to know the price and what is left;
-    every other error goes on as it is. `fields` are what the price depends on, None when they are
-    not known here."""
+    """The waiting card. When the budget is used up, people are told the price and the rest of it;
+    every other error goes on as it is. `fields` determine the price; None: they are not known
+    here."""
     try:
         return waiting_card(await context.user.send(call), fresh=inbound.pressed is not None)
     except ApiError as error:
@@ -328,8 +325,8 @@ async def named_model(said: str, kind: Kind, context: Context) -> str:
 async def _with_model(
     kind: MediaKind, context: Context, given: ImageSource | None, parsed: Parsed
 ) -> dict[str, Value]:
-    """Where a picture is given and no model is named, one that can use it: the picture's own, the
-    preferred one, or any."""
+    """The model for a picture, when none is named: the picture's own, the preferred one, or any
+    that can use it."""
     options = await _named_model(kind, context, parsed)
     if "model" in options or given is None or not given.images:
         return options
@@ -381,7 +378,8 @@ def address(inbound: Inbound) -> AddressIn:
 
 
 def _request(model: type[M], fields: Mapping[str, object]) -> M:
-    """Raises `Mistake` for what the options let through and the api's type does not."""
+    """The request in the API's type. Raises `Mistake` for values that the options let through and
+    that type does not."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:

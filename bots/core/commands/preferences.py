@@ -1,4 +1,4 @@
-"""/model and /settings: what a person likes best, kept by the api and the same in each chat."""
+"""/model and /settings: a person's preferences, kept by the API and the same in each chat."""
 
 import asyncio
 import hashlib
@@ -51,7 +51,7 @@ async def _model(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _models(inbound: Inbound, context: Context) -> Replies:
-    """The button with a kind; behind it the page."""
+    """Show a page of models: the button names their kind and, behind it, the page."""
     kind, place = _parts(inbound, 2)
     yield await _choice(inbound, context, _kind(kind), int(place) if place.isdigit() else 0)
 
@@ -194,7 +194,7 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
 
 
 def _parts(inbound: Inbound, count: int) -> list[str]:
-    """What the button says, whose last part is the id of the person that it is for. Raises
+    """The parts of a button's value, without the last: the id of the person that it is for. Raises
     `Mistake` when somebody else has pressed it."""
     *parts, owner = inbound.text.split(":")
     if owner != inbound.sender.id:
@@ -210,7 +210,7 @@ def _kind(said: str) -> Kind:
 
 
 def digest(model: ModelOut) -> str:
-    """Names a model where its id would be too long."""
+    """A short name for a model, where its id would be too long."""
     return hashlib.sha256(model.id.encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""What a question answers, put before it: the model sees no chat."""
+"""Quotes: the words that a question answers, put before it, because the model sees no chat."""
 
 from bots.core import texts
 from bots.core.commands.sources import quoted_result
@@ -7,11 +7,11 @@ from client.schemas import PROMPT_MAX
 
 CUT = "…"
 LEAST = 200
-"""A quote that has less room than that says nothing: it is left out."""
+"""A quote with less room says nothing: it is left out."""
 
 
 def with_quoted(inbound: Inbound, question: str) -> str:
-    """The question, behind the words that it answers and who wrote them; empty when there is
+    """The question behind the words that it answers and their author; empty when there is
     neither."""
     words = _quoted_words(inbound)
     if not words:
@@ -28,8 +28,8 @@ def with_quoted(inbound: Inbound, question: str) -> str:
 
 
 def _quoted_words(inbound: Inbound) -> str:
-    """None of what the conversation holds already: the bot's answer to the same person, unless a
-    part of it was marked."""
+    """The quoted words, except an answer of the bot to the same person: the conversation holds that
+    already, unless a part of it was marked."""
     quoted = inbound.quoted
     if quoted is None or quoted_result(inbound) is not None:
         return ""

@@ -1,5 +1,4 @@
-"""What can be done with a finished result: the buttons under it, /again, and the answer to the
-question about a price."""
+"""The buttons under a finished result, /again, and the answer to the question about a price."""
 
 import hashlib
 from collections.abc import Callable
@@ -51,8 +50,8 @@ async def _again(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _vary(inbound: Inbound, context: Context) -> Replies:
-    """Another seed; a model that takes none varies by itself. One picture of several is what the
-    new one begins with."""
+    """Make a result once more with another seed; a model that takes none varies by itself. One
+    picture of several is the start of the new one."""
     if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
@@ -100,7 +99,7 @@ async def _other(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _with(inbound: Inbound, context: Context) -> Replies:
-    """A generation's id and another model."""
+    """Make it with the chosen model; the button names the generation and the model."""
     if ACTIVITY.pressed_twice(inbound):
         yield _already()
         return
@@ -128,7 +127,7 @@ async def _others(made: GenerationOut, context: Context) -> list[ModelOut]:
 
 
 async def _repeat(inbound: Inbound, context: Context) -> Replies:
-    """What was asked for in vain, once more."""
+    """Run a failed request once more."""
     before = ACTIVITY.failed_request(inbound.text.strip())
     command = (
         None
@@ -150,7 +149,7 @@ async def _repeat(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _tell(inbound: Inbound, context: Context) -> Replies:
-    """A generation's id, or the code of what went wrong."""
+    """Tell the admins about a failure; the button names the generation or the code."""
     about = named(inbound.text).generation_id
     report = (
         ReportIn(generation_id=about) if about is not None else ReportIn(code=inbound.text.strip())
@@ -173,7 +172,7 @@ async def _show(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _shown(made: GenerationOut, context: Context, *, as_document: bool) -> Reply:
-    """A result once more, with its files; what the chat does not take is to be found on the web."""
+    """The result once more, with its files. Files that the chat does not take are on the web."""
     if made.status != "completed":
         raise Mistake(texts.not_ready(made))
     media: list[MediaOut] = [*made.images, *([made.video] if made.video is not None else [])]

@@ -1,5 +1,5 @@
-"""Which picture or earlier result a person means: named in the text, sent along, or in the message
-that they answered."""
+"""The picture or earlier result that a person means: named in the text, sent along, or in the
+message that they answered."""
 
 import re
 from contextlib import suppress
@@ -20,7 +20,7 @@ _PLACE = r"(?:/(?P<{}>\d{{1,2}}))?"
 _REFERENCE = re.compile(
     rf"\s*(?:#?(?P<id>{_UUID}){_PLACE.format('place')}|#(?P<short>[a-z0-9]{{7}}){_PLACE.format('number')}|@(?P<image>{_UUID}))(?:\s+|$)"
 )
-"""Buttons and forms carry one of these before the text: a generation's id, its short id, perhaps
+"""References that buttons and forms carry before the text: a generation's id or short id, perhaps
 with one of its pictures behind, such as `/2`; an uploaded image's id."""
 _PICTURE_NAME = re.compile(r"\.(png|jpe?g|webp|gif|heic|heif|avif|bmp|tiff?)$", re.IGNORECASE)
 _SHORT = re.compile(r"#([a-z0-9]{7})\b")
@@ -28,8 +28,9 @@ _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What stands first in a text: a generation's id or short id, or an image's id; and the text
-    behind. `place`: which of its pictures, 0 for all together; None = not said."""
+    """The reference at the start of a text, and the text behind it: a generation's id or short id,
+    or an image's id. `place` is one of its pictures, 0 for all together, None when it is not
+    said."""
 
     generation_id: str | None
     image_id: str | None
@@ -39,8 +40,8 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """`images` are ids of the api; `made` is the earlier result that they come from, if they do,
-    `place` which of its pictures is meant."""
+    """`images` are ids of the API. `made` is the earlier result that they come from, `place` the
+    one of its pictures that is meant."""
 
     images: tuple[str, ...]
     made: GenerationOut | None = None
@@ -48,7 +49,7 @@ class ImageSource:
 
     @property
     def reference(self) -> str:
-        """For a button or a form."""
+        """The reference to it for a button or a form."""
         if self.made is not None:
             return self.made.id if self.place is None else f"{self.made.id}/{self.place}"
         return f"@{self.images[0]}"
@@ -75,8 +76,8 @@ def quoted_result(inbound: Inbound) -> str | None:
 
 
 async def source(inbound: Inbound, context: Context) -> tuple[ImageSource | None, str]:
-    """What the person means, and the text without its name. Raises `Mistake` for files that are no
-    images, `ApiError` `not_found`."""
+    """The source that the person means, and the text without its reference. Raises `Mistake` for
+    files that are no images, `ApiError` `not_found`."""
     first = named(inbound.text)
     if first.generation_id is not None:
         return of_result(
@@ -90,7 +91,7 @@ async def source(inbound: Inbound, context: Context) -> tuple[ImageSource | None
 
 
 async def uploaded(attachments: tuple[Attachment, ...], context: Context) -> tuple[str, ...]:
-    """The ids of the images on the api."""
+    """Upload the images and return their ids."""
     return tuple([await _upload(one, context) for one in attachments[:MOST]])
 
 
@@ -123,8 +124,9 @@ def of_result(made: GenerationOut, place: int | None = None) -> ImageSource:
 
 
 async def _upload(file: Attachment, context: Context) -> str:
-    """Whatever its declared type: phones and programs send pictures as anything, and the api looks
-    at the bytes. Raises `Mistake` for what is no picture and was not said to be one."""
+    """Upload a file, whatever its declared type: phones and programs send pictures as anything, and
+    the API looks at the bytes. Raises `Mistake` for a file that is no picture and was not said to
+    be one."""
     declared = file.content_type.lower()
     if declared.startswith(("audio/", "video/")) and not _PICTURE_NAME.search(file.name):
         raise Mistake(texts.no_image_attached())

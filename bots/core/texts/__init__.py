@@ -1,7 +1,7 @@
-"""Every sentence that a chat shows. Functions take facts and return words in the language that is
-spoken; nothing here decides anything.
+"""Every sentence that a chat shows.
 
-One namespace: callers write `texts.caption(made)`, wherever the sentence stands.
+Functions take facts and return words in the spoken language; nothing here decides anything. One
+namespace: callers write `texts.caption(made)`, wherever the sentence stands.
 """
 
 from bots.core.texts.ask import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Questions and answers, the help."""
+"""Sentences of questions, answers and the help."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,10 +11,10 @@ from bots.core.types import PictureWay
 from client.schemas.text import CitationOut, TextOut
 
 WRITING = " …"
-"""Behind a streamed answer that is still growing."""
+"""The mark behind a streamed answer that is still growing."""
 SOURCES_MOST = 20
 MARKS = set("\\`*_[]()<>#~|!")
-"""What could be Markdown in the middle of a line."""
+"""Signs that could be Markdown in the middle of a line."""
 
 
 def new_conversation() -> str:
@@ -28,32 +28,32 @@ def ask_what() -> str:
 
 
 def describe_picture() -> str:
-    """What the model is asked when somebody sends a picture without a word."""
+    """The question to the model about a picture without a word."""
     return _("Describe this picture.")
 
 
 def ask_about_words() -> str:
-    """What the model is asked when somebody sends words of others without any of their own."""
+    """The question to the model about quoted words without any of the person's own."""
     return _("What is this about?")
 
 
 def quoted_of(name: str) -> str:
-    """Before words that a question answers; `name` may be empty."""
+    """The line before quoted words; `name` may be empty."""
     return _("%(name)s wrote:", name=name) if name else _("Somebody wrote:")
 
 
 def quoted_own() -> str:
-    """Before words of the bot's own, for the model that it asks."""
+    """The line before quoted words of the bot's own, for the model."""
     return _("You wrote:")
 
 
 def one_moment() -> str:
-    """Until there is something to show."""
+    """The sentence until there is something to show."""
     return _("One moment …")
 
 
 def still_waiting() -> str:
-    """While the api does not answer."""
+    """The sentence while the API does not answer."""
     return _(
         "I'm still waiting for my server. Your message is not lost: I answer as soon as the "
         "server does."
@@ -69,7 +69,7 @@ def go_on_button() -> str:
 
 
 def go_on() -> str:
-    """What the model is asked when an answer was cut at the limit of its length."""
+    """The request to the model to continue an answer that was cut at its limit."""
     return _("Please go on exactly where you stopped, without repeating anything.")
 
 
@@ -80,13 +80,13 @@ def only_who_asked() -> str:
 
 
 def thinking() -> str:
-    """While a model thinks and has written nothing yet."""
+    """The sentence while a model thinks and has written nothing yet."""
     return _("💭 Thinking …")
 
 
 def answered(answer: TextOut) -> str:
-    """The whole answer: its words, how it ended where that was not by itself, where its model has
-    read, and what it cost."""
+    """The whole answer: its words, its end where that was not a normal one, its sources, and its
+    cost."""
     said = answer.text.strip()
     if not said and answer.images:
         said = _("Here is the picture.") if len(answer.images) == 1 else _("Here are the pictures.")
@@ -108,7 +108,7 @@ def _ending(answer: TextOut) -> str:
 
 
 def _sources(citations: Sequence[CitationOut]) -> str:
-    """In Markdown."""
+    """The sources as a line of Markdown."""
     return "\n".join(
         f"[{each.number}] [{_linked(each)}]({_address(each.url)})"
         for each in citations[:SOURCES_MOST]
@@ -116,7 +116,7 @@ def _sources(citations: Sequence[CitationOut]) -> str:
 
 
 def _linked(citation: CitationOut) -> str:
-    """The name of a source, in which nothing is Markdown."""
+    """The name of a source, without signs that could be Markdown."""
     name = citation.title or citation.url.partition("://")[2].partition("/")[0]
     return "".join(f"\\{sign}" if sign in MARKS else sign for sign in shorten(name, 80))
 
@@ -132,7 +132,7 @@ def _address(url: str) -> str:
 
 
 def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
-    """A picture of an answer is too large for the chat."""
+    """The sentence for pictures that are too large for the chat."""
     url = f"{public_url}/generate/text?conversation={conversation_id}"
     where = (
         _("You find it in the conversation on the web page.")
@@ -143,8 +143,8 @@ def pictures_elsewhere(public_url: str | None, conversation_id: str) -> str:
 
 
 def stopped(text: str, cost: Decimal | None) -> str:
-    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: nobody knows
-    it yet."""
+    """A streamed answer that its reader has ended; `text` may be empty. `cost` None: it is not
+    known yet."""
     said = " ".join(filter(None, [_("Stopped."), charged(cost)]))
     return f"{text}\n\n[{said}]" if text else said
 
@@ -159,7 +159,7 @@ def cut_short(text: str, why: str) -> str:
 
 
 def interrupted() -> str:
-    """Why an answer was cut short, when it was a restart."""
+    """The reason for a cut, when it was a restart."""
     return _("I was interrupted by a restart. Ask me to go on, or ask once more.")
 
 
@@ -175,7 +175,7 @@ def unreadable() -> str:
 
 
 def help_page(commands: Sequence[tuple[str, str]], *, private: bool, way: PictureWay) -> str:
-    """`commands`: usage and description of each."""
+    """The help; `commands`: usage and description of each."""
     lines = [f"{usage}: {description}" for usage, description in commands]
     return "\n".join(
         [

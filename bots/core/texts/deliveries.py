@@ -1,4 +1,4 @@
-"""What is said around a result on its way."""
+"""Sentences around a result on its way."""
 
 from bots.core.language import _
 

@@ -1,4 +1,4 @@
-"""What a chat platform shows of the bot before anybody talks to it."""
+"""The bot's introduction, which a chat platform shows before anybody talks to it."""
 
 from bots.core.language import N_, _, translated
 
@@ -15,17 +15,18 @@ def about(language: str) -> str:
 
 
 def about_short(language: str) -> str:
-    """Fits into 120 characters in every language."""
+    """A short introduction, which fits into 120 characters in every language."""
     return translated(ABOUT_SHORT, language)
 
 
 def more_choices() -> str:
-    """On a menu with what is no button."""
+    """The words on a menu of choices that found no room as buttons."""
     return _("More …")
 
 
 def comes_here_or_there(link: str) -> str:
-    """On the card of a job, where the bot can only answer for a quarter of an hour."""
+    """The words on a waiting card in a place where the bot can answer only for a quarter of an
+    hour."""
     return _(
         "It comes here if it is ready within 15 minutes, otherwise to our direct messages: "
         "%(link)s",
@@ -38,5 +39,5 @@ def is_there(link: str) -> str:
 
 
 def answered_in_private() -> str:
-    """In a group, to whoever asked for something that is nobody else's business."""
+    """The pointer in a group for a person whose answer is nobody else's business."""
     return _("I answered you in our own chat, because that is only for you.")

@@ -1,4 +1,4 @@
-"""Images and videos: the waiting card, the result, the list."""
+"""Sentences about images and videos: the waiting card, the result, the list."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def video_what() -> str:
 
 
 def accepted(made: GenerationOut) -> str:
-    """The waiting card."""
+    """The words of the waiting card."""
     lines = [
         _(
             "Making your %(kind)s: “%(prompt)s”",
@@ -65,7 +65,7 @@ def _standing(made: GenerationOut) -> str:
 
 
 def caption(made: GenerationOut) -> str:
-    """Under a finished result."""
+    """The words under a finished result."""
     return "\n".join(
         filter(
             None,
@@ -79,7 +79,7 @@ def caption(made: GenerationOut) -> str:
 
 
 def _missing(made: GenerationOut) -> str:
-    """Of several pictures that were asked for."""
+    """The words for a result with fewer pictures than were asked for."""
     asked = made.options.get("n")
     count = asked - len(made.images) if made.kind == "image" and isinstance(asked, int) else 0
     return (
@@ -106,7 +106,7 @@ def _facts_line(made: GenerationOut, usd: Decimal | None, about: bool) -> str:
 
 
 def not_made(made: GenerationOut) -> str:
-    """Instead of a result."""
+    """The news of a failure, in place of a result."""
     if made.status == "cancelled":
         return cancelled(made)
     what = _("Your %(kind)s #%(id)s could not be made.", kind=kind(made.kind), id=made.short_id)
@@ -124,7 +124,8 @@ def _why(error: ErrorOut | None) -> str:
 
 
 def _charged(made: GenerationOut) -> str:
-    """A cancelled job that had begun may still cost something: no promise then."""
+    """The words after a cancellation. A generation that had begun may still cost something: no
+    promise then."""
     if made.error is not None:
         return charged(made.error.charged_usd)
     if made.status == "cancelled" and made.started_at is not None and made.cost_usd is None:
@@ -133,7 +134,7 @@ def _charged(made: GenerationOut) -> str:
 
 
 def card_closed(made: GenerationOut) -> str:
-    """What the waiting card becomes."""
+    """The words that replace the waiting card."""
     what = {"kind": kind(made.kind), "id": made.short_id}
     if made.status == "failed":
         return _("Failed: %(kind)s #%(id)s", **what)

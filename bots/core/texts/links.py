@@ -1,4 +1,4 @@
-"""Hello, the link between a chat and an account, and notices about it."""
+"""Sentences of the greeting, of the link between a chat and an account, and of notices about it."""
 
 from bots.core.language import N_, _
 from bots.core.texts.errors import CAUSES, ERRORS
@@ -202,7 +202,7 @@ NOTICES: dict[str, str] = {
         "I refused. If it was you, unlink it from your account first."
     ),
 }
-"""By the code of an api notice; its facts fill the gaps."""
+"""Sentences by the code of a notice of the API, whose facts fill the gaps."""
 
 
 def notice(code: str, facts: dict[str, str]) -> str:

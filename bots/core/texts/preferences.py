@@ -1,4 +1,4 @@
-"""Models and settings."""
+"""Sentences about models and settings."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -72,8 +72,8 @@ def model_chosen(model: ModelOut) -> str:
 
 
 def of_kind(model: ModelOut) -> str:
-    """`Images: Nano Banana`: a model may be of several kinds. The kind stands first, for long names
-    are cut."""
+    """A model with its kind, such as `Images: Nano Banana`, because it may be of several kinds. The
+    kind stands first: long names are cut."""
     return f"{models_button(model.kind)}: {model.name}"
 
 
@@ -106,7 +106,7 @@ def more() -> str:
 
 
 def picked(label: str, *, now: bool) -> str:
-    """The choice that holds now has a mark."""
+    """The label of a choice, with a mark on the current one."""
     return f"✓ {label}" if now else label
 
 

@@ -1,4 +1,4 @@
-"""What a screen of lines says around the messages."""
+"""Sentences of a screen of lines, around the messages."""
 
 from collections.abc import Sequence
 

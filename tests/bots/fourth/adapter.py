@@ -32,10 +32,6 @@ class Room:
         self._there: dict[str, asyncio.StreamWriter] = {}
         self._ids = count(1)
 
-    @property
-    def limits(self) -> Limits:
-        return LIMITS
-
     async def limits_for(self, to: Address) -> Limits:
         return LIMITS
 

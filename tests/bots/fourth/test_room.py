@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from api.secrets import ensure_secrets
-from bots.core.types import Messenger
+from bots.core.types import Address, Messenger
 from client.bot import BotApi
 from tests.bots.core.stage import Place
 from tests.bots.fourth.adapter import PLATFORM, Room, running_room
@@ -50,11 +50,11 @@ async def somebody(port: int) -> AsyncIterator[Somebody]:
         writer.close()
 
 
-def test_the_adapter_is_short() -> None:
+async def test_the_adapter_is_short() -> None:
     lines = (Path(__file__).parent / "adapter.py").read_text().splitlines()
     assert len(lines) < 150
     chat: Messenger = Room()
-    assert chat.limits.text
+    assert (await chat.limits_for(Address(PLATFORM, "al"))).text
 
 
 @pytest.mark.asyncio(loop_scope="module")

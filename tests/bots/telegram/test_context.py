@@ -345,7 +345,7 @@ async def test_a_secret_answer_to_a_press_is_shown_in_a_window(
         fake.user_says(chat_id, USER, "/x", private=chat_id > 0)
         shown = await telegram.chat.show(place(chat_id), CARD)
         fake.press(chat_id, int(shown.message_ids[0]), "Again", USER)
-        press = await fake.wait_for(
+        press = await fake.until(
             lambda scene: next(
                 (one for one in scene.presses.values() if one.answered is not None), None
             )
@@ -399,7 +399,7 @@ async def test_a_slow_press_does_not_wait_for_its_answer(fake: FakeTelegram) -> 
         fake.user_says(GROUP, USER, "/x", private=False)
         shown = await telegram.chat.show(place(GROUP), CARD)
         fake.press(GROUP, int(shown.message_ids[0]), "Again", USER)
-        press = await fake.wait_for(
+        press = await fake.until(
             lambda scene: next(
                 (one for one in scene.presses.values() if one.answered is not None), None
             )
@@ -444,7 +444,7 @@ async def test_what_is_only_for_one_person_is_not_told_to_a_group(
         told = await fake.message(GROUP, PRIVATELY if known else "You have")
         assert (told.reply_to, told.silent) == (said, True)
         fake.user_says(GROUP, USER, "/image a fox", private=False)
-        await fake.wait_for(lambda scene: len(scene.by_bot(GROUP)) == 2 or None)
+        await fake.until(lambda scene: len(scene.by_bot(GROUP)) == 2 or None)
     assert [one.text for one in fake.scene().by_bot(GROUP)] == [told.text, "You have $3."]
     assert [one.text for one in fake.scene().by_bot(USER)] == ["You have $3."] * (2 * known)
 

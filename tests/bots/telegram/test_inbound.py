@@ -131,7 +131,7 @@ async def test_pressed_button_is_answered_at_once_and_edits_its_message(fake: Fa
     async def edit(chat: Messenger, inbound: Inbound) -> None:
         if inbound.pressed is not None:
             # the press must be acknowledged although its answer is not even begun
-            await fake.wait_for(
+            await fake.until(
                 lambda scene: [one for one in scene.presses.values() if one.answered is not None]
             )
             await chat.show(

@@ -165,7 +165,7 @@ async def test_buttons_below_an_album_mean_the_whole_album_after_a_restart_too(
         fake.press(CHAT, below, "Again", CHAT)
         await fake.message(CHAT, "⬆️ Really?")
         fake.press(CHAT, below, "Yes", CHAT)
-        await fake.wait_for(lambda scene: len(scene.by_bot(CHAT)) == 1 or None)
+        await fake.until(lambda scene: len(scene.by_bot(CHAT)) == 1 or None)
     assert [str(one.message_id) for one in fake.scene().by_bot(CHAT)] == list(kept.message_ids)
 
 

@@ -72,7 +72,7 @@ async def test_an_image_takes_a_short_way_to_its_card(fake: FakeTelegram, place:
         await answer(chat, place.bot, inbound)
 
     async with polling(fake, answered):
-        await fake.wait_for(lambda scene: len(scene.commands) == 4)  # it is registered
+        await fake.until(lambda scene: len(scene.commands) == 4)  # it is registered
         with traced() as trace:
             fake.user_says(CHAT, CHAT, "/image a fox in snow")
             card = await fake.message(CHAT, "Making your image")

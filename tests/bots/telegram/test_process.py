@@ -98,7 +98,7 @@ async def test_nothing_is_taken_from_telegram_before_the_api_is_there(
     for number in range(10):
         fake.user_says(CHAT + number, USER + number, "why?")
     async with process(fake, unused_tcp_port, tmp_path):
-        await fake.wait_for(
+        await fake.until(
             lambda scene: scene.calls_of("getMyShortDescription"), 30
         )  # all that a start does is done
         assert not fake.scene().calls_of("getUpdates")
@@ -177,7 +177,7 @@ async def test_another_poller_is_named_once_and_outlived(fake: FakeTelegram) -> 
         ):
             for _ in range(3):
                 before = len(fake.scene().calls_of("getUpdates"))
-                await fake.wait_for(
+                await fake.until(
                     lambda scene, seen=before: (  # type: ignore[misc]
                         len(scene.calls_of("getUpdates")) > seen
                     )

@@ -14,7 +14,7 @@ def registered(scene: Scene) -> Scene | None:
 
 async def test_commands_by_place_and_language(fake: FakeTelegram) -> None:
     async with polling(fake, Heard()):
-        scene = await fake.wait_for(registered)
+        scene = await fake.until(registered)
     listed = [one for one in COMMANDS if one.listed]
     for code, language in (("", "en"), ("de", "de")):
         private, anywhere = (
@@ -41,10 +41,10 @@ async def test_texts_fit_into_what_telegram_shows() -> None:
 
 async def test_only_what_changed_is_registered_again(fake: FakeTelegram) -> None:
     async with polling(fake, Heard()):
-        await fake.wait_for(registered)
+        await fake.until(registered)
     first = len([one for one in fake.scene().calls if one.method.startswith("setMy")])
     async with polling(fake, Heard()):
-        await fake.wait_for(
+        await fake.until(
             lambda scene: len(scene.calls_of("getMyShortDescription")) == 2 * len(LANGUAGES) or None
         )
     assert (

@@ -52,7 +52,7 @@ async def test_what_was_cut_is_answered_by_the_next_start_in_the_same_message(
     async with polling(fake, stuck, tmp_path):
         asked = fake.user_says(CHAT, USER, "why?")
         await asyncio.wait_for(stuck.stuck.wait(), 10)
-        await fake.wait_for(lambda scene: scene.waiting_updates == [] or None)
+        await fake.until(lambda scene: scene.waiting_updates == [] or None)
     heard = Heard(says_done)
     async with polling(fake, heard, tmp_path):
         again = await heard.next()

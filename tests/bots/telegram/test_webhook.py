@@ -30,7 +30,7 @@ async def listening(
     telegram = TelegramBot(make_bot(fake.token, fake.api_url), answer, folder)
     await telegram.connect()
     task = asyncio.create_task(telegram.listen("https://ai.example.org", ("127.0.0.1", port)))
-    await fake.wait_for(
+    await fake.until(
         lambda scene: [one for one in scene.calls_of("setWebhook") if one.status == 200]
     )
     try:
@@ -52,7 +52,7 @@ async def test_updates_are_brought_and_what_was_missed_comes_later(
     fake.user_says(CHAT, USER, "two")
     async with listening(fake, heard, unused_tcp_port):
         assert (await heard.next()).text == "two"
-    await fake.wait_for(lambda scene: scene.waiting_updates == [])
+    await fake.until(lambda scene: scene.waiting_updates == [])
     assert heard.inbounds.empty()
     assert fake.scene().calls_of("getUpdates") == []
 

@@ -47,11 +47,11 @@ async def link(fake: FakeTelegram, place: Place) -> None:
             code = (await place.web.post("/links/codes", json={"platform": "telegram"})).json()
     assert code["deep_link"] == f"https://t.me/fake_bot?start={code['code']}"
     fake.user_says(CHAT, PERSON, f"/start {code['code']}")
-    asked = await fake.wait_for(
+    asked = await fake.until(
         lambda scene: next((one for one in scene.by_bot(CHAT) if "Yes" in one.buttons), None)
     )
     fake.press(CHAT, asked.message_id, "Yes", PERSON)
-    await fake.wait_for(
+    await fake.until(
         lambda scene: next(
             (
                 one
@@ -75,13 +75,13 @@ async def test_link_then_ask_then_images_then_a_video_from_a_photo(
         await link(fake, place)
 
         asked = fake.user_says(CHAT, PERSON, "what is a fox?")
-        answered = await fake.wait_for(
+        answered = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
         )
         assert answered.kind == "text"
 
         asked = fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
-        album = await fake.wait_for(
+        album = await fake.until(
             lambda scene: [one for one in scene.by_bot(CHAT) if one.album] or None
         )
         assert [one.reply_to for one in album] == [asked, asked]
@@ -91,12 +91,12 @@ async def test_link_then_ask_then_images_then_a_video_from_a_photo(
         assert photo is not None
 
         asked = fake.user_says(CHAT, PERSON, "/video it runs", photo=fake.content(photo))
-        card = await fake.wait_for(
+        card = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
         )
-        film = await fake.message(CHAT, kind="video", timeout=30)
+        film = await fake.message(CHAT, kind="video", seconds=30)
         assert (film.reply_to, film.streaming, film.file is not None) == (asked, True, True)
-        closed = await fake.wait_for(
+        closed = await fake.until(
             lambda scene: next(
                 (
                     one
@@ -122,7 +122,7 @@ async def test_a_picture_sent_as_a_file_is_a_picture(
             "what is this?",
             document=("shot.png", declared, case("telegram-octet-stream-image/ok.png")),
         )
-        answered = await fake.wait_for(
+        answered = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
         )
         assert "I was given 1 picture with it" in answered.text
@@ -132,7 +132,7 @@ async def test_a_picture_sent_as_a_file_is_a_picture(
             "/video it moves",
             document=("IMG_1.HEIC", declared, case("other-formats/ok.heic")),
         )
-        await fake.message(CHAT, kind="video", timeout=30)
+        await fake.message(CHAT, kind="video", seconds=30)
 
 
 async def test_cancel_button_edits_the_card(
@@ -142,11 +142,11 @@ async def test_cancel_button_edits_the_card(
         await link(fake, place)
         sandbox.break_with(video=60.0)
         fake.user_says(CHAT, PERSON, "/video waves")
-        card = await fake.wait_for(
+        card = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if "Cancel" in one.buttons), None)
         )
         fake.press(CHAT, card.message_id, "Cancel", PERSON)
-        closed = await fake.wait_for(
+        closed = await fake.until(
             lambda scene: next(
                 (
                     one
@@ -157,7 +157,7 @@ async def test_cancel_button_edits_the_card(
             )
         )
         assert "ancelled" in closed.text
-        await fake.wait_for(
+        await fake.until(
             lambda scene: all(one.answered is not None for one in scene.presses.values()) or None
         )
 
@@ -169,11 +169,11 @@ async def test_an_answer_grows_as_a_draft_and_stops_at_a_touch(
         await link(fake, place)
         sandbox.break_with(token=0.3)
         asked = fake.user_says(CHAT, PERSON, "tell me about foxes")
-        await fake.wait_for(
+        await fake.until(
             lambda scene: [one for one in scene.drafts if one.can_stop and one.text] or None
         )
         fake.stop_draft(CHAT)
-        stopped = await fake.wait_for(
+        stopped = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.reply_to == asked), None)
         )
         assert not stopped.buttons
@@ -190,12 +190,12 @@ async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, plac
     async with bot(fake, place):
         await link(fake, place)
         fake.user_says(CHAT, PERSON, "/image a fox in snow --n 2")
-        result = await fake.wait_for(lambda scene: labelled(scene, "✏️ Edit"))
+        result = await fake.until(lambda scene: labelled(scene, "✏️ Edit"))
     async with bot(fake, place):
         fake.press(CHAT, result.message_id, "✏️ Edit", PERSON)
         which = await fake.message(CHAT, "has 2 pictures. Which one?")
         fake.press(CHAT, which.message_id, "2", PERSON)
-        question = await fake.wait_for(
+        question = await fake.until(
             lambda scene: next((one for one in scene.by_bot(CHAT) if one.asks), None)
         )
     async with bot(fake, place):
@@ -204,10 +204,10 @@ async def test_buttons_of_a_result_work_after_a_restart(fake: FakeTelegram, plac
         assert (edited.spoiler, "✏️ Edit" in edited.buttons) == (False, True)
 
         fake.press(CHAT, result.message_id, "🗑️ Delete", PERSON)
-        await fake.wait_for(lambda scene: labelled(scene, "Yes, delete it"))
+        await fake.until(lambda scene: labelled(scene, "Yes, delete it"))
         asked = result.message_id
         fake.press(CHAT, asked, "Yes, delete it", PERSON)
-        await fake.wait_for(
+        await fake.until(
             lambda scene: (
                 not [one for one in scene.by_bot(CHAT) if one.album or one.message_id == asked]
                 or None
