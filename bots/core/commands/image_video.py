@@ -309,7 +309,8 @@ async def _named_model(kind: MediaKind, context: Context, parsed: Parsed) -> dic
 
 
 async def named_model(said: str, kind: Kind, context: Context) -> str:
-    """The id of a model of that kind. Of several, one that does only this. Raises `Mistake`."""
+    """The id of a model of that kind; among several, of one that does only this. Raises
+    `Mistake`."""
     models = await context.user.all(calls.models(kind))
     others = (
         [one for one in get_args(Kind) if one != kind]

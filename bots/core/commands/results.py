@@ -89,7 +89,7 @@ async def _vary(inbound: Inbound, context: Context) -> Replies:
 
 
 async def _other(inbound: Inbound, context: Context) -> Replies:
-    """The models that could do it instead of the one that has failed."""
+    """Offer the models that could do it instead of the failed one."""
     made = await context.user.send(calls.generation(_id(inbound)))
     models = await _others(made, context)
     if not models:
