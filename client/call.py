@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -87,9 +87,24 @@ class Call(Generic[T]):
         return replace(self, query={**self.query, "cursor": cursor})
 
 
+class Paging(TypedDict, total=False):
+    """What all lists of the API can be asked; without `limit` a page is as long as the API's."""
+
+    cursor: str | None
+    limit: int
+    sort: str | None
+
+
 def new_key() -> str:
     """An idempotency key."""
     return uuid4().hex
+
+
+def paid(
+    address: str, answer: type[T], body: Body, key: str | None, within: float | None = None
+) -> Call[T]:
+    """A POST that is done once, however often it is sent."""
+    return Call("POST", address, answer, body=body, key=key or new_key(), within=within)
 
 
 def path(template: str, *segments: str) -> str:

@@ -40,7 +40,7 @@ def show() -> ResponseReturnValue:
     cursor = request.args.get("cursor") or None
     wanted, unknown = _wanted(typed)
     found: Page[AuditOut] = (
-        Page(items=[]) if unknown else api().send(calls.audit(wanted, cursor=cursor))
+        Page(items=[]) if unknown else api().send(calls.audit(cursor, limit=25, **wanted))
     )
     kept = {name: value for name, value in typed.items() if value}
     shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
@@ -53,7 +53,7 @@ def export() -> ResponseReturnValue:
     wanted, unknown = _wanted(_typed())
     if unknown:
         abort(404)
-    return passed_on(api().open(calls.audit_csv(wanted)))
+    return passed_on(api().open(calls.audit_csv(**wanted)))
 
 
 def _typed() -> dict[str, str]:
@@ -63,8 +63,14 @@ def _typed() -> dict[str, str]:
 def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
     """The filter, and what was typed that is no account."""
     actor, subject = account_id(typed["actor"]), account_id(typed["subject"])
-    days = day_start(typed["since"]), day_start(typed["until"], after=1)
-    wanted = AuditWanted(actor or "", typed["action"], subject or "", *days, sort=typed["sort"])
+    wanted: AuditWanted = {
+        "actor_id": actor,
+        "action": typed["action"],
+        "subject": subject,
+        "since": day_start(typed["since"]),
+        "until": day_start(typed["until"], after=1),
+        "sort": typed["sort"],
+    }
     return wanted, [
         typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None
     ]

@@ -108,4 +108,5 @@ def _show(
 def _sent() -> dict[str, object]:
     cursor = request.args.get("cursor") or None
     sort = one_of({"oldest"}, "sort")
-    return {"found": api().send(calls.broadcasts(cursor, sort)), "cursor": cursor, "sort": sort}
+    found = api().send(calls.broadcasts(cursor=cursor, sort=sort, limit=10))
+    return {"found": found, "cursor": cursor, "sort": sort}

@@ -10,7 +10,6 @@ from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
 from client import calls
-from client.calls.accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.deliveries import DeliveryRowOut
 
@@ -34,7 +33,7 @@ def table() -> ResponseReturnValue:
 @pages.get("/<delivery_id>")
 def one(delivery_id: str) -> ResponseReturnValue:
     delivery = api().send(calls.delivery(delivery_id))
-    trail = api().send(calls.audit(AuditWanted(subject=delivery.id), limit=20)).items
+    trail = api().send(calls.audit(subject=delivery.id, limit=20)).items
     return admin_page("admin/delivery.html", delivery=delivery, trail=trail)
 
 
@@ -78,11 +77,12 @@ def _table() -> dict[str, object]:
         troubled = state == "troubled"
         found = api().send(
             calls.deliveries(
+                limit=25,
                 state="" if troubled else state,
                 troubled=troubled,
                 platform=platform,
                 user_id=user_id,
-                job_id=job,
+                generation_id=job,
                 sort=sort,
                 cursor=cursor,
             )

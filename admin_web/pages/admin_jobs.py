@@ -18,7 +18,6 @@ from admin_web.words.admin_jobs import STATUSES
 from admin_web.words.errors import FormError
 from admin_web.words.language import _, money, ngettext, zone
 from client import calls
-from client.calls.accounts import AuditWanted
 from client.schemas import Page
 from client.schemas.catalog import AdminModelOut
 from client.schemas.generations import AdminGenerationOut, CountOut, PurgeIn, ResolveIn
@@ -210,8 +209,8 @@ def _one(job_id: str, error: FormError | None = None, status: int = 200) -> Resp
 
 def _facts(job_id: str) -> dict[str, Any]:
     job = api().send(calls.job(job_id))
-    trail = soon(calls.audit(AuditWanted(subject=job.id), limit=20))
-    deliveries = api().send(calls.deliveries(job_id=job.id)).items if job.platform else []
+    trail = soon(calls.audit(subject=job.id, limit=20))
+    deliveries = api().send(calls.deliveries(generation_id=job.id)).items if job.platform else []
     return {"job": job, "deliveries": deliveries, "trail": trail().items, "told": audit_log}
 
 
@@ -264,6 +263,7 @@ def _table(wanted: Wanted) -> dict[str, object]:
         in_review = wanted.status == "review"
         found = api().send(
             calls.jobs(
+                limit=25,
                 user_id=user_id,
                 status="" if in_review else wanted.status,
                 needs_review=in_review,

@@ -34,7 +34,7 @@ def show() -> ResponseReturnValue:
         "sort": one_of(SORTS, "sort"),
     }
     cursor = request.args.get("cursor") or None
-    found = api().send(calls.users(**wanted, cursor=cursor))
+    found = api().send(calls.users(**wanted, cursor=cursor, limit=25))
     kept = {name: value for name, value in wanted.items() if value}
     return admin_page("admin/users.html", found=found, wanted=wanted, kept=kept, cursor=cursor)
 
@@ -159,7 +159,7 @@ def _do(user_id: str, call: Call[Any], done: str = "", then: str = "") -> Respon
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:
     sort = one_of(SESSION_SORTS, "sort")
     sessions, spend = (
-        soon(calls.sessions_of(user_id, sort)),
+        soon(calls.sessions_of(user_id, sort=sort, limit=20)),
         soon(calls.spend_of(user_id)),
     )
     jobs = soon(calls.jobs(user_id=user_id, limit=5))

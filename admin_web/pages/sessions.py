@@ -22,7 +22,7 @@ def show() -> ResponseReturnValue:
     sort = wanted if (wanted := request.args.get("sort", "")) in SORTS else ""
     return page(
         "profile/sessions.html",
-        found=api().send(calls.sessions(cursor, sort)),
+        found=api().send(calls.sessions(cursor=cursor, sort=sort)),
         cursor=cursor,
         sort=sort,
     )

@@ -1,8 +1,10 @@
 """Calls of people about their own account: signing in, profile, sessions, own data."""
 
-from client.call import MAKING, Call, path, query
+from typing import Unpack
+
+from client.call import MAKING, Call, Paging, path, query
 from client.schemas import Page, ReadyOut
-from client.schemas.auth import InviteeOut, SessionOut, SessionSort, TokensOut
+from client.schemas.auth import InviteeOut, SessionOut, TokensOut
 from client.schemas.budget import MySpendOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
 
@@ -60,15 +62,8 @@ def reauth(password: str) -> Call[None]:
 # --- sessions
 
 
-def sessions(
-    cursor: str | None = None, sort: SessionSort | str | None = None, limit: int | None = None
-) -> Call[Page[SessionOut]]:
-    return Call(
-        "GET",
-        "/auth/sessions",
-        Page[SessionOut],
-        query=query(cursor=cursor, sort=sort, limit=limit),
-    )
+def sessions(**asked: Unpack[Paging]) -> Call[Page[SessionOut]]:
+    return Call("GET", "/auth/sessions", Page[SessionOut], query=query(**asked))
 
 
 def end_session(session_id: str) -> Call[None]:

@@ -1,10 +1,10 @@
 """Calls of admins about accounts, the audit log and the bots' credentials."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict, Unpack
 
-from client.call import AS_IT_IS, MAKING, Call, path, query
+from client.call import AS_IT_IS, MAKING, Call, Paging, path, query
 from client.schemas import Page
 from client.schemas.admin import AuditOut, BotCredentialOut, PurgeOut, RotatedOut
 from client.schemas.auth import SessionOut
@@ -12,17 +12,14 @@ from client.schemas.budget import MySpendOut
 from client.schemas.users import InvitedOut, NewUserIn, Role, SecretLinkOut, Status, UserOut
 
 
-def users(
-    *,
-    q: str | None = None,
-    role: str | None = None,
-    status: str | None = None,
-    sort: str | None = None,
-    cursor: str | None = None,
-    limit: int = 25,
-) -> Call[Page[UserOut]]:
-    asked = query(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
-    return Call("GET", "/users", Page[UserOut], query=asked)
+class Accounts(Paging, total=False):
+    q: str | None
+    role: str | None
+    status: str | None
+
+
+def users(**asked: Unpack[Accounts]) -> Call[Page[UserOut]]:
+    return Call("GET", "/users", Page[UserOut], query=query(**asked))
 
 
 def user(user_id: str) -> Call[UserOut]:
@@ -54,11 +51,9 @@ def reset_link(user_id: str) -> Call[SecretLinkOut]:
     return Call("POST", path("/users/{}/password-reset", user_id), SecretLinkOut)
 
 
-def sessions_of(
-    user_id: str, sort: str | None = None, cursor: str | None = None, limit: int = 20
-) -> Call[Page[SessionOut]]:
-    asked = query(sort=sort, cursor=cursor, limit=limit)
-    return Call("GET", path("/users/{}/sessions", user_id), Page[SessionOut], query=asked)
+def sessions_of(user_id: str, **asked: Unpack[Paging]) -> Call[Page[SessionOut]]:
+    address = path("/users/{}/sessions", user_id)
+    return Call("GET", address, Page[SessionOut], query=query(**asked))
 
 
 def end_sessions_of(user_id: str) -> Call[None]:
@@ -80,40 +75,27 @@ def spend_of(user_id: str, days: int = 31) -> Call[MySpendOut]:
 # --- the audit log
 
 
-@dataclass(frozen=True, slots=True)
-class AuditWanted:
-    """Empty and None: any. `subject` is the id of what it was done to."""
+class AuditWanted(TypedDict, total=False):
+    """`subject` is the id of what it was done to."""
 
-    actor_id: str = ""
-    action: str = ""
-    subject: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    sort: str = ""
-
-    @property
-    def query(self) -> dict[str, str]:
-        return query(
-            actor_id=self.actor_id,
-            action=self.action,
-            subject=self.subject,
-            since=self.since,
-            until=self.until,
-            sort=self.sort,
-        )
+    actor_id: str | None
+    action: str | None
+    subject: str | None
+    since: datetime | None
+    until: datetime | None
+    sort: str | None
 
 
 def audit(
-    wanted: AuditWanted, *, cursor: str | None = None, limit: int = 25
+    cursor: str | None = None, limit: int | None = None, **asked: Unpack[AuditWanted]
 ) -> Call[Page[AuditOut]]:
-    asked = wanted.query | query(cursor=cursor, limit=limit)
-    return Call("GET", "/admin/audit", Page[AuditOut], query=asked)
+    wanted = query(cursor=cursor, limit=limit, **asked)
+    return Call("GET", "/admin/audit", Page[AuditOut], query=wanted)
 
 
-def audit_csv(wanted: AuditWanted) -> Call[bytes]:
-    return Call(
-        "GET", "/admin/audit.csv", bytes, query=wanted.query, headers=AS_IT_IS, within=MAKING
-    )
+def audit_csv(**asked: Unpack[AuditWanted]) -> Call[bytes]:
+    wanted = query(**asked)
+    return Call("GET", "/admin/audit.csv", bytes, query=wanted, headers=AS_IT_IS, within=MAKING)
 
 
 # --- credentials

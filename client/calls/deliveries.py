@@ -1,6 +1,8 @@
 """Calls about deliveries: the bots' outbox, the inbox of what no chat took, the operator's view."""
 
-from client.call import Call, path, query
+from typing import Unpack
+
+from client.call import Call, Paging, path, query
 from client.schemas import Page, Platform
 from client.schemas.deliveries import (
     AckIn,
@@ -69,28 +71,16 @@ def put_aside(delivery_id: str) -> Call[None]:
 # --- of operators
 
 
-def deliveries(
-    *,
-    state: str | None = None,
-    troubled: bool = False,
-    platform: str | None = None,
-    user_id: str | None = None,
-    job_id: str | None = None,
-    sort: str | None = None,
-    cursor: str | None = None,
-    limit: int = 25,
-) -> Call[Page[DeliveryRowOut]]:
-    asked = query(
-        state=state,
-        troubled=troubled,
-        platform=platform,
-        user_id=user_id,
-        generation_id=job_id,
-        sort=sort,
-        cursor=cursor,
-        limit=limit,
-    )
-    return Call("GET", "/admin/deliveries", Page[DeliveryRowOut], query=asked)
+class Deliveries(Paging, total=False):
+    state: str | None
+    troubled: bool
+    platform: str | None
+    user_id: str | None
+    generation_id: str | None
+
+
+def deliveries(**asked: Unpack[Deliveries]) -> Call[Page[DeliveryRowOut]]:
+    return Call("GET", "/admin/deliveries", Page[DeliveryRowOut], query=query(**asked))
 
 
 def delivery(delivery_id: str) -> Call[DeliveryRowOut]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypedDict, Unpack
 from urllib.parse import parse_qsl
 
-from client.call import AS_IT_IS, MAKING, Call, new_key, path, query
+from client.call import AS_IT_IS, MAKING, Call, paid, path, query
 from client.schemas import Page
 from client.schemas.deliveries import SendIn, SentOut
 from client.schemas.generations import (
@@ -20,33 +21,22 @@ from client.schemas.generations import (
 )
 
 
-def generations(
-    *,
-    kind: str | None = None,
-    status: str | None = None,
-    q: str | None = None,
-    favourite: str | bool | None = None,
-    model: str | None = None,
-    source: str | None = None,
-    since: str | datetime | None = None,
-    until: str | datetime | None = None,
-    cursor: str | None = None,
-    limit: int = 24,
-) -> Call[Page[GenerationOut]]:
+class Gallery(TypedDict, total=False):
+    kind: str | None
+    status: str | None
+    q: str | None
+    favourite: str | bool | None
+    model: str | None
+    source: str | None
+    since: str | datetime | None
+    until: str | datetime | None
+    cursor: str | None
+    limit: int
+
+
+def generations(**asked: Unpack[Gallery]) -> Call[Page[GenerationOut]]:
     """Newest first."""
-    asked = query(
-        kind=kind,
-        status=status,
-        q=q,
-        favourite=favourite,
-        model=model,
-        source=source,
-        since=since,
-        until=until,
-        cursor=cursor,
-        limit=limit,
-    )
-    return Call("GET", "/generations", Page[GenerationOut], query=asked)
+    return Call("GET", "/generations", Page[GenerationOut], query=query(**asked))
 
 
 def used_models() -> Call[Page[UsedModelOut]]:
@@ -118,13 +108,7 @@ def shared(token: str) -> Call[SharedOut]:
 
 
 def send_to_chat(generation_id: str, ask: SendIn, key: str | None = None) -> Call[SentOut]:
-    return Call(
-        "POST",
-        path("/generations/{}/send", generation_id),
-        SentOut,
-        body=ask,
-        key=key or new_key(),
-    )
+    return paid(path("/generations/{}/send", generation_id), SentOut, ask, key)
 
 
 # --- files

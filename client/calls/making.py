@@ -1,6 +1,6 @@
 """Calls that make images and videos."""
 
-from client.call import FETCHING, MAKING, UPLOADING, Call, File, new_key, path
+from client.call import FETCHING, MAKING, UPLOADING, Call, File, new_key, paid, path
 from client.schemas.generations import (
     AgainIn,
     EstimateIn,
@@ -31,29 +31,16 @@ def image(ask: ImageIn, key: str | None = None, *, wait: bool = False) -> Call[G
 
 
 def video(ask: VideoIn, key: str | None = None) -> Call[GenerationOut]:
-    return Call("POST", "/generate/video", GenerationOut, body=ask, key=key or new_key())
+    return paid("/generate/video", GenerationOut, ask, key)
 
 
 def video_from_image(ask: VideoFromImageIn, key: str | None = None) -> Call[GenerationOut]:
-    return Call(
-        "POST",
-        "/generate/video/from-image",
-        GenerationOut,
-        body=ask,
-        key=key or new_key(),
-        within=FETCHING,
-    )
+    return paid("/generate/video/from-image", GenerationOut, ask, key, FETCHING)
 
 
 def again(generation_id: str, ask: AgainIn, key: str | None = None) -> Call[GenerationOut]:
     """The same request once more, with changes."""
-    return Call(
-        "POST",
-        path("/generations/{}/again", generation_id),
-        GenerationOut,
-        body=ask,
-        key=key or new_key(),
-    )
+    return paid(path("/generations/{}/again", generation_id), GenerationOut, ask, key)
 
 
 def confirm(draft_id: str) -> Call[GenerationOut]:

@@ -1,6 +1,8 @@
 """Calls about models: those that one may use, and the admins' list."""
 
-from client.call import LOOKING, Call, path, query
+from typing import Unpack
+
+from client.call import LOOKING, Call, Paging, path, query
 from client.schemas import Kind, Page
 from client.schemas.catalog import (
     AdminModelOut,
@@ -10,28 +12,22 @@ from client.schemas.catalog import (
     RefreshedOut,
 )
 
-MODELS_AT_ONCE = 100
-"""A provider has hundreds, a page of the API a hundred."""
-
 
 def models(
-    kind: Kind | None = None, cursor: str | None = None, limit: int = MODELS_AT_ONCE
+    kind: Kind | None = None, cursor: str | None = None, limit: int | None = None
 ) -> Call[Page[ModelOut]]:
     """Those that the person may use, the default first."""
     asked = query(kind=kind, cursor=cursor, limit=limit)
     return Call("GET", "/models", Page[ModelOut], query=asked)
 
 
-def all_models(
-    *,
-    kind: str | None = None,
-    q: str | None = None,
-    sort: str | None = None,
-    cursor: str | None = None,
-    limit: int = MODELS_AT_ONCE,
-) -> Call[Page[AdminModelOut]]:
-    asked = query(kind=kind, q=q, sort=sort, cursor=cursor, limit=limit)
-    return Call("GET", "/admin/models", Page[AdminModelOut], query=asked)
+class AllModels(Paging, total=False):
+    kind: str | None
+    q: str | None
+
+
+def all_models(**asked: Unpack[AllModels]) -> Call[Page[AdminModelOut]]:
+    return Call("GET", "/admin/models", Page[AdminModelOut], query=query(**asked))
 
 
 def any_model(model_id: str, kind: Kind) -> Call[AdminModelOut]:

@@ -3,8 +3,9 @@ backups."""
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict, Unpack
 
-from client.call import AS_IT_IS, LOOKING, MAKING, Call, new_key, path, query
+from client.call import AS_IT_IS, LOOKING, MAKING, Call, Paging, paid, path, query
 from client.schemas import Page, Platform
 from client.schemas.admin import (
     BackupOut,
@@ -55,38 +56,21 @@ def change_studio(change: StudioIn) -> Call[StudioOut]:
 # --- jobs
 
 
-def jobs(
-    *,
-    user_id: str | None = None,
-    status: str | None = None,
-    kind: str | None = None,
-    model: str | None = None,
-    source: str | None = None,
-    phase: str | None = None,
-    needs_review: bool = False,
-    q: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    sort: str | None = None,
-    cursor: str | None = None,
-    limit: int = 25,
-) -> Call[Page[AdminGenerationOut]]:
-    asked = query(
-        user_id=user_id,
-        status=status,
-        kind=kind,
-        model=model,
-        source=source,
-        phase=phase,
-        needs_review=needs_review,
-        q=q,
-        since=since,
-        until=until,
-        sort=sort,
-        cursor=cursor,
-        limit=limit,
-    )
-    return Call("GET", "/admin/generations", Page[AdminGenerationOut], query=asked)
+class Jobs(Paging, total=False):
+    user_id: str | None
+    status: str | None
+    kind: str | None
+    model: str | None
+    source: str | None
+    phase: str | None
+    needs_review: bool
+    q: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+def jobs(**asked: Unpack[Jobs]) -> Call[Page[AdminGenerationOut]]:
+    return Call("GET", "/admin/generations", Page[AdminGenerationOut], query=query(**asked))
 
 
 def job(job_id: str) -> Call[AdminGenerationOut]:
@@ -128,29 +112,23 @@ def end_late_jobs() -> Call[CountOut]:
 # --- money
 
 
-def spend_by(
-    *,
-    user_id: str | None = None,
-    kind: str | None = None,
-    model: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> Call[BreakdownOut]:
-    """None is any."""
-    asked = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
-    return Call("GET", "/admin/spend", BreakdownOut, query=asked, within=LOOKING)
+class SpendWanted(TypedDict, total=False):
+    """Empty and None: any."""
+
+    user_id: str | None
+    kind: str | None
+    model: str | None
+    since: str | None
+    until: str | None
 
 
-def spend_csv(
-    *,
-    user_id: str | None = None,
-    kind: str | None = None,
-    model: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-) -> Call[bytes]:
-    asked = query(user_id=user_id, kind=kind, model=model, since=since, until=until)
-    return Call("GET", "/admin/spend.csv", bytes, query=asked, headers=AS_IT_IS, within=MAKING)
+def spend_by(**asked: Unpack[SpendWanted]) -> Call[BreakdownOut]:
+    return Call("GET", "/admin/spend", BreakdownOut, query=query(**asked), within=LOOKING)
+
+
+def spend_csv(**asked: Unpack[SpendWanted]) -> Call[bytes]:
+    wanted = query(**asked)
+    return Call("GET", "/admin/spend.csv", bytes, query=wanted, headers=AS_IT_IS, within=MAKING)
 
 
 def budgets() -> Call[BudgetsOut]:
@@ -172,14 +150,11 @@ def plan_broadcast(text: str, platforms: list[Platform]) -> Call[BroadcastOut]:
 
 
 def broadcast(body: BroadcastIn, key: str | None = None) -> Call[BroadcastOut]:
-    return Call("POST", "/admin/broadcast", BroadcastOut, body=body, key=key or new_key())
+    return paid("/admin/broadcast", BroadcastOut, body, key)
 
 
-def broadcasts(
-    cursor: str | None = None, sort: str | None = None, limit: int = 10
-) -> Call[Page[BroadcastOut]]:
-    asked = query(cursor=cursor, sort=sort, limit=limit)
-    return Call("GET", "/admin/broadcasts", Page[BroadcastOut], query=asked)
+def broadcasts(**asked: Unpack[Paging]) -> Call[Page[BroadcastOut]]:
+    return Call("GET", "/admin/broadcasts", Page[BroadcastOut], query=query(**asked))
 
 
 def stop_broadcast(broadcast_id: str) -> Call[BroadcastOut]:

@@ -1,6 +1,6 @@
 """Calls that ask a model for text, and about conversations."""
 
-from client.call import MAKING, STREAM, Call, new_key, path, query
+from client.call import MAKING, STREAM, Call, new_key, paid, path, query
 from client.exchange import TextEvent
 from client.schemas import Page
 from client.schemas.text import (
@@ -14,7 +14,7 @@ from client.schemas.text import (
 
 
 def text(ask: TextIn, key: str | None = None) -> Call[TextOut]:
-    return Call("POST", "/generate/text", TextOut, body=ask, key=key or new_key(), within=MAKING)
+    return paid("/generate/text", TextOut, ask, key, MAKING)
 
 
 def text_stream(ask: TextIn, key: str | None = None) -> Call[TextEvent]:
@@ -35,7 +35,7 @@ def stop_text(answer_id: str) -> Call[ChargeOut]:
 
 
 def conversations(
-    *, q: str | None = None, cursor: str | None = None, limit: int = 25
+    q: str | None = None, cursor: str | None = None, limit: int | None = None
 ) -> Call[Page[ConversationOut]]:
     asked = query(q=q, cursor=cursor, limit=limit)
     return Call("GET", "/conversations", Page[ConversationOut], query=asked)

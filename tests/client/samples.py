@@ -59,8 +59,13 @@ def table() -> Iterator[tuple[str, Call[Any], Any]]:
 
 
 def _made(function: Callable[..., Call[Any]], hints: Mapping[str, Any]) -> Call[Any]:
-    positional, named = [], {}
+    positional: list[object] = []
+    named: dict[str, object] = {}
     for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            (fields,) = get_args(hints[name])
+            named |= {key: _sample(key, kind) for key, kind in get_type_hints(fields).items()}
+            continue
         value = _sample(name, hints[name])
         if parameter.kind is parameter.KEYWORD_ONLY:
             named[name] = value
