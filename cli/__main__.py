@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.ids import now
 from api.version import VERSION
 from cli.errors import CommandRefused
 from cli.settings import EXIT_BAD_SETTING, BadSetting, LaunchSettings, load
@@ -170,7 +170,7 @@ def print_link(link: "AccountLinkOut", what: str) -> None:
     from cli import admin as admin_access
 
     assert link.expires_at is not None
-    left = round((link.expires_at - now()).total_seconds() / 60)
+    left = round((link.expires_at - datetime.now(UTC)).total_seconds() / 60)
     print(f"{what}, once, within {left} minutes:\n{admin_access.page_of(link)}")
 
 

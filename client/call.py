@@ -33,7 +33,7 @@ Body = BaseModel | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileUpload:
     """A file to upload."""
 
     name: str
@@ -56,7 +56,7 @@ class Call(Generic[T]):
     answer: type[T] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
-    file: File | None = None
+    file: FileUpload | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     within: float | None = None

@@ -21,7 +21,7 @@ from client.schemas.generations import (
 )
 
 
-class Gallery(TypedDict, total=False):
+class GalleryWanted(TypedDict, total=False):
     kind: str | None
     status: str | None
     q: str | None
@@ -34,7 +34,7 @@ class Gallery(TypedDict, total=False):
     limit: int
 
 
-def generations(**asked: Unpack[Gallery]) -> Call[Page[GenerationOut]]:
+def generations(**asked: Unpack[GalleryWanted]) -> Call[Page[GenerationOut]]:
     """Newest first."""
     return Call("GET", "/generations", Page[GenerationOut], query=query(**asked))
 

@@ -1,6 +1,6 @@
 """Calls that make images and videos."""
 
-from client.call import FETCHING, MAKING, UPLOADING, Call, File, new_key, paid, path
+from client.call import FETCHING, MAKING, UPLOADING, Call, FileUpload, new_key, paid, path
 from client.schemas.generations import (
     AgainIn,
     EstimateIn,
@@ -53,7 +53,7 @@ def upload(name: str, data: bytes, content_type: str, key: str | None = None) ->
         "POST",
         "/uploads",
         UploadOut,
-        file=File(name, content_type, data),
+        file=FileUpload(name, content_type, data),
         key=key or new_key(),
         within=UPLOADING,
     )
