@@ -1,5 +1,5 @@
-"""A browser without scripts: follows the web's cookies, sends its forms with the CSRF token of the
-page before."""
+"""A browser without scripts. It follows the web's cookies and sends its forms with the CSRF token
+of the page before."""
 
 import html
 import re
@@ -60,7 +60,7 @@ class Browser:
         token: str | None = None,
         **headers: str,
     ) -> TestResponse:
-        """Sent with the token of the page that was open before; `headers` with _ for -."""
+        """Post with the token of the page that was open before; `headers` have _ for -."""
         data = {"csrf_token": self.token if token is None else token, **(fields or {})}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self.client.post(path, data=data, headers=named)
@@ -79,7 +79,7 @@ class Browser:
 
     @property
     def fields(self) -> dict[str, str]:
-        """What the page's form fields hold."""
+        """Return the values of the page's form fields, by name."""
         parser = _Fields()
         parser.feed(self.page)
         return parser.values

@@ -1,5 +1,5 @@
-"""The real api with the sandbox and a web app, once for all tests of this folder; accounts of its
-own for each test."""
+"""The real api with the sandbox and a web app, shared by all tests of this folder. Each test has
+accounts of its own."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def visitor(app: Flask) -> Browser:
 
 @pytest.fixture(scope="package")
 def register(stack: Stack) -> Iterator[Callable[[], TokensOut]]:
-    """Makes an account."""
+    """Return a function that makes an account."""
     numbers = count()
     http = open_http(stack.api_url)
 
@@ -85,8 +85,8 @@ def email(account: TokensOut) -> str:
 
 @pytest.fixture
 def browser(app: Flask, account: TokensOut) -> Browser:
-    """Signed in as a fresh user, the first page open. (Registering has cost one slow hash; signing
-    in would cost another.)"""
+    """Return a browser that is signed in as a fresh user and has opened the first page.
+    (Registering has cost one slow hash; signing in would cost another.)"""
     return signed_in(app, account)
 
 
@@ -109,7 +109,7 @@ def signed_in(app: Flask, account: TokensOut) -> Browser:
 
 @pytest.fixture
 def bot(stack: Stack) -> Iterator[httpx.Client]:
-    """The Telegram bot's process, as the api sees it."""
+    """Return a client with the Telegram bot's key."""
     key = ensure_secrets(stack.data_dir).bot_keys["telegram"]
     with httpx.Client(base_url=stack.api_url, headers={"authorization": f"Bearer {key}"}) as client:
         yield client

@@ -1,4 +1,5 @@
-"""Words that would act, if a page took them for its own: each says `hit()` in its way."""
+"""Texts that would run as script if a page did not escape them. Each calls `hit()` in its own
+way."""
 
 ATTACKS = [
     "<script>hit()</script>",

@@ -1,4 +1,4 @@
-"""An api in a thread of the test process: its clock is the test's own, and its settings are."""
+"""An api in a thread of the test process, with the test's own settings and clock."""
 
 import socket
 import threading
@@ -19,7 +19,7 @@ CHEAP = Cost(memory=8)
 
 @contextmanager
 def own_api(folder: Path, provider_url: str, **settings: Any) -> Iterator[str]:
-    """Its address."""
+    """Run the api and yield its address."""
     values = {
         "data_dir": folder,
         "openrouter_base_url": f"{provider_url}/api/v1",

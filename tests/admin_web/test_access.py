@@ -1,4 +1,4 @@
-"""Who gets in, what a session cookie is worth, what a POST must prove."""
+"""Sign-in, session cookies, and the CSRF token that a POST must carry."""
 
 import contextlib
 import re
@@ -141,7 +141,7 @@ STRIPPED = [
     ],
 )
 def test_a_login_link_does_not_lead_away(browser: Browser, target: str) -> None:
-    """Whoever is signed in already is led on at once: that is the shortest way to be led away."""
+    """A signed-in person is redirected at once: that is the shortest way to be led away."""
     for opened in (
         f"/login?next={quote(target)}",
         f"/login?next={quote(target, safe='')}&next=/gallery",

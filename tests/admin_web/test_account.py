@@ -91,7 +91,7 @@ def test_no_code_is_made_for_a_bot_that_is_not_running(browser: Browser) -> None
 
 
 def start_link(browser: Browser) -> tuple[str, str]:
-    """The page of a fresh Telegram code, and the code."""
+    """Return the page of a fresh Telegram code, and the code."""
     browser.get("/profile")
     answer = browser.post("/profile/links", {"platform": "telegram"})
     page = browser.get(answer.location).text
@@ -102,7 +102,7 @@ def start_link(browser: Browser) -> tuple[str, str]:
 
 @pytest.fixture
 def chat(bot: httpx.Client, account: TokensOut) -> dict[str, str]:
-    """A Telegram identity of its own for each test."""
+    """Return a Telegram identity that is new for each test."""
     bot.put(
         "/bot/profile",
         json={"name": "studio_bot", "link_template": "https://t.me/studio_bot?start={code}"},

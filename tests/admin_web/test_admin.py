@@ -1,4 +1,4 @@
-"""The users page: admins only, asked of the api on every click."""
+"""The users page is for admins only, and the api is asked about that on every click."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What admins do to accounts, the log of it, and the bots' keys."""
+"""Admins change accounts, read the log of it, and renew the bots' keys."""
 
 import re
 from collections.abc import Callable

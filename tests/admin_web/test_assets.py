@@ -1,5 +1,5 @@
-"""Static files: text is compressed for who takes it, and all of it together leaves room for a
-page."""
+"""Static files: text is compressed for browsers that accept it, and all files together stay
+small."""
 
 import gzip
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_page_and_a_font_are_sent_as_they_are(client: FlaskClient) -> None:
 
 
 def test_all_static_files_together_leave_room_for_a_page(client: FlaskClient) -> None:
-    """With both fonts: names may have letters of either."""
+    """Both fonts are counted: names may have letters of either."""
     files = [
         path.relative_to(STATIC).as_posix()
         for path in STATIC.rglob("*")

@@ -1,5 +1,5 @@
-"""What a page says of something that came to nothing, or of less than was asked for: the cause, and
-what was booked."""
+"""Pages about failed generations, and about those with fewer results than asked for: the cause, and
+the booked amount."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ Break = Callable[[str], None]
 
 @pytest.fixture
 def instead(stack: Stack) -> Iterator[Break]:
-    """The next pictures are answered with this body."""
+    """Return a function that has the provider answer the next pictures with these faults."""
 
     def put(*faults: Fault) -> None:
         body = {"faults": [fault.model_dump() for fault in faults]}

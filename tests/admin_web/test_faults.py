@@ -1,5 +1,5 @@
-"""The api is away, or breaks: pages of the product, nothing lost, and everything goes on when it is
-back."""
+"""While the api is away or broken, the web shows pages of its own, loses nothing, and goes on
+afterwards."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.admin_web.browser import Browser
 
 @pytest.fixture
 def app(settings: WebSettings) -> Iterator[Flask]:
-    """One of its own, to be broken."""
+    """Return an app of the test's own, to be broken."""
     made = create_app(settings)
     yield made
     made.extensions["api_http"].close()
@@ -23,7 +23,7 @@ def app(settings: WebSettings) -> Iterator[Flask]:
 
 @pytest.fixture
 def unplugged(app: Flask, browser: Browser) -> Iterator[Browser]:
-    """Signed in; then the api is gone until `plug`."""
+    """Return a signed-in browser whose api is gone until `plug`."""
     real = app.extensions["api_http"]
     app.extensions["api_http"] = open_http("http://127.0.0.1:9")
     yield browser

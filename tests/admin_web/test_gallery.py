@@ -1,4 +1,4 @@
-"""Finding what was made, several at once, giving it to others, and what waits in the inbox."""
+"""The gallery: finding results, choosing several, sharing them; and the inbox."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from tests.stack import Stack
 
 
 def shown(browser: Browser, query: str = "") -> set[str]:
-    """The prompts on the wall."""
+    """Return the prompts of all tiles."""
     page = browser.get(f"/gallery?{query}").text
     return set(re.findall(r'class="tile-prompt"[^>]*>([^<]*)<', page))
 

@@ -1,4 +1,4 @@
-"""Invitations, sign-up and password resets, as the person who got the link meets them."""
+"""Invitations, sign-up and password resets, as the person who got the link sees them."""
 
 import html
 import re
@@ -12,14 +12,14 @@ from tests.admin_web.conftest import ADMIN
 
 
 def link_on(page: str) -> str:
-    """The path of the one-time link."""
+    """Return the path of the one-time link on the page."""
     found = re.search(r'id="secret-link">http://[^/]+(/[^<]+)<', page)
     assert found
     return html.unescape(found[1])
 
 
 def invite(admin: Browser, **fields: str) -> tuple[str, str]:
-    """The page of the invited person, and the link."""
+    """Return the page of the invited person, and the link."""
     admin.get("/admin/users/invite")
     answer = admin.post("/admin/users/invite", {"role": "user", "monthly_usd": "", **fields})
     assert answer.status_code == 302

@@ -1,4 +1,4 @@
-"""English and German: nothing is left untranslated, and the page speaks what the person speaks."""
+"""English and German: nothing is left untranslated, and a page is in the language of its reader."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Text, images and videos from form to file, and what happens to bad input."""
+"""Text, images and videos from form to file, and the answers to bad input."""
 
 import io
 import re
@@ -19,7 +19,7 @@ MADE_WITHIN = 60
 
 
 def finished(browser: Browser, generation_id: str) -> str:
-    """The live card, polled as the page does, when it stops asking to be polled."""
+    """Poll the live card as the page does, and return it once it no longer asks to be polled."""
     end = time.monotonic() + MADE_WITHIN
     while time.monotonic() < end:
         card = browser.client.get(

@@ -1,4 +1,4 @@
-"""A model's Markdown becomes HTML that can do nothing."""
+"""A model's Markdown becomes HTML without scripts, forms or foreign addresses."""
 
 import re
 from html.parser import HTMLParser

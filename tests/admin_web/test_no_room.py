@@ -1,5 +1,5 @@
-"""With a disk that is nearly full, the price says so before anything is sent, the form when it is,
-and the board to the admin."""
+"""A nearly full disk is named beside the price, in the refusal of the form, and on the admin's
+board."""
 
 from collections.abc import Iterator
 from pathlib import Path

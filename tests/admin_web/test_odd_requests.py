@@ -1,4 +1,4 @@
-"""What no browser sends: a page or a refusal all the same, never a breakdown of ours."""
+"""Requests that no browser sends get a page or a refusal, never an internal error."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_a_method_that_a_page_does_not_take_is_told_which_it_takes(
 def test_the_api_is_asked_without_the_environments_proxy(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would see every password."""
+    """A proxy would see every password."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
         monkeypatch.setenv(name, "socks5://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")

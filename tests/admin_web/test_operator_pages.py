@@ -1,6 +1,6 @@
 """Every page and act of admins, found by its address: refused to members and to forms without a
-token, and shown with what members wrote as text only. What the acts do is walked through in a
-browser (`tests/browser/test_admin_walk.py`)."""
+token, and with members' texts escaped. The effects of the acts are tested in a browser
+(`tests/browser/test_admin_walk.py`)."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ FILL = {"kind": "image", "model_id": "a/b", "scope": "global", "platform": "term
 
 
 def addresses(app: Flask, method: str) -> Iterator[str]:
-    """Of all admin pages, with something in each place of the path."""
+    """Yield the addresses of all admin pages, with a value for each parameter of the path."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("admin_") and method in (rule.methods or ()):
             yield re.sub(
@@ -79,7 +79,7 @@ def test_no_act_of_admins_is_done_for_a_member_or_without_a_token(
 
 @pytest.fixture
 def evil(app: Flask, register: Callable[[], TokensOut]) -> Browser:
-    """A member whose name and prompt are scripts."""
+    """Return the browser of a member whose name and prompt are scripts."""
     person = signed_in(app, register())
     person.get("/profile")
     person.post("/profile/about", {**person.fields, "display_name": EVIL, "language": "en"})

@@ -1,4 +1,4 @@
-"""One's sessions, one's data, the device that is known, and leaving."""
+"""A person's own account: sessions, export, known devices, and deletion."""
 
 import io
 import json
@@ -17,7 +17,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 @pytest.fixture
 def elsewhere(app: Flask, email: str) -> Browser:
-    """The same person in another browser."""
+    """Return another browser in which the same person is signed in."""
     opened = Browser(app)
     opened.client.environ_base["HTTP_USER_AGENT"] = FIREFOX
     assert opened.sign_in(email).status_code == 302

@@ -1,5 +1,5 @@
-"""The web as the supervisor runs it: starts, refuses bad settings in one line, stops in time with
-connections open."""
+"""The web process under the supervisor: it starts, refuses bad settings in one line, and stops in
+time while connections are open."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ def answering(web: subprocess.Popen[str], url: str) -> None:
 
 
 def test_many_idle_and_dripping_connections_leave_it_answering(tmp_path: Path) -> None:
-    """Far more than there are threads, on the address of IPv6."""
+    """There are far more connections than threads, and they come over IPv6."""
     port = free_ports(1)[0]
     half = (
         b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: "

@@ -1,5 +1,4 @@
-"""What needs a recent password asks for it and then goes on with what was asked, and sign-up that
-is closed."""
+"""Acts that need a recent password ask for it and then go on; and closed sign-up."""
 
 import time
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def app(api_url: str, tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def late(app: Flask) -> Iterator[Browser]:
-    """Signed in a quarter of an hour ago."""
+    """Return the browser of an admin who signed in a quarter of an hour ago."""
     opened = Browser(app)
     assert opened.sign_in(ADMIN).status_code == 302
     with time_machine.travel(time.time() + LATER):

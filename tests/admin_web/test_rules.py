@@ -1,4 +1,5 @@
-"""What holds for all files: words for every error, nothing inline, vendored files unchanged."""
+"""Rules for all files of the web: every error has its sentence, nothing is inline, vendored files
+are unchanged."""
 
 import re
 from pathlib import Path
@@ -58,8 +59,8 @@ def test_every_form_that_changes_something_has_its_token(template: Path) -> None
 
 
 def test_no_script_is_loaded_twice() -> None:
-    """Once by a page, with its version in the address, and once by another script, it would be two
-    modules that both act."""
+    """A script that a page loads with a version in its address, and another script imports without
+    it, would be two modules that both act."""
     imports = {
         path.name: set(re.findall(r'from "\./(\w+\.js)"', path.read_text()))
         for path in (ROOT / "static" / "js").glob("*.js")
@@ -81,8 +82,8 @@ def test_own_styles_and_scripts_load_from_this_site_only() -> None:
 
 
 def test_pico_is_only_there_with_what_replaces_its_icons() -> None:
-    """Else a page that is drawn too early asks for addresses that the content policy blocks, and
-    its console says so."""
+    """Without the replacement, a page that is drawn too early asks for addresses that the content
+    policy blocks, and its console complains."""
     version = next(row.version for row in vendored.listed() if row.package == "@picocss/pico")
     base = (ROOT / "static" / "css" / "base.css").read_text()
     frame = (ROOT / "templates" / "base.html").read_text()

@@ -1,4 +1,4 @@
-"""The web's way from connections to pages: what a client does slowly takes nobody else's thread."""
+"""The way from connections to pages: a slow client holds up nobody else."""
 
 import asyncio
 import socket
@@ -29,8 +29,8 @@ MARK: ContextVar[str] = ContextVar("MARK", default="none")
 
 
 class Pages:
-    """A small app; `go_on` lets a streamed answer make its next part, `closed` says that one has
-    been closed."""
+    """A small app. `go_on` lets a streamed answer make its next part; `closed` is set once an
+    answer has been closed."""
 
     def __init__(self) -> None:
         self.go_on = threading.Semaphore(0)

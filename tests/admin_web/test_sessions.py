@@ -1,4 +1,4 @@
-"""What the session file gives away, and that a refresh token is never shown twice."""
+"""The session file holds no readable secret, and a refresh token is never used twice."""
 
 import base64
 import multiprocessing
@@ -102,7 +102,7 @@ def _counting(api_url: str, asked: list[str]) -> httpx.Client:
 
 
 def _one_process(folder: Path, api_url: str, asked: "multiprocessing.Queue[list[str]]") -> None:
-    """Eight threads of one worker process, all finding the token too old at once."""
+    """Let eight threads of one worker process find at the same time that the token is too old."""
     store, paths = SessionStore(folder, FERNET), list[str]()
     with _counting(api_url, paths) as http, ThreadPoolExecutor(8) as pool:
         tokens = list(pool.map(lambda _: SessionAccess(store, "sid", Api(http)).token(), range(8)))

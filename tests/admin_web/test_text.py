@@ -94,7 +94,7 @@ def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
 
 
 def test_how_an_answer_ended_stands_under_it(stack: Stack, browser: Browser) -> None:
-    """A stream of the provider's and the page as somebody reads it later."""
+    """Each case is a recorded stream of the provider, and the page as somebody reads it later."""
     sandbox = Sandbox(stack.sandbox_url)
     cited = {
         "annotations": [

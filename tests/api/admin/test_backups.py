@@ -1,4 +1,4 @@
-"""Backups: made while others write, whole, kept as long as set, and good to go on with."""
+"""Backups: made during writes, whole, kept for the set time, and restored."""
 
 import asyncio
 import csv
@@ -202,8 +202,8 @@ async def test_with_postgresql_it_says_what_to_use_instead(
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder of `./run`; no api runs. Its commands set up the log of the whole process, in
-    which later tests look for lines."""
+    """Return the data folder of `./run` while no api runs. The commands set up the log of the whole
+    process, so it is put back: later tests look for lines in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("API_PORT", "1")
@@ -270,7 +270,7 @@ def leave_a_log(path: Path) -> None:
 def test_a_backup_is_put_in_place_of_whatever_is_there(
     damage: Callable[[Path], object], shell: Path
 ) -> None:
-    """And what was there is kept, to the byte, under names by which it could be opened again."""
+    """The replaced files are kept, to the byte, under names by which they could be opened again."""
     path = shell / "app.duckdb"
     make_backup()
     (made,) = (shell / "backups").iterdir()
@@ -291,7 +291,7 @@ def test_a_backup_is_put_in_place_of_whatever_is_there(
 
 
 def rewritten(source: Path, target: Path, database: bytes | None) -> Path:
-    """The backup with another database in it, or without one."""
+    """Write a copy of the backup with another database in it, or without one."""
     with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as other:
         other.writestr("about.json", archive.read("about.json"))
         if database is not None:
@@ -332,7 +332,7 @@ def test_a_restore_that_fails_leaves_everything_as_it_was(shell: Path, tmp_path:
 
 @pytest.mark.parametrize("room", [-1, 1], ids=["while unpacking", "while brought up to date"])
 def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> None:
-    """A limit of the process' stands for the disk. What it meets in the second case DuckDB calls
+    """A limit of the process stands for the disk. DuckDB calls the error of the second case
     fatal."""
     make_backup()
     (made,) = (shell / "backups").iterdir()
@@ -360,7 +360,7 @@ def test_what_a_restore_that_was_killed_left_is_not_mixed_into_the_next(shell: P
 
 
 def test_a_database_in_use_is_not_replaced(shell: Path) -> None:
-    """The lock is a process': this one could open the file once more."""
+    """The lock belongs to a process, and this process could open the file once more."""
     make_backup()
     (made,) = (shell / "backups").iterdir()
     hold = (

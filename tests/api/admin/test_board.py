@@ -1,5 +1,4 @@
-"""The operator's board: figures, what needs a person, how the database does, which bots are
-connected."""
+"""The operator's board: figures, warnings, the state of the database, and the connected bots."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -227,8 +226,8 @@ async def test_dear_figures_are_kept_for_a_minute_and_live_ones_are_not(api: Api
 
 
 async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
-    """Much longer than its model's jobs do, and where nobody knows, than any should; one that waits
-    for a person is named as that."""
+    """Too long is much longer than usual for its model, or, without a history, than for any model.
+    A job that waits for a person is named as such instead."""
     admin, ana = await api.admin(), await api.user()
     db = api.services.db
     done, one, two = [

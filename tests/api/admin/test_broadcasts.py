@@ -1,5 +1,5 @@
-"""A message to every linked chat: whom it reaches, that it comes a few at a time and behind what
-members asked for, how far it is."""
+"""A message to every linked chat: its recipients, its pace (a few at a time, behind results that
+members asked for), and its progress."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ __all__ = ["sandbox", "shared_sandbox"]
 
 @pytest.fixture
 async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """Nobody feeds but the test."""
+    """Run an api whose broadcasts are fed by the test alone."""
     async with running_api(tmp_path, sandbox, **settings_of(database)) as running:
         for task in asyncio.all_tasks():
             if task.get_name() == "broadcasts":
@@ -30,7 +30,7 @@ async def api(sandbox: Sandbox, database: str, tmp_path: Path) -> AsyncIterator[
 
 
 async def linked(api: Api, platform: str, count: int, *, status: str = "active") -> None:
-    """Accounts with a chat each."""
+    """Make accounts with a linked chat each."""
     for _ in range(count):
         user_id = new_id()
         await api.services.db.execute(

@@ -1,4 +1,4 @@
-"""The world of accounts, for these tests."""
+"""The account services (`world`) for the tests of this folder."""
 
 from tests.api.auth.world import world
 

@@ -1,4 +1,4 @@
-"""Who may call: by bearer, for each kind of route. Role, status, session and link are read on each
+"""Access by bearer, for each kind of route. Role, status, session and link are read on each
 call."""
 
 import pytest

@@ -1,5 +1,5 @@
-"""A place from which its owner has signed in is not held up by strangers; and what a login may not
-outlive."""
+"""Strangers do not hold up sign-in from a known device; and changes that a login in progress must
+not outlive."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ async def test_a_login_that_was_verified_before_does_not_outlive_the_change(
     verify = world.users.verify
 
     async def slow(user: Any, password: str) -> Any:
-        """The password is verified, and then the change happens."""
+        """Make the change after the password has been verified."""
         proved = await verify(user, password)
         if meanwhile == "new password":
             monkeypatch.setattr(world.users, "verify", verify)

@@ -1,5 +1,5 @@
-"""A refused login says nothing about who has an account: one answer, and the same work. Times are
-measured in `tests/bench`."""
+"""A refused login does not tell whether the account exists: the answer and the work are the same.
+Times are measured in `tests/bench`."""
 
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ WRONG = "not the right password"
 
 
 class Counting(PasswordHasher):
-    """Knows the cost of each hash that was checked, and how many were made."""
+    """A hasher that records the cost of each hash it checked, and how many it made."""
 
     def __init__(self, like: PasswordHasher) -> None:
         super().__init__(like.time_cost, like.memory_cost, like.parallelism, type=Type.ID)

@@ -1,4 +1,4 @@
-"""Password hashes: argon2id at the cost that OWASP asks for, renewed when they were made
+"""Password hashes: argon2id at the cost that OWASP recommends, and renewed where they were made
 cheaper."""
 
 import asyncio
@@ -29,7 +29,7 @@ async def test_without_a_hash_nothing_matches(stored: str | None) -> None:
 
 
 class Slow:
-    """Stands at the hasher: nobody leaves before four are in."""
+    """A hasher that nobody leaves before four have entered."""
 
     def __init__(self) -> None:
         self.inside = self.most = 0

@@ -1,4 +1,5 @@
-"""What needs a recent password: the account's end, its data, its chats."""
+"""Acts that need a recent password: deleting the account, exporting its data, changing its
+chats."""
 
 import pytest
 

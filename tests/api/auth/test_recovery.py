@@ -1,4 +1,5 @@
-"""Invitations and resets: shown once, good once, for a while; and nobody learns why one is not."""
+"""Invitations and resets: shown once, used once, valid for a while. An invalid one is refused
+without a reason."""
 
 from typing import Any
 

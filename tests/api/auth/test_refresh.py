@@ -1,5 +1,5 @@
-"""A refresh token works once; used twice it ends the session, but for the short grace of a lost
-answer."""
+"""A refresh token works once. A second use ends the session, except within the short grace for a
+lost answer."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ async def is_alive(world: World, access_token: str) -> bool:
 
 
 async def age(world: World, token: str, seconds: int) -> None:
-    """Makes a token's use look older."""
+    """Make a token's use look older."""
     await world.db.execute(
         f"UPDATE refresh_tokens SET used_at = used_at - INTERVAL '{seconds} seconds' WHERE "
         "token_hash = $1",
@@ -77,7 +77,7 @@ async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World)
 
 @one_engine
 async def test_who_waits_for_a_turn_is_not_late(world: World) -> None:
-    """What counts is when it was asked, not how long a busy database took."""
+    """The time of the request counts, not the time that a busy database took."""
     first = await world.person()
     with time_machine.travel(ids.now(), tick=False) as clock:
         async with world.db.transaction() as sql:

@@ -1,4 +1,4 @@
-"""Only what we signed, just as we sign it, says who somebody is."""
+"""Access tokens are accepted only if this installation signed them, in exactly its own way."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def forge(
     typ: str = "at+jwt",
     algorithm: str = "HS256",
 ) -> str:
-    """A token signed with our own key that differs from a good one in one thing."""
+    """Return a token signed with our own key that differs from a good one in one thing."""
     issued = int(ids.now().timestamp())
     payload: dict[str, Any] = {
         "iss": "allucanget",
@@ -37,7 +37,7 @@ def forge(
 
 
 def nothing(payload: dict[str, Any]) -> None:
-    """Leaves the token good."""
+    """Leave the token good."""
 
 
 @pytest.fixture

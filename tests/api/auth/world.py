@@ -85,13 +85,13 @@ class World:
     async def ask(
         self, method: str, path: str, *, as_: str | None = None, **options: Any
     ) -> httpx.Response:
-        """`as_` is the bearer."""
+        """Send a request; `as_` is the bearer."""
         return await self.http.request(
             method, path, headers={"authorization": f"Bearer {as_}"} if as_ else {}, **options
         )
 
     async def admin(self) -> TokensOut:
-        """The first admin, signed in."""
+        """Return the tokens of the first admin, signed in."""
         return await self.auth.setup(
             SetupIn.model_validate({"token": SETUP_TOKEN, "email": ADMIN[0], "password": ADMIN[1]}),
             HERE,
@@ -114,7 +114,7 @@ class World:
     async def linked(
         self, access_token: str, identity: str = "100", platform: str = "telegram"
     ) -> None:
-        """Links a chat identity by the whole protocol."""
+        """Link a chat identity by the whole protocol."""
         code = (
             await self.ask("POST", "/links/codes", as_=access_token, json={"platform": platform})
         ).json()
@@ -142,7 +142,7 @@ class World:
         return str((await self.act(identity, platform)).json()["access_token"])
 
     async def told(self, platform: str = "telegram") -> list[tuple[str, str, dict[str, str]]]:
-        """What the platform's chats are told and nobody has asked for yet: chat, code, facts."""
+        """Return the notices that wait for the platform's chats, as (chat, code, facts)."""
 
         async def never() -> bool:
             return False
@@ -165,7 +165,7 @@ class World:
 
 
 class NoFiles:
-    """A media store without any: files have tests of their own."""
+    """A media store without files; they have tests of their own."""
 
     async def files_of_user(self, user_id: str) -> Sequence[ExportedFile]:
         return []
@@ -175,7 +175,7 @@ class NoFiles:
 
 
 async def no_generations(ids: Sequence[str]) -> dict[str, About]:
-    """There are none here: only notices are delivered."""
+    """Know no generations: only notices are delivered here."""
     return {}
 
 
@@ -258,7 +258,7 @@ def build(
 
 @pytest.fixture
 async def world(db: Db) -> AsyncIterator[World]:
-    """Sign-up is open, bots have their keys."""
+    """Build the services; sign-up is open, and the bots have their keys."""
     made = build(db)
     await made.bots.adopt_keys(KEYS)
     async with made.http:
@@ -266,7 +266,7 @@ async def world(db: Db) -> AsyncIterator[World]:
 
 
 async def race(count: int, work: Callable[[int], Awaitable[T]]) -> list[T | BaseException]:
-    """All start when the last one is there."""
+    """Start all calls at the same moment, and return their results or errors."""
     barrier = asyncio.Barrier(count)
 
     async def one(number: int) -> T:

@@ -44,7 +44,7 @@ async def release(db: Db, budget: BudgetService, hold_id: str) -> bool:
 
 
 async def assert_adds_up(db: Db) -> None:
-    """Every counter is the sum of its open holds and of its ledger entries."""
+    """Check that every counter is the sum of its open holds and its ledger entries."""
     counters = await db.fetch("SELECT scope, month, held_micro, spent_micro FROM budgets")
     holds = await db.fetch(
         "SELECT user_id, group_scope, month, amount_micro FROM holds WHERE state = 'held'"
@@ -222,7 +222,7 @@ async def test_holds_of_dead_work_are_found_by_prefix_and_age(db: Db) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_counters_always_add_up(db: Db, seed: int) -> None:
-    """Random work by several users at once, then the sums."""
+    """Several users do random work at once before the sums are checked."""
     budget = BudgetService(db, global_limit_micro=300)
     dice = random.Random(seed)
     plans = [

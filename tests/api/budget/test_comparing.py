@@ -1,4 +1,4 @@
-"""The provider's own sum beside ours, once a day."""
+"""The provider's own total beside ours, once a day."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from tests.api.budget.test_budget import reserve, settle
 
 
 class Key:
-    """What the provider says; `asked` counts how often."""
+    """A provider that reports `used`; `asked` counts the requests."""
 
     def __init__(self, used: int | None) -> None:
         self.used, self.asked = used, 0

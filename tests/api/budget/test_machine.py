@@ -1,5 +1,5 @@
-"""Any order of reserving, settling, releasing, months and limits: the books add up, and no budget
-is passed."""
+"""In any order of reserving, settling, releasing, months and limits, the books add up and no budget
+is exceeded."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ MONTHLY = 60
 
 
 class Books(RuleBasedStateMachine):
-    """Each run begins with empty tables."""
+    """The budget under random operations; each run begins with empty tables."""
 
     loop: asyncio.AbstractEventLoop
     db: Db
@@ -61,7 +61,7 @@ class Books(RuleBasedStateMachine):
         return f"user:{user}", USERS[user], "global"
 
     def used(self, scope: str) -> int:
-        """By this test's own sums, in the present month."""
+        """Return the sum for the present month by this test's own books."""
         month = month_of(ids.now())
         held = sum(
             amount
@@ -90,8 +90,8 @@ class Books(RuleBasedStateMachine):
         amounts=st.lists(st.integers(0, 40), min_size=1, max_size=4),
     )
     def reserve(self, user: str, amounts: list[int]) -> Any:
-        """Several at the same moment; what is accepted fits, and what fits alone is not all
-        refused."""
+        """Reserve several amounts at the same moment. Accepted ones fit, and at least one is
+        accepted if the smallest fits alone."""
         limits = {f"user:{user}": MONTHLY, **self.limits}
         left = min(
             limit - self.used(scope)
@@ -119,7 +119,7 @@ class Books(RuleBasedStateMachine):
         ends=st.lists(st.sampled_from(["settle", "release"]), min_size=1, max_size=3),
     )
     def close(self, hold: str, cost: int, ends: list[str]) -> Any:
-        """However often and at the same moment: one of them counts."""
+        """Close a hold several times at the same moment; only one of them counts."""
 
         async def end(how: str) -> str | None:
             async with self.db.transaction() as sql:
@@ -143,7 +143,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(entry=consumes(paid))
     def refund(self, entry: tuple[str, str, str, int]) -> None:
-        """The user gets it back; what users share keeps it."""
+        """Give the amount back to the user; shared budgets keep it."""
         hold, user, month, cost = entry
 
         async def give_back() -> int:
@@ -174,7 +174,7 @@ class Books(RuleBasedStateMachine):
 
 
 def _try(source: str | Path, examples: int) -> None:
-    """In a loop of its own, which hypothesis, being no coroutine, can use."""
+    """Run the machine in an event loop of its own, because hypothesis is no coroutine."""
     loop = asyncio.new_event_loop()
     db = loop.run_until_complete(open_db(source))
     try:

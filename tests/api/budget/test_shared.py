@@ -1,4 +1,4 @@
-"""Budgets of groups and of everybody: limits by admins, and books that are compared."""
+"""Budgets of groups and of everybody: limits set by admins, and the audit of the books."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -56,7 +56,7 @@ async def test_a_group_spends_no_more_than_its_limit_and_the_others_go_on(db: Db
 
 
 async def test_a_hold_is_closed_in_the_group_in_which_it_was_made(db: Db) -> None:
-    """Although the account may be in another one by then."""
+    """The account may be in another group by then."""
     budget = BudgetService(db)
     hold = await reserve(db, budget, "u", 5, group="users")
     await reserve(db, budget, "u", 7, group="admins")

@@ -1,4 +1,5 @@
-"""Models as the provider's lists give them, for the tests of options, prices and the catalogue."""
+"""Models in the form of the provider's lists, for the tests of options, prices and the
+catalogue."""
 
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from api.provider.types import ModelInfo
 
 
 def price(*lines: tuple[str, str, str] | tuple[str, str, str, str]) -> tuple[PriceItem, ...]:
-    """(billable, unit, dollars, variant?) each."""
+    """Return items made of (billable, unit, dollars) or (billable, unit, dollars, variant)."""
     return tuple(
         PriceItem(
             billable=line[0],

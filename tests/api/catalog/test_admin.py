@@ -1,5 +1,4 @@
-"""What admins decide about models, over HTTP: switched off, priced, kept for a role, added by
-hand."""
+"""Admins switch models off, price them, keep them for a role, and add models by hand."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -168,7 +167,7 @@ async def test_a_price_of_the_operators_own(
 async def test_a_model_may_be_kept_for_a_role(
     admin: httpx.AsyncClient, ana: httpx.AsyncClient
 ) -> None:
-    """Also the default, which is another one then for everybody else."""
+    """This includes the default, which everybody else then has replaced."""
     await changed(admin, MINI, roles=["admin"])
     assert (await offered(admin, "text"))[0] == MINI
     models = (await ana.get("/models", params={"kind": "text"})).json()["items"]

@@ -1,4 +1,5 @@
-"""The catalogue over changing lists: what vanishes, what stays, which model a few words mean."""
+"""The catalogue while the provider's lists change: vanished and kept models, and search by a few
+words."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from tests.api.catalog.samples import GPT_IMAGE, KLEIN, MINI, VEO, WAN, price
 
 
 class Lists:
-    """A source whose lists the test sets; None = it cannot be reached."""
+    """A source whose lists the test sets; None makes it unreachable."""
 
     def __init__(self, *infos: ModelInfo, sandbox: bool = False) -> None:
         self.infos: tuple[ModelInfo, ...] | None = infos

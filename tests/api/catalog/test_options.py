@@ -1,5 +1,5 @@
-"""What a model does not take is refused with the field and what is allowed; what is left out gets
-its default."""
+"""An option that the model does not take is refused with its field and the allowed values; a
+missing one gets its default."""
 
 from dataclasses import replace
 from typing import Any

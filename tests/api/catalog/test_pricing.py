@@ -1,4 +1,4 @@
-"""The worst case of a request: never below what may be charged, and unknown rather than wrong."""
+"""The worst case of a request is never below the possible charge, and unknown rather than wrong."""
 
 from dataclasses import replace
 from decimal import Decimal
