@@ -14,9 +14,9 @@ from api.generations import store
 from api.generations.store import Listed
 from api.schemas import MediaKind
 
-JobSort = Literal["newest", "oldest", "cost", "longest"]
+GenerationSort = Literal["newest", "oldest", "cost", "longest"]
 _TOOK = "CAST(extract(epoch FROM finished_at - started_at) * 1000 AS BIGINT)"
-ORDERS: Mapping[JobSort, Order] = {
+ORDERS: Mapping[GenerationSort, Order] = {
     "newest": NEWEST,
     "oldest": OLDEST,
     "cost": Order("cost_micro", "bigint", among="cost_micro IS NOT NULL"),
@@ -48,7 +48,7 @@ class GenerationFilter:
 
 
 async def page(
-    sql: Sql, wanted: GenerationFilter, limit: int, sort: JobSort = "newest"
+    sql: Sql, wanted: GenerationFilter, limit: int, sort: GenerationSort = "newest"
 ) -> tuple[list[Listed], str | None]:
     """With the cursor of the next page. Raises `InvalidRequest` for a cursor of another sort."""
     words = wanted.text.lower() if wanted.text else None
@@ -85,7 +85,7 @@ async def used_models(sql: Sql, user_id: str) -> list[tuple[MediaKind, str]]:
     return [(cast(MediaKind, row["kind"]), row["model"]) for row in rows]
 
 
-def within(wanted: GenerationFilter, sort: JobSort, at: datetime) -> GenerationFilter:
+def within(wanted: GenerationFilter, sort: GenerationSort, at: datetime) -> GenerationFilter:
     """The same, and for a sort without an index a few days only: the last before `until`, else the
     first from `since` on, else the last."""
     if ORDERS[sort].key == "id":

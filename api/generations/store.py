@@ -37,27 +37,27 @@ class Listed:
     model_name: str
     prompt: str
     options: Options
-    status: GenerationStatus
-    phase: Phase
-    attempt: int
-    rescues: int
-    provider_id: str | None
+    status: GenerationStatus = "queued"
+    phase: Phase = "submit"
+    attempt: int = 0
+    rescues: int = 0
+    provider_id: str | None = None
     estimate_micro: int
-    cost_micro: int | None
-    error_code: str | None
-    error_message: str | None
-    error_reason: Reason | None
-    error_params_json: str | None
+    cost_micro: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    error_reason: Reason | None = None
+    error_params_json: str | None = None
     source: str
     sandbox: bool
-    platform: str | None
-    parent_id: str | None
-    favourite: bool
+    platform: str | None = None
+    parent_id: str | None = None
+    favourite: bool = False
     created_at: datetime
-    started_at: datetime | None
-    submitted_at: datetime | None
-    finished_at: datetime | None
-    followed_ms: int | None
+    started_at: datetime | None = None
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+    followed_ms: int | None = None
     """How long it was waited for at the provider, all waits together. While queued: None, or how
     long the provider has not taken it."""
     refunded_at: datetime | None = None
@@ -91,18 +91,18 @@ class Generation(Listed):
     """A whole row. `attempt` and `lease_token` together are the fence of whoever works on it."""
 
     inputs: tuple[Input, ...]
-    tries: int
-    lease_token: str | None
+    tries: int = 0
+    lease_token: str | None = None
     run_at: datetime
-    nudges: int
+    nudges: int = 0
     callback_token: str
-    hold_id: str
-    chat_id: str | None
-    thread_id: str | None
-    message_id: str | None
-    card_message_id: str | None
-    user_name: str | None
-    chat_private: bool | None
+    hold_id: str = ""
+    chat_id: str | None = None
+    thread_id: str | None = None
+    message_id: str | None = None
+    card_message_id: str | None = None
+    user_name: str | None = None
+    chat_private: bool | None = None
 
 
 _LISTED = (

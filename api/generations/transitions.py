@@ -191,7 +191,7 @@ async def free_leases(sql: Sql, now: datetime) -> None:
 
 async def advance(
     sql: Sql,
-    job: Generation,
+    row: Generation,
     phase: Phase,
     *,
     status: GenerationStatus | None = None,
@@ -201,24 +201,24 @@ async def advance(
     more."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
-    row = await sql.fetch_one(
+    written = await sql.fetch_one(
         f"""
         UPDATE generations SET {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($4::text[]) RETURNING id
         """,
-        job.id,
-        job.attempt,
-        job.lease_token,
+        row.id,
+        row.attempt,
+        row.lease_token,
         sources(phase, status),
         *values.values(),
     )
-    return row is not None
+    return written is not None
 
 
 async def release(
     sql: Sql,
-    job: Generation,
+    row: Generation,
     phase: Phase,
     run_at: datetime,
     now: datetime,
@@ -233,31 +233,31 @@ async def release(
     """
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
-    row = await sql.fetch_one(
+    written = await sql.fetch_one(
         f"""
         UPDATE generations SET lease_token = NULL, rescues = 0,
             run_at = CASE WHEN nudges > $4 THEN $5::timestamptz ELSE $6::timestamptz END, {sets}
         WHERE id = $1 AND attempt = $2 AND lease_token = $3
         AND status || '/' || phase = ANY($7::text[]) RETURNING id
         """,
-        job.id,
-        job.attempt,
-        job.lease_token,
-        job.nudges,
+        row.id,
+        row.attempt,
+        row.lease_token,
+        row.nudges,
         now,
         run_at,
         sources(phase, status),
         *values.values(),
     )
-    return row is not None
+    return written is not None
 
 
 async def finish(
-    sql: Sql, job: Generation, outcome: Mapping[str, object]
+    sql: Sql, row: Generation, outcome: Mapping[str, object]
 ) -> tuple[GenerationStatus, str] | None:
     """The last fenced write; returns the status that stands and whose it is: a guest's job may
     belong to an account by now. A cancelled job keeps that status and only gets its cost."""
-    row = await sql.fetch_one(
+    written = await sql.fetch_one(
         """
         UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
             status = CASE WHEN status = 'cancelled' THEN status ELSE $5 END,
@@ -272,9 +272,9 @@ async def finish(
         AND status || '/' || phase = ANY($9::text[])
         RETURNING status, user_id
         """,
-        job.id,
-        job.attempt,
-        job.lease_token,
+        row.id,
+        row.attempt,
+        row.lease_token,
         outcome.get("cost_micro"),
         outcome["status"],
         outcome.get("error_code"),
@@ -286,7 +286,11 @@ async def finish(
         outcome.get("provider_id"),
         outcome.get("error_params_json"),
     )
-    return (cast(GenerationStatus, row["status"]), cast(str, row["user_id"])) if row else None
+    return (
+        (cast(GenerationStatus, written["status"]), cast(str, written["user_id"]))
+        if written
+        else None
+    )
 
 
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:

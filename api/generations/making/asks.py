@@ -13,19 +13,19 @@ class Callbacks:
 
     base_url: str
 
-    def url(self, job: Generation) -> str:
-        return f"{self.base_url}/webhooks/openrouter/{job.callback_token}"
+    def url(self, row: Generation) -> str:
+        return f"{self.base_url}/webhooks/openrouter/{row.callback_token}"
 
 
 def image_ask(
-    job: Generation, inputs: Sequence[ImageInput], model: ModelInfo, route: ImageRoute
+    row: Generation, inputs: Sequence[ImageInput], model: ModelInfo, route: ImageRoute
 ) -> ImageAsk:
-    options = job.options
+    options = row.options
     return ImageAsk(
-        model=job.model,
+        model=row.model,
         route=route,
-        prompt=job.prompt,
-        n=pictures_asked(job),
+        prompt=row.prompt,
+        n=pictures_asked(row),
         size=_text(options.get("size")),
         aspect_ratio=_text(options.get("aspect_ratio")),
         image_size=_text(options.get("image_size")),
@@ -34,17 +34,17 @@ def image_ask(
         seed=_int(options.get("seed")),
         inputs=tuple(inputs),
         modalities=model.modalities or ("image",),
-        user=job.user_id,
+        user=row.user_id,
     )
 
 
-def video_ask(job: Generation, inputs: Sequence[ImageInput], callback_url: str | None) -> VideoAsk:
-    frames = {item.frame: image for item, image in zip(job.inputs, inputs, strict=True)}
-    options = job.options
+def video_ask(row: Generation, inputs: Sequence[ImageInput], callback_url: str | None) -> VideoAsk:
+    frames = {item.frame: image for item, image in zip(row.inputs, inputs, strict=True)}
+    options = row.options
     audio = options.get("generate_audio")
     return VideoAsk(
-        model=job.model,
-        prompt=job.prompt,
+        model=row.model,
+        prompt=row.prompt,
         duration=_int(options.get("duration")),
         resolution=_text(options.get("resolution")),
         aspect_ratio=_text(options.get("aspect_ratio")),
@@ -53,12 +53,12 @@ def video_ask(job: Generation, inputs: Sequence[ImageInput], callback_url: str |
         first_frame=frames.get("first_frame"),
         last_frame=frames.get("last_frame"),
         callback_url=callback_url,
-        user=job.user_id,
+        user=row.user_id,
     )
 
 
-def pictures_asked(job: Generation) -> int:
-    return _int(job.options.get("n")) or 1
+def pictures_asked(row: Generation) -> int:
+    return _int(row.options.get("n")) or 1
 
 
 def _int(value: object) -> int | None:

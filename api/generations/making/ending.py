@@ -28,7 +28,7 @@ class Ending:
         self._announcer = announcer
 
     async def complete(
-        self, job: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
+        self, row: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
     ) -> None:
         """A cancelled job only settles. `surplus_micro` of the cost is for more than what was asked
         for: its person does not pay it."""
@@ -41,47 +41,47 @@ class Ending:
                 "finished_at": now(),
                 "files_json": files,
             }
-            finished = await transitions.finish(sql, job, outcome)
-            status, owner_id = finished or (None, job.user_id)
+            finished = await transitions.finish(sql, row, outcome)
+            status, owner_id = finished or (None, row.user_id)
             if status is not None:
                 await self._budget.settle(
                     sql,
-                    job.hold_id,
+                    row.hold_id,
                     cost_micro=cost_micro,
-                    kind=job.kind,
-                    model=job.model,
+                    kind=row.kind,
+                    model=row.model,
                     surplus_micro=surplus_micro,
                 )
             if status == "completed":
                 for file in kept:
                     await self._media.record(sql, file, owner_id)
-                await self._announcer.announce(sql, job, "generation_completed")
+                await self._announcer.announce(sql, row, "generation_completed")
         if status is None:
-            await self._stale(job, kept)
+            await self._stale(row, kept)
             return
         fault_point("finished")
         if status == "cancelled":
             await self._media.discard(kept)
-        self._announcer.ring(job)
+        self._announcer.ring(row)
         log.info(
             "generation_done",
-            job=job.id,
-            kind=job.kind,
-            model=job.model,
+            generation=row.id,
+            kind=row.kind,
+            model=row.model,
             status=status,
             cost_micro=paid,
         )
 
-    async def _stale(self, job: Generation, kept: Sequence[KeptFile]) -> None:
+    async def _stale(self, row: Generation, kept: Sequence[KeptFile]) -> None:
         """Somebody else has the job, and writes the same files under the same names; unless it was
         deleted, then they are nobody's."""
-        log.warning("stale_worker", job=job.id, attempt=job.attempt)
-        if await store.get(self._db, job.id) is None:
+        log.warning("stale_worker", generation=row.id, attempt=row.attempt)
+        if await store.get(self._db, row.id) is None:
             await self._media.discard(kept)
 
     async def fail(
         self,
-        job: Generation,
+        row: Generation,
         error: DomainError,
         cost_micro: int | None,
         provider_id: str | None = None,
@@ -100,20 +100,20 @@ class Ending:
                 "provider_id": provider_id,
                 "finished_at": now(),
             }
-            finished = await transitions.finish(sql, job, outcome)
+            finished = await transitions.finish(sql, row, outcome)
             if finished is None:
-                log.warning("stale_worker", job=job.id, attempt=job.attempt)
+                log.warning("stale_worker", generation=row.id, attempt=row.attempt)
                 return
             status, _ = finished
-            await close_failed(sql, self._budget, job, status, cost_micro)
+            await close_failed(sql, self._budget, row, status, cost_micro)
             if status == "failed":
-                await self._announcer.announce(sql, job, "generation_failed")
-        self._announcer.ring(job)
+                await self._announcer.announce(sql, row, "generation_failed")
+        self._announcer.ring(row)
         log.info(
             "generation_failed",
-            job=job.id,
-            kind=job.kind,
-            model=job.model,
+            generation=row.id,
+            kind=row.kind,
+            model=row.model,
             code=error.code,
             reason=error.reason,
             cost_micro=cost_micro,
@@ -123,7 +123,7 @@ class Ending:
 async def close_failed(
     sql: Sql,
     budget: BudgetService,
-    job: Generation,
+    row: Generation,
     status: str,
     cost_micro: int | None,
     *,
@@ -133,11 +133,11 @@ async def close_failed(
     docs/decisions/0026-who-pays-for-a-failure.md says. `late`: it was over already."""
     if status == "cancelled" and cost_micro:
         book = budget.book_late if late else budget.settle
-        await book(sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model)
+        await book(sql, row.hold_id, cost_micro=cost_micro, kind=row.kind, model=row.model)
     elif (
         not await budget.fail(
-            sql, job.hold_id, cost_micro=cost_micro, kind=job.kind, model=job.model, late=late
+            sql, row.hold_id, cost_micro=cost_micro, kind=row.kind, model=row.model, late=late
         )
         and cost_micro
     ):
-        await store.mark_refunded(sql, job.id, now())
+        await store.mark_refunded(sql, row.id, now())

@@ -8,12 +8,12 @@ from api.provider.types import ProviderError, VideoJob
 from api.reasons import MAKING, Making
 
 
-def billed(job: Generation, error: ProviderError) -> int | None:
+def billed(row: Generation, error: ProviderError) -> int | None:
     """What a failed paid call cost; None where only the provider knows."""
     if error.cost_micro is not None:
         return error.cost_micro
     if error.made:
-        return job.estimate_micro
+        return row.estimate_micro
     return None if error.outcome == "unknown" else 0
 
 

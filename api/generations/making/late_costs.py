@@ -31,30 +31,32 @@ class LateCosts:
         """Asks the provider about jobs that ended without their cost, until it says how they ended
         there. Returns when to ask again, in seconds."""
         at = ids.now()
-        for job in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
-            provider_id = job.provider_id or await store.reported_provider_id(self._db, job.id)
+        for row in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
+            provider_id = row.provider_id or await store.reported_provider_id(self._db, row.id)
             if provider_id is not None:
-                await self._ask(job, provider_id)
+                await self._ask(row, provider_id)
         return ASKED_EVERY
 
-    async def _ask(self, job: Generation, provider_id: str) -> None:
+    async def _ask(self, row: Generation, provider_id: str) -> None:
         try:
             cost = await (
-                self._cost_of_video(job, provider_id)
-                if job.kind == "video"
+                self._cost_of_video(row, provider_id)
+                if row.kind == "video"
                 else self._provider.cost_of(provider_id)
             )
         except ProviderError as error:
-            log.info("late_cost_not_known", job=job.id, reason=error.reason, status=error.status)
+            log.info(
+                "late_cost_not_known", generation=row.id, reason=error.reason, status=error.status
+            )
             return
         if cost is None:
             return
         async with self._db.transaction() as sql:
-            if await store.count_late(sql, job.id, cost):
-                await close_failed(sql, self._budget, job, job.status, cost, late=True)
-        log.warning("late_cost", job=job.id, kind=job.kind, model=job.model, cost_micro=cost)
+            if await store.count_late(sql, row.id, cost):
+                await close_failed(sql, self._budget, row, row.status, cost, late=True)
+        log.warning("late_cost", generation=row.id, kind=row.kind, model=row.model, cost_micro=cost)
 
-    async def _cost_of_video(self, job: Generation, provider_id: str) -> int | None:
+    async def _cost_of_video(self, row: Generation, provider_id: str) -> int | None:
         """None while it is made."""
         video = await self._provider.check_video(provider_id)
         if video.state == "running":
@@ -62,7 +64,7 @@ class LateCosts:
         return (
             video.cost_micro
             if video.cost_micro is not None
-            else job.estimate_micro
+            else row.estimate_micro
             if video.state == "completed"
             else 0
         )

@@ -29,17 +29,17 @@ def may_wait(error: ProviderError) -> bool:
     return error.passing and away
 
 
-def next_wait(job: Generation, error: ProviderError) -> float | None:
+def next_wait(row: Generation, error: ProviderError) -> float | None:
     """The seconds until it is tried again; None once there is no use in waiting."""
-    left = PATIENCE - (job.followed_ms or 0) / 1000
+    left = PATIENCE - (row.followed_ms or 0) / 1000
     if left <= 0 or (error.outcome == "refused" and (error.retry_after or 0.0) > left):
         return None
-    return min(pause(job, error), left)
+    return min(pause(row, error), left)
 
 
-def pause(job: Generation, error: ProviderError) -> float:
+def pause(row: Generation, error: ProviderError) -> float:
     """Longer with each try, and never shorter than the provider has asked for. In seconds."""
-    longer = min(LONGEST, FIRST * 2.0 ** min(job.tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    longer = min(LONGEST, FIRST * 2.0 ** min(row.tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     return max(longer, error.retry_after or 0.0)
 
 

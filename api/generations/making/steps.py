@@ -102,36 +102,36 @@ class Steps:
         self._ending = Ending(db, budget, media, announcer)
         self._credit = Credit()
 
-    async def run(self, job: Generation) -> None:
-        if job.rescues > RESCUES_MAX:
-            await self._give_up(job)
-        elif job.phase == "submit":
-            await self._submit(job)
-        elif job.phase == "submit_unknown":
-            await self._unknown(job)
-        elif job.phase == "poll":
-            await self._poll(job)
+    async def run(self, row: Generation) -> None:
+        if row.rescues > RESCUES_MAX:
+            await self._give_up(row)
+        elif row.phase == "submit":
+            await self._submit(row)
+        elif row.phase == "submit_unknown":
+            await self._unknown(row)
+        elif row.phase == "poll":
+            await self._poll(row)
         else:
-            await self._fetch(job, job.cost_micro)
+            await self._fetch(row, row.cost_micro)
 
-    async def _submit(self, job: Generation) -> None:
+    async def _submit(self, row: Generation) -> None:
         try:
             await self._media.room.require()
-            await self._within_limit(job)
+            await self._within_limit(row)
             inputs = [
-                await self._media.input_image(job.user_id, item.media_id) for item in job.inputs
+                await self._media.input_image(row.user_id, item.media_id) for item in row.inputs
             ]
-            ask = self._ask(job, inputs)
+            ask = self._ask(row, inputs)
         except DomainError as error:
-            await self._ending.fail(job, error, 0)
+            await self._ending.fail(row, error, 0)
             return
         if not await transitions.advance(
-            self._db, job, "submitting", status="processing", started_at=job.started_at or now()
+            self._db, row, "submitting", status="processing", started_at=row.started_at or now()
         ):
             return
         fault_point("submitting")
         began = time.monotonic()
-        self._wake.ring(f"generation:{job.id}")
+        self._wake.ring(f"generation:{row.id}")
         try:
             with self._credit.asking():
                 answer = await (
@@ -141,126 +141,129 @@ class Steps:
                 )
         except ProviderError as error:
             tried = replace(
-                job, followed_ms=(job.followed_ms or 0) + round((time.monotonic() - began) * 1000)
+                row, followed_ms=(row.followed_ms or 0) + round((time.monotonic() - began) * 1000)
             )
             await until_back(partial(self.submit_failed, tried, error))
             return
         fault_point("answered")
         if isinstance(answer, ImageResult):
-            await until_back(partial(self._keep_images, job, answer))
+            await until_back(partial(self._keep_images, row, answer))
         else:
-            await until_back(partial(self._follow, job, answer))
+            await until_back(partial(self._follow, row, answer))
 
-    async def _within_limit(self, job: Generation) -> None:
+    async def _within_limit(self, row: Generation) -> None:
         """What was asked for before may have cost more than was held for it. Raises
         `BudgetExceeded`."""
-        user = await self._users.find(job.user_id)
+        user = await self._users.find(row.user_id)
         if user is not None and await self._budget.is_over(
-            user.id, user.monthly_micro, job.created_at
+            user.id, user.monthly_micro, row.created_at
         ):
             raise BudgetExceeded("budget_spent")
 
-    def _ask(self, job: Generation, inputs: Sequence[ImageInput]) -> ImageAsk | VideoAsk:
+    def _ask(self, row: Generation, inputs: Sequence[ImageInput]) -> ImageAsk | VideoAsk:
         """Raises `ModelUnavailable`."""
-        if job.kind == "video":
-            return video_ask(job, inputs, self._callbacks.url(job) if self._callbacks else None)
-        info = self._catalog.resolve("image", job.model).info
-        return image_ask(job, inputs, info, info.route or self._provider.guess_route(job.model))
+        if row.kind == "video":
+            return video_ask(row, inputs, self._callbacks.url(row) if self._callbacks else None)
+        info = self._catalog.resolve("image", row.model).info
+        return image_ask(row, inputs, info, info.route or self._provider.guess_route(row.model))
 
-    async def submit_failed(self, job: Generation, error: ProviderError) -> None:
+    async def submit_failed(self, row: Generation, error: ProviderError) -> None:
         """What a failed paid call means for its job."""
         log.warning(
             "submit_failed",
-            job=job.id,
+            generation=row.id,
             code=error.code,
             outcome=error.outcome,
             status=error.status,
-            tries=job.tries + 1,
+            tries=row.tries + 1,
         )
         if error.outcome == "unknown":
-            if job.kind == "video" and await transitions.advance(self._db, job, "submit_unknown"):
-                await self._unknown(job)
-            elif job.kind == "image":
+            if row.kind == "video" and await transitions.advance(self._db, row, "submit_unknown"):
+                await self._unknown(row)
+            elif row.kind == "image":
                 await self._ending.fail(
-                    job,
+                    row,
                     OutcomeUnknown(error.reason),
-                    billed(job, error),
+                    billed(row, error),
                     error.provider_id,
                 )
-        elif not await self._tried_again(job, error):
-            await self._ending.fail(job, domain_error(error), billed(job, error))
+        elif not await self._tried_again(row, error):
+            await self._ending.fail(row, domain_error(error), billed(row, error))
 
-    async def _tried_again(self, job: Generation, error: ProviderError) -> bool:
+    async def _tried_again(self, row: Generation, error: ProviderError) -> bool:
         """False when it is over: in vain, or cancelled meanwhile."""
         changes: dict[str, object]
         if may_wait(error):
-            if (seconds := next_wait(job, error)) is None:
+            if (seconds := next_wait(row, error)) is None:
                 return False
             # it has not begun: neither for whoever waits nor for how long its model usually takes
-            followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
+            followed_ms = (row.followed_ms or 0) + round(seconds * 1000)
             changes = {
                 "followed_ms": followed_ms,
                 "started_at": None,
                 "provider_state": error.reason,
             }
-        elif error.retryable and job.tries + 1 < SUBMIT_TRIES_MAX:
-            seconds, changes = pause(job, error), {}
+        elif error.retryable and row.tries + 1 < SUBMIT_TRIES_MAX:
+            seconds, changes = pause(row, error), {}
         else:
             return False
         done = await self._release(
-            job, "submit", seconds, status="queued", tries=job.tries + 1, **changes
+            row, "submit", seconds, status="queued", tries=row.tries + 1, **changes
         )
-        self._wake.ring(f"generation:{job.id}")
+        self._wake.ring(f"generation:{row.id}")
         return done
 
-    async def _unknown(self, job: Generation) -> None:
+    async def _unknown(self, row: Generation) -> None:
         """The answer to a paid submit was lost. A webhook may name the job, or may have named it
         before we knew that we would need it. Without one an image ends here; a video, which costs
         much more, is left to the operator."""
-        if job.kind == "image":
+        if row.kind == "image":
             log.error(
-                "outcome_unknown", job=job.id, model=job.model, estimate_micro=job.estimate_micro
+                "outcome_unknown",
+                generation=row.id,
+                model=row.model,
+                estimate_micro=row.estimate_micro,
             )
-            await self._ending.fail(job, OutcomeUnknown("server_stopped"), None)
-        elif (provider_id := await store.reported_provider_id(self._db, job.id)) is not None:
-            await self._follow(job, VideoJob(provider_id, "running", "reported"))
-        elif self._callbacks and not _waited_enough(job):
-            await self._wait(job, "submit_unknown", UNKNOWN_LOOK)
+            await self._ending.fail(row, OutcomeUnknown("server_stopped"), None)
+        elif (provider_id := await store.reported_provider_id(self._db, row.id)) is not None:
+            await self._follow(row, VideoJob(provider_id, "running", "reported"))
+        elif self._callbacks and not _waited_enough(row):
+            await self._wait(row, "submit_unknown", UNKNOWN_LOOK)
         else:
-            await self._review(job)
+            await self._review(row)
 
-    async def _give_up(self, job: Generation) -> None:
+    async def _give_up(self, row: Generation) -> None:
         """The process died with it again and again."""
-        if job.kind == "video" and job.phase != "submit":
-            await self._review(job)
+        if row.kind == "video" and row.phase != "submit":
+            await self._review(row)
         else:
             await self._ending.fail(
-                job,
+                row,
                 OutcomeUnknown("server_stopped"),
-                0 if job.phase == "submit" else None,
+                0 if row.phase == "submit" else None,
             )
 
-    async def _review(self, job: Generation) -> None:
+    async def _review(self, row: Generation) -> None:
         """Only a person can tell what became of it: the hold stays, and whoever waits is told so
         once."""
         log.error(
             "needs_review",
-            job=job.id,
-            model=job.model,
-            phase=job.phase,
-            estimate_micro=job.estimate_micro,
+            generation=row.id,
+            model=row.model,
+            phase=row.phase,
+            estimate_micro=row.estimate_micro,
         )
         async with self._db.transaction() as sql:
-            if not await transitions.release(sql, job, "needs_review", now(), now()):
+            if not await transitions.release(sql, row, "needs_review", now(), now()):
                 return
-            if (await self._status(sql, job)) == "processing":
-                await self._announcer.needs_review(sql, job)
-        self._announcer.ring(job)
+            if (await self._status(sql, row)) == "processing":
+                await self._announcer.needs_review(sql, row)
+        self._announcer.ring(row)
 
-    async def _follow(self, job: Generation, video: VideoJob) -> None:
+    async def _follow(self, row: Generation, video: VideoJob) -> None:
         about = {"provider_id": video.provider_id, "provider_state": video.raw_status}
         if not await self._release(
-            job,
+            row,
             "poll",
             POLL_FIRST,
             status=None,
@@ -269,98 +272,106 @@ class Steps:
             tries=0,
             **about,
         ):
-            await self._adopt(job, video)
+            await self._adopt(row, video)
 
-    async def _adopt(self, job: Generation, video: VideoJob) -> None:
+    async def _adopt(self, row: Generation, video: VideoJob) -> None:
         """The lease was lost while the provider took a video that is paid for: whoever has the job
         now does not know which one it is."""
         about = {
-            "job": job.id,
+            "generation": row.id,
             "provider_id": video.provider_id,
-            "model": job.model,
-            "estimate_micro": job.estimate_micro,
+            "model": row.model,
+            "estimate_micro": row.estimate_micro,
         }
-        if await transitions.adopt_provider_id(self._db, job.id, video.provider_id, now()):
+        if await transitions.adopt_provider_id(self._db, row.id, video.provider_id, now()):
             log.warning("video_adopted", **about)
             self._wake.ring("worker")
-        elif not await transitions.name_provider_id(self._db, job.id, video.provider_id):
+        elif not await transitions.name_provider_id(self._db, row.id, video.provider_id):
             log.error("paid_video_of_no_job", **about)
-        elif (row := await store.get(self._db, job.id)) is not None and row.phase == "done":
-            log.error("paid_video_of_ended_job", status=row.status, **about)
+        elif (now_is := await store.get(self._db, row.id)) is not None and now_is.phase == "done":
+            log.error("paid_video_of_ended_job", status=now_is.status, **about)
 
-    async def _poll(self, job: Generation) -> None:
+    async def _poll(self, row: Generation) -> None:
         try:
-            video = await self._provider.check_video(job.provider_id or "")
+            video = await self._provider.check_video(row.provider_id or "")
         except ProviderError as error:
-            await self._poll_failed(job, error)
+            await self._poll_failed(row, error)
             return
         if video.state == "completed":
             if await transitions.advance(
                 self._db,
-                job,
+                row,
                 "fetch",
                 cost_micro=video.cost_micro,
                 provider_state=video.raw_status,
                 tries=0,
             ):
-                await self._fetch(job, video.cost_micro)
+                await self._fetch(row, video.cost_micro)
         elif video.state == "running":
-            if _waited_enough(job):
-                await self._ending.fail(job, TimedOut("timed_out"), None)
+            if _waited_enough(row):
+                await self._ending.fail(row, TimedOut("timed_out"), None)
             else:
                 await self._wait(
-                    job, "poll", self._interval(job), provider_state=video.raw_status, tries=0
+                    row, "poll", self._interval(row), provider_state=video.raw_status, tries=0
                 )
         else:
-            await self._ending.fail(job, video_error(video), video.cost_micro or 0)
+            await self._ending.fail(row, video_error(video), video.cost_micro or 0)
 
-    def _interval(self, job: Generation) -> float:
+    def _interval(self, row: Generation) -> float:
         """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks
         come."""
         if self._callbacks:
             return POLL_BEHIND_WEBHOOKS
-        age = (job.followed_ms or 0) / 1000
+        age = (row.followed_ms or 0) / 1000
         return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
 
-    async def _poll_failed(self, job: Generation, error: ProviderError) -> None:
+    async def _poll_failed(self, row: Generation, error: ProviderError) -> None:
         """The provider works on although we cannot see it: keep asking until the deadline, unless
         it does not know the job."""
         log.warning(
-            "poll_failed", job=job.id, code=error.code, status=error.status, tries=job.tries + 1
+            "poll_failed",
+            generation=row.id,
+            code=error.code,
+            status=error.status,
+            tries=row.tries + 1,
         )
-        gone = error.status in {404, 410} and job.tries + 1 >= SUBMIT_TRIES_MAX
-        if gone or _waited_enough(job):
+        gone = error.status in {404, 410} and row.tries + 1 >= SUBMIT_TRIES_MAX
+        if gone or _waited_enough(row):
             await self._ending.fail(
-                job,
+                row,
                 ProviderUnavailable("provider_failed"),
                 None,
             )
             return
-        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**job.tries)
-        await self._wait(job, "poll", wait, tries=job.tries + 1)
+        wait = error.retry_after if error.retry_after is not None else min(30.0, 2.0**row.tries)
+        await self._wait(row, "poll", wait, tries=row.tries + 1)
 
-    async def _fetch(self, job: Generation, cost_micro: int | None) -> None:
-        cost = cost_micro if cost_micro is not None else job.estimate_micro
-        if (await self._status(self._db, job)) == "cancelled":
-            await self._ending.complete(job, [], cost)
+    async def _fetch(self, row: Generation, cost_micro: int | None) -> None:
+        cost = cost_micro if cost_micro is not None else row.estimate_micro
+        if (await self._status(self._db, row)) == "cancelled":
+            await self._ending.complete(row, [], cost)
             return
         try:
             kept = await self._media.keep_video(
-                job.user_id, job.id, self._provider.fetch_video(job.provider_id or "")
+                row.user_id, row.id, self._provider.fetch_video(row.provider_id or "")
             )
         except (ProviderError, DomainError) as error:
-            await self._fetch_failed(job, error, cost)
+            await self._fetch_failed(row, error, cost)
             return
         fault_point("kept")
-        await until_back(partial(self._ending.complete, job, [kept], cost))
+        await until_back(partial(self._ending.complete, row, [kept], cost))
 
     async def _fetch_failed(
-        self, job: Generation, error: ProviderError | DomainError, cost: int
+        self, row: Generation, error: ProviderError | DomainError, cost: int
     ) -> None:
         """Fetching costs nothing, so what may pass is tried again; another look at the same
         unusable file would show the same."""
         log.warning(
-            "fetch_failed", job=job.id, error=str(error), reason=error.reason, tries=job.tries + 1
+            "fetch_failed",
+            generation=row.id,
+            error=str(error),
+            reason=error.reason,
+            tries=row.tries + 1,
         )
         if isinstance(error, ProviderError):
             passing = error.passing or error.status == 404
@@ -373,25 +384,25 @@ class Steps:
             )
             of_store = isinstance(error, StorageFull | StorageUnavailable)
             failure = error if of_store else ProviderUnavailable(cause(error, "unusable_video"))
-        if passing and job.tries + 1 < FETCH_TRIES_MAX:
+        if passing and row.tries + 1 < FETCH_TRIES_MAX:
             wait = (
                 error.retry_after
                 if error.retry_after is not None
-                else min(30.0, FETCH_FIRST * 2.0**job.tries)
+                else min(30.0, FETCH_FIRST * 2.0**row.tries)
             )
-            await self._release(job, "fetch", min(wait, LOOK_AGAIN_MOST), tries=job.tries + 1)
+            await self._release(row, "fetch", min(wait, LOOK_AGAIN_MOST), tries=row.tries + 1)
         else:
-            await self._ending.fail(job, failure, cost)
+            await self._ending.fail(row, failure, cost)
 
-    async def _status(self, sql: Sql, job: Generation) -> str | None:
-        row = await store.get(sql, job.id)
-        return row.status if row else None
+    async def _status(self, sql: Sql, row: Generation) -> str | None:
+        found = await store.get(sql, row.id)
+        return found.status if found else None
 
-    async def _keep_images(self, job: Generation, result: ImageResult) -> None:
+    async def _keep_images(self, row: Generation, result: ImageResult) -> None:
         """As many as were asked for, of those that can be kept."""
         wanted, cost = (
-            pictures_asked(job),
-            result.cost_micro if result.cost_micro is not None else job.estimate_micro,
+            pictures_asked(row),
+            result.cost_micro if result.cost_micro is not None else row.estimate_micro,
         )
         kept: list[KeptFile] = []
         reason: Making = "unusable_image"
@@ -400,17 +411,19 @@ class Steps:
                 break
             try:
                 kept.append(
-                    await self._media.keep_image(job.user_id, job.id, len(kept), image.data)
+                    await self._media.keep_image(row.user_id, row.id, len(kept), image.data)
                 )
             except (StorageFull, StorageUnavailable) as error:
-                await self._ending.fail(job, error, cost)
+                await self._ending.fail(row, error, cost)
                 return
             except DomainError as error:
-                log.warning("unusable_image", job=job.id, model=job.model, error=error.detail)
+                log.warning(
+                    "unusable_image", generation=row.id, model=row.model, error=error.detail
+                )
                 reason = cause(error, reason)
         if not kept:
             await self._ending.fail(
-                job,
+                row,
                 ProviderUnavailable(reason),
                 cost,
             )
@@ -421,23 +434,23 @@ class Steps:
             surplus = cost - math.ceil(cost * wanted / len(result.images))
             log.warning(
                 "more_pictures_than_asked",
-                job=job.id,
-                model=job.model,
+                generation=row.id,
+                model=row.model,
                 wanted=wanted,
                 came=len(result.images),
                 surplus_micro=surplus,
             )
-        await self._ending.complete(job, kept, cost, surplus)
+        await self._ending.complete(row, kept, cost, surplus)
 
-    async def _wait(self, job: Generation, phase: Phase, seconds: float, **changes: object) -> None:
+    async def _wait(self, row: Generation, phase: Phase, seconds: float, **changes: object) -> None:
         """For the provider, which has to be done some time."""
         seconds = min(seconds, LOOK_AGAIN_MOST)
-        followed_ms = (job.followed_ms or 0) + round(seconds * 1000)
-        await self._release(job, phase, seconds, status=None, followed_ms=followed_ms, **changes)
+        followed_ms = (row.followed_ms or 0) + round(seconds * 1000)
+        await self._release(row, phase, seconds, status=None, followed_ms=followed_ms, **changes)
 
     async def _release(
         self,
-        job: Generation,
+        row: Generation,
         phase: Phase,
         seconds: float,
         *,
@@ -446,7 +459,7 @@ class Steps:
     ) -> bool:
         done = await transitions.release(
             self._db,
-            job,
+            row,
             phase,
             now() + timedelta(seconds=seconds),
             now(),
@@ -457,5 +470,5 @@ class Steps:
         return done
 
 
-def _waited_enough(job: Generation) -> bool:
-    return (job.followed_ms or 0) >= PROVIDER_TIME_MAX * 1000
+def _waited_enough(row: Generation) -> bool:
+    return (row.followed_ms or 0) >= PROVIDER_TIME_MAX * 1000

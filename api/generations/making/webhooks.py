@@ -37,23 +37,23 @@ class Webhooks:
         if not verify(self._secret, signature, body, now().timestamp()):
             raise NotAuthenticated("signature_wrong")
         event_type, provider_id = _read(body)
-        job = await store.by_callback(self._db, token)
+        row = await store.by_callback(self._db, token)
         try:
             await store.add_event(
                 self._db,
                 f"{provider_id}:{event_type}",
-                job.id if job else None,
+                row.id if row else None,
                 body.decode(errors="replace"),
                 now(),
             )
         except Duplicate:
             log.info("webhook_repeated", provider_id=provider_id)
         fault_point("hooked")
-        if job is None:
+        if row is None:
             log.warning("webhook_for_unknown_job", provider_id=provider_id)
             return
-        await transitions.adopt_provider_id(self._db, job.id, provider_id, now())
-        await transitions.nudge(self._db, job.id, now())
+        await transitions.adopt_provider_id(self._db, row.id, provider_id, now())
+        await transitions.nudge(self._db, row.id, now())
         self._wake.ring("worker")
 
 

@@ -142,13 +142,13 @@ class Worker:
         at = now()
         free = SUBMIT_PLACES - len(self._submits)
         if free > 0:
-            jobs = await transitions.claim_submits(
+            rows = await transitions.claim_submits(
                 self._db, self._lease_token, at, self._until(at), free, self._lapsed
             )
             if self._stops():
                 # asked while they were claimed: nothing is sent, the next start takes them up
                 return look
-            self._begin(jobs, self._submits)
+            self._begin(rows, self._submits)
         look = min(look, await self._follow(at, look))
         due = await transitions.next_due(self._db, at)
         return look if due is None else min(look, max(0.0, (due - now()).total_seconds()))
@@ -165,36 +165,40 @@ class Worker:
         if allowed < 1:
             return self._pace.wait
         wanted = min(free, allowed)
-        jobs = await transitions.claim(
+        rows = await transitions.claim(
             self._db, FOLLOW_PHASES, self._lease_token, at, self._until(at), wanted, self._lapsed
         )
-        self._pace.take(len(jobs))
-        self._begin(jobs, self._follows)
-        return self._pace.wait if len(jobs) == wanted < free else look
+        self._pace.take(len(rows))
+        self._begin(rows, self._follows)
+        return self._pace.wait if len(rows) == wanted < free else look
 
     def _begin(
-        self, jobs: Sequence[Generation], running: dict[asyncio.Task[None], Generation]
+        self, rows: Sequence[Generation], running: dict[asyncio.Task[None], Generation]
     ) -> None:
         """Whatever one job does, the others go on; its lease ends and it is taken again, a few
         times."""
         assert self._background is not None
-        for job in jobs:
+        for row in rows:
             task = self._background.once(
-                "step", self._steps.run(job), job=job.id, phase=job.phase, attempt=job.attempt
+                "step",
+                self._steps.run(row),
+                generation=row.id,
+                phase=row.phase,
+                attempt=row.attempt,
             )
-            running[task] = job
+            running[task] = row
             task.add_done_callback(running.pop)
             task.add_done_callback(lambda _: self._wake.ring("worker"))
 
     async def beat(self) -> float:
         """Renew the leases of what is under way here, and see whose were not renewed elsewhere."""
-        ids = [job.id for job in (*self._submits.values(), *self._follows.values())]
+        ids = [row.id for row in (*self._submits.values(), *self._follows.values())]
         self._lapsed = []
         if ids:
             await transitions.extend(self._db, ids, self._lease_token, self._until(now()))
         patience = 0.0 if self._db.engine == "duckdb" else self._times.beat * LAPSED_BEATS
         if brought := await transitions.bring_back(self._db, now()):
-            log.warning("clock_was_set_back", jobs=brought)
+            log.warning("clock_was_set_back", generations=brought)
             self._wake.ring("worker")
         over = [key for key in await transitions.over(self._db, now()) if key[0] not in ids]
         at = time.monotonic()

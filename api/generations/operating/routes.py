@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 
 from api.callers import AdminCaller
 from api.deps import FromApp
-from api.generations.lists import GenerationFilter, JobSort
+from api.generations.lists import GenerationFilter, GenerationSort
 from api.generations.operating.service import GenerationAdmin
 from api.generations.schemas import (
     AdminGenerationOut,
@@ -40,7 +40,7 @@ async def page(
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    sort: JobSort = "newest",
+    sort: GenerationSort = "newest",
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[AdminGenerationOut]:
     """`sort` cost (the dearest first) and longest (from start to end) show 7 days: before `until`,

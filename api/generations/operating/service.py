@@ -18,7 +18,7 @@ from api.generations.accepting.request import Origin
 from api.generations.accepting.service import GenerationService
 from api.generations.announcer import Announcer
 from api.generations.erasure import GenerationEraser
-from api.generations.lists import GenerationFilter, JobSort
+from api.generations.lists import GenerationFilter, GenerationSort
 from api.generations.making.ending import close_failed
 from api.generations.making.steps import PROVIDER_TIME_MAX
 from api.generations.reader import GenerationReader
@@ -70,7 +70,7 @@ class GenerationAdmin:
         self._generations = generations
 
     async def page(
-        self, wanted: GenerationFilter, limit: int, sort: JobSort = "newest"
+        self, wanted: GenerationFilter, limit: int, sort: GenerationSort = "newest"
     ) -> Page[AdminGenerationOut]:
         """While content is hidden, nobody finds a job by the words of its prompt."""
         wanted = replace(

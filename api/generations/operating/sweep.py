@@ -63,4 +63,6 @@ class Sweeper:
                 else:
                     closed = await self._budget.release(sql, row.hold_id)
             if closed:
-                log.error("leaked_hold", job=row.id, hold=row.hold_id, cost_micro=row.cost_micro)
+                log.error(
+                    "leaked_hold", generation=row.id, hold=row.hold_id, cost_micro=row.cost_micro
+                )
