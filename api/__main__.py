@@ -20,7 +20,7 @@ from api.settings import Settings
 from api.start_errors import CannotStart
 
 STOP_SECONDS = 3
-"""What is open is cut after this, once no answer runs any more."""
+"""Seconds. Connections that are still open are cut after these, once no answer runs any more."""
 
 
 class _Start:

@@ -1,4 +1,4 @@
-"""The api's FastAPI app: every router by hand, and the services opened and closed with it."""
+"""The api's FastAPI app: a list of all routers, and services that open and close with it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

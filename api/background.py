@@ -1,9 +1,9 @@
-"""The one place where work runs that nobody waits for: turn after turn until the process ends, or
+"""Work that nobody waits for, under one supervisor: turn after turn until the process ends, or
 once.
 
 No error ends it in silence. Each is logged at once, counted in `/metrics` and named in `/readyz`
-until a turn goes well, and the next turn waits longer. Work that the process is useless without
-ends it when it breaks again and again, so that whoever watches starts it anew.
+until a turn goes well, and the next turn waits longer. Work that the process needs ends the process
+when it breaks again and again, and the supervisor of processes starts it anew.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Background:
 
     @property
     def failing(self) -> dict[str, str]:
-        """What failed the last time, by name, and how."""
+        """The error of each work whose last turn failed, by name."""
         return {
             name: f"failed {state.failed} times in a row: {state.error}"
             if state.failed > 1

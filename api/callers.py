@@ -50,7 +50,7 @@ class CallerLookup(Protocol):
         ...
 
     async def is_guest(self, user_id: str) -> bool:
-        """Whether a chat made the account by itself."""
+        """Tell whether the account was made by a chat, without a password."""
         ...
 
 

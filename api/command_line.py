@@ -1,6 +1,6 @@
-"""What the operator's shell may ask: `./run admin ...`, `./run bot-key` and `./run backup`. While
-the api runs, it answers here, because only one process can open the database; otherwise the command
-does it on the database itself."""
+"""`/internal`: the calls of the operator's shell (`./run admin ...`, `./run bot-key`, `./run
+backup`). While the api runs, it answers here, because only one process can open the database;
+otherwise the command opens the database itself."""
 
 import asyncio
 import hmac
@@ -32,15 +32,15 @@ _BY_SHELL = {"from": "shell"}
 
 
 class Shell:
-    """Acts that are written down as done by nobody who is signed in."""
+    """Acts on accounts that are written down as done by the shell."""
 
     def __init__(self, db: Db, users: UserService) -> None:
         self._db = db
         self._users = users
 
     async def create_admin(self, body: AdminIn) -> AccountLinkOut:
-        """A link for somebody new, or who was invited and has no password yet. `user`: asks to
-        `promote` an account. Raises `Conflict`."""
+        """Return a link for a new person, or for one who was invited and has no password yet.
+        `user`: asks to `promote` an account. Raises `Conflict`."""
         user = await self._users.find_by_email(body.email)
         if user is None:
             return await self._invite(body.email)

@@ -1,5 +1,5 @@
-"""Opens the database and brings it to the form that this version needs, or says in one sentence why
-that cannot be."""
+"""The opening of the database at a start: it is brought to this version's form, or one sentence
+says why it cannot be."""
 
 import re
 import shlex
@@ -75,7 +75,7 @@ def _about_file(error: CannotOpen, settings: Settings) -> str:
 
 
 def about_schema(error: WrongSchema) -> str:
-    """What goes behind "the database", and what to do."""
+    """Return the end of a sentence that begins with "the database", with advice."""
     if error.reason == "newer":
         return (
             f"is newer than this version, which knows no {error.subject}: start the version "
@@ -124,8 +124,8 @@ async def _open_postgres(settings: Settings) -> tuple[Db, list[str]]:
 
 
 def _about_server(cause: BaseException, url: str) -> CannotStart:
-    """Nothing of the address but its host is repeated: a password with a sign in it may have become
-    any other part."""
+    """Return the error for a server that cannot be used. Of its address only the host is repeated:
+    a password with a sign in it may have become any other part."""
     import asyncpg
 
     if isinstance(cause, ValueError):

@@ -1,5 +1,5 @@
-"""Named places where a test lets the process die, as if the power went: at the one that the file
-`FAULT_POINT` names in the environment. Without it, nothing."""
+"""Named places at which tests end the process, as a power cut would. The variable `FAULT_POINT`
+names a file that holds the name; without it nothing happens."""
 
 import os
 import signal

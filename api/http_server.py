@@ -1,7 +1,7 @@
-"""How a process of ours takes connections: a client that is slow, or sends too large a head, is cut
+"""The HTTP server of the api and the web. A client that is slow, or sends too large a head, is cut
 off; one that is odd gets an answer.
 
-Nothing of the api is known here: the web listens in the same way.
+It knows nothing of the api.
 """
 
 import asyncio

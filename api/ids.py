@@ -22,7 +22,8 @@ def floor(moment: datetime) -> str:
 
 
 def moment(row_id: str) -> datetime | None:
-    """When it was made, to the millisecond; None for what is no id of ours."""
+    """Return the time at which an id was made, to the millisecond; None for a text that is no id of
+    ours."""
     try:
         return datetime.fromtimestamp(int(row_id[:8] + row_id[9:13], 16) / 1000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,5 +1,5 @@
-"""`/metrics`, in Prometheus' text format: what this process counts, and what the database says at
-the moment it is asked."""
+"""`/metrics`, in Prometheus' text format: counts of this process, and figures of the database at
+the moment of the request."""
 
 import ipaddress
 import time

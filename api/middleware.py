@@ -1,4 +1,4 @@
-"""What every request passes first, outside of FastAPI's own middleware."""
+"""The outermost middleware, which every request passes before FastAPI's own."""
 
 import time
 

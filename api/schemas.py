@@ -1,4 +1,4 @@
-"""What every domain's schemas share: the base models, pages, money, the problem document."""
+"""Parts of all domains' schemas: base models, pages, money, the problem document."""
 
 import math
 import re
@@ -30,7 +30,7 @@ PROMPT_MAX = 10_000
 Kind = Literal["text", "image", "video"]
 MediaKind = Literal["image", "video"]
 Effort = Literal["low", "medium", "high"]
-"""How much a model thinks before it answers."""
+"""The effort that a model spends on thinking before it answers."""
 Platform = Literal["telegram", "discord", "terminal"]
 Reason = reasons.Reason
 
@@ -61,7 +61,7 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_text(value: object) -> bool:
-    """Whether a store and an encoder can keep every string in it, of whatever depth."""
+    """Tell whether stores and encoders can keep every string in it, at any depth."""
     match value:
         case str():
             return _NO_TEXT.search(value) is None
@@ -166,5 +166,5 @@ class ReadyOut(Out):
     sandbox: bool
     """True when generations come from the local sandbox provider."""
     web_signup: Literal["invite", "open"] = "invite"
-    """Whether anybody may make an account on the web."""
+    """The rule for new accounts on the web."""
     at: datetime

@@ -1,5 +1,5 @@
-"""The secrets that the first start makes, kept in `DATA_DIR/secrets.json` for every process of this
-machine."""
+"""The secrets of an installation, made by the first start and kept in `DATA_DIR/secrets.json` for
+every process of this machine."""
 
 import fcntl
 import os

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Security = Literal["starttls", "tls", "off"]
-"""How mail is kept from others' eyes on its way."""
+"""The encryption of mail on its way."""
 
 OPENROUTER = "https://openrouter.ai/api/v1"
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -20,7 +20,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def reachable(host: str) -> str:
-    """Where to reach, on this machine, what listens on `host`; ready for a URL."""
+    """Return the host, ready for a URL, at which this machine reaches a server that listens on
+    `host`."""
     host = _REACHED_AT.get(host, host)
     return f"[{host}]" if ":" in host else host
 
@@ -193,7 +194,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str | Path:
-        """What `open_db` takes."""
+        """The database for `open_db`."""
         return self.database_url if self.is_postgres and self.database_url else self.duckdb_path
 
     @property

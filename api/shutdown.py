@@ -1,5 +1,5 @@
-"""The end of a process: asked for once, what is paid for gets its time; asked for twice, everything
-ends at once."""
+"""The end of a process: after the first request paid work gets its time, after a second one
+everything ends at once."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How a process says that it cannot do its work, before it has begun."""
+"""The error of a process that cannot start."""
 
 
 class CannotStart(Exception):

@@ -1,5 +1,5 @@
-"""Text from outside, as our encoders and both database engines can keep it: what the provider's
-client reads and what the engines store goes through here."""
+"""Text from outside, as our encoders and both database engines can keep it: the provider's client
+reads and the engines store only text that has gone through here."""
 
 from typing import Any
 

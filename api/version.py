@@ -6,4 +6,4 @@ It stands only here, and a release's tag has to agree with it. CONTRIBUTING.md s
 VERSION = "0.2.0.dev0"
 
 USER_AGENT = f"allucanget/{VERSION}"
-"""What our HTTP clients call themselves."""
+"""The user agent of our HTTP clients."""

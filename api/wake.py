@@ -1,4 +1,4 @@
-"""Signals inside one process. A hint and never the truth: whoever waits looks into the database
+"""Signals inside one process. A ring is a hint, never the truth: listeners look into the database
 before and after."""
 
 import asyncio

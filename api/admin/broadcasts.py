@@ -1,5 +1,5 @@
-"""A message to every linked chat. Its chats wait in a table of their own and become deliveries a
-few at a time: what members asked for never waits behind it, and no platform's limits are met."""
+"""Broadcasts to all linked chats. Their chats wait in a table of their own and become deliveries a
+few at a time, so that members' results never wait behind them and no platform's limit is hit."""
 
 import asyncio
 import hashlib
@@ -44,8 +44,8 @@ class Broadcasts:
         self._rung = asyncio.Event()
 
     async def send(self, body: BroadcastIn, *, actor_id: str, key: str | None) -> BroadcastOut:
-        """Or only say whom it would reach. `key`: the same key with the same text sends once.
-        Raises `Conflict`."""
+        """Send it, or only count the chats that it would reach. `key`: the same key with the same
+        text sends once. Raises `Conflict`."""
         platforms = list(body.platforms or _PLATFORMS)
         reach = await self._reach(platforms)
         if body.dry_run:
@@ -118,7 +118,7 @@ class Broadcasts:
     async def page(
         self, cursor: str | None, limit: int, sort: BroadcastSort = "newest"
     ) -> Page[BroadcastOut]:
-        """With how far each is."""
+        """Return a page of broadcasts, each with its progress."""
         found, more = await ids_of(
             self._db, "broadcasts", [], OLDEST if sort == "oldest" else NEWEST, cursor, limit
         )
@@ -133,8 +133,8 @@ class Broadcasts:
         )
 
     async def stop(self, broadcast_id: str, *, actor_id: str) -> BroadcastOut:
-        """What was sent stays, the rest is not sent. Raises `NotFound`, and `Conflict` when nothing
-        of it waits any more."""
+        """Stop the rest of a broadcast. Raises `NotFound`, and `Conflict` when nothing of it waits
+        any more."""
         before = await self._one(broadcast_id)
         async with self._db.transaction() as sql:
             # first those that wait: whoever feeds has taken them, or finds none
@@ -181,7 +181,7 @@ class Broadcasts:
         return found
 
     async def keep_fed(self) -> float:
-        """Sends some of what waits, or waits until there is some."""
+        """Send some of the waiting chats' messages, or wait until there are some."""
         self._rung.clear()
         if await self.feed():
             return EVERY
@@ -191,7 +191,7 @@ class Broadcasts:
         return 0.0
 
     async def feed(self) -> bool:
-        """Makes deliveries of some chats that wait. False when none waits any more."""
+        """Make deliveries for some waiting chats. False when none waits any more."""
         rows = await self._db.fetch(
             "SELECT platform, count(*) AS n FROM broadcast_chats GROUP BY 1"
         )
@@ -223,8 +223,7 @@ class Broadcasts:
 
 
 async def _take(sql: Sql, platform: str, count: int) -> Sequence[Row]:
-    """Some that wait, the oldest first, out of the table; a chat that was unlinked since is left
-    out."""
+    """Take some waiting chats out of the table, the oldest first, without those unlinked since."""
     taken = await sql.fetch(
         """
         DELETE FROM broadcast_chats WHERE platform = $1 AND (broadcast_id, platform_user_id) IN (

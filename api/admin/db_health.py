@@ -1,4 +1,4 @@
-"""How the database does: how fast it answers and writes, how large it is, what is in it."""
+"""The health of the database: its speed, its size and its tables."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ class DbHealth:
         self._db = db
         self._path = duckdb_path
         self._migrations: list[str] | None = None
-        """Of the start of the process: there are no others while it runs."""
+        """The applied migrations, read once: none is applied while a process runs."""
 
     async def look(self) -> DbHealthOut:
         db = self._db

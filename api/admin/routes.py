@@ -1,4 +1,5 @@
-"""`/admin`: the audit log, the purge, the bots' credentials."""
+"""`/admin`: the board, the audit log, broadcasts, backups, settings, the purge, the bots'
+credentials."""
 
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -67,7 +68,7 @@ AuditFilterDep = Annotated[AuditFilter, Depends(_audit_filter)]
 
 @router.get("/stats")
 async def stats(caller: AdminCaller, stats: StatsDep) -> StatsOut:
-    """Figures of everything, for the board."""
+    """Return the figures of the whole studio, for the board."""
     return await stats.all()
 
 
@@ -79,13 +80,13 @@ async def health_db(caller: AdminCaller, db_health: DbHealthDep) -> DbHealthOut:
 
 @router.get("/warnings")
 async def warnings(caller: AdminCaller, warnings: WarningsDep) -> WarningsOut:
-    """What needs a person, the gravest first."""
+    """Return the warnings, the gravest first."""
     return WarningsOut(items=await warnings.now())
 
 
 @router.get("/bots")
 async def bots(caller: AdminCaller, stats: StatsDep) -> Page[BotOut]:
-    """One for each platform that has a key."""
+    """Return the bots, one for each platform that has a key."""
     return Page(items=await stats.bots())
 
 
@@ -128,7 +129,7 @@ async def broadcast(
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
     ] = None,
 ) -> BroadcastOut:
-    """To the private chats of everybody who linked one, a few a second."""
+    """Send a message to the private chats of everybody who linked one, a few a second."""
     if body.dry_run:
         response.status_code = 200
     return await broadcasts.send(body, actor_id=caller.user_id, key=key)
@@ -142,7 +143,7 @@ async def broadcasts(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     sort: BroadcastSort = "newest",
 ) -> Page[BroadcastOut]:
-    """With how many chats have it by now."""
+    """Return the broadcasts, each with the number of chats that have it by now."""
     return await broadcasts.page(cursor, limit, sort)
 
 
@@ -150,7 +151,7 @@ async def broadcasts(
 async def stop_broadcast(
     broadcast_id: str, caller: AdminCaller, broadcasts: BroadcastsDep
 ) -> BroadcastOut:
-    """What was sent stays, the rest is not sent. 409 when nothing of it waits any more."""
+    """Stop the rest of a broadcast. 409 when nothing of it waits any more."""
     return await broadcasts.stop(broadcast_id, actor_id=caller.user_id)
 
 
@@ -161,8 +162,8 @@ async def backups(caller: AdminCaller, backups: BackupsDep) -> BackupsOut:
 
 @router.post("/backups", status_code=201)
 async def make_backup(caller: AdminCaller, backups: BackupsDep) -> BackupOut:
-    """Of the database, with a list of the media files, while everything runs. 409 with PostgreSQL,
-    which has tools of its own."""
+    """Make a backup of the database with a list of the media files, while everything runs. 409 with
+    PostgreSQL, which has tools of its own."""
     return await backups.make(caller.user_id)
 
 
@@ -187,24 +188,24 @@ async def change_settings(body: StudioIn, caller: AdminCaller, studio: StudioDep
 
 @router.post("/tokens/purge")
 async def purge(caller: AdminCaller, admin: AdminDep) -> PurgeOut:
-    """Deletes what is over for good; it happens by itself every hour."""
+    """Delete rows that are over for good, as happens by itself every hour."""
     return await admin.purge()
 
 
 @router.get("/bot-credentials")
 async def bot_credentials(caller: AdminCaller, bots: BotsDep) -> Page[BotCredentialOut]:
-    """All of them, newest first."""
+    """Return all credentials, the newest first."""
     return Page(items=await bots.credentials())
 
 
 @router.post("/bot-credentials/{platform}/rotate", status_code=201)
 async def rotate(platform: Platform, caller: AdminCaller, bots: BotsDep) -> RotatedOut:
-    """A new key for the platform's bot. The one before works on until it is revoked, or until the
-    next rotation."""
+    """Make a new key for the platform's bot. The one before works on until it is revoked, or until
+    the next rotation."""
     return await bots.rotate(platform, actor_id=caller.user_id)
 
 
 @router.delete("/bot-credentials/{credential_id}", status_code=204)
 async def revoke(credential_id: str, caller: AdminCaller, bots: BotsDep) -> None:
-    """A bot that has this key is refused from now on."""
+    """Refuse this key from now on."""
     await bots.revoke(credential_id, actor_id=caller.user_id)

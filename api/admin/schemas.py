@@ -9,8 +9,8 @@ from api.schemas import In, Kind, MediaKind, Out, Platform, Time, Usd
 
 
 class AuditOut(Out):
-    """Who did what to whom. `actor` and `about` are what the accounts are called now; null for
-    nobody, for an account that was deleted, and for a subject that is no account."""
+    """An act with its actor and subject. `actor` and `about` are the accounts' names of now; null
+    for nobody, for an account that was deleted, and for a subject that is no account."""
 
     id: str
     created_at: Time
@@ -24,7 +24,7 @@ class AuditOut(Out):
 
 
 class PurgeOut(Out):
-    """How many of each were over for good and are gone."""
+    """The number of deleted rows of each kind."""
 
     sessions: int
     refresh_tokens: int
@@ -67,8 +67,8 @@ class UserCountOut(Out):
 
 
 class TokenCountsOut(Out):
-    """What opens something at the moment: open sessions, refresh tokens that were not used,
-    invitations and reset links, bots' keys."""
+    """Counts of secrets that open something at the moment: open sessions, refresh tokens that were
+    not used, invitations and reset links, bots' keys."""
 
     sessions: int
     refresh_tokens: int
@@ -101,7 +101,7 @@ class ModelSpendOut(Out):
 
 
 class SpendOut(Out):
-    """What was booked since `since`. `users` and `models` are the 20 that spent most."""
+    """The amounts booked since `since`. `users` and `models` are the 20 that spent most."""
 
     since: Time
     spent_usd: Usd
@@ -294,7 +294,7 @@ class BroadcastOut(Out):
     stopped_at: Time | None = None
     chats: int
     reach: list[ReachOut] | None = None
-    """How many chats of each platform; only in the answer to `POST`."""
+    """The number of chats of each platform; only in the answer to `POST`."""
     waiting: int
     pending: int
     done: int

@@ -1,4 +1,4 @@
-"""What admins see and do across domains: the audit log and the purge."""
+"""The audit log and the purge, which concern all domains."""
 
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
@@ -38,12 +38,13 @@ class AdminService:
         self._links = links
 
     async def audit(self, wanted: AuditFilter, limit: int) -> Page[AuditOut]:
-        """Who did it and what it was done to are ids, or accounts' e-mail addresses."""
+        """Return a page of the audit log. Actor and subject are ids, or accounts' e-mail
+        addresses."""
         shown, cursor = await audit.page(self._db, await self._known(wanted), limit)
         return Page(items=[AuditOut.model_validate(one) for one in shown], next_cursor=cursor)
 
     async def audit_csv(self, wanted: AuditFilter) -> AsyncIterator[str]:
-        """The whole of it, in pieces."""
+        """Return the whole log as CSV, in pieces."""
         return lines(self._db, await self._known(wanted))
 
     async def _known(self, wanted: AuditFilter) -> AuditFilter:
@@ -51,13 +52,14 @@ class AdminService:
         return replace(wanted, actor_id=actor, subject=subject)
 
     async def _id_of(self, name: str | None) -> str | None:
-        """An address without an account stays what it is: nothing is found by it."""
+        """Return the id of an account by its address. An address without an account stays as it is:
+        it finds nothing."""
         user = await self._users.find_by_email(name) if name and "@" in name else None
         return user.id if user else name
 
     async def purge(self) -> PurgeOut:
-        """Deletes what is over for good, also what requests that were under way wrote for accounts
-        that are gone."""
+        """Delete rows that are over for good, and rows that late requests wrote for accounts that
+        are gone."""
         await self._eraser.sweep()
         await self._links.sweep()
         done = await self._auth.purge()

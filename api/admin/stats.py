@@ -1,5 +1,5 @@
-"""The operator's figures. What has to be counted over whole tables is kept for a minute: a board
-that is open asks often."""
+"""The operator's figures. Counts over whole tables are kept for a minute, because an open board
+asks often."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +36,7 @@ DAYS = 31
 
 
 class _AtOnce(Generic[T]):
-    """One reading for all who ask while it is going on: a board asks for its figures and for its
+    """One read for all callers that ask while it runs: a board asks for its figures and for its
     warnings at the same moment."""
 
     def __init__(self, read: Callable[[], Awaitable[T]]) -> None:
@@ -60,8 +60,8 @@ class Stats:
         self._counting = asyncio.Lock()
 
     async def all(self) -> StatsOut:
-        """Fresh where it is cheap, and up to a minute old where not. Today, the month and the days
-        are of one moment: they are compared."""
+        """Return all figures: fresh where that is cheap, else up to a minute old. Today, the month
+        and the days are of one moment, because people compare them."""
         async with self._counting:
             if self._counted is None or self._counted.counted_at < ids.now() - COUNTED_EVERY:
                 self._counted = await self._count()

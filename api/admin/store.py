@@ -1,5 +1,5 @@
-"""Figures over all tables, read only. Ids are UUIDv7, so `id >= ids.floor(moment)` finds what is
-young by the primary key."""
+"""SQL of the figures over all tables, read only. Ids are UUIDv7, so `id >= ids.floor(moment)` finds
+what is young by the primary key."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -58,7 +58,7 @@ async def queue(sql: Sql) -> Sequence[Row]:
 
 
 async def running(sql: Sql, before: datetime) -> Sequence[Row]:
-    """What was started before then and is still being made, the first one first."""
+    """Return generations started before then that are still being made, the oldest first."""
     return await sql.fetch(
         """
         WITH open AS MATERIALIZED (SELECT kind, model, status, phase, started_at FROM generations
@@ -110,8 +110,8 @@ async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
 
 
 async def failed_with(sql: Sql, code: str, since: datetime) -> int:
-    """Generations since then; those before the last that was completed do not count: the trouble
-    was over by then."""
+    """Count the failed generations since then. Those before the last completed one do not count:
+    the trouble was over by then."""
     row = await sql.fetch_one(
         """
         WITH young AS MATERIALIZED (SELECT id, status, error_code FROM generations WHERE id >= $1)
@@ -125,7 +125,8 @@ async def failed_with(sql: Sql, code: str, since: datetime) -> int:
 
 
 async def waiting_for(sql: Sql, reason: str) -> int:
-    """Jobs that the provider does not take for this reason, and that are tried again."""
+    """Count generations that the provider does not take for this reason and that are tried
+    again."""
     row = await sql.fetch_one(
         """
         SELECT count(*) AS n FROM generations
@@ -165,7 +166,7 @@ async def engine(sql: Sql) -> str:
 
 
 async def touch(sql: Sql, name: str, at: datetime) -> None:
-    """A write that changes nothing."""
+    """Write something that changes nothing, to time it."""
     await sql.execute(
         "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
         "created_at = excluded.created_at",
@@ -180,7 +181,7 @@ async def postgres_size(sql: Sql) -> int:
 
 
 async def tables(db: Db) -> list[tuple[str, int]]:
-    """With about how many rows each has, by the engine's own books; the largest first."""
+    """Return the tables with the engine's estimates of their rows, the largest first."""
     if db.engine == "duckdb":
         query = (
             "SELECT table_name AS name, estimated_size AS n FROM duckdb_tables() ORDER BY 2 DESC, 1"

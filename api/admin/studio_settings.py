@@ -1,4 +1,4 @@
-"""What admins decide for the whole studio while it runs."""
+"""Settings of the whole studio that admins change while it runs."""
 
 import json
 
@@ -18,7 +18,7 @@ class StudioSettings:
         return StudioOut(show_content=await self.shows_content())
 
     async def shows_content(self) -> bool:
-        """Whether admins see what members asked for and got; off until an admin turns it on."""
+        """Tell whether admins see members' prompts and results; off until an admin turns it on."""
         return await _read(self._db, SHOW_CONTENT)
 
     async def change(self, body: StudioIn, *, actor_id: str) -> StudioOut:

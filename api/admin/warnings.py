@@ -1,4 +1,4 @@
-"""What needs a person: each with a code, how many, and the page where it is fixed."""
+"""Warnings for operators: each with a code, a count, and the page where it is fixed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NEARLY_PERCENT = 90
 STUCK_SECONDS = 15 * 60
 LATE_SECONDS = 10 * 60
 LATE_TIMES = 3
-"""So many times as long as half of its model's jobs take."""
+"""A generation is late after so many times its model's median."""
 LATE_UNKNOWN_SECONDS = 30 * 60
 """For a model of which nothing was completed lately."""
 KEY_ENDS_WITHIN = timedelta(days=7)
@@ -151,7 +151,8 @@ class Warnings:
         return [*others, _provider("provider_out_of_credit", {}, count=waiting)]
 
     async def _provider_kept(self) -> list[WarningOut]:
-        """Asked at most once a minute, and not waited for long: a board that is open asks often."""
+        """Ask the provider at most once a minute, and do not wait long, because an open board asks
+        often."""
         async with self._asking:
             if self._asked is None or self._asked[0] < ids.now() - ASKED_EVERY:
                 self._asked = (ids.now(), await self._ask_provider())

@@ -1,5 +1,5 @@
-"""What a bot's credential opens: a short token that acts for the user of a chat identity. And how
-credentials are changed."""
+"""Bots' credentials: their rotation, and the short tokens with which a bot acts for a linked
+user."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -20,8 +20,8 @@ from api.users import audit
 from api.users.service import UserService
 
 VALID_AT_ONCE = 2
-"""The newest keys of a platform that work: so the bot that has the older one works on until it is
-given the newer one."""
+"""The number of a platform's newest keys that work, so that a bot with the older one works on until
+it gets the newer one."""
 
 
 NewKey = Callable[[Platform], str]
@@ -47,15 +47,15 @@ class BotService:
         self._chat_signup = chat_signup
 
     async def adopt_keys(self, keys: Mapping[str, str]) -> None:
-        """Takes the credentials that were made for the platforms of this machine. Those known
+        """Take over the credentials that were made for the platforms of this machine. Those known
         already stay as they are; a new one counts as a rotation."""
         for platform, key in keys.items():
             async with self._db.transaction() as sql:
                 await self._add(sql, platform, key)
 
     async def rotate(self, platform: Platform, *, actor_id: str) -> RotatedOut:
-        """A new key, shown this once. The one before works on until it is revoked or the next
-        rotation."""
+        """Make a new key, which is shown this once. The one before works on until it is revoked or
+        the next rotation."""
         key = await asyncio.to_thread(self._new_key, platform)
         async with self._db.transaction() as sql:
             made = await self._add(sql, platform, key)
@@ -66,7 +66,7 @@ class BotService:
         return RotatedOut(id=made.id, platform=platform, key=key, created_at=made.created_at)
 
     async def connected(self) -> list[Platform]:
-        """The platforms whose bot has asked for its deliveries lately."""
+        """Return the platforms whose bot has asked for its deliveries lately."""
         since = ids.now() - GONE_AFTER
         found = await store.credentials(self._db)
         seen = {
@@ -93,7 +93,7 @@ class BotService:
         ]
 
     async def revoke(self, credential_id: str, *, actor_id: str) -> None:
-        """The key opens nothing from the next call on. Raises `NotFound`."""
+        """Refuse the key from the next call on. Raises `NotFound`."""
         async with self._db.transaction() as sql:
             revoked = await store.revoke_credential(sql, credential_id, ids.now())
             if revoked is None:
@@ -136,7 +136,8 @@ class BotService:
         )
 
     async def _add(self, sql: Sql, platform: str, key: str) -> Credential:
-        """Adds a key that is not known yet, and revokes all but the newest two of its platform."""
+        """Add a key that is not known yet, and revoke all of its platform's keys except the newest
+        two."""
         at = ids.now()
         await store.lock_credentials(sql, platform, at)
         made = Credential(ids.new_id(), platform, at)

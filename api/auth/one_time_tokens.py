@@ -19,7 +19,7 @@ class OneTime:
 async def issue(
     sql: Sql, token_hash: str, purpose: Purpose, user_id: str, *, at: datetime, expires_at: datetime
 ) -> None:
-    """Older ones of the same purpose stop working."""
+    """Issue a token; older ones of the same purpose stop working."""
     await sql.execute(
         "DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose
     )
@@ -35,7 +35,7 @@ async def issue(
 
 
 async def good(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> OneTime | None:
-    """One that could be used now."""
+    """Return a token that could be used now."""
     row = await sql.fetch_one(
         "SELECT user_id, purpose, expires_at, used_at FROM one_time_tokens WHERE token_hash = $1",
         token_hash,
@@ -51,7 +51,7 @@ async def good(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> One
 
 
 async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool:
-    """True for one caller ever."""
+    """Use a token. It succeeds for one caller ever."""
     row = await sql.fetch_one(
         "UPDATE one_time_tokens SET used_at = $3 "
         "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING "

@@ -38,7 +38,7 @@ _TEXTS: dict[Purpose, str] = {
 
 
 class Recovery:
-    """`public_url` is where the web is found from outside; without it there is no link to send."""
+    """`public_url` is the web's address from outside; without it there is no link to send."""
 
     def __init__(self, db: Db, *, users: UserService, mail: Mailer, public_url: str | None) -> None:
         self._db = db
@@ -48,7 +48,7 @@ class Recovery:
         self._throttle = Throttle(db)
 
     async def invite(self, body: NewUserIn, *, actor_id: str) -> InvitedOut:
-        """A new account without a password, and the link to choose one. Raises `Conflict` (the
+        """Make an account without a password, and the link to choose one. Raises `Conflict` (the
         e-mail has an account)."""
         user = self._users.new_invited(body.email, body.role, body.monthly_usd)
         token, at = ids.token(), ids.now()
@@ -62,7 +62,8 @@ class Recovery:
         return await self._invited(user, token, at)
 
     async def invite_again(self, user_id: str, *, actor_id: str) -> InvitedOut:
-        """A new link in place of the old one. Raises `NotFound`, `Conflict` (taken up already)."""
+        """Make a new link in place of the old one. Raises `NotFound`, `Conflict` (taken up
+        already)."""
         user = await self._existing(user_id)
         if not user.invited:
             raise Conflict("account_in_use")
@@ -73,7 +74,7 @@ class Recovery:
         return await self._invited(user, token, at)
 
     async def invitee(self, invite: str, client: Client) -> InviteeOut:
-        """Whom the invitation is for. Raises `NotFound`, `RateLimited`."""
+        """Return the address that the invitation is for. Raises `NotFound`, `RateLimited`."""
         await self._throttle.take(f"one-time:{client.net}", PER_ADDRESS)
         user, expires_at = await self._holder(invite, "invite")
         least = ADMIN_PASSWORD_MIN if user.role == "admin" else PASSWORD_MIN
@@ -82,7 +83,7 @@ class Recovery:
         )
 
     async def accept(self, body: RegisterIn, client: Client) -> tuple[User, Opened]:
-        """Takes an invitation up and signs in. Raises `NotFound`, `RateLimited`, `InvalidRequest`
+        """Take an invitation up and sign in. Raises `NotFound`, `RateLimited`, `InvalidRequest`
         (password)."""
         await self._throttle.take(f"one-time:{client.net}", PER_ADDRESS)
         invite = body.invite or ""
@@ -99,8 +100,8 @@ class Recovery:
         return chosen, opened
 
     async def start_reset(self, user_id: str, *, actor_id: str) -> SecretLinkOut:
-        """The old password works until the link is used. Raises `NotFound`, `Conflict` (nothing to
-        reset)."""
+        """Make a reset link. The old password works until it is used. Raises `NotFound`, `Conflict`
+        (nothing to reset)."""
         user = await self._existing(user_id)
         if user.password_hash is None or user.status != "active":
             raise Conflict("account_without_password")
@@ -112,7 +113,7 @@ class Recovery:
         return SecretLinkOut(token=token, link=link, expires_at=at + RESET_LIFE, mailed=mailed)
 
     async def reset(self, body: ResetIn, client: Client) -> None:
-        """Sets the password and ends every session; signing in is the next step. Raises `NotFound`,
+        """Set the password and end every session; signing in is the next step. Raises `NotFound`,
         `RateLimited`, `InvalidRequest`."""
         await self._throttle.take(f"one-time:{client.net}", PER_ADDRESS)
         user, _ = await self._holder(body.token, "reset")
@@ -174,7 +175,7 @@ class Recovery:
         )
 
     async def _send(self, purpose: Purpose, user: User, token: str) -> tuple[str | None, bool]:
-        """The link, and whether it was mailed."""
+        """Return the link, and whether it was mailed."""
         if self._public_url is None or user.email is None:
             return None, False
         link = f"{self._public_url}{_PATHS[purpose]}{token}"

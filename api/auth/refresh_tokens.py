@@ -85,7 +85,7 @@ async def forget_successor(sql: Sql, token_hash: str) -> None:
 
 
 async def purge(sql: Sql, *, ended_before: datetime) -> tuple[int, int]:
-    """Deletes ended sessions with their tokens; how many of each. Used tokens of a live session
+    """Delete ended sessions with their tokens, and return the counts. Used tokens of a live session
     stay: they are how reuse is seen."""
     ended = "coalesce(revoked_at, expires_at) < $1 OR expires_at < $1"
     tokens = await sql.fetch(

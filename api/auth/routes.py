@@ -1,4 +1,4 @@
-"""`/auth`: signing in and sessions; and what a bot's credential opens at `/bot/act`."""
+"""`/auth`: sign-in and sessions. `/bot/act`: act tokens for bots."""
 
 from typing import Annotated
 
@@ -46,25 +46,25 @@ ClientDep = Annotated[Client, Depends(_client)]
 
 @router.post("/auth/setup", status_code=201)
 async def setup(body: SetupIn, client: ClientDep, auth: AuthDep) -> TokensOut:
-    """Makes the first admin with the one-time token that the first start printed."""
+    """Make the first admin with the one-time token that the first start printed."""
     return await auth.setup(body, client)
 
 
 @router.post("/auth/register", status_code=201)
 async def register(body: RegisterIn, client: ClientDep, auth: AuthDep) -> TokensOut:
-    """With an invitation always, without one where sign-up is open."""
+    """Make an account: with an invitation always, without one where sign-up is open."""
     return await auth.register(body, client)
 
 
 @router.post("/auth/invitee")
 async def invitee(body: InviteIn, client: ClientDep, recovery: RecoveryDep) -> InviteeOut:
-    """Whom an invitation is for, so that its page can say so."""
+    """Return the address that an invitation is for, for its page."""
     return await recovery.invitee(body.invite, client)
 
 
 @router.post("/auth/reset", status_code=204)
 async def reset(body: ResetIn, client: ClientDep, recovery: RecoveryDep) -> None:
-    """A new password with the one-time token of a reset link; ends every session."""
+    """Set a new password with the one-time token of a reset link. It ends every session."""
     await recovery.reset(body, client)
 
 
@@ -109,7 +109,7 @@ async def end_session(session_id: str, caller: SessionCaller, auth: AuthDep) -> 
 
 @router.delete("/auth/sessions", status_code=204)
 async def end_other_sessions(caller: SessionCaller, auth: AuthDep) -> None:
-    """Ends all sessions but the one that asks."""
+    """End all sessions except the one that asks."""
     await auth.end_other_sessions(caller)
 
 

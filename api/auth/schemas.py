@@ -39,7 +39,7 @@ class InviteIn(In):
 
 
 class InviteeOut(Out):
-    """Whom an invitation is for."""
+    """The address that an invitation is for."""
 
     email: str
     role: Role

@@ -1,4 +1,4 @@
-"""Signing in and staying signed in: setup, sign-up, login, refresh rotation, sessions."""
+"""Sign-in: setup, sign-up, login, refresh rotation, sessions."""
 
 import hmac
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ SIGNUPS = Limit(10, timedelta(hours=1), timedelta(minutes=10), timedelta(hours=1
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many of each were over for good."""
+    """The number of deleted rows of each kind."""
 
     sessions: int
     refresh_tokens: int
@@ -78,7 +78,7 @@ class AuthService:
         self._throttle = Throttle(db)
 
     async def setup(self, body: SetupIn, client: Client) -> TokensOut:
-        """Makes the first admin and signs in. Raises `SetupDone`, `NotAllowed` (wrong token),
+        """Make the first admin and sign in. Raises `SetupDone`, `NotAllowed` (wrong token),
         `InvalidRequest`."""
         if not await self._users.setup_needed():
             raise SetupDone("admin_exists")
@@ -95,8 +95,8 @@ class AuthService:
         return await self._signed_in(user, opened)
 
     async def register(self, body: RegisterIn, client: Client) -> TokensOut:
-        """Makes an account, or takes an invitation up, and signs in. Raises `SignupClosed`,
-        `NotFound` (invitation), `Conflict` (e-mail taken), `RateLimited`, `InvalidRequest`."""
+        """Make an account or take an invitation up, and sign in. Raises `SignupClosed`, `NotFound`
+        (invitation), `Conflict` (e-mail taken), `RateLimited`, `InvalidRequest`."""
         if body.invite is not None:
             return await self._signed_in(*await self._recovery.accept(body, client))
         if self._web_signup != "open":
@@ -135,8 +135,8 @@ class AuthService:
         return await self._signed_in(proved, opened)
 
     async def reauth(self, caller: Caller, body: ReauthIn) -> None:
-        """The password once more: opens what needs a recent proof for 15 minutes. Raises
-        `InvalidRequest`, `RateLimited`, `NotFound`."""
+        """Take the password once more: for 15 minutes the session may do acts that need a recent
+        proof. Raises `InvalidRequest`, `RateLimited`, `NotFound`."""
         key = f"password:{caller.user_id}"
         await self._throttle.take(key, PER_ACCOUNT)
         user = await self._users.find(caller.user_id)
@@ -147,9 +147,9 @@ class AuthService:
         await store.prove_session(self._db, caller.session_id, ids.now())
 
     async def refresh(self, presented: str) -> TokensOut:
-        """A new pair for a refresh token that was never used. A used one ends the session, but
-        within 10 s gives the same successor again, in case the answer was lost or several ask at
-        once. Raises `NotAuthenticated`."""
+        """Return a new pair for a refresh token that was never used. A used one ends the session,
+        except within 10 s, when it gives the same successor again: the answer may have been lost.
+        Raises `NotAuthenticated`."""
         asked_at, successor = ids.now(), ids.token()
         async with self._db.transaction() as sql:
             rotated = await self._rotate(sql, presented, successor)
@@ -167,7 +167,7 @@ class AuthService:
     async def sessions(
         self, caller: Caller, *, cursor: str | None, limit: int, sort: SessionSort = "newest"
     ) -> Page[SessionOut]:
-        """Live ones."""
+        """Return the caller's live sessions."""
         return await self.sessions_of(
             caller.user_id, caller.session_id, cursor=cursor, limit=limit, sort=sort
         )
@@ -181,21 +181,21 @@ class AuthService:
         limit: int,
         sort: SessionSort = "newest",
     ) -> Page[SessionOut]:
-        """The same of any user; `current_id` is the session that is marked as the one that asks."""
+        """Return any user's live sessions; `current_id` is the one to mark as the caller's."""
         found, more = await store.live_sessions(
             self._db, user_id, sort=sort, cursor=cursor, limit=limit, at=ids.now()
         )
         return Page(items=[shown(session, current_id) for session in found], next_cursor=more)
 
     async def end_sessions_of(self, user_id: str, *, actor_id: str) -> None:
-        """An admin signs a user out everywhere. Raises `NotFound`."""
+        """Sign a user out everywhere, for an admin. Raises `NotFound`."""
         await self._users.show(user_id)
         async with self._db.transaction() as sql:
             await store.revoke_sessions(sql, user_id, keep=None, reason="admin", at=ids.now())
             await audit.record(sql, "user_sessions_end", actor_id=actor_id, subject=user_id)
 
     async def set_status(self, user_id: str, status: Status, *, actor_id: str) -> UserOut:
-        """Disabling ends every session, too. Raises `LastAdmin`, `NotFound`."""
+        """Change the status; disabling ends every session, too. Raises `LastAdmin`, `NotFound`."""
         async with self._db.transaction() as sql:
             user = await self._users.set_status(sql, user_id, status, actor_id=actor_id)
             if status == "disabled":
@@ -212,7 +212,7 @@ class AuthService:
         await store.revoke_session(self._db, session_id, "ended", ids.now())
 
     async def end_session_of(self, user_id: str, session_id: str, *, actor_id: str) -> None:
-        """An admin ends one session of a user. Raises `NotFound`."""
+        """End one session of a user, for an admin. Raises `NotFound`."""
         async with self._db.transaction() as sql:
             session = await store.session(sql, session_id)
             if (
@@ -264,7 +264,7 @@ class AuthService:
         return await self._users.show(caller.user_id)
 
     async def erase(self, user_id: str) -> None:
-        """Sessions, tokens, known devices and counted tries of the user."""
+        """Erase the user's sessions, tokens, known devices and counted tries."""
         user = await self._users.find(user_id)
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
@@ -273,7 +273,7 @@ class AuthService:
             await throttle.forget_of_user(sql, user_id, user.email if user else None)
 
     async def purge(self) -> Purged:
-        """Deletes sessions that ended 30 days ago or longer, with their tokens, and one-time tokens
+        """Delete sessions that ended at least 30 days ago with their tokens, and one-time tokens
         and devices that are over."""
         async with self._db.transaction() as sql:
             sessions, tokens = await refresh_tokens.purge(
@@ -301,7 +301,7 @@ class AuthService:
         )
 
     async def _rotate(self, sql: Sql, presented: str, successor: str) -> Refresh | None:
-        """The used token, or None when it cannot be used (any more)."""
+        """Return the used token, or None when it cannot be used (any more)."""
         at, child = ids.now(), ids.digest(successor)
         used = await refresh_tokens.use(
             sql,

@@ -1,4 +1,4 @@
-"""Opening a session and showing one: what signing in, sign-up and recovery share."""
+"""Opened sessions and their views, for sign-in, sign-up and recovery."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -26,8 +26,7 @@ PER_ADDRESS = Limit(
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a session remembers of where it was opened: the program's name for itself and its
-    address."""
+    """The client that opens a session: the program's own name and its address."""
 
     name: str
     ip: str
@@ -46,7 +45,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A new session with its first refresh token; `device` is the secret of a place that was not
+    """A new session with its first refresh token; `device` is the secret of a device that was not
     known before."""
 
     session_id: str

@@ -42,7 +42,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What decides on each call of a signed-in person, of the session and of the account."""
+    """The columns of session and account that decide on each call of a signed-in person."""
 
     created_at: datetime
     expires_at: datetime
@@ -91,8 +91,8 @@ _ORDERS: Mapping[SessionSort, Order] = {
 async def live_sessions(
     sql: Sql, user_id: str, *, sort: SessionSort, cursor: str | None, limit: int, at: datetime
 ) -> tuple[list[Session], str | None]:
-    """By when they signed in, or the one that was seen last first; with the cursor of the next
-    page. Raises `InvalidRequest` for a cursor of another sort."""
+    """Return a page of live sessions, by sign-in or by last use, with the cursor of the next page.
+    Raises `InvalidRequest` for a cursor of another sort."""
     conditions: list[Condition] = [
         ("user_id = {0}", user_id),
         ("revoked_at IS NULL AND expires_at > {0}", at),
@@ -119,8 +119,8 @@ async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
 
 
 async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | None:
-    """Marks a live session as used; None when it has ended. In a transaction it keeps out a
-    revocation until the end."""
+    """Mark a live session as used; None when it has ended. No revocation passes until the
+    transaction ends."""
     row = await sql.fetch_one(
         "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL AND "
         f"expires_at > $2 RETURNING {_SESSION}",
@@ -149,7 +149,7 @@ async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -
 async def revoke_sessions(
     sql: Sql, user_id: str, *, keep: str | None, reason: str, at: datetime
 ) -> None:
-    """All sessions of the user but `keep`."""
+    """Revoke all sessions of the user except `keep`."""
     await sql.execute(
         "UPDATE sessions SET revoked_at = $4, revoke_reason = $3 "
         "WHERE user_id = $1 AND revoked_at IS NULL AND ($2::text IS NULL OR id <> $2::text)",
@@ -173,7 +173,7 @@ def _credential(row: Row) -> Credential:
 
 
 async def credential_by_hash(sql: Sql, key_hash: str) -> Credential | None:
-    """One that is not revoked."""
+    """Return a credential that is not revoked."""
     row = await sql.fetch_one(
         f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE key_hash = $1", key_hash
     )
@@ -181,8 +181,8 @@ async def credential_by_hash(sql: Sql, key_hash: str) -> Credential | None:
 
 
 async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credential]:
-    """Newest first, revoked ones too: they are kept, so that a revoked key is never taken for a new
-    one."""
+    """Return credentials, the newest first. Revoked ones are kept, so that a revoked key is never
+    taken for a new one."""
     rows = await sql.fetch(
         f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE $1::text IS NULL OR platform = $1::text "
         "ORDER BY created_at DESC, id DESC",
@@ -228,8 +228,7 @@ async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before
 
 
 async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
-    """Makes everybody who is about to change the platform's keys wait until this transaction
-    ends."""
+    """Make other changes of the platform's keys wait until this transaction ends."""
     await sql.execute(
         "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
         "created_at = excluded.created_at",

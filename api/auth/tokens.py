@@ -19,7 +19,7 @@ ACT_LIFE = timedelta(seconds=120)
 LONGEST_LIFE = timedelta(minutes=20)
 SHORTEST_KEY = 32
 KEPT = 1024
-"""Tokens whose signature is not looked at again."""
+"""The number of tokens whose signature is not checked again."""
 ISSUER = "allucanget"
 AUDIENCE = "allucanget-api"
 ALGORITHM = "HS256"
@@ -107,8 +107,8 @@ class TokenSigner:
         return claims
 
     def _verify(self, token: str) -> AccessClaims | ActClaims:
-        """All but the end of its life. It takes a millisecond, and each token is read many
-        times."""
+        """Check everything except the expiry, and remember it: a check takes a millisecond, and
+        each token is read many times."""
         try:
             header = jwt.get_unverified_header(token)
             kid, typ = header.get("kid"), header.get("typ")

@@ -1,5 +1,5 @@
-"""What stays of an account's money when the account is deleted: amounts, without whose they were.
-So the server's sums stay right."""
+"""The money of a deleted account: its amounts stay without its name, so that the server's sums stay
+right."""
 
 from api.budget import day_sums
 from api.budget.service import user_scope

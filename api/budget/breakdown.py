@@ -1,5 +1,5 @@
-"""Who spent what on which model on which day: out of the ledger, of everybody, of one account or on
-one model."""
+"""The ledger broken down by day, account and model: of everybody, of one account or of one
+model."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from api.schemas import Kind, usd
 from api.spreadsheet import csv_text
 
 Names = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
-"""What accounts are called, by their ids; those that were deleted are left out."""
+"""The names of accounts by their ids; deleted accounts are left out."""
 TOP = 20
 DAYS_OF_ALL, DAYS_OF_ONE = 7, 31
-"""What is shown where no first day was chosen."""
+"""Days to show where no first day was chosen."""
 DAYS_MOST = 3660
 COLUMNS = ("day", "person", "person_id", "kind", "model", "requests", "usd")
 DAY = timedelta(days=1)

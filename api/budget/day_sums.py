@@ -1,8 +1,8 @@
 """Sums of the ledger by day, account, kind and model, kept for the days that are over, so that a
-long time is quick to add up.
+long time adds up quickly.
 
-Up to the mark the kept sums count, behind it the ledger itself: what is read is exact whether or
-not sums were kept yet.
+Up to the mark the stored sums count, after it the ledger itself, so that every figure is exact at
+any time.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from api.db import Db, Row, Sql
 MARK = "spend-days"
 EARLIEST = date(2000, 1, 1)
 REQUESTS = "CASE WHEN subject LIKE '%:%:%' THEN 0 ELSE 1 END"
-"""What is given back or corrected is an entry of its own (`refund:text:ID`), about a request that
-is counted already."""
+"""The requests of an entry: none for a refund or a correction (`refund:text:ID`), whose request is
+counted already."""
 SETTLED_AFTER = timedelta(hours=1)
 """No booking takes so long: a day of this age gets no more entries."""
 
@@ -103,7 +103,7 @@ async def rows(sql: Sql, part: DayTable) -> Sequence[Row]:
 
 
 async def hand_over(sql: Sql, user_id: str, to: str) -> None:
-    """What an account spent counts for another one from now on."""
+    """Count the spend of one account for another one from now on."""
     await sql.execute(
         """
         INSERT INTO spend_days (day, user_id, kind, model, amount_micro, requests)

@@ -1,5 +1,5 @@
-"""Once a day: what the provider says that our key has spent, beside what our ledger says. Nothing
-is corrected by itself.
+"""The daily comparison of the provider's figure for our key with our ledger. Nothing is corrected
+by itself.
 
 A difference has reasons: calls whose outcome stayed unknown and that nobody was charged for, work
 that was under way at midnight, and a key that something else uses too.

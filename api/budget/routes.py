@@ -1,4 +1,4 @@
-"""`/admin/budgets`, and what a member has spent."""
+"""`/admin/budgets`, and the spend of members."""
 
 from datetime import date
 from typing import Annotated
@@ -49,7 +49,7 @@ def _part(
 async def spend(
     spending: SpendingDep, _admin: AdminCaller, part: Annotated[SpendFilter, Depends(_part)]
 ) -> BreakdownOut:
-    """Who spent what on which model on which day, from `since` to `until` (today). Without `since`:
+    """Return the spend by account, model and day, from `since` to `until` (today). Without `since`:
     7 days of everybody, 31 of an account or on a model."""
     return await spending.of_part(part)
 

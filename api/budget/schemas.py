@@ -36,8 +36,8 @@ class DifferenceOut(Out):
 
 
 class AuditedOut(Out):
-    """When the books were last compared by this process, and what did not add up; nothing is
-    corrected by itself."""
+    """The last comparison of the books by this process, with the counters that did not add up.
+    Nothing is corrected by itself."""
 
     at: Time
     differences: list[DifferenceOut]
@@ -56,9 +56,8 @@ class OverrunOut(Out):
 
 
 class ComparedOut(Out):
-    """What the provider says was spent with our key between two readings, a day apart, and what was
-    booked meanwhile. `difference_usd` is above zero where the provider charged more than we
-    booked."""
+    """The spend of our key between two readings a day apart, by the provider's figures and by our
+    ledger. `difference_usd` is above zero where the provider charged more than we booked."""
 
     since: Time
     until: Time
@@ -88,7 +87,7 @@ class BudgetIn(In):
 
 
 class SpendDayOut(Out):
-    """What one model cost on one day (UTC)."""
+    """The cost of one model on one day (UTC)."""
 
     day: date
     kind: Kind

@@ -102,7 +102,7 @@ class BudgetService:
 
     @property
     def differences(self) -> list[Difference]:
-        """What the last comparison of this process found."""
+        """The differences that this process found at its last comparison."""
         return self._compared[1] if self._compared else []
 
     async def overview(self) -> BudgetsOut:
@@ -166,8 +166,7 @@ class BudgetService:
         return (found.spent_micro, found.held_micro) if found else (0, 0)
 
     async def is_over(self, user_id: str, monthly_micro: int, moment: datetime) -> bool:
-        """Whether the user has used more than the limit in the month of that moment, what is held
-        included."""
+        """Tell whether the user is over the limit in the month of that moment, holds included."""
         found = await store.counter(self._db, user_scope(user_id), month_of(moment))
         return found is not None and found.spent_micro + found.held_micro > monthly_micro
 
@@ -182,7 +181,8 @@ class BudgetService:
         }
 
     async def balance(self, user_id: str, monthly_micro: int, group: Group) -> int:
-        """What the user can still ask for this month, by the tightest of all budgets."""
+        """Return the amount that the user can still spend this month, by the tightest of all
+        budgets."""
         month, decided = month_of(ids.now()), await store.limits(self._db)
         limits = {
             user_scope(user_id): monthly_micro,
@@ -352,7 +352,8 @@ class BudgetService:
         return change
 
     async def booked(self, user_id: str, subject: str) -> Booked | None:
-        """What was booked for the subject of one hold; None when the user has no such one."""
+        """Return the amount booked for the subject of one hold; None when the user has no such
+        hold."""
         return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:

@@ -1,4 +1,4 @@
-"""What was spent, out of the ledger: of one member, and of all. Days are in UTC, as budgets' months
+"""The spend of one member and of all, read from the ledger. Days are in UTC, as budgets' months
 are."""
 
 import asyncio
@@ -94,7 +94,8 @@ class Spending:
         )
 
     async def used(self) -> Mapping[tuple[Kind, str], int]:
-        """How many requests were booked on each model in the last 7 days; up to a minute old."""
+        """Return the number of requests booked on each model in the last 7 days, at most a minute
+        old."""
         async with self._counting:
             if self._used is None or self._used[0] < ids.now() - COUNTED_EVERY:
                 found = await by_model(self._db, start_of(USED_DAYS))

@@ -7,7 +7,7 @@ from datetime import datetime
 from api.db import Row, Sql
 
 REFUND = "refund:"
-"""What the subject of an entry begins with that is between us and the user."""
+"""The prefix of the subject of entries that are between us and the user."""
 SURPLUS, FAILED = f"{REFUND}surplus:", f"{REFUND}failed:"
 """Given back by itself: it was more than what was asked for, or it came to nothing."""
 
@@ -104,7 +104,8 @@ async def close_counter(sql: Sql, scope: str, month: str, amount: int, cost: int
 
 
 async def limits(sql: Sql) -> dict[str, int | None]:
-    """What admins decided, by scope; None: no limit. A scope that is missing keeps the setting."""
+    """Return the limits that admins set, by scope; None means no limit. A missing scope has the
+    limit of the settings."""
     return {
         row["scope"]: row["limit_micro"]
         for row in await sql.fetch("SELECT scope, limit_micro FROM budget_limits")
@@ -216,7 +217,7 @@ async def add_entry(
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What is booked for a hold; `amount_micro` is what has not been given back."""
+    """The entry booked for a hold; `amount_micro` is the part that was not given back."""
 
     user_id: str
     month: str
@@ -265,7 +266,7 @@ async def add_refund(
 
 
 async def given_back(sql: Sql, user_id: str, month: str) -> int:
-    """What a person was given back for failures."""
+    """Return the amount that a person was given back for failures."""
     query = """
         SELECT coalesce(CAST(sum(-amount_micro) AS BIGINT), 0) AS micro FROM ledger
         WHERE user_id = $1 AND month = $2 AND starts_with(subject, $3)"""

@@ -1,4 +1,4 @@
-"""A model as this server offers it: what the provider says, and what the operator decided."""
+"""A model as this server offers it: the provider's facts and the operator's decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which model is meant: by a few words, or by nobody's words at all."""
+"""The choice of a model from a few words, or from none."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a request can cost at most, from the model's price list, in micro-dollars. None = cannot be
+"""The highest cost of a request by its model's price list, in micro-dollars. None: it cannot be
 known in advance.
 
 The words of the price lists are the provider's. Several providers may offer one model at different
@@ -147,7 +147,7 @@ def text_micro(model: Model, *, chars: int, max_tokens: int, images: int = 0) ->
 
 
 def used_text_micro(model: Model, *, prompt_tokens: int, completion_tokens: int) -> int | None:
-    """What these tokens cost, for an answer whose provider did not say."""
+    """Return the cost of these tokens, for an answer whose provider did not name it."""
     return text_micro(model, chars=prompt_tokens * CHARS_PER_TOKEN, max_tokens=completion_tokens)
 
 

@@ -1,4 +1,4 @@
-"""`GET /models`, and what admins do with models.
+"""`GET /models`, and `/admin/models`.
 
 A model's id holds slashes, and a model that makes text and images is there once for each: `?kind=`
 says which one is meant.

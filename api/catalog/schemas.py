@@ -1,4 +1,4 @@
-"""Answers of `/models`, and what admins see and decide of a model."""
+"""Bodies and answers of `/models` and `/admin/models`."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -58,8 +58,9 @@ Price = Annotated[Decimal, Field(ge=0, le=10_000, max_digits=11, decimal_places=
 
 
 class ModelChangeIn(In):
-    """What is not given stays. `default` can only be given, not taken: make another model the
-    default. `price_override_usd` null: the provider's price; `roles` null: everybody."""
+    """Fields that are left out stay as they are. `default` can only be given, not taken: make
+    another model the default. `price_override_usd` null: the provider's price; `roles` null:
+    everybody."""
 
     enabled: bool | None = None
     default: bool | None = None
@@ -77,6 +78,6 @@ class NewModelIn(In):
 
 
 class RefreshedOut(Out):
-    """How many models are offered now."""
+    """The number of models offered now."""
 
     count: int

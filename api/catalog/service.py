@@ -31,10 +31,10 @@ REFRESH_SECONDS = 3600.0
 RETRY_FIRST = 0.25
 """Until the first try again while the provider is away: without models nobody can do anything."""
 REREAD_SECONDS = 30.0
-"""How soon this process follows what an admin decided at another one."""
+"""Seconds until this process follows a decision that an admin made at another one."""
 
 Used = Mapping[tuple[Kind, str], int]
-"""How often each model was asked for lately."""
+"""The number of recent requests by model."""
 NOBODY: Used = {}
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 SANDBOX_UNLISTED = ("openai/dall-e-3", 80_000)
@@ -225,8 +225,8 @@ class Catalog:
         return Page(items=items, next_cursor=last)
 
     async def refresh_now(self, actor_id: str) -> int:
-        """How many are offered then. Raises `ProviderUnavailable` and the like; what we had
-        stays."""
+        """Read the provider's lists, and return the number of models offered then. Raises
+        `ProviderUnavailable` and the like; the models known so far stay."""
         try:
             await self.refresh()
         except ProviderError as error:
@@ -241,7 +241,7 @@ class Catalog:
         return len(self._models)
 
     def _unlisted(self, model_id: str, kind: Kind) -> ModelInfo:
-        """What can be guessed of a model that no list knows."""
+        """Return a guess at a model that no list knows."""
         info = ModelInfo(
             id=model_id,
             name=model_id.rpartition("/")[2],
@@ -264,8 +264,8 @@ class Catalog:
         )
 
     def list_models(self, kind: Kind | None = None, role: Role | None = None) -> list[Model]:
-        """What this role may choose: the default first, then by name. A role that may not use the
-        default gets another one."""
+        """Return the models that this role may choose: the default first, then by name. A role that
+        may not use the default gets another one."""
         models = [
             model
             for model in self._models.values()

@@ -1,4 +1,4 @@
-"""The `models` table."""
+"""SQL of `models`."""
 
 import json
 from collections.abc import Sequence
@@ -144,7 +144,7 @@ async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
 
 
 async def decide(sql: Sql, model: Model) -> None:
-    """Keep what the operator decided of a model, but for which one is the default."""
+    """Store the operator's decisions about a model, except the default."""
     query = (
         "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 WHERE id "
         "= $1 AND kind = $2"

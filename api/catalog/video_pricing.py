@@ -1,5 +1,5 @@
-"""What a video can cost at most, from its model's price list, in micro-dollars. None = cannot be
-known in advance.
+"""The highest cost of a video by its model's price list, in micro-dollars. None: it cannot be known
+in advance.
 
 A list has no fixed words. Those of the live lists in autumn 2026: a price a second (by resolution,
 sound, and what it begins with), a video, a video token, a megapixel and second, an input image, and
@@ -31,8 +31,8 @@ _KEY = re.compile(
     + _RESOLUTION.format(n=2)
     + r"(?:_without_video_input|_precise|_creative)?"
 )
-"""What is asked for with a video to begin with (`with_video_input`, `video_continuation`) or with
-references is never ours."""
+"""Lines for requests that begin with a video (`with_video_input`, `video_continuation`) or have
+references: we send none."""
 _SHORT_SIDES = {"1k": 1024, "2k": 1440, "4k": 2160, "8k": 4320}
 _UNKNOWN_RESOLUTION = "1080p"
 
@@ -52,7 +52,7 @@ class Sku:
 
     @property
     def weight(self) -> int:
-        """How specific the line is."""
+        """Return how specific the line is, as a number."""
         return sum(part is not None for part in (self.from_image, self.audio, self.resolution))
 
     def of(self, seconds: int, pixels: int) -> Decimal:

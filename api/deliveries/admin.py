@@ -1,4 +1,4 @@
-"""What operators see and do: which results are stuck, why, and how they get to their owners. Each
+"""The operator's view of deliveries: the stuck ones, their reasons, and ways to their owners. Each
 act is in the audit log."""
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`/admin/deliveries`: everybody's, with what was tried."""
+"""`/admin/deliveries`: the deliveries of all members, with their tries."""
 
 from typing import Annotated
 

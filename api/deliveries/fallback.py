@@ -1,5 +1,5 @@
-"""What becomes of a delivery that was not shown: again later, in the owner's private chat, on the
-web, or before an operator. Nothing here reads or writes: rows in, rows out."""
+"""The next way for a delivery that was not shown: later again, the owner's private chat, the web,
+or an operator. These functions take rows and return rows; they touch no database."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,5 @@
-"""What a member does with deliveries: reads what no chat took, and has a result sent to a chat."""
+"""The member's side of deliveries: an inbox of results that no chat took, and results sent to a
+chat."""
 
 from api.callers import Caller
 from api.db import Db, Duplicate

@@ -1,4 +1,4 @@
-"""`/inbox`: what no chat took. `/generations/{id}/send`: a result to one's own chat."""
+"""`/inbox`: results that no chat took. `/generations/{id}/send`: a result for one's own chat."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""SQL of what lists show: everybody's deliveries for operators, the inbox for its owner."""
+"""SQL of the lists: all deliveries for operators, the inbox for its owner."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -80,7 +80,7 @@ class DeliveryOutbox:
         self._wake.ring(f"{TOPIC}:{platform}")
 
     async def withdraw(self, sql: Sql, broadcast_id: str) -> None:
-        """What waits of a broadcast is not sent any more; what is with a bot at this moment is."""
+        """Drop the waiting deliveries of a broadcast; those that a bot is sending are sent."""
         await store.withdraw(sql, broadcast_id, now())
 
     async def forget(self, sql: Sql, generation_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a result goes, and the outbox as the bots see it."""
+"""Addresses of results, and the outbox as the bots see it."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ class GenerationCompleted(Out):
 
 
 class GenerationFailed(Out):
-    """Failed, or cancelled: then there is nothing to say, but the waiting card is to be closed."""
+    """Failed, or cancelled: then nothing is said, and the waiting card is closed."""
 
     type: Literal["generation_failed"] = "generation_failed"
     generation: GenerationOut
@@ -56,7 +56,7 @@ class AddressOut(Out):
 
 
 class FileRef(Out):
-    """What a platform calls a file that it was given before as `kind`."""
+    """The platform's own name of a file that it was given before as `kind`."""
 
     media_id: str
     kind: FileKind
@@ -105,7 +105,7 @@ class FileRefIn(In):
 
 class AckIn(In):
     """`card_open`: the result is shown, but the waiting card is not closed yet; another ack
-    follows. `refs`: what the platform now calls the files."""
+    follows. `refs`: the platform's names of the files from now on."""
 
     lease: str = Field(max_length=64)
     message_ids: list[str] = Field(default_factory=list, max_length=20)
@@ -178,8 +178,8 @@ class ToDmIn(In):
 
 
 class SendIn(In):
-    """Which of the caller's linked chats; `platform_user_id` where there is more than one on the
-    platform."""
+    """The choice of one of the caller's linked chats; `platform_user_id` where there is more than
+    one on the platform."""
 
     platform: Platform
     platform_user_id: str | None = Field(default=None, max_length=64)

@@ -254,7 +254,7 @@ class DeliveryService:
         return moved
 
     async def expire(self) -> float:
-        """What no bot could show for days goes to its owner's inbox."""
+        """Move deliveries that no bot could show for days to their owners' inboxes."""
         for row in await store.overdue(self._db, now() - fallback.EXPIRES, now()):
             after = fallback.tried(row, "expired", "it could not be shown for days", now())
             await self._give_up(row, after, here=False)

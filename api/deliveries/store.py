@@ -1,4 +1,4 @@
-"""SQL of the outbox, next to its row mapping. What lists show is in `lists.py`."""
+"""SQL of the outbox, next to its row mapping. The lists are in `lists.py`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -203,10 +203,9 @@ _TURNS = """
         AND (behind.id IS NULL OR placed.id <= behind.id)
     )
 """
-"""What may be claimed, now or when its `due_at` comes. A lane is one thread of one chat: nothing
+"""Rows that may be claimed, now or at their `due_at`. A lane is one thread of one chat: nothing
 overtakes a row of its lane that is being sent or waits for its next try, and only the first rows of
-a lane are in the bots' hands. A row that may be passed holds up only what is about the same
-generation."""
+a lane are leased. A row that may be passed holds up only rows of the same generation."""
 
 
 async def next_due(sql: Sql, platform: str, now: datetime, per_lane: int) -> datetime | None:
@@ -422,7 +421,7 @@ async def forget_user(sql: Sql, user_id: str) -> None:
 
 
 async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
-    """What no bot is sending at this moment."""
+    """Drop the deliveries of a broadcast that no bot is sending at this moment."""
     await sql.execute(
         "DELETE FROM deliveries WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL "
         "OR due_at <= $2)",

@@ -1,5 +1,5 @@
-"""Pages of generations: of one member, and of all. The ids come first, and only the rows that are
-shown are read whole."""
+"""Pages of generations, of one member and of all. The ids are read first, then only the rows of the
+page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ ORDERS: Mapping[GenerationSort, Order] = {
     "longest": Order(_TOOK, "bigint", among="started_at IS NOT NULL AND finished_at IS NOT NULL"),
 }
 SORTED_WITHIN = timedelta(days=7)
-"""What no index is sorted by is sorted for so long a time only: a year has too many jobs for one
+"""The longest time that is sorted without an index: a year has too many generations for one
 page."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationFilter:
-    """What a list shows; None means any. `cursor` is of the page before. `text` is looked for in
+    """The filter of a list; None means any. `cursor` is of the page before. `text` is looked for in
     the prompt, or is a short id. Asked for from `since` on and before `until`."""
 
     user_id: str | None = None

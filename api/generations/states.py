@@ -8,7 +8,7 @@ from api.generations.schemas import GenerationStatus
 
 Phase = Literal["submit", "submitting", "poll", "fetch", "done", "submit_unknown", "needs_review"]
 State = tuple[GenerationStatus, Phase]
-"""What its owner sees, and where the work stands."""
+"""A pair of status, as its owner sees it, and phase of the work."""
 
 MOVES: Mapping[State, tuple[State, ...]] = {
     ("queued", "submit"): (("processing", "submitting"), ("failed", "done"), ("cancelled", "done")),
@@ -74,7 +74,7 @@ def name(state: State) -> str:
 
 def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
     """The states from which a write may go to `phase`; also the phase itself, for a write that only
-    changes other columns, but for `submitting`: the intent to pay is written once, by one lease as
+    changes other columns, except `submitting`: the intent to pay is written once, by one lease as
     well. `status` None leaves the row's own."""
     return sorted(
         name(state)

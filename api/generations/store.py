@@ -25,8 +25,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What lists show of a row. The embedded engine reads a row column by column, so that a page of
-    whole rows takes half as long again."""
+    """The columns that lists show. The embedded engine reads a row column by column, so that a page
+    of whole rows takes half as long again."""
 
     id: str
     short_id: str
@@ -58,11 +58,11 @@ class Listed:
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
     followed_ms: int | None = None
-    """How long it was waited for at the provider, all waits together. While queued: None, or how
-    long the provider has not taken it."""
+    """Milliseconds of all waits for the provider. While queued: None, or the time for which the
+    provider has not taken it."""
     refunded_at: datetime | None = None
     files_json: str | None = None
-    """What it made, for `MediaService.shown`; None: look the files up."""
+    """The files that it made, for `MediaService.shown`; None: look them up."""
 
     @property
     def finished(self) -> bool:
@@ -82,7 +82,7 @@ class Listed:
 
     @property
     def charged_micro(self) -> int | None:
-        """What its person pays for it as things stand; None: nobody knows yet what it cost."""
+        """The amount that its person pays as things stand; None: its cost is not known yet."""
         return 0 if self.refunded_at is not None else self.cost_micro
 
 
@@ -197,8 +197,8 @@ async def unfinished_count(sql: Sql, user_id: str) -> int:
 
 
 async def recent_seconds(sql: Sql, model: str, since: datetime) -> list[float]:
-    """How long the last ones of a model took that were asked for since then and completed, from the
-    provider's acceptance to the end."""
+    """Return the seconds of a model's last completed generations since then, from the provider's
+    acceptance to the end."""
     rows = await sql.fetch(
         """
         SELECT started_at, finished_at FROM generations
@@ -226,7 +226,7 @@ async def add_event(
 
 
 async def reported_provider_id(sql: Sql, generation_id: str) -> str | None:
-    """What a signed webhook with this job's token called the job."""
+    """Return the provider's id for this generation that a signed webhook named."""
     row = await sql.fetch_one(
         "SELECT dedupe_key FROM webhook_events WHERE generation_id = $1 LIMIT 1", generation_id
     )

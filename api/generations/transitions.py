@@ -1,8 +1,8 @@
-"""The writes that move a job. Each names the states that it may come from, out of `states.py`, so
-that no other move can be made.
+"""The writes that move a generation. Each names the states that it may come from, out of
+`states.py`, so that no other move is possible.
 
-A worker's writes carry the fence (id, attempt, lease token) too; they touch nothing once somebody
-else has the job.
+A worker's writes carry the fence (id, attempt, lease token) too; they touch nothing once another
+worker has it.
 """
 
 import json

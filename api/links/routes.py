@@ -97,5 +97,5 @@ async def answer(body: AnswerIn, bot: BotCaller, links: LinksDep) -> RedeemOut:
 
 @router.put("/bot/profile", status_code=204)
 async def save_profile(body: BotProfileIn, bot: BotCaller, links: LinksDep) -> None:
-    """What a bot says of itself when it has connected."""
+    """Store a bot's own name and link, which it sends when it has connected."""
     await links.save_profile(bot.platform, body)

@@ -10,8 +10,8 @@ LinkState = Literal["waiting", "redeemed", "confirmed", "expired", "burned"]
 
 
 class ReportIn(In):
-    """What went wrong for a person in a chat: a generation of theirs, or an error's code or
-    reason."""
+    """A report of something that went wrong in a chat: a generation of the caller, or an error's
+    code or reason."""
 
     generation_id: str | None = Field(default=None, max_length=64)
     code: str | None = Field(default=None, pattern=r"^[a-z_]{1,40}$")
@@ -87,8 +87,8 @@ class AnswerIn(In):
 
 
 class ActIn(In):
-    """Who speaks, as the platform vouches for it; `chat_id` is where results may go, `language` the
-    person's as the platform has it."""
+    """The speaker, as the platform vouches for it. Results may go to `chat_id`; `language` is the
+    person's by the platform."""
 
     platform_user_id: str = Field(min_length=1, max_length=64)
     display_name: str = Field(default="", max_length=120)
@@ -109,8 +109,8 @@ class ActOut(Out):
 
 
 class BotProfileIn(In):
-    """What a bot says of itself when it has connected. `link_template` opens it with a code in
-    place of `{code}`."""
+    """A bot's own name and link, sent when it has connected. `link_template` opens it with a code
+    in place of `{code}`."""
 
     name: str = Field(min_length=1, max_length=120)
     link_template: str | None = Field(default=None, max_length=300)

@@ -287,7 +287,7 @@ async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Co
 
 
 async def move_things(sql: Sql, from_user: str, to_user: str) -> None:
-    """What a guest made goes to the account; what it spent stays where it was counted."""
+    """Give everything that a guest made to the account; the spend stays where it was counted."""
     for table in ("generations", "media", "conversations", "messages", "deliveries"):
         await sql.execute(f"UPDATE {table} SET user_id = $2 WHERE user_id = $1", from_user, to_user)
 

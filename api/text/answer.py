@@ -1,4 +1,4 @@
-"""One running answer: what is known of it, what it costs, what its reader is told."""
+"""One running answer: its parts so far, its cost, and its reader's events."""
 
 import asyncio
 from collections.abc import Sequence
@@ -116,7 +116,7 @@ class Answer:
 
     @property
     def unpriced(self) -> str | None:
-        """What to ask the provider by, when it has not said what this cost."""
+        """The provider's id by which to ask for the cost when the answer did not name it."""
         said = self.usage is not None and self.usage.cost_micro is not None
         return None if said or self.begun is None else self.begun.provider_id
 
@@ -161,11 +161,11 @@ class Answer:
 
 
 def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
-    """What to book; None: nothing, the hold is released.
+    """Return the amount to book; None releases the hold.
 
-    What the provider says that it cost counts on any path. It charges nothing for a request that it
-    refused or that ended in an error. An answer that was stopped, or whose connection broke after
-    it had begun, is charged for what was made by then.
+    The provider's own figure counts on any path. It charges nothing for a request that it refused
+    or that ended in an error. An answer that was stopped or broke off is charged for the part made
+    by then.
     """
     if running.usage is not None and running.usage.cost_micro is not None:
         return running.usage.cost_micro
@@ -185,7 +185,7 @@ def is_empty(answered: TextOut) -> bool:
 
 
 def no_answer(answered: TextOut) -> NoAnswer:
-    """Why there is nothing to read, and what it cost all the same."""
+    """Return the error for an answer without anything to read, with its cost all the same."""
     error = NoAnswer("thinking_only" if answered.usage.thinking_tokens else "empty_answer")
     error.charged_micro = micro(answered.cost_usd)
     return error

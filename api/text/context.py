@@ -1,4 +1,4 @@
-"""What of a conversation is sent along: the newest messages that fit."""
+"""The part of a conversation that is sent along: the newest messages that fit."""
 
 from collections.abc import Sequence
 

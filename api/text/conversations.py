@@ -1,4 +1,4 @@
-"""Conversations: read, found, renamed, deleted, and which one a chat is in."""
+"""Conversations: read, searched, renamed, deleted, and the current one of a chat."""
 
 from datetime import datetime
 

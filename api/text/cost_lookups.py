@@ -1,7 +1,7 @@
-"""What answers have cost that were cut or stopped: the provider says it a while later, and it is
-booked instead of the estimate.
+"""Costs of answers that were cut or stopped: the provider names them a while later, and they
+replace the estimates.
 
-What is left to ask for is rows, so that a restart loses nothing of it.
+Open lookups are rows, so that a restart loses none.
 """
 
 import asyncio

@@ -1,5 +1,4 @@
-"""The end of an answer: what it cost is booked and what there is of it is kept, in one
-transaction."""
+"""The end of an answer: its cost is booked and its text is stored, in one transaction."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +24,7 @@ T = TypeVar("T")
 log = structlog.get_logger("text")
 
 SUBJECT = "text:"
-"""What the subject of an answer's hold begins with."""
+"""The prefix of the subject of an answer's hold."""
 SETTLE_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between the tries to write down what was paid for, when the database is away."""
 PICTURES_MOST = 16
@@ -88,7 +87,7 @@ class Endings:
     async def _settle(
         self, sql: Sql, running: Answer, cost: int | None, *, failed: bool
     ) -> int | None:
-        """What the person pays; None: it was settled before."""
+        """Return the amount that the person pays; None: it was settled before."""
         if cost is None:
             return 0 if await self._budget.release(sql, running.hold_id) else None
         if failed:
@@ -144,7 +143,7 @@ async def _remember(
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """While the database is away for a moment, what was paid for waits to be written."""
+    """Settle an answer; while the database is away for a moment, the write waits."""
     for wait in SETTLE_WAITS:
         try:
             return await work()

@@ -8,7 +8,7 @@ from api.generations.schemas import ErrorOut, MediaOut, ModelId, Prompt
 from api.schemas import PROMPT_MAX, Effort, In, Out, Time, Usd
 
 Finish = Literal["stop", "length", "content_filter", "stopped", "broken"]
-"""How an answer ended: by itself, at the limit of its length, by a filter, by its reader, by a
+"""The end of an answer: by itself, at the limit of its length, by a filter, by its reader, by a
 failure."""
 
 
@@ -42,7 +42,7 @@ class UsageOut(Out):
 
 
 class CitationOut(Out):
-    """Where the model has read something. The answer may name it by its number, which counts from
+    """A source that the model has read. The answer may name it by its number, which counts from
     1."""
 
     number: int
@@ -66,7 +66,7 @@ class TextOut(Out):
 
 
 class ChargeOut(Out):
-    """What was booked for an answer by now; null while it is not over."""
+    """The amount booked for an answer by now; null while it is not over."""
 
     charged_usd: Usd | None
 

@@ -1,7 +1,7 @@
 """Answers in text: money held first, the provider's stream passed on as it comes, the conversation
 kept at the end.
 
-An answer runs in a task of its own. A client that goes away only stops it; what was used by then is
+An answer runs in a task of its own. A client that goes away only stops it; the part made by then is
 still settled.
 """
 
@@ -58,9 +58,9 @@ STALE_AFTER = timedelta(minutes=30)
 """No answer takes so long: an open hold of this age belongs to a process that died."""
 SWEEP_SECONDS = 600.0
 STOP_SECONDS = 5.0
-"""How long it is waited for that a stopped answer is settled."""
+"""Seconds to wait until a stopped answer is settled."""
 PICTURE_ONLY = "[picture]"
-"""What stands for an earlier answer without words: providers take no empty ones."""
+"""The stand-in for an earlier answer without words: providers take no empty ones."""
 
 
 class TextService:
@@ -130,8 +130,8 @@ class TextService:
         raise OutcomeUnknown("server_stopped")
 
     async def events(self, running: Answer) -> AsyncIterator[Event | None]:
-        """What happens, as it happens; None now and then while nothing does, so that proxies keep
-        the connection."""
+        """Yield the events as they come, and None now and then in between, so that proxies keep the
+        connection."""
         while True:
             try:
                 async with asyncio.timeout(PING_SECONDS):
@@ -367,7 +367,7 @@ class TextService:
 def _error_of(
     running: Answer, failure: ProviderError | None, answered: TextOut
 ) -> DomainError | None:
-    """What its reader is told instead of an answer."""
+    """Return the error that its reader gets instead of an answer."""
     if failure is not None:
         return domain_error(failure)
     if running.finish is None:

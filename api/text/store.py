@@ -108,7 +108,7 @@ async def leave_chat(sql: Sql, user_id: str, chat: ConversationChat, now: dateti
 
 
 async def was_left(sql: Sql, user_id: str, chat: ConversationChat, since: datetime) -> bool:
-    """Whether the chat began a new conversation after that moment."""
+    """Tell whether the chat began a new conversation after that moment."""
     query = """
         SELECT left_at FROM chats_left
         WHERE user_id = $1 AND platform = $2 AND chat_id = $3 AND thread_id = $4

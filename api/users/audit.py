@@ -1,5 +1,5 @@
-"""The audit log: who did what to whom, written in the transaction that does it. Rows are only ever
-added."""
+"""The audit log: acts with their actors and subjects, written in the transaction of the act. Rows
+are only ever added."""
 
 import json
 from collections.abc import Mapping

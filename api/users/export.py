@@ -1,7 +1,7 @@
 """Everything that is held about an account, as one zip that is written while it is sent: JSON
 files, and the media.
 
-Left out are only secrets, which are hashes, and what the server needs to do its work.
+Only secrets, which are hashes, and the server's working data are left out.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, and their argon2id hashes (OWASP: t=1, m=46 MiB, p=1)."""
+"""Passwords: the check of new ones, and argon2id hashes (OWASP: t=1, m=46 MiB, p=1)."""
 
 import asyncio
 import base64

@@ -1,5 +1,5 @@
-"""What a member likes best: a model for each kind, the options used last, and how results are
-shown. Clients keep it here, so that it is the same in each chat and on the web."""
+"""A member's preferences: a model for each kind, the options used last, and the look of results.
+Clients keep it here, so that it is the same in each chat and on the web."""
 
 import json
 from typing import Any, cast
@@ -34,8 +34,8 @@ class Preferences:
         return bool((await _kept(self._db, user_id)).get("spoiler"))
 
     async def change(self, user_id: str, role: Role, body: PreferencesIn) -> PreferencesOut:
-        """What is not given stays. Raises `ModelUnavailable`, `InvalidRequest` (time zone),
-        `NotFound`."""
+        """Change the preferences that are given. Raises `ModelUnavailable`, `InvalidRequest` (time
+        zone), `NotFound`."""
         given = body.model_dump(mode="json", exclude_unset=True)
         for name, kind in MODELS.items():
             if given.get(name) is not None:

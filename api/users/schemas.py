@@ -10,7 +10,8 @@ from api.schemas import PROMPT_MAX, In, Out, Time, Usd
 Role = Literal["user", "admin"]
 Status = Literal["active", "disabled"]
 Standings = Literal["active", "disabled", "invited"]
-"""What a list of accounts is narrowed to; `invited`: who has not taken the invitation up."""
+"""The standing by which a list of accounts is filtered; `invited`: the invitation was not taken up
+yet."""
 Sort = Literal["newest", "oldest", "name", "spent", "limit", "used"]
 Language = Literal["auto", "en", "de"]
 """`auto`: the one of the platform or the browser."""
@@ -62,9 +63,9 @@ PreferredModel = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PreferencesIn(In):
-    """What is not given stays; null takes a choice back. A model by its id, or by words that only
-    one model has. `image_options`, `video_options` and `text_system` are what was used last, for
-    forms: a request without them does not get them. `spoiler`: results in groups are hidden until
+    """Fields that are left out stay as they are; null takes a choice back. A model by its id, or by
+    words that only one model has. `image_options`, `video_options` and `text_system` are the ones
+    used last, for forms; they do not fill a request. `spoiler`: results in groups are hidden until
     they are tapped. `time_zone` by its IANA name, null: the one of the browser."""
 
     text_model: PreferredModel | None = None

@@ -64,7 +64,7 @@ class UserService:
         return await store.by_id(sql or self._db, user_id)
 
     async def names(self, ids: Collection[str]) -> dict[str, str]:
-        """What these accounts are called: the e-mail address, a guest's name."""
+        """Return the names of these accounts: the e-mail address, or a guest's name."""
         return await store.names(self._db, ids)
 
     async def admins(self) -> list[str]:
@@ -72,7 +72,7 @@ class UserService:
         return await store.admins(self._db)
 
     async def hear_language(self, user: User, language: str | None) -> None:
-        """What the platform of a chat says of the person, who may never have chosen a language."""
+        """Store the person's language by the chat platform, for people who have not chosen one."""
         if language is not None and user.language == "auto" and user.heard_language != language:
             await store.hear_language(self._db, user.id, language)
 
@@ -229,7 +229,8 @@ class UserService:
         return user
 
     async def check_change(self, user_id: str, body: ProfileIn) -> Change:
-        """What the body changes, a new password hashed. Raises `InvalidRequest`, `NotFound`."""
+        """Return the change that the body asks for, a new password hashed. Raises `InvalidRequest`,
+        `NotFound`."""
         user = await self._existing(user_id)
         change = Change(
             display_name=_name(body), language=body.language, confirm_micro=_confirm(body)

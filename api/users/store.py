@@ -43,7 +43,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What decides on each call: read fresh, never from a token."""
+    """The columns that decide on each call: read fresh, never from a token."""
 
     role: Role
     status: Status

@@ -1,5 +1,5 @@
-"""What a chat asked for and has to confirm because of its price: kept for a day, because a button
-has no room for it."""
+"""Requests of chats whose price has to be confirmed. They are kept for a day, because a button has
+no room for a request."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

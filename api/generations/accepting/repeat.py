@@ -11,8 +11,8 @@ _SIZES = {"size": {"aspect_ratio", "image_size"}, "aspect_ratio": {"size"}, "ima
 
 
 def request_of(row: Generation, body: AgainIn) -> Request:
-    """What would have to be sent to get `row` once more, changed. Raises `OptionUnsupported` for an
-    option of the other kind."""
+    """Return the request that makes `row` once more, with changes. Raises `OptionUnsupported` for
+    an option of the other kind."""
     changes = body.changes.model_dump(exclude_none=True)
     kind: type[ImageIn] | type[VideoIn] = ImageIn if row.kind == "image" else VideoIn
     if other := set(changes) - set(kind.model_fields):

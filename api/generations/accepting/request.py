@@ -1,4 +1,4 @@
-"""A checked request, before and as it becomes a row."""
+"""A checked request, and the row that it becomes."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class CheckedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from. `key` is its Idempotency-Key."""
+    """The origin of a request. `key` is its Idempotency-Key."""
 
     source: str
     key: str | None = None
@@ -38,7 +38,7 @@ class Origin:
 def new_row(
     caller: Caller, asked: CheckedRequest, origin: Origin, estimate: int, *, sandbox: bool
 ) -> Generation:
-    """Queued; its hold is not known yet."""
+    """Return the queued row, still without its hold."""
     address = asked.request.address
     at = now()
     return Generation(

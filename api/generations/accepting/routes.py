@@ -1,4 +1,4 @@
-"""`/generate/image`, `/generate/video`, `/generations`: images and videos."""
+"""`/generate`, and acts on a generation that may still be made: again, confirm, cancel, card."""
 
 from typing import Annotated
 
@@ -70,8 +70,8 @@ async def create_image(
     generations: GenerationsDep,
     prefer: Annotated[str, Header()] = "",
 ) -> Response:
-    """Waits for the result and answers 200; 202 with `Prefer: respond-async`, or when it takes
-    longer than three minutes."""
+    """Wait for the result and answer 200; 202 with `Prefer: respond-async`, or when it takes longer
+    than three minutes."""
     generation = await generations.create_image(caller, body, origin)
     if "respond-async" in prefer:
         return await _accepted(reader, generation)
@@ -151,7 +151,7 @@ async def confirm(
 async def card(
     generation_id: str, body: CardIn, caller: UserCaller, generations: GenerationsDep
 ) -> Response:
-    """Which chat message shows that the generation is being made; it is closed when the result
-    arrives."""
+    """Name the chat message that shows that the generation is being made. It is closed when the
+    result arrives."""
     await generations.set_card(caller, generation_id, body.message_id)
     return Response(status_code=204)

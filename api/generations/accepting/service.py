@@ -1,4 +1,4 @@
-"""Asking for images and videos, and what their owner can do with them. The worker makes them."""
+"""Requests for images and videos: checked, priced, held and queued for the worker."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -101,7 +101,7 @@ class GenerationService:
         parent_id: str | None = None,
         hashed: str | None = None,
     ) -> Generation:
-        """Accept the job and hold its money. None of the errors charges anything. `hashed`: the
+        """Accept the request and hold its money. None of the errors charges anything. `hashed`: the
         hash of the request as it came, when `body` is the result of changes to it."""
         hashed = hashed or body_hash(body, parent_id)
         if earlier := await self._earlier(caller, hashed, origin):

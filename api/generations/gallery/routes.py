@@ -1,4 +1,4 @@
-"""`/generations` as a list, several of them at once, and links that are shared."""
+"""`/generations`: one and many of them, and links that are shared."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a member does with several results at once, and with one that others are to see."""
+"""The member's gallery: pages, favourites, deletion, zip files, and links for others."""
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
@@ -83,8 +83,8 @@ class Gallery:
         await self._eraser.erase(row.id)
 
     async def delete(self, user_id: str, generation_ids: Sequence[str]) -> DeletedOut:
-        """What is still being made, and what is not the user's, stays. Raises `NotFound` when
-        nothing is."""
+        """Delete those of the user that are not being made any more. Raises `NotFound` when there
+        is none."""
         owned = await self._owned(user_id, generation_ids)
         if not owned:
             raise NotFound("generations_unknown")
@@ -156,8 +156,8 @@ class Gallery:
             raise NotFound("share_unknown")
 
     async def shared(self, token: str) -> SharedOut:
-        """What anybody with the link sees: nothing about whose it is. Raises `NotFound`, with one
-        text for every reason."""
+        """Return the view for anybody with the link, without a word about the owner. Raises
+        `NotFound`, with one text for every reason."""
         share_id = self._signer.share_id(token)
         share = await shares.get(self._db, share_id) if share_id else None
         row = await store.get(self._db, share.generation_id) if share else None

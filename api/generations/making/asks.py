@@ -1,4 +1,4 @@
-"""A generation as what the provider is asked for."""
+"""The provider's requests for a generation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from api.provider.types import ImageAsk, ImageInput, ImageRoute, ModelInfo, Vide
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Where the provider reports finished videos; None when webhooks are off."""
+    """The address at which the provider reports finished videos."""
 
     base_url: str
 

@@ -1,4 +1,4 @@
-"""How a job ends: its result, its money and the word to whoever waits are one transaction."""
+"""The end of a generation: result, money and announcement in one transaction."""
 
 import json
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ class Ending:
     async def complete(
         self, row: Generation, kept: Sequence[KeptFile], cost_micro: int, surplus_micro: int = 0
     ) -> None:
-        """A cancelled job only settles. `surplus_micro` of the cost is for more than what was asked
-        for: its person does not pay it."""
+        """Store the result; a cancelled generation only settles. `surplus_micro` is the part of the
+        cost for pictures beyond the request, which its person does not pay."""
         files = self._media.listed(kept) if kept else None
         paid = cost_micro - surplus_micro
         async with self._db.transaction() as sql:
@@ -73,8 +73,8 @@ class Ending:
         )
 
     async def _stale(self, row: Generation, kept: Sequence[KeptFile]) -> None:
-        """Somebody else has the job, and writes the same files under the same names; unless it was
-        deleted, then they are nobody's."""
+        """Another worker has the generation now and writes the same files under the same names.
+        Only the files of a deleted one are discarded."""
         log.warning("stale_worker", generation=row.id, attempt=row.attempt)
         if await store.get(self._db, row.id) is None:
             await self._media.discard(kept)
@@ -86,9 +86,8 @@ class Ending:
         cost_micro: int | None,
         provider_id: str | None = None,
     ) -> None:
-        """`cost_micro`: what the provider bills for it all the same, which its person pays who
-        stopped it; None: nobody can say yet. `provider_id`: by it the provider can be asked
-        later."""
+        """`cost_micro`: the amount that the provider bills all the same, paid by its person after a
+        cancellation; None: not known yet. `provider_id`: by it the provider can be asked later."""
         async with self._db.transaction() as sql:
             outcome = {
                 "status": "failed",

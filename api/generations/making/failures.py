@@ -1,4 +1,5 @@
-"""What a failure at the provider means for its job: what it cost, and as which error it ends."""
+"""The meaning of a provider's failure for a generation: its cost, and the error with which it
+ends."""
 
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from api.reasons import MAKING, Making
 
 
 def billed(row: Generation, error: ProviderError) -> int | None:
-    """What a failed paid call cost; None where only the provider knows."""
+    """Return the cost of a failed paid call; None where only the provider knows it."""
     if error.cost_micro is not None:
         return error.cost_micro
     if error.made:
@@ -18,7 +19,7 @@ def billed(row: Generation, error: ProviderError) -> int | None:
 
 
 def cause(error: DomainError, otherwise: Making) -> Making:
-    """Why a file cannot be used, in a word that fits what the model made."""
+    """Return the reason why a file cannot be used, or `otherwise`."""
     return cast(Making, error.reason) if error.reason in MAKING else otherwise
 
 

@@ -1,5 +1,5 @@
-"""What the provider bills after a job was over: a video that came after our deadline, an answer
-that broke off, an outcome told later."""
+"""Costs that the provider bills after a generation was over: a video after our deadline, a broken
+answer, an outcome that was told later."""
 
 from datetime import timedelta
 

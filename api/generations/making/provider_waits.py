@@ -1,5 +1,5 @@
-"""Jobs that the provider did not take wait for it, as long as that proves that nothing was done:
-with longer and longer breaks, for a quarter of an hour, however often it was tried."""
+"""Waits for a provider that did not take a generation and certainly did nothing: with longer and
+longer breaks, for a quarter of an hour."""
 
 import random
 from collections.abc import Iterator
@@ -44,8 +44,8 @@ def pause(row: Generation, error: ProviderError) -> float:
 
 
 class Credit:
-    """While the provider's account is empty the queue stands still, but for one job at a time that
-    tries."""
+    """The gate while the provider's account is empty: the queue stands still, except for one
+    generation at a time that tries."""
 
     def __init__(self) -> None:
         self._breaker = Breaker(failures=1, refusal=_no_credit)

@@ -1,7 +1,7 @@
-"""What a worker does with one leased job: one step, then a fenced write. The states and their moves
-are drawn in ARCHITECTURE.md.
+"""The steps of a worker with one leased generation: one step, then a fenced write. ARCHITECTURE.md
+draws the states and their moves.
 
-A paid call is made at most once: `submitting` is committed before it, and a job found in
+A paid call is made at most once: `submitting` is committed before it, and a generation found in
 `submitting` is never sent again.
 """
 
@@ -76,7 +76,7 @@ was set back."""
 
 
 class Steps:
-    """Each method leaves the job released, finished, or somebody else's."""
+    """Each step leaves the generation released, finished, or with another worker."""
 
     def __init__(
         self,
@@ -152,8 +152,8 @@ class Steps:
             await until_back(partial(self._follow, row, answer))
 
     async def _within_limit(self, row: Generation) -> None:
-        """What was asked for before may have cost more than was held for it. Raises
-        `BudgetExceeded`."""
+        """Raise `BudgetExceeded` when earlier requests have cost more than was held for them and
+        the limit is reached."""
         user = await self._users.find(row.user_id)
         if user is not None and await self._budget.is_over(
             user.id, user.monthly_micro, row.created_at
@@ -168,7 +168,7 @@ class Steps:
         return image_ask(row, inputs, info, info.route or self._provider.guess_route(row.model))
 
     async def submit_failed(self, row: Generation, error: ProviderError) -> None:
-        """What a failed paid call means for its job."""
+        """Retry after a failed paid call where that is safe, else end the generation."""
         log.warning(
             "submit_failed",
             generation=row.id,
@@ -191,7 +191,7 @@ class Steps:
             await self._ending.fail(row, domain_error(error), billed(row, error))
 
     async def _tried_again(self, row: Generation, error: ProviderError) -> bool:
-        """False when it is over: in vain, or cancelled meanwhile."""
+        """Queue it again. False when it is over: tried in vain, or cancelled meanwhile."""
         changes: dict[str, object]
         if may_wait(error):
             if (seconds := next_wait(row, error)) is None:
@@ -214,9 +214,9 @@ class Steps:
         return done
 
     async def _unknown(self, row: Generation) -> None:
-        """The answer to a paid submit was lost. A webhook may name the job, or may have named it
-        before we knew that we would need it. Without one an image ends here; a video, which costs
-        much more, is left to the operator."""
+        """The answer to a paid submit was lost. A webhook may name the provider's job, now or
+        before. Without one an image ends here; a video, which costs much more, is left to the
+        operator."""
         if row.kind == "image":
             log.error(
                 "outcome_unknown",
@@ -233,7 +233,7 @@ class Steps:
             await self._review(row)
 
     async def _give_up(self, row: Generation) -> None:
-        """The process died with it again and again."""
+        """End a generation with which the process died again and again."""
         if row.kind == "video" and row.phase != "submit":
             await self._review(row)
         else:
@@ -244,8 +244,8 @@ class Steps:
             )
 
     async def _review(self, row: Generation) -> None:
-        """Only a person can tell what became of it: the hold stays, and whoever waits is told so
-        once."""
+        """Leave it to an operator, who can find out its outcome: the hold stays, and the chat that
+        waits is told once."""
         log.error(
             "needs_review",
             generation=row.id,
@@ -275,8 +275,8 @@ class Steps:
             await self._adopt(row, video)
 
     async def _adopt(self, row: Generation, video: VideoJob) -> None:
-        """The lease was lost while the provider took a video that is paid for: whoever has the job
-        now does not know which one it is."""
+        """The lease was lost while the provider took a video that is paid for: give the provider's
+        id to the worker that has the generation now."""
         about = {
             "generation": row.id,
             "provider_id": video.provider_id,
@@ -318,16 +318,16 @@ class Steps:
             await self._ending.fail(row, video_error(video), video.cost_micro or 0)
 
     def _interval(self, row: Generation) -> float:
-        """Quick while most videos finish, then 5 % of the age; a backstop only when webhooks
-        come."""
+        """Return the seconds until the next look: few while most videos finish, then 5 % of the
+        age. With webhooks it is only a backstop."""
         if self._callbacks:
             return POLL_BEHIND_WEBHOOKS
         age = (row.followed_ms or 0) / 1000
         return POLL_QUICK if age < POLL_QUICK_FOR else min(POLL_SLOWEST, age * 0.05)
 
     async def _poll_failed(self, row: Generation, error: ProviderError) -> None:
-        """The provider works on although we cannot see it: keep asking until the deadline, unless
-        it does not know the job."""
+        """The provider works on although we cannot see it: ask again until the deadline, unless it
+        does not know the video."""
         log.warning(
             "poll_failed",
             generation=row.id,
@@ -364,8 +364,8 @@ class Steps:
     async def _fetch_failed(
         self, row: Generation, error: ProviderError | DomainError, cost: int
     ) -> None:
-        """Fetching costs nothing, so what may pass is tried again; another look at the same
-        unusable file would show the same."""
+        """Fetching costs nothing, so failures that may pass are tried again. An unusable file stays
+        unusable."""
         log.warning(
             "fetch_failed",
             generation=row.id,
@@ -399,7 +399,7 @@ class Steps:
         return found.status if found else None
 
     async def _keep_images(self, row: Generation, result: ImageResult) -> None:
-        """As many as were asked for, of those that can be kept."""
+        """Keep as many pictures as were asked for, of those that can be used."""
         wanted, cost = (
             pictures_asked(row),
             result.cost_micro if result.cost_micro is not None else row.estimate_micro,
@@ -443,7 +443,7 @@ class Steps:
         await self._ending.complete(row, kept, cost, surplus)
 
     async def _wait(self, row: Generation, phase: Phase, seconds: float, **changes: object) -> None:
-        """For the provider, which has to be done some time."""
+        """Look again after `seconds`, which count towards the deadline."""
         seconds = min(seconds, LOOK_AGAIN_MOST)
         followed_ms = (row.followed_ms or 0) + round(seconds * 1000)
         await self._release(row, phase, seconds, status=None, followed_ms=followed_ms, **changes)

@@ -1,5 +1,5 @@
-"""Webhooks of the provider, which say that a video has finished. A nudge only: the worker asks for
-the truth."""
+"""Webhooks of the provider about finished videos. They are hints only: the worker asks for the
+truth."""
 
 import json
 import re
@@ -30,8 +30,8 @@ class Webhooks:
         self._secret = secret
 
     async def receive(self, token: str, signature: str, body: bytes) -> None:
-        """Keeps each event once and wakes its job. Nothing in the body is believed but which job it
-        is about."""
+        """Store each event once and wake its generation. Of the body only the provider's id is
+        believed."""
         if self._secret is None:
             raise NotFound("webhooks_off")
         if not verify(self._secret, signature, body, now().timestamp()):

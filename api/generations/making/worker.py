@@ -1,5 +1,5 @@
-"""The loop that takes due jobs and runs their steps. No job has a task of its own while it waits:
-only its row does."""
+"""The loop that claims due generations and runs their steps. A waiting generation is only a row,
+never a task."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ class WorkerTimes:
     look_shared: float = 1.0
     """With PostgreSQL another process may add jobs, whose ring is not heard here."""
     grace: float = 5.0
-    """What steps that are not paid for get at a stop."""
+    """The time for unpaid steps at a stop."""
     pause_most: float = 5.0
     """Between looks while the database is away: people wait."""
 
@@ -63,7 +63,7 @@ class Pace:
         self._at = time.monotonic()
 
     def allowed(self) -> int:
-        """How many may start now."""
+        """Return how many may start now."""
         at = time.monotonic()
         self._left = min(self._rate, self._left + (at - self._at) * self._rate)
         self._at = at
@@ -175,8 +175,8 @@ class Worker:
     def _begin(
         self, rows: Sequence[Generation], running: dict[asyncio.Task[None], Generation]
     ) -> None:
-        """Whatever one job does, the others go on; its lease ends and it is taken again, a few
-        times."""
+        """Run a step for each. One that breaks stops no other; its lease ends and it is claimed
+        again, a few times."""
         assert self._background is not None
         for row in rows:
             task = self._background.once(

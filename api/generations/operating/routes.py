@@ -1,4 +1,4 @@
-"""`/admin/generations`: everybody's."""
+"""`/admin/generations`: the generations of all members."""
 
 from typing import Annotated
 

@@ -1,5 +1,4 @@
-"""What operators can do with everybody's generations. Each act is in the audit log, in its own
-transaction."""
+"""The operator's acts on all generations, each written to the audit log in its own transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -72,7 +71,7 @@ class GenerationAdmin:
     async def page(
         self, wanted: GenerationFilter, limit: int, sort: GenerationSort = "newest"
     ) -> Page[AdminGenerationOut]:
-        """While content is hidden, nobody finds a job by the words of its prompt."""
+        """While content is hidden, words of a prompt find nothing."""
         wanted = replace(
             lists.within(wanted, sort, now()), prompts=await self._studio.shows_content()
         )

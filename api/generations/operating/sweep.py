@@ -1,5 +1,5 @@
-"""What crashes and lost files leave behind, found and put right every few minutes: leaked holds,
-files without a row, old events."""
+"""The sweep of leftovers of crashes and lost files, every few minutes: leaked holds, files without
+a row, old events."""
 
 from datetime import timedelta
 
