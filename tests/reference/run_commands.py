@@ -22,6 +22,7 @@ well, as `python -m cli COMMAND`.
 | `./run test coverage [PYTEST OPTIONS]` | The same, and the share of the lines they run |
 | `./run check` | Format, lint, types, import rules, unused code, container files |
 | `./run lock [UV OPTIONS]` | Write `locks/` anew; `--upgrade` takes the newest versions |
+| `./run --version` | Print the version |
 """
 
 
