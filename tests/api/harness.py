@@ -28,8 +28,8 @@ CHEAP = Cost(time=1, memory=8, lanes=1)
 
 @dataclass(frozen=True)
 class Api:
-    """`client` has no credentials; `admin` and `user` are signed in, `bot` is the Telegram bot's
-    process."""
+    """A running api. `client` has no credentials, `admin` and `user` are signed in, `bot` is the
+    Telegram bot's process."""
 
     app: FastAPI
     client: httpx.AsyncClient
@@ -55,7 +55,8 @@ class Api:
         return self.signed(answer.json()["access_token"])
 
     async def user(self, name: str = "ana") -> httpx.AsyncClient:
-        """Needs WEB_SIGNUP=open, which the harness sets."""
+        """Register a person and return the signed-in client. Needs WEB_SIGNUP=open, which the
+        harness sets."""
         body = {"email": f"{name}@example.org", "password": PASSWORD}
         answer = await self.client.post("/auth/register", json=body)
         assert answer.status_code == 201, answer.text
@@ -67,7 +68,8 @@ class Api:
     async def acting(
         self, user: httpx.AsyncClient, platform_user_id: str = "77", chat_id: str = "77"
     ) -> httpx.AsyncClient:
-        """Links a Telegram identity to the user, both sides confirming, and acts for it."""
+        """Link a Telegram identity to the user, both sides confirming, and return a client that
+        acts for it."""
         bot = self.bot()
         code = (await user.post("/links/codes", json={"platform": "telegram"})).json()
         who = {"platform_user_id": platform_user_id, "display_name": "Ana", "chat_id": chat_id}
@@ -87,7 +89,7 @@ class Api:
 
 @cache
 def declared() -> dict[tuple[str, str], set[int]]:
-    """The statuses that stand in the schema, by method and path."""
+    """Return the statuses in the schema, by method and path."""
     paths = create_app(Settings(_env_file=None)).openapi()["paths"]
     return {
         (method.upper(), path): {int(status) for status in operation["responses"]}
@@ -97,7 +99,8 @@ def declared() -> dict[tuple[str, str], set[int]]:
 
 
 class Declared:
-    """Lets no answer pass whose status `/openapi.json` does not name for its operation."""
+    """An app that fails on an answer whose status `/openapi.json` does not name for its
+    operation."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -123,7 +126,7 @@ async def running_api(
     times: WorkerTimes | None = None,
     **settings: Any,
 ) -> AsyncIterator[Api]:
-    """Ready when the models are known; other settings as keyword arguments."""
+    """Yield an api whose models are known; other settings are keyword arguments."""
     values = {
         "data_dir": tmp_path / "data",
         "web_signup": "open",
@@ -145,6 +148,6 @@ async def running_api(
 
 
 async def forget_days(db: Db) -> None:
-    """The sums of the days that are over, for a test that books something on one of them."""
+    """Delete the sums of finished days, for a test that books something on one of them."""
     await db.execute("DELETE FROM marks WHERE name = $1", day_sums.MARK)
     await db.execute("DELETE FROM spend_days")

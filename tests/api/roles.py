@@ -1,8 +1,8 @@
-"""Who may call what: one row or more for every route of the api. A new route needs a row here, or
+"""The role table: one row or more for every route of the api. A new route needs a row here, or
 `test_roles.py` fails with its name.
 
-`Row.made` names what is made for a try (`tests/api/roles_world.py`): its ids fill the path, the
-query and the body.
+`Row.made` names the thing that a try is about (`tests/api/roles_world.py`): its ids fill the path,
+the query and the body.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Refusal = tuple[int, str]
 
 
 class Access(Enum):
-    """Who gets past the guard."""
+    """The callers that get past a route's guard."""
 
     PUBLIC = "everybody, whatever they show"
     USER = "a signed-in person, or a bot acting for one"
@@ -29,10 +29,10 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """`passes` is what the owner of the thing gets, `foreign` what others get that pass the guard,
-    `instead` who is told something else. A row that `spends` gets a thing of its own for every one
-    who passes. In a `lonely` row the one who passes is made for it, because the account or session
-    does not survive."""
+    """One route and its answers: `passes` for the owner of the thing, `foreign` for others that get
+    past the guard, `instead` for callers with an answer of their own. A row that `spends` gets a
+    new thing for each caller who passes. In a `lonely` row that caller is new as well, because the
+    account or session does not survive."""
 
     method: str
     path: str

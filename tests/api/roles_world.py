@@ -1,4 +1,4 @@
-"""Everybody who may call the api, and the things that they call it about."""
+"""All kinds of callers of the api, and the things that they call it about."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -65,8 +65,8 @@ class World:
         return answer.json() if answer.content else None
 
     async def person(self, name: str, setup_token: str | None = None) -> Person:
-        """Signed in and linked; from an address of her own, because sign-ups are limited per
-        address."""
+        """Return a person, signed in and linked. Each has a network address of her own, because
+        sign-ups are limited per address."""
         number = next(self.numbers)
         body = {"email": f"{name}@example.org", "password": PASSWORD} | (
             {"token": setup_token} if setup_token else {}
@@ -88,7 +88,7 @@ class World:
         )
 
     async def sign_in(self, person: Person, email: str) -> Person:
-        """Once more: another session."""
+        """Sign the person in once more, in another session."""
         tokens = await self.good(
             None, "POST", "/auth/login", {"email": email, "password": PASSWORD}
         )
@@ -99,7 +99,7 @@ class World:
         )
 
     async def link(self, person: Person, identity: str | None = None) -> None:
-        """By the services: the steps over HTTP are rows of their own."""
+        """Link by the services: the steps over HTTP are rows of their own."""
         code = await self.answered(person, identity or person.identity)
         await self.api.services.links.confirm(person.user_id, code.id)
 
@@ -123,7 +123,7 @@ class World:
         return code
 
     def access(self, person: Person) -> str:
-        """Made for each call: none runs out while the tests run, however slow the machine is."""
+        """Return a token that is made for this call, so that none expires on a slow machine."""
         return self.signer.access(person.user_id, person.session_id)
 
     def act(self, person: Person, identity: str | None = None) -> str:
@@ -133,7 +133,7 @@ class World:
         )
 
     def forged(self, *, typ: str = "at+jwt", key: bytes | None = None, **claims: Any) -> str:
-        """An admin's access token, signed with our own key, that differs in one thing."""
+        """Return an admin's access token, signed with our own key, that differs in one thing."""
         real = self.access(self.people["admin"])
         ours = self.signer._signing
         headers = {"kid": ours.id, "typ": typ}
@@ -142,7 +142,8 @@ class World:
         )
 
     async def thing(self, row: Row) -> Made:
-        """What the row is about: always a new one for a row that spends it, else one for all."""
+        """Return the thing that the row is about: a new one for a row that spends it, else one for
+        all."""
         if row.spends:
             return await THINGS[row.made](self)
         if row.made not in self.kept:
@@ -150,7 +151,7 @@ class World:
         return self.kept[row.made]
 
     async def tidy(self) -> None:
-        """Videos never end here, and nobody may have many under way."""
+        """Cancel the videos: they never end here, and nobody may have many under way."""
         keep = {made.get("generation_id") for made in self.kept.values()}
         for video in self.videos:
             if video not in keep:
@@ -165,8 +166,8 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 async def make_people(api: Api) -> World:
-    """`revoked` and `disabled` have an admin's rights that were taken away: whatever is not looked
-    at would let them in."""
+    """Make all callers. `revoked` and `disabled` lost an admin's rights: an access check that is
+    left out would let them in."""
     world = World(api)
     people = world.people
     people["admin"] = await world.person("marker-of-admin", world.secrets.setup_token)
@@ -254,13 +255,13 @@ async def _invited_account(world: World) -> Made:
 
 
 async def _session(world: World) -> Made:
-    """Another one of ana's."""
+    """Another session of ana's."""
     ana = await world.sign_in(world.people["user"], f"{MARK}@example.org")
     return {"user_id": ana.user_id, "session_id": ana.session_id}
 
 
 async def _credential(world: World) -> Made:
-    """Of the platform whose bot does nothing here."""
+    """A key of the platform whose bot does nothing here."""
     made = await world.good(
         world.access(world.people["admin"]), "POST", "/admin/bot-credentials/terminal/rotate"
     )
@@ -278,7 +279,7 @@ async def _revoked_bot_key(world: World) -> str:
 
 
 async def _backup(world: World) -> Made:
-    """Not a real one: making one takes long."""
+    """An empty backup: making a real one takes long."""
     name = "allucanget-20260101-000000.zip"
     folder = world.api.data_dir / "backups"
     folder.mkdir(parents=True, exist_ok=True)
@@ -287,7 +288,7 @@ async def _backup(world: World) -> Made:
 
 
 async def _broadcast(world: World) -> Made:
-    """Nobody has a chat there, so nothing of it waits."""
+    """A broadcast to a platform without chats, so that nothing of it waits."""
     body = {"text": MARK, "platforms": ["discord"]}
     made = await world.good(world.access(world.people["admin"]), "POST", "/admin/broadcast", body)
     return {"broadcast_id": made["id"]}
@@ -325,8 +326,7 @@ async def _link(world: World) -> Made:
 
 
 async def _generation(world: World) -> Made:
-    """A finished image of ana's; `signature` opens its file, `old_signature` was good until
-    1970."""
+    """A finished image of ana's; `signature` opens its file, `old_signature` expired in 1970."""
     made = await world.good(
         world.access(world.people["user"]), "POST", "/generate/image", {"prompt": MARK}
     )
@@ -358,7 +358,7 @@ async def _share(world: World) -> Made:
 
 
 async def _two_generations(world: World) -> Made:
-    """The signature opens the other one's file."""
+    """Two images; `foreign_signature` opens the file of the second."""
     return {
         **await _generation(world),
         "foreign_signature": (await _generation(world))["signature"],
@@ -370,14 +370,14 @@ async def _video(world: World) -> Made:
 
 
 async def _chats_video(world: World) -> Made:
-    """Asked for by ana's bot in her chat."""
+    """A video that ana's bot asked for in her chat."""
     ana = world.people["user"]
     address = {"platform": "telegram", "chat_id": ana.identity, "private": True}
     return await _start_video(world, world.act(ana), {"prompt": MARK, "address": address})
 
 
 async def _draft(world: World) -> Made:
-    """Of a video whose price ana's bot was asked to have confirmed."""
+    """A draft of a video whose price ana's bot was asked to have confirmed."""
     ana = world.people["user"]
     await world.good(world.access(ana), "PUT", "/users/me", {"confirm_above_usd": "0"})
     body = {
@@ -390,8 +390,7 @@ async def _draft(world: World) -> Made:
 
 
 async def _start_video(world: World, token: str, body: dict[str, Any]) -> Made:
-    """One of ana's that is being made; `token` is the one in the address that the provider
-    calls."""
+    """A video of ana's that is being made; `token` is the one in the webhook's address."""
     made = await world.good(token, "POST", "/generate/video", body)
     row = await world.api.services.db.fetch_one(
         "SELECT callback_token FROM generations WHERE id = $1", made["id"]
@@ -409,7 +408,7 @@ async def _conversation(world: World) -> Made:
 
 
 async def _delivery(world: World) -> Made:
-    """Leased by the first platform's bot."""
+    """A delivery that is leased by the first platform's bot."""
     services = world.api.services
     async with services.db.transaction() as sql:
         chat = f"chat-{next(world.numbers)}"
@@ -423,7 +422,7 @@ async def _delivery(world: World) -> Made:
 
 
 async def _undelivered(world: World) -> Made:
-    """Of ana's; no chat took it."""
+    """A delivery of ana's that no chat took."""
     services, ana = world.api.services, world.people["user"]
     async with services.db.transaction() as sql:
         facts = {"account_hint": MARK}
@@ -466,7 +465,7 @@ THINGS: dict[str, Callable[[World], Awaitable[Made]]] = {
 
 
 def filled(value: Any, made: Made) -> Any:
-    """The value with what was made in its places."""
+    """Return the value with the thing's ids in its placeholders."""
     if isinstance(value, str):
         return value.format(**made)
     if isinstance(value, dict):

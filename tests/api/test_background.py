@@ -1,5 +1,5 @@
-"""Work that nobody waits for: whatever it raises is said at once, and it goes on; what cannot go on
-ends the process."""
+"""Background work: its errors are logged at once and it goes on; an error for which there is no
+going on ends the process."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from api.metrics import Metrics
 
 
 class Steps:
-    """Turns that end as they are told, one after another, and then wait."""
+    """Work whose turns end as given, one after another, and then wait."""
 
     def __init__(self, *ends: BaseException | None) -> None:
         self._ends = list(ends)
@@ -122,7 +122,7 @@ async def test_work_that_is_ended_by_anything_but_the_stop_ends_the_process() ->
 
 
 async def test_a_stop_ends_work_that_turns_its_cancel_into_an_error() -> None:
-    """As a transaction does whose connection breaks while it is rolled back."""
+    """A transaction does this if its connection breaks while it is rolled back."""
     background = Background(Metrics())
     begun = asyncio.Event()
 

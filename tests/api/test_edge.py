@@ -1,5 +1,4 @@
-"""What holds for every route: ids, problem documents, limits, and nothing that the inside would let
-out."""
+"""Rules for every route: ids, problem documents, limits, and no internals in answers."""
 
 import json
 from collections.abc import AsyncIterator
@@ -86,7 +85,7 @@ async def test_the_docs_load_nothing_from_elsewhere(api: Api) -> None:
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud83d", "\udfff\ud800"])
 async def test_what_is_no_text_is_refused_wherever_it_stands(api: Api, text: str) -> None:
-    """A lone half of a pair and NUL: no encoder, no hash and no database takes them."""
+    """A lone surrogate and NUL: no encoder, no hash and no database takes them."""
     user = await api.user()
     sign_in = {"email": "ana@example.org", "password": text}
     tries = [

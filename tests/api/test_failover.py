@@ -1,5 +1,5 @@
-"""PostgreSQL fails over: read-only for a while, all connections dropped. Nothing stops for good,
-and nothing that is paid for is lost."""
+"""PostgreSQL fails over: it is read-only for a while, or drops all connections. Nothing stops for
+good, and nothing paid is lost."""
 
 import asyncio
 import sys
@@ -36,7 +36,7 @@ async def promote(server: Server) -> None:
 
 
 async def done(api: Api, made: dict[str, Any]) -> store.Generation:
-    """Nothing rings for sure while the database is away."""
+    """Wait for the end by asking: a ring may be missed while the database is away."""
     async with asyncio.timeout(30):
         while True:
             row = await store.get(api.services.db, made["id"])
@@ -47,7 +47,7 @@ async def done(api: Api, made: dict[str, Any]) -> store.Generation:
 
 
 async def answered(call: Any) -> httpx.Response:
-    """As a client asks: again after a 503. No answer is anything else meanwhile."""
+    """Repeat the call after each 503, as a client does, and return the first other answer."""
     async with asyncio.timeout(30):
         while True:
             answer: httpx.Response = await call()
@@ -117,7 +117,7 @@ AS_IS = (
 async def test_what_cannot_go_on_ends_its_process_with_an_error(
     server: Server, postgres_url: str, sandbox: Sandbox, tmp_path: Path, process: str
 ) -> None:
-    """The table of jobs is not what it was: no wait mends that."""
+    """A column of the table of jobs is renamed, and no wait mends that."""
     database = await asyncpg.connect(postgres_url)
     await database.execute("ALTER TABLE generations RENAME COLUMN nudges TO gone")
     env = {

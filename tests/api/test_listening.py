@@ -24,7 +24,7 @@ WITHIN = 20
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the body, or for ever."""
+    """Answer with the body, or without an end."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -68,7 +68,7 @@ async def listening(kind: type[Listener] = Listener, **times: float) -> AsyncIte
 
 
 async def answer_to(connect: Connect, *parts: bytes) -> bytes:
-    """Until the server closes the connection."""
+    """Send the parts and return all bytes until the server closes the connection."""
     async with connect() as (reader, writer):
         for part in parts:
             writer.write(part)

@@ -1,5 +1,5 @@
-"""Mail over a real server on this machine: taken as written, only under TLS that is checked, and
-never in the way of anything."""
+"""Mail over a real server on this machine: taken as written, only under checked TLS, and without
+holding up anything."""
 
 import socket
 import ssl

@@ -1,5 +1,5 @@
-"""What a monitor reads: the process' counts and the database's state, from this machine or as an
-admin."""
+"""Metrics for a monitor: counts of the process and the state of the database, for this machine or
+an admin."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ async def api(sandbox: Sandbox, duckdb_path: Path, tmp_path: Path) -> AsyncItera
 
 
 async def read(client: httpx.AsyncClient) -> Samples:
-    """Value by name and label values."""
+    """Return the values by name and label values."""
     answer = await client.get("/metrics")
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)

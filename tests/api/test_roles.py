@@ -1,5 +1,4 @@
-"""The role matrix: every route of the running api, called by everybody. `roles.py` says who may
-call what."""
+"""Every route of the running api, called by everybody in the role table (`roles.py`)."""
 
 import json
 import re
@@ -65,8 +64,8 @@ PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "reason", "params
 async def world(
     tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
 ) -> AsyncIterator[World]:
-    """One api for all: a try leaves nothing behind that another one would meet. Videos take longer
-    than the tests."""
+    """Run one api for all rows: a try leaves nothing behind that another would meet. Videos take
+    longer than the tests."""
     folder: Path = tmp_path_factory.mktemp("roles")
     database = await postgres.take()
     settings: dict[str, Any] = {
@@ -97,8 +96,8 @@ async def test_every_route_has_a_row(world: World) -> None:
 
 
 def _routes(routes: Iterable[object]) -> Iterator[tuple[str, str]]:
-    """All, those that are not in the schema too. FastAPI keeps included routers as branches of a
-    tree."""
+    """Yield method and path of all routes, also those outside the schema. FastAPI keeps included
+    routers as branches of a tree."""
     for route in routes:
         if isinstance(route, Mount):
             assert route.path == "/static/swagger", (
@@ -140,7 +139,7 @@ async def test_row(world: World, row: Row) -> None:
 
 
 async def _check_passing(world: World, row: Row, made: Made, passing: dict[str, Caller]) -> None:
-    """Those to whom the thing does not belong first: it has to be there for its owner
+    """Call as everybody who passes, those without a right to the thing first: its owner needs it
     afterwards."""
     owners = (
         {Access.ADMIN: {"admin"}, Access.BOT: {"bot"}}.get(row.access, OWNERS)
@@ -178,7 +177,8 @@ async def _check_signed(world: World, row: Row, made: Made) -> None:
 
 
 def _check_problem(name: str, answer: httpx.Response, status: int, code: str) -> None:
-    """Nothing but the problem: a code that clients know, and no word of what it is about."""
+    """Check that the answer is only a problem document, with a known code and no word about the
+    thing."""
     assert answer.status_code == status, f"{name}: {answer.status_code} {answer.text}"
     assert answer.headers["content-type"] == "application/problem+json", name
     if answer.request.method == "HEAD":

@@ -1,5 +1,5 @@
-"""What the operator's shell asks of the running api: only from this machine, only with its key,
-written down, and for an hour."""
+"""Requests of the operator's shell to the running api: only from this machine, only with its key,
+logged, and valid for an hour."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A stop waits for what is paid for, a while, and not for a person who does not want to wait."""
+"""A stop waits a while for paid work; a second signal ends the wait."""
 
 import asyncio
 import time
@@ -98,7 +98,7 @@ async def test_a_stop_keeps_what_is_being_made_and_takes_no_job(
 
 
 def stalls(stack: Stack, seconds: float) -> None:
-    """The next answer stops after three words, for so long."""
+    """Have the next answer stall for so many seconds after three words."""
     fault = Fault(call="chat", kind="stall", after=3, seconds=seconds, times=1)
     httpx.put(
         f"{stack.sandbox_url}/_sandbox/faults", json={"faults": [fault.model_dump()]}, verify=PLAIN
@@ -107,7 +107,7 @@ def stalls(stack: Stack, seconds: float) -> None:
 
 @contextmanager
 def answering(account: Account) -> Iterator[Iterator[str]]:
-    """The lines that are still to come of an answer that runs."""
+    """Start an answer and yield its remaining lines."""
     with account.http.stream(
         "POST", "/generate/text", json={"prompt": "A story, please.", "stream": True}
     ) as answer:

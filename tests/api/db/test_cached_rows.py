@@ -1,5 +1,4 @@
-"""What is kept of tables that seldom change is never older than the last write that somebody was
-told of."""
+"""Rows cached in memory are never older than the last write whose success was reported."""
 
 import asyncio
 import threading
@@ -74,7 +73,7 @@ async def test_a_write_in_whatever_words_is_seen(filled: Db, query: str, way: st
 
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 async def test_a_write_that_does_not_name_its_table_is_seen(filled: Db) -> None:
-    """Prepared, so that only its name is executed."""
+    """The statement is prepared, so that the executed text holds only its name."""
     async with filled.transaction() as sql:
         await sql.execute("PREPARE later AS UPDATE studio_settings SET value_json = '1'")
     assert await value(filled) == "0"
@@ -105,7 +104,7 @@ async def test_what_is_kept_cannot_be_changed_by_who_is_given_it(filled: Db) -> 
 
 
 async def test_writes_of_one_batch_are_seen(filled: Db) -> None:
-    """Also of one that fails as a whole and is done one by one."""
+    """This includes a batch that fails as a whole and is repeated one by one."""
     for taken in ("other", "n"):
         written = [filled.execute(UPDATE, "n", taken), filled.execute(INSERT, taken, "x", now())]
         results = await asyncio.gather(*written, return_exceptions=True)
@@ -170,7 +169,7 @@ async def test_readers_beside_a_writer_never_fall_behind_it(filled: Db) -> None:
 async def test_rows_that_a_write_has_overtaken_are_not_kept(
     duckdb_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The read is held between its answer and its being kept, while the write comes in."""
+    """The write comes between the answer of the read and the moment the cache would keep it."""
     has_read, go_on = threading.Event(), threading.Event()
     fits = CachedRows.fits
 

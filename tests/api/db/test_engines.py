@@ -1,4 +1,4 @@
-"""Both engines behind the four calls keep the same promises."""
+"""Both engines keep the same promises behind the four calls."""
 
 import asyncio
 from datetime import datetime, timedelta, tzinfo
@@ -44,8 +44,8 @@ async def test_a_taken_key_is_a_duplicate(db: Db) -> None:
 
 
 async def test_writes_at_once_each_get_their_own_result(db: Db) -> None:
-    """More than a batch, half of them duplicates: the failing ones do not take the others with
-    them."""
+    """They are more than a batch, and half are duplicates: a failing write does not take others
+    with it."""
     tries = [db.execute(INSERT, str(number // 2), now()) for number in range(BATCH_MAX * 4)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(result, Duplicate) for result in results) == BATCH_MAX * 2
@@ -54,14 +54,15 @@ async def test_writes_at_once_each_get_their_own_result(db: Db) -> None:
 
 
 class Nowhere(tzinfo):
-    """As any value may break the driver with an error that is not the driver's."""
+    """A time zone that breaks the driver with an error that is not the driver's, as any value
+    may."""
 
     def utcoffset(self, _: datetime | None) -> timedelta:
         raise ValueError("no such place")
 
 
 async def test_a_value_that_breaks_the_driver_holds_up_nobody(db: Db) -> None:
-    """On its own, and among others."""
+    """The value is tried on its own and among others."""
     for others in (0, 2):
         tries = [db.execute(INSERT, f"{others} {number}", now()) for number in range(others)]
         tries.insert(1, db.execute(INSERT, "broken", datetime(2026, 1, 1, tzinfo=Nowhere())))  # type: ignore[abstract]
@@ -192,7 +193,7 @@ async def test_a_second_opening_of_the_file_is_refused_in_words(duckdb_path: Pat
 
 
 async def test_what_was_acknowledged_is_there_after_kill(tmp_path: Path) -> None:
-    """A child writes and says so; killed in the middle, nothing it acknowledged is missing."""
+    """A child reports each write and is killed in the middle; no reported write is missing."""
     from signal import SIGKILL
     from sys import executable
 

@@ -1,5 +1,4 @@
-"""What a database was brought to its form with is kept and compared; files that have landed stay as
-they are."""
+"""Applied migrations are recorded with their checksums and compared; landed files do not change."""
 
 import asyncio
 import shutil
@@ -17,7 +16,7 @@ LANDED = MIGRATIONS / "landed.txt"
 
 
 def listed() -> dict[str, str]:
-    """Checksum by file."""
+    """Return the checksum of each landed file."""
     return {
         name: checksum
         for checksum, name in (line.split() for line in LANDED.read_text().splitlines())
@@ -36,8 +35,8 @@ def test_a_file_that_has_landed_is_as_it_was_and_a_new_one_is_listed() -> None:
 
 @pytest.fixture
 async def db(database: str) -> AsyncIterator[Db]:
-    """Its list of migrations is dropped at the end, so that no other test is given this
-    database."""
+    """Open a database and drop its list of migrations afterwards, so that no other test is given
+    it."""
     opened = await open_db(database)
     yield opened
     await opened.execute("DROP TABLE IF EXISTS schema_migrations")
@@ -50,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def forget_checksums(db: Db) -> None:
-    """As versions of before left it."""
+    """Make the list look as earlier versions left it."""
     await db.execute("ALTER TABLE schema_migrations DROP COLUMN checksum")
 
 
@@ -117,8 +116,8 @@ async def test_a_database_of_before_checksums_is_taken_when_its_columns_are_righ
 async def test_one_whose_files_were_edited_after_it_was_made_is_refused(
     change: str, subject: str, db: Db
 ) -> None:
-    """Each of these was done to a landed file once, and the database of before started as if all
-    was well."""
+    """Each of these edits was made to a landed file once, and an older database then started as if
+    all was well."""
     await forget_checksums(db)
     await db.execute(change)
     assert await refused(db) == ("other_form", subject)

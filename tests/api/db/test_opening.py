@@ -1,5 +1,4 @@
-"""A database that cannot be opened is told in one sentence with what to do, and is left as it
-was."""
+"""A database that cannot be opened is left as it is, and one sentence says what to do."""
 
 import asyncio
 import os
@@ -40,7 +39,7 @@ def settings(data: Path, database_url: str | None = None) -> Settings:
 
 @pytest.fixture
 def data(duckdb_path: Path) -> Path:
-    """A folder with a database and its log."""
+    """Return a folder with a database and its log."""
     subprocess.run([sys.executable, "-c", UNSYNCED, str(duckdb_path)], check=True)
     assert log_of(duckdb_path).stat().st_size > 0
     return duckdb_path.parent
@@ -63,7 +62,7 @@ def cut(name: str, size: int) -> Damage:
 
 
 def another_log(data: Path) -> None:
-    """As when a copy of the database is put back by hand, and the log of the newer one stays."""
+    """Put back a copy of the database while the log of the newer one stays, as happens by hand."""
     import duckdb
 
     (data / "app.duckdb").unlink()
@@ -190,7 +189,8 @@ async def test_a_schema_that_is_not_ours_is_told_with_the_way_back(data: Path) -
 async def test_a_server_that_does_not_have_what_the_address_says(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    """Nothing of a password is repeated, also where a sign in it makes the address another one."""
+    """No part of a password is repeated, even if a character in it makes the address another
+    one."""
     known = postgres.url("postgres")
     socket = known.partition("?")[2]
     for url, said, final in [

@@ -30,7 +30,8 @@ async def things(db: Db) -> Db:
 
 
 async def pages(db: Db, order: Order, conditions: list[Condition], between: str = "") -> str:
-    """The ids, in pages of two; `between` is done once, behind the first page."""
+    """Return the ids, read in pages of two; the statement `between` is executed once, after the
+    first page."""
     found, cursor = await ids_of(db, "things", conditions, order, None, 2)
     if between:
         await db.execute(between)
@@ -52,7 +53,7 @@ async def test_each_order_has_each_row_once(things: Db) -> None:
 
 
 async def test_a_page_begins_where_the_last_one_ended_whatever_changed(things: Db) -> None:
-    """The first page ends with `e`, which is elsewhere then, or gone."""
+    """The first page ends with `e`, which has moved or gone before the next page."""
     assert await pages(things, COST, [], "UPDATE things SET cost = 0 WHERE id = 'e'") == "becafe"
     await things.execute("UPDATE things SET cost = 5 WHERE id = 'e'")
     assert await pages(things, COST, [], "DELETE FROM things WHERE id = 'e'") == "becaf"
@@ -65,8 +66,8 @@ async def test_a_cursor_of_another_order_is_refused(things: Db, cursor: str) -> 
 
 
 async def test_the_newest_come_without_gaps_from_busy_and_from_quiet_times(db: Db) -> None:
-    """What is looked at first are two days before the page: more than it shows, less, and
-    nothing."""
+    """The two days before the page, which are read first, hold more than a page, less than a page,
+    or nothing."""
     await db.execute("CREATE TABLE things (id TEXT PRIMARY KEY)")
     ago = [
         timedelta(days=-1),

@@ -1,5 +1,5 @@
-"""PostgreSQL as it fails over, shuts down, cancels and deadlocks: what is no mistake of ours is
-`DbUnavailable`, and the pool goes on."""
+"""PostgreSQL fails over, shuts down, cancels and deadlocks: the errors become `DbUnavailable`
+unless they are our mistakes, and the pool goes on."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def server(postgres: Postgres, postgres_url: str) -> "Server":
 
 
 class Server:
-    """What an administrator does to one database."""
+    """Acts of an administrator on one database."""
 
     def __init__(self, postgres: Postgres, database: str) -> None:
         self._postgres = postgres
@@ -45,7 +45,7 @@ class Server:
 
 @pytest.fixture
 async def reset(server: Server) -> AsyncIterator[None]:
-    """The database is another test's afterwards."""
+    """Undo the settings, because another test gets the database afterwards."""
     yield
     await server.do(
         "ALTER DATABASE {database} RESET ALL", "ALTER DATABASE {database} ALLOW_CONNECTIONS true"
@@ -60,8 +60,7 @@ async def db(postgres_url: str, reset: None) -> AsyncIterator[Db]:
 
 
 async def noticed(db: Db) -> None:
-    """Connections in the pool that were dropped are found to be so by the statement that gets
-    one."""
+    """Use every connection in the pool: a dropped one is noticed by the statement that gets it."""
     with contextlib.suppress(DbUnavailable):
         for _ in range(engine.POOL_MAX):
             await db.check()

@@ -1,4 +1,4 @@
-"""The whole api, and results in its outbox."""
+"""The whole api, with results in its outbox."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ GROUP, PRIVATE = "-100500", "77"
 
 @dataclass
 class Office:
-    """Ana has linked the private chat 77; `bot` is the Telegram bot's process, `admin` an
-    operator."""
+    """An api in which ana has linked the private chat 77; `bot` is the Telegram bot's process,
+    `admin` an operator."""
 
     api: Api
     ana: httpx.AsyncClient
@@ -31,7 +31,7 @@ class Office:
     async def asks(
         self, chat: str = GROUP, prompt: str = "a fox", **address: Any
     ) -> dict[str, Any]:
-        """Ana has an image made in a chat; it is done."""
+        """Make an image for ana in a chat, and return it finished."""
         if chat not in self.acting:
             who = {"platform_user_id": "77", "display_name": "Ana", "chat_id": chat}
             act = (await self.bot.post("/bot/act", json=who)).json()
@@ -50,7 +50,8 @@ class Office:
         return dict(made.json())
 
     async def claim(self) -> list[dict[str, Any]]:
-        """Without the notice that the chat was linked, which is acknowledged."""
+        """Return the claimed deliveries, except the notice that the chat was linked, which is
+        acknowledged."""
         answer = await self.bot.post("/bot/deliveries/claim?wait=0&limit=50")
         assert answer.status_code == 200, answer.text
         found = []
@@ -101,7 +102,7 @@ async def shared_office(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def office(shared_office: Office) -> Office:
-    """One api for a module; each test finds it empty."""
+    """Return the module's api, emptied for the test."""
     for table in ("deliveries", "generations", "platform_files", "audit"):
         await shared_office.api.services.db.execute(f"DELETE FROM {table}")
     await shared_office.api.services.db.execute(

@@ -1,4 +1,4 @@
-"""What operators do about stuck results, and what members send to their own chats."""
+"""Operators resolve stuck results, and members send results to their own chats."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""A chat that takes nothing: the result goes to its owner's private chat, then to the web, and
-everybody can see what was tried."""
+"""When a chat takes nothing, the result goes to its owner's private chat, then to the web, and the
+tries are listed."""
 
 from datetime import timedelta
 
@@ -112,7 +112,7 @@ async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_
 
 
 async def test_a_guests_result_stays_before_the_operator(office: Office) -> None:
-    """Nobody can sign in as a guest, and what a guest's chat is, nobody knows."""
+    """Nobody can sign in as a guest, and a guest's private chat is unknown."""
     await office.asks()
     await office.api.services.db.execute("UPDATE users SET guest = true")
     delivery = await office.one()
@@ -163,7 +163,7 @@ async def test_where_a_message_is_shown_once_it_is_tried_until_it_is_clear(offic
 
 
 async def test_bots_that_end_in_the_middle_count_as_copies(office: Office) -> None:
-    """A bot that is killed between its send and its ack has shown it, and nobody knows."""
+    """A bot that is killed between its send and its acknowledgement may have shown the result."""
     await office.asks()
     at = now()
     for attempt in (1, 2):

@@ -1,4 +1,4 @@
-"""The order of a chat, on both engines: nothing overtakes, no chat fills the bots' hands, and
+"""The order within a chat, on both engines: nothing overtakes, no chat takes all claims, and
 nothing is claimed twice."""
 
 import asyncio
@@ -111,7 +111,7 @@ async def test_they_come_when_the_seconds_are_over_without_another_bell(
 async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(
     deliveries: DeliveryService, db: Db
 ) -> None:
-    """Also after an unclear end, and that of a platform that shows it once."""
+    """This holds after an unclear end too, and on a platform that shows a copy only once."""
     await tell(deliveries, db, "a", "b")
     for fail in ({"retry_after": 30}, {"uncertain": True, "retry_after": 30}, {"retry_after": 30}):
         await db.execute("UPDATE deliveries SET due_at = $1", now())

@@ -1,5 +1,5 @@
-"""The outbox on both engines: leased once, back after a lease, never two bots at once, ended for
-good reasons only."""
+"""The outbox on both engines: a delivery is leased once, returns after its lease, is never held by
+two bots, and ends only for good reasons."""
 
 import asyncio
 from datetime import timedelta

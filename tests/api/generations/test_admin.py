@@ -1,5 +1,5 @@
-"""Operators: everybody's jobs, outcomes that only a person can know, retries, purges; each act
-audited, no race pays twice."""
+"""Operators list everybody's jobs, resolve unknown outcomes, retry and purge. Each act is audited,
+and no race pays twice."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ async def admin(api: Api) -> httpx.AsyncClient:
 async def lost(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, **body: object
 ) -> dict[str, Any]:
-    """A video whose submit answer was lost, as it waits for the operator."""
+    """Return a video whose submit answer was lost and which waits for the operator."""
     sandbox.break_with(Fault(call="videos.submit", kind="lost", times=1))
     made: dict[str, Any] = (
         await user.post("/generate/video", json={"prompt": "waves", **body})

@@ -1,4 +1,4 @@
-"""Once more, with changes; a last frame; and the cost that has to be confirmed."""
+"""Repeating a generation with changes, last frames, and costs that have to be confirmed."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from tests.sandbox_server import Sandbox
 
 @pytest.fixture
 def database(postgres_url: str) -> str:
-    """The same rows as of any other request, which is tried on both engines."""
+    """Use one engine: the rows are those of any other request, which is tried on both."""
     return postgres_url
 
 

@@ -1,4 +1,4 @@
-"""What the provider bills for what came to nothing, and who pays it."""
+"""Failures that the provider bills, and who pays for them."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def billed(usd: float) -> Fault:
-    """An answer without a picture that costs something."""
+    """Return an answer without a picture that costs something."""
     return Fault(
         call="images",
         kind="instead",

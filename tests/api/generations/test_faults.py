@@ -1,5 +1,5 @@
-"""What goes wrong at the provider, in the worker or between: a sentence for the user, nothing paid
-twice, nothing charged, nothing lost."""
+"""Faults at the provider, in the worker or between them: the user gets a sentence, nothing is paid
+twice, failures are free, and nothing is lost."""
 
 import hashlib
 import hmac
@@ -26,7 +26,8 @@ from tests.sandbox_server import Sandbox
 
 @pytest.fixture
 def database(postgres_url: str) -> str:
-    """What fails is outside the database; the writes are tried on both engines by others."""
+    """Use one engine: the faults are outside the database, and the writes are tried on both
+    elsewhere."""
     return postgres_url
 
 
@@ -36,8 +37,8 @@ def paid_calls(sandbox: Sandbox) -> int:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are real ones; only shorter, and too few for the breaker to take the
-    place of what the provider said."""
+    """Shorten the waits between tries, and keep them too few for the breaker to replace the
+    provider's error."""
     monkeypatch.setattr(provider_waits, "FIRST", 0.06)
     monkeypatch.setattr(provider_waits, "PATIENCE", 0.2)
 
@@ -212,8 +213,8 @@ async def test_a_job_cancelled_during_its_submit_is_not_tried_again(
 async def test_a_stale_workers_write_changes_nothing(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """Somebody else took the job while the first one was away: its result, its money and its
-    delivery are not written."""
+    """Another worker took the job meanwhile: the result, money and delivery of the first are not
+    written."""
     sandbox.break_with(image=1)
     made = (
         await user.post(
@@ -234,7 +235,7 @@ async def test_a_stale_workers_write_changes_nothing(
 
 
 async def left_behind(database: str, generation_id: str, **columns: object) -> None:
-    """The row as a killed process leaves it: leased, in the middle of a phase. The lease is
+    """Leave the row as a killed process does: leased in the middle of a phase, with the lease
     over."""
     db = await open_db(database)
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))

@@ -1,5 +1,5 @@
-"""What a provider may answer with, besides what it is asked for: a result is kept, measured as it
-is shown, and is what everybody shows."""
+"""Results in other formats than asked for are kept, measured as they are shown, and described alike
+everywhere."""
 
 import io
 

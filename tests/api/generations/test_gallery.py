@@ -1,5 +1,4 @@
-"""The gallery: what a list shows, several results at once, links that are shared. On both
-engines."""
+"""The gallery on both engines: contents of lists, acts on several results, and shared links."""
 
 import io
 import zipfile

@@ -34,7 +34,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 async def finished(api: Api, generation: dict[str, Any]) -> dict[str, Any]:
-    """Waits as the synchronous route does, without asking in a loop."""
+    """Wait for the end as the synchronous route does, without asking in a loop."""
     row = await store.get(api.services.db, generation["id"])
     assert row is not None
     row = await api.services.generations.wait(row, 60)
@@ -192,7 +192,7 @@ async def test_cancel_after_the_submit_still_books_the_real_cost(
 
 
 async def until(api: Api, generation_id: str, *, phase: str) -> Generation:
-    """Each step of the worker rings, so that this waits for events."""
+    """Wait for the phase; each step of the worker rings."""
     with api.services.wake.listen("worker") as listener:
         for _ in range(200):
             row = await store.get(api.services.db, generation_id)
@@ -277,7 +277,7 @@ async def test_bad_input_is_named_and_costs_nothing(
 async def test_no_more_than_the_budget_is_ever_accepted(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """128 at the same moment against a budget for ten, and for ten only."""
+    """128 requests come at the same moment, against a budget for ten."""
     monkeypatch.setattr(service, "UNFINISHED_MAX", 1000)
     sandbox.break_with(image=60)
     estimate = (

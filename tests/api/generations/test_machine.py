@@ -1,4 +1,4 @@
-"""Any order of the store's real writes by several workers, operators, webhooks and users: the
+"""The store's real writes in any order by several workers, operators, webhooks and users; the
 promises hold after each one."""
 
 import asyncio
@@ -38,7 +38,8 @@ CHAT = DeliveryTarget("terminal", "c1")
 
 
 class Jobs(RuleBasedStateMachine):
-    """`leases` are jobs as workers remember them, also long after they lost them."""
+    """Jobs under random writes. `leases` are jobs as workers remember them, also long after they
+    lost them."""
 
     loop: asyncio.AbstractEventLoop
     db: Db
@@ -88,7 +89,7 @@ class Jobs(RuleBasedStateMachine):
         follow=st.booleans(),
     )
     def claim(self, worker: str, late: bool, follow: bool) -> Generation | None:
-        """`late`: the leases of others are over, as if they had died."""
+        """Claim a job; with `late` the leases of others are over, as if they had died."""
         at = now() + timedelta(seconds=61 if late else 0)
         lapsed = [key[0] for key in self.run(transitions.over(self.db, at))]
         if follow:
@@ -124,7 +125,8 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def refused(self, lease: Generation | None) -> None:
-        """The provider said no before it did anything: this call was not paid."""
+        """Release a job that the provider refused before it did anything: this call was not
+        paid."""
         if (
             lease is not None
             and self.run(

@@ -1,5 +1,5 @@
-"""A result that was asked for in a chat is in the outbox of that chat, exactly once, from the
-transaction that finished it."""
+"""A result that was asked for in a chat gets one row in its outbox, in the transaction that
+finishes it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ ADDRESS = {"platform": "telegram", "chat_id": "77", "message_id": "5", "private"
 
 @pytest.fixture
 def database(postgres_url: str) -> str:
-    """The outbox itself is tried on both engines by `tests/api/deliveries`."""
+    """Use one engine: `tests/api/deliveries` tries the outbox itself on both."""
     return postgres_url
 
 

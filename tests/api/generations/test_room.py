@@ -1,5 +1,5 @@
-"""With too little room left nothing is paid for, and that is said before; people can still sign in
-and see what is there."""
+"""With too little disk space nothing is paid for, and the price says so beforehand; people can
+still sign in and see their results."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def paid_calls(sandbox: Sandbox) -> int:
 
 
 def user_of(api: Api, client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """The same person with the next process."""
+    """Return a client of the same person for another api."""
     return api.signed(client.headers["authorization"].removeprefix("Bearer "))
 
 

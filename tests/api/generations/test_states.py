@@ -82,7 +82,7 @@ ENDINGS: list[tuple[Phase, GenerationStatus | None]] = [("done", "completed"), (
 @one_engine
 @pytest.mark.parametrize("write", ["advance", "release", "finish", "others"])
 async def test_a_write_makes_only_moves_of_the_table(db: Db, write: str) -> None:
-    """From every state to every other, by each write, with a fence that fits."""
+    """Each write is tried from every state to every other, with a fence that fits."""
     for state in MOVES:
         leased = replace(job(*state), lease_token="mine")
         targets = TARGETS if write in {"advance", "release"} else ENDINGS
@@ -229,7 +229,7 @@ async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_
 async def test_workers_that_claim_at_the_same_moment_never_get_the_same_job(
     postgres_url: str,
 ) -> None:
-    """Each with its own connections, in random bites, until nothing is left."""
+    """Each worker has its own connections and claims random numbers until nothing is left."""
     dbs = [await open_db(postgres_url) for _ in range(2)]
     try:
         at = now()

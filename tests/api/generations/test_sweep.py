@@ -1,4 +1,4 @@
-"""What a crash or a lost file may leave behind is put right, and nothing else is touched."""
+"""The sweep repairs the leftovers of a crash or a lost file, and touches nothing else."""
 
 import asyncio
 import os
@@ -85,8 +85,8 @@ async def test_files_and_rows_without_each_other_go_when_they_are_old(
 async def test_what_was_made_since_a_backup_outlives_its_restoring(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The way back is the database before, with all its pictures; what even that does not name can
-    be taken out of the trash."""
+    """The replaced database still names all its pictures, and pictures it does not name can be
+    taken out of the trash."""
     data = tmp_path / "data"
     async with running_api(tmp_path, sandbox) as api, await api.user() as user:
         backup = await api.services.backups.make(None)

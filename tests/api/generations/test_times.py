@@ -1,4 +1,4 @@
-"""What a model usually takes, from its own history."""
+"""The usual duration of a model's jobs, from its own history."""
 
 from datetime import timedelta
 from pathlib import Path

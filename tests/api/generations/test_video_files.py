@@ -1,5 +1,5 @@
-"""What comes instead of a plain MP4 when a finished video is fetched: made into one, fetched again,
-or told at once with its reason."""
+"""Finished videos whose file is no plain MP4: converted, fetched again, or failed at once with the
+reason."""
 
 import base64
 import io
@@ -86,7 +86,7 @@ async def test_what_no_other_try_can_mend_is_told_at_once(
 async def test_a_file_that_ends_in_the_middle_is_fetched_again(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """And one that begins with a box of nothing is kept as it is."""
+    """A file that begins with an empty box is kept as it is."""
     whole = (FILES / "video-fetch/freefirst.mp4").read_bytes()
     sandbox.break_with(instead(whole[: len(whole) // 2], times=2), instead(whole))
     made = await finished(

@@ -1,4 +1,4 @@
-"""What the provider did not take, and certainly did not do, waits for it; what it may have done is
+"""Jobs that the provider refused without doing anything wait for it; jobs that it may have done are
 never sent again."""
 
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ async def admin(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def waits(api: Api, generation_id: str, tries: int = 1) -> store.Generation:
-    """Once the provider has refused it for now, so many times."""
+    """Wait until the provider has refused the job so many times, and return the row."""
     while True:
         row = await store.get(api.services.db, generation_id)
         assert row is not None
@@ -79,8 +79,8 @@ async def test_what_was_not_done_waits_however_often_it_was_tried(
 async def test_jobs_outlive_a_provider_that_is_away(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody listens there, for more tries than those that are counted elsewhere; then it is back
-    under the same address."""
+    """Nobody listens for more tries than count elsewhere; then the provider is back at the same
+    address."""
     monkeypatch.setattr(breaker, "FIRST_PAUSE", timedelta(milliseconds=50))
     with sandbox_server() as first:
         settings: dict[str, Any] = {**settings_of(database), "openrouter_base_url": first.url}
@@ -202,7 +202,7 @@ async def test_a_job_that_waits_holds_no_place(db: Db) -> None:
 async def test_who_is_over_the_limit_is_stopped_before_the_next_paid_call(
     api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
-    """Three at once are under way; what they cost is far above what was held for them."""
+    """Three jobs are under way at once, and cost far more than was held for them."""
     sandbox.break_with(image=30)
     for _ in range(transitions.IMAGES_PER_USER):
         taken = (await user.post("/generate/image", json=ASKED, headers=LATER)).json()

@@ -1,5 +1,5 @@
-"""The worker's leases, on both engines with short times: renewed while it lives, taken when it is
-gone, whatever clock and database do."""
+"""The worker's leases on both engines, with short times: renewed while it lives, taken over when it
+is gone, in spite of clock jumps and database outages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, MutableMapping
@@ -69,7 +69,7 @@ def worker_of(api: Api, times: WorkerTimes = SHORT) -> Worker:
 
 @asynccontextmanager
 async def second_worker(api: Api) -> AsyncIterator[None]:
-    """With PostgreSQL: as another process beside the api's own."""
+    """Run a second worker beside the api's own, where PostgreSQL allows it."""
     if api.services.db.engine == "duckdb":
         yield
         return
@@ -116,7 +116,7 @@ async def test_the_lease_of_what_is_under_way_never_ends(
 async def test_what_a_dead_worker_had_is_taken_up(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, phase: Phase
 ) -> None:
-    """A video is followed, what was not sent is sent, and what may have been sent is not sent
+    """A video is followed, an unsent job is sent, and one that may have been sent is not sent
     again."""
     sandbox.break_with(video=0.5)
     made = (await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)).json()
@@ -142,7 +142,7 @@ async def test_what_a_dead_worker_had_is_taken_up(
 async def test_a_worker_that_only_missed_a_beat_keeps_its_job(
     postgres_url: str, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """The database was away, or the clock has jumped: all leases are over at once, and their
+    """The database was away, or the clock has jumped: all leases are over at once while their
     workers live."""
     async with running_api(tmp_path, sandbox, database_url=postgres_url, worker="off") as api:
         db, worker = api.services.db, worker_of(api)
@@ -194,7 +194,7 @@ async def test_the_sweep_comes_by_itself_again_and_again(api: Api) -> None:
 async def test_a_clock_that_jumps_by_hours_costs_nobody_a_job(
     database: str, tmp_path: Path, sandbox: Sandbox, jump: timedelta, kind: str
 ) -> None:
-    """Not so short that a sweep comes by: files have the system's times, which do not jump here."""
+    """Sweeps are too far apart to run here: files have the system's times, which do not jump."""
     sandbox.break_with(image=1.0, video=1.5)
     times = replace(SHORT, sweep=300.0)
     async with (
@@ -238,7 +238,7 @@ async def test_a_video_that_is_never_done_is_given_up_after_an_hour_of_waits(
 
 
 async def stolen(api: Api, generation_id: str) -> Generation:
-    """Another worker takes the job while the first one waits for the provider."""
+    """Let another worker take the job while the first one waits for the provider."""
     at = now() + timedelta(hours=1)
     (taken,) = await transitions.claim(
         api.services.db,
@@ -254,7 +254,7 @@ async def stolen(api: Api, generation_id: str) -> Generation:
 
 
 async def under_way(api: Api, user: httpx.AsyncClient, sandbox: Sandbox) -> dict[str, Any]:
-    """A video that the provider takes a moment to accept."""
+    """Return a video that the provider takes a moment to accept."""
     sandbox.break_with(Fault(call="videos.submit", kind="delay", seconds=0.5))
     made: dict[str, Any] = (
         await user.post("/generate/video", json={"prompt": "x"}, headers=ASYNC)
@@ -304,7 +304,7 @@ async def test_the_id_of_a_paid_video_of_an_ended_job_is_shown_to_the_operator(
 
 
 async def test_a_step_that_ended_well_forgets_the_rescues_before_it(api: Api) -> None:
-    """Four short outages in the life of a long video are no job that kills its process."""
+    """Four short outages during a long video do not make it a job that kills its process."""
     row = job("processing", "poll", rescues=3, attempt=1, lease_token="mine", run_at=now())
     await store.insert(api.services.db, row)
     assert await transitions.release(api.services.db, row, "poll", row.run_at, now())

@@ -1,4 +1,4 @@
-"""Linking: the code of the web, used in a private chat, said yes to on both sides, all within five
+"""Linking: a code from the web, sent in a private chat and confirmed on both sides, all within five
 minutes."""
 
 import json
@@ -317,7 +317,7 @@ async def test_racing_redeems_have_one_winner(world: World) -> None:
 
 
 async def test_racing_confirms_make_one_link_and_one_notice(world: World) -> None:
-    """Sixteen accounts got the same identity to say yes; each confirms."""
+    """Sixteen accounts have the same identity's consent, and each confirms."""
     people = [world.users.new_guest(str(number)) for number in range(16)]
     async with world.db.transaction() as sql:
         for person in people:

@@ -1,4 +1,4 @@
-"""The ends of links: who may end one, who is told; and what becomes of guests."""
+"""The end of a link: who may end it and who is told; and the fate of guests."""
 
 from typing import Any
 

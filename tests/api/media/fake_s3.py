@@ -1,4 +1,4 @@
-"""As much of S3's REST API as the media store uses, in memory: objects, ranges, multipart
+"""The part of S3's REST API that the media store uses, in memory: objects, ranges, multipart
 uploads."""
 
 import asyncio

@@ -22,7 +22,7 @@ class S3:
     url: str
 
     def settings(self, who: str) -> dict[str, str]:
-        """For the environment."""
+        """Return the environment variables for a key."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ALLOW_HTTP": "true",

@@ -1,4 +1,4 @@
-"""Real files, made here: pictures by Pillow, videos by PyAV."""
+"""Real files made here: pictures by Pillow, videos by PyAV."""
 
 import io
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ CASES = Path(__file__).parents[2] / "cases"
 
 
 def case(name: str) -> bytes:
-    """A file of somebody else's making."""
+    """Return a file that another program made."""
     return (CASES / name).read_bytes()
 
 
@@ -32,7 +32,7 @@ def picture(
 
 
 def store_in(folder: Path, url: str | None = None, installation: str = "one") -> MediaStore:
-    """On a disk below `folder` unless `url` says otherwise."""
+    """Return a store on a disk below `folder`, or at `url`."""
     return MediaStore(
         url or (folder / "media").as_uri(), folder / "spool", installation=installation
     )
@@ -45,7 +45,7 @@ def media_in(db: Db, folder: Path, fetcher: ImageFetcher | None = None) -> Media
 
 
 def turned_picture() -> bytes:
-    """A JPEG of 64x48 that its EXIF says to turn by 90 degrees, with a place in it."""
+    """Return a JPEG of 64x48 with a place in its EXIF, which also says to turn it by 90 degrees."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8825)[1] = "N"
@@ -53,7 +53,7 @@ def turned_picture() -> bytes:
 
 
 def clip(path: Path, size: tuple[int, int] = (128, 72), frames: int = 10) -> bytes:
-    """H.264 at 10 frames a second."""
+    """Return an H.264 video of 10 frames a second."""
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

@@ -1,4 +1,5 @@
-"""User addresses: only the open internet, only the address that was checked, only so much."""
+"""Addresses from users: only the open internet, only the address that was checked, only a limited
+size."""
 
 import asyncio
 import gzip
@@ -269,7 +270,7 @@ async def streamed(fetcher: ImageFetcher, url: str, most: int = 1000) -> bytes:
 
 
 def everywhere(site: Site, **options: float) -> ImageFetcher:
-    """Looks names up as often as it is asked to."""
+    """Return a fetcher to which every name has the address of `site`."""
     return ImageFetcher(
         resolve=resolving("127.0.0.1"),
         is_allowed="127.0.0.1".__eq__,

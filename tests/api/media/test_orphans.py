@@ -1,5 +1,5 @@
-"""Files that no row names go into the trash, rows whose file is nowhere go; and nothing that
-anybody may still need."""
+"""Files that no row names go into the trash, and rows without a file go; nothing that is still
+needed does."""
 
 import hashlib
 import os
@@ -46,8 +46,7 @@ def row(number: int) -> MediaRow:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The one statement that is this module's own is tried on both engines; the rest is about
-    files."""
+    """Use one engine except for the module's one statement of its own; the rest is about files."""
     return str(request.getfixturevalue(getattr(request, "param", "postgres_url")))
 
 

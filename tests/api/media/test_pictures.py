@@ -1,5 +1,5 @@
-"""Whole pictures of every usual format get in, with nothing but their pixels, and without taking
-more memory than there is."""
+"""Whole pictures of every usual format get in, stripped to their pixels, within the memory
+limit."""
 
 import io
 import random
@@ -170,7 +170,7 @@ def test_grey_of_16_bits_is_scaled() -> None:
     ],
 )
 def test_tiffs_of_more_than_8_bits_are_scaled(mode: str, code: str, most: int, middle: int) -> None:
-    """What the numbers reach tells what they mean."""
+    """The largest number in the file decides the scale."""
     pixels = struct.pack(
         code, 0, *(value if mode == "F" else round(value) for value in (most / 2, most))
     )
@@ -182,7 +182,7 @@ def test_tiffs_of_more_than_8_bits_are_scaled(mode: str, code: str, most: int, m
 
 @pytest.mark.parametrize("name", ["icc_swapped.jpg", "icc_swapped.png"])
 def test_colours_are_those_of_the_profile(name: str) -> None:
-    """The profile's red is blue: whoever drops it swaps them."""
+    """The profile's red is blue: dropping the profile would swap them."""
     data = case(f"icc-profile/{name}")
     as_stored = opened(data).convert("RGB")
     cleaned = clean_picture(data)
@@ -257,7 +257,7 @@ def chunk(name: bytes, body: bytes, check: int | None = None) -> bytes:
 
 
 def with_chunk(made: bytes) -> bytes:
-    """A PNG with one more chunk behind its head."""
+    """Return a PNG with one more chunk after its header."""
     whole = picture()
     return whole[:33] + made + whole[33:]
 
@@ -424,8 +424,8 @@ def test_a_photo_that_is_decoded_whole_is_scaled_in_strips(monkeypatch: pytest.M
 
 
 def test_memory_is_bounded_and_given_back() -> None:
-    """Eight large pictures in four threads of another process: what it had at most, and what it
-    keeps of it, in MB more than at first."""
+    """Another process reads eight large pictures in four threads, and prints its peak and its
+    remainder in MB above the start."""
     script = """
 import io, sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Files over HTTP: who may read, ranges, headers; uploads."""
+"""Files over HTTP: permissions, ranges, headers and uploads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -31,7 +31,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Place]:
-    """Ana has one video."""
+    """Run an api in which ana has one video."""
     async with running_api(tmp_path, sandbox, refresh=False) as api, await api.user("ana") as ana:
         user_id = (await ana.get("/users/me")).json()["id"]
         video = clip(tmp_path / "clip.mp4")

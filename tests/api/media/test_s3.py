@@ -1,5 +1,5 @@
-"""The store on a real S3 server: what it keeps, what it says when it may not be written, and that
-nothing paid is lost meanwhile."""
+"""The store on a real S3 server: the objects it keeps, its errors when it may not write, and the
+safety of paid results meanwhile."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture
 def with_key(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Choose:
-    """Chooses the key of the stores that are made from then on."""
+    """Return a function that chooses the key of the stores made from then on."""
 
     def choose(name: str) -> None:
         for variable, value in s3.settings(name).items():
@@ -149,8 +149,8 @@ async def test_a_bucket_that_is_away_holds_no_start_up(
 async def test_what_was_paid_is_kept_until_the_bucket_takes_it(
     with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:
-    """The bucket has gone while it ran, or the key may only read: both look fine to who only asks
-    whether something is there."""
+    """The bucket has gone while the store ran, or the key may only read: both look fine to a mere
+    check of existence."""
     url, spool = f"s3://later-{name}/studio", tmp_path / "data" / "spool"
     with_key("owner")
     if name == "reader":

@@ -19,12 +19,12 @@ __all__ = ["place", "sandbox"]
 
 
 def noise(size: tuple[int, int], seed: int = 1) -> Image.Image:
-    """Nothing makes it small but leaving out detail."""
+    """Return a picture that only gets smaller by losing detail."""
     return Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3))
 
 
 def noisy_clip(path: Path, size: tuple[int, int] = (320, 180), frames: int = 20) -> bytes:
-    """Ten frames a second of noise with a tone."""
+    """Return a video of noise with a tone, ten frames a second."""
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream(
             "libx264", rate=10, options={"preset": "ultrafast", "qp": "20"}

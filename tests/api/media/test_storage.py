@@ -1,5 +1,5 @@
-"""Files appear whole or not at all, under the name of their content and owner; and what the store
-does not take is kept here meanwhile."""
+"""Files appear whole or not at all, named by content and owner; while the store takes none, they
+are kept locally."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def kept_in(folder: Path) -> list[str]:
-    """Without what the store writes about itself."""
+    """Return the names of the kept files, without those the store writes about itself."""
     return [name for name in files_in(folder) if not name.startswith(".")]
 
 
@@ -129,7 +129,7 @@ async def test_a_store_on_another_disk_gets_a_copy(
 
 
 def in_the_way(place: Path, *, there: bool) -> None:
-    """No folder can be made where a file is, not even by root."""
+    """Put a file in the way: no folder can be made there, not even by root."""
     folder, aside = place / "media", place / "aside"
     if there:
         folder.rename(aside)
@@ -233,7 +233,7 @@ async def test_what_was_received_half_is_forgotten_when_it_is_old(
 
 @pytest.fixture
 async def bucket_here(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeS3]:
-    """One that can misbehave as a real server does not on demand."""
+    """Run a fake bucket that can misbehave as a real server does not on demand."""
     async with running_s3() as running:
         for name, value in {**HERE, "ENDPOINT_URL": running.url}.items():
             monkeypatch.setenv(f"AWS_{name}", value)

@@ -1,4 +1,4 @@
-"""A video is measured as it is shown, and known when it was cut short."""
+"""A video is measured as it is shown, and a truncated one is recognised."""
 
 import io
 import struct
@@ -18,7 +18,8 @@ from tests.api.media.samples import CASES, case, clip, picture
 
 
 def shades(path: Path, values: list[int], **options: str) -> bytes:
-    """A frame for each value at 10 a second: 0 is black, anything else a ramp up to it."""
+    """Return a video with a frame for each value at 10 a second: 0 is black, anything else a ramp
+    up to it."""
     with av.open(str(path), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 128, 72, "yuv420p"
@@ -54,7 +55,7 @@ def test_a_video_is_as_large_as_it_is_shown(name: str, size: tuple[int, int]) ->
 
 
 def test_the_poster_stands_upright(tmp_path: Path) -> None:
-    """The frame as it was stored, turned with the clock as its matrix says."""
+    """The stored frame is turned clockwise, as its matrix says."""
     with av.open(str(CASES / "video-geometry" / "rot90.mp4")) as container:
         stored = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
     thumbnail = read_clip(CASES / "video-geometry" / "rot90.mp4").thumbnail
@@ -113,7 +114,7 @@ def test_an_mp4_may_begin_with_any_box(tmp_path: Path) -> None:
 
 
 def test_a_video_whose_frames_cannot_be_decoded_is_measured_without_a_poster() -> None:
-    """Its offsets are wrong by the box that was put before them."""
+    """Its offsets are wrong by the size of the box that was put before them."""
     assert video_format(case("video-fetch/freefirst.mp4")[:HEAD]) == "mp4"
     found = read_clip(CASES / "video-fetch" / "freefirst.mp4")
     assert (found.width, found.height, found.duration_ms, found.thumbnail) == (320, 180, 2000, None)

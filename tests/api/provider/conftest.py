@@ -1,4 +1,4 @@
-"""One real sandbox for all provider tests, as new before each."""
+"""One real sandbox for all provider tests, reset before each."""
 
 from collections.abc import AsyncIterator, Iterator
 

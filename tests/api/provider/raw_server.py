@@ -1,4 +1,4 @@
-"""A TCP server that answers with exactly the given bytes: for answers that no well-behaved server
+"""A TCP server that answers with exactly the given bytes, for answers that no well-behaved server
 gives."""
 
 import asyncio
@@ -28,7 +28,7 @@ def http(
 
 @asynccontextmanager
 async def raw_server(answer: bytes) -> AsyncIterator[Raw]:
-    """Reads one request, sends `answer` or the next of `answers`, closes."""
+    """Read one request, send `answer` or the next of `answers`, and close."""
     raw = Raw()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

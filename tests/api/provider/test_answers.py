@@ -1,5 +1,5 @@
-"""What providers really send: odd streams, thinking, endings, pictures and sources; and text that
-nobody can keep."""
+"""Answers as providers really send them: odd streams, thinking, endings, pictures and sources; and
+text that no database can hold."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ async def parts_of(stream: str, kind: str = "text/event-stream") -> list[TextPar
 
 
 def read(parts: list[TextPart]) -> str:
-    """The answer as its reader has it in the end."""
+    """Return the answer as its reader has it in the end."""
     text = ""
     for part in parts:
         match part:

@@ -1,4 +1,4 @@
-"""What a call cost, out of every form in which the provider says it or fails to."""
+"""The cost of a call, from every form in which the provider states it or fails to."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Every documented status, on every paid call: its code, what it proves, and a sentence that gives
-nothing away."""
+"""Every documented status on every paid call: its code, whether the call may have been paid, and a
+sentence without secrets."""
 
 import json
 import socket

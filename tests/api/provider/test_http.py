@@ -1,4 +1,4 @@
-"""What a broken connection proves, told by the type of the httpx error."""
+"""Broken connections: the type of the httpx error tells whether the request may have arrived."""
 
 import socket
 

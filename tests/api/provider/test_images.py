@@ -1,4 +1,4 @@
-"""Pictures by all three routes: real files of the asked size, and what each costs."""
+"""Pictures by all three routes: real files of the asked size, and the cost of each."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The live lists as models: kinds, image routes, capabilities, prices."""
+"""The live lists read as models: kinds, image routes, capabilities, prices."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""A provider that is down is not asked on and on; what is free to ask is asked twice."""
+"""A provider that is down is not asked on and on; free calls are tried twice."""
 
 import asyncio
 import socket
@@ -167,7 +167,8 @@ async def test_a_question_is_asked_once_more(provider: OpenRouter, sandbox: Sand
 async def test_a_question_is_not_asked_again_where_that_is_no_use(
     provider: OpenRouter, sandbox: Sandbox
 ) -> None:
-    """Refused for good, or the provider wants a longer wait than the one who asked has."""
+    """The call was refused for good, or the provider wants a longer wait than the caller has
+    time."""
     for fault in (
         Fault(call="key", kind="status", status=403),
         Fault(call="key", kind="status", status=429, retry_after=60),

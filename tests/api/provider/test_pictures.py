@@ -1,5 +1,5 @@
-"""Pictures in every shape in which answers hold them, good ones beside bad ones, and those that are
-only named by an address."""
+"""Pictures in every shape in which answers hold them: good ones beside bad ones, and those given
+only as an address."""
 
 import json
 from collections.abc import Callable

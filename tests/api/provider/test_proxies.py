@@ -1,5 +1,5 @@
-"""A network whose only way out is a proxy, and a CA of its own. Our own processes are reached
-without it."""
+"""A network whose only way out is a proxy, with a CA of its own. Our own processes are reached
+without the proxy."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""The provider's own SDK: it understands the sandbox's answers, and its models take, strictly,
-every body that our client sends."""
+"""The provider's own SDK reads the sandbox's answers, and its models accept, strictly, every body
+that our client sends."""
 
 import json
 from collections.abc import AsyncIterator
@@ -84,8 +84,8 @@ BODIES: list[tuple[type[BaseModel], dict[str, Any]]] = [
 
 
 def understood(kind: type[BaseModel], body: dict[str, Any]) -> None:
-    """Types are not bent, and everything that was sent comes out again: the SDK drops what it does
-    not know."""
+    """Check that the SDK reads the body with strict types and loses no field: it drops those it
+    does not know."""
     read = kind.model_validate_json(json.dumps(body), strict=True)
     told = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))
     assert told == body
@@ -182,7 +182,7 @@ async def test_what_a_generation_cost_can_be_asked_later(sdk: Sdk, provider: Ope
 async def test_our_client_sends_what_was_checked_above(
     provider: OpenRouter, sandbox: Sandbox
 ) -> None:
-    """The bodies on the wire, of each kind of call."""
+    """The bodies on the wire are compared, for each kind of call."""
     seen = ImageInput("image/png", picture())
     async for _ in provider.text(
         TextAsk(
