@@ -23,7 +23,6 @@ from admin_web.pages import (
     dashboard,
     gallery,
     generations,
-    image,
     inbox,
     joining,
     links,
@@ -36,7 +35,6 @@ from admin_web.pages import (
     sharing,
     spend,
     text,
-    video,
 )
 from admin_web.security import csrf, headers, reauth
 from admin_web.sessions import caller
@@ -65,7 +63,6 @@ PAGES = (
     dashboard,
     gallery,
     generations,
-    image,
     inbox,
     joining,
     links,
@@ -78,7 +75,6 @@ PAGES = (
     sharing,
     spend,
     text,
-    video,
 )
 
 

@@ -6,8 +6,9 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.fields import chosen_model, new_nonce
-from admin_web.forms.generation import liked, price
+from admin_web.forms.last_used import last_used
 from admin_web.forms.options import option_fields
+from admin_web.forms.prices import price
 from admin_web.render import RUNNING, fragment, page
 from admin_web.sessions.caller import all_soon, expect_me, soon
 from client import calls
@@ -29,7 +30,7 @@ def show() -> ResponseReturnValue:
         _latest(),
         all_soon(calls.models("image")),
     )
-    values = liked("image")
+    values = last_used("image")
     model = chosen_model(models(), values.get("model"))
     cost = price(model, values)
     made = newest().items

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.fields import Invalid, given, read
-from admin_web.forms.generation import preferences
+from admin_web.forms.last_used import preferences
 from admin_web.render import page
 from admin_web.sessions.caller import all_soon, api, expect_me, me
 from admin_web.words.errors import FormError, in_words

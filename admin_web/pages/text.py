@@ -20,16 +20,9 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from admin_web.forms.fields import Invalid, chosen_model, given, idempotency_key, new_nonce, read
-from admin_web.forms.generation import (
-    UPLOAD_TYPES,
-    Attached,
-    attached,
-    liked_model,
-    no_models,
-    preferences,
-    price,
-    use_model,
-)
+from admin_web.forms.last_used import last_model, preferences, use_model
+from admin_web.forms.pictures import UPLOAD_TYPES, Attached, attached
+from admin_web.forms.prices import no_models, price
 from admin_web.markdown import as_html
 from admin_web.render import fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, soon, web_session
@@ -73,7 +66,7 @@ def show() -> ResponseReturnValue:
     expect_me()
     kept = preferences()
     values = {
-        **liked_model("text", kept),
+        **last_model("text", kept),
         "system": kept.text_system or "",
         **request.args.to_dict(),
     }
