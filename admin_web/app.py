@@ -5,7 +5,6 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin_web import assets, errors, render
-from admin_web.forms import admin_acts
 from admin_web.pages import (
     admin_audit,
     admin_backups,
@@ -36,7 +35,7 @@ from admin_web.pages import (
     spend,
     text,
 )
-from admin_web.security import csrf, headers, reauth
+from admin_web.security import admins, csrf, headers, reauth
 from admin_web.sessions import caller
 from admin_web.sessions.flask_session import StoredSessions, derive, open_store
 from admin_web.settings import AGENT, WebSettings
@@ -101,7 +100,7 @@ def create_app(settings: WebSettings) -> Flask:
     headers.prepare(app, settings)
     app.before_request(caller.require_sign_in)
     app.before_request(reauth.prove)
-    app.before_request(admin_acts.only_admins)
+    app.before_request(admins.only_admins)
     language.prepare(app)
     render.prepare(app)
     assets.prepare(app)

@@ -1,10 +1,11 @@
 """The audit log, for admins: who did what to whom."""
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import account_id, admin_page, asked, day_start, one_of
-from admin_web.pages.media import passed_on
+from admin_web.downloads import passed_on
+from admin_web.forms.filters import Filters, account_id, cursor, day_start, filters
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words import audit_log
 from admin_web.words.errors import PLATFORMS
@@ -16,8 +17,6 @@ from client.schemas.admin import AuditOut
 
 pages = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 
-FILTERS = ("actor", "subject", "action", "since", "until")
-SORTS = {"oldest"}
 PLACES = {
     "budget_limit_set": "admin_budgets.show",
     "models_refreshed": "admin_models.show",
@@ -36,43 +35,41 @@ PLACES = {
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    typed = _typed()
-    cursor = request.args.get("cursor") or None
-    wanted, unknown = _wanted(typed)
+    kept = _kept()
+    wanted, unknown = _wanted(kept)
     found: Page[AuditOut] = (
-        Page(items=[]) if unknown else api().send(calls.audit(cursor, limit=25, **wanted))
+        Page(items=[]) if unknown else api().send(calls.audit(cursor(), limit=25, **wanted))
     )
-    kept = {name: value for name, value in typed.items() if value}
-    shown = {"found": found, "typed": typed, "kept": kept, "unknown": unknown, "cursor": cursor}
+    shown = {"found": found, "kept": kept, "unknown": unknown, "cursor": cursor()}
     return admin_page("admin/audit.html", **shown, told=audit_log, place=_place, thing=_thing)
 
 
 @pages.get("/audit.csv")
 def export() -> ResponseReturnValue:
-    """The whole of what the filters leave, as a file for a spreadsheet."""
-    wanted, unknown = _wanted(_typed())
+    """Every entry that the filters leave, as a file for a spreadsheet."""
+    wanted, unknown = _wanted(_kept())
     if unknown:
         abort(404)
     return passed_on(api().open(calls.audit_csv(**wanted)))
 
 
-def _typed() -> dict[str, str]:
-    return {name: asked(name) for name in FILTERS} | {"sort": one_of(SORTS, "sort")}
+def _kept() -> Filters:
+    return filters("actor", "subject", "action", "since", "until", sort={"oldest"})
 
 
-def _wanted(typed: dict[str, str]) -> tuple[AuditWanted, list[str]]:
-    """The filter, and what was typed that is no account."""
-    actor, subject = account_id(typed["actor"]), account_id(typed["subject"])
+def _wanted(kept: Filters) -> tuple[AuditWanted, list[str]]:
+    """Return the filter for the api, and the words that name no account."""
+    actor, subject = account_id(kept["actor"]), account_id(kept["subject"])
     wanted: AuditWanted = {
         "actor_id": actor,
-        "action": typed["action"],
+        "action": kept["action"],
         "subject": subject,
-        "since": day_start(typed["since"]),
-        "until": day_start(typed["until"], after=1),
-        "sort": typed["sort"],
+        "since": day_start(kept["since"]),
+        "until": day_start(kept["until"], after=1),
+        "sort": kept["sort"],
     }
     return wanted, [
-        typed[name] for name, found in (("actor", actor), ("subject", subject)) if found is None
+        kept[name] for name, found in (("actor", actor), ("subject", subject)) if found is None
     ]
 
 

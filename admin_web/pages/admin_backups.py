@@ -6,8 +6,10 @@ from typing import Any
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import act, admin_page, one_of
-from admin_web.pages.media import passed_on
+from admin_web.downloads import passed_on
+from admin_web.forms.acts import act
+from admin_web.forms.filters import filters
+from admin_web.security.admins import admin_page
 from admin_web.security.reauth import FIELD
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
@@ -26,13 +28,13 @@ SORTS: dict[str, Callable[[BackupOut], Any]] = {
 @pages.get("")
 def show() -> ResponseReturnValue:
     """All there are, which are never many."""
-    found, sort = api().send(calls.backups()), one_of(set(SORTS), "sort")
-    shown = sorted(found.items, key=SORTS[sort]) if sort else found.items
+    found, kept = api().send(calls.backups()), filters(sort=SORTS)
+    shown = sorted(found.items, key=SORTS[kept["sort"]]) if kept else found.items
     return admin_page(
         "admin/backups.html",
         backups=found,
         shown=shown,
-        kept={"sort": sort} if sort else {},
+        kept=kept,
         password_field=FIELD,
     )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import admin_page, one_of
+from admin_web.forms.filters import one_of
 from admin_web.render import fragment, ready
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import all_soon, api, soon
 from admin_web.words.admin_warnings import alert
 from client import calls

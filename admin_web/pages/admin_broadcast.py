@@ -5,9 +5,11 @@ from typing import cast
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import act, admin_page, one_of
+from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
+from admin_web.forms.filters import cursor, one_of
 from admin_web.render import fragment
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS, FormError, in_words
 from admin_web.words.language import _, ngettext
@@ -106,7 +108,6 @@ def _show(
 
 
 def _sent() -> dict[str, object]:
-    cursor = request.args.get("cursor") or None
     sort = one_of({"oldest"}, "sort")
-    found = api().send(calls.broadcasts(cursor=cursor, sort=sort, limit=10))
-    return {"found": found, "cursor": cursor, "sort": sort}
+    found = api().send(calls.broadcasts(cursor=cursor(), sort=sort, limit=10))
+    return {"found": found, "cursor": cursor(), "sort": sort}

@@ -5,8 +5,9 @@ from typing import cast, get_args
 from flask import Blueprint, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import act, admin_page
+from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, given, read
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import FormError

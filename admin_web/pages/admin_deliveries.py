@@ -1,11 +1,12 @@
-"""What is on its way to chats, for admins: what is stuck, why, and sending it again or to somewhere
-else."""
+"""Deliveries to chats, for admins: why one is stuck, and sending it again or to a private chat."""
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import account_id, act, admin_page, asked, one_of
+from admin_web.forms.acts import act
+from admin_web.forms.filters import account_id, cursor, filters
 from admin_web.render import fragment
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.errors import PLATFORMS
 from admin_web.words.language import _
@@ -17,7 +18,7 @@ pages = Blueprint("admin_deliveries", __name__, url_prefix="/admin/deliveries")
 
 STATES = {"troubled", "dead", "pending", "inbox", "done"}
 SORTS = {"": {"oldest"}, "done": {"oldest"}, "pending": {"oldest", "tries", "due"}}
-"""What can be sorted by, by state; what is not here: by age and by tries."""
+"""The ways to sort, by state; any other state is sorted by age and by tries."""
 
 
 @pages.get("")
@@ -66,32 +67,28 @@ def _page(delivery_id: str) -> str:
 
 
 def _table() -> dict[str, object]:
-    state, platform = one_of(STATES, "state"), one_of(set(PLATFORMS), "platform")
-    sorts = SORTS.get(state, {"oldest", "tries"})
-    sort = one_of(sorts, "sort")
-    user, job = asked("user"), asked("job", 64)
-    cursor = request.args.get("cursor") or None
-    user_id = account_id(user)
+    kept = filters("user", "job", state=STATES, platform=PLATFORMS)
+    sorts = SORTS.get(kept["state"], {"oldest", "tries"})
+    kept |= filters(sort=sorts)
+    user_id = account_id(kept["user"])
     found: Page[DeliveryRowOut] = Page(items=[])
     if user_id is not None:
-        troubled = state == "troubled"
+        troubled = kept["state"] == "troubled"
         found = api().send(
             calls.deliveries(
                 limit=25,
-                state="" if troubled else state,
+                state="" if troubled else kept["state"],
                 troubled=troubled,
-                platform=platform,
+                platform=kept["platform"],
                 user_id=user_id,
-                generation_id=job,
-                sort=sort,
-                cursor=cursor,
+                generation_id=kept["job"][:64],
+                sort=kept["sort"],
+                cursor=cursor(),
             )
         )
-    kept = {"state": state, "platform": platform, "user": user, "job": job, "sort": sort}
-    kept = {name: value for name, value in kept.items() if value}
     return {
         "found": found,
-        "cursor": cursor,
+        "cursor": cursor(),
         "kept": kept,
         "sorts": sorts,
         "unknown_user": user_id is None,

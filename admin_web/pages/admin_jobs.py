@@ -1,17 +1,25 @@
-"""Everybody's jobs, for admins: what runs, what is stuck and why, and what can be done about it."""
+"""Everybody's jobs, for admins: their states, the reasons of failures, and acts on them."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import account_id, act, admin_page, asked, day_start, one_of
+from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, given, read
+from admin_web.forms.filters import (
+    Filters,
+    account_id,
+    cursor,
+    day_of,
+    day_start,
+    filters,
+)
 from admin_web.render import fragment
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api, safe_next, soon
 from admin_web.words import audit_log
 from admin_web.words.admin_jobs import STATUSES
@@ -27,65 +35,26 @@ pages = Blueprint("admin_jobs", __name__, url_prefix="/admin/jobs")
 MODEL_KINDS = ("image", "video")
 MODELS_KEPT_SECONDS = 60
 SORTS = {"oldest", "cost", "longest"}
-CENTURIES = (1970, 9000)
 FEW_DAYS = {"cost", "longest"}
 DAY = timedelta(days=1)
 SPAN = timedelta(days=7)
-"""So many days are shown sorted in one of these ways, as the api does it."""
+"""The days that are shown when sorted in one of these ways, as the api does it."""
 OUTCOMES = {"failed_free", "failed_charged", "provider_id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The filters as they stand in the address: a link keeps them, the form shows them."""
-
-    user: str
-    status: str
-    kind: str
-    model: str
-    q: str
-    since: str
-    until: str
-    sort: str
-
-    def args(self, **other: str | None) -> dict[str, Any]:
-        """For a link: what is set, and `other` instead of some of it."""
-        values = {name: getattr(self, name) for name in self.__slots__} | other
-        return {name: value for name, value in values.items() if value}
-
-    @property
-    def is_narrow(self) -> bool:
-        return bool(self.args(status=None, sort=None))
-
-    @property
-    def span(self) -> tuple[date, date] | None:
-        """The first and the last day that are shown, where not all days are."""
-        if self.sort not in FEW_DAYS:
-            return None
-        since, until = _day(self.since), _day(self.until)
-        last = until or (since + SPAN - DAY if since else datetime.now(zone()).date())
-        earliest = last - SPAN + DAY
-        return max(since or earliest, earliest), last
 
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    wanted = _wanted()
-    listed = {kind: _models(kind) for kind in MODEL_KINDS if wanted.kind in {"", kind}}
-    table = _table(wanted)
-    return admin_page(
-        "admin/jobs.html",
-        wanted=wanted,
-        models={kind: models() for kind, models in listed.items()},
-        **table,
-    )
+    kept = _kept()
+    listed = {kind: _models(kind) for kind in MODEL_KINDS if kept["kind"] in {"", kind}}
+    table = _table(kept)
+    models = {kind: models() for kind, models in listed.items()}
+    return admin_page("admin/jobs.html", models=models, **table)
 
 
 @pages.get("/table")
 def table() -> ResponseReturnValue:
     """The table alone, for a page that keeps itself up to date."""
-    wanted = _wanted()
-    return fragment("admin/_jobs.html", wanted=wanted, **_table(wanted))
+    return fragment("admin/_jobs.html", **_table(_kept()))
 
 
 @pages.get("/clean-up")
@@ -215,7 +184,7 @@ def _facts(job_id: str) -> dict[str, Any]:
 
 
 def _models(kind: str) -> Callable[[], list[AdminModelOut]]:
-    """For the filter, up to a minute old: by a model of just now nobody filters yet."""
+    """Return the models to filter by, up to a minute old: nobody filters by a newer one yet."""
     kept: dict[str, tuple[float, list[AdminModelOut]]] = current_app.extensions.setdefault(
         "models_to_filter_by", {}
     )
@@ -234,47 +203,48 @@ def _back(job_id: str) -> str:
     return safe_next(request.form.get("next") or url_for("admin_jobs.one", job_id=job_id))
 
 
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if CENTURIES[0] < day.year < CENTURIES[1] else None
-
-
-def _wanted() -> Wanted:
-    return Wanted(
-        user=asked("user"),
-        status=one_of(set(STATUSES), "status"),
-        kind=one_of(set(MODEL_KINDS), "kind"),
-        model=asked("model", 200),
-        q=asked("q", 200),
-        since=asked("since", 10),
-        until=asked("until", 10),
-        sort=one_of(SORTS, "sort"),
+def _kept() -> Filters:
+    return filters(
+        "user", "model", "q", "since", "until", status=STATUSES, kind=MODEL_KINDS, sort=SORTS
     )
 
 
-def _table(wanted: Wanted) -> dict[str, object]:
-    cursor = request.args.get("cursor") or None
-    user_id = account_id(wanted.user)
+def _table(kept: Filters) -> dict[str, object]:
+    user_id = account_id(kept["user"])
     found: Page[AdminGenerationOut] = Page(items=[])
     if user_id is not None:
-        in_review = wanted.status == "review"
+        in_review = kept["status"] == "review"
         found = api().send(
             calls.jobs(
                 limit=25,
                 user_id=user_id,
-                status="" if in_review else wanted.status,
+                status="" if in_review else kept["status"],
                 needs_review=in_review,
-                kind=wanted.kind,
-                model=wanted.model,
-                q=wanted.q,
-                since=day_start(wanted.since),
-                until=day_start(wanted.until, after=1),
-                sort=wanted.sort,
-                cursor=cursor,
+                kind=kept["kind"],
+                model=kept["model"],
+                q=kept["q"],
+                since=day_start(kept["since"]),
+                until=day_start(kept["until"], after=1),
+                sort=kept["sort"],
+                cursor=cursor(),
             )
         )
-    here = url_for("admin_jobs.show", cursor=cursor, **wanted.args())
-    return {"found": found, "cursor": cursor, "unknown_user": user_id is None, "here": here}
+    return {
+        "found": found,
+        "kept": kept,
+        "cursor": cursor(),
+        "span": _span(kept),
+        "is_narrow": bool(kept.but(status=None, sort=None)),
+        "unknown_user": user_id is None,
+        "here": url_for("admin_jobs.show", cursor=cursor(), **kept.but()),
+    }
+
+
+def _span(kept: Filters) -> tuple[date, date] | None:
+    """Return the first and the last day that are shown, where not all days are."""
+    if kept["sort"] not in FEW_DAYS:
+        return None
+    since, until = day_of(kept["since"]), day_of(kept["until"])
+    last = until or (since + SPAN - DAY if since else datetime.now(zone()).date())
+    earliest = last - SPAN + DAY
+    return max(since or earliest, earliest), last

@@ -7,9 +7,11 @@ from typing import cast
 from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import act, admin_page, asked, one_of
+from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, given, read, typed
+from admin_web.forms.filters import cursor, filters
 from admin_web.forms.options import price_words
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.admin_jobs import KINDS
 from admin_web.words.errors import FormError, in_words
@@ -28,12 +30,9 @@ WHO = {"": None, "user": ["user"], "admin": ["admin"]}
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    q, kind = asked("q", 200), one_of(set(KINDS), "kind")
-    cursor = request.args.get("cursor") or None
-    sort = one_of(SORTS, "sort")
-    found = api().send(calls.all_models(kind=kind, q=q, sort=sort, cursor=cursor, limit=50))
-    kept = {name: value for name, value in {"q": q, "kind": kind, "sort": sort}.items() if value}
-    return admin_page("admin/models.html", found=found, q=q, kind=kind, kept=kept, cursor=cursor)
+    kept = filters("q", kind=KINDS, sort=SORTS)
+    found = api().send(calls.all_models(**kept, cursor=cursor(), limit=50))
+    return admin_page("admin/models.html", found=found, kept=kept, cursor=cursor())
 
 
 @pages.post("/refresh")

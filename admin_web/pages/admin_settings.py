@@ -3,7 +3,8 @@
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import act, admin_page
+from admin_web.forms.acts import act
+from admin_web.security.admins import admin_page
 from admin_web.sessions.caller import api
 from admin_web.words.language import _
 from client import calls

@@ -2,11 +2,13 @@
 
 from typing import Any, cast
 
-from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin_web.forms.admin_acts import admin_page, asked, one_of
+from admin_web.forms.acts import act
 from admin_web.forms.fields import Invalid, given, read
+from admin_web.forms.filters import NAME_MAX, cursor, filters, one_of
+from admin_web.security.admins import admin_page
 from admin_web.sessions import shown_once
 from admin_web.sessions.caller import api, soon
 from admin_web.words.errors import FormError, in_words
@@ -27,16 +29,9 @@ SESSION_SORTS = {"oldest", "seen"}
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    wanted: dict[str, Any] = {
-        "q": asked("q"),
-        "role": one_of(ROLES, "role"),
-        "status": one_of(STANDINGS, "status"),
-        "sort": one_of(SORTS, "sort"),
-    }
-    cursor = request.args.get("cursor") or None
-    found = api().send(calls.users(**wanted, cursor=cursor, limit=25))
-    kept = {name: value for name, value in wanted.items() if value}
-    return admin_page("admin/users.html", found=found, wanted=wanted, kept=kept, cursor=cursor)
+    kept = filters("q", role=ROLES, status=STANDINGS, sort=SORTS)
+    found = api().send(calls.users(**kept.but(q=kept["q"][:NAME_MAX]), cursor=cursor(), limit=25))
+    return admin_page("admin/users.html", found=found, kept=kept, cursor=cursor())
 
 
 @pages.get("/invite")
@@ -140,20 +135,14 @@ def delete(user_id: str) -> ResponseReturnValue:
 
 def _do(user_id: str, call: Call[Any], done: str = "", then: str = "") -> ResponseReturnValue:
     """Back to the person's page with a message, or on to `then` when it is done."""
-    back = url_for("admin_users.person", user_id=user_id)
-    try:
-        name = api().send(calls.user(user_id)).display_name or _("The account")
-        made = api().send(call)
-    except ApiError as error:
-        if error.needs_person or error.status in {403, 404}:
-            raise
-        flash(in_words(error).sentence, "error")
-        return redirect(back)
-    if isinstance(made, SecretLinkOut):
-        shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
-    if done:
-        flash(done % {"name": name}, "success")
-    return redirect(then or back)
+    name = api().send(calls.user(user_id)).display_name or _("The account")
+
+    def words(made: object) -> str:
+        if isinstance(made, SecretLinkOut):
+            shown_once.keep(user_id, SecretLinkOut(**made.model_dump(exclude={"user"})))
+        return done % {"name": name}
+
+    return act(call, words, url_for("admin_users.person", user_id=user_id), then)
 
 
 def _person(user_id: str, error: FormError | None = None, status: int = 200) -> ResponseReturnValue:

@@ -1,17 +1,15 @@
-"""Everything that was made, newest first: filters, and several at once."""
+"""The gallery: a person's results, newest first, with filters and acts on several at once."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.downloads import passed_on
+from admin_web.forms.filters import Filters, cursor, day_of, day_start, filters
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import all_soon, api, expect_me, is_script
-from admin_web.words.language import N_, _, ngettext, zone
+from admin_web.words.language import N_, _, ngettext
 from client import calls
 from client.errors import ApiError
 from client.schemas import Page
@@ -28,63 +26,22 @@ SOURCES = {
     "terminal": "Terminal",
 }
 AT_ONCE = 100
-CHUNK = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The filters as the page's address has them; what makes no sense is dropped."""
-
-    kind: str
-    show: str
-    q: str
-    model: str
-    source: str
-    favourite: str
-    since: str
-    until: str
-
-    def address(self) -> dict[str, Any]:
-        """For links that keep the filters."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
-
-    @property
-    def is_filtered(self) -> bool:
-        return any((self.q, self.model, self.source, self.favourite, self.since, self.until))
-
-    @property
-    def hidden_count(self) -> int:
-        """How many of the filters are set that only show when they are opened."""
-        return sum(map(bool, (self.model, self.source, self.since, self.until, self.show)))
-
-    def asked(self) -> dict[str, str | None]:
-        """For the api: days of the person's zone as moments, `until` with its whole day."""
-        return {
-            "kind": self.kind,
-            "status": None if self.show == "all" else "completed",
-            "q": self.q,
-            "model": self.model,
-            "source": self.source,
-            "favourite": self.favourite,
-            "since": _moment(self.since),
-            "until": _moment(self.until, after=True),
-        }
 
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    chosen = _chosen()
-    cursor = request.args.get("cursor") or None
+    kept = _kept()
     if is_script():
-        return fragment("gallery/_tiles.html", found=_found(chosen, cursor), chosen=chosen)
+        return fragment("gallery/_tiles.html", found=_found(kept), kept=kept)
     expect_me()
     models = all_soon(calls.used_models())
-    found = _found(chosen, cursor)
     return page(
         "gallery/show.html",
-        found=found,
-        chosen=chosen,
-        cursor=cursor,
+        found=_found(kept),
+        kept=kept,
+        is_filtered=bool(kept.but(kind=None, show=None)),
+        hidden_count=len(kept.but(kind=None, q=None, favourite=None)),
+        cursor=cursor(),
         models=_or_none(models),
         sources=SOURCES,
     )
@@ -108,7 +65,7 @@ def delete() -> ResponseReturnValue:
             said if not done.kept else f"{said} {_('What is still being made was kept.')}",
             "success",
         )
-    there = url_for("gallery.show", **_chosen().address())
+    there = url_for("gallery.show", **_kept().but())
     return jsonify(go=there) if is_script() else redirect(there)
 
 
@@ -118,59 +75,44 @@ def zip_files() -> ResponseReturnValue:
     if not ids:
         flash(_("Choose some results first."), "info")
         return redirect(url_for("gallery.show"))
-    stack = ExitStack()
-    upstream = stack.enter_context(api().open(calls.zip_files(ids)))
-    response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
-    response.call_on_close(stack.close)
-    for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
-        if name in upstream.headers:
-            response.headers[name] = upstream.headers[name]
-    return response
+    return passed_on(api().open(calls.zip_files(ids)))
 
 
 def _ids() -> list[str]:
     return request.form.getlist("ids")[:AT_ONCE]
 
 
-def _chosen() -> Chosen:
-    def given(name: str) -> str:
-        return request.args.get(name, "").strip()[:200]
+def _kept() -> Filters:
+    kept = filters(
+        "q", "model", "since", "until", kind=KINDS, show={"all"}, source=SOURCES, favourite={"true"}
+    )
+    for name in ("since", "until"):
+        if day_of(kept[name]) is None:
+            kept.pop(name, None)
+    return kept
 
-    return Chosen(
-        kind=given("kind") if given("kind") in KINDS else "",
-        show="all" if given("show") == "all" else "",
-        q=given("q"),
-        model=given("model"),
-        source=given("source") if given("source") in SOURCES else "",
-        favourite="true" if given("favourite") == "true" else "",
-        since=given("since") if _day(given("since")) else "",
-        until=given("until") if _day(given("until")) else "",
+
+def _found(kept: Filters) -> Page[GenerationOut]:
+    """Days count in the person's zone, `until` with its whole day."""
+    return api().send(
+        calls.generations(
+            kind=kept["kind"],
+            status=None if kept["show"] == "all" else "completed",
+            q=kept["q"],
+            model=kept["model"],
+            source=kept["source"],
+            favourite=kept["favourite"],
+            since=day_start(kept["since"]),
+            until=day_start(kept["until"], after=1),
+            cursor=cursor(),
+            limit=30,
+        )
     )
 
 
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _moment(text: str, *, after: bool = False) -> str | None:
-    day = _day(text)
-    if day is None:
-        return None
-    with suppress(OverflowError):
-        day += timedelta(days=1) if after else timedelta()
-    return datetime.combine(day, time(), zone()).astimezone(UTC).isoformat()
-
-
-def _found(chosen: Chosen, cursor: str | None) -> Page[GenerationOut]:
-    return api().send(calls.generations(**chosen.asked(), cursor=cursor, limit=30))
-
-
 def _or_none(models: Callable[[], list[UsedModelOut]]) -> list[UsedModelOut]:
-    """What one can filter by: the models that the person has used. Without an answer there is one
-    filter less."""
+    """Return the models to filter by: those that the person has used. Without an answer there is no
+    such filter."""
     try:
         return models()
     except ApiError as error:

@@ -1,8 +1,9 @@
-"""What no chat took: results and notices that wait here."""
+"""The inbox: results and notices that no chat took."""
 
-from flask import Blueprint, flash, jsonify, redirect, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.filters import cursor
 from admin_web.render import page
 from admin_web.sessions.caller import api, expect_me, is_script
 from admin_web.words.errors import PLATFORMS
@@ -14,13 +15,12 @@ pages = Blueprint("inbox", __name__, url_prefix="/inbox")
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    """What is shown counts as read, from the next time on."""
+    """The messages shown count as read from the next time on."""
     expect_me()
-    cursor = request.args.get("cursor") or None
-    found = api().send(calls.inbox(cursor))
+    found = api().send(calls.inbox(cursor()))
     if found.unread:
         api().send(calls.read_inbox())
-    return page("inbox.html", found=found, cursor=cursor, platforms=PLATFORMS)
+    return page("inbox.html", found=found, cursor=cursor(), platforms=PLATFORMS)
 
 
 @pages.post("/<delivery_id>/put-aside")

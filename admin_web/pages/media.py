@@ -1,57 +1,15 @@
-"""Files of the api under our own origin: the browser needs no token and the content policy stays
-strict."""
+"""The files of results."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
-
-import httpx
-from flask import Blueprint, Response, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from admin_web.downloads import passed_on, wanted
 from admin_web.sessions.caller import api
 from client import calls
 
 pages = Blueprint("media", __name__)
 
-ASKED = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
-ANSWERED = (
-    "Content-Type",
-    "Content-Length",
-    "Content-Range",
-    "Content-Disposition",
-    "Accept-Ranges",
-    "Cache-Control",
-    "ETag",
-    "Last-Modified",
-)
-CHUNK = 64 * 1024
-
 
 @pages.get("/media/<media_id>")
 def serve(media_id: str) -> ResponseReturnValue:
     return passed_on(api().open(calls.media(media_id, *wanted())))
-
-
-def wanted() -> tuple[str, dict[str, str]]:
-    """The address's query, which holds the signature, and the headers that matter for a file."""
-    headers = {name: request.headers[name] for name in ASKED if name in request.headers}
-    return request.query_string.decode("ascii", "replace"), headers
-
-
-def passed_on(answer: AbstractContextManager[httpx.Response]) -> Response:
-    """The api's answer as it comes."""
-    stack = ExitStack()
-    upstream = stack.enter_context(answer)
-
-    def body() -> Iterator[bytes]:
-        with stack:
-            yield from upstream.iter_raw(CHUNK)
-
-    response = Response(body(), upstream.status_code)
-    # closing also when the browser leaves before the first byte, where the generator never starts
-    response.call_on_close(stack.close)
-    for name in ANSWERED:
-        if name in upstream.headers:
-            response.headers[name] = upstream.headers[name]
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response

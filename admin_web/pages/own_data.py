@@ -1,10 +1,9 @@
-"""What belongs to the person: taking it away as a file, and deleting the account."""
-
-from contextlib import ExitStack
+"""The person's own data: everything as one file, and deleting the account."""
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.downloads import passed_on
 from admin_web.render import page
 from admin_web.sessions.caller import api, me, sessions, web_session
 from admin_web.words.errors import FormError, in_words
@@ -14,20 +13,11 @@ from client.errors import ApiError
 
 pages = Blueprint("own_data", __name__, url_prefix="/profile")
 
-CHUNK = 64 * 1024
-
 
 @pages.post("/export")
 def export() -> ResponseReturnValue:
-    """A zip, as it is made: it can be as large as everything that the person ever made."""
-    stack = ExitStack()
-    upstream = stack.enter_context(api().open(calls.export()))
-    response = Response(upstream.iter_raw(CHUNK), content_type="application/zip")
-    response.call_on_close(stack.close)
-    for name in ("Content-Disposition", "Content-Length", "Content-Encoding"):
-        if name in upstream.headers:
-            response.headers[name] = upstream.headers[name]
-    return response
+    """A zip with everything that the person ever made."""
+    return passed_on(api().open(calls.export()))
 
 
 @pages.get("/delete")

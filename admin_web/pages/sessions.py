@@ -1,15 +1,15 @@
-"""Where the person is signed in, and ending it."""
+"""The person's own sessions: where they are signed in, and ending one."""
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
+from admin_web.forms.acts import act
+from admin_web.forms.filters import cursor, one_of
 from admin_web.render import page
 from admin_web.sessions.caller import api
-from admin_web.words.errors import in_words
 from admin_web.words.language import _
 from client import calls
 from client.call import Call
-from client.errors import ApiError
 
 pages = Blueprint("sessions", __name__, url_prefix="/profile/sessions")
 
@@ -18,14 +18,9 @@ SORTS = {"oldest", "seen"}
 
 @pages.get("")
 def show() -> ResponseReturnValue:
-    cursor = request.args.get("cursor") or None
-    sort = wanted if (wanted := request.args.get("sort", "")) in SORTS else ""
-    return page(
-        "profile/sessions.html",
-        found=api().send(calls.sessions(cursor=cursor, sort=sort)),
-        cursor=cursor,
-        sort=sort,
-    )
+    sort = one_of(SORTS, "sort")
+    found = api().send(calls.sessions(cursor=cursor(), sort=sort))
+    return page("profile/sessions.html", found=found, cursor=cursor(), sort=sort)
 
 
 @pages.post("/<session_id>/end")
@@ -39,12 +34,4 @@ def end_others() -> ResponseReturnValue:
 
 
 def _do(call: Call[None], done: str) -> ResponseReturnValue:
-    try:
-        api().send(call)
-    except ApiError as error:
-        if error.needs_person:
-            raise
-        flash(in_words(error).sentence, "error")
-    else:
-        flash(done, "success")
-    return redirect(url_for("sessions.show"))
+    return act(call, lambda _answer: done, url_for("sessions.show"))

@@ -14,8 +14,8 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from admin_web.downloads import passed_on, wanted
 from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
-from admin_web.pages.media import passed_on, wanted
 from admin_web.render import fragment
 from admin_web.sessions.caller import all_soon, anonymous, api, is_script
 from admin_web.words.errors import PLATFORMS

@@ -1,0 +1,45 @@
+"""An act that a form asks for, and the answer to it: a message on the page to go back to."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import flash, redirect
+from flask.typing import ResponseReturnValue
+
+from admin_web.sessions.caller import api
+from admin_web.words.errors import in_words
+from admin_web.words.language import N_, _
+from client.call import Call
+from client.errors import ApiError
+
+FORBIDDEN = 403
+OF_OTHERS = {
+    "budget_exceeded": N_(
+        "The budget of this person, or one that all share, does not allow it. Raise it, then do "
+        "this again."
+    ),
+    "too_many_jobs": N_(
+        "This person has too many jobs under way. Wait until one is over, or cancel one."
+    ),
+    "price_unknown": N_("This model has no price. Set one under Models, then do this again."),
+}
+"""Words for an admin who acts for somebody else, where the usual words speak of one's own."""
+
+T = TypeVar("T")
+
+
+def act(call: Call[T], done: Callable[[T], str], back: str, then: str = "") -> ResponseReturnValue:
+    """Make the call and go back with a message: `done` makes it of the answer, unless it is empty.
+    `then`: the address to go on to after success. An error that needs the person, or that forbids
+    the act, is raised."""
+    try:
+        result = api().send(call)
+    except ApiError as error:
+        if error.needs_person or error.status == FORBIDDEN:
+            raise
+        said = _(OF_OTHERS[error.code]) if error.code in OF_OTHERS else in_words(error).sentence
+        flash(said, "error")
+        return redirect(back)
+    if said := done(result):
+        flash(said, "success")
+    return redirect(then or back)
