@@ -55,8 +55,6 @@ def checked_video_options(
     ):
         raise _unsupported(model, "last_image_id")
     options = _given(model, body, "video")
-    if can.generate_audio:
-        options.setdefault("generate_audio", True)
     if can.durations:
         options.setdefault("duration", _seconds(can.durations))
     if can.resolutions:
@@ -68,6 +66,8 @@ def checked_video_options(
         options.setdefault(
             "aspect_ratio", "16:9" if "16:9" in can.aspect_ratios else can.aspect_ratios[0]
         )
+    if can.generate_audio:
+        options.setdefault("generate_audio", True)
     return options
 
 
