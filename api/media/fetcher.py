@@ -18,7 +18,7 @@ import httpx
 import structlog
 
 from api.errors import InvalidRequest, ProviderUnavailable, TooLarge
-from api.provider.proxies import proxy_of
+from api.proxies import proxy_of
 from api.version import USER_AGENT
 
 log = structlog.get_logger("fetcher")

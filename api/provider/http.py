@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from api.provider.proxies import proxy_of
+from api.proxies import proxy_of
 from api.version import USER_AGENT
 
 IDLE_SECONDS = 15

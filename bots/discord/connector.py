@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
-from bots.core.proxies import proxy_of
+from client.proxies import proxy_of
 
 
 def connector_for(url: str) -> aiohttp.TCPConnector:

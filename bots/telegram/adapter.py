@@ -16,7 +16,6 @@ from telegram.error import Conflict, EndPointNotFound, InvalidToken, TelegramErr
 from telegram.request import HTTPXRequest
 
 from bots.core.commands import resolve
-from bots.core.proxies import proxy_of
 from bots.core.recent import Recent
 from bots.core.types import Address, Inbound, Messenger
 from bots.telegram.albums import Albums
@@ -27,6 +26,7 @@ from bots.telegram.inbound import from_messages, from_press, from_stop
 from bots.telegram.registration import register
 from bots.telegram.update_files import KeptUpdate, UpdateFiles
 from bots.telegram.webhook import Webhook
+from client.proxies import proxy_of
 
 log = structlog.get_logger()
 

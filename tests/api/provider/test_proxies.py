@@ -11,8 +11,8 @@ import pytest
 from api.provider import http
 from api.provider.http import NO_BYTES_SENT, http_client
 from api.provider.openrouter import OpenRouter
-from api.provider.proxies import proxy_of
 from api.provider.types import ProviderError
+from api.proxies import proxy_of
 from tests.fakes.proxy import PrivateCertificate, Proxy, private_certificate, running_proxy
 from tests.sandbox_server import Sandbox
 
