@@ -1,11 +1,12 @@
 """The one error of the client: the API has refused, or gave no answer that can be understood."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 import httpx
 from pydantic import ValidationError
 
-from client.schemas import FieldProblem, Problem
+from client.schemas import FieldProblem, Out, Problem
 from client.schemas.generations import ErrorOut
 
 API_UNAVAILABLE = "api_unavailable"
@@ -17,6 +18,14 @@ SILENT = {API_UNAVAILABLE, "database_unavailable"}
 GATEWAY = {502, 503, 504}
 """Statuses of a proxy that does not reach the API."""
 UNAVAILABLE = 503
+
+
+class _Refusal(Out):
+    """A problem document of an API whose reasons this client does not know."""
+
+    code: str
+    detail: str
+    retry_after: float | None = None
 
 
 class ApiError(Exception):
@@ -34,6 +43,7 @@ class ApiError(Exception):
         *,
         status: int = UNAVAILABLE,
         problem: Problem | None = None,
+        retry_after: float | None = None,
         request_id: str = "",
         unsent: bool = False,
     ) -> None:
@@ -42,6 +52,7 @@ class ApiError(Exception):
         self.detail = detail
         self.status = status
         self.problem = problem
+        self.retry_after = problem.retry_after if problem else retry_after
         self.request_id = request_id
         self.unsent = unsent
 
@@ -59,11 +70,6 @@ class ApiError(Exception):
     def busy(self) -> bool:
         """The API is answering the same request already."""
         return self.code == "conflict" and self.retry_after is not None
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds."""
-        return self.problem.retry_after if self.problem else None
 
     @property
     def fields(self) -> list[FieldProblem]:
@@ -99,15 +105,22 @@ def unavailable(error: BaseException, *, unsent: bool = False) -> ApiError:
 def refused(response: httpx.Response) -> ApiError:
     """The error that an answer stands for; its body must have been read."""
     status, request_id = response.status_code, response.headers.get("x-request-id", "")
-    try:
+    with suppress(ValidationError):
         problem = Problem.model_validate_json(response.content)
-    except ValidationError:
-        code = API_UNAVAILABLE if status in GATEWAY else BAD_ANSWER
-        said = f"HTTP {status} without a problem document"
-        return ApiError(code, said, request_id=request_id)
-    return ApiError(
-        problem.code, problem.detail, status=status, problem=problem, request_id=request_id
-    )
+        return ApiError(
+            problem.code, problem.detail, status=status, problem=problem, request_id=request_id
+        )
+    with suppress(ValidationError):
+        newer = _Refusal.model_validate_json(response.content)
+        return ApiError(
+            newer.code,
+            newer.detail,
+            status=status,
+            retry_after=newer.retry_after,
+            request_id=request_id,
+        )
+    code = API_UNAVAILABLE if status in GATEWAY else BAD_ANSWER
+    return ApiError(code, f"HTTP {status} without a problem document", request_id=request_id)
 
 
 def broken_off(error: ErrorOut, retry_after: float | None) -> ApiError:

@@ -123,9 +123,10 @@ def test_a_visitor_reads_the_language_of_the_browser(
 def test_what_a_model_lacks_is_said_with_its_facts_in_german(
     settings: WebSettings, facts: dict[str, object], said: str
 ) -> None:
-    fields = [{"field": "x", "message": "In English."}]
+    fields = [{"field": "x", "message": "In English.", "reason": "newer_than_the_web"}]
     problem = {
         "code": "option_unsupported",
+        "reason": "option_value",
         "title": "No",
         "status": 422,
         "detail": "In English.",
@@ -153,7 +154,6 @@ def test_what_a_model_lacks_is_said_with_its_facts_in_german(
             "Das ist zu lang: höchstens 80 Zeichen.",
         ),
         ({"reason": "newer_than_the_web"}, "Das sieht nicht richtig aus."),
-        ({}, "Das sieht nicht richtig aus."),
     ],
 )
 def test_what_is_wrong_with_a_field_is_said_in_german(
@@ -162,6 +162,7 @@ def test_what_is_wrong_with_a_field_is_said_in_german(
     fields = [{"field": "x", "message": "In English.", **reason}]
     problem = {
         "code": "invalid_request",
+        "reason": "body_unreadable",
         "title": "No",
         "status": 422,
         "detail": "In English.",

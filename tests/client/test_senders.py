@@ -86,6 +86,20 @@ async def test_an_answer_of_something_else_is_no_answer(
 
 
 @BOTH
+async def test_a_refusal_of_a_newer_api_is_a_refusal(which: Which) -> None:
+    async def newer(scope: Any, receive: Any, send: Any) -> None:
+        said = b'{"code": "tired", "detail": "No.", "reason": "new", "retry_after": 2}'
+        await send({"type": "http.response.start", "status": 429, "headers": []})
+        await send({"type": "http.response.body", "body": said})
+
+    async with served(newer) as port, sender(which, f"http://127.0.0.1:{port}", Tokens("x")) as api:
+        with pytest.raises(ApiError, match="tired") as error:
+            await api.send(calls.me())
+    assert (error.value.status, error.value.retry_after) == (429, 2)
+    assert not error.value.unanswered
+
+
+@BOTH
 async def test_an_api_that_is_not_there_has_got_nothing(which: Which, unused_tcp_port: int) -> None:
     async with sender(which, f"http://127.0.0.1:{unused_tcp_port}", Tokens("x")) as api:
         with pytest.raises(ApiError, match="api_unavailable") as error:
