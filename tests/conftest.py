@@ -1,5 +1,5 @@
-"""What every test may ask for: `db` runs a test on DuckDB and on PostgreSQL, `postgres_url` gives
-one fresh PostgreSQL database."""
+"""Fixtures for all tests: `db` runs a test on DuckDB and on PostgreSQL, `postgres_url` gives one
+empty PostgreSQL database."""
 
 import asyncio
 import contextlib
@@ -58,12 +58,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
-    """The workers wait for all of them: nothing runs before Chromium is there."""
+    """Install Chromium before anything runs: the workers wait for all collections."""
     need_chromium(ids)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs to the end in a loop of its own: a session fixture has none, and must not disturb the
+    """Run the work in a loop of its own: a session fixture has none, and must not disturb the
     tests' loops."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
@@ -116,7 +116,8 @@ class Postgres:
         return name
 
     async def give_back(self, name: str) -> None:
-        """One whose tables are not what they were, or are still in use, is thrown away."""
+        """Empty the database for the next test, or drop it if its tables have changed or are still
+        in use."""
         try:
             async with self.connected(name) as database:
                 await database.execute("SET lock_timeout = '1s'")
@@ -144,8 +145,7 @@ class Postgres:
 
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """As root the server makes itself a system user: two test workers at once would fall over each
-    other."""
+    """Hold a lock: as root the server creates a system user, and two test workers would collide."""
     with (Path(tempfile.gettempdir()) / "allucanget-tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -153,7 +153,7 @@ def one_at_a_time() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The server of a package, or the one whose programs TEST_POSTGRES_BIN has."""
+    """Run the packaged server, or the one whose programs are in TEST_POSTGRES_BIN."""
     # not under pytest's folder: the path of a unix socket may have 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
@@ -180,7 +180,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def postgres_url(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[str]:
-    """A migrated database of its own, for tests that open it themselves."""
+    """Yield the address of a migrated, empty database, for tests that open it themselves."""
     assert request.node.get_closest_marker("postgresql"), "tests/lanes.py does not see it"
     database = await postgres.take()
     yield postgres.url(database)
@@ -209,7 +209,8 @@ def duckdb_path(migrated_duckdb: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["duckdb", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
-    """What `open_db` takes, for a migrated and empty database; the test runs once per engine."""
+    """Return the argument of `open_db` for a migrated, empty database; the test runs once per
+    engine."""
     return str(
         request.getfixturevalue("duckdb_path" if request.param == "duckdb" else "postgres_url")
     )
@@ -217,7 +218,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def db(database: str) -> AsyncIterator[Db]:
-    """The same, opened."""
+    """Yield that database, opened."""
     opened = await open_db(database)
     yield opened
     await opened.close()

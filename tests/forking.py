@@ -1,8 +1,5 @@
 """The product's processes, forked from one that has loaded their modules already: a start costs a
-tenth of the processor time.
-
-`python -m cli.process` itself is what tests/cli starts.
-"""
+tenth of the processor time. `tests/cli` starts the real `python -m cli.process`."""
 
 import multiprocessing
 import os
@@ -25,8 +22,8 @@ def _forks() -> ForkServerContext:
 
 
 class Forked:
-    """What `subprocess.Popen` offers, as far as it is needed here. It leads a session of its own
-    and ends with this process."""
+    """A process with the part of `subprocess.Popen` that is needed here. It leads a session of its
+    own and ends with this process."""
 
     def __init__(self, name: str, folder: Path, env: Mapping[str, str], log: Path) -> None:
         # a daemon: one that is left behind must not keep the tests from ending
@@ -42,7 +39,7 @@ class Forked:
         return self._process.exitcode
 
     def wait(self, seconds: float | None = None) -> int:
-        """Raises `subprocess.TimeoutExpired`."""
+        """Wait for the end and return the exit code, or raise `subprocess.TimeoutExpired`."""
         self._process.join(seconds)
         code = self._process.exitcode
         if code is None:

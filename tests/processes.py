@@ -1,12 +1,12 @@
-"""Waiting for the end of processes that are not our own children."""
+"""The end of processes that are not our own children."""
 
 import os
 import select
 
 
 def wait_gone(pid: int, seconds: float = 20.0) -> bool:
-    """True when the process has ended (not yet collected counts as ended), False when it still runs
-    after `seconds`."""
+    """Return True once the process has ended (not yet collected counts as ended), or False if it
+    still runs after `seconds`."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

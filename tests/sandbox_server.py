@@ -27,8 +27,8 @@ would go there."""
 
 @contextmanager
 def drawing(how: dict[str, int]) -> Iterator[None]:
-    """All sandboxes of this process draw like this; what one had drawn otherwise is forgotten when
-    it is drawn whole."""
+    """Set the drawing of all sandboxes in this process. Drawings by other settings are forgotten
+    before whole ones."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in how.items():
             patch.setattr(media, name, value)
@@ -40,7 +40,7 @@ def drawing(how: dict[str, int]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """`url` ends in `/api/v1`, as `OPENROUTER_BASE_URL` does."""
+    """A running sandbox; `url` ends in `/api/v1`, as `OPENROUTER_BASE_URL` does."""
 
     origin: str
     stop: Callable[[], None] = lambda: None
@@ -51,7 +51,7 @@ class Sandbox:
         return f"{self.origin}/api/v1"
 
     def break_with(self, *faults: Fault, **timing: float) -> None:
-        """Sets the faults; with timing words also the timing (unnamed ones are fast)."""
+        """Set the faults; with timing words also the timing (unnamed ones are fast)."""
         body: dict[str, Any] = {"faults": [fault.model_dump() for fault in faults]}
         if timing:
             body["timing"] = {**FAST, **timing}
@@ -75,8 +75,8 @@ class Sandbox:
 def sandbox_server(
     port: int = 0, /, *, webhook_secret: str | None = None, **timing: float
 ) -> Iterator[Sandbox]:
-    """Seconds by word: `first_token token image video keepalive generation`; those not named are as
-    fast as can be."""
+    """Run a sandbox. `timing` is in seconds by word: `first_token token image video keepalive
+    generation`; unnamed ones are as fast as can be."""
     chosen = Timing.model_validate({**FAST, **timing})
     with drawing(ROUGH), socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
@@ -96,6 +96,7 @@ def sandbox_server(
 
 
 def _await_ready(url: str, thread: threading.Thread) -> None:
-    """The socket listens already, so the first request just waits until the server takes it."""
+    """Wait for the first answer: the socket listens already, so the request waits until the server
+    takes it."""
     httpx.get(url, timeout=20, trust_env=False, verify=PLAIN).raise_for_status()
     assert thread.is_alive()

@@ -38,15 +38,14 @@ class TelegramSide(Protocol):
 
 
 class DiscordSide(TelegramSide, Protocol):
-    """`api_url` is the REST root without a version."""
+    """A fake of Discord; `api_url` is the REST root without a version."""
 
     @property
     def gateway_url(self) -> str: ...
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, from below the range out of which the kernel hands out ports
-    for connections."""
+    """Return free ports below the range out of which the kernel hands out ports for connections."""
     with contextlib.ExitStack() as held:
         ports: list[int] = []
         while len(ports) < number:
@@ -58,7 +57,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def get(url: str, timeout: float = 5.0) -> tuple[int, bytes] | None:
-    """Status and body, or None when nobody answers."""
+    """Return status and body, or None when nobody answers."""
     place, _, path = url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(place, timeout=timeout)
     try:
@@ -114,21 +113,22 @@ class Stack:
             self.wait_ready(name)
 
     def kill(self, name: str) -> None:
-        """As if the power went: the process and all that it started, at once."""
+        """Kill the process and all that it started at once, as a power cut does."""
         self._signal(name, signal.SIGKILL)
         self._processes.pop(name).wait()
 
     def stop(self, name: str) -> int:
-        """Ask it to end; its exit code. Raises `subprocess.TimeoutExpired` when it does not."""
+        """Ask the process to end, and return its exit code. Raises `subprocess.TimeoutExpired` when
+        it does not."""
         self.ask(name)
         return self.ended(name)
 
     def ask(self, name: str) -> None:
-        """The signal alone."""
+        """Send the signal without waiting."""
         self._processes[name].send_signal(signal.SIGTERM)
 
     def ended(self, name: str) -> int:
-        """The exit code of one that was asked to end."""
+        """Return the exit code of a process that was asked to end."""
         code = self._processes[name].wait(STOP_WITHIN)
         self._signal(name, signal.SIGKILL)
         del self._processes[name]
@@ -140,7 +140,7 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Of those that are alive, by name."""
+        """Return the ids of the living processes by name."""
         return {
             name: process.pid
             for name, process in self._processes.items()
@@ -172,7 +172,7 @@ class Stack:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Ends all; those that do not end in time are killed and named."""
+        """End all processes, and kill and name those that do not end in time."""
         running = [name for name in reversed(self.names) if self.alive(name)]
         for name in running:
             self._processes[name].send_signal(signal.SIGTERM)
@@ -204,8 +204,8 @@ class Stack:
         return answer is not None and answer[0] == 200
 
     def _api_is_ready(self) -> bool:
-        """With its provider, where that is the sandbox: a test that wants it down stops it
-        afterwards."""
+        """Tell whether the api is ready, together with a sandbox as its provider: a test that wants
+        that down stops it afterwards."""
         answer = get(f"{self.api_url}/readyz")
         if answer is None or answer[0] != 200:
             return False
@@ -238,8 +238,8 @@ def running_stack(
     data_dir: Path | None = None,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Stack]:
-    """All that `./run` would start with these settings, but `without` those named. Logs are shown
-    when the block fails."""
+    """Run all that `./run` would start with these settings, except `without`. Logs are shown when
+    the block fails."""
     env = {**_platforms(telegram, discord), **(extra_env or {})}
     bots = [
         name for name, given in (("telegram", telegram), ("discord", discord)) if given is not None

@@ -1,5 +1,5 @@
-"""Fills a store with what years leave behind: 1,000,000 generations of 10,000 users, with their
-files, bookings, deliveries and audit, and 200,000 conversations."""
+"""A store filled with the rows of years: 1,000,000 generations of 10,000 users, with their files,
+bookings, deliveries and audit, and 200,000 conversations."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -225,7 +225,8 @@ def _conversations(size: Size) -> str:
 
 
 def _messages(size: Size, role: str, behind: str, content: str, **more: str) -> str:
-    """`behind` their conversation's id makes theirs."""
+    """Return the statement for one message a conversation; its id is the conversation's id and
+    `behind`."""
     at = f"{_AT} + INTERVAL '1 minute'" if behind else _AT
     owner = _owner(size)
     return _insert(
@@ -241,7 +242,7 @@ def _messages(size: Size, role: str, behind: str, content: str, **more: str) -> 
 
 
 async def fill(db: Db, size: Size) -> None:
-    """Spread over the last year, the newest now."""
+    """Fill the store with rows of the last year, the newest from now."""
     newest = int(now().timestamp() * 1000)
     thumbnails = _media(size, "'thumbnail'", "thumb")
     files = _media(size, _KIND, "file", thumbnail_id=f"'thumb-' || {_TEXT}")

@@ -1,7 +1,7 @@
-"""Whether the time of a refused login tells who has an account: `python -m tests.bench.login_timing
+"""The time of refused logins, with and without an account: `python -m tests.bench.login_timing
 [tries]`.
 
-Both kinds are asked in turns, with passwords hashed as strongly as in the product. Prints medians
+Both kinds are tried in turns, with passwords hashed as strongly as in the product. Prints medians
 and their difference; the aim is less than 5 ms. Nothing here fails on a slow machine: the figures
 are for reading.
 """
@@ -25,7 +25,7 @@ AIM = 0.005
 
 
 async def refused(client: httpx.AsyncClient, email: str) -> float:
-    """Seconds."""
+    """Return the seconds that the refusal took."""
     body = {"email": email, "password": "not the right password"}
     started = time.perf_counter()
     answer = await client.post("/auth/login", json=body)

@@ -1,6 +1,5 @@
-"""What a browser fetches for a page that it has never seen, without media: the page, its style
-sheets, scripts, icons, and those fonts that hold a letter of the page. In bytes as they are
-sent."""
+"""The bytes that a browser fetches on its first visit of a page, as they are sent and without
+media: the page, its style sheets, scripts, icons, and the fonts that have a letter of the page."""
 
 import gzip
 import re
@@ -16,7 +15,8 @@ _RANGE = re.compile(r"U\+([0-9A-F]+)(?:-([0-9A-F]+))?")
 
 
 def first_load(client: Client, page: str, sent: int) -> int:
-    """Of a page with this text, whose answer had so many bytes."""
+    """Return the bytes of a first visit; `page` is the text of the page and `sent` the size of its
+    answer."""
     letters = {ord(letter) for letter in page}
     todo, seen, total = set(_LINKED.findall(page)), set[str](), sent
     while todo:

@@ -1,6 +1,5 @@
-"""How long the api takes for what the pages show, with 1,000,000 generations and 10,000 users in
-the store:
-`python -m tests.bench.pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
+"""Times of the api's answers for the pages, with 1,000,000 generations and 10,000 users in the
+store: `python -m tests.bench.pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
 
 A FOLDER is filled once and kept for the next time. Ends with 1 when a median is above the aim.
 """
@@ -91,7 +90,7 @@ ADMIN = {
 
 @asynccontextmanager
 async def filled(engine: str, store: Path) -> AsyncIterator[str]:
-    """What `DATABASE_URL` has to be."""
+    """Yield the `DATABASE_URL` of a filled store."""
     store.mkdir(parents=True, exist_ok=True)
     if engine == "postgresql":
         async with _postgres(store) as url:
@@ -139,7 +138,7 @@ async def token_of(services: Services, user_id: str) -> str:
 
 
 async def places(db: Db, user_id: str) -> dict[str, str]:
-    """What goes into the paths: something of this user, an id in the middle, a day."""
+    """Return values for the paths: a generation of this user, an id in the middle, a day."""
     rows = await db.fetch(
         "SELECT id, created_at FROM generations WHERE user_id = $1 ORDER BY id", user_id
     )
@@ -161,7 +160,8 @@ async def places(db: Db, user_id: str) -> dict[str, str]:
 async def measure(
     client: httpx.AsyncClient, token: str, path: str, rounds: int
 ) -> tuple[list[float], float]:
-    """Milliseconds of each answer after the first, and processor milliseconds of one."""
+    """Return the milliseconds of each answer after the first, and the processor milliseconds of
+    one."""
     taken = []
     before = _busy()
     for _ in range(rounds + 1):
@@ -178,7 +178,7 @@ def _busy() -> float:
 
 
 async def quiet() -> None:
-    """Returns when what a start has to do is done: the page is to be measured, not that."""
+    """Wait until the work of the start is done, so that it is not measured with the pages."""
     calm, before = 0, _busy()
     while calm < QUIET_SECONDS:
         await asyncio.sleep(1)
@@ -195,7 +195,7 @@ async def visit(
     pages: dict[str, str],
     rounds: int,
 ) -> int:
-    """How many pages are slow."""
+    """Measure the pages and return the number of slow ones."""
     slow = 0
     token, filling = await token_of(services, user_id), await places(services.db, user_id)
     for name, path in pages.items():
@@ -234,7 +234,8 @@ async def main(engine: str, store: Path, rounds: int) -> int:
 
 
 def told(main: Callable[[str, Path, int], Coroutine[Any, Any, int]]) -> int:
-    """Its exit code, with what the command line says: engine, store, rounds."""
+    """Run `main` with the engine, store and rounds of the command line, and return its exit
+    code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("engine", choices=["duckdb", "postgresql"], nargs="?", default="duckdb")
     parser.add_argument("--store", type=Path)

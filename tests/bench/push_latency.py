@@ -1,4 +1,4 @@
-"""How fast the main job is: `python -m tests.bench.push_latency [telegram|discord] [--webhooks]`.
+"""The speed of the main job: `python -m tests.bench.push_latency [telegram|discord] [--webhooks]`.
 
 Prints the time from a command to its accepted card, and from the provider's completion of a video
 to the file in the chat. Nothing here fails on a slow machine: the figures are for reading.
@@ -18,7 +18,8 @@ ROUNDS = 5
 
 
 async def measure(stack: Stack, person: Person, account: Account) -> tuple[float, float]:
-    """Seconds to the card, and from the provider's completion to the pushed file."""
+    """Return the seconds from the command to the card, and from the provider's completion to the
+    pushed file."""
     prompt = f"waves {time.monotonic_ns()}"
     asked = time.monotonic()
     person.says("video", prompt)

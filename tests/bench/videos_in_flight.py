@@ -1,8 +1,7 @@
-"""10,000 videos under way, one worker: how many polls a second it makes, with how many tasks and
-how much processor time.
+"""10,000 videos under way for one worker: its polls a second, its tasks and its processor time, by
+`python -m tests.bench.videos_in_flight [seconds]`.
 
-`python -m tests.bench.videos_in_flight [seconds]`. It ends with 1 when the worker polls faster than
-its limit or keeps a task per job.
+Ends with 1 when the worker polls faster than its limit or keeps a task per job.
 """
 
 import asyncio
@@ -44,7 +43,7 @@ async def fill(settings: Settings, cost: Cost) -> None:
 
 
 async def measure(settings: Settings, cost: Cost, seconds: float) -> tuple[int, float]:
-    """Most tasks at a time, and processor seconds."""
+    """Return the highest number of tasks, and the processor seconds."""
     async with AsyncExitStack() as stack:
         await start(settings, stack, cost, Metrics(), Stop(0), worker=worker.WorkerTimes())
         before, most = resource.getrusage(resource.RUSAGE_SELF), 0

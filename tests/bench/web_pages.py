@@ -1,6 +1,6 @@
-"""How long the web takes for its pages, with 1,000,000 generations and 10,000 users in the store,
-and what a first visit of each fetches:
-`python -m tests.bench.web_pages [duckdb|postgresql] [--store FOLDER] [--rounds N]`.
+"""Times of the web's pages with 1,000,000 generations and 10,000 users in the store, and the bytes
+of a first visit of each: `python -m tests.bench.web_pages [duckdb|postgresql] [--store FOLDER]
+[--rounds N]`.
 
 The api runs in a process of its own, as in the product, and is asked over HTTP; the pages are made
 in this process. A FOLDER is filled once and kept for the next time. Ends with 1 when a median or a
@@ -88,7 +88,8 @@ ADMIN = {
 
 @dataclass
 class Asked:
-    """What the web asked the api for: several at a time."""
+    """The web's calls of the api, several at a time: their number and the seconds during which any
+    ran."""
 
     calls: int = 0
     seconds: float = 0.0
@@ -103,7 +104,7 @@ class Asked:
 
 
 def processor(pid: int) -> float:
-    """Milliseconds that a process has had so far, to the microsecond."""
+    """Return the processor milliseconds of a process so far, to the microsecond."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -126,7 +127,7 @@ def children(pid: int) -> list[int]:
 
 @contextmanager
 def running_api(data: Path, database: str, provider: str) -> Iterator[tuple[str, int]]:
-    """Its address and its process."""
+    """Run the api and yield its address and process id."""
     (port,) = free_ports(1)
     inherited = {
         name: value
@@ -169,7 +170,7 @@ def _await_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) ->
 
 
 def await_calm(busy: Callable[[], float]) -> None:
-    """Returns when what a start has to do is done: the page is to be measured, not that."""
+    """Wait until the work of the start is done, so that it is not measured with the pages."""
     calm, before = 0, busy()
     while calm < QUIET_SECONDS:
         time.sleep(1)
@@ -179,7 +180,7 @@ def await_calm(busy: Callable[[], float]) -> None:
 
 
 async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
-    """Tokens of each who is to look at pages, and what goes into the addresses."""
+    """Return the tokens of each visitor, and the values for the paths."""
     db = await open_db(database)
     try:
         await db.execute("UPDATE users SET role = 'admin' WHERE id = $1", ADMIN_ID)
@@ -200,7 +201,7 @@ async def prepared(database: str) -> dict[str, tuple[Tokens, dict[str, str]]]:
 
 
 class Visits:
-    """`parts`: the processor milliseconds of each process so far, by name."""
+    """Measured visits; `parts` has the processor milliseconds of each process so far, by name."""
 
     def __init__(
         self, app: Flask, settings: WebSettings, parts: dict[str, Callable[[], float]], rounds: int
@@ -216,7 +217,7 @@ class Visits:
     def visit(
         self, title: str, tokens: Tokens, filling: dict[str, str], pages: dict[str, str]
     ) -> int:
-        """How many pages are slow or large."""
+        """Measure the pages and return the number of slow or large ones."""
         client = self._app.test_client()
         self._store.create(title, {}, tokens)
         client.set_cookie("sid", title)

@@ -1,4 +1,4 @@
-"""Debian's Chromium under Playwright, and a page that remembers whatever it complained about."""
+"""Debian's Chromium under Playwright, and a page that records its complaints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +33,8 @@ def chromium() -> Iterator[Browser]:
 
 
 def watched(page: Page, complaints: list[str]) -> Page:
-    """Errors and warnings of the console (a broken content policy is one) and uncaught errors go to
-    `complaints`."""
+    """Add the page's console errors and warnings (a violated content policy is one) and its
+    uncaught errors to `complaints`."""
 
     def said(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -47,7 +47,7 @@ def watched(page: Page, complaints: list[str]) -> Page:
 
 
 def set_up(page: Page, web_url: str, setup_token: str, email: str, password: str) -> None:
-    """The first admin, by the setup link; ends on the first page."""
+    """Create the first admin by the setup link, which ends on the first page."""
     page.goto(f"{web_url}/setup?token={setup_token}")
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
@@ -65,7 +65,7 @@ def sign_in(page: Page, web_url: str, email: str, password: str) -> None:
 
 
 def play(page: Page) -> float:
-    """Starts the video of the page; where it stands as soon as it has moved on, in seconds."""
+    """Start the video of the page, and return its position in seconds as soon as it has moved."""
     return float(
         page.evaluate(
             """() => new Promise((moved, failed) => {

@@ -1,5 +1,5 @@
-"""The last weeks of a small community, for the picture of the board: what its members made, an
-answer that was lost, videos under way."""
+"""The last weeks of a small community, for the picture of the board: its members' generations, a
+lost answer, videos under way."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +47,8 @@ def fill(stack: Stack, admin_email: str, password: str) -> None:
 
 
 def _spread(stack: Stack) -> None:
-    """What was spent just now, over the last weeks: more at their end, none on a few days."""
+    """Spread the spending of the last minutes over weeks: more towards their end, none on a few
+    days."""
     with duckdb.connect(str(Settings(_env_file=None, data_dir=stack.data_dir).duckdb_path)) as db:
         for number, (entry,) in enumerate(
             db.execute("SELECT id FROM ledger ORDER BY id").fetchall()

@@ -1,4 +1,4 @@
-"""The real stack and the real browser, once for this folder, with the first admin made through the
+"""The real stack and the real browser, once for this folder. The first admin is made through the
 setup page and signed in once."""
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ SIZES = {"desktop": (1280, 860), "phone": (360, 740)}
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`state`: the cookies of the admin, signed in. `contexts`: his windows by device, whose cache
-    all tests share."""
+    """The open browser. `state` has the cookies of the signed-in admin; `contexts` are his windows
+    by device, with a cache that all tests share."""
 
     browser: Browser
     state: StorageState
@@ -72,8 +72,8 @@ def browser(opened: Opened) -> Browser:
 
 @pytest.fixture(params=["desktop"])
 def page(request: pytest.FixtureRequest, opened: Opened, stack: Stack) -> Iterator[Page]:
-    """Signed in. Anything that the console complains of fails the test, so a broken content policy
-    does."""
+    """Yield a signed-in page. The test fails on any complaint in the console, such as a violated
+    content policy."""
     complaints: list[str] = []
     made = watched(opened.context(request.param, stack.web_url).new_page(), complaints)
     made.goto("/")

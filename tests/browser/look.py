@@ -1,5 +1,5 @@
-"""Looks at a page as it stands: is it usable for everybody in light and in dark, does it fit a
-phone, how much did it load."""
+"""Checks of a page as it stands: accessible in light and in dark, not wider than a phone, and not
+too heavy."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ _CUT = """() => [...document.querySelectorAll(".table-card, .table-scroll")]
 
 
 def look(page: Page) -> list[str]:
-    """What is wrong, one line each. The page is left as it was found."""
+    """Return the page's problems, one line each. The page is left as it was found."""
     came_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     page.emulate_media(color_scheme="light")
     wrong = _inaccessible(page, "light", None)
@@ -46,16 +46,16 @@ def look(page: Page) -> list[str]:
 
 
 def place(page: Page, at: str) -> None:
-    """At a desk in the light, or on a phone in the dark: what a page shows in the one is another
-    thing than in the other."""
+    """Show the page at a desk in the light, or on a phone in the dark; its parts differ between the
+    two."""
     width, height = (PHONE, 740) if at == "phone" else (1280, 860)
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme="dark" if at == "phone" else "light", reduced_motion="reduce")
 
 
 def look_in_both(page: Page, at: str) -> list[str]:
-    """What is wrong with a page that was opened `at` one place: everything there, and what the
-    other place changes. It is left in that."""
+    """Return all problems of a page that was opened `at` one place, and those of the parts that
+    differ at the other, in which it is left."""
     wrong = _inaccessible(page, at, None)
     loaded = page.evaluate(_LOADED)
     if loaded > HEAVY:
@@ -77,7 +77,7 @@ def _inaccessible(page: Page, scheme: str, rules: list[str] | None) -> list[str]
 
 
 def too_wide(page: Page, wanted: int = PHONE) -> list[str]:
-    """A line when the page does not fit a phone, or another width."""
+    """Return a line if the page is wider than a phone, or than `wanted`."""
     size = page.viewport_size
     assert size is not None
     if size["width"] != wanted:

@@ -1,5 +1,5 @@
-"""What an operator finds on a bad day, made over HTTP: a member with a script for a name, a video
-whose answer was lost, a result that no chat took."""
+"""An operator's bad day, made over HTTP: a member with a script for a name, a video whose answer
+was lost, a result that no chat took."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,8 @@ CHAT, GROUP = "4711", "-100500"
 
 @dataclass(frozen=True, slots=True)
 class Mess:
-    """Ids. `lost` waits for a decision; `chatted` is an image whose delivery is `undelivered`."""
+    """Ids of the broken things. `lost` waits for a decision; `chatted` is an image whose delivery
+    is `undelivered`."""
 
     user: str
     lost: str
@@ -73,7 +74,7 @@ class Maker:
         self.ask("POST", f"/links/codes/{code['id']}/confirm", headers=member)
 
     def _undelivered(self) -> tuple[str, str]:
-        """Asked for in a group that refuses the result; then the private chat refuses it, too."""
+        """Make an image in a group that refuses it; then the private chat refuses it, too."""
         act = self.ask(
             "POST",
             "/bot/act",

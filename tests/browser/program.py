@@ -1,4 +1,4 @@
-"""Chromium's program: where it is, and its installation when tests that drive it are to run."""
+"""The program Chromium: its path, and its installation when tests that drive it are to run."""
 
 import os
 import shutil
@@ -12,7 +12,8 @@ CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser"]
 
 
 def need_chromium(tests: Iterable[str]) -> None:
-    """Install Chromium where that is possible and one of the tests drives it; else end the run."""
+    """Install Chromium if one of the tests drives it and it is missing; end the run if that
+    fails."""
     if not any(test.startswith("tests/browser/") for test in tests):
         return
     install = ["apt-get", "install", "-y", "-qq", CHROMIUM[0]]

@@ -36,7 +36,7 @@ PAGES = {
 
 
 def make(page: Page, kind: str, prompt: str) -> str:
-    """Makes one and waits for it; its id."""
+    """Make a generation, wait for it, and return its id."""
     page.goto(f"/generate/{kind}")
     page.get_by_label("Prompt").fill(prompt)
     page.get_by_role("button", name="Generate").click()
@@ -45,7 +45,7 @@ def make(page: Page, kind: str, prompt: str) -> str:
 
 
 def ask(page: Page, question: str) -> str:
-    """The id of the conversation."""
+    """Ask the question and return the id of the conversation."""
     page.goto("/generate/text")
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Send").click()

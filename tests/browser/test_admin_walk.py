@@ -25,7 +25,8 @@ def mess(stack: Stack, opened: Opened) -> Mess:
 
 @pytest.fixture(scope="module")
 def walker(stack: Stack, opened: Opened) -> Iterator[tuple[Page, list[str]]]:
-    """One page for all: what it has loaded and compiled serves the next test, too."""
+    """Yield one page for all tests, with its complaints: loaded and compiled files serve the next
+    test, too."""
     complaints: list[str] = []
     made = watched(opened.context("desktop", stack.web_url).new_page(), complaints)
     yield made, complaints
@@ -34,7 +35,8 @@ def walker(stack: Stack, opened: Opened) -> Iterator[tuple[Page, list[str]]]:
 
 @pytest.fixture(params=["desk"])
 def page(request: pytest.FixtureRequest, walker: tuple[Page, list[str]]) -> Iterator[Page]:
-    """Anything that the console complains of fails the test, so a broken content policy does."""
+    """Yield the page at its place. The test fails on any complaint in the console, such as a
+    violated content policy."""
     made, complaints = walker
     complaints.clear()
     place(made, request.param)
@@ -50,7 +52,7 @@ def told(page: Page, words: str) -> None:
 
 
 def confirm(page: Page, title: str, button: str, within: Locator | None = None) -> None:
-    """Opens the box that says what will happen, and presses the button in it."""
+    """Open the box that explains the act, and press the button in it."""
     place = within or page.locator("main")
     box = place.locator("details.ask-once", has=page.locator("summary", has_text=title)).first
     box.locator("summary").click()
@@ -77,7 +79,7 @@ PAGES = (
 
 
 def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
-    """By all its readers: every other page is opened on the phone, and turned over to the desk."""
+    """Every other page is opened on the phone and then shown at the desk."""
     own = (
         f"/jobs/{mess.lost}",
         f"/deliveries/{mess.undelivered}",

@@ -1,5 +1,5 @@
-"""Every page of a member: with everything on it, in both themes, for everybody, on a phone, with
-hostile words in every place."""
+"""Every page of a member, full of content: both themes, accessible, as wide as a phone, and with
+hostile texts in every place."""
 
 import re
 from collections.abc import Iterator
@@ -27,8 +27,7 @@ PLAIN_PAGES = (
 
 @pytest.fixture(autouse=True)
 def unharmed(page: Page) -> Iterator[None]:
-    """Words that act would call `hit()`: that it is there and was never called is looked at on each
-    page."""
+    """Check on each page that the hostile texts, which would call `hit()`, never did."""
     page.add_init_script("window.hits = 0; window.hit = () => { window.hits += 1; };")
     yield
     assert page.evaluate("window.hits ?? 0") == 0

@@ -1,4 +1,4 @@
-"""A member's day on a phone, in the dark: every act on what is made, on conversations and on the
+"""A member's day on a phone, in the dark: every act on generations, on conversations and on the
 account. The desk's walks are in test_tour.py."""
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ CHAT = {"platform_user_id": "815", "display_name": f"Linus{'x' * 40}", "chat_id"
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """`page` stays open from test to test, as on a phone."""
+    """The open phone; `page` stays open from test to test."""
 
     page: Page
     api: httpx.Client
@@ -74,7 +74,7 @@ def phone(day: Day) -> Iterator[Page]:
 
 
 def make(page: Page, *prompts: str) -> None:
-    """Images, one after the other without waiting; ends when all are there."""
+    """Ask for images one after the other without waiting, then wait for all."""
     page.goto("/generate/image")
     for prompt in prompts:
         page.get_by_label("Prompt").fill(prompt)
@@ -154,8 +154,7 @@ def test_neither_a_mistake_nor_the_end_of_a_session_loses_what_was_typed(
 
 @contextmanager
 def timed(stack: Stack, **seconds: float) -> Iterator[None]:
-    """How long the sandbox takes meanwhile: what is looked at while it is under way must not be
-    ready before."""
+    """Slow the sandbox down, so that a job is not ready before its progress has been looked at."""
     control = f"{stack.sandbox_url}/_sandbox/faults"
     held = httpx.get(control).json()
     httpx.put(control, json={"timing": seconds}).raise_for_status()

@@ -1,4 +1,4 @@
-"""How answers end on the page: thinking, endings, sources, pictures, money, and going on."""
+"""The ends of answers on the page: thinking, endings, sources, pictures, money, and going on."""
 
 import os
 from collections.abc import Iterator
@@ -34,13 +34,13 @@ def asked(
 
 
 def seen(page: Page, name: str) -> list[str]:
-    """What is wrong with how it looks."""
+    """Return the page's problems, and take its picture if one is wanted."""
     pictured(page, name)
     return look(page)
 
 
 def pictured(page: Page, name: str) -> None:
-    """Where a person wants to see it."""
+    """Save a screenshot in the folder LOOK_INTO, if it is set."""
     if folder := os.environ.get("LOOK_INTO"):
         page.screenshot(path=f"{folder}/{name}.png")
 

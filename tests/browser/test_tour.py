@@ -1,4 +1,4 @@
-"""What a person does in the first five minutes, in a real browser at a desk. The phone's day is in
+"""A person's first five minutes, in a real browser at a desk. The phone's day is in
 test_phone.py."""
 
 import re
@@ -12,7 +12,8 @@ from tests.stack import Stack
 
 
 def hand_over(page: Page, how: str, place: str) -> None:
-    """A picture, as it comes from a folder (`drop`) or from another program (`paste`)."""
+    """Give the page a picture as it comes from a folder (`drop`) or from another program
+    (`paste`)."""
     page.locator(place).evaluate(
         """(place, [how, bytes]) => {
             const data = new DataTransfer();
@@ -140,7 +141,7 @@ def test_light_and_dark_are_kept(page: Page) -> None:
 
 
 def test_signing_out_leads_to_the_login_page(browser: Browser, stack: Stack) -> None:
-    """In a session of its own: the other tests share one."""
+    """It uses a session of its own: the other tests share one."""
     context = browser.new_context(base_url=stack.web_url)
     page = context.new_page()
     sign_in(page, stack.web_url, EMAIL, PASSWORD)

@@ -1,5 +1,5 @@
-"""Answers and files as people have reported them, each with what is right about it in its folder's
-README."""
+"""Answers and files as people have reported them. The README of each folder describes the correct
+result."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 """`./run admin` and `./run bot-key` as an operator types them: before the first start, and while
-the api has the database."""
+the api has the database open."""
 
 import os
 import subprocess
@@ -22,8 +22,8 @@ WITHOUT = frozenset({"sandbox", "web"})
 
 @dataclass
 class Shell:
-    """A shell on the machine of the api that listens on `port`. `whole`: a command is a program of
-    its own, as it is for a person."""
+    """A shell on the machine of the api that listens on `port`. With `whole` a command is a program
+    of its own, as it is for a person."""
 
     data_dir: Path
     port: int
@@ -47,7 +47,7 @@ class Shell:
         )
 
     def link(self, *words: str) -> tuple[str, str]:
-        """Page and token of the one link that is printed."""
+        """Run a command and return page and token of the one link that it prints."""
         done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         said, url = done.stdout.splitlines()
@@ -60,7 +60,7 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def first_link(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Made before the api ever ran: there is no database yet."""
+    """Make a link before the api ever ran, without a database."""
     data_dir = tmp_path_factory.mktemp("operating") / "data"
     page, token = Shell(data_dir, free_ports(1)[0], whole=True).link(
         "admin", "create", "boss@example.org"

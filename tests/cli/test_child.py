@@ -13,7 +13,7 @@ from tests.processes import wait_gone
 
 
 class Lines:
-    """What a child said, and waiting until it said something."""
+    """The lines of a child, and a way to wait for one."""
 
     def __init__(self) -> None:
         self.all: list[str] = []
@@ -85,7 +85,7 @@ async def test_what_never_runs_is_given_up_after_a_few_starts_alike() -> None:
 
 
 async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -> None:
-    """It gets on, if slowly: each start ends elsewhere."""
+    """It makes progress, if slowly: each start ends at another point."""
     lines = Lines()
     count = (
         "import pathlib; path = pathlib.Path({!r}); path.touch(); "
@@ -102,7 +102,7 @@ async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -
 
 
 async def test_what_was_well_once_is_started_again_for_ever() -> None:
-    """What it needs, such as its database, may be away for longer than a few starts take."""
+    """A database that it needs may be away for longer than a few starts take."""
     lines = Lines()
     one = child(lines, "print('up'); raise SystemExit(1)", healthy_after=0.0)
     life = one.start()
@@ -146,7 +146,7 @@ async def test_its_last_words_are_passed_on() -> None:
 
 
 async def test_the_sandbox_ends_after_those_that_wait_for_what_it_makes(tmp_path: Path) -> None:
-    """One that refuses to start ends all of them."""
+    """A third process refuses to start, which ends all of them."""
     note = tmp_path / "ended"
     end = (
         "import signal, sys, time\nsignal.signal(15, lambda *_: "

@@ -1,4 +1,4 @@
-"""One process by name: what it is made of, and what it does with nothing to do."""
+"""One process by name: its parts, and its end when it has nothing to do."""
 
 import os
 import pkgutil
@@ -93,7 +93,7 @@ def test_one_that_cannot_start_says_why_in_its_last_line(
 def test_a_folder_for_files_that_cannot_be_written_ends_the_start(
     place: str, tmp_path: Path
 ) -> None:
-    """A file is in its way, which stops root, too."""
+    """A file is in the folder's place, which stops root, too."""
     (tmp_path / "media").mkdir()
     url = (tmp_path / "media").as_uri()
     if place == "media/.receiving":

@@ -1,5 +1,5 @@
-"""The script `run`, with Pythons that are missing, old or without venv. What it installs is tried
-by `.ci/run` on a clean checkout."""
+"""The script `run`, with Pythons that are missing, old or without venv. `.ci/run` tries its
+installations on a clean checkout."""
 
 import os
 import shutil
@@ -16,8 +16,8 @@ TOOLS = ["sh", "dirname", "readlink", "id", "cksum", "cat", "rm", "printf"]
 
 
 class Place:
-    """A copy of the tree's outside, with a PATH that holds a few base programs and whatever a test
-    puts there."""
+    """A copy of the files beside the packages, with a PATH that holds a few base programs and the
+    test's own."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a tree"
@@ -38,7 +38,8 @@ class Place:
         path.chmod(0o755)
 
     def python(self, *lines: str) -> None:
-        """A python3 that does what the real one does, but for what `lines` catch first."""
+        """Put a python3 on the PATH that acts as the real one, unless `lines` handle the call
+        first."""
         self.program(
             "python3",
             'case "$2" in *sys.executable*) echo "$0"; exit;; esac',
@@ -47,8 +48,8 @@ class Place:
         )
 
     def installed(self, lock: str, venv: str) -> Path:
-        """As `run` leaves it, with a Python that writes down how it was called. Returns what it
-        wrote."""
+        """Lay out a finished installation whose Python records its calls, and return the file of
+        the record."""
         written = self.root / f"{venv}.called"
         folder = self.root / venv / "bin"
         folder.mkdir(parents=True)
@@ -137,7 +138,7 @@ def test_root_gets_venv_installed(place: Place) -> None:
 
 
 def test_finished_installation_starts_at_once_from_anywhere(place: Place, tmp_path: Path) -> None:
-    """No Python, no uv on PATH: nothing but the stamp is looked at."""
+    """There is no Python or uv on the PATH: only the stamp is read."""
     written = place.installed("run", ".venv")
     link = tmp_path / "elsewhere" / "start"
     link.parent.mkdir()
@@ -171,7 +172,7 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
 
 @pytest.mark.parametrize("setting", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
 def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, place: Place) -> None:
-    """With PYTHONHOME no Python here would even start."""
+    """With PYTHONHOME set, no Python here would even start."""
     place.installed("run", ".venv")
     (place.root / ".venv" / "bin" / "python").write_text(
         f'#!/bin/sh\nif [ "$1" = -IS ]; then echo here; else echo "${{{setting}-unset}}"; fi\n'
@@ -192,7 +193,8 @@ def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, pl
     "there", [False, True], ids=["nothing installed", "something older installed"]
 )
 def test_a_folder_that_cannot_be_written_to_is_named(there: bool) -> None:
-    """Root may write everywhere, and nobody else into pytest's own folder."""
+    """Root may write everywhere, so the test becomes another user, who may not even read pytest's
+    folder."""
     with tempfile.TemporaryDirectory(prefix="run-") as folder:
         Path(folder).chmod(0o755)
         place = Place(Path(folder))

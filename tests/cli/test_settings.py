@@ -1,4 +1,4 @@
-"""Bad settings are told in one line, and each process gets the secret that is its own."""
+"""Bad settings are reported in one line, and each process gets only its own secrets."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from sandbox.settings import SandboxSettings
 
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the settings nor the `.env` of whoever runs the tests."""
+    """Remove the settings and the `.env` of the developer who runs the tests."""
     monkeypatch.chdir(tmp_path)
     for settings in (Settings, WebSettings, BotSettings, LaunchSettings, SandboxSettings):
         for name in environment_names(settings).values():
@@ -139,8 +139,8 @@ def test_a_name_in_the_file_that_is_nearly_a_setting_is_refused(
 def test_names_of_other_programs_are_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a shell's environment they may be near ours; beside the right name a wrong one is
-    somebody's own."""
+    """Names in a shell's environment may resemble ours; beside the right name, a similar one is no
+    typing error."""
     (tmp_path / ".env").write_text(
         "AWS_REGION=x\nCOMPOSE_PROJECT_NAME=x\nOPENAI_API_KEY=x\nSMTP_PASS=x\nSMTP_PASSWORD=x\nAPI_PORT=1\n"
     )

@@ -1,5 +1,5 @@
-"""`python -m cli.supervisor` with the real processes: what it says, that it starts again what
-crashes, and that nothing stays behind."""
+"""`python -m cli.supervisor` with the real processes: it prints the addresses, restarts a crashed
+process, and leaves nothing behind."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ STOPS_WITHIN = 10.0
 
 
 class Supervisor:
-    """A running one, with what it printed so far."""
+    """A running supervisor, with the lines that it printed so far."""
 
     def __init__(self, folder: Path, extra: dict[str, str]) -> None:
         ports = dict(
@@ -41,7 +41,7 @@ class Supervisor:
         self.lines: list[str] = []
 
     def until(self, enough: Callable[[str], bool]) -> str:
-        """Reads on to the line that is enough; pytest's time limit ends a wait in vain."""
+        """Read on to the first line that is enough; pytest's time limit ends a wait in vain."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
@@ -54,7 +54,7 @@ class Supervisor:
         return self.process.stderr.read()
 
     def children(self) -> dict[str, int]:
-        """Process ids by name."""
+        """Return process ids by name."""
         pids = (
             Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         )

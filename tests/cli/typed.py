@@ -12,7 +12,8 @@ from pathlib import Path
 def typed(
     words: tuple[str, ...], folder: Path, env: Mapping[str, str], answer: str
 ) -> subprocess.CompletedProcess[str]:
-    """As if typed in `folder`, with nothing but `env` in the environment."""
+    """Run the command as if typed in `folder`, with only `env` in the environment and `answer` at
+    the prompt."""
     given, said, errors = (folder / f"typed.{name}" for name in ("in", "out", "err"))
     given.write_text(answer)
     process = multiprocessing.get_context("forkserver").Process(

@@ -1,4 +1,4 @@
-"""The real API behind a place where it can be broken, and both senders in front of it."""
+"""The real API behind a proxy that breaks calls, and both senders in front of it."""
 
 import asyncio
 import shutil
@@ -28,7 +28,7 @@ Which = Literal["sync", "async"]
 
 
 class Tokens:
-    """For both senders: an access token, and the one that comes when it is refused."""
+    """Tokens for both senders: an access token, and the one that follows when it is refused."""
 
     def __init__(self, token: str, newer: str | None = None) -> None:
         self.now = token
@@ -58,7 +58,7 @@ class AsyncTokens:
 
 @dataclass(frozen=True)
 class Sender:
-    """Either sender, asked in the same way."""
+    """Either sender behind the same methods."""
 
     api: Api | AsyncApi
 
@@ -136,7 +136,7 @@ _NUMBERS = count(1)
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def place(studio: Studio) -> AsyncIterator[Place]:
-    """With an account of the test's own."""
+    """Yield the API with an account of the test's own."""
     async with AsyncExitStack() as stack:
         faults = ApiFaults(studio.app)
         port = await stack.enter_async_context(served(faults))

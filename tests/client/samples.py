@@ -44,8 +44,8 @@ _NUMBERS = count(1)
 
 
 def table() -> Iterator[tuple[str, Call[Any], Any]]:
-    """Name, the call with every argument given, and the answer's type as the function promises
-    it."""
+    """Yield the name, the call with every argument given, and the answer's type in the function's
+    signature."""
     for area in MODULES:
         # by its name: the table has calls that are named as their area
         module = import_module(f"client.calls.{area}")

@@ -1,4 +1,4 @@
-"""The script of the manual, as somebody runs it."""
+"""The script in the manual runs as printed."""
 
 import os
 import re

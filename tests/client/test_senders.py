@@ -1,4 +1,5 @@
-"""Both senders over real HTTP: tokens, refusals, lost answers, streams, and what is not the API."""
+"""Both senders over real HTTP: tokens, refusals, lost answers, streams, and servers that are not
+the API."""
 
 import asyncio
 import zipfile
@@ -217,7 +218,7 @@ async def test_a_session_lasts_as_long_as_its_program(place: Place) -> None:
 
 
 async def _until_known(send: Any, call: Call[Any]) -> Any:
-    """A request that the API is still answering is asked for again."""
+    """Ask again while the API is still answering the first request."""
     while True:
         try:
             return await send(call)

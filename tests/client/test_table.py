@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
 
 @cache
 def operations() -> dict[str, dict[str, Any]]:
-    """By method and path as the schema has it."""
+    """Return the operations by method and path as the schema has them."""
     return {
         f"{method.upper()} {path}": operation
         for path, methods in schema()["paths"].items()
@@ -40,7 +40,8 @@ def operations() -> dict[str, dict[str, Any]]:
 
 
 def operation_of(call: Call[Any]) -> str:
-    """The operation that the call reaches; a path without parameters goes before one with."""
+    """Return the operation that the call reaches; a path without parameters goes before one
+    with."""
     fitting = [
         name
         for name in operations()
@@ -136,7 +137,7 @@ def _resolved(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _titles(found: dict[str, Any]) -> tuple[object, ...]:
-    """What an answer is: its kind, its name and its fields."""
+    """Return kind, name and fields of an answer."""
     items = found.get("items", {}).get("$ref", "").rpartition("/")[2]
     return (
         found["type"],

@@ -1,4 +1,5 @@
-"""docker-compose.yml and the Dockerfile name only what exists, and everything that exists."""
+"""docker-compose.yml and the Dockerfile name all files and settings that they need, and none that
+do not exist."""
 
 import re
 from typing import Any

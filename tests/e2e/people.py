@@ -1,5 +1,5 @@
-"""One person at a chat, on either platform: says commands, presses buttons, sees messages. And the
-same person on the web's side."""
+"""A person at a chat, on either platform, who sends commands, presses buttons and sees messages;
+and the same person on the web."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,8 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass(frozen=True)
 class Shown:
-    """A message of the bot. `files` are content types; `answers` is the message it replies to."""
+    """A message of the bot. `files` are content types; `answers` is the id of the message it
+    replies to."""
 
     id: str
     text: str
@@ -33,7 +34,7 @@ class Person(Protocol):
     platform: str
 
     def env(self) -> dict[str, Any]:
-        """What `running_stack` needs."""
+        """Settings for `running_stack`."""
         ...
 
     async def connected(self) -> None: ...
@@ -144,7 +145,8 @@ def person_on(platform: str) -> Iterator[Person]:
 
 
 def containing(*texts: str, files: int = 0) -> Callable[[list[Shown]], Shown | None]:
-    """The newest message that holds all the texts and at least so many files."""
+    """Return a search for the newest message that holds all the texts and at least so many
+    files."""
 
     def find(messages: list[Shown]) -> Shown | None:
         fits = [
@@ -176,7 +178,7 @@ class Account:
         return answer.json()
 
     async def link(self, person: Person) -> None:
-        """The whole dance: code on the web, code in the chat, Yes there, Yes here."""
+        """Link the chat: code on the web, code in the chat, Yes there, Yes here."""
         code = (
             self.http.post("/links/codes", json={"platform": person.platform})
             .raise_for_status()

@@ -1,5 +1,5 @@
-"""Answers of the provider as they really come, in the chats of the real processes: what is shown is
-what was booked."""
+"""Recorded answers of the provider in the chats of the real processes: the shown cost is the booked
+one."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -24,7 +24,8 @@ class World:
         self.sandbox = sandbox
 
     async def asks(self, stream: str, *shown: str, breaks: bool = False, files: int = 0) -> Shown:
-        """What the chat shows in the end."""
+        """Ask with this stream as the answer, and return the message that the chat shows in the
+        end."""
         self.sandbox.break_with(replay(stream, breaks=breaks))
         self.person.says("ask", "why?")
         return await self.person.sees(containing(*shown, files=files))

@@ -24,14 +24,15 @@ class World:
         self.account = account
 
     async def card(self, command: str, prompt: str, *more: str) -> Shown:
-        """Asks, and returns the accepted card."""
+        """Send the command and return the accepted card."""
         self.person.says(command, prompt)
         return await self.person.sees(
             lambda messages: next((one for one in messages if "Cancel" in one.buttons), None)
         )
 
     def provider_has_it(self) -> None:
-        """Killed before that, a job ends with a sentence, because it is never submitted twice."""
+        """Wait until the provider has the job: killed earlier, it is never submitted twice and ends
+        as unknown."""
         sandbox = Sandbox(self.stack.sandbox_url)
         while not sandbox.calls("videos.status"):
             time.sleep(0.1)
@@ -40,7 +41,7 @@ class World:
         return [one for one in self.person.messages() if one.files]
 
     async def one_result(self, prompt: str, timeout: float = 60) -> Shown:
-        """The pushed file; exactly one such message."""
+        """Return the pushed file, the only such message."""
         result = await self.person.sees(containing(prompt, files=1), timeout)
         assert len(self.results()) == 1
         return result

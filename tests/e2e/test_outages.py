@@ -1,5 +1,5 @@
-"""The whole product at its worst, with the real processes: whoever has written is answered, once,
-and nothing is paid twice."""
+"""The whole product in its worst hours, with the real processes: everybody is answered once, and
+nothing is paid twice."""
 
 import asyncio
 import os
@@ -31,12 +31,12 @@ class World:
         return self.fake.user_says(CHAT, CHAT, text)
 
     async def taken(self) -> None:
-        """Telegram has forgotten all updates: from now on only the bot can know them."""
+        """Wait until Telegram has forgotten all updates: from now on only the bot knows them."""
         await self.fake.until(lambda scene: scene.waiting_updates == [] or None, 30)
 
     async def answered(self, asked: list[int], *, but: str = "") -> dict[int, list[str]]:
-        """What answers each message, once each has a whole answer. Results, which come besides, and
-        what `but` says are left out."""
+        """Wait until each message has a whole answer, and return the answers. Results, which come
+        besides, and messages with the text `but` are left out."""
 
         def answers(scene: Scene) -> dict[int, list[str]]:
             found: dict[int, list[str]] = {one: [] for one in asked}
@@ -107,7 +107,7 @@ async def test_twenty_of_twenty_are_answered_although_the_api_hung_and_the_bot_w
 async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(
     world: World, victim: str, how: str
 ) -> None:
-    """With what there is of its answer, or anew; and it is said when it is not whole."""
+    """The chat shows the part that came, marked as such, or a new answer."""
     sandbox = Sandbox(world.stack.sandbox_url)
     sandbox.break_with(token=3600, first_token=0)
     asked = world.writes("what is a fox?")

@@ -33,7 +33,7 @@ def account(stack: Stack) -> Iterator[Account]:
 
 
 def finished(account: Account, job: dict[str, Any]) -> dict[str, Any]:
-    """Asks until it ends: polling the provider is half a minute away, so only a webhook can end it
+    """Ask until the job ends: the next poll is half a minute away, so only a webhook can end it
     sooner."""
     while job["status"] in {"queued", "processing"}:
         time.sleep(0.1)

@@ -1,5 +1,5 @@
-"""PostgreSQL with the worker as a process of its own: accepted by one process, made by another,
-killed in the middle and taken up again."""
+"""PostgreSQL with the worker as a process of its own: one process accepts a job, another makes it,
+is killed, and a third takes it up."""
 
 import asyncio
 import time
@@ -45,8 +45,8 @@ def test_a_separate_worker_makes_what_the_api_accepts(postgres_url: str) -> None
 async def test_api_and_worker_outlive_a_failover_of_the_database(
     server: Server, reset: None, postgres_url: str
 ) -> None:
-    """Read-only for three seconds, all connections dropped: the same processes go on, and who asks
-    meanwhile is told to wait."""
+    """The database is read-only for three seconds and drops all connections: the same processes go
+    on, and requests meanwhile are told to wait."""
     env = {"DATABASE_URL": postgres_url, "WORKER": "off", "SANDBOX_IMAGE_SECONDS": "1.5"}
     with running_stack(extra_env=env, without=frozenset({"web"})) as stack:
         stack.start("worker", wait=False)

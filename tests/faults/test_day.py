@@ -1,9 +1,6 @@
-"""A scripted day: everything that the provider can do wrong, at each of its calls, while a chat
-asks for texts, images and videos.
-
-Afterwards the promises are counted: each job was worked on once at most, the money adds up, each
-result is on its way to its chat once, and no file is left that nobody knows.
-"""
+"""A scripted day with every fault of the provider at each of its calls, while a chat asks for
+texts, images and videos. Afterwards the promises are counted: each job was worked on once at most,
+the money adds up, each result is on its way to its chat once, and every file has its row."""
 
 import asyncio
 import json
@@ -46,8 +43,8 @@ UNCLEAR = {"garbage", "lost", "drop", "cut"}
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of the day and what goes wrong with it. `marker` is in its prompt, and so in the
-    provider's log."""
+    """One request of the day with its faults. `marker` is in its prompt, and so in the provider's
+    log."""
 
     marker: str
     kind: str
@@ -125,8 +122,8 @@ def day() -> list[Ask]:
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """It draws nothing, which takes most of its time: each picture and each video is the same small
-    real one."""
+    """Run a sandbox that draws nothing, which would take most of the time: each picture and each
+    video is the same small real one."""
     film, image = clip(tmp_path / "clip.mp4"), picture()
     monkeypatch.setattr(videos, "film", lambda movie: film)
     for module in (images, chat):
@@ -137,7 +134,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
 
 @asynccontextmanager
 async def listening(api: Api, listener: socket.socket) -> AsyncIterator[None]:
-    """Webhooks come over real HTTP to the api that runs in this process."""
+    """Serve the api on the socket, so that webhooks reach it over real HTTP."""
     server = uvicorn.Server(uvicorn.Config(api.app, lifespan="off", log_level="warning"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -200,7 +197,7 @@ async def live(api: Api, chat: httpx.AsyncClient, sandbox: Sandbox, ask: Ask) ->
 
 
 async def resolve(api: Api, admin: httpx.AsyncClient) -> None:
-    """An hour later nobody has told what became of some videos, and the operator decides."""
+    """Decide as the operator, an hour later, about the videos whose outcome is still unknown."""
     waiting = (
         "UPDATE generations SET followed_ms = $1, run_at = $2 WHERE phase = "
         "'submit_unknown' RETURNING id"
@@ -221,8 +218,7 @@ async def resolve(api: Api, admin: httpx.AsyncClient) -> None:
 
 
 async def check_calls(api: Api, sandbox: Sandbox, asks: list[Ask]) -> None:
-    """Every fault was met; and of each job the provider did the work, or may have done it, once at
-    most."""
+    """Check that every fault was met, and that the provider worked once at most on each job."""
     calls = sandbox.calls()
     met = Counter((call["kind"], call["fault"]) for call in calls if call["fault"])
     planned = {

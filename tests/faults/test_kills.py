@@ -38,7 +38,7 @@ SECRET = "a webhook secret of the tests"
 
 @dataclass
 class World:
-    """Between the cases the api runs; each case ends with its next start."""
+    """The running api and its account; each case ends with the next start of the api."""
 
     stack: Stack
     account: Account
@@ -57,7 +57,7 @@ class World:
         return self.account.http.post(path, json={"prompt": "a fox"}, headers=headers)
 
     def die(self) -> None:
-        """Waits for the death at the armed point, and starts the api again."""
+        """Wait for the death at the armed point, and start the api again."""
         end = time.monotonic() + 60
         while self.stack.alive("api"):
             assert time.monotonic() < end, "the point was not reached"
@@ -82,7 +82,7 @@ class World:
         return job
 
     def check(self, case: str, job: dict[str, Any]) -> None:
-        """One more job, and the money of all so far."""
+        """Count one more job, and compare the money of all so far."""
         self.made += 1
         self.spent += float(job["cost_usd"] or 0)
         self.held += float(job["estimate_usd"]) if job["needs_review"] else 0.0
@@ -135,8 +135,8 @@ def made_and_killed(world: World, kind: str, point: FaultPoint, found: str, paid
 
 
 def cancelled_and_killed(world: World) -> None:
-    """The one who cancelled never got an answer; the provider still makes it, and its real cost is
-    booked after the start."""
+    """Kill the api before a cancel is answered: the provider still makes the video, and its real
+    cost is booked after the start."""
     world.sandbox.break_with(video=1.0)
     calls = world.paid()
     job = world.post("/generate/video", "cancel").raise_for_status().json()
@@ -159,7 +159,8 @@ def cancelled_and_killed(world: World) -> None:
 
 
 def hooked_and_killed(world: World) -> None:
-    """The provider tries its webhook again, or a poll comes: the job is finished once."""
+    """Kill the api in a webhook: the provider repeats it, or a poll comes, and the job is finished
+    once."""
     world.restart(PUBLIC_API_URL=world.stack.api_url)
     world.sandbox.break_with(video=0.5)
     calls = world.paid()

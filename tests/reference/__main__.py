@@ -1,4 +1,4 @@
-"""`python -m tests.reference`: writes `docs/reference/` anew."""
+"""The command `python -m tests.reference`, which writes `docs/reference/` anew."""
 
 from tests.reference.pages import FOLDER, pages
 

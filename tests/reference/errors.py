@@ -30,7 +30,7 @@ _CODE = re.compile(r"`(\w+)`: (.+)")
 
 
 def codes(schema: dict[str, Any]) -> dict[tuple[str, int], str]:
-    """By code and status: the title. Some codes are no domain errors, and stand in the API's
+    """Return titles by code and status. Some codes are no domain errors, and stand in the API's
     description only."""
     found = {(code, error.status): error.title for code, error in BY_CODE.items()}
     for operations in schema["paths"].values():

@@ -49,5 +49,5 @@ def _metrics() -> Iterator[tuple[str, str]]:
 
 
 def _plain(sentence: str) -> str:
-    """With the name of each fact in its place."""
+    """Return the sentence with the name of each fact in its place."""
     return _VALUE.sub(r"*\1*", sentence).replace("%%", "%")

@@ -12,12 +12,12 @@ FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def description() -> dict[str, Any]:
-    """The API's description, whatever the settings of this machine."""
+    """Return the API's description, whatever the settings of this machine."""
     return create_app(Settings.model_construct()).openapi()
 
 
 def pages() -> dict[str, str]:
-    """By file name."""
+    """Return the pages by file name."""
     schema = description()
     return {
         "commands.md": commands.page(),

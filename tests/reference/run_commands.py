@@ -32,7 +32,7 @@ def page() -> str:
 
 
 def _commands(command: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Usage and help of a command, or of each command in a group."""
+    """Yield usage and help of a command, or of each command in a group."""
     for name, one in getattr(command, "commands", {}).items():
         yield from _commands(one, f"{path} {name}")
     if not hasattr(command, "commands"):

@@ -55,8 +55,8 @@ class Entry:
 
 
 def groups() -> dict[str, list[Entry]]:
-    """The groups of `.env.example` in their order. A comment explains every setting down to the
-    next comment."""
+    """Return the groups of `.env.example` in their order. A comment explains every setting down to
+    the next comment."""
     found: dict[str, list[Entry]] = {}
     title, comment, is_open = "", "", False
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
@@ -72,7 +72,7 @@ def groups() -> dict[str, list[Entry]]:
 
 
 def fields() -> dict[str, dict[str, FieldInfo]]:
-    """By name in the environment, the fields of all who read it."""
+    """Return the settings' fields by name in the environment, from all processes that read them."""
     found: dict[str, dict[str, FieldInfo]] = {}
     for reader, settings in READERS.items():
         for name, variable in environment_names(settings).items():
@@ -81,7 +81,7 @@ def fields() -> dict[str, dict[str, FieldInfo]]:
 
 
 def values(annotation: Any, rules: Iterable[Any]) -> str:
-    """The values that a setting takes, in words."""
+    """Return the values that a setting takes, in words."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in {Union, UnionType}:
         return values(next(part for part in parts if part is not NoneType), rules)

@@ -12,7 +12,7 @@ PRODUCT = ["api", "bots", "admin_web", "cli", "client", "sandbox"]
 
 @dataclass(frozen=True)
 class Source:
-    """`name` is the path from the root, with slashes."""
+    """One Python file; `name` is the path from the root, with slashes."""
 
     name: str
     text: str
@@ -40,7 +40,7 @@ def product() -> tuple[Source, ...]:
 
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
-    """Line and full name of each import: `from a import b` gives `a.b`."""
+    """Yield line and full name of each import: `from a import b` gives `a.b`."""
     for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -49,5 +49,5 @@ def imported(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def parse(text: str) -> Source:
-    """For a rule's own test: a file that breaks it."""
+    """Return a file with this text, for a rule's own test."""
     return Source("made/up.py", text)

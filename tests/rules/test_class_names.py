@@ -1,4 +1,4 @@
-"""One name, one thing: no class name stands twice in the product."""
+"""No class name stands twice in the product."""
 
 import ast
 from collections import defaultdict
@@ -21,7 +21,7 @@ STILL_TWO = {
 
 
 def repeated(sources: Iterable[Source]) -> dict[str, list[str]]:
-    """Class names with the files that define them, nested classes counted."""
+    """Return repeated class names with the files that define them, nested classes counted."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         for node in source.nodes:

@@ -15,8 +15,8 @@ def module_of(source: Source) -> str:
 
 
 def graph_of(sources: Iterable[Source]) -> Graph:
-    """What each module imports of the others. `from a import b` is an import of `a.b` where that is
-    a module, and of `a` elsewhere."""
+    """Return each module's imports of the others. `from a import b` is an import of `a.b` where
+    that is a module, and of `a` elsewhere."""
     named = {module_of(source): source for source in sources}
 
     def found(source: Source) -> Iterable[str]:
@@ -29,7 +29,7 @@ def graph_of(sources: Iterable[Source]) -> Graph:
 
 
 def cycles(graph: Graph) -> list[str]:
-    """One example for each module that comes back to itself."""
+    """Return one example for each module that comes back to itself."""
 
     def way_back(start: str) -> list[str] | None:
         ways, seen = [[start]], {start}

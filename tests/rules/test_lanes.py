@@ -1,4 +1,5 @@
-"""Tests get their lane by what they use, and Chromium is there when a test drives it."""
+"""Tests get their lane by the fixtures and modules that they use, and Chromium is installed when a
+test drives it."""
 
 import os
 import stat
@@ -39,7 +40,7 @@ def test_a_module_with_something_of_a_server_is_slow(
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH with nothing on it."""
+    """Return an empty folder that is the whole PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 

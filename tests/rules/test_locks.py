@@ -1,4 +1,4 @@
-"""The lock files are complete, pinned by hash, and say nothing of where the packages were found."""
+"""The lock files are complete, pinned by hash, and do not name the index of the packages."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ LOCKS = ["run", "dev", "tools"]
 
 
 def pins(lock: str) -> dict[str, list[Version]]:
-    """Versions by package: more than one where Pythons need different ones."""
+    """Return versions by package: more than one where Pythons need different ones."""
     found: dict[str, list[Version]] = {}
     for name, version in re.findall(
         r"^([A-Za-z0-9._-]+)==([^\s;]+)", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE

@@ -1,5 +1,5 @@
-"""House rules for documents: their width, and that every path, link, module, command and setting
-that they name is there."""
+"""House rules for documents: their width, and the existence of every path, link, module, command
+and setting that they name."""
 
 import importlib.util
 import re
@@ -45,7 +45,7 @@ class Page:
     text: str
 
     def prose(self) -> Iterator[tuple[int, str]]:
-        """The lines outside of code blocks, with their numbers."""
+        """Yield the lines outside of code blocks, with their numbers."""
         in_code = False
         for number, line in enumerate(self.text.splitlines(), 1):
             if _FENCE.match(line):
@@ -72,7 +72,8 @@ def _top() -> set[str]:
 
 
 def too_wide(page: Page) -> Iterator[str]:
-    """A table's row and a link that is long by itself cannot be broken."""
+    """Find lines that are too long. A table's row and a link that is long by itself cannot be
+    broken."""
     for number, line in page.prose():
         text = _LINK.sub("]", line)
         if len(text) > WIDTH and not line.startswith("|") and " " in text.strip():
@@ -80,7 +81,8 @@ def too_wide(page: Page) -> Iterator[str]:
 
 
 def lost_paths(page: Page) -> Iterator[str]:
-    """Names in backticks that begin with a folder or file of the tree, and names of documents."""
+    """Find missing files among the names of documents, and the names in backticks that begin with a
+    folder or file of the tree."""
     top = _top()
     for number, line in page.prose():
         for code in _CODE.findall(line):
@@ -159,7 +161,7 @@ NO_FILES_OF_OURS = {"answer.md"}
 
 
 def lost_files(source: Source) -> Iterator[str]:
-    """Modules and documents that a docstring, a comment or a text of the code names."""
+    """Find missing modules and documents named in a docstring, a comment or a text of the code."""
     for number, line in enumerate(source.text.splitlines(), 1):
         for name in re.findall(r"[\w/-]+\.(?:py|md)\b", line):
             if name not in NO_FILES_OF_OURS and not any(

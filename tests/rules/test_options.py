@@ -86,7 +86,7 @@ def test_a_form_shows_every_option_with_its_bounds() -> None:
 
 
 def _able(name: str) -> object:
-    """A value with which a model can do it: more than any bound allows."""
+    """Return a capability that allows the option: more than any bound."""
     default = Capabilities.model_fields[name].default
     if isinstance(default, bool):
         return True

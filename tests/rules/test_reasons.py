@@ -1,4 +1,4 @@
-"""Reasons are facts: each is raised, has its sentence, and belongs to one code."""
+"""Each reason of an error is raised, has its sentence, and belongs to one code."""
 
 import ast
 import re
@@ -40,7 +40,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
-    """Each place that makes an error of ours, by the error's name."""
+    """Yield each place that makes an error of ours, by the error's name."""
     for path in sorted((ROOT / "api").rglob("*.py")):
         for node in ast.walk(_tree(path)):
             if (
@@ -83,7 +83,8 @@ def test_a_reason_is_a_name_and_no_prose() -> None:
 
 
 def test_each_reason_is_used() -> None:
-    """Also through a table or a variable: a reason that stands nowhere else is said by nobody."""
+    """Use through a table or a variable counts: a reason that stands nowhere else is never
+    raised."""
     used: set[str] = set()
     for path in sorted((ROOT / "api").rglob("*.py")):
         if path.name != "reasons.py":
@@ -112,7 +113,7 @@ def test_a_raise_names_its_reason_and_each_fact_of_its_sentence() -> None:
 
 
 def test_nobody_recognises_prose() -> None:
-    """A sentence is said, never compared: neither with `==` nor `in`, nor by its beginning."""
+    """A sentence is never compared: neither with `==` nor `in`, nor by its beginning."""
     wrong = []
     for path in SOURCES:
         where = str(path.relative_to(ROOT))

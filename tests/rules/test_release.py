@@ -54,7 +54,7 @@ def test_what_is_vendored_is_in_the_notice(folder: str) -> None:
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
-    """A tree whose version is 1.2.0 and has its notes."""
+    """Return a tree whose version is 1.2.0 and has its notes."""
     (tmp_path / "api").mkdir()
     (tmp_path / "api" / "version.py").write_text('VERSION = "1.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(
@@ -65,7 +65,7 @@ def released(tmp_path: Path) -> Path:
 
 
 def cut(tree: Path, tag: str) -> subprocess.CompletedProcess[str]:
-    """What the workflow does with the tag, as GitHub runs it."""
+    """Run the workflow's script for the tag, as GitHub does."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
     script = next(step["run"] for step in workflow["jobs"]["notes"]["steps"] if "run" in step)
     return subprocess.run(

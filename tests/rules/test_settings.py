@@ -26,7 +26,7 @@ SENTENCE = 20
 
 
 def listed() -> dict[str, str]:
-    """Name and example value of each setting in `.env.example`."""
+    """Return name and example value of each setting in `.env.example`."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     return {
         found[1]: found[2]

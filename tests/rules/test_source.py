@@ -110,7 +110,7 @@ def silent_excepts(source: Source) -> Iterator[str]:
 
 
 def _translates(handler: ast.ExceptHandler) -> bool:
-    """Raises another error with this one as its cause."""
+    """Tell whether the handler raises another error with this one as its cause."""
     last = handler.body[-1]
     return (
         isinstance(last, ast.Raise)
@@ -133,8 +133,8 @@ def platform_names(source: Source) -> Iterator[str]:
 
 
 def foreign_stores_and_routes(source: Source) -> Iterator[str]:
-    """A domain uses another domain's service, never its store (but the names of its rows); only the
-    app knows routes."""
+    """Find imports of another domain's store (except its row types), and of routes outside the
+    app."""
     own = ".".join(PurePosixPath(source.name).parts[:2])
     for line, name in imported(source):
         found = re.match(r"(api\.\w+)\.(store|routes)\b(?!\.[A-Z])", name)
@@ -143,7 +143,7 @@ def foreign_stores_and_routes(source: Source) -> Iterator[str]:
 
 
 def slow_transactions(source: Source) -> Iterator[str]:
-    """Nothing that waits for a network or a disk inside a transaction: DuckDB has one writer. What
+    """Find waits for a network or a disk inside a transaction: DuckDB has one writer. A call that
     takes the transaction is SQL."""
     for node in source.nodes:
         item = (
@@ -172,7 +172,7 @@ def _ends_in(node: ast.expr, name: str) -> bool:
 
 
 def transactions_outside_services(source: Source) -> Iterator[str]:
-    """A store takes part in its caller's transaction; it opens none."""
+    """Find transactions in stores and routes: they take part in their caller's."""
     if PurePosixPath(source.name).name in {"store.py", "routes.py"}:
         yield from (
             f"line {node.lineno} opens a transaction"
@@ -182,8 +182,8 @@ def transactions_outside_services(source: Source) -> Iterator[str]:
 
 
 def values_in_sql(source: Source) -> Iterator[str]:
-    """Into the text of a statement go constants of the module, never values: these are `$1`
-    parameters."""
+    """Find values in the text of a statement, in place of `$1` parameters. Constants of the module
+    may stand there."""
     for node in source.nodes:
         if (
             isinstance(node, ast.Call)

@@ -1,4 +1,5 @@
-"""The sandbox as a server: as strict as the provider, settable while it runs, and it calls back."""
+"""The sandbox as a server: as strict as the provider, settable while it runs, and calling
+webhooks."""
 
 import asyncio
 import json
@@ -174,7 +175,7 @@ async def test_a_hang_gives_no_answer(web: httpx.AsyncClient, sandbox: Sandbox) 
 
 
 class Receiver:
-    """Takes webhooks on a loopback port; answers 500 `fails` times first."""
+    """A receiver of webhooks on a loopback port, which first answers 500 `fails` times."""
 
     def __init__(self, fails: int = 0) -> None:
         self.fails = fails

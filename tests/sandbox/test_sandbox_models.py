@@ -1,4 +1,4 @@
-"""The data files hold what the provider's own SDK takes for lists and records of the provider."""
+"""The provider's own SDK reads the sandbox's data files as lists and records of the provider."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ LISTED = [(kind, row) for kind in SHAPES for row in ROWS[kind]]
 
 
 def known(shape: type[BaseModel], row: dict[str, Any]) -> None:
-    """The SDK reads the row without bending a type, and knows each of its fields."""
+    """Check that the SDK reads the row with strict types and knows each of its fields."""
     read = shape.model_validate_json(json.dumps(row), strict=True)
     assert set(json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))) == set(row)
 

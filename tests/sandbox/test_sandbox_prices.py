@@ -1,5 +1,5 @@
-"""What is held before a call is never less than what the sandbox bills for it, whatever its models
-are priced by."""
+"""The amount held before a call is never less than the sandbox bills for it, for every kind of
+price."""
 
 from copy import deepcopy
 from itertools import product

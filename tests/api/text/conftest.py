@@ -24,8 +24,8 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def database_url(postgres_url: str) -> str:
-    """What is decided here lies above the database: `test_conversations` tries the statements on
-    both engines."""
+    """Use one engine: these tests are about the layers above it, and `test_conversations` tries the
+    statements on both."""
     return postgres_url
 
 

@@ -1,4 +1,5 @@
-"""Answers over HTTP from a real sandbox: whole and streamed, with money and memory."""
+"""Answers over HTTP from a real sandbox: whole and streamed, with their cost and their place in the
+conversation."""
 
 import json
 from decimal import Decimal
@@ -21,7 +22,7 @@ async def ask(
 
 
 async def streamed(client: httpx.AsyncClient, **more: Any) -> list[tuple[str, dict[str, Any]]]:
-    """(event, data) in order. The in-process transport gives the whole stream at its end."""
+    """Return (event, data) in order. The in-process transport gives the whole stream at its end."""
     answer = await ask(client, stream=True, **more)
     assert answer.headers["content-type"].startswith("text/event-stream")
     found = []
@@ -33,7 +34,7 @@ async def streamed(client: httpx.AsyncClient, **more: Any) -> list[tuple[str, di
 
 
 async def money(client: httpx.AsyncClient) -> tuple[str, str]:
-    """Spent and held."""
+    """Return the amounts spent and held, in USD."""
     me = (await client.get("/users/me")).json()
     return me["spent_usd"], me["held_usd"]
 

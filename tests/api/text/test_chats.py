@@ -1,4 +1,4 @@
-"""One conversation per chat and thread, which the bots do not have to remember; names and
+"""One conversation per chat and thread, remembered by the api and not by the bots; titles and
 search."""
 
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What of a conversation is sent along."""
+"""The part of a conversation that is sent along with a question."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tests.api.catalog.samples import MINI, model
 
 
 def talk(*texts: str, images: tuple[str, ...] = ()) -> list[Message]:
-    """Questions and answers in turn."""
+    """Return questions and answers in turn."""
     return [
         Message(
             ids.new_id(),

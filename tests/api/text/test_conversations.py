@@ -86,7 +86,7 @@ async def test_erasing_a_user_leaves_the_others(db: Db) -> None:
 
 
 async def test_a_deleted_conversation_takes_along_what_is_being_written(postgres_url: str) -> None:
-    """The embedded engine lets one transaction in after the other."""
+    """DuckDB runs one transaction after the other."""
     db = await open_db(postgres_url)
     talk = conversation("ana", 1)
     await store.add_conversation(db, talk)

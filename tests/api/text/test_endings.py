@@ -1,5 +1,5 @@
-"""How answers end: what is told, what is kept, and what is booked, out of streams as providers send
-them."""
+"""The ends of answers, from streams as providers send them: their text, their events, the stored
+message and the booked cost."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ def replay(body: str, *, breaks: bool = False) -> Fault:
 
 
 async def told(client: httpx.AsyncClient, **more: Any) -> tuple[str, dict[str, Any]]:
-    """The text as its reader has it, and the last event's data."""
+    """Return the text as its reader has it, and the last event's data."""
     text, last = "", dict[str, Any]()
     for name, last in await streamed(client, **more):
         if name == "delta":
@@ -40,7 +40,7 @@ async def told(client: httpx.AsyncClient, **more: Any) -> tuple[str, dict[str, A
 
 
 async def shown(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """The messages of the newest conversation."""
+    """Return the messages of the newest conversation."""
     items = (await client.get("/conversations")).json()["items"]
     found: list[dict[str, Any]] = (
         (await client.get(f"/conversations/{items[0]['id']}")).json()["messages"] if items else []
@@ -49,7 +49,7 @@ async def shown(client: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 
 async def agree(client: httpx.AsyncClient, charged: str) -> None:
-    """What was told is what is booked, and nothing is held."""
+    """Check that the announced cost is the booked one, and that nothing is held."""
     assert await money(client) == (charged, "0.000000")
 
 

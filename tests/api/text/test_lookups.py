@@ -1,5 +1,5 @@
-"""What a cut or stopped answer has cost is asked for until the provider knows it, and booked
-instead of the estimate."""
+"""The cost of a cut or stopped answer is looked up until the provider knows it, and replaces the
+booked estimate."""
 
 import asyncio
 from decimal import Decimal
@@ -26,7 +26,7 @@ SOON = LookupTimes(waits=(0.0, 0.05, 0.1, 0.2, 0.4), look=0.0)
 
 @pytest.fixture
 async def lookups(api: Api, monkeypatch: pytest.MonkeyPatch) -> Lookups:
-    """Those of a process that comes later; the api's own leave everything to it."""
+    """Return the look-ups of a later process; the api's own are switched off."""
     monkeypatch.setattr(api.services.text.lookups, "wake", lambda: None)
     return Lookups(api.services.db, api.services.provider, api.services.budget, SOON)
 
@@ -46,7 +46,7 @@ async def looked_up(api: Api, lookups: Lookups) -> None:
 
 
 async def billed(api: Api, sandbox: Sandbox) -> str:
-    """By the provider, for the one answer that is to be asked for."""
+    """Return the cost in the provider's record of the one open answer."""
     (row,) = await rows(api)
     async with httpx.AsyncClient(
         base_url=sandbox.url, headers={"Authorization": "Bearer x"}
@@ -57,7 +57,7 @@ async def billed(api: Api, sandbox: Sandbox) -> str:
 
 
 async def cut(ana: httpx.AsyncClient, sandbox: Sandbox, **timing: float) -> tuple[str, str]:
-    """The answer's id, and what was charged for it at first."""
+    """Break an answer off, and return its id and the amount charged at first."""
     sandbox.break_with(Fault(call="chat", kind="cut", after=40, times=1), **timing)
     heard = await streamed(ana, prompt="Tell me about tea --words 200")
     return heard[0][1]["id"], heard[-1][1]["error"]["charged_usd"]

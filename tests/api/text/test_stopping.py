@@ -1,5 +1,5 @@
-"""An answer that is stopped closes the provider's stream, settles what was used, and never leaves
-money held."""
+"""An answer that is stopped closes the provider's stream, settles the used amount, and holds
+nothing any more."""
 
 import asyncio
 import socket
@@ -149,7 +149,7 @@ async def test_money_held_by_a_process_that_died_is_released(api: Api, caller: C
 
 @pytest.fixture
 async def address(api: Api) -> AsyncIterator[str]:
-    """The api on a real port: the in-process transport never closes a stream."""
+    """Run the api on a real port: the in-process transport never closes a stream."""
     server = uvicorn.Server(
         uvicorn.Config(api.app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
     )

@@ -1,4 +1,4 @@
-"""What admins do with accounts; and that there is always an admin."""
+"""Admins invite, change and delete accounts; one admin always remains."""
 
 import json
 

@@ -1,5 +1,4 @@
-"""An account's data as a whole: all of it comes out, and all of it goes. On the real app, with
-files."""
+"""All data of an account is exported, and all of it is erased, on the real app with files."""
 
 import asyncio
 import io
@@ -57,7 +56,7 @@ async def columns(db: Db) -> dict[str, list[str]]:
 
 
 async def tables_with(db: Db, needle: str) -> set[str]:
-    """Every table with a value that has the text in it, in any column."""
+    """Return every table in which a value of any column contains the text."""
     found = set()
     for table, names in (await columns(db)).items():
         holds = " OR ".join(f"strpos(CAST({name} AS TEXT), $1) > 0" for name in names)
@@ -71,7 +70,7 @@ def files(api: Api) -> set[str]:
 
 
 async def live(api: Api, user: httpx.AsyncClient, identity: str) -> str:
-    """Leaves something in every place; answers the user's id."""
+    """Leave something of the user in every table and folder, and return the user's id."""
     guest = api.bot()
     who = {"platform_user_id": identity, "display_name": "Ana", "chat_id": identity}
     act = (await guest.post("/bot/act", json=who)).json()
@@ -213,8 +212,8 @@ async def drawing(
     who: httpx.AsyncClient,
     meanwhile: Callable[[], Awaitable[object]],
 ) -> None:
-    """Makes an image; `meanwhile` happens when it has come from the provider and is not recorded
-    yet."""
+    """Make an image; `meanwhile` is called after the provider has sent it and before it is
+    recorded."""
     media = api.services.media
     keep, discard, ended = media.keep_image, media.discard, asyncio.Event()
 

@@ -1,5 +1,5 @@
-"""Passwords that are guessed first are refused; good ones, also those that hold a common word, are
-not."""
+"""Passwords that are guessed first are refused; good ones are accepted, even if they contain a
+common word."""
 
 import gzip
 

@@ -1,4 +1,5 @@
-"""What admins change on an account acts on the next request, keeps an admin, and is in the log."""
+"""An admin's change to an account acts on the next request, never removes the last admin, and is
+logged."""
 
 import json
 from typing import Any

@@ -1,5 +1,5 @@
-"""What a member prefers: kept, checked, used when no model is named, and passed over when it cannot
-be used any more."""
+"""A member's preferences: stored, checked, used when no model is named, and skipped while the model
+is not available."""
 
 import asyncio
 from collections.abc import AsyncIterator

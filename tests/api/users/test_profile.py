@@ -1,4 +1,4 @@
-"""One's own account: reading, changing, erasing."""
+"""A person's own account: reading, changing, erasing."""
 
 from typing import Any
 

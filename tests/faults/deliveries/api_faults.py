@@ -1,5 +1,5 @@
-"""Bad days of the api: an ASGI app around it that breaks the next call of a kind before or after it
-has had its effect."""
+"""An ASGI app around the api that breaks the next call of a kind, before or after it has had its
+effect."""
 
 import asyncio
 import re
@@ -21,9 +21,9 @@ class Fault:
 
 @dataclass
 class ApiFaults:
-    """`always`: paths that never answer. `struck` counts the faults that were met: a fault that
-    nothing meets proves nothing. `news` is set when a call is met or over, and replaced by another
-    one then."""
+    """The api with faults. `always` are paths that never answer. `struck` counts the faults that
+    were met: an unmet one proves nothing. `news` is set, and replaced, when a call is met or
+    over."""
 
     app: ASGIApp
     fault: Fault | None = None
@@ -97,7 +97,7 @@ class ApiFaults:
 
 
 async def _lost(_message: Message) -> None:
-    """The answer that nobody hears."""
+    """Drop the answer."""
 
 
 def _half(send: Send) -> Send:
@@ -113,7 +113,7 @@ def _half(send: Send) -> Send:
 
 
 class Cut(ConnectionError):
-    """Ends the connection in the middle of an answer."""
+    """The end of the connection in the middle of an answer."""
 
 
 async def _cut(send: Send, *, begun: bool) -> None:

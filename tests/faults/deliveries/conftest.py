@@ -13,7 +13,7 @@ from tests.sandbox_server import sandbox_server
 async def desk(
     tmp_path_factory: pytest.TempPathFactory, migrated_duckdb: Path
 ) -> AsyncIterator[Desk]:
-    """One for all tests of a module: each test has a chat of its own."""
+    """Run one desk for all tests of a module: each test has a chat of its own."""
     folder = tmp_path_factory.mktemp("desk")
     database = Path(shutil.copyfile(migrated_duckdb, folder / "app.duckdb"))
     with sandbox_server() as sandbox:

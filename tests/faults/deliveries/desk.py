@@ -1,4 +1,4 @@
-"""Results that wait for a chat, the bot that shows them, and what a person there then sees."""
+"""Results that wait for a chat, the bot that shows them, and a person's view of that chat."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -44,7 +44,8 @@ class Side(Protocol):
     def chat(self) -> Messenger: ...
 
     def new_chat(self) -> tuple[str, str]:
-        """A private chat in which somebody has just written: its id, and the message's."""
+        """Return the id of a private chat in which somebody has just written, and the message's
+        id."""
         ...
 
 
@@ -91,8 +92,8 @@ class Desk:
                 await asyncio.sleep(0.1)
 
     async def put(self, side: Side, event: str, *, forget: bool = True) -> Waiting:
-        """A result that was asked for in a new chat, where its card waits. `forget`: the platform
-        has none of its files."""
+        """Put a result that was asked for in a new chat, where its card waits. With `forget` the
+        platform has none of its files."""
         if forget:
             await self.api.services.db.execute("DELETE FROM platform_files")
         chat_id, request = side.new_chat()
@@ -127,7 +128,7 @@ class Desk:
         return str(row["state"])
 
     async def settled(self, waiting: Waiting) -> str:
-        """Its state, once it does not wait any more."""
+        """Return the delivery's state once it no longer waits."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 news = self.faults.news
@@ -141,7 +142,7 @@ class Desk:
                 await self.faults.news.wait()
 
     async def link(self, side: Side, chat_id: str) -> None:
-        """This private chat is the owner's."""
+        """Make the private chat the owner's."""
         user = (await self.web.get("/users/me")).json()["id"]
         query = (
             "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
@@ -173,7 +174,7 @@ class Bot:
     stop: asyncio.Event
 
     def kill(self) -> None:
-        """As if the power went: nothing is put back, nothing is said."""
+        """End the bot as a power cut does: nothing is put back or reported."""
         for task in asyncio.all_tasks():
             if "Pump." in repr(task.get_coro()) or task is self.task:
                 task.cancel()
@@ -181,7 +182,7 @@ class Bot:
 
 @contextmanager
 def short_waits() -> Iterator[None]:
-    """Seconds where the product waits a minute: the outbox reads the real clock."""
+    """Wait parts of a second in place of the product's minute: the outbox reads the real clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fallback, "UNCERTAIN_WAIT", timedelta(seconds=0.2))
         patch.setattr(fallback, "BACKOFF_LEAST", timedelta(seconds=0.05))

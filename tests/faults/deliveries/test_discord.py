@@ -44,8 +44,8 @@ class Discord:
         return [one for one in self.fake.scene().by_bot(waiting.chat_id) if one.id != waiting.card]
 
     def once(self, waiting: Waiting) -> None:
-        """The result stands there once, with all its files, and the card is closed; that of a
-        failure is gone."""
+        """Check that the result is there once, with all its files, and that the card is closed, or
+        gone after a failure."""
         (shown,) = self.seen(waiting)
         assert (len(shown.attachments), waiting.short_id in shown.content) == (
             FILES[waiting.event],
@@ -74,7 +74,7 @@ def fake() -> Iterator[FakeDiscord]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def side(fake: FakeDiscord) -> AsyncIterator[Discord]:
-    """Deliveries need no gateway: the client is only logged in."""
+    """Connect without the gateway, which deliveries do not need: the client is only logged in."""
     client = DiscordBot(Script(), no_models, point_at(fake.api_url))
     await client.login(fake.token)
     yield Discord(fake, client)
@@ -109,7 +109,7 @@ async def test_a_send_that_is_never_answered(
 
 @pytest.mark.parametrize("kind", ["limited", "reset_before", "reset_after"])
 async def test_a_send_that_fails_for_long(desk: Desk, side: Discord, kind: str) -> None:
-    """More often than the adapter tries by itself: then the outbox tries again."""
+    """It fails more often than the adapter tries by itself: then the outbox tries again."""
     waiting = await desk.put(side, "photo")
     side.fault(waiting, "POST", kind, times=6)
     async with desk.bot(side):
@@ -140,8 +140,8 @@ async def test_an_api_whose_answer_is_lost(desk: Desk, side: Discord, call: str)
 async def test_a_bot_that_dies_between_its_send_and_its_ack(
     desk: Desk, side: Discord, later: float
 ) -> None:
-    """The next one remembers nothing: Discord knows the nonce for minutes, and after that the
-    channel is looked through."""
+    """The next bot remembers nothing: Discord knows the nonce for minutes, and after that the
+    channel is searched."""
     waiting = await desk.put(side, "photo")
     desk.faults.set("/ack$", "hang")
     async with desk.bot(side) as bot:

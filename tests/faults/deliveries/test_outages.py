@@ -1,5 +1,5 @@
-"""An api that is away or starts anew, bots that come late: nothing is lost, nothing is doubled, and
-each chat keeps its order."""
+"""An api that is away or restarts, and bots that come late: nothing is lost or doubled, and each
+chat keeps its order."""
 
 import asyncio
 import shutil
@@ -87,7 +87,7 @@ def shown(stage: Stage) -> list[str]:
 
 @contextmanager
 def logged(event: str, times: int = 1) -> Iterator[asyncio.Event]:
-    """Set once the bot has said this so often."""
+    """Yield an event that is set once the bot has logged `event` so often."""
     before, done, left = structlog.get_config()["processors"], asyncio.Event(), [None] * times
 
     def watch(
@@ -130,8 +130,7 @@ async def test_an_api_that_is_away_for_a_while_only_makes_them_wait(
 async def test_an_api_that_starts_anew_while_a_result_is_being_sent(
     folder: Path, sandbox: Sandbox
 ) -> None:
-    """It frees all leases, and the bot gets the same delivery again: it knows that it is showing it
-    already."""
+    """It frees all leases, and the bot gets a delivery that it knows to be sending already."""
     stage, sending, gate = Stage(), asyncio.Event(), asyncio.Event()
 
     async def slow(_to: Address, _reply: Reply) -> None:
@@ -272,8 +271,8 @@ async def test_five_hundred_results_after_an_hour_go_out_in_order_under_the_limi
 
 
 async def _failed_results(api: Api, user_id: str, chats: list[str]) -> None:
-    """Jobs that failed an hour ago, one after another in all chats: one is written, the others are
-    copies."""
+    """Insert jobs that failed an hour ago, one after another in all chats: the first is written,
+    the others are copies of it."""
     db, at = api.services.db, now() - timedelta(hours=1)
     row = {
         "id": "job-0000", "short_id": "r000000", "user_id": user_id, "chat_id": chats[0],

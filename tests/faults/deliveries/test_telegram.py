@@ -1,5 +1,5 @@
-"""Every fault at every call of a delivery to Telegram: a person there sees the result once, or,
-where the answer to a send was lost, twice. Never none."""
+"""Every fault at every call of a delivery to Telegram: a person there sees the result once, or
+twice where the answer to a send was lost. Never not at all."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -48,7 +48,7 @@ class Telegram:
         ]
 
     def copies(self, waiting: Waiting) -> int:
-        """How often a person sees the result."""
+        """Return the number of copies of the result that a person sees."""
         shown = self.seen(waiting)
         if waiting.event == "failed":
             return len(shown)
@@ -82,7 +82,7 @@ async def side(fake: FakeTelegram) -> AsyncIterator[Telegram]:
 
 
 def closed(side: Telegram, waiting: Waiting) -> None:
-    """A failure is said once: its message stands in the card's place."""
+    """Check that the card is closed; after a failure the message about it has taken its place."""
     card = side.card(waiting)
     if waiting.event == "failed":
         assert card is None
@@ -96,7 +96,7 @@ def closed(side: Telegram, waiting: Waiting) -> None:
 async def test_a_send_that_fails(
     desk: Desk, side: Telegram, events: tuple[str, ...], kind: str
 ) -> None:
-    """An album alone: the message below it would meet the fault of a message."""
+    """An album is sent alone: the message below it would meet the fault of a message."""
     waiting = [await desk.put(side, event) for event in events]
     for event in events:
         side.fake.fault(METHODS[event], kind)
@@ -153,7 +153,8 @@ API_FAULTS = [
 
 @pytest.mark.parametrize(("call", "kind"), API_FAULTS)
 async def test_an_api_that_fails(desk: Desk, side: Telegram, call: str, kind: Kind) -> None:
-    """What this process has shown it does not show again, whatever the api could not be told."""
+    """The process does not show a result again that it has shown, even if the api could not be
+    told."""
     waiting = await desk.put(side, "photo")
     desk.faults.set(CALLS[call], kind, skip=1 if call == "settled" else 0)
     async with desk.bot(side):
@@ -209,7 +210,7 @@ async def test_two_lost_answers_are_two_copies_and_a_note_on_the_web(
 
 
 async def test_a_bot_that_dies_between_its_send_and_its_ack(desk: Desk, side: Telegram) -> None:
-    """The next one can't know that it was shown: a second copy, which says so."""
+    """The next bot cannot know that the result was shown: a second copy says so."""
     waiting = await desk.put(side, "photo")
     desk.faults.set("/ack$", "hang")
     async with desk.bot(side) as bot:
