@@ -21,8 +21,8 @@ FAST = {"first_token": 0.0, "token": 0.0, "image": 0.0, "video": 0.1, "generatio
 
 WHOLE = {name: getattr(media, name) for name in ("FPS", "DRAWN_FPS", "_STILL")}
 ROUGH = {"FPS": 2, "DRAWN_FPS": 1, "_STILL": 168}
-"""Files of the asked size and length, drawn with fewer pixels and frames: most of a test's time
-would go there."""
+"""Settings for files of the asked size and length with fewer pixels and frames: drawing would take
+most of a test's time."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ class Sandbox:
 
     origin: str
     stop: Callable[[], None] = lambda: None
-    """Ends the server of this process and waits for it; the end of the `with` block does it too."""
+    """End the server of this process and wait for it, as the end of the `with` block does."""
 
     @property
     def url(self) -> str:

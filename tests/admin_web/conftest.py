@@ -22,7 +22,7 @@ from tests.stack import Stack, running_stack
 ADMIN = "admin@example.org"
 KEY = "a key of the tests, long enough for all"
 FAST = {"SANDBOX_IMAGE_SECONDS": "0", "SANDBOX_FIRST_TOKEN_SECONDS": "0"}
-"""Videos and words keep their time: they are what a test finds under way."""
+"""Videos and words keep their time, so that a test finds them under way."""
 
 
 @pytest.fixture(scope="package")

@@ -133,7 +133,7 @@ STRIPPED = [
     "\ufeff",
     "\u3000",
 ]
-"""What a browser drops from an address, or may take for something else."""
+"""Addresses of which a browser drops a part, or which it may take for others."""
 
 
 @pytest.mark.parametrize(

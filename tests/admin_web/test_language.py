@@ -40,7 +40,7 @@ NAMES = (
 
 
 def bare(text: str) -> str:
-    """The words that a template says without `_`; names and commands are the same in every
+    """Return the words of a template outside of `_`; names and commands are the same in every
     language."""
     spoken = " ".join(SPOKEN.findall(text))
     shown = re.sub(
@@ -75,7 +75,7 @@ def test_templates_say_nothing_without_translating_it(settings: WebSettings) -> 
 
 
 def _pieces(tree: nodes.Template) -> list[nodes.Node]:
-    """All but the names of classes that a page gives its body."""
+    """Return the parts of the template, except the names of classes that a page gives its body."""
     classes = {
         id(output)
         for block in tree.find_all(nodes.Block)

@@ -102,7 +102,7 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
 
 
 def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: Flask) -> None:
-    """Wherever the bots or Discord name it; what has no code is quoted."""
+    """Reasons of ours and of Discord are translated; a text without a code is quoted."""
     assert DISCORD.keys() == REASONS.keys()
     said = []
     for path in Path("bots").rglob("*.py"):

@@ -19,7 +19,7 @@ from tests.api.harness import PASSWORD, Api
 from tests.api.roles import Row
 
 MARK = "marker-of-ana"
-"""Is in all that ana has: nobody else may ever read it."""
+"""Part of everything that ana has: nobody else may ever read it."""
 
 Made = Mapping[str, str]
 
@@ -211,7 +211,7 @@ MAY: dict[str, Caller] = {
     "another platform's bot": lambda w: w.secrets.bot_keys["discord"],
     "operator's key": lambda w: w.secrets.operator_key,
 }
-"""They may do something, each something else."""
+"""People of whom each may do something else."""
 
 NEVER: dict[str, Caller] = {
     "nobody": lambda w: None,
@@ -234,7 +234,7 @@ NEVER: dict[str, Caller] = {
     "setup token": lambda w: w.secrets.setup_token,
     "signing key": lambda w: w.secrets.secret_key,
 }
-"""No guarded route opens for them."""
+"""People whom every guarded route refuses."""
 
 
 def _seconds() -> int:

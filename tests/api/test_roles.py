@@ -54,7 +54,7 @@ REFUSED: dict[Access, dict[str, Refusal]] = {
     Access.ADMIN: dict.fromkeys(PEOPLE | ACTS, NOT_ALLOWED),
     Access.SHELL: dict.fromkeys([*MAY, *NEVER], (404, "not_found")),
 }
-"""Who is known, and must not; the others are told that they are not."""
+"""Known callers without the right; unknown callers get another refusal."""
 NOT_AUTHENTICATED = (401, "not_authenticated")
 OWNERS = {"user", "act token", "signed in long ago"}
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "reason", "params"}

@@ -10,7 +10,7 @@ from api.ids import now
 CHUNK = 50_000
 SPAN = timedelta(days=365)
 HEAVY = 20
-"""One generation in so many is of the first user, who has an account like no other."""
+"""One generation in so many is of the first user, whose account is by far the fullest."""
 
 # `i` counts the rows; `$1` and `$2` are the first and the last of a chunk, `$3` the first moment
 # and `$4` the step in ms.

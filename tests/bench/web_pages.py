@@ -38,7 +38,7 @@ from tests.stack import free_ports
 AIM_KB = 300
 SECRET = "s" * 40
 PARENT = 1
-"""Where a process' parent stands in what follows its name in /proc/PID/stat."""
+"""The index of a process' parent among the fields after its name in /proc/PID/stat."""
 
 MEMBER = {
     "home": "/",

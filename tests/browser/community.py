@@ -11,7 +11,7 @@ from api.settings import Settings
 from tests.stack import Stack
 
 MEMBERS = {"maya": 13, "noah": 8, "lena": 6, "omar": 4, "ivy": 2}
-"""With how many images each made."""
+"""Members, with the number of their images."""
 DAYS = 21
 
 

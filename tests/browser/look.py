@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
 PHONE = 360
 TABLET = 821
-"""The narrowest at which a table is a table."""
+"""The narrowest window in which tables are not stacked, in pixels."""
 HEAVY = 300 * 1024
 SERIOUS = {"serious", "critical"}
 

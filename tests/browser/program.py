@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser"]
-"""The first does without what only a person at a screen needs, which takes a third of the time."""
+"""The first lacks all that only a person at a screen needs, and takes a third of the time."""
 
 
 def need_chromium(tests: Iterable[str]) -> None:

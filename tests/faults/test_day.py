@@ -38,7 +38,7 @@ REFUSALS = [400, 402, 403, 429, 500, 502, 503, 529]
 SPOILT = ["error_in_200", "garbage", "empty", "lost", "drop", "cut"]
 
 UNCLEAR = {"garbage", "lost", "drop", "cut"}
-"""After these nobody can tell whether the work was done and billed."""
+"""Faults after which nobody can tell whether the work was done and billed."""
 
 
 @dataclass(frozen=True)

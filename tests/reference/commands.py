@@ -29,7 +29,7 @@ SHOWS = {
     "help": "all commands, the options, and in groups who is heard there",
     "start": "a greeting, and how to link if the chat is not linked; with a code it links",
 }
-"""What a chat shows after each command."""
+"""The chat's answer to each command."""
 
 BUTTONS = {
     "again": ("🔁 Again", "a result", "the same request as a new job with a card"),
@@ -135,7 +135,7 @@ BUTTONS = {
     "erase": ("🗑️ Delete everything", "a guest's /privacy", "asks once"),
     "erase_yes": ("Yes, delete it", "that question", "deletes all but the chat and what was spent"),
 }
-"""By action: the label of the button, its place, and what pressing it shows."""
+"""By action: the label of the button, its place, and the answer to a press."""
 
 INSIDE = {"unreadable"}
 """Actions that adapters send by themselves, without a button."""

@@ -17,7 +17,7 @@ STILL_TWO = {
     "_Growing",
     "_Key",
 }
-"""To be told apart next. Nothing may be added."""
+"""Names that still have two meanings. Nothing may be added."""
 
 
 def repeated(sources: Iterable[Source]) -> dict[str, list[str]]:

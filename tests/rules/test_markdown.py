@@ -157,7 +157,7 @@ def test_tables_code_and_long_links_may_be_wide() -> None:
 
 
 NO_FILES_OF_OURS = {"answer.md"}
-"""Names that are made for somebody else."""
+"""Names of files that users get."""
 
 
 def lost_files(source: Source) -> Iterator[str]:

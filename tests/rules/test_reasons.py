@@ -25,8 +25,8 @@ OF_OTHERS = {
     "admin_web/pages/auth.py",
     "admin_web/words/errors.py",
 }
-"""Modules that judge the words of DuckDB, of the provider and of Telegram, who have no code for
-it."""
+"""Modules that compare texts of DuckDB, of the provider and of Telegram, which have no code for
+these cases."""
 SOURCES = [
     path
     for name in ("api", "bots", "admin_web", "cli", "client")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.rules.source import PRODUCT, Source, imported, parse, product, sources
 
-LINES = 540
+LINES = 500
 FUNCTION_LINES = 60
 
 # Where everything may be caught, because the process must go on or end with a sentence; each place
@@ -55,8 +55,12 @@ PLATFORM_NAMES = {
     "bots/core/log.py": "masks a token that a library writes into a line",
 }
 
+# Folders whose docstrings are still being rewritten.
+QUESTIONS_STAND = ("api/", "bots/", "admin_web/", "client/", "tests/bots/", "tests/fakes/")
+
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "managers", "manager", "misc"}
 PLATFORMS = re.compile(r"telegram|discord", re.IGNORECASE)
+QUESTION = re.compile(r"(?:What|Which|Who|Where|When|How)(?:ever)?\b|Whose\b|Whom\b")
 SLOW = re.compile(r"provider|media|http|client|sleep")
 Rule = Callable[[Source], Iterator[str]]
 
@@ -73,6 +77,19 @@ def long_functions(source: Source) -> Iterator[str]:
             lines = node.end_lineno - node.lineno + 1
             if lines > FUNCTION_LINES:
                 yield f"{node.name} has {lines} lines"
+
+
+def question_docstrings(source: Source) -> Iterator[str]:
+    """Find docstrings that begin with a question word in place of their subject or a verb."""
+    if not source.name.startswith(QUESTIONS_STAND):
+        for node in source.nodes:
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+                and QUESTION.match(node.value.value)
+            ):
+                yield f"line {node.lineno}: {node.value.value[:60]}"
 
 
 def nameless_modules(source: Source) -> Iterator[str]:
@@ -210,6 +227,7 @@ RULES: list[tuple[Rule, list[str], dict[str, str], str]] = [
         LONG_FUNCTIONS,
         "def f():\n" + "    pass\n" * FUNCTION_LINES,
     ),
+    (question_docstrings, [*PRODUCT, "tests"], {}, 'x = 1\n"""Whose number it is."""\n'),
     (broad_excepts, PRODUCT, BROAD, "try:\n    f()\nexcept (KeyError, Exception):\n    pass\n"),
     (silent_excepts, PRODUCT, {}, "try:\n    f()\nexcept:\n    log.warning('x')\n"),
     (

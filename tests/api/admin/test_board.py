@@ -72,7 +72,7 @@ async def book_of_two(api: Api, ana_id: str, ben_id: str) -> None:
 
 
 Part = tuple[int, list[tuple[str, str]], list[tuple[str, str]], list[str]]
-"""The number of days, persons, models, and the sums of the days on which something was spent."""
+"""The number of days, persons, models, and the sums of the days with spending."""
 
 
 def part_of(answer: Any) -> Part:

@@ -13,8 +13,8 @@ from tests.api.auth.world import HERE, ROUNDS, World, build, one_engine, race
 
 NEW = "a brand new secret"
 OTHER = "quite another secret"
-"""On each engine: a round hashes seventeen passwords and takes an admin's act, a third of a second
-together."""
+"""Rounds on each engine: one hashes seventeen passwords and takes an admin's act, a third of a
+second together."""
 
 
 async def invite(world: World, admin: TokensOut, **body: Any) -> Any:

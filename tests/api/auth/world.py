@@ -55,12 +55,12 @@ KEYS = {
 ADMIN = ("admin@example.org", "an admin's long password")
 HERE = Client("pytest", "192.0.2.1")
 one_engine = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-"""For what is decided above the database; each SQL text has a test on both engines elsewhere. A
-statement costs this one far less."""
+"""For tests of the layers above the database; each SQL text has a test on both engines elsewhere. A
+statement costs far less on this engine."""
 
 ROUNDS = {"postgresql": 50, "duckdb": 3}
-"""Of sixteen at once. The embedded engine lets one transaction in after the other, so that fewer
-rounds say as much."""
+"""Rounds of sixteen at once. DuckDB runs one transaction after the other, so fewer rounds prove as
+much."""
 
 CHEAP = Cost(memory=8)
 """A password hash that costs nothing: the real cost has its own test."""

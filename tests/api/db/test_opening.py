@@ -21,14 +21,14 @@ UNSYNCED = (
     'import duckdb, os, sys; db = duckdb.connect(sys.argv[1]); db.execute("INSERT INTO '
     "marks VALUES ('late', now())\"); os._exit(0)"
 )
-"""What a kill leaves: the row is in the log only."""
+"""A database after a kill: its row is in the log only."""
 HELD = (
     "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); "
     "sys.stdin.read()"
 )
 
 BLOCKS, BLOCK = 12_288, 262_144
-"""Where the file's blocks begin, and how large each is."""
+"""The offset of the file's first block, and the size of each, in bytes."""
 
 Damage = Callable[[Path], None]
 

@@ -1,4 +1,4 @@
-"""When a chat takes nothing, the result goes to its owner's private chat, then to the web, and the
+"""A result that its chat does not take goes to the owner's private chat, then to the web, and the
 tries are listed."""
 
 from datetime import timedelta

@@ -13,7 +13,7 @@ from tests.sandbox_server import Sandbox, sandbox_server
 
 WEBHOOK_SECRET = "a webhook secret of the tests"
 QUICK = WorkerTimes(beat=0.2, grace=0.05)
-"""Jobs that a test left with a slow provider are not waited for."""
+"""The short grace leaves jobs behind that a test left with a slow provider."""
 
 
 @pytest.fixture(scope="session")

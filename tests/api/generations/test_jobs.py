@@ -24,8 +24,7 @@ DALLE = "openai/dall-e-3"
 
 
 both = pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
-"""Where the writes themselves are on trial; whatever else fails or works does so on either
-engine."""
+"""For tests of the writes themselves; everything else works alike on either engine."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.api.media.samples import picture
 from tests.sandbox_server import Sandbox
 
 NEVER = 1_000_000
-"""MB: no disk of these machines has so much left."""
+"""In MB: no disk of these machines has so much left."""
 CHEAP_VIDEO = {"prompt": "waves", "model": "kwaivgi/kling-v3.0-std", "duration": 3}
 
 

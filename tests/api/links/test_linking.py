@@ -16,8 +16,8 @@ from api.links.service import CODE_LIFE, masked
 from api.links.store import Code
 from tests.api.auth.world import KEYS, ROUNDS, World, build, one_engine, race
 
-"""Each writes 16 codes, 16 notices and a link, and claims the notices: more would be the longest
-test of all."""
+"""Each round writes 16 codes, 16 notices and a link, and claims the notices: more would be the
+longest test of all."""
 
 
 async def start(world: World, token: str, platform: str = "telegram") -> Any:

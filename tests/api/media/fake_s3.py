@@ -23,7 +23,7 @@ class FakeS3:
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
     answers: asyncio.Event = field(default_factory=_set)
     gone: bool = False
-    """No bucket, and not a word about it."""
+    """The bucket is missing, and the answers do not say so."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         await self.answers.wait()

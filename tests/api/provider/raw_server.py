@@ -12,7 +12,7 @@ class Raw:
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
-    """What is sent first, one a request."""
+    """The first answers, one a request."""
 
 
 def http(

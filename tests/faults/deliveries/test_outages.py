@@ -33,8 +33,8 @@ from tests.sandbox_server import Sandbox, sandbox_server
 
 RESULTS, CHATS = 500, 25
 SPEED = 10
-"""The limits that the adapter keeps and the fake enforces, both so many times higher: the test
-takes seconds, not a minute."""
+"""Factor of the limits that the adapter keeps and the fake enforces: the test takes seconds, not a
+minute."""
 CHAT = "1001"
 EVENT = "generation_failed"
 
