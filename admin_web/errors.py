@@ -13,9 +13,10 @@ from admin_web.security.reauth import ask, kept_fields
 from admin_web.sessions.caller import PUBLIC, is_script, me, session_ended, to_login, web_session
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.words.errors import FormError, in_words
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
 from client.errors import ApiError
 from client.schemas.users import UserOut
+from client.words.language import N_
 
 _PAGES = {
     400: (

@@ -18,13 +18,13 @@ from admin_web.words import admin_jobs, language
 from admin_web.words.deliveries import why
 from admin_web.words.devices import program
 from admin_web.words.errors import ENDINGS, charged, failure, notice_words
-from admin_web.words.language import N_
 from admin_web.words.options import label
 from client import calls
 from client.errors import ApiError
 from client.schemas import PROMPT_MAX, ReadyOut
 from client.schemas.generations import GenerationOut
 from client.schemas.users import UserOut
+from client.words.language import N_
 
 READY_SECONDS = 15
 MINUTE, HOUR = 60, 3600

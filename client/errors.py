@@ -131,6 +131,7 @@ def broken_off(error: ErrorOut, retry_after: float | None) -> ApiError:
         detail=error.message,
         code=error.code,
         reason=error.reason,
+        params=error.params,
         charged_usd=error.charged_usd,
         retry_after=retry_after,
     )

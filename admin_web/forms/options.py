@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from admin_web.words.language import N_, _, dollars
+from admin_web.words.language import _, dollars
 from admin_web.words.options import HINTS, label
 from client.schemas.catalog import ModelOut, Per, PriceOut
 from client.schemas.provider import OPTIONS, OptionSpec
+from client.words.language import N_
 
 FieldKind = Literal["choice", "pills", "number", "text", "switch"]
 PILLS_MAX = 11

@@ -10,15 +10,13 @@ from admin_web.sessions.caller import anonymous, api, safe_next, sessions, web_s
 from admin_web.sessions.flask_session import SessionEnded
 from admin_web.sessions.sign_in import enter, known_device
 from admin_web.words.errors import FormError, in_words
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
 from client.schemas.auth import ADMIN_PASSWORD_MIN
+from client.words.language import N_
 
 pages = Blueprint("auth", __name__)
-
-REFUSALS = {N_("E-mail address or password is not right."), N_("This account cannot sign in.")}
-"""What the api says to somebody who cannot sign in, by one code for both."""
 
 
 @pages.get("/setup")
@@ -62,12 +60,7 @@ def login_submit() -> ResponseReturnValue:
     try:
         return enter(anonymous().send(calls.login(email, password, known_device())))
     except ApiError as error:
-        refused = (
-            FormError(_(error.detail), code=error.code)
-            if error.detail in REFUSALS
-            else in_words(error)
-        )
-        return _login(refused, error.status)
+        return _login(in_words(error), error.status)
 
 
 @pages.post("/reauth")

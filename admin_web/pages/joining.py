@@ -17,10 +17,11 @@ from admin_web.render import is_sandbox, ready
 from admin_web.sessions.caller import anonymous, sessions, web_session
 from admin_web.sessions.sign_in import enter
 from admin_web.words.errors import FormError, in_words
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
 from client.schemas.auth import ADMIN_PASSWORD_MIN, PASSWORD_MIN, InviteeOut
+from client.words.language import N_
 
 pages = Blueprint("joining", __name__)
 

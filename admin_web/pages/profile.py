@@ -13,12 +13,13 @@ from admin_web.forms.last_used import preferences
 from admin_web.render import page
 from admin_web.sessions.caller import all_soon, api, expect_me, me
 from admin_web.words.errors import FormError, in_words
-from admin_web.words.language import LANGUAGES, N_, _, amount, zone
+from admin_web.words.language import _, amount, zone
 from client import calls
 from client.errors import ApiError
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, ProfileIn
+from client.words.language import LANGUAGES, N_
 
 pages = Blueprint("profile", __name__)
 

@@ -19,12 +19,13 @@ from admin_web.forms.fields import Invalid, idempotency_key, new_nonce, read
 from admin_web.render import fragment
 from admin_web.sessions.caller import all_soon, anonymous, api, is_script
 from admin_web.words.errors import PLATFORMS
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
 from client import calls
 from client.errors import ApiError
 from client.schemas.deliveries import SendIn
 from client.schemas.generations import GenerationOut, ShareOut
 from client.schemas.links import LinkOut
+from client.words.language import N_
 
 pages = Blueprint("sharing", __name__)
 

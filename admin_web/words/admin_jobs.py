@@ -11,12 +11,13 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from admin_web.words.language import N_, _, ago, chosen, locale, moment
+from admin_web.words.language import _, ago, chosen, locale, moment
 from client.schemas.admin import BotOut, BroadcastOut
 from client.schemas.catalog import AdminModelOut
 from client.schemas.deliveries import DeliveryRowOut
 from client.schemas.generations import AdminGenerationOut
 from client.schemas.users import Role
+from client.words.language import N_
 
 STATUSES = {
     "queued": N_("In line"),

@@ -9,8 +9,9 @@ from flask import url_for
 
 from admin_web.words.admin_jobs import SCOPES
 from admin_web.words.errors import PLATFORMS
-from admin_web.words.language import N_, _, lasting, money, ngettext
+from admin_web.words.language import _, lasting, money, ngettext
 from client.schemas.admin import WarningOut
+from client.words.language import N_
 
 ALL = 100
 GRAVE = {

@@ -3,7 +3,8 @@ words where it gave no code."""
 
 from dataclasses import dataclass
 
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
+from client.words.language import N_
 
 _GONE = N_("The chat does not exist any more, or the bot is not in it.")
 _ACCOUNT_GONE = N_("The account in the chat was deleted.")

@@ -2,37 +2,32 @@
 
 English is what stands in the code and in the templates. `locale/<language>/*.po` holds the others;
 they are read when the web starts, so there is no compiled file that could be old. `python -m
-admin_web.catalogue` finds what is not translated yet.
+client.words.catalogue` finds what is not translated yet.
 """
 
-import gettext as std
-import io
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import TIMEDELTA_UNITS, format_datetime, format_timedelta
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from flask import Flask, g, has_request_context, request, session
 from markupsafe import Markup
 
+from client.words.language import DEFAULT, LANGUAGES, catalogue, filled
+
 LOCALES = Path(__file__).parents[1] / "locale"
-LANGUAGES = {"en": "English", "de": "Deutsch"}
 Language = Literal["en", "de"]
-DEFAULT: Language = "en"
 MINUTE, DAYS = 60, 30 * 86_400
 CENT = Decimal("0.01")
 
 
 def prepare(app: Flask) -> None:
     for language in LANGUAGES:
-        _catalogue(language)
+        catalogue(LOCALES, language)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     # the extension adds the method, so no type knows it
     app.jinja_env.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
@@ -40,49 +35,25 @@ def prepare(app: Flask) -> None:
     app.jinja_env.globals.update(language=chosen, _=_in_template)
 
 
-@cache
-def _catalogue(language: str) -> std.NullTranslations:
-    """Of a file later in the alphabet a sentence wins; the test of the catalogues sees to it that
-    no sentence is in two."""
-    merged: std.NullTranslations = std.NullTranslations()
-    for path in sorted((LOCALES / language).glob("*.po")):
-        compiled = io.BytesIO()
-        with path.open("rb") as file:
-            write_mo(compiled, read_po(file, locale=language))
-        compiled.seek(0)
-        found = std.GNUTranslations(compiled)
-        found.add_fallback(merged)
-        merged = found
-    return merged
-
-
 def _(sentence: str, /, **values: object) -> str:
     """The sentence in the language of this request; `%(name)s` in it is filled from `values`."""
-    return _filled(_catalogue(chosen()).gettext(sentence), values)
+    return filled(catalogue(LOCALES, chosen()).gettext(sentence), values)
 
 
 def _in_template(sentence: str, /, **values: object) -> Markup:
     """What stands in a sentence is escaped when it is filled in; `%%` is a percent sign."""
     if not values:
         return _plain(chosen(), sentence)
-    return Markup(_catalogue(chosen()).gettext(sentence)) % values  # noqa: S704 - our own sentences
+    return Markup(catalogue(LOCALES, chosen()).gettext(sentence)) % values  # noqa: S704 - our own sentences
 
 
 @lru_cache(4096)
 def _plain(language: str, sentence: str) -> Markup:
-    return Markup(_catalogue(language).gettext(sentence)) % {}  # noqa: S704 - our own sentences
+    return Markup(catalogue(LOCALES, language).gettext(sentence)) % {}  # noqa: S704 - our own sentences
 
 
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
-    return _filled(_catalogue(chosen()).ngettext(one, many, n), {"n": n, "num": n, **values})
-
-
-def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for a sentence that is translated where it is shown
-    return sentence
-
-
-def _filled(text: str, values: Mapping[str, object]) -> str:
-    return text % values if values else text
+    return filled(catalogue(LOCALES, chosen()).ngettext(one, many, n), {"n": n, "num": n, **values})
 
 
 def speak(language: str) -> None:

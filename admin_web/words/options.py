@@ -1,6 +1,7 @@
 """The names of options on a form and in an error, and the hints below them."""
 
-from admin_web.words.language import N_, _
+from admin_web.words.language import _
+from client.words.language import N_
 
 LABELS = {
     "aspect_ratio": N_("Aspect ratio"),

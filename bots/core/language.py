@@ -1,27 +1,21 @@
 """Which language is spoken, and its sentences.
 
 English is what stands in the code. `locale/<language>.po` holds the others; they are read when the
-process starts, so there is no compiled file that could be old. `python -m bots.core.catalogue`
+process starts, so there is no compiled file that could be old. `python -m client.words.catalogue`
 brings them up to date with the code and names what is not translated yet.
 
 Whoever makes a `Reply` does so `with speaking(language)`: `answer()` for what people ask, the pump
 for what is delivered.
 """
 
-import gettext as std
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from client.words.language import DEFAULT, LANGUAGES, catalogue, filled
 
 LOCALES = Path(__file__).parent / "locale"
-LANGUAGES = {"en": "English", "de": "Deutsch"}
-DEFAULT = "en"
 
 _spoken: ContextVar[str] = ContextVar("language", default=DEFAULT)
 
@@ -50,34 +44,14 @@ def speaking(language: str) -> Iterator[None]:
 
 def _(sentence: str, /, **values: object) -> str:
     """The sentence in the language that is spoken; `%(name)s` in it is filled from `values`."""
-    return _filled(_catalogue(spoken()).gettext(sentence), values)
+    return filled(catalogue(LOCALES, spoken()).gettext(sentence), values)
 
 
 def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """`%(n)s` is the number."""
-    return _filled(_catalogue(spoken()).ngettext(one, many, n), {"n": n, **values})
-
-
-def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for a sentence that is translated where it is shown
-    return sentence
+    return filled(catalogue(LOCALES, spoken()).ngettext(one, many, n), {"n": n, **values})
 
 
 def translated(sentence: str, language: str) -> str:
     """A sentence marked by `N_`, in that language."""
-    return _catalogue(language).gettext(sentence) if sentence else ""
-
-
-def _filled(text: str, values: Mapping[str, object]) -> str:
-    return text % values if values else text
-
-
-@cache
-def _catalogue(language: str) -> std.NullTranslations:
-    path = LOCALES / f"{language}.po"
-    if language == DEFAULT or not path.exists():
-        return std.NullTranslations()
-    compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return std.GNUTranslations(compiled)
+    return catalogue(LOCALES, language).gettext(sentence) if sentence else ""

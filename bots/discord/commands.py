@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bots.core.commands import Command
-from bots.core.language import DEFAULT, LANGUAGES
 from bots.core.options import Option
+from client.words.language import DEFAULT, LANGUAGES
 
 CHAT_INPUT, ON_MESSAGE = 1, 3
 STRING, INTEGER, BOOLEAN, ATTACHMENT = 3, 4, 5, 11

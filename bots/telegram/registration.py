@@ -17,8 +17,8 @@ from telegram import (
 from telegram.error import BadRequest, RetryAfter
 
 from bots.core.commands import COMMANDS, Command
-from bots.core.language import DEFAULT, LANGUAGES
 from bots.core.texts.introduction import about, about_short
+from client.words.language import DEFAULT, LANGUAGES
 
 log = structlog.get_logger()
 

@@ -2,12 +2,12 @@
 
 from bots.core import texts
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.language import N_
 from bots.core.options import Mistake
 from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError
 from client.schemas.links import AnswerIn, RedeemIn
+from client.words.language import N_
 
 _REFUSED = {
     "not_found": texts.code_useless,

@@ -13,7 +13,8 @@ from bots.core.commands import image_video
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
-from bots.core.language import N_, spoken
+from bots.core.language import spoken
+from client.words.language import N_
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
@@ -140,7 +141,7 @@ def _why(error: ApiError) -> str:
     problem = error.problem
     if problem is not None and problem.reason == "server_stopped":
         return f"{texts.interrupted()} {texts.charged(problem.charged_usd)}".strip()
-    return texts.error(error.code, error.detail, error.retry_after, problem)
+    return texts.error(error.code, problem)
 
 
 async def _whole(answer: TextOut, context: Context) -> list[Reply]:

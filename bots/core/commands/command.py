@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from bots.core.language import N_, translated
+from bots.core.language import translated
 from bots.core.options import Option
 from bots.core.types import Inbound, Limits, Reply
 from client.bot import BotApi
 from client.person import UserApi
 from client.schemas import Kind
+from client.words.language import N_
 
 Replies = AsyncGenerator[Reply, None]
 

@@ -13,7 +13,7 @@ from bots.core import texts
 from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import ImageSource, source
-from bots.core.language import N_
+from client.words.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
 from client import calls

@@ -7,7 +7,7 @@ from bots.core.activity import ACTIVITY
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
-from bots.core.language import N_
+from client.words.language import N_
 from bots.core.types import Button, Inbound, Reply
 from client import calls
 from client.errors import ApiError

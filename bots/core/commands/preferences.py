@@ -7,13 +7,13 @@ from decimal import Decimal
 from bots.core import language, texts
 from bots.core.cards import Buttons
 from bots.core.commands.command import Command, Context, Replies
-from bots.core.language import LANGUAGES, N_
 from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
 from client import calls
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut
 from client.schemas.users import PreferencesIn, PreferencesOut, ProfileIn, UserOut
+from client.words.language import LANGUAGES, N_
 
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
 PAGE = 8

@@ -20,7 +20,7 @@ from bots.core.commands.image_video import (
 )
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
-from bots.core.language import N_
+from client.words.language import N_
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, Inbound, Reply, ReplyFile

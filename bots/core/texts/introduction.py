@@ -1,6 +1,7 @@
 """The bot's introduction, which a chat platform shows before anybody talks to it."""
 
-from bots.core.language import N_, _, translated
+from bots.core.language import _, translated
+from client.words.language import N_
 
 ABOUT = N_(
     "I make images and videos and answer questions. Write what you would like to see or know, or "

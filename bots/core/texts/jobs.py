@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bots.core.language import _, ngettext
 from bots.core.splitting import shorten
-from bots.core.texts.errors import CAUSES, cause, charged
+from bots.core.texts.errors import cause, charged
 from bots.core.texts.words import (
     PROMPT_IN_CAPTION,
     PROMPT_IN_LIST,
@@ -116,11 +116,7 @@ def not_made(made: GenerationOut) -> str:
 def _why(error: ErrorOut | None) -> str:
     if error is None:
         return _("No reason was given.")
-    return (
-        f"{error.message.rstrip('.')}."
-        if error.reason not in CAUSES
-        else cause(error.reason, str(error.params.get("said", error.message)), code=error.code)
-    )
+    return cause(error)
 
 
 def _charged(made: GenerationOut) -> str:

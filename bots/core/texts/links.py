@@ -1,7 +1,9 @@
 """Sentences of the greeting, of the link between a chat and an account, and of notices about it."""
 
-from bots.core.language import N_, _
-from bots.core.texts.errors import CAUSES, ERRORS
+from bots.core.language import _
+from bots.core.texts.errors import voice
+from client.words.errors import known, of_reason
+from client.words.language import N_
 
 
 def yes() -> str:
@@ -41,8 +43,7 @@ def welcome_back(name: str) -> str:
 
 
 def not_linked(public_url: str | None) -> str:
-    sentence = ERRORS["not_linked"]
-    return " ".join([_(sentence), how_to_link(public_url)])
+    return f"{of_reason(voice(), 'chat_not_linked', {})} {how_to_link(public_url)}"
 
 
 def code_burned() -> str:
@@ -225,8 +226,8 @@ def notice(code: str, facts: dict[str, str]) -> str:
 
 
 def _of_reason(reason: str) -> str:
-    known = next((CAUSES[one] for one in CAUSES if one == reason), ERRORS.get(reason, ""))
-    return _(known, detail="…", wait="") if known else reason
+    found = known(reason)
+    return reason if found is None else of_reason(voice(), found, {"said": "…"})
 
 
 def _about(short_id: str) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bots.core.language import N_, _
+from bots.core.language import _
 from bots.core.splitting import shorten
 from bots.core.texts.words import money
 from client.schemas import Kind
 from client.schemas.catalog import ModelOut, Per, PriceOut
 from client.schemas.users import UserOut
+from client.words.language import N_
 
 _KINDS: dict[Kind, str] = {"text": N_("Answers"), "image": N_("Images"), "video": N_("Videos")}
 _EACH: dict[Per, str] = {

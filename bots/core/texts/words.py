@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
-from bots.core.language import N_, _, ngettext, spoken
+from bots.core.language import _, ngettext, spoken
 from client.schemas import MediaKind
 from client.schemas.generations import GenerationStatus
+from client.words.language import N_
 
 PROMPT_IN_CAPTION = 200
 PROMPT_IN_LIST = 60

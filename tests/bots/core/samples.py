@@ -5,6 +5,8 @@ from typing import Any
 
 from api.deliveries.schemas import AddressOut, DeliveryOut, Event
 from api.generations.schemas import GenerationOut, MediaOut
+from bots.core import texts
+from client.schemas import Problem, Reason
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -48,3 +50,9 @@ def delivery(event: Event, **changes: Any) -> DeliveryOut:
         "event": event,
     }
     return DeliveryOut(**{**made, **changes})
+
+
+def told(code: str, reason: Reason, **params: str | int) -> str:
+    """What a chat says of an error of the api."""
+    problem = Problem(title="", status=400, detail="", code=code, reason=reason, params=params)
+    return texts.error(code, problem)

@@ -14,6 +14,7 @@ from bots.core.commands.quotes import with_quoted
 from bots.core.types import Address, Attachment, QuotedMessage, Reply, SendFailed
 from client.bot import BotApi
 from sandbox.faults import Fault
+from tests.bots.core.samples import told
 from tests.bots.core.stage import LIMITS, Place, attachment, served, trouble_once
 from tests.bots.core.test_making import png
 from tests.sandbox_server import Sandbox
@@ -78,7 +79,9 @@ async def test_an_answer_that_breaks_off_keeps_what_was_written(
     written, _, why = last.text.partition("\n\n[The answer stops here. ")
     assert written
     spent = Decimal((await place.web.get("/users/me")).json()["spent_usd"])
-    assert why == f"{texts.CAUSES['connection_lost']} It cost {texts.money(spent)}.]"
+    assert (
+        why == f"{told('provider_unavailable', 'connection_lost')} It cost {texts.money(spent)}.]"
+    )
 
 
 async def test_the_last_reply_is_shown_although_the_platform_had_enough_of_previews(

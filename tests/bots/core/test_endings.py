@@ -12,6 +12,7 @@ from bots.core.types import Reply
 from tests.api.media.samples import picture
 from tests.api.provider.test_answers import events, said
 from tests.api.text.test_endings import replay, with_picture
+from tests.bots.core.samples import told
 from tests.bots.core.stage import Place
 from tests.cases import case
 from tests.sandbox_server import Sandbox
@@ -94,7 +95,7 @@ async def test_all_thinking_says_so_what_it_cost_and_what_helps(
 ) -> None:
     thinking, last = await asked(place, sandbox, case("empty-answer-charged/reasoning_length.sse"))
     assert (thinking.text, thinking.preview) == (texts.thinking(), True)
-    assert last.text == f"{texts.CAUSES['thinking_only']} It cost $0.016."
+    assert last.text == f"{told('no_answer', 'thinking_only')} It cost $0.016."
     assert "effort" in last.text
     assert await spent(place) == Decimal("0.0164")
     sandbox.reset()
@@ -107,7 +108,7 @@ async def test_all_thinking_says_so_what_it_cost_and_what_helps(
 
 async def test_an_answer_without_a_word_says_what_it_cost(place: Place, sandbox: Sandbox) -> None:
     last = (await asked(place, sandbox, case("empty-answer-charged/tool_calls.sse")))[-1]
-    assert last.text == f"{texts.CAUSES['empty_answer']} It cost $0.0012."
+    assert last.text == f"{told('no_answer', 'empty_answer')} It cost $0.0012."
 
 
 @pytest.mark.parametrize("name", ["think_tags", "think_close_only"])

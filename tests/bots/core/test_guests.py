@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bots.core import texts
 from tests.api.harness import Api, running_api
+from tests.bots.core.samples import told
 from tests.bots.core.stage import Place, served
 from tests.bots.core.test_results import press
 from tests.sandbox_server import Sandbox
@@ -75,6 +76,10 @@ async def test_who_has_an_account_is_sent_to_the_web(joined: Place) -> None:
     (page,) = await joined.say("/privacy")
     assert page.buttons == ()
     assert texts.guest() not in (await joined.say("/balance"))[0].text
-    assert (await joined.say("/export 77", pressed="m1"))[-1].text == texts.ERRORS["not_allowed"]
-    assert (await joined.say("/erase_yes 77", pressed="m1"))[-1].text == texts.ERRORS["not_allowed"]
+    assert (await joined.say("/export 77", pressed="m1"))[-1].text == told(
+        "not_allowed", "not_by_chat"
+    )
+    assert (await joined.say("/erase_yes 77", pressed="m1"))[-1].text == told(
+        "not_allowed", "not_by_chat"
+    )
     assert (await joined.web.get("/users/me")).is_success

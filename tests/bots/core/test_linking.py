@@ -3,6 +3,7 @@
 import pytest
 
 from bots.core import texts
+from tests.bots.core.samples import told
 from tests.bots.core.stage import PLATFORM, PUBLIC_URL, Place, pumping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,7 +65,7 @@ async def test_somebody_elses_yes_is_refused_and_leaves_the_question(place: Plac
     code = await _code(place)
     yes, _ = (await place.say(f"/link {code['code']}"))[-1].buttons[0]
     (reply,) = await place.say(f"/{yes.action} {yes.value}", person="88", pressed="m1")
-    assert reply.text == texts.ERRORS["not_found"]
+    assert reply.text == told("not_found", "code_not_valid")
     assert reply.secret
     assert place.stage.acts[-1].edited is None
     assert not (await place.web.get(f"/links/codes/{code['id']}")).json()["chat_accepted"]
@@ -108,8 +109,8 @@ async def test_unlinking_asks_first_and_only_the_one_who_asked_decides(place: Pl
     assert (await place.say(f"/{yes.action} {yes.value}", pressed="m1"))[
         -1
     ].text == texts.unlinked()
-    assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
-    assert (await place.say("/unlink"))[-1].text.startswith(texts.ERRORS["not_linked"])
+    assert (await place.say("/balance"))[-1].text.startswith(told("not_linked", "chat_not_linked"))
+    assert (await place.say("/unlink"))[-1].text.startswith(told("not_linked", "chat_not_linked"))
 
 
 async def test_unlinking_on_the_web_tells_the_chat(place: Place) -> None:
@@ -131,4 +132,4 @@ async def test_after_unlinking_the_account_is_out_of_reach_at_once(place: Place)
     await place.join()
     assert (await place.say("/balance"))[-1].text.startswith("You have $10.00 of $10.00 left")
     assert (await place.web.delete(f"/links/{PLATFORM}/77")).is_success
-    assert (await place.say("/balance"))[-1].text.startswith(texts.ERRORS["not_linked"])
+    assert (await place.say("/balance"))[-1].text.startswith(told("not_linked", "chat_not_linked"))

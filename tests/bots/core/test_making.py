@@ -11,6 +11,7 @@ from bots.core.types import Attachment, QuotedMessage, Reply
 from client import calls
 from sandbox.faults import Fault
 from tests.api.media.samples import case
+from tests.bots.core.samples import told
 from tests.bots.core.stage import PATIENCE, Place, attachment, pumping
 from tests.sandbox_server import Sandbox
 
@@ -158,7 +159,7 @@ async def test_a_mistake_is_told_and_makes_nothing(place: Place) -> None:
 
 async def test_an_attachment_that_is_no_image_is_refused(place: Place) -> None:
     (reply,) = await place.say("/video waves", attachments=(attachment(b"not a picture"),))
-    assert reply.text == texts.ERRORS["unsupported_media"]
+    assert reply.text == told("unsupported_media", "image_unreadable")
     (reply,) = await place.say(
         "/video waves", attachments=(attachment(b"%PDF", "application/pdf"),)
     )
@@ -282,7 +283,7 @@ async def test_cancel_alone_ends_the_newest_running_job(place: Place, sandbox: S
 async def test_cancel_of_what_is_not_there(place: Place) -> None:
     for wanted in ("abcdefg", "../users/me", "a b", "é"):
         (reply,) = await place.say(f"/cancel {wanted}")
-        assert reply.text == texts.ERRORS["not_found"]
+        assert reply.text == told("not_found", "generation_unknown")
 
 
 async def test_a_card_that_outlived_its_job_is_closed_when_its_button_is_pressed(

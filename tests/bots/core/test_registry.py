@@ -9,9 +9,9 @@ from api.generations.schemas import ImageIn, VideoIn
 from bots.core.cards import delete_question, price_question, result_buttons, waiting_card
 from bots.core.commands import ACTIONS, ALIASES, COMMANDS, resolve
 from bots.core.commands.image_video import IMAGE_OPTIONS, VIDEO_OPTIONS
-from bots.core.language import LANGUAGES
 from bots.core.options import Option
 from bots.core.types import Reply
+from client.words.language import LANGUAGES
 from tests.bots.core.samples import generation
 
 

@@ -8,6 +8,7 @@ import pytest
 from bots.core import texts
 from bots.core.activity import Activity
 from bots.core.dispatch import answer
+from tests.bots.core.samples import told
 from tests.bots.core.stage import LIMITS, Place, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +27,7 @@ LINES = [
 async def test_a_stranger_is_answered_once_in_a_group(place: Place) -> None:
     said = [await place.say(LINES[turn % len(LINES)], person="9101", **GROUP) for turn in range(25)]
     assert [len(one) for one in said] == [1, *[0] * 24]
-    assert said[0][0].text.startswith(texts.ERRORS["not_linked"])
+    assert said[0][0].text.startswith(told("not_linked", "chat_not_linked"))
     assert len(await place.say("/image a fox", person="9102", **GROUP)) == 1
     assert len(await place.say("/image a fox", person="9101", chat="9101")) == 1
 

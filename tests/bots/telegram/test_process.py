@@ -18,6 +18,7 @@ from bots.core.types import Inbound, Messenger, Reply
 from bots.telegram import adapter, calls
 from bots.telegram.adapter import TelegramBot, make_bot
 from bots.telegram.calls import TokenRefused
+from tests.bots.core.samples import told
 from tests.bots.core.stage import served, there_only
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram
@@ -104,7 +105,7 @@ async def test_nothing_is_taken_from_telegram_before_the_api_is_there(
         assert not fake.scene().calls_of("getUpdates")
         async with served(there_only, unused_tcp_port):
             for number in range(10):
-                await fake.message(CHAT + number, texts.ERRORS["not_authenticated"])
+                await fake.message(CHAT + number, told("not_authenticated", "bot_credential_wrong"))
     assert len(fake.scene().by_bot()) == 10
     assert not list((tmp_path / "telegram").rglob("*.json"))
 

@@ -1,8 +1,9 @@
 """What Telegram shows of the bot before anybody talks to it."""
 
 from bots.core.commands import COMMANDS
-from bots.core.language import LANGUAGES, translated
+from bots.core.language import translated
 from bots.core.texts.introduction import ABOUT, ABOUT_SHORT
+from client.words.language import LANGUAGES
 from tests.bots.telegram.conftest import CHAT, USER, Heard, polling
 from tests.fakes.telegram import FakeTelegram, Scene
 
