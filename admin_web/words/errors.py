@@ -80,7 +80,11 @@ def voice() -> Voice:
 
 def in_words(error: ApiError) -> FormError:
     problem = error.problem
-    if error.unanswered or problem is None:
+    if error.code == "not_found" and problem is None:
+        return FormError(words.of_reason(voice(), "address_unknown", {}), code=error.code)
+    if not error.unanswered and problem is None:
+        return FormError(error.detail, code=error.code)  # of a newer api, in its own words
+    if problem is None:
         nothing_lost = _("Nothing you typed is lost. Try again in a moment.")
         return FormError(_(API_DOWN), nothing_lost, API_UNAVAILABLE)
     told = words.sentence(voice(), problem)

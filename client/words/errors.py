@@ -17,6 +17,7 @@ from client.words.language import N_, catalogue, filled
 LOCALES = Path(__file__).parent / "locale"
 _KINDS = {"text": N_("text"), "image": N_("image"), "video": N_("video")}
 
+_POSSIBLE = N_("Possible: %(allowed)s.")
 _TRY_AGAIN = N_("Please try again in a moment.")
 _OTHER_WORDS = N_("Please put it in other words, or choose another model.")
 _MAY_DO_BETTER = N_("Another model may do better.")
@@ -87,7 +88,7 @@ def sentence(voice: Voice, error: Problem | ErrorOut) -> str:
     allowed = error.allowed if isinstance(error, Problem) else None
     said = of_reason(voice, error.reason, error.params)
     if allowed:
-        said = f"{said} {voice.say(N_('Possible: %(allowed)s.'), allowed=_listed(voice, allowed))}"
+        said = f"{said} {voice.say(_POSSIBLE, allowed=_listed(voice, allowed))}"
     return f"{said} {voice.say(NOT_REPEATED)}" if error.code == "outcome_unknown" else said
 
 

@@ -56,7 +56,7 @@ def test_a_failure_tells_its_cause_and_what_was_booked(
             }
         )
     )
-    cause = "The model refused this because of its content. Say it in another way."
+    cause = "The model refused this request because of its content. Please put it in other words."
     assert f"{cause} Nothing was charged." in card(browser), "the first failure is given back"
     assert f"{cause} It cost $1.50." in card(browser), (
         "more than a tenth of the month was given back by now"
@@ -64,8 +64,8 @@ def test_a_failure_tells_its_cause_and_what_was_booked(
     instead('{"data": 7}')
     unsure = card(browser)
     assert (
-        "The answer of the AI provider cannot be read. It is not known whether this was made."
-        in unsure
+        "The AI provider answered something that cannot be read. Whether the AI provider did the "
+        "work is not known, so it is not repeated." in unsure
     )
     assert "charged" not in unsure
 

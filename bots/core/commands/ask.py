@@ -14,7 +14,6 @@ from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.language import spoken
-from client.words.language import N_
 from bots.core.options import Option, parse
 from bots.core.rendering import SUFFIXES, kind_of
 from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
@@ -34,6 +33,7 @@ from client.schemas.text import (
     TextOut,
     ThinkingEvent,
 )
+from client.words.language import N_
 
 MODEL = Option("model", N_("Which model answers"), ("model", "m"), example="gpt", models=("text",))
 

@@ -13,7 +13,6 @@ from bots.core import texts
 from bots.core.cards import waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import ImageSource, source
-from client.words.language import N_
 from bots.core.options import Mistake, Option, Parsed, Value, find_model, fitting_models, parse
 from bots.core.types import Address, Ask, Button, Inbound, Reply
 from client import calls
@@ -32,6 +31,7 @@ from client.schemas.generations import (
     VideoIn,
 )
 from client.schemas.provider import OPTIONS as SPECS
+from client.words.language import N_
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,11 +7,11 @@ from bots.core.activity import ACTIVITY
 from bots.core.cards import Buttons, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
-from client.words.language import N_
 from bots.core.types import Button, Inbound, Reply
 from client import calls
 from client.errors import ApiError
 from client.schemas.generations import GenerationOut
+from client.words.language import N_
 
 LISTED = 8
 PICKED = 6

@@ -20,7 +20,6 @@ from bots.core.commands.image_video import (
 )
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
-from client.words.language import N_
 from bots.core.options import Mistake, Parsed, parse
 from bots.core.rendering import kind_of, name_of
 from bots.core.types import Button, Inbound, Reply, ReplyFile
@@ -30,6 +29,7 @@ from client.schemas.catalog import ModelOut
 from client.schemas.generations import AgainIn, Changes, GenerationOut, MediaOut
 from client.schemas.links import ReportIn
 from client.schemas.provider import OPTIONS as SPECS
+from client.words.language import N_
 
 OTHERS = 8
 

@@ -17,7 +17,7 @@ ERRORS: dict[str, str] = {
     "too_large": N_(
         "That file is too large for me. I take images of up to 20 MB: please send a smaller copy."
     ),
-    "not_found": N_("The chat does not have that file any more."),
+    "not_found": N_("I can't find that. It may be gone, or belong to another account."),
     "file_unreadable": N_("The chat does not hand me that file. Please send it again."),
     "still_running": N_(
         "This takes longer than usual. The result will arrive here when it is ready."

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from bots.core import texts
 from bots.core.types import Button, QuotedMessage, Reply
+from tests.bots.core.samples import told
 from tests.bots.core.stage import LIMITS, Place, attachment, pumping
 from tests.bots.core.test_making import hold_videos, png
 from tests.sandbox_server import Sandbox
@@ -97,9 +98,9 @@ async def test_a_result_can_be_made_again_varied_kept_and_deleted(place: Place) 
     assert said.text == texts.deleted()
     assert len(await gallery(place)) == 2
     for action in ("again", "original", "favourite", "delete"):
-        assert (await press(place, shown, action, message="m8"))[-1].text == texts.ERRORS[
-            "not_found"
-        ]
+        assert (await press(place, shown, action, message="m8"))[-1].text == told(
+            "not_found", "generation_unknown"
+        )
 
 
 async def test_a_result_belongs_to_its_owner_and_moderators_can_only_take_it_out_of_the_chat(
