@@ -231,7 +231,7 @@ async def test_quality_and_what_to_avoid_reach_the_model(place: Place, sandbox: 
     assert card.card is not None
     assert (await place.web.get("/generations")).json()["items"][0]["options"]["image_size"] == "2K"
     assert (await place.say("/image a fox --quality high --model klein"))[-1].text == (
-        "Black Forest Labs: FLUX.2 Klein 4B does not take the option quality."
+        "Black Forest Labs: FLUX.2 Klein 4B does not take the option --quality."
     )
 
 
