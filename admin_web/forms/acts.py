@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from admin_web.sessions.caller import api
 from admin_web.words.errors import in_words
 from admin_web.words.language import _
-from client.words.language import N_
 from client.call import Call
 from client.errors import ApiError
+from client.words.language import N_
 
 FORBIDDEN = 403
 OF_OTHERS = {

@@ -10,11 +10,11 @@ from admin_web.forms.filters import Filters, cursor, day_of, day_start, filters
 from admin_web.render import fragment, page
 from admin_web.sessions.caller import all_soon, api, expect_me, is_script
 from admin_web.words.language import _, ngettext
-from client.words.language import N_
 from client import calls
 from client.errors import ApiError
 from client.schemas import Page
 from client.schemas.generations import GenerationOut, UsedModelOut
+from client.words.language import N_
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
 

@@ -25,13 +25,13 @@ from admin_web.render import RUNNING, fragment, left, page
 from admin_web.sessions.caller import api, expect_me, is_script, me, soon
 from admin_web.words.errors import FormError, in_words
 from admin_web.words.language import _, money
-from client.words.language import N_
 from client import calls
 from client.call import Call
 from client.errors import ApiError
 from client.schemas import Kind, MediaKind
 from client.schemas.catalog import ModelOut
 from client.schemas.generations import GenerationOut, ImageIn, VideoFromImageIn, VideoIn
+from client.words.language import N_
 
 pages = Blueprint("making", __name__, url_prefix="/generate")
 
