@@ -151,7 +151,6 @@ def test_what_is_wrong_with_a_field_is_said_in_german(
     fields = [{"field": "x", "message": "In English.", **reason}]
     problem = {
         "code": "invalid_request",
-        "reason": "body_unreadable",
         "title": "No",
         "status": 422,
         "detail": "In English.",
