@@ -74,7 +74,7 @@ async def _database(db: Db) -> CheckOut:
 
 def _media(media: MediaService) -> CheckOut:
     """As it was found a moment ago: a store that hangs must not make this hang."""
-    state = media.state
+    state = media.files.state
     waiting = f"{state.waiting} files wait on this machine's disk." if state.waiting else ""
     if state.trouble is None:
         return CheckOut(ok=True, detail=waiting)
@@ -82,7 +82,7 @@ def _media(media: MediaService) -> CheckOut:
 
 
 async def _disk(media: MediaService) -> CheckOut:
-    space = await media.room.tightest()
+    space = await media.disk_space.tightest()
     if not space.short:
         return CheckOut(ok=True)
     free, floor = space.free // 1_000_000, space.floor // 1_000_000

@@ -95,7 +95,7 @@ class Services:
         self.background = Background(metrics)
         self.provider = _provider(settings, metrics)
         self.budget = BudgetService(db, None if limit is None else micro(limit), self.provider)
-        self.media = MediaService(db, files, _room(settings, files), signing_key=key)
+        self.media = MediaService(db, files, _disk_space(settings, files), signing_key=key)
         self.catalog = Catalog(db, self.provider)
         self.preferences = Preferences(db, self.catalog)
         self.outbox = DeliveryOutbox(db, self.wake)
@@ -268,8 +268,8 @@ async def start(
     await services.text.start()
     stack.push_async_callback(services.text.close)
     stack.push_async_callback(services.media.close)
-    await services.media.look()
-    if (why := await services.media.refused()) is not None:
+    await services.media.files.look()
+    if (why := await services.media.files.refused()) is not None:
         raise _no_store(settings, why)
     stack.push_async_callback(services.background.close)
     _keep_up(services)
@@ -328,7 +328,7 @@ def _no_store(settings: Settings, why: str) -> CannotStart:
     return CannotStart(f"{why} ({name}: {settings.media_root}).")
 
 
-def _room(settings: Settings, files: MediaStore) -> DiskSpace:
+def _disk_space(settings: Settings, files: MediaStore) -> DiskSpace:
     folders = [settings.data_dir]
     if not settings.is_postgres:
         folders.append(settings.duckdb_path.parent)

@@ -53,7 +53,7 @@ Ratio = Literal[
 Resolution = Literal["512", "768", "1K", "1.5K", "2K", "4K"]
 
 
-class Reference(BaseModel):
+class ReferenceImage(BaseModel):
     type: Literal["image_url"]
     image_url: ImageUrl
 
@@ -71,7 +71,7 @@ class ImagesRequest(BaseModel):
     output_format: Literal["png", "jpeg", "webp", "svg"] | None = None
     output_compression: Annotated[StrictInt, Field(ge=0, le=100)] | None = None
     background: Literal["auto", "transparent", "opaque"] | None = None
-    input_references: Annotated[list[Reference], Field(max_length=16)] = []
+    input_references: Annotated[list[ReferenceImage], Field(max_length=16)] = []
     seed: StrictInt | None = None
     stream: bool = False
     provider: dict[str, Any] | None = None

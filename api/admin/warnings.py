@@ -193,7 +193,7 @@ class Warnings:
         return [WarningOut(code="backup_old", count=1, target="backups", facts={"days": str(days)})]
 
     async def _storage(self) -> list[WarningOut]:
-        found, state, space = [], self._media.state, await self._media.room.tightest()
+        found, state, space = [], self._media.files.state, await self._media.disk_space.tightest()
         if state.trouble is not None:
             facts = {"detail": state.trouble.detail, "waiting": str(state.waiting)}
             found.append(

@@ -45,7 +45,7 @@ async def _readable(
 ) -> MediaRow:
     """A link that has run out falls back to the bearer, if there is one."""
     row = await media.find(media_id)
-    signed = exp is not None and sig is not None and media.link_is_valid(media_id, exp, sig)
+    signed = exp is not None and sig is not None and media.links.is_valid(media_id, exp, sig)
     if not signed:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":

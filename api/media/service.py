@@ -27,7 +27,7 @@ from api.media.orphans import MediaSweep
 from api.media.signed_links import SignedLinks
 from api.media.smaller_copies import SmallerCopies
 from api.media.spool import Received, read_file
-from api.media.storage import MediaStore, StoreState, key_of
+from api.media.storage import MediaStore, key_of
 from api.media.store import MediaRow, Role
 from api.provider.types import ImageInput
 from api.text import idempotency
@@ -74,21 +74,22 @@ _LISTED_FIELDS = tuple(each.name for each in fields(_ListedFile))
 
 
 class MediaService:
-    """`signing_key` is the server's secret; `fetcher` gets images by URL."""
+    """`signing_key` is the server's secret; `fetcher` gets images by URL. `files`, `links` and
+    `disk_space` are for callers that look at the store, check a link, or need room."""
 
     def __init__(
         self,
         db: Db,
         files: MediaStore,
-        room: DiskSpace,
+        disk_space: DiskSpace,
         *,
         signing_key: str,
         fetcher: ImageFetcher | None = None,
     ) -> None:
         self._db = db
-        self._files = files
-        self.room = room
-        self._links = SignedLinks(signing_key)
+        self.files = files
+        self.disk_space = disk_space
+        self.links = SignedLinks(signing_key)
         self._fetcher = fetcher or ImageFetcher()
         self._decoders = asyncio.Semaphore(DECODERS)
         self._converting = asyncio.Semaphore(1)
@@ -99,25 +100,13 @@ class MediaService:
         self._stop.set()
         await self._copies.close()
 
-    @property
-    def state(self) -> StoreState:
-        return self._files.state
-
-    async def look(self) -> None:
-        """Look as `MediaStore.look` does."""
-        await self._files.look()
-
-    async def refused(self) -> str | None:
-        """Return the same as `MediaStore.refused`."""
-        return await self._files.refused()
-
     async def tend(self) -> float:
         """Move waiting files to the store. Returns the seconds until the next turn."""
-        await self._files.tend()
-        return TEND_AWAY if self.state.trouble or self.state.waiting else TEND
+        await self.files.tend()
+        return TEND_AWAY if self.files.state.trouble or self.files.state.waiting else TEND
 
     def sweep_of(self, folders: Sequence[Path], live: Path | None) -> MediaSweep:
-        return MediaSweep(self._db, self._files, folders, live)
+        return MediaSweep(self._db, self.files, folders, live)
 
     async def _decoded(self, work: Callable[..., T], *args: object) -> T:
         async with self._decoders:
@@ -145,7 +134,7 @@ class MediaService:
         """Store a video, as MP4 also if it is WebM, MKV or GIF. Raises `UnsupportedMedia` with
         the reason `cut_short` (fetched again it may be whole) or `unusable_video`, `TooLarge`,
         `StorageFull`, `Conflict` when the process ends, and what `chunks` raises."""
-        async with self._files.receive(chunks, VIDEO_MAX) as received:
+        async with self.files.receive(chunks, VIDEO_MAX) as received:
             container = file_types.video_format(received.head)
             if container is None:
                 raise UnsupportedMedia("unusable_video")
@@ -161,13 +150,13 @@ class MediaService:
                 log.info(
                     "made_mp4", generation=generation_id, container=container, before=received.size
                 )
-                async with self._files.receive(read_file(made), VIDEO_MAX) as converted:
+                async with self.files.receive(read_file(made), VIDEO_MAX) as converted:
                     return await self._keep_mp4(converted, user_id, generation_id)
 
     async def _keep_mp4(self, received: Received, user_id: str, generation_id: str) -> KeptFile:
         clip = await self._decoded(videos.read_clip, received.path)
         key = key_of(received.sha256, generation_id, "mp4")
-        await self._files.put(received.path, key)
+        await self.files.put(received.path, key)
         thumbnail = await self._keep_thumbnail(
             clip.thumbnail, user_id, generation_id, generation_id
         )
@@ -198,7 +187,7 @@ class MediaService:
         owner = generation_id or media_id
         sha256 = hashlib.sha256(picture.data).hexdigest()
         key = key_of(sha256, owner, picture.kind.extension)
-        await self._files.put(picture.data, key)
+        await self.files.put(picture.data, key)
         thumbnail = await self._keep_thumbnail(picture.thumbnail, user_id, generation_id, owner)
         row = MediaRow(
             id=media_id,
@@ -223,7 +212,7 @@ class MediaService:
             return None
         sha256 = hashlib.sha256(made.data).hexdigest()
         key = key_of(sha256, owner, "webp")
-        await self._files.put(made.data, key)
+        await self.files.put(made.data, key)
         return MediaRow(
             user_id=user_id,
             generation_id=generation_id,
@@ -256,7 +245,7 @@ class MediaService:
         body_hash = hashlib.sha256(data).hexdigest()
         if (earlier := await self._uploaded(user_id, key, body_hash)) is not None:
             return earlier
-        await self.room.require()
+        await self.disk_space.require()
         picture = await self._decoded(pictures.clean_picture, data)
         kept = await self._keep_picture(picture, "upload", user_id, None)
         made = UploadOut(
@@ -309,7 +298,7 @@ class MediaService:
         """Read the image for a provider. Raises `NotFound`."""
         row = await self._own_image(user_id, media_id)
         try:
-            return ImageInput(row.content_type, await self._files.read(row.key))
+            return ImageInput(row.content_type, await self.files.read(row.key))
         except FileNotFoundError as error:
             log.exception("file_missing", media=media_id, key=row.key)
             raise NotFound("image_gone") from error
@@ -352,8 +341,8 @@ class MediaService:
     def _out(self, row: MediaRow | _ListedFile) -> MediaOut:
         return MediaOut(
             id=row.id,
-            url=self._links.path(row.id),
-            thumbnail_url=self._links.path(row.thumbnail_id) if row.thumbnail_id else None,
+            url=self.links.path(row.id),
+            thumbnail_url=self.links.path(row.thumbnail_id) if row.thumbnail_id else None,
             content_type=row.content_type,
             size=row.size,
             width=row.width,
@@ -365,16 +354,13 @@ class MediaService:
         """Return the file, or a smaller copy of it. Raises as `SmallerCopies.fit`."""
         return self._out(await self._copies.fit(row, max_bytes))
 
-    def link_is_valid(self, media_id: str, expires: int, signature: str) -> bool:
-        return self._links.is_valid(media_id, expires, signature)
-
     async def find(self, media_id: str) -> MediaRow | None:
         return await store.by_id(self._db, media_id)
 
     async def stream(self, row: MediaRow, start: int, end: int) -> AsyncIterator[bytes]:
         """Read the bytes from `start` to before `end`. Raises `NotFound`."""
         try:
-            return await self._files.stream(row.key, start, end)
+            return await self.files.stream(row.key, start, end)
         except FileNotFoundError as error:
             log.exception("file_missing", media=row.id, key=row.key)
             raise NotFound("file_gone") from error
@@ -410,6 +396,6 @@ class MediaService:
 
     async def _delete(self, keys: Sequence[str]) -> None:
         try:
-            await self._files.delete(keys)
+            await self.files.delete(keys)
         except StorageUnavailable as error:
             log.warning("files_not_deleted", files=len(keys), error=error.detail)

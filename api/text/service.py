@@ -175,7 +175,7 @@ class TextService:
         `PriceUnknown`, `BudgetExceeded`, `Conflict` (the same key at the same moment),
         `StorageFull`.
         """
-        await self._media.room.require()
+        await self._media.disk_space.require()
         conversation, is_new = await self._conversations.asked_in(caller, body)
         model = await self._model(caller, body)
         images = body.images or []

@@ -209,7 +209,7 @@ class GenerationService:
         )
         if estimate is None:
             raise PriceUnknown("price_not_known", model=asked.model.name)
-        await self._media.room.require()
+        await self._media.disk_space.require()
         check_address(caller, asked.request.address)
         user = await self._users.find(caller.user_id)
         if user is None:
@@ -291,7 +291,7 @@ class GenerationService:
 
     async def estimate(self, caller: Caller, body: EstimateIn) -> EstimateOut:
         """Raises `StorageFull`, too: better before somebody has written a prompt."""
-        await self._media.room.require()
+        await self._media.disk_space.require()
         model = await self._preferences.model(caller.user_id, caller.role, body.kind, body.model)
         inputs = len(body.input_images or ()) + len(
             [one for one in (body.image_id, body.last_image_id) if one is not None]

@@ -116,7 +116,7 @@ class Steps:
 
     async def _submit(self, row: Generation) -> None:
         try:
-            await self._media.room.require()
+            await self._media.disk_space.require()
             await self._within_limit(row)
             inputs = [
                 await self._media.input_image(row.user_id, item.media_id) for item in row.inputs

@@ -159,8 +159,8 @@ async def test_what_was_paid_is_kept_until_the_bucket_takes_it(
     async with running_api(tmp_path, sandbox, media_url=url) as api, await api.user() as user:
         if name == "user":
             with_key(name)
-            api.services.media._files._bucket = Bucket("s3://gone/studio")
-            await api.services.media.look()
+            api.services.media.files._bucket = Bucket("s3://gone/studio")
+            await api.services.media.files.look()
         ready = await api.client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["media"]["ok"]) == (503, False)
         made = (
