@@ -98,8 +98,8 @@ class Broadcasts:
                 made.id,
             )
             await sql.execute(
-                "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) VALUES ($1, $2, "
-                "$3, $4, $5)",
+                "INSERT INTO broadcasts (id, actor_id, text, chats, created_at) "
+                "VALUES ($1, $2, $3, $4, $5)",
                 made.id,
                 actor_id,
                 made.text,
@@ -201,8 +201,8 @@ class Broadcasts:
 
     async def _feed_platform(self, platform: str) -> None:
         query = (
-            "SELECT count(*) AS n FROM deliveries WHERE broadcast_id IS NOT NULL AND platform "
-            "= $1 AND state = 'pending'"
+            "SELECT count(*) AS n FROM deliveries "
+            "WHERE broadcast_id IS NOT NULL AND platform = $1 AND state = 'pending'"
         )
         busy = await self._db.fetch_one(query, platform)
         room = AT_ONCE - (busy["n"] if busy else 0)

@@ -37,8 +37,8 @@ async def tokens(sql: Sql, at: datetime) -> Row:
 
 async def generations(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
-        "SELECT kind, model, status, count(*) AS count FROM generations GROUP BY 1, 2, 3 ORDER BY "
-        "4 DESC, 2, 3, 1"
+        "SELECT kind, model, status, count(*) AS count FROM generations GROUP BY 1, 2, 3 "
+        "ORDER BY 4 DESC, 2, 3, 1"
     )
 
 
@@ -168,8 +168,8 @@ async def engine(sql: Sql) -> str:
 async def touch(sql: Sql, name: str, at: datetime) -> None:
     """Write something that changes nothing, to time it."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
-        "created_at = excluded.created_at",
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
         name,
         at,
     )

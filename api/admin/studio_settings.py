@@ -26,8 +26,8 @@ class StudioSettings:
             before = await _read(sql, SHOW_CONTENT)
             await sql.execute(
                 "INSERT INTO studio_settings (name, value_json, changed_at) VALUES ($1, $2, $3) "
-                "ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json, changed_at = "
-                "excluded.changed_at",
+                "ON CONFLICT (name) DO UPDATE SET value_json = excluded.value_json, "
+                "changed_at = excluded.changed_at",
                 SHOW_CONTENT,
                 json.dumps(body.show_content),
                 now(),

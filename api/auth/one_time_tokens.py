@@ -54,8 +54,8 @@ async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool
     """Use a token. It succeeds for one caller ever."""
     row = await sql.fetch_one(
         "UPDATE one_time_tokens SET used_at = $3 "
-        "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING "
-        "user_id",
+        "WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 "
+        "RETURNING user_id",
         token_hash,
         purpose,
         at,
@@ -65,8 +65,8 @@ async def use(sql: Sql, token_hash: str, purpose: Purpose, at: datetime) -> bool
 
 async def delete_of_user(sql: Sql, user_id: str, purpose: Purpose | None = None) -> None:
     await sql.execute(
-        "DELETE FROM one_time_tokens WHERE user_id = $1 AND ($2::text IS NULL OR purpose = "
-        "$2::text)",
+        "DELETE FROM one_time_tokens "
+        "WHERE user_id = $1 AND ($2::text IS NULL OR purpose = $2::text)",
         user_id,
         purpose,
     )
@@ -75,8 +75,8 @@ async def delete_of_user(sql: Sql, user_id: str, purpose: Purpose | None = None)
 async def purge(sql: Sql, at: datetime) -> int:
     return len(
         await sql.fetch(
-            "DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 RETURNING "
-            "user_id",
+            "DELETE FROM one_time_tokens WHERE used_at IS NOT NULL OR expires_at <= $1 "
+            "RETURNING user_id",
             at,
         )
     )

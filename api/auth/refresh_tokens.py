@@ -31,8 +31,8 @@ class Refresh:
 
 
 _COLUMNS = (
-    "token_hash, session_id, user_id, parent_hash, issued_at, expires_at, used_at, "
-    "replaced_by, sealed_successor"
+    "token_hash, session_id, user_id, parent_hash, issued_at, expires_at, used_at, replaced_by, "
+    "sealed_successor"
 )
 
 
@@ -43,7 +43,8 @@ def _refresh(row: Row | None) -> Refresh | None:
 async def insert(sql: Sql, token: Refresh) -> None:
     await sql.execute(
         "INSERT INTO refresh_tokens (token_hash, session_id, user_id, parent_hash, issued_at, "
-        "expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
         token.token_hash,
         token.session_id,
         token.user_id,

@@ -109,9 +109,8 @@ async def live_sessions(
 async def signed_in(sql: Sql, session_id: str, user_id: str) -> SignedIn | None:
     """None when this session is not this user's. One statement, because every call waits for it."""
     row = await sql.fetch_one(
-        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status FROM "
-        "sessions, users "
-        "WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2",
+        "SELECT sessions.created_at, expires_at, revoked_at, proved_at, role, status "
+        "FROM sessions, users WHERE sessions.id = $1 AND sessions.user_id = $2 AND users.id = $2",
         session_id,
         user_id,
     )
@@ -122,8 +121,8 @@ async def touch_session(sql: Sql, session_id: str, at: datetime) -> Session | No
     """Mark a live session as used; None when it has ended. No revocation passes until the
     transaction ends."""
     row = await sql.fetch_one(
-        "UPDATE sessions SET last_seen_at = $2 WHERE id = $1 AND revoked_at IS NULL AND "
-        f"expires_at > $2 RETURNING {_SESSION}",
+        "UPDATE sessions SET last_seen_at = $2 "
+        f"WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING {_SESSION}",
         session_id,
         at,
     )
@@ -137,8 +136,8 @@ async def prove_session(sql: Sql, session_id: str, at: datetime) -> None:
 async def revoke_session(sql: Sql, session_id: str, reason: str, at: datetime) -> bool:
     """False when it had ended before."""
     row = await sql.fetch_one(
-        "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 WHERE id = $1 AND revoked_at IS "
-        "NULL RETURNING id",
+        "UPDATE sessions SET revoked_at = $3, revoke_reason = $2 "
+        "WHERE id = $1 AND revoked_at IS NULL RETURNING id",
         session_id,
         reason,
         at,
@@ -184,8 +183,8 @@ async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credent
     """Return credentials, the newest first. Revoked ones are kept, so that a revoked key is never
     taken for a new one."""
     rows = await sql.fetch(
-        f"SELECT {_CREDENTIAL} FROM bot_credentials WHERE $1::text IS NULL OR platform = $1::text "
-        "ORDER BY created_at DESC, id DESC",
+        f"SELECT {_CREDENTIAL} FROM bot_credentials "
+        "WHERE $1::text IS NULL OR platform = $1::text ORDER BY created_at DESC, id DESC",
         platform,
     )
     return [_credential(row) for row in rows]
@@ -194,8 +193,8 @@ async def credentials(sql: Sql, platform: str | None = None) -> Sequence[Credent
 async def add_credential(sql: Sql, credential: Credential, key_hash: str) -> bool:
     """False when the key is known already; it stays as it is."""
     row = await sql.fetch_one(
-        "INSERT INTO bot_credentials (id, platform, key_hash, created_at) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (key_hash) DO NOTHING RETURNING id",
+        "INSERT INTO bot_credentials (id, platform, key_hash, created_at) "
+        "VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING RETURNING id",
         credential.id,
         credential.platform,
         key_hash,
@@ -218,9 +217,10 @@ async def revoke_credential(sql: Sql, credential_id: str, at: datetime) -> Crede
 async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before: datetime) -> None:
     """A bot that was not seen since `gone_before` connects anew."""
     await sql.execute(
-        "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE WHEN last_seen_at IS "
-        "NULL OR last_seen_at < $3 "
-        "THEN $2::timestamptz ELSE coalesce(connected_at, $2::timestamptz) END WHERE id = $1",
+        "UPDATE bot_credentials SET last_seen_at = $2, connected_at = CASE "
+        "WHEN last_seen_at IS NULL OR last_seen_at < $3 THEN $2::timestamptz "
+        "ELSE coalesce(connected_at, $2::timestamptz) END "
+        "WHERE id = $1",
         credential_id,
         at,
         gone_before,
@@ -230,8 +230,8 @@ async def see_credential(sql: Sql, credential_id: str, at: datetime, gone_before
 async def lock_credentials(sql: Sql, platform: str, at: datetime) -> None:
     """Make other changes of the platform's keys wait until this transaction ends."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET "
-        "created_at = excluded.created_at",
+        "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
         f"bot-keys:{platform}",
         at,
     )

@@ -20,10 +20,10 @@ class Anonymiser:
             await day_sums.hand_over(sql, user_id, NOBODY)
             await sql.execute(
                 "INSERT INTO budgets (scope, month, held_micro, spent_micro) "
-                "SELECT $2::text, month, held_micro, spent_micro FROM budgets WHERE scope = $1 ON "
-                "CONFLICT (scope, month) DO UPDATE SET "
-                "held_micro = budgets.held_micro + excluded.held_micro, spent_micro = "
-                "budgets.spent_micro + excluded.spent_micro",
+                "SELECT $2::text, month, held_micro, spent_micro FROM budgets WHERE scope = $1 "
+                "ON CONFLICT (scope, month) DO UPDATE "
+                "SET held_micro = budgets.held_micro + excluded.held_micro, "
+                "spent_micro = budgets.spent_micro + excluded.spent_micro",
                 user_scope(user_id),
                 user_scope(NOBODY),
             )

@@ -127,12 +127,11 @@ async def _rows(db: Db, part: DayTable) -> Sequence[Row]:
     """By what costs most; of the accounts only the first."""
     sums = "CAST(sum(amount_micro) AS BIGINT) AS micro, CAST(sum(requests) AS BIGINT) AS n"
     return await db.fetch(
-        f"WITH {part.sql}, "
-        f"spenders AS MATERIALIZED (SELECT user_id, {sums} FROM chosen GROUP BY 1 ORDER BY 2 "
-        f"DESC, 1 LIMIT {TOP}), "
+        f"WITH {part.sql}, spenders AS MATERIALIZED (SELECT user_id, {sums} "
+        f"FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}), "
         f"days AS MATERIALIZED (SELECT day, {sums} FROM chosen GROUP BY 1) "
-        "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days "
-        "UNION ALL SELECT 'user', user_id, micro, n FROM spenders "
-        f"UNION ALL SELECT kind, model, {sums} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1",
+        "SELECT 'day' AS part, CAST(day AS TEXT) AS name, micro, n FROM days UNION ALL "
+        f"SELECT 'user', user_id, micro, n FROM spenders UNION ALL SELECT kind, model, {sums} "
+        "FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, 2, 1",
         *part.values,
     )

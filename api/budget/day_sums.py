@@ -37,8 +37,8 @@ async def keep(db: Db, at: datetime) -> None:
     async with db.transaction() as sql:
         # whoever comes second waits here, and then finds nothing left to do
         await sql.execute(
-            "INSERT INTO marks (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE "
-            "SET created_at = marks.created_at",
+            "INSERT INTO marks (name, created_at) VALUES ($1, $2) "
+            "ON CONFLICT (name) DO UPDATE SET created_at = marks.created_at",
             MARK,
             midnight(EARLIEST),
         )
@@ -86,8 +86,8 @@ async def chosen(
 async def first_day(sql: Sql) -> date | None:
     """On which anything was spent."""
     rows = await sql.fetch(
-        "SELECT CAST(min(created_at) AS DATE) AS day FROM ledger UNION ALL SELECT min(day) FROM "
-        "spend_days"
+        "SELECT CAST(min(created_at) AS DATE) AS day FROM ledger UNION ALL SELECT min(day) "
+        "FROM spend_days"
     )
     return min((row["day"] for row in rows if row["day"] is not None), default=None)
 
@@ -95,9 +95,10 @@ async def first_day(sql: Sql) -> date | None:
 async def rows(sql: Sql, part: DayTable) -> Sequence[Row]:
     """One a day, account, kind and model, in order."""
     return await sql.fetch(
-        f"WITH {part.sql} SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS "
-        "micro, "
-        "CAST(sum(requests) AS BIGINT) AS n FROM chosen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        f"WITH {part.sql} "
+        "SELECT day, user_id, kind, model, CAST(sum(amount_micro) AS BIGINT) AS micro, "
+        "CAST(sum(requests) AS BIGINT) AS n "
+        "FROM chosen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *part.values,
     )
 

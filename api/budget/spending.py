@@ -57,8 +57,8 @@ class Spending:
         since = start_of(days)
         part = await sums.chosen(self._db, since.date(), _tomorrow(), user_id=user_id)
         rows = await self._db.fetch(
-            f"WITH {part.sql} SELECT day, kind, model, {_SUMS} FROM chosen GROUP BY 1, 2, 3 ORDER "
-            "BY 1, 4 DESC, 3",
+            f"WITH {part.sql} SELECT day, kind, model, {_SUMS} FROM chosen GROUP BY 1, 2, 3 "
+            "ORDER BY 1, 4 DESC, 3",
             *part.values,
         )
         by_model: dict[tuple[Kind, str], list[Row]] = {}
@@ -128,8 +128,8 @@ async def by_model(sql: Sql, since: datetime) -> list[OfModel]:
     """The dearest first."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
-        f"WITH {part.sql} SELECT kind, model, {_SUMS} FROM chosen GROUP BY 1, 2 ORDER BY 3 DESC, "
-        "2, 1",
+        f"WITH {part.sql} SELECT kind, model, {_SUMS} FROM chosen GROUP BY 1, 2 "
+        "ORDER BY 3 DESC, 2, 1",
         *part.values,
     )
     return [
@@ -142,10 +142,10 @@ async def by_user(sql: Sql, since: datetime) -> list[Spender]:
     """Those who spent most."""
     part = await sums.chosen(sql, since.date(), _tomorrow())
     rows = await sql.fetch(
-        f"WITH {part.sql}, spent AS MATERIALIZED (SELECT user_id, {_SUMS} FROM chosen GROUP BY 1 "
-        f"ORDER BY 2 DESC, 1 LIMIT {TOP}) "
-        "SELECT spent.user_id, spent.micro, spent.n, coalesce(users.email, users.display_name) AS "
-        "name "
+        f"WITH {part.sql}, spent AS MATERIALIZED (SELECT user_id, {_SUMS} "
+        f"FROM chosen GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {TOP}) "
+        "SELECT spent.user_id, spent.micro, spent.n, "
+        "coalesce(users.email, users.display_name) AS name "
         "FROM spent LEFT JOIN users ON users.id = spent.user_id ORDER BY 2 DESC, 1",
         *part.values,
     )

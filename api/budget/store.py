@@ -66,8 +66,8 @@ async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
 async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Counter]:
     """By scope; those without one are left out."""
     query = (
-        "SELECT scope, spent_micro, held_micro FROM budgets WHERE scope = ANY($1::text[]) AND "
-        "month = $2"
+        "SELECT scope, spent_micro, held_micro FROM budgets "
+        "WHERE scope = ANY($1::text[]) AND month = $2"
     )
     return {
         row["scope"]: Counter(row["spent_micro"], row["held_micro"])
@@ -78,8 +78,8 @@ async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Cou
 async def add_counter(sql: Sql, scope: str, month: str) -> None:
     """Two requests may both find the month's row missing: the second one's insert does nothing."""
     query = (
-        "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, 0) ON "
-        "CONFLICT DO NOTHING"
+        "INSERT INTO budgets (scope, month, held_micro, spent_micro) VALUES ($1, $2, 0, 0) "
+        "ON CONFLICT DO NOTHING"
     )
     await sql.execute(query, scope, month)
 

@@ -63,8 +63,8 @@ def _stored(row: Row) -> Stored:
 
 
 COLUMNS = (
-    "id, kind, name, data_json, enabled, is_default, price_override_micro, listed, "
-    "roles_json, seen_at"
+    "id, kind, name, data_json, enabled, is_default, price_override_micro, listed, roles_json, "
+    "seen_at"
 )
 
 
@@ -146,8 +146,8 @@ async def offer_by_hand(sql: Sql, info: ModelInfo) -> None:
 async def decide(sql: Sql, model: Model) -> None:
     """Store the operator's decisions about a model, except the default."""
     query = (
-        "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 WHERE id "
-        "= $1 AND kind = $2"
+        "UPDATE models SET enabled = $3, price_override_micro = $4, roles_json = $5 "
+        "WHERE id = $1 AND kind = $2"
     )
     roles = None if model.roles is None else json.dumps(model.roles)
     await sql.execute(query, model.id, model.kind, model.enabled, model.price_override_micro, roles)

@@ -77,8 +77,8 @@ async def _whole(
 
 async def unread(sql: Sql, user_id: str) -> int:
     row = await sql.fetch_one(
-        "SELECT count(*) AS n FROM deliveries WHERE user_id = $1 AND state = 'inbox' AND read_at "
-        "IS NULL",
+        "SELECT count(*) AS n FROM deliveries "
+        "WHERE user_id = $1 AND state = 'inbox' AND read_at IS NULL",
         user_id,
     )
     return cast(int, row["n"]) if row else 0

@@ -105,8 +105,7 @@ COLUMNS = ", ".join(
         *_PLAIN,
         (
             "user_id, platform, chat_id, thread_id, message_id, user_name, chat_private, "
-            "notice_json, "
-            "origin_json, trail_json"
+            "notice_json, origin_json, trail_json"
         ),
     ]
 )
@@ -227,8 +226,8 @@ async def claim(
     """Lease what is due; `due_at` of a leased row is the end of its lease. The heads of all lanes
     come before anybody's second. Call it in a transaction: it takes the platform's turn."""
     await sql.execute(
-        "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) ON CONFLICT (platform) DO UPDATE "
-        "SET turn = claim_turns.turn + 1",
+        "INSERT INTO claim_turns (platform, turn) VALUES ($1, 1) "
+        "ON CONFLICT (platform) DO UPDATE SET turn = claim_turns.turn + 1",
         platform,
     )
     ready = await sql.fetch(
@@ -312,8 +311,8 @@ async def done(
 ) -> Row | None:
     ids = "CASE WHEN shown THEN message_ids_json ELSE $4 END"
     query = (
-        f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 "
-        f"{_HELD} RETURNING generation_id"
+        f"UPDATE deliveries SET state = 'done', message_ids_json = {ids}, done_at = $5 {_HELD} "
+        "RETURNING generation_id"
     )
     return await sql.fetch_one(
         query, delivery_id, platform, lease, json.dumps(list(message_ids)), now
@@ -405,8 +404,8 @@ async def by_key(sql: Sql, dedupe_key: str) -> Delivery | None:
 
 async def free_leases(sql: Sql, now: datetime) -> None:
     await sql.execute(
-        "UPDATE deliveries SET due_at = $1 WHERE state = 'pending' AND lease IS NOT NULL AND "
-        "due_at > $1",
+        "UPDATE deliveries SET due_at = $1 "
+        "WHERE state = 'pending' AND lease IS NOT NULL AND due_at > $1",
         now,
     )
 
@@ -423,8 +422,8 @@ async def forget_user(sql: Sql, user_id: str) -> None:
 async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
     """Drop the deliveries of a broadcast that no bot is sending at this moment."""
     await sql.execute(
-        "DELETE FROM deliveries WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL "
-        "OR due_at <= $2)",
+        "DELETE FROM deliveries "
+        "WHERE broadcast_id = $1 AND state = 'pending' AND (lease IS NULL OR due_at <= $2)",
         broadcast_id,
         now,
     )
@@ -435,8 +434,8 @@ async def refs(
 ) -> list[tuple[str, str, str]]:
     """Media id, kind and what the platform calls the file."""
     rows = await sql.fetch(
-        "SELECT media_id, kind, ref FROM platform_files WHERE platform = $1 AND generation_id = "
-        "ANY($2::text[])",
+        "SELECT media_id, kind, ref FROM platform_files "
+        "WHERE platform = $1 AND generation_id = ANY($2::text[])",
         platform,
         list(generation_ids),
     )

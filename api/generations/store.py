@@ -107,15 +107,13 @@ class Generation(Listed):
 
 _LISTED = (
     "id, short_id, user_id, kind, mode, model, model_name, prompt, options_json, status, phase, "
-    "attempt, rescues, provider_id, "
-    "estimate_micro, cost_micro, error_code, error_message, error_reason, "
-    "error_params_json, source, sandbox, platform, parent_id, favourite, created_at, "
-    "started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
+    "attempt, rescues, provider_id, estimate_micro, cost_micro, error_code, error_message, "
+    "error_reason, error_params_json, source, sandbox, platform, parent_id, favourite, "
+    "created_at, started_at, submitted_at, finished_at, followed_ms, refunded_at, files_json"
 )
 COLUMNS = (
     f"{_LISTED}, inputs_json, tries, lease_token, run_at, nudges, callback_token, hold_id, "
-    "chat_id, thread_id, message_id, "
-    "card_message_id, user_name, chat_private"
+    "chat_id, thread_id, message_id, card_message_id, user_name, chat_private"
 )
 _NAMES = COLUMNS.split(", ")
 
@@ -189,8 +187,8 @@ async def old_ids(sql: Sql, created_before: datetime, status: str | None) -> lis
 
 async def unfinished_count(sql: Sql, user_id: str) -> int:
     row = await sql.fetch_one(
-        "SELECT count(*) AS n FROM generations WHERE user_id = $1 AND status IN ('queued', "
-        "'processing')",
+        "SELECT count(*) AS n FROM generations "
+        "WHERE user_id = $1 AND status IN ('queued', 'processing')",
         user_id,
     )
     return cast(int, row["n"]) if row else 0
@@ -216,8 +214,8 @@ async def add_event(
 ) -> None:
     """Raises `Duplicate` when the event was received before."""
     await sql.execute(
-        "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) VALUES ($1, "
-        "$2, $3, $4)",
+        "INSERT INTO webhook_events (dedupe_key, generation_id, body, received_at) "
+        "VALUES ($1, $2, $3, $4)",
         dedupe_key,
         generation_id,
         body,
@@ -240,8 +238,8 @@ async def forget_events(sql: Sql, before: datetime) -> None:
 async def leaked_holds(sql: Sql) -> list[Generation]:
     """Jobs that are over although their money is still held."""
     rows = await sql.fetch(
-        f"SELECT {COLUMNS} FROM generations WHERE phase = 'done' AND hold_id IN (SELECT id FROM "
-        "holds WHERE state = 'held')"
+        f"SELECT {COLUMNS} FROM generations "
+        "WHERE phase = 'done' AND hold_id IN (SELECT id FROM holds WHERE state = 'held')"
     )
     return [row_of(row) for row in rows]
 
@@ -272,8 +270,8 @@ async def uncounted(sql: Sql, begun: datetime, ended: datetime, limit: int) -> l
 async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
     """False when it was counted before, or is gone."""
     query = (
-        "UPDATE generations SET cost_micro = $2 WHERE id = $1 AND phase = 'done' AND "
-        "cost_micro IS NULL RETURNING id"
+        "UPDATE generations SET cost_micro = $2 "
+        "WHERE id = $1 AND phase = 'done' AND cost_micro IS NULL RETURNING id"
     )
     return await sql.fetch_one(query, generation_id, cost_micro) is not None
 
@@ -281,8 +279,8 @@ async def count_late(sql: Sql, generation_id: str, cost_micro: int) -> bool:
 async def mark_refunded(sql: Sql, generation_id: str, now: datetime) -> bool:
     """False when it cost nothing, is not over, or was refunded before."""
     row = await sql.fetch_one(
-        "UPDATE generations SET refunded_at = $2 WHERE id = $1 AND refunded_at IS NULL AND phase "
-        "= 'done' AND cost_micro > 0 RETURNING id",
+        "UPDATE generations SET refunded_at = $2 "
+        "WHERE id = $1 AND refunded_at IS NULL AND phase = 'done' AND cost_micro > 0 RETURNING id",
         generation_id,
         now,
     )
@@ -331,8 +329,8 @@ async def remember_key(
 ) -> None:
     """Raises `Duplicate` when the key was used before."""
     await sql.execute(
-        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, $3, "
-        "$4)",
+        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) "
+        "VALUES ($1, $2, $3, $4)",
         key,
         body_hash,
         generation_id,

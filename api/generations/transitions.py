@@ -164,8 +164,8 @@ async def extend(sql: Sql, ids: Sequence[str], lease_token: str, until: datetime
 async def over(sql: Sql, now: datetime) -> list[tuple[str, datetime]]:
     """Jobs whose lease was not renewed in time, each with its end."""
     rows = await sql.fetch(
-        f"SELECT id, run_at FROM generations WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at "
-        "<= $1",
+        "SELECT id, run_at FROM generations "
+        f"WHERE {_OPEN} AND lease_token IS NOT NULL AND run_at <= $1",
         now,
     )
     return [(row["id"], row["run_at"]) for row in rows]
@@ -311,8 +311,8 @@ async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> boo
 async def cancel_submitted(sql: Sql, generation_id: str, now: datetime) -> bool:
     """The provider works on it: the user stops waiting, a worker follows it for its cost."""
     row = await sql.fetch_one(
-        "UPDATE generations SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = "
-        "'processing' RETURNING id",
+        "UPDATE generations SET status = 'cancelled', finished_at = $2 "
+        "WHERE id = $1 AND status = 'processing' RETURNING id",
         generation_id,
         now,
     )
@@ -354,8 +354,8 @@ async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bo
     """For the operator, who sees it with a job that nobody follows any more. False when there is no
     such job, or it has another one."""
     row = await sql.fetch_one(
-        "UPDATE generations SET provider_id = $2 WHERE id = $1 AND coalesce(provider_id, $2) = $2 "
-        "RETURNING id",
+        "UPDATE generations SET provider_id = $2 "
+        "WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id",
         generation_id,
         provider_id,
     )
@@ -402,8 +402,8 @@ async def end(
 
 async def overdue_ids(sql: Sql, most_ms: int) -> list[str]:
     rows = await sql.fetch(
-        "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 ORDER "
-        "BY id",
+        "SELECT id FROM generations WHERE phase IN ('poll', 'fetch') AND followed_ms >= $1 "
+        "ORDER BY id",
         most_ms,
     )
     return [cast(str, row["id"]) for row in rows]

@@ -40,8 +40,7 @@ class Code:
 _LINK = "platform, platform_user_id, user_id, display_name, chat_id, created_at"
 _CODE = (
     "id, user_id, platform, created_at, expires_at, redeemed_at, platform_user_id, display_name, "
-    "chat_id, "
-    "accepted_at, confirmed_at, burned_at"
+    "chat_id, accepted_at, confirmed_at, burned_at"
 )
 _OPEN = "confirmed_at IS NULL AND burned_at IS NULL AND expires_at > $1"
 
@@ -72,8 +71,9 @@ async def insert_link(sql: Sql, link: Link) -> bool:
     """False when the identity belongs to somebody already."""
     row = await sql.fetch_one(
         "INSERT INTO links (platform, platform_user_id, user_id, display_name, chat_id, "
-        "created_at) VALUES ($1, $2, $3, $4, $5, $6) "
-        "ON CONFLICT (platform, platform_user_id) DO NOTHING RETURNING user_id",
+        "created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (platform, platform_user_id) DO NOTHING "
+        "RETURNING user_id",
         link.platform,
         link.platform_user_id,
         link.user_id,
@@ -122,8 +122,8 @@ async def burn_open_codes(sql: Sql, user_id: str, platform: str, at: datetime) -
 
 async def insert_code(sql: Sql, code: Code, code_hash: str) -> None:
     await sql.execute(
-        "INSERT INTO link_codes (id, code_hash, user_id, platform, created_at, expires_at) VALUES "
-        "($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO link_codes (id, code_hash, user_id, platform, created_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
         code.id,
         code_hash,
         code.user_id,
@@ -139,8 +139,8 @@ async def code(sql: Sql, code_id: str) -> Code | None:
 
 async def burn_unredeemed(sql: Sql, code_hash: str, platform: str, at: datetime) -> None:
     await sql.execute(
-        "UPDATE link_codes SET burned_at = $1 WHERE code_hash = $2 AND platform = $3 AND "
-        f"redeemed_at IS NULL AND {_OPEN}",
+        "UPDATE link_codes SET burned_at = $1 "
+        f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
         at,
         code_hash,
         platform,
@@ -162,9 +162,9 @@ async def redeem(
         await sql.fetch_one(
             "UPDATE link_codes SET redeemed_at = $1, platform_user_id = $4, display_name = $5, "
             "chat_id = $6 "
-            "WHERE code_hash = $2 AND platform = $3 AND (redeemed_at IS NULL OR "
-            "(platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) "
-            f"AND {_OPEN} RETURNING {_CODE}",
+            "WHERE code_hash = $2 AND platform = $3 AND (redeemed_at IS NULL "
+            f"OR (platform_user_id = $4 AND chat_id = $6 AND accepted_at IS NULL)) AND {_OPEN} "
+            f"RETURNING {_CODE}",
             at,
             code_hash,
             platform,
@@ -181,8 +181,9 @@ async def accept(
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET accepted_at = $1 "
-            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT "
-            f"NULL AND {_OPEN} RETURNING {_CODE}",
+            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
+            f"AND redeemed_at IS NOT NULL AND {_OPEN} "
+            f"RETURNING {_CODE}",
             at,
             code_id,
             platform,
@@ -197,8 +198,9 @@ async def decline(
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET burned_at = $1 "
-            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 AND redeemed_at IS NOT "
-            f"NULL AND {_OPEN} RETURNING {_CODE}",
+            "WHERE id = $2 AND platform = $3 AND platform_user_id = $4 "
+            f"AND redeemed_at IS NOT NULL AND {_OPEN} "
+            f"RETURNING {_CODE}",
             at,
             code_id,
             platform,
@@ -212,8 +214,8 @@ async def confirm(sql: Sql, code_id: str, user_id: str, at: datetime) -> Code | 
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET confirmed_at = $1 "
-            f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} RETURNING "
-            f"{_CODE}",
+            f"WHERE id = $2 AND user_id = $3 AND accepted_at IS NOT NULL AND {_OPEN} "
+            f"RETURNING {_CODE}",
             at,
             code_id,
             user_id,
@@ -241,8 +243,8 @@ async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
 
 async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
     await sql.execute(
-        "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) VALUES "
-        "($1, $2, $3, $4, $5)",
+        "INSERT INTO guest_moves (guest_id, user_id, platform, platform_user_id, moved_at) "
+        "VALUES ($1, $2, $3, $4, $5)",
         guest_id,
         link.user_id,
         link.platform,
@@ -277,8 +279,8 @@ async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Co
     """One that could be redeemed now."""
     return _code(
         await sql.fetch_one(
-            f"SELECT {_CODE} FROM link_codes WHERE code_hash = $2 AND platform = $3 AND "
-            f"redeemed_at IS NULL AND {_OPEN}",
+            f"SELECT {_CODE} FROM link_codes "
+            f"WHERE code_hash = $2 AND platform = $3 AND redeemed_at IS NULL AND {_OPEN}",
             at,
             code_hash,
             platform,
@@ -296,10 +298,9 @@ async def save_bot(
     sql: Sql, platform: str, name: str, link_template: str | None, at: datetime
 ) -> None:
     await sql.execute(
-        "INSERT INTO bots (platform, name, link_template, seen_at) VALUES ($1, $2, $3, $4) ON "
-        "CONFLICT (platform) "
-        "DO UPDATE SET name = excluded.name, link_template = excluded.link_template, seen_at = "
-        "excluded.seen_at",
+        "INSERT INTO bots (platform, name, link_template, seen_at) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (platform) DO UPDATE SET name = excluded.name, "
+        "link_template = excluded.link_template, seen_at = excluded.seen_at",
         platform,
         name,
         link_template,

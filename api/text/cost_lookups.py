@@ -46,8 +46,8 @@ class Lookups:
 
     async def add(self, sql: Sql, running: Answer, provider_id: str) -> None:
         query = (
-            "INSERT INTO text_lookups (id, user_id, hold_id, model, provider_id, tries, "
-            "due_at) VALUES ($1, $2, $3, $4, $5, 0, $6)"
+            "INSERT INTO text_lookups (id, user_id, hold_id, model, provider_id, tries, due_at) "
+            "VALUES ($1, $2, $3, $4, $5, 0, $6)"
         )
         due = ids.now() + timedelta(seconds=self._times.waits[0])
         await sql.execute(

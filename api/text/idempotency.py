@@ -34,8 +34,8 @@ async def recall(sql: Sql, key: str) -> Earlier | None:
 async def claim(sql: Sql, key: str, body_hash: str, answer_id: str, now: datetime) -> None:
     """Raises `Duplicate` when another request was quicker."""
     query = (
-        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) VALUES ($1, $2, "
-        "$3, $4)"
+        "INSERT INTO idempotency (key, body_hash, generation_id, created_at) "
+        "VALUES ($1, $2, $3, $4)"
     )
     await sql.execute(query, key, body_hash, answer_id, now)
 

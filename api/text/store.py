@@ -168,8 +168,8 @@ async def _rows(
     sql: Sql, columns: str, texts: Sequence[str], values: Sequence[object], limit: int
 ) -> Sequence[Row]:
     query = (
-        f"SELECT {columns} FROM conversations WHERE {' AND '.join(texts)} ORDER BY updated_at "
-        f"DESC, id DESC LIMIT ${len(values) + 1}"
+        f"SELECT {columns} FROM conversations WHERE {' AND '.join(texts)} "
+        f"ORDER BY updated_at DESC, id DESC LIMIT ${len(values) + 1}"
     )
     return await sql.fetch(query, *values, limit)
 
@@ -205,8 +205,8 @@ async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
 async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
     """Pictures of a conversation that no other conversation of the user shows."""
     query = (
-        "SELECT conversation_id, images_json FROM messages WHERE user_id = $1 AND images_json "
-        "IS NOT NULL"
+        "SELECT conversation_id, images_json FROM messages "
+        "WHERE user_id = $1 AND images_json IS NOT NULL"
     )
     here: set[str] = set()
     elsewhere: set[str] = set()

@@ -22,41 +22,59 @@ PAGE = 500
 
 # One file each. `$1` is the user; what can be long is read in pages of `$3` after the id `$2`.
 SHORT = {
-    "profile": "SELECT id, email, display_name, role, status, language, monthly_micro, guest, "
-    "preferences_json, created_at, "
-    "updated_at FROM users WHERE id = $1",
+    "profile": (
+        "SELECT id, email, display_name, role, status, language, monthly_micro, guest, "
+        "preferences_json, created_at, updated_at "
+        "FROM users WHERE id = $1"
+    ),
     "links": "SELECT platform, platform_user_id, display_name, chat_id, created_at FROM links "
     "WHERE user_id = $1",
-    "sessions": "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, "
-    "revoke_reason FROM sessions WHERE user_id = $1",
+    "sessions": (
+        "SELECT client, ip, created_at, last_seen_at, expires_at, revoked_at, revoke_reason "
+        "FROM sessions WHERE user_id = $1"
+    ),
     "chats_left": "SELECT platform, chat_id, thread_id, left_at FROM chats_left WHERE user_id = $1",
-    "drafts": "SELECT id, kind, request_json, parent_id, created_at FROM generation_drafts WHERE "
-    "user_id = $1",
-    "budgets": "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || "
-    "$1::text",
+    "drafts": (
+        "SELECT id, kind, request_json, parent_id, created_at FROM generation_drafts "
+        "WHERE user_id = $1"
+    ),
+    "budgets": (
+        "SELECT month, held_micro, spent_micro FROM budgets WHERE scope = 'user:' || $1::text"
+    ),
 }
 LONG = {
-    "conversations": "SELECT id, title, created_at, updated_at FROM conversations WHERE user_id = "
-    "$1 AND id > $2 ORDER BY id LIMIT $3",
-    "messages": "SELECT id, conversation_id, role, content, model, cost_micro, images_json, "
-    "finish_reason, citations_json, "
-    "created_at FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    "generations": "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, "
-    "inputs_json, status, estimate_micro, "
-    "cost_micro, error_code, error_message, error_reason, "
-    "error_params_json, source, platform, chat_id, user_name, "
-    "parent_id, favourite, created_at, "
-    "started_at, finished_at FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    "conversations": (
+        "SELECT id, title, created_at, updated_at FROM conversations "
+        "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
+    "messages": (
+        "SELECT id, conversation_id, role, content, model, cost_micro, images_json, finish_reason, "
+        "citations_json, created_at "
+        "FROM messages WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
+    "generations": (
+        "SELECT id, short_id, kind, mode, model, model_name, prompt, options_json, inputs_json, "
+        "status, estimate_micro, cost_micro, error_code, error_message, error_reason, "
+        "error_params_json, source, platform, chat_id, user_name, parent_id, favourite, "
+        "created_at, started_at, finished_at "
+        "FROM generations WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
     "ledger": "SELECT id, month, subject, kind, model, amount_micro, created_at FROM ledger "
     "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    "media": "SELECT id, generation_id, role, position, content_type, size, sha256, width, "
-    "height, duration_ms, created_at FROM media "
-    "WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    "deliveries": "SELECT id, platform, chat_id, thread_id, user_name, event, generation_id, "
-    "notice_json, state, reason, created_at, "
-    "done_at, read_at FROM deliveries WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-    "audit": "SELECT id, action, before_json, after_json, created_at FROM audit WHERE subject = "
-    "$1 AND id > $2 ORDER BY id LIMIT $3",
+    "media": (
+        "SELECT id, generation_id, role, position, content_type, size, sha256, width, height, "
+        "duration_ms, created_at "
+        "FROM media WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
+    "deliveries": (
+        "SELECT id, platform, chat_id, thread_id, user_name, event, generation_id, notice_json, "
+        "state, reason, created_at, done_at, read_at "
+        "FROM deliveries WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
+    "audit": (
+        "SELECT id, action, before_json, after_json, created_at FROM audit "
+        "WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3"
+    ),
 }
 
 

@@ -218,12 +218,12 @@ async def update(sql: Sql, user_id: str, change: Change, at: datetime) -> bool:
     """False when `proved_hash` is not the password's any more. Raises `Duplicate` when the e-mail
     is taken."""
     row = await sql.fetch_one(
-        "UPDATE users SET email = coalesce($2::text, email), display_name = coalesce($3::text, "
-        "display_name), "
-        "language = coalesce($4::text, language), password_hash = coalesce($5::text, "
-        "password_hash), updated_at = $6, "
-        "confirm_micro = CASE WHEN $8::bigint IS NULL THEN confirm_micro WHEN $8::bigint < 0 THEN "
-        "NULL ELSE $8::bigint END "
+        "UPDATE users SET email = coalesce($2::text, email), "
+        "display_name = coalesce($3::text, display_name), "
+        "language = coalesce($4::text, language), "
+        "password_hash = coalesce($5::text, password_hash), updated_at = $6, "
+        "confirm_micro = CASE WHEN $8::bigint IS NULL THEN confirm_micro WHEN $8::bigint < 0 "
+        "THEN NULL ELSE $8::bigint END "
         "WHERE id = $1 AND ($7::text IS NULL OR password_hash = $7::text) RETURNING id",
         user_id,
         change.email,
@@ -260,8 +260,8 @@ async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: dat
     """True while the account is active and this is its password; it stays so until the transaction
     ends."""
     row = await sql.fetch_one(
-        "UPDATE users SET updated_at = $3 WHERE id = $1 AND password_hash = $2 AND status = "
-        "'active' RETURNING id",
+        "UPDATE users SET updated_at = $3 "
+        "WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id",
         user_id,
         password_hash,
         at,
@@ -319,8 +319,8 @@ async def set_preferences(sql: Sql, user_id: str, chosen_json: str) -> None:
 async def lock_admins(sql: Sql, at: datetime) -> None:
     """Makes everybody who is about to take away an admin wait until this transaction ends."""
     await sql.execute(
-        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) ON CONFLICT (name) DO UPDATE "
-        "SET created_at = excluded.created_at",
+        "INSERT INTO marks (name, created_at) VALUES ('admins', $1) "
+        "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",
         at,
     )
 
@@ -329,12 +329,12 @@ async def set_standing(sql: Sql, user_id: str, *, role: Role, status: Status, at
     """False when nobody has this id, or when no active admin would be left. Call `lock_admins`
     first."""
     row = await sql.fetch_one(
-        "UPDATE users SET role = $2, status = $3, updated_at = $4 WHERE id = $1 AND (($2 = "
-        "'admin' AND $3 = 'active') "
-        "OR role <> 'admin' OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 "
-        "FROM users o "
-        "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' AND o.password_hash IS NOT "
-        "NULL)) RETURNING id",
+        "UPDATE users SET role = $2, status = $3, updated_at = $4 "
+        "WHERE id = $1 AND (($2 = 'admin' AND $3 = 'active') OR role <> 'admin' "
+        "OR status <> 'active' OR password_hash IS NULL OR EXISTS (SELECT 1 FROM users o "
+        "WHERE o.id <> $1 AND o.role = 'admin' AND o.status = 'active' "
+        "AND o.password_hash IS NOT NULL)) "
+        "RETURNING id",
         user_id,
         role,
         status,

@@ -48,8 +48,8 @@ class Throttle:
     async def give_back(self, key: str) -> None:
         """The try was good: it does not count."""
         await self._db.execute(
-            "UPDATE throttles SET failures = failures - 1, blocked_until = NULL WHERE key = $1 "
-            "AND failures > 0",
+            "UPDATE throttles SET failures = failures - 1, blocked_until = NULL "
+            "WHERE key = $1 AND failures > 0",
             key,
         )
 
@@ -62,14 +62,13 @@ async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
     until when it is blocked, if it is."""
     at = ids.now()
     row = await sql.fetch_one(
-        "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) ON CONFLICT "
-        "(key) DO UPDATE SET "
-        "failures = CASE WHEN throttles.window_started_at <= $3 THEN 1 ELSE throttles.failures + "
-        "1 END, "
-        "window_started_at = CASE WHEN throttles.window_started_at <= $3 THEN "
-        "excluded.window_started_at "
+        "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) "
+        "ON CONFLICT (key) DO UPDATE SET failures = CASE WHEN throttles.window_started_at <= $3 "
+        "THEN 1 ELSE throttles.failures + 1 END, window_started_at = CASE "
+        "WHEN throttles.window_started_at <= $3 THEN excluded.window_started_at "
         "ELSE throttles.window_started_at END "
-        "WHERE throttles.blocked_until IS NULL OR throttles.blocked_until <= $2 RETURNING failures",
+        "WHERE throttles.blocked_until IS NULL OR throttles.blocked_until <= $2 "
+        "RETURNING failures",
         key,
         at,
         at - limit.window,
@@ -93,8 +92,9 @@ async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
 async def purge(sql: Sql, at: datetime) -> int:
     """Deletes what no window counts any more: the longest one is an hour."""
     rows = await sql.fetch(
-        "DELETE FROM throttles WHERE window_started_at < $1 AND (blocked_until IS NULL OR "
-        "blocked_until < $2) RETURNING key",
+        "DELETE FROM throttles "
+        "WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) "
+        "RETURNING key",
         at - KEPT,
         at,
     )

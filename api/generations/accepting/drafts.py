@@ -48,8 +48,8 @@ async def add(sql: Sql, draft: Draft) -> None:
 
 async def get(sql: Sql, draft_id: str) -> Draft | None:
     row = await sql.fetch_one(
-        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at FROM "
-        "generation_drafts WHERE id = $1",
+        "SELECT id, user_id, kind, request_json, body_hash, parent_id, key, created_at "
+        "FROM generation_drafts WHERE id = $1",
         draft_id,
     )
     if row is None:
