@@ -145,7 +145,7 @@ async def reset_password(
 async def adopt_bot_keys(
     bots: FromApp[BotService], settings: SettingsDep, _operator: OperatorCaller
 ) -> None:
-    """Takes what `secrets.json` holds now; the key before works on until the next rotation."""
+    """Take what `secrets.json` holds now; the key before works on until the next rotation."""
     secrets = await asyncio.to_thread(ensure_secrets, settings.data_dir)
     await bots.adopt_keys(secrets.bot_keys)
 

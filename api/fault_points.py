@@ -10,9 +10,9 @@ VARIABLE = "FAULT_POINT"
 FaultPoint = Literal[
     "accepted", "submitting", "answered", "kept", "finished", "cancelled", "hooked"
 ]
-"""After the commit that accepts a job; after the commit before the paid call; after its answer;
-after the file is stored; after the commit that ends the job; after the commit that cancels it;
-after a webhook is written down, before it wakes its job."""
+"""After the commit that accepts a generation; after the commit before the paid call; after its
+answer; after the file is stored; after the commit that ends the generation; after the commit that
+cancels it; after a webhook is written down, before it wakes its generation."""
 
 
 def fault_point(name: FaultPoint) -> None:

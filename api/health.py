@@ -39,9 +39,9 @@ async def readyz(
     background: FromApp[Background],
     users: FromApp[UserService],
 ) -> ReadyOut:
-    """503 while the database or the media store cannot be used, or nobody makes the jobs that this
-    process should make. A provider that is away is named, but jobs wait for it; so is a disk that
-    is nearly full, but people can sign in, and see what is there."""
+    """503 while the database or the media store cannot be used, or nobody makes the generations
+    that this process should make. A provider that is away is named, but generations wait for it; so
+    is a disk that is nearly full, but people can sign in, and see what is there."""
     checks = {
         "database": await _database(db),
         "media": _media(media),

@@ -37,7 +37,7 @@ class Stop:
         await self._first.wait()
 
     async def drained(self, what: str, work: Collection[asyncio.Task[Any]]) -> None:
-        """Returns when all of it is done, when the time is over, or when nobody wants to wait.
+        """Return when all of it is done, when the time is over, or when nobody wants to wait.
         `what` is for the log."""
         if self._until is None:
             self._until = time.monotonic() + self._seconds

@@ -49,7 +49,7 @@ def make(database: Path, target: Path) -> None:
 
 
 def _look_into(copy: Path) -> dict[str, object]:
-    """Opens the copy, which proves that it can be opened, counts every table and lists the media
+    """Open the copy, which proves that it can be opened; count every table, and list the media
     files that belong to it."""
     with duckdb.connect(str(copy), config=CONFIG) as db:
         tables = [

@@ -31,8 +31,7 @@ _LINKED = """
 """
 _ROWS = """
     SELECT broadcasts.id, broadcasts.text, broadcasts.chats, broadcasts.created_at,
-        broadcasts.stopped_at,
-           coalesce(users.email, users.display_name) AS sender
+        broadcasts.stopped_at, coalesce(users.email, users.display_name) AS sender
     FROM broadcasts LEFT JOIN users ON users.id = broadcasts.actor_id
 """
 

@@ -225,8 +225,8 @@ Target = Literal[
 class WarningOut(Out):
     """Something that needs a person. `target` is the page where it is fixed. `count`: how many
     there are; 1 where counting makes no sense. `facts` fill the sentence: `scope percent` of a
-    budget, `platform minutes` of deliveries, `minutes` of jobs in line and of late ones, `detail`
-    of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk and
+    budget, `platform minutes` of deliveries, `minutes` of generations in line and of late ones,
+    `detail` of a provider that is down, `left_usd` and `days` of its key, `free_mb` of the disk and
     `floor_mb` that have to be, `detail` of a store for files that is away and `waiting` for it,
     `days` of the newest backup."""
 

@@ -11,8 +11,8 @@ from api.db import Db, Row, Sql
 async def users(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """
-        SELECT role, status, guest, (password_hash IS NULL AND NOT guest) AS invited, count(*)
-            AS count
+        SELECT role, status, guest, (password_hash IS NULL AND NOT guest) AS invited,
+            count(*) AS count
         FROM users GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
         """
     )
@@ -21,13 +21,14 @@ async def users(sql: Sql) -> Sequence[Row]:
 async def tokens(sql: Sql, at: datetime) -> Row:
     row = await sql.fetch_one(
         """
-        SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1)
-            AS sessions,
-               (SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > $1)
-                   AS refresh_tokens,
-               (SELECT count(*) FROM one_time_tokens WHERE used_at IS NULL AND expires_at > $1)
-                   AS one_time_tokens,
-               (SELECT count(*) FROM bot_credentials WHERE revoked_at IS NULL) AS bot_credentials
+        SELECT
+            (SELECT count(*) FROM sessions
+                WHERE revoked_at IS NULL AND expires_at > $1) AS sessions,
+            (SELECT count(*) FROM refresh_tokens
+                WHERE used_at IS NULL AND expires_at > $1) AS refresh_tokens,
+            (SELECT count(*) FROM one_time_tokens
+                WHERE used_at IS NULL AND expires_at > $1) AS one_time_tokens,
+            (SELECT count(*) FROM bot_credentials WHERE revoked_at IS NULL) AS bot_credentials
         """,
         at,
     )
@@ -45,13 +46,14 @@ async def generations(sql: Sql) -> Sequence[Row]:
 async def queue(sql: Sql) -> Sequence[Row]:
     return await sql.fetch(
         """
-        SELECT kind, count(*) FILTER (WHERE status = 'queued') AS queued,
-               count(*) FILTER (WHERE status = 'processing' AND phase <> 'needs_review')
-                   AS processing,
-               count(*) FILTER (WHERE phase = 'needs_review') AS needs_review,
-               min(created_at) FILTER (WHERE status = 'queued') AS oldest,
-               min(started_at) FILTER (WHERE status = 'processing' AND phase <> 'needs_review')
-                   AS first_started
+        SELECT kind,
+            count(*) FILTER (WHERE status = 'queued') AS queued,
+            count(*) FILTER
+                (WHERE status = 'processing' AND phase <> 'needs_review') AS processing,
+            count(*) FILTER (WHERE phase = 'needs_review') AS needs_review,
+            min(created_at) FILTER (WHERE status = 'queued') AS oldest,
+            min(started_at) FILTER
+                (WHERE status = 'processing' AND phase <> 'needs_review') AS first_started
         FROM generations WHERE phase <> 'done' GROUP BY 1 ORDER BY 1
         """
     )
@@ -61,8 +63,9 @@ async def running(sql: Sql, before: datetime) -> Sequence[Row]:
     """Return generations started before then that are still being made, the oldest first."""
     return await sql.fetch(
         """
-        WITH open AS MATERIALIZED (SELECT kind, model, status, phase, started_at FROM generations
-            WHERE phase <> 'done')
+        WITH open AS MATERIALIZED (
+            SELECT kind, model, status, phase, started_at FROM generations WHERE phase <> 'done'
+        )
         SELECT kind, model, started_at FROM open
         WHERE status = 'processing' AND phase <> 'needs_review' AND started_at < $1
         ORDER BY started_at
@@ -75,8 +78,8 @@ async def deliveries(sql: Sql) -> Sequence[Row]:
     """Those that are not done."""
     return await sql.fetch(
         """
-        SELECT platform, state, count(*) AS count, min(due_at) FILTER (WHERE state = 'pending')
-            AS oldest
+        SELECT platform, state, count(*) AS count,
+            min(due_at) FILTER (WHERE state = 'pending') AS oldest
         FROM deliveries WHERE state <> 'done' GROUP BY 1, 2 ORDER BY 1, 2
         """
     )
@@ -96,9 +99,9 @@ async def typical(sql: Sql, since: datetime) -> Sequence[Row]:
         """
         WITH done AS MATERIALIZED (
             SELECT kind, model, extract(epoch FROM finished_at - started_at) AS seconds
-                FROM generations
-            WHERE id >= $1 AND status = 'completed' AND started_at IS NOT NULL
-            AND finished_at IS NOT NULL
+            FROM generations
+            WHERE id >= $1 AND status = 'completed'
+                AND started_at IS NOT NULL AND finished_at IS NOT NULL
         )
         SELECT kind, model, count(*) AS count,
             CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS DOUBLE PRECISION) AS half,

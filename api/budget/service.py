@@ -58,7 +58,7 @@ def user_scope(user_id: str) -> str:
 
 
 def group_of(role: Literal["user", "admin"], *, guest: bool) -> Group:
-    """The one group in which an account counts."""
+    """Return the one group in which an account counts."""
     if guest:
         return "guests"
     return "admins" if role == "admin" else "users"
@@ -84,8 +84,8 @@ class BudgetService:
         return AUDIT_SECONDS
 
     async def audit(self) -> list[Difference]:
-        """Counters that are not the sum of their open holds and ledger entries: logged as errors,
-        never corrected by itself."""
+        """Return the counters that are not the sum of their open holds and ledger entries. They are
+        logged as errors and never corrected by themselves."""
         found = await store.differences(self._db, GLOBAL)
         self._compared = (ids.now(), found)
         for each in found:
@@ -106,8 +106,8 @@ class BudgetService:
         return self._compared[1] if self._compared else []
 
     async def overview(self) -> BudgetsOut:
-        """The books are as this process compared them last: doing it anew takes long where much was
-        booked."""
+        """Return the budgets and the last comparison of the books: doing it anew takes long where
+        much was booked."""
         if self._compared is None:
             await self.audit()
         at, differences = self._compared or (ids.now(), [])
@@ -127,7 +127,7 @@ class BudgetService:
         )
 
     async def shared(self) -> list[BudgetOut]:
-        """This month's budgets of groups of accounts, and of all."""
+        """Return this month's budgets of groups of accounts, and of all."""
         scopes = cast(tuple[SharedScope, ...], get_args(SharedScope))
         decided, counters = (
             await store.limits(self._db),
@@ -161,7 +161,7 @@ class BudgetService:
         return decided.get(scope, self._global_limit if scope == GLOBAL else None)
 
     async def of_user(self, user_id: str) -> tuple[int, int]:
-        """This month's (spent, held)."""
+        """Return the amounts spent and held by a user this month."""
         found = await store.counter(self._db, user_scope(user_id), month_of(ids.now()))
         return (found.spent_micro, found.held_micro) if found else (0, 0)
 
@@ -171,7 +171,7 @@ class BudgetService:
         return found is not None and found.spent_micro + found.held_micro > monthly_micro
 
     async def of_users(self, user_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """The same of several; those without a counter this month are left out."""
+        """Return the same for several users, without those that have no counter this month."""
         found = await store.counters(
             self._db, [user_scope(user_id) for user_id in user_ids], month_of(ids.now())
         )
@@ -282,7 +282,7 @@ class BudgetService:
         if hold is None:
             return 0
         # the counter first: failures of one person at the same moment wait for each other, and see
-        # what was given back
+        # the part given back
         entry = await self._book(
             sql, hold, 0 if late else hold.amount_micro, cost_micro, kind, model
         )
@@ -295,7 +295,7 @@ class BudgetService:
     async def book_late(
         self, sql: Sql, hold_id: str, *, cost_micro: int, kind: Kind, model: str
     ) -> None:
-        """The cost of something that its person stopped, which came after the hold had been
+        """Book the cost of something that its person stopped, which came after the hold had been
         released."""
         hold = await store.close_hold(
             sql, hold_id, "settled", cost_micro, ids.now(), before="released"
@@ -306,7 +306,7 @@ class BudgetService:
     async def _book(
         self, sql: Sql, hold: Hold, held: int, cost: int, kind: Kind, model: str
     ) -> LedgerEntry:
-        """`held`: what of the counters' holds is freed by it."""
+        """`held`: the part of the counters' holds that is freed by it."""
         await self._close(sql, hold, held, cost)
         await store.add_entry(
             sql, ids.new_id(), hold, cost=cost, kind=kind, model=model, created_at=ids.now()
@@ -314,7 +314,7 @@ class BudgetService:
         return LedgerEntry(hold.user_id, hold.month, hold.id, hold.subject, kind, model, cost)
 
     async def _give_back(self, sql: Sql, entry: LedgerEntry, amount: int, why: str) -> None:
-        """To the person, in the month in which it was held. The budgets that people share keep it:
+        """Give it back to the person, in the month in which it was held. Shared budgets keep it:
         the provider was paid."""
         await store.add_refund(sql, ids.new_id(), entry, amount, ids.now(), why=why)
         await store.close_counter(sql, user_scope(entry.user_id), entry.month, 0, -amount)
@@ -330,8 +330,8 @@ class BudgetService:
     async def correct(
         self, sql: Sql, hold_id: str, cost_micro: int, *, kind: Kind, model: str
     ) -> int:
-        """Book what something has really cost, once that is known, beside the estimate that was
-        booked for it. Returns the difference."""
+        """Book the real cost of something, once it is known, beside the estimate that was booked
+        for it. Returns the difference."""
         found = await store.correct_hold(sql, hold_id, cost_micro)
         if found is None:
             return 0
@@ -357,8 +357,8 @@ class BudgetService:
         return await store.booked(self._db, user_id, subject)
 
     async def refund(self, sql: Sql, hold_id: str) -> int:
-        """Give what is booked for a hold back to its user; the caller sees to it that this happens
-        once. Returns the amount."""
+        """Give the amount booked for a hold back to its user; the caller sees to it that this
+        happens once. Returns the amount."""
         entry = await store.entry_of(sql, hold_id)
         if entry is None or entry.amount_micro <= 0:
             return 0
@@ -373,7 +373,7 @@ class BudgetService:
     async def release_stale(
         self, subject_prefix: str, older_than: timedelta, *, but_not: Collection[str]
     ) -> int:
-        """Release the holds of work that died with its process. Returns how many."""
+        """Release the holds of work that died with its process, and return their number."""
         released = 0
         for hold_id in await store.open_hold_ids(self._db, subject_prefix, ids.now() - older_than):
             if hold_id in but_not:

@@ -1,4 +1,4 @@
-"""Counters per scope and month, limits of groups, holds, and the ledger."""
+"""SQL of counters per scope and month, limits of groups, holds, and the ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ async def counter(sql: Sql, scope: str, month: str) -> Counter | None:
 
 
 async def counters(sql: Sql, scopes: Sequence[str], month: str) -> dict[str, Counter]:
-    """By scope; those without one are left out."""
+    """Return limits by scope, without scopes that have none."""
     query = (
         "SELECT scope, spent_micro, held_micro FROM budgets "
         "WHERE scope = ANY($1::text[]) AND month = $2"
@@ -85,8 +85,8 @@ async def add_counter(sql: Sql, scope: str, month: str) -> None:
 
 
 async def hold_within(sql: Sql, scope: str, month: str, amount: int, limit: int | None) -> bool:
-    """The one guard of every budget: check and change are the same statement, so that no race gets
-    between them."""
+    """Add a hold to a counter if it stays within its limit: the one guard of every budget. Check
+    and change are one statement, so that no race gets between them."""
     query = """
         UPDATE budgets SET held_micro = held_micro + $3
         WHERE scope = $1 AND month = $2
@@ -175,7 +175,7 @@ async def booked(sql: Sql, user_id: str, subject: str) -> Booked | None:
 
 
 async def correct_hold(sql: Sql, hold_id: str, settled_micro: int) -> tuple[Hold, int] | None:
-    """With what was booked before; None for a hold that was never settled."""
+    """Return the hold with the amount booked before; None for one that was never settled."""
     query = """
         SELECT id, user_id, month, subject, amount_micro, group_scope, limit_micro, settled_micro
             FROM holds
@@ -312,30 +312,34 @@ async def differences(sql: Sql, global_scope: str) -> list[Difference]:
     query = """
         WITH amounts AS (
             SELECT user_id, month, group_scope, amount_micro AS held, 0 AS spent, true AS shared
-                FROM holds WHERE state = 'held'
+            FROM holds WHERE state = 'held'
             UNION ALL
-            SELECT ledger.user_id, ledger.month, holds.group_scope, 0 AS held, ledger.amount_micro
-                AS spent,
-                   NOT starts_with(ledger.subject, $2) AS shared
+            SELECT ledger.user_id, ledger.month, holds.group_scope,
+                0 AS held, ledger.amount_micro AS spent,
+                NOT starts_with(ledger.subject, $2) AS shared
             FROM ledger LEFT JOIN holds ON holds.id = ledger.hold_id
         ), scoped AS (
             SELECT 'user:' || user_id AS scope, month, held, spent FROM amounts
-            UNION ALL SELECT group_scope AS scope, month, held, spent FROM amounts
+            UNION ALL
+            SELECT group_scope AS scope, month, held, spent FROM amounts
             WHERE group_scope IS NOT NULL AND shared
-            UNION ALL SELECT $1::text AS scope, month, held, spent FROM amounts WHERE shared
+            UNION ALL
+            SELECT $1::text AS scope, month, held, spent FROM amounts WHERE shared
         ), sums AS (
-            SELECT scope, month, CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT)
-                AS spent FROM scoped GROUP BY scope, month
+            SELECT scope, month,
+                CAST(sum(held) AS BIGINT) AS held, CAST(sum(spent) AS BIGINT) AS spent
+            FROM scoped GROUP BY scope, month
         )
-        SELECT coalesce(budgets.scope, sums.scope) AS scope, coalesce(budgets.month, sums.month)
-            AS month,
-               coalesce(budgets.held_micro, 0) AS held_micro, coalesce(sums.held, 0)
-                   AS held_by_holds_micro,
-               coalesce(budgets.spent_micro, 0) AS spent_micro, coalesce(sums.spent, 0)
-                   AS spent_by_ledger_micro
+        SELECT
+            coalesce(budgets.scope, sums.scope) AS scope,
+            coalesce(budgets.month, sums.month) AS month,
+            coalesce(budgets.held_micro, 0) AS held_micro,
+            coalesce(sums.held, 0) AS held_by_holds_micro,
+            coalesce(budgets.spent_micro, 0) AS spent_micro,
+            coalesce(sums.spent, 0) AS spent_by_ledger_micro
         FROM budgets FULL JOIN sums ON sums.scope = budgets.scope AND sums.month = budgets.month
         WHERE coalesce(budgets.held_micro, 0) <> coalesce(sums.held, 0)
-        OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
+            OR coalesce(budgets.spent_micro, 0) <> coalesce(sums.spent, 0)
         ORDER BY 2, 1"""
     names = (
         "scope",

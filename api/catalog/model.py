@@ -47,5 +47,6 @@ class Model:
         return None if items is None or any(item.usd < 0 for item in items) else items
 
     def allows(self, role: Role | None) -> bool:
-        """None: asked for no person, as the worker does for a job that was accepted before."""
+        """None: asked for no person, as the worker does for a generation that was accepted
+        before."""
         return role is None or self.roles is None or role in self.roles

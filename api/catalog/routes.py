@@ -102,5 +102,5 @@ async def change_model(
     body: ModelChangeIn,
     kind: Kind | None = None,
 ) -> AdminModelOut:
-    """Holds for the next request on; jobs that were accepted go on."""
+    """Holds for the next request on; generations that were accepted go on."""
     return await catalog.change(model_id, kind, body, admin.user_id)

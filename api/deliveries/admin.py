@@ -38,15 +38,15 @@ class DeliveryAdmin:
         return (await self._outs([await self._row(delivery_id)]))[0]
 
     async def retry(self, admin: Caller, delivery_id: str) -> DeliveryRowOut:
-        """At once, and where it was asked for. Raises `NotFound`, `Conflict`."""
+        """Try it again at once, at the first address. Raises `NotFound`, `Conflict`."""
         row = await self._movable(delivery_id)
         noted = fallback.tried(row, "retry", "an operator had it tried again", now())
         await self._act(admin, "delivery_retry", row, fallback.to_first_address(noted, now()))
         return await self.one(row.id)
 
     async def to_dm(self, admin: Caller, delivery_id: str, body: ToDmIn) -> DeliveryRowOut:
-        """To the owner's linked private chat. Raises `NotFound`, `Conflict` when it is over, or
-        when there is no such chat."""
+        """Send it to the owner's linked private chat. Raises `NotFound`, `Conflict` when it is
+        over, or when there is no such chat."""
         row = await self._movable(delivery_id)
         platform = body.platform or row.target.platform
         owner = await self._owners.find(row.target.user_id)

@@ -45,7 +45,7 @@ async def one(delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep) 
 
 @router.post("/{delivery_id}/retry")
 async def retry(delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep) -> DeliveryRowOut:
-    """Tries it again now, at the first address. 409 when it was shown, or is being shown."""
+    """Try it again now, at the first address. 409 when it was shown, or is being shown."""
     return await deliveries.retry(caller, delivery_id)
 
 
@@ -53,5 +53,5 @@ async def retry(delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep
 async def to_dm(
     delivery_id: str, caller: AdminCaller, deliveries: DeliveriesDep, body: ToDmIn | None = None
 ) -> DeliveryRowOut:
-    """Sends it to the owner's linked private chat. 409 when there is none."""
+    """Send it to the owner's linked private chat. 409 when there is none."""
     return await deliveries.to_dm(caller, delivery_id, body or ToDmIn())

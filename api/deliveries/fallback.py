@@ -11,15 +11,14 @@ from api.links.service import PrivateChat
 
 UNCERTAIN_WAIT = timedelta(seconds=60)
 PASSED_AFTER = timedelta(seconds=5)
-"""So long results of other requests wait behind one whose send had an unclear end: it says nothing
-about the next send."""
+"""The time for which results of other requests wait behind one whose send had an unclear end."""
 BACKOFF_LEAST = timedelta(seconds=2)
 BACKOFF_MAX = timedelta(minutes=2)
 MISHAPS_MAX = 4
-"""Defects and lost bots that one delivery may cause. After that it goes another way: it would hold
-up its chat, or kill the bot again."""
+"""The number of defects and lost bots that one delivery may cause. After that it goes another way,
+so that it does not hold up its chat or kill the bot again."""
 DOUBTS_MAX = 2
-"""Copies that a chat may show."""
+"""The number of copies that a chat may show."""
 CARD_TRIES = 12
 """A waiting card that can't be closed that often stays open: pressing its button says that it is
 done."""
@@ -27,7 +26,7 @@ EXPIRES = timedelta(days=2)
 
 
 def tried(row: Delivery, outcome: str, reason: str, at: datetime) -> Delivery:
-    """With one more entry of its trail; the same thing again only counts."""
+    """Return the row with one more entry in its trail; the same outcome again only counts up."""
     here = Try(
         at.isoformat(),
         row.target.platform,
@@ -57,15 +56,15 @@ def outcome_of(fail: FailIn) -> str:
 
 
 def hopeless(row: Delivery) -> bool:
-    """It may have been shown as often as it may, or it does harm. `row` is as it stands after the
-    last try."""
+    """Tell whether this address is given up: too many possible copies, or too much harm. `row` is
+    as it stands after the last try."""
     return (row.doubts >= DOUBTS_MAX and not row.repeatable) or row.mishaps >= MISHAPS_MAX
 
 
 def later(row: Delivery, fail: FailIn, at: datetime) -> Delivery:
-    """The same address again. What may have been shown is not repeated at once, unless the platform
-    shows it once only. What the chat has asked to wait for holds for everything there; an unclear
-    end does not."""
+    """Return the row for a later try at the same address. A result that may have been shown is not
+    repeated at once, unless the platform shows it once only. A wait that the chat asked for holds
+    for everything there; one after an unclear end does not."""
     if fail.retry_after is not None:
         return replace(row, due_at=at + timedelta(seconds=fail.retry_after), passable_at=None)
     if fail.uncertain and not row.repeatable:
@@ -93,7 +92,7 @@ def to_first_address(row: Delivery, at: datetime) -> Delivery:
 
 
 def afresh(row: Delivery, at: datetime) -> Delivery:
-    """As if it had just been written."""
+    """Return the row as if it had just been written."""
     return replace(
         row,
         state="pending",
@@ -108,13 +107,13 @@ def afresh(row: Delivery, at: datetime) -> Delivery:
 
 
 def to_web(row: Delivery, owner: Owner | None, at: datetime) -> Delivery:
-    """Into its owner's inbox; nobody signs in for a guest, or for none: then an operator has to see
-    it."""
+    """Return the row for its owner's inbox. A guest cannot sign in, and some rows have no owner:
+    then an operator has to see it."""
     return replace(row, state="dead" if owner is None or owner.guest else "inbox", done_at=at)
 
 
 def ended(row: Delivery, at: datetime) -> Delivery:
-    """Nobody misses it."""
+    """Return the row as done: nobody misses it."""
     return replace(row, state="done", done_at=at)
 
 

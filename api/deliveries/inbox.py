@@ -43,7 +43,7 @@ class Inbox:
         return InboxOut(items=items, next_cursor=more, unread=unread)
 
     async def read(self, caller: Caller, delivery_id: str | None) -> None:
-        """None: all of them. Raises `NotFound`."""
+        """Mark a message as read; None means all of them. Raises `NotFound`."""
         if (
             not await lists.read(self._db, caller.user_id, delivery_id, now())
             and delivery_id is not None
@@ -58,7 +58,7 @@ class Inbox:
     async def send(
         self, caller: Caller, generation_id: str, body: SendIn, key: str | None
     ) -> SentOut:
-        """Puts a finished generation of the caller's into a linked private chat; the same `key`, or
+        """Put a finished generation of the caller's into a linked private chat; the same `key`, or
         one that is on its way already, is not sent again. Raises `NotFound`, `NotLinked`,
         `Conflict` (nothing to send)."""
         about = (await self._render([generation_id])).get(generation_id)

@@ -38,7 +38,7 @@ async def read(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Resp
 
 @router.delete("/inbox/{delivery_id}", status_code=204)
 async def put_aside(delivery_id: str, caller: SessionCaller, inbox: InboxDep) -> Response:
-    """Takes it out of the inbox; what was made stays in the gallery."""
+    """Take it out of the inbox; what was made stays in the gallery."""
     await inbox.put_aside(caller, delivery_id)
     return Response(status_code=204)
 
@@ -53,6 +53,6 @@ async def send(
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)
     ] = None,
 ) -> SentOut:
-    """To a linked private chat of the caller's. 404 `not_linked` when there is none, 409 when it is
-    not finished."""
+    """Send a result to a linked private chat of the caller's. 404 `not_linked` when there is none,
+    409 when it is not finished."""
     return await inbox.send(caller, generation_id, body, key)

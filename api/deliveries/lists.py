@@ -39,9 +39,9 @@ class AdminFilter:
 async def page(
     sql: Sql, wanted: AdminFilter, limit: int, sort: DeliverySort = "newest"
 ) -> tuple[list[Delivery], str | None]:
-    """With the cursor of the next page. By `tries` only what is not done, by `due` only what is
-    pending: all that ever was done would take too long, and has neither. Raises `InvalidRequest`
-    for a cursor of another sort."""
+    """Return a page, with the cursor of the next one. By `tries` it shows only rows that are not
+    done, by `due` only pending ones: all rows would take too long. Raises `InvalidRequest` for a
+    cursor of another sort."""
     conditions: list[Condition] = [
         ("state = {0}", wanted.state),
         ("platform = {0}", wanted.platform),
@@ -85,7 +85,7 @@ async def unread(sql: Sql, user_id: str) -> int:
 
 
 async def read(sql: Sql, user_id: str, delivery_id: str | None, now: datetime) -> bool:
-    """One, or with None all of them. False when there is no such one."""
+    """Mark one as read, or with None all of them. False when there is no such one."""
     rows = await sql.fetch(
         """
         UPDATE deliveries SET read_at = coalesce(read_at, $3)

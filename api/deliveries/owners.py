@@ -24,16 +24,16 @@ class Owners:
         self._links = links
 
     async def find(self, user_id: str | None) -> Owner | None:
-        """None when there is no such account."""
+        """Return the owner; None when there is no such account."""
         user = await self._users.find(user_id) if user_id is not None else None
         if user is None:
             return None
         return Owner(user.speaks, await self._preferences.spoiler(user.id), user.guest)
 
     async def chats(self, user_id: str, platform: str) -> Sequence[PrivateChat]:
-        """The private chats that this user linked on a platform, the newest first."""
+        """Return the private chats that this user linked on a platform, the newest first."""
         return await self._links.chats(user_id, platform)
 
     async def names(self, user_ids: Sequence[str]) -> dict[str, str]:
-        """E-mail address or name, by id."""
+        """Return e-mail addresses or names, by id."""
         return await self._users.names(user_ids)

@@ -27,7 +27,7 @@ async def claim(
     wait: Annotated[float, Query(ge=0, le=25)] = 25,
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> list[DeliveryOut]:
-    """Waits up to `wait` seconds for something to show, and leases it for 60 seconds."""
+    """Wait up to `wait` seconds for something to show, and lease it for 60 seconds."""
     return await deliveries.claim(bot.platform, wait, limit, request.is_disconnected)
 
 
@@ -35,8 +35,8 @@ async def claim(
 async def begin(
     delivery_id: str, body: BeginIn, bot: BotCaller, deliveries: DeliveriesDep
 ) -> Response:
-    """Before the first message goes out, and every 20 seconds while it does. A 409 means: do not
-    send it."""
+    """Renew the lease, before the first message goes out and every 20 seconds while it does. A 409
+    means: do not send it."""
     await deliveries.begin(bot.platform, delivery_id, body)
     return Response(status_code=204)
 
@@ -45,7 +45,7 @@ async def begin(
 async def link(
     delivery_id: str, body: LinkIn, bot: BotCaller, gallery: GalleryDep, deliveries: DeliveriesDep
 ) -> ShareOut:
-    """A public link to what the delivery is about, for a chat that does not take its files. It ends
+    """Make a public link to the delivered result, for a chat that does not take its files. It ends
     after three days."""
     user_id, generation_id = await deliveries.subject(bot.platform, delivery_id, body.lease)
     return await gallery.link(user_id, generation_id, LINK_HOURS)

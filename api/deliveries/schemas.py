@@ -128,10 +128,10 @@ class FailIn(In):
 
 
 class TryOut(Out):
-    """One thing that became of a delivery, `times` in a row. `outcome`: `failed` (tried again
-    later), `final` (the chat can never take it), `uncertain` (it may have arrived), `broke` (a
-    defect of the bot's), `lost` (the bot ended in the middle), `expired`, and what an operator did:
-    `retry`, `to_dm`."""
+    """An event of a delivery, `times` in a row. `outcome`: `failed` (tried again later), `final`
+    (the chat can never take it), `uncertain` (it may have arrived), `broke` (a defect of the
+    bot's), `lost` (the bot ended in the middle), `expired`, and what an operator did: `retry`,
+    `to_dm`."""
 
     at: Time
     platform: str

@@ -70,16 +70,16 @@ class DeliveryService:
         self._owners = owners
 
     async def start(self) -> None:
-        """With the embedded engine there is one api, which was away: what a bot had claimed is due
-        at once. A bot that is showing it right now claims it again and knows it."""
+        """Free the leases of the embedded engine, whose one api was away. A bot that is showing it
+        right now claims it again and knows it."""
         if self._db.engine == "duckdb":
             await store.free_leases(self._db, now())
 
     async def claim(
         self, platform: str, wait: float, limit: int, gone: Callable[[], Awaitable[bool]]
     ) -> list[DeliveryOut]:
-        """Leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells that
-        the bot has hung up: what it would never see is not claimed for it."""
+        """Return leased rows, as soon as there are any, or none after `wait` seconds. `gone` tells
+        that the bot has hung up: nothing is claimed for it then."""
         until = now() + timedelta(seconds=wait)
         look_every = LOOK_EVERY if self._db.engine == "duckdb" else LOOK_EVERY_SHARED
         with self._wake.listen(f"{TOPIC}:{platform}") as listener:
@@ -129,7 +129,7 @@ class DeliveryService:
         return found
 
     async def _survives(self, row: Delivery) -> bool:
-        """Notes that a bot was lost with it. False when that makes it hopeless: then it goes
+        """Note that a bot was lost with it. False when that makes it hopeless: then it goes
         elsewhere."""
         noted = fallback.tried(
             row, "lost", "the bot ended, or was cut off, while it had this", now()
@@ -148,7 +148,7 @@ class DeliveryService:
             raise _lease_over()
 
     async def subject(self, platform: str, delivery_id: str, lease: str) -> tuple[str, str]:
-        """Owner and id of the generation that a leased delivery is about. Raises `Conflict`,
+        """Return owner and id of the generation that a leased delivery is about. Raises `Conflict`,
         `NotFound` for a notice."""
         row = await self._leased(platform, delivery_id, lease)
         about = (
@@ -179,7 +179,8 @@ class DeliveryService:
         self.outbox.ring(platform)
 
     async def fail(self, platform: str, delivery_id: str, body: FailIn) -> None:
-        """Due again later, or somewhere else. Raises `Conflict` when the lease is over."""
+        """Take a failed try: the row is due later again, or elsewhere. Raises `Conflict` when the
+        lease is over."""
         row = await self._leased(platform, delivery_id, body.lease)
         if body.untried:
             await store.put_back(self._db, row.id, body.lease, now())
@@ -209,8 +210,8 @@ class DeliveryService:
             await self._move(row, fallback.later(after, body, now()))
 
     async def _give_up(self, row: Delivery, after: Delivery, *, here: bool = True) -> None:
-        """This chat is not tried any more. `here`: the owner's private chat on this platform may
-        still be."""
+        """Give this address up. `here`: the owner's private chat on this platform may still be
+        tried."""
         about = (
             (await self._render([row.generation_id])).get(row.generation_id)
             if row.generation_id

@@ -15,8 +15,8 @@ REQUESTED = "send:"
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTarget:
-    """A place in a chat, as the outbox keeps it, and whose it is: None when nobody has to find it
-    elsewhere."""
+    """A place in a chat, and the owner, who finds the result elsewhere if the chat does not take
+    it; None: nobody."""
 
     platform: str
     chat_id: str
@@ -29,7 +29,7 @@ class DeliveryTarget:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One thing that became of a delivery, `times` in a row."""
+    """An event of a delivery, `times` in a row."""
 
     at: str
     platform: str
@@ -142,17 +142,19 @@ async def insert(
     notice: Mapping[str, str] | None = None,
     broadcast_id: str | None = None,
 ) -> str:
-    """The new row's id. Raises `Duplicate` when this event was written for this chat before."""
+    """Write a row, and return its id. Raises `Duplicate` when this event was written for this chat
+    before."""
     delivery_id = new_id()
     await sql.execute(
         """
-        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id, message_id,
-            user_name, chat_private, event,
-            generation_id, notice_json, state, attempt, begun, repeatable, shown, doubts, mishaps,
-                due_at, since_at, created_at,
-            broadcast_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, false, false,
-        false, 0, 0, $13, $13, $13, $14)
+        INSERT INTO deliveries (id, dedupe_key, user_id, platform, chat_id, thread_id,
+            message_id, user_name, chat_private, event, generation_id, notice_json,
+            state, attempt, begun, repeatable, shown, doubts, mishaps,
+            due_at, since_at, created_at, broadcast_id)
+        VALUES ($1, $2, $3, $4, $5, $6,
+            $7, $8, $9, $10, $11, $12,
+            'pending', 0, false, false, false, 0, 0,
+            $13, $13, $13, $14)
         """,
         delivery_id,
         dedupe_key,
@@ -178,8 +180,8 @@ def _trail(tries: Sequence[Try]) -> str:
 
 _TURNS = """
     WITH waiting AS MATERIALIZED (
-        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun, generation_id,
-            passable_at,
+        SELECT id, chat_id, coalesce(thread_id, '') AS thread, due_at, lease, begun,
+            generation_id, passable_at,
             due_at > $2 AND lease IS NULL AND coalesce(passable_at <= $2, false) AS passed
         FROM deliveries WHERE platform = $1 AND state = 'pending'
     ), held AS (
@@ -187,7 +189,7 @@ _TURNS = """
         WHERE due_at > $2 AND (begun OR lease IS NULL) AND NOT passed GROUP BY chat_id, thread
     ), behind AS (
         SELECT chat_id, thread, generation_id, min(id) AS id FROM waiting
-            WHERE passed GROUP BY chat_id, thread, generation_id
+        WHERE passed GROUP BY chat_id, thread, generation_id
     ), placed AS (
         SELECT id, chat_id, thread, due_at, lease, generation_id,
             row_number() OVER (PARTITION BY chat_id, thread ORDER BY passed, id) AS place
@@ -199,7 +201,7 @@ _TURNS = """
         LEFT JOIN behind ON behind.chat_id = placed.chat_id AND behind.thread = placed.thread
             AND behind.generation_id = placed.generation_id
         WHERE placed.place <= $3 AND (held.id IS NULL OR placed.id <= held.id)
-        AND (behind.id IS NULL OR placed.id <= behind.id)
+            AND (behind.id IS NULL OR placed.id <= behind.id)
     )
 """
 """Rows that may be claimed, now or at their `due_at`. A lane is one thread of one chat: nothing
@@ -267,8 +269,8 @@ async def get(sql: Sql, delivery_id: str) -> Delivery | None:
 
 
 async def leased(sql: Sql, delivery_id: str, platform: str, lease: str) -> Delivery | None:
-    """The row, while this lease holds it; also after its time is over, if nobody has claimed it
-    since."""
+    """Return the row, while this lease holds it; also after its time is over, if nobody has claimed
+    it since."""
     row = await get(sql, delivery_id)
     return (
         row
@@ -296,7 +298,7 @@ async def shown(
     message_ids: Sequence[str],
     until: datetime,
 ) -> Row | None:
-    """Only the waiting card is left."""
+    """Mark it as shown: only the waiting card is left."""
     query = (
         f"UPDATE deliveries SET shown = true, message_ids_json = $4, due_at = $5 {_HELD} "
         "RETURNING generation_id"
@@ -320,7 +322,7 @@ async def done(
 
 
 async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> None:
-    """As if it had not been claimed."""
+    """Put it back as if it had not been claimed."""
     await sql.execute(
         """
         UPDATE deliveries SET lease = NULL, due_at = $3, attempt = attempt - 1, begun = false
@@ -333,15 +335,15 @@ async def put_back(sql: Sql, delivery_id: str, lease: str, now: datetime) -> Non
 
 
 async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
-    """Writes what a failed try, the time or an operator made of a row. False when somebody was
-    quicker."""
+    """Write the change that a failed try, the time or an operator made to a row. False when another
+    writer was quicker."""
     row = await sql.fetch_one(
         """
         UPDATE deliveries SET state = $4, platform = $5, chat_id = $6, thread_id = $7,
-            message_id = $8, chat_private = $9, user_id = $10,
-            attempt = $11, lease = NULL, begun = false, doubts = $12, mishaps = $13, due_at = $14,
-                since_at = $15, reason = $16,
-            origin_json = $17, trail_json = $18, done_at = $19, passable_at = $20, read_at = NULL
+            message_id = $8, chat_private = $9, user_id = $10, attempt = $11,
+            lease = NULL, begun = false, doubts = $12, mishaps = $13,
+            due_at = $14, since_at = $15, reason = $16, origin_json = $17,
+            trail_json = $18, done_at = $19, passable_at = $20, read_at = NULL
         WHERE id = $1 AND state = $2 AND coalesce(lease, '') = $3 RETURNING id
         """,
         before.id,
@@ -369,7 +371,7 @@ async def move(sql: Sql, before: Delivery, after: Delivery) -> bool:
 
 
 async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
-    """Waiting since longer than that, and with no bot."""
+    """Return rows that wait since before then and are with no bot."""
     rows = await sql.fetch(
         f"""
         SELECT {COLUMNS} FROM deliveries
@@ -383,7 +385,7 @@ async def overdue(sql: Sql, before: datetime, now: datetime) -> list[Delivery]:
 
 
 async def pending_of(sql: Sql, generation_id: str, platform: str, chat_id: str) -> str | None:
-    """The id of a result that is on its way to this chat already."""
+    """Return the id of a result that is on its way to this chat already."""
     row = await sql.fetch_one(
         """
         SELECT id FROM deliveries
@@ -432,7 +434,7 @@ async def withdraw(sql: Sql, broadcast_id: str, now: datetime) -> None:
 async def refs(
     sql: Sql, platform: str, generation_ids: Sequence[str]
 ) -> list[tuple[str, str, str]]:
-    """Media id, kind and what the platform calls the file."""
+    """Return media id, kind and the platform's name of each file."""
     rows = await sql.fetch(
         "SELECT media_id, kind, ref FROM platform_files "
         "WHERE platform = $1 AND generation_id = ANY($2::text[])",

@@ -17,7 +17,7 @@ from api.schemas import usd
 TYPICAL_KEPT = timedelta(minutes=1)
 TYPICAL_OF = timedelta(days=30)
 TYPICAL_LEAST = 3
-"""Fewer finished jobs than this say nothing about the usual time."""
+"""Fewer finished generations than this say nothing about the usual time."""
 
 
 class GenerationReader:

@@ -189,7 +189,7 @@ class GenerationOut(Out):
     needs_review: bool = False
     """True while an operator has to find out what became of it at the provider."""
     queue_position: int | None = None
-    """While queued: 1 is next, in the order in which jobs are really taken."""
+    """While queued: 1 is next, in the order in which generations are really taken."""
     waiting: Waiting | None = None
     """While queued: what it waits for beside its turn. `provider`: it cannot be reached, has too
     much to do, or its account is empty; nothing was sent or is charged by then, and it is tried
@@ -197,16 +197,16 @@ class GenerationOut(Out):
     elapsed_seconds: int | None = None
     """Since it left the queue, until now or its end; null while queued."""
     typical_seconds: tuple[int, int] | None = None
-    """While unfinished: (low, high), between which the middle half of the model's last jobs took;
-    null while too few are known."""
+    """While unfinished: (low, high), between which the middle half of the model's last generations
+    took; null while too few are known."""
     created_at: Time
     started_at: Time | None = None
     finished_at: Time | None = None
 
 
 class StatusOut(Out):
-    """`progress` counts from 0 to 1 and is an estimate from earlier jobs; the provider gives none.
-    Other fields as of a generation."""
+    """`progress` counts from 0 to 1 and is an estimate from earlier generations; the provider gives
+    none. Other fields as of a generation."""
 
     id: str
     status: GenerationStatus

@@ -88,8 +88,8 @@ def sources(phase: Phase, status: GenerationStatus | None = None) -> list[str]:
 
 
 def endings(status: GenerationStatus) -> list[str]:
-    """The states from which a job may end as `status`; a cancelled one ends from the same phases
-    and stays cancelled."""
+    """The states from which a generation may end as `status`; a cancelled one ends from the same
+    phases and stays cancelled."""
     waiting = {state for state, targets in MOVES.items() if (status, "done") in targets}
     return sorted(
         name(state)

@@ -66,7 +66,7 @@ class Listed:
 
     @property
     def finished(self) -> bool:
-        """The user's view; a cancelled job may still be followed for its cost."""
+        """The user's view; a cancelled generation may still be followed for its cost."""
         return self.status in {"completed", "failed", "cancelled"}
 
     @property

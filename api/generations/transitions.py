@@ -22,8 +22,8 @@ VIDEOS_PER_USER = 2
 them wait in the queue."""
 
 
-# Whose turn it is. $1: now; $2, $3: places of a user for videos and images; $4: jobs that are due
-# by then.
+# The order of turns. $1: now; $2, $3: places of a user for videos and images; $4: generations that
+# are due by then.
 _PLACED = """
     running AS MATERIALIZED (
         SELECT user_id, kind, count(*) AS jobs FROM generations
@@ -50,15 +50,16 @@ WAIT_MOST = timedelta(minutes=30)
 _MUCH_LATER = timedelta(days=1)
 _OPEN = "phase NOT IN ('done', 'needs_review')"
 """As the index of PostgreSQL has it. The embedded engine needs it too, in each part of a statement:
-without it a claim among a million jobs puts status and phase together for all of them, which takes
-half a second."""
+without it a claim among a million generations puts status and phase together for all of them, which
+takes half a second."""
 
 
 async def claim_submits(
     db: Db, lease_token: str, now: datetime, until: datetime, limit: int, lapsed: Sequence[str] = ()
 ) -> list[Generation]:
-    """Lease new jobs, fairly: those of the user with the fewest under way come first, and nobody
-    gets above the limits per user. `lapsed`: jobs that may be taken from whoever leased them."""
+    """Lease new generations, fairly: those of the user with the fewest under way come first, and
+    nobody gets above the limits per user. `lapsed`: generations that may be taken from whoever
+    leased them."""
     rows = await db.fetch(
         f"""
         WITH {_PLACED}, chosen AS MATERIALIZED (
@@ -89,8 +90,8 @@ async def claim_submits(
 
 
 async def queue_positions(sql: Sql, ids: Sequence[str], now: datetime) -> dict[str, int]:
-    """Of jobs that wait to be claimed, counted from 1 in the order of `claim_submits`; one that is
-    refused for now keeps its place."""
+    """Of generations that wait to be claimed, counted from 1 in the order of `claim_submits`; one
+    that is refused for now keeps its place."""
     rows = await sql.fetch(
         f"""
         WITH {_PLACED}, numbered AS MATERIALIZED (
@@ -197,7 +198,7 @@ async def advance(
     status: GenerationStatus | None = None,
     **changes: object,
 ) -> bool:
-    """False when somebody else has taken the job meanwhile, or when it may not go there any
+    """False when somebody else has taken the generation meanwhile, or when it may not go there any
     more."""
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 5))
@@ -228,8 +229,8 @@ async def release(
 ) -> bool:
     """Give the lease back until `run_at`, or at once when a webhook came in the meantime.
 
-    A step that ended well proves that the job kills no process: its rescues are forgotten. False as
-    in `advance`.
+    A step that ended well proves that the generation kills no process: its rescues are forgotten.
+    False as in `advance`.
     """
     values = {"phase": phase, **({"status": status} if status else {}), **changes}
     sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 8))
@@ -255,8 +256,9 @@ async def release(
 async def finish(
     sql: Sql, row: Generation, outcome: Mapping[str, object]
 ) -> tuple[GenerationStatus, str] | None:
-    """The last fenced write; returns the status that stands and whose it is: a guest's job may
-    belong to an account by now. A cancelled job keeps that status and only gets its cost."""
+    """The last fenced write; returns the status that stands and whose it is: a guest's generation
+    may belong to an account by now. A cancelled generation keeps that status and only gets its
+    cost."""
     written = await sql.fetch_one(
         """
         UPDATE generations SET phase = 'done', lease_token = NULL, cost_micro = $4,
@@ -294,8 +296,8 @@ async def finish(
 
 
 async def cancel_unsubmitted(sql: Sql, generation_id: str, now: datetime) -> bool:
-    """Nothing was sent: the job ends here. The attempt moves on, so that a worker that holds it is
-    fenced off."""
+    """Nothing was sent: the generation ends here. The attempt moves on, so that a worker that holds
+    it is fenced off."""
     row = await sql.fetch_one(
         """
         UPDATE generations SET status = 'cancelled', phase = 'done', finished_at = $2,
@@ -332,9 +334,9 @@ async def nudge(sql: Sql, generation_id: str, now: datetime) -> None:
 
 
 async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now: datetime) -> bool:
-    """A webhook, an operator, or a worker that lost its lease names the job whose submit answer was
-    lost: follow it from here. The attempt moves on, as the state was not the one that a worker may
-    still hold."""
+    """A webhook, an operator, or a worker that lost its lease names the generation whose submit
+    answer was lost: follow it from here. The attempt moves on, as the state was not the one that a
+    worker may still hold."""
     row = await sql.fetch_one(
         """
         UPDATE generations SET provider_id = $2, phase = 'poll', run_at = $3, submitted_at = $3,
@@ -351,8 +353,8 @@ async def adopt_provider_id(sql: Sql, generation_id: str, provider_id: str, now:
 
 
 async def name_provider_id(sql: Sql, generation_id: str, provider_id: str) -> bool:
-    """For the operator, who sees it with a job that nobody follows any more. False when there is no
-    such job, or it has another one."""
+    """For the operator, who sees it with a generation that nobody follows any more. False when
+    there is no such generation, or it has another one."""
     row = await sql.fetch_one(
         "UPDATE generations SET provider_id = $2 "
         "WHERE id = $1 AND coalesce(provider_id, $2) = $2 RETURNING id",

@@ -32,7 +32,7 @@ ReaderDep = FromApp[GenerationReader]
 
 @router.post("/links/codes", status_code=201)
 async def start(body: CodeIn, caller: RecentCaller, links: LinksDep) -> CodeOut:
-    """A code for 5 minutes, to be used in a private chat with the bot. An older one for the
+    """Make a code for 5 minutes, to be used in a private chat with the bot. An older one for the
     platform stops working."""
     return await links.start(caller.user_id, body.platform)
 
@@ -49,7 +49,7 @@ async def confirm(code_id: str, caller: SessionCaller, links: LinksDep) -> CodeS
 
 @router.get("/links")
 async def links(caller: UserCaller, links: LinksDep) -> Page[LinkOut]:
-    """All of them: a person has a few."""
+    """Return all links: a person has a few."""
     return Page(items=await links.links(caller.user_id))
 
 
@@ -62,7 +62,7 @@ async def bots(caller: UserCaller, bots: BotsDep) -> BotsOut:
 async def unlink(
     platform: Platform, platform_user_id: str, caller: RecentOrChatCaller, links: LinksDep
 ) -> None:
-    """On the web with a recent password; a chat can unlink only whom it acts for."""
+    """Unlink a chat: on the web with a recent password, in a chat only the own one."""
     if caller.platform is not None and (caller.platform, caller.platform_user_id) != (
         platform,
         platform_user_id,
@@ -75,7 +75,7 @@ async def unlink(
 async def report(
     body: ReportIn, caller: UserCaller, links: LinksDep, reader: ReaderDep
 ) -> ReportedOut:
-    """Tells the admins that something does not work: in their chats, and in the audit log. Once an
+    """Tell the admins that something does not work: in their chats, and in the audit log. Once an
     hour for the same thing."""
     if body.generation_id is None:
         return await links.report(caller.user_id, code=body.code or "other")

@@ -18,7 +18,7 @@ class ReportIn(In):
 
 
 class ReportedOut(Out):
-    """`chats`: in how many chats admins hear of it; the audit log has it in any case."""
+    """`chats`: the number of admins' chats that hear of it; the audit log has it in any case."""
 
     chats: int
 

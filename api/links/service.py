@@ -66,8 +66,8 @@ class LinkService:
         self._throttle = Throttle(db)
 
     async def owner(self, platform: str, platform_user_id: str) -> str | None:
-        """The id of the user that the identity belongs to. One read by key: it runs on every call
-        of a bot."""
+        """Return the id of the user that the identity belongs to. One read by key: it runs on every
+        call of a bot."""
         link = await store.link(self._db, platform, platform_user_id)
         return link.user_id if link else None
 
@@ -75,7 +75,7 @@ class LinkService:
         return [LinkOut.model_validate(link) for link in await store.links_of(self._db, user_id)]
 
     async def chats(self, user_id: str, platform: str) -> list[PrivateChat]:
-        """The newest first."""
+        """Return the linked private chats, the newest first."""
         found = await store.links_of(self._db, user_id)
         return [
             PrivateChat(one.platform_user_id, one.chat_id, one.display_name)
@@ -84,7 +84,7 @@ class LinkService:
         ]
 
     async def start(self, user_id: str, platform: Platform) -> CodeOut:
-        """A new code; an older one for the same platform is burned. Raises `RateLimited`."""
+        """Make a new code; an older one for the same platform is burned. Raises `RateLimited`."""
         secret, at = ids.token(128), ids.now()
         code = Code(ids.new_id(), user_id, platform, at, at + CODE_LIFE)
         async with self._db.transaction() as sql:
@@ -111,8 +111,8 @@ class LinkService:
         return _shown(code)
 
     async def redeem(self, platform: Platform, body: RedeemIn) -> RedeemOut:
-        """The chat's first step. Raises `NotFound` (one text for every reason), `RateLimited`,
-        `Conflict` (identity linked already)."""
+        """Take a code in a chat, the chat's first step. Raises `NotFound` (one text for every
+        reason), `RateLimited`, `Conflict` (identity linked already)."""
         code_hash = ids.digest(body.code)
         if not body.private:
             # the same answer whether or not there is such a code
@@ -138,7 +138,7 @@ class LinkService:
         )
 
     async def answer(self, platform: Platform, body: AnswerIn) -> RedeemOut:
-        """The chat's yes or no. Raises `NotFound` when this sender has no such open code."""
+        """Take the chat's yes or no. Raises `NotFound` when this sender has no such open code."""
         decide = store.accept if body.accept else store.decline
         code = await decide(self._db, body.code_id, platform, body.platform_user_id, ids.now())
         if code is None:
@@ -148,9 +148,9 @@ class LinkService:
         )
 
     async def confirm(self, user_id: str, code_id: str) -> CodeStateOut:
-        """The web's yes: makes the link. Raises `NotFound`, and `Conflict` when the chat has not
-        said yes, when it is too late, or when the identity got linked elsewhere meanwhile; then the
-        code is burned and the chat is told."""
+        """Take the web's yes, and make the link. Raises `NotFound`, and `Conflict` when the chat
+        has not said yes, when it is too late, or when the identity got linked elsewhere meanwhile;
+        then the code is burned and the chat is told."""
         async with self._db.transaction() as sql:
             code = await store.confirm(sql, code_id, user_id, ids.now())
             # an account that is being deleted gets no link any more
@@ -167,9 +167,9 @@ class LinkService:
     async def unlink(
         self, user_id: str, platform: str, platform_user_id: str, *, from_chat: str | None = None
     ) -> None:
-        """The bot's act tokens for this identity stop working with it. The chat is told, and the
-        account's other chats; not `from_chat`, which asked for it and gets the answer. Raises
-        `NotFound`, `Conflict` (a guest is nothing but its chat)."""
+        """Unlink an identity; act tokens for it stop working. The chat is told, and the account's
+        other chats, except `from_chat`, which asked and gets the answer. Raises `NotFound`,
+        `Conflict` (a guest is nothing but its chat)."""
         user = await self._users.find(user_id)
         if user is not None and user.guest:
             raise Conflict("guest_of_chat")
@@ -204,7 +204,7 @@ class LinkService:
     async def guest(
         self, platform: Platform, platform_user_id: str, *, display_name: str, chat_id: str
     ) -> str:
-        """The id of the user of this identity, which gets a guest account when it has none.
+        """Return the id of the user of this identity, which gets a guest account when it has none.
 
         Who was a guest before a link that is gone is the same guest again: unlinking gives nobody a
         new budget.
@@ -224,7 +224,7 @@ class LinkService:
         return owner
 
     async def report(self, user_id: str, *, code: str, short_id: str = "") -> ReportedOut:
-        """To each chat of each admin. What was reported within the hour is told once."""
+        """Tell each chat of each admin. The same report is told once an hour."""
         admins, names = await self._users.admins(), await self._users.names({user_id})
         chats = [link for admin in admins for link in await store.links_of(self._db, admin)]
         facts = {"name": names.get(user_id, "?"), "reason": code, "short_id": short_id}
@@ -247,29 +247,29 @@ class LinkService:
         await store.save_bot(self._db, platform, body.name, body.link_template, ids.now())
 
     async def purge(self) -> int:
-        """Deletes codes that ended a day ago or longer; answers how many."""
+        """Delete codes that ended at least a day ago, and return their number."""
         return await store.purge_codes(self._db, ids.now() - CODES_KEPT)
 
     async def sweep(self) -> None:
-        """Moves once more what guests made whose chats were linked lately: a request that was under
-        way then may have written after."""
+        """Move once more the results of guests whose chats were linked lately: a request that was
+        under way then may have written afterwards."""
         async with self._db.transaction() as sql:
             for guest_id, user_id in await store.moved_guests(sql, ids.now() - SWEPT):
                 if await self._users.hold_active(sql, user_id):
                     await store.move_things(sql, guest_id, user_id)
 
     async def guests_of(self, user_id: str) -> Sequence[str]:
-        """The guests that the user was in chats before."""
+        """Return the guests that the user was in chats before."""
         return await store.guests_of(self._db, user_id)
 
     async def erase(self, user_id: str) -> None:
-        """Links and codes of the user."""
+        """Delete links and codes of the user."""
         async with self._db.transaction() as sql:
             await store.delete_of_user(sql, user_id)
 
     async def _refuse_linked(self, platform: Platform, body: RedeemIn) -> None:
-        """A guest's identity is free to be linked. Anybody else's owner is told that somebody
-        tried, if the code was a good one."""
+        """Refuse an identity that belongs to a person. Its owner is told that somebody tried, if
+        the code was a good one."""
         owner = await self.owner(platform, body.platform_user_id)
         user = await self._users.find(owner) if owner is not None else None
         if user is None or user.guest:
@@ -294,7 +294,8 @@ class LinkService:
     async def _tell_chats(
         self, sql: Sql, user_id: str, code: str, facts: Mapping[str, str]
     ) -> set[str]:
-        """A notice to each chat of the account; the platforms to be rung after the commit."""
+        """Write a notice to each chat of the account, and return the platforms to ring after the
+        commit."""
         told = await store.links_of(sql, user_id)
         for link in told:
             await self._outbox.notify(
@@ -312,7 +313,7 @@ class LinkService:
             self._outbox.ring(platform)
 
     async def _link(self, sql: Sql, code: Code) -> bool:
-        """Writes the link and its notice; False, with the code burned, when the identity belongs to
+        """Write the link and its notice; False, with the code burned, when the identity belongs to
         another account."""
         at = ids.now()
         platform, identity, chat_id = cast(
@@ -339,7 +340,7 @@ class LinkService:
         return True
 
     async def _from_guest(self, sql: Sql, link: Link) -> bool:
-        """Takes the identity over when a guest has it, with all that the guest made (or when the
+        """Take the identity over when a guest has it, with all that the guest made (or when the
         account itself has it already)."""
         present = await store.link(sql, link.platform, link.platform_user_id)
         if present is None:

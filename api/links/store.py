@@ -85,7 +85,7 @@ async def insert_link(sql: Sql, link: Link) -> bool:
 
 
 async def take_over(sql: Sql, link: Link, previous_user_id: str) -> bool:
-    """Gives the identity to `link.user_id`, if it still belongs to `previous_user_id`."""
+    """Give the identity to `link.user_id`, if it still belongs to `previous_user_id`."""
     row = await sql.fetch_one(
         "UPDATE links SET user_id = $3, display_name = $4, chat_id = $5, created_at = $6 "
         "WHERE platform = $1 AND platform_user_id = $2 AND user_id = $7 RETURNING user_id",
@@ -210,7 +210,7 @@ async def decline(
 
 
 async def confirm(sql: Sql, code_id: str, user_id: str, at: datetime) -> Code | None:
-    """One caller ever confirms, and only what the chat has accepted."""
+    """Confirm a code. It succeeds for one caller ever, and only after the chat has accepted."""
     return _code(
         await sql.fetch_one(
             "UPDATE link_codes SET confirmed_at = $1 "
@@ -236,7 +236,7 @@ async def delete_of_user(sql: Sql, user_id: str) -> None:
 
 
 async def moved_guests(sql: Sql, since: datetime) -> list[tuple[str, str]]:
-    """(guest, account) of the takeovers since then."""
+    """Return guest and account of the takeovers since then."""
     rows = await sql.fetch("SELECT guest_id, user_id FROM guest_moves WHERE moved_at >= $1", since)
     return [(row["guest_id"], row["user_id"]) for row in rows]
 
@@ -254,7 +254,7 @@ async def note_move(sql: Sql, guest_id: str, link: Link) -> None:
 
 
 async def guest_before(sql: Sql, platform: str, platform_user_id: str) -> str | None:
-    """The guest that the identity was before it was linked; it is not noted as moved any more."""
+    """Return the guest that the identity was before it was linked, and forget the move."""
     row = await sql.fetch_one(
         "DELETE FROM guest_moves WHERE platform = $1 AND platform_user_id = $2 RETURNING guest_id",
         platform,
@@ -264,7 +264,7 @@ async def guest_before(sql: Sql, platform: str, platform_user_id: str) -> str | 
 
 
 async def guests_of(sql: Sql, user_id: str) -> list[str]:
-    """The guests whose things the account took over."""
+    """Return the guests whose things the account took over."""
     return [
         row["guest_id"]
         for row in await sql.fetch("SELECT guest_id FROM guest_moves WHERE user_id = $1", user_id)
@@ -276,7 +276,7 @@ async def purge_codes(sql: Sql, before: datetime) -> int:
 
 
 async def open_code(sql: Sql, code_hash: str, platform: str, at: datetime) -> Code | None:
-    """One that could be redeemed now."""
+    """Return a code that could be redeemed now."""
     return _code(
         await sql.fetch_one(
             f"SELECT {_CODE} FROM link_codes "

@@ -75,13 +75,13 @@ class Answer:
     thinking: bool = False
 
     def stop(self) -> None:
-        """Closes the provider's stream. Settling what was used is never interrupted."""
+        """Close the provider's stream. Settling what was used is never interrupted."""
         self.stopped = True
         if self.streaming and self.task is not None:
             self.task.cancel()
 
     def hear(self, part: TextPart) -> None:
-        """Takes in what the provider says, and passes on what its reader is to see."""
+        """Take in a part from the provider, and pass on the reader's share of it."""
         match part:
             case TextDelta(text):
                 self.written.append(text)
@@ -111,7 +111,7 @@ class Answer:
 
     @property
     def has_begun(self) -> bool:
-        """Something was made that is paid for."""
+        """Tell whether something was made that costs money."""
         return bool(self.written or self.thought or self.pictures)
 
     @property
@@ -145,7 +145,7 @@ class Answer:
         )
 
     def answered(self, cost: int, images: Sequence[MediaOut], *, sandbox: bool) -> TextOut:
-        """Also of an answer that was cut: what there is of it."""
+        """Return the whole answer, or the part of an answer that was cut."""
         return TextOut(
             id=self.id,
             conversation_id=self.conversation.id,
@@ -180,7 +180,7 @@ def cost_of(running: Answer, failure: ProviderError | None) -> int | None:
 
 
 def is_empty(answered: TextOut) -> bool:
-    """There is nothing that a reader could read."""
+    """Tell whether there is nothing to read."""
     return not answered.text.strip() and not answered.images
 
 

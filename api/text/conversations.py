@@ -22,8 +22,8 @@ class Conversations:
         self._media = media
 
     async def asked_in(self, caller: Caller, body: TextIn) -> tuple[Conversation, bool]:
-        """The conversation that a question belongs to, and whether it is a new one, not stored yet.
-        Raises `NotFound`."""
+        """Return the conversation that a question belongs to, and whether it is a new one, not
+        stored yet. Raises `NotFound`."""
         if body.after is not None:
             return await self.own(
                 caller.user_id, await store.conversation_of(self._db, body.after) or ""
@@ -42,7 +42,7 @@ class Conversations:
         ), True
 
     async def leave(self, caller: Caller, thread: str) -> None:
-        """The chat's next question begins a new conversation; the old one stays among the
+        """Let the chat's next question begin a new conversation; the old one stays among the
         user's."""
         async with self._db.transaction() as sql:
             await store.leave_chat(sql, caller.user_id, _chat(caller, thread), ids.now())
@@ -50,7 +50,8 @@ class Conversations:
     async def page(
         self, user_id: str, words: str | None, cursor: str | None, limit: int
     ) -> Page[ConversationOut]:
-        """Last used first; with `words`, those that have them in the title or in a message."""
+        """Return a page, the last used first; with `words`, only those with them in the title or in
+        a message."""
         found = await store.page(self._db, user_id, words, _place(cursor), limit + 1)
         shown = found[:limit]
         next_cursor = store.cursor_of(shown) if len(found) > limit else None
@@ -88,7 +89,7 @@ class Conversations:
         )
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
-        """With the pictures that were uploaded for it and are used nowhere else."""
+        """Delete it with the pictures that were uploaded for it and are used nowhere else."""
         await self.own(user_id, conversation_id)
         await self._media.erase_uploads(
             user_id, await store.images_only_in(self._db, user_id, conversation_id)

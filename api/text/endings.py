@@ -26,7 +26,7 @@ log = structlog.get_logger("text")
 SUBJECT = "text:"
 """The prefix of the subject of an answer's hold."""
 SETTLE_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds between the tries to write down what was paid for, when the database is away."""
+"""Seconds between the tries to store paid answers while the database is away."""
 PICTURES_MOST = 16
 
 
@@ -41,8 +41,8 @@ class Endings:
         self._sandbox = sandbox
 
     async def finish(self, running: Answer, cost: int | None, *, failed: bool) -> TextOut:
-        """Settle, and keep what there is; where that cannot be kept, it is settled all the same.
-        `failed`: nothing came of it, so that its cost is booked as that of a failure."""
+        """Settle, and store the answer; it is settled, too, when it cannot be stored. `failed`:
+        nothing came of it, so that its cost is booked as that of a failure."""
         kept = await self._keep_pictures(running)
         try:
             answered = await _patiently(lambda: self._close(running, cost, kept, failed=failed))
@@ -70,7 +70,7 @@ class Endings:
             if running.written or kept:
                 await _remember(sql, running, answered, [file.file.id for file in kept], ids.now())
             if running.key is not None:
-                # what was paid for is given again; where nothing was, the key is free for another
+                # a paid answer is given again; without one the key is free for another
                 # try
                 if running.finish is not None or (paid and running.has_begun):
                     await idempotency.keep(sql, SUBJECT + running.id, answered.model_dump_json())
@@ -116,8 +116,8 @@ class Endings:
 async def _remember(
     sql: Sql, running: Answer, answered: TextOut, images: Sequence[str], now: datetime
 ) -> None:
-    """Question and answer, also an answer that was cut. A conversation that was deleted meanwhile
-    stays deleted."""
+    """Store question and answer, also an answer that was cut. A conversation that was deleted
+    meanwhile stays deleted."""
     conversation = running.conversation
     if running.is_new:
         if conversation.chat is not None and await store.was_left(

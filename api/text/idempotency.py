@@ -47,7 +47,7 @@ async def keep(sql: Sql, answer_id: str, answer_json: str) -> None:
 
 
 async def free(sql: Sql, answer_id: str) -> None:
-    """Nothing came of it and nothing was charged: the same key may be used again."""
+    """Free the key of a request that came to nothing and cost nothing."""
     await sql.execute("DELETE FROM idempotency WHERE generation_id = $1", answer_id)
 
 
@@ -58,8 +58,8 @@ async def forget_user(sql: Sql, user_id: str) -> None:
 async def purge(
     sql: Sql, now: datetime, unanswered_for: timedelta, *, but_not: Collection[str]
 ) -> None:
-    """Keys that are old, and those of text that died with its process: its hold is as old.
-    `but_not`: what is being answered here."""
+    """Delete old keys, and those of answers that died with their process. `but_not`: the answers
+    that run here."""
     await sql.execute("DELETE FROM idempotency WHERE created_at < $1", now - KEPT)
     query = """
         DELETE FROM idempotency

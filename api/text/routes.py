@@ -80,8 +80,8 @@ def _name(event: Event) -> str:
 async def generate_text(
     text: TextDep, caller: UserCaller, body: TextIn, key: Key = None
 ) -> TextOut | Response:
-    """The answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then `done` or
-    `error`. Closing the stream stops the answer.
+    """Return the answer; with `stream`, server-sent events `start`, `thinking`, `delta`, then
+    `done` or `error`. Closing the stream stops the answer.
 
     With an Idempotency-Key that was used before: the same answer once more, as `start` and `done`
     when streamed.
@@ -102,8 +102,8 @@ async def _again(earlier: TextOut) -> AsyncIterator[Event | None]:
 
 @router.post("/generate/text/{answer_id}/stop")
 async def stop_text(text: TextDep, caller: UserCaller, answer_id: str) -> ChargeOut:
-    """Stop an answer, and say what was booked for it; also of one that is over, or whose stream was
-    lost."""
+    """Stop an answer, and return the amount booked for it; also of one that is over, or whose
+    stream was lost."""
     return await text.stop(caller.user_id, answer_id)
 
 
@@ -115,7 +115,7 @@ async def list_conversations(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[ConversationOut]:
-    """Last used first; `q`: with these words in the title or in a message."""
+    """Return a page, the last used first; `q`: words in the title or in a message."""
     return await conversations.page(caller.user_id, q or None, cursor, limit)
 
 
@@ -123,7 +123,7 @@ async def list_conversations(
 async def new_conversation(
     conversations: ConversationsDep, caller: UserCaller, body: NewConversationIn
 ) -> None:
-    """For bots: the next question in this chat and thread begins a new conversation."""
+    """Let the next question in this chat and thread begin a new conversation. For bots."""
     await conversations.leave(caller, body.thread)
 
 

@@ -93,7 +93,7 @@ class TextService:
 
     async def sweep(self, age: timedelta = STALE_AFTER) -> float:
         """Release the holds of answers that died with their process."""
-        # what is answered here lives, whatever the clock says
+        # answers that run here live, whatever the clock says
         await idempotency.purge(
             self._db, ids.now(), age, but_not=[SUBJECT + running.id for running in self._running]
         )
@@ -103,22 +103,22 @@ class TextService:
         return SWEEP_SECONDS
 
     async def drain(self, stop: Stop) -> None:
-        """Lets what runs end by itself, and stops it when there is no time for that: its reader is
-        told."""
+        """Let running answers end by themselves, and stop them when there is no time for that:
+        their readers are told."""
         await stop.drained(
             "answers", [answer.task for answer in self._running if answer.task is not None]
         )
         await self.close()
 
     async def close(self) -> None:
-        """Stop what runs, and settle it. Call it before the database is closed."""
+        """Stop the running answers, and settle them. Call it before the database is closed."""
         running = list(self._running)
         for answer in running:
             answer.stop()
         await asyncio.gather(*(answer.task for answer in running if answer.task is not None))
 
     async def answer(self, caller: Caller, body: TextIn, key: str | None = None) -> TextOut:
-        """The whole answer. Raises the errors of `begin` and of the provider."""
+        """Return the whole answer. Raises the errors of `begin` and of the provider."""
         if (earlier := await self.earlier(caller, body, key)) is not None:
             return earlier
         running = await self.begin(caller, body, key)
@@ -144,7 +144,7 @@ class TextService:
             yield error_event(event) if isinstance(event, Exception) else event
 
     async def earlier(self, caller: Caller, body: TextIn, key: str | None) -> TextOut | None:
-        """The answer to the same request with this key. Raises `Conflict` while it is being
+        """Return the answer to the same request with this key. Raises `Conflict` while it is being
         answered, and when the request was another; `NoAnswer` once more when it ended without a
         word."""
         found = (
@@ -229,7 +229,7 @@ class TextService:
         return running
 
     async def _model(self, caller: Caller, body: TextIn) -> Model:
-        """The one that is named; for going on the one that has answered, while it may still be
+        """Return the model that is named; when an answer goes on, its model while it may still be
         used; else the preferred one."""
         if body.model is None and body.after is not None:
             answered = await store.model_of(self._db, body.after)
@@ -263,7 +263,7 @@ class TextService:
         return [*system, *earlier, TextMessage("user", body.prompt, (*made, *images))]
 
     async def _seen(self, user_id: str, media_ids: Sequence[str]) -> tuple[ImageInput, ...]:
-        """Images of earlier messages; one that was deleted since is left out."""
+        """Return the images of earlier messages without those deleted since."""
         found = []
         for media_id in media_ids:
             try:
@@ -321,8 +321,8 @@ class TextService:
             running.out.put_nowait(error)
 
     async def _stream(self, running: Answer) -> ProviderError | None:
-        """Everything that the provider says, until it ends, fails or is stopped. No error of any
-        kind leaves the hold open."""
+        """Take in everything that the provider sends, until it ends, fails or is stopped. No error
+        of any kind leaves the hold open."""
         running.streaming = True
         try:
             async with aclosing(
@@ -376,5 +376,5 @@ def _error_of(
 
 
 def _hash(body: TextIn) -> str:
-    """Of what is asked; whole or streamed is only how it is told."""
+    """Return the hash of a request; it is the same for a whole and a streamed answer."""
     return hashlib.sha256(f"text:{body.model_dump_json(exclude={'stream'})}".encode()).hexdigest()

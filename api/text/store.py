@@ -126,9 +126,9 @@ async def rename(sql: Sql, conversation_id: str, title: str) -> None:
 async def page(
     sql: Sql, user_id: str, words: str | None, before: tuple[datetime, str] | None, limit: int
 ) -> list[Conversation]:
-    """Last used first. `words`: in the title or in a message, in any case. They are looked for in
-    the last conversations first: that is where most of what is looked for is, and reading all
-    messages of somebody takes a hundred times as long."""
+    """Return a page, the last used first. `words`: in the title or in a message, in any case. The
+    last conversations are searched first: most hits are there, and all messages of an account take
+    a hundred times as long."""
     texts, values = ["user_id = $1"], list[object]([user_id])
     if before is not None:
         texts.append("updated_at <= $2 AND (updated_at < $2 OR id < $3)")
@@ -177,7 +177,7 @@ async def _rows(
 async def messages(
     sql: Sql, conversation_id: str, last: int, until: str | None = None
 ) -> list[Message]:
-    """The newest `last` messages, oldest first; `until`: of those up to this one."""
+    """Return the newest `last` messages, the oldest first; `until`: of those up to this one."""
     query = f"""
         WITH these AS MATERIALIZED (SELECT {MESSAGE_COLUMNS} FROM messages
             WHERE conversation_id = $1)
@@ -186,7 +186,7 @@ async def messages(
 
 
 async def conversation_of(sql: Sql, answer_id: str) -> str | None:
-    """In which an answer was given."""
+    """Return the conversation of an answer."""
     row = await sql.fetch_one(
         "SELECT conversation_id FROM messages WHERE id = $1 AND role = 'assistant'", answer_id
     )
@@ -203,7 +203,7 @@ async def set_cost(sql: Sql, answer_id: str, cost_micro: int) -> None:
 
 
 async def images_only_in(sql: Sql, user_id: str, conversation_id: str) -> list[str]:
-    """Pictures of a conversation that no other conversation of the user shows."""
+    """Return the pictures of a conversation that no other conversation of the user shows."""
     query = (
         "SELECT conversation_id, images_json FROM messages "
         "WHERE user_id = $1 AND images_json IS NOT NULL"

@@ -71,7 +71,7 @@ class AuditFilter:
 
 
 async def page(sql: Sql, wanted: AuditFilter, limit: int) -> tuple[list[AuditEntry], str | None]:
-    """With the cursor of the next page."""
+    """Return a page, with the cursor of the next one."""
     conditions: list[Condition] = [
         ("action = {0}", wanted.action),
         ("actor_id = {0}", wanted.actor_id),

@@ -11,14 +11,14 @@ from api.users import audit
 from api.users.service import UserService
 
 Erase = Callable[[str], Awaitable[None]]
-"""Deletes what a domain holds of the user with this id. It is called again after a crash, so it
+"""A domain's function that erases the user with this id. It is called again after a crash, so it
 must bear that."""
 
 SWEPT = timedelta(days=1)
 
 
 class AccountEraser:
-    """`contents` erase what a user has said and got, `records` the rest. `guests_of` gives the
+    """`contents` erase the user's messages and results, `records` the rest. `guests_of` gives the
     guests that a user was in chats before."""
 
     def __init__(
@@ -48,7 +48,7 @@ class AccountEraser:
             await self._users.delete(sql, user, actor_id=actor_id)
 
     async def empty(self, user_id: str) -> None:
-        """Deletes what a guest has said and got. The chat and what was spent stay: otherwise
+        """Delete the messages and results of a guest. The chat and the spend stay: otherwise
         deleting would be a new budget."""
         for erase in self._contents:
             await erase(user_id)
@@ -56,8 +56,8 @@ class AccountEraser:
             await audit.record(sql, "user_emptied", actor_id=user_id, subject=user_id)
 
     async def sweep(self) -> None:
-        """Deletes once more what belongs to accounts that were deleted lately: a request that was
-        under way then may have written after."""
+        """Erase lately deleted accounts once more: a request that was under way then may have
+        written afterwards."""
         for user_id in await self._users.deleted_since(ids.now() - SWEPT):
             await self._erase_all(user_id)
 

@@ -103,7 +103,7 @@ class ExportService:
         self._files = files
 
     async def archive(self, user_id: str) -> AsyncIterator[bytes]:
-        """A file that is missing in the media store is left out."""
+        """Yield the zip. A file that is missing in the media store is left out."""
         sink = Sink()
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in (*SHORT, *LONG):

@@ -30,9 +30,9 @@ class Cost:
 async def check(
     password: str, role: Role, *, words: Collection[str] = (), field: str = "password"
 ) -> None:
-    """Long enough for the role, not so long that hashing it is an attack, and not what everybody
-    would guess first: a common password, or one of `words` (names of the user, the product and the
-    server), with little around it. Raises `InvalidRequest`."""
+    """Check a new password: long enough for the role, not so long that hashing it is an attack, and
+    none that is guessed first: a common password, or one of `words` (names of the user, the product
+    and the server), with little around it. Raises `InvalidRequest`."""
     least = ADMIN_PASSWORD_MIN if role == "admin" else PASSWORD_MIN
     if len(password) < least:
         raise InvalidRequest("password_short", field=field, least=least)
@@ -60,15 +60,15 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Takes as long when there is no stored hash, so that the time does not tell who has an
-        account."""
+        """Tell whether this is the password. It takes as long when there is no stored hash, so that
+        the time does not tell who has an account."""
         if len(password.encode()) > PASSWORD_MAX_BYTES:
             return False
         async with self._gate:
             return await asyncio.to_thread(self._verify, stored or self._nobodys, password)
 
     def is_weaker(self, stored: str) -> bool:
-        """True for a hash made at another cost than ours."""
+        """Tell whether a hash was made at another cost than ours."""
         return self._hasher.check_needs_rehash(stored)
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -79,6 +79,6 @@ class Passwords:
 
 
 def _unmatchable(cost: Cost) -> str:
-    """A hash that costs as much to check as a real one and that no password has."""
+    """Return a hash that no password has and that costs as much to check as a real one."""
     salt, hashed = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
     return f"$argon2id$v=19$m={cost.memory},t={cost.time},p={cost.lanes}${salt}${hashed}"

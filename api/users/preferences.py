@@ -23,7 +23,8 @@ class Preferences:
         self._catalog = catalog
 
     async def show(self, user_id: str, role: Role) -> PreferencesOut:
-        """A model that has vanished, or that this role may not use (any more), is shown as none."""
+        """Return the preferences. A model that has vanished, or that this role may not use (any
+        more), is shown as none."""
         kept = await _kept(self._db, user_id)
         for name, kind in MODELS.items():
             if self._usable(kind, kept.get(name), role) is None:
@@ -55,8 +56,8 @@ class Preferences:
         return await self.show(user_id, role)
 
     async def model(self, user_id: str, role: Role, kind: Kind, asked: str | None) -> Model:
-        """The model that was asked for, or else the preferred one while it can be used, or else the
-        default. Raises `ModelUnavailable`."""
+        """Return the model that was asked for, or else the preferred one while it can be used, or
+        else the default. Raises `ModelUnavailable`."""
         if asked is None:
             kept = await _kept(self._db, user_id)
             preferred = self._usable(kind, kept.get(f"{kind}_model"), role)

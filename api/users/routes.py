@@ -51,14 +51,15 @@ async def me(caller: UserCaller, users: UsersDep) -> UserOut:
 
 @router.put("/me")
 async def change_me(body: ProfileIn, caller: UserCaller, auth: AuthDep) -> UserOut:
-    """A new e-mail or password needs `current_password` and ends the other sessions."""
+    """Change the profile. A new e-mail or password needs `current_password` and ends the other
+    sessions."""
     return await auth.change_profile(caller, body)
 
 
 @router.delete("/me", status_code=204)
 async def erase_me(caller: OwnDataCaller, eraser: EraserDep) -> None:
-    """The account and everything of it. Of a guest, in its chat, what it has said and got: the chat
-    and what was spent stay."""
+    """Delete the account and everything of it. Of a guest, in its chat, delete messages and
+    results: the chat and the spend stay."""
     if caller.session_id is None:
         await eraser.empty(caller.user_id)
         return
@@ -74,13 +75,14 @@ async def preferences(caller: UserCaller, preferences: PreferencesDep) -> Prefer
 async def change_preferences(
     body: PreferencesIn, caller: UserCaller, preferences: PreferencesDep
 ) -> PreferencesOut:
-    """Answers with all of them. A generation or a text without `model` gets the preferred one."""
+    """Change preferences, and return all of them. A generation or a text without `model` gets the
+    preferred one."""
     return await preferences.change(caller.user_id, caller.role, body)
 
 
 @router.get("/me/export", response_class=StreamingResponse)
 async def export_me(caller: OwnDataCaller, export: ExportDep) -> StreamingResponse:
-    """A zip of everything that is held about the account: JSON files, and the media."""
+    """Return a zip of everything that is held about the account: JSON files, and the media."""
     headers = {
         "Content-Disposition": 'attachment; filename="allucanget-export.zip"',
         "Cache-Control": "no-store",
@@ -101,15 +103,16 @@ async def users(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[UserOut]:
-    """`q`: a part of the e-mail or the name. `status` invited: who has not taken the invitation up.
-    `sort`: by name; or who spent most this month first, has the highest limit, used the largest
-    part of it."""
+    """Return a page of accounts. `q`: a part of the e-mail or the name. `status` invited: the
+    invitation was not taken up yet. `sort`: by name, or first the most spend of this month, the
+    highest limit, the largest used part of it."""
     return await users.page(q=q, role=role, status=status, sort=sort, cursor=cursor, limit=limit)
 
 
 @router.post("", status_code=201)
 async def invite(body: NewUserIn, caller: AdminCaller, recovery: RecoveryDep) -> InvitedOut:
-    """A new account and the one-time link with which its owner chooses a password: 7 days."""
+    """Make a new account and the one-time link with which its owner chooses a password, for 7
+    days."""
     return await recovery.invite(body, actor_id=caller.user_id)
 
 
@@ -120,7 +123,7 @@ async def user(user_id: str, caller: AdminCaller, users: UsersDep) -> UserOut:
 
 @router.post("/{user_id}/invite", status_code=201)
 async def invite_again(user_id: str, caller: AdminCaller, recovery: RecoveryDep) -> InvitedOut:
-    """A new link for an invitation that was not taken up; the old one stops working."""
+    """Make a new link for an invitation that was not taken up; the old one stops working."""
     return await recovery.invite_again(user_id, actor_id=caller.user_id)
 
 
@@ -131,7 +134,7 @@ async def set_role(user_id: str, body: RoleIn, caller: AdminCaller, users: Users
 
 @router.put("/{user_id}/status")
 async def set_status(user_id: str, body: StatusIn, caller: AdminCaller, auth: AuthDep) -> UserOut:
-    """Disabling signs the user out everywhere."""
+    """Change the status. Disabling signs the user out everywhere."""
     return await auth.set_status(user_id, body.status, actor_id=caller.user_id)
 
 
@@ -144,8 +147,8 @@ async def set_budget(
 
 @router.post("/{user_id}/password-reset", status_code=201)
 async def reset_password(user_id: str, caller: AdminCaller, recovery: RecoveryDep) -> SecretLinkOut:
-    """A one-time link with which the user chooses a new password: an hour. The old one works until
-    then."""
+    """Make a one-time link with which the user chooses a new password, for an hour. The old one
+    works until then."""
     return await recovery.start_reset(user_id, actor_id=caller.user_id)
 
 
@@ -163,7 +166,7 @@ async def sessions(
 
 @router.delete("/{user_id}/sessions", status_code=204)
 async def end_sessions(user_id: str, caller: AdminCaller, auth: AuthDep) -> None:
-    """Signs the user out everywhere."""
+    """Sign the user out everywhere."""
     await auth.end_sessions_of(user_id, actor_id=caller.user_id)
 
 

@@ -56,11 +56,11 @@ class UserService:
         self._has_admin = False
 
     async def standing(self, user_id: str) -> Standing | None:
-        """One read by key: this runs on every call."""
+        """Return status and role. One read by key, because it runs on every call."""
         return await store.standing(self._db, user_id)
 
     async def find(self, user_id: str, sql: Sql | None = None) -> User | None:
-        """Inside a transaction give its `sql`."""
+        """Return the account. Inside a transaction give its `sql`."""
         return await store.by_id(sql or self._db, user_id)
 
     async def names(self, ids: Collection[str]) -> dict[str, str]:
@@ -68,7 +68,7 @@ class UserService:
         return await store.names(self._db, ids)
 
     async def admins(self) -> list[str]:
-        """The ids of those who run this studio."""
+        """Return the ids of the admins."""
         return await store.admins(self._db)
 
     async def hear_language(self, user: User, language: str | None) -> None:
@@ -80,8 +80,8 @@ class UserService:
         return await store.by_email(self._db, normal(email))
 
     async def setup_needed(self) -> bool:
-        """True until the first admin exists. There is always one from then on, so the answer is
-        kept."""
+        """Tell whether the first admin is still missing. There is always one later on, so the
+        answer is kept."""
         if not self._has_admin:
             self._has_admin = await store.has_admin(self._db)
         return not self._has_admin
@@ -119,13 +119,13 @@ class UserService:
         )
 
     async def new_person(self, email: str, password: str, role: Role) -> User:
-        """A person's account, not stored yet: hashing takes long and belongs outside the
+        """Return a person's account, not stored yet: hashing takes long and belongs outside the
         transaction. Raises `InvalidRequest`."""
         user = self.new_invited(email, role, None)
         return replace(user, password_hash=await self.hash_for(user, password))
 
     def new_invited(self, email: str, role: Role, monthly_usd: Decimal | None) -> User:
-        """The account of somebody who has still to choose a password, not stored yet."""
+        """Return the account of a person who has still to choose a password, not stored yet."""
         monthly = self._monthly_micro if monthly_usd is None else micro(monthly_usd)
         name, _, _ = email.partition("@")
         return User(
@@ -144,7 +144,7 @@ class UserService:
     async def hash_for(
         self, user: User, password: str, *, field: str = "password", email: str | None = None
     ) -> str:
-        """The hash of a new password, which has to be good enough for this user. Raises
+        """Return the hash of a new password, which has to be good enough for this user. Raises
         `InvalidRequest`."""
         address = email or user.email or ""
         await passwords.check(
@@ -158,24 +158,23 @@ class UserService:
     async def choose_password(
         self, sql: Sql, user_id: str, password_hash: str, *, first: bool
     ) -> User | None:
-        """The account with its new password; None when it is switched off, or when `first` is not
-        so (any more)."""
+        """Set the password, and return the account; None when it is switched off, or when `first`
+        is not so (any more)."""
         return await store.set_password(sql, user_id, password_hash, first=first, at=ids.now())
 
     async def hold_with_password(self, sql: Sql, user: User) -> bool:
-        """True while the account is active and has the password that `user` was read with; it stays
-        so until the transaction ends."""
+        """Tell whether the account is active and has the password that `user` was read with; it
+        stays so until the transaction ends."""
         return user.password_hash is not None and await store.hold_with_password(
             sql, user.id, user.password_hash, ids.now()
         )
 
     async def hold_active(self, sql: Sql, user_id: str) -> bool:
-        """True while the account is active: it is not switched off or deleted before the
-        transaction ends."""
+        """Tell whether the account is active; it stays so until the transaction ends."""
         return await store.hold_active(sql, user_id, ids.now())
 
     def new_guest(self, display_name: str) -> User:
-        """An account for a chat identity, not stored yet."""
+        """Return an account for a chat identity, not stored yet."""
         name = display_name or "Guest"
         return User(
             ids.new_id(),
@@ -198,7 +197,7 @@ class UserService:
             raise Conflict("email_taken") from error
 
     async def add_first_admin(self, sql: Sql, user: User) -> None:
-        """Exactly one call ever succeeds. Raises `SetupDone`."""
+        """Store the first admin. Exactly one call ever succeeds. Raises `SetupDone`."""
         try:
             await store.mark(sql, SETUP, ids.now())
         except Duplicate as error:
@@ -208,17 +207,16 @@ class UserService:
         await self.add(sql, user)
 
     async def retire_guest(self, sql: Sql, user_id: str) -> bool:
-        """Switches a guest account off because a person takes over what it made. False when it is
-        no guest's."""
+        """Switch off a guest account that a person takes over. False when it is no guest's."""
         return await store.set_guest_status(sql, user_id, "disabled", ids.now())
 
     async def revive_guest(self, sql: Sql, user_id: str) -> bool:
-        """The opposite. False when there is no such guest."""
+        """Switch a guest account on again. False when there is no such guest."""
         return await store.set_guest_status(sql, user_id, "active", ids.now())
 
     async def verify(self, user: User | None, password: str) -> User | None:
-        """The user, when this is the password. Takes as long for nobody and for a guest as for a
-        wrong password. Renews a hash that was made at a lower cost."""
+        """Return the user when this is the password. It takes as long for nobody and for a guest as
+        for a wrong password. Renews a hash that was made at a lower cost."""
         stored = user.password_hash if user else None
         if not await self._passwords.matches(stored, password) or user is None or stored is None:
             return None
@@ -267,8 +265,8 @@ class UserService:
             raise _wrong_password()
 
     async def set_role(self, user_id: str, role: Role, *, actor_id: str | None) -> UserOut:
-        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`, `Conflict` (a guest cannot
-        sign in, so it cannot be an admin)."""
+        """Change the role, from the user's next call on. Raises `LastAdmin`, `NotFound`, `Conflict`
+        (a guest cannot sign in, so it cannot be an admin)."""
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())
             user = _there(await store.by_id(sql, user_id))
@@ -286,8 +284,8 @@ class UserService:
         return await self.out(replace(user, role=role))
 
     async def set_status(self, sql: Sql, user_id: str, status: Status, *, actor_id: str) -> User:
-        """Acts on the user's next call. Raises `LastAdmin`, `NotFound`; the transaction is lost
-        then."""
+        """Change the status, from the user's next call on. Raises `LastAdmin`, `NotFound`; the
+        transaction is lost then."""
         await store.lock_admins(sql, ids.now())
         user = _there(await store.by_id(sql, user_id))
         await self._stand(sql, user, role=user.role, status=status)
@@ -316,7 +314,8 @@ class UserService:
         return await self.out(replace(user, monthly_micro=monthly))
 
     async def switch_off(self, user_id: str) -> User:
-        """Nothing new arrives for the account from now on. Raises `LastAdmin`, `NotFound`."""
+        """Disable the account, so that nothing new arrives for it. Raises `LastAdmin`,
+        `NotFound`."""
         async with self._db.transaction() as sql:
             await store.lock_admins(sql, ids.now())
             user = _there(await store.by_id(sql, user_id))
@@ -334,7 +333,7 @@ class UserService:
         )
 
     async def deleted_since(self, since: datetime) -> list[str]:
-        """The ids of accounts that are gone."""
+        """Return the ids of accounts that are gone."""
         found = await audit.subjects(self._db, "user_delete", since=since)
         return [each for each in found if await store.standing(self._db, each) is None]
 

@@ -28,7 +28,7 @@ class User:
     confirm_micro: int | None = None
     """A request that may cost more has to be confirmed; None = never."""
     heard_language: str | None = None
-    """The platform's, of who never chose one."""
+    """The language by the chat platform, of people who never chose one."""
 
     @property
     def speaks(self) -> str:
@@ -105,7 +105,7 @@ async def by_email(sql: Sql, email: str) -> User | None:
 
 
 async def names(sql: Sql, ids: Collection[str]) -> dict[str, str]:
-    """By id: the e-mail address, a guest's name."""
+    """Return names by id: the e-mail address, or a guest's name."""
     rows = await sql.fetch(
         "SELECT id, coalesce(email, display_name) AS name FROM users WHERE id = ANY($1::text[])",
         list(ids),
@@ -159,9 +159,9 @@ async def page(
     cursor: str | None,
     limit: int,
 ) -> tuple[Sequence[User], str | None]:
-    """With the cursor of the next page. `words` is looked for in e-mail and name. What was spent in
-    `month` is in the budget's counter, and only one query can sort by it. Raises `InvalidRequest`
-    for a cursor of another sort."""
+    """Return a page, with the cursor of the next one. `words` are looked for in e-mail and name.
+    The spend of `month` is in the budget's counter, and only one query can sort by it. Raises
+    `InvalidRequest` for a cursor of another sort."""
     key, order = _SORTS[sort]
     texts, values = list[str](), list[object]()
     joined = ""
@@ -205,7 +205,7 @@ async def page(
 
 
 async def has_admin(sql: Sql) -> bool:
-    """One who can sign in: an invitation to become one does not count."""
+    """Tell whether there is an admin who can sign in: an invited one does not count."""
     return (
         await sql.fetch_one(
             "SELECT id FROM users WHERE role = 'admin' AND password_hash IS NOT NULL LIMIT 1"
@@ -246,7 +246,7 @@ async def hear_language(sql: Sql, user_id: str, language: str) -> None:
 
 
 async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
-    """Only while the hash is still the one that was verified."""
+    """Replace the hash, while it is still the one that was verified."""
     row = await sql.fetch_one(
         "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
         user_id,
@@ -257,8 +257,8 @@ async def replace_hash(sql: Sql, user_id: str, old: str, new: str) -> bool:
 
 
 async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: datetime) -> bool:
-    """True while the account is active and this is its password; it stays so until the transaction
-    ends."""
+    """Tell whether the account is active and this is its password; it stays so until the
+    transaction ends."""
     row = await sql.fetch_one(
         "UPDATE users SET updated_at = $3 "
         "WHERE id = $1 AND password_hash = $2 AND status = 'active' RETURNING id",
@@ -270,7 +270,7 @@ async def hold_with_password(sql: Sql, user_id: str, password_hash: str, at: dat
 
 
 async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
-    """True while the account is active; it stays so until the transaction ends."""
+    """Tell whether the account is active; it stays so until the transaction ends."""
     return (
         await sql.fetch_one(
             "UPDATE users SET updated_at = $2 WHERE id = $1 AND status = 'active' RETURNING id",
@@ -284,7 +284,8 @@ async def hold_active(sql: Sql, user_id: str, at: datetime) -> bool:
 async def set_password(
     sql: Sql, user_id: str, password_hash: str, *, first: bool, at: datetime
 ) -> User | None:
-    """For an active account; `first`: only while it has none, otherwise only while it has one."""
+    """Set the password of an active account; `first`: only while it has none, otherwise only while
+    it has one."""
     row = await sql.fetch_one(
         "UPDATE users SET password_hash = $2, updated_at = $4 "
         "WHERE id = $1 AND status = 'active' AND NOT guest AND (password_hash IS NULL) = $3 "
@@ -307,7 +308,7 @@ async def set_budget(sql: Sql, user_id: str, monthly_micro: int, at: datetime) -
 
 
 async def preferences(sql: Sql, user_id: str) -> str | None:
-    """JSON; None when nothing was ever chosen."""
+    """Return the preferences as JSON; None when nothing was ever chosen."""
     row = await sql.fetch_one("SELECT preferences_json FROM users WHERE id = $1", user_id)
     return cast(str | None, row["preferences_json"]) if row else None
 
@@ -317,7 +318,7 @@ async def set_preferences(sql: Sql, user_id: str, chosen_json: str) -> None:
 
 
 async def lock_admins(sql: Sql, at: datetime) -> None:
-    """Makes everybody who is about to take away an admin wait until this transaction ends."""
+    """Make other changes of admins wait until this transaction ends."""
     await sql.execute(
         "INSERT INTO marks (name, created_at) VALUES ('admins', $1) "
         "ON CONFLICT (name) DO UPDATE SET created_at = excluded.created_at",

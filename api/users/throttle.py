@@ -38,7 +38,7 @@ class Throttle:
         self._db = db
 
     async def take(self, key: str, limit: Limit) -> None:
-        """Counts a try. Raises `RateLimited` while the key is blocked; such a try is not
+        """Count a try. Raises `RateLimited` while the key is blocked; such a try is not
         counted."""
         async with self._db.transaction() as sql:
             blocked_until = await take(sql, key, limit)
@@ -46,7 +46,7 @@ class Throttle:
             raise _limited(limit, blocked_until)
 
     async def give_back(self, key: str) -> None:
-        """The try was good: it does not count."""
+        """Take back a try that was good."""
         await self._db.execute(
             "UPDATE throttles SET failures = failures - 1, blocked_until = NULL "
             "WHERE key = $1 AND failures > 0",
@@ -58,8 +58,8 @@ class Throttle:
 
 
 async def take(sql: Sql, key: str, limit: Limit) -> datetime | None:
-    """Counts a try inside the caller's transaction, which holds the key's row from then on. Answers
-    until when it is blocked, if it is."""
+    """Count a try inside the caller's transaction, which holds the key's row from then on. Return
+    the end of the block, if there is one."""
     at = ids.now()
     row = await sql.fetch_one(
         "INSERT INTO throttles (key, failures, window_started_at) VALUES ($1, 1, $2) "
@@ -90,7 +90,7 @@ async def forget_of_user(sql: Sql, user_id: str, email: str | None) -> None:
 
 
 async def purge(sql: Sql, at: datetime) -> int:
-    """Deletes what no window counts any more: the longest one is an hour."""
+    """Delete tries that no window counts any more: the longest one is an hour."""
     rows = await sql.fetch(
         "DELETE FROM throttles "
         "WHERE window_started_at < $1 AND (blocked_until IS NULL OR blocked_until < $2) "

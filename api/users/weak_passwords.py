@@ -35,7 +35,7 @@ Weakness = Literal["password_common", "password_repeats", "password_run", "passw
 
 
 def reason(password: str, words: Collection[str] = ()) -> Weakness | None:
-    """None when the password is not easily guessed."""
+    """Return the weakness of a password; None when it is not easily guessed."""
     folded = password.casefold()
     if len(_unit(folded)) < min(UNIT, len(folded)):
         return "password_repeats"
@@ -56,14 +56,14 @@ def reason(password: str, words: Collection[str] = ()) -> Weakness | None:
 
 @cache
 def common() -> frozenset[str]:
-    """Read at the first password that is set, and kept: 40,000 short texts."""
+    """Read the 40,000 common passwords, at the first password that is set."""
     with gzip.open(LIST, "rt", encoding="utf-8") as file:
         return frozenset(file.read().split("\n"))
 
 
 def _is_common(folded: str) -> bool:
-    """As it is, without the digits and marks around it, or cut off after a common beginning that is
-    most of it."""
+    """Yield it as it is, without the digits and marks around it, and cut off after a common
+    beginning that is most of it."""
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
     cores = {folded, core, _letters_and_digits(folded), _letters_and_digits(core)}
     return any(
@@ -74,7 +74,7 @@ def _is_common(folded: str) -> bool:
 
 
 def _unit(text: str) -> str:
-    """The shortest part whose repetition is the text, its last repetition may be cut."""
+    """Return the shortest part whose repetition is the text; the last repetition may be cut."""
     for length in range(1, len(text) // 2 + 1):
         if (text[:length] * (len(text) // length + 1)).startswith(text):
             return text[:length]
@@ -82,7 +82,7 @@ def _unit(text: str) -> str:
 
 
 def _without_runs(folded: str) -> str:
-    """The text with each part that follows a row of the keyboard or the alphabet, in either
+    """Return the text with each part that follows a row of the keyboard or the alphabet, in either
     direction, as one character."""
     left, at = "", 0
     while at < len(folded):

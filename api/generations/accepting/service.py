@@ -178,7 +178,7 @@ class GenerationService:
         ), first_by or last_by
 
     async def _frame(self, user_id: str, body: VideoFromImageIn) -> tuple[str, str | None]:
-        """A URL is fetched now and becomes an upload of the user: the job must not depend on
+        """A URL is fetched now and becomes an upload of the user: the generation must not depend on
         somebody else's server."""
         if (body.image_url is None) == (body.image_id is None):
             raise InvalidRequest("one_image_only", field="image_id")

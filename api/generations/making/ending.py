@@ -128,7 +128,7 @@ async def close_failed(
     *,
     late: bool = False,
 ) -> None:
-    """Settle the money of a job that came to nothing, as
+    """Settle the money of a generation that came to nothing, as
     docs/decisions/0026-who-pays-for-a-failure.md says. `late`: it was over already."""
     if status == "cancelled" and cost_micro:
         book = budget.book_late if late else budget.settle

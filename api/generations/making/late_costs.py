@@ -28,8 +28,8 @@ class LateCosts:
         self._budget = budget
 
     async def run(self) -> float:
-        """Asks the provider about jobs that ended without their cost, until it says how they ended
-        there. Returns when to ask again, in seconds."""
+        """Ask the provider about generations that ended without their cost, until it says how they
+        ended there. Returns when to ask again, in seconds."""
         at = ids.now()
         for row in await store.uncounted(self._db, at - BEGUN_WITHIN, at - ASKED_FOR, AT_ONCE):
             provider_id = row.provider_id or await store.reported_provider_id(self._db, row.id)

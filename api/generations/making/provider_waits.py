@@ -20,7 +20,8 @@ LONGEST = 30.0
 
 
 def may_wait(error: ProviderError) -> bool:
-    """Nothing was done, and it is the provider or the way to it that is at fault, not this job."""
+    """Nothing was done, and it is the provider or the way to it that is at fault, not this
+    generation."""
     if error.outcome == "unknown" or error.cost_micro or error.made:
         return False
     if error.code == "provider_out_of_credit":

@@ -32,7 +32,7 @@ class WorkerTimes:
     sweep_files: float = 6 * 3600.0
     look: float = 15.0
     look_shared: float = 1.0
-    """With PostgreSQL another process may add jobs, whose ring is not heard here."""
+    """With PostgreSQL another process may add generations, whose ring is not heard here."""
     grace: float = 5.0
     """The time for unpaid steps at a stop."""
     pause_most: float = 5.0
@@ -50,8 +50,8 @@ FOLLOW_PHASES: tuple[Phase, ...] = ("submitting", "submit_unknown", "poll", "fet
 SUBMIT_PLACES = 24
 FOLLOW_PLACES = 16
 FOLLOWS_PER_SECOND = 40.0
-"""Polls over all jobs together, so that thousands of videos under way flood neither the provider
-nor the database."""
+"""Polls over all generations together, so that thousands of videos under way flood neither the
+provider nor the database."""
 
 
 class Pace:
@@ -111,7 +111,7 @@ class Worker:
         )
 
     async def close(self) -> None:
-        """Takes nothing new. Paid calls get their time to end: what they make would be lost and
+        """Take nothing new. Paid calls get their time to end: what they make would be lost and
         paid all the same. The rest goes on at the next start."""
         self._closing = True
         await self._stop.drained("jobs", list(self._submits))

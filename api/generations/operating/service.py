@@ -146,8 +146,8 @@ class GenerationAdmin:
         return await self.one(row.id)
 
     async def retry(self, admin: Caller, generation_id: str) -> AdminGenerationOut:
-        """A new job of the same user with a new hold, once: a second retry of the same job gives
-        the same new one."""
+        """A new generation of the same user with a new hold, once: a second retry of the same
+        generation gives the same new one."""
         row = await self._row(generation_id)
         if row.phase != "done" or row.status == "completed":
             raise Conflict("not_repeatable")

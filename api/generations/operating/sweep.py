@@ -52,8 +52,8 @@ class Sweeper:
         await store.forget_files(self._db, await self._media.run())
 
     async def _close_holds(self) -> None:
-        """The end of a job and of its hold are one transaction, so that there is nothing to find
-        unless something went wrong."""
+        """The end of a generation and of its hold are one transaction, so that there is nothing to
+        find unless something went wrong."""
         for row in await store.leaked_holds(self._db):
             async with self._db.transaction() as sql:
                 if row.cost_micro:
