@@ -7,7 +7,7 @@ from typing import Any
 
 from api.provider.schemas import INPUT_IMAGES_MAX, OPTIONS, Capabilities, PriceItem
 from api.provider.types import ModelInfo
-from api.provider.wire import CHAT_RATIOS, CHAT_SIZES
+from api.provider.wire import CHAT_RATIOS, CHAT_SIZES, Unreadable
 
 _CHAT_QUALITIES = ("auto", "low", "medium", "high")
 _CHAT_TIERS = ("1K", "2K", "4K")
@@ -28,11 +28,11 @@ _PRICE_WORDS = {
 """Keys of `pricing` in `/models` that our calls can be billed by."""
 
 
-def entries(answer: object) -> list[Mapping[str, Any]] | None:
-    """Return the entries of `data[]` that have an id; None when it is no list."""
+def entries(answer: object) -> list[Mapping[str, Any]]:
+    """Return the entries of `data[]` that have an id. Raises `Unreadable` when it is no list."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
-        return None
+        raise Unreadable
     return [
         entry
         for entry in data

@@ -237,7 +237,7 @@ class OpenRouter:
             "POST", "/videos", Paid.JOB, model=ask.model, content=body, timeout=_SUBMIT
         ) as response:
             raw = await read_body(response, _ANSWER_MAX, Paid.JOB)
-        return understood(raw, Paid.JOB, _job)
+        return understood(raw, Paid.JOB, wire.video_job)
 
     async def check_video(self, provider_id: str) -> VideoJob:
         return await self._get(f"/videos/{_checked(provider_id)}", wire.video_job, gated=True)
@@ -267,9 +267,9 @@ class OpenRouter:
 
     async def models(self) -> Sequence[ModelInfo]:
         listed, images, videos = await asyncio.gather(
-            self._get("/models?output_modalities=all", _entries),
-            self._get("/images/models", _entries),
-            self._get("/videos/models", _entries),
+            self._get("/models?output_modalities=all", model_lists.entries),
+            self._get("/images/models", model_lists.entries),
+            self._get("/videos/models", model_lists.entries),
         )
         slots = asyncio.Semaphore(_LISTS_AT_ONCE)
 
@@ -402,17 +402,6 @@ def _checked(provider_id: str) -> str:
             "invalid_request", "request_refused", outcome="not_sent", said="no job id"
         )
     return provider_id
-
-
-def _entries(answer: object) -> list[Mapping[str, Any]]:
-    found = model_lists.entries(answer)
-    if found is None:
-        raise wire.Unreadable
-    return found
-
-
-def _job(answer: object) -> VideoJob:
-    return wire.video_job(answer)
 
 
 def _worst(errors: list[BaseException]) -> BaseException:

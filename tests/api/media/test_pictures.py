@@ -1,4 +1,4 @@
-"""Whole pictures of every usual format get in, stripped to their pixels, within the memory
+"""Complete pictures of every usual format get in, stripped to their pixels, within the memory
 limit."""
 
 import io

@@ -8,6 +8,7 @@ from api.provider import model_lists
 from api.provider.openrouter import OpenRouter
 from api.provider.schemas import PriceItem
 from api.provider.types import ModelInfo, ProviderError
+from api.provider.wire import Unreadable
 from sandbox.faults import CallKind, Fault
 from sandbox.models import MODELS
 from tests.sandbox_server import Sandbox
@@ -122,7 +123,10 @@ def test_odd_prices(entry: dict[str, object], price: tuple[Decimal, ...] | None)
 
 def test_odd_entries_are_left_out_or_read_with_care() -> None:
     assert model_lists.entries({"data": [{"id": 3}, "x", {"id": "a/b"}, {}]}) == [{"id": "a/b"}]
-    assert model_lists.entries({"data": "x"}) is model_lists.entries([]) is None
+    no_lists: tuple[object, ...] = ({"data": "x"}, [])
+    for no_list in no_lists:
+        with pytest.raises(Unreadable):
+            model_lists.entries(no_list)
     assert model_lists.chat_models([{"id": "a/b", "architecture": None}], frozenset()) == []
     video = model_lists.video_model(
         {"id": "a/b", "supported_durations": None, "pricing_skus": {"cents_per_image_input": "0.2"}}
