@@ -14,10 +14,8 @@ from tests.admin_web.conftest import signed_in
 
 def test_a_name_and_language_are_kept(browser: Browser) -> None:
     browser.get("/profile")
-    assert (
-        browser.post("/profile/about", {"display_name": "Ada <3", "language": "de"}).status_code
-        == 302
-    )
+    answer = browser.post("/profile/about", {"display_name": "Ada <3", "language": "de"})
+    assert answer.status_code == 302
     page = browser.get("/profile").text
     assert "Gespeichert." in page
     assert "Ada &lt;3" in page

@@ -213,10 +213,8 @@ def test_a_video_between_two_pictures_keeps_both(browser: Browser) -> None:
         "/generate/video",
         {**fields, "image": (png(), "first.png"), "last": (png(), "last.png"), "prompt": ""},
     )
-    assert (browser.fields["attached_name"], browser.fields["last_name"]) == (
-        "first.png (320 × 240)",
-        "last.png (320 × 240)",
-    )
+    seen = (browser.fields["attached_name"], browser.fields["last_name"])
+    assert seen == ("first.png (320 × 240)", "last.png (320 × 240)")
     first, last = browser.fields["attached_id"], browser.fields["last_id"]
     generation = made_id(browser.post("/generate/video", {**browser.fields, "prompt": "It moves"}))
     browser.get(f"/generate/video?again={generation}")
@@ -338,10 +336,8 @@ def test_what_costs_more_than_the_person_wants_asks_first(
     assert asked.status_code == 409
     assert 'name="confirm"' in asked.text
     assert browser.fields["prompt"] == "A fox"
-    assert (
-        browser.post(path, {**browser.fields, "prompt": "A fox", "confirm": "true"}).status_code
-        == 302
-    )
+    answer = browser.post(path, {**browser.fields, "prompt": "A fox", "confirm": "true"})
+    assert answer.status_code == 302
 
 
 def test_a_script_gets_the_card_and_the_question_about_the_cost(

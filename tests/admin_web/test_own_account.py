@@ -142,12 +142,8 @@ def test_leaving_deletes_the_account(
     app: Flask, admin: Browser, browser: Browser, account: TokensOut, email: str
 ) -> None:
     assert "cannot be undone" in browser.get("/profile/delete").text
-    assert (
-        browser.post(
-            "/profile/delete", {"typed": email.upper(), "current_password": PASSWORD}
-        ).location
-        == "/login"
-    )
+    answer = browser.post("/profile/delete", {"typed": email.upper(), "current_password": PASSWORD})
+    assert answer.location == "/login"
     assert "Your account is deleted" in browser.get("/login").text
     assert Browser(app).sign_in(email).status_code == 401
     assert admin.get(f"/admin/users/{account.user.id}").status_code == 404

@@ -157,10 +157,8 @@ def test_a_token_that_the_api_refuses_early_is_renewed(
     stale = _expired_session(store, account)
     store.save_tokens("sid", Tokens("not a token", stale.refresh, time.time() + 900))
     with open_http(stack.api_url) as http:
-        assert (
-            Api(http, SessionAccess(store, "sid", Api(http))).send(calls.me()).email
-            == account.user.email
-        )
+        found = Api(http, SessionAccess(store, "sid", Api(http))).send(calls.me()).email
+        assert found == account.user.email
 
 
 def test_a_session_that_the_api_has_ended_ends_here(app: Flask, browser: Browser) -> None:

@@ -137,11 +137,8 @@ async def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(
         ("/links/codes", "POST"),
     ):
         answer = await api.client.request(method, path)
-        assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (
-            405,
-            "method_not_allowed",
-            takes,
-        )
+        seen = (answer.status_code, answer.json()["code"], answer.headers["allow"])
+        assert seen == (405, "method_not_allowed", takes)
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await api.client.request(method, "/nowhere")).status_code == 404
 

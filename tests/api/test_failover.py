@@ -94,10 +94,8 @@ async def test_the_worker_the_loops_and_a_paid_image_outlive_a_failover(
         await promote(server)
         made = await answered(ask)
         assert made.status_code == 202, made.text
-        assert [(await done(api, one)).status for one in (paid, made.json())] == [
-            "completed",
-            "completed",
-        ]
+        found = [(await done(api, one)).status for one in (paid, made.json())]
+        assert found == ["completed", "completed"]
         assert (await store.get(api.services.db, paid["id"])).rescues == 0  # type: ignore[union-attr]
         assert len([call for call in sandbox.calls() if call["method"] == "POST"]) == 2
         async with asyncio.timeout(30):

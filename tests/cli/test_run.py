@@ -130,11 +130,8 @@ def test_root_gets_venv_installed(place: Place) -> None:
     done = place.call()
     assert done.returncode == 9
     assert "made" in done.stderr
-    assert [line.split()[0] for line in done_log.read_text().splitlines()] == [
-        "install",
-        "update",
-        "install",
-    ]
+    found = [line.split()[0] for line in done_log.read_text().splitlines()]
+    assert found == ["install", "update", "install"]
 
 
 def test_finished_installation_starts_at_once_from_anywhere(place: Place, tmp_path: Path) -> None:

@@ -98,10 +98,8 @@ def test_the_api_finds_the_sandbox() -> None:
         sandbox_port=int(inside["SANDBOX_PORT"]),
         openrouter_base_url=None,
     )
-    assert (
-        found.model_copy(update={"openrouter_api_key": None}).provider_url
-        == "http://sandbox:8010/api/v1"
-    )
+    seen = found.model_copy(update={"openrouter_api_key": None}).provider_url
+    assert seen == "http://sandbox:8010/api/v1"
 
 
 def test_a_stop_has_the_time_that_it_needs_and_the_order() -> None:
@@ -126,12 +124,8 @@ def test_bots_start_after_the_api_and_do_not_start_over_and_over_without_a_token
         assert OURS[name]["depends_on"] == {"api": {"condition": "service_healthy"}}
         assert f"{name}_bot_token" in BotSettings.model_fields
     assert {service["restart"] for service in OURS.values()} == {"unless-stopped"}
-    assert {name for name, service in OURS.items() if "--stay" in service["command"]} == {
-        "sandbox",
-        "worker",
-        "telegram",
-        "discord",
-    }
+    found = {name for name, service in OURS.items() if "--stay" in service["command"]}
+    assert found == {"sandbox", "worker", "telegram", "discord"}
 
 
 def test_image_holds_all_code_and_runs_as_nobody_special() -> None:
@@ -154,8 +148,5 @@ def test_installs_from_the_locks_only() -> None:
 def test_build_context_holds_what_is_copied_and_no_secret() -> None:
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     assert kept[0] == "*"
-    assert {line.removeprefix("!") for line in kept if line.startswith("!")} == {
-        *PRODUCT,
-        "locks",
-        ".env.example",
-    }
+    found = {line.removeprefix("!") for line in kept if line.startswith("!")}
+    assert found == {*PRODUCT, "locks", ".env.example"}

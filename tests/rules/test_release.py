@@ -85,10 +85,8 @@ def test_a_release_has_the_notes_of_its_version(released: Path) -> None:
 
 def test_a_tag_of_another_version_is_refused(released: Path) -> None:
     done = cut(released, "v1.2.1")
-    assert (done.returncode, done.stdout) == (
-        1,
-        "The tag is v1.2.1, and api/version.py says 1.2.0.\n",
-    )
+    seen = (done.returncode, done.stdout)
+    assert seen == (1, "The tag is v1.2.1, and api/version.py says 1.2.0.\n")
 
 
 def test_a_version_without_notes_is_refused(released: Path) -> None:

@@ -122,10 +122,8 @@ async def test_a_key_is_needed(sandbox: Sandbox, header: str | None) -> None:
         answer = await client.get(
             f"{sandbox.url}/models", headers={} if header is None else {"Authorization": header}
         )
-    assert (answer.status_code, answer.json()["error"]["message"]) == (
-        401,
-        "Missing Authentication header",
-    )
+    seen = (answer.status_code, answer.json()["error"]["message"])
+    assert seen == (401, "Missing Authentication header")
 
 
 async def test_the_model_list_shows_text_models_unless_asked(web: httpx.AsyncClient) -> None:

@@ -61,16 +61,11 @@ async def test_a_backup_is_made_listed_and_downloaded(api: Api, tmp_path: Path) 
     assert made.status_code == 201, made.text
     name = made.json()["name"]
     listed = (await admin.get("/admin/backups")).json()
-    assert (listed["supported"], listed["instead"], [each["name"] for each in listed["items"]]) == (
-        True,
-        None,
-        [name],
-    )
+    seen = (listed["supported"], listed["instead"], [each["name"] for each in listed["items"]])
+    assert seen == (True, None, [name])
     got = await admin.get(f"/admin/backups/{name}")
-    assert (got.headers["content-type"], len(got.content)) == (
-        "application/zip",
-        made.json()["size"],
-    )
+    found = (got.headers["content-type"], len(got.content))
+    assert found == ("application/zip", made.json()["size"])
     archive = zipfile.ZipFile(io.BytesIO(got.content))
     assert archive.testzip() is None
     assert json.loads(archive.read("about.json"))["rows"]["generations"] == 1
@@ -192,11 +187,8 @@ async def test_with_postgresql_it_says_what_to_use_instead(
     db = await open_db(postgres_url)
     backups = Backups(db, BackupPlan(tmp_path, 24, 5))
     found = await backups.all()
-    assert (found.supported, "pg_dump" in str(found.instead), await backups.due_at()) == (
-        False,
-        True,
-        None,
-    )
+    seen = (found.supported, "pg_dump" in str(found.instead), await backups.due_at())
+    assert seen == (False, True, None)
     await db.close()
 
 
@@ -280,12 +272,8 @@ def test_a_backup_is_put_in_place_of_whatever_is_there(
     kept = sorted(shell.glob("app.duckdb.before-*"))
     assert sorted(each.read_bytes() for each in kept) == before
     assert all(str(each).removesuffix(".wal") in said for each in kept)
-    assert {each.name for each in shell.iterdir() if each not in kept} == {
-        "app.duckdb",
-        "backups",
-        "secrets.json",
-        "secrets.lock",
-    }
+    found = {each.name for each in shell.iterdir() if each not in kept}
+    assert found == {"app.duckdb", "backups", "secrets.json", "secrets.lock"}
     assert path.stat().st_mode & 0o777 == 0o600
     assert migrate_now() == "The database is up to date."
 

@@ -90,10 +90,8 @@ async def test_a_member_sees_what_was_spent_by_day_and_by_model(api: Api) -> Non
     assert (found["spent_usd"], found["count"]) == ("3.500000", 3)
     assert [each["spent_usd"] for each in found["days"]] == ["2.000000", "0.000000", "1.500000"]
     assert found["days"][-1]["day"] == ids.now().date().isoformat()
-    assert [(each["model"], each["kind"], each["spent_usd"]) for each in found["models"]] == [
-        ("m/two", "video", "2.500000"),
-        ("m/one", "image", "1.000000"),
-    ]
+    seen = [(each["model"], each["kind"], each["spent_usd"]) for each in found["models"]]
+    assert seen == [("m/two", "video", "2.500000"), ("m/one", "image", "1.000000")]
     assert [each["spent_usd"] for each in found["items"]] == ["2.000000", "1.000000", "0.500000"]
     async with await api.acting(ana) as acting:
         assert (await asked(acting, "/users/me/spend?days=30"))["spent_usd"] == "10.500000"
@@ -132,19 +130,14 @@ async def test_an_admin_sees_what_was_spent_by_day_person_and_model(api: Api) ->
     assert len(kept) == 2, "of the days that are over"
     lines = (await admin.get(f"/admin/spend.csv?since={early}")).text.splitlines()
     assert lines[0] == "day,person,person_id,kind,model,requests,usd"
-    assert [line.partition(f"{ana_id},")[2] for line in lines[1:3]] == [
-        "image,m/one,1,7.000000",
-        "video,m/two,1,2.000000",
-    ]
+    found = [line.partition(f"{ana_id},")[2] for line in lines[1:3]]
+    assert found == ["image,m/one,1,7.000000", "video,m/two,1,2.000000"]
     assert len(lines) == 6
     for no_day in ("until=0001-01-01", "until=9999-12-31", "since=2001-01-01"):
         assert (await admin.get(f"/admin/spend?{no_day}")).status_code == 422
     await Anonymiser(api.services.db).erase_user(ana_id)
-    assert (await part(f"since={early}"))[1:] == (
-        [("", "10.500000"), ("ben", "9.000000")],
-        longer[1],
-        longer_days,
-    )
+    seen = (await part(f"since={early}"))[1:]
+    assert seen == ([("", "10.500000"), ("ben", "9.000000")], longer[1], longer_days)
 
 
 async def test_spend_is_narrowed_by_kind_model_person_and_day(api: Api) -> None:
@@ -157,12 +150,8 @@ async def test_spend_is_narrowed_by_kind_model_person_and_day(api: Api) -> None:
         return part_of(await asked(admin, f"/admin/spend?{query}"))
 
     today = ids.now().date().isoformat()
-    assert await part(f"since={today}&kind=video") == (
-        1,
-        [("ana", "0.500000")],
-        [("m/two", "0.500000")],
-        ["0.500000"],
-    )
+    found = await part(f"since={today}&kind=video")
+    assert found == (1, [("ana", "0.500000")], [("m/two", "0.500000")], ["0.500000"])
     on_one = await part("kind=image&model=m/one")
     assert on_one == (
         31,
@@ -170,11 +159,8 @@ async def test_spend_is_narrowed_by_kind_model_person_and_day(api: Api) -> None:
         [("m/one", "17.000000")],
         ["7.000000", "10.000000"],
     )
-    assert (await part(f"user_id={ben_id}&model=m/one"))[1:] == (
-        [("ben", "9.000000")],
-        [("m/one", "9.000000")],
-        ["9.000000"],
-    )
+    seen = (await part(f"user_id={ben_id}&model=m/one"))[1:]
+    assert seen == ([("ben", "9.000000")], [("m/one", "9.000000")], ["9.000000"])
     assert await part("until=2020-01-01") == (7, [], [], [])
 
 
@@ -195,17 +181,12 @@ async def test_the_figures_are_those_of_the_tables(
     (made,) = found["generations"]
     assert (made["status"], made["kind"], made["count"]) == ("completed", "image", 2)
     today = found["today"]
-    assert [(each["name"], each["count"]) for each in today["users"]] == [
-        ("ana@example.org", 3),
-        (None, 1),
-    ]
+    seen = [(each["name"], each["count"]) for each in today["users"]]
+    assert seen == [("ana@example.org", 3), (None, 1)]
     assert (today["models"][0]["model"], today["models"][0]["spent_usd"]) == ("m/dear", "4.000000")
     assert today["count"] == 4
-    assert (len(found["days"]), found["days"][-1]["spent_usd"], found["days"][-4]["spent_usd"]) == (
-        31,
-        today["spent_usd"],
-        "1.000000",
-    )
+    shown = (len(found["days"]), found["days"][-1]["spent_usd"], found["days"][-4]["spent_usd"])
+    assert shown == (31, today["spent_usd"], "1.000000")
     assert found["month"]["count"] == (5 if ids.now().day > 3 else 4)
     assert found["typical"][0]["count"] == 2
     assert found["typical"][0]["half_seconds"] <= found["typical"][0]["most_seconds"]
@@ -218,11 +199,8 @@ async def test_dear_figures_are_kept_for_a_minute_and_live_ones_are_not(api: Api
     assert (await ana.post("/generate/image", json={"prompt": "a fox"})).status_code == 200
     second = await asked(admin, "/admin/stats")
     assert (second["counted_at"], second["generations"]) == (first["counted_at"], [])
-    assert (second["today"], second["month"], second["at"] > first["at"]) == (
-        first["today"],
-        first["month"],
-        True,
-    )
+    seen = (second["today"], second["month"], second["at"] > first["at"])
+    assert seen == (first["today"], first["month"], True)
 
 
 async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
@@ -335,11 +313,8 @@ async def test_the_database_is_looked_at(api: Api) -> None:
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_a_database_server_is_looked_at(api: Api) -> None:
     found = await asked(await api.admin(), "/admin/health/db")
-    assert (found["engine"], found["free_bytes"], found["size_bytes"] > 0) == (
-        "postgresql",
-        None,
-        True,
-    )
+    seen = (found["engine"], found["free_bytes"], found["size_bytes"] > 0)
+    assert seen == ("postgresql", None, True)
     assert found["version"].startswith("PostgreSQL")
     assert "generations" in {each["name"] for each in found["tables"]}
 

@@ -86,24 +86,15 @@ async def test_it_reaches_every_linked_chat_a_few_at_a_time_and_once(
 
     sent = await admin.post("/admin/broadcast", json=body, headers={"Idempotency-Key": "k"})
     again = await admin.post("/admin/broadcast", json=body, headers={"Idempotency-Key": "k"})
-    assert (sent.status_code, again.status_code, again.json()["id"]) == (
-        202,
-        202,
-        sent.json()["id"],
-    )
+    seen = (sent.status_code, again.status_code, again.json()["id"])
+    assert seen == (202, 202, sent.json()["id"])
     other = await admin.post(
         "/admin/broadcast", json={"text": "Another"}, headers={"Idempotency-Key": "k"}
     )
     assert other.status_code == 409
     await api.services.broadcasts.feed()
-    assert await progress(admin) == {
-        "chats": 6,
-        "waiting": 3,
-        "pending": 3,
-        "done": 0,
-        "inbox": 0,
-        "dead": 0,
-    }
+    found = await progress(admin)
+    assert found == {"chats": 6, "waiting": 3, "pending": 3, "done": 0, "inbox": 0, "dead": 0}
     await api.services.broadcasts.feed()
     assert (await progress(admin))["pending"] == 3  # not more, before the bot has shown these
     chats = []
@@ -167,12 +158,8 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
     await ack(shown)
     stopped = (await admin.post(path)).json()
     assert stopped["stopped_at"] is not None
-    assert {name: stopped[name] for name in ("waiting", "pending", "done", "unsent")} == {
-        "waiting": 0,
-        "pending": 1,
-        "done": 1,
-        "unsent": 4,
-    }
+    found = {name: stopped[name] for name in ("waiting", "pending", "done", "unsent")}
+    assert found == {"waiting": 0, "pending": 1, "done": 1, "unsent": 4}
     await ack(sending)
     assert await told(api, "telegram") == []
     assert not await api.services.broadcasts.feed()

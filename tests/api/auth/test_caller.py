@@ -88,12 +88,8 @@ async def test_an_act_token_has_a_users_rights_even_for_an_admin(world: World) -
     assert await refused(world, SESSION_ROUTES + ADMIN_ROUTES, act) == {403}
     assert await refused(world, BOT_ROUTES, act) == {401}
     caller = await world.callers.caller(act)
-    assert (caller.role, caller.session_id, caller.platform, caller.chat_id) == (
-        "user",
-        None,
-        "telegram",
-        "chat-100",
-    )
+    seen = (caller.role, caller.session_id, caller.platform, caller.chat_id)
+    assert seen == ("user", None, "telegram", "chat-100")
 
 
 async def test_an_act_token_cannot_change_how_its_user_signs_in(world: World) -> None:

@@ -52,19 +52,13 @@ async def test_an_invited_person_chooses_a_password_and_is_in(db: Db) -> None:
     admin = await world.admin()
     made = await invite(world, admin, monthly_usd="3.5")
     assert made["user"]["invited"]
-    assert (made["user"]["email"], made["user"]["role"], made["user"]["monthly_usd"]) == (
-        "bob@example.org",
-        "user",
-        "3.500000",
-    )
+    seen = (made["user"]["email"], made["user"]["role"], made["user"]["monthly_usd"])
+    assert seen == ("bob@example.org", "user", "3.500000")
     assert made["link"] == f"https://studio.example.org/register?invite={made['token']}"
     assert not made["mailed"]
     invitee = (await world.ask("POST", "/auth/invitee", json={"invite": made["token"]})).json()
-    assert (invitee["email"], invitee["role"], invitee["password_min"]) == (
-        "bob@example.org",
-        "user",
-        12,
-    )
+    found = (invitee["email"], invitee["role"], invitee["password_min"])
+    assert found == ("bob@example.org", "user", 12)
     assert (
         await world.ask("POST", "/auth/login", json={"email": "bob@example.org", "password": NEW})
     ).status_code == 401
@@ -109,10 +103,8 @@ async def test_an_invitation_that_does_not_count_gets_one_answer(world: World, w
         "guessed" if wrong == "unknown" else token,
         "eve@x.org" if wrong == "other address" else "bob@example.org",
     )
-    assert (refused.status_code, refused.json()["detail"]) == (
-        404,
-        "This invitation is not valid (any more). Ask an admin for a new one.",
-    )
+    seen = (refused.status_code, refused.json()["detail"])
+    assert seen == (404, "This invitation is not valid (any more). Ask an admin for a new one.")
     if wrong == "replaced":
         assert (await register(world, newer)).status_code == 201
 
@@ -165,10 +157,8 @@ async def test_a_reset_gives_a_new_password_and_ends_every_session(world: World)
     rows = await world.db.fetch(
         "SELECT actor_id, action FROM audit WHERE subject = $1 ORDER BY id", alice.user.id
     )
-    assert [(row["actor_id"], row["action"]) for row in rows] == [
-        (admin.user.id, "password_reset_link"),
-        (None, "password_reset"),
-    ]
+    found = [(row["actor_id"], row["action"]) for row in rows]
+    assert found == [(admin.user.id, "password_reset_link"), (None, "password_reset")]
 
 
 @one_engine

@@ -37,11 +37,8 @@ async def test_each_day_is_compared_once_and_shown(db: Db) -> None:
         for _ in range(2):
             await comparison.record()
         (compared,) = (await budget.overview()).provider_usage
-        assert (compared.provider_usd, compared.booked_usd, compared.difference_usd) == (
-            Decimal("0.5"),
-            Decimal("0.4"),
-            Decimal("0.1"),
-        )
+        seen = (compared.provider_usd, compared.booked_usd, compared.difference_usd)
+        assert seen == (Decimal("0.5"), Decimal("0.4"), Decimal("0.1"))
         clock.shift(timedelta(days=1))
         key.used = 5
         await comparison.record()

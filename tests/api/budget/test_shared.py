@@ -122,12 +122,8 @@ async def test_admins_set_limits_that_hold_at_once(api: Api) -> None:
         items = {
             item["scope"]: item for item in (await admin.get("/admin/budgets")).json()["items"]
         }
-        assert {scope: item["monthly_usd"] for scope, item in items.items()} == {
-            "users": None,
-            "admins": None,
-            "guests": None,
-            "global": "50.000000",
-        }
+        found = {scope: item["monthly_usd"] for scope, item in items.items()}
+        assert found == {"users": None, "admins": None, "guests": None, "global": "50.000000"}
         changed = await admin.put(
             "/admin/budgets", json={"scope": "users", "monthly_usd": "0.000001"}
         )

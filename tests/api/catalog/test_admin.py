@@ -212,11 +212,8 @@ async def test_a_model_that_no_list_has(
 ) -> None:
     new = {"id": "own/painter", "kind": "image"}
     made = await admin.post("/admin/models", json=new)
-    assert (made.status_code, made.json()["by_hand"], made.json()["price_known"]) == (
-        201,
-        True,
-        False,
-    )
+    seen = (made.status_code, made.json()["by_hand"], made.json()["price_known"])
+    assert seen == (201, True, False)
     refused = await ana.post("/generate/image", json={"prompt": "x", "model": "own/painter"})
     assert (refused.status_code, refused.json()["code"]) == (409, "price_unknown")
     assert (await changed(admin, "own/painter", price_override_usd="0.03", default=True))[

@@ -76,10 +76,8 @@ async def test_a_price_that_cannot_be_read_keeps_the_old_one(db: Db) -> None:
     catalog = await opened(db, provider)
     provider.infos = (replace(GPT_IMAGE, name="Renamed", price=None, price_read=False),)
     await catalog.refresh()
-    assert (catalog.resolve("image").info.price, catalog.resolve("image").name) == (
-        GPT_IMAGE.price,
-        "Renamed",
-    )
+    seen = (catalog.resolve("image").info.price, catalog.resolve("image").name)
+    assert seen == (GPT_IMAGE.price, "Renamed")
     provider.infos = (replace(GPT_IMAGE, price=None),)
     await catalog.refresh()
     assert catalog.resolve("image").info.price is None, (
@@ -202,11 +200,8 @@ async def test_the_sandbox_offers_a_model_that_no_list_has(db: Db) -> None:
     catalog = await opened(db, provider)
     await catalog.refresh()
     found = catalog.resolve("image", "dall-e-3")
-    assert (found.id, found.info.route, found.price_override_micro) == (
-        "openai/dall-e-3",
-        "generations",
-        80_000,
-    )
+    seen = (found.id, found.info.route, found.price_override_micro)
+    assert seen == ("openai/dall-e-3", "generations", 80_000)
     assert catalog.resolve("image").info == KLEIN
 
 

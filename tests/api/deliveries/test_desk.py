@@ -111,11 +111,8 @@ async def test_a_member_sends_a_result_to_the_own_chat_once_per_press(office: Of
     first = await press("one")
     assert await press("two") == first  # still on its way
     delivery = await office.one()
-    assert (delivery["id"], delivery["address"]["chat_id"], delivery["moved"]) == (
-        first,
-        PRIVATE,
-        False,
-    )
+    seen = (delivery["id"], delivery["address"]["chat_id"], delivery["moved"])
+    assert seen == (first, PRIVATE, False)
     await office.tell(delivery, "ack")
     assert await press("one") == first
     assert await office.claim() == []

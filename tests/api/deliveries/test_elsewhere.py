@@ -21,28 +21,17 @@ async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
     first = await office.one()
     await office.refuse(first)
     second = await office.one()
-    assert (second["id"], second["attempt"], second["moved"], second["maybe_shown"]) == (
-        first["id"],
-        1,
-        True,
-        False,
-    )
+    seen = (second["id"], second["attempt"], second["moved"], second["maybe_shown"])
+    assert seen == (first["id"], 1, True, False)
     assert second["event"]["generation"]["id"] == made["id"]
     address = second["address"]
-    assert (
-        address["chat_id"],
-        address["private"],
-        address["thread_id"],
-        address["message_id"],
-    ) == (PRIVATE, True, None, None)
+    found = (address["chat_id"], address["private"], address["thread_id"], address["message_id"])
+    assert found == (PRIVATE, True, None, None)
     assert address["card_message_id"] is None
     await office.tell(second, "ack", message_ids=["8"])
     row = await office.row(first["id"])
-    assert (row["state"], row["user"], row["short_id"]) == (
-        "done",
-        "ana@example.org",
-        made["short_id"],
-    )
+    shown = (row["state"], row["user"], row["short_id"])
+    assert shown == ("done", "ana@example.org", made["short_id"])
     assert [(one["chat_id"], one["outcome"], one["reason"]) for one in row["trail"]] == [
         (GROUP, "final", "bot was kicked from the supergroup chat")
     ]
@@ -57,11 +46,8 @@ async def test_a_private_chat_that_is_closed_leaves_it_to_the_web(office: Office
     assert inbox["unread"] == 1
     (item,) = inbox["items"]
     assert item["event"]["generation"]["images"][0]["url"].startswith("/media/")
-    assert (item["event"]["generation"]["id"], item["reason"], item["read"]) == (
-        made["id"],
-        "bot was blocked by the user",
-        False,
-    )
+    seen = (item["event"]["generation"]["id"], item["reason"], item["read"])
+    assert seen == (made["id"], "bot was blocked by the user", False)
     assert (await office.row(delivery["id"]))["state"] == "inbox"
 
 
@@ -90,11 +76,8 @@ async def test_a_deleted_generation_leaves_the_inbox(office: Office) -> None:
     made = await office.asks(PRIVATE)
     await office.refuse(await office.one())
     await office.ana.delete(f"/generations/{made['id']}")
-    assert (await office.ana.get("/inbox")).json() == {
-        "items": [],
-        "next_cursor": None,
-        "unread": 0,
-    }
+    answer = (await office.ana.get("/inbox")).json()
+    assert answer == {"items": [], "next_cursor": None, "unread": 0}
 
 
 async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_both_reasons(
@@ -105,10 +88,8 @@ async def test_a_group_then_a_private_chat_that_both_refuse_end_on_the_web_with_
     await office.refuse(first, "kicked")
     await office.refuse(await office.one(), "blocked")
     row = await office.row(first["id"])
-    assert (row["state"], [(one["chat_id"], one["reason"]) for one in row["trail"]]) == (
-        "inbox",
-        [(GROUP, "kicked"), (PRIVATE, "blocked")],
-    )
+    seen = (row["state"], [(one["chat_id"], one["reason"]) for one in row["trail"]])
+    assert seen == ("inbox", [(GROUP, "kicked"), (PRIVATE, "blocked")])
 
 
 async def test_a_guests_result_stays_before_the_operator(office: Office) -> None:
@@ -136,11 +117,8 @@ async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(
         assert await office.claim() == []
     with time_machine.travel(now() + UNCERTAIN_WAIT + timedelta(seconds=1)):
         second = await office.one()
-        assert (second["maybe_shown"], second["attempt"], second["address"]["chat_id"]) == (
-            True,
-            2,
-            GROUP,
-        )
+        seen = (second["maybe_shown"], second["attempt"], second["address"]["chat_id"])
+        assert seen == (True, 2, GROUP)
         await office.tell(second, "begin")
         await office.tell(second, "fail", reason="read timeout", uncertain=True)
     with time_machine.travel(now() + timedelta(hours=5)):

@@ -60,11 +60,8 @@ async def test_a_notice_is_claimed_with_its_facts(deliveries: DeliveryService, d
     await tell(deliveries, db)
     (delivery,) = await claim(deliveries)
     assert delivery.event == Notice(code="linked", facts={"account_hint": "hello"})
-    assert (delivery.address.platform, delivery.address.chat_id, delivery.attempt) == (
-        "telegram",
-        "c1",
-        1,
-    )
+    seen = (delivery.address.platform, delivery.address.chat_id, delivery.attempt)
+    assert seen == ("telegram", "c1", 1)
 
 
 async def test_a_leased_row_is_nobody_elses(deliveries: DeliveryService, db: Db) -> None:
@@ -170,10 +167,8 @@ async def test_what_a_chat_can_never_take_is_dead_and_says_why(
     await deliveries.fail(
         "telegram", delivery.id, FailIn(lease=delivery.lease, reason="bot was blocked", final=True)
     )
-    assert await db.fetch_one("SELECT state, reason FROM deliveries") == {
-        "state": "dead",
-        "reason": "bot was blocked",
-    }
+    found = await db.fetch_one("SELECT state, reason FROM deliveries")
+    assert found == {"state": "dead", "reason": "bot was blocked"}
 
 
 async def test_an_event_is_written_once_per_chat(deliveries: DeliveryService, db: Db) -> None:

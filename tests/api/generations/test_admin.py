@@ -73,11 +73,8 @@ async def test_a_lost_video_is_resolved_and_told_once(
     )
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     seen = (await user.get(f"/generations/{made['id']}")).json()
-    assert (seen["status"], seen["error"]["code"], seen["needs_review"]) == (
-        "failed",
-        "outcome_unknown",
-        False,
-    )
+    found = (seen["status"], seen["error"]["code"], seen["needs_review"])
+    assert found == ("failed", "outcome_unknown", False)
     assert seen["error"]["charged_usd"] == ("0.000000" if charged else None)
     assert await money(user) == ("0.000000", "0.000000"), "it came to nothing"
     assert await spent_by_all(api) == (made["estimate_usd"] if charged else "0.000000")
@@ -142,11 +139,8 @@ async def test_retries_at_the_same_moment_make_one_new_job(
     assert {answer.status_code for answer in answers} == {202}
     (new,) = {answer.json()["id"] for answer in answers}
     done = await finished(api, answers[0].json())
-    assert (new != failed["id"], done["parent_id"], done["status"]) == (
-        True,
-        failed["id"],
-        "completed",
-    )
+    seen = (new != failed["id"], done["parent_id"], done["status"])
+    assert seen == (True, failed["id"], "completed")
     assert await money(user) == (done["cost_usd"], "0.000000")
     assert (await admin.post(f"/admin/generations/{new}/retry")).status_code == 409, (
         "it is completed"

@@ -29,12 +29,8 @@ async def test_again_is_the_same_request_with_changes_once_per_key(
     )
     assert again.status_code == 202, again.text
     made = await finished(api, again.json())
-    assert (made["prompt"], made["model"], made["options"], made["parent_id"]) == (
-        "a wolf",
-        SEEDREAM,
-        first["options"],
-        first["id"],
-    )
+    seen = (made["prompt"], made["model"], made["options"], made["parent_id"])
+    assert seen == ("a wolf", SEEDREAM, first["options"], first["id"])
     repeated = await user.post(
         f"/generations/{first['id']}/again", json={"changes": {"prompt": "a wolf"}}, headers=key
     )
@@ -81,10 +77,8 @@ async def test_a_video_between_two_images(
     row = await api.services.reader.owned(
         (await user.get("/users/me")).json()["id"], again.json()["id"]
     )
-    assert [(one.frame, one.media_id) for one in row.inputs] == [
-        ("first_frame", images[0]["id"]),
-        ("last_frame", images[1]["id"]),
-    ]
+    found = [(one.frame, one.media_id) for one in row.inputs]
+    assert found == [("first_frame", images[0]["id"]), ("last_frame", images[1]["id"])]
     for incapable in [name for name, able in can.items() if not able][:1]:
         refused = await user.post("/generate/video/from-image", json={**body, "model": incapable})
         assert refused.status_code == 422
@@ -140,11 +134,8 @@ async def test_a_cost_above_the_users_threshold_has_to_be_confirmed(
     await user.put("/users/me", json={"confirm_above_usd": "0.000001"})
     key = {"Idempotency-Key": "confirm-1"}
     asked = await user.post("/generate/image", json=body, headers=key)
-    assert (asked.status_code, asked.json()["code"], asked.json()["cost_usd"]) == (
-        409,
-        "confirm_cost",
-        estimate,
-    )
+    seen = (asked.status_code, asked.json()["code"], asked.json()["cost_usd"])
+    assert seen == (409, "confirm_cost", estimate)
     assert "draft_id" not in asked.json(), "a program sends its request once more"
     assert await money(user) == spent
     assert (

@@ -50,18 +50,12 @@ async def test_an_image_is_made_kept_and_paid(api: Api, user: httpx.AsyncClient)
     answer = await user.post("/generate/image", json={"prompt": "a fox in snow"})
     assert answer.status_code == 200, answer.text
     made = answer.json()
-    assert (made["status"], made["kind"], made["mode"], made["source"]) == (
-        "completed",
-        "image",
-        "text_to_image",
-        "api",
-    )
+    seen = (made["status"], made["kind"], made["mode"], made["source"])
+    assert seen == ("completed", "image", "text_to_image", "api")
     assert made["sandbox"]
     file = await api.client.get(made["images"][0]["url"])
-    assert Image.open(io.BytesIO(file.content)).size == (
-        made["images"][0]["width"],
-        made["images"][0]["height"],
-    )
+    found = Image.open(io.BytesIO(file.content)).size
+    assert found == (made["images"][0]["width"], made["images"][0]["height"])
     assert (await api.client.get(made["images"][0]["thumbnail_url"])).headers[
         "content-type"
     ] == "image/webp"
@@ -104,11 +98,8 @@ async def test_a_video_is_followed_fetched_and_playable(api: Api, user: httpx.As
     made = await finished(api, answer.json())
     assert made["status"] == "completed", made["error"]
     status = (await user.get(f"/generate/video/{made['id']}/status")).json()
-    assert (status["status"], status["progress"], status["elapsed_seconds"]) == (
-        "completed",
-        1.0,
-        made["elapsed_seconds"],
-    )
+    seen = (status["status"], status["progress"], status["elapsed_seconds"])
+    assert seen == ("completed", 1.0, made["elapsed_seconds"])
     assert 0 <= made["elapsed_seconds"] <= 60
     file = await api.client.get(status["video_url"])
     with av.open(io.BytesIO(file.content)) as container:

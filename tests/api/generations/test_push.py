@@ -52,11 +52,8 @@ async def test_a_finished_image_is_pushed_with_all_that_a_bot_needs(
     assert delivery["event"]["type"] == "generation_completed"
     assert delivery["event"]["generation"]["id"] == made["id"]
     address = delivery["address"]
-    assert (address["chat_id"], address["message_id"], address["card_message_id"]) == (
-        "77",
-        "5",
-        "6",
-    )
+    seen = (address["chat_id"], address["message_id"], address["card_message_id"])
+    assert seen == ("77", "5", "6")
     file = await api.client.get(delivery["event"]["generation"]["images"][0]["url"])
     assert file.status_code == 200
     ack = {"lease": delivery["lease"], "message_ids": ["9"]}
@@ -88,10 +85,8 @@ async def test_a_cancelled_job_only_closes_its_card(
         "status"
     ] == "cancelled"
     (delivery,) = await claim(api)
-    assert (delivery["event"]["type"], delivery["event"]["generation"]["status"]) == (
-        "generation_failed",
-        "cancelled",
-    )
+    seen = (delivery["event"]["type"], delivery["event"]["generation"]["status"])
+    assert seen == ("generation_failed", "cancelled")
     await until(api, made["id"], phase="done")
     assert await claim(api, wait=0) == []
 

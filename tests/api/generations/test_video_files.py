@@ -73,11 +73,8 @@ async def test_what_no_other_try_can_mend_is_told_at_once(
     made = await finished(
         api, (await user.post("/generate/video", json={"prompt": "waves"})).json()
     )
-    assert (made["status"], made["error"]["reason"], made["error"]["charged_usd"]) == (
-        "failed",
-        reason,
-        "0.000000",
-    )
+    seen = (made["status"], made["error"]["reason"], made["error"]["charged_usd"])
+    assert seen == ("failed", reason, "0.000000")
     assert len(sandbox.calls("videos.content")) == 1
     assert (await money(user))[0] == "0.000000"
     assert await spent_by_all(api) == made["cost_usd"] != "0.000000"

@@ -95,12 +95,8 @@ async def test_jobs_outlive_a_provider_that_is_away(
             for one in (*made, video):
                 await waits(api, one["id"], steps.SUBMIT_TRIES_MAX)
             shown = (await user.get(f"/generations/{video['id']}")).json()
-            assert (shown["status"], shown["waiting"], shown["started_at"], shown["error"]) == (
-                "queued",
-                "provider",
-                None,
-                None,
-            )
+            seen = (shown["status"], shown["waiting"], shown["started_at"], shown["error"])
+            assert seen == ("queued", "provider", None, None)
             assert (await user.get(f"/generate/video/{video['id']}/status")).json()[
                 "waiting"
             ] == "provider"
@@ -146,11 +142,8 @@ async def test_waiting_ends_with_its_cause_and_without_a_charge(
     failed = await finished(
         api, (await user.post("/generate/image", json=ASKED, headers=LATER)).json()
     )
-    assert (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"]) == (
-        "failed",
-        "overloaded",
-        "0.000000",
-    )
+    seen = (failed["status"], failed["error"]["reason"], failed["error"]["charged_usd"])
+    assert seen == ("failed", "overloaded", "0.000000")
     assert await money(user) == ("0.000000", "0.000000")
     sandbox.break_with(Fault(call="images", kind="status", status=429, retry_after=3600))
     before = len(sandbox.calls("images"))
@@ -221,11 +214,8 @@ async def test_who_is_over_the_limit_is_stopped_before_the_next_paid_call(
         )
     api.services.wake.ring("worker")
     failed = await finished(api, mine)
-    assert (failed["status"], failed["error"]["code"], failed["error"]["charged_usd"]) == (
-        "failed",
-        "budget_exceeded",
-        "0.000000",
-    )
+    seen = (failed["status"], failed["error"]["code"], failed["error"]["charged_usd"])
+    assert seen == ("failed", "budget_exceeded", "0.000000")
     assert len(sandbox.calls("images")) == calls
     assert await money(user) == (me["monthly_usd"], f"{2 * float(mine['estimate_usd']):.6f}"), (
         "only what is under way is held"

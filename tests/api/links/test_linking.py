@@ -72,11 +72,8 @@ async def test_both_sides_say_yes(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
     waiting = await state(world, token, code["id"])
-    assert (waiting["state"], waiting["chat_accepted"], waiting["platform_user_id"]) == (
-        "waiting",
-        False,
-        None,
-    )
+    found = (waiting["state"], waiting["chat_accepted"], waiting["platform_user_id"])
+    assert found == ("waiting", False, None)
 
     redeemed = (await redeem(world, code["code"])).json()
     assert redeemed == {
@@ -85,12 +82,8 @@ async def test_both_sides_say_yes(world: World) -> None:
         "account_hint": "al***@example.org",
     }
     seen = await state(world, token, code["id"])
-    assert (
-        seen["state"],
-        seen["chat_accepted"],
-        seen["platform_user_id"],
-        seen["display_name"],
-    ) == ("redeemed", False, "100", "Al")
+    shown = (seen["state"], seen["chat_accepted"], seen["platform_user_id"], seen["display_name"])
+    assert shown == ("redeemed", False, "100", "Al")
 
     assert (await answer(world, code["id"])).status_code == 200
     assert (await state(world, token, code["id"]))["chat_accepted"] is True
@@ -143,11 +136,8 @@ async def test_a_code_used_where_others_read_is_burned(world: World) -> None:
     token = (await world.person()).access_token
     code = await start(world, token)
     burned = await redeem(world, code["code"], private=False)
-    assert (burned.status_code, burned.json()["state"], burned.json()["code_id"]) == (
-        200,
-        "burned",
-        None,
-    )
+    seen = (burned.status_code, burned.json()["state"], burned.json()["code_id"])
+    assert seen == (200, "burned", None)
     assert (await state(world, token, code["id"]))["state"] == "burned"
     assert (await redeem(world, code["code"])).status_code == 404
     assert (await redeem(world, "no such code", private=False)).json() == burned.json()
@@ -272,10 +262,8 @@ async def test_an_identity_that_got_linked_meanwhile_is_refused_and_told(world: 
     refused = await confirm(world, bob.access_token, code["id"])
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert (await state(world, bob.access_token, code["id"]))["state"] == "burned"
-    assert [(chat, told) for chat, told, _ in await world.told()] == [
-        ("chat-100", "linked"),
-        ("chat-100", "link_conflict"),
-    ]
+    found = [(chat, told) for chat, told, _ in await world.told()]
+    assert found == [("chat-100", "linked"), ("chat-100", "link_conflict")]
     assert await world.links.owner("telegram", "100") == alice.user.id
 
 

@@ -31,19 +31,12 @@ def opened(data: bytes) -> Image.Image:
 def test_a_picture_is_read_with_a_thumbnail(kind: str, content_type: str) -> None:
     data = picture(kind, (1200, 900))
     found = made_picture(data)
-    assert (found.data, found.kind.content_type, found.width, found.height) == (
-        data,
-        content_type,
-        1200,
-        900,
-    )
+    seen = (found.data, found.kind.content_type, found.width, found.height)
+    assert seen == (data, content_type, 1200, 900)
     assert found.thumbnail is not None
     small = opened(found.thumbnail.data)
-    assert (small.format, small.size, (found.thumbnail.width, found.thumbnail.height)) == (
-        "WEBP",
-        (512, 384),
-        (512, 384),
-    )
+    shown = (small.format, small.size, (found.thumbnail.width, found.thumbnail.height))
+    assert shown == ("WEBP", (512, 384), (512, 384))
     assert Image.Image.getpixel(small.convert("L"), (200, 200)) == pytest.approx(76, abs=3)
 
 
@@ -96,12 +89,8 @@ def test_what_others_write_becomes_what_everybody_shows(name: str, made: str, cl
     for read, kind in ((made_picture, made), (clean_picture, cleaned)):
         found = read(data)
         image = opened(found.data)
-        assert (image.format, image.size, (found.width, found.height), found.kind.name) == (
-            kind,
-            size,
-            size,
-            kind,
-        )
+        seen = (image.format, image.size, (found.width, found.height), found.kind.name)
+        assert seen == (kind, size, size, kind)
         assert found.thumbnail is not None
     assert (made_picture(data).data == data) == (made == "GIF")
 
@@ -128,12 +117,8 @@ def test_a_jpeg_with_an_index_of_pictures_is_a_jpeg() -> None:
     data = case("jpeg-mpf/mpo.jpg")
     assert Image.open(io.BytesIO(data)).format == "MPO"
     found = made_picture(data)
-    assert (found.data, found.kind.content_type, found.width, found.height) == (
-        data,
-        "image/jpeg",
-        256,
-        192,
-    )
+    seen = (found.data, found.kind.content_type, found.width, found.height)
+    assert seen == (data, "image/jpeg", 256, 192)
     assert clean_picture(data).kind.content_type == "image/jpeg"
     place = data.index(b"MPF\0")
     for damaged in (
@@ -283,12 +268,8 @@ BROWSERS_SHOW = {
 @pytest.mark.parametrize("data", BROWSERS_SHOW.values(), ids=BROWSERS_SHOW)
 def test_what_every_browser_shows_is_taken(data: bytes) -> None:
     found = made_picture(data)
-    assert (found.data, found.width, found.height, found.thumbnail is not None) == (
-        data,
-        64,
-        48,
-        True,
-    )
+    seen = (found.data, found.width, found.height, found.thumbnail is not None)
+    assert seen == (data, 64, 48, True)
     assert opened(clean_picture(data).data).convert("RGB").getpixel((20, 20)) == pytest.approx(
         (255, 0, 0), abs=3
     )
@@ -300,13 +281,8 @@ def test_a_made_picture_that_nobody_can_look_into_is_kept() -> None:
     with pytest.raises(UnsupportedMedia):
         clean_picture(bytes(whole))
     found = made_picture(bytes(whole))
-    assert (found.data, found.kind.content_type, found.width, found.height, found.thumbnail) == (
-        bytes(whole),
-        "image/png",
-        300,
-        200,
-        None,
-    )
+    seen = (found.data, found.kind.content_type, found.width, found.height, found.thumbnail)
+    assert seen == (bytes(whole), "image/png", 300, 200, None)
 
 
 @pytest.mark.parametrize(
@@ -397,12 +373,8 @@ def test_a_photo_of_41_megapixels_is_scaled_while_it_is_decoded(
     found = clean_picture(data)
     assert (found.width, found.height, opened(found.data).size) == (3200, 3200, (3200, 3200))
     made = made_picture(data)
-    assert (made.data, made.width, made.height, made.thumbnail is not None) == (
-        data,
-        6400,
-        6400,
-        True,
-    )
+    seen = (made.data, made.width, made.height, made.thumbnail is not None)
+    assert seen == (data, 6400, 6400, True)
     assert decoded == [(3200, 3200), (800, 800)]
 
 
@@ -413,12 +385,8 @@ def test_a_photo_that_is_decoded_whole_is_scaled_in_strips(monkeypatch: pytest.M
     out = io.BytesIO()
     image.save(out, "PNG")
     found = pictures.decode_picture(out.getvalue(), 4_000)
-    assert (found.width, found.height, found.image.size, found.image.mode) == (
-        301,
-        203,
-        (76, 51),
-        "RGBA",
-    )
+    seen = (found.width, found.height, found.image.size, found.image.mode)
+    assert seen == (301, 203, (76, 51), "RGBA")
     for place in ((0, 0), (37, 25), (75, 50), (10, 40)):
         assert found.image.getpixel(place) == pytest.approx(image.reduce(4).getpixel(place), abs=2)
 

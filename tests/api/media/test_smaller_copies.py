@@ -51,12 +51,8 @@ def test_a_video_gets_as_small_as_asked_and_stays_a_video(tmp_path: Path) -> Non
     assert (tmp_path / "small.mp4").stat().st_size <= most
     with av.open(str(tmp_path / "small.mp4")) as made:
         video = made.streams.video[0]
-        assert (video.codec_context.name, video.frames, video.width, video.height) == (
-            "h264",
-            20,
-            shrunk.width,
-            shrunk.height,
-        )
+        seen = (video.codec_context.name, video.frames, video.width, video.height)
+        assert seen == ("h264", 20, shrunk.width, shrunk.height)
         assert made.streams.audio[0].codec_context.name == "aac"
         assert made.duration is not None
         assert made.duration / av.time_base == pytest.approx(2, abs=0.1)
@@ -80,11 +76,8 @@ def test_a_picture_keeps_its_shape_and_its_transparency(alpha: int, kind: str) -
     (picture if alpha < 255 else picture.convert("RGB")).save(out, "PNG")
     data, shrunk = transcode.shrink_picture(out.getvalue(), 60_000)
     image = Image.open(io.BytesIO(data))
-    assert (len(data) <= 60_000, image.format, image.size) == (
-        True,
-        kind,
-        (shrunk.width, shrunk.height),
-    )
+    seen = (len(data) <= 60_000, image.format, image.size)
+    assert seen == (True, kind, (shrunk.width, shrunk.height))
     assert image.width / image.height == pytest.approx(1.5, abs=0.02)
     with pytest.raises(TooLarge):
         transcode.shrink_picture(out.getvalue(), 300)
@@ -106,11 +99,8 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(
 
     assert (await fit(whole.size)).json()["id"] == whole.id, "it fits already"
     small = (await fit(450_000)).json()
-    assert (small["id"] != whole.id, small["size"] <= 400_000, small["duration"]) == (
-        True,
-        True,
-        whole.duration,
-    )
+    seen = (small["id"] != whole.id, small["size"] <= 400_000, small["duration"])
+    assert seen == (True, True, whole.duration)
     assert len((await place.api.client.get(small["url"])).content) == small["size"]
     assert (await fit(400_000)).json()["id"] == small["id"], (
         "kept, and used for every limit of this step"
@@ -125,11 +115,8 @@ async def test_a_copy_is_made_once_and_goes_with_its_generation(
     ).status_code == 404
     monkeypatch.setattr(smaller_copies, "WAIT_SECONDS", 0.0)
     waiting = await fit(250_000)
-    assert (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"]) == (
-        409,
-        "conflict",
-        transcode.ASK_AGAIN,
-    )
+    found = (waiting.status_code, waiting.json()["code"], waiting.json()["retry_after"])
+    assert found == (409, "conflict", transcode.ASK_AGAIN)
     monkeypatch.undo()
     await media.erase_generation("g2")
     rows = await place.api.services.db.fetch("SELECT id FROM media WHERE generation_id = 'g2'")

@@ -105,12 +105,8 @@ def test_an_mp4_may_begin_with_any_box(tmp_path: Path) -> None:
     assert video_format(whole[:HEAD]) == "mp4"
     (tmp_path / "free.mp4").write_bytes(whole)
     found = read_clip(tmp_path / "free.mp4")
-    assert (found.width, found.height, found.duration_ms, found.thumbnail is not None) == (
-        128,
-        72,
-        1000,
-        True,
-    )
+    seen = (found.width, found.height, found.duration_ms, found.thumbnail is not None)
+    assert seen == (128, 72, 1000, True)
 
 
 def test_a_video_whose_frames_cannot_be_decoded_is_measured_without_a_poster() -> None:

@@ -259,11 +259,8 @@ async def test_a_filter_before_the_first_word_is_a_refusal() -> None:
     for stream in streams:
         with pytest.raises(ProviderError) as caught:
             await parts_of(stream)
-        assert (caught.value.code, caught.value.reason, caught.value.outcome) == (
-            "content_refused",
-            "safety",
-            "refused",
-        )
+        seen = (caught.value.code, caught.value.reason, caught.value.outcome)
+        assert seen == ("content_refused", "safety", "refused")
 
 
 async def test_a_bill_that_came_before_the_break_is_known() -> None:
@@ -286,12 +283,10 @@ async def test_parts_that_are_nothing_or_unknown_are_skipped() -> None:
         {"type": "text"},
         {"type": "text", "text": "two."},
     ]
-    assert (
-        read(
-            await parts_of(events({"content": content}, {"content": None}, {"tool_calls": [None]}))
-        )
-        == "One two."
+    found = read(
+        await parts_of(events({"content": content}, {"content": None}, {"tool_calls": [None]}))
     )
+    assert found == "One two."
 
 
 async def test_pictures_come_beside_the_words_and_once() -> None:

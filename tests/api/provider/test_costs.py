@@ -100,8 +100,5 @@ def test_tokens_that_cannot_be_read_are_not_said(said: object, count: int | None
         }
     )
     assert found is not None
-    assert (found.prompt_tokens, found.completion_tokens, found.thinking_tokens) == (
-        count,
-        count,
-        count,
-    )
+    seen = (found.prompt_tokens, found.completion_tokens, found.thinking_tokens)
+    assert seen == (count, count, count)

@@ -253,10 +253,8 @@ def test_a_refusal_behind_a_breakdown_is_a_refusal_and_is_not_asked_again(
 ) -> None:
     found = of_response(502, httpx.Headers(), json.dumps({"error": error}).encode(), paid)
     assert found.reason == reason
-    assert (found.retryable, found.outcome == "unknown") == (
-        reason != "safety",
-        reason != "safety" and paid is Paid.JOB,
-    )
+    seen = (found.retryable, found.outcome == "unknown")
+    assert seen == (reason != "safety", reason != "safety" and paid is Paid.JOB)
 
 
 def test_what_was_paid_and_what_another_try_cannot_mend_is_not_asked_again() -> None:

@@ -61,11 +61,8 @@ async def test_a_picture_has_the_asked_size_and_the_listed_price(
 ) -> None:
     result = await provider.image(ask)
     picture = opened(result.images[0])
-    assert (picture.format, picture.size, result.images[0].content_type) == (
-        "PNG",
-        size,
-        "image/png",
-    )
+    seen = (picture.format, picture.size, result.images[0].content_type)
+    assert seen == ("PNG", size, "image/png")
     assert result.cost_micro == cost
     assert result.provider_id
 
@@ -95,16 +92,14 @@ async def test_several_pictures_differ(
         ImageAsk(model, route, "a fox", n=3, seed=7 if route == "chat" else None)
     )
     assert len({image.data for image in result.images}) == 3
-    assert (
-        len(
-            [
-                call
-                for call in sandbox.calls()
-                if call["method"] == "POST" and call["path"] != "/_sandbox/reset"
-            ]
-        )
-        == calls
+    found = len(
+        [
+            call
+            for call in sandbox.calls()
+            if call["method"] == "POST" and call["path"] != "/_sandbox/reset"
+        ]
     )
+    assert found == calls
     assert result.cost_micro == 3 * {"chat": 14_000, "images": 40_000, "generations": 40_000}[route]
 
 
@@ -193,11 +188,8 @@ async def test_a_broken_answer_says_what_it_proves(
     sandbox.break_with(Fault.model_validate({"call": call, "kind": kind}))
     with pytest.raises(ProviderError) as caught:
         await provider.image(ask)
-    assert (caught.value.code, caught.value.outcome, caught.value.reason) == (
-        "provider_unavailable",
-        outcome,
-        reason,
-    )
+    seen = (caught.value.code, caught.value.outcome, caught.value.reason)
+    assert seen == ("provider_unavailable", outcome, reason)
 
 
 async def _answered(body: str, route: ImageRoute) -> ImageData:
@@ -255,11 +247,8 @@ async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(
 ) -> None:
     with pytest.raises(ProviderError) as caught:
         await _answered(json.dumps({"choices": [choice], "usage": {"cost": 0.01}}), "chat")
-    assert (caught.value.reason, caught.value.retryable, caught.value.cost_micro) == (
-        "safety",
-        False,
-        10_000,
-    )
+    seen = (caught.value.reason, caught.value.retryable, caught.value.cost_micro)
+    assert seen == ("safety", False, 10_000)
 
 
 @pytest.mark.parametrize("route", ["images", "chat", "generations"])

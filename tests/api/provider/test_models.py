@@ -43,10 +43,8 @@ async def test_the_route_comes_from_the_lists(provider: OpenRouter) -> None:
 async def test_capabilities_and_prices(provider: OpenRouter) -> None:
     models = await _models(provider)
     text = models["text", "google/gemini-2.5-flash"]
-    assert (text.capabilities.context_length, text.capabilities.max_output_tokens) == (
-        1_048_576,
-        65_535,
-    )
+    seen = (text.capabilities.context_length, text.capabilities.max_output_tokens)
+    assert seen == (1_048_576, 65_535)
     assert text.capabilities.max_input_images > 0
     assert PriceItem(billable="completion", unit="token", usd=Decimal("0.0000025")) in (
         text.price or ()
@@ -55,18 +53,11 @@ async def test_capabilities_and_prices(provider: OpenRouter) -> None:
         models["text", "meta-llama/llama-3.3-70b-instruct:free"].capabilities.max_input_images == 0
     )
     seedream = models["image", "bytedance-seed/seedream-4.5"].capabilities
-    assert (seedream.max_n, seedream.max_input_images, seedream.image_sizes, seedream.seed) == (
-        6,
-        10,
-        ("1K", "2K", "4K"),
-        True,
-    )
+    found = (seedream.max_n, seedream.max_input_images, seedream.image_sizes, seedream.seed)
+    assert found == (6, 10, ("1K", "2K", "4K"), True)
     gpt = models["image", "openai/gpt-image-2"]
-    assert (gpt.capabilities.aspect_ratios, gpt.capabilities.seed, gpt.capabilities.max_n) == (
-        (),
-        False,
-        10,
-    )
+    shown = (gpt.capabilities.aspect_ratios, gpt.capabilities.seed, gpt.capabilities.max_n)
+    assert shown == ((), False, 10)
     assert PriceItem(billable="output_image", unit="image", usd=Decimal("0.05")) in (
         gpt.price or ()
     )

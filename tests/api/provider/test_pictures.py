@@ -144,11 +144,8 @@ async def test_an_answer_without_a_picture_says_why_and_what_it_cost(
 ) -> None:
     with pytest.raises(ProviderError) as caught:
         await asked(json.dumps({"data": data, "usage": {"cost": 0.08}}), "images")
-    assert (caught.value.reason, caught.value.code, caught.value.cost_micro) == (
-        reason,
-        code,
-        80_000,
-    )
+    seen = (caught.value.reason, caught.value.code, caught.value.cost_micro)
+    assert seen == (reason, code, 80_000)
     assert not caught.value.retryable
 
 
@@ -199,11 +196,8 @@ async def test_a_picture_behind_an_address_is_fetched_without_the_key(
 async def test_an_address_that_leads_nowhere_good_is_not_asked_and_not_paid_again(url: str) -> None:
     with pytest.raises(ProviderError) as caught:
         await asked(json.dumps({"data": [{"url": url}]}), "images", ImageFetcher().stream)
-    assert (caught.value.reason, caught.value.retryable, caught.value.made) == (
-        "not_fetched",
-        False,
-        True,
-    )
+    seen = (caught.value.reason, caught.value.retryable, caught.value.made)
+    assert seen == ("not_fetched", False, True)
 
 
 def test_what_is_only_named_is_told_from_what_is_there() -> None:

@@ -205,10 +205,8 @@ async def test_usage_may_come_with_the_last_choice_and_done_may_be_missing() -> 
 
 
 async def test_a_refusal_of_the_model_is_text_or_an_error() -> None:
-    assert (
-        words(await _of_stream(delta(None, "stop", refusal="I can't do that.")))
-        == "I can't do that."
-    )
+    found = words(await _of_stream(delta(None, "stop", refusal="I can't do that.")))
+    assert found == "I can't do that."
     with pytest.raises(ProviderError) as caught:
         await _of_stream(delta(None, "content_filter") + "data: [DONE]\n\n")
     assert caught.value.code == "content_refused"

@@ -61,12 +61,8 @@ async def test_a_finished_video_plays_as_asked(provider: OpenRouter) -> None:
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         codec = stream.codec_context
-        assert (codec.name, codec.pix_fmt, codec.width, codec.height) == (
-            "h264",
-            "yuv420p",
-            480,
-            480,
-        )
+        seen = (codec.name, codec.pix_fmt, codec.width, codec.height)
+        assert seen == ("h264", "yuv420p", 480, 480)
         assert stream.average_rate == 24
         assert stream.frames == 96
         assert container.duration is not None

@@ -62,10 +62,8 @@ async def test_a_streamed_answer(ana: httpx.AsyncClient) -> None:
     assert name == "done"
     answer = done["answer"]
     assert answer["text"] == "".join(data["text"] for _, data in events[1:-1])
-    assert (answer["id"], answer["conversation_id"]) == (
-        events[0][1]["id"],
-        events[0][1]["conversation_id"],
-    )
+    seen = (answer["id"], answer["conversation_id"])
+    assert seen == (events[0][1]["id"], events[0][1]["conversation_id"])
     assert await money(ana) == (answer["cost_usd"], "0.000000")
 
 
@@ -77,12 +75,8 @@ async def test_a_conversation_is_remembered(ana: httpx.AsyncClient, sandbox: San
     assert [message["role"] for message in sent] == ["user", "assistant", "user"]
     detail = (await ana.get(f"/conversations/{first['conversation_id']}")).json()
     assert detail["title"] == "My name is Ana."
-    assert [message["role"] for message in detail["messages"]] == [
-        "user",
-        "assistant",
-        "user",
-        "assistant",
-    ]
+    found = [message["role"] for message in detail["messages"]]
+    assert found == ["user", "assistant", "user", "assistant"]
     assert [message["text"] for message in detail["messages"]][1] == first["text"]
     assert detail["messages"][1]["cost_usd"] == first["cost_usd"]
 
@@ -174,10 +168,8 @@ async def test_images_stay_in_the_conversation_and_go_with_it(
     ]
     second = (await ask(ana, "And this?", images=[there])).json()["conversation_id"]
     question, answer = (await ana.get(f"/conversations/{first}")).json()["messages"]
-    assert ([image["id"] for image in question["images"]], answer["images"]) == (
-        [here, there, made_from, waiting],
-        [],
-    )
+    seen = ([image["id"] for image in question["images"]], answer["images"])
+    assert seen == ([here, there, made_from, waiting], [])
     assert await api.services.media.own_images("somebody else", [here, there]) == {}
     links = [image["url"] for image in question["images"]]
     assert [

@@ -64,11 +64,8 @@ async def test_how_an_answer_ended_is_told_and_kept(
     assert (done["answer"]["text"], done["answer"]["finish_reason"]) == (text, finish)
     await agree(ana, done["answer"]["cost_usd"])
     question, answer = await shown(ana)
-    assert (question["finish_reason"], answer["finish_reason"], answer["id"]) == (
-        None,
-        finish,
-        done["answer"]["id"],
-    )
+    seen = (question["finish_reason"], answer["finish_reason"], answer["id"])
+    assert seen == (None, finish, done["answer"]["id"])
     assert (await ask(ana)).json()["finish_reason"] == finish
     sandbox.reset()
     assert (await ask(ana)).json()["finish_reason"] == "stop"
@@ -84,19 +81,14 @@ async def test_a_broken_answer_says_what_was_booked(
     sandbox.break_with(replay(case(f"charged-but-says-not/{name}.sse"), breaks=breaks))
     text, end = await told(ana)
     assert text
-    assert (end["error"]["code"], end["error"]["reason"]) == (
-        "provider_unavailable",
-        "connection_lost",
-    )
+    seen = (end["error"]["code"], end["error"]["reason"])
+    assert seen == ("provider_unavailable", "connection_lost")
     assert Decimal(end["error"]["charged_usd"]) > 0
     assert charged in {None, end["error"]["charged_usd"]}
     await agree(ana, end["error"]["charged_usd"])
     _, answer = await shown(ana)
-    assert (answer["text"], answer["finish_reason"], answer["cost_usd"]) == (
-        text,
-        "broken",
-        end["error"]["charged_usd"],
-    )
+    found = (answer["text"], answer["finish_reason"], answer["cost_usd"])
+    assert found == (text, "broken", end["error"]["charged_usd"])
     spent = Decimal((await money(ana))[0])
     problem = (await ask(ana)).json()
     assert Decimal(problem["charged_usd"]) == Decimal((await money(ana))[0]) - spent > 0
@@ -135,20 +127,14 @@ async def test_an_answer_without_a_word_says_why_and_what_it_cost(
     sandbox.break_with(replay(case(f"empty-answer-charged/{name}.sse")))
     text, end = await told(ana)
     assert text == ""
-    assert (end["error"]["code"], end["error"]["reason"], end["error"]["charged_usd"]) == (
-        "no_answer",
-        reason,
-        charged,
-    )
+    seen = (end["error"]["code"], end["error"]["reason"], end["error"]["charged_usd"])
+    assert seen == ("no_answer", reason, charged)
     await agree(ana, charged)
     headers = {"Idempotency-Key": "once"}
     for _ in range(2):
         answer = await ana.post("/generate/text", json={"prompt": "Why?"}, headers=headers)
-        assert (answer.status_code, answer.json()["reason"], answer.json()["charged_usd"]) == (
-            502,
-            reason,
-            charged,
-        )
+        found = (answer.status_code, answer.json()["reason"], answer.json()["charged_usd"])
+        assert found == (502, reason, charged)
     assert len(sandbox.calls("chat")) == 2, "the same key is paid once"
 
 
@@ -185,14 +171,8 @@ async def test_thinking_is_told_once_until_words_come(
             )
         )
     )
-    assert [name for name, _ in await streamed(ana)] == [
-        "start",
-        "thinking",
-        "delta",
-        "thinking",
-        "delta",
-        "done",
-    ]
+    found = [name for name, _ in await streamed(ana)]
+    assert found == ["start", "thinking", "delta", "thinking", "delta", "done"]
 
 
 async def test_thinking_is_paid_for_also_where_the_stream_breaks(
@@ -225,11 +205,8 @@ async def test_a_bill_that_cannot_be_read_is_estimated(
     sandbox.break_with(replay(stream))
     _, done = await told(ana)
     assert Decimal(done["answer"]["cost_usd"]) >= Decimal("0.001"), "667 tokens of an answer"
-    assert done["answer"]["usage"] == {
-        "prompt_tokens": 7,
-        "completion_tokens": 667,
-        "thinking_tokens": 0,
-    }
+    found = done["answer"]["usage"]
+    assert found == {"prompt_tokens": 7, "completion_tokens": 667, "thinking_tokens": 0}
     await agree(ana, done["answer"]["cost_usd"])
 
 
@@ -303,10 +280,8 @@ async def test_pictures_of_an_answer_are_kept_with_it(
     )
     assert [each["id"] for each in again.json()["images"]] == [image["id"]]
     question, shown_answer = await shown(ana)
-    assert (question["images"], [each["id"] for each in shown_answer["images"]]) == (
-        [],
-        [image["id"]],
-    )
+    seen = (question["images"], [each["id"] for each in shown_answer["images"]])
+    assert seen == ([], [image["id"]])
     sandbox.reset()
     await ask(ana, "And its colour?", conversation_id=answer.json()["conversation_id"])
     first, before, now = sandbox.calls("chat")[-1]["body"]["messages"]
@@ -325,10 +300,8 @@ async def test_an_answer_of_a_picture_alone_is_an_answer(
     assert (done["answer"]["text"], len(done["answer"]["images"])) == ("", 1)
     sandbox.reset()
     await ask(ana, conversation_id=done["answer"]["conversation_id"])
-    assert sandbox.calls("chat")[-1]["body"]["messages"][1] == {
-        "role": "assistant",
-        "content": "[picture]",
-    }
+    found = sandbox.calls("chat")[-1]["body"]["messages"][1]
+    assert found == {"role": "assistant", "content": "[picture]"}
 
 
 async def test_a_picture_that_cannot_be_kept_does_not_cost_the_words(
@@ -355,11 +328,8 @@ async def test_going_on_goes_on_behind_that_answer(
     assert on["conversation_id"] == first["conversation_id"]
     sent = sandbox.calls("chat")[-1]["body"]
     assert sent["model"] == "anthropic/claude-haiku-4.5", "the model that has answered goes on"
-    assert [message["content"] for message in sent["messages"]] == [
-        "Tell me all.",
-        first["text"],
-        "Go on.",
-    ]
+    found = [message["content"] for message in sent["messages"]]
+    assert found == ["Tell me all.", first["text"], "Go on."]
     async with await api.user("eve") as eve:
         assert (await ask(eve, "Go on.", after=first["id"])).status_code == 404
         assert await money(eve) == NOTHING

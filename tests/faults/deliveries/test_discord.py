@@ -47,10 +47,8 @@ class Discord:
         """Check that the result is there once, with all its files, and that the card is closed, or
         gone after a failure."""
         (shown,) = self.seen(waiting)
-        assert (len(shown.attachments), waiting.short_id in shown.content) == (
-            FILES[waiting.event],
-            True,
-        )
+        found = (len(shown.attachments), waiting.short_id in shown.content)
+        assert found == (FILES[waiting.event], True)
         assert texts.maybe_second() not in shown.content
         cards = [
             one.content[:4]

@@ -250,11 +250,8 @@ async def test_a_group_that_threw_the_bot_out_is_replaced_by_the_private_chat(
         assert await desk.settled(group) == "done"
     await desk.unlink()
     (shown,) = side.fake.scene().by_bot(int(private))
-    assert (shown.kind, texts.moved() in shown.text, group.short_id in shown.text) == (
-        "photo",
-        True,
-        True,
-    )
+    found = (shown.kind, texts.moved() in shown.text, group.short_id in shown.text)
+    assert found == ("photo", True, True)
 
 
 async def test_a_chat_that_is_closed_leaves_the_result_to_the_web(
