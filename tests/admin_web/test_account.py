@@ -183,7 +183,7 @@ def test_an_older_codes_page_does_not_show_the_newer_code(browser: Browser) -> N
     assert browser.get(f"{older}/qr.svg").status_code == 404
 
 
-def test_what_is_preferred_is_kept_and_taken_back(browser: Browser) -> None:
+def test_preferences_are_kept_and_taken_back(browser: Browser) -> None:
     page = browser.get("/profile").text
     model = re.search(r'name="image_model">.*?<option value="([^"]+/[^"]+)"', page, re.DOTALL)
     assert model

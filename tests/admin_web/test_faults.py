@@ -94,7 +94,7 @@ def test_a_fault_of_our_own_is_a_page_without_a_traceback(app: Flask, visitor: B
     assert "a secret of the inside" not in answer.text
 
 
-def test_what_is_too_large_is_said(app: Flask, browser: Browser) -> None:
+def test_a_form_that_is_too_large_is_told_so(app: Flask, browser: Browser) -> None:
     app.config["MAX_CONTENT_LENGTH"] = 1000
     answer = browser.post("/generate/text", {"prompt": "x" * 2000})
     assert answer.status_code == 413

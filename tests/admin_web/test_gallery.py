@@ -183,7 +183,7 @@ def test_again_and_vary_make_another_one(browser: Browser) -> None:
     assert browser.get(f"/generations/{first}").status_code == 404
 
 
-def test_what_was_spent_is_drawn_and_written(browser: Browser) -> None:
+def test_the_spending_is_drawn_and_written(browser: Browser) -> None:
     assert "Nothing was spent in these days." in browser.get("/profile/spend").text
     finished(browser, make_image(browser))
     page = browser.get("/profile/spend?days=7").text

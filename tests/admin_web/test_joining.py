@@ -75,7 +75,7 @@ def test_a_new_invitation_takes_the_place_of_the_old_one(admin: Browser, app: Fl
     ("fields", "says"),
     [({"email": "not an address"}, "e-email"), ({"monthly_usd": "much"}, "e-monthly_usd")],
 )
-def test_what_is_wrong_with_an_invitation_is_said_at_its_field(
+def test_a_mistake_in_an_invitation_is_said_at_its_field(
     admin: Browser, fields: dict[str, str], says: str
 ) -> None:
     admin.get("/admin/users/invite")

@@ -111,7 +111,7 @@ def test_a_visitor_reads_the_language_of_the_browser(
         ),
     ],
 )
-def test_what_a_model_lacks_is_said_with_its_facts_in_german(
+def test_a_missing_capability_is_said_with_its_facts_in_german(
     settings: WebSettings, facts: dict[str, object], said: str
 ) -> None:
     fields = [{"field": "x", "message": "In English.", "reason": "option_value"}]
@@ -145,7 +145,7 @@ def test_what_a_model_lacks_is_said_with_its_facts_in_german(
         ({"reason": "newer_than_the_web"}, "Das sieht nicht richtig aus."),
     ],
 )
-def test_what_is_wrong_with_a_field_is_said_in_german(
+def test_a_mistake_in_a_field_is_said_in_german(
     settings: WebSettings, reason: dict[str, object], said: str
 ) -> None:
     fields = [{"field": "x", "message": "In English.", **reason}]

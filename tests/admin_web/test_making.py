@@ -227,7 +227,7 @@ def test_a_video_between_two_pictures_keeps_both(browser: Browser) -> None:
     )
 
 
-def test_what_an_image_was_made_from_is_named_and_may_be_gone(browser: Browser) -> None:
+def test_the_source_of_an_image_is_named_and_may_be_gone(browser: Browser) -> None:
     parent = make_image(browser)
     found = re.search(r"/generate/image\?image=([^\"&]+)", finished(browser, parent))
     assert found
@@ -289,7 +289,7 @@ def test_again_fills_the_form(browser: Browser) -> None:
     assert browser.fields["prompt"] == "Exactly this"
 
 
-def test_what_belongs_to_somebody_else_is_not_found(
+def test_things_of_somebody_else_are_not_found(
     app: Flask, browser: Browser, register: Callable[[], TokensOut]
 ) -> None:
     generation = make_image(browser)
@@ -323,7 +323,7 @@ def test_options_follow_the_model_and_the_price_follows_the_options(browser: Bro
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])
-def test_what_costs_more_than_the_person_wants_asks_first(
+def test_a_cost_above_the_persons_limit_asks_first(
     app: Flask, browser: Browser, account: TokensOut, kind: str
 ) -> None:
     headers = {"authorization": f"Bearer {account.access_token}"}

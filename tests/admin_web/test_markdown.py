@@ -62,7 +62,7 @@ def test_nothing_that_acts_or_loads_comes_out(attack: str, frame: str) -> None:
     assert all(address.startswith(("https://", "http://")) for address in seen.addresses)
 
 
-def test_what_a_person_reads_is_there() -> None:
+def test_headings_emphasis_tables_and_links_are_kept() -> None:
     html = as_html(
         "# Title\n\nSome *words* and `code`.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 "
         "|\n\n[there](https://example.org)"

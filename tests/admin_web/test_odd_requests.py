@@ -23,9 +23,7 @@ AGENTS = [
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-def test_whoever_the_browser_says_it_is_may_sign_in(
-    visitor: Browser, email: str, agent: str
-) -> None:
+def test_any_user_agent_may_sign_in(visitor: Browser, email: str, agent: str) -> None:
     visitor.get("/login")
     answer = visitor.post("/login", {"email": email, "password": PASSWORD}, User_Agent=agent)
     assert answer.status_code == 302

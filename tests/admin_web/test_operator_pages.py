@@ -101,7 +101,7 @@ def test_everything_that_the_api_can_say_to_admins_has_words() -> None:
     assert set(Capabilities.model_fields) == admin_jobs.CAPABILITIES.keys()
 
 
-def test_why_a_chat_did_not_take_something_is_said_in_the_admins_language(app: Flask) -> None:
+def test_the_reason_of_a_failed_delivery_is_in_the_admins_language(app: Flask) -> None:
     """Reasons of ours and of Discord are translated; a text without a code is quoted."""
     assert DISCORD.keys() == REASONS.keys()
     said = []
@@ -152,7 +152,7 @@ def test_names_and_prompts_are_text(admin: Browser, evil: Browser) -> None:
             )
 
 
-def test_what_is_typed_into_filters_is_text_and_keeps_the_page(admin: Browser) -> None:
+def test_filters_are_shown_as_text_and_keep_the_page(admin: Browser) -> None:
     for path in (
         "jobs?user=",
         "jobs?q=",
@@ -249,7 +249,7 @@ def test_amounts_are_written_and_read_as_the_language_does(app: Flask) -> None:
             assert seen == (written, read, f"14{written[2]}7 MB")
 
 
-def test_how_long_something_waits_is_said_in_words_that_fit(app: Flask) -> None:
+def test_waiting_times_are_said_in_words_that_fit(app: Flask) -> None:
     for minutes, words in (("47", "47 Minuten"), ("130", "2 Stunden"), ("2900", "2 Tage")):
         with app.test_request_context(headers={"Accept-Language": "de"}):
             warning = WarningOut(

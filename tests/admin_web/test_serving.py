@@ -156,7 +156,7 @@ async def test_half_sent_requests_hold_no_thread(port: int) -> None:
         assert (await http.post("/echo", content=b"x" * 500_000)).json()["same"]
 
 
-async def test_who_reads_an_answer_slowly_holds_no_thread(pages: Pages, port: int) -> None:
+async def test_a_slow_reader_holds_no_thread(pages: Pages, port: int) -> None:
     async with (
         connections(port, 20, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"),
         client(port) as http,
@@ -166,7 +166,7 @@ async def test_who_reads_an_answer_slowly_holds_no_thread(pages: Pages, port: in
     assert await asyncio.to_thread(pages.closed.wait, WITHIN)
 
 
-async def test_who_never_reads_an_answer_is_cut_off(pages: Pages) -> None:
+async def test_a_client_that_never_reads_an_answer_is_cut_off(pages: Pages) -> None:
     async with (
         served(pages.app, write_seconds=0.1) as port,
         connections(port, 1, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"),

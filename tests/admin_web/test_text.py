@@ -93,7 +93,7 @@ def test_a_stream_that_cannot_start_says_why(browser: Browser) -> None:
     assert events(after_a_stop.text)[-1][0] == "done", "a new conversation"
 
 
-def test_how_an_answer_ended_stands_under_it(stack: Stack, browser: Browser) -> None:
+def test_the_end_of_an_answer_stands_under_it(stack: Stack, browser: Browser) -> None:
     """Each case is a recorded stream of the provider, and the page as somebody reads it later."""
     sandbox = Sandbox(stack.sandbox_url)
     cited = {

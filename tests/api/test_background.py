@@ -52,7 +52,7 @@ async def test_any_error_is_said_at_once_and_the_work_goes_on(error: Exception) 
     await background.close()
 
 
-async def test_what_fails_is_named_until_it_goes_well_and_waits_longer_each_time() -> None:
+async def test_failing_work_is_named_until_it_goes_well_and_waits_longer_each_time() -> None:
     background = Background(Metrics())
     turns = Steps(
         DbUnavailable("the disk is gone"), ValueError("a person's own words"), ValueError("x")

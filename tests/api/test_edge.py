@@ -84,7 +84,9 @@ async def test_the_docs_load_nothing_from_elsewhere(api: Api) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud83d", "\udfff\ud800"])
-async def test_what_is_no_text_is_refused_wherever_it_stands(api: Api, text: str) -> None:
+async def test_text_that_cannot_be_encoded_is_refused_wherever_it_stands(
+    api: Api, text: str
+) -> None:
     """A lone surrogate and NUL: no encoder, no hash and no database takes them."""
     user = await api.user()
     sign_in = {"email": "ana@example.org", "password": text}

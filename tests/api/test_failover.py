@@ -112,7 +112,7 @@ AS_IS = (
 
 
 @pytest.mark.parametrize("process", ["api", "worker"])
-async def test_what_cannot_go_on_ends_its_process_with_an_error(
+async def test_work_that_cannot_go_on_ends_its_process_with_an_error(
     server: Server, postgres_url: str, sandbox: Sandbox, tmp_path: Path, process: str
 ) -> None:
     """A column of the table of jobs is renamed, and no wait mends that."""

@@ -79,13 +79,13 @@ async def answer_to(connect: Connect, *parts: bytes) -> bytes:
             return b""
 
 
-async def test_who_says_nothing_is_cut_off() -> None:
+async def test_a_silent_client_is_cut_off() -> None:
     async with listening(head_seconds=0.1) as connect:
         assert await answer_to(connect) == b""
         assert await answer_to(connect, b"GET /") == b""
 
 
-async def test_who_drips_headers_or_a_body_is_cut_off_however_busy_the_line_is() -> None:
+async def test_a_client_that_drips_headers_or_a_body_is_cut_off_however_busy_the_line_is() -> None:
     async with listening(head_seconds=0.3, body_seconds=0.3) as connect:
         for start in (b"GET / HTTP/1.1\r\nHost: x\r\nA: ", POST):
             async with connect() as (reader, writer):
@@ -119,7 +119,7 @@ async def test_the_next_request_of_a_connection_has_a_deadline_of_its_own() -> N
         assert await asyncio.wait_for(reader.read(), WITHIN) == b""
 
 
-async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
+async def test_a_client_that_takes_nothing_of_an_answer_is_cut_off() -> None:
     async with listening(write_seconds=0.2) as connect, connect() as (reader, writer):
         writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readexactly(1)
@@ -157,7 +157,7 @@ ODD: list[tuple[bytes, int, str]] = [
 @pytest.mark.parametrize(
     ("sent", "status", "code"), ODD, ids=[f"{status}-{sent[:12]!r}" for sent, status, _ in ODD]
 )
-async def test_what_is_no_request_is_refused_in_the_apis_own_shape(
+async def test_malformed_requests_are_refused_in_the_apis_own_shape(
     sent: bytes, status: int, code: str
 ) -> None:
     async with listening(ApiListener, head_seconds=5) as connect:

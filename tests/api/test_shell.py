@@ -103,7 +103,9 @@ async def test_a_password_is_reset_by_its_owner(api: Api) -> None:
     ("path", "email"),
     [("password-resets", "nobody"), ("password-resets", "off"), ("admins", "off")],
 )
-async def test_what_cannot_be_done_is_said(api: Api, path: str, email: str) -> None:
+async def test_a_reset_or_promotion_of_a_missing_or_disabled_account_is_a_conflict(
+    api: Api, path: str, email: str
+) -> None:
     await api.user("off")
     await api.services.db.execute(
         "UPDATE users SET status = 'disabled' WHERE email = 'off@example.org'"

@@ -94,7 +94,7 @@ def test_every_page_is_good_to_use(page: Page, mess: Mess) -> None:
 
 
 @on_the_phone
-def test_what_is_stuck_is_on_the_board_and_is_decided_there(page: Page, mess: Mess) -> None:
+def test_stuck_results_are_on_the_board_and_decided_there(page: Page, mess: Mess) -> None:
     page.goto("/admin")
     page.get_by_role("link", name="Jobs need a decision").click()
     page.get_by_role("link", name="Decide").click()

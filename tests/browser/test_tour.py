@@ -61,7 +61,7 @@ def test_an_image_then_a_video_from_it_then_the_gallery(page: Page) -> None:
     expect(page.locator("#wall img[alt='A fox in fresh snow']")).to_have_count(0)
 
 
-def test_what_is_no_picture_and_what_does_not_fit_is_said(page: Page) -> None:
+def test_a_file_that_is_no_picture_or_too_large_is_refused_with_its_reason(page: Page) -> None:
     page.goto("/generate/image")
     page.locator("#f-image").set_input_files(
         {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"words"}

@@ -132,7 +132,7 @@ def test_somebody_with_an_account_is_promoted_after_a_question(stack: Stack, she
     assert again.stdout.startswith("ana@example.org is an admin already.")
 
 
-def test_what_is_refused_is_one_line(shell: Shell) -> None:
+def test_a_refusal_is_one_line(shell: Shell) -> None:
     for words, said in [
         (
             ("admin", "reset-password", "nobody@example.org"),

@@ -76,7 +76,7 @@ async def test_a_bad_setting_is_not_tried_again() -> None:
     assert lines.all == ["SETTING is bad"]
 
 
-async def test_what_never_runs_is_given_up_after_a_few_starts_alike() -> None:
+async def test_a_process_that_ends_alike_a_few_times_is_given_up() -> None:
     lines = Lines()
     with pytest.raises(GaveUp):
         await child(lines, "raise SystemExit('no database')").start()
@@ -84,7 +84,7 @@ async def test_what_never_runs_is_given_up_after_a_few_starts_alike() -> None:
     assert lines.all[-1] == f"ended with exit code 1, {GIVE_UP_AFTER} times in a row: giving up"
 
 
-async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -> None:
+async def test_a_process_that_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -> None:
     """It makes progress, if slowly: each start ends at another point."""
     lines = Lines()
     count = (
@@ -101,7 +101,7 @@ async def test_what_ends_another_way_each_time_is_not_given_up(tmp_path: Path) -
     await life
 
 
-async def test_what_was_well_once_is_started_again_for_ever() -> None:
+async def test_a_process_that_was_ready_once_is_restarted_for_ever() -> None:
     """A database that it needs may be away for longer than a few starts take."""
     lines = Lines()
     one = child(lines, "print('up'); raise SystemExit(1)", healthy_after=0.0)
@@ -193,7 +193,7 @@ async def test_one_that_ignores_the_request_is_killed() -> None:
     assert wait_gone(int(lines.all[0]))
 
 
-async def test_what_it_started_ends_with_it_and_does_not_hold_up_the_restart() -> None:
+async def test_processes_it_started_end_with_it_and_do_not_hold_up_the_restart() -> None:
     lines = Lines()
     one = child(
         lines, "import subprocess\nprint(subprocess.Popen(['sleep', '3600']).pid)", first_wait=3600

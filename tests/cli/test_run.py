@@ -168,7 +168,7 @@ def test_a_changed_lock_is_installed_again(place: Place) -> None:
 
 
 @pytest.mark.parametrize("setting", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
-def test_what_the_shell_says_of_another_python_is_not_passed_on(setting: str, place: Place) -> None:
+def test_output_of_another_python_is_not_passed_on(setting: str, place: Place) -> None:
     """With PYTHONHOME set, no Python here would even start."""
     place.installed("run", ".venv")
     (place.root / ".venv" / "bin" / "python").write_text(

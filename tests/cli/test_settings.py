@@ -83,7 +83,7 @@ def test_each_process_gets_its_own_secret_and_the_address_of_the_api(
     assert launch.given("sandbox", secrets) == api_url
 
 
-def test_what_is_set_wins_over_what_is_generated(
+def test_a_secret_that_is_set_wins_over_a_generated_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text(f"SECRET_KEY={'k' * 40}\nAPI_URL=http://api:8000\n")
@@ -174,12 +174,12 @@ def test_the_sandbox_is_found_wherever_it_listens(monkeypatch: pytest.MonkeyPatc
     }  # fmt: skip
 
 
-def test_where_to_reach_what_listens_everywhere() -> None:
+def test_a_process_that_listens_everywhere_is_reached_on_loopback() -> None:
     found = [reachable(host) for host in ("0.0.0.0", "::", "::1", "10.0.0.1")]
     assert found == ["127.0.0.1", "[::1]", "[::1]", "10.0.0.1"]
 
 
-def test_what_libraries_read_may_stand_in_the_file_too(
+def test_variables_of_libraries_may_stand_in_the_file_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -134,7 +134,7 @@ async def test_a_patient_sender_asks_again_with_the_same_key(place: Place, kind:
     assert only.id == made.id
 
 
-async def test_what_may_not_be_repeated_is_not(place: Place) -> None:
+async def test_a_call_that_must_not_be_repeated_is_not(place: Place) -> None:
     async with sender("sync", place.url, Tokens(place.token), patience=60.0) as api:
         place.faults.set("^/auth/sessions", "reset_before")
         with pytest.raises(ApiError, match="api_unavailable"):

@@ -47,7 +47,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         account.close()
 
 
-async def test_what_is_shown_is_what_was_booked(world: World) -> None:
+async def test_the_shown_cost_is_the_booked_one(world: World) -> None:
     for name, breaks in (("cut_mid", True), ("no_finish", False)):
         before = world.spent()
         words = "Half of the answer" if name == "cut_mid" else "All the words"

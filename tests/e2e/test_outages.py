@@ -129,7 +129,9 @@ async def test_a_question_that_is_cut_in_the_middle_is_answered_all_the_same(
     assert float(me["held_usd"]) == 0
 
 
-async def test_what_waits_while_the_product_is_down_is_answered_at_its_start(world: World) -> None:
+async def test_messages_sent_while_the_product_is_down_are_answered_at_its_start(
+    world: World,
+) -> None:
     world.stack.kill("telegram")
     world.stack.kill("api")
     asked = [world.writes("/balance") for _ in range(WAITING)]

@@ -19,7 +19,7 @@ def markers(request: pytest.FixtureRequest) -> set[str]:
     return {marker.name for marker in request.node.iter_markers()} & {"slow", "postgresql"}
 
 
-def test_what_uses_no_server_is_quick(request: pytest.FixtureRequest) -> None:
+def test_tests_without_a_server_are_quick(request: pytest.FixtureRequest) -> None:
     assert markers(request) == set()
 
 

@@ -42,7 +42,7 @@ def test_the_oldest_and_the_newest_python_are_tested_and_found() -> None:
 
 
 @pytest.mark.parametrize("folder", VENDORED)
-def test_what_is_vendored_is_in_the_notice(folder: str) -> None:
+def test_vendored_files_are_in_the_notice(folder: str) -> None:
     notice = (ROOT / "NOTICE.md").read_text()
     rows = listed(ROOT / folder)
     assert rows

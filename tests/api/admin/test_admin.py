@@ -148,7 +148,7 @@ async def test_a_blocked_key_is_not_forgiven_by_the_purge(world: World) -> None:
 
 
 @one_engine
-async def test_what_was_written_for_an_account_after_its_end_goes_at_the_purge(
+async def test_rows_written_after_an_accounts_end_are_purged(
     world: World,
 ) -> None:
     admin, alice, bob = await world.admin(), await world.person(), await world.person("bob")

@@ -338,7 +338,7 @@ def test_a_disk_that_fills_up_leaves_no_copy_behind(room: int, shell: Path) -> N
     assert [each.name for each in shell.glob("app.duckdb*")] == ["app.duckdb"]
 
 
-def test_what_a_restore_that_was_killed_left_is_not_mixed_into_the_next(shell: Path) -> None:
+def test_leftovers_of_a_killed_restore_are_not_mixed_into_the_next(shell: Path) -> None:
     make_backup()
     (made,) = (shell / "backups").iterdir()
     for left in ("app.duckdb.restoring", "app.duckdb.restoring.wal"):

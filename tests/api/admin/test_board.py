@@ -247,7 +247,7 @@ async def test_a_job_that_takes_far_too_long_is_named(api: Api) -> None:
     assert await warned() == []
 
 
-async def test_what_needs_a_person_is_named_and_else_nothing(api: Api) -> None:
+async def test_only_troubles_that_need_a_person_are_named(api: Api) -> None:
     admin, ana = await api.admin(), await api.user()
     db = api.services.db
 
@@ -372,7 +372,7 @@ async def test_refused_jobs_tell_of_missing_credit_until_one_goes_through(
         ({"expires_at": "soon", "limit_remaining": "much"}, []),
     ],
 )
-def test_what_the_provider_says_of_our_key(fields: dict[str, Any], expected: list[Any]) -> None:
+def test_the_board_shows_the_state_of_our_key(fields: dict[str, Any], expected: list[Any]) -> None:
     with time_machine.travel("2026-01-01T00:00:00Z", tick=False):
         found = _of_key(key_state({"data": fields}), 0)
     assert [(each.code, each.facts) for each in found] == expected
@@ -422,7 +422,7 @@ def test_young_ids_are_found_by_time() -> None:
     assert before <= made < ids.floor(ids.now() + timedelta(seconds=1))
 
 
-async def test_who_asks_at_the_same_moment_gets_one_reading(api: Api) -> None:
+async def test_requests_at_the_same_moment_share_one_reading(api: Api) -> None:
     stats = api.services.stats
     first, second = await asyncio.gather(stats.queue(), stats.queue())
     assert first is second

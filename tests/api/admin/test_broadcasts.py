@@ -188,5 +188,7 @@ async def test_stopped_what_was_sent_stays_and_the_rest_is_not_sent(
         {"text": "x", "platforms": ["pigeon"]},
     ],
 )
-async def test_what_cannot_be_sent_is_refused(api: Api, body: dict[str, Any]) -> None:
+async def test_a_broadcast_without_text_or_platform_or_too_long_is_refused(
+    api: Api, body: dict[str, Any]
+) -> None:
     assert (await (await api.admin()).post("/admin/broadcast", json=body)).status_code == 422

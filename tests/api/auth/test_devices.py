@@ -75,7 +75,7 @@ async def test_a_device_that_does_not_count_is_a_stranger(world: World, wrong: s
 
 
 @one_engine
-async def test_a_place_is_asked_for_tries_in_all(world: World) -> None:
+async def test_a_place_has_a_limit_of_tries_over_all_accounts(world: World) -> None:
     device = (await world.person()).device_token
     await world.db.execute(
         "INSERT INTO throttles (key, failures, window_started_at) VALUES ('login-from:192.0.2.9', "

@@ -76,7 +76,7 @@ async def test_a_grandparent_ends_the_session_within_the_grace_too(world: World)
 
 
 @one_engine
-async def test_who_waits_for_a_turn_is_not_late(world: World) -> None:
+async def test_a_refresh_that_waits_for_its_turn_is_not_late(world: World) -> None:
     """The time of the request counts, not the time that a busy database took."""
     first = await world.person()
     with time_machine.travel(ids.now(), tick=False) as clock:

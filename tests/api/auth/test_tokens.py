@@ -128,7 +128,7 @@ def test_another_installations_token_is_refused(signer: TokenSigner) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "ü.ü.ü", "a" * 5000])
-def test_what_is_no_token_is_refused(signer: TokenSigner, text: str) -> None:
+def test_malformed_tokens_are_refused(signer: TokenSigner, text: str) -> None:
     with pytest.raises(NotAuthenticated):
         signer.read(text)
 

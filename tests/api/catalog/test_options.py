@@ -42,7 +42,7 @@ def test_a_video_gets_the_models_defaults() -> None:
     assert video(TOKENS) == {"duration": 5}
 
 
-def test_what_is_asked_for_is_taken_in_the_models_spelling() -> None:
+def test_options_are_taken_in_the_models_spelling() -> None:
     asked = image(KLEIN, n=3, aspect_ratio="16:9", image_size="2k", seed=7)
     assert asked == {"n": 3, "aspect_ratio": "16:9", "image_size": "2K", "seed": 7}
     assert image(KLEIN, negative_prompt="dogs")["negative_prompt"] == "dogs", (

@@ -93,7 +93,7 @@ async def test_reading_in_a_transaction_forgets_nothing(filled: Db) -> None:
 
 
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
-async def test_what_is_kept_cannot_be_changed_by_who_is_given_it(filled: Db) -> None:
+async def test_cached_rows_cannot_be_changed_by_their_reader(filled: Db) -> None:
     for _ in range(2):
         rows: Any = await filled.fetch(READ, "n")
         with pytest.raises(TypeError):
@@ -119,7 +119,7 @@ async def test_a_transaction_is_seen_when_it_is_committed_and_not_before(filled:
     assert await value(filled) == "1"
 
 
-async def test_what_was_taken_back_is_never_seen(filled: Db) -> None:
+async def test_a_write_that_was_rolled_back_is_never_seen(filled: Db) -> None:
     async def fail() -> None:
         async with filled.transaction() as sql:
             await sql.execute(UPDATE, "n", "1")

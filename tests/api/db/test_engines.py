@@ -192,7 +192,7 @@ async def test_a_second_opening_of_the_file_is_refused_in_words(duckdb_path: Pat
     assert b"lock" in stderr
 
 
-async def test_what_was_acknowledged_is_there_after_kill(tmp_path: Path) -> None:
+async def test_acknowledged_writes_are_there_after_kill(tmp_path: Path) -> None:
     """A child reports each write and is killed in the middle; no reported write is missing."""
     from signal import SIGKILL
     from sys import executable

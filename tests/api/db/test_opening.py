@@ -103,7 +103,7 @@ def another_log(data: Path) -> None:
         "log alone",
     ],
 )
-async def test_what_cannot_be_opened_is_left_alone_and_the_way_back_is_named(
+async def test_a_database_that_cannot_be_opened_is_left_alone_and_the_way_back_is_named(
     damage: Damage, said: str, data: Path
 ) -> None:
     damage(data)

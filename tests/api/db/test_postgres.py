@@ -74,7 +74,7 @@ AWAY = [
 
 
 @pytest.mark.parametrize("state", AWAY)
-async def test_what_the_server_cannot_do_now_is_unavailable(db: Db, state: str) -> None:
+async def test_errors_that_pass_are_unavailable(db: Db, state: str) -> None:
     for _ in range(2):  # and again on what was put back into the pool
         with pytest.raises(DbUnavailable, match="so it is"):
             await db.execute(RAISE.format(state))
@@ -165,7 +165,7 @@ async def test_a_transaction_that_gets_no_connection_is_unavailable(db: Db, serv
     await begun()
 
 
-async def test_what_ended_a_transaction_is_told_and_not_that_its_connection_is_gone(
+async def test_the_error_in_a_transaction_goes_before_the_loss_of_its_connection(
     db: Db, server: Server
 ) -> None:
     async def broken(reason: BaseException) -> None:

@@ -28,7 +28,7 @@ async def test_a_retry_begins_anew_where_it_was_asked_for(office: Office) -> Non
     ]
 
 
-async def test_what_is_shown_or_being_shown_is_not_tried_again(office: Office) -> None:
+async def test_a_delivery_that_is_leased_or_done_is_not_retried(office: Office) -> None:
     await office.asks()
     delivery = await office.one()
     for word in ("retry", "to-dm"):
@@ -134,7 +134,7 @@ async def test_only_ones_own_finished_results_go_to_ones_own_linked_chats(office
     assert await office.claim() == []
 
 
-async def test_what_the_platform_calls_a_file_comes_with_the_next_delivery(office: Office) -> None:
+async def test_the_platforms_file_id_comes_with_the_next_delivery(office: Office) -> None:
     made = await office.asks()
     media = made["images"][0]["id"]
     ref = {"media_id": media, "kind": "photo", "ref": "AgACfox"}

@@ -128,7 +128,9 @@ async def test_two_unclear_ends_are_two_copies_at_most_and_a_note_on_the_web(
     assert (await office.row(first["id"]))["trail"][0]["times"] == 2
 
 
-async def test_where_a_message_is_shown_once_it_is_tried_until_it_is_clear(office: Office) -> None:
+async def test_a_platform_that_shows_each_message_once_is_tried_until_it_is_clear(
+    office: Office,
+) -> None:
     await office.asks()
     at = now()
     for _ in range(5):
@@ -164,7 +166,9 @@ async def test_a_lease_that_ends_before_anything_was_sent_costs_nothing(office: 
     assert (again["attempt"], again["maybe_shown"]) == (2, False)
 
 
-async def test_what_breaks_the_bot_again_and_again_goes_another_way(office: Office) -> None:
+async def test_a_delivery_that_breaks_the_bot_again_and_again_goes_to_the_private_chat(
+    office: Office,
+) -> None:
     await office.asks()
     at, chats = now(), []
     for _ in range(MISHAPS_MAX + 1):
@@ -176,7 +180,7 @@ async def test_what_breaks_the_bot_again_and_again_goes_another_way(office: Offi
     assert chats == [GROUP] * MISHAPS_MAX + [PRIVATE]
 
 
-async def test_what_no_bot_fetches_for_days_is_found_on_the_web(office: Office) -> None:
+async def test_a_delivery_that_no_bot_fetches_for_days_is_found_on_the_web(office: Office) -> None:
     made = await office.asks()
     deliveries, db = office.api.services.deliveries, office.api.services.db
     for age, found in (

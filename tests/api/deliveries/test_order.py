@@ -108,7 +108,7 @@ async def test_they_come_when_the_seconds_are_over_without_another_bell(
     )
 
 
-async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(
+async def test_nothing_passes_a_delivery_that_the_chat_asks_to_wait_with(
     deliveries: DeliveryService, db: Db
 ) -> None:
     """This holds after an unclear end too, and on a platform that shows a copy only once."""
@@ -122,7 +122,7 @@ async def test_what_the_chat_asks_to_wait_for_is_passed_by_nothing(
     assert await later(deliveries, 31) == ["a", "b"]
 
 
-async def test_what_is_about_the_same_generation_stays_behind(
+async def test_notices_of_the_same_generation_do_not_overtake(
     deliveries: DeliveryService, db: Db
 ) -> None:
     await tell(deliveries, db, "g1", "other", "g2")
@@ -187,7 +187,7 @@ async def test_a_chat_with_many_leaves_room_for_the_others(
     assert PER_LANE == 3
 
 
-async def test_what_was_not_tried_goes_back_as_it_was(deliveries: DeliveryService, db: Db) -> None:
+async def test_an_untried_delivery_goes_back_unchanged(deliveries: DeliveryService, db: Db) -> None:
     await tell(deliveries, db, "a")
     (first,) = await claim(deliveries)
     await settle(deliveries, first, untried=True)

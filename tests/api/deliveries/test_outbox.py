@@ -159,7 +159,7 @@ async def test_an_uncertain_one_is_tried_once_more_and_then_let_be(
     assert row == {"state": "dead", "reason": "read timeout"}
 
 
-async def test_what_a_chat_can_never_take_is_dead_and_says_why(
+async def test_a_delivery_that_a_chat_can_never_take_is_dead_with_its_reason(
     deliveries: DeliveryService, db: Db
 ) -> None:
     await tell(deliveries, db)

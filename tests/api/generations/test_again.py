@@ -84,7 +84,7 @@ async def test_a_video_between_two_images(
         assert refused.status_code == 422
 
 
-async def test_what_is_made_from_own_results_names_the_first_of_them(
+async def test_a_generation_made_from_own_results_names_the_first_of_them(
     user: httpx.AsyncClient, api: Api
 ) -> None:
     first, second = [

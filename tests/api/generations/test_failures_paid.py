@@ -140,7 +140,7 @@ async def test_failures_at_the_same_moment_do_not_pass_the_rule_together(
         ),
     ],
 )
-async def test_what_is_good_is_kept_and_what_was_billed_is_booked(
+async def test_good_pictures_are_kept_and_the_bill_is_booked(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, reason: str | None
 ) -> None:
     sandbox.break_with(fault)

@@ -91,7 +91,9 @@ async def test_a_cancelled_job_only_closes_its_card(
     assert await claim(api, wait=0) == []
 
 
-async def test_what_was_asked_on_the_web_goes_to_no_chat(api: Api, user: httpx.AsyncClient) -> None:
+async def test_a_result_asked_for_on_the_web_goes_to_no_chat(
+    api: Api, user: httpx.AsyncClient
+) -> None:
     await linked(api, user)
     await finished(api, (await user.post("/generate/image", json={"prompt": "a fox"})).json())
     assert await claim(api, wait=0) == []

@@ -143,7 +143,7 @@ async def test_a_worker_that_was_given_up_writes_nothing(db: Db) -> None:
     assert await transitions.advance(db, holder, "fetch")
 
 
-async def test_who_has_the_fewest_under_way_goes_first(db: Db) -> None:
+async def test_the_user_with_the_fewest_jobs_under_way_goes_first(db: Db) -> None:
     at = now()
     for number in range(10):
         await store.insert(
@@ -210,7 +210,7 @@ async def test_nobody_gets_more_places_than_the_limit(db: Db) -> None:
 
 
 @pytest.mark.parametrize("phase", ["submitting", "poll", "fetch"])
-async def test_what_was_cancelled_at_the_provider_keeps_its_place_until_it_ends_there(
+async def test_a_cancelled_job_keeps_its_place_until_it_ends_at_the_provider(
     db: Db, phase: Phase
 ) -> None:
     at = now()

@@ -82,7 +82,7 @@ async def test_files_and_rows_without_each_other_go_when_they_are_old(
     assert len((await user.get(f"/generations/{made['id']}")).json()["images"]) == 1
 
 
-async def test_what_was_made_since_a_backup_outlives_its_restoring(
+async def test_pictures_made_since_a_backup_outlive_its_restoring(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The replaced database still names all its pictures, and pictures it does not name can be

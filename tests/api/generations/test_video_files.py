@@ -66,7 +66,7 @@ async def test_another_kind_of_file_is_made_into_one_that_plays(
         (Fault(call="videos.content", kind="status", status=410), "not_fetched"),
     ],
 )
-async def test_what_no_other_try_can_mend_is_told_at_once(
+async def test_a_failure_that_no_other_try_can_mend_is_told_at_once(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault, reason: str
 ) -> None:
     sandbox.break_with(fault)

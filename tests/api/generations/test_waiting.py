@@ -63,7 +63,7 @@ async def waits(api: Api, generation_id: str, tries: int = 1) -> store.Generatio
         Fault(call="images", kind="status", status=402, times=2, retry_after=1),
     ],
 )
-async def test_what_was_not_done_waits_however_often_it_was_tried(
+async def test_a_job_that_was_not_done_waits_however_often_it_was_tried(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, fault: Fault
 ) -> None:
     sandbox.break_with(fault)
@@ -192,7 +192,7 @@ async def test_a_job_that_waits_holds_no_place(db: Db) -> None:
     assert len(await transitions.claim_submits(db, "w", at, at + timedelta(seconds=60), 5)) == 1
 
 
-async def test_who_is_over_the_limit_is_stopped_before_the_next_paid_call(
+async def test_a_user_over_the_limit_is_stopped_before_the_next_paid_call(
     api: Api, user: httpx.AsyncClient, admin: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     """Three jobs are under way at once, and cost far more than was held for them."""

@@ -113,7 +113,7 @@ async def test_the_lease_of_what_is_under_way_never_ends(
 
 
 @pytest.mark.parametrize("phase", ["poll", "submit", "submitting"])
-async def test_what_a_dead_worker_had_is_taken_up(
+async def test_jobs_of_a_dead_worker_are_taken_up_by_another(
     api: Api, user: httpx.AsyncClient, sandbox: Sandbox, phase: Phase
 ) -> None:
     """A video is followed, an unsent job is sent, and one that may have been sent is not sent

@@ -386,7 +386,7 @@ async def test_racing_first_words_make_one_guest(db: Db) -> None:
         assert await world.count("users") == await world.count("links") == number + 1
 
 
-async def test_what_a_guest_made_moves_to_the_account(db: Db) -> None:
+async def test_a_guests_results_move_to_the_account(db: Db) -> None:
     world = build(db, chat_signup="open")
     await world.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()

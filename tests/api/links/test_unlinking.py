@@ -154,7 +154,7 @@ async def test_a_guest_cannot_get_a_new_budget_by_unlinking(db: Db) -> None:
     assert await world.count("guest_moves") == 1
 
 
-async def test_what_a_guests_last_request_wrote_after_the_link_moves_at_the_purge(db: Db) -> None:
+async def test_rows_of_a_guests_last_request_after_the_link_move_at_the_purge(db: Db) -> None:
     world = build(db, chat_signup="open")
     await world.bots.adopt_keys(KEYS)
     guest = (await world.act()).json()

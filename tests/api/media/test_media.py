@@ -85,7 +85,7 @@ async def test_a_file_that_nobody_can_look_into_is_kept_without_a_thumbnail(
     assert files_in(tmp_path / "media") == []
 
 
-async def test_what_is_no_video_leaves_nothing(
+async def test_a_refused_video_leaves_no_file(
     media: MediaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for data in (b"", picture(), b"\0\0\0\x18ftypmp42" + b"\0" * 50):

@@ -83,7 +83,7 @@ def in_trash(files: MediaStore) -> set[str]:
 
 
 @pytest.mark.parametrize("database", ["duckdb_path", "postgres_url"], indirect=True)
-async def test_what_no_row_names_goes_into_the_trash_when_it_is_old(
+async def test_old_files_without_a_row_go_into_the_trash(
     db: Db, files: MediaStore, sweep: MediaSweep
 ) -> None:
     await keep(files, range(6))
@@ -167,7 +167,7 @@ def backup_naming(path: Path, numbers: Sequence[int]) -> None:
         )
 
 
-async def test_what_a_database_at_hand_names_stays(
+async def test_files_that_another_database_or_backup_names_stay(
     db: Db, files: MediaStore, sweep: MediaSweep, tmp_path: Path
 ) -> None:
     (tmp_path / "backups").mkdir()

@@ -83,7 +83,9 @@ def test_a_large_input_is_made_smaller() -> None:
         ("anim.gif", "GIF", "PNG"),
     ],
 )
-def test_what_others_write_becomes_what_everybody_shows(name: str, made: str, cleaned: str) -> None:
+def test_other_formats_become_those_that_everybody_shows(
+    name: str, made: str, cleaned: str
+) -> None:
     data = case(f"other-formats/{name}")
     size = (160, 120) if name == "anim.gif" else (256, 192)
     for read, kind in ((made_picture, made), (clean_picture, cleaned)):
@@ -95,7 +97,7 @@ def test_what_others_write_becomes_what_everybody_shows(name: str, made: str, cl
     assert (made_picture(data).data == data) == (made == "GIF")
 
 
-def test_what_is_transparent_stays_so() -> None:
+def test_transparent_pictures_stay_so() -> None:
     for kind in ("TIFF", "AVIF", "GIF", "WEBP", "PNG"):
         data = (
             picture(kind, mode="RGBA") if kind != "GIF" else picture(kind, mode="P", transparency=0)
@@ -192,7 +194,7 @@ def test_profiles_of_grey_and_of_print_and_broken_ones() -> None:
             )
 
 
-def test_what_lies_on_its_side_is_measured_and_shown_upright() -> None:
+def test_a_picture_on_its_side_is_measured_and_shown_upright() -> None:
     found = made_picture(turned_picture())
     assert (found.data, found.width, found.height) == (turned_picture(), 48, 64)
     assert found.thumbnail is not None
@@ -226,7 +228,7 @@ def test_every_turn_is_made_as_pillow_makes_it(kind: str, turn: int) -> None:
     "data",
     [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", picture()[:60]],
 )
-def test_what_is_no_image_is_refused(data: bytes) -> None:
+def test_files_that_are_no_image_are_refused(data: bytes) -> None:
     for read in (made_picture, clean_picture):
         with pytest.raises(UnsupportedMedia):
             read(data)
@@ -266,7 +268,7 @@ BROWSERS_SHOW = {
 
 
 @pytest.mark.parametrize("data", BROWSERS_SHOW.values(), ids=BROWSERS_SHOW)
-def test_what_every_browser_shows_is_taken(data: bytes) -> None:
+def test_pictures_that_every_browser_shows_are_taken(data: bytes) -> None:
     found = made_picture(data)
     seen = (found.data, found.width, found.height, found.thumbnail is not None)
     assert seen == (data, 64, 48, True)
@@ -288,7 +290,7 @@ def test_a_made_picture_that_nobody_can_look_into_is_kept() -> None:
 @pytest.mark.parametrize(
     "raised", [RuntimeError, KeyError, AttributeError, RecursionError, MemoryError, UserWarning]
 )
-def test_whatever_a_decoder_raises_is_one_of_our_errors(
+def test_any_error_of_a_decoder_becomes_one_of_ours(
     raised: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:

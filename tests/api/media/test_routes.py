@@ -108,7 +108,7 @@ async def test_a_range_that_is_not_understood_sends_all_and_one_behind_the_end_n
         assert answer.json()["code"] == "range_not_satisfiable"
 
 
-async def test_what_the_client_has_already_is_not_sent_again(place: Place) -> None:
+async def test_a_file_that_the_client_has_is_not_sent_again(place: Place) -> None:
     client = place.api.client
     etag = (await client.head(place.url)).headers["etag"]
     assert (await client.get(place.url, headers={"If-None-Match": etag})).status_code == 304

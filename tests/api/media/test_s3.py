@@ -144,7 +144,7 @@ async def test_a_bucket_that_is_away_holds_no_start_up(
 
 
 @pytest.mark.parametrize("name", ["user", "reader"])
-async def test_what_was_paid_is_kept_until_the_bucket_takes_it(
+async def test_paid_results_are_kept_until_the_bucket_takes_them(
     with_key: Choose, tmp_path: Path, sandbox: Sandbox, name: str
 ) -> None:
     """The bucket has gone while the store ran, or the key may only read: both look fine to a mere

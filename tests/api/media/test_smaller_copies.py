@@ -59,7 +59,9 @@ def test_a_video_gets_as_small_as_asked_and_stays_a_video(tmp_path: Path) -> Non
     assert shrunk.width / shrunk.height == pytest.approx(320 / 180, abs=0.05)
 
 
-def test_what_cannot_be_made_small_enough_is_refused_and_a_stop_is_heeded(tmp_path: Path) -> None:
+def test_files_that_cannot_be_made_small_enough_are_refused_and_a_stop_is_heeded(
+    tmp_path: Path,
+) -> None:
     noisy_clip(tmp_path / "clip.mp4", frames=5)
     stop = Event()
     with pytest.raises(TooLarge):

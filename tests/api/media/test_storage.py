@@ -136,7 +136,7 @@ def in_the_way(place: Path, *, there: bool) -> None:
         aside.rename(folder)
 
 
-async def test_what_the_store_does_not_take_is_kept_and_shown_until_it_does(
+async def test_files_that_the_store_does_not_take_are_kept_and_shown_until_it_does(
     files: MediaStore, place: Path
 ) -> None:
     await files.put(b"before", "aa/aa/before.png")
@@ -210,9 +210,7 @@ async def test_a_full_disk_is_said_so(files: MediaStore, monkeypatch: pytest.Mon
     assert isinstance(files.state.trouble, StorageFull)
 
 
-async def test_what_was_received_half_is_forgotten_when_it_is_old(
-    files: MediaStore, place: Path
-) -> None:
+async def test_old_half_received_files_are_deleted(files: MediaStore, place: Path) -> None:
     for folder in ("spool/receiving", "media/.receiving"):
         (place / folder).mkdir(parents=True)
         for name in ("old", "new"):

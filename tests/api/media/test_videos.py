@@ -87,7 +87,7 @@ def test_the_case_that_was_cut_short_says_so() -> None:
     assert refused.value.reason == "cut_short"
 
 
-def test_what_stands_around_the_boxes_cuts_nothing(tmp_path: Path) -> None:
+def test_bytes_after_the_last_box_do_not_count_as_cut_short(tmp_path: Path) -> None:
     data = clip(tmp_path / "clip.mp4")
     for end in (bytes(3), bytes(40), b"\0\0\0\x10free12345678", b"garbage that is no box"):
         (tmp_path / "more.mp4").write_bytes(data + end)
@@ -129,7 +129,7 @@ def test_a_video_that_is_black_throughout_has_a_black_poster(tmp_path: Path) -> 
     assert read_clip(tmp_path / "night.mp4").thumbnail is not None
 
 
-def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_video_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for data in (
         b"",
@@ -153,7 +153,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         ("video-geometry/sar.mp4", "mp4", (428, 480), 2.0),
     ],
 )
-def test_what_is_no_mp4_becomes_one(
+def test_other_containers_become_mp4(
     tmp_path: Path, name: str, container: str, size: tuple[int, int], seconds: float
 ) -> None:
     assert video_format(case(name)[:HEAD]) == container
@@ -206,7 +206,7 @@ def test_a_webm_that_was_cut_short_says_so_and_a_stop_is_heeded(tmp_path: Path) 
         b"\x1f\x8b" + bytes(60),
     ],
 )
-def test_what_names_other_files_is_never_given_to_ffmpeg(data: bytes) -> None:
+def test_playlists_that_name_other_files_are_never_given_to_ffmpeg(data: bytes) -> None:
     assert video_format(data[:HEAD]) is None
 
 

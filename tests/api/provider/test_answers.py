@@ -244,7 +244,7 @@ async def test_hidden_thinking_is_told_too() -> None:
 @pytest.mark.parametrize(
     ("name", "finish"), [("length", "length"), ("content_filter", "content_filter")]
 )
-async def test_how_an_answer_ended_is_told(name: str, finish: str) -> None:
+async def test_the_end_of_an_answer_is_told(name: str, finish: str) -> None:
     parts = await parts_of(case(f"finish-reason/{name}.sse"))
     assert read(parts)
     assert parts[-1] == TextDone(finish)  # type: ignore[arg-type]
@@ -330,7 +330,7 @@ async def test_citations_come_once_and_only_addresses_of_the_web() -> None:
     ]
 
 
-async def test_how_much_to_think_is_asked_for() -> None:
+async def test_the_effort_of_thinking_is_sent() -> None:
     async with raw_server(http(said("4"), kind="text/event-stream")) as raw:
         client = OpenRouter(raw.url, "k")
         ask = TextAsk("a/b", (TextMessage("user", "x"),), effort="low")

@@ -72,7 +72,7 @@ BYOK = {"cost": 0.0005, "is_byok": True}
         (None, None),
     ],
 )
-def test_what_is_no_amount_is_not_said(usage: object, micro: int | None) -> None:
+def test_a_cost_is_read_only_from_an_amount(usage: object, micro: int | None) -> None:
     assert cost_micro(usage) == micro
 
 

@@ -257,7 +257,7 @@ def test_a_refusal_behind_a_breakdown_is_a_refusal_and_is_not_asked_again(
     assert seen == (reason != "safety", reason != "safety" and paid is Paid.JOB)
 
 
-def test_what_was_paid_and_what_another_try_cannot_mend_is_not_asked_again() -> None:
+def test_paid_and_final_failures_are_not_tried_again() -> None:
     assert not _of(401, None).retryable
     assert ProviderError("provider_unavailable", "no_image", outcome="refused").retryable
     assert not ProviderError(

@@ -111,7 +111,7 @@ async def test_of_several_chat_calls_those_that_worked_count(
     assert (len(result.images), result.cost_micro) == (2, 28_000)
 
 
-async def test_when_all_chat_calls_fail_the_unclear_one_is_told(
+async def test_an_unclear_failure_goes_before_the_other_failed_chat_calls(
     provider: OpenRouter, sandbox: Sandbox
 ) -> None:
     sandbox.break_with(
@@ -252,7 +252,7 @@ async def test_a_safety_refusal_in_whatever_field_is_one_and_is_not_asked_again(
 
 
 @pytest.mark.parametrize("route", ["images", "chat", "generations"])
-def test_what_to_avoid_is_said_in_words_and_the_quality_in_the_routes_field(
+def test_a_negative_prompt_is_sent_in_words_and_the_quality_in_the_routes_field(
     route: ImageRoute,
 ) -> None:
     body = image_body(

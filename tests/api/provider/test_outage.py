@@ -113,7 +113,7 @@ async def test_a_list_that_is_answered_ends_the_pause(
 @pytest.mark.parametrize(
     "fault", [Fault(call="images", kind="status", status=429), Fault(call="images", kind="drop")]
 )
-async def test_what_is_no_outage_stops_nothing(
+async def test_failures_that_are_no_outage_do_not_open_the_breaker(
     provider: OpenRouter, sandbox: Sandbox, fault: Fault
 ) -> None:
     sandbox.break_with(fault)

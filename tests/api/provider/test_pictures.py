@@ -200,7 +200,7 @@ async def test_an_address_that_leads_nowhere_good_is_not_asked_and_not_paid_agai
     assert seen == ("not_fetched", False, True)
 
 
-def test_what_is_only_named_is_told_from_what_is_there() -> None:
+def test_an_address_and_the_bytes_of_a_picture_are_told_apart() -> None:
     found = drawn(
         '{"data": [{"url": "https://cdn.example/a.png"}, {"b64_json": "aGk="}]}', "images"
     )

@@ -103,7 +103,7 @@ async def test_a_proxy_that_refuses_or_is_gone_proves_that_nothing_was_sent(
 @pytest.mark.parametrize(
     "excepted", ["provider.test", ".test", "other.example, provider.test:443", "*"]
 )
-async def test_what_is_excepted_is_reached_directly(
+async def test_hosts_of_no_proxy_are_reached_directly(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch, excepted: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url())

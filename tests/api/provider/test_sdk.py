@@ -109,7 +109,7 @@ def test_every_body_is_one_of_the_sdks(kind: type[BaseModel], body: dict[str, An
         ),
     ],
 )
-def test_what_is_no_field_of_the_provider_is_noticed(
+def test_an_unknown_field_of_the_provider_is_noticed(
     kind: type[BaseModel], body: dict[str, Any]
 ) -> None:
     with pytest.raises((AssertionError, ValueError)):
@@ -168,7 +168,7 @@ async def test_lists_and_the_key(sdk: Sdk) -> None:
     assert (await sdk.api_keys.get_current_key_metadata_async()).data.label
 
 
-async def test_what_a_generation_cost_can_be_asked_later(sdk: Sdk, provider: OpenRouter) -> None:
+async def test_the_cost_of_a_generation_can_be_looked_up(sdk: Sdk, provider: OpenRouter) -> None:
     made = await provider.image(
         ImageAsk(
             "openai/gpt-5-image-mini", "chat", "a fox", modalities=("image", "text"), user="ana"

@@ -281,7 +281,7 @@ async def test_the_key_goes_along_to_the_providers_own_addresses_only() -> None:
         (plain(b"", "Location: http://[\r\n", "302 Found"), "unreadable_answer"),
     ],
 )
-async def test_what_is_no_file_says_why(body: bytes, reason: str) -> None:
+async def test_a_download_that_is_no_file_fails_with_its_reason(body: bytes, reason: str) -> None:
     with pytest.raises(ProviderError) as caught:
         await contents(body, fetch=ImageFetcher().stream)
     assert (caught.value.reason, caught.value.outcome) == (reason, "refused")

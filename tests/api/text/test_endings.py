@@ -56,7 +56,7 @@ async def agree(client: httpx.AsyncClient, charged: str) -> None:
 @pytest.mark.parametrize(
     ("name", "finish"), [("length", "length"), ("content_filter", "content_filter")]
 )
-async def test_how_an_answer_ended_is_told_and_kept(
+async def test_the_end_of_an_answer_is_told_and_kept(
     ana: httpx.AsyncClient, sandbox: Sandbox, name: str, finish: str
 ) -> None:
     sandbox.break_with(replay(case(f"finish-reason/{name}.sse")))
@@ -337,7 +337,7 @@ async def test_going_on_goes_on_behind_that_answer(
         assert (await ask(ana, "Go on.", after=nobodys)).status_code == 404
 
 
-async def test_what_was_booked_can_be_asked_for(
+async def test_the_booked_cost_can_be_asked_for(
     api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     answer = (await ask(ana)).json()
@@ -352,7 +352,7 @@ async def test_what_was_booked_can_be_asked_for(
     }
 
 
-async def test_what_was_billed_for_a_refusal_is_booked_and_given_back(
+async def test_the_bill_of_a_refusal_is_booked_and_given_back(
     api: Api, ana: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     usage = f"data: {json.dumps({'choices': [], 'usage': {'cost': 0.002}})}\n\ndata: [DONE]"

@@ -64,7 +64,7 @@ async def test_a_failure_frees_the_key(ana: httpx.AsyncClient, sandbox: Sandbox)
     assert (await ask(ana)).status_code == 200
 
 
-async def test_what_was_cut_but_paid_is_given_again(
+async def test_a_paid_answer_that_was_cut_off_is_given_again(
     ana: httpx.AsyncClient, sandbox: Sandbox
 ) -> None:
     sandbox.break_with(Fault(call="chat", kind="cut", after=4))

@@ -96,7 +96,7 @@ async def test_a_provider_that_fails_meanwhile_is_asked_again(
     assert (await money(ana))[0] != estimate
 
 
-async def test_what_the_provider_never_says_stays_as_estimated(
+async def test_a_cost_that_the_provider_never_tells_stays_estimated(
     api: Api, ana: httpx.AsyncClient, sandbox: Sandbox, lookups: Lookups
 ) -> None:
     _, estimate = await cut(ana, sandbox, generation=3600)

@@ -183,7 +183,7 @@ async def test_the_export_holds_everything_and_no_secret(api: Api) -> None:
     assert "ben@example.org" not in text
 
 
-async def test_what_an_export_leaves_out_is_known(api: Api) -> None:
+async def test_tables_that_an_export_leaves_out_are_known(api: Api) -> None:
     """A new table with data of users has to be exported, or named here with a reason."""
     owned = {
         table for table, names in (await columns(api.services.db)).items() if "user_id" in names

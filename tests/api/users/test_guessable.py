@@ -40,7 +40,7 @@ def test_the_list_is_long_and_clean() -> None:
         ("studio.example.org", "password_named"),
     ],
 )
-def test_what_is_guessed_first_is_refused(password: str, why: str) -> None:
+def test_passwords_that_are_guessed_first_are_refused(password: str, why: str) -> None:
     assert reason(password, WORDS) == why
 
 

@@ -71,7 +71,7 @@ async def test_a_preferred_model_is_used_until_it_cannot_be(api: Api) -> None:
     assert (await ben.post("/generate/text", json={"prompt": "hello"})).json()["model"] == MINI
 
 
-async def test_what_is_not_given_stays_also_when_two_change_at_once(api: Api) -> None:
+async def test_preferences_that_are_not_given_stay_also_when_two_change_at_once(api: Api) -> None:
     ana = await api.user()
     assert await prefers(ana) == {
         "text_model": None,
@@ -100,7 +100,7 @@ async def test_what_is_not_given_stays_also_when_two_change_at_once(api: Api) ->
 
 
 @one_engine
-async def test_what_cannot_be_preferred_is_refused(api: Api) -> None:
+async def test_impossible_preferences_are_refused(api: Api) -> None:
     ana = await api.user()
     for body, field in (
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
