@@ -4,6 +4,7 @@ A button carries an action and an id, nothing else: it works weeks later, after 
 platform.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bots.core import texts
@@ -11,6 +12,11 @@ from bots.core.types import Button, Reply
 from client.schemas.generations import GenerationOut
 
 Buttons = tuple[tuple[Button, ...], ...]
+
+
+def in_rows(buttons: Sequence[Button], most: int) -> Buttons:
+    """The buttons in rows of at most `most`."""
+    return tuple(tuple(buttons[start : start + most]) for start in range(0, len(buttons), most))
 
 
 def result_buttons(made: GenerationOut) -> Buttons:

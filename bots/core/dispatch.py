@@ -223,8 +223,9 @@ class AnswerMessages:
     async def show(self, reply: Reply) -> ShownMessages | None:
         """Show a reply, a very long one as its beginning and a file. None: it could not be shown,
         which for anything except a preview is logged."""
-        whole = reply.text
-        if reply.preview or len(split(whole, self._limits.text, utf16_units)) <= PARTS_MOST:
+        whole, most = reply.text, self._limits.text
+        short = reply.preview or utf16_units(whole) <= most
+        if short or len(split(whole, most, utf16_units)) <= PARTS_MOST:
             return await self._show(reply)
         room = max(1, self._limits.text - FILE_SENTENCE)
         beginning = f"{split(whole, room, utf16_units)[0]}\n…\n\n{texts.answer_as_file()}"
@@ -236,7 +237,9 @@ class AnswerMessages:
         replacing = None if reply.fresh else self._shown
         if replacing is None:
             self._sent += not reply.preview
-            reply = _with_nonce(reply, f"{self._seed}:{self._sent}")
+            # the same update handled again gives the same message, where the platform can tell
+            seed = f"{self._seed}:{self._sent}".encode()
+            reply = replace(reply, nonce=reply.nonce or hashlib.sha256(seed).hexdigest()[:24])
         try:
             shown = await self._send(reply, replacing, 1 if reply.preview else TRIES)
         except SendFailed as failure:
@@ -324,14 +327,6 @@ def cleaned(inbound: Inbound) -> Inbound:
         options={name: clean(value) for name, value in inbound.options.items()},
         attachments=named(inbound.attachments),
     )
-
-
-def _with_nonce(reply: Reply, seed: str) -> Reply:
-    """The reply with a nonce: the same update handled again gives the same message, where the
-    platform can tell."""
-    if reply.nonce is not None:
-        return reply
-    return replace(reply, nonce=hashlib.sha256(seed.encode()).hexdigest()[:24])
 
 
 async def _keep_card(

@@ -118,7 +118,7 @@ async def _completed(
     copies = [await _fitting(one, delivery, api, limits) for one in media]
     fitting = [one for one in copies if one is not None]
     files = [
-        await _file(one, delivery, made, place, api, limits)
+        await _file(one, delivery, stem_of(made, place), api, limits)
         for place, one in enumerate(fitting, start=1)
     ]
     caption = texts.caption(made)
@@ -162,28 +162,29 @@ async def _fitting(
 
 
 async def _file(
-    media: MediaOut,
-    delivery: DeliveryOut,
-    made: GenerationOut,
-    place: int,
-    api: BotApi,
-    limits: Limits,
+    media: MediaOut, delivery: DeliveryOut, stem: str, api: BotApi, limits: Limits
 ) -> ReplyFile:
-    data = await api.download(calls.file(media.url), limits.upload_bytes)
-    kind = kind_of(media, len(data), limits)
-    return ReplyFile(
-        kind=kind,
-        name=name_of(media, made, place),
-        content_type=media.content_type,
-        data=data,
-        width=media.width,
-        height=media.height,
-        duration=media.duration,
-        thumbnail=await _poster(media, api) if kind == "video" else None,
-        ref=next(
-            (one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, kind)), None
-        ),
+    file = await file_of(media, stem, api, limits)
+    known = (one.ref for one in delivery.refs if (one.media_id, one.kind) == (media.id, file.kind))
+    return replace(
+        file,
+        thumbnail=await _poster(media, api) if file.kind == "video" else None,
+        ref=next(known, None),
         spoiler=delivery.spoiler and not delivery.address.private,
+    )
+
+
+async def file_of(media: MediaOut, stem: str, api: BotApi, limits: Limits) -> ReplyFile:
+    """The media as a file whose name begins with `stem`. Raises `ApiError`."""
+    data = await api.download(calls.file(media.url), limits.upload_bytes)
+    return ReplyFile(
+        kind_of(media, len(data), limits),
+        f"{stem}{SUFFIXES.get(media.content_type, '')}",
+        media.content_type,
+        data,
+        media.width,
+        media.height,
+        media.duration,
     )
 
 
@@ -193,10 +194,9 @@ def kind_of(media: MediaOut, size: int, limits: Limits) -> Kind:
     return "photo" if media.content_type in PHOTOS and size <= limits.photo_bytes else "document"
 
 
-def name_of(media: MediaOut, made: GenerationOut, place: int) -> str:
-    """`place` counts the files of a result from 1."""
-    many = f"-{place}" if len(made.images) > 1 else ""
-    return f"{made.short_id}{many}{SUFFIXES.get(media.content_type, '')}"
+def stem_of(made: GenerationOut, place: int) -> str:
+    """The start of a file's name; `place` counts the files of a result from 1."""
+    return f"{made.short_id}-{place}" if len(made.images) > 1 else made.short_id
 
 
 async def _poster(media: MediaOut, api: BotApi) -> bytes | None:

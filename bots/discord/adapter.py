@@ -193,7 +193,7 @@ class DiscordBot(discord.AutoShardedClient):
             log.warning("command_unknown", name=name)
             return
         read = inbound.on_message if from_menu else inbound.slash
-        asked = read(interaction, command, Address(inbound.PLATFORM, ""), self._files)
+        asked = read(interaction, command, self._files)
         await self._reply(
             interaction,
             asked,
@@ -202,7 +202,7 @@ class DiscordBot(discord.AutoShardedClient):
         )
 
     async def _on_press(self, interaction: discord.Interaction) -> None:
-        asked = inbound.press(interaction, Address(inbound.PLATFORM, ""))
+        asked = inbound.press(interaction)
         if asked.command == FORM:
             await self._open_form(interaction, asked.text)
             return
@@ -213,7 +213,7 @@ class DiscordBot(discord.AutoShardedClient):
         )
 
     async def _on_form(self, interaction: discord.Interaction) -> None:
-        asked = inbound.submitted(interaction, Address(inbound.PLATFORM, ""))
+        asked = inbound.submitted(interaction)
         command = self._resolved(asked.command)
         await self._reply(
             interaction, asked, hidden=command is not None and command.secret, may_ask=False

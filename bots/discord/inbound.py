@@ -61,26 +61,21 @@ class AttachmentReader:
         )
 
 
-def slash(
-    interaction: discord.Interaction, command: Command, address: Address, files: AttachmentReader
-) -> Inbound:
+def slash(interaction: discord.Interaction, command: Command, files: AttachmentReader) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     text, options, attached = _given(command, data.get("options", []))
     resolved = data.get("resolved", {}).get("attachments", {})
-    return Inbound(
-        address=address,
-        sender=_sender(interaction),
-        update_id=str(interaction.id),
-        command=command.name,
+    return _inbound(
+        interaction,
+        command.name,
         text=clean(text),
         options=options,
         attachments=tuple(files.of_raw(resolved[one]) for one in attached if one in resolved),
-        moderates=_moderates(interaction),
     )
 
 
 def on_message(
-    interaction: discord.Interaction, command: Command, address: Address, files: AttachmentReader
+    interaction: discord.Interaction, command: Command, files: AttachmentReader
 ) -> Inbound:
     """An entry of a message's menu: Discord hands over the whole message, whoever wrote it."""
     data: Mapping[str, Any] = interaction.data or {}
@@ -98,43 +93,34 @@ def on_message(
         tuple(files.of_raw(one) for part in whole for one in part.get("attachments") or ()),
         clean(str(author.get("global_name") or author.get("username") or "")),
     )
-    return Inbound(
-        address=address,
-        sender=_sender(interaction),
-        update_id=str(interaction.id),
-        command=command.name,
+    return _inbound(
+        interaction,
+        command.name,
         quoted=quoted,
-        moderates=_moderates(interaction),
     )
 
 
-def press(interaction: discord.Interaction, address: Address) -> Inbound:
+def press(interaction: discord.Interaction) -> Inbound:
     data: Mapping[str, Any] = interaction.data or {}
     chosen = data.get("values") or [data["custom_id"]]
     action, _, value = str(chosen[0]).partition(":")
-    return Inbound(
-        address=address,
-        sender=_sender(interaction),
-        update_id=str(interaction.id),
-        command=action,
+    return _inbound(
+        interaction,
+        action,
         text=value,
         pressed=None if interaction.message is None else str(interaction.message.id),
-        moderates=_moderates(interaction),
     )
 
 
-def submitted(interaction: discord.Interaction, address: Address) -> Inbound:
+def submitted(interaction: discord.Interaction) -> Inbound:
     """A form that was filled in: see `Ask`."""
     data: Mapping[str, Any] = interaction.data or {}
     action, _, value = str(data["custom_id"]).partition(":")
     written = next(_values(data.get("components", [])), "")
-    return Inbound(
-        address=address,
-        sender=_sender(interaction),
-        update_id=str(interaction.id),
-        command=action,
+    return _inbound(
+        interaction,
+        action,
         text=f"{value} {clean(written)}".strip(),
-        moderates=_moderates(interaction),
     )
 
 
@@ -275,7 +261,17 @@ def _values(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from _values(inner)
 
 
-def _sender(interaction: discord.Interaction) -> Sender:
-    return Sender(
-        str(interaction.user.id), clean(interaction.user.display_name), str(interaction.locale)
+def _inbound(
+    interaction: discord.Interaction, command: str, text: str = "", **more: Any
+) -> Inbound:
+    """The inbound of an interaction, whose address is found while it is acknowledged."""
+    user = interaction.user
+    return Inbound(
+        Address(PLATFORM, ""),
+        Sender(str(user.id), clean(user.display_name), str(interaction.locale)),
+        str(interaction.id),
+        command,
+        text,
+        moderates=_moderates(interaction),
+        **more,
     )

@@ -102,7 +102,7 @@ class TelegramChat:
         notice = self._notice(target, replacing)
         if notice is not None:
             replacing = None
-        drafts = not target.public and self.messages.takes_drafts(target.chat_id)
+        drafts = not target.public and target.chat_id not in self.messages.draftless
         planned = plan(reply, replacing, ChatTraits(self._bot.username, target.public, drafts))
         key = _key(target, reply, replacing)
         sent = [] if key is None else self._sent.pop(key, [])

@@ -3,7 +3,7 @@ stay in it."""
 
 from collections.abc import Sequence
 
-from telegram import Bot, Message, PhotoSize
+from telegram import Audio, Bot, Document, Message, PhotoSize, Sticker, Video, VideoNote, Voice
 from telegram.error import BadRequest, TelegramError
 
 from bots.core.types import Attachment
@@ -11,6 +11,8 @@ from client.errors import ApiError
 
 UNREADABLE = "file_unreadable"
 TOO_LARGE = "too_large"
+ANY_TYPE = "application/octet-stream"
+SentFile = Document | Video | Audio | Voice | VideoNote | Sticker
 DOWNLOAD_BYTES = 20_000_000
 """A bot can't fetch more; reading a larger file fails with `too_large`."""
 
@@ -20,52 +22,18 @@ def attachments(message: Message) -> tuple[Attachment, ...]:
     file."""
     if message.photo:
         return (_photo(message, message.photo),)
-    for file in (message.document, message.video, message.audio):
-        if file is not None:
-            name = file.file_name or f"file-{message.message_id}"
-            return (
-                _attachment(
-                    message,
-                    file.file_id,
-                    name,
-                    file.mime_type or "application/octet-stream",
-                    file.file_size,
-                ),
-            )
-    if message.voice is not None:
-        voice = message.voice
-        return (
-            _attachment(
-                message,
-                voice.file_id,
-                f"voice-{message.message_id}.ogg",
-                voice.mime_type or "audio/ogg",
-                voice.file_size,
-            ),
-        )
-    if message.video_note is not None:
-        note = message.video_note
-        return (
-            _attachment(
-                message,
-                note.file_id,
-                f"video-{message.message_id}.mp4",
-                "video/mp4",
-                note.file_size,
-            ),
-        )
-    sticker = message.sticker
-    if sticker is not None and not sticker.is_animated and not sticker.is_video:
-        return (
-            _attachment(
-                message,
-                sticker.file_id,
-                f"sticker-{message.message_id}.webp",
-                "image/webp",
-                sticker.file_size,
-            ),
-        )
-    return ()
+    number, sticker = message.message_id, message.sticker
+    if sticker is not None and (sticker.is_animated or sticker.is_video):
+        sticker = None
+    kinds = (
+        (message.document or message.video or message.audio, f"file-{number}", ANY_TYPE),
+        (message.voice, f"voice-{number}.ogg", "audio/ogg"),
+        (message.video_note, f"video-{number}.mp4", "video/mp4"),
+        (sticker, f"sticker-{number}.webp", "image/webp"),
+    )
+    return next(
+        ((_file(message, file, name, kind),) for file, name, kind in kinds if file is not None), ()
+    )
 
 
 def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
@@ -73,18 +41,19 @@ def attachments_elsewhere(message: Message) -> tuple[Attachment, ...]:
     answered = message.external_reply
     if answered is not None and answered.photo:
         return (_photo(message, answered.photo),)
-    file = None if answered is None else answered.document
-    if file is None:
+    if answered is None or answered.document is None:
         return ()
-    name = file.file_name or f"file-{message.message_id}"
-    return (
-        _attachment(
-            message,
-            file.file_id,
-            name,
-            file.mime_type or "application/octet-stream",
-            file.file_size,
-        ),
+    return (_file(message, answered.document, f"file-{message.message_id}", ANY_TYPE),)
+
+
+def _file(message: Message, file: SentFile, name: str, content_type: str) -> Attachment:
+    """The file under its own name and type, where Telegram knows them."""
+    return _attachment(
+        message,
+        file.file_id,
+        getattr(file, "file_name", None) or name,
+        getattr(file, "mime_type", None) or content_type,
+        file.file_size,
     )
 
 

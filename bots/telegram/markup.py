@@ -165,6 +165,14 @@ def cut(whole: Marked, limit: int) -> Iterator[Marked]:
     The marked text is cut, not its Markdown: marks may make it longer, and half a block of code
     would be read as something else.
     """
+    if (
+        utf16_units(whole.text) <= limit
+        and whole.text == whole.text.strip()
+        and len(whole.entities) <= ENTITIES
+    ):
+        if whole.text:
+            yield whole
+        return
     start = len(whole.text) - len(whole.text.lstrip())
     while start < len(whole.text):
         # the first part depends on no more than what could be in it

@@ -102,19 +102,16 @@ class Sent:
 
 
 class TelegramMessages:
-    """All methods raise what `Calls.make` raises."""
+    """All methods raise the errors of `Calls.make`. `draftless`: chats that take no drafts."""
 
     def __init__(self, bot: Bot, calls: Calls) -> None:
         self._bot = bot
         self._calls = calls
         self._texts: Recent[tuple[int, int], TextStep] = Recent(MEMORY)
         self._drafts: Recent[tuple[int, int], DraftStep] = Recent(MEMORY)
-        self._draftless: Recent[int, None] = Recent(MEMORY)
+        self.draftless: Recent[int, None] = Recent(MEMORY)
         self._with_file: Recent[tuple[int, int], None] = Recent(MEMORY)
         self._changed: Recent[int, tuple[float, int]] = Recent(MEMORY)
-
-    def takes_drafts(self, chat_id: int) -> bool:
-        return chat_id not in self._draftless
 
     def stop_button(self, chat_id: int, draft_id: int) -> Button | None:
         """The meaning of the stop sign of a draft."""
@@ -184,7 +181,7 @@ class TelegramMessages:
             refused = isinstance(failed, TelegramRefusal)
             if not refused and not isinstance(failed.__cause__, InvalidToken):
                 return Sent(())
-            self._draftless[target.chat_id] = None
+            self.draftless[target.chat_id] = None
             log.info("no_drafts_here", reason=failed.reason)
             if not step.words.text:
                 return Sent(())

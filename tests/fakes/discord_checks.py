@@ -104,7 +104,7 @@ def check_form(form: dict[str, Any]) -> None:
 
 
 def check_choices(choices: list[dict[str, Any]]) -> None:
-    """What autocomplete may offer."""
+    """Refuse choices that autocomplete may not offer."""
     if len(choices) > 25:
         raise bad_form("Must be 25 or fewer in length.", "choices")
     for choice in choices:

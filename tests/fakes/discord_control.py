@@ -113,8 +113,8 @@ class Control(FakeControl):
         shards: int | None = None,
         moderators: list[str] | None = None,
     ) -> None:
-        """What the developer portal and the server's owner decide; `content_intent` is off, shown
-        (but refused) or granted."""
+        """Set the decisions of the developer portal and the server's owner; `content_intent` is
+        off, shown (but refused) or granted."""
         world = self.world
         world.content_intent = content_intent or world.content_intent
         world.tier = world.tier if tier is None else tier

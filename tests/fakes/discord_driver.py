@@ -240,7 +240,7 @@ class FakeDiscord(Driver[Scene]):
         self._do("again")
 
     def portal(self, **given: Any) -> None:
-        """What an operator decides: `content_intent` off, shown (but refused) or granted; boost
+        """Set an operator's decisions: `content_intent` off, shown (but refused) or granted; boost
         `tier` of the server; `shards`; `moderators`, by user id. The first and the third count from
         the next login on."""
         self._do("portal", **given)

@@ -23,7 +23,7 @@ ANSWERS = {
     TYPING: {CHOICES},
     SUBMIT: {CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE_MESSAGE},
 }
-"""Which first answers each kind of interaction takes; those that update need a message."""
+"""The first answers that each kind of interaction takes; those that update need a message."""
 USER_INSTALLED_FOLLOW_UPS = 5
 Create = Callable[..., Awaitable[Message]]
 

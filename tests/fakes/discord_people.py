@@ -1,4 +1,4 @@
-"""What people do on the fake Discord by commands, buttons and forms: each becomes an
+"""Actions of people on the fake Discord by commands, buttons and forms: each becomes an
 interaction."""
 
 import secrets

@@ -1,5 +1,5 @@
-"""What the fake Discord remembers: people, channels, messages with their edits, interactions,
-files. Lives in the server's loop only."""
+"""The world of the fake Discord: people, channels, messages with their edits, interactions, files.
+It lives in the server's loop only."""
 
 import secrets
 import time
@@ -25,7 +25,7 @@ SNAPSHOT = {
     "mention_roles",
     "components",
 }
-"""What Discord shows of a message that is passed on: all except who wrote it."""
+"""The fields that Discord shows of a forwarded message: all except its author."""
 TOKEN_SECONDS = 15 * 60
 ANSWER_SECONDS = 3.0
 
@@ -207,7 +207,7 @@ class World(ChangingWorld):
         return channel
 
     def file_bytes(self, channel_id: str) -> int:
-        """How large one file may be there."""
+        """The largest file there."""
         return (
             FILE_BYTES[self.tier]
             if self.channels[channel_id].guild_id == GUILD_ID

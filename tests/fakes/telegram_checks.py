@@ -1,5 +1,5 @@
-"""What Telegram refuses: lengths in UTF-16 units, keyboards, entities, files. Each check returns
-the value that would be kept."""
+"""Telegram's refusals: lengths in UTF-16 units, keyboards, entities, files. Each check returns the
+value that would be kept."""
 
 import json
 from typing import Any

@@ -1,5 +1,5 @@
-"""What the fake Telegram knows: the bot, chats, messages with their history, updates that wait for
-the bot."""
+"""The world of the fake Telegram: the bot, chats, messages with their history, updates that wait
+for the bot."""
 
 import io
 import itertools

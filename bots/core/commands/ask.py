@@ -15,7 +15,7 @@ from bots.core.commands.quotes import with_quoted
 from bots.core.commands.sources import quoted_result, source
 from bots.core.language import spoken
 from bots.core.options import Option, parse
-from bots.core.rendering import SUFFIXES, kind_of
+from bots.core.rendering import file_of
 from bots.core.types import Ask, Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError, broken_off
@@ -166,18 +166,9 @@ async def _whole(answer: TextOut, context: Context) -> list[Reply]:
 async def _picture(image: MediaOut, context: Context) -> ReplyFile | None:
     """The picture as a file. None: it is gone, or too large for the chat."""
     try:
-        data = await context.bot.download(calls.file(image.url), context.limits.upload_bytes)
+        return await file_of(image, f"picture-{image.id[-8:]}", context.bot, context.limits)
     except ApiError:
         return None
-    name = f"picture-{image.id[-8:]}{SUFFIXES.get(image.content_type, '')}"
-    return ReplyFile(
-        kind_of(image, len(data), context.limits),
-        name,
-        image.content_type,
-        data,
-        image.width,
-        image.height,
-    )
 
 
 async def _charged(answer_id: str, context: Context) -> Decimal | None:

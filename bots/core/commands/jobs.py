@@ -1,10 +1,8 @@
 """/jobs, /cancel and /gallery, and the buttons of a waiting card."""
 
-from collections.abc import Sequence
-
 from bots.core import texts
 from bots.core.activity import ACTIVITY
-from bots.core.cards import Buttons, waiting_card
+from bots.core.cards import in_rows, waiting_card
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.commands.sources import named
 from bots.core.types import Button, Inbound, Reply
@@ -31,7 +29,9 @@ async def _jobs(_inbound: Inbound, context: Context) -> Replies:
     ]
     refresh = (Button(texts.refresh_button(), "jobs", ""),)
     yield Reply(
-        texts.jobs(made), buttons=(*_rows(cancel), *((refresh,) if cancel else ())), secret=True
+        texts.jobs(made),
+        buttons=(*in_rows(cancel, IN_A_ROW), *((refresh,) if cancel else ())),
+        secret=True,
     )
 
 
@@ -41,7 +41,9 @@ async def _gallery(_inbound: Inbound, context: Context) -> Replies:
         yield Reply(texts.no_gallery(), secret=True)
         return
     show = [Button(f"#{one.short_id}", "show", one.id) for one in made]
-    yield Reply(texts.gallery(made, context.public_url), buttons=_rows(show), secret=True)
+    yield Reply(
+        texts.gallery(made, context.public_url), buttons=in_rows(show, IN_A_ROW), secret=True
+    )
 
 
 async def _cancel(inbound: Inbound, context: Context) -> Replies:
@@ -77,12 +79,6 @@ async def _newest_running(context: Context) -> GenerationOut | None:
         *(await context.user.send(calls.generations(limit=1, status="queued"))).items,
     ]
     return max(running, key=lambda one: one.created_at, default=None)
-
-
-def _rows(buttons: Sequence[Button]) -> Buttons:
-    return tuple(
-        tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW)
-    )
 
 
 JOBS = Command("jobs", N_("Your last jobs"), _jobs, secret=True)

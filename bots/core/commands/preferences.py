@@ -5,7 +5,7 @@ import hashlib
 from decimal import Decimal
 
 from bots.core import language, texts
-from bots.core.cards import Buttons
+from bots.core.cards import in_rows
 from bots.core.commands.command import Command, Context, Replies
 from bots.core.options import Mistake, find_model, fitting_models
 from bots.core.types import Button, Inbound, Reply
@@ -107,7 +107,7 @@ async def _choice(inbound: Inbound, context: Context, kind: Kind, page: int) -> 
             "primary" if now else "plain",
         )
 
-    rows = _rows([pick(one) for one in shown])
+    rows = in_rows([pick(one) for one in shown], IN_A_ROW)
     turn = [Button(texts.default_model(), "use_model", f"{kind}:{DEFAULT}:{mine}")]
     if page > 0:
         turn.append(Button(texts.back(), "models", f"{kind}:{page - 1}:{mine}"))
@@ -172,11 +172,12 @@ def _page(inbound: Inbound, person: UserOut, preferred: PreferencesOut) -> Reply
         tuple(
             button(name, "language", code, code == person.language) for code, name in spoken.items()
         ),
-        *_rows(
+        *in_rows(
             [
                 button(label, "confirm", value, person.confirm_above_usd == usd)
                 for value, label, usd in limits
-            ]
+            ],
+            IN_A_ROW,
         ),
         (
             button(texts.spoiler_on(), "spoiler", "on", preferred.spoiler),
@@ -212,12 +213,6 @@ def _kind(said: str) -> Kind:
 def digest(model: ModelOut) -> str:
     """A short name for a model, where its id would be too long."""
     return hashlib.sha256(model.id.encode()).hexdigest()[:12]
-
-
-def _rows(buttons: list[Button]) -> Buttons:
-    return tuple(
-        tuple(buttons[start : start + IN_A_ROW]) for start in range(0, len(buttons), IN_A_ROW)
-    )
 
 
 MODEL = Command(

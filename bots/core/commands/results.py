@@ -21,7 +21,7 @@ from bots.core.commands.image_video import (
 from bots.core.commands.preferences import digest
 from bots.core.commands.sources import named, of_result, quoted_result
 from bots.core.options import Mistake, Parsed, parse
-from bots.core.rendering import kind_of, name_of
+from bots.core.rendering import file_of, stem_of
 from bots.core.types import Button, Inbound, Reply, ReplyFile
 from client import calls
 from client.errors import ApiError
@@ -179,19 +179,8 @@ async def _shown(made: GenerationOut, context: Context, *, as_document: bool) ->
     files: list[ReplyFile] = []
     for place, one in enumerate(media, start=1):
         if one.size <= context.limits.upload_bytes:
-            data = await context.bot.download(calls.file(one.url), context.limits.upload_bytes)
-            kind = "document" if as_document else kind_of(one, len(data), context.limits)
-            files.append(
-                ReplyFile(
-                    kind,
-                    name_of(one, made, place),
-                    one.content_type,
-                    data,
-                    one.width,
-                    one.height,
-                    one.duration,
-                )
-            )
+            file = await file_of(one, stem_of(made, place), context.bot, context.limits)
+            files.append(replace(file, kind="document") if as_document else file)
     text = texts.caption(made)
     if len(files) < len(media):
         text = f"{text}\n{texts.too_large_to_send(made, context.public_url)}"

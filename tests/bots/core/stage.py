@@ -148,7 +148,7 @@ class Place:
         )
 
     async def say(self, line: str, **more: Any) -> list[Reply]:
-        """What is shown in answer; the last one is the answer."""
+        """The replies in answer; the last one is the answer."""
         return await self.answer(self.inbound(line, **more))
 
     async def answer(self, inbound: Inbound) -> list[Reply]:

@@ -44,7 +44,7 @@ async def test_an_answer_grows_in_one_message_and_ends_whole(
 
 async def test_a_chat_remembers_until_it_begins_anew(place: Place, sandbox: Sandbox) -> None:
     async def sent() -> int:
-        """How many messages go to the model with a question."""
+        """The number of messages that go to the model with a question."""
         await place.say("/ask and then?")
         return len(sandbox.calls("chat")[-1]["body"]["messages"])
 

@@ -1,4 +1,4 @@
-"""How answers end in a chat: what is said of the end, of thinking, sources, pictures and money; and
+"""The end of answers in a chat: the words about it, thinking, sources, pictures and money; and
 going on."""
 
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What adapters rely on when they register the commands with their platform."""
+"""The registry, as adapters rely on it when they register the commands with their platform."""
 
 import re
 from decimal import Decimal

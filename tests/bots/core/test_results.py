@@ -33,7 +33,7 @@ async def press(
 
 
 async def result(place: Place, line: str = "/image a fox in snow") -> Reply:
-    """What is pushed for it."""
+    """The result that is pushed for it."""
     prompt = line.partition(" ")[2].partition(" --")[0]
     await place.say(line)
     before = len(place.stage.acts)

@@ -1,4 +1,4 @@
-"""What must be the very first answer: forms and suggestions. And the menu of a message."""
+"""Forms and suggestions, which must be the very first answer; and the menu of a message."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

@@ -1,4 +1,4 @@
-"""What people write: to the bot, about it, and beside it."""
+"""Messages of people: to the bot, about it, and beside it."""
 
 import asyncio
 

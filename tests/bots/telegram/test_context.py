@@ -1,5 +1,5 @@
-"""What comes along with what a person writes: albums, answered messages, rights; and what must not
-be answered at all, or not twice."""
+"""Things that come along with a person's message: albums, answered messages, rights; and messages
+that must not be answered at all, or not twice."""
 
 import asyncio
 

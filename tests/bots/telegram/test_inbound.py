@@ -1,4 +1,4 @@
-"""What a person does on Telegram, as the core gets to see it."""
+"""Actions of a person on Telegram, as the core gets to see them."""
 
 import io
 

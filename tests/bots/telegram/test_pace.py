@@ -1,12 +1,11 @@
-"""How fast the bot speaks, by a clock of the test's own; and against the fake's flood control."""
+"""The pace of the bot, by a clock of the test's own, and against the fake's flood control."""
 
 import pytest
 
 from bots.core.types import Reply, SendFailed
-from bots.telegram import rate_limits
-from bots.telegram.calls import Calls
+from bots.telegram import calls
+from bots.telegram.calls import GROUP, PRIVATE, CallRate, Calls, RateLimits
 from bots.telegram.chat import TelegramChat
-from bots.telegram.rate_limits import GROUP, PRIVATE, CallRate, RateLimits
 from tests.bots.telegram.conftest import CHAT, place
 from tests.fakes.telegram import FakeTelegram
 
@@ -42,7 +41,7 @@ def test_a_group_takes_twenty_a_minute_and_counts_each_picture_of_an_album(clock
 def test_all_chats_together_are_held_back_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "EVERYWHERE", CallRate(0.1, 5))
+    monkeypatch.setattr(calls, "EVERYWHERE", CallRate(0.1, 5))
     turns = RateLimits(clock)
     assert [turns.turn(chat) for chat in range(1, 8)] == pytest.approx([0.0] * 5 + [0.1, 0.2])
 
@@ -50,7 +49,7 @@ def test_all_chats_together_are_held_back_too(
 def test_a_chat_that_waits_takes_nobodys_turn(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "EVERYWHERE", CallRate(0.1, 5))
+    monkeypatch.setattr(calls, "EVERYWHERE", CallRate(0.1, 5))
     turns = RateLimits(clock)
     for _ in range(24):
         turns.turn(-5)
@@ -84,7 +83,7 @@ def test_a_flood_answer_holds_only_its_chat(clock: Clock) -> None:
 
 
 def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "REMEMBERED", 10)
+    monkeypatch.setattr(calls, "REMEMBERED", 10)
     turns = RateLimits(clock)
     for chat in range(1, 100):
         turns.turn(chat)
@@ -95,7 +94,7 @@ def test_chats_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_the_flood_control_is_never_met(
     chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "PRIVATE", CallRate(0.02, 18))
+    monkeypatch.setattr(calls, "PRIVATE", CallRate(0.02, 18))
     for number in range(19):
         await chat.show(place(), Reply(f"{number}"))
     scene = fake.scene()
@@ -107,7 +106,7 @@ async def test_without_a_pace_the_flood_control_is_met(
     chat: TelegramChat, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the test above would prove nothing."""
-    monkeypatch.setattr(rate_limits, "PRIVATE", CallRate(0.001, 100))
+    monkeypatch.setattr(calls, "PRIVATE", CallRate(0.001, 100))
     told = None
     for number in range(40):
         try:

@@ -1,4 +1,4 @@
-"""What Telegram shows of the bot before anybody talks to it."""
+"""The bot's entry on Telegram, seen before anybody talks to it."""
 
 from bots.core.commands import COMMANDS
 from bots.core.language import translated

@@ -20,7 +20,7 @@ from api.secrets import ensure_secrets
 from bots.core.delivery_claims import PumpTimes
 from bots.core.delivery_pump import pump
 from bots.core.types import Address, Reply
-from bots.telegram import rate_limits
+from bots.telegram import calls
 from bots.telegram.adapter import make_bot
 from bots.telegram.calls import Calls
 from bots.telegram.chat import TelegramChat
@@ -235,13 +235,11 @@ def fake() -> Iterator[FakeTelegram]:
 @pytest.fixture
 async def chat(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TelegramChat]:
     for name in ("EVERYWHERE", "PRIVATE", "GROUP"):
-        rate = getattr(rate_limits, name)
-        monkeypatch.setattr(
-            rate_limits, name, rate_limits.CallRate(rate.seconds / SPEED, rate.burst)
-        )
+        rate = getattr(calls, name)
+        monkeypatch.setattr(calls, name, calls.CallRate(rate.seconds / SPEED, rate.burst))
     bot = make_bot(fake.token, fake.api_url)
     await bot.initialize()
-    yield TelegramChat(bot, Calls(rate_limits.RateLimits()))
+    yield TelegramChat(bot, Calls(calls.RateLimits()))
     await bot.shutdown()
 
 
