@@ -210,7 +210,8 @@ async def there_only(scope: Any, receive: Any, send: Any) -> None:
     """An api that has started, and knows nobody."""
     status = 200 if scope["path"] == "/healthz" else 401
     problem = (
-        b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated"}'
+        b'{"title": "Not signed in", "status": 401, "detail": "No.", "code": "not_authenticated", '
+        b'"reason": "sign_in_first"}'
     )
     await send(
         {

@@ -64,7 +64,7 @@ class ApiFaults:
         if fault.kind == "no_database":
             problem = (
                 b'{"title": "Database unavailable", "status": 503, "detail": "Away.", '
-                b'"code": "database_unavailable", "retry_after": 5}'
+                b'"code": "database_unavailable", "reason": "database_away", "retry_after": 5}'
             )
             await send(
                 {
