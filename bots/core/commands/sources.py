@@ -27,7 +27,7 @@ _SHORT = re.compile(r"#([a-z0-9]{7})\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class LeadingReference:
     """The reference at the start of a text, and the text behind it: a generation's id or short id,
     or an image's id. `place` is one of its pictures, 0 for all together, None when it is not
     said."""
@@ -55,12 +55,12 @@ class ImageSource:
         return f"@{self.images[0]}"
 
 
-def named(text: str) -> Reference:
+def named(text: str) -> LeadingReference:
     found = _REFERENCE.match(text)
     if found is None:
-        return Reference(None, None, text.strip())
+        return LeadingReference(None, None, text.strip())
     place = found["place"] or found["number"]
-    return Reference(
+    return LeadingReference(
         found["id"] or found["short"],
         found["image"],
         text[found.end() :].strip(),
